@@ -11,6 +11,7 @@ CREATE TABLE groups (
   head_seq        bigint   NOT NULL DEFAULT 0,
   head_chain      bytea    NOT NULL,              -- SHA-256 chain value of the entry at head_seq (§1)
   post_floor      bigint   NOT NULL DEFAULT 0,    -- lowest epoch whose application messages are taken (§4 windows)
+  chain_from_seq  bigint   NOT NULL DEFAULT 0,    -- later entries chain from this incarnation's initial value
   floor_seq       bigint   NOT NULL DEFAULT 0,    -- entries up to here may have been retired by retention
   room_id         text     NOT NULL,
   frozen          text     CHECK (frozen IN ('reinit', 'reset')),
@@ -60,6 +61,7 @@ CREATE TABLE member (
   join_epoch bigint NOT NULL,                     -- application entries below this epoch are not for this member
   acked      bigint NOT NULL,                     -- cumulative: all seqs <= acked are done with
   resync     boolean NOT NULL DEFAULT false,      -- fell behind retention: told to rejoin
+  ended      text CHECK (ended IN ('removed', 'left', 'revoked', 'resync')),   -- why until_seq is set
   PRIMARY KEY (device_id, gid, from_seq)
 ) WITH (fillfactor = 80);
 CREATE INDEX member_by_group ON member (gid);
