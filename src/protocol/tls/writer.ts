@@ -1,0 +1,95 @@
+import { MAX_VECTOR_BYTES, varintSize } from './varint.js'
+
+const INITIAL_BYTES = 256
+
+/**
+ * Writes the TLS presentation language (RFC 8446 §3) with the variable-length vectors of RFC 9420 §2.1.2.
+ * Integers are big-endian. Values out of range are a programming error and throw a RangeError.
+ */
+export class TlsWriter {
+  private buffer = new Uint8Array(INITIAL_BYTES)
+  private view = new DataView(this.buffer.buffer)
+  private length = 0
+
+  uint8(value: number): this {
+    this.view.setUint8(this.claim(1), within(value, 0xff))
+    return this
+  }
+
+  uint16(value: number): this {
+    this.view.setUint16(this.claim(2), within(value, 0xffff))
+    return this
+  }
+
+  uint32(value: number): this {
+    this.view.setUint32(this.claim(4), within(value, 0xffff_ffff))
+    return this
+  }
+
+  uint64(value: bigint): this {
+    if (value < 0n || value >> 64n !== 0n) throw new RangeError('not a uint64')
+    this.view.setBigUint64(this.claim(8), value)
+    return this
+  }
+
+  /** Appends bytes that are already encoded. */
+  raw(bytes: Uint8Array): this {
+    const at = this.claim(bytes.length)
+    this.buffer.set(bytes, at)
+    return this
+  }
+
+  /** `opaque x<V>`, and any vector whose items are already encoded. */
+  opaque(bytes: Uint8Array): this {
+    return this.vectorHeader(bytes.length).raw(bytes)
+  }
+
+  /** `T x<V>`: the items are encoded aside, since the header's size depends on theirs. */
+  vector<T>(items: Iterable<T>, write: (writer: TlsWriter, item: T) => void): this {
+    const body = new TlsWriter()
+    for (const item of items) write(body, item)
+    return this.opaque(body.written())
+  }
+
+  /** `optional<T>` (RFC 9420 §2.1.1). */
+  optional<T>(value: T | undefined, write: (writer: TlsWriter, value: T) => void): this {
+    this.uint8(value === undefined ? 0 : 1)
+    if (value !== undefined) write(this, value)
+    return this
+  }
+
+  /** A view of what was written; the writer must not be used afterwards. */
+  written(): Uint8Array {
+    return this.buffer.subarray(0, this.length)
+  }
+
+  private vectorHeader(length: number): this {
+    switch (varintSize(within(length, MAX_VECTOR_BYTES))) {
+      case 1:
+        return this.uint8(length)
+      case 2:
+        return this.uint16(0x4000 | length)
+      case 4:
+        return this.uint32((0x8000_0000 | length) >>> 0)
+    }
+  }
+
+  private claim(bytes: number): number {
+    const at = this.length
+    this.length += bytes
+    if (this.length > this.buffer.length) this.grow()
+    return at
+  }
+
+  private grow(): void {
+    const larger = new Uint8Array(Math.max(this.buffer.length * 2, this.length))
+    larger.set(this.buffer)
+    this.buffer = larger
+    this.view = new DataView(larger.buffer)
+  }
+}
+
+function within(value: number, max: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > max) throw new RangeError(`not an integer from 0 to ${max}`)
+  return value
+}
