@@ -1,0 +1,39 @@
+/** The part of a user after `/u/`; also the first part of its clients. */
+const USER = '[a-z0-9][a-z0-9._-]{0,63}'
+/** The part of a client after its user; chosen by the client. */
+const DEVICE = '[A-Za-z0-9_-]{1,64}'
+const DOMAIN = '[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?'
+
+export const USER_NAME = new RegExp(`^${USER}$`)
+export const DEVICE_NAME = new RegExp(`^${DEVICE}$`)
+const USER_URI = new RegExp(`^mimi://(${DOMAIN})/u/(${USER})$`)
+const CLIENT_URI = new RegExp(`^mimi://(${DOMAIN})/d/(${USER})/(${DEVICE})$`)
+
+export interface UserIdentifier {
+  readonly domain: string
+  readonly user: string
+}
+
+export interface ClientIdentifier extends UserIdentifier {
+  readonly device: string
+}
+
+/** `mimi://<domain>/u/<user>`; only the spelling that `userUri` writes is one, so that texts can be compared. */
+export function parseUserUri(uri: string): UserIdentifier | undefined {
+  const [, domain, user] = USER_URI.exec(uri) ?? []
+  return domain === undefined || user === undefined ? undefined : { domain, user }
+}
+
+/** `mimi://<domain>/d/<user>/<device>`, which is also the identity in the device's MLS basic credential (RFC 9420 §5.3). */
+export function parseClientUri(uri: string): ClientIdentifier | undefined {
+  const [, domain, user, device] = CLIENT_URI.exec(uri) ?? []
+  return domain === undefined || user === undefined || device === undefined ? undefined : { domain, user, device }
+}
+
+export function userUri({ domain, user }: UserIdentifier): string {
+  return `mimi://${domain}/u/${user}`
+}
+
+export function clientUri({ domain, user, device }: ClientIdentifier): string {
+  return `mimi://${domain}/d/${user}/${device}`
+}
