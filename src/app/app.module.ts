@@ -1,0 +1,19 @@
+import { Module } from '@nestjs/common'
+import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
+import { PlatformModule } from '../platform/platform.module.js'
+import { ProblemFilter } from '../platform/http/problem.filter.js'
+import { ReturnsInterceptor } from '../platform/http/returns.interceptor.js'
+import { validationPipe } from '../platform/http/validation.js'
+import { HealthController } from './operations/health.controller.js'
+
+/** The whole server. Each feature is one line; what they share comes from the platform. */
+@Module({
+  imports: [PlatformModule],
+  controllers: [HealthController],
+  providers: [
+    { provide: APP_PIPE, useFactory: validationPipe },
+    { provide: APP_INTERCEPTOR, useClass: ReturnsInterceptor },
+    { provide: APP_FILTER, useClass: ProblemFilter },
+  ],
+})
+export class AppModule {}

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { ConfigSchema } from './config-schema.js'
+
+/** The checked settings of one server; durations in milliseconds, sizes in bytes. */
+export type Config = z.infer<typeof ConfigSchema>
+export const CONFIG = Symbol('CONFIG')
+
+/** Settings that do not make sense; one plain sentence per key, and never a value (it may be a secret). */
+export class ConfigError extends Error {
+  constructor(readonly sentences: string[]) {
+    super(`The configuration is not usable:\n${sentences.map((sentence) => `  - ${sentence}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+/** Reads the environment. An empty variable counts as unset, as Compose files produce those. */
+export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.keys(ConfigSchema.shape).map((key) => [key, environment[key] === '' ? undefined : environment[key]]),
+  )
+  const result = ConfigSchema.safeParse(given)
+  if (!result.success) throw new ConfigError(result.error.issues.map(sentence))
+  const contradictions = contradictionsIn(result.data)
+  if (contradictions.length > 0) throw new ConfigError(contradictions)
+  return result.data
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join('.')
+  if (issue.code === 'invalid_value') return `${key} must be one of ${issue.values.map(String).join(', ')}.`
+  return `${key} ${/^(must|is) /.test(issue.message) ? issue.message : `is not valid: ${issue.message}`}.`
+}
+
+function contradictionsIn(config: Config): string[] {
+  const found: string[] = []
+  if (config.DATABASE_URL && !config.SERVER_SECRET) found.push('SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).')
+  if (config.DIRECT_DATABASE_URL && !config.DATABASE_URL) found.push('DIRECT_DATABASE_URL is set but DATABASE_URL is not.')
+  if (!config.DATABASE_URL && config.ROLE !== 'both') found.push('ROLE must be both in embedded mode (without DATABASE_URL).')
+  const largest = Math.max(config.MAX_COMMIT_BYTES, config.MAX_TREE_BYTES, config.MAX_MESSAGE_BYTES)
+  if (config.MAX_BODY_BYTES < largest) found.push('MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.')
+  return found
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod'
+
+const MS_PER: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const BYTES_PER: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2 }
+
+/** `250ms`, `30s`, `5m`, `24h`, `90d` → milliseconds; 0 needs no unit. */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text)
+  return match ? Number(match[1]) * (MS_PER[match[2] ?? ''] ?? NaN) : undefined
+}
+
+/** `512`, `64KiB`, `2MiB` → bytes. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d{1,12})(KiB|MiB)?$/.exec(text)
+  return match ? Number(match[1]) * (BYTES_PER[match[2] ?? ''] ?? NaN) : undefined
+}
+
+function parsed(parse: (text: string) => number | undefined, hint: string, min: number, max: number) {
+  return z.string().transform((text, context) => {
+    const value = parse(text.trim())
+    if (value === undefined) context.addIssue({ code: 'custom', message: `must be ${hint}` })
+    else if (value < min || value > max) context.addIssue({ code: 'custom', message: 'is out of range' })
+    return value ?? z.NEVER
+  })
+}
+
+/** A duration with unit in the environment, milliseconds inside. */
+export const Duration = (min = 0, max = 10 * 365 * 86_400_000) =>
+  parsed(parseDuration, 'a duration such as 250ms, 30s, 5m, 24h or 90d', min, max)
+
+/** A size in bytes, KiB or MiB in the environment, bytes inside. */
+export const Size = (max = 64 * 1024 ** 2) => parsed(parseSize, 'a size such as 4096, 64KiB or 2MiB', 1, max)
+
+/** A whole number within bounds. */
+export const Count = (min: number, max: number) =>
+  parsed((text) => (/^\d{1,12}$/.test(text) ? Number(text) : undefined), `a whole number from ${min} to ${max}`, min, max)

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Logger } from 'pino'
+import { LOG } from '../observability/log.js'
+import { Metrics } from '../observability/metrics.js'
+import { RedisClients } from '../redis/redis-clients.js'
+import { Secrets } from '../secrets/secrets.js'
+import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
+import { openHints, sealHints } from './hint-codec.js'
+
+type Listener = (hint: Hint) => void
+
+/**
+ * Wakes whoever waits for something new: in this process at once, on other nodes through Redis.
+ * Publish after COMMIT only. Nothing here is ever relied upon: the sweep finds what a lost hint left behind.
+ */
+@Injectable()
+export class Hints {
+  private readonly listeners = new Set<Listener>()
+  private readonly node = randomUUID()
+
+  constructor(
+    private readonly redis: RedisClients,
+    private readonly secrets: Secrets,
+    private readonly metrics: Metrics,
+    @Inject(LOG) private readonly log: Logger,
+  ) {
+    this.listen()
+  }
+
+  /** Never throws and never waits; what cannot be sent is counted and forgotten. */
+  publish(hints: readonly Hint[]): void {
+    for (const hint of hints) this.deliver(hint)
+    const publisher = this.redis.publisher
+    if (!publisher || hints.length === 0) return
+    for (const [channel, batch] of byChannel(hints)) {
+      try {
+        publisher.publish(channel, sealHints(this.secrets, channel, this.node, batch))
+          .catch(() => this.metrics.hintsDropped.inc({ reason: 'redis' }, batch.length))
+      } catch {
+        this.metrics.hintsDropped.inc({ reason: 'redis' }, batch.length)
+      }
+    }
+  }
+
+  /** @returns how to stop listening. A listener filters for itself and must be quick. */
+  subscribe(listener: Listener): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+
+  private listen(): void {
+    const subscriber = this.redis.subscriber
+    if (!subscriber) return
+    subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => this.receive(channel.toString(), message))
+    // ioredis subscribes again by itself whenever the connection comes back.
+    subscriber.subscribe(...HINT_CHANNELS).catch((error: unknown) => this.log.warn({ err: error }, 'hints: not subscribed yet'))
+  }
+
+  private receive(channel: string, message: Buffer): void {
+    const batch = openHints(this.secrets, channel, message)
+    if (!batch) return void this.metrics.hintsDropped.inc({ reason: 'forged' })
+    if (batch.node === this.node) return
+    for (const hint of batch.hints) this.deliver(hint)
+  }
+
+  private deliver(hint: Hint): void {
+    for (const listener of this.listeners) {
+      try {
+        listener(hint)
+      } catch (error) {
+        this.log.error({ err: error, kind: hint.kind }, 'a hint listener failed')
+      }
+    }
+  }
+}
+
+function byChannel(hints: readonly Hint[]): Map<string, Hint[]> {
+  const batches = new Map<string, Hint[]>()
+  for (const hint of hints) {
+    const channel = `hint:${channelOf(hint)}`
+    const batch = batches.get(channel)
+    if (batch) batch.push(hint)
+    else batches.set(channel, [hint])
+  }
+  return batches
+}

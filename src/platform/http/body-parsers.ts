@@ -1,0 +1,33 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { CborError, decodeCbor } from './decode-cbor.js'
+import { decodeJson, JsonError } from './decode-json.js'
+import { InvalidRequest, UnsupportedMediaType } from './problem.js'
+import type { RouteOptions } from './route-options.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig extends RouteOptions {}
+}
+
+/** The three forms a body may have; anything else is refused with 415 before it is read. */
+export function registerBodyParsers(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers()
+  const buffered = { parseAs: 'buffer' } as const
+  fastify.addContentTypeParser<Buffer>('application/json', buffered, (_request, body, done) => settle(done, () => decodeJson(body)))
+  fastify.addContentTypeParser<Buffer>('application/cbor', buffered, (_request, body, done) => settle(done, () => decodeCbor(body)))
+  fastify.addContentTypeParser<Buffer>('message/mls', buffered, (request, body, done) => settle(done, () => rawMessage(request, body)))
+}
+
+function settle(done: (error: Error | null, body?: unknown) => void, parse: () => unknown): void {
+  try {
+    done(null, parse())
+  } catch (error) {
+    if (error instanceof JsonError || error instanceof CborError) done(new InvalidRequest(`The body cannot be read: ${error.message}.`))
+    else done(error instanceof Error ? error : new InvalidRequest('The body cannot be read.'))
+  }
+}
+
+function rawMessage(request: FastifyRequest, body: Buffer): unknown {
+  const field = request.routeOptions.config.messageField
+  if (!field) throw new UnsupportedMediaType('This resource does not take a single message/mls; send JSON or CBOR.')
+  return { [field]: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) }
+}

@@ -1,0 +1,29 @@
+import { applyDecorators } from '@nestjs/common'
+import { ApiExtension } from '@nestjs/swagger'
+import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constants.js'
+
+/** What a route declares to the layers before Nest's handlers; Fastify keeps it as the route's config. */
+export interface RouteOptions {
+  /** A body of type message/mls is taken as this field. */
+  messageField?: string
+  /** No access log line, for routes whose callers must not be observed. */
+  unlogged?: boolean
+  /** Also answered by a process that only runs jobs. */
+  operational?: boolean
+}
+
+function routeOption(option: RouteOptions): MethodDecorator {
+  return (_target, _key, descriptor) => {
+    const handler = descriptor.value
+    if (typeof handler !== 'function') throw new TypeError('A route option decorates a method')
+    const before: unknown = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
+    Reflect.defineMetadata(FASTIFY_ROUTE_CONFIG_METADATA, Object.assign({}, before, option), handler)
+  }
+}
+
+/** Also takes one MLSMessage as it is (message/mls, RFC 9420 §17.10); the handler sees `{ [field]: bytes }`. */
+export const AcceptsMessage = (field: string) =>
+  applyDecorators(routeOption({ messageField: field }), ApiExtension('x-message-field', field))
+
+export const Unlogged = () => routeOption({ unlogged: true })
+export const Operational = () => routeOption({ operational: true })

@@ -1,0 +1,60 @@
+import { HttpException } from '@nestjs/common'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import { negotiate } from './accept.js'
+import { encodeCbor, encodeJson } from './encode.js'
+import {
+  InvalidRequest, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthenticated, Unavailable, UnsupportedMediaType,
+} from './problem.js'
+import { PROBLEM_MEDIA_TYPE, problemDocument } from './problem-document.js'
+
+/** Renders anything thrown, by Nest, Fastify or a handler. What nobody expected is logged here, once, and stays opaque. */
+export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): void {
+  const problem = problemFor(thrown) ?? unexpected(thrown, request, log)
+  if (reply.sent || reply.raw.headersSent) return
+  const document = problemDocument(problem, request.id)
+  if (problem.retryAfter !== undefined) void reply.header('retry-after', String(problem.retryAfter))
+  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer')
+  if (problem instanceof MethodNotAllowed) void reply.header('allow', problem.allow.join(', '))
+  // A losing Commit's 409 carries entries, so a problem is negotiated like any answer.
+  const cbor = negotiate(request.headers.accept) === 'application/cbor'
+  void reply.code(problem.status).header('content-type', cbor ? 'application/cbor' : PROBLEM_MEDIA_TYPE)
+    .send(cbor ? Buffer.from(encodeCbor(document)) : encodeJson(document))
+}
+
+function unexpected(thrown: unknown, request: FastifyRequest, log: Logger): Problem {
+  log.error({ request_id: request.id, route: request.routeOptions.url, err: thrown }, 'request failed')
+  return new Problem(500, 'internal', 'Something went wrong here. The instance names this request in our log.')
+}
+
+/** The problem for an error of known origin: ours, Nest's, Fastify's or PostgreSQL's. */
+export function problemFor(thrown: unknown): Problem | undefined {
+  if (thrown instanceof Problem) return thrown
+  const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown)
+  if (status !== undefined && status >= 400 && status < 500) return problemForStatus(status)
+  return isOverload(thrown) ? new Unavailable() : undefined
+}
+
+function statusOf(thrown: unknown): number | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined
+  return typeof thrown.statusCode === 'number' ? thrown.statusCode : undefined
+}
+
+function problemForStatus(status: number): Problem {
+  if (status === 401) return new Unauthenticated()
+  if (status === 404) return new NotFound()
+  if (status === 413) return new TooLarge('The body is larger than this server takes.')
+  if (status === 415) return new UnsupportedMediaType('Send application/json or application/cbor, or message/mls where one message is taken.')
+  if (status === 408) return new Problem(408, 'timeout', 'The request took too long to arrive.')
+  if (status === 414) return new Problem(414, 'uri-too-long', 'The address is too long.')
+  return new InvalidRequest('The request cannot be understood.')
+}
+
+/** PostgreSQL gave up waiting (55P03, 57014, 40P01), is going away (57P..), or cannot be reached: worth another try. */
+const RETRYABLE = /^(55P03|57014|40001|40P01|53...|57P0.|08...|ECONNREFUSED|ECONNRESET)$/
+
+function isOverload(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false
+  if (/timeout exceeded when trying to connect|Connection terminated/.test(thrown.message)) return true
+  return 'code' in thrown && typeof thrown.code === 'string' && RETRYABLE.test(thrown.code)
+}

@@ -1,0 +1,32 @@
+import { StandardSchemaValidationPipe } from '@nestjs/common'
+import { InvalidRequest, TooLarge, type Problem } from './problem.js'
+
+type Issue = { message: string; path?: readonly unknown[] | undefined; params?: unknown }
+
+/** A client learns where and what, for a handful of places; echoing thousands would make one request a large answer. */
+const MAX_ISSUES = 20
+const MAX_PATH_LENGTH = 120
+
+/** Nest's own Standard Schema pipe, with our problems as its complaints. Applies wherever a `schema` is declared. */
+export const validationPipe = () => new StandardSchemaValidationPipe({ exceptionFactory: (issues) => problemOf(issues) })
+
+export function problemOf(issues: readonly Issue[]): Problem {
+  const tooLarge = issues.find((issue) => typeof limitOf(issue) === 'number')
+  if (tooLarge) return new TooLarge(`${pathOf(tooLarge) || 'The value'} is too large.`, limitOf(tooLarge))
+  return new InvalidRequest(
+    'The request does not have the expected form.',
+    issues.slice(0, MAX_ISSUES).map((issue) => ({ path: pathOf(issue), message: issue.message.slice(0, 200) })),
+  )
+}
+
+function limitOf(issue: Issue): number | undefined {
+  const params = issue.params
+  if (typeof params !== 'object' || params === null || !('tooLarge' in params)) return undefined
+  return typeof params.tooLarge === 'number' ? params.tooLarge : undefined
+}
+
+function pathOf(issue: Issue): string {
+  const keys = (issue.path ?? []).map((segment) =>
+    String(typeof segment === 'object' && segment !== null && 'key' in segment ? segment.key : segment))
+  return keys.join('.').slice(0, MAX_PATH_LENGTH)
+}

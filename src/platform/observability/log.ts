@@ -1,0 +1,36 @@
+import { pino, type DestinationStream, type Logger } from 'pino'
+import type { Config } from '../config/config.js'
+
+export const LOG = Symbol('LOG')
+
+/** Members that never reach a log line, at the top or one level down, whatever a caller passes. */
+const REDACTED = [
+  'authorization', 'cookie', 'token', 'access_token', 'refresh_token', 'password', 'secret', 'nonce', 'proof', 'invite_code', 'join_code',
+  'body', 'payload', 'bytes', 'ciphertext', 'message_bytes', 'commit', 'proposal', 'welcome', 'welcomes', 'group_info', 'ratchet_tree',
+  'key_package', 'key_packages', 'DATABASE_URL', 'DIRECT_DATABASE_URL', 'REDIS_URL', 'SERVER_SECRET',
+]
+
+/** JSON lines on standard output. */
+export function createLog(config: Pick<Config, 'LOG_LEVEL'>, destination?: DestinationStream): Logger {
+  const options = {
+    level: config.LOG_LEVEL,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
+    serializers: { err: describeError },
+  }
+  return destination ? pino(options, destination) : pino(options)
+}
+
+/**
+ * An error without what it drags along: pg puts rows into `detail`, `where` and `parameters`,
+ * and a message of zod or pg may quote input, so it is cut.
+ */
+export function describeError(thrown: unknown): Record<string, unknown> {
+  if (!(thrown instanceof Error)) return { type: typeof thrown }
+  const code = 'code' in thrown ? { code: thrown.code } : {}
+  const cause = thrown.cause instanceof Error ? { cause: describeError(thrown.cause) } : {}
+  const frames = (thrown.stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at ')).slice(0, 12)
+  return { type: thrown.name, message: thrown.message.slice(0, 300), ...code, stack: frames.map((line) => line.trim()), ...cause }
+}

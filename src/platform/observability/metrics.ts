@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Labels have few values by design: a route template, a status, a name from our own code. Never an id. */
+export type Labels = Record<string, string | number>
+
+/** The metrics of one server, in its own registry (several servers share a process in tests). */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry()
+  readonly httpDuration = new Histogram({
+    name: 'http_request_duration_seconds', help: 'Time from request to response, by route template',
+    labelNames: ['method', 'route', 'status'], buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
+    registers: [this.registry],
+  })
+  readonly events = this.counter('business_events_total', 'What happened, by name of the event', ['event'])
+  readonly hintsDropped = this.counter('hints_dropped_total', 'Hints that could not be sent or were not ours', ['reason'])
+  readonly commitLockMisses = this.counter('commit_lock_misses_total', 'Commits that went on without the courtesy lock', ['reason'])
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** A counter of a module; names end in `_total`. */
+  counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
+    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] })
+  }
+
+  /** A histogram of a module, in seconds or bytes as its name says. */
+  histogram(name: string, help: string, buckets: number[], labelNames: readonly string[] = []): Histogram {
+    return new Histogram({ name, help, buckets, labelNames: [...labelNames], registers: [this.registry] })
+  }
+
+  /** A gauge that is read when it is scraped. */
+  gauge(name: string, help: string, read: () => number | Promise<number>): Gauge {
+    return new Gauge({
+      name, help, registers: [this.registry],
+      async collect() {
+        this.set(await read())
+      },
+    })
+  }
+}

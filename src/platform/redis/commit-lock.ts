@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { Metrics } from '../observability/metrics.js'
+import { acquireLease, releaseLease } from './lease.js'
+import { LocalLocks } from './local-locks.js'
+import { RedisClients } from './redis-clients.js'
+
+/** How the lock sees time; tests bring their own. */
+export interface LockTimer { now(): number; sleep(ms: number): Promise<void> }
+export const MONOTONIC: LockTimer = {
+  now: () => performance.now(),
+  sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+}
+
+const PATIENCE_MS = 250
+const LEASE_MS = 2_000
+const RETRY_MS = 10
+
+/**
+ * A courtesy that spares contenders wasted validation: whoever does not get it within 250 ms goes on without.
+ * It fences nothing; the epoch in PostgreSQL does. Waiters of one process queue here, one of them asks Redis.
+ */
+@Injectable()
+export class CommitLock {
+  /** Replaced by tests that must not wait. */
+  timer: LockTimer = MONOTONIC
+  private readonly local = new LocalLocks()
+
+  constructor(private readonly redis: RedisClients, private readonly metrics: Metrics) {}
+
+  async withLock<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const deadline = this.timer.now() + PATIENCE_MS
+    const releaseLocal = await this.local.acquire(key, this.timer.sleep(PATIENCE_MS))
+    if (!releaseLocal) this.metrics.commitLockMisses.inc({ reason: 'busy' })
+    try {
+      return await this.withLease(key, releaseLocal ? deadline : 0, work)
+    } finally {
+      releaseLocal?.()
+    }
+  }
+
+  private async withLease<T>(key: string, deadline: number, work: () => Promise<T>): Promise<T> {
+    const client = this.redis.publisher
+    if (!client || deadline === 0) return work()
+    const token = randomUUID()
+    const held = await this.tryLease(key, token, deadline)
+    try {
+      return await work()
+    } finally {
+      // Not awaited: the answer must not wait for a courtesy, and the lease ends by itself.
+      if (held) releaseLease(client, key, token).catch(() => undefined)
+    }
+  }
+
+  private async tryLease(key: string, token: string, deadline: number): Promise<boolean> {
+    const client = this.redis.publisher
+    while (client) {
+      const remaining = deadline - this.timer.now()
+      if (remaining <= 0) break
+      const outcome = await Promise.race([
+        acquireLease(client, key, token, LEASE_MS).catch(() => 'gone' as const),
+        this.timer.sleep(remaining).then(() => 'late' as const),
+      ])
+      if (outcome === 'got') return true
+      if (outcome === 'gone') return this.miss('redis')
+      if (outcome === 'busy') await this.timer.sleep(Math.min(RETRY_MS, remaining))
+    }
+    return this.miss('busy')
+  }
+
+  private miss(reason: 'busy' | 'redis'): false {
+    this.metrics.commitLockMisses.inc({ reason })
+    return false
+  }
+}
