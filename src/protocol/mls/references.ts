@@ -1,0 +1,18 @@
+import { TlsWriter } from '../tls/writer.js'
+import { digest, HASH_OF_SUITE } from './hashes.js'
+
+/** KeyPackageRef of RFC 9420 §5.2 for an encoded KeyPackage (not its MLSMessage), or undefined for an unknown suite. */
+export function keyPackageRef(suite: number, keyPackage: Uint8Array): Uint8Array | undefined {
+  return refHash(suite, 'MLS 1.0 KeyPackage Reference', keyPackage)
+}
+
+/** ProposalRef of RFC 9420 §5.2 for an encoded AuthenticatedContent, or undefined for an unknown suite. */
+export function proposalRef(suite: number, authenticatedContent: Uint8Array): Uint8Array | undefined {
+  return refHash(suite, 'MLS 1.0 Proposal Reference', authenticatedContent)
+}
+
+/** RefHash of RFC 9420 §5.2. */
+export function refHash(suite: number, label: string, value: Uint8Array): Uint8Array | undefined {
+  const algorithm = HASH_OF_SUITE.get(suite)
+  return algorithm && digest(algorithm, new TlsWriter().opaque(Buffer.from(label)).opaque(value).written())
+}

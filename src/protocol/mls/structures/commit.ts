@@ -1,0 +1,44 @@
+import type { TlsReader } from '../../tls/reader.js'
+import { readLeafNode, type LeafNode } from './leaf-node.js'
+import { readProposalOrRef, type ProposalOrRef } from './proposal.js'
+
+/** References to that many fit a Commit of half a megabyte. */
+const MAX_PROPOSALS = 16_384
+/** A path has one node per level of the tree. */
+const MAX_PATH_NODES = 32
+
+/** RFC 9420 §12.4. */
+export interface Commit {
+  readonly proposals: readonly ProposalOrRef[]
+  readonly path: UpdatePath | undefined
+}
+
+/** RFC 9420 §7.6. */
+export interface UpdatePath {
+  readonly leafNode: LeafNode
+  readonly nodes: readonly UpdatePathNode[]
+}
+
+export interface UpdatePathNode {
+  readonly encryptionKey: Uint8Array
+  /** How many encrypted path secrets there are; the server can open none of them. */
+  readonly ciphertexts: number
+}
+
+export function readCommit(reader: TlsReader): Commit {
+  return { proposals: reader.vector(MAX_PROPOSALS, readProposalOrRef), path: reader.optional(readUpdatePath) }
+}
+
+function readUpdatePath(reader: TlsReader): UpdatePath {
+  return { leafNode: readLeafNode(reader), nodes: reader.vector(MAX_PATH_NODES, readUpdatePathNode) }
+}
+
+function readUpdatePathNode(reader: TlsReader): UpdatePathNode {
+  return { encryptionKey: reader.opaque(), ciphertexts: reader.countVector(skipHpkeCiphertext) }
+}
+
+/** HPKECiphertext: kem_output<V> and ciphertext<V>. */
+export function skipHpkeCiphertext(reader: TlsReader): void {
+  reader.opaque()
+  reader.opaque()
+}

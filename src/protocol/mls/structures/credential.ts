@@ -1,0 +1,58 @@
+import type { TlsReader } from '../../tls/reader.js'
+import type { TlsWriter } from '../../tls/writer.js'
+
+export const CREDENTIAL_TYPES = { basic: 1, x509: 2 } as const
+
+const MAX_CERTIFICATES = 32
+
+/** RFC 9420 §5.3. */
+export type Credential =
+  | { readonly kind: 'basic'; readonly identity: Uint8Array }
+  | { readonly kind: 'x509'; readonly certificates: readonly Uint8Array[] }
+  | { readonly kind: 'other'; readonly type: number; readonly data: Uint8Array }
+
+/**
+ * A type other than basic and x509 is read as one vector: the RFC gives unknown credentials no length, and one vector is what
+ * implementations write for custom credentials and what later drafts define.
+ */
+export function readCredential(reader: TlsReader): Credential {
+  const type = reader.uint16()
+  switch (type) {
+    case CREDENTIAL_TYPES.basic:
+      return { kind: 'basic', identity: reader.opaque() }
+    case CREDENTIAL_TYPES.x509:
+      return { kind: 'x509', certificates: reader.vector(MAX_CERTIFICATES, (item) => item.opaque()) }
+    default:
+      return { kind: 'other', type, data: reader.opaque() }
+  }
+}
+
+export function writeCredential(writer: TlsWriter, credential: Credential): void {
+  switch (credential.kind) {
+    case 'basic':
+      writer.uint16(CREDENTIAL_TYPES.basic).opaque(credential.identity)
+      return
+    case 'x509':
+      writer.uint16(CREDENTIAL_TYPES.x509).vector(credential.certificates, (item, der) => item.opaque(der))
+      return
+    case 'other':
+      writer.uint16(credential.type).opaque(credential.data)
+  }
+}
+
+export function credentialType(credential: Credential): number {
+  return credential.kind === 'other' ? credential.type : CREDENTIAL_TYPES[credential.kind]
+}
+
+// A byte order mark is kept, so that different identities never become the same text.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The identity of a basic credential as text (here: a client URI), or undefined for other credentials and for bytes that are not UTF-8. */
+export function identityText(credential: Credential): string | undefined {
+  if (credential.kind !== 'basic') return undefined
+  try {
+    return utf8.decode(credential.identity)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,36 @@
+import { Malformed, type TlsReader } from '../../tls/reader.js'
+import type { TlsWriter } from '../../tls/writer.js'
+
+/** Extension types of RFC 9420 §17.3 that the server looks into. */
+export const EXTENSION_TYPES = {
+  applicationId: 1,
+  ratchetTree: 2,
+  requiredCapabilities: 3,
+  externalPub: 4,
+  externalSenders: 5,
+} as const
+
+const MAX_EXTENSIONS = 256
+
+/** RFC 9420 §7.2; unknown types, GREASE among them, are kept as they are. */
+export interface Extension {
+  readonly type: number
+  readonly data: Uint8Array
+}
+
+/** `Extension extensions<V>`: no type may appear twice in one list (RFC 9420 §13.4). */
+export function readExtensions(reader: TlsReader): Extension[] {
+  const extensions = reader.vector(MAX_EXTENSIONS, (item) => ({ type: item.uint16(), data: item.opaque() }))
+  if (new Set(extensions.map((extension) => extension.type)).size !== extensions.length) {
+    throw new Malformed('an extension type appears twice in one list')
+  }
+  return extensions
+}
+
+export function writeExtensions(writer: TlsWriter, extensions: readonly Extension[]): void {
+  writer.vector(extensions, (item, { type, data }) => item.uint16(type).opaque(data))
+}
+
+export function extensionData(extensions: readonly Extension[], type: number): Uint8Array | undefined {
+  return extensions.find((extension) => extension.type === type)?.data
+}

@@ -1,0 +1,111 @@
+import { Malformed, type TlsReader } from '../../tls/reader.js'
+import { readExtensions, type Extension } from './extension.js'
+import { readKeyPackage, type KeyPackage } from './key-package.js'
+import { readLeafNode, type LeafNode } from './leaf-node.js'
+
+/** RFC 9420 §12.1, and SelfRemove of draft-ietf-mls-extensions. */
+export type Proposal =
+  | { readonly kind: 'add'; readonly keyPackage: KeyPackage }
+  | { readonly kind: 'update'; readonly leafNode: LeafNode }
+  | { readonly kind: 'remove'; readonly removed: number }
+  | { readonly kind: 'psk'; readonly psk: PreSharedKeyId }
+  | ReInit
+  | { readonly kind: 'external-init'; readonly kemOutput: Uint8Array }
+  | { readonly kind: 'group-context-extensions'; readonly extensions: readonly Extension[] }
+  | { readonly kind: 'self-remove' }
+
+export interface ReInit {
+  readonly kind: 'reinit'
+  readonly groupId: Uint8Array
+  readonly version: number
+  readonly cipherSuite: number
+  readonly extensions: readonly Extension[]
+}
+
+/** RFC 9420 §8.4. */
+export interface PreSharedKeyId {
+  readonly bytes: Uint8Array
+  readonly source:
+    | { readonly kind: 'external'; readonly id: Uint8Array }
+    | { readonly kind: 'resumption'; readonly usage: number; readonly groupId: Uint8Array; readonly epoch: bigint }
+  readonly nonce: Uint8Array
+}
+
+export type ProposalOrRef =
+  | { readonly kind: 'proposal'; readonly proposal: Proposal }
+  | { readonly kind: 'reference'; readonly ref: Uint8Array }
+
+/** Proposal types of RFC 9420 §17.4 and of draft-ietf-mls-extensions. */
+export const PROPOSAL_TYPES: Readonly<Record<Proposal['kind'], number>> = {
+  add: 0x0001,
+  update: 0x0002,
+  remove: 0x0003,
+  psk: 0x0004,
+  reinit: 0x0005,
+  'external-init': 0x0006,
+  'group-context-extensions': 0x0007,
+  'self-remove': 0x000a,
+}
+
+/** An unknown type has no length, so nothing after it could be read: it is malformed. */
+export function readProposal(reader: TlsReader): Proposal {
+  const type = reader.uint16()
+  switch (type) {
+    case PROPOSAL_TYPES.add:
+      return { kind: 'add', keyPackage: readKeyPackage(reader) }
+    case PROPOSAL_TYPES.update:
+      return { kind: 'update', leafNode: readLeafNode(reader) }
+    case PROPOSAL_TYPES.remove:
+      return { kind: 'remove', removed: reader.uint32() }
+    case PROPOSAL_TYPES.psk:
+      return { kind: 'psk', psk: readPreSharedKeyId(reader) }
+    case PROPOSAL_TYPES.reinit:
+      return readReInit(reader)
+    case PROPOSAL_TYPES['external-init']:
+      return { kind: 'external-init', kemOutput: reader.opaque() }
+    case PROPOSAL_TYPES['group-context-extensions']:
+      return { kind: 'group-context-extensions', extensions: readExtensions(reader) }
+    case PROPOSAL_TYPES['self-remove']:
+      return { kind: 'self-remove' }
+    default:
+      throw new Malformed(`proposal type ${type} is not supported`)
+  }
+}
+
+export function readProposalOrRef(reader: TlsReader): ProposalOrRef {
+  const type = reader.uint8()
+  switch (type) {
+    case 1:
+      return { kind: 'proposal', proposal: readProposal(reader) }
+    case 2:
+      return { kind: 'reference', ref: reader.opaque() }
+    default:
+      throw new Malformed(`ProposalOrRef type ${type} is unknown`)
+  }
+}
+
+function readReInit(reader: TlsReader): ReInit {
+  return {
+    kind: 'reinit',
+    groupId: reader.opaque(),
+    version: reader.uint16(),
+    cipherSuite: reader.uint16(),
+    extensions: readExtensions(reader),
+  }
+}
+
+function readPreSharedKeyId(reader: TlsReader): PreSharedKeyId {
+  const start = reader.position
+  const source = readPskSource(reader)
+  const nonce = reader.opaque()
+  return { source, nonce, bytes: reader.since(start) }
+}
+
+function readPskSource(reader: TlsReader): PreSharedKeyId['source'] {
+  const type = reader.uint8()
+  if (type === 1) return { kind: 'external', id: reader.opaque() }
+  if (type !== 2) throw new Malformed(`PSK type ${type} is unknown`)
+  const usage = reader.uint8()
+  if (usage < 1 || usage > 3) throw new Malformed(`resumption PSK usage ${usage} is unknown`)
+  return { kind: 'resumption', usage, groupId: reader.opaque(), epoch: reader.uint64() }
+}

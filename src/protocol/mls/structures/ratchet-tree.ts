@@ -1,0 +1,93 @@
+import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../../tls/reader.js'
+import { TlsWriter } from '../../tls/writer.js'
+import { readLeafNode, type LeafNode } from './leaf-node.js'
+
+/** 65,536 leaves: a blank node is one byte on the wire, so that bytes alone do not bound the memory a tree takes. */
+const MAX_NODES = 2 ** 17 - 1
+const MAX_LEAVES = 2 ** 16
+
+const NODE_TYPES = { leaf: 1, parent: 2 } as const
+
+export interface ParentNodeFields {
+  readonly encryptionKey: Uint8Array
+  readonly parentHash: Uint8Array
+  /** Leaf indices in increasing order. */
+  readonly unmergedLeaves: readonly number[]
+}
+
+/** RFC 9420 §7.1. */
+export interface ParentNode extends ParentNodeFields {
+  readonly bytes: Uint8Array
+}
+
+/** Nodes of the array of RFC 9420 Appendix C: leaf L at 2L, parents between; undefined is blank. */
+export interface TreeNodes {
+  readonly leaves: readonly (LeafNode | undefined)[]
+  /** The parent at node index 2i + 1 is at i. */
+  readonly parents: readonly (ParentNode | undefined)[]
+}
+
+/** Decodes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), which is also the data of a ratchet_tree extension. */
+export function decodeRatchetTree(bytes: Uint8Array): Decoded<TreeNodes> {
+  return decodeWhole(bytes, readRatchetTree)
+}
+
+/** Encodes up to the last node that is not blank. */
+export function encodeRatchetTree({ leaves, parents }: TreeNodes): Uint8Array {
+  const writer = new TlsWriter()
+  const nodes = Array.from({ length: 2 * (lastFilled(leaves) + 1) - 1 }, (_, index) => index)
+  writer.vector(nodes, (item, index) => {
+    if (index % 2 === 0) item.optional(leaves[index / 2], (node, leaf) => node.uint8(NODE_TYPES.leaf).raw(leaf.bytes))
+    else item.optional(parents[(index - 1) / 2], (node, parent) => node.uint8(NODE_TYPES.parent).raw(parent.bytes))
+  })
+  return writer.written()
+}
+
+export function makeParentNode(fields: ParentNodeFields): ParentNode {
+  const writer = new TlsWriter().opaque(fields.encryptionKey).opaque(fields.parentHash)
+  writer.vector(fields.unmergedLeaves, (item, leafIndex) => item.uint32(leafIndex))
+  return { ...fields, bytes: writer.written() }
+}
+
+function readRatchetTree(reader: TlsReader): TreeNodes {
+  const leaves: (LeafNode | undefined)[] = []
+  const parents: (ParentNode | undefined)[] = []
+  reader.vector(MAX_NODES, (item) => {
+    if (leaves.length === parents.length) leaves.push(item.optional(readLeaf))
+    else parents.push(item.optional(readParent))
+  })
+  // The last node must not be blank; it cannot be a parent either, as a parent without leaves to its right has none at all.
+  if (leaves.length === parents.length || leaves.at(-1) === undefined) throw new Malformed('the last node of the tree is no leaf')
+  return { leaves, parents }
+}
+
+function readLeaf(reader: TlsReader): LeafNode {
+  expectType(reader, NODE_TYPES.leaf)
+  return readLeafNode(reader)
+}
+
+function readParent(reader: TlsReader): ParentNode {
+  expectType(reader, NODE_TYPES.parent)
+  const start = reader.position
+  const fields = {
+    encryptionKey: reader.opaque(),
+    parentHash: reader.opaque(),
+    unmergedLeaves: reader.vector(MAX_LEAVES, (item) => item.uint32()),
+  }
+  if (!isIncreasing(fields.unmergedLeaves)) throw new Malformed('unmerged leaves are not in increasing order')
+  return { ...fields, bytes: reader.since(start) }
+}
+
+function expectType(reader: TlsReader, expected: number): void {
+  if (reader.uint8() !== expected) throw new Malformed('a node of the tree is of the wrong type')
+}
+
+function isIncreasing(indices: readonly number[]): boolean {
+  return indices.every((index, at) => at === 0 || index > (indices[at - 1] ?? 0))
+}
+
+function lastFilled(leaves: readonly (LeafNode | undefined)[]): number {
+  let last = leaves.length - 1
+  while (last > 0 && leaves[last] === undefined) last--
+  return last
+}

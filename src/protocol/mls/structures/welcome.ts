@@ -1,0 +1,22 @@
+import type { TlsReader } from '../../tls/reader.js'
+import { skipHpkeCiphertext } from './commit.js'
+
+const MAX_NEW_MEMBERS = 16_384
+
+/** RFC 9420 §12.4.3.1: whom it is for; the rest is encrypted. */
+export interface Welcome {
+  readonly cipherSuite: number
+  /** KeyPackageRefs of the new members. */
+  readonly refs: readonly Uint8Array[]
+}
+
+export function readWelcome(reader: TlsReader): Welcome {
+  const cipherSuite = reader.uint16()
+  const refs = reader.vector(MAX_NEW_MEMBERS, (secret) => {
+    const newMember = secret.opaque()
+    skipHpkeCiphertext(secret)
+    return newMember
+  })
+  reader.opaque() // encrypted_group_info
+  return { cipherSuite, refs }
+}
