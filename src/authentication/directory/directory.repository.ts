@@ -1,0 +1,91 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
+
+// What other modules ask about devices. A device counts as revoked when its account is disabled, too.
+const GONE = '(device.revoked_at IS NOT NULL OR account.disabled_at IS NOT NULL)'
+const VALID_KEY = 'signature_key.revoked_at IS NULL AND signature_key.valid_from <= now() AND coalesce(signature_key.valid_until > now(), true)'
+
+/** Registered clients among `clientUris`; unknown ones are left out. */
+export async function resolveClients(
+  sql: Sql,
+  clientUris: readonly string[],
+): Promise<Map<string, { deviceId: bigint; userId: bigint; revoked: boolean }>> {
+  const { rows } = await sql.query<{ client: string; deviceId: bigint; userId: bigint; revoked: boolean }>({
+    name: 'resolve_clients',
+    text: `SELECT device.client_uri AS client, device.id AS "deviceId", device.account_id AS "userId", ${GONE} AS revoked
+           FROM device JOIN account ON account.id = device.account_id
+           WHERE device.client_uri = ANY($1::text[])`,
+    values: [clientUris],
+  })
+  return new Map(rows.map(({ client, ...device }) => [client, device]))
+}
+
+/** The names of devices, revoked ones included. */
+export async function clientsOf(
+  sql: Sql,
+  deviceIds: readonly bigint[],
+): Promise<Map<bigint, { client: string; user: string; userId: bigint }>> {
+  const { rows } = await sql.query<{ id: bigint; client: string; user: string; userId: bigint }>({
+    name: 'clients_of',
+    text: `SELECT device.id, device.client_uri AS client, account.user_uri AS "user", account.id AS "userId"
+           FROM device JOIN account ON account.id = device.account_id
+           WHERE device.id = ANY($1::bigint[])`,
+    values: [deviceIds],
+  })
+  return new Map(rows.map(({ id, ...names }) => [id, names]))
+}
+
+/** The signature keys a device may sign with now, in canonical form (ECDSA: uncompressed points); none once it is revoked. */
+export async function activeKeys(sql: Sql, deviceId: bigint): Promise<{ scheme: number; publicKey: Buffer }[]> {
+  const { rows } = await sql.query<{ scheme: number; publicKey: Buffer }>({
+    name: 'active_keys',
+    text: `SELECT signature_key.scheme, signature_key.public_key AS "publicKey"
+           FROM signature_key
+           JOIN device ON device.id = signature_key.device_id
+           JOIN account ON account.id = device.account_id
+           WHERE signature_key.device_id = $1 AND ${VALID_KEY} AND NOT ${GONE}
+           ORDER BY signature_key.id`,
+    values: [deviceId],
+  })
+  return rows
+}
+
+/** Whether the device may sign with this key now; compressed and uncompressed points are the same key. */
+export async function isRegisteredKey(sql: Sql, deviceId: bigint, publicKey: Uint8Array): Promise<boolean> {
+  const key = canonicalKey(publicKey)
+  if (key === undefined) return false
+  const { rows } = await sql.query({
+    name: 'is_registered_key',
+    text: `SELECT 1
+           FROM signature_key
+           JOIN device ON device.id = signature_key.device_id
+           JOIN account ON account.id = device.account_id
+           WHERE signature_key.public_key = $2 AND signature_key.device_id = $1 AND ${VALID_KEY} AND NOT ${GONE}`,
+    values: [deviceId, key.publicKey],
+  })
+  return rows.length > 0
+}
+
+/** The devices of a user that may act now. */
+export async function devicesOfUser(sql: Sql, userUri: string): Promise<{ deviceId: bigint; client: string }[]> {
+  const { rows } = await sql.query<{ deviceId: bigint; client: string }>({
+    name: 'devices_of_user',
+    text: `SELECT device.id AS "deviceId", device.client_uri AS client
+           FROM account JOIN device ON device.account_id = account.id
+           WHERE account.user_uri = $1 AND NOT ${GONE}
+           ORDER BY device.id`,
+    values: [userUri],
+  })
+  return rows
+}
+
+/** Which of these devices may not act any more: for a sweep over open streams, whose hint may have been lost. */
+export async function revokedAmong(sql: Sql, deviceIds: readonly bigint[]): Promise<bigint[]> {
+  const { rows } = await sql.query<{ id: bigint }>({
+    name: 'revoked_among',
+    text: `SELECT device.id FROM device JOIN account ON account.id = device.account_id
+           WHERE device.id = ANY($1::bigint[]) AND ${GONE}`,
+    values: [deviceIds],
+  })
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,116 @@
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import { Inject, Injectable } from '@nestjs/common'
+import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose'
+import { Pool } from 'pg'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { Secrets } from '../../platform/secrets/secrets.js'
+import { insertTokenKey, lockTokenKeys, readTokenKeys, type NewTokenKey, type StoredTokenKey } from './token-keys.repository.js'
+
+/** Far shorter than the lead a new key is published with before it signs: see TokenKeyRotation. */
+const MAX_AGE_MS = 15_000
+/** Unknown key ids may be invented by anyone; they cost at most one query in this time. */
+const MIN_AGE_MS = 1_000
+const SEAL_PURPOSE = 'token signing key v1'
+
+export interface TokenSigner {
+  readonly kid: string
+  readonly privateKey: KeyObject
+}
+
+interface Ring {
+  readonly at: number
+  readonly jwks: readonly JWK[]
+  readonly publicKeys: ReadonlyMap<string, KeyObject>
+  readonly signer: TokenSigner | undefined
+}
+
+/** This node's view of the keys that access tokens are signed with; the keys themselves are rows that all nodes share. */
+@Injectable()
+export class KeyRing {
+  private ring: Ring | undefined
+  private loading: Promise<Ring> | undefined
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly secrets: Secrets,
+  ) {}
+
+  /** The key to sign with now. The first node that needs one makes it. */
+  async signer(): Promise<TokenSigner> {
+    const ring = await this.youngerThan(MAX_AGE_MS)
+    if (ring.signer !== undefined) return ring.signer
+    await this.makeFirstKey()
+    const { signer } = await this.reload()
+    if (signer === undefined) throw new Error('No token signing key is in force, although one was just made')
+    return signer
+  }
+
+  async publicKey(kid: string): Promise<KeyObject | undefined> {
+    const known = (await this.youngerThan(MAX_AGE_MS)).publicKeys.get(kid)
+    return known ?? (await this.youngerThan(MIN_AGE_MS)).publicKeys.get(kid)
+  }
+
+  /** The JWK Set (RFC 7517 §5). */
+  async published(): Promise<readonly JWK[]> {
+    await this.signer()
+    return (await this.youngerThan(MAX_AGE_MS)).jwks
+  }
+
+  /** To be called after this node changed the rows; other nodes notice within MAX_AGE_MS. */
+  async reload(): Promise<Ring> {
+    this.ring = undefined
+    this.loading = undefined
+    return this.youngerThan(MAX_AGE_MS)
+  }
+
+  /** A key pair for a row of token_signing_key, its private half sealed. */
+  async newKey(): Promise<NewTokenKey> {
+    const { publicKey, privateKey } = await promisify(generateKeyPair)('ed25519')
+    const jwk = await exportJWK(publicKey)
+    const kid = await calculateJwkThumbprint(jwk)
+    const sealedPrivate = this.secrets.seal(SEAL_PURPOSE, privateKey.export({ type: 'pkcs8', format: 'der' }))
+    return { kid, publicJwk: { ...jwk, kid, alg: 'EdDSA', use: 'sig' }, sealedPrivate }
+  }
+
+  private async makeFirstKey(): Promise<void> {
+    const key = await this.newKey()
+    await transaction(this.pool, async (sql) => {
+      await lockTokenKeys(sql)
+      const keys = await readTokenKeys(sql) // not before the lock: another node may have been first
+      if (!keys.some(({ signs }) => signs)) await insertTokenKey(sql, key, 0)
+    })
+  }
+
+  private async youngerThan(ms: number): Promise<Ring> {
+    if (this.ring !== undefined && performance.now() - this.ring.at < ms) return this.ring
+    const loading = (this.loading ??= this.load())
+    try {
+      const ring = await loading
+      if (this.loading === loading) this.ring = ring
+      return ring
+    } finally {
+      if (this.loading === loading) this.loading = undefined
+    }
+  }
+
+  private async load(): Promise<Ring> {
+    const at = performance.now()
+    const keys = await readTokenKeys(this.pool)
+    const signing = keys.find(({ signs }) => signs)
+    return {
+      at,
+      jwks: keys.map(({ publicJwk }) => publicJwk),
+      publicKeys: new Map(keys.map(({ kid, publicJwk }) => [kid, createPublicKey({ key: { ...publicJwk }, format: 'jwk' })])),
+      signer: signing && { kid: signing.kid, privateKey: this.unseal(signing) },
+    }
+  }
+
+  private unseal({ kid, sealedPrivate }: StoredTokenKey): KeyObject {
+    try {
+      return createPrivateKey({ key: Buffer.from(this.secrets.open(SEAL_PURPOSE, sealedPrivate)), format: 'der', type: 'pkcs8' })
+    } catch (cause) {
+      throw new Error(`SERVER_SECRET does not open the token signing key ${kid}: was it changed?`, { cause })
+    }
+  }
+}

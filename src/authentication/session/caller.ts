@@ -1,0 +1,27 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
+import { Unauthenticated } from '../../platform/http/problem.js'
+
+/** The device behind a request or stream. */
+export interface Caller {
+  readonly deviceId: bigint
+  /** Id of the account. */
+  readonly userId: bigint
+  /** `mimi://<domain>/d/<user>/<device>` */
+  readonly client: string
+  /** `mimi://<domain>/u/<user>` */
+  readonly user: string
+  /** When its access token runs out. */
+  readonly expiresAt: Date
+}
+
+/** What `SessionGuard` leaves on the request. */
+export interface CallerCarrier {
+  caller?: Caller
+}
+
+/** The authenticated device, as a parameter of a handler. */
+export const CurrentDevice = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
+  const { caller } = context.switchToHttp().getRequest<CallerCarrier>()
+  if (caller === undefined) throw new Unauthenticated() // on an @Anonymous() route: a mistake of ours, but a safe one
+  return caller
+})
