@@ -1,0 +1,45 @@
+import { describe, expect, test } from '@jest/globals'
+import { RateLimited } from '../http/problem.js'
+import { createLog } from '../observability/log.js'
+import { RedisClients } from '../redis/redis-clients.js'
+import { Secrets } from '../secrets/secrets.js'
+import { Limits } from './limits.js'
+
+const secrets = new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') })
+const withoutRedis = new RedisClients({ REDIS_URL: undefined }, createLog({ LOG_LEVEL: 'silent' }))
+const limit = { name: 'test', points: 3, seconds: 60 }
+
+describe('Limits', () => {
+  test('lets through as many as allowed, then says when to come back', async () => {
+    const limits = new Limits(withoutRedis, secrets)
+    for (let i = 0; i < 3; i++) await limits.take(limit, '192.0.2.1')
+    const refusal = await limits.take(limit, '192.0.2.1').catch((error: unknown) => error)
+    expect(refusal).toBeInstanceOf(RateLimited)
+    expect((refusal as RateLimited).retryAfter).toBeGreaterThan(0)
+    expect((refusal as RateLimited).retryAfter).toBeLessThanOrEqual(60)
+  })
+
+  test('counts every key and every rule for itself', async () => {
+    const limits = new Limits(withoutRedis, secrets)
+    await limits.take(limit, '192.0.2.1', 3)
+    await limits.take(limit, '192.0.2.2', 3)
+    await limits.take({ ...limit, name: 'other' }, '192.0.2.1', 3)
+    await expect(limits.take(limit, '192.0.2.2')).rejects.toBeInstanceOf(RateLimited)
+  })
+
+  test('falls back to its own counters while Redis is away', async () => {
+    const gone = new RedisClients({ REDIS_URL: 'redis://127.0.0.1:1' }, createLog({ LOG_LEVEL: 'silent' }))
+    const limits = new Limits(gone, secrets)
+    await limits.take(limit, '192.0.2.1', 3)
+    await expect(limits.take(limit, '192.0.2.1')).rejects.toBeInstanceOf(RateLimited)
+    await gone.close()
+  })
+
+  test('keeps a bounded number of counters, however many keys are invented', async () => {
+    const limits = new Limits(withoutRedis, secrets)
+    const once = { name: 'once', points: 1, seconds: 60 }
+    let refused = 0
+    for (let i = 0; i < 70_000; i++) await limits.take(once, `key ${i}`).catch(() => refused++)
+    expect(70_000 - refused).toBeLessThanOrEqual(65_536)
+  })
+})
