@@ -1,23 +1,31 @@
 import { Module } from '@nestjs/common'
-import { CONFIG } from './config/config.js'
+import { CONFIG, databaseUrl, type Config } from './config/config.js'
 import { Hints } from './hints/hints.js'
 import { Jobs } from './jobs/jobs.js'
 import { launchProviders } from './launch.js'
+import { Limits } from './limits/limits.js'
 import { Events } from './observability/events.js'
 import { LOG } from './observability/log.js'
 import { Metrics } from './observability/metrics.js'
 import { Readiness } from './observability/readiness.js'
 import { PlatformShutdown } from './platform-shutdown.js'
-import { POOL } from './postgres/sql.js'
-import { PRISMA } from './postgres/prisma.js'
-import { createPool } from './postgres/pool.js'
-import { createPrisma } from './postgres/prisma.js'
+import { createPrisma, PRISMA } from './postgres/prisma.js'
+import { createPool, POOL } from './postgres/sql.js'
 import { CommitLock } from './redis/commit-lock.js'
 import { RedisClients } from './redis/redis-clients.js'
 import { Secrets } from './secrets/secrets.js'
 
-const poolProvider = { provide: POOL, useFactory: createPool, inject: [CONFIG] }
-const prismaProvider = { provide: PRISMA, useFactory: createPrisma, inject: [CONFIG] }
+/** Prisma serves cold paths only, so it gets few connections of its own. */
+const PRISMA_CONNECTIONS = 3
+
+const poolProvider = {
+  provide: POOL, inject: [CONFIG],
+  useFactory: (config: Config) => createPool(databaseUrl(config), { max: config.PG_POOL_MAX, prepare: config.PG_PREPARE === 'on' }),
+}
+const prismaProvider = {
+  provide: PRISMA, inject: [CONFIG],
+  useFactory: (config: Config) => createPrisma(databaseUrl(config), { max: PRISMA_CONNECTIONS }),
+}
 
 /** The plumbing, without a word of the domain. Feature modules import it; nothing is global. */
 @Module({
