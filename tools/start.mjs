@@ -1,0 +1,14 @@
+/** `node tools/start.mjs [FILE]`: builds, then runs dist/FILE (main.js) in this same process, so that signals reach it directly. */
+import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import { requireSupportedNode } from './node-version.mjs'
+
+requireSupportedNode()
+const { build } = await import('./build.mjs')
+await build()
+
+const dist = join(import.meta.dirname, '..', 'dist')
+const target = process.argv[2]?.endsWith('.js') ? process.argv.splice(2, 1)[0] : 'main.js'
+process.argv[1] = join(dist, target)
+process.setSourceMapsEnabled(true)
+await import(pathToFileURL(process.argv[1]).href)
