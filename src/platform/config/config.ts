@@ -40,3 +40,14 @@ function contradictionsIn(config: Config): string[] {
   if (config.MAX_BODY_BYTES < largest) found.push('MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.')
   return found
 }
+
+/** Where the facts are. The embedded mode fills it in before anything asks. */
+export function databaseUrl(config: Pick<Config, 'DATABASE_URL'>): string {
+  if (!config.DATABASE_URL) throw new ConfigError(['DATABASE_URL is required here.'])
+  return config.DATABASE_URL
+}
+
+/** The same without a pooler in between, for what needs a session: migrations, LISTEN, advisory locks. */
+export function directDatabaseUrl(config: Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL'>): string {
+  return config.DIRECT_DATABASE_URL ?? databaseUrl(config)
+}

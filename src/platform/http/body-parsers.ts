@@ -8,18 +8,21 @@ declare module 'fastify' {
   interface FastifyContextConfig extends RouteOptions {}
 }
 
+type Done = (error: Error | null, body?: unknown) => void
+
 /** The three forms a body may have; anything else is refused with 415 before it is read. */
 export function registerBodyParsers(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers()
   const buffered = { parseAs: 'buffer' } as const
-  fastify.addContentTypeParser<Buffer>('application/json', buffered, (_request, body, done) => settle(done, () => decodeJson(body)))
-  fastify.addContentTypeParser<Buffer>('application/cbor', buffered, (_request, body, done) => settle(done, () => decodeCbor(body)))
-  fastify.addContentTypeParser<Buffer>('message/mls', buffered, (request, body, done) => settle(done, () => rawMessage(request, body)))
+  fastify.addContentTypeParser<Buffer>('application/json', buffered, (_request, body, done) => settle(done, body, decodeJson))
+  fastify.addContentTypeParser<Buffer>('application/cbor', buffered, (_request, body, done) => settle(done, body, decodeCbor))
+  fastify.addContentTypeParser<Buffer>('message/mls', buffered, (request, body, done) => settle(done, body, () => rawMessage(request, body)))
 }
 
-function settle(done: (error: Error | null, body?: unknown) => void, parse: () => unknown): void {
+/** No body is no error here: whether one is needed, the route's schema says. */
+function settle(done: Done, body: Buffer, parse: (body: Buffer) => unknown): void {
   try {
-    done(null, parse())
+    done(null, body.length === 0 ? undefined : parse(body))
   } catch (error) {
     if (error instanceof JsonError || error instanceof CborError) done(new InvalidRequest(`The body cannot be read: ${error.message}.`))
     else done(error instanceof Error ? error : new InvalidRequest('The body cannot be read.'))

@@ -1,5 +1,3 @@
-import { applyDecorators } from '@nestjs/common'
-import { ApiExtension } from '@nestjs/swagger'
 import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constants.js'
 
 /** What a route declares to the layers before Nest's handlers; Fastify keeps it as the route's config. */
@@ -22,8 +20,12 @@ function routeOption(option: RouteOptions): MethodDecorator {
 }
 
 /** Also takes one MLSMessage as it is (message/mls, RFC 9420 §17.10); the handler sees `{ [field]: bytes }`. */
-export const AcceptsMessage = (field: string) =>
-  applyDecorators(routeOption({ messageField: field }), ApiExtension('x-message-field', field))
+export const AcceptsMessage = (field: string) => routeOption({ messageField: field })
 
 export const Unlogged = () => routeOption({ unlogged: true })
 export const Operational = () => routeOption({ operational: true })
+
+export function routeOptionsOf(handler: object): RouteOptions {
+  const options: RouteOptions | undefined = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
+  return options ?? {}
+}

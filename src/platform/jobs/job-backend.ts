@@ -1,5 +1,5 @@
 import { createPostgresBackend, Queue, Worker, type Job, type QueueOptions, type WorkerOptions } from 'bullmq'
-import type { Config } from '../config/config.js'
+import { directDatabaseUrl, type Config } from '../config/config.js'
 
 const QUEUE = 'work'
 /** BullMQ's own tables stand beside ours, not among them. */
@@ -39,9 +39,7 @@ export function openWorker(config: Settings, process: Processor): JobWorker {
 
 /** LISTEN and advisory locks do not survive a transaction pooler, hence the direct address. */
 function postgresOptions(config: Settings, migrate: boolean) {
-  const connectionString = config.DIRECT_DATABASE_URL ?? config.DATABASE_URL
-  if (!connectionString) throw new Error('DATABASE_URL is required')
-  return { connectionString, schema: SCHEMA, migrate, max: 3, idleTimeoutMillis: 10_000 }
+  return { connectionString: directDatabaseUrl(config), schema: SCHEMA, migrate, max: 3, idleTimeoutMillis: 10_000 }
 }
 
 function redisOptions(url: string) {

@@ -4,6 +4,8 @@ import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../config/config.js'
 import { LOG } from '../observability/log.js'
 
+type ConnectionOptions = Pick<RedisOptions, 'enableOfflineQueue' | 'maxRetriesPerRequest' | 'commandTimeout'>
+
 const RETRY_CEILING_MS = 2_000
 
 /** The connections to Redis of one process, or none of them without REDIS_URL. Redis carries hints, never facts. */
@@ -24,7 +26,7 @@ export class RedisClients {
     for (const client of [this.publisher, this.subscriber]) client?.disconnect()
   }
 
-  private connect(url: string, options: RedisOptions): Redis {
+  private connect(url: string, options: ConnectionOptions): Redis {
     const client = new Redis(url, { ...options, retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), RETRY_CEILING_MS) })
     let lost = false
     client.on('ready', () => {

@@ -1,0 +1,34 @@
+import { NestFactory } from '@nestjs/core'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { Logger } from 'pino'
+import type { Config } from '../platform/config/config.js'
+import { registerAccessLog } from '../platform/http/access-log.js'
+import { registerBodyParsers } from '../platform/http/body-parsers.js'
+import { createAdapter } from '../platform/http/fastify-adapter.js'
+import { registerHooks } from '../platform/http/hooks.js'
+import { launching } from '../platform/launch.js'
+import { Metrics } from '../platform/observability/metrics.js'
+import { NestLogger } from '../platform/observability/nest-logger.js'
+import { Readiness } from '../platform/observability/readiness.js'
+import { AppModule } from './app.module.js'
+import { serveDocs } from './openapi/docs.js'
+
+/** The whole server, assembled and ready to listen. The database is migrated already. */
+export async function createServer(config: Config, log: Logger): Promise<NestFastifyApplication> {
+  const app = await launching({ config, log }, () =>
+    NestFactory.create<NestFastifyApplication>(AppModule, createAdapter(config, log), {
+      bodyParser: false, abortOnError: false, logger: new NestLogger(log),
+    }))
+  const fastify = app.getHttpAdapter().getInstance()
+  registerHooks(fastify, config, app.get(Readiness))
+  registerAccessLog(fastify, log, app.get(Metrics))
+  registerBodyParsers(fastify)
+  serveDocs(app, config)
+  return app
+}
+
+/** @returns where it listens, which is only known now if PORT is 0 */
+export async function listen(app: NestFastifyApplication, config: Pick<Config, 'HOST' | 'PORT'>): Promise<string> {
+  await app.listen(config.PORT, config.HOST)
+  return app.getUrl()
+}

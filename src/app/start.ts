@@ -1,0 +1,33 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { Logger } from 'pino'
+import { directDatabaseUrl, type Config } from '../platform/config/config.js'
+import { startTracing } from '../platform/observability/tracing.js'
+import { migrate } from '../platform/postgres/migrate.js'
+import { embeddedSettings } from './embedded-settings.js'
+import { drain } from './shutdown.js'
+
+export interface RunningServer { url: string; app: NestFastifyApplication; stop(): Promise<void> }
+
+/** Everything from settings to an open port. What was started is stopped again, in reverse, by `stop` or a failure. */
+export async function start(given: Config, log: Logger): Promise<RunningServer> {
+  const undo: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const tracing = await startTracing(given)
+    if (tracing) undo.push(() => tracing.stop())
+    const { config, stopDatabase } = await embeddedSettings(given, log)
+    if (stopDatabase) undo.push(stopDatabase)
+    const applied = await migrate(directDatabaseUrl(config))
+    if (applied.length > 0) log.info({ applied: applied.length }, 'migrations applied')
+    // Loaded only now, so that tracing sees the modules it instruments.
+    const { createServer, listen } = await import('./server.js')
+    const app = await createServer(config, log)
+    undo.push(() => drain(app, config, log))
+    return { url: await listen(app, config), app, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
