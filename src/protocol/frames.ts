@@ -1,0 +1,126 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+
+/** Subprotocol of `GET /v1/stream`: one CBOR map per binary message, its key `t` names the frame. See docs/asyncapi.yaml. */
+export const STREAM_PROTOCOL = 'microchat.v1'
+
+/** Why the server ends a stream (RFC 6455 §7.4; 4000–4999 are the application's own). */
+export const CloseCode = {
+  drain: 1012,
+  badFrame: 4400,
+  tokenExpired: 4401,
+  revoked: 4403,
+  neverAcks: 4408,
+  displaced: 4409,
+} as const
+
+/** One frame of a client carries at most so many items; it fits into MAX_CLIENT_FRAME_BYTES with ids of usual length. */
+const MAX_ITEMS = 1_024
+export const MAX_CLIENT_FRAME_BYTES = 64 * 1024
+
+const Bytes = z.instanceof(Uint8Array)
+const GroupId = Bytes.refine((id) => id.length >= 1 && id.length <= 255, 'a group_id has 1 to 255 bytes')
+const Incarnation = z.int().min(1).max(2 ** 31 - 1)
+const Whole = z.int().nonnegative()
+
+/** A place in one log: everything of the group up to `seq` is done with. */
+const Position = z.strictObject({ group_id: GroupId, incarnation: Incarnation, seq: Whole })
+export type Position = z.infer<typeof Position>
+
+export const ClientFrame = z.discriminatedUnion('t', [
+  z.strictObject({ t: z.literal('resume'), positions: z.array(Position).max(MAX_ITEMS) }),
+  z.strictObject({ t: z.literal('ack'), acks: z.array(Position).min(1).max(MAX_ITEMS) }),
+  z.strictObject({ t: z.literal('inbox-ack'), ids: z.array(Whole).min(1).max(MAX_ITEMS) }),
+  z.strictObject({ t: z.literal('token'), access_token: z.string().min(1).max(4_096) }),
+  z.strictObject({ t: z.literal('ping'), n: Whole }),
+])
+export type ClientFrame = z.infer<typeof ClientFrame>
+
+/** A log entry as every representation has it; it never says who sent it. */
+export const EntryFrame = z.strictObject({
+  group_id: GroupId,
+  incarnation: Incarnation,
+  seq: Whole,
+  kind: z.enum(['commit', 'proposal', 'application']),
+  epoch: Whole,
+  accepted_at: Whole,
+  hash: Bytes,
+  chain: Bytes,
+  message: Bytes,
+})
+export type EntryFrame = z.infer<typeof EntryFrame>
+
+const inboxHead = { t: z.literal('inbox'), id: Whole }
+const inboxGroup = { group_id: GroupId, incarnation: Incarnation }
+export const InboxFrame = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...inboxHead, kind: z.literal('welcome'), ...inboxGroup, seq: Whole, epoch: Whole, expires_at: Whole, welcome: Bytes,
+  }),
+  z.strictObject({ ...inboxHead, kind: z.literal('key-packages.low'), cipher_suite: Whole, remaining: Whole }),
+  z.strictObject({ ...inboxHead, kind: z.literal('group.deleted'), ...inboxGroup }),
+  z.strictObject({ ...inboxHead, kind: z.literal('resync'), ...inboxGroup }),
+])
+export type InboxFrame = z.infer<typeof InboxFrame>
+
+export const ServerFrame = z.union([
+  z.discriminatedUnion('t', [
+    z.strictObject({ t: z.literal('hello'), heartbeat: Whole, max_unacked: Whole }),
+    z.strictObject({ t: z.literal('entries'), entries: z.array(EntryFrame).min(1) }),
+    z.strictObject({ t: z.literal('live') }),
+    z.strictObject({ t: z.literal('resync'), group_id: GroupId, incarnation: Incarnation }),
+    z.strictObject({ t: z.literal('removed'), group_id: GroupId, seq: Whole }),
+    z.strictObject({ t: z.literal('pong'), n: Whole }),
+    z.strictObject({ t: z.literal('token-expiring'), expires_at: Whole }),
+  ]),
+  InboxFrame,
+])
+export type ServerFrame = z.infer<typeof ServerFrame>
+
+export type DecodedFrame<Frame> = { kind: 'frame'; frame: Frame } | { kind: 'malformed'; reason: string }
+
+/** Strict CBOR (RFC 8949 §5.3.1): shortest lengths, nothing indefinite, no tags, no duplicate keys. Any bytes give a value. */
+export function decodeClientFrame(bytes: Uint8Array): DecodedFrame<ClientFrame> {
+  return decodeFrame(ClientFrame, bytes)
+}
+
+/** The client's side of the same. */
+export function decodeServerFrame(bytes: Uint8Array): DecodedFrame<ServerFrame> {
+  return decodeFrame(ServerFrame, bytes)
+}
+
+export function encodeFrame(frame: ClientFrame | ServerFrame): Uint8Array {
+  return encode(frame)
+}
+
+function decodeFrame<Frame>(schema: z.ZodType<Frame>, bytes: Uint8Array): DecodedFrame<Frame> {
+  let value: unknown
+  try {
+    value = decode(bytes, {
+      strict: true, allowIndefinite: false, allowUndefined: false, allowNaN: false, allowInfinity: false,
+      allowBigInt: false, rejectDuplicateMapKeys: true,
+    })
+  } catch {
+    // Also the stack overflow of a deeply nested one: cborg recurses.
+    return { kind: 'malformed', reason: 'not strict CBOR' }
+  }
+  const parsed = schema.safeParse(value)
+  return parsed.success ? { kind: 'frame', frame: parsed.data } : { kind: 'malformed', reason: 'no such frame' }
+}
+
+/** An entry is encoded once per node and then shared by every frame that carries it. */
+export function encodeEntry(entry: EntryFrame): Uint8Array {
+  return encode(entry)
+}
+
+/** The frame `entries` around encoded entries: `{t: 'entries', entries: […]}`, keys in deterministic order. */
+export function joinEntries(encoded: readonly Uint8Array[]): Buffer {
+  const empty = encode({ t: 'entries', entries: [] })
+  // 'entries' sorts after 't', so the empty array (one byte) ends the map; the head of the full one replaces it.
+  return Buffer.concat([empty.subarray(0, empty.length - 1), arrayHead(encoded.length), ...encoded])
+}
+
+/** RFC 8949 §3: major type 4, shortest length. */
+function arrayHead(length: number): Uint8Array {
+  if (length < 24) return Uint8Array.of(0x80 | length)
+  return length < 256 ? Uint8Array.of(0x98, length) : Uint8Array.of(0x99, length >> 8, length & 0xff)
+}
