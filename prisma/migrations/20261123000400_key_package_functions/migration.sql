@@ -1,0 +1,213 @@
+-- One function per operation on KeyPackages. READ COMMITTED: each statement in a function sees what has been committed
+-- before that statement, which several of them rely on.
+-- Lock order: the device's row (uploads only), then devices ascending, and within one device: key_package, claim, inbox.
+
+-- Tells a device that it runs out, unless it has such an event unacknowledged. Never waits: two claims at once would
+-- each find no event, so only the holder of the lock may look; the other leaves it to that one. True if it told.
+CREATE FUNCTION key_packages_low_v1(p_device bigint, p_suite integer, p_low integer) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  remaining integer;
+BEGIN
+  SELECT count(*) INTO remaining FROM (
+    SELECT 1 FROM key_package k
+     WHERE k.device_id = p_device AND k.cipher_suite = p_suite AND NOT k.last_resort AND k.expires_at > clock_timestamp()
+     LIMIT p_low
+  ) enough;
+  IF remaining >= p_low OR NOT pg_try_advisory_xact_lock(hashtextextended('key-packages.low', p_device)) THEN
+    RETURN false;
+  END IF;
+  INSERT INTO inbox (device_id, kind, payload)
+  SELECT p_device, 'key-packages.low', jsonb_build_object('cipher_suite', p_suite, 'remaining', remaining)
+   WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.device_id = p_device AND i.kind = 'key-packages.low');
+  RETURN FOUND;
+END $$;
+
+-- The conditions on which a KeyPackage may go out now; plain enough that the planner inlines it.
+CREATE FUNCTION key_package_fits_v1(
+  k key_package, p_keys bytea[], p_extensions integer[], p_proposals integer[], p_credentials integer[]
+) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+  SELECT k.expires_at > clock_timestamp() AND k.signature_key = ANY (p_keys)
+     AND k.extensions @> p_extensions AND k.proposals @> p_proposals AND k.credentials @> p_credentials
+$$;
+
+-- Takes one KeyPackage of one device out of the directory, or reads its last resort; no row if there is neither.
+--
+-- Skipping locked rows spreads concurrent claimers over the rows. But a skipped row is not a spent one: its claimer may
+-- yet roll back. So before the last resort goes out, the second pass waits for those rows; it comes back with one, or
+-- with the knowledge that they are gone (docs/adr/0005). Only a lock held for longer than lock_timeout ends the wait.
+CREATE FUNCTION take_key_package_v1(
+  p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[]
+) RETURNS SETOF key_package LANGUAGE plpgsql VOLATILE SET lock_timeout = '1s' AS $$
+DECLARE
+  suite integer;
+BEGIN
+  FOREACH suite IN ARRAY p_suites LOOP
+    RETURN QUERY
+    DELETE FROM key_package WHERE (device_id, id) = (
+      SELECT k.device_id, k.id FROM key_package k
+       WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
+         AND key_package_fits_v1(k, p_keys, p_extensions, p_proposals, p_credentials)
+       ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) RETURNING *;
+    IF FOUND THEN RETURN; END IF;
+  END LOOP;
+
+  BEGIN
+    RETURN QUERY
+    DELETE FROM key_package WHERE (device_id, id) = (
+      SELECT k.device_id, k.id FROM key_package k
+       WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
+         AND key_package_fits_v1(k, p_keys, p_extensions, p_proposals, p_credentials)
+       ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
+    ) RETURNING *;
+    IF FOUND THEN RETURN; END IF;
+  EXCEPTION WHEN lock_not_available THEN
+    NULL;
+  END;
+
+  RETURN QUERY
+  SELECT * FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
+     AND key_package_fits_v1(k, p_keys, p_extensions, p_proposals, p_credentials)
+   ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
+END $$;
+
+-- One KeyPackage of each device that has a suitable one. `p_suites` is in the claimer's order of preference.
+-- Revoked devices and keys are looked up here and not by the caller: what is revoked when this starts is not handed out.
+-- `low`: the device has a new event, so hint its inbox after COMMIT. A row without `ref` says that and nothing more.
+CREATE FUNCTION claim_key_packages_v1(
+  p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer
+) RETURNS TABLE (
+  device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamptz, ref bytea, bytes bytea, low boolean
+) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  target record;
+  taken  key_package;
+BEGIN
+  FOR target IN
+    SELECT d.id, ARRAY(SELECT s.public_key FROM signature_key s
+                        WHERE s.device_id = d.id AND s.revoked_at IS NULL AND s.valid_from <= clock_timestamp()
+                          AND (s.valid_until IS NULL OR s.valid_until > clock_timestamp())) AS keys
+      FROM device d JOIN account a ON a.id = d.account_id
+     WHERE d.id = ANY (p_devices) AND d.revoked_at IS NULL AND a.disabled_at IS NULL ORDER BY d.id
+  LOOP
+    SELECT * INTO taken
+      FROM take_key_package_v1(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
+    IF FOUND THEN
+      IF NOT taken.last_resort THEN
+        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
+      END IF;
+      RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
+                          key_packages_low_v1(taken.device_id, taken.cipher_suite, p_low);
+    ELSE
+      -- Claims in flight do not see each other's deletions, so all of them may have counted one too many.
+      RETURN QUERY SELECT target.id, c.cipher_suite, NULL::boolean, NULL::timestamptz, NULL::bytea, NULL::bytea, true
+        FROM (SELECT DISTINCT x.cipher_suite FROM key_package_claim x
+               WHERE x.device_id = target.id AND x.cipher_suite = ANY (p_suites)) c
+       WHERE key_packages_low_v1(target.id, c.cipher_suite, p_low);
+    END IF;
+  END LOOP;
+END $$;
+
+-- Stores what a device uploads, all or nothing. Outcomes: stored (also what was there before), revoked, too-many, role
+-- (it stands here as last resort and comes as ordinary, or the other way round).
+-- Capabilities come as array literals ('{1,2}'), as an array of arrays would have to be rectangular.
+CREATE FUNCTION store_key_packages_v1(
+  p_device bigint, p_max integer, p_low integer,
+  p_suites integer[], p_last_resort boolean[], p_expires_at timestamptz[], p_refs bytea[], p_keys bytea[],
+  p_extensions text[], p_proposals text[], p_credentials text[], p_bytes bytea[]
+) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  -- Uploads of one device take turns, and a revocation waits for them or refuses them.
+  PERFORM 1 FROM device d WHERE d.id = p_device AND d.revoked_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN 'revoked'; END IF;
+
+  IF EXISTS (
+    SELECT 1 FROM unnest(p_refs, p_last_resort) AS t (ref, last_resort)
+     WHERE EXISTS (SELECT 1 FROM key_package k WHERE k.device_id = p_device AND k.ref = t.ref AND k.last_resort <> t.last_resort)
+        OR EXISTS (SELECT 1 FROM key_package_claim c WHERE c.ref = t.ref AND c.last_resort <> t.last_resort)
+  ) THEN RETURN 'role'; END IF;
+
+  DELETE FROM key_package k WHERE k.device_id = p_device AND k.expires_at <= clock_timestamp();
+  IF (SELECT count(*) FROM key_package k WHERE k.device_id = p_device AND NOT k.last_resort)
+   + (SELECT count(*) FROM unnest(p_refs, p_last_resort) AS t (ref, last_resort)
+       WHERE NOT t.last_resort
+         AND NOT EXISTS (SELECT 1 FROM key_package k WHERE k.device_id = p_device AND k.ref = t.ref)
+         AND NOT EXISTS (SELECT 1 FROM key_package_claim c WHERE c.ref = t.ref)) > p_max
+  THEN RETURN 'too-many'; END IF;
+
+  -- The newer last resort of a suite replaces the older.
+  DELETE FROM key_package k USING unnest(p_refs, p_suites, p_last_resort) AS t (ref, cipher_suite, last_resort)
+   WHERE k.device_id = p_device AND k.last_resort AND t.last_resort AND k.cipher_suite = t.cipher_suite AND k.ref <> t.ref;
+
+  INSERT INTO key_package (device_id, cipher_suite, last_resort, expires_at, ref, signature_key, extensions, proposals, credentials, bytes)
+  SELECT p_device, t.cipher_suite, t.last_resort, t.expires_at, t.ref, t.signature_key,
+         t.extensions::integer[], t.proposals::integer[], t.credentials::integer[], t.bytes
+    FROM unnest(p_suites, p_last_resort, p_expires_at, p_refs, p_keys, p_extensions, p_proposals, p_credentials, p_bytes)
+         WITH ORDINALITY AS t (cipher_suite, last_resort, expires_at, ref, signature_key, extensions, proposals, credentials, bytes, ord)
+   ORDER BY t.ord
+  ON CONFLICT (device_id, ref) DO NOTHING;
+
+  -- The insert may have waited for a claim of the same KeyPackage. Only now is that claim to be seen, and nobody has
+  -- seen the row that would hand it out a second time.
+  DELETE FROM key_package k USING key_package_claim c
+   WHERE k.device_id = p_device AND k.ref = ANY (p_refs) AND c.ref = k.ref AND NOT c.last_resort;
+
+  INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+  SELECT k.ref, k.device_id, k.cipher_suite, true, k.expires_at
+    FROM key_package k WHERE k.device_id = p_device AND k.last_resort AND k.ref = ANY (p_refs)
+  ON CONFLICT (ref) DO NOTHING;
+
+  -- Refilled: the warning about that suite has been heeded, and the next shortage earns a new one.
+  DELETE FROM inbox i WHERE i.device_id = p_device AND i.kind = 'key-packages.low'
+     AND (SELECT count(*) FROM key_package k WHERE k.device_id = p_device AND NOT k.last_resort
+           AND k.cipher_suite = (i.payload ->> 'cipher_suite')::integer) >= p_low;
+  RETURN 'stored';
+END $$;
+
+-- Removes what has expired, and all that revoked devices left. Devices that expiry has emptied are told, too.
+-- A claim stays for a day longer than its KeyPackage: until then nobody's clock can take a repeated upload for new.
+-- Skips what others hold, so that it never waits in the middle of devices in no order.
+CREATE FUNCTION purge_key_packages_v1(p_limit integer, p_low integer) RETURNS TABLE (purged bigint, told bigint[])
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  shrunk record;
+  others bigint;
+BEGIN
+  WITH doomed AS (
+    SELECT k.device_id, k.id FROM device d JOIN key_package k ON k.device_id = d.id
+     WHERE d.revoked_at IS NOT NULL LIMIT p_limit FOR UPDATE OF k SKIP LOCKED
+  )
+  DELETE FROM key_package k USING doomed d WHERE k.device_id = d.device_id AND k.id = d.id;
+  GET DIAGNOSTICS purged = ROW_COUNT;
+
+  WITH doomed AS (
+    SELECT c.ref FROM key_package_claim c
+     WHERE c.expires_at <= clock_timestamp() - interval '1 day' ORDER BY c.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+  )
+  DELETE FROM key_package_claim c USING doomed d WHERE c.ref = d.ref;
+  GET DIAGNOSTICS others = ROW_COUNT;
+  purged := purged + others;
+
+  told := '{}';
+  FOR shrunk IN
+    WITH doomed AS (
+      SELECT k.device_id, k.id FROM key_package k
+       WHERE k.expires_at <= clock_timestamp() ORDER BY k.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ), gone AS (
+      DELETE FROM key_package k USING doomed d WHERE k.device_id = d.device_id AND k.id = d.id
+      RETURNING k.device_id, k.cipher_suite
+    )
+    SELECT g.device_id, g.cipher_suite, count(*) AS rows FROM gone g
+     GROUP BY g.device_id, g.cipher_suite ORDER BY g.device_id, g.cipher_suite
+  LOOP
+    purged := purged + shrunk.rows;
+    IF key_packages_low_v1(shrunk.device_id, shrunk.cipher_suite, p_low) THEN
+      told := told || shrunk.device_id;
+    END IF;
+  END LOOP;
+  RETURN NEXT;
+END $$;
