@@ -52,6 +52,7 @@ const KeyPackages = {
   KEY_PACKAGE_LOW: Count(0, 1_000).default(10).describe('A device is told when fewer one-time KeyPackages than this are left.'),
   KEY_PACKAGE_MAX_PER_DEVICE: Count(1, 10_000).default(500).describe('KeyPackages kept per device.'),
   CLAIMS_PER_MINUTE: Count(1, 100_000).default(60).describe('KeyPackage claims per claiming user and minute.'),
+  CLAIMS_PER_PAIR_PER_MINUTE: Count(1, 100_000).default(30).describe('KeyPackage claims by one user against one user and minute, so that nobody alone uses up what the next limit leaves to all.'),
   CLAIMS_PER_TARGET_PER_MINUTE: Count(1, 100_000).default(120).describe('KeyPackage claims against one user and minute, whoever claims.'),
 }
 
