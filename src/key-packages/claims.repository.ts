@@ -1,0 +1,68 @@
+import type { Sql } from '../platform/postgres/sql.js'
+
+/** What a claimer takes: suites in order of preference, and what the leaf's capabilities must list. */
+export interface Wanted {
+  cipherSuites: readonly number[]
+  extensions: readonly number[]
+  proposals: readonly number[]
+  credentials: readonly number[]
+}
+
+export interface ClaimedKeyPackage {
+  deviceId: bigint
+  cipherSuite: number
+  lastResort: boolean
+  ref: Buffer
+  /** The MLSMessage as uploaded. */
+  bytes: Buffer
+}
+
+interface ClaimRow {
+  device_id: bigint
+  cipher_suite: number
+  last_resort: boolean | null
+  ref: Buffer | null
+  bytes: Buffer | null
+  low: boolean
+}
+
+/**
+ * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages_v1` and ADR 0005.
+ * @returns also which devices got a key-packages.low event: hint their inboxes, after COMMIT.
+ */
+export async function claimKeyPackages(
+  sql: Sql,
+  deviceIds: readonly bigint[],
+  wanted: Wanted,
+  low: number,
+): Promise<{ claimed: ClaimedKeyPackage[]; told: bigint[] }> {
+  const { rows } = await sql.query<ClaimRow>({
+    name: 'claim_key_packages_v1',
+    text: `SELECT device_id, cipher_suite, last_resort, ref, bytes, low
+             FROM claim_key_packages_v1($1, $2, $3, $4, $5, $6)`,
+    values: [deviceIds, wanted.cipherSuites, wanted.extensions, wanted.proposals, wanted.credentials, low],
+  })
+  return { claimed: rows.flatMap(toClaimed), told: rows.filter((row) => row.low).map((row) => row.device_id) }
+}
+
+function toClaimed(row: ClaimRow): ClaimedKeyPackage[] {
+  const { ref, bytes, last_resort: lastResort } = row
+  if (ref === null || bytes === null || lastResort === null) return []
+  return [{ deviceId: row.device_id, cipherSuite: row.cipher_suite, lastResort, ref, bytes }]
+}
+
+/**
+ * Where Welcomes to these KeyPackageRefs go (RFC 9420 §12.4.3.1); keys are hex. Only what was handed out is found, until a
+ * day after its expiry: the caller decides what an expired one is still good for.
+ */
+export async function routeRefs(
+  sql: Sql,
+  refs: readonly Uint8Array[],
+): Promise<Map<string, { deviceId: bigint; expiresAt: Date }>> {
+  const { rows } = await sql.query<{ ref: Buffer; device_id: bigint; expires_at: Date }>({
+    name: 'route_refs',
+    text: 'SELECT ref, device_id, expires_at FROM key_package_claim WHERE ref = ANY ($1)',
+    values: [refs.map((ref) => Buffer.from(ref))],
+  })
+  return new Map(rows.map((row) => [row.ref.toString('hex'), { deviceId: row.device_id, expiresAt: row.expires_at }]))
+}

@@ -1,0 +1,82 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { devicesOfUser } from '../authentication/directory/directory.repository.js'
+import type { Caller } from '../authentication/session/caller.js'
+import { CONFIG, type Config } from '../platform/config/config.js'
+import { Hints } from '../platform/hints/hints.js'
+import { NotFound } from '../platform/http/problem.js'
+import { Limits } from '../platform/limits/limits.js'
+import { Events } from '../platform/observability/events.js'
+import { POOL } from '../platform/postgres/sql.js'
+import { claimKeyPackages, type ClaimedKeyPackage, type Wanted } from './claims.repository.js'
+import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
+import { keyPackagesClaimed } from './key-packages.events.js'
+
+/** Types that every client supports and none lists (RFC 9420 §7.2), so that requiring them asks for nothing. */
+const DEFAULT_EXTENSIONS = [1, 2, 3, 4, 5]
+const DEFAULT_PROPOSALS = [1, 2, 3, 4, 5, 6, 7]
+
+/** Hands KeyPackages to those who want to add their owners to a group. */
+@Injectable()
+export class Claims {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly limits: Limits,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
+
+  /** One per device of the user. The calling device never gets its own: a claim for one's own account is for the other devices. */
+  async claim(caller: Caller, request: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
+    await this.spend(caller.user, request.user)
+    const devices = await devicesOfUser(this.pool, request.user)
+    if (devices.length === 0) throw new NotFound('No such user here, or it has no device.')
+    const targets = devices.filter((device) => device.deviceId !== caller.deviceId)
+
+    const ids = targets.map((device) => device.deviceId)
+    const { claimed, told } = await claimKeyPackages(this.pool, ids, wanted(request), this.config.KEY_PACKAGE_LOW)
+    this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
+
+    const answer = answerFor(targets, claimed)
+    keyPackagesClaimed(this.events, {
+      count: claimed.length,
+      last_resort: claimed.filter((item) => item.lastResort).length,
+      unavailable: answer.unavailable.length,
+      low: told.length,
+    })
+    return answer
+  }
+
+  /**
+   * Slows down whoever would use up other people's KeyPackages (RFC 9420 §16.8). In this order, so that a claimer over its own
+   * limits uses up nothing of the target's, which everyone shares.
+   */
+  private async spend(claimer: string, target: string): Promise<void> {
+    const { CLAIMS_PER_MINUTE: byOne, CLAIMS_PER_PAIR_PER_MINUTE: pair, CLAIMS_PER_TARGET_PER_MINUTE: ofOne } = this.config
+    await this.limits.take({ name: 'claims by', points: byOne, seconds: 60 }, claimer)
+    await this.limits.take({ name: 'claims pair', points: pair, seconds: 60 }, `${claimer} ${target}`)
+    await this.limits.take({ name: 'claims of', points: ofOne, seconds: 60 }, target)
+  }
+}
+
+function wanted({ cipher_suites: cipherSuites, required_capabilities: required }: ClaimKeyPackages): Wanted {
+  return {
+    cipherSuites: [...new Set(cipherSuites)],
+    extensions: required.extensions.filter((type) => !DEFAULT_EXTENSIONS.includes(type)),
+    proposals: required.proposals.filter((type) => !DEFAULT_PROPOSALS.includes(type)),
+    credentials: required.credentials,
+  }
+}
+
+function answerFor(targets: readonly { deviceId: bigint; client: string }[], claimed: readonly ClaimedKeyPackage[]): KeyPackagesClaimed {
+  const byDevice = new Map(claimed.map((item) => [item.deviceId, item]))
+  return {
+    key_packages: targets.flatMap(({ deviceId, client }) => {
+      const item = byDevice.get(deviceId)
+      if (item === undefined) return []
+      return [{ client, cipher_suite: item.cipherSuite, key_package: item.bytes, ref: item.ref, last_resort: item.lastResort }]
+    }),
+    unavailable: targets.filter(({ deviceId }) => !byDevice.has(deviceId)).map(({ client }) => client),
+  }
+}

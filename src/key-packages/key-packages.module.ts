@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common'
+import { PlatformModule } from '../platform/platform.module.js'
+import { Claims } from './claims.service.js'
+import { KeyPackagesController } from './key-packages.controller.js'
+import { KeyPackages } from './key-packages.service.js'
+import { KeyPackagePurge } from './purge.job.js'
+
+@Module({
+  imports: [PlatformModule],
+  controllers: [KeyPackagesController],
+  providers: [KeyPackages, Claims, KeyPackagePurge],
+})
+export class KeyPackagesModule {}

@@ -1,0 +1,33 @@
+import { Conflict, Problem } from '../platform/http/problem.js'
+
+/** Where in the upload the KeyPackage stands. */
+export interface UploadPosition {
+  readonly list: 'key_packages' | 'last_resort'
+  readonly index: number
+}
+
+export class KeyPackageUndecodable extends Problem {
+  constructor({ list, index }: UploadPosition, reason: string) {
+    super(422, 'undecodable', `${list}.${index} is no KeyPackage in an MLSMessage: ${reason}.`, { list, index })
+  }
+}
+
+/** It decodes, but breaks a rule; nothing of the upload was stored. `section` is of RFC 9420 unless it names a document. */
+export class KeyPackageRefused extends Problem {
+  constructor({ list, index }: UploadPosition, rule: string, section: string) {
+    super(422, 'invalid-key-package', `${list}.${index} breaks a rule of KeyPackages: ${rule}.`, { list, index, rule, section })
+  }
+}
+
+export class TooManyKeyPackages extends Problem {
+  constructor(maximum: number) {
+    super(409, 'too-many-key-packages', `No more than ${maximum} KeyPackages are kept per device.`, { maximum })
+  }
+}
+
+/** What may have been handed out several times must never be handed out as fresh, and the other way round. */
+export class RoleChanged extends Conflict {
+  constructor() {
+    super('A KeyPackage of this upload was uploaded before in the other role (ordinary or last resort).')
+  }
+}

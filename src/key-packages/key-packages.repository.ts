@@ -1,0 +1,80 @@
+import type { Sql } from '../platform/postgres/sql.js'
+import type { CheckedKeyPackage } from './upload/check-key-package.js'
+
+export type StoreOutcome = 'stored' | 'revoked' | 'too-many' | 'role'
+
+/** Stores all or nothing, in one round trip; `store_key_packages_v1` explains the outcomes. At most `max` are kept, without last resorts. */
+export async function storeKeyPackages(
+  sql: Sql,
+  deviceId: bigint,
+  keyPackages: readonly CheckedKeyPackage[],
+  { max, low }: { max: number; low: number },
+): Promise<StoreOutcome> {
+  const { rows } = await sql.query<{ outcome: StoreOutcome }>({
+    name: 'store_key_packages_v1',
+    text: 'SELECT store_key_packages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS outcome',
+    values: [
+      deviceId, max, low,
+      keyPackages.map((item) => item.cipherSuite),
+      keyPackages.map((item) => item.lastResort),
+      keyPackages.map((item) => item.expiresAt),
+      keyPackages.map((item) => Buffer.from(item.ref)),
+      keyPackages.map((item) => Buffer.from(item.signatureKey)),
+      keyPackages.map((item) => arrayLiteral(item.extensions)),
+      keyPackages.map((item) => arrayLiteral(item.proposals)),
+      keyPackages.map((item) => arrayLiteral(item.credentials)),
+      keyPackages.map((item) => Buffer.from(item.bytes)),
+    ],
+  })
+  const outcome = rows[0]?.outcome
+  if (outcome === undefined) throw new Error('store_key_packages_v1 returned nothing')
+  return outcome
+}
+
+function arrayLiteral(numbers: readonly number[]): string {
+  return `{${numbers.join(',')}}`
+}
+
+export interface SuiteCount {
+  cipherSuite: number
+  available: number
+  lastResort: boolean
+}
+
+/** What of each suite could be claimed now. */
+export async function countKeyPackages(sql: Sql, deviceId: bigint): Promise<SuiteCount[]> {
+  const { rows } = await sql.query<SuiteCount>({
+    name: 'count_key_packages',
+    text: `SELECT cipher_suite AS "cipherSuite",
+                  count(*) FILTER (WHERE NOT last_resort)::integer AS available,
+                  bool_or(last_resort) AS "lastResort"
+             FROM key_package
+            WHERE device_id = $1 AND expires_at > clock_timestamp()
+            GROUP BY cipher_suite ORDER BY cipher_suite`,
+    values: [deviceId],
+  })
+  return rows
+}
+
+/** Deletes one, or all without `ref`. What was handed out before stays handed out: its Welcomes are still routed. */
+export async function deleteKeyPackages(sql: Sql, deviceId: bigint, ref?: Uint8Array): Promise<number> {
+  const { rowCount } = await sql.query({
+    name: 'delete_key_packages',
+    text: 'DELETE FROM key_package WHERE device_id = $1 AND ($2::bytea IS NULL OR ref = $2)',
+    values: [deviceId, ref === undefined ? null : Buffer.from(ref)],
+  })
+  return rowCount ?? 0
+}
+
+/** Removes up to `limit` expired KeyPackages, and of revoked devices, and outlived claims. `told`: devices with a new low event. */
+export async function purgeKeyPackages(
+  sql: Sql,
+  { limit, low }: { limit: number; low: number },
+): Promise<{ purged: number; told: bigint[] }> {
+  const { rows } = await sql.query<{ purged: bigint; told: bigint[] }>({
+    name: 'purge_key_packages_v1',
+    text: 'SELECT purged, told FROM purge_key_packages_v1($1, $2)',
+    values: [limit, low],
+  })
+  return { purged: Number(rows[0]?.purged ?? 0), told: rows[0]?.told ?? [] }
+}

@@ -1,0 +1,83 @@
+import { keyPackageRef } from '../../protocol/mls/references.js'
+import { verifyKeyPackage } from '../../protocol/mls/key-package-validation.js'
+import { decodeMessage } from '../../protocol/mls/message.js'
+import { identityText } from '../../protocol/mls/structures/credential.js'
+import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
+import { lastResortMark } from './last-resort.js'
+
+/** A KeyPackage as the directory keeps it. */
+export interface CheckedKeyPackage {
+  readonly ref: Uint8Array
+  readonly cipherSuite: number
+  readonly lastResort: boolean
+  readonly expiresAt: Date
+  /** In the canonical form in which the device registered it. */
+  readonly signatureKey: Uint8Array
+  readonly extensions: readonly number[]
+  readonly proposals: readonly number[]
+  readonly credentials: readonly number[]
+  /** The whole MLSMessage. */
+  readonly bytes: Uint8Array
+}
+
+/** Who uploads, and under which limits. `keys` are the device's active signature keys in canonical form. */
+export interface UploadTerms {
+  readonly client: string
+  readonly keys: readonly Uint8Array[]
+  readonly now: Date
+  readonly maxLifetimeMs: number
+}
+
+export type UploadVerdict =
+  | { kind: 'accepted'; keyPackage: CheckedKeyPackage }
+  | { kind: 'undecodable'; reason: string }
+  | { kind: 'refused'; rule: string; section: string }
+
+/**
+ * How far a client's clock may be ahead. A lifetime must hold at this much past our own time, so one that starts within it is
+ * taken, and one that ends within it, of use to nobody, is not.
+ */
+const CLOCK_SKEW_MS = 60_000
+
+/** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
+export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
+  const decoded = decodeMessage(bytes)
+  if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: decoded.reason }
+  if (decoded.value.wireFormat !== 'key-package') return { kind: 'undecodable', reason: 'the MLSMessage is no KeyPackage' }
+  const keyPackage = decoded.value.body
+
+  const mark = lastResortMark(keyPackage.extensions)
+  if (mark === 'malformed') return { kind: 'refused', rule: 'last-resort-component', section: 'draft-ietf-mls-extensions' }
+  const signatureKey = ownKey(keyPackage, terms)
+  if (signatureKey === undefined) return { kind: 'refused', rule: 'credential', section: '5.3.1' }
+
+  const now = new Date(terms.now.getTime() + CLOCK_SKEW_MS)
+  const verdict = await verifyKeyPackage(keyPackage, now, { maxLifetime: Math.floor(terms.maxLifetimeMs / 1000) })
+  if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule, section: verdict.section }
+  return accepted(keyPackage, bytes, flagged || mark === 'marked', signatureKey)
+}
+
+/** The leaf's key, if the credential names the device and the device holds that key. Asked first, as signatures cost more. */
+function ownKey({ leafNode }: KeyPackage, { client, keys }: UploadTerms): Uint8Array | undefined {
+  if (identityText(leafNode.credential) !== client) return undefined
+  const key = canonicalKey(leafNode.signatureKey)?.publicKey
+  return key && keys.find((registered) => Buffer.compare(registered, key) === 0)
+}
+
+function accepted(keyPackage: KeyPackage, bytes: Uint8Array, lastResort: boolean, signatureKey: Uint8Array): UploadVerdict {
+  const { cipherSuite, leafNode } = keyPackage
+  const { source, capabilities } = leafNode
+  const ref = keyPackageRef(cipherSuite, keyPackage.bytes)
+  if (ref === undefined || source.kind !== 'key-package') return { kind: 'refused', rule: 'key-package-cipher-suite', section: '10.1' }
+  return {
+    kind: 'accepted',
+    keyPackage: {
+      ref, cipherSuite, lastResort, signatureKey, bytes,
+      expiresAt: new Date(Number(source.notAfter) * 1000),
+      extensions: [...new Set(capabilities.extensions)],
+      proposals: [...new Set(capabilities.proposals)],
+      credentials: [...new Set(capabilities.credentials)],
+    },
+  }
+}
