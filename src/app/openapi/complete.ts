@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { OpenAPIObject } from '@nestjs/swagger'
-import { z } from 'zod'
 import { PROBLEM_MEDIA_TYPE, ProblemDocument } from '../../platform/http/problem-document.js'
+import { jsonSchemaOf } from './json-schema.js'
 import type { Operation } from './operations.js'
 
 type Method = 'get' | 'post' | 'put' | 'delete' | 'patch'
@@ -18,9 +18,8 @@ export function complete(document: OpenAPIObject, operations: ReadonlyMap<string
       if (operation) completeOperation(operation, operations.get(operation.operationId ?? ''))
     }
   }
-  const { $schema: _, ...problem } = z.toJSONSchema(ProblemDocument, { unrepresentable: 'any' })
-  const { id: __, ...schema } = problem
-  document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: schema as never } }
+  const schemas = { ...document.components?.schemas, ...jsonSchemaOf(ProblemDocument, 'output').components }
+  document.components = { ...document.components, schemas }
   return document
 }
 

@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger'
-import { z, ZodType } from 'zod'
 import { complete } from './complete.js'
+import { isZodSchema, jsonSchemaOf } from './json-schema.js'
 import { operationId, operationsOf } from './operations.js'
 
 const ABOUT = `Ordering, storage and delivery for Messaging Layer Security (RFC 9420) groups, and the accounts and devices in them.
@@ -18,15 +18,8 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An access token of POST /v1/auth/sessions' }, 'device')
     .build()
   const document = SwaggerModule.createDocument(app, about, {
-    standardSchemaConverter: convert,
+    standardSchemaConverter: (schema, { schemaType }) => (isZodSchema(schema) ? jsonSchemaOf(schema, schemaType) : undefined),
     operationIdFactory: operationId,
   })
   return complete(document, operationsOf(app))
-}
-
-/** One component per schema that has an id; zod already speaks the JSON Schema dialect of OpenAPI 3.1. */
-function convert(schema: unknown, { schemaType }: { schemaType: 'input' | 'output' }) {
-  if (!(schema instanceof ZodType)) return undefined
-  const { $defs: components = {}, $schema: _, ...converted } = z.toJSONSchema(schema, { io: schemaType, unrepresentable: 'any' })
-  return { schema: converted, components }
 }

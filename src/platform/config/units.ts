@@ -35,3 +35,15 @@ export const Size = (max = 64 * 1024 ** 2) => parsed(parseSize, 'a size such as 
 /** A whole number within bounds. */
 export const Count = (min: number, max: number) =>
   parsed((text) => (/^\d{1,12}$/.test(text) ? Number(text) : undefined), `a whole number from ${min} to ${max}`, min, max)
+
+/** The shortest way to write a duration that `parseDuration` reads back. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return '0'
+  const unit = ['d', 'h', 'm', 's', 'ms'].find((name) => ms % (MS_PER[name] ?? NaN) === 0 && ms >= (MS_PER[name] ?? NaN)) ?? 'ms'
+  return `${ms / (MS_PER[unit] ?? 1)}${unit}`
+}
+
+export function formatSize(bytes: number): string {
+  const unit = ['MiB', 'KiB'].find((name) => bytes % (BYTES_PER[name] ?? NaN) === 0) ?? ''
+  return `${bytes / (BYTES_PER[unit] ?? 1)}${unit}`
+}

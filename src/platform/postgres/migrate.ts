@@ -34,6 +34,13 @@ export async function migrate(connectionString: string, folder = MIGRATIONS): Pr
   }
 }
 
+/** The names of the migrations that `migrate` would apply. Changes nothing. */
+export async function pendingMigrations(client: Client, folder = MIGRATIONS): Promise<string[]> {
+  const { rows } = await client.query<{ found: string | null }>("SELECT to_regclass('_prisma_migrations')::text AS found")
+  const applied = rows[0]?.found ? await readApplied(client) : new Map<string, Applied>()
+  return selectPending(await readMigrations(folder), applied).map(({ name }) => name)
+}
+
 /** As Prisma's own schema engine creates it. */
 const CREATE_TABLE = `
   CREATE TABLE IF NOT EXISTS _prisma_migrations (

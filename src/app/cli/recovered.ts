@@ -1,0 +1,21 @@
+import { transaction } from '../../platform/postgres/sql.js'
+import { print, type Command } from './command.js'
+import { withDatabase } from './with-database.js'
+
+/**
+ * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be handed out again, so
+ * every group gets a new incarnation and its devices are told to resync. A KeyPackage in the restored state may have been
+ * claimed before, and one must never serve twice (RFC 9420 §16.8): they all go, and devices upload new ones.
+ */
+export const recovered: Command = {
+  name: 'recovered',
+  usage: '                     After a restore: new incarnations, no stale KeyPackages, devices resync.',
+  async run() {
+    const groups = await withDatabase((pool) => transaction(pool, async (sql) => {
+      await sql.query('SET LOCAL statement_timeout = 0')
+      const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
+      return rows[0]?.groups ?? 0n
+    }))
+    print(`${groups} groups have a new incarnation, unclaimed KeyPackages are gone. Start the servers again.`)
+  },
+}

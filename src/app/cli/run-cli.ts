@@ -1,0 +1,37 @@
+import { ConfigError } from '../../platform/config/config.js'
+import { CliError, print, type Command } from './command.js'
+import { COMMANDS } from './commands.js'
+
+/** @returns the exit code */
+export async function runCli(args: readonly string[]): Promise<number> {
+  const command = COMMANDS.find(({ name }) => isPrefix(name.split(' '), args))
+  if (!command) return help(args)
+  try {
+    await command.run(args.slice(command.name.split(' ').length))
+    return 0
+  } catch (error) {
+    if (!(error instanceof CliError) && !(error instanceof ConfigError) && !isUsageError(error)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return 1
+  }
+}
+
+function isPrefix(name: readonly string[], args: readonly string[]): boolean {
+  return name.every((word, index) => word === args[index])
+}
+
+/** What node:util parseArgs throws for an unknown or incomplete option. */
+function isUsageError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+}
+
+function help(args: readonly string[]): number {
+  const asked = args.length === 0 || args[0] === 'help' || args[0] === '--help'
+  if (!asked) process.stderr.write(`There is no command ${args.slice(0, 2).join(' ')}.\n`)
+  print(['Usage: node dist/cli.js COMMAND', '', ...[...COMMANDS].sort(byName).map(({ name, usage }) => `  ${name} ${usage}`)].join('\n'))
+  return asked ? 0 : 1
+}
+
+function byName(a: Command, b: Command): number {
+  return a.name.localeCompare(b.name)
+}
