@@ -1,0 +1,69 @@
+import {
+  createCommit, createGroupInfoWithExternalPub, encodeMlsMessage, makePskIndex,
+  type CiphersuiteImpl, type ClientState, type GroupInfo, type Proposal,
+} from 'ts-mls'
+import { encodeTree } from './mls/tree.js'
+import type { CommitBundle, GroupRecord, PendingCommit } from './store.js'
+import { fromUtf8, sha256, toHex } from './wire.js'
+
+export interface Member { client: string; leafIndex: number }
+
+export function members(state: ClientState): Member[] {
+  return state.ratchetTree.flatMap((node, index) =>
+    node?.nodeType === 'leaf' && node.leaf.credential.credentialType === 'basic'
+      ? [{ client: fromUtf8(node.leaf.credential.identity), leafIndex: index / 2 }]
+      : [])
+}
+
+/** The pending Proposals of others, and those of `wanted` that they do not cover already. */
+export function stillNeeded(state: ClientState, wanted: readonly Proposal[]): Proposal[] {
+  const removed = pendingRemovals(state)
+  return wanted.filter((one) => !(isRemove(one) && removed.has(one.remove.removed)))
+}
+
+export function pendingRemovals(state: ClientState): Set<number> {
+  const proposals = Object.values(state.unappliedProposals).map((pending) => pending.proposal)
+  return new Set(proposals.filter(isRemove).map((one) => one.remove.removed))
+}
+
+function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalType: 'remove' }> {
+  return proposal.proposalType === 'remove'
+}
+
+/** A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need. */
+export async function buildCommit(record: GroupRecord, extra: readonly Proposal[], impl: CiphersuiteImpl): Promise<PendingCommit> {
+  const { state, mode } = record
+  const made = await createCommit(
+    { state, cipherSuite: impl, pskIndex: makePskIndex(state, {}) },
+    // Private mode: the joiner's tree travels inside the encrypted Welcome. Public mode: the server has it.
+    { wireAsPublicMessage: mode === 'public', ratchetTreeExtension: mode === 'private', extraProposals: stillNeeded(state, extra) },
+  )
+  const commit = encodeMlsMessage(made.commit)
+  const bundle: CommitBundle = { commit, ...(await joinAids(record, made.newState, impl)) }
+  if (made.welcome) bundle.welcomes = [encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })]
+  if (mode === 'private') Object.assign(bundle, claims(state, made.newState))
+  return { bundle, hash: toHex(sha256(commit)), next: made.newState }
+}
+
+/** What an external joiner of the new epoch will need (RFC 9420 §12.4.3.2). Never with a tree inside in public mode. */
+async function joinAids(record: Pick<GroupRecord, 'mode' | 'externalJoin'>, next: ClientState, impl: CiphersuiteImpl): Promise<Partial<CommitBundle>> {
+  if (!record.externalJoin || next.groupActiveState.kind !== 'active') return {}
+  const group_info = await groupInfo(next, impl)
+  return record.mode === 'public' ? { group_info } : { group_info, ratchet_tree: encodeTree(next.ratchetTree) }
+}
+
+export async function groupInfo(state: ClientState, impl: CiphersuiteImpl): Promise<Uint8Array> {
+  return wrapGroupInfo(await createGroupInfoWithExternalPub(state, [], impl))
+}
+
+function wrapGroupInfo(info: GroupInfo): Uint8Array {
+  return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_group_info', groupInfo: info })
+}
+
+/** A private Commit hides its effect from the server, which has to know who no longer reads. */
+function claims(before: ClientState, after: ClientState): Partial<CommitBundle> {
+  const staying = new Set(members(after).map((member) => member.client))
+  const removed = members(before).map((member) => member.client).filter((client) => !staying.has(client))
+  const reinit = after.groupActiveState.kind === 'suspendedPendingReinit'
+  return { ...(removed.length > 0 ? { removed } : {}), ...(reinit ? { reinit } : {}) }
+}

@@ -1,0 +1,92 @@
+import {
+  acceptAll, decodeMlsMessage, makePskIndex, processMessage,
+  type CiphersuiteImpl, type ClientState, type MlsPrivateMessage, type MlsPublicMessage,
+} from 'ts-mls'
+import { acceptExternalProposal } from './mls/external-senders.js'
+import { openApplicationMessage } from './mls/private-content.js'
+import type { GroupRecord } from './store.js'
+import { fromUtf8, sha256, toHex } from './wire.js'
+
+/** One entry of a group's log, the same shape in replies, polls and stream frames. */
+export interface Entry {
+  group_id: Uint8Array
+  incarnation: number
+  seq: number
+  kind: 'commit' | 'proposal' | 'application'
+  epoch: number
+  accepted_at: number
+  hash: Uint8Array
+  chain: Uint8Array
+  message: Uint8Array
+}
+
+/**
+ * Takes the next entry of the log. The server delivers at least once and in order; what is behind the cursor was seen before.
+ * A message that cannot be decrypted is noted and passed over; a Commit that cannot be processed leaves the group stuck.
+ */
+export async function applyEntry(record: GroupRecord, entry: Entry, impl: CiphersuiteImpl): Promise<void> {
+  if (entry.seq <= record.cursor || record.standing !== 'member') return
+  try {
+    await apply(record, entry, impl)
+  } catch (error) {
+    record.failures.push({ seq: entry.seq, reason: error instanceof Error ? error.message : String(error) })
+    if (entry.kind === 'commit') record.standing = 'stuck'
+  }
+  record.cursor = entry.seq
+}
+
+async function apply(record: GroupRecord, entry: Entry, impl: CiphersuiteImpl): Promise<void> {
+  const hash = toHex(sha256(entry.message))
+  if (hash !== toHex(entry.hash)) throw new Error('The entry is not what its hash says')
+  if (record.pending?.hash === hash) return mergePending(record)
+  const own = record.sent.get(hash)
+  if (own !== undefined) return confirmOwn(record, entry, hash, own)
+  const message = decodeFramed(entry.message)
+  if (entry.kind === 'application') return readMessage(record, entry, message, impl)
+  // A Proposal of an epoch that our own Commit has already ended: it has lapsed.
+  if (entry.epoch < Number(record.state.groupContext.epoch)) return
+  record.state = await processHandshake(record.state, message, impl)
+  if (entry.kind !== 'commit') return
+  // Another Commit has won this epoch: whatever we had in flight is void.
+  delete record.pending
+  if (record.state.groupActiveState.kind === 'removedFromGroup') record.standing = 'removed'
+}
+
+/** Our Commit is in the log: only now does the group move on to the state it leads to (RFC 9420 §14). */
+export function mergePending(record: GroupRecord): void {
+  const { pending } = record
+  if (!pending) return
+  record.state = pending.next
+  delete record.pending
+}
+
+/** Our own message came back: its place in the order is settled. */
+function confirmOwn(record: GroupRecord, entry: Entry, hash: string, text: string): void {
+  record.sent.delete(hash)
+  if (entry.kind !== 'application') return
+  const leaf = record.state.ratchetTree[2 * record.state.privatePath.leafIndex]
+  const from = leaf?.nodeType === 'leaf' && leaf.leaf.credential.credentialType === 'basic' ? fromUtf8(leaf.leaf.credential.identity) : ''
+  record.messages.push({ seq: entry.seq, epoch: entry.epoch, from, text })
+}
+
+async function readMessage(record: GroupRecord, entry: Entry, message: Framed, impl: CiphersuiteImpl): Promise<void> {
+  if (message.wireformat !== 'mls_private_message') throw new Error('Application data must be private (RFC 9420 §6)')
+  const opened = await openApplicationMessage(record.state, message.privateMessage, impl)
+  record.state = opened.state
+  record.messages.push({ seq: entry.seq, epoch: entry.epoch, from: fromUtf8(opened.identity), text: fromUtf8(opened.content) })
+}
+
+type Framed = MlsPrivateMessage | MlsPublicMessage
+
+function decodeFramed(bytes: Uint8Array): Framed {
+  const decoded = decodeMlsMessage(bytes, 0)?.[0]
+  if (decoded?.wireformat === 'mls_private_message' || decoded?.wireformat === 'mls_public_message') return decoded
+  throw new Error('Neither a PublicMessage nor a PrivateMessage')
+}
+
+async function processHandshake(state: ClientState, message: Framed, impl: CiphersuiteImpl): Promise<ClientState> {
+  if (message.wireformat === 'mls_public_message' && message.publicMessage.content.sender.senderType === 'external') {
+    return acceptExternalProposal(state, message.publicMessage, impl)
+  }
+  return (await processMessage(message, state, makePskIndex(state, {}), acceptAll, impl)).newState
+}

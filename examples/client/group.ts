@@ -1,0 +1,198 @@
+import { createApplicationMessage, createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
+import { decodeKeyPackageMessage } from './joining.js'
+import { buildCommit, members, pendingRemovals, type Member } from './commits.js'
+import type { Device } from './device.js'
+import { applyEntry, mergePending, type Entry } from './entries.js'
+import { ServerProblem } from './http.js'
+import { suite } from './mls/suites.js'
+import type { GroupRecord, PendingCommit } from './store.js'
+import { sha256, toBase64Url, toHex, utf8 } from './wire.js'
+
+export interface Accepted { seq: number; epoch: number; incarnation: number; chain: Uint8Array }
+interface LogPage { entries: Entry[]; next_seq?: number; head_seq: number; incarnation: number }
+
+/** What a Commit should do, asked anew for each attempt; `undefined` when there is nothing left to do. */
+type Intent = (members: Member[]) => Proposal[] | undefined
+
+const ATTEMPTS = 100
+
+/** A group as one device sees it. Operations run one at a time; entries from the stream wait for their turn in between. */
+export class Group {
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    readonly device: Device,
+    readonly record: GroupRecord,
+    private readonly changed: () => void = () => {},
+  ) {}
+
+  get path(): string {
+    return `/v1/groups/${toBase64Url(this.record.groupId)}`
+  }
+  get epoch(): number {
+    return Number(this.record.state.groupContext.epoch)
+  }
+  get members(): string[] {
+    return members(this.record.state).map((member) => member.client)
+  }
+  get texts(): string[] {
+    return this.record.messages.map((message) => message.text)
+  }
+  /** Equal at all members of one epoch, and only then (RFC 9420 §8.7): people may compare it. */
+  get epochAuthenticator(): string {
+    return toHex(this.record.state.keySchedule.epochAuthenticator)
+  }
+
+  /** Adds all devices of these users; a KeyPackage that lost its Commit is good for the next attempt. */
+  async add(...users: string[]): Promise<void> {
+    const claims = await Promise.all(users.map((user) => this.device.claim(user, this.record.suite)))
+    const packages = claims.flatMap((claim) => claim.key_packages)
+    await this.commit((present) => {
+      const absent = packages.filter((one) => !present.some((member) => member.client === one.client))
+      if (absent.length === 0) return undefined
+      return absent.map((one) => ({ proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(one.key_package) } }))
+    })
+  }
+
+  /** Removes devices by their client URI. */
+  remove(...clients: string[]): Promise<void> {
+    return this.commit((present) => {
+      const targets = present.filter((member) => clients.includes(member.client))
+      if (targets.length === 0) return undefined
+      return targets.map((member) => ({ proposalType: 'remove', remove: { removed: member.leafIndex } }))
+    })
+  }
+
+  /** Fresh keys for this device: an empty Commit, which also carries out all pending Proposals. */
+  update(): Promise<void> {
+    return this.commit(() => [])
+  }
+
+  /** Carries out what others proposed, if anything is pending. */
+  settle(): Promise<void> {
+    return this.commit(() => (Object.keys(this.record.state.unappliedProposals).length > 0 ? [] : undefined))
+  }
+
+  /** Proposes our own removal; a member may not commit it for itself (RFC 9420 §12.2). Out only when another one commits. */
+  async proposeLeaving(): Promise<void> {
+    await this.inTurn(async () => {
+      const { impl } = await suite(this.record.suite)
+      const { state, mode } = this.record
+      const remove = { proposalType: 'remove' as const, remove: { removed: state.privatePath.leafIndex } }
+      const made = await createProposal(state, mode === 'public', remove, impl)
+      await this.#submitProposal(encodeMlsMessage(made.message))
+      this.record.state = made.newState
+    })
+  }
+
+  /** Asks the server to propose it, as an external sender of the group. */
+  leave(): Promise<unknown> {
+    return this.device.http.post(`${this.path}/leave`)
+  }
+
+  /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */
+  async send(text: string): Promise<Accepted> {
+    for (let attempt = 0; ; attempt++) {
+      await this.settle()
+      try {
+        return await this.inTurn(() => this.#sendOnce(text))
+      } catch (error) {
+        const behind = error instanceof ServerProblem && error.status === 409 && error.kind === 'stale-epoch'
+        const proposals = error instanceof Error && error.message.includes('unapplied proposals')
+        if (!(behind || proposals) || attempt >= ATTEMPTS) throw error
+        await this.catchUp()
+      }
+    }
+  }
+
+  async #sendOnce(text: string): Promise<Accepted> {
+    const { record } = this
+    const { impl } = await suite(record.suite)
+    const made = await createApplicationMessage(record.state, utf8(text), impl)
+    const message = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_private_message', privateMessage: made.privateMessage })
+    // The key of this generation is used, whatever becomes of the message.
+    record.state = made.newState
+    record.sent.set(toHex(sha256(message)), text)
+    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, message)
+  }
+
+  async #submitProposal(proposal: Uint8Array): Promise<Accepted> {
+    this.record.sent.set(toHex(sha256(proposal)), '')
+    return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal })
+  }
+
+  /** Commits until it succeeds: whoever loses an epoch processes what was missed, looks again, and retries. */
+  async commit(intent: Intent, attempts = ATTEMPTS): Promise<void> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const outcome = await this.inTurn(() => this.#commitOnce(intent))
+      if (outcome !== 'lost') return
+      await this.catchUp()
+    }
+    throw new Error(`No Commit won in ${attempts} attempts`)
+  }
+
+  async #commitOnce(intent: Intent): Promise<'done' | 'lost'> {
+    const { record } = this
+    if (record.standing !== 'member') throw new Error(`Not a member any more: ${record.standing}`)
+    if (pendingRemovals(record.state).has(record.state.privatePath.leafIndex)) throw new Error('On the way out: cannot commit')
+    const proposals = intent(members(record.state))
+    if (!proposals) return 'done'
+    const { impl } = await suite(record.suite)
+    record.pending = await buildCommit(record, proposals, impl)
+    return this.#submit(record.pending)
+  }
+
+  async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {
+    const { record } = this
+    try {
+      const accepted = await this.device.http.post<Accepted>(`${this.path}/commits`, pending.bundle)
+      // The stream may not overtake us here, but a catch-up after a crash may have: then it is merged already.
+      if (record.pending === pending) mergePending(record)
+      if (record.cursor < accepted.seq) record.sent.set(pending.hash, '')
+      return 'done'
+    } catch (error) {
+      if (!(error instanceof ServerProblem)) throw error
+      delete record.pending
+      if (error.kind === 'stale-epoch' || error.kind === 'proposals-pending') return 'lost'
+      throw error
+    }
+  }
+
+  /** After a crash: sends the Commit that may or may not have arrived once more, byte for byte. */
+  async resume(): Promise<void> {
+    const { pending } = this.record
+    if (pending) await this.inTurn(() => this.#submit(pending))
+    await this.catchUp()
+  }
+
+  /** Takes entries from a stream, a poll or a reply. */
+  receive(entries: readonly Entry[]): Promise<void> {
+    return this.inTurn(async () => {
+      const { impl } = await suite(this.record.suite)
+      for (const entry of entries) await applyEntry(this.record, entry, impl)
+    })
+  }
+
+  /** Reads the log past the cursor, page by page. */
+  async catchUp(): Promise<void> {
+    for (;;) {
+      const page = await this.history(this.record.cursor + 1)
+      await this.receive(page.entries)
+      if (page.next_seq === undefined || page.entries.length === 0) return
+    }
+  }
+
+  history(fromSeq: number, limit = 200): Promise<LogPage> {
+    return this.device.http.get<LogPage>(`${this.path}/log?from_seq=${fromSeq}&limit=${limit}`)
+  }
+
+  delete(): Promise<{ deleted_entries: number }> {
+    return this.device.http.delete(this.path)
+  }
+
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(work, work)
+    this.#turn = run.catch(() => undefined)
+    return run.finally(this.changed)
+  }
+}

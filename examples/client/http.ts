@@ -1,0 +1,117 @@
+import { decode, encode } from 'cborg'
+import { fromJson, toJson } from './wire.js'
+
+export type Encoding = 'json' | 'cbor'
+
+/** A refusal of the server: an RFC 9457 problem document. `kind` is the last part of its `type`, e.g. `stale-epoch`. */
+export class ServerProblem extends Error {
+  readonly kind: string
+  constructor(
+    readonly status: number,
+    readonly document: Record<string, unknown>,
+  ) {
+    super(`${status} ${String(document['type'] ?? '')}: ${String(document['detail'] ?? '')}`)
+    this.kind = String(document['type'] ?? '').split(/[:/]/).at(-1) ?? ''
+  }
+}
+
+export interface HttpOptions {
+  baseUrl: string
+  encoding?: Encoding
+  /** How often a request is sent again, byte for byte, when the connection is lost or the server is draining (503). */
+  retries?: number
+}
+
+/**
+ * Requests in JSON or CBOR. A lost connection leaves open whether the server acted, so the identical body is sent again:
+ * the server recognises a resubmission and answers with the original acceptance.
+ */
+export class Http {
+  readonly baseUrl: string
+  readonly encoding: Encoding
+  readonly #retries: number
+  accessToken: string | undefined
+  /** Called on 401; answers whether a retry with a new token makes sense. */
+  renew: (() => Promise<boolean>) | undefined
+
+  constructor(options: HttpOptions) {
+    this.baseUrl = options.baseUrl.replace(/\/$/, '')
+    this.encoding = options.encoding ?? 'cbor'
+    this.#retries = options.retries ?? 8
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.#send<T>('GET', path)
+  }
+  post<T>(path: string, body: unknown = {}): Promise<T> {
+    return this.#send<T>('POST', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
+  }
+  put<T>(path: string, body: unknown = {}): Promise<T> {
+    return this.#send<T>('PUT', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
+  }
+  delete<T>(path: string): Promise<T> {
+    return this.#send<T>('DELETE', path)
+  }
+  /** One MLSMessage as the whole body, nothing around it: the form that counts its bytes. */
+  postMessage<T>(path: string, message: Uint8Array): Promise<T> {
+    return this.#send<T>('POST', path, { type: 'message/mls', bytes: message })
+  }
+
+  async #send<T>(method: string, path: string, body?: { type: string; bytes: Uint8Array }): Promise<T> {
+    let renewed = false
+    for (let attempt = 0; ; attempt++) {
+      const response = await this.#try(method, path, body)
+      if (response?.ok) return (await this.#decode(response)) as T
+      if (response?.status === 401 && !renewed && (await this.renew?.())) {
+        renewed = true
+        continue
+      }
+      const again = response === undefined || response.status === 503 || response.status === 429
+      if (!again || attempt >= this.#retries) {
+        if (!response) throw new Error(`${method} ${path}: no answer from ${this.baseUrl}`)
+        throw await problemOf(response)
+      }
+      await pause(retryDelay(attempt, response))
+    }
+  }
+
+  async #try(method: string, path: string, body?: { type: string; bytes: Uint8Array }): Promise<Response | undefined> {
+    const headers: Record<string, string> = { accept: `application/${this.encoding}` }
+    if (this.accessToken) headers['authorization'] = `Bearer ${this.accessToken}`
+    if (body) headers['content-type'] = body.type
+    const init: RequestInit = body ? { method, headers, body: new Uint8Array(body.bytes) } : { method, headers }
+    return fetch(this.baseUrl + path, init).catch(() => undefined)
+  }
+
+  #encode(body: unknown): Uint8Array {
+    return this.encoding === 'cbor' ? encode(body) : Buffer.from(toJson(body), 'utf8')
+  }
+
+  async #decode(response: Response): Promise<unknown> {
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    if (bytes.length === 0) return undefined
+    return readBody(response.headers.get('content-type') ?? '', bytes)
+  }
+}
+
+function readBody(contentType: string, bytes: Uint8Array): unknown {
+  return contentType.includes('cbor') ? decode(bytes) : fromJson(Buffer.from(bytes).toString('utf8'))
+}
+
+async function problemOf(response: Response): Promise<ServerProblem> {
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  try {
+    return new ServerProblem(response.status, readBody(response.headers.get('content-type') ?? '', bytes) as Record<string, unknown>)
+  } catch {
+    return new ServerProblem(response.status, { detail: Buffer.from(bytes).toString('utf8').slice(0, 200) })
+  }
+}
+
+/** Milliseconds: what the server asked for, else doubling from 50 ms to 2 s with jitter. */
+function retryDelay(attempt: number, response: Response | undefined): number {
+  const asked = Number(response?.headers.get('retry-after') ?? Number.NaN)
+  if (Number.isFinite(asked)) return asked * 1000
+  return Math.min(2000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2)
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

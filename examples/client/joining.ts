@@ -1,0 +1,143 @@
+import {
+  createGroup, decodeMlsMessage, encodeMlsMessage, joinGroup, joinGroupExternal, makePskIndex,
+  type ClientState, type GroupInfo, type Welcome,
+} from 'ts-mls'
+import { decodeExternalSender } from 'ts-mls/externalSender.js'
+import type { KeyPackage } from 'ts-mls/keyPackage.js'
+import { groupInfo } from './commits.js'
+import type { Device } from './device.js'
+import { externalSenders } from './mls/external-senders.js'
+import { clientConfig, suite } from './mls/suites.js'
+import { decodeTree, encodeTree, settled } from './mls/tree.js'
+import type { GroupRecord, Mode, StoredKeyPackage } from './store.js'
+import { sha256, toBase64Url, toHex } from './wire.js'
+
+export interface NewGroup {
+  groupId: Uint8Array
+  mode?: Mode
+  suite?: number
+  room?: string
+  successorOf?: Uint8Array
+  policy?: { external_join?: 'same-user' | 'code' | 'open' | 'none'; join_code?: string; add_members?: string; remove_members?: string; reports_to_reset?: number }
+}
+interface Created { incarnation: number; seq: number; room: string }
+interface ExternalSenderKeys { external_senders: { cipher_suites: number[]; external_sender: Uint8Array }[] }
+interface GroupView { mode: Mode; incarnation: number; cipher_suite: number }
+
+const blank = { sent: new Map<string, string>(), messages: [], failures: [] }
+const fresh = () => structuredClone(blank)
+
+/** Creates a group of one that lists the server as an external sender, so that it can propose removals. */
+export async function createOnServer(device: Device, wish: NewGroup): Promise<GroupRecord> {
+  const mode = wish.mode ?? 'public'
+  const suiteId = wish.suite ?? device.suites[0] ?? 1
+  const { impl } = await suite(suiteId)
+  const own = await device.newKeyPackage(suiteId)
+  const created = await createGroup(wish.groupId, own.public, own.private, [], impl, clientConfig)
+  const state = { ...created, groupContext: { ...created.groupContext, extensions: [await serverAsSender(device, suiteId)] } }
+  const policy = wish.policy ?? (mode === 'private' ? { external_join: 'none' as const } : {})
+  const answer = await device.http.post<Created>('/v1/groups', {
+    mode,
+    group_info: await groupInfo(state, impl),
+    ratchet_tree: encodeTree(state.ratchetTree),
+    policy,
+    ...(wish.room === undefined ? {} : { room: wish.room }),
+    ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
+  })
+  const externalJoin = (policy.external_join ?? 'same-user') !== 'none'
+  return {
+    ...fresh(), groupId: wish.groupId, mode, suite: suiteId, incarnation: answer.incarnation, cursor: answer.seq, state, standing: 'member', externalJoin,
+  }
+}
+
+async function serverAsSender(device: Device, suiteId: number) {
+  const { external_senders } = await device.http.get<ExternalSenderKeys>('/v1/external-senders')
+  const senders = external_senders.filter((key) => key.cipher_suites.includes(suiteId)).map((key) => {
+    const decoded = decodeExternalSender(key.external_sender, 0)
+    if (!decoded) throw new Error('The server sent an ExternalSender that does not decode')
+    return decoded[0]
+  })
+  return externalSenders(senders)
+}
+
+export interface WelcomeItem { group_id: Uint8Array; incarnation: number; epoch: number; seq: number; welcome: Uint8Array }
+
+/** Joins by a Welcome from the inbox. In public mode the tree comes from the server, as of the epoch we join at. */
+export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<GroupRecord> {
+  const welcome = decodeWelcome(item.welcome)
+  const stored = findKeyPackage(device, welcome)
+  const { impl } = await suite(stored.suite)
+  const path = `/v1/groups/${toBase64Url(item.group_id)}`
+  const view = await device.http.get<GroupView>(path)
+  const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
+  const state = await joinGroup(welcome, stored.public, stored.private, makePskIndex(undefined, {}), impl, tree, undefined, clientConfig)
+  // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8).
+  if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
+  return {
+    ...fresh(), groupId: item.group_id, mode: view.mode, suite: stored.suite, incarnation: item.incarnation, cursor: item.seq,
+    state: settled(state), standing: 'member', externalJoin: await hasExternalJoin(device, path),
+  }
+}
+
+async function hasExternalJoin(device: Device, path: string): Promise<boolean> {
+  return (await device.http.get<{ external_join: string }>(`${path}/policy`)).external_join !== 'none'
+}
+
+interface TreeAnswer { ratchet_tree: Uint8Array }
+interface InfoAnswer { group_info: Uint8Array; mode?: Mode }
+
+async function fetchTree(device: Device, path: string, epoch: number): Promise<Uint8Array> {
+  return (await device.http.get<TreeAnswer>(`${path}/tree?epoch=${epoch}`)).ratchet_tree
+}
+
+export interface ExternalJoin { groupId: Uint8Array; mode: Mode; suite: number; joinCode?: string; resync?: boolean }
+
+/**
+ * Joins by an external Commit (RFC 9420 §12.4.3.2): nobody has to be online to add us. With `resync` the Commit also removes
+ * our own former leaf.
+ */
+export async function joinExternally(device: Device, wish: ExternalJoin): Promise<GroupRecord> {
+  const path = `/v1/groups/${toBase64Url(wish.groupId)}`
+  const { impl } = await suite(wish.suite)
+  const own = await device.newKeyPackage(wish.suite)
+  const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`)).group_info)
+  const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch)))
+  const joined = await joinGroupExternal(info, own.public, own.private, wish.resync ?? false, impl, tree, clientConfig)
+  const state: ClientState = settled(joined.newState)
+  const commit = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage })
+  const bundle = {
+    commit,
+    group_info: await groupInfo(state, impl),
+    ...(wish.mode === 'private' ? { ratchet_tree: encodeTree(state.ratchetTree) } : {}),
+    ...(wish.joinCode === undefined ? {} : { join_code: wish.joinCode }),
+  }
+  const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
+  return {
+    ...fresh(), groupId: wish.groupId, mode: wish.mode, suite: wish.suite, incarnation: accepted.incarnation, cursor: accepted.seq,
+    sent: new Map([[toHex(sha256(commit)), '']]), state, standing: 'member', externalJoin: true,
+  }
+}
+
+export function decodeKeyPackageMessage(bytes: Uint8Array): KeyPackage {
+  const decoded = decodeMlsMessage(bytes, 0)?.[0]
+  if (decoded?.wireformat !== 'mls_key_package') throw new Error('Not a KeyPackage')
+  return decoded.keyPackage
+}
+
+function decodeWelcome(bytes: Uint8Array): Welcome {
+  const decoded = decodeMlsMessage(bytes, 0)?.[0]
+  if (decoded?.wireformat !== 'mls_welcome') throw new Error('Not a Welcome')
+  return decoded.welcome
+}
+
+function decodeGroupInfo(bytes: Uint8Array): GroupInfo {
+  const decoded = decodeMlsMessage(bytes, 0)?.[0]
+  if (decoded?.wireformat !== 'mls_group_info') throw new Error('Not a GroupInfo')
+  return decoded.groupInfo
+}
+
+function findKeyPackage(device: Device, welcome: Welcome): StoredKeyPackage {
+  const found = welcome.secrets.map((secret) => device.record.keyPackages.get(toHex(secret.newMember))).find((one) => one !== undefined)
+  if (!found) throw new Error('This Welcome is for none of our KeyPackages')
+  return found
+}

@@ -1,0 +1,79 @@
+import {
+  ciphersuites, defaultKeyPackageEqualityConfig, defaultLifetimeConfig, defaultPaddingConfig, getCiphersuiteFromName, getCiphersuiteImpl,
+  type Capabilities, type CiphersuiteImpl, type CiphersuiteName, type ClientConfig, type Lifetime,
+} from 'ts-mls'
+import { signWithLabel } from 'ts-mls/crypto/signature.js'
+
+/** A cipher suite ready for use: its number on the wire, and the TLS SignatureScheme that its keys are registered under. */
+export interface Suite {
+  readonly id: number
+  readonly scheme: number
+  readonly impl: CiphersuiteImpl
+}
+
+const SCHEMES: Record<string, number> = { Ed25519: 0x0807, Ed448: 0x0808, P256: 0x0403, P384: 0x0503, P521: 0x0603 }
+const loaded = new Map<number, Promise<Suite>>()
+
+/** Loads a cipher suite by its number, e.g. 1 for X25519, Ed25519 and AES-128-GCM, or 2 for P-256. */
+export function suite(id: number): Promise<Suite> {
+  const known = loaded.get(id) ?? load(id)
+  loaded.set(id, known)
+  return known
+}
+
+export function suiteName(id: number): CiphersuiteName {
+  const found = Object.entries(ciphersuites).find(([, number]) => number === id)
+  if (!found) throw new Error(`Unknown cipher suite ${id}`)
+  return found[0] as CiphersuiteName
+}
+
+async function load(id: number): Promise<Suite> {
+  const description = getCiphersuiteFromName(suiteName(id))
+  const scheme = SCHEMES[description.signature]
+  if (scheme === undefined) throw new Error(`No signature scheme for ${description.signature}`)
+  return { id, scheme, impl: await getCiphersuiteImpl(description) }
+}
+
+/**
+ * Keys of past epochs stay for as long as the server accepts messages of those epochs, and a device that was offline may have
+ * to skip many generations of one sender.
+ */
+export const clientConfig: ClientConfig = {
+  keyRetentionConfig: { retainKeysForGenerations: 32, retainKeysForEpochs: 8, maximumForwardRatchetSteps: 10_000 },
+  lifetimeConfig: defaultLifetimeConfig,
+  keyPackageEqualityConfig: defaultKeyPackageEqualityConfig,
+  paddingConfig: defaultPaddingConfig,
+  // A careful client asks the directory here whether this key belongs to this identity (GET /v1/directory).
+  authService: { validateCredential: () => Promise.resolve(true) },
+}
+
+export function capabilities(suites: readonly number[]): Capabilities {
+  return { versions: ['mls10'], ciphersuites: suites.map(suiteName), extensions: [], proposals: [], credentials: ['basic'] }
+}
+
+/** From an hour ago, for clocks that disagree, to thirty days ahead. */
+export function lifetime(): Lifetime {
+  const now = Math.floor(Date.now() / 1000)
+  return { notBefore: BigInt(now - 3600), notAfter: BigInt(now + 30 * 86_400) }
+}
+
+export interface LoginChallenge {
+  domain: string
+  client: string
+  nonce: Uint8Array
+  expiresAt: bigint
+}
+
+/** Proof of possession: SignWithLabel (RFC 9420 §5.1.2) over who logs in, where, and until when. */
+export function proveLogin(signKey: Uint8Array, of: Suite, login: LoginChallenge): Promise<Uint8Array> {
+  const expiry = Buffer.alloc(8)
+  expiry.writeBigUInt64BE(login.expiresAt)
+  const content = Buffer.concat([opaque(Buffer.from(login.domain)), opaque(Buffer.from(login.client)), opaque(login.nonce), expiry])
+  return signWithLabel(signKey, 'MicroChat Device Login', new Uint8Array(content), of.impl.signature)
+}
+
+/** A TLS vector with the variable-length header of RFC 9420 §2.1.2, up to 16383 bytes. */
+export function opaque(bytes: Uint8Array): Uint8Array {
+  const header = bytes.length < 64 ? [bytes.length] : [0x40 | (bytes.length >> 8), bytes.length & 0xff]
+  return new Uint8Array(Buffer.concat([Uint8Array.from(header), bytes]))
+}

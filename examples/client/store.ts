@@ -1,0 +1,140 @@
+import { decode, encode } from 'cborg'
+import { decodeGroupState, encodeGroupState } from 'ts-mls'
+import { decodeKeyPackage, encodeKeyPackage, type KeyPackage, type PrivateKeyPackage } from 'ts-mls/keyPackage.js'
+import type { ClientState } from 'ts-mls'
+import { clientConfig } from './mls/suites.js'
+import { toHex } from './wire.js'
+
+export type Mode = 'public' | 'private'
+
+/** What goes to the server with one Commit. */
+export interface CommitBundle {
+  commit: Uint8Array
+  welcomes?: Uint8Array[]
+  group_info?: Uint8Array
+  ratchet_tree?: Uint8Array
+  removed?: string[]
+  reinit?: boolean
+  join_code?: string
+}
+
+/** A Commit that was sent, with the state it leads to if it wins. Until then the group stays where it is. */
+export interface PendingCommit {
+  bundle: CommitBundle
+  hash: string
+  next: ClientState
+}
+
+export interface ChatMessage {
+  seq: number
+  epoch: number
+  /** Client URI of the device whose signature the message carries. */
+  from: string
+  text: string
+}
+
+export interface GroupRecord {
+  groupId: Uint8Array
+  mode: Mode
+  suite: number
+  incarnation: number
+  /** Everything in the log up to here is done with. */
+  cursor: number
+  state: ClientState
+  standing: 'member' | 'removed' | 'stuck' | 'deleted'
+  /** Whether others may join by GroupInfo, so that each Commit has to bring a new one. */
+  externalJoin: boolean
+  pending?: PendingCommit
+  /** SHA-256 of what this device sent and has not yet met in the log: nobody can decrypt their own message. */
+  sent: Map<string, string>
+  messages: ChatMessage[]
+  /** What could not be processed: a report to the server names the seq. */
+  failures: { seq: number; reason: string }[]
+}
+
+export interface StoredKeyPackage {
+  ref: string
+  suite: number
+  public: KeyPackage
+  private: PrivateKeyPackage
+  lastResort: boolean
+}
+
+export interface DeviceRecord {
+  client: string
+  user: string
+  /** By cipher suite. */
+  keys: Map<number, { publicKey: Uint8Array; signKey: Uint8Array }>
+  keyPackages: Map<string, StoredKeyPackage>
+  refreshToken?: string
+}
+
+/** All that a device must keep. In memory here; `export` and `import` are what a disk would do, and what a crash is tested with. */
+export class Store {
+  readonly groups = new Map<string, GroupRecord>()
+  constructor(readonly device: DeviceRecord) {}
+
+  group(groupId: Uint8Array): GroupRecord | undefined {
+    return this.groups.get(toHex(groupId))
+  }
+
+  put(record: GroupRecord): GroupRecord {
+    this.groups.set(toHex(record.groupId), record)
+    return record
+  }
+
+  export(): Uint8Array {
+    const { keys, keyPackages, ...device } = this.device
+    return encode({
+      device: { ...device, keys: [...keys], keyPackages: [...keyPackages.values()].map(keyPackageOut) },
+      groups: [...this.groups.values()].map(groupOut),
+    })
+  }
+
+  static import(bytes: Uint8Array): Store {
+    const { device, groups } = decode(bytes) as { device: DeviceOut; groups: GroupOut[] }
+    const keyPackages = device.keyPackages.map(keyPackageIn).map((stored) => [stored.ref, stored] as const)
+    const store = new Store({ ...device, keys: new Map(device.keys), keyPackages: new Map(keyPackages) })
+    for (const group of groups) store.put(groupIn(group))
+    return store
+  }
+}
+
+type DeviceOut = Omit<DeviceRecord, 'keys' | 'keyPackages'> & {
+  keys: [number, { publicKey: Uint8Array; signKey: Uint8Array }][]
+  keyPackages: ReturnType<typeof keyPackageOut>[]
+}
+type GroupOut = ReturnType<typeof groupOut>
+
+function keyPackageOut(stored: StoredKeyPackage) {
+  return { ...stored, public: encodeKeyPackage(stored.public) }
+}
+function keyPackageIn(out: ReturnType<typeof keyPackageOut>): StoredKeyPackage {
+  const decoded = decodeKeyPackage(out.public, 0)
+  if (!decoded) throw new Error('A stored KeyPackage does not decode')
+  return { ...out, public: decoded[0] }
+}
+
+function groupOut(record: GroupRecord) {
+  const { state, sent, pending, ...plain } = record
+  return {
+    ...plain,
+    state: encodeGroupState(state),
+    sent: [...sent],
+    ...(pending ? { pending: { ...pending, next: encodeGroupState(pending.next) } } : {}),
+  }
+}
+function groupIn(out: GroupOut): GroupRecord {
+  const { state, sent, pending, ...plain } = out
+  return {
+    ...plain,
+    state: stateIn(state),
+    sent: new Map(sent),
+    ...(pending ? { pending: { ...pending, next: stateIn(pending.next) } } : {}),
+  }
+}
+function stateIn(bytes: Uint8Array): ClientState {
+  const decoded = decodeGroupState(bytes, 0)
+  if (!decoded) throw new Error('A stored group state does not decode')
+  return { ...decoded[0], clientConfig }
+}

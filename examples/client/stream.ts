@@ -1,0 +1,132 @@
+import { decode, encode } from 'cborg'
+import WebSocket from 'ws'
+import type { Entry } from './entries.js'
+
+export interface InboxItem {
+  id: number
+  kind: 'welcome' | 'key-packages.low' | 'group.deleted' | 'resync'
+  group_id?: Uint8Array
+  incarnation?: number
+  epoch?: number
+  seq?: number
+  welcome?: Uint8Array
+}
+export interface Position { group_id: Uint8Array; incarnation: number; seq: number }
+
+type Frame =
+  | { t: 'hello'; heartbeat: number; max_unacked: number }
+  | ({ t: 'inbox' } & InboxItem)
+  | { t: 'entries'; entries: Entry[] }
+  | { t: 'live' }
+  | { t: 'resync'; group_id: Uint8Array; incarnation: number }
+  | { t: 'removed'; group_id: Uint8Array; seq: number }
+  | { t: 'pong'; n: number }
+  | { t: 'token-expiring'; expires_at: number }
+
+/** What a stream needs from its owner. Each handler ends when the event is processed *and kept*: only then it is acknowledged. */
+export interface StreamOwner {
+  positions(): Position[]
+  onEntries(entries: Entry[]): Promise<void>
+  onInbox(item: InboxItem): Promise<void>
+  onResync(groupId: Uint8Array, incarnation: number): Promise<void>
+  onLive(): void
+  /** A new access token, or undefined when there is none to be had. */
+  renewToken(): Promise<string | undefined>
+}
+
+const CLOSE = { tokenExpired: 4401, revoked: 4403, displaced: 4409 } as const
+
+/** `GET /v1/stream`: inbox first, then the logs past our positions, then live. Reconnects until closed for good. */
+export class Stream {
+  #socket: WebSocket | undefined
+  #closed = false
+  #failures = 0
+  #work: Promise<unknown> = Promise.resolve()
+  /** Close code of the last connection that ended, for whoever wants to know why. */
+  lastClose: number | undefined
+
+  constructor(
+    private readonly baseUrl: string,
+    private readonly owner: StreamOwner,
+    private readonly token: () => string | undefined,
+  ) {}
+
+  get open(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN
+  }
+
+  connect(): void {
+    if (this.#closed) return
+    const url = `${this.baseUrl.replace(/^http/, 'ws')}/v1/stream`
+    const socket = new WebSocket(url, 'microchat.v1', { headers: { authorization: `Bearer ${this.token() ?? ''}` }, perMessageDeflate: false })
+    this.#socket = socket
+    socket.on('open', () => {
+      this.#failures = 0
+      this.#send({ t: 'resume', positions: this.owner.positions() })
+    })
+    socket.on('message', (data: Buffer) => this.#queue(socket, decode(data) as Frame))
+    // An 'error' is always followed by 'close', which decides what to do.
+    socket.on('error', () => {})
+    socket.on('unexpected-response', (_request, response) => {
+      this.lastClose = response.statusCode === 401 ? CLOSE.tokenExpired : 1006
+      socket.terminate()
+    })
+    socket.on('close', (code) => void this.#ended(socket, code))
+  }
+
+  /** Ends the stream, and waits for what it had begun to process. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const socket = this.#socket
+    this.#socket = undefined
+    if (socket && socket.readyState !== WebSocket.CLOSED) {
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+      if (socket.readyState === WebSocket.OPEN) socket.close(1000)
+      else socket.terminate()
+      await closed
+    }
+    await this.#work
+  }
+
+  /** Drops the connection as a lost network would. */
+  cut(): void {
+    this.#closed = true
+    this.#socket?.terminate()
+  }
+
+  /** Frames are processed one after the other, in the order in which they came. */
+  #queue(socket: WebSocket, frame: Frame): void {
+    this.#work = this.#work.then(() => (this.#socket === socket ? this.#handle(frame) : undefined)).catch(() => socket.terminate())
+  }
+
+  async #handle(frame: Frame): Promise<void> {
+    if (frame.t === 'entries') {
+      await this.owner.onEntries(frame.entries)
+      const last = frame.entries.at(-1)
+      if (last) this.#send({ t: 'ack', acks: [{ group_id: last.group_id, incarnation: last.incarnation, seq: last.seq }] })
+    } else if (frame.t === 'inbox') {
+      await this.owner.onInbox(frame)
+      this.#send({ t: 'inbox-ack', ids: [frame.id] })
+    } else if (frame.t === 'resync') await this.owner.onResync(frame.group_id, frame.incarnation)
+    else if (frame.t === 'live') this.owner.onLive()
+    else if (frame.t === 'token-expiring') {
+      const access_token = await this.owner.renewToken()
+      if (access_token) this.#send({ t: 'token', access_token })
+    }
+  }
+
+  async #ended(socket: WebSocket, code: number): Promise<void> {
+    if (code !== 1006) this.lastClose = code
+    if (this.#closed || this.#socket !== socket) return
+    this.#socket = undefined
+    if (this.lastClose === CLOSE.displaced || this.lastClose === CLOSE.revoked) return
+    if (this.lastClose === CLOSE.tokenExpired) await this.owner.renewToken().catch(() => undefined)
+    this.lastClose = undefined
+    const delay = Math.min(2000, 50 * 2 ** this.#failures++) * (0.5 + Math.random() / 2)
+    setTimeout(() => this.connect(), delay).unref()
+  }
+
+  #send(frame: object): void {
+    if (this.open) this.#socket?.send(encode(frame))
+  }
+}
