@@ -1,21 +1,45 @@
 import { Module } from '@nestjs/common'
 import { APP_GUARD } from '@nestjs/core'
 import { PlatformModule } from '../platform/platform.module.js'
+import { AccountAdministration } from './accounts/account-administration.js'
+import { AccountsController } from './accounts/accounts.controller.js'
+import { Registration } from './accounts/registration.js'
 import { AuthenticationEvents } from './authentication.events.js'
+import { ChallengesController } from './challenges/challenges.controller.js'
+import { Challenges } from './challenges/challenges.js'
+import { DeviceEnrolment } from './devices/device-enrolment.js'
+import { DeviceKeys } from './devices/device-keys.js'
+import { DevicesController } from './devices/devices.controller.js'
+import { Devices } from './devices/devices.js'
+import { Revocations } from './devices/revocations.js'
+import { DirectoryController } from './directory/directory.controller.js'
+import { Directory } from './directory/directory.js'
 import { AccessTokens } from './keys/access-tokens.js'
+import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { Purge } from './purge.js'
+import { Refresh } from './refresh/refresh.js'
+import { SessionRenewal } from './refresh/session-renewal.js'
 import { DeviceStatuses } from './session/device-statuses.js'
+import { Login } from './session/login.js'
 import { SessionGuard } from './session/session.guard.js'
+import { SessionIssuer } from './session/session-issuer.js'
+import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 
 /** Accounts, devices and sessions: who may speak, and as whom (DESIGN §10). */
 @Module({
   imports: [PlatformModule],
+  controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
   providers: [
-    AuthenticationEvents, KeyRing, AccessTokens, TokenKeyRotation, DeviceStatuses, Sessions,
+    AuthenticationEvents, Purge,
+    AccountAdministration, Registration, Challenges,
+    DeviceEnrolment, Devices, DeviceKeys, Revocations, Directory,
+    KeyRing, AccessTokens, TokenKeyRotation,
+    DeviceStatuses, Sessions, SessionIssuer, Login, SessionRenewal, Refresh,
     { provide: APP_GUARD, useClass: SessionGuard },
   ],
-  exports: [Sessions, TokenKeyRotation],
+  exports: [Sessions, Revocations, AccountAdministration, TokenKeyRotation],
 })
 export class AuthenticationModule {}

@@ -52,14 +52,17 @@ CREATE TABLE "invite" (
     CONSTRAINT "invite_pkey" PRIMARY KEY ("code_hash")
 );
 
+-- One row per session, whose token changes with every use. A token names its family, so older ones need no rows
+-- to be recognised.
 CREATE TABLE "refresh_token" (
-    "token_hash" BYTEA NOT NULL,
-    "device_id" BIGINT NOT NULL,
     "family" UUID NOT NULL,
+    "device_id" BIGINT NOT NULL,
+    "token_hash" BYTEA NOT NULL,
+    "previous_hash" BYTEA,
+    "rotated_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "expires_at" TIMESTAMPTZ(6) NOT NULL,
-    "used_at" TIMESTAMPTZ(6),
 
-    CONSTRAINT "refresh_token_pkey" PRIMARY KEY ("token_hash")
+    CONSTRAINT "refresh_token_pkey" PRIMARY KEY ("family")
 );
 
 CREATE TABLE "token_signing_key" (
@@ -82,7 +85,6 @@ CREATE UNIQUE INDEX "signature_key_public_key_key" ON "signature_key"("public_ke
 CREATE UNIQUE INDEX "signature_key_successor_id_key" ON "signature_key"("successor_id");
 CREATE INDEX "challenge_expires_at_idx" ON "challenge"("expires_at");
 CREATE INDEX "refresh_token_device_id_idx" ON "refresh_token"("device_id");
-CREATE INDEX "refresh_token_family_idx" ON "refresh_token"("family");
 CREATE INDEX "refresh_token_expires_at_idx" ON "refresh_token"("expires_at");
 
 ALTER TABLE "device" ADD CONSTRAINT "device_account_id_fkey" FOREIGN KEY ("account_id") REFERENCES "account"("id") ON DELETE RESTRICT ON UPDATE CASCADE;

@@ -1,0 +1,64 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { InvalidRequest } from '../../platform/http/problem.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { parseClientUri, userUri } from '../../protocol/identifiers.js'
+import { AuthenticationEvents } from '../authentication.events.js'
+import { NameTaken, RegistrationRefused } from '../authentication.problems.js'
+import { DeviceEnrolment } from '../devices/device-enrolment.js'
+import type { Session } from '../session/sessions.dto.js'
+import { SessionIssuer } from '../session/session-issuer.js'
+import { insertAccount } from './accounts.repository.js'
+import type { RegisterAccount } from './accounts.dto.js'
+import { hashOfCode } from './invite-code.js'
+import { lockInvitedAccount, useInvite } from './invites.repository.js'
+
+interface Admission {
+  readonly accountId: bigint
+  readonly by: 'anyone' | 'invite' | 'operator'
+}
+
+/** A new account with its first device; or the first device of an account that the operator made. */
+@Injectable()
+export class Registration {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
+    private readonly enrolment: DeviceEnrolment,
+    private readonly issuer: SessionIssuer,
+    private readonly events: AuthenticationEvents,
+  ) {}
+
+  async register(body: RegisterAccount): Promise<Session> {
+    const client = parseClientUri(body.client)
+    if (client?.domain !== this.config.DOMAIN) throw new InvalidRequest(`This server is ${this.config.DOMAIN}.`)
+    if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
+    const proven = await this.enrolment.prove(body)
+    const { session, by } = await transaction(this.pool, async (sql) => {
+      await this.enrolment.consume(sql, body)
+      const admission = await this.admit(sql, body)
+      const deviceId = await this.enrolment.enrol(sql, admission.accountId, proven)
+      const device = { deviceId, userId: admission.accountId, client: body.client, generation: 0 }
+      return { session: await this.issuer.begin(sql, device), by: admission.by }
+    })
+    this.events.accountRegistered({ by })
+    this.events.deviceRegistered({ keys: body.signature_keys.length })
+    return this.issuer.issue(session)
+  }
+
+  /** The code is looked at before the name, so that only who may register learns which names are taken. */
+  private async admit(sql: Sql, { user, invite_code: code }: RegisterAccount): Promise<Admission> {
+    const invite = code === undefined ? undefined : await useInvite(sql, hashOfCode(code))
+    if (code !== undefined && invite === undefined) throw new RegistrationRefused()
+    if (invite !== undefined && invite.accountId !== null) {
+      if (!(await lockInvitedAccount(sql, invite.accountId, user))) throw new RegistrationRefused()
+      return { accountId: invite.accountId, by: 'operator' }
+    }
+    const admitted = this.config.REGISTRATION === 'open' || (this.config.REGISTRATION === 'invite' && invite !== undefined)
+    if (!admitted) throw new RegistrationRefused()
+    const accountId = await insertAccount(sql, user)
+    if (accountId === undefined) throw new NameTaken()
+    return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
+  }
+}

@@ -1,0 +1,63 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { Pool } from 'pg'
+import { NotFound } from '../../platform/http/problem.js'
+import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { AuthenticationEvents } from '../authentication.events.js'
+import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
+import { describeKey } from '../directory/recorded-device.js'
+import type { Caller } from '../session/caller.js'
+import { DeviceEnrolment } from './device-enrolment.js'
+import type { AddKey, OwnKey } from './devices.dto.js'
+import { holdAccount } from './hold-account.js'
+import { countValidKeys, findKey, insertSignatureKey, retireKey, setSuccessor, type NewKey } from './signature-keys.repository.js'
+
+/** One per scheme, and some per group. */
+const MAX_KEYS_PER_DEVICE = 64
+
+/** The signature keys of a device, as itself changes them. */
+@Injectable()
+export class DeviceKeys {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(PRISMA) private readonly prisma: Prisma,
+    private readonly enrolment: DeviceEnrolment,
+    private readonly events: AuthenticationEvents,
+  ) {}
+
+  async add(caller: Caller, { nonce, succeeds, ...given }: AddKey): Promise<OwnKey> {
+    const enrolment = { client: caller.client, nonce, signature_keys: [given] }
+    const { keys: [key] } = await this.enrolment.prove(enrolment)
+    if (key === undefined) throw new Error('One key was given and none proven')
+    const id = await transaction(this.pool, async (sql) => {
+      await this.enrolment.consume(sql, enrolment)
+      await holdAccount(sql, caller)
+      return this.insert(sql, caller.deviceId, key, succeeds)
+    })
+    this.events.signatureKeyAdded({ scheme: key.scheme, succession: succeeds !== undefined })
+    const row = await this.prisma.signatureKey.findUniqueOrThrow({ where: { id }, include: { successor: { select: { publicKey: true } } } })
+    return { ...describeKey(row, undefined), id }
+  }
+
+  /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
+  async retire(caller: Caller, keyId: bigint): Promise<void> {
+    const retired = await transaction(this.pool, async (sql) => {
+      await holdAccount(sql, caller)
+      const key = await findKey(sql, caller.deviceId, keyId)
+      if (key === undefined) throw new NotFound('This device has no such key.')
+      if (!key.valid) return false
+      if ((await countValidKeys(sql, caller.deviceId)) === 1) throw new LastKey()
+      await retireKey(sql, keyId)
+      return true
+    })
+    if (retired) this.events.signatureKeyRetired()
+  }
+
+  private async insert(sql: Sql, deviceId: bigint, key: NewKey, succeeds: bigint | undefined): Promise<bigint> {
+    if ((await countValidKeys(sql, deviceId)) >= MAX_KEYS_PER_DEVICE) throw new TooMany('keys', MAX_KEYS_PER_DEVICE)
+    const id = await insertSignatureKey(sql, deviceId, key)
+    if (id === undefined) throw new KeyTaken()
+    if (succeeds !== undefined && !(await setSuccessor(sql, deviceId, succeeds, id))) throw new KeySucceeded()
+    return id
+  }
+}

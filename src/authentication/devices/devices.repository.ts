@@ -1,0 +1,42 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** @returns undefined if the name is taken; names of revoked devices stay taken */
+export async function insertDevice(sql: Sql, accountId: bigint, clientUri: string): Promise<bigint | undefined> {
+  const { rows } = await sql.query<{ id: bigint }>(
+    'INSERT INTO device (account_id, client_uri) VALUES ($1, $2) ON CONFLICT (client_uri) DO NOTHING RETURNING id',
+    [accountId, clientUri],
+  )
+  return rows[0]?.id
+}
+
+/** To be read with the account's lock held. */
+export async function isActiveDevice(sql: Sql, deviceId: bigint): Promise<boolean> {
+  const { rows } = await sql.query('SELECT 1 FROM device WHERE id = $1 AND revoked_at IS NULL', [deviceId])
+  return rows.length > 0
+}
+
+/** To be read with the account's lock held. */
+export async function countActiveDevices(sql: Sql, accountId: bigint): Promise<number> {
+  const { rows } = await sql.query<{ count: bigint }>('SELECT count(*) FROM device WHERE account_id = $1 AND revoked_at IS NULL', [accountId])
+  return Number(rows[0]?.count ?? 0)
+}
+
+export type DeviceMark = { kind: 'revoked'; deviceId: bigint } | { kind: 'already' } | { kind: 'unknown' }
+
+export async function markRevoked(sql: Sql, accountId: bigint, clientUri: string): Promise<DeviceMark> {
+  const { rows } = await sql.query<{ id: bigint; already: boolean }>(
+    'SELECT id, revoked_at IS NOT NULL AS already FROM device WHERE account_id = $1 AND client_uri = $2 FOR NO KEY UPDATE',
+    [accountId, clientUri],
+  )
+  const [device] = rows
+  if (device === undefined) return { kind: 'unknown' }
+  if (device.already) return { kind: 'already' }
+  await sql.query('UPDATE device SET revoked_at = now(), session_generation = session_generation + 1 WHERE id = $1', [device.id])
+  await sql.query('UPDATE signature_key SET revoked_at = now() WHERE device_id = $1 AND revoked_at IS NULL', [device.id])
+  return { kind: 'revoked', deviceId: device.id }
+}
+
+/** Access tokens issued until now are refused from now on. */
+export async function endSessionGeneration(sql: Sql, deviceId: bigint): Promise<void> {
+  await sql.query('UPDATE device SET session_generation = session_generation + 1 WHERE id = $1', [deviceId])
+}

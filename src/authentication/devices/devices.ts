@@ -1,0 +1,69 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { Pool } from 'pg'
+import { Forbidden, NotFound } from '../../platform/http/problem.js'
+import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.js'
+import { AuthenticationEvents } from '../authentication.events.js'
+import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/recorded-device.js'
+import type { Caller } from '../session/caller.js'
+import { DeviceEnrolment } from './device-enrolment.js'
+import type { AddDevice, OwnDevice } from './devices.dto.js'
+import { markRevoked } from './devices.repository.js'
+import { holdAccount } from './hold-account.js'
+import { Revocations } from './revocations.js'
+
+/** The devices of one account, as one of them sees and changes them. */
+@Injectable()
+export class Devices {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(PRISMA) private readonly prisma: Prisma,
+    private readonly enrolment: DeviceEnrolment,
+    private readonly revocations: Revocations,
+    private readonly events: AuthenticationEvents,
+  ) {}
+
+  /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this. */
+  async add(caller: Caller, body: AddDevice): Promise<OwnDevice> {
+    const client = parseClientUri(body.client)
+    if (client === undefined || userUri(client) !== caller.user) throw new Forbidden('A device joins the account of the device that adds it.')
+    const proven = await this.enrolment.prove(body)
+    const deviceId = await transaction(this.pool, async (sql) => {
+      await this.enrolment.consume(sql, body)
+      await holdAccount(sql, caller)
+      return this.enrolment.enrol(sql, caller.userId, proven)
+    })
+    this.events.deviceRegistered({ keys: proven.keys.length })
+    return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
+  }
+
+  /** All of the account, revoked ones included. */
+  async list(caller: Caller): Promise<{ devices: OwnDevice[] }> {
+    const devices = await this.prisma.device.findMany({ where: { accountId: caller.userId }, include: WITH_KEYS, orderBy: { id: 'asc' } })
+    return { devices: devices.map((device) => ownDevice(device, caller)) }
+  }
+
+  /** Repeating it changes nothing. A device may revoke itself: then its session ends with the answer. */
+  async revoke(caller: Caller, device: string): Promise<void> {
+    const own = parseClientUri(caller.client)
+    if (own === undefined) throw new NotFound()
+    const target = clientUri({ ...own, device })
+    const revoked = await this.revocations.revoke(async (sql) => {
+      await holdAccount(sql, caller)
+      const mark = await markRevoked(sql, caller.userId, target)
+      if (mark.kind === 'unknown') throw new NotFound('Your account has no device of this name.')
+      return mark.kind === 'revoked' ? [mark.deviceId] : []
+    })
+    if (revoked?.length) this.events.deviceRevoked({ self: target === caller.client })
+  }
+}
+
+function ownDevice(device: RecordedDevice, caller: Caller): OwnDevice {
+  const described = describeDevice(device)
+  const signatureKeys = described.signature_keys.flatMap((key, index) => {
+    const id = device.signatureKeys[index]?.id
+    return id === undefined ? [] : [{ ...key, id }]
+  })
+  return { ...described, signature_keys: signatureKeys, current: device.clientUri === caller.client }
+}

@@ -1,0 +1,81 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+import type { FamilyState } from './refresh-token.js'
+
+/** A device may have lost tokens and logged in again; older families than these end. */
+const MAX_FAMILIES = 8
+
+/** With the account's lock held. @returns PostgreSQL's time */
+export async function insertRefreshToken(sql: Sql, family: string, deviceId: bigint, hash: Uint8Array, ttlMs: number): Promise<Date> {
+  await sql.query({
+    name: 'drop_oldest_families',
+    text: `DELETE FROM refresh_token WHERE family IN (
+             SELECT family FROM refresh_token WHERE device_id = $1 ORDER BY rotated_at DESC OFFSET $2)`,
+    values: [deviceId, MAX_FAMILIES - 1],
+  })
+  const { rows } = await sql.query<{ now: Date }>({
+    name: 'insert_refresh_token',
+    text: `INSERT INTO refresh_token (family, device_id, token_hash, rotated_at, expires_at)
+           VALUES ($1, $2, $3, now(), now() + $4 * interval '1 millisecond')
+           RETURNING now()`,
+    values: [family, deviceId, hash, ttlMs],
+  })
+  const [row] = rows
+  if (row === undefined) throw new Error('INSERT … RETURNING gave no row')
+  return row.now
+}
+
+export interface StoredFamily extends FamilyState {
+  readonly deviceId: bigint
+  readonly userId: bigint
+  readonly client: string
+  readonly generation: number
+  readonly now: Date
+}
+
+/** The account whose lock a refresh takes first. */
+export async function accountOfFamily(sql: Sql, family: string): Promise<bigint | undefined> {
+  const { rows } = await sql.query<{ accountId: bigint }>({
+    name: 'account_of_family',
+    text: `SELECT device.account_id AS "accountId"
+           FROM refresh_token JOIN device ON device.id = refresh_token.device_id WHERE refresh_token.family = $1`,
+    values: [family],
+  })
+  return rows[0]?.accountId
+}
+
+/** With the account's lock held: two uses of one token come one after the other. */
+export async function readFamily(sql: Sql, family: string): Promise<StoredFamily | undefined> {
+  const { rows } = await sql.query<StoredFamily>({
+    name: 'read_family',
+    text: `SELECT refresh_token.device_id AS "deviceId", device.account_id AS "userId", device.client_uri AS client,
+             device.session_generation AS generation, token_hash AS "tokenHash", previous_hash AS "previousHash",
+             (extract(epoch FROM clock_timestamp() - rotated_at) * 1000)::float8 AS "sinceRotationMs", now()
+           FROM refresh_token JOIN device ON device.id = refresh_token.device_id
+           WHERE refresh_token.family = $1 AND refresh_token.expires_at > now() AND device.revoked_at IS NULL`,
+    values: [family],
+  })
+  return rows[0]
+}
+
+export async function rotateRefreshToken(sql: Sql, family: string, nextHash: Uint8Array, ttlMs: number): Promise<void> {
+  await sql.query({
+    name: 'rotate_refresh_token',
+    text: `UPDATE refresh_token
+           SET previous_hash = token_hash, token_hash = $2, rotated_at = clock_timestamp(),
+               expires_at = now() + $3 * interval '1 millisecond'
+           WHERE family = $1`,
+    values: [family, nextHash, ttlMs],
+  })
+}
+
+export async function deleteFamily(sql: Sql, family: string): Promise<void> {
+  await sql.query('DELETE FROM refresh_token WHERE family = $1', [family])
+}
+
+export async function deleteRefreshTokens(sql: Sql, deviceIds: readonly bigint[]): Promise<void> {
+  await sql.query('DELETE FROM refresh_token WHERE device_id = ANY($1::bigint[])', [deviceIds])
+}
+
+export async function deleteExpiredFamilies(sql: Sql): Promise<void> {
+  await sql.query('DELETE FROM refresh_token WHERE expires_at <= now()')
+}
