@@ -12,23 +12,27 @@ export class TlsWriter {
   private length = 0
 
   uint8(value: number): this {
-    this.view.setUint8(this.claim(1), within(value, 0xff))
+    const at = this.claim(1) // which may replace the view
+    this.view.setUint8(at, within(value, 0xff))
     return this
   }
 
   uint16(value: number): this {
-    this.view.setUint16(this.claim(2), within(value, 0xffff))
+    const at = this.claim(2)
+    this.view.setUint16(at, within(value, 0xffff))
     return this
   }
 
   uint32(value: number): this {
-    this.view.setUint32(this.claim(4), within(value, 0xffff_ffff))
+    const at = this.claim(4)
+    this.view.setUint32(at, within(value, 0xffff_ffff))
     return this
   }
 
   uint64(value: bigint): this {
     if (value < 0n || value >> 64n !== 0n) throw new RangeError('not a uint64')
-    this.view.setBigUint64(this.claim(8), value)
+    const at = this.claim(8)
+    this.view.setBigUint64(at, value)
     return this
   }
 
@@ -58,9 +62,9 @@ export class TlsWriter {
     return this
   }
 
-  /** A view of what was written; the writer must not be used afterwards. */
+  /** A copy of what was written, of just its size. */
   written(): Uint8Array {
-    return this.buffer.subarray(0, this.length)
+    return this.buffer.slice(0, this.length)
   }
 
   private vectorHeader(length: number): this {

@@ -1,4 +1,4 @@
-import { Malformed, type TlsReader } from '../../tls/reader.js'
+import { Malformed, TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readCredential, type Credential } from './credential.js'
 import { readExtensions, type Extension } from './extension.js'
@@ -48,6 +48,11 @@ export function readLeafNode(reader: TlsReader): LeafNode {
   const unsigned = reader.since(start)
   const signature = reader.opaque()
   return { ...fields, signature, unsigned, bytes: reader.since(start) }
+}
+
+/** The same leaf in memory of its own, so that keeping it does not keep the whole message it came in. */
+export function copyLeafNode(leaf: LeafNode): LeafNode {
+  return readLeafNode(new TlsReader(leaf.bytes.slice()))
 }
 
 /** LeafNodeTBS of RFC 9420 §7.2; the place in a group is signed only for leaves that were made for that place. */

@@ -16,6 +16,8 @@ export type HandshakeContent =
 
 /** RFC 9420 §6.2, with the slices that signatures and hashes cover. */
 export interface PublicMessage {
+  /** The whole MLSMessage. */
+  readonly bytes: Uint8Array
   readonly groupId: Uint8Array
   readonly epoch: bigint
   readonly sender: Sender
@@ -43,7 +45,8 @@ export function readPublicMessage(reader: TlsReader, start: number): PublicMessa
   const tagged: HandshakeContent = content.kind === 'commit' ? { ...content, confirmationTag: reader.opaque() } : content
   const authenticatedContent = reader.since(wireFormatAt)
   const membershipTag = header.sender.kind === 'member' ? reader.opaque() : undefined
-  return { ...header, content: tagged, signature, membershipTag, tbs, transcriptInput, authenticatedContent }
+  const bytes = reader.since(start)
+  return { ...header, content: tagged, signature, membershipTag, bytes, tbs, transcriptInput, authenticatedContent }
 }
 
 function readSender(reader: TlsReader): Sender {

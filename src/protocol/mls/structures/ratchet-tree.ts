@@ -1,10 +1,10 @@
-import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../../tls/reader.js'
+import { decodeWhole, Malformed, TlsReader, type Decoded } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readLeafNode, type LeafNode } from './leaf-node.js'
 
 /** 65,536 leaves: a blank node is one byte on the wire, so that bytes alone do not bound the memory a tree takes. */
 const MAX_NODES = 2 ** 17 - 1
-const MAX_LEAVES = 2 ** 16
+export const MAX_LEAVES = 2 ** 16
 
 const NODE_TYPES = { leaf: 1, parent: 2 } as const
 
@@ -46,7 +46,7 @@ export function encodeRatchetTree({ leaves, parents }: TreeNodes): Uint8Array {
 export function makeParentNode(fields: ParentNodeFields): ParentNode {
   const writer = new TlsWriter().opaque(fields.encryptionKey).opaque(fields.parentHash)
   writer.vector(fields.unmergedLeaves, (item, leafIndex) => item.uint32(leafIndex))
-  return { ...fields, bytes: writer.written() }
+  return readParentNode(new TlsReader(writer.written()))
 }
 
 function readRatchetTree(reader: TlsReader): TreeNodes {
@@ -68,6 +68,10 @@ function readLeaf(reader: TlsReader): LeafNode {
 
 function readParent(reader: TlsReader): ParentNode {
   expectType(reader, NODE_TYPES.parent)
+  return readParentNode(reader)
+}
+
+function readParentNode(reader: TlsReader): ParentNode {
   const start = reader.position
   const fields = {
     encryptionKey: reader.opaque(),

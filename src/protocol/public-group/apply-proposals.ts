@@ -1,0 +1,98 @@
+import type { BrokenRule } from '../mls/broken-rule.js'
+import type { Extension } from '../mls/structures/extension.js'
+import type { KeyPackage } from '../mls/structures/key-package.js'
+import { copyLeafNode, type LeafNode } from '../mls/structures/leaf-node.js'
+import { makeParentNode, MAX_LEAVES } from '../mls/structures/ratchet-tree.js'
+import { changedLeaf } from './proposal-list.js'
+import type { SentProposal } from './proposal.js'
+import type { TreeDraft } from './tree.js'
+import { directPath, fullLeafCount } from './tree-math.js'
+
+export interface AddedLeaf {
+  readonly leafIndex: number
+  readonly keyPackage: KeyPackage
+}
+
+export type AppliedProposals =
+  | { readonly kind: 'applied'; readonly added: readonly AddedLeaf[] }
+  | ({ readonly kind: 'broken' } & BrokenRule)
+
+/** Applies a list of proposals to the tree in the order of RFC 9420 §12.3: Updates, Removes, then Adds as listed. */
+export function applyProposals(tree: TreeDraft, proposals: readonly SentProposal[]): AppliedProposals {
+  for (const sent of proposals) {
+    const leafIndex = changedLeaf(sent)
+    if (leafIndex === undefined) continue
+    if (sent.proposal.kind === 'update') applyUpdate(tree, leafIndex, sent.proposal.leafNode)
+    else applyRemove(tree, leafIndex)
+  }
+  truncate(tree)
+  return applyAdds(tree, proposals)
+}
+
+/** The extensions a list of proposals leaves the group with (RFC 9420 §12.1.7). */
+export function applyGroupContextExtensions(before: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
+  for (const { proposal } of proposals) if (proposal.kind === 'group-context-extensions') return proposal.extensions
+  return before
+}
+
+function applyAdds(tree: TreeDraft, proposals: readonly SentProposal[]): AppliedProposals {
+  const added: AddedLeaf[] = []
+  for (const { proposal } of proposals) {
+    if (proposal.kind !== 'add') continue
+    // Adds fill the blanks from the left, so there are none left of the last one.
+    const leafIndex = takeBlankLeaf(tree, (added.at(-1)?.leafIndex ?? -1) + 1)
+    if (leafIndex === undefined) return { kind: 'broken', ...TREE_SIZE }
+    applyAdd(tree, leafIndex, proposal.keyPackage.leafNode)
+    added.push({ leafIndex, keyPackage: proposal.keyPackage })
+  }
+  return { kind: 'applied', added }
+}
+
+/** RFC 9420 §12.1.2: an Update replaces the leaf and blanks the path above it. */
+function applyUpdate(tree: TreeDraft, leafIndex: number, leaf: LeafNode): void {
+  tree.setLeaf(leafIndex, copyLeafNode(leaf))
+  blankPath(tree, leafIndex)
+}
+
+/** RFC 9420 §12.1.3: a Remove blanks the leaf and the path above it; `truncate` follows the last one. */
+function applyRemove(tree: TreeDraft, leafIndex: number): void {
+  tree.setLeaf(leafIndex, undefined)
+  blankPath(tree, leafIndex)
+}
+
+/** RFC 9420 §12.1.3: right halves without members go. */
+function truncate(tree: TreeDraft): void {
+  let last = tree.leafCount - 1
+  while (last > 0 && tree.leaf(last) === undefined) last--
+  const leafCount = fullLeafCount(last + 1)
+  if (leafCount < tree.leafCount) tree.truncateTo(leafCount)
+}
+
+/** The server's own rule: a tree past this size is refused. */
+export const TREE_SIZE: BrokenRule = { rule: 'tree-size', section: '7.7' }
+
+/** RFC 9420 §12.1.1: the leftmost blank leaf from `from` on, or the first of a tree twice the size; undefined past the largest. */
+export function takeBlankLeaf(tree: TreeDraft, from = 0): number | undefined {
+  let leafIndex = from
+  while (leafIndex < tree.leafCount && tree.leaf(leafIndex) !== undefined) leafIndex++
+  if (leafIndex === MAX_LEAVES) return undefined
+  if (leafIndex === tree.leafCount) tree.extend()
+  return leafIndex
+}
+
+/** RFC 9420 §12.1.1: the new leaf is unmerged at every node above it that holds a key. */
+function applyAdd(tree: TreeDraft, leafIndex: number, leaf: LeafNode): void {
+  for (const node of directPath(leafIndex, tree.leafCount)) {
+    const parent = tree.parent(node)
+    if (parent === undefined) continue
+    const unmergedLeaves = [...parent.unmergedLeaves, leafIndex].sort((a, b) => a - b)
+    tree.setParent(node, makeParentNode({ ...parent, unmergedLeaves }))
+  }
+  tree.setLeaf(leafIndex, copyLeafNode(leaf))
+}
+
+export function blankPath(tree: TreeDraft, leafIndex: number): void {
+  for (const node of directPath(leafIndex, tree.leafCount)) {
+    if (tree.parent(node) !== undefined) tree.setParent(node, undefined)
+  }
+}

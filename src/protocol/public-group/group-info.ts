@@ -1,0 +1,58 @@
+import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { sameBytes } from '../mls/same-bytes.js'
+import { SCHEME_OF_SUITE, verifyWithLabel } from '../mls/signature.js'
+import { EXTENSION_TYPES, extensionData } from '../mls/structures/extension.js'
+import type { GroupContext } from '../mls/structures/group-context.js'
+import type { GroupInfo } from '../mls/structures/group-info.js'
+import type { Tree } from './tree.js'
+
+/** The epoch a Commit opens, which the GroupInfo that comes with it must describe. */
+export interface OpenedEpoch {
+  readonly groupContext: GroupContext
+  readonly tree: Tree
+  readonly confirmationTag: Uint8Array
+  readonly committer: number
+}
+
+/** All rules for the GroupInfo of a Commit (RFC 9420 §12.4.3). */
+export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch): Promise<BrokenRule | undefined> {
+  return (
+    groupInfoWithoutTree(groupInfo) ??
+    groupInfoContext(groupInfo, epoch) ??
+    groupInfoConfirmationTag(groupInfo, epoch) ??
+    groupInfoSigner(groupInfo, epoch) ??
+    (await groupInfoSignature(groupInfo, epoch.tree))
+  )
+}
+
+/** The server's own rule: it serves the tree of each epoch itself, once, and could not strip it from what is signed. */
+export function groupInfoWithoutTree({ extensions }: GroupInfo): BrokenRule | undefined {
+  const data = extensionData(extensions, EXTENSION_TYPES.ratchetTree)
+  return brokenUnless(data === undefined, 'group-info-without-tree', '12.4.3.3')
+}
+
+/** RFC 9420 §12.4.3: `group_context` is the state of the group after the Commit. */
+function groupInfoContext({ groupContext }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
+  return brokenUnless(sameBytes(groupContext.bytes, epoch.groupContext.bytes), 'group-info-context', '12.4.3')
+}
+
+/** RFC 9420 §12.4.3: the confirmation tag is that of the Commit. */
+function groupInfoConfirmationTag({ confirmationTag }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
+  return brokenUnless(sameBytes(confirmationTag, epoch.confirmationTag), 'group-info-confirmation-tag', '12.4.3')
+}
+
+/** RFC 9420 §12.4.3.1: whoever makes a Commit makes the GroupInfo of its epoch. */
+function groupInfoSigner({ signer }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
+  return brokenUnless(signer === epoch.committer, 'group-info-signer', '12.4.3.1')
+}
+
+/** RFC 9420 §12.4.3: signed by the key in the signer's leaf. */
+export async function groupInfoSignature(groupInfo: GroupInfo, tree: Tree): Promise<BrokenRule | undefined> {
+  const scheme = SCHEME_OF_SUITE.get(groupInfo.groupContext.cipherSuite)
+  const key = tree.leaf(groupInfo.signer)?.signatureKey
+  const valid =
+    scheme !== undefined &&
+    key !== undefined &&
+    (await verifyWithLabel(scheme, key, 'GroupInfoTBS', groupInfo.tbs, groupInfo.signature))
+  return brokenUnless(valid, 'group-info-signature', '12.4.3')
+}

@@ -1,0 +1,54 @@
+import { HASH_OF_SUITE } from '../mls/hashes.js'
+import { decodeMessage } from '../mls/message.js'
+import { sameBytes } from '../mls/same-bytes.js'
+import { readGroupContext } from '../mls/structures/group-context.js'
+import type { PublicMessage } from '../mls/structures/public-message.js'
+import { decodeRatchetTree } from '../mls/structures/ratchet-tree.js'
+import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
+import { TlsWriter } from '../tls/writer.js'
+import { addProposal, pendingProposals, treeBytes, type PublicGroupState } from './state.js'
+import { Tree } from './tree.js'
+
+/** Of the server's own snapshot format, so that a later release can read an older snapshot. */
+const FORMAT = 1
+const MAX_PENDING = 16_384
+
+/** A state as bytes: format, GroupContext, interim transcript hash, ratchet tree, messages of the pending proposals. */
+export function serialize(state: PublicGroupState): Uint8Array {
+  const writer = new TlsWriter().uint16(FORMAT).raw(state.groupContext.bytes).opaque(state.interimTranscriptHash)
+  writer.raw(treeBytes(state)).vector(pendingProposals(state), (item, { bytes }) => item.opaque(bytes))
+  return writer.written()
+}
+
+/** The state a snapshot holds. Checks that tree and GroupContext belong together, which hashes the whole tree. */
+export function deserialize(bytes: Uint8Array): Decoded<PublicGroupState> {
+  return decodeWhole(bytes, readState)
+}
+
+function readState(reader: TlsReader): PublicGroupState {
+  const format = reader.uint16()
+  if (format !== FORMAT) throw new Malformed(`snapshot format ${format} is unknown`)
+  const groupContext = readGroupContext(reader)
+  const interimTranscriptHash = reader.opaque()
+  const tree = readTree(reader, groupContext.cipherSuite)
+  if (!sameBytes(tree.hash, groupContext.treeHash)) throw new Malformed('the tree is not that of the GroupContext')
+  const messages = reader.vector(MAX_PENDING, readPending)
+  return messages.reduce(addProposal, { groupContext, tree, interimTranscriptHash, pending: new Map() })
+}
+
+function readTree(reader: TlsReader, suite: number): Tree {
+  const algorithm = HASH_OF_SUITE.get(suite)
+  if (algorithm === undefined) throw new Malformed(`cipher suite ${suite} is unknown`)
+  const start = reader.position
+  reader.opaque()
+  const nodes = decodeRatchetTree(reader.since(start))
+  if (nodes.kind === 'malformed') throw new Malformed(nodes.reason)
+  return Tree.of(algorithm, nodes.value)
+}
+
+function readPending(reader: TlsReader): PublicMessage {
+  const message = decodeMessage(reader.opaque())
+  if (message.kind === 'malformed') throw new Malformed(message.reason)
+  if (message.value.wireFormat !== 'public-message') throw new Malformed('a pending proposal is not a PublicMessage')
+  return message.value.body
+}

@@ -1,0 +1,79 @@
+import type { BrokenRule } from '../mls/broken-rule.js'
+import { proposalRef } from '../mls/references.js'
+import { identityText, type Credential } from '../mls/structures/credential.js'
+import type { GroupContext } from '../mls/structures/group-context.js'
+import type { LeafNode } from '../mls/structures/leaf-node.js'
+import type { Proposal } from '../mls/structures/proposal.js'
+import type { HandshakeContent, PublicMessage, Sender } from '../mls/structures/public-message.js'
+import { encodeRatchetTree } from '../mls/structures/ratchet-tree.js'
+import type { Tree } from './tree.js'
+
+/** All that is public about a group in one epoch (RFC 9420 §6). Immutable: a Commit gives the next one. */
+export interface PublicGroupState {
+  readonly groupContext: GroupContext
+  readonly tree: Tree
+  readonly interimTranscriptHash: Uint8Array
+  /** Proposals of this epoch by the hex form of their ProposalRef, in the order they came. */
+  readonly pending: ReadonlyMap<string, PendingProposal>
+}
+
+export interface PendingProposal {
+  readonly ref: Uint8Array
+  readonly proposal: Proposal
+  readonly sender: Sender
+  /** The PublicMessage it came in. */
+  readonly bytes: Uint8Array
+}
+
+export interface Member {
+  readonly leafIndex: number
+  /** The text of a basic credential's identity; undefined for other credentials. */
+  readonly identity: string | undefined
+  readonly credential: Credential
+  readonly signatureKey: Uint8Array
+}
+
+/** What a Commit message carries. */
+export type CommitContent = Extract<HandshakeContent, { kind: 'commit' }>
+
+/** Not what the rules allow, and which one it breaks. */
+export type Refused = { readonly kind: 'refused' } & BrokenRule
+
+export function refused({ rule, section }: BrokenRule): Refused {
+  return { kind: 'refused', rule, section }
+}
+
+export function leaf(state: PublicGroupState, leafIndex: number): LeafNode | undefined {
+  return state.tree.leaf(leafIndex)
+}
+
+/** By leaf index. */
+export function members(state: PublicGroupState): Member[] {
+  return state.tree.leaves.toArray().flatMap((node, leafIndex) => (node === undefined ? [] : [memberAt(leafIndex, node)]))
+}
+
+export function memberAt(leafIndex: number, node: LeafNode): Member {
+  const { credential, signatureKey } = node
+  return { leafIndex, identity: identityText(credential), credential, signatureKey }
+}
+
+export function pendingProposals(state: PublicGroupState): PendingProposal[] {
+  return [...state.pending.values()]
+}
+
+/** The ratchet tree of this epoch as `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), for joiners. */
+export function treeBytes(state: PublicGroupState): Uint8Array {
+  return encodeRatchetTree(state.tree.nodes())
+}
+
+/** The state with one more pending proposal, which must have been found valid; anything but a proposal changes nothing. */
+export function addProposal(state: PublicGroupState, message: PublicMessage): PublicGroupState {
+  const ref = proposalRef(state.groupContext.cipherSuite, message.authenticatedContent)
+  if (message.content.kind !== 'proposal' || ref === undefined) return state
+  const pending = { ref, proposal: message.content.proposal, sender: message.sender, bytes: message.bytes }
+  return { ...state, pending: new Map([...state.pending, [refKey(ref), pending]]) }
+}
+
+export function refKey(ref: Uint8Array): string {
+  return Buffer.from(ref).toString('hex')
+}

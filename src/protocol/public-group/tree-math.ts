@@ -1,0 +1,58 @@
+/**
+ * Node arithmetic of RFC 9420 Appendix C: in a tree of n leaves (a power of two) leaf L is node 2L, and a node's level is the
+ * number of ones its index ends in. Trees here have at most 2^16 leaves, so that bit operations are exact.
+ */
+
+/** The node index of a leaf. */
+export function leafNodeIndex(leafIndex: number): number {
+  return 2 * leafIndex
+}
+
+export function isLeaf(node: number): boolean {
+  return node % 2 === 0
+}
+
+export function level(node: number): number {
+  let ones = 0
+  while (((node >> ones) & 1) === 1) ones++
+  return ones
+}
+
+export function root(leafCount: number): number {
+  return leafCount - 1
+}
+
+/** The left child; `node` must not be a leaf. */
+export function left(node: number): number {
+  return node ^ (1 << (level(node) - 1))
+}
+
+/** The right child; `node` must not be a leaf. */
+export function right(node: number): number {
+  return node ^ (3 << (level(node) - 1))
+}
+
+/** The parent; `node` must not be the root. */
+export function parent(node: number): number {
+  const k = level(node)
+  return (node | (1 << k)) & ~(1 << (k + 1))
+}
+
+export function sibling(node: number): number {
+  const above = parent(node)
+  return node < above ? right(above) : left(above)
+}
+
+/** The intermediate nodes above a leaf, from its parent to the root (RFC 9420 §4.1.2). */
+export function directPath(leafIndex: number, leafCount: number): number[] {
+  const path: number[] = []
+  for (let node = leafNodeIndex(leafIndex); node !== root(leafCount); ) path.push((node = parent(node)))
+  return path
+}
+
+/** The smallest power of two that is at least `count`, itself at least 1: the leaves of the smallest tree that holds so many. */
+export function fullLeafCount(count: number): number {
+  let full = 1
+  while (full < count) full *= 2
+  return full
+}

@@ -1,0 +1,136 @@
+import type { HashAlgorithm } from '../mls/hashes.js'
+import type { LeafNode } from '../mls/structures/leaf-node.js'
+import type { ParentNode, TreeNodes } from '../mls/structures/ratchet-tree.js'
+import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
+import { intermediateHash, leafHash } from './tree-hash.js'
+import { fullLeafCount, isLeaf, leafNodeIndex, left, parent, right, root } from './tree-math.js'
+
+/**
+ * An immutable ratchet tree (RFC 9420 §4) with the tree hash of every node. Leaves are named by leaf index, any node by its
+ * node index (Appendix C); undefined is a blank node.
+ */
+export class Tree {
+  constructor(
+    readonly algorithm: HashAlgorithm,
+    /** A power of two. */
+    readonly leafCount: number,
+    readonly leaves: PersistentArray<LeafNode>,
+    readonly parents: PersistentArray<ParentNode>,
+    readonly hashes: PersistentArray<Uint8Array>,
+  ) {}
+
+  /** Hashes the whole tree: 2n hashes. */
+  static of(algorithm: HashAlgorithm, { leaves, parents }: TreeNodes): Tree {
+    const leafCount = fullLeafCount(leaves.length)
+    const noHashes = PersistentArray.of<Uint8Array>([]).edit()
+    noHashes.resize(2 * leafCount - 1)
+    const [grownLeaves, grownParents] = [PersistentArray.of(leaves).edit(), PersistentArray.of(parents).edit()]
+    grownLeaves.resize(leafCount)
+    grownParents.resize(leafCount - 1)
+    return new TreeDraft(new Tree(algorithm, leafCount, grownLeaves.done(), grownParents.done(), noHashes.done())).seal()
+  }
+
+  leaf(leafIndex: number): LeafNode | undefined {
+    return this.leaves.at(leafIndex)
+  }
+
+  get hash(): Uint8Array {
+    return this.hashes.at(root(this.leafCount)) ?? new Uint8Array()
+  }
+
+  nodes(): TreeNodes {
+    return { leaves: this.leaves.toArray(), parents: this.parents.toArray() }
+  }
+}
+
+/**
+ * A tree while a Commit is applied. A change clears the hashes of the node and of all above it, so that sealing hashes only
+ * what changed: O(log n) for a path.
+ */
+export class TreeDraft {
+  readonly algorithm: HashAlgorithm
+  private count: number
+  private readonly leaves: PersistentArrayEdit<LeafNode>
+  private readonly parents: PersistentArrayEdit<ParentNode>
+  private readonly hashes: PersistentArrayEdit<Uint8Array>
+
+  constructor(tree: Tree) {
+    this.algorithm = tree.algorithm
+    this.count = tree.leafCount
+    this.leaves = tree.leaves.edit()
+    this.parents = tree.parents.edit()
+    this.hashes = tree.hashes.edit()
+  }
+
+  get leafCount(): number {
+    return this.count
+  }
+
+  leaf(leafIndex: number): LeafNode | undefined {
+    return this.leaves.at(leafIndex)
+  }
+
+  parent(node: number): ParentNode | undefined {
+    return this.parents.at((node - 1) / 2)
+  }
+
+  isBlank(node: number): boolean {
+    return (isLeaf(node) ? this.leaf(node / 2) : this.parent(node)) === undefined
+  }
+
+  setLeaf(leafIndex: number, leaf: LeafNode | undefined): void {
+    this.leaves.set(leafIndex, leaf)
+    this.clearHashes(leafNodeIndex(leafIndex))
+  }
+
+  setParent(node: number, parent: ParentNode | undefined): void {
+    this.parents.set((node - 1) / 2, parent)
+    this.clearHashes(node)
+  }
+
+  extend(): void {
+    this.resize(this.count * 2)
+  }
+
+  truncateTo(leafCount: number): void {
+    this.resize(leafCount)
+  }
+
+  /** The tree hash of a subtree (RFC 9420 §7.8). Recurses to the depth of the tree, at most 17. */
+  hash(node: number): Uint8Array {
+    const cached = this.hashes.at(node)
+    if (cached !== undefined) return cached
+    const hash = isLeaf(node)
+      ? leafHash(this.algorithm, node / 2, this.leaf(node / 2))
+      : intermediateHash(this.algorithm, this.parent(node), this.hash(left(node)), this.hash(right(node)))
+    this.hashes.set(node, hash)
+    return hash
+  }
+
+  /** Whether no node of a subtree holds anything, that is, its resolution is empty (RFC 9420 §4.1.1). */
+  isEmpty(node: number): boolean {
+    if (!this.isBlank(node)) return false
+    return isLeaf(node) || (this.isEmpty(left(node)) && this.isEmpty(right(node)))
+  }
+
+  /** The draft must not be used afterwards. */
+  seal(): Tree {
+    this.hash(root(this.count))
+    return new Tree(this.algorithm, this.count, this.leaves.done(), this.parents.done(), this.hashes.done())
+  }
+
+  /** Where a hash is missing already, so are all above it. */
+  private clearHashes(from: number): void {
+    for (let node = from; this.hashes.at(node) !== undefined; node = parent(node)) {
+      this.hashes.set(node, undefined)
+      if (node === root(this.count)) return
+    }
+  }
+
+  private resize(leafCount: number): void {
+    this.count = leafCount
+    this.leaves.resize(leafCount)
+    this.parents.resize(leafCount - 1)
+    this.hashes.resize(2 * leafCount - 1)
+  }
+}

@@ -1,0 +1,68 @@
+import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { digest } from '../mls/hashes.js'
+import { sameBytes } from '../mls/same-bytes.js'
+import { leafNodeSource } from '../mls/leaf-node-rules.js'
+import type { UpdatePath } from '../mls/structures/commit.js'
+import { copyLeafNode } from '../mls/structures/leaf-node.js'
+import { makeParentNode, type ParentNode } from '../mls/structures/ratchet-tree.js'
+import { TlsWriter } from '../tls/writer.js'
+import { blankPath } from './apply-proposals.js'
+import { directPath, leafNodeIndex, sibling } from './tree-math.js'
+import type { TreeDraft } from './tree.js'
+
+/** What the highest node of a path has for a parent hash (RFC 9420 §7.9). */
+const NO_PARENT: Uint8Array = new Uint8Array()
+
+/** A node of a filtered direct path, and its child on the copath. */
+interface PathStep {
+  readonly node: number
+  readonly copathChild: number
+}
+
+/** RFC 9420 §4.1.2: the direct path without the nodes whose child on the copath has an empty resolution. */
+export function filteredDirectPath(tree: TreeDraft, leafIndex: number): PathStep[] {
+  const path = directPath(leafIndex, tree.leafCount)
+  const below = [leafNodeIndex(leafIndex), ...path]
+  return path
+    .map((node, at) => ({ node, copathChild: sibling(below[at] ?? node) }))
+    .filter(({ copathChild }) => !tree.isEmpty(copathChild))
+}
+
+/**
+ * Merges an UpdatePath into the tree (RFC 9420 §7.5): blanks the direct path, then sets the nodes of the filtered one, from the
+ * root down because each parent hash covers the one above. Where a rule is broken the draft is of no further use.
+ */
+export function mergeUpdatePath(tree: TreeDraft, leafIndex: number, path: UpdatePath): BrokenRule | undefined {
+  const steps = filteredDirectPath(tree, leafIndex)
+  if (steps.length !== path.nodes.length) return { rule: 'update-path-length', section: '7.6' }
+
+  blankPath(tree, leafIndex)
+  const parentHash = path.nodes.reduceRight((hashAbove, { encryptionKey }, at) => {
+    const step = steps[at]
+    return step === undefined ? hashAbove : setPathNode(tree, step, encryptionKey, hashAbove)
+  }, NO_PARENT)
+  tree.setLeaf(leafIndex, copyLeafNode(path.leafNode))
+  return leafNodeSource(path.leafNode, 'commit') ?? leafParentHash(path, parentHash)
+}
+
+/** Returns the new node's own parent hash. */
+function setPathNode(tree: TreeDraft, step: PathStep, encryptionKey: Uint8Array, parentHash: Uint8Array): Uint8Array {
+  const node = makeParentNode({ encryptionKey, parentHash, unmergedLeaves: [] })
+  tree.setParent(step.node, node)
+  return hashParent(tree, node, step.copathChild)
+}
+
+/** RFC 9420 §7.9.2: the new leaf's parent_hash is the hash of the lowest node of its path. */
+function leafParentHash({ leafNode }: UpdatePath, expected: Uint8Array): BrokenRule | undefined {
+  const holds = leafNode.source.kind === 'commit' && sameBytes(leafNode.source.parentHash, expected)
+  return brokenUnless(holds, 'update-path-parent-hash', '7.9.2')
+}
+
+/**
+ * ParentHashInput (RFC 9420 §7.9), hashed. On a path that was just set no leaf is unmerged, so that the original tree hash of
+ * the sibling is its present one.
+ */
+function hashParent(tree: TreeDraft, node: ParentNode, copathChild: number): Uint8Array {
+  const input = new TlsWriter().opaque(node.encryptionKey).opaque(node.parentHash).opaque(tree.hash(copathChild))
+  return digest(tree.algorithm, input.written())
+}
