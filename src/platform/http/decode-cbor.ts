@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { decode } from 'cborg'
 
 /** Deeper than any of our bodies and frames; a nested one must not exhaust the stack. */
@@ -34,9 +35,12 @@ function checkShape(bytes: Uint8Array): void {
     const head = readHead(bytes, at)
     if (++items > MAX_ITEMS) throw new CborError('too many items')
     const parent = open.at(-1)
+    const content = head.major === 2 || head.major === 3 ? head.value : 0
+    // cborg would put replacement characters in: two keys that differ could become one.
+    if (head.major === 3 && !isUtf8(bytes.subarray(head.end, head.end + content))) throw new CborError('not UTF-8')
     if (parent?.isMap && parent.left % 2 === 0) checkKey(bytes, head)
     if (parent) parent.left -= 1
-    at = head.end + (head.major === 2 || head.major === 3 ? head.value : 0)
+    at = head.end + content
     if (head.major === 4) open.push({ left: head.value, isMap: false })
     if (head.major === 5) open.push({ left: head.value * 2, isMap: true })
     if (open.length > MAX_DEPTH) throw new CborError('nested too deeply')

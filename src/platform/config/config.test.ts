@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
+import { ConfigError, loadConfig } from './config.js'
+import { configurationPage } from './config-page.js'
+import { formatDuration, formatSize, parseDuration, parseSize } from './units.js'
+
+const SECRET = Buffer.alloc(32, 7).toString('base64')
+
+function sentencesFor(environment: Record<string, string>): string[] {
+  try {
+    loadConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.sentences
+    throw error
+  }
+  return []
+}
+
+describe('settings', () => {
+  it('need nothing at all, and are then those of the embedded mode', () => {
+    const config = loadConfig({})
+    expect(config).toMatchObject({ DOMAIN: 'localhost', PORT: 8080, ROLE: 'both', ACCESS_TOKEN_TTL: 300_000, MAX_GROUP_INFO_BYTES: 65_536 })
+    expect(config.DATABASE_URL).toBeUndefined()
+  })
+
+  it('take an empty variable for an unset one', () => {
+    expect(loadConfig({ DATABASE_URL: '', PORT: '' }).PORT).toBe(8080)
+  })
+
+  it.each([
+    [{ PORT: 'eighty' }, 'PORT must be a whole number from 0 to 65535.'],
+    [{ PORT: '65536' }, 'PORT is out of range.'],
+    [{ ROLE: 'boss' }, 'ROLE must be one of api, worker, both.'],
+    [{ ACCESS_TOKEN_TTL: '300' }, 'ACCESS_TOKEN_TTL must be a duration such as 250ms, 30s, 5m, 24h or 90d.'],
+    [{ ACCESS_TOKEN_TTL: '1s' }, 'ACCESS_TOKEN_TTL is out of range.'],
+    [{ MAX_BODY_BYTES: '6 MB' }, 'MAX_BODY_BYTES must be a size such as 4096, 64KiB or 2MiB.'],
+    [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be a postgres:// URL.'],
+    [{ REDIS_URL: 'redis' }, 'REDIS_URL must be a redis:// or rediss:// URL.'],
+    [{ DOMAIN: 'https://example.org' }, 'DOMAIN must be a host name, without scheme or path.'],
+    [{ SERVER_SECRET: 'hunter2' }, 'SERVER_SECRET must be 32 random bytes in base64 (openssl rand -base64 32).'],
+    [{ DATABASE_URL: 'postgres://db/x' }, 'SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).'],
+    [{ ROLE: 'worker' }, 'ROLE must be both in embedded mode (without DATABASE_URL).'],
+    [{ MAX_BODY_BYTES: '1KiB' }, 'MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.'],
+  ])('refuse %j with one plain sentence', (environment, sentence) => {
+    expect(sentencesFor(environment as Record<string, string>)).toEqual([sentence])
+  })
+
+  it('name every wrong key at once, and no value', () => {
+    const environment = { DATABASE_URL: 'mysql://user:hunter2@db', SERVER_SECRET: 'hunter2', REDIS_URL: 'hunter2' }
+    const sentences = sentencesFor(environment)
+    expect(sentences).toHaveLength(3)
+    expect(sentences.join()).not.toContain('hunter2')
+    expect(() => loadConfig(environment)).toThrow(/^The configuration is not usable:\n {2}- /)
+  })
+
+  it('accept a secret in base64 of both alphabets', () => {
+    for (const secret of [SECRET, Buffer.alloc(32, 251).toString('base64url')]) {
+      expect(loadConfig({ DATABASE_URL: 'postgres://u@h/d', SERVER_SECRET: secret }).SERVER_SECRET).toBe(secret)
+    }
+  })
+
+  it('stand in docs/configuration.md as they are', async () => {
+    expect(await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8')).toBe(configurationPage())
+  })
+})
+
+describe('units', () => {
+  it.each([['0', 0], ['250ms', 250], ['30s', 30_000], ['5m', 300_000], ['24h', 86_400_000], ['90d', 7_776_000_000]])('%s is %d ms, and back', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms)
+    expect(parseDuration(formatDuration(ms))).toBe(ms)
+  })
+  it.each(['', '5', '-1s', '1.5h', '1w', 's', '0x10s'])('%j is no duration', (text) => expect(parseDuration(text)).toBeUndefined())
+  it.each([['512', 512], ['64KiB', 65_536], ['2MiB', 2_097_152]])('%s is %d bytes, and back', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes)
+    expect(formatSize(bytes)).toBe(text)
+  })
+})

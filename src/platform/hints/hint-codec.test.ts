@@ -1,0 +1,32 @@
+import { describe, expect, it } from '@jest/globals'
+import { randomBytes } from 'node:crypto'
+import { Secrets } from '../secrets/secrets.js'
+import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
+import { openHints, sealHints } from './hint-codec.js'
+
+const secrets = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
+const HINTS: Hint[] = [
+  { kind: 'group', gid: 1n, headSeq: 2n ** 53n - 1n }, { kind: 'inbox', deviceId: 2n }, { kind: 'acked', deviceId: 3n },
+  { kind: 'revoked', deviceId: 4n }, { kind: 'displaced', deviceId: 5n, streamId: 'abc' },
+]
+
+describe('hints between nodes', () => {
+  it('arrive as they were sent', () => {
+    expect(openHints(secrets, 'hint:1', sealHints(secrets, 'hint:1', 'node', HINTS))).toEqual({ node: 'node', hints: HINTS })
+  })
+  it('are refused with any byte changed, under another secret, or on another channel', () => {
+    const sealed = sealHints(secrets, 'hint:1', 'node', HINTS)
+    for (let at = 0; at < sealed.length; at++) {
+      expect(openHints(secrets, 'hint:1', Buffer.from(sealed.map((byte, index) => (index === at ? byte ^ 1 : byte))))).toBeUndefined()
+    }
+    const other = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
+    expect(openHints(other, 'hint:1', sealed)).toBeUndefined()
+    expect(openHints(secrets, 'hint:2', sealed)).toBeUndefined()
+    expect(openHints(secrets, 'hint:1', Buffer.alloc(3))).toBeUndefined()
+  })
+  it('spread over 64 channels by what they are about', () => {
+    expect(HINT_CHANNELS).toHaveLength(64)
+    expect(channelOf({ kind: 'group', gid: 65n, headSeq: 1n })).toBe(1)
+    expect(channelOf({ kind: 'revoked', deviceId: 63n })).toBe(63)
+  })
+})

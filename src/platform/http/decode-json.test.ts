@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { decodeJson, JsonError } from './decode-json.js'
+
+const decode = (text: string) => decodeJson(Buffer.from(text))
+
+describe('decodeJson', () => {
+  it('reads what JSON.parse reads', () => {
+    fc.assert(fc.property(fc.json({ maxDepth: 8 }).filter((text) => !text.includes('__proto__')), (text) => {
+      expect(decode(text)).toEqual(JSON.parse(text))
+    }))
+  })
+
+  it.each([
+    ['{"a":1,"a":2}', 'duplicate member name'],
+    ['{"a":1,"\\u0061":2}', 'duplicate member name'],
+    ['[{"x":{"b":1 , "b" : 2}}]', 'duplicate member name'],
+    ['{"__proto__":{"admin":true}}', 'forbidden member name'],
+    ['{"\\u005f_proto__":1}', 'forbidden member name'],
+    [`${'['.repeat(17)}${']'.repeat(17)}`, 'nested too deeply'],
+    ['['.repeat(1_000_000), 'nested too deeply'],
+    [`[${'0,'.repeat(200_001)}0]`, 'too many values'],
+    ['{"a":"b', 'cut short'],
+    ['{"a":', 'not JSON'],
+    ['{"a":1}}', 'not JSON'],
+    ['{"a":1} {"a":1}', 'not JSON'],
+    ['\ufeff{}', 'not JSON'],
+    ['NaN', 'not JSON'],
+    ['', 'not JSON'],
+  ])('refuses %.40s', (text, reason) => {
+    expect(() => decode(text)).toThrow(new JsonError(reason))
+  })
+
+  it('refuses bytes that are not UTF-8', () => {
+    expect(() => decodeJson(Buffer.from([0x22, 0xff, 0x22]))).toThrow(new JsonError('not UTF-8'))
+  })
+
+  it('accepts the same name in different objects, and as a value', () => {
+    expect(decode('{"a":{"a":"a"},"b":["a","a",{"a":1}]}')).toEqual({ a: { a: 'a' }, b: ['a', 'a', { a: 1 }] })
+  })
+
+  it('stays linear on strings that never end', () => {
+    const hostile = `"${'\\"'.repeat(3_000_000)}`
+    const start = performance.now()
+    expect(() => decode(hostile)).toThrow(JsonError)
+    expect(performance.now() - start).toBeLessThan(2_000)
+  })
+})
