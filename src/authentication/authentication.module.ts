@@ -1,8 +1,8 @@
 import { Module } from '@nestjs/common'
 import { APP_GUARD } from '@nestjs/core'
 import { PlatformModule } from '../platform/platform.module.js'
-import { AccountAdministration } from './accounts/account-administration.js'
 import { AccountsController } from './accounts/accounts.controller.js'
+import { DisabledAccounts } from './accounts/disabled-accounts.js'
 import { Registration } from './accounts/registration.js'
 import { AuthenticationEvents } from './authentication.events.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
@@ -34,12 +34,12 @@ import { Sessions } from './session/sessions.js'
   controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
   providers: [
     AuthenticationEvents, Purge,
-    AccountAdministration, Registration, Challenges,
+    DisabledAccounts, Registration, Challenges,
     DeviceEnrolment, Devices, DeviceKeys, Revocations, Directory,
     KeyRing, AccessTokens, TokenKeyRotation,
     DeviceStatuses, Sessions, SessionIssuer, Login, SessionRenewal, Refresh,
     { provide: APP_GUARD, useClass: SessionGuard },
   ],
-  exports: [Sessions, Revocations, AccountAdministration, TokenKeyRotation],
+  exports: [Sessions, Revocations],
 })
 export class AuthenticationModule {}

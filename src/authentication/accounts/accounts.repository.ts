@@ -23,14 +23,26 @@ export async function insertAccount(sql: Sql, userUri: string): Promise<bigint |
   return rows[0]?.id
 }
 
-/** @returns the devices that could act until now, or undefined if there is no such enabled account */
-export async function disableAccount(sql: Sql, userUri: string): Promise<bigint[] | undefined> {
-  const { rows: accounts } = await sql.query<{ id: bigint }>(
-    'UPDATE account SET disabled_at = now() WHERE user_uri = $1 AND disabled_at IS NULL RETURNING id',
-    [userUri],
+export async function findEnabledAccount(sql: Sql, userUri: string): Promise<bigint | undefined> {
+  const { rows } = await sql.query<{ id: bigint }>('SELECT id FROM account WHERE user_uri = $1 AND disabled_at IS NULL', [userUri])
+  return rows[0]?.id
+}
+
+/**
+ * Its devices are refused from the next second on; a job of the server then revokes them, with all that belongs to that.
+ * @returns false if there is no such enabled account
+ */
+export async function disableAccount(sql: Sql, userUri: string): Promise<boolean> {
+  const { rowCount } = await sql.query('UPDATE account SET disabled_at = now() WHERE user_uri = $1 AND disabled_at IS NULL', [userUri])
+  return rowCount === 1
+}
+
+/** Disabled accounts whose devices are not revoked yet. */
+export async function findUnfinishedDisabling(sql: Sql): Promise<bigint[]> {
+  const { rows } = await sql.query<{ id: bigint }>(
+    `SELECT account.id FROM account
+     WHERE disabled_at IS NOT NULL AND EXISTS (SELECT 1 FROM device WHERE account_id = account.id AND revoked_at IS NULL)
+     LIMIT 1000`,
   )
-  const [account] = accounts
-  if (account === undefined) return undefined
-  const { rows } = await sql.query<{ id: bigint }>('SELECT id FROM device WHERE account_id = $1 AND revoked_at IS NULL', [account.id])
   return rows.map(({ id }) => id)
 }

@@ -21,19 +21,24 @@ export async function countActiveDevices(sql: Sql, accountId: bigint): Promise<n
   return Number(rows[0]?.count ?? 0)
 }
 
-export type DeviceMark = { kind: 'revoked'; deviceId: bigint } | { kind: 'already' } | { kind: 'unknown' }
-
-export async function markRevoked(sql: Sql, accountId: bigint, clientUri: string): Promise<DeviceMark> {
-  const { rows } = await sql.query<{ id: bigint; already: boolean }>(
-    'SELECT id, revoked_at IS NOT NULL AS already FROM device WHERE account_id = $1 AND client_uri = $2 FOR NO KEY UPDATE',
+export async function findDevice(sql: Sql, accountId: bigint, clientUri: string): Promise<{ id: bigint; active: boolean } | undefined> {
+  const { rows } = await sql.query<{ id: bigint; active: boolean }>(
+    'SELECT id, revoked_at IS NULL AS active FROM device WHERE account_id = $1 AND client_uri = $2',
     [accountId, clientUri],
   )
-  const [device] = rows
-  if (device === undefined) return { kind: 'unknown' }
-  if (device.already) return { kind: 'already' }
-  await sql.query('UPDATE device SET revoked_at = now(), session_generation = session_generation + 1 WHERE id = $1', [device.id])
-  await sql.query('UPDATE signature_key SET revoked_at = now() WHERE device_id = $1 AND revoked_at IS NULL', [device.id])
-  return { kind: 'revoked', deviceId: device.id }
+  return rows[0]
+}
+
+/** With the account's lock held. @param deviceId undefined for all of the account. @returns the devices that were active until now */
+export async function markRevoked(sql: Sql, accountId: bigint, deviceId: bigint | undefined): Promise<bigint[]> {
+  const { rows } = await sql.query<{ id: bigint }>(
+    `UPDATE device SET revoked_at = now(), session_generation = session_generation + 1
+     WHERE account_id = $1 AND id = coalesce($2, id) AND revoked_at IS NULL RETURNING id`,
+    [accountId, deviceId ?? null],
+  )
+  const ids = rows.map(({ id }) => id)
+  await sql.query('UPDATE signature_key SET revoked_at = now() WHERE device_id = ANY($1::bigint[]) AND revoked_at IS NULL', [ids])
+  return ids
 }
 
 /** Access tokens issued until now are refused from now on. */

@@ -9,7 +9,7 @@ import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/rec
 import type { Caller } from '../session/caller.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { markRevoked } from './devices.repository.js'
+import { findDevice, markRevoked } from './devices.repository.js'
 import { holdAccount } from './hold-account.js'
 import { Revocations } from './revocations.js'
 
@@ -51,11 +51,11 @@ export class Devices {
     const target = clientUri({ ...own, device })
     const revoked = await this.revocations.revoke(async (sql) => {
       await holdAccount(sql, caller)
-      const mark = await markRevoked(sql, caller.userId, target)
-      if (mark.kind === 'unknown') throw new NotFound('Your account has no device of this name.')
-      return mark.kind === 'revoked' ? [mark.deviceId] : []
+      const found = await findDevice(sql, caller.userId, target)
+      if (found === undefined) throw new NotFound('Your account has no device of this name.')
+      return found.active ? markRevoked(sql, caller.userId, found.id) : []
     })
-    if (revoked?.length) this.events.deviceRevoked({ self: target === caller.client })
+    if (revoked.length > 0) this.events.deviceRevoked({ self: target === caller.client })
   }
 }
 

@@ -24,16 +24,16 @@ export class Revocations {
     this.companions.push(companion)
   }
 
-  /** @param mark marks devices as revoked and names them; undefined to leave everything as it was */
-  async revoke(mark: (sql: Sql) => Promise<bigint[] | undefined>): Promise<bigint[] | undefined> {
+  /** @param mark marks devices as revoked and names those that were active until now */
+  async revoke(mark: (sql: Sql) => Promise<bigint[]>): Promise<bigint[]> {
     const revoked = await transaction(this.pool, async (sql) => {
       const deviceIds = await mark(sql)
-      if (deviceIds === undefined || deviceIds.length === 0) return deviceIds
+      if (deviceIds.length === 0) return deviceIds
       await deleteRefreshTokens(sql, deviceIds)
       for (const companion of this.companions) await companion(sql, deviceIds)
       return deviceIds
     })
-    this.announce(revoked ?? [])
+    this.announce(revoked)
     return revoked
   }
 

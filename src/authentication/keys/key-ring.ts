@@ -1,17 +1,16 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
-import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose'
+import type { JWK } from 'jose'
 import { Pool } from 'pg'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { Secrets } from '../../platform/secrets/secrets.js'
-import { insertTokenKey, lockTokenKeys, readTokenKeys, type NewTokenKey, type StoredTokenKey } from './token-keys.repository.js'
+import { newTokenKey, TOKEN_KEY_PURPOSE } from './token-key-replacement.js'
+import { insertTokenKey, lockTokenKeys, readTokenKeys, type StoredTokenKey } from './token-keys.repository.js'
 
-/** Far shorter than the lead a new key is published with before it signs: see TokenKeyRotation. */
+/** Far shorter than the lead a new key is published with before it signs. */
 const MAX_AGE_MS = 15_000
 /** Unknown key ids may be invented by anyone; they cost at most one query in this time. */
 const MIN_AGE_MS = 1_000
-const SEAL_PURPOSE = 'token signing key v1'
 
 export interface TokenSigner {
   readonly kid: string
@@ -41,7 +40,9 @@ export class KeyRing {
     const ring = await this.youngerThan(MAX_AGE_MS)
     if (ring.signer !== undefined) return ring.signer
     await this.makeFirstKey()
-    const { signer } = await this.reload()
+    this.ring = undefined
+    this.loading = undefined
+    const { signer } = await this.youngerThan(MAX_AGE_MS)
     if (signer === undefined) throw new Error('No token signing key is in force, although one was just made')
     return signer
   }
@@ -57,24 +58,9 @@ export class KeyRing {
     return (await this.youngerThan(MAX_AGE_MS)).jwks
   }
 
-  /** To be called after this node changed the rows; other nodes notice within MAX_AGE_MS. */
-  async reload(): Promise<Ring> {
-    this.ring = undefined
-    this.loading = undefined
-    return this.youngerThan(MAX_AGE_MS)
-  }
-
-  /** A key pair for a row of token_signing_key, its private half sealed. */
-  async newKey(): Promise<NewTokenKey> {
-    const { publicKey, privateKey } = await promisify(generateKeyPair)('ed25519')
-    const jwk = await exportJWK(publicKey)
-    const kid = await calculateJwkThumbprint(jwk)
-    const sealedPrivate = this.secrets.seal(SEAL_PURPOSE, privateKey.export({ type: 'pkcs8', format: 'der' }))
-    return { kid, publicJwk: { ...jwk, kid, alg: 'EdDSA', use: 'sig' }, sealedPrivate }
-  }
 
   private async makeFirstKey(): Promise<void> {
-    const key = await this.newKey()
+    const key = await newTokenKey(this.secrets)
     await transaction(this.pool, async (sql) => {
       await lockTokenKeys(sql)
       const keys = await readTokenKeys(sql) // not before the lock: another node may have been first
@@ -108,7 +94,7 @@ export class KeyRing {
 
   private unseal({ kid, sealedPrivate }: StoredTokenKey): KeyObject {
     try {
-      return createPrivateKey({ key: Buffer.from(this.secrets.open(SEAL_PURPOSE, sealedPrivate)), format: 'der', type: 'pkcs8' })
+      return createPrivateKey({ key: Buffer.from(this.secrets.open(TOKEN_KEY_PURPOSE, sealedPrivate)), format: 'der', type: 'pkcs8' })
     } catch (cause) {
       throw new Error(`SERVER_SECRET does not open the token signing key ${kid}: was it changed?`, { cause })
     }

@@ -1,0 +1,43 @@
+import type { Pool } from 'pg'
+import { transaction } from '../../platform/postgres/sql.js'
+import { userUri, USER_NAME } from '../../protocol/identifiers.js'
+import { findEnabledAccount, insertAccount } from './accounts.repository.js'
+import { hashOfCode, newInviteCode } from './invite-code.js'
+import { insertInvite } from './invites.repository.js'
+
+// What an operator does from the command line. Codes are shown once and stored as hashes.
+
+export interface IssuedCode {
+  readonly code: string
+  readonly expiresAt: Date
+}
+
+/** @throws RangeError if nobody can be called so */
+export function localUserUri(domain: string, user: string): string {
+  if (!USER_NAME.test(user)) throw new RangeError('A user name is a-z, 0-9, ".", "_" and "-", at most 64, and starts with a letter or digit.')
+  return userUri({ domain, user })
+}
+
+/** An account without devices, and the code that its first device registers with. Undefined if the name is taken. */
+export async function createAccount(pool: Pool, user: string, lifetimeMs: number): Promise<IssuedCode | undefined> {
+  const code = newInviteCode()
+  return transaction(pool, async (sql) => {
+    const accountId = await insertAccount(sql, user)
+    if (accountId === undefined) return undefined
+    return { code, expiresAt: await insertInvite(sql, { codeHash: hashOfCode(code), accountId, uses: 1, lifetimeMs }) }
+  })
+}
+
+/** A code for so many new accounts. */
+export async function createInvite(pool: Pool, uses: number, lifetimeMs: number): Promise<IssuedCode> {
+  const code = newInviteCode()
+  return { code, expiresAt: await insertInvite(pool, { codeHash: hashOfCode(code), accountId: undefined, uses, lifetimeMs }) }
+}
+
+/** A code for one more device of an account, such as one that has lost all of its own. Undefined if there is no such enabled account. */
+export async function createDeviceInvite(pool: Pool, user: string, lifetimeMs: number): Promise<IssuedCode | undefined> {
+  const accountId = await findEnabledAccount(pool, user)
+  if (accountId === undefined) return undefined
+  const code = newInviteCode()
+  return { code, expiresAt: await insertInvite(pool, { codeHash: hashOfCode(code), accountId, uses: 1, lifetimeMs }) }
+}

@@ -1,0 +1,38 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import { Pool } from 'pg'
+import { Jobs } from '../../platform/jobs/jobs.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { AuthenticationEvents } from '../authentication.events.js'
+import { markRevoked } from '../devices/devices.repository.js'
+import { Revocations } from '../devices/revocations.js'
+import { findUnfinishedDisabling, lockAccount } from './accounts.repository.js'
+
+const EVERY_MS = 10_000
+
+/**
+ * The operator's command only marks an account, which already keeps its devices out. Revoking them, with what other
+ * modules do along with it, is the server's work; done here, so that no crash in between can leave it half done.
+ */
+@Injectable()
+export class DisabledAccounts implements OnModuleInit {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly jobs: Jobs,
+    private readonly revocations: Revocations,
+    private readonly events: AuthenticationEvents,
+  ) {}
+
+  onModuleInit(): void {
+    this.jobs.every('authentication.disabled-accounts_v1', EVERY_MS, () => this.run())
+  }
+
+  async run(): Promise<void> {
+    for (const accountId of await findUnfinishedDisabling(this.pool)) {
+      const revoked = await this.revocations.revoke(async (sql) => {
+        await lockAccount(sql, accountId)
+        return markRevoked(sql, accountId, undefined)
+      })
+      this.events.accountDisabled({ devices: revoked.length })
+    }
+  }
+}
