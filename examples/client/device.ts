@@ -6,7 +6,7 @@ import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toHex, utf8 } from './wire.js'
 
 interface Challenge { nonce: Uint8Array; expires_at: number; domain: string }
-interface Session { access_token: string; refresh_token: string; expires_at: number }
+interface Session { access_token: string; refresh_token: Uint8Array; expires_at: number }
 interface ClaimedKeyPackage { client: string; cipher_suite: number; key_package: Uint8Array; ref: Uint8Array; last_resort: boolean }
 export interface Claim { key_packages: ClaimedKeyPackage[]; unavailable: string[] }
 
@@ -34,10 +34,11 @@ export class Device {
   }
 
   /** A new account with this as its first device. */
-  async register(user: string, inviteCode?: string): Promise<void> {
+  async register(inviteCode?: string): Promise<void> {
     const { nonce, signature_keys } = await this.proofs()
+    const { user, client } = this.record
     const invite = inviteCode === undefined ? {} : { invite_code: inviteCode }
-    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client: this.client, nonce, signature_keys, ...invite }))
+    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite }))
   }
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */

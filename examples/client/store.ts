@@ -66,7 +66,7 @@ export interface DeviceRecord {
   /** By cipher suite. */
   keys: Map<number, { publicKey: Uint8Array; signKey: Uint8Array }>
   keyPackages: Map<string, StoredKeyPackage>
-  refreshToken?: string
+  refreshToken?: Uint8Array
 }
 
 /** All that a device must keep. In memory here; `export` and `import` are what a disk would do, and what a crash is tested with. */

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 /** Fields of the API that carry bytes: byte strings in CBOR, base64url in JSON. */
 const BYTES = new Set([
   'group_id', 'group_info', 'ratchet_tree', 'commit', 'welcome', 'welcomes', 'proposal', 'message', 'hash', 'chain', 'head_chain',
-  'nonce', 'proof', 'public_key', 'key_package', 'key_packages', 'last_resort', 'ref', 'successor', 'successor_of',
+  'nonce', 'proof', 'public_key', 'refresh_token', 'signature_key', 'external_sender',
+  'key_package', 'key_packages', 'last_resort', 'ref', 'successor', 'successor_of',
 ])
 
 export const toBase64Url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
