@@ -1,8 +1,14 @@
+import { accountsCreate } from './authentication/accounts-create.js'
+import { accountsDisable } from './authentication/accounts-disable.js'
 import type { Command } from './command.js'
 import { configDocs } from './config-docs.js'
 import { doctor } from './doctor.js'
+import { invitesCreate } from './authentication/invites-create.js'
+import { keysRotate } from './authentication/keys-rotate.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
 
-export const COMMANDS: readonly Command[] = [openapi, configDocs, migrateCommand, recovered, doctor]
+export const COMMANDS: readonly Command[] = [
+  openapi, configDocs, migrateCommand, recovered, doctor, accountsCreate, accountsDisable, invitesCreate, keysRotate,
+]

@@ -1,3 +1,4 @@
+import { retireTokenKeys } from '../../authentication/keys/token-keys.repository.js'
 import { transaction } from '../../platform/postgres/sql.js'
 import { print, type Command } from './command.js'
 import { withDatabase } from './with-database.js'
@@ -5,7 +6,8 @@ import { withDatabase } from './with-database.js'
 /**
  * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be handed out again, so
  * every group gets a new incarnation and its devices are told to resync. A KeyPackage in the restored state may have been
- * claimed before, and one must never serve twice (RFC 9420 §16.8): they all go, and devices upload new ones.
+ * claimed before, and one must never serve twice (RFC 9420 §16.8): they all go, and devices upload new ones. Access tokens
+ * end as well: their devices may have been revoked in the time that was lost to the restore, and refreshing asks anew.
  */
 export const recovered: Command = {
   name: 'recovered',
@@ -13,6 +15,7 @@ export const recovered: Command = {
   async run() {
     const groups = await withDatabase((pool) => transaction(pool, async (sql) => {
       await sql.query('SET LOCAL statement_timeout = 0')
+      await retireTokenKeys(sql, 0, 0)
       const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
       return rows[0]?.groups ?? 0n
     }))
