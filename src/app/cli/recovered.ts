@@ -7,7 +7,7 @@ import { withDatabase } from './with-database.js'
  * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be handed out again, so
  * every group gets a new incarnation and its devices are told to resync. A KeyPackage in the restored state may have been
  * claimed before, and one must never serve twice (RFC 9420 §16.8): they all go, and devices upload new ones. Access tokens
- * end as well: their devices may have been revoked in the time that was lost to the restore, and refreshing asks anew.
+ * end as well: a device id that was lost to the restore may be given to another device.
  */
 export const recovered: Command = {
   name: 'recovered',
