@@ -22,7 +22,10 @@ export async function build() {
 async function compileFolder({ from, to }) {
   const entries = await readdir(join(root, from), { recursive: true, withFileTypes: true }).catch(() => [])
   const sources = entries.filter((entry) => entry.isFile() && /(?<!\.test|\.d)\.ts$/.test(entry.name))
-  return Promise.all(sources.map((entry) => compile(join(entry.parentPath, entry.name), from, to)))
+  const results = await Promise.allSettled(sources.map((entry) => compile(join(entry.parentPath, entry.name), from, to)))
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.message] : []))
+  if (errors.length > 0) throw new Error(errors.join('\n'))
+  return results.map((result) => result.value)
 }
 
 async function compile(source, from, to) {

@@ -1,12 +1,13 @@
-/** Ends a run with one line that people and scripts can read: `N passed, N failed`, and `N skipped` if any were. */
+/** Counts for the one line that ends a run, `N passed, N failed`. tools/test.mjs prints it, after whatever Jest still has to say. */
 export default class SummaryReporter {
   onRunComplete(_contexts, results) {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numRuntimeErrorTestSuites } = results
-    const skipped = numPendingTests + numTodoTests
-    // A file that does not even load has no tests to count, but it is a failure.
-    const failed = numFailedTests + numRuntimeErrorTestSuites
-    this.line = `${numPassedTests} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`
-    // Jest's own last words are written after the reporters ran; the exit handler comes after them.
-    process.once('exit', () => process.stdout.write(`${this.line}\n`))
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = results
+    // A file that does not load, or fails outside its tests, has no failed test to count, but it is a failure.
+    const brokenFiles = testResults.filter((file) => file.testExecError && file.numFailingTests === 0).length
+    process.send?.({
+      passed: numPassedTests,
+      failed: numFailedTests + brokenFiles,
+      skipped: numPendingTests + numTodoTests,
+    })
   }
 }

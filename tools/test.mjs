@@ -3,15 +3,33 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { requireSupportedNode } from './node-version.mjs'
 
-requireSupportedNode()
-const { build } = await import('./build.mjs')
-await build()
-
 const root = join(import.meta.dirname, '..')
-const jest = join(root, 'node_modules/jest/bin/jest.js')
-const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
-const child = spawn(process.execPath, [...flags, jest, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-child.on('close', (code, signal) => {
-  process.exitCode = signal ? 1 : (code ?? 1)
-})
+
+requireSupportedNode()
+const { passed, failed, skipped } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { passed: 0, failed: 1, skipped: 0 }
+process.exitCode = failed === 0 ? 0 : 1
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+
+async function tryBuild() {
+  try {
+    const { build } = await import('./build.mjs')
+    await build()
+    return true
+  } catch (error) {
+    console.error(`The build failed.\n${error.message}`)
+    // Someone who asked for certain tests may go on while another file is being written.
+    return process.argv.length > 2
+  }
+}
+
+/** The reporter's counts. If Jest fails without any failed test, or never comes to report, that is one failure. */
+async function runJest(args) {
+  const jest = join(root, 'node_modules/jest/bin/jest.js')
+  const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
+  const child = spawn(process.execPath, [...flags, jest, ...args], { cwd: root, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  let counts = { passed: 0, failed: 0, skipped: 0 }
+  child.on('message', (message) => (counts = message))
+  const code = await new Promise((resolve) => child.once('error', resolve).once('close', resolve))
+  return code === 0 ? counts : { ...counts, failed: Math.max(counts.failed, 1) }
+}

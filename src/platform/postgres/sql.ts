@@ -26,8 +26,9 @@ export function createPool(connectionString: string, { max, prepare }: PoolOptio
     application_name: 'microchat',
     ...(prepare ? {} : { Client: UnpreparedClient }),
   })
-  // An idle connection that breaks is replaced on next use. Without a listener it would end the process.
+  // A connection that breaks is replaced on next use, and its query rejects. Without listeners, idle or lent, it would end the process.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 

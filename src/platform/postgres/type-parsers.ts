@@ -1,6 +1,7 @@
 import { TypeOverrides, types } from 'pg'
 
-const INT8_ARRAY = 1016
+/** int8[]; pg's own list of type ids has no arrays. */
+const INT8_ARRAY: number = 1016
 
 /** Ids and seqs are 64 bits wide: a JavaScript number would round them silently, a string would compare wrongly. Per pool, as Prisma has its own. */
 export const typeParsers = new TypeOverrides()
@@ -8,5 +9,6 @@ typeParsers.setTypeParser(types.builtins.INT8, BigInt)
 typeParsers.setTypeParser(INT8_ARRAY, (text: string) => parseStrings(text).map((item) => (item === null ? null : BigInt(item))))
 
 function parseStrings(text: string): (string | null)[] {
-  return types.getTypeParser<(string | null)[]>(INT8_ARRAY)(text)
+  const parse: (text: string) => unknown = types.getTypeParser(INT8_ARRAY as typeof types.builtins.INT8)
+  return parse(text) as (string | null)[]
 }

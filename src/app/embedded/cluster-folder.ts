@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { chmod, lstat, mkdir, readlink, stat, symlink } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { SHARED_FOLDER } from './binaries.js'
+import { canRun, chooseSystemUser, type SystemUser } from './system-user.js'
+
+export interface ClusterFolder {
+  /** PostgreSQL's data folder; absent before the first start. */
+  path: string
+  user: SystemUser | undefined
+}
+
+/**
+ * `<dataDir>/postgres`. Run by root from a place that the unprivileged user cannot enter (a checkout in /root), it becomes a
+ * symbolic link to a folder below SHARED_FOLDER, so that it is found again wherever DATA_DIR moves.
+ */
+export async function locateCluster(dataDir: string): Promise<ClusterFolder> {
+  const base = resolve(dataDir)
+  await mkdir(base, { recursive: true })
+  const inside = join(base, 'postgres')
+  const path = await follow(inside)
+  const user = chooseSystemUser(path)
+  if (!user || canRun(user, dirname(path))) return { path, user }
+  if (path !== inside) throw new Error(`${inside} points to ${path}, which the user ${user.name} cannot reach.`)
+  if (await openUp(base, user)) return { path, user }
+  if (await exists(path)) {
+    throw new Error(`PostgreSQL runs as ${user.name}, who cannot enter ${base}. Move DATA_DIR, or allow search (chmod o+x) on its parent folders.`)
+  }
+  return { path: await moveOut(inside), user }
+}
+
+async function follow(path: string): Promise<string> {
+  const found = await lstat(path).catch(() => undefined)
+  return found?.isSymbolicLink() ? resolve(dirname(path), await readlink(path)) : path
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
+}
+
+/** If only DATA_DIR itself bars the way, it is ours to open: for passing through, not for reading. */
+async function openUp(base: string, user: SystemUser): Promise<boolean> {
+  if (!canRun(user, dirname(base))) return false
+  const { mode } = await stat(base)
+  await chmod(base, (mode & 0o7777) | 0o011)
+  return canRun(user, base)
+}
+
+async function moveOut(link: string): Promise<string> {
+  const name = `${basename(dirname(dirname(link)))}-${createHash('sha256').update(link).digest('hex').slice(0, 8)}`
+  const target = join(SHARED_FOLDER, name)
+  await mkdir(SHARED_FOLDER, { recursive: true, mode: 0o755 })
+  await symlink(target, link)
+  return target
+}

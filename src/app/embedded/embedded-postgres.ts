@@ -1,0 +1,124 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Client } from 'pg'
+import { prepareBinaries, type Binaries } from './binaries.js'
+import { locateCluster, type ClusterFolder } from './cluster-folder.js'
+import { connectionUrl, readSecrets, writeSecrets } from './cluster-secrets.js'
+import { findFreePort } from './free-port.js'
+import { initialise } from './initialise.js'
+import { takeOwnership } from './ownership.js'
+import { findPostmaster, sendSignal, startPostmaster, stopPostmaster, type Postmaster } from './postmaster.js'
+
+const START_ATTEMPTS = 5
+const RETRY_MS = 500
+
+/**
+ * Loopback only, no socket file (its path may be at most 107 bytes long, a data folder's is longer). fsync and synchronous_commit
+ * stay on, as everywhere. Errors are logged without their statement and details, which can hold what users sent.
+ */
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '100',
+  shared_buffers: '128MB',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  log_min_messages: 'warning',
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
+  log_parameter_max_length_on_error: '0',
+}
+
+export interface EmbeddedOptions {
+  /** Overrides of postgresql.conf, for tests. */
+  settings?: Record<string, string>
+}
+
+/** A real PostgreSQL in DATA_DIR that lives as long as this server does. */
+export interface EmbeddedPostgres {
+  /** Of a role that owns its database and may create others, with its password. */
+  url: string
+  /** True if an earlier server had been killed and its PostgreSQL was still there. */
+  adopted: boolean
+  stop(): Promise<void>
+}
+
+/**
+ * Starts PostgreSQL in `DATA_DIR/postgres`, making the folder if need be; or adopts the one that a killed server left running.
+ * Refuses while another server uses the folder. Should PostgreSQL die, it is started again on the same port.
+ */
+export async function startEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }, options: EmbeddedOptions = {}): Promise<EmbeddedPostgres> {
+  const cluster = await locateCluster(DATA_DIR)
+  const binaries = await prepareBinaries(cluster.user)
+  await initialise(cluster, binaries)
+  const found = await findPostmaster(cluster.path)
+  const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...options.settings }, DATA_DIR)
+  const url = await keeper.open()
+  return { url, adopted: found !== undefined, stop: () => keeper.stop() }
+}
+
+/** Keeps one cluster running and owned. */
+class Keeper {
+  private owner: Client | undefined
+  private postmaster: Postmaster | undefined
+  private stopping = false
+  private readonly atExit = () => this.postmaster && sendSignal(this.postmaster.pid, 'SIGINT')
+
+  constructor(
+    private readonly cluster: ClusterFolder,
+    private readonly binaries: Binaries,
+    private readonly settings: Record<string, string>,
+    private readonly dataDir: string,
+  ) {}
+
+  async open(): Promise<string> {
+    const postmaster = await this.ensurePostmaster()
+    const secrets = await readSecrets(this.cluster.path)
+    const url = connectionUrl({ ...secrets, port: postmaster.port })
+    this.owner = await takeOwnership(url, this.dataDir)
+    this.owner.once('end', () => void this.reopen())
+    this.postmaster = postmaster
+    // Should the process end without `stop`, in a crash of its own, PostgreSQL is not left behind.
+    process.removeListener('exit', this.atExit).once('exit', this.atExit)
+    return url
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true
+    process.removeListener('exit', this.atExit)
+    await this.owner?.end()
+    const running = await findPostmaster(this.cluster.path)
+    if (running) await stopPostmaster(this.cluster.path, running)
+  }
+
+  /** The owner's connection broke: PostgreSQL crashed or was killed. Its recovery needs no help but a start. */
+  private async reopen(): Promise<void> {
+    this.postmaster = undefined
+    while (!this.stopping) {
+      const opened = await this.open().catch(() => undefined)
+      if (opened) return
+      await delay(RETRY_MS)
+    }
+  }
+
+  /** A killed postmaster's children may hold its memory for a moment, and a free port may be taken before we are: so several attempts. */
+  private async ensurePostmaster(): Promise<Postmaster> {
+    for (let attempt = 1; ; attempt++) {
+      const running = await findPostmaster(this.cluster.path)
+      if (running) return running
+      try {
+        return await this.start()
+      } catch (error) {
+        if (attempt === START_ATTEMPTS) throw error
+        await delay(RETRY_MS)
+      }
+    }
+  }
+
+  private async start(): Promise<Postmaster> {
+    const { path, user } = this.cluster
+    const secrets = await readSecrets(path)
+    const port = await findFreePort(secrets.port)
+    if (port !== secrets.port) await writeSecrets(path, { ...secrets, port }, user)
+    return startPostmaster(this.cluster, this.binaries, { ...this.settings, port: String(port) })
+  }
+}

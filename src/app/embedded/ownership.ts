@@ -1,0 +1,37 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from 'pg'
+import { applyRoleSettings } from '../../platform/postgres/role-settings.js'
+import { ROLE } from './cluster-secrets.js'
+
+/** Any constant; held by the server that owns the cluster, for as long as it lives. */
+const OWNER_LOCK = 4_729_135_001
+
+/** After a kill -9, PostgreSQL may need a moment to notice that the former owner is gone. */
+const PATIENCE_MS = 5_000
+
+/**
+ * One server per data folder. The lock belongs to this connection, so it falls with the process, however that ends, and there is
+ * no pid file to go stale. A cluster that runs without an owner may be adopted.
+ */
+export async function takeOwnership(url: string, dataDir: string): Promise<Client> {
+  const client = new Client({ connectionString: url, application_name: 'microchat-owner', keepAlive: true })
+  client.on('error', () => undefined) // 'end' follows, and that is what matters
+  await client.connect()
+  try {
+    const deadline = performance.now() + PATIENCE_MS
+    while (!(await tryLock(client))) {
+      if (performance.now() > deadline) throw new Error(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
+      await delay(100)
+    }
+    await applyRoleSettings(client, ROLE)
+    return client
+  } catch (error) {
+    await client.end()
+    throw error
+  }
+}
+
+async function tryLock(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [OWNER_LOCK])
+  return rows[0]?.locked === true
+}

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import { chmod, mkdir, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * Once per run: one PostgreSQL (TEST_DATABASE_URL, or an embedded one) and in it one template database with all migrations,
+ * which test files clone (see database.ts). It runs from dist/, which tools/test.mjs has just built. What the workers must know travels in the environment.
+ */
+export default async function setUp() {
+  const folder = await createRunFolder()
+  globalThis.runGuard = startGuard(folder)
+  process.env['TEST_RUN_FOLDER'] = folder
+  process.env['TEST_ADMIN_URL'] = process.env['TEST_DATABASE_URL'] ?? (await startPostgres(folder))
+  process.env['TEST_TEMPLATE'] = await createTemplate(process.env['TEST_ADMIN_URL'])
+}
+
+async function createRunFolder() {
+  const folder = await mkdtemp(join(tmpdir(), 'microchat-test-'))
+  await chmod(folder, 0o755) // PostgreSQL runs as another user if we are root
+  await mkdir(join(folder, 'processes'))
+  return folder
+}
+
+function startGuard(folder) {
+  // In a process group of its own: Ctrl-C must end the run, not its guard.
+  const guard = spawn(process.execPath, [join(import.meta.dirname, 'run-guard.mjs'), folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  guard.unref()
+  guard.stdin.unref?.()
+  return guard
+}
+
+/** No test survives a power cut, so nothing needs to reach the disk; killed processes lose nothing either way. */
+async function startPostgres(folder) {
+  const { startEmbeddedPostgres } = await import('../../dist/app/embedded/embedded-postgres.js')
+  const settings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' }
+  const postgres = await startEmbeddedPostgres({ DATA_DIR: join(folder, 'shared') }, { settings })
+  globalThis.runPostgres = postgres
+  return postgres.url
+}
+
+async function createTemplate(adminUrl) {
+  const { migrate } = await import('../../dist/platform/postgres/migrate.js')
+  const { default: pg } = await import('pg')
+  const name = `microchat_template_${process.pid}`
+  const admin = new pg.Client({ connectionString: adminUrl })
+  await admin.connect()
+  await admin.query(`DROP DATABASE IF EXISTS ${name}`)
+  await admin.query(`CREATE DATABASE ${name}`)
+  await admin.end()
+  const url = new URL(adminUrl)
+  url.pathname = `/${name}`
+  await migrate(url.href)
+  return name
+}
