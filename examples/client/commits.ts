@@ -47,7 +47,7 @@ export async function buildCommit(record: GroupRecord, extra: readonly Proposal[
 
 /** What an external joiner of the new epoch will need (RFC 9420 §12.4.3.2). Never with a tree inside in public mode. */
 async function joinAids(record: Pick<GroupRecord, 'mode' | 'externalJoin'>, next: ClientState, impl: CiphersuiteImpl): Promise<Partial<CommitBundle>> {
-  if (!record.externalJoin || next.groupActiveState.kind !== 'active') return {}
+  if (!record.externalJoin) return {}
   const group_info = await groupInfo(next, impl)
   return record.mode === 'public' ? { group_info } : { group_info, ratchet_tree: encodeTree(next.ratchetTree) }
 }

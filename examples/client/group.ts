@@ -161,8 +161,13 @@ export class Group {
   /** After a crash: sends the Commit that may or may not have arrived once more, byte for byte. */
   async resume(): Promise<void> {
     const { pending } = this.record
-    if (pending) await this.inTurn(() => this.#submit(pending))
-    await this.catchUp()
+    try {
+      if (pending) await this.inTurn(() => this.#submit(pending))
+      await this.catchUp()
+    } catch (error) {
+      if (!(error instanceof ServerProblem && error.status === 410)) throw error
+      this.record.standing = 'deleted'
+    }
   }
 
   /** Takes entries from a stream, a poll or a reply. */
