@@ -3,7 +3,7 @@ import type { Entry } from './entries.js'
 import { Group } from './group.js'
 import { Http, ServerProblem, type Encoding } from './http.js'
 import { createOnServer, joinByWelcome, joinExternally, type ExternalJoin, type NewGroup, type WelcomeItem } from './joining.js'
-import { Store } from './store.js'
+import { Store, type GroupRecord } from './store.js'
 import { Stream, type InboxItem, type Position } from './stream.js'
 import { toHex } from './wire.js'
 
@@ -15,6 +15,8 @@ export interface ClientOptions {
   device: string
   suites?: readonly number[]
   encoding?: Encoding
+  /** See `HttpOptions.retries`. */
+  retries?: number
 }
 
 interface Events { inbox: InboxItem[]; entries: Entry[]; more: boolean }
@@ -23,6 +25,8 @@ interface Events { inbox: InboxItem[]; entries: Entry[]; more: boolean }
 export class Client {
   readonly groups = new Map<string, Group>()
   readonly notices: InboxItem[] = []
+  /** Groups as they were when this device was out of them, before it joined again. */
+  readonly former: GroupRecord[] = []
   #stream: Stream | undefined
   #watchers = new Set<() => void>()
   /** How often the stream has caught up with the server. */
@@ -39,7 +43,8 @@ export class Client {
   static async create(options: ClientOptions): Promise<Client> {
     const user = `mimi://${options.domain}/u/${options.user}`
     const record = await newDevice(user, `mimi://${options.domain}/d/${options.user}/${options.device}`, options.suites ?? [1, 2])
-    const http = new Http({ baseUrl: options.baseUrl, encoding: options.encoding ?? 'cbor' })
+    const { baseUrl, encoding = 'cbor', retries = 8 } = options
+    const http = new Http({ baseUrl, encoding, retries })
     return new Client(new Device(http, record), new Store(record))
   }
 
@@ -164,7 +169,9 @@ export class Client {
   async #onWelcome(item: WelcomeItem): Promise<void> {
     const known = this.store.group(item.group_id)
     if (known && known.standing === 'member' && known.cursor >= item.seq) return
-    this.store.put(await joinByWelcome(this.device, item))
+    const record = await joinByWelcome(this.device, item)
+    if (known) this.former.push(known)
+    this.store.put(record)
     this.#adopt(item.group_id)
   }
 

@@ -46,7 +46,7 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
   })
   const externalJoin = (policy.external_join ?? 'same-user') !== 'none'
   return {
-    ...fresh(), groupId: wish.groupId, mode, suite: suiteId, incarnation: answer.incarnation, cursor: answer.seq, state, standing: 'member', externalJoin,
+    ...fresh(), groupId: wish.groupId, mode, suite: suiteId, incarnation: answer.incarnation, joinedAt: answer.seq, cursor: answer.seq, state, standing: 'member', externalJoin,
   }
 }
 
@@ -74,7 +74,7 @@ export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<
   // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8).
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
   return {
-    ...fresh(), groupId: item.group_id, mode: view.mode, suite: stored.suite, incarnation: item.incarnation, cursor: item.seq,
+    ...fresh(), groupId: item.group_id, mode: view.mode, suite: stored.suite, incarnation: item.incarnation, joinedAt: item.seq, cursor: item.seq,
     state: settled(state), standing: 'member', externalJoin: await hasExternalJoin(device, path),
   }
 }
@@ -113,7 +113,7 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
   }
   const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
   return {
-    ...fresh(), groupId: wish.groupId, mode: wish.mode, suite: wish.suite, incarnation: accepted.incarnation, cursor: accepted.seq,
+    ...fresh(), groupId: wish.groupId, mode: wish.mode, suite: wish.suite, incarnation: accepted.incarnation, joinedAt: accepted.seq, cursor: accepted.seq,
     sent: new Map([[toHex(sha256(commit)), '']]), state, standing: 'member', externalJoin: true,
   }
 }

@@ -38,6 +38,8 @@ export interface GroupRecord {
   mode: Mode
   suite: number
   incarnation: number
+  /** Seq of the Commit that brought this device in; 0 for the creator. */
+  joinedAt: number
   /** Everything in the log up to here is done with. */
   cursor: number
   state: ClientState

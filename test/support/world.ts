@@ -24,6 +24,8 @@ export class World {
   constructor(
     readonly url: string,
     readonly domain = 'localhost',
+    /** How often its clients send a request again when nobody answers. */
+    readonly retries = 8,
   ) {}
 
   /** `alice/phone`: registered, with KeyPackages, its stream open. The same user twice gives two devices of one account. */
@@ -46,7 +48,7 @@ export class World {
 
   /** A device with keys that the server has not seen. */
   async unknown(user: string, device: string, encoding: Encoding = 'cbor'): Promise<Client> {
-    return this.keep(await Client.create({ baseUrl: this.url, domain: this.domain, user, device, encoding }))
+    return this.keep(await Client.create({ baseUrl: this.url, domain: this.domain, user, device, encoding, retries: this.retries }))
   }
 
   /** The same device again, from what it had saved. */
