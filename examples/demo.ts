@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { decodeMlsMessage } from 'ts-mls'
 import { Client } from './client/client.js'
 import { ServerProblem } from './client/http.js'
 import { openApplicationMessage } from './client/mls/private-content.js'
@@ -7,7 +8,6 @@ import type { Group } from './client/group.js'
 import { utf8 } from './client/wire.js'
 import { serverForDemo } from './demo-server.js'
 import { chapter, name, note, said } from './demo-transcript.js'
-import { decodeMlsMessage } from 'ts-mls'
 
 /**
  * Two users with two devices each, over real HTTP and WebSocket. `npm run demo` starts a server of its own in a temporary
@@ -154,6 +154,8 @@ async function deletion(group: Group, members: Client[], groupId: Uint8Array): P
 const quote = (texts: string[]) => texts.map((text) => `"${text}"`).join(', ')
 
 const server = await serverForDemo()
+// Ctrl-C reaches the server as well; what is left to do is the temporary folder.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop().finally(() => process.exit(130)))
 try {
   await demo(server.url, server.domain)
 } finally {

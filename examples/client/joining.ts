@@ -27,7 +27,10 @@ interface GroupView { mode: Mode; incarnation: number; cipher_suite: number }
 const blank = { sent: new Map<string, string>(), messages: [], failures: [] }
 const fresh = () => structuredClone(blank)
 
-/** Creates a group of one that lists the server as an external sender, so that it can propose removals. */
+/**
+ * Creates a group of one. It lists the server as an external sender, so that the server can propose removals. In private mode
+ * a policy of `external_join: 'none'` keeps the roster from the server.
+ */
 export async function createOnServer(device: Device, wish: NewGroup): Promise<GroupRecord> {
   const mode = wish.mode ?? 'public'
   const suiteId = wish.suite ?? device.suites[0] ?? 1
@@ -35,16 +38,15 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
   const own = await device.newKeyPackage(suiteId)
   const created = await createGroup(wish.groupId, own.public, own.private, [], impl, clientConfig)
   const state = { ...created, groupContext: { ...created.groupContext, extensions: [await serverAsSender(device, suiteId)] } }
-  const policy = wish.policy ?? (mode === 'private' ? { external_join: 'none' as const } : {})
   const answer = await device.http.post<Created>('/v1/groups', {
     mode,
     group_info: await groupInfo(state, impl),
     ratchet_tree: encodeTree(state.ratchetTree),
-    policy,
+    ...(wish.policy === undefined ? {} : { policy: wish.policy }),
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
-  const externalJoin = (policy.external_join ?? 'same-user') !== 'none'
+  const externalJoin = await hasExternalJoin(device, `/v1/groups/${toBase64Url(wish.groupId)}`)
   return {
     ...fresh(), groupId: wish.groupId, mode, suite: suiteId, incarnation: answer.incarnation, joinedAt: answer.seq, cursor: answer.seq, state, standing: 'member', externalJoin,
   }

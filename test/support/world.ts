@@ -64,7 +64,8 @@ export class World {
   /** A group of `creator` and all devices of the users of `others`, who have joined by their Welcomes. */
   async group(creator: Client, others: readonly Client[], wish: Partial<NewGroup> = {}): Promise<Group> {
     const groupId = utf8(`group-${++serial}`)
-    const group = await creator.createGroup({ groupId, ...wish })
+    const secretive = wish.mode === 'private' ? { policy: { external_join: 'none' as const } } : {}
+    const group = await creator.createGroup({ groupId, ...secretive, ...wish })
     const users = new Set(others.map((other) => other.user))
     if (users.size > 0) await group.add(...users)
     for (const other of others) await joined(other, groupId)
