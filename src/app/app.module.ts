@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common'
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
+import { AuthenticationModule } from '../authentication/authentication.module.js'
+import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { ProblemFilter } from '../platform/http/problem.filter.js'
 import { ReturnsInterceptor } from '../platform/http/returns.interceptor.js'
@@ -8,7 +10,7 @@ import { HealthController } from './operations/health.controller.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({
-  imports: [PlatformModule],
+  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_PIPE, useFactory: validationPipe },
