@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp } from 'node:fs/promises'
+import { chmod, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -18,7 +18,6 @@ export default async function setUp() {
 async function createRunFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'microchat-test-'))
   await chmod(folder, 0o755) // PostgreSQL runs as another user if we are root
-  await mkdir(join(folder, 'processes'))
   return folder
 }
 

@@ -49,7 +49,7 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }, options: EmbeddedOptions = {}): Promise<EmbeddedPostgres> {
   const cluster = await locateCluster(DATA_DIR)
   const binaries = await prepareBinaries(cluster.user)
-  await initialise(cluster, binaries)
+  await initialise(cluster, binaries, options.settings?.['fsync'] === 'off' ? ['--no-sync'] : [])
   const found = await findPostmaster(cluster.path)
   const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...options.settings }, DATA_DIR)
   const url = await keeper.open()

@@ -10,7 +10,7 @@ import { ROLE, writeSecrets } from './cluster-secrets.js'
  * Makes the data folder unless it exists: initdb, then our role and database. All is done beside the final place and moved there
  * by one rename, so a start that was killed half-way leaves nothing that looks like a cluster.
  */
-export async function initialise({ path, user }: ClusterFolder, binaries: Binaries): Promise<void> {
+export async function initialise({ path, user }: ClusterFolder, binaries: Binaries, extraArguments: string[] = []): Promise<void> {
   if (await exists(path)) return
   const work = `${path}.init-${process.pid}`
   const data = join(work, 'data')
@@ -22,7 +22,7 @@ export async function initialise({ path, user }: ClusterFolder, binaries: Binari
     const passwordFile = join(work, 'password')
     await writeFile(passwordFile, secrets.superuserPassword, { mode: 0o600 })
     if (user) await Promise.all([work, passwordFile].map((created) => chown(created, user.uid, user.gid)))
-    await run(binaries.initdb, [...INITDB, `--pgdata=${data}`, `--pwfile=${passwordFile}`])
+    await run(binaries.initdb, [...INITDB, ...extraArguments, `--pgdata=${data}`, `--pwfile=${passwordFile}`])
     await run(binaries.postgres, ['--single', '-D', data, 'postgres'], bootstrapSql(secrets.password))
     await writeSecrets(data, secrets, user)
     await rename(data, path)

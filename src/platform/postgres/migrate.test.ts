@@ -1,0 +1,91 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js'
+import { migrate, MigrationError } from './migrate.js'
+
+let database: TestDatabase
+let folder: string
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await database.pool.query('DELETE FROM _prisma_migrations')
+  folder = await mkdtemp(join(tmpdir(), 'migrations-'))
+})
+
+afterEach(async () => {
+  await database.drop()
+  await rm(folder, { recursive: true })
+})
+
+const write = async (name: string, sql: string): Promise<void> => {
+  await mkdir(join(folder, name), { recursive: true })
+  await writeFile(join(folder, name, 'migration.sql'), sql)
+}
+const run = (): Promise<string[]> => migrate(database.url, folder)
+const recorded = async (): Promise<string[]> => {
+  const { rows } = await database.pool.query<{ name: string }>(
+    'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL ORDER BY finished_at',
+  )
+  return rows.map(({ name }) => name)
+}
+
+describe('migrate', () => {
+  test('applies what is new, in the order of names, and only once', async () => {
+    await write('2_second', 'INSERT INTO thing VALUES (1)')
+    await write('1_first', 'CREATE TABLE thing (id int)')
+    expect(await run()).toEqual(['1_first', '2_second'])
+    expect(await run()).toEqual([])
+    await write('3_third', 'INSERT INTO thing VALUES (2)')
+    expect(await run()).toEqual(['3_third'])
+    expect(await recorded()).toEqual(['1_first', '2_second', '3_third'])
+    expect((await database.pool.query('SELECT id FROM thing')).rows).toEqual([{ id: 1 }, { id: 2 }])
+  })
+
+  test('takes scripts with several statements and function bodies', async () => {
+    await write('1_function', `CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN n := n * 2; RETURN n; END $$; SELECT twice(2);`)
+    await run()
+    expect((await database.pool.query('SELECT twice(21) AS n')).rows).toEqual([{ n: 42 }])
+  })
+
+  test('rolls a failing migration back as a whole and names it, its line and the reason', async () => {
+    await write('1_good', 'CREATE TABLE thing (id int)')
+    await write('2_bad', 'INSERT INTO thing VALUES (1);\nCREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);')
+    await expect(run()).rejects.toThrow(/2_bad .*rolled back: relation "nowhere" does not exist \(line 3\)/)
+    expect(await recorded()).toEqual(['1_good'])
+    expect((await database.pool.query(`SELECT to_regclass('half') AS half, count(*) AS things FROM thing`)).rows).toEqual([{ half: null, things: 0n }])
+    await write('2_bad', 'INSERT INTO thing VALUES (1)')
+    expect(await run()).toEqual(['2_bad'])
+  })
+
+  test('refuses a migration that was changed after it had been applied, and applies nothing else then', async () => {
+    await write('1_first', 'CREATE TABLE thing (id int)')
+    await run()
+    await write('1_first', 'CREATE TABLE thing (id bigint)')
+    await write('2_second', 'CREATE TABLE other (id int)')
+    await expect(run()).rejects.toThrow(MigrationError)
+    await expect(run()).rejects.toThrow(/1_first was changed/)
+    expect(await recorded()).toEqual(['1_first'])
+  })
+
+  test('refuses to go on after a migration that another tool left half done', async () => {
+    await write('1_first', 'CREATE TABLE thing (id int)')
+    await database.pool.query(`INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('x', 'y', '1_first')`)
+    await expect(run()).rejects.toThrow(/1_first was started/)
+  })
+
+  test('lets nodes that start together apply each migration once', async () => {
+    await write('1_slow', 'CREATE TABLE thing (id int); SELECT pg_sleep(0.2); INSERT INTO thing VALUES (1)')
+    const results = await Promise.all([run(), run(), run(), run()])
+    expect(results.flat()).toEqual(['1_slow'])
+  })
+
+  test('may take longer than the time-out of the role it runs as', async () => {
+    const role = new URL(database.url).username
+    await database.pool.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET statement_timeout = '50ms'`)
+    await database.pool.query(`ALTER ROLE ${role} IN DATABASE ${new URL(database.url).pathname.slice(1)} SET statement_timeout = '50ms'`)
+    await write('1_slow', 'SELECT pg_sleep(0.2)')
+    expect(await run()).toEqual(['1_slow'])
+  })
+})
