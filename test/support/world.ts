@@ -13,7 +13,7 @@ export const MODES_AND_SUITES: [Mode, number][] = [['public', 1], ['public', 2],
 
 /** Limits that a test's one address would hit where real clients have one each. */
 export const GENEROUS = {
-  LOGINS_PER_MINUTE: '100000', CLAIMS_PER_MINUTE: '100000', CLAIMS_PER_TARGET_PER_MINUTE: '100000', MESSAGES_PER_MINUTE: '1000000',
+  LOGINS_PER_MINUTE: '100000', CLAIMS_PER_MINUTE: '100000', CLAIMS_PER_PAIR_PER_MINUTE: '100000', CLAIMS_PER_TARGET_PER_MINUTE: '100000', MESSAGES_PER_MINUTE: '1000000',
 }
 
 let serial = 0
