@@ -70,14 +70,15 @@ export interface NewGroup {
   reportsToReset: number;
 }
 
+export interface CreatedGroup {
+  kind: "accepted" | "duplicate";
+  gid: bigint;
+  incarnation: number;
+  chain: Buffer;
+  roomId: string;
+}
 export type Creation =
-  | {
-      kind: "accepted" | "duplicate";
-      gid: bigint;
-      incarnation: number;
-      chain: Buffer;
-      roomId: string;
-    }
+  | CreatedGroup
   | { kind: "successor-taken"; successorGroupId: Buffer }
   | { kind: "exists" | "room-taken" | "predecessor" };
 

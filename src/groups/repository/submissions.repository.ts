@@ -4,14 +4,15 @@ import type { Sql } from "../../platform/postgres/sql.js";
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;
  * every other outcome carries the group's present epoch and head.
  */
-export type Submission =
-  | {
-      kind: "accepted" | "duplicate";
-      seq: bigint;
-      epoch: bigint;
-      chain: Buffer;
-      incarnation: number;
-    }
+export type Submission = Admitted | Refusal;
+export interface Admitted {
+  kind: "accepted" | "duplicate";
+  seq: bigint;
+  epoch: bigint;
+  chain: Buffer;
+  incarnation: number;
+}
+export type Refusal =
   | {
       kind: "stale" | "ahead" | "frozen" | "not-a-member" | "banned" | "retry";
       headSeq: bigint;

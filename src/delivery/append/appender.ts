@@ -1,0 +1,24 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { appendMessages, type AppendItem, type AppendOutcome } from './append.repository.js'
+import { MicroBatcher } from './micro-batcher.js'
+
+/** The way of every application message into its group's log; wakes the readers after COMMIT. */
+@Injectable()
+export class Appender {
+  private readonly batcher: MicroBatcher
+
+  constructor(@Inject(POOL) pool: Pool, @Inject(CONFIG) config: Pick<Config, 'MAX_PAST_EPOCHS'>, hints: Hints) {
+    this.batcher = new MicroBatcher(
+      (items) => appendMessages(pool, items, config.MAX_PAST_EPOCHS),
+      (heads) => hints.publish([...heads].map(([gid, headSeq]) => ({ kind: 'group', gid, headSeq }))),
+    )
+  }
+
+  append(item: AppendItem): Promise<AppendOutcome> {
+    return this.batcher.append(item)
+  }
+}

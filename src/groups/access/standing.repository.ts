@@ -1,0 +1,81 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+import type { Ended, GroupPolicy } from '../policy/policy.js'
+
+/** Where a device and its user stand with a group, and the group's policy: all that rights depend on. */
+export interface Standing {
+  policy: GroupPolicy
+  admin: boolean
+  banned: boolean
+  /** The device's interval, while it is a member. */
+  member: { fromSeq: bigint; joinEpoch: bigint } | undefined
+  /** The device is or was a member. */
+  ever: boolean
+  /** Any device of the user is a member. */
+  present: boolean
+  /** How the user's last interval ended, if any did. */
+  lastEnded: Ended | null
+}
+
+type StandingRow = Omit<GroupPolicy, 'version'> & {
+  version: bigint
+  admin: boolean
+  banned: boolean
+  ever: boolean
+  fromSeq: bigint | null
+  joinEpoch: bigint | null
+  present: boolean
+  lastEnded: Ended | null
+}
+
+/** Undefined once the group is deleted. */
+export async function readStanding(sql: Sql, gid: bigint, deviceId: bigint, userId: bigint): Promise<Standing | undefined> {
+  const { rows } = await sql.query<StandingRow>({
+    name: 'read_standing',
+    text: `
+      SELECT p.external_join AS "externalJoin", p.join_code_hash AS "joinCodeHash", p.add_members AS "addMembers",
+             p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
+             EXISTS (SELECT FROM group_admin a WHERE a.gid = p.gid AND a.user_id = $3) AS admin,
+             EXISTS (SELECT FROM group_ban b WHERE b.gid = p.gid AND b.user_id = $3) AS banned,
+             own.ever, own."fromSeq", own."joinEpoch", account.present, account."lastEnded"
+        FROM group_policy p
+       CROSS JOIN LATERAL (
+         SELECT count(*) > 0 AS ever, max(m.from_seq) FILTER (WHERE m.until_seq IS NULL) AS "fromSeq",
+                max(m.join_epoch) FILTER (WHERE m.until_seq IS NULL) AS "joinEpoch"
+           FROM member m WHERE m.device_id = $2 AND m.gid = p.gid
+       ) own
+       CROSS JOIN LATERAL (
+         SELECT coalesce(bool_or(m.until_seq IS NULL), false) AS present,
+                (array_agg(m.ended ORDER BY m.until_seq DESC, (m.ended = 'removed') DESC) FILTER (WHERE m.until_seq IS NOT NULL))[1] AS "lastEnded"
+           FROM device d JOIN member m ON m.device_id = d.id AND m.gid = p.gid WHERE d.account_id = $3
+       ) account
+       WHERE p.gid = $1`,
+    values: [gid, deviceId, userId],
+  })
+  const row = rows[0]
+  if (!row) return undefined
+  const { admin, banned, ever, present, lastEnded, fromSeq, joinEpoch, ...policy } = row
+  const member = fromSeq === null || joinEpoch === null ? undefined : { fromSeq, joinEpoch }
+  return { policy, admin, banned, ever, present, lastEnded, member }
+}
+
+/** Which of these users are banned. */
+export async function bannedAmong(sql: Sql, gid: bigint, userIds: readonly bigint[]): Promise<Set<bigint>> {
+  if (userIds.length === 0) return new Set()
+  const { rows } = await sql.query<{ userId: bigint }>({
+    name: 'banned_among',
+    text: 'SELECT user_id AS "userId" FROM group_ban WHERE gid = $1 AND user_id = ANY ($2)',
+    values: [gid, userIds],
+  })
+  return new Set(rows.map(({ userId }) => userId))
+}
+
+/** Which of these devices are members now. */
+export async function presentAmong(sql: Sql, gid: bigint, deviceIds: readonly bigint[]): Promise<Set<bigint>> {
+  if (deviceIds.length === 0) return new Set()
+  const { rows } = await sql.query<{ deviceId: bigint }>({
+    name: 'present_among',
+    text: 'SELECT DISTINCT device_id AS "deviceId" FROM member WHERE gid = $1 AND device_id = ANY ($2) AND until_seq IS NULL',
+    values: [gid, deviceIds],
+  })
+  return new Set(rows.map(({ deviceId }) => deviceId))
+}

@@ -1,0 +1,47 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { POOL } from '../../platform/postgres/sql.js'
+import { submitCommit, type CommitSubmission, type Submission } from '../repository/submissions.repository.js'
+import { refusedByPosition } from '../state/epoch-check.js'
+import { authorizeCommit } from './authorize.js'
+import { CommitAftermath } from './commit-aftermath.js'
+import type { CommitContext, Judged } from './commit-context.js'
+import { HiddenCommitJudge } from './hidden-commit.judge.js'
+import { OpenCommitJudge } from './open-commit.judge.js'
+
+/** One try at a Commit: judged against what was just read, then written if nothing has changed meanwhile. */
+@Injectable()
+export class CommitAttempts {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly open: OpenCommitJudge,
+    private readonly hidden: HiddenCommitJudge,
+    private readonly aftermath: CommitAftermath,
+  ) {}
+
+  async run(context: CommitContext): Promise<Submission> {
+    const { group, standing, bundle } = context
+    authorizeCommit(group.mode, standing, bundle)
+    const refused = refusedByPosition(group, bundle.epoch)
+    if (refused) return refused
+    const judged = bundle.commit.kind === 'public' ? await this.open.judge(context, bundle.commit.message) : await this.hidden.judge(context)
+    const outcome = await submitCommit(this.pool, submissionOf(context, judged))
+    if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
+    return outcome
+  }
+}
+
+function submissionOf({ group, standing, caller, bundle }: CommitContext, judged: Judged): CommitSubmission {
+  const { states: _states, ...changes } = judged
+  return {
+    gid: group.gid,
+    incarnation: group.incarnation,
+    deviceId: caller.deviceId,
+    userId: caller.userId,
+    policyVersion: standing.policy.version,
+    epoch: bundle.epoch,
+    hash: bundle.hash,
+    bytes: bundle.bytes,
+    ...changes,
+  }
+}

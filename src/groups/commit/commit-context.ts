@@ -1,0 +1,23 @@
+import type { Caller } from '../../authentication/session/caller.js'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
+import type { Access } from '../access/access.js'
+import type { PendingRemoval } from '../removal/removal.repository.js'
+import type { AddedDevice, CommitSubmission, Followup, RemovedDevice } from '../repository/submissions.repository.js'
+import type { Tracked } from '../state/public-states.js'
+import type { Bundle } from '../input/bundle.js'
+
+/** Who submits what to which group, with what is known of it at that moment. */
+export interface CommitContext extends Access {
+  caller: Caller
+  bundle: Bundle
+  pending: readonly PendingRemoval[]
+}
+
+/** What a Commit was found to change: everything that the one SQL function writes besides the entry itself. */
+export interface Judged extends Pick<CommitSubmission, 'external' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit'> {
+  added: readonly AddedDevice[]
+  removed: readonly RemovedDevice[]
+  followups: readonly Followup[]
+  /** Public mode: the state before and after, for the cache. */
+  states: { before: Tracked; next: PublicGroupState } | undefined
+}

@@ -1,0 +1,113 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
+import { routeRefs } from '../../key-packages/claims.repository.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { treeBytes, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { bannedAmong, presentAmong } from '../access/standing.repository.js'
+import { ExternalSenders } from '../external-sender/external-senders.js'
+import { followupsFor } from '../external-sender/followups.js'
+import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { judgeRosterChange, removalReason } from '../policy/policy.js'
+import { forgetLeaves } from '../removal/removal.repository.js'
+import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
+import { describedEpoch, treeInside } from '../state/described-epoch.js'
+import type { CommitContext, Judged } from './commit-context.js'
+import { checkGroupInfo } from './group-info-check.js'
+import type { Device } from '../roster/roster.js'
+import { refuseForeignLeaf } from '../roster/roster.js'
+import { memberOf } from '../roster/member-of.js'
+import { refKey } from '../roster/welcome-routes.js'
+
+interface Joining {
+  added: AddedDevice[]
+  users: bigint[]
+  welcomes: CommitSubmission['welcomes']
+}
+
+/**
+ * Members' Commits of a private group, which are PrivateMessages: whom they add shows in the Welcomes, whom they remove
+ * is what the bundle claims, and the claim stands in the log for the members to compare (§4).
+ */
+@Injectable()
+export class HiddenCommitJudge {
+  constructor(@Inject(POOL) private readonly pool: Pool, private readonly senders: ExternalSenders) {}
+
+  async judge(context: CommitContext): Promise<Judged> {
+    const { group, standing, bundle, pending, caller } = context
+    checkGroupInfo(context, bundle.reinit)
+    const joining = await this.joining(context)
+    const leaving = await this.leaving(context)
+    const banned = await bannedAmong(this.pool, group.gid, joining.users)
+    const verdict = judgeRosterChange(standing.policy, {
+      committer: { userId: caller.userId, admin: standing.admin },
+      added: joining.users.map((userId) => ({ userId, banned: banned.has(userId) })),
+      removed: leaving, reinit: bundle.reinit,
+    })
+    if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
+    const shown = standing.policy.externalJoin === 'none' || bundle.reinit ? undefined : await this.shownEpoch(context)
+    const gone = new Set(leaving.map(({ deviceId }) => deviceId))
+    const { followups, unsigned } = await followupsFor(shown, pending.filter(({ deviceId }) => !gone.has(deviceId)), (next, leafIndex) => this.senders.proposeRemove(next, leafIndex))
+    await forgetLeaves(this.pool, group.gid, unsigned)
+    return {
+      external: false, added: joining.added, removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: joining.welcomes,
+      groupInfo: shown ? (bundle.groupInfo?.bytes ?? null) : null, tree: shown ? treeBytes(shown) : null,
+      claimedRemoved: bundle.removed, reinit: bundle.reinit, followups, states: undefined,
+    }
+  }
+
+  /** Each KeyPackageRef was handed out by this server, so it knows whose it is. */
+  private async joining({ group, bundle }: CommitContext): Promise<Joining> {
+    const refs = bundle.welcomes.flatMap(({ value }) => value.refs)
+    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite)) throw new InvalidCommit('welcome-cipher-suite', '12.4.3.1')
+    if (refs.length === 0 && bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
+    const routes = await routeRefs(this.pool, refs)
+    const routeOf = (ref: Uint8Array) => {
+      const route = routes.get(refKey(ref))
+      if (!route) throw new InvalidCommit('welcome-unknown-ref', '12.4.3.1')
+      return route
+    }
+    const added = bundle.welcomes.flatMap(({ value }, welcome) => value.refs.map((ref) => ({ deviceId: routeOf(ref).deviceId, welcome })))
+    const deviceIds = added.map(({ deviceId }) => deviceId)
+    if (new Set(deviceIds).size !== deviceIds.length) throw new InvalidCommit('one-leaf-per-client', '12.2')
+    const users = await this.activeUsers(deviceIds)
+    const welcomes = bundle.welcomes.map(({ bytes, value }) => ({
+      bytes, expiresAt: new Date(Math.max(0, ...value.refs.map((ref) => routeOf(ref).expiresAt.getTime()))),
+    }))
+    return { added, users, welcomes }
+  }
+
+  private async activeUsers(deviceIds: readonly bigint[]): Promise<bigint[]> {
+    const names = [...(await clientsOf(this.pool, deviceIds)).values()]
+    const devices = [...(await resolveClients(this.pool, names.map(({ client }) => client))).values()]
+    if (devices.some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked', '5.3.1')
+    return devices.map(({ userId }) => userId)
+  }
+
+  private async leaving({ group, bundle, caller, pending }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId'>)[]> {
+    const claimed = [...new Set(bundle.removed)]
+    if (claimed.length === 0) return []
+    const devices = await resolveClients(this.pool, claimed)
+    const present = await presentAmong(this.pool, group.gid, [...devices.values()].map(({ deviceId }) => deviceId))
+    const reasons = new Map(pending.map(({ deviceId, reason }) => [deviceId, reason]))
+    return claimed.map((client) => {
+      const device = devices.get(client)
+      if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member', '12.1.3')
+      if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer', '12.2')
+      const by = { committerUserId: caller.userId, proposerUserId: undefined, pending: reasons.get(device.deviceId) }
+      return { deviceId: device.deviceId, userId: device.userId, reason: removalReason(device.userId, by) }
+    })
+  }
+
+  /** The new epoch as the committer shows it to joiners; its GroupInfo must be signed by the committer's own leaf. */
+  private async shownEpoch({ group, bundle, caller }: CommitContext): Promise<PublicGroupState> {
+    const { groupInfo } = bundle
+    if (!groupInfo) throw new InvalidCommit('group-info-missing', '12.4.3')
+    const tree = bundle.tree ?? treeInside(groupInfo.value)
+    if (!tree) throw new InvalidCommit('ratchet-tree-missing', '12.4.3.3')
+    const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
+    const state = await describedEpoch(groupInfo.value, tree.nodes, expected)
+    await refuseForeignLeaf(this.pool, caller, memberOf(state, groupInfo.value.signer))
+    return state
+  }
+}

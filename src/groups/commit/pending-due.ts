@@ -1,0 +1,35 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
+import { ProposalsPending } from '../groups.problems.js'
+import { readMissedHandshakes } from '../repository/log.repository.js'
+import type { RemovedDevice } from '../repository/submissions.repository.js'
+import { publicMessageOf } from '../state/public-states.js'
+import { toEntry } from '../state/missed-entries.js'
+import type { CommitContext } from './commit-context.js'
+
+/**
+ * In a public group a member's Commit has to take out those who asked to leave or were revoked, if a Remove for this
+ * epoch stands in the log (§4): 409 with those Removes. A leaver cannot commit its own Remove (RFC 9420 §12.2), and a
+ * joiner cannot commit proposals at all; both get them regenerated behind their Commit.
+ */
+export async function duePending(
+  sql: Sql,
+  { group, caller, pending }: CommitContext,
+  state: PublicGroupState,
+  removed: readonly RemovedDevice[],
+  external: boolean,
+): Promise<void> {
+  if (external || group.mode !== 'public') return
+  const going = new Set(removed.map(({ deviceId }) => deviceId))
+  const left = pending.filter(({ deviceId, proposedEpoch }) => proposedEpoch === group.epoch && deviceId !== caller.deviceId && !going.has(deviceId))
+  const leaves = new Set(left.flatMap(({ leafIndex }) => leafIndex ?? []))
+  if (leaves.size === 0) return
+  const waiting = await readMissedHandshakes(sql, group.gid, caller.deviceId, group.epoch)
+  const due = waiting.filter((row) => {
+    const { content, sender } = publicMessageOf(row)
+    return sender.kind === 'external' && content.kind === 'proposal' && content.proposal.kind === 'remove' && leaves.has(content.proposal.removed)
+  })
+  // Leaf numbers are of the epoch of the proposal: whoever has moved meanwhile is not asked for.
+  const known = due.filter((row) => [...state.pending.values()].some(({ bytes }) => Buffer.compare(bytes, row.bytes) === 0))
+  if (known.length > 0) throw new ProposalsPending(group.epoch, known.map((row) => toEntry(group, row)))
+}

@@ -1,0 +1,79 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
+import { serialize } from '../../protocol/public-group/snapshot.js'
+import { members, treeBytes, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { openAsMember } from '../access/access.js'
+import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { decodeGroupInfo, decodeTree, type EncodedGroupInfo } from '../input/bundle.js'
+import type { GroupPolicy } from '../policy/policy.js'
+import { InitialPolicy } from '../policy/policy.dto.js'
+import { initialPolicy } from '../policy/policy.service.js'
+import type { NewGroup } from '../repository/groups.repository.js'
+import { refuseForeignLeaf } from '../roster/roster.js'
+import { describedEpoch, hasExternalPub, treeInside } from '../state/described-epoch.js'
+import { Reinitialized } from '../state/reinitialized.js'
+import type { CreateGroup } from './create-group.dto.js'
+
+export interface Founded {
+  context: GroupContext
+  group: Pick<NewGroup, 'groupInfo' | 'tree' | 'snapshot' | 'externalJoin' | 'joinCodeHash' | 'addMembers' | 'removeMembers' | 'reportsToReset'>
+}
+
+/** What a new group has to be (RFC 9420 §11): epoch 0, and one member, which is the device that creates it. */
+@Injectable()
+export class Founding {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly reinitialized: Reinitialized,
+  ) {}
+
+  async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
+    const groupInfo = decodeGroupInfo(body.group_info, this.config)
+    const state = await this.state(body, groupInfo)
+    await this.checkOnlyMember(caller, state)
+    const policy = await this.policy(caller, body, state.groupContext)
+    const joinable = policy.externalJoin !== 'none'
+    if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub', '12.4.3.2')
+    const open = body.mode === 'public'
+    return {
+      context: state.groupContext,
+      group: {
+        groupInfo: groupInfo.bytes, tree: !open && joinable ? treeBytes(state) : null, snapshot: open ? serialize(state) : null,
+        externalJoin: policy.externalJoin, joinCodeHash: policy.joinCodeHash,
+        addMembers: policy.addMembers, removeMembers: policy.removeMembers, reportsToReset: policy.reportsToReset,
+      },
+    }
+  }
+
+  private async state(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<PublicGroupState> {
+    const inside = treeInside(groupInfo.value)
+    if (inside && body.mode === 'public') throw new InvalidCommit('group-info-without-tree', '12.4.3.3')
+    const tree = body.ratchet_tree ? decodeTree(body.ratchet_tree, this.config) : inside
+    if (!tree) throw new InvalidCommit('ratchet-tree-missing', '12.4.3.3')
+    const { groupId } = groupInfo.value.groupContext
+    if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
+    return describedEpoch(groupInfo.value, tree.nodes, { groupId, epoch: 0n })
+  }
+
+  private async checkOnlyMember(caller: Caller, state: PublicGroupState): Promise<void> {
+    const [only, ...others] = members(state)
+    if (others.length > 0) throw new InvalidCommit('one-founding-member', '11')
+    await refuseForeignLeaf(this.pool, caller, only)
+  }
+
+  /** A successor keeps the policy, unless an admin of the group before it decides otherwise. */
+  private async policy(caller: Caller, body: CreateGroup, context: GroupContext): Promise<GroupPolicy> {
+    if (!body.successor_of) return initialPolicy(body.policy ?? InitialPolicy.parse({}))
+    const { group, standing } = await openAsMember(this.pool, body.successor_of, caller)
+    const announced = await this.reinitialized.announcedBy(group)
+    if (announced && !(sameBytes(announced.groupId, context.groupId) && announced.cipherSuite === context.cipherSuite)) throw new InvalidCommit('reinit-mismatch', '11.2')
+    if (body.policy && !standing.admin) throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
+    return body.policy ? initialPolicy(body.policy) : standing.policy
+  }
+}

@@ -1,0 +1,34 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { openAsAdmin } from '../access/access.js'
+import { groupDeleted } from '../groups.events.js'
+import { GroupDeleted } from '../groups.problems.js'
+import { deleteGroup } from '../repository/groups.repository.js'
+
+/** A long log takes its time to go; other statements stay short. */
+const DELETE_TIMEOUT = '5min'
+
+@Injectable()
+export class DeleteService {
+  constructor(@Inject(POOL) private readonly pool: Pool, private readonly hints: Hints, private readonly events: Events) {}
+
+  /** @returns how many entries went. What stays is the tombstone, and `group.deleted` in the members' inboxes. */
+  async delete(caller: Caller, groupId: Uint8Array): Promise<{ deleted_entries: bigint }> {
+    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    const deletion = await transaction(this.pool, async (sql) => {
+      await sql.query(`SET LOCAL statement_timeout = '${DELETE_TIMEOUT}'`)
+      return deleteGroup(sql, group.gid)
+    })
+    if (deletion.kind !== 'accepted') throw new GroupDeleted()
+    groupDeleted(this.events, deletion.entries)
+    this.hints.publish([
+      ...deletion.devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })),
+      { kind: 'group', gid: group.gid, headSeq: group.headSeq },
+    ])
+    return { deleted_entries: deletion.entries }
+  }
+}

@@ -1,0 +1,106 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { Secrets } from '../../platform/secrets/secrets.js'
+import { decodeExternalSenders } from '../../protocol/mls/external-senders.js'
+import { encodeExternalRemoveProposal } from '../../protocol/mls/external-proposal.js'
+import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import { SCHEME_OF_SUITE, SIGNATURE_SCHEMES, signaturePublicKey } from '../../protocol/mls/signature.js'
+import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/extension.js'
+import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
+import { insertSenderKey, readSenderKeys } from './external-sender.repository.js'
+
+const PURPOSE = 'external sender key'
+
+interface SenderKey {
+  publicKey: Uint8Array
+  privateKey: KeyObject
+}
+
+/**
+ * This server as an external sender of the groups that list it: by these keys it proposes Removes of devices that leave
+ * or were revoked, and nothing else. One key per signature scheme, made once for all nodes.
+ */
+@Injectable()
+export class ExternalSenders {
+  private loaded: Promise<ReadonlyMap<number, SenderKey>> | undefined
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly secrets: Secrets,
+  ) {}
+
+  /** The identity in the credential of all keys: the domain stands for itself. */
+  get identity(): string {
+    return `mimi://${this.config.DOMAIN}`
+  }
+
+  /** By TLS SignatureScheme. */
+  keys(): Promise<ReadonlyMap<number, SenderKey>> {
+    this.loaded ??= this.load().catch((error: unknown) => {
+      this.loaded = undefined
+      throw error
+    })
+    return this.loaded
+  }
+
+  /** The key of this server that a group lists, if it lists one. */
+  async listedIn(context: GroupContext): Promise<ReadonlyMap<number, SenderKey> | undefined> {
+    const scheme = SCHEME_OF_SUITE.get(context.cipherSuite) ?? 0
+    const own = (await this.keys()).get(scheme)
+    return own && (await this.indexIn(context)) !== undefined ? new Map([[scheme, own]]) : undefined
+  }
+
+  /** Which of the group's external senders is this server; undefined if it is none. */
+  async indexIn(context: GroupContext): Promise<number | undefined> {
+    const data = extensionData(context.extensions, EXTENSION_TYPES.externalSenders)
+    const senders = data && decodeExternalSenders(data)
+    const own = (await this.keys()).get(SCHEME_OF_SUITE.get(context.cipherSuite) ?? 0)
+    if (senders?.kind !== 'decoded' || !own) return undefined
+    const index = senders.value.findIndex(({ signatureKey }) => sameBytes(signatureKey, own.publicKey))
+    return index < 0 ? undefined : index
+  }
+
+  /** A Remove of this leaf for the context's epoch, as an MLSMessage; undefined if the group does not list this server. */
+  async proposeRemove(context: GroupContext, leafIndex: number): Promise<Uint8Array | undefined> {
+    const senderIndex = await this.indexIn(context)
+    const own = (await this.keys()).get(SCHEME_OF_SUITE.get(context.cipherSuite) ?? 0)
+    if (senderIndex === undefined || !own) return undefined
+    return encodeExternalRemoveProposal({ groupId: context.groupId, epoch: context.epoch, senderIndex, removedLeaf: leafIndex }, own.privateKey)
+  }
+
+  private async load(): Promise<ReadonlyMap<number, SenderKey>> {
+    const schemes = Object.values(SIGNATURE_SCHEMES)
+    const found = new Set((await readSenderKeys(this.pool)).map(({ scheme }) => scheme))
+    for (const scheme of schemes) if (!found.has(scheme)) await this.make(scheme)
+    const stored = await readSenderKeys(this.pool)
+    return new Map(stored.map((key) => [key.scheme, {
+      publicKey: key.publicKey,
+      privateKey: createPrivateKey({ key: Buffer.from(this.secrets.open(PURPOSE, key.sealedPrivate)), format: 'der', type: 'pkcs8' }),
+    }]))
+  }
+
+  private async make(scheme: number): Promise<void> {
+    const privateKey = generateKey(scheme)
+    const sealedPrivate = this.secrets.seal(PURPOSE, privateKey.export({ format: 'der', type: 'pkcs8' }))
+    await insertSenderKey(this.pool, { scheme, publicKey: signaturePublicKey(privateKey), sealedPrivate })
+  }
+}
+
+function generateKey(scheme: number): KeyObject {
+  switch (scheme) {
+    case SIGNATURE_SCHEMES.ed25519:
+      return generateKeyPairSync('ed25519').privateKey
+    case SIGNATURE_SCHEMES.ed448:
+      return generateKeyPairSync('ed448').privateKey
+    case SIGNATURE_SCHEMES.ecdsaP256Sha256:
+      return generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey
+    case SIGNATURE_SCHEMES.ecdsaP384Sha384:
+      return generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).privateKey
+    default:
+      return generateKeyPairSync('ec', { namedCurve: 'secp521r1' }).privateKey
+  }
+}

@@ -1,0 +1,53 @@
+import { Module } from '@nestjs/common'
+import { AppendModule } from '../delivery/append/append.module.js'
+import { PlatformModule } from '../platform/platform.module.js'
+import { CommitAftermath } from './commit/commit-aftermath.js'
+import { CommitAttempts } from './commit/commit-attempts.js'
+import { CommitsController } from './commit/commits.controller.js'
+import { CommitsService } from './commit/commits.service.js'
+import { HiddenCommitJudge } from './commit/hidden-commit.judge.js'
+import { OpenCommitJudge } from './commit/open-commit.judge.js'
+import { CreateController } from './create/create.controller.js'
+import { CreateService } from './create/create.service.js'
+import { Founding } from './create/founding.js'
+import { DeleteController } from './delete/delete.controller.js'
+import { DeleteService } from './delete/delete.service.js'
+import { ExternalSendersController } from './external-sender/external-senders.controller.js'
+import { ExternalSenders } from './external-sender/external-senders.js'
+import { InfoController } from './info/info.controller.js'
+import { InfoService } from './info/info.service.js'
+import { MessagesController } from './message/messages.controller.js'
+import { MessagesService } from './message/messages.service.js'
+import { PolicyController } from './policy/policy.controller.js'
+import { PolicyService } from './policy/policy.service.js'
+import { ProposalJudge } from './proposal/proposal.judge.js'
+import { ProposalsController } from './proposal/proposals.controller.js'
+import { ProposalsService } from './proposal/proposals.service.js'
+import { LeaveController } from './removal/leave.controller.js'
+import { RemovalStates } from './removal/removal-states.js'
+import { Removals } from './removal/removals.service.js'
+import { Revocations } from './removal/revocations.js'
+import { ResetController } from './reset/reset.controller.js'
+import { ResetService } from './reset/reset.service.js'
+import { RoomsController } from './rooms/rooms.controller.js'
+import { RoomsService } from './rooms/rooms.service.js'
+import { PublicStates } from './state/public-states.js'
+import { Reinitialized } from './state/reinitialized.js'
+import { Snapshots } from './state/snapshots.job.js'
+
+/** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
+@Module({
+  imports: [PlatformModule, AppendModule],
+  controllers: [
+    CreateController, CommitsController, ProposalsController, MessagesController, InfoController, PolicyController,
+    LeaveController, ResetController, DeleteController, RoomsController, ExternalSendersController,
+  ],
+  providers: [
+    CreateService, Founding, Reinitialized,
+    CommitsService, CommitAttempts, OpenCommitJudge, HiddenCommitJudge, CommitAftermath,
+    ProposalsService, ProposalJudge, MessagesService, InfoService, PolicyService,
+    ExternalSenders, Removals, RemovalStates, Revocations,
+    ResetService, DeleteService, RoomsService, PublicStates, Snapshots,
+  ],
+})
+export class GroupsModule {}

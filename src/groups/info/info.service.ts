@@ -1,0 +1,48 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { NotFound } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { treeBytes } from '../../protocol/public-group/state.js'
+import { openGroup, type Access } from '../access/access.js'
+import { authorizeExternalJoin } from '../commit/authorize.js'
+import { EpochAhead } from '../groups.problems.js'
+import { findGroupInfo, findTree } from '../repository/states.repository.js'
+import { PublicStates } from '../state/public-states.js'
+import { firstReadableEpoch } from './info.repository.js'
+
+/** What joiners need besides a Welcome: the GroupInfo for an external join, and the tree of their first epoch. */
+@Injectable()
+export class InfoService {
+  constructor(@Inject(POOL) private readonly pool: Pool, private readonly states: PublicStates) {}
+
+  async groupInfo(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
+    const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
+    const stored = await findGroupInfo(this.pool, group.gid, epoch)
+    if (!stored) throw new NotFound('No GroupInfo is kept for this epoch.')
+    return { epoch, group_info: stored }
+  }
+
+  async tree(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
+    const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
+    if (group.mode === 'public') {
+      const { state } = await this.states.at({ ...group, epoch })
+      return { epoch, ratchet_tree: treeBytes(state) }
+    }
+    const stored = await findTree(this.pool, group.gid, epoch)
+    if (!stored) throw new NotFound('No tree is kept for this epoch.')
+    return { epoch, ratchet_tree: stored }
+  }
+
+  /** Members read from the epoch they joined at; whoever may join from outside reads the current one. */
+  private async readable(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined): Promise<Access & { epoch: bigint }> {
+    const access = await openGroup(this.pool, groupId, caller)
+    const epoch = wanted ?? access.group.epoch
+    if (epoch > access.group.epoch) throw new EpochAhead(access.group.epoch)
+    const first = await firstReadableEpoch(this.pool, access.group.gid, caller.deviceId)
+    if (first !== undefined && epoch >= first) return { ...access, epoch }
+    if (first === undefined) authorizeExternalJoin(access.standing, joinCode)
+    if (epoch !== access.group.epoch) throw new NotFound('This epoch is not for this device.')
+    return { ...access, epoch }
+  }
+}

@@ -1,0 +1,82 @@
+import type { Config } from '../../platform/config/config.js'
+import { TooLarge, Undecodable } from '../../platform/http/problem.js'
+import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
+import type { PrivateMessage } from '../../protocol/mls/structures/private-message.js'
+import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
+import { decodeRatchetTree, type TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
+import type { Welcome } from '../../protocol/mls/structures/welcome.js'
+import type { SubmitCommit } from '../commit/commit.dto.js'
+import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
+
+export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
+
+export interface EncodedWelcome {
+  bytes: Uint8Array
+  value: Welcome
+}
+export interface EncodedGroupInfo {
+  bytes: Uint8Array
+  value: GroupInfo
+}
+export interface EncodedTree {
+  bytes: Uint8Array
+  nodes: TreeNodes
+}
+
+/** A Commit and what came with it, decoded; nothing in it is believed yet. */
+export interface Bundle {
+  commit: { kind: 'public'; message: PublicMessage } | { kind: 'private'; message: PrivateMessage }
+  bytes: Uint8Array
+  hash: Uint8Array
+  epoch: bigint
+  welcomes: readonly EncodedWelcome[]
+  groupInfo: EncodedGroupInfo | undefined
+  tree: EncodedTree | undefined
+  removed: readonly string[]
+  reinit: boolean
+  joinCode: string | undefined
+}
+
+/** Strict: whatever does not decode as a whole is 422, whatever is too large 413, before anything else is looked at. */
+export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Limits): Bundle {
+  const framed = decodeAs(body.commit, limits.MAX_COMMIT_BYTES, 'commit', 'public-message', 'private-message')
+  refuseOtherGroup(groupId, framed.body, 'commit')
+  return {
+    commit: commitOf(framed),
+    bytes: body.commit,
+    hash: sha256(body.commit),
+    epoch: framed.body.epoch,
+    welcomes: decodeWelcomes(body.welcomes ?? [], limits),
+    groupInfo: body.group_info && decodeGroupInfo(body.group_info, limits),
+    tree: body.ratchet_tree && decodeTree(body.ratchet_tree, limits),
+    removed: body.removed ?? [],
+    reinit: body.reinit ?? false,
+    joinCode: body.join_code,
+  }
+}
+
+function commitOf(framed: ReturnType<typeof decodeAs<'public-message' | 'private-message'>>): Bundle['commit'] {
+  if (framed.wireFormat === 'public-message') {
+    if (framed.body.content.kind !== 'commit') throw new Undecodable('The commit is a Proposal.')
+    return { kind: 'public', message: framed.body }
+  }
+  if (framed.body.contentType !== 'commit') throw new Undecodable(`The commit has the content type ${framed.body.contentType}.`)
+  return { kind: 'private', message: framed.body }
+}
+
+function decodeWelcomes(welcomes: readonly Uint8Array[], limits: Limits): EncodedWelcome[] {
+  const total = welcomes.reduce((sum, { length }) => sum + length, 0)
+  if (total > limits.MAX_COMMIT_BYTES) throw new TooLarge('The welcomes are too large together.', limits.MAX_COMMIT_BYTES)
+  return welcomes.map((bytes) => ({ bytes, value: decodeAs(bytes, limits.MAX_COMMIT_BYTES, 'welcome', 'welcome').body }))
+}
+
+export function decodeGroupInfo(bytes: Uint8Array, limits: Pick<Limits, 'MAX_GROUP_INFO_BYTES'>): EncodedGroupInfo {
+  return { bytes, value: decodeAs(bytes, limits.MAX_GROUP_INFO_BYTES, 'group_info', 'group-info').body }
+}
+
+export function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>): EncodedTree {
+  if (bytes.length > limits.MAX_TREE_BYTES) throw new TooLarge('The ratchet_tree is too large.', limits.MAX_TREE_BYTES)
+  const decoded = decodeRatchetTree(bytes)
+  if (decoded.kind === 'malformed') throw new Undecodable(`The ratchet_tree does not decode: ${decoded.reason}.`)
+  return { bytes, nodes: decoded.value }
+}

@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto'
+import { TooLarge, Undecodable } from '../../platform/http/problem.js'
+import { decodeMessage, type MlsMessage } from '../../protocol/mls/message.js'
+import { sameBytes } from '../../protocol/mls/same-bytes.js'
+
+type WireFormat = MlsMessage['wireFormat']
+type Of<F extends WireFormat> = Extract<MlsMessage, { wireFormat: F }>
+
+export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
+
+/** One MLSMessage of an expected wire format: 413 before it is looked at, 422 if it is anything else. */
+export function decodeAs<F extends WireFormat>(bytes: Uint8Array, maxBytes: number, what: string, ...formats: readonly F[]): Of<F> {
+  if (bytes.length > maxBytes) throw new TooLarge(`The ${what} is too large.`, maxBytes)
+  const decoded = decodeMessage(bytes)
+  if (decoded.kind === 'malformed') throw new Undecodable(`The ${what} is not an MLSMessage: ${decoded.reason}.`)
+  const message = decoded.value
+  if (!isOneOf(message, formats)) throw new Undecodable(`The ${what} is a ${message.wireFormat}; expected ${formats.join(' or ')}.`)
+  return message
+}
+
+/** The bytes may be a Buffer's view on a request; the log keeps exactly them. */
+export function refuseOtherGroup(groupId: Uint8Array, message: { groupId: Uint8Array }, what: string): void {
+  if (!sameBytes(groupId, message.groupId)) throw new Undecodable(`The ${what} is of another group.`)
+}
+
+function isOneOf<F extends WireFormat>(message: MlsMessage, formats: readonly F[]): message is Of<F> {
+  return (formats as readonly WireFormat[]).includes(message.wireFormat)
+}

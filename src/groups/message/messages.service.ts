@@ -1,0 +1,76 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import type { AppendOutcome } from '../../delivery/append/append.repository.js'
+import { Appender } from '../../delivery/append/appender.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Undecodable } from '../../platform/http/problem.js'
+import { Limits } from '../../platform/limits/limits.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeAs, refuseOtherGroup, sha256 } from '../input/mls-input.js'
+import type { Accepted } from '../groups.dto.js'
+import { EpochAhead, GroupDeleted, GroupFrozen, NotAMember, StaleEpoch, UnknownGroup } from '../groups.problems.js'
+import { findGroup } from '../repository/groups.repository.js'
+import { missedEntries } from '../state/missed-entries.js'
+
+/** More than a node's share of live groups, at a few megabytes. */
+const REMEMBERED_GROUPS = 50_000
+
+/**
+ * Application messages (RFC 9420 §6: PrivateMessages always). The server sees a group, an epoch and a size, checks that
+ * the device may post, and does not write down which one it was.
+ */
+@Injectable()
+export class MessagesService {
+  /** group_id to gid. Never stale: a deleted group keeps its row, and its id is never given to another. */
+  private readonly gids = new Map<string, bigint>()
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MESSAGES_PER_MINUTE'>,
+    private readonly limits: Limits,
+    private readonly appender: Appender,
+  ) {}
+
+  async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
+    const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
+    if (message.body.contentType !== 'application') throw new Undecodable('A handshake does not go with the application messages.')
+    refuseOtherGroup(groupId, message.body, 'message')
+    await this.limits.take({ name: 'messages', points: this.config.MESSAGES_PER_MINUTE, seconds: 60 }, caller.deviceId.toString())
+    const gid = await this.gid(groupId)
+    const { epoch } = message.body
+    const outcome = await this.appender.append({ gid, deviceId: caller.deviceId, epoch, hash: sha256(bytes), bytes })
+    if (!('chain' in outcome)) throw await this.refusal(caller, groupId, gid, epoch, outcome)
+    return outcome
+  }
+
+  private async gid(groupId: Uint8Array): Promise<bigint> {
+    const key = Buffer.from(groupId).toString('latin1')
+    const known = this.gids.get(key)
+    if (known !== undefined) return known
+    const group = await findGroup(this.pool, groupId)
+    if (!group) throw new UnknownGroup()
+    if (this.gids.size >= REMEMBERED_GROUPS) this.gids.clear()
+    this.gids.set(key, group.gid)
+    return group.gid
+  }
+
+  private async refusal(caller: Caller, groupId: Uint8Array, gid: bigint, epoch: bigint, outcome: AppendOutcome): Promise<Error> {
+    switch (outcome.kind) {
+      case 'not-a-member':
+        return new NotAMember()
+      case 'frozen': {
+        const group = await findGroup(this.pool, groupId)
+        return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)
+      }
+      case 'stale':
+        return new StaleEpoch(outcome.currentEpoch, outcome.incarnation, await missedEntries(this.pool, { gid, groupId, ...outcome }, caller.deviceId, epoch))
+      case 'ahead':
+        return new EpochAhead(outcome.currentEpoch)
+      case 'deleted':
+        return new GroupDeleted()
+      default:
+        return new UnknownGroup()
+    }
+  }
+}

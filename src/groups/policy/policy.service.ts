@@ -1,0 +1,102 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Conflict, InvalidRequest, NotFound } from '../../platform/http/problem.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { openAsAdmin, openAsMember } from '../access/access.js'
+import { hashOfCode } from './join-code.js'
+import type { GroupPolicy } from './policy.js'
+import type { ChangePolicy, InitialPolicy, Policy } from './policy.dto.js'
+import { addAdmin, addBan, everMember, findUser, readAdminsAndBans, removeAdmin, removeBan, replacePolicy } from './policy.repository.js'
+import { userOf } from './uris.js'
+
+@Injectable()
+export class PolicyService {
+  constructor(@Inject(POOL) private readonly pool: Pool, @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>) {}
+
+  async read(caller: Caller, groupId: Uint8Array): Promise<Policy> {
+    const { group, standing } = await openAsMember(this.pool, groupId, caller)
+    const { admins, banned } = await readAdminsAndBans(this.pool, group.gid)
+    return { ...shown(standing.policy), admins, ...(standing.admin ? { banned } : {}) }
+  }
+
+  async change(caller: Caller, groupId: Uint8Array, change: ChangePolicy): Promise<Policy> {
+    const { group, standing } = await openAsAdmin(this.pool, groupId, caller)
+    if (change.version !== undefined && BigInt(change.version) !== standing.policy.version) throw new Conflict('The policy has changed meanwhile.')
+    const next = changed(standing.policy, change)
+    if (!(await replacePolicy(this.pool, group.gid, next))) throw new Conflict('The policy has changed meanwhile.')
+    return this.read(caller, groupId)
+  }
+
+  /** Admins are users of the group; who is not in it could not use the right, and should not be learnt to exist here. */
+  async makeAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
+    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    const userId = await this.user(user)
+    if (!(await everMember(this.pool, group.gid, userId))) throw new NotFound('No such user in the group.')
+    await addAdmin(this.pool, group.gid, userId)
+  }
+
+  async dismissAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
+    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    const userId = await this.user(user)
+    const { admins } = await readAdminsAndBans(this.pool, group.gid)
+    if (!admins.includes(userOf(this.config.DOMAIN, user))) return
+    const removed = await transaction(this.pool, (sql) => removeAdmin(sql, group.gid, userId))
+    if (!removed) throw new Conflict('A group needs an admin.')
+  }
+
+  /** A ban keeps out; members who are in are removed by a Commit. */
+  async ban(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
+    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    await addBan(this.pool, group.gid, await this.user(user))
+  }
+
+  async unban(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
+    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    await removeBan(this.pool, group.gid, await this.user(user))
+  }
+
+  private async user(reference: string): Promise<bigint> {
+    const userId = await findUser(this.pool, userOf(this.config.DOMAIN, reference))
+    if (userId === undefined) throw new NotFound('No such user.')
+    return userId
+  }
+}
+
+/** The policy of a new group. */
+export function initialPolicy(body: InitialPolicy): GroupPolicy {
+  return {
+    externalJoin: body.external_join,
+    joinCodeHash: body.join_code === undefined ? null : hashOfCode(body.join_code),
+    addMembers: body.add_members,
+    removeMembers: body.remove_members,
+    reportsToReset: body.reports_to_reset,
+    version: 1n,
+  }
+}
+
+function changed(policy: GroupPolicy, change: ChangePolicy): GroupPolicy {
+  const externalJoin = change.external_join ?? policy.externalJoin
+  const code = change.join_code === undefined ? policy.joinCodeHash : hashOfCode(change.join_code)
+  if (externalJoin === 'code' && !code) throw new InvalidRequest('external_join code needs a join_code.')
+  if (externalJoin !== 'code' && change.join_code !== undefined) throw new InvalidRequest('A join_code goes with external_join code only.')
+  return {
+    externalJoin,
+    joinCodeHash: externalJoin === 'code' ? code : null,
+    addMembers: change.add_members ?? policy.addMembers,
+    removeMembers: change.remove_members ?? policy.removeMembers,
+    reportsToReset: change.reports_to_reset ?? policy.reportsToReset,
+    version: policy.version,
+  }
+}
+
+function shown(policy: GroupPolicy): Omit<Policy, 'admins'> {
+  return {
+    external_join: policy.externalJoin,
+    add_members: policy.addMembers,
+    remove_members: policy.removeMembers,
+    reports_to_reset: policy.reportsToReset,
+    version: policy.version,
+  }
+}

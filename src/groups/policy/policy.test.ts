@@ -1,0 +1,78 @@
+import { describe, expect, it } from '@jest/globals'
+import { judgeExternalJoin, judgeReset, judgeRosterChange, removalReason, type GroupPolicy, type Joiner, type RosterChange } from './policy.js'
+
+const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
+  externalJoin: 'same-user', joinCodeHash: null, addMembers: 'members', removeMembers: 'members', reportsToReset: 3, version: 1n, ...change,
+})
+
+describe('who may join by an external Commit', () => {
+  const stranger: Joiner = { banned: false, present: false, lastEnded: null, codeMatches: false }
+  const cases: [GroupPolicy['externalJoin'], string, Partial<Joiner>, 'allowed' | 'refused'][] = [
+    ['same-user', 'a stranger', {}, 'refused'],
+    ['same-user', 'another device of a member', { present: true }, 'allowed'],
+    ['same-user', 'a device of a member, one of whose devices was removed', { present: true, lastEnded: 'removed' }, 'allowed'],
+    ['same-user', 'who left', { lastEnded: 'left' }, 'refused'],
+    ['same-user', 'a stranger with a code', { codeMatches: true }, 'refused'],
+    ['code', 'a stranger', {}, 'refused'],
+    ['code', 'a stranger with the code', { codeMatches: true }, 'allowed'],
+    ['code', 'another device of a member, without the code', { present: true }, 'allowed'],
+    ['code', 'a removed user with the code', { codeMatches: true, lastEnded: 'removed' }, 'refused'],
+    ['code', 'who left, with the code', { codeMatches: true, lastEnded: 'left' }, 'allowed'],
+    ['code', 'a banned user with the code', { codeMatches: true, banned: true }, 'refused'],
+    ['open', 'a stranger', {}, 'allowed'],
+    ['open', 'a removed user', { lastEnded: 'removed' }, 'refused'],
+    ['open', 'who left', { lastEnded: 'left' }, 'allowed'],
+    ['open', 'whose device was revoked', { lastEnded: 'revoked' }, 'allowed'],
+    ['open', 'a banned user', { banned: true }, 'refused'],
+    ['open', 'a banned user who still has a device in it', { banned: true, present: true }, 'refused'],
+    ['none', 'a stranger', {}, 'refused'],
+    ['none', 'another device of a member', { present: true }, 'refused'],
+  ]
+  it.each(cases)('%s: %s', (externalJoin, _who, joiner, verdict) => {
+    expect(judgeExternalJoin(policy({ externalJoin }), { ...stranger, ...joiner }).kind).toBe(verdict)
+  })
+})
+
+describe('what a member may commit', () => {
+  const nothing: RosterChange = { committer: { userId: 1n, admin: false }, added: [], removed: [], reinit: false }
+  const addsOther = { added: [{ userId: 2n, banned: false }] }
+  const throwsOut = { removed: [{ userId: 2n, reason: 'removed' as const }] }
+  const admin = { committer: { userId: 1n, admin: true } }
+  const admins = { addMembers: 'admins', removeMembers: 'admins' } as const
+  const cases: [string, Partial<GroupPolicy>, Partial<RosterChange>, 'allowed' | 'refused'][] = [
+    ['an update by anyone', admins, {}, 'allowed'],
+    ['an add where members may', {}, addsOther, 'allowed'],
+    ['an add where admins may', admins, addsOther, 'refused'],
+    ['an add by an admin', admins, { ...admin, ...addsOther }, 'allowed'],
+    ['one\'s own second device where admins add', admins, { added: [{ userId: 1n, banned: false }] }, 'allowed'],
+    ['a banned user, even by an admin', {}, { ...admin, added: [{ userId: 2n, banned: true }] }, 'refused'],
+    ['a removal where members may', {}, throwsOut, 'allowed'],
+    ['a removal where admins may', admins, throwsOut, 'refused'],
+    ['a removal by an admin', admins, { ...admin, ...throwsOut }, 'allowed'],
+    ['letting a leaver go where admins remove', admins, { removed: [{ userId: 2n, reason: 'left' }] }, 'allowed'],
+    ['taking out a revoked device where admins remove', admins, { removed: [{ userId: 2n, reason: 'revoked' }] }, 'allowed'],
+    ['a ReInit by a member', {}, { reinit: true }, 'refused'],
+    ['a ReInit by an admin', {}, { ...admin, reinit: true }, 'allowed'],
+  ]
+  it.each(cases)('%s', (_what, change, roster, verdict) => {
+    expect(judgeRosterChange(policy(change), { ...nothing, ...roster }).kind).toBe(verdict)
+  })
+})
+
+describe('why a device is out', () => {
+  const cases: [string, Parameters<typeof removalReason>[1], string][] = [
+    ['by somebody else', { committerUserId: 2n, proposerUserId: undefined, pending: undefined }, 'removed'],
+    ['proposed by a third one', { committerUserId: 2n, proposerUserId: 3n, pending: undefined }, 'removed'],
+    ['by its own user', { committerUserId: 1n, proposerUserId: undefined, pending: undefined }, 'left'],
+    ['proposed by its own user', { committerUserId: 2n, proposerUserId: 1n, pending: undefined }, 'left'],
+    ['after it asked to leave', { committerUserId: 2n, proposerUserId: undefined, pending: 'leave' }, 'left'],
+    ['after it was revoked', { committerUserId: 1n, proposerUserId: undefined, pending: 'revoke' }, 'revoked'],
+  ]
+  it.each(cases)('%s', (_how, by, reason) => expect(removalReason(1n, by)).toBe(reason))
+})
+
+describe('who may reset', () => {
+  it.each([[true, 0, 'allowed'], [false, 2, 'refused'], [false, 3, 'allowed']] as const)('admin %s, %i reports: %s', (admin, reports, verdict) => {
+    expect(judgeReset(policy(), admin, reports).kind).toBe(verdict)
+  })
+})

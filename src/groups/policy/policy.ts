@@ -1,0 +1,85 @@
+export const EXTERNAL_JOIN = ['same-user', 'code', 'open', 'none'] as const
+export const WHO = ['members', 'admins'] as const
+
+/** Who may change a group, as its admins set it (architecture §4). */
+export interface GroupPolicy {
+  externalJoin: (typeof EXTERNAL_JOIN)[number]
+  /** SHA-256 of the join code, when `externalJoin` is `code`. */
+  joinCodeHash: Uint8Array | null
+  addMembers: (typeof WHO)[number]
+  removeMembers: (typeof WHO)[number]
+  /** So many distinct users' reports of one Commit allow a reset without an admin. */
+  reportsToReset: number
+  /** Compare-and-set: a Commit judged under an older version is judged again. */
+  version: bigint
+}
+
+export type Verdict = { kind: 'allowed' } | { kind: 'refused'; why: string }
+
+const ALLOWED: Verdict = { kind: 'allowed' }
+const refused = (why: string): Verdict => ({ kind: 'refused', why })
+
+/** Why a device's interval ended; `resync` replaced its own leaf. */
+export type Ended = 'removed' | 'left' | 'revoked' | 'resync'
+
+/** What the group remembers of the user whose device wants in without an invitation. */
+export interface Joiner {
+  banned: boolean
+  /** One of the user's devices is a member now. */
+  present: boolean
+  /** How the user's last device got out, if none is in. */
+  lastEnded: Ended | null
+  /** Whether the code that came along is the group's. */
+  codeMatches: boolean
+}
+
+/**
+ * External Commits (RFC 9420 §12.4.3.2) need no member's consent, so the policy is all that stands before them.
+ * Whoever has a device in the group may bring another one or resync; whoever was thrown out may not come back this way.
+ */
+export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict {
+  if (joiner.banned) return refused('This user is banned from the group.')
+  if (policy.externalJoin === 'none') return refused('The group takes no external joins.')
+  if (joiner.present) return ALLOWED
+  if (joiner.lastEnded === 'removed') return refused('Who was removed comes back by an invitation only.')
+  if (policy.externalJoin === 'open') return ALLOWED
+  if (policy.externalJoin === 'same-user') return refused('Only users who have a device in the group may join by themselves.')
+  return joiner.codeMatches ? ALLOWED : refused('The join code is missing or wrong.')
+}
+
+export interface RosterChange {
+  committer: { userId: bigint; admin: boolean }
+  added: readonly { userId: bigint; banned: boolean }[]
+  removed: readonly { userId: bigint; reason: Ended }[]
+  /** ReInit (RFC 9420 §12.1.5) ends the group for all, as a reset does. */
+  reinit: boolean
+}
+
+/** A member's Commit. One's own devices are one's own affair; nobody needs a right to let those go who asked to or must. */
+export function judgeRosterChange(policy: GroupPolicy, change: RosterChange): Verdict {
+  const { committer } = change
+  if (change.added.some((device) => device.banned)) return refused('A banned user cannot be added.')
+  if (committer.admin) return ALLOWED
+  if (change.reinit) return refused('Only admins may reinitialize the group.')
+  const addsOthers = change.added.some((device) => device.userId !== committer.userId)
+  if (policy.addMembers === 'admins' && addsOthers) return refused('Only admins may add members.')
+  const throwsOut = change.removed.some((device) => device.reason === 'removed')
+  if (policy.removeMembers === 'admins' && throwsOut) return refused('Only admins may remove members.')
+  return ALLOWED
+}
+
+/** Why a device is out after a Commit: by its own user's will, on the server's word, or by somebody else's decision. */
+export function removalReason(
+  userId: bigint,
+  by: { committerUserId: bigint; proposerUserId: bigint | undefined; pending: 'leave' | 'revoke' | undefined },
+): Ended {
+  if (by.pending === 'revoke') return 'revoked'
+  if (by.pending === 'leave') return 'left'
+  return userId === by.committerUserId || userId === by.proposerUserId ? 'left' : 'removed'
+}
+
+/** Reset freezes a group for good: an admin may, or enough users who could not process the same Commit. */
+export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: number): Verdict {
+  if (admin || mostReports >= policy.reportsToReset) return ALLOWED
+  return refused(`A reset needs an admin, or reports of one Commit by ${policy.reportsToReset} users.`)
+}

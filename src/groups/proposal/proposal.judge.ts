@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { Conflict, Forbidden, Undecodable } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import type { MlsMessage } from '../../protocol/mls/message.js'
+import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
+import { validateProposal } from '../../protocol/public-group/proposal.js'
+import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import type { Access } from '../access/access.js'
+import { authorizeExternalJoin } from '../commit/authorize.js'
+import { InvalidCommit, NotAMember } from '../groups.problems.js'
+import { memberOf } from '../roster/member-of.js'
+import { refuseForeignLeaf } from '../roster/roster.js'
+import { PublicStates } from '../state/public-states.js'
+import { findStoredEpoch } from '../state/stored-epoch.js'
+
+/** Far more than a Commit needs, far less than a snapshot can hold. */
+const MAX_PENDING_PROPOSALS = 1_024
+
+export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message' | 'private-message' }>
+
+@Injectable()
+export class ProposalJudge {
+  constructor(@Inject(POOL) private readonly pool: Pool, private readonly states: PublicStates) {}
+
+  /** Who may propose what, as far as the framing shows. @returns whether SQL has to find a member */
+  authorize({ group, standing }: Access, message: ProposalMessage): { mustBeMember: boolean } {
+    const kind = senderKind(message)
+    if (kind === 'external') throw new Forbidden('The proposals of an external sender are made by the server itself.')
+    if (kind === 'new-member-proposal') {
+      authorizeExternalJoin(standing, undefined)
+      return { mustBeMember: false }
+    }
+    if (!standing.member) throw new NotAMember()
+    const hidden = message.wireFormat === 'private-message'
+    // A SelfRemove is public in both modes: whoever joins from outside must be able to commit it.
+    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode', '6')
+    return { mustBeMember: true }
+  }
+
+  /** A private group without external joins shows nothing to judge by; there the members do. */
+  async judge({ group }: Access, caller: Caller, message: ProposalMessage): Promise<void> {
+    if (message.wireFormat === 'private-message') return
+    const state = group.mode === 'public' ? (await this.states.at(group)).state : await findStoredEpoch(this.pool, group)
+    if (!state) return
+    if (state.pending.size >= MAX_PENDING_PROPOSALS) throw new Conflict('Too many proposals wait for a Commit.')
+    await refuseForeignLeaf(this.pool, caller, proposerOf(state, message.body))
+    const verdict = await validateProposal(state, message.body)
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+  }
+}
+
+function senderKind(message: ProposalMessage): PublicMessage['sender']['kind'] {
+  if (message.wireFormat === 'public-message') {
+    if (message.body.content.kind !== 'proposal') throw new Undecodable('The proposal is a Commit.')
+    return message.body.sender.kind
+  }
+  if (message.body.contentType !== 'proposal') throw new Undecodable(`The proposal has the content type ${message.body.contentType}.`)
+  return 'member'
+}
+
+function isSelfRemove(message: ProposalMessage): boolean {
+  const content = message.wireFormat === 'public-message' ? message.body.content : undefined
+  return content?.kind === 'proposal' && content.proposal.kind === 'self-remove'
+}
+
+/** Whose leaf signs: the sender's, or the one that wants to be added (RFC 9420 §12.1.8). */
+function proposerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
+  if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
+  return content.kind === 'proposal' && content.proposal.kind === 'add' ? memberAt(-1, content.proposal.keyPackage.leafNode) : undefined
+}

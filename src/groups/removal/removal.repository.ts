@@ -1,0 +1,78 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** A device on its way out of a group. */
+export interface PendingRemoval {
+  deviceId: bigint
+  client: string
+  /** Known where the server can sign a proposal; then every new epoch needs one. */
+  leafIndex: number | null
+  reason: 'leave' | 'revoke'
+  /** The epoch for which a Remove stands in the log. */
+  proposedEpoch: bigint | null
+}
+
+export async function pendingRemovals(sql: Sql, gid: bigint): Promise<PendingRemoval[]> {
+  const { rows } = await sql.query<PendingRemoval>({
+    name: 'pending_removals',
+    text: `SELECT r.device_id AS "deviceId", d.client_uri AS client, r.leaf_index AS "leafIndex", r.reason, r.proposed_epoch AS "proposedEpoch"
+             FROM pending_removal r JOIN device d ON d.id = r.device_id WHERE r.gid = $1 ORDER BY r.device_id`,
+    values: [gid],
+  })
+  return rows
+}
+
+export async function leavingClients(sql: Sql, gid: bigint): Promise<string[]> {
+  return (await pendingRemovals(sql, gid)).map(({ client }) => client)
+}
+
+/** Where the server cannot propose: members learn it from the group, and a Commit that removes the device clears it. */
+export async function noteRemoval(sql: Sql, gid: bigint, deviceId: bigint, reason: 'leave' | 'revoke'): Promise<void> {
+  await sql.query({
+    text: `INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason)
+           SELECT $1, $2, NULL, $3 WHERE EXISTS (SELECT FROM member m WHERE m.gid = $1 AND m.device_id = $2 AND m.until_seq IS NULL)
+           ON CONFLICT (gid, device_id) DO UPDATE SET reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END`,
+    values: [gid, deviceId, reason],
+  })
+}
+
+/** The server cannot sign for these leaves any more (the group dropped its key, or hides its tree): no Commit need wait for it. */
+export async function forgetLeaves(sql: Sql, gid: bigint, deviceIds: readonly bigint[]): Promise<void> {
+  if (deviceIds.length === 0) return
+  await sql.query({
+    text: 'UPDATE pending_removal SET leaf_index = NULL, proposed_epoch = NULL WHERE gid = $1 AND device_id = ANY ($2)',
+    values: [gid, deviceIds],
+  })
+}
+
+/** The groups in which a device is a member, for its revocation. */
+export async function openGroupsOf(sql: Sql, deviceId: bigint): Promise<bigint[]> {
+  const { rows } = await sql.query<{ gid: bigint }>({
+    text: `SELECT m.gid FROM member m JOIN groups g USING (gid)
+            WHERE m.device_id = $1 AND m.until_seq IS NULL AND g.deleted_at IS NULL AND g.frozen IS NULL ORDER BY m.gid`,
+    values: [deviceId],
+  })
+  return rows.map(({ gid }) => gid)
+}
+
+/**
+ * Revoked devices that are still members of a group which does not know it, and removals whose proposal is of an epoch
+ * gone by: whatever a lost hint, a crash or a race left behind.
+ */
+export async function unproposedRemovals(sql: Sql, limit: number): Promise<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }[]> {
+  const { rows } = await sql.query<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }>({
+    text: `
+      SELECT m.gid, m.device_id AS "deviceId", 'revoke' AS reason
+        FROM device d JOIN account a ON a.id = d.account_id
+        JOIN member m ON m.device_id = d.id AND m.until_seq IS NULL
+        JOIN groups g ON g.gid = m.gid AND g.deleted_at IS NULL AND g.frozen IS NULL
+       WHERE (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+         AND NOT EXISTS (SELECT FROM pending_removal r WHERE r.gid = m.gid AND r.device_id = m.device_id AND r.reason = 'revoke')
+      UNION ALL
+      SELECT r.gid, r.device_id, r.reason
+        FROM pending_removal r JOIN groups g ON g.gid = r.gid AND g.deleted_at IS NULL AND g.frozen IS NULL
+       WHERE r.leaf_index IS NOT NULL AND r.proposed_epoch IS DISTINCT FROM g.epoch
+       LIMIT $1`,
+    values: [limit],
+  })
+  return rows
+}

@@ -1,0 +1,79 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { clientsOf } from '../../authentication/directory/directory.repository.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { members, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { ExternalSenders } from '../external-sender/external-senders.js'
+import { removalProposed } from '../groups.events.js'
+import { sha256 } from '../input/mls-input.js'
+import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
+import { submitProposal, type Submission } from '../repository/submissions.repository.js'
+import { RemovalStates } from './removal-states.js'
+import { noteRemoval, pendingRemovals } from './removal.repository.js'
+
+export type Reason = 'leave' | 'revoke'
+
+/** A proposal races with Commits; each round is for the epoch that was current when it began. */
+const ROUNDS = 5
+
+/**
+ * Devices on their way out (§4). Where the group lists this server as an external sender and shows its tree, a Remove is
+ * proposed in its log; elsewhere the members learn from the group itself who wants to go.
+ */
+@Injectable()
+export class Removals {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly states: RemovalStates,
+    private readonly senders: ExternalSenders,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
+
+  /** @returns whether a Remove stands in the log. Doing it twice does nothing more. */
+  async propose(gid: bigint, deviceId: bigint, reason: Reason): Promise<boolean> {
+    for (let round = 0; round < ROUNDS; round++) {
+      const group = await findGroupByGid(this.pool, gid)
+      if (!group || group.deleted || group.frozen) return false
+      const outcome = await this.proposeFor(group, deviceId, reason)
+      if (outcome === 'unsigned') return this.note(gid, deviceId, reason)
+      if (outcome === 'standing') return true
+      if (outcome.kind === 'accepted') return this.proposed(group, reason, outcome.seq)
+      if (outcome.kind !== 'stale' && outcome.kind !== 'ahead') return outcome.kind === 'duplicate'
+    }
+    return this.note(gid, deviceId, reason)
+  }
+
+  private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<Submission | 'unsigned' | 'standing'> {
+    const known = (await pendingRemovals(this.pool, group.gid)).find((pending) => pending.deviceId === deviceId)
+    const again = known !== undefined && (known.reason === reason || known.reason === 'revoke')
+    if (again && known.proposedEpoch === group.epoch) return 'standing'
+    const state = await this.states.of(group)
+    const leafIndex = state && (await this.leafOf(state, deviceId))
+    const bytes = state === undefined || leafIndex === undefined ? undefined : await this.senders.proposeRemove(state.groupContext, leafIndex)
+    if (!bytes || leafIndex === undefined) return 'unsigned'
+    return submitProposal(this.pool, {
+      gid: group.gid, incarnation: group.incarnation, deviceId: null, mustBeMember: false, epoch: group.epoch,
+      hash: sha256(bytes), bytes, pending: { deviceId, leafIndex, reason },
+    })
+  }
+
+  private async leafOf(state: PublicGroupState, deviceId: bigint): Promise<number | undefined> {
+    const client = (await clientsOf(this.pool, [deviceId])).get(deviceId)?.client
+    return members(state).find(({ identity }) => identity === client)?.leafIndex
+  }
+
+  private proposed(group: GroupRow, reason: Reason, seq: bigint): true {
+    this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: seq }])
+    removalProposed(this.events, reason, true)
+    return true
+  }
+
+  private async note(gid: bigint, deviceId: bigint, reason: Reason): Promise<false> {
+    await noteRemoval(this.pool, gid, deviceId, reason)
+    removalProposed(this.events, reason, false)
+    return false
+  }
+}

@@ -1,0 +1,41 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { NotFound } from '../../platform/http/problem.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { openAsMember, refuseFrozen } from '../access/access.js'
+import { commitReported, groupReset } from '../groups.events.js'
+import { GroupDeleted, PolicyRefusal } from '../groups.problems.js'
+import { judgeReset } from '../policy/policy.js'
+import { freezeGroup } from '../repository/groups.repository.js'
+import { addReport, mostReports, readsCommit } from './reports.repository.js'
+import type { ReportCommit, ReportCounted } from './reset.dto.js'
+
+/** The way out of a group that a Commit has broken for its members, which no server can see for itself (§6). */
+@Injectable()
+export class ResetService {
+  constructor(@Inject(POOL) private readonly pool: Pool, private readonly hints: Hints, private readonly events: Events) {}
+
+  async report(caller: Caller, groupId: Uint8Array, body: ReportCommit): Promise<ReportCounted> {
+    const { group, standing } = await openAsMember(this.pool, groupId, caller)
+    if (!(await readsCommit(this.pool, group.gid, caller.deviceId, body.seq))) throw new NotFound('No Commit for this device has that seq.')
+    const reports = await addReport(this.pool, group.gid, body.seq, caller.userId, body.reason)
+    commitReported(this.events)
+    return { reports, needed: standing.policy.reportsToReset }
+  }
+
+  /** Freezes the group; its successor is whatever a member creates first with `successor_of`. */
+  async reset(caller: Caller, groupId: Uint8Array): Promise<void> {
+    const { group, standing } = await openAsMember(this.pool, groupId, caller)
+    refuseFrozen(group)
+    const reports = standing.admin ? 0 : await mostReports(this.pool, group.gid)
+    const verdict = judgeReset(standing.policy, standing.admin, reports)
+    if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
+    const outcome = await freezeGroup(this.pool, group.gid, 'reset')
+    if (outcome === 'deleted' || outcome === 'unknown') throw new GroupDeleted()
+    groupReset(this.events, standing.admin)
+    this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: group.headSeq }])
+  }
+}

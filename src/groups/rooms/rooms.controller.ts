@@ -1,0 +1,30 @@
+import { Controller, Get, Param, Query } from '@nestjs/common'
+import { ApiTags } from '@nestjs/swagger'
+import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
+import { GroupId } from '../../platform/http/bytes.js'
+import { Returns } from '../../platform/http/returns.js'
+import { Group } from '../groups.dto.js'
+import { RoomReference } from './room-reference.js'
+import { ListGroups, MyGroups, Room } from './rooms.dto.js'
+import { RoomsService } from './rooms.service.js'
+
+@ApiTags('groups')
+@Controller('v1')
+export class RoomsController {
+  constructor(private readonly rooms: RoomsService) {}
+
+  @Get('groups') @Returns(MyGroups)
+  mine(@CurrentDevice() caller: Caller, @Query({ schema: ListGroups }) page: ListGroups) {
+    return this.rooms.mine(caller, page)
+  }
+
+  @Get('groups/:groupId') @Returns(Group)
+  group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.rooms.group(caller, groupId)
+  }
+
+  @Get('rooms/:room') @Returns(Room)
+  room(@CurrentDevice() caller: Caller, @Param('room', { schema: RoomReference }) room: string) {
+    return this.rooms.room(caller, room)
+  }
+}

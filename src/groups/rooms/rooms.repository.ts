@@ -1,0 +1,51 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** The group that is current in a room, if the device is or was in it or in one it succeeds. */
+export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint; groupId: Buffer } | undefined> {
+  const { rows } = await sql.query<{ gid: bigint; groupId: Buffer }>({
+    text: 'SELECT g.gid, g.group_id AS "groupId" FROM room r JOIN groups g ON g.gid = r.current_gid WHERE r.room_id = $1 AND g.deleted_at IS NULL',
+    values: [roomId],
+  })
+  return rows[0]
+}
+
+/** Whether any device of the user is or was a member of a group that the room has had. */
+export async function knowsRoom(sql: Sql, roomId: string, userId: bigint): Promise<boolean> {
+  const { rows } = await sql.query({
+    text: `SELECT FROM groups g JOIN member m ON m.gid = g.gid JOIN device d ON d.id = m.device_id
+            WHERE g.room_id = $1 AND d.account_id = $2 LIMIT 1`,
+    values: [roomId, userId],
+  })
+  return rows.length > 0
+}
+
+export interface MyGroupRow {
+  gid: bigint
+  groupId: Buffer
+  mode: 'public' | 'private'
+  cipherSuite: number
+  incarnation: number
+  epoch: bigint
+  headSeq: bigint
+  headChain: Buffer
+  postFloor: bigint
+  roomId: string
+  frozen: 'reinit' | 'reset' | null
+  successorGroupId: Buffer | null
+  fromSeq: bigint
+}
+
+/** The groups that a device is a member of, ordered by gid, after `afterGid`. */
+export async function groupsOf(sql: Sql, deviceId: bigint, afterGid: bigint, limit: number): Promise<MyGroupRow[]> {
+  const { rows } = await sql.query<MyGroupRow>({
+    name: 'groups_of',
+    text: `SELECT g.gid, g.group_id AS "groupId", g.mode, g.cipher_suite AS "cipherSuite", g.incarnation, g.epoch, g.head_seq AS "headSeq",
+                  g.head_chain AS "headChain", g.post_floor AS "postFloor", g.room_id AS "roomId", g.frozen,
+                  g.successor_group_id AS "successorGroupId", m.from_seq AS "fromSeq"
+             FROM member m JOIN groups g USING (gid)
+            WHERE m.device_id = $1 AND m.gid > $2 AND m.until_seq IS NULL AND g.deleted_at IS NULL
+            ORDER BY m.gid LIMIT $3`,
+    values: [deviceId, afterGid, limit],
+  })
+  return rows
+}

@@ -1,0 +1,65 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { z } from 'zod'
+import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { NotFound } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { openGroup } from '../access/access.js'
+import { NotAMember } from '../groups.problems.js'
+import type { Group } from '../groups.dto.js'
+import { leavingClients } from '../removal/removal.repository.js'
+import type { GroupRow } from '../repository/groups.repository.js'
+import { roomUri } from './room-reference.js'
+import type { ListGroups, MyGroups, Room } from './rooms.dto.js'
+import { findRoom, groupsOf, knowsRoom } from './rooms.repository.js'
+
+type Shown = Pick<GroupRow, 'groupId' | 'mode' | 'cipherSuite' | 'incarnation' | 'epoch' | 'headSeq' | 'headChain' | 'postFloor' | 'roomId' | 'frozen' | 'successorGroupId'>
+
+/** What a device can look up about its groups and rooms. */
+@Injectable()
+export class RoomsService {
+  constructor(@Inject(POOL) private readonly pool: Pool, @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>) {}
+
+  async mine(caller: Caller, page: ListGroups): Promise<z.infer<typeof MyGroups>> {
+    const rows = await groupsOf(this.pool, caller.deviceId, page.after ?? 0n, page.limit)
+    const last = rows.length === page.limit ? rows.at(-1) : undefined
+    return {
+      groups: rows.map((row) => ({ ...shown(row), member_since: row.fromSeq })),
+      ...(last ? { next: last.gid.toString() } : {}),
+    }
+  }
+
+  /** Also for former members: a frozen group says which one came after it. */
+  async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
+    const { group, standing } = await openGroup(this.pool, groupId, caller)
+    if (!standing.ever) throw new NotAMember()
+    if (!standing.member) return shown(group)
+    const leaving = await leavingClients(this.pool, group.gid)
+    return { ...shown(group), member_since: standing.member.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
+  }
+
+  /** Whoever was never in the room gets the same answer as for a room that does not exist. */
+  async room(caller: Caller, reference: string): Promise<z.infer<typeof Room>> {
+    const uri = roomUri(this.config.DOMAIN, reference)
+    const found = uri === undefined ? undefined : await findRoom(this.pool, uri)
+    if (!found || uri === undefined || !(await knowsRoom(this.pool, uri, caller.userId))) throw new NotFound('No such room.')
+    return { room: uri, group_id: found.groupId }
+  }
+}
+
+function shown(row: Shown): Group {
+  return {
+    group_id: row.groupId,
+    mode: row.mode,
+    cipher_suite: row.cipherSuite,
+    incarnation: row.incarnation,
+    epoch: row.epoch,
+    head_seq: row.headSeq,
+    head_chain: row.headChain,
+    post_floor: row.postFloor,
+    room: row.roomId,
+    ...(row.frozen ? { frozen: row.frozen } : {}),
+    ...(row.successorGroupId ? { successor: row.successorGroupId } : {}),
+  }
+}

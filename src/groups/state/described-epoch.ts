@@ -1,0 +1,38 @@
+import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/extension.js'
+import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
+import { decodeRatchetTree, type TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
+import { seed } from '../../protocol/public-group/seed.js'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
+import { InvalidCommit } from '../groups.problems.js'
+
+export interface ExpectedEpoch {
+  groupId: Uint8Array
+  /** Undefined for a new group, which chooses. */
+  cipherSuite?: number
+  epoch: bigint
+}
+
+/** The epoch that a GroupInfo and a tree describe, if they fit together and what is expected; 422 otherwise. */
+export async function describedEpoch(groupInfo: GroupInfo, nodes: TreeNodes, expected: ExpectedEpoch): Promise<PublicGroupState> {
+  const { groupContext } = groupInfo
+  if (!sameBytes(groupContext.groupId, expected.groupId)) throw new InvalidCommit('group-info-group-id', '12.4.3')
+  if (groupContext.epoch !== expected.epoch) throw new InvalidCommit('group-info-epoch', '12.4.3')
+  if (expected.cipherSuite !== undefined && groupContext.cipherSuite !== expected.cipherSuite) throw new InvalidCommit('group-info-cipher-suite', '12.4.3')
+  const seeded = await seed({ groupInfo, ratchetTree: nodes })
+  if (seeded.kind === 'refused') throw new InvalidCommit(seeded.rule, seeded.section)
+  return seeded.state
+}
+
+/** The tree inside a GroupInfo, where a client put it there. */
+export function treeInside(groupInfo: GroupInfo): { bytes: Uint8Array; nodes: TreeNodes } | undefined {
+  const bytes = extensionData(groupInfo.extensions, EXTENSION_TYPES.ratchetTree)
+  if (!bytes) return undefined
+  const decoded = decodeRatchetTree(bytes)
+  if (decoded.kind === 'malformed') throw new InvalidCommit('ratchet-tree-extension', '12.4.3.3')
+  return { bytes, nodes: decoded.value }
+}
+
+export function hasExternalPub(groupInfo: GroupInfo): boolean {
+  return extensionData(groupInfo.extensions, EXTENSION_TYPES.externalPub) !== undefined
+}

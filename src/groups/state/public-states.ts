@@ -1,0 +1,105 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeMessage } from '../../protocol/mls/message.js'
+import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
+import { validateCommit } from '../../protocol/public-group/commit.js'
+import { deserialize } from '../../protocol/public-group/snapshot.js'
+import { addProposal, type PublicGroupState } from '../../protocol/public-group/state.js'
+import type { GroupRow } from '../repository/groups.repository.js'
+import { readHandshakes, type HandshakeRow } from '../repository/log.repository.js'
+import { findSnapshot } from '../repository/states.repository.js'
+import { ByteLru } from './byte-lru.js'
+
+/** A group's public state and how much log it stands for. */
+export interface Tracked {
+  state: PublicGroupState
+  /** The last handshake that is in it. */
+  seq: bigint
+  /** The Commit that made its epoch, or 0. */
+  commitSeq: bigint
+  /** Bytes of the Commits since the snapshot it was built from, and of that snapshot. */
+  replayBytes: number
+  snapshotBytes: number
+}
+
+export type GroupAt = Pick<GroupRow, 'gid' | 'incarnation' | 'epoch'>
+
+/** What all states on this node may weigh. */
+const CACHE_BYTES = 128 * 1024 * 1024
+/** A leaf with its share of parents and hashes, as measured; states of neighbouring epochs share most of it. */
+const BYTES_PER_LEAF = 1_500
+const PAGE = 64
+
+/**
+ * The public state of public-mode groups: from memory, brought up to date from the log; else from the last snapshot
+ * and the handshakes since (§6). The log is the truth, so what is cached can be late, but never wrong.
+ */
+@Injectable()
+export class PublicStates {
+  private readonly cache = new ByteLru<string, Tracked>(CACHE_BYTES)
+
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  /** The state at the group's epoch, with the proposals made in it so far. */
+  async at(group: GroupAt): Promise<Tracked> {
+    const cached = this.cache.get(cacheKey(group))
+    const usable = cached && cached.state.groupContext.epoch <= group.epoch
+    const tracked = await this.replay(group, usable ? cached : await this.load(group))
+    if (!cached || usable) this.keep(group, tracked)
+    return tracked
+  }
+
+  /** After a Commit of this node: the state it made. */
+  remember(group: Pick<GroupRow, 'gid' | 'incarnation'>, before: Tracked, next: PublicGroupState, commit: { seq: bigint; bytes: number }): Tracked {
+    const tracked = { ...before, state: next, seq: commit.seq, commitSeq: commit.seq, replayBytes: before.replayBytes + commit.bytes }
+    this.keep(group, tracked)
+    return tracked
+  }
+
+  /** Somebody sees to a snapshot: the next one is due after as many bytes again. */
+  snapshotAsked(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
+    this.keep(group, { ...tracked, replayBytes: 0 })
+  }
+
+  private keep(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
+    this.cache.set(cacheKey(group), tracked, tracked.state.tree.leafCount * BYTES_PER_LEAF + 4_096)
+  }
+
+  private async load(group: GroupAt): Promise<Tracked> {
+    const snapshot = await findSnapshot(this.pool, group.gid, group.epoch)
+    const decoded = snapshot && deserialize(snapshot.bytes)
+    if (!snapshot || decoded?.kind !== 'decoded') throw new Error('A public group has no snapshot that this release can read')
+    const { seq, bytes } = snapshot
+    return { state: decoded.value, seq, commitSeq: seq, replayBytes: 0, snapshotBytes: bytes.length }
+  }
+
+  private async replay(group: GroupAt, from: Tracked): Promise<Tracked> {
+    let tracked = from
+    for (;;) {
+      const rows = await readHandshakes(this.pool, group.gid, tracked.seq, group.epoch, PAGE)
+      for (const row of rows) tracked = await step(tracked, row)
+      if (rows.length < PAGE) break
+    }
+    if (tracked.state.groupContext.epoch !== group.epoch) throw new Error('The log of a public group does not lead to its epoch')
+    return tracked
+  }
+}
+
+async function step(tracked: Tracked, row: HandshakeRow): Promise<Tracked> {
+  const message = publicMessageOf(row)
+  if (row.kind === 'p') return { ...tracked, state: addProposal(tracked.state, message), seq: row.seq }
+  const verdict = await validateCommit(tracked.state, message)
+  if (verdict.kind === 'refused') throw new Error(`An accepted Commit does not replay: ${verdict.rule}`)
+  return { ...tracked, state: verdict.next, seq: row.seq, commitSeq: row.seq, replayBytes: tracked.replayBytes + row.bytes.length }
+}
+
+export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage {
+  const decoded = decodeMessage(row.bytes)
+  if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') throw new Error('A handshake of a public group is not a PublicMessage')
+  return decoded.value.body
+}
+
+function cacheKey(group: Pick<GroupRow, 'gid' | 'incarnation'>): string {
+  return `${group.gid}:${group.incarnation}`
+}
