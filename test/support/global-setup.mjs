@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdtemp } from 'node:fs/promises'
+import { access, chmod, constants, mkdtemp, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+const NEEDED_BYTES = 2 * 1024 ** 3
 
 /**
  * Once per run: one PostgreSQL (TEST_DATABASE_URL, or an embedded one) and in it one template database with all migrations,
@@ -16,9 +18,16 @@ export default async function setUp() {
 }
 
 async function createRunFolder() {
-  const folder = await mkdtemp(join(tmpdir(), 'microchat-test-'))
+  const folder = await mkdtemp(join(await fastestFolder(), 'microchat-test-'))
   await chmod(folder, 0o755) // PostgreSQL runs as another user if we are root
   return folder
+}
+
+/** A clone of the template is 500 small files: 100 ms in memory, 500 ms on a disk. */
+async function fastestFolder() {
+  const memory = await statfs('/dev/shm').catch(() => undefined)
+  const writable = await access('/dev/shm', constants.W_OK).then(() => true, () => false)
+  return memory && writable && memory.bavail * memory.bsize > NEEDED_BYTES ? '/dev/shm' : tmpdir()
 }
 
 function startGuard(folder) {

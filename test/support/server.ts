@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { Type } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Pool } from 'pg'
 import type { DestinationStream } from 'pino'
@@ -29,6 +30,8 @@ export interface TestServerOptions {
   database?: TestDatabase
   /** Where log lines go; else nowhere. */
   log?: DestinationStream
+  /** Instead of the AppModule: usually one that imports it and adds controllers. */
+  root?: Type
 }
 
 /** The environment of a server under test: quick to stop, silent, on a free port. */
@@ -45,7 +48,7 @@ export async function startServer(overrides: Record<string, string> = {}, option
   const environment = testEnvironment(database.url, { ...(options.log ? { LOG_LEVEL: 'info' } : {}), ...overrides })
   const config = loadConfig(environment)
   const log = createLog(config, options.log)
-  const app = await createServer(config, log)
+  const app = await createServer(config, log, options.root)
   const url = await listen(app, config)
   const close = async () => {
     await drain(app, config, log)
