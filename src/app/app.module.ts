@@ -5,7 +5,7 @@ import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { ProblemFilter } from '../platform/http/problem.filter.js'
 import { ReturnsInterceptor } from '../platform/http/returns.interceptor.js'
-import { validationPipe } from '../platform/http/validation.js'
+import { ValidationPipe } from '../platform/http/validation.js'
 import { HealthController } from './operations/health.controller.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
@@ -13,7 +13,7 @@ import { HealthController } from './operations/health.controller.js'
   imports: [PlatformModule, AuthenticationModule, KeyPackagesModule],
   controllers: [HealthController],
   providers: [
-    { provide: APP_PIPE, useFactory: validationPipe },
+    { provide: APP_PIPE, useClass: ValidationPipe },
     { provide: APP_INTERCEPTOR, useClass: ReturnsInterceptor },
     { provide: APP_FILTER, useClass: ProblemFilter },
   ],

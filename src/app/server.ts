@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Logger } from 'pino'
@@ -13,10 +14,13 @@ import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
 import { serveDocs } from './openapi/docs.js'
 
-/** The whole server, assembled and ready to listen. The database is migrated already. */
-export async function createServer(config: Config, log: Logger): Promise<NestFastifyApplication> {
+/**
+ * The whole server, assembled and ready to listen. The database is migrated already.
+ * @param root what to assemble; tests add routes of their own
+ */
+export async function createServer(config: Config, log: Logger, root: Type = AppModule): Promise<NestFastifyApplication> {
   const app = await launching({ config, log }, () =>
-    NestFactory.create<NestFastifyApplication>(AppModule, createAdapter(config, log), {
+    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, log), {
       bodyParser: false, abortOnError: false, logger: new NestLogger(log),
     }))
   const fastify = app.getHttpAdapter().getInstance()

@@ -7,6 +7,7 @@ import { Limits } from './limits/limits.js'
 import { Events } from './observability/events.js'
 import { LOG } from './observability/log.js'
 import { Metrics } from './observability/metrics.js'
+import { PoolMetrics } from './observability/pool-metrics.js'
 import { Readiness } from './observability/readiness.js'
 import { PlatformShutdown } from './platform-shutdown.js'
 import { createPrisma, PRISMA } from './postgres/prisma.js'
@@ -31,7 +32,7 @@ const prismaProvider = {
 @Module({
   providers: [
     ...launchProviders, poolProvider, prismaProvider, RedisClients,
-    Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits, PlatformShutdown,
+    Secrets, Metrics, Events, Readiness, PoolMetrics, Hints, CommitLock, Jobs, Limits, PlatformShutdown,
   ],
   exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits],
 })

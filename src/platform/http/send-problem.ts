@@ -13,6 +13,8 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const problem = problemFor(thrown) ?? unexpected(thrown, request, log)
   if (reply.sent || reply.raw.headersSent) return
   const document = problemDocument(problem, request.id)
+  // Set already, unless the router refused the address before any hook ran.
+  void reply.header('x-request-id', request.id)
   if (problem.retryAfter !== undefined) void reply.header('retry-after', String(problem.retryAfter))
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer')
   if (problem instanceof MethodNotAllowed) void reply.header('allow', problem.allow.join(', '))

@@ -8,7 +8,14 @@ const MAX_ISSUES = 20
 const MAX_PATH_LENGTH = 120
 
 /** Nest's own Standard Schema pipe, with our problems as its complaints. Applies wherever a `schema` is declared. */
-export const validationPipe = () => new StandardSchemaValidationPipe({ exceptionFactory: (issues) => problemOf(issues) })
+export class ValidationPipe extends StandardSchemaValidationPipe {
+  constructor() {
+    super({ exceptionFactory: (issues) => problemOf(issues) })
+  }
+
+  /** Quietly dropping `constructor` and the like would hide an unknown field; the parsers refuse `__proto__` already. */
+  protected override stripProtoKeys(): void {}
+}
 
 export function problemOf(issues: readonly Issue[]): Problem {
   const tooLarge = issues.find((issue) => typeof limitOf(issue) === 'number')
