@@ -1,6 +1,5 @@
 import type { Pool } from 'pg'
 import { transaction } from '../../platform/postgres/sql.js'
-import { userUri, USER_NAME } from '../../protocol/identifiers.js'
 import { findEnabledAccount, insertAccount } from './accounts.repository.js'
 import { hashOfCode, newInviteCode } from './invite-code.js'
 import { insertInvite } from './invites.repository.js'
@@ -10,12 +9,6 @@ import { insertInvite } from './invites.repository.js'
 export interface IssuedCode {
   readonly code: string
   readonly expiresAt: Date
-}
-
-/** @throws RangeError if nobody can be called so */
-export function localUserUri(domain: string, user: string): string {
-  if (!USER_NAME.test(user)) throw new RangeError('A user name is a-z, 0-9, ".", "_" and "-", at most 64, and starts with a letter or digit.')
-  return userUri({ domain, user })
 }
 
 /** An account without devices, and the code that its first device registers with. Undefined if the name is taken. */

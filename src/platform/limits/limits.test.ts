@@ -35,11 +35,13 @@ describe('Limits', () => {
     await gone.close()
   })
 
+  /** Of 4,000 keys in 65,536 counters about 120 meet another one; with a counter each, none would. */
   test('keeps a bounded number of counters, however many keys are invented', async () => {
     const limits = new Limits(withoutRedis, secrets)
     const once = { name: 'once', points: 1, seconds: 60 }
     let refused = 0
-    for (let i = 0; i < 70_000; i++) await limits.take(once, `key ${i}`).catch(() => refused++)
-    expect(70_000 - refused).toBeLessThanOrEqual(65_536)
+    for (let i = 0; i < 4_000; i++) await limits.take(once, `key ${i}`).catch(() => refused++)
+    expect(refused).toBeGreaterThan(40)
+    expect(refused).toBeLessThan(300)
   })
 })
