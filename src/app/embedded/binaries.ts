@@ -9,19 +9,16 @@ export interface Binaries {
   postgres: string
 }
 
-/** Where root keeps what an unprivileged user must be able to read, if the checkout is out of that user's reach. */
-export const SHARED_FOLDER = '/var/lib/microchat-server'
-
 /**
  * Finds the programs and makes them runnable by `user` (undefined: by ourselves). A root user's checkout often lies in /root,
- * which nobody else may enter: the programs (60 MB) are then copied to SHARED_FOLDER once per version.
+ * which nobody else may enter: the programs (60 MB) are then copied to `sharedFolder` once per version.
  */
-export async function prepareBinaries(user: SystemUser | undefined): Promise<Binaries> {
+export async function prepareBinaries(user: SystemUser | undefined, sharedFolder: string): Promise<Binaries> {
   const packageFolder = findPlatformPackage()
   await restoreSymlinks(packageFolder)
   const packaged = programsIn(join(packageFolder, 'native'))
   if (!user || canRun(user, packaged.postgres)) return packaged
-  return programsIn(await copyOnce(packageFolder))
+  return programsIn(await copyOnce(packageFolder, sharedFolder))
 }
 
 function programsIn(native: string): Binaries {
@@ -64,11 +61,11 @@ async function link(source: string, path: string): Promise<void> {
   }
 }
 
-async function copyOnce(packageFolder: string): Promise<string> {
+async function copyOnce(packageFolder: string, sharedFolder: string): Promise<string> {
   const { version } = JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')) as { version: string }
-  const target = join(SHARED_FOLDER, `postgresql-${version}`)
+  const target = join(sharedFolder, `postgresql-${version}`)
   if (await exists(target)) return target
-  await mkdir(SHARED_FOLDER, { recursive: true, mode: 0o755 })
+  await mkdir(sharedFolder, { recursive: true, mode: 0o755 })
   const partial = `${target}.${process.pid}`
   await cp(join(packageFolder, 'native'), partial, { recursive: true, verbatimSymlinks: true })
   try {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { chmod, lstat, mkdir, readlink, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { SHARED_FOLDER } from './binaries.js'
 import { canRun, chooseSystemUser, type SystemUser } from './system-user.js'
 
 export interface ClusterFolder {
@@ -12,9 +11,9 @@ export interface ClusterFolder {
 
 /**
  * `<dataDir>/postgres`. Run by root from a place that the unprivileged user cannot enter (a checkout in /root), it becomes a
- * symbolic link to a folder below SHARED_FOLDER, so that it is found again wherever DATA_DIR moves.
+ * symbolic link to a folder below `sharedFolder`, so that it is found again wherever DATA_DIR moves.
  */
-export async function locateCluster(dataDir: string): Promise<ClusterFolder> {
+export async function locateCluster(dataDir: string, sharedFolder: string): Promise<ClusterFolder> {
   const base = resolve(dataDir)
   await mkdir(base, { recursive: true })
   const inside = join(base, 'postgres')
@@ -26,7 +25,7 @@ export async function locateCluster(dataDir: string): Promise<ClusterFolder> {
   if (await exists(path)) {
     throw new Error(`PostgreSQL runs as ${user.name}, who cannot enter ${base}. Move DATA_DIR, or allow search (chmod o+x) on its parent folders.`)
   }
-  return { path: await moveOut(inside), user }
+  return { path: await moveOut(inside, sharedFolder), user }
 }
 
 async function follow(path: string): Promise<string> {
@@ -46,10 +45,10 @@ async function openUp(base: string, user: SystemUser): Promise<boolean> {
   return canRun(user, base)
 }
 
-async function moveOut(link: string): Promise<string> {
+async function moveOut(link: string, sharedFolder: string): Promise<string> {
   const name = `${basename(dirname(dirname(link)))}-${createHash('sha256').update(link).digest('hex').slice(0, 8)}`
-  const target = join(SHARED_FOLDER, name)
-  await mkdir(SHARED_FOLDER, { recursive: true, mode: 0o755 })
+  const target = join(sharedFolder, name)
+  await mkdir(sharedFolder, { recursive: true, mode: 0o755 })
   await symlink(target, link)
   return target
 }

@@ -10,6 +10,7 @@ import { findPostmaster, sendSignal, startPostmaster, stopPostmaster, type Postm
 
 const START_ATTEMPTS = 5
 const RETRY_MS = 500
+const SHARED_FOLDER = '/var/lib/microchat-server'
 
 /**
  * Loopback only, no socket file (its path may be at most 107 bytes long, a data folder's is longer). fsync and synchronous_commit
@@ -31,6 +32,8 @@ const SETTINGS = {
 export interface EmbeddedOptions {
   /** Overrides of postgresql.conf, for tests. */
   settings?: Record<string, string>
+  /** Where root keeps what an unprivileged user must be able to reach, if DATA_DIR or the checkout is out of that user's reach. */
+  sharedFolder?: string
 }
 
 /** A real PostgreSQL in DATA_DIR that lives as long as this server does. */
@@ -47,11 +50,12 @@ export interface EmbeddedPostgres {
  * Refuses while another server uses the folder. Should PostgreSQL die, it is started again on the same port.
  */
 export async function startEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }, options: EmbeddedOptions = {}): Promise<EmbeddedPostgres> {
-  const cluster = await locateCluster(DATA_DIR)
-  const binaries = await prepareBinaries(cluster.user)
-  await initialise(cluster, binaries, options.settings?.['fsync'] === 'off' ? ['--no-sync'] : [])
+  const { sharedFolder = SHARED_FOLDER, settings = {} } = options
+  const cluster = await locateCluster(DATA_DIR, sharedFolder)
+  const binaries = await prepareBinaries(cluster.user, sharedFolder)
+  await initialise(cluster, binaries, settings['fsync'] === 'off' ? ['--no-sync'] : [])
   const found = await findPostmaster(cluster.path)
-  const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...options.settings }, DATA_DIR)
+  const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...settings }, DATA_DIR)
   const url = await keeper.open()
   return { url, adopted: found !== undefined, stop: () => keeper.stop() }
 }

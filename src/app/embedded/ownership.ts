@@ -7,7 +7,7 @@ import { ROLE } from './cluster-secrets.js'
 const OWNER_LOCK = 4_729_135_001
 
 /** After a kill -9, PostgreSQL may need a moment to notice that the former owner is gone. */
-const PATIENCE_MS = 5_000
+const PATIENCE_MS = 3_000
 
 /**
  * One server per data folder. The lock belongs to this connection, so it falls with the process, however that ends, and there is

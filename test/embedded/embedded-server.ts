@@ -1,0 +1,86 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client, type QueryResultRow } from 'pg'
+
+const SCRIPT = join(import.meta.dirname, 'server.mjs')
+
+/** What the script told when it was up, or why it could not start. */
+export interface Report {
+  url: string
+  adopted: boolean
+  error?: string
+}
+
+export interface EmbeddedServer extends Report {
+  process: ChildProcess
+  /** Ends it like Ctrl-C or an orchestrator would; gives the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+  kill9(): Promise<void>
+}
+
+/** A folder of the run, so that whatever a failing test leaves running is ended with the run. */
+export function newFolder(): Promise<string> {
+  return mkdtemp(join(process.env['TEST_RUN_FOLDER']!, 'embedded-'))
+}
+
+/** Starts test/embedded/server.mjs in a process group of its own and waits for its report. */
+export async function startEmbeddedServer(dataDir: string, identity: { uid?: number; gid?: number } = {}): Promise<EmbeddedServer> {
+  const args = [SCRIPT, dataDir, join(process.env['TEST_RUN_FOLDER']!, 'shared-by-root')]
+  const child = spawn(process.execPath, args, { ...identity, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit') as Promise<[number | null]>
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const end = async (signal: NodeJS.Signals, pid: number): Promise<number | null> => {
+    process.kill(pid, signal)
+    return (await exited)[0]
+  }
+  return {
+    ...(JSON.parse(line) as Report),
+    process: child,
+    // To the group, as a terminal sends Ctrl-C.
+    stop: (signal = 'SIGINT') => end(signal, -child.pid!),
+    kill9: async () => void (await end('SIGKILL', child.pid!)),
+  }
+}
+
+export async function query<R extends QueryResultRow>(url: string, text: string): Promise<R[]> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query<R>(text)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** As `query`, for a database that is about to be there. */
+export async function queryWhenUp<R extends QueryResultRow>(url: string, text: string): Promise<R[]> {
+  let rows: R[] | undefined
+  await until(async () => (rows = await query<R>(url, text).catch(() => undefined)) !== undefined)
+  return rows!
+}
+
+export async function postmasterPid(dataDir: string): Promise<number | undefined> {
+  const text = await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : Number.parseInt(text, 10)
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** Waits for the end of a process. One that stays fails the test by its time-out. */
+export function gone(pid: number): Promise<void> {
+  return until(() => !isAlive(pid))
+}
+
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await delay(10)
+}
