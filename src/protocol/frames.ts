@@ -18,7 +18,7 @@ export const CloseCode = {
 const MAX_ITEMS = 1_024
 export const MAX_CLIENT_FRAME_BYTES = 64 * 1024
 
-const Bytes = z.instanceof(Uint8Array)
+const Bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 const GroupId = Bytes.refine((id) => id.length >= 1 && id.length <= 255, 'a group_id has 1 to 255 bytes')
 const Incarnation = z.int().min(1).max(2 ** 31 - 1)
 const Whole = z.int().nonnegative()

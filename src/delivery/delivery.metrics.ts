@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common'
+import { Metrics } from '../platform/observability/metrics.js'
+
+/** What the node's delivery does, without a group or a device in any label. */
+@Injectable()
+export class DeliveryMetrics {
+  readonly entriesSent
+  readonly ackRows
+  readonly lag
+  readonly streamsClosed
+  readonly retired
+  /** Read when scraped. */
+  readonly now = { streams: 0, pollers: 0, backfills: 0, queuedBytes: 0 }
+
+  constructor(metrics: Metrics) {
+    this.entriesSent = metrics.counter('delivery_entries_sent_total', 'Log entries sent on streams, by phase', ['phase'])
+    this.ackRows = metrics.counter('delivery_ack_rows_total', 'Membership rows moved by acknowledgements')
+    this.streamsClosed = metrics.counter('delivery_streams_closed_total', 'Streams ended by this server, by close code', ['code'])
+    this.retired = metrics.counter('delivery_retired_rows_total', 'Rows deleted by retention, by what they held', ['what'])
+    this.lag = metrics.histogram(
+      'delivery_lag_seconds', 'From acceptance (whole seconds) to the live push', [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300],
+    )
+    metrics.gauge('delivery_streams_open', 'Open streams', () => this.now.streams)
+    metrics.gauge('delivery_pollers_waiting', 'Long polls that wait', () => this.now.pollers)
+    metrics.gauge('delivery_backfills_running', 'Backfill reads running', () => this.now.backfills)
+    metrics.gauge('delivery_queue_bytes', 'Bytes of frames that wait for sockets', () => this.now.queuedBytes)
+  }
+}

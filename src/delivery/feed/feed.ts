@@ -1,0 +1,123 @@
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { DeliveryMetrics } from '../delivery.metrics.js'
+import type { PageLimits } from '../read/device-log.repository.js'
+import { devicesTouched, readGroup, type GroupRange } from '../read/group-log.repository.js'
+import { toBatch, type Batch } from './batch.js'
+
+/** A stream's reader in one group, while it is level with the group's log. */
+export interface LiveReader {
+  readonly deviceId: bigint
+  readonly incarnation: number
+  /** Everything up to here that is for this reader has been queued. */
+  readonly cursor: bigint
+  /** The next entries of the group. The reader takes what is for it, or falls behind. */
+  offer(batch: Batch, last: bigint): void
+  /** Its membership, or the log itself, is not what it was: look again before reading on. */
+  recheck(): void
+}
+
+/** Readers told at one go before other work gets its turn. */
+const PUSH_SLICE = 256
+
+/**
+ * The live end of one group's log on this node: one read feeds every reader that is level with it.
+ *
+ * The cut-over needs no lock. `tail` is what has been offered to all live readers; a reader may join exactly when it
+ * has read that far by itself, which is checked and done in one turn of the event loop. So what is read next follows
+ * what the reader has, and what came meanwhile is in `wanted`.
+ */
+export class Feed {
+  private readonly live = new Set<LiveReader>()
+  private tail = 0n
+  private wanted = 0n
+  private reading = false
+
+  constructor(
+    readonly gid: bigint,
+    private readonly pool: Pool,
+    private readonly limits: PageLimits,
+    private readonly metrics: DeliveryMetrics,
+    private readonly log: Logger,
+  ) {}
+
+  /** @returns false if others have been fed past the reader's cursor: it must read on by itself and try again */
+  join(reader: LiveReader): boolean {
+    if (this.live.size === 0 && !this.reading) this.tail = reader.cursor
+    if (reader.cursor < this.tail) return false
+    this.live.add(reader)
+    this.readOn()
+    return true
+  }
+
+  leave(reader: LiveReader): void {
+    this.live.delete(reader)
+  }
+
+  /** A hint or the sweep says that the log reaches `headSeq`; while a read is under way, that only marks it. */
+  reaches(headSeq: bigint, incarnation?: number): void {
+    if (headSeq > this.wanted) this.wanted = headSeq
+    if (incarnation !== undefined) this.expect(incarnation)
+    this.readOn()
+  }
+
+  private readOn(): void {
+    if (this.reading || this.live.size === 0 || this.wanted <= this.tail) return
+    this.reading = true
+    this.read().then(
+      () => {
+        this.reading = false
+        this.readOn() // for a hint between the last look at `wanted` and now
+      },
+      (error: unknown) => {
+        this.reading = false
+        this.log.warn({ err: error }, 'live read failed') // the sweep comes by and tries again
+      },
+    )
+  }
+
+  private async read(): Promise<void> {
+    while (this.live.size > 0 && this.wanted > this.tail) {
+      const wanted = this.wanted
+      const range = await readGroup(this.pool, this.gid, this.tail, this.limits)
+      if (!range || range.floorSeq > this.tail) return this.recheckAll()
+      // A hint ahead of the log (or of another incarnation) must not make this a busy loop.
+      if (this.wanted === wanted) this.wanted = range.headSeq
+      this.expect(range.incarnation)
+      // Nothing left up to the head: retention took it.
+      if (range.entries.length === 0) this.tail = range.headSeq
+      else await this.push(range)
+    }
+  }
+
+  private async push(range: GroupRange): Promise<void> {
+    const batch = toBatch(range.entries)
+    const first = range.entries.at(0)?.seq ?? 0n
+    const last = range.entries.at(-1)?.seq ?? this.tail
+    // A Commit may have removed readers: for those, the rest of the log is not theirs to see.
+    const commits = range.entries.some((entry) => entry.kind === 'commit')
+    const touched = commits ? await devicesTouched(this.pool, this.gid, first, last) : new Set<bigint>()
+    this.tail = last
+    this.metrics.lag.observe(Math.max(0, (Date.now() - (range.entries.at(-1)?.accepted_at.getTime() ?? 0)) / 1000))
+    let told = 0
+    for (const reader of [...this.live]) {
+      if (++told % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (!this.live.has(reader)) continue
+      if (touched.has(reader.deviceId)) this.recheck(reader)
+      else reader.offer(batch, last)
+    }
+  }
+
+  private expect(incarnation: number): void {
+    for (const reader of [...this.live]) if (reader.incarnation !== incarnation) this.recheck(reader)
+  }
+
+  private recheckAll(): void {
+    for (const reader of [...this.live]) this.recheck(reader)
+  }
+
+  private recheck(reader: LiveReader): void {
+    this.live.delete(reader)
+    reader.recheck()
+  }
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { Epoch, GroupId, MlsBytes, RowId, Seq, UnixSeconds } from '../../platform/http/bytes.js'
+import type { InboxFrame } from '../../protocol/frames.js'
+
+const group = { group_id: GroupId, incarnation: z.int().positive() }
+
+/** Something for one device alone, kept until the device acknowledges it. */
+export const InboxItem = z.discriminatedUnion('kind', [
+  z.object({ id: RowId, kind: z.literal('welcome'), ...group, seq: Seq, epoch: Epoch, expires_at: UnixSeconds, welcome: MlsBytes() })
+    .meta({ id: 'WelcomeItem', description: 'A Welcome; `seq` is its Commit, `epoch` the one it leads to. The group\'s log waits until it is acknowledged.' }),
+  z.object({ id: RowId, kind: z.literal('key-packages.low'), cipher_suite: z.int(), remaining: z.int().nonnegative() })
+    .meta({ id: 'KeyPackagesLowItem', description: 'Upload KeyPackages of this suite before they run out.' }),
+  z.object({ id: RowId, kind: z.literal('group.deleted'), ...group }).meta({ id: 'GroupDeletedItem', description: 'The group is gone.' }),
+  z.object({ id: RowId, kind: z.literal('resync'), ...group })
+    .meta({ id: 'ResyncItem', description: 'The log no longer reaches back to where this device stands: join again.' }),
+])
+export type InboxItem = z.output<typeof InboxItem>
+
+export function inboxFrame(item: InboxItem): InboxFrame {
+  const id = Number(item.id)
+  if (item.kind !== 'welcome') return { ...item, t: 'inbox', id }
+  const expires_at = Math.floor(item.expires_at.getTime() / 1000)
+  return { ...item, t: 'inbox', id, seq: Number(item.seq), epoch: Number(item.epoch), expires_at }
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import type { Sql } from '../../platform/postgres/sql.js'
+import type { InboxItem } from './inbox-item.js'
+
+interface Row {
+  id: bigint
+  kind: InboxItem['kind']
+  payload: unknown
+  groupId: Buffer | null
+  incarnation: number | null
+  seq: bigint | null
+  epoch: bigint | null
+  expiresAt: Date | null
+  welcome: Buffer | null
+}
+
+/** What `key-packages.low` carries in the table. */
+const LowPayload = z.object({ cipher_suite: z.int(), remaining: z.int().nonnegative() })
+
+/**
+ * The oldest items, without those in `known` (already on their way to the device). Ids are no cursor: a lower one may
+ * become visible after a higher one. Welcomes past `maxBytes` wait for the next read; the first always fits.
+ */
+export async function readInbox(
+  sql: Sql, deviceId: bigint, known: readonly bigint[], limit: number, maxBytes: number,
+): Promise<InboxItem[]> {
+  const { rows } = await sql.query<Row>({
+    name: 'read_inbox',
+    text: `
+      SELECT id, kind, payload, group_id AS "groupId", incarnation, seq, epoch, expires_at AS "expiresAt", bytes AS welcome
+        FROM (
+          SELECT i.id, i.kind, i.payload, g.group_id, g.incarnation, i.seq, w.epoch, w.expires_at, w.bytes,
+                 sum(coalesce(octet_length(w.bytes), 0)) OVER (ORDER BY i.id) - coalesce(octet_length(w.bytes), 0) AS preceding
+            FROM (SELECT * FROM inbox WHERE device_id = $1 AND id <> ALL ($2::bigint[]) ORDER BY id LIMIT $3) i
+            LEFT JOIN groups g ON g.gid = i.gid
+            LEFT JOIN welcome w ON i.kind = 'welcome' AND w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
+        ) page
+       WHERE preceding < $4 ORDER BY id`,
+    values: [deviceId, known, limit, maxBytes],
+  })
+  return rows.flatMap((row) => toItem(row) ?? [])
+}
+
+/** Nothing for a Welcome whose bytes retention took between two reads; its row follows. */
+function toItem(row: Row): InboxItem | undefined {
+  const { id, kind, groupId, incarnation } = row
+  if (kind === 'key-packages.low') return { id, kind, ...LowPayload.parse(row.payload) }
+  if (groupId === null || incarnation === null) return undefined
+  const group = { group_id: groupId, incarnation }
+  if (kind !== 'welcome') return { id, kind, ...group }
+  if (row.seq === null || row.epoch === null || row.expiresAt === null || row.welcome === null) return undefined
+  return { id, kind, ...group, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }
+}
+
+/** Acknowledging is deleting: durable before the caller goes on. Returns the kinds of what went; other devices' ids match nothing. */
+export async function acknowledgeInbox(sql: Sql, deviceId: bigint, ids: readonly bigint[]): Promise<InboxItem['kind'][]> {
+  const { rows } = await sql.query<{ kind: InboxItem['kind'] }>({
+    name: 'acknowledge_inbox',
+    text: 'DELETE FROM inbox WHERE device_id = $1 AND id = ANY ($2::bigint[]) RETURNING kind',
+    values: [deviceId, ids],
+  })
+  return rows.map((row) => row.kind)
+}

@@ -1,0 +1,75 @@
+import { Injectable, type OnModuleDestroy } from '@nestjs/common'
+import type { Hint } from '../../platform/hints/hint.js'
+import { Hints } from '../../platform/hints/hints.js'
+
+/** What may have happened to a device; like a hint, it may be told twice or be old. */
+export type DeviceNews =
+  | { kind: 'inbox' }
+  | { kind: 'revoked' }
+  | { kind: 'displaced'; streamId: string }
+  /** By the sweep: the oldest inbox ids that the table holds right now. */
+  | { kind: 'swept'; inboxIds: readonly bigint[] }
+
+/** The log of a group reaches `headSeq`; the sweep also says in which incarnation. */
+export type GroupListener = (headSeq: bigint, incarnation?: number) => void
+export type DeviceListener = (news: DeviceNews) => void
+
+/**
+ * Who on this node waits for which group and which device. All hints of all nodes arrive here; most find nobody, and
+ * that has to be cheap (two look-ups).
+ */
+@Injectable()
+export class Interest implements OnModuleDestroy {
+  private readonly groups = new Map<bigint, Set<GroupListener>>()
+  private readonly watchedDevices = new Map<bigint, Set<DeviceListener>>()
+  private readonly unsubscribe: () => void
+
+  constructor(hints: Hints) {
+    this.unsubscribe = hints.subscribe((hint) => this.receive(hint))
+  }
+
+  onModuleDestroy(): void {
+    this.unsubscribe()
+  }
+
+  /** @returns how to stop */
+  watchGroup(gid: bigint, listener: GroupListener): () => void {
+    return watch(this.groups, gid, listener)
+  }
+
+  watchDevice(deviceId: bigint, listener: DeviceListener): () => void {
+    return watch(this.watchedDevices, deviceId, listener)
+  }
+
+  gids(): bigint[] {
+    return [...this.groups.keys()]
+  }
+
+  deviceIds(): bigint[] {
+    return [...this.watchedDevices.keys()]
+  }
+
+  headOf(gid: bigint, headSeq: bigint, incarnation?: number): void {
+    for (const listener of [...(this.groups.get(gid) ?? [])]) listener(headSeq, incarnation)
+  }
+
+  tell(deviceId: bigint, news: DeviceNews): void {
+    for (const listener of [...(this.watchedDevices.get(deviceId) ?? [])]) listener(news)
+  }
+
+  private receive(hint: Hint): void {
+    if (hint.kind === 'group') this.headOf(hint.gid, hint.headSeq)
+    else if (hint.kind === 'displaced') this.tell(hint.deviceId, { kind: 'displaced', streamId: hint.streamId })
+    // An acknowledged Welcome opens a log, and what is in the inbox has changed: the same look at both.
+    else this.tell(hint.deviceId, { kind: hint.kind === 'revoked' ? 'revoked' : 'inbox' })
+  }
+}
+
+function watch<Listener>(map: Map<bigint, Set<Listener>>, key: bigint, listener: Listener): () => void {
+  const listeners = map.get(key) ?? new Set<Listener>()
+  map.set(key, listeners.add(listener))
+  return () => {
+    listeners.delete(listener)
+    if (listeners.size === 0 && map.get(key) === listeners) map.delete(key)
+  }
+}

@@ -1,0 +1,58 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+import type { PageLimits } from './device-log.repository.js'
+import type { Entry } from './entry.js'
+import { isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './log-row.js'
+
+export interface GroupRange {
+  incarnation: number
+  headSeq: bigint
+  floorSeq: bigint
+  entries: Entry[]
+}
+
+interface Row {
+  groupId: Buffer
+  incarnation: number
+  headSeq: bigint
+  floorSeq: bigint
+}
+
+/** The next entries of a group, once for all its readers on this node. `undefined`: deleted or unknown. */
+export async function readGroup(sql: Sql, gid: bigint, after: bigint, limits: PageLimits): Promise<GroupRange | undefined> {
+  const { rows } = await sql.query<Row & MaybeLogRow>({
+    name: 'read_group',
+    text: `
+      SELECT "groupId", incarnation, "headSeq", "floorSeq",
+             seq, kind, epoch, "acceptedAt", hash, chain, CASE WHEN preceding < $4 THEN bytes END AS bytes
+        FROM (
+          SELECT g.group_id AS "groupId", g.incarnation, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", ${LOG_COLUMNS},
+                 sum(octet_length(l.bytes)) OVER (ORDER BY l.seq) - octet_length(l.bytes) AS preceding
+            FROM groups g
+            LEFT JOIN LATERAL (
+              SELECT * FROM log WHERE log.gid = g.gid AND log.seq > $2 ORDER BY log.seq LIMIT $3
+            ) l ON true
+           WHERE g.gid = $1 AND g.deleted_at IS NULL
+        ) page
+       ORDER BY seq`,
+    values: [gid, after, limits.entries, limits.bytes],
+  })
+  const row = rows[0]
+  if (!row) return undefined
+  const { incarnation, headSeq, floorSeq } = row
+  return { incarnation, headSeq, floorSeq, entries: rows.filter(isRead).map((read) => toEntry(read, read)) }
+}
+
+/**
+ * Devices whose membership a Commit in `first..last` opened or closed. Read after the entries, so it knows of every
+ * Commit among them (invariant 2: both are written in one transaction).
+ */
+export async function devicesTouched(sql: Sql, gid: bigint, first: bigint, last: bigint): Promise<Set<bigint>> {
+  const { rows } = await sql.query<{ deviceId: bigint }>({
+    name: 'devices_touched',
+    text: `
+      SELECT DISTINCT device_id AS "deviceId" FROM member
+       WHERE gid = $1 AND (until_seq BETWEEN $2 AND $3 OR from_seq BETWEEN $2 + 1 AND $3 + 1)`,
+    values: [gid, first, last],
+  })
+  return new Set(rows.map((row) => row.deviceId))
+}

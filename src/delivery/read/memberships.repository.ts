@@ -1,0 +1,44 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** One interval of a device in a group that it has not read to its end. */
+export interface Membership {
+  gid: bigint
+  groupId: Buffer
+  incarnation: number
+  headSeq: bigint
+  floorSeq: bigint
+  fromSeq: bigint
+  /** NULL while a member. */
+  untilSeq: bigint | null
+  ended: 'removed' | 'left' | 'revoked' | 'resync' | null
+  joinEpoch: bigint
+  acked: bigint
+  /** Fell behind retention: there is nothing to read until it joins again. */
+  resync: boolean
+  /** The Welcome of this interval is still in the inbox: its entries wait (invariant 4). */
+  waits: boolean
+}
+
+/**
+ * Where a device may read on: open intervals, and closed ones with something unread, in the order of their entries.
+ * One statement, so that an interval and its Welcome are seen together or not at all.
+ */
+export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membership[]> {
+  const { rows } = await sql.query<Membership>({
+    name: 'read_memberships',
+    text: `
+      SELECT m.gid, g.group_id AS "groupId", g.incarnation, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq",
+             m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", m.ended, m.join_epoch AS "joinEpoch", m.acked, m.resync,
+             ${WAITS} AS waits
+        FROM (SELECT * FROM member WHERE device_id = $1 OFFSET 0) m
+        JOIN groups g ON g.gid = m.gid
+       WHERE g.deleted_at IS NULL AND (m.until_seq IS NULL OR (m.acked < m.until_seq AND NOT m.resync))
+       ORDER BY m.gid, m.from_seq`,
+    values: [deviceId],
+  })
+  return rows
+}
+
+/** Of a row of `member` named `m`: the Commit that opened the interval stands just before it. */
+export const WAITS = `EXISTS (
+  SELECT FROM inbox i WHERE i.device_id = m.device_id AND i.kind = 'welcome' AND i.gid = m.gid AND i.seq = m.from_seq - 1)`

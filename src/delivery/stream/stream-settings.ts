@@ -1,0 +1,47 @@
+import type { Config } from '../../platform/config/config.js'
+import type { PageLimits } from '../read/device-log.repository.js'
+
+/** Bounds of one node's streams. Milliseconds and bytes. */
+export interface StreamSettings {
+  heartbeatMs: number
+  /** A stream whose window stays full for so long is closed. */
+  ackTimeoutMs: number
+  maxStreams: number
+  /** Entries that may be on their way to a device without an ack. */
+  maxUnacked: number
+  /** Inbox items that may. */
+  maxUnackedInbox: number
+  /** Frames queued for one socket and for all of them; past that, readers fall back to their cursors. */
+  socketBytes: number
+  nodeBytes: number
+  /** Reads of streams that catch up, at once. */
+  backfills: number
+  page: PageLimits
+  /** How long the optional first frame `resume` is waited for. */
+  resumeGraceMs: number
+  tokenWarningMs: number
+  /** Memberships are read again after so long, for joins without an inbox row whose hint was lost. */
+  membershipsMaxAgeMs: number
+  /** Over which time a draining node spreads its 1012s. */
+  drainMs: number
+}
+
+export const STREAM_SETTINGS = Symbol('STREAM_SETTINGS')
+
+export function streamSettings(config: Config): StreamSettings {
+  return {
+    heartbeatMs: config.STREAM_HEARTBEAT,
+    ackTimeoutMs: config.STREAM_ACK_TIMEOUT,
+    maxStreams: config.MAX_STREAMS,
+    maxUnacked: 1_024,
+    maxUnackedInbox: 256,
+    socketBytes: 256 * 1024,
+    nodeBytes: 256 * 1024 ** 2,
+    backfills: 64,
+    page: { entries: 64, bytes: 256 * 1024 },
+    resumeGraceMs: 250,
+    tokenWarningMs: Math.min(60_000, config.ACCESS_TOKEN_TTL / 2),
+    membershipsMaxAgeMs: 300_000,
+    drainMs: config.SHUTDOWN_GRACE / 2,
+  }
+}

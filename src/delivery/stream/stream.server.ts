@@ -1,0 +1,127 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common'
+import { HttpAdapterHost } from '@nestjs/core'
+import type { Logger } from 'pino'
+import { WebSocketServer, type WebSocket } from 'ws'
+import type { Caller } from '../../authentication/session/caller.js'
+import { bearerToken } from '../../authentication/session/session.guard.js'
+import { Sessions } from '../../authentication/session/sessions.js'
+import { InvalidRequest, NotFound, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
+import { problemFor } from '../../platform/http/send-problem.js'
+import { LOG } from '../../platform/observability/log.js'
+import { CloseCode, MAX_CLIENT_FRAME_BYTES, STREAM_PROTOCOL } from '../../protocol/frames.js'
+import { Connection } from '../socket/connection.js'
+import { refuseUpgrade } from '../socket/refuse-upgrade.js'
+import { Stream } from './stream.js'
+import { StreamResources } from './stream-resources.js'
+import { Streams } from './streams.js'
+
+const PATH = '/v1/stream'
+// Compression would cost memory per socket, and ciphertext does not compress.
+const SOCKET_OPTIONS = {
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: MAX_CLIENT_FRAME_BYTES,
+  clientTracking: false,
+  closeTimeout: 5_000, // for the peer's half of the closing handshake
+  handleProtocols: () => STREAM_PROTOCOL,
+}
+/** The subprotocol that carries the token for clients that cannot set headers (browsers). */
+const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
+
+/**
+ * `GET /v1/stream` on the server's own HTTP port. Not Nest's WsAdapter: it swallows parse errors, and what is wrong with
+ * an upgrade is to be said in HTTP.
+ */
+@Injectable()
+export class StreamServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly sockets = new WebSocketServer(SOCKET_OPTIONS)
+  private opening = 0
+  private draining = false
+
+  constructor(
+    @Inject(Sessions) private readonly sessions: Pick<Sessions, 'authenticate'>,
+    private readonly node: StreamResources,
+    private readonly streams: Streams,
+    private readonly http: HttpAdapterHost,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const server: unknown = this.http.httpAdapter?.getHttpServer()
+    if (server) this.attach(server as Server)
+  }
+
+  attach(server: Server): void {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on('error', () => socket.destroy())
+      this.upgrade(request, socket, head).catch((error: unknown) => {
+        if (!problemFor(error)) this.log.error({ err: error }, 'upgrade failed')
+        refuseUpgrade(socket, error)
+      })
+    })
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.drain()
+  }
+
+  /** Tells everyone to go elsewhere, not all at once: they will all come back somewhere. */
+  async drain(): Promise<void> {
+    if (this.draining) return
+    this.draining = true
+    const streams = this.streams.all()
+    const { drainMs } = this.node.settings
+    const end = performance.now() + drainMs
+    for (const [index, stream] of streams.entries()) {
+      stream.close(CloseCode.drain, 'this server goes away')
+      const wait = end - drainMs + (drainMs * (index + 1)) / streams.length - performance.now()
+      // A handful of streams need no spreading.
+      if (streams.length > 16 && wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
+    }
+    await this.node.acks.flush()
+  }
+
+  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const protocols = this.admit(request)
+    this.opening += 1
+    try {
+      const caller = await this.sessions.authenticate(tokenOf(request, protocols))
+      if (this.draining) throw new Unavailable()
+      if (socket.destroyed) return
+      this.sockets.handleUpgrade(request, socket, head, (websocket) => this.open(websocket, socket, caller))
+    } finally {
+      this.opening -= 1
+    }
+  }
+
+  private admit(request: IncomingMessage): string[] {
+    if (new URL(request.url ?? '', 'http://localhost').pathname !== PATH) throw new NotFound()
+    const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
+    if (!protocols.includes(STREAM_PROTOCOL)) throw new InvalidRequest(`The WebSocket subprotocol is ${STREAM_PROTOCOL}.`)
+    const { maxStreams } = this.node.settings
+    if (this.draining || this.streams.size + this.opening >= maxStreams) throw new Unavailable('No more streams here.', 5)
+    return protocols
+  }
+
+  private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {
+    const { budget, settings } = this.node
+    const connection = new Connection(websocket, socket, budget, settings)
+    const stream = new Stream(caller, websocket, connection, this.node, {
+      authenticate: (token) => this.sessions.authenticate(token), log: this.log,
+    })
+    // A frame past maxPayload or against the protocol: ws answers with the right code (1009, 1002) and closes.
+    websocket.on('error', () => undefined)
+    websocket.once('close', () => this.streams.remove(stream))
+    this.streams.add(stream)
+    stream.open()
+  }
+}
+
+function tokenOf(request: IncomingMessage, protocols: readonly string[]): string {
+  if (request.headers.authorization !== undefined) return bearerToken(request.headers.authorization)
+  const token = protocols.map((protocol) => TOKEN_PROTOCOL.exec(protocol)?.[1]).find((found) => found !== undefined)
+  if (token === undefined) throw new Unauthenticated()
+  return token
+}

@@ -1,0 +1,202 @@
+import type { Logger } from 'pino'
+import type { RawData, WebSocket } from 'ws'
+import type { Caller } from '../../authentication/session/caller.js'
+import { readDeviceStatuses } from '../../authentication/session/device-statuses.repository.js'
+import { CloseCode, decodeClientFrame, type ClientFrame } from '../../protocol/frames.js'
+import type { DeviceNews } from '../interest/interest.js'
+import type { Connection } from '../socket/connection.js'
+import { TokenWatch } from '../socket/token-watch.js'
+import { InboxQueue } from './inbox-queue.js'
+import { Lanes } from './lanes/lanes.js'
+import type { StreamResources } from './stream-resources.js'
+
+const RETRY_MS = 1_000
+
+/** What a stream asks of the server that opened it. */
+export interface StreamHost {
+  authenticate(accessToken: string): Promise<Caller>
+  log: Logger
+}
+
+/**
+ * One device's stream: memberships, then the inbox, then the logs; backfill, cut-over, live (§7). Everything that may
+ * have to be done is marked and done in turns, one at a time, so that no step sees another half-way.
+ */
+export class Stream {
+  private readonly lanes: Lanes
+  private readonly inbox: InboxQueue
+  private readonly token: TokenWatch
+  private started = false
+  private live = false
+  private turning = false
+  private again = false
+  private stalled: NodeJS.Timeout | undefined
+  private timer: NodeJS.Timeout | undefined
+  private renewal: string | undefined
+
+  constructor(
+    readonly caller: Caller,
+    private readonly socket: WebSocket,
+    private readonly connection: Connection,
+    private readonly node: StreamResources,
+    private readonly host: StreamHost,
+  ) {
+    this.lanes = new Lanes(caller.deviceId, connection, node, () => this.wake())
+    this.inbox = new InboxQueue(caller.deviceId, connection, node)
+    this.token = new TokenWatch(node.settings.tokenWarningMs, {
+      expiring: (at) => connection.send({ t: 'token-expiring', expires_at: Math.floor(at.getTime() / 1000) }),
+      expired: () => this.close(CloseCode.tokenExpired, 'token expired'),
+    })
+    connection.onRoom = () => this.wake()
+  }
+
+  /** Says hello and waits a moment for the client's own positions. */
+  open(): void {
+    const { heartbeatMs, maxUnacked, resumeGraceMs } = this.node.settings
+    this.socket.on('message', (data, isBinary) => this.receive(data, isBinary))
+    this.socket.once('close', () => this.dispose())
+    this.connection.send({ t: 'hello', heartbeat: Math.ceil(heartbeatMs / 1000), max_unacked: maxUnacked })
+    this.token.until(this.caller.expiresAt)
+    this.timer = setTimeout(() => this.start(), resumeGraceMs).unref()
+  }
+
+  close(code: number, reason: string): void {
+    if (!this.connection.isOpen) return
+    this.node.metrics.streamsClosed.inc({ code: String(code) })
+    this.connection.close(code, reason)
+    this.dispose()
+  }
+
+  /** News of the device by hint or sweep; displacement is the registry's. */
+  hear(news: DeviceNews): void {
+    if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
+    if (news.kind === 'swept') {
+      const { membershipsMaxAgeMs } = this.node.settings
+      if (this.inbox.swept(news.inboxIds) || this.lanes.membershipsAgeMs > membershipsMaxAgeMs) this.lanes.stale = true
+    } else {
+      this.inbox.touch()
+      this.lanes.stale = true
+    }
+    this.wake()
+  }
+
+  private start(): void {
+    clearTimeout(this.timer)
+    if (this.started) return
+    this.started = true
+    this.wake()
+  }
+
+  private receive(data: RawData, isBinary: boolean): void {
+    if (!this.connection.isOpen) return
+    const decoded = isBinary && data instanceof Buffer ? decodeClientFrame(data) : { kind: 'malformed' as const, reason: 'not binary' }
+    if (decoded.kind === 'malformed') return this.close(CloseCode.badFrame, decoded.reason)
+    this.act(decoded.frame)
+    this.start()
+  }
+
+  private act(frame: ClientFrame): void {
+    switch (frame.t) {
+      case 'resume':
+        if (this.started) return this.close(CloseCode.badFrame, 'resume comes first')
+        return this.lanes.resume(frame.positions)
+      case 'ack':
+        if (!this.lanes.acknowledge(frame.acks)) return this.close(CloseCode.badFrame, 'ack beyond what was delivered')
+        return this.progressed()
+      case 'inbox-ack':
+        this.inbox.acknowledge(frame.ids)
+        return this.wake()
+      case 'token':
+        return this.renew(frame.access_token)
+      case 'ping':
+        // Whoever floods with pings and reads no answers gets none.
+        if (this.connection.hasRoom) this.connection.send({ t: 'pong', n: frame.n })
+    }
+  }
+
+  /** Tokens that come while one is being checked are not queued: the last of them is checked next. */
+  private renew(accessToken: string): void {
+    const checking = this.renewal !== undefined
+    this.renewal = accessToken
+    if (checking) return
+    this.host.authenticate(accessToken).then(
+      (caller) => {
+        const next = this.renewal
+        this.renewal = undefined
+        if (caller.deviceId !== this.caller.deviceId) return this.close(CloseCode.tokenExpired, 'token of another device')
+        this.token.until(caller.expiresAt)
+        if (next !== undefined && next !== accessToken) this.renew(next)
+      },
+      () => this.close(CloseCode.tokenExpired, 'token not valid'),
+    )
+  }
+
+  private wake(): void {
+    if (!this.started || !this.connection.isOpen) return
+    this.again = true
+    if (!this.turning) void this.turns()
+  }
+
+  private async turns(): Promise<void> {
+    this.turning = true
+    try {
+      if (!this.live) await this.checkRevocation()
+      while (this.again && this.connection.isOpen) {
+        this.again = false
+        if (await this.turn()) this.again = true
+      }
+    } catch (error) {
+      this.host.log.warn({ err: error }, 'a stream could not read')
+      this.timer = setTimeout(() => this.wake(), RETRY_MS * (1 + Math.random())).unref()
+    } finally {
+      this.turning = false
+    }
+  }
+
+  /** @returns whether there is more to do right away */
+  private async turn(): Promise<boolean> {
+    if (await this.inbox.writeAcks()) this.lanes.stale = true
+    // In this order: a Welcome that comes between the two reads is sent before its log, which then waits for its ack.
+    await this.lanes.refresh()
+    if (await this.inbox.sendNew()) return true
+    await this.lanes.check()
+    const more = await this.lanes.readOn()
+    if (!this.connection.isOpen) return false
+    if (this.lanes.stuck) this.stall()
+    if (!this.live && this.lanes.caughtUp && this.inbox.caughtUp) {
+      this.live = true
+      this.connection.send({ t: 'live' })
+    }
+    return more
+  }
+
+  /** Between authentication and listening for hints, a revocation may have passed unheard. */
+  private async checkRevocation(): Promise<void> {
+    const { deviceId } = this.caller
+    const status = (await readDeviceStatuses(this.node.pool, [deviceId])).get(deviceId)
+    if (status?.revoked !== false) this.close(CloseCode.revoked, 'device revoked')
+  }
+
+  /** News waits and the client neither reads nor acknowledges: that may take a while, not forever. */
+  private stall(): void {
+    this.stalled ??= setTimeout(() => {
+      this.stalled = undefined
+      if (this.lanes.stuck) this.close(CloseCode.neverAcks, 'nothing was acknowledged')
+    }, this.node.settings.ackTimeoutMs).unref()
+  }
+
+  private progressed(): void {
+    clearTimeout(this.stalled)
+    this.stalled = undefined
+    if (this.lanes.stuck) this.stall()
+  }
+
+  /** Also runs for a close that the client began; twice does no harm. */
+  private dispose(): void {
+    clearTimeout(this.timer)
+    clearTimeout(this.stalled)
+    this.token.stop()
+    this.lanes.dispose()
+    void this.node.acks.flushDevice(this.caller.deviceId)
+  }
+}

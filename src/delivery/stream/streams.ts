@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { Hints } from '../../platform/hints/hints.js'
+import { CloseCode } from '../../protocol/frames.js'
+import { DeliveryMetrics } from '../delivery.metrics.js'
+import { Interest, type DeviceNews } from '../interest/interest.js'
+import type { Stream } from './stream.js'
+
+/** Within this time two streams of one device count as opened at once; later, the newer one wins whatever the clocks say. */
+const TOGETHER_MS = 2_000
+
+interface Open {
+  stream: Stream
+  id: string
+  since: number
+  stop: () => void
+}
+
+/** The open streams of this node: one per device, over all nodes. */
+@Injectable()
+export class Streams {
+  private readonly open = new Map<bigint, Open>()
+
+  constructor(private readonly interest: Interest, private readonly hints: Hints, private readonly metrics: DeliveryMetrics) {}
+
+  get size(): number {
+    return this.open.size
+  }
+
+  all(): Stream[] {
+    return [...this.open.values()].map(({ stream }) => stream)
+  }
+
+  /** Displaces the device's stream, wherever it is. */
+  add(stream: Stream): void {
+    const { deviceId } = stream.caller
+    const displaced = this.open.get(deviceId)
+    const id = `${Date.now().toString(16).padStart(12, '0')}-${randomBytes(8).toString('hex')}`
+    const stop = this.interest.watchDevice(deviceId, (news) => this.hear(deviceId, id, news))
+    this.open.set(deviceId, { stream, id, since: performance.now(), stop })
+    displaced?.stop()
+    displaced?.stream.close(CloseCode.displaced, 'another stream of this device')
+    this.hints.publish([{ kind: 'displaced', deviceId, streamId: id }])
+    this.metrics.now.streams = this.open.size
+  }
+
+  remove(stream: Stream): void {
+    const open = this.open.get(stream.caller.deviceId)
+    if (open?.stream !== stream) return
+    open.stop()
+    this.open.delete(stream.caller.deviceId)
+    this.metrics.now.streams = this.open.size
+  }
+
+  private hear(deviceId: bigint, id: string, news: DeviceNews): void {
+    const open = this.open.get(deviceId)
+    if (open?.id !== id) return
+    if (news.kind !== 'displaced') return open.stream.hear(news)
+    if (news.streamId === id) return
+    // Opened on two nodes at once, both hear of the other: the greater id stays and says so again.
+    const newerIsOurs = news.streamId < id && performance.now() - open.since < TOGETHER_MS
+    if (newerIsOurs) this.hints.publish([{ kind: 'displaced', deviceId, streamId: id }])
+    else open.stream.close(CloseCode.displaced, 'another stream of this device')
+  }
+}
