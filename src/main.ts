@@ -7,21 +7,27 @@ import { createLog } from './platform/observability/log.js'
 async function main(): Promise<void> {
   const config = loadConfig(process.env)
   const log = createLog(config)
-  const stopping = onStopSignal()
+  const signals = new StopSignals()
   const server = await start(config, log)
   announce(server, config)
-  stopping.then(async (signal) => {
-    log.info({ signal }, 'stopping')
-    await server.stop()
-    process.exit(0)
-  }).catch(fail)
+  await signals.first
+  // A second one, from someone who does not want to wait.
+  void signals.second.then(() => server.abandon()).finally(() => process.exit(1))
+  await server.stop()
+  process.exit(0)
 }
 
-/** The first SIGINT or SIGTERM asks; a second one while it stops does not wait for requests any longer. */
-function onStopSignal(): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(signal))
-  return promise
+/** SIGINT and SIGTERM, remembered if they come while the server is still starting. */
+class StopSignals {
+  private readonly asked = Promise.withResolvers<void>()
+  private readonly insisted = Promise.withResolvers<void>()
+  readonly first = this.asked.promise
+  readonly second = this.insisted.promise
+
+  constructor() {
+    let count = 0
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (++count === 1 ? this.asked : this.insisted).resolve())
+  }
 }
 
 function announce({ url }: RunningServer, config: Config): void {

@@ -6,7 +6,14 @@ import { migrate } from '../platform/postgres/migrate.js'
 import { embeddedSettings } from './embedded-settings.js'
 import { drain } from './shutdown.js'
 
-export interface RunningServer { url: string; app: NestFastifyApplication; stop(): Promise<void> }
+export interface RunningServer {
+  url: string
+  app: NestFastifyApplication
+  /** In order: requests, streams, jobs, connections, the embedded PostgreSQL last. */
+  stop(): Promise<void>
+  /** Without waiting for anyone, but the embedded PostgreSQL is not left behind. */
+  abandon(): Promise<void>
+}
 
 /** Everything from settings to an open port. What was started is stopped again, in reverse, by `stop` or a failure. */
 export async function start(given: Config, log: Logger): Promise<RunningServer> {
@@ -25,7 +32,7 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
     const { createServer, listen } = await import('./server.js')
     const app = await createServer(config, log)
     undo.push(() => drain(app, config, log))
-    return { url: await listen(app, config), app, stop }
+    return { url: await listen(app, config), app, stop, abandon: async () => stopDatabase?.() }
   } catch (error) {
     await stop()
     throw error

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
+import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { LOG } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
@@ -7,6 +8,8 @@ import { RedisClients } from '../redis/redis-clients.js'
 import { Secrets } from '../secrets/secrets.js'
 import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
 import { openHints, sealHints } from './hint-codec.js'
+
+const MAX_UNANSWERED = 1_000
 
 type Listener = (hint: Hint) => void
 
@@ -18,6 +21,7 @@ type Listener = (hint: Hint) => void
 export class Hints {
   private readonly listeners = new Set<Listener>()
   private readonly node = randomUUID()
+  private unanswered = 0
 
   constructor(
     private readonly redis: RedisClients,
@@ -33,20 +37,26 @@ export class Hints {
     for (const hint of hints) this.deliver(hint)
     const publisher = this.redis.publisher
     if (!publisher || hints.length === 0) return
-    for (const [channel, batch] of byChannel(hints)) {
-      try {
-        publisher.publish(channel, sealHints(this.secrets, channel, this.node, batch))
-          .catch(() => this.metrics.hintsDropped.inc({ reason: 'redis' }, batch.length))
-      } catch {
-        this.metrics.hintsDropped.inc({ reason: 'redis' }, batch.length)
-      }
-    }
+    for (const [channel, batch] of byChannel(hints)) void this.send(publisher, channel, batch)
   }
 
   /** @returns how to stop listening. A listener filters for itself and must be quick. */
   subscribe(listener: Listener): () => void {
     this.listeners.add(listener)
     return () => void this.listeners.delete(listener)
+  }
+
+  /** A Redis that hangs would otherwise let these pile up in its socket. */
+  private async send(publisher: Redis, channel: string, batch: readonly Hint[]): Promise<void> {
+    if (this.unanswered >= MAX_UNANSWERED) return void this.metrics.hintsDropped.inc({ reason: 'backlog' }, batch.length)
+    this.unanswered++
+    try {
+      await publisher.publish(channel, sealHints(this.secrets, channel, this.node, batch))
+    } catch {
+      this.metrics.hintsDropped.inc({ reason: 'redis' }, batch.length)
+    } finally {
+      this.unanswered--
+    }
   }
 
   private listen(): void {

@@ -1,0 +1,114 @@
+import { describe, expect, it } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { openapiYaml } from '../../src/app/cli/openapi.js'
+import { useTestDatabase } from '../support/database.js'
+import { describeWithRedis, startRedis } from '../support/redis.js'
+
+const database = useTestDatabase()
+const secret = randomBytes(32).toString('base64')
+
+interface Outcome { code: number; out: string; err: string }
+
+function cli(args: string, environment: Record<string, string> = {}): Promise<Outcome> {
+  const file = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+  return new Promise((resolve) => {
+    execFile(process.execPath, [file, ...args.split(' ').filter(Boolean)], { env: { PATH: process.env['PATH'], ...environment } }, (error, out, err) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
+    })
+  })
+}
+
+const deployment = (overrides: Record<string, string> = {}) => ({ DATABASE_URL: database.url, SERVER_SECRET: secret, DOMAIN: 'chat.example', REGISTRATION: 'invite', ...overrides })
+
+describe('the command line', () => {
+  it('lists its commands', async () => {
+    const { code, out } = await cli('')
+    expect(code).toBe(0)
+    for (const name of ['openapi', 'migrate', 'recovered', 'doctor', 'config-docs']) expect(out).toContain(`  ${name} `)
+  })
+  it('fails for an unknown command or option', async () => {
+    expect(await cli('frobnicate')).toMatchObject({ code: 1, err: expect.stringContaining('no command frobnicate') })
+    expect((await cli('openapi --frobnicate')).code).toBe(1)
+  })
+  it('says in one sentence what is missing', async () => {
+    expect(await cli('migrate')).toMatchObject({ code: 1, err: expect.stringContaining('DATABASE_URL is required here.') })
+  })
+})
+
+describe('openapi', () => {
+  it('openapi.yaml and docs/configuration.md say what the sources say', async () => {
+    expect(await cli('config-docs --check')).toMatchObject({ code: 0 })
+    expect(await cli('openapi --check')).toMatchObject({ code: 0 })
+  })
+  it('is the same every time', async () => {
+    expect(await openapiYaml()).toBe(await openapiYaml())
+  })
+  it('has only references that lead somewhere, and every operation tells its refusals and who may call it', async () => {
+    const text = await openapiYaml()
+    const document = parse(text)
+    for (const [, name] of text.matchAll(/#\/components\/schemas\/([\w.-]+)/g)) expect(Object.keys(document.components.schemas)).toContain(name)
+    expect(text).not.toContain('#/$defs')
+    for (const [path, operations] of Object.entries<Record<string, { responses: object; security?: unknown }>>(document.paths)) {
+      for (const [method, { responses }] of Object.entries(operations)) {
+        expect([path, method, Object.keys(responses)]).toEqual([path, method, expect.arrayContaining(['429', '503'])])
+        expect(Object.keys(responses).some((status) => status.startsWith('2'))).toBe(true)
+        expect(Object.keys(responses)).not.toContain('2XX')
+      }
+    }
+  })
+})
+
+describe('recovered', () => {
+  it('gives every group a new incarnation and tells its devices', async () => {
+    const { rows } = await database.pool.query<{ gid: bigint }>(
+      `INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id) VALUES ('\\x01', 'public', 1, 3, '\\x00', 'r') RETURNING gid`)
+    await database.pool.query('INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (7, $1, 1, 0, 0)', [rows[0]?.gid])
+    expect(await cli('recovered', deployment())).toMatchObject({ code: 0, out: expect.stringContaining('1 groups have a new incarnation') })
+    expect((await database.pool.query('SELECT incarnation FROM groups')).rows).toEqual([{ incarnation: 2 }])
+    expect((await database.pool.query('SELECT device_id, kind FROM inbox')).rows).toEqual([{ device_id: 7n, kind: 'resync' }])
+  })
+})
+
+describe('doctor', () => {
+  it('finds nothing wrong with a sound deployment, and prints no secret', async () => {
+    const { code, out, err } = await cli('doctor', deployment())
+    expect({ code, err, failures: out.match(/^FAIL.*/gm) }).toEqual({ code: 0, err: '', failures: null })
+    for (const sentence of ['The settings can be read.', 'PostgreSQL keeps what it acknowledged.', 'All migrations are applied.', 'clocks', 'SERVER_SECRET looks random.']) expect(out).toContain(sentence)
+    expect(out + err).not.toContain(secret)
+    expect(out + err).not.toContain(new URL(database.url).password || 'unset')
+  })
+  it.each([
+    [{ DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' }, 'PostgreSQL cannot be used (ECONNREFUSED)'],
+    [{ REDIS_URL: 'redis://:hunter2@127.0.0.1:1' }, 'Redis cannot be used'],
+  ])('fails with %j', async (overrides, sentence) => {
+    const { code, out, err } = await cli('doctor', deployment(overrides as Record<string, string>))
+    expect([code, out]).toEqual([1, expect.stringContaining(sentence)])
+    expect(out + err).not.toContain('hunter2')
+  })
+  it.each([
+    [{ SERVER_SECRET: Buffer.alloc(32).toString('base64') }, 'does not look random'],
+    [{ DOMAIN: 'localhost' }, 'DOMAIN is localhost'],
+    [{ PUBLIC_URL: 'http://chat.example' }, 'PUBLIC_URL is not https'],
+    [{ REGISTRATION: 'open' }, 'REGISTRATION is open'],
+    [{ ROLE: 'api' }, 'REDIS_URL is unset'],
+  ])('warns of %j', async (overrides, sentence) => {
+    expect(await cli('doctor', deployment(overrides as Record<string, string>))).toMatchObject({ code: 0, out: expect.stringMatching(new RegExp(`^warn .*${sentence}`, 'm')) })
+  })
+  it('sees a migration that is missing', async () => {
+    await database.pool.query("DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_log_functions'")
+    expect(await cli('doctor', deployment())).toMatchObject({ code: 1, out: expect.stringContaining('1 migrations are not applied') })
+  })
+})
+
+describeWithRedis('doctor with Redis', () => {
+  it('knows whether it would drop jobs', async () => {
+    const redis = await startRedis()
+    expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis keeps what it was given')
+    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('warn  Redis has maxmemory-policy allkeys-lru')
+    await redis.stop()
+  })
+})

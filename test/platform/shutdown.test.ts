@@ -1,0 +1,96 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { once } from 'node:events'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { EchoModule } from '../support/echo.js'
+import { open } from '../support/raw-http.js'
+import { spawnServer, startServer, type SpawnedServer } from '../support/server.js'
+
+describe('a server that drains', () => {
+  it('finishes requests in flight, refuses new connections, and does not wait for idle ones', async () => {
+    const server = await startServer({ SHUTDOWN_GRACE: '8s' }, { root: EchoModule })
+    const idle = await open(server.url)
+    const used = await open(server.url)
+    used.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
+    await once(used, 'data')
+    const slow = fetch(`${server.url}/v1/echo/slow/500`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const start = performance.now()
+    const closed = server.close()
+    const answer = await slow
+    expect([answer.status, await answer.text()]).toEqual([200, 'done'])
+    await expect(fetch(`${server.url}/health/live`)).rejects.toThrow()
+    await closed
+    expect(performance.now() - start).toBeLessThan(3_000)
+    idle.destroy()
+    used.destroy()
+  })
+
+  it('cuts off what takes longer than the grace', async () => {
+    const server = await startServer({ SHUTDOWN_GRACE: '300ms' }, { root: EchoModule })
+    const slow = fetch(`${server.url}/v1/echo/slow/15000`).catch(() => 'cut')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const start = performance.now()
+    await server.close()
+    expect(performance.now() - start).toBeLessThan(4_000)
+    expect(await slow).toBe('cut')
+  })
+
+  it('is not ready any more, but alive, while balancers take notice', async () => {
+    const server = await startServer({ DRAIN_DELAY: '1s' })
+    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
+    const closed = server.close()
+    const ready = await fetch(`${server.url}/health/ready`)
+    expect([ready.status, await ready.json()]).toEqual([503, { status: 'unavailable', checks: { serving: 'failing', database: 'ok', migrations: 'ok' } }])
+    expect(ready.headers.get('connection')).toBe('close')
+    expect((await fetch(`${server.url}/health/live`)).status).toBe(200)
+    await closed
+  })
+})
+
+describe('the process', () => {
+  let database: TestDatabase | undefined
+  let server: SpawnedServer | undefined
+  afterEach(async () => {
+    await server?.stop('SIGKILL')
+    await database?.drop()
+  })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends in order on %s: exit code 0, well under 10 s', async (signal) => {
+    database = await createTestDatabase()
+    server = await spawnServer(database.url)
+    const idle = await open(server.url)
+    const start = performance.now()
+    expect(await server.stop(signal)).toBe(0)
+    expect(performance.now() - start).toBeLessThan(5_000)
+    expect(server.output()).toContain(`WebSocket ${server.wsUrl}/v1/stream`)
+    idle.destroy()
+  })
+
+  it('does not start with settings that make no sense', async () => {
+    database = await createTestDatabase()
+    await expect(spawnServer(database.url, { PORT: 'eighty' })).rejects.toThrow('ended with 1')
+  })
+})
+
+describe('a process that only runs jobs', () => {
+  it('answers its health and nothing else', async () => {
+    const server = await startServer({ ROLE: 'worker' }, { root: EchoModule })
+    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
+    expect((await fetch(`${server.url}/metrics`)).status).toBe(200)
+    expect((await fetch(`${server.url}/v1/echo/AQID`)).status).toBe(503)
+    expect((await fetch(`${server.url}/docs`)).status).toBe(503)
+    await server.close()
+  })
+})
+
+describe('readiness', () => {
+  it('is lost with the database or a migration that stopped half-way', async () => {
+    const server = await startServer()
+    const checks = async () => ((await (await fetch(`${server.url}/health/ready`)).json()) as { checks: unknown }).checks
+    await server.pool.query("UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%_log'")
+    expect(await checks()).toEqual({ serving: 'ok', database: 'ok', migrations: 'failing' })
+    await server.pool.query('ALTER TABLE _prisma_migrations RENAME TO gone')
+    expect(await checks()).toEqual({ serving: 'ok', database: 'ok', migrations: 'failing' })
+    await server.close()
+  })
+})
