@@ -1,0 +1,156 @@
+import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { fromBase64url, toBase64url } from '../../src/platform/http/bytes.js'
+import { deviceLoginContent, DEVICE_LOGIN_LABEL, type DeviceLogin } from '../../src/protocol/device-login.js'
+import { signaturePublicKey, signWithLabel } from '../../src/protocol/mls/signature.js'
+
+export const ED25519 = 0x0807
+export const SCHEMES = { 'ECDSA P-256': 0x0403, 'ECDSA P-384': 0x0503, 'ECDSA P-521': 0x0603, Ed25519: ED25519, Ed448: 0x0808 } as const
+
+/** A limit that only its own test should meet. */
+export const UNLIMITED = { LOGINS_PER_MINUTE: '100000' }
+
+export interface DeviceKey {
+  scheme: number
+  privateKey: KeyObject
+  publicKey: Uint8Array
+}
+
+const CURVES: Record<number, string> = { 0x0403: 'P-256', 0x0503: 'P-384', 0x0603: 'P-521' }
+
+export function newKey(scheme: number = ED25519): DeviceKey {
+  const namedCurve = CURVES[scheme]
+  const { privateKey } = namedCurve
+    ? generateKeyPairSync('ec', { namedCurve })
+    : scheme === ED25519 ? generateKeyPairSync('ed25519') : generateKeyPairSync('ed448')
+  return { scheme, privateKey, publicKey: signaturePublicKey(privateKey) }
+}
+
+export interface Answer {
+  status: number
+  /** Parsed JSON; {} without a body. */
+  body: any
+  headers: Headers
+}
+
+export interface Challenge {
+  nonce: string
+  expires_at: number
+  domain: string
+}
+
+export const newName = () => `u${randomBytes(8).toString('hex')}`
+export const userOf = (name: string) => `mimi://localhost/u/${name}`
+export const clientOf = (name: string, device = 'phone') => `mimi://localhost/d/${name}/${device}`
+export const typeOf = (answer: Answer) => String(answer.body.type).replace('urn:microchat:problem:', '')
+/** What an outsider can compare: everything but the request's own id. */
+export const visible = ({ status, body, headers }: Answer) => ({ status, challenge: headers.get('www-authenticate'), ...body, instance: undefined })
+
+/** Plain HTTP, answers as they come. */
+export class Http {
+  constructor(readonly url: string) {}
+
+  async call(method: string, path: string, { body, token, headers }: { body?: unknown; token?: string | undefined; headers?: Record<string, string> } = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, body: text === '' ? {} : JSON.parse(text), headers: response.headers }
+  }
+
+  async challenge(client: string): Promise<Challenge> {
+    return (await this.call('POST', '/v1/auth/challenges', { body: { client } })).body
+  }
+
+  refresh(refreshToken: string): Promise<Answer> {
+    return this.call('POST', '/v1/auth/sessions/refresh', { body: { refresh_token: refreshToken } })
+  }
+}
+
+/** The proof that this key signs, or one that is off by `change` or `label`. */
+export async function prove(key: DeviceKey, client: string, challenge: Challenge, change: Partial<DeviceLogin> = {}, label = DEVICE_LOGIN_LABEL): Promise<string> {
+  const nonce = fromBase64url(challenge.nonce) ?? new Uint8Array()
+  const login = { domain: challenge.domain, client, nonce, expiresAt: BigInt(challenge.expires_at), ...change }
+  return toBase64url(await signWithLabel(key.privateKey, label, deviceLoginContent(login)))
+}
+
+export async function provenKey(key: DeviceKey, client: string, challenge: Challenge): Promise<{ scheme: number; public_key: string; proof: string }> {
+  return { scheme: key.scheme, public_key: toBase64url(key.publicKey), proof: await prove(key, client, challenge) }
+}
+
+/** One device, with its keys and its session. */
+export class TestDevice {
+  accessToken: string | undefined
+  refreshToken = ''
+
+  constructor(
+    readonly http: Http,
+    readonly name: string,
+    readonly device = 'phone',
+    readonly keys: DeviceKey[] = [newKey()],
+  ) {}
+
+  static async registered(url: string, name = newName()): Promise<TestDevice> {
+    const device = new TestDevice(new Http(url), name)
+    const answer = await device.register()
+    if (answer.status !== 201) throw new Error(`Registering gave ${answer.status} ${JSON.stringify(answer.body)}`)
+    return device
+  }
+
+  get client(): string {
+    return clientOf(this.name, this.device)
+  }
+  get user(): string {
+    return userOf(this.name)
+  }
+  get key(): DeviceKey {
+    return this.keys[0]!
+  }
+
+  async proofs() {
+    const challenge = await this.http.challenge(this.client)
+    const signature_keys = await Promise.all(this.keys.map((key) => provenKey(key, this.client, challenge)))
+    return { client: this.client, nonce: challenge.nonce, signature_keys }
+  }
+
+  async register(more: object = {}): Promise<Answer> {
+    return this.keep(await this.http.call('POST', '/v1/accounts', { body: { user: this.user, ...(await this.proofs()), ...more } }))
+  }
+
+  async login(key = this.key): Promise<Answer> {
+    const challenge = await this.http.challenge(this.client)
+    const { scheme: _, ...proven } = await provenKey(key, this.client, challenge)
+    return this.keep(await this.http.call('POST', '/v1/auth/sessions', { body: { client: this.client, nonce: challenge.nonce, ...proven } }))
+  }
+
+  /** Another device of this account, added by this one and logged in. */
+  async addDevice(device: string): Promise<TestDevice> {
+    const other = new TestDevice(this.http, this.name, device)
+    const added = await this.call('POST', '/v1/devices', await other.proofs())
+    if (added.status !== 201) throw new Error(`Adding gave ${added.status} ${JSON.stringify(added.body)}`)
+    await other.login()
+    return other
+  }
+
+  call(method: string, path: string, body?: unknown): Promise<Answer> {
+    return this.http.call(method, path, { body, token: this.accessToken })
+  }
+
+  /** Whether the server still takes the access token, on some node; else the type of the problem. */
+  async standing(url = this.http.url): Promise<string> {
+    const answer = await new Http(url).call('GET', '/v1/devices', { token: this.accessToken })
+    return answer.status === 200 ? 'accepted' : typeOf(answer)
+  }
+
+  private keep(answer: Answer): Answer {
+    if (answer.status >= 300) return answer
+    this.accessToken = answer.body.access_token
+    this.refreshToken = answer.body.refresh_token
+    return answer
+  }
+}
