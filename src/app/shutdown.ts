@@ -1,7 +1,7 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Logger } from 'pino'
 import type { Config } from '../platform/config/config.js'
 import { Readiness } from '../platform/observability/readiness.js'
+import type { AssembledServer } from './server.js'
 
 const IDLE_CHECK_MS = 100
 
@@ -11,14 +11,14 @@ type Settings = Pick<Config, 'SHUTDOWN_GRACE' | 'DRAIN_DELAY'>
  * Readiness off, no new connections, requests in flight finish, then the hooks of the modules in their order
  * (streams and cursors, jobs, pools). What has not ended by itself within SHUTDOWN_GRACE is cut off.
  */
-export async function drain(app: NestFastifyApplication, config: Settings, log: Logger): Promise<void> {
+export async function drain({ app, connections }: AssembledServer, config: Settings, log: Logger): Promise<void> {
   app.get(Readiness).drain()
   log.info('draining')
   if (config.DRAIN_DELAY > 0) await sleep(config.DRAIN_DELAY)
   const server = app.getHttpServer()
   server.close()
   // Keep-alive connections would hold the server open; those of requests in flight turn idle one by one.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+  const idle = setInterval(() => connections.closeIdle(), IDLE_CHECK_MS)
   const cut = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE)
   try {
     await withinGrace(app.close(), config.SHUTDOWN_GRACE + 1_000)

@@ -1,4 +1,3 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Logger } from 'pino'
 import { directDatabaseUrl, type Config } from '../platform/config/config.js'
 import { startTracing } from '../platform/observability/tracing.js'
@@ -8,7 +7,6 @@ import { drain } from './shutdown.js'
 
 export interface RunningServer {
   url: string
-  app: NestFastifyApplication
   /** In order: requests, streams, jobs, connections, the embedded PostgreSQL last. */
   stop(): Promise<void>
   /** Without waiting for anyone, but the embedded PostgreSQL is not left behind. */
@@ -30,9 +28,9 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
     if (applied.length > 0) log.info({ applied: applied.length }, 'migrations applied')
     // Loaded only now, so that tracing sees the modules it instruments.
     const { createServer, listen } = await import('./server.js')
-    const app = await createServer(config, log)
-    undo.push(() => drain(app, config, log))
-    return { url: await listen(app, config), app, stop, abandon: async () => stopDatabase?.() }
+    const server = await createServer(config, log)
+    undo.push(() => drain(server, config, log))
+    return { url: await listen(server, config), stop, abandon: async () => stopDatabase?.() }
   } catch (error) {
     await stop()
     throw error

@@ -48,10 +48,11 @@ export async function startServer(overrides: Record<string, string> = {}, option
   const environment = testEnvironment(database.url, { ...(options.log ? { LOG_LEVEL: 'info' } : {}), ...overrides })
   const config = loadConfig(environment)
   const log = createLog(config, options.log)
-  const app = await createServer(config, log, options.root)
-  const url = await listen(app, config)
+  const server = await createServer(config, log, options.root)
+  const { app } = server
+  const url = await listen(server, config)
   const close = async () => {
-    await drain(app, config, log)
+    await drain(server, config, log)
     if (!options.database) await database.drop()
   }
   return { url, wsUrl: url.replace(/^http/, 'ws'), app, pool: app.get<Pool>(POOL), config, close }
