@@ -43,8 +43,6 @@ async function apply(record: GroupRecord, entry: Entry, impl: CiphersuiteImpl): 
   if (own !== undefined) return confirmOwn(record, entry, hash, own)
   const message = decodeFramed(entry.message)
   if (entry.kind === 'application') return readMessage(record, entry, message, impl)
-  // A Proposal of an epoch that our own Commit has already ended: it has lapsed.
-  if (entry.epoch < Number(record.state.groupContext.epoch)) return
   record.state = await processHandshake(record.state, message, impl)
   if (entry.kind !== 'commit') return
   // Another Commit has won this epoch: whatever we had in flight is void.

@@ -124,9 +124,7 @@ export class Group {
   /** Commits until it succeeds: whoever loses an epoch processes what was missed, looks again, and retries. */
   async commit(intent: Intent, attempts = ATTEMPTS): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const outcome = await this.inTurn(() => this.#commitOnce(intent))
-      if (outcome !== 'lost') return
-      await this.catchUp()
+      if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return
     }
     throw new Error(`No Commit won in ${attempts} attempts`)
   }
@@ -145,16 +143,19 @@ export class Group {
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {
     const { record } = this
     try {
-      const accepted = await this.device.http.post<Accepted>(`${this.path}/commits`, pending.bundle)
-      // The stream may not overtake us here, but a catch-up after a crash may have: then it is merged already.
-      if (record.pending === pending) mergePending(record)
-      if (record.cursor < accepted.seq) record.sent.set(pending.hash, '')
+      const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, pending.bundle)
+      // Entries that came before ours are for the epoch we leave: they have to be read first.
+      if (seq !== record.cursor + 1) await this.#readOn()
+      if (record.pending !== pending) return 'done'
+      mergePending(record)
+      record.cursor = Math.max(record.cursor, seq)
       return 'done'
     } catch (error) {
       if (!(error instanceof ServerProblem)) throw error
       delete record.pending
-      if (error.kind === 'stale-epoch' || error.kind === 'proposals-pending') return 'lost'
-      throw error
+      if (error.kind !== 'stale-epoch' && error.kind !== 'proposals-pending') throw error
+      await this.#readOn()
+      return 'lost'
     }
   }
 
@@ -172,19 +173,25 @@ export class Group {
 
   /** Takes entries from a stream, a poll or a reply. */
   receive(entries: readonly Entry[]): Promise<void> {
-    return this.inTurn(async () => {
-      const { impl } = await suite(this.record.suite)
-      for (const entry of entries) await applyEntry(this.record, entry, impl)
-    })
+    return this.inTurn(() => this.#apply(entries))
   }
 
   /** Reads the log past the cursor, page by page. */
-  async catchUp(): Promise<void> {
+  catchUp(): Promise<void> {
+    return this.inTurn(() => this.#readOn())
+  }
+
+  async #readOn(): Promise<void> {
     for (;;) {
       const page = await this.history(this.record.cursor + 1)
-      await this.receive(page.entries)
+      await this.#apply(page.entries)
       if (page.next_seq === undefined || page.entries.length === 0) return
     }
+  }
+
+  async #apply(entries: readonly Entry[]): Promise<void> {
+    const { impl } = await suite(this.record.suite)
+    for (const entry of entries) await applyEntry(this.record, entry, impl)
   }
 
   history(fromSeq: number, limit = 200): Promise<LogPage> {

@@ -3,6 +3,7 @@ import {
   type Capabilities, type CiphersuiteImpl, type CiphersuiteName, type ClientConfig, type Lifetime,
 } from 'ts-mls'
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
+import { withNodeCrypto } from './node-crypto.js'
 
 /** A cipher suite ready for use: its number on the wire, and the TLS SignatureScheme that its keys are registered under. */
 export interface Suite {
@@ -31,7 +32,7 @@ async function load(id: number): Promise<Suite> {
   const description = getCiphersuiteFromName(suiteName(id))
   const scheme = SCHEMES[description.signature]
   if (scheme === undefined) throw new Error(`No signature scheme for ${description.signature}`)
-  return { id, scheme, impl: await getCiphersuiteImpl(description) }
+  return { id, scheme, impl: withNodeCrypto(await getCiphersuiteImpl(description), description) }
 }
 
 /**
