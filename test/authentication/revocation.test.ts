@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { DisabledAccounts } from '../../src/authentication/accounts/disabled-accounts.js'
+import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
+import { Revocations } from '../../src/authentication/devices/revocations.js'
+import { Hints } from '../../src/platform/hints/hints.js'
+import type { Hint } from '../../src/platform/hints/hint.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from './auth-kit.js'
+
+let database: TestDatabase
+let server: TestServer
+let node2: TestServer
+let http: Http
+beforeAll(async () => {
+  database = await createTestDatabase()
+  server = await startServer(UNLIMITED, { database })
+  node2 = await startServer(UNLIMITED, { database })
+  http = new Http(server.url)
+})
+afterAll(async () => {
+  await server.close()
+  await node2.close()
+  await database.drop()
+})
+
+const names = (answer: Answer): string[] => answer.body.devices.map(({ client }: { client: string }) => client.split('/').at(-1))
+
+/** Holds the account's lock, as any change of it does, until `release`. */
+async function holdingAccount(user: string): Promise<{ release(): Promise<void>; change(text: string): Promise<unknown> }> {
+  const client = await database.pool.connect()
+  await client.query('BEGIN')
+  await client.query('SELECT 1 FROM account WHERE user_uri = $1 FOR NO KEY UPDATE', [user])
+  return {
+    change: (text) => client.query(text),
+    release: async () => {
+      await client.query('COMMIT')
+      client.release()
+    },
+  }
+}
+
+const waitingForLocks = async () =>
+  Number((await database.pool.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")).rows[0].count)
+
+describe('a revocation', () => {
+  it('ends tokens, keys and refreshing at once, here and within a second on another node', async () => {
+    const phone = await TestDevice.registered(server.url)
+    const laptop = await phone.addDevice('laptop')
+    expect([await laptop.standing(), await laptop.standing(node2.url)]).toEqual(['accepted', 'accepted'])
+    expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(204)
+    const revokedAt = performance.now()
+    expect(await laptop.standing()).toBe('device-revoked')
+    await eventually(() => laptop.standing(node2.url), (standing) => standing === 'device-revoked', 2_000)
+    expect(performance.now() - revokedAt).toBeLessThan(1_500)
+    expect(typeOf(await http.refresh(laptop.refreshToken))).toBe('refresh-refused')
+    expect(typeOf(await laptop.login())).toBe('login-refused')
+    expect(await phone.standing()).toBe('accepted')
+  })
+
+  it('is announced once, after its commit', async () => {
+    const phone = await TestDevice.registered(server.url)
+    const laptop = await phone.addDevice('laptop')
+    const { rows: [{ id }] } = await database.pool.query('SELECT id FROM device WHERE client_uri = $1', [laptop.client])
+    const heard: [Hint, Promise<unknown>][] = []
+    const stop = server.app.get(Hints, { strict: false }).subscribe((hint) => {
+      heard.push([hint, database.pool.query('SELECT revoked_at IS NOT NULL AS revoked FROM device WHERE id = $1', [id])])
+    })
+    await phone.call('DELETE', '/v1/devices/laptop')
+    expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(204)
+    stop()
+    expect(heard.map(([hint]) => hint)).toEqual([{ kind: 'revoked', deviceId: id }])
+    expect(await heard[0]![1]).toMatchObject({ rows: [{ revoked: true }] })
+  })
+
+  it('of oneself ends the own session', async () => {
+    const phone = await TestDevice.registered(server.url)
+    expect((await phone.call('DELETE', '/v1/devices/phone')).status).toBe(204)
+    expect(await phone.standing()).toBe('device-revoked')
+  })
+
+  it('reaches no device of another account', async () => {
+    const [mine, other] = [await TestDevice.registered(server.url), await TestDevice.registered(server.url)]
+    await other.addDevice('tablet')
+    expect((await mine.call('DELETE', '/v1/devices/tablet')).status).toBe(404)
+    expect(await other.standing()).toBe('accepted')
+  })
+
+  it('keeps name and keys taken', async () => {
+    const phone = await TestDevice.registered(server.url)
+    const laptop = await phone.addDevice('laptop')
+    await phone.call('DELETE', '/v1/devices/laptop')
+    expect((await phone.call('POST', '/v1/devices', await new TestDevice(http, phone.name, 'laptop').proofs())).status).toBe(409)
+    expect((await phone.call('POST', '/v1/devices', await new TestDevice(http, phone.name, 'new', laptop.keys).proofs())).status).toBe(409)
+  })
+
+  it.each([
+    ['a login', async (device: TestDevice) => (await device.login()).status, 401],
+    ['a refresh', async (device: TestDevice) => (await device.http.refresh(device.refreshToken)).status, 401],
+    ['adding a device', async (device: TestDevice) =>
+      (await device.call('POST', '/v1/devices', await new TestDevice(device.http, device.name, 'late').proofs())).status, 401],
+    ['revoking another', async (device: TestDevice) => (await device.call('DELETE', '/v1/devices/phone')).status, 401],
+  ] as const)('that commits while %s of the device waits prevails', async (_case, act, status) => {
+    const phone = await TestDevice.registered(server.url)
+    const laptop = await phone.addDevice('laptop')
+    const lock = await holdingAccount(phone.user)
+    await lock.change(`UPDATE device SET revoked_at = now() WHERE client_uri = '${laptop.client}'`)
+    const acting = act(laptop)
+    await eventually(waitingForLocks, (count) => count > 0)
+    await lock.release()
+    expect(await acting).toBe(status)
+    expect(names(await phone.call('GET', '/v1/devices'))).toEqual(['phone', 'laptop'])
+    expect(await phone.standing()).toBe('accepted')
+  })
+
+  it('of each other, at once, is won by one', async () => {
+    const phone = await TestDevice.registered(server.url)
+    const laptop = await phone.addDevice('laptop')
+    const answers = await Promise.all([phone.call('DELETE', '/v1/devices/laptop'), laptop.call('DELETE', '/v1/devices/phone')])
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([204, 401])
+  })
+
+  it('and what other modules do along with it happen together or not at all', async () => {
+    const failing = await startServer(UNLIMITED, { database })
+    const seen: bigint[][] = []
+    const revocations = failing.app.get(Revocations, { strict: false })
+    revocations.together(async (sql, deviceIds) => {
+      seen.push([...deviceIds])
+      if (seen.length === 1) await sql.query('SELECT 1/0')
+    })
+    const phone = await TestDevice.registered(failing.url)
+    const laptop = await phone.addDevice('laptop')
+    const heard: Hint[] = []
+    failing.app.get(Hints, { strict: false }).subscribe((hint) => heard.push(hint))
+    expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(500)
+    expect(heard).toEqual([])
+    expect(await laptop.standing()).toBe('accepted')
+    expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(204)
+    expect(seen[1]).toHaveLength(1)
+    await failing.close()
+  })
+})
+
+describe('a disabled account', () => {
+  it('is shut out within a second, and its devices are revoked by the server', async () => {
+    const phone = await TestDevice.registered(server.url)
+    const watcher = await TestDevice.registered(server.url)
+    await disableAccount(database.pool, phone.user)
+    await eventually(() => phone.standing(), (standing) => standing === 'device-revoked', 2_000)
+    expect((await http.refresh(phone.refreshToken)).status).toBe(401)
+    expect(typeOf(await phone.login())).toBe('login-refused')
+    const entry = () => watcher.call('GET', `/v1/directory?identity=${phone.user}`)
+    const before = (await entry()).body.devices[0]
+    expect([before.revoked_at, before.signature_keys[0].valid_until]).toEqual([expect.any(Number), expect.any(Number)])
+    await server.app.get(DisabledAccounts, { strict: false }).run()
+    expect((await database.pool.query('SELECT 1 FROM device WHERE client_uri = $1 AND revoked_at IS NOT NULL', [phone.client])).rowCount).toBe(1)
+    expect((await entry()).body.devices[0].revoked_at).toBe(before.revoked_at)
+  })
+})
+
+describeWithRedis('with Redis', () => {
+  let redis: TestRedis
+  const nodes: TestServer[] = []
+  beforeAll(async () => {
+    redis = await startRedis()
+    for (let i = 0; i < 2; i++) nodes.push(await startServer({ ...UNLIMITED, REDIS_URL: redis.url }, { database }))
+  })
+  afterAll(async () => {
+    for (const node of nodes) await node.close()
+    await redis.stop()
+  })
+
+  it('a revocation reaches other nodes long before their cache is old', async () => {
+    const [one, two] = nodes as [TestServer, TestServer]
+    const phone = await TestDevice.registered(one.url)
+    const laptop = await phone.addDevice('laptop')
+    // Until the second node has subscribed, its cache is what makes it notice.
+    await eventually(async () => {
+      const name = newName()
+      const victim = await phone.addDevice(name)
+      await victim.standing(two.url)
+      const asked = performance.now()
+      await phone.call('DELETE', `/v1/devices/${name}`)
+      await eventually(() => victim.standing(two.url), (standing) => standing === 'device-revoked', 2_000)
+      return performance.now() - asked
+    }, (took) => took < 500)
+    expect(await laptop.standing(two.url)).toBe('accepted')
+  })
+})
