@@ -3,7 +3,11 @@ import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const modified = (path) => stat(new URL(`../${path}`, import.meta.url)).then((found) => found.mtimeMs, () => undefined)
+const modified = (path) =>
+  stat(new URL(`../${path}`, import.meta.url)).then(
+    (found) => found.mtimeMs,
+    () => undefined,
+  )
 
 /** Runs Prisma's generator unless the client in src/generated is newer than the schema. Needs neither network nor database. */
 export async function generatePrismaIfStale() {

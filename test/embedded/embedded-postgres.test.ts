@@ -30,7 +30,10 @@ describe('the embedded PostgreSQL', () => {
   test('answers only on the loopback interface, only with its password, which only its owner can read', async () => {
     const folder = await newFolder()
     const server = await startEmbeddedServer(folder)
-    const rows = await query(server.url, `SELECT current_setting('listen_addresses') AS at, rolsuper FROM pg_roles WHERE rolname = current_user`)
+    const rows = await query(
+      server.url,
+      `SELECT current_setting('listen_addresses') AS at, rolsuper FROM pg_roles WHERE rolname = current_user`,
+    )
     expect(rows).toEqual([{ at: '127.0.0.1', rolsuper: false }])
     await expect(query(server.url.replace(/:[^:@]+@/, ':guess@'), 'SELECT 1')).rejects.toThrow(/password authentication failed/)
     expect((await stat(join(folder, 'postgres'))).mode & 0o777).toBe(0o700)

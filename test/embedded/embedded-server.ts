@@ -9,7 +9,7 @@ import { Client, type QueryResultRow } from 'pg'
 const SCRIPT = join(import.meta.dirname, 'server.mjs')
 
 /** What the script told when it was up, or why it could not start. */
-export interface Report {
+interface Report {
   url: string
   adopted: boolean
   error?: string

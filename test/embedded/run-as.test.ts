@@ -6,6 +6,9 @@ import { newFolder, postmasterPid, query, startEmbeddedServer } from './embedded
 
 const asRoot = process.getuid?.() === 0
 const describeAsRoot = asRoot ? describe : describe.skip
+const ordinary = asRoot ? chooseSystemUser('/nonexistent') : undefined
+// A checkout in /root can be run by nobody else.
+const testAsOrdinary = ordinary && canRun(ordinary, process.execPath) ? test : test.skip
 
 describeAsRoot('run by root, the embedded PostgreSQL', () => {
   test('runs as an unprivileged user', async () => {
@@ -50,13 +53,11 @@ describeAsRoot('run by root, the embedded PostgreSQL', () => {
   })
 })
 
-describeAsRoot('run by an ordinary user, the embedded PostgreSQL', () => {
-  test('runs as that user', async () => {
-    const user = chooseSystemUser('/nonexistent')!
+describe('run by an ordinary user, the embedded PostgreSQL', () => {
+  testAsOrdinary('runs as that user', async () => {
+    const user = ordinary!
     const folder = await newFolder()
     await chown(folder, user.uid, user.gid)
-    // A checkout in /root cannot be run by anyone else.
-    if (!canRun(user, process.execPath)) return
     const server = await startEmbeddedServer(folder, user)
     expect(server.error).toBeUndefined()
     expect((await stat(`/proc/${await postmasterPid(folder)}`)).uid).toBe(user.uid)

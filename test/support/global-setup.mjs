@@ -26,7 +26,10 @@ async function createRunFolder() {
 /** A clone of the template is 500 small files: 100 ms in memory, 500 ms on a disk. */
 async function fastestFolder() {
   const memory = await statfs('/dev/shm').catch(() => undefined)
-  const writable = await access('/dev/shm', constants.W_OK).then(() => true, () => false)
+  const writable = await access('/dev/shm', constants.W_OK).then(
+    () => true,
+    () => false,
+  )
   return memory && writable && memory.bavail * memory.bsize > NEEDED_BYTES ? '/dev/shm' : tmpdir()
 }
 

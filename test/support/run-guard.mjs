@@ -24,7 +24,9 @@ process.exit(1)
 
 /** The folder's name is random, so whatever works in it, or was given it as argument or in the environment, is of this run. */
 function findProcesses() {
-  const pids = readdirSync('/proc').map(Number).filter((pid) => pid > 1 && pid !== process.pid)
+  const pids = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 1 && pid !== process.pid)
   return pids.filter((pid) => ['cmdline', 'environ'].some((file) => read(`/proc/${pid}/${file}`).includes(folder)) || worksInFolder(pid))
 }
 

@@ -23,7 +23,9 @@ export async function locateCluster(dataDir: string, sharedFolder: string): Prom
   if (path !== inside) throw new Error(`${inside} points to ${path}, which the user ${user.name} cannot reach.`)
   if (await openUp(base, user)) return { path, user }
   if (await exists(path)) {
-    throw new Error(`PostgreSQL runs as ${user.name}, who cannot enter ${base}. Move DATA_DIR, or allow search (chmod o+x) on its parent folders.`)
+    throw new Error(
+      `PostgreSQL runs as ${user.name}, who cannot enter ${base}. Move DATA_DIR, or allow search (chmod o+x) on its parent folders.`,
+    )
   }
   return { path: await moveOut(inside, sharedFolder), user }
 }

@@ -20,7 +20,8 @@ export async function takeOwnership(url: string, dataDir: string): Promise<Clien
   try {
     const deadline = performance.now() + PATIENCE_MS
     while (!(await tryLock(client))) {
-      if (performance.now() > deadline) throw new Error(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
+      if (performance.now() > deadline)
+        throw new Error(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
       await delay(100)
     }
     await applyRoleSettings(client, ROLE)

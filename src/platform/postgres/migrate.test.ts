@@ -44,7 +44,10 @@ describe('migrate', () => {
   })
 
   test('takes scripts with several statements and function bodies', async () => {
-    await write('1_function', `CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN n := n * 2; RETURN n; END $$; SELECT twice(2);`)
+    await write(
+      '1_function',
+      `CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN n := n * 2; RETURN n; END $$; SELECT twice(2);`,
+    )
     await run()
     expect((await database.pool.query('SELECT twice(21) AS n')).rows).toEqual([{ n: 42 }])
   })
@@ -54,7 +57,9 @@ describe('migrate', () => {
     await write('2_bad', 'INSERT INTO thing VALUES (1);\nCREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);')
     await expect(run()).rejects.toThrow(/2_bad .*rolled back: relation "nowhere" does not exist \(line 3\)/)
     expect(await recorded()).toEqual(['1_good'])
-    expect((await database.pool.query(`SELECT to_regclass('half') AS half, count(*) AS things FROM thing`)).rows).toEqual([{ half: null, things: 0n }])
+    expect((await database.pool.query(`SELECT to_regclass('half') AS half, count(*) AS things FROM thing`)).rows).toEqual([
+      { half: null, things: 0n },
+    ])
     await write('2_bad', 'INSERT INTO thing VALUES (1)')
     expect(await run()).toEqual(['2_bad'])
   })

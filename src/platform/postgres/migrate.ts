@@ -76,7 +76,9 @@ function selectPending(migrations: Migration[], applied: Map<string, Applied>): 
       throw new MigrationError(`Migration ${name} was started by another tool and did not finish; see "prisma migrate resolve".`)
     }
     if (before && before.checksum !== checksum) {
-      throw new MigrationError(`Migration ${name} was changed after it had been applied to this database. Restore the file, or add a new migration.`)
+      throw new MigrationError(
+        `Migration ${name} was changed after it had been applied to this database. Restore the file, or add a new migration.`,
+      )
     }
   }
   return migrations.filter(({ name }) => !applied.has(name))

@@ -6,8 +6,10 @@ describe('the pool', () => {
   const database = useTestDatabase()
 
   test('hands 64-bit numbers over as bigint, also in arrays', async () => {
-    const { rows } = await database.pool.query('SELECT 9007199254740993::int8 AS one, ARRAY[1, NULL, 9007199254740993]::int8[] AS many')
-    expect(rows).toEqual([{ one: 9007199254740993n, many: [1n, null, 9007199254740993n] }])
+    const { rows } = await database.pool.query(
+      'SELECT 9007199254740993::int8 AS one, ARRAY[1, NULL, 9007199254740993]::int8[] AS many, ARRAY[]::int8[] AS none',
+    )
+    expect(rows).toEqual([{ one: 9007199254740993n, many: [1n, null, 9007199254740993n], none: [] }])
   })
 
   test('takes bigint and bytes as parameters, also in arrays', async () => {

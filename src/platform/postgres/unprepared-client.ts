@@ -5,7 +5,7 @@ export class UnpreparedClient extends Client {
   // pg overloads `query` by argument types; only the first argument matters here.
   override query(...args: unknown[]): never {
     const [first, ...rest] = args
-    return Reflect.apply(super.query, this, [isNamed(first) ? { ...first, name: undefined } : first, ...rest]) as never
+    return super.query.apply(this, [isNamed(first) ? { ...first, name: undefined } : first, ...rest] as never) as never
   }
 }
 
