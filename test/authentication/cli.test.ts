@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { runCli } from '../../src/app/cli/run-cli.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { startServer, testEnvironment, type TestServer } from '../support/server.js'
+import { Http, newName, TestDevice, UNLIMITED } from './auth-kit.js'
+
+let database: TestDatabase
+let server: TestServer
+let http: Http
+const before = { ...process.env }
+beforeAll(async () => {
+  database = await createTestDatabase()
+  Object.assign(process.env, testEnvironment(database.url))
+  server = await startServer({ ...UNLIMITED, REGISTRATION: 'closed' }, { database })
+  http = new Http(server.url)
+})
+afterAll(async () => {
+  process.env = before
+  await server.close()
+  await database.drop()
+})
+
+/** What a command prints, and its exit code. */
+async function cli(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
+  const written = { out: '', errors: '' }
+  const spies = [
+    jest.spyOn(process.stdout, 'write').mockImplementation((text) => { written.out += String(text); return true }),
+    jest.spyOn(process.stderr, 'write').mockImplementation((text) => { written.errors += String(text); return true }),
+  ]
+  try {
+    return { code: await runCli(args), ...written }
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+const codeIn = (out: string) => ({ invite_code: out.trim().split('\n').at(-1) })
+
+describe('the operator', () => {
+  it('makes an account, whose first device registers with the printed code', async () => {
+    const name = newName()
+    const { code, out } = await cli('accounts', 'create', name)
+    expect([code, out]).toEqual([0, expect.stringContaining(name)])
+    expect((await new TestDevice(http, name).register(codeIn(out))).status).toBe(201)
+    expect(await cli('accounts', 'create', name)).toMatchObject({ code: 1, errors: `There is an account ${name} already.\n` })
+  })
+
+  it('invites one more device of an account', async () => {
+    const name = newName()
+    await cli('accounts', 'create', name)
+    const { out } = await cli('invites', 'create', '--user', name, '--expires', '1h')
+    expect((await new TestDevice(http, name).register(codeIn(out))).status).toBe(201)
+  })
+
+  it('disables an account', async () => {
+    const name = newName()
+    const { out } = await cli('accounts', 'create', name)
+    const device = new TestDevice(http, name)
+    await device.register(codeIn(out))
+    expect(await cli('accounts', 'disable', name)).toMatchObject({ code: 0 })
+    await eventually(() => device.standing(), (standing) => standing === 'device-revoked', 2_000)
+    expect(await cli('accounts', 'disable', name)).toMatchObject({ code: 1 })
+  })
+
+  it('rotates the key of access tokens, but not twice at once', async () => {
+    expect(await cli('keys', 'rotate')).toMatchObject({ code: 0 })
+    const keys = async () => (await database.pool.query('SELECT 1 FROM token_signing_key')).rowCount
+    const made = await keys()
+    await cli('keys', 'rotate')
+    expect(await keys()).toBe(made)
+    expect((await cli('keys', 'rotate', '--now')).out).toContain('from now on')
+    expect(await keys()).toBe((made ?? 0) + 1)
+  })
+
+  it.each([
+    [['accounts', 'create']],
+    [['accounts', 'create', 'Alice']],
+    [['accounts', 'create', 'a', 'b']],
+    [['accounts', 'create', 'alice', '--expires', 'soon']],
+    [['accounts', 'disable', 'nobody-at-all']],
+    [['invites', 'create', '--uses', '0']],
+    [['invites', 'create', '--uses', 'many']],
+    [['invites', 'create', '--user', 'nobody-at-all']],
+  ])('is told in a sentence what is wrong with %p', async (args) => {
+    const { code, errors } = await cli(...args)
+    expect(code).toBe(1)
+    expect(errors).toMatch(/^.+\n$/)
+  })
+})
