@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common'
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
+import { DeliveryModule } from '../delivery/delivery.module.js'
 import { GroupsModule } from '../groups/groups.module.js'
 import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
@@ -11,7 +12,7 @@ import { HealthController } from './operations/health.controller.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({
-  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, GroupsModule],
+  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, DeliveryModule, GroupsModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_PIPE, useClass: ValidationPipe },

@@ -29,3 +29,29 @@ export async function readInboxIds(sql: Sql, deviceIds: readonly bigint[], limit
   })
   return new Map(rows.map((row) => [row.deviceId, row.ids]))
 }
+
+/** Of the groups after `afterGid`, `limit` of them: those whose newest entry is not older than `sinceMs`. `last`: where to go on. */
+export async function readRecentHeads(
+  sql: Sql, afterGid: bigint, limit: number, sinceMs: number,
+): Promise<{ heads: { gid: bigint; headSeq: bigint }[]; last: bigint | undefined }> {
+  const { rows } = await sql.query<{ gid: bigint; headSeq: bigint; recent: boolean | null }>({
+    name: 'read_recent_heads',
+    text: `
+      SELECT g.gid, g.head_seq AS "headSeq", l.accepted_at > now() - $3 * interval '1 millisecond' AS recent
+        FROM (SELECT gid, head_seq FROM groups WHERE gid > $1 AND deleted_at IS NULL ORDER BY gid LIMIT $2) g
+        LEFT JOIN log l ON l.gid = g.gid AND l.seq = g.head_seq
+       ORDER BY g.gid`,
+    values: [afterGid, limit, sinceMs],
+  })
+  return { heads: rows.filter((row) => row.recent), last: rows.at(-1)?.gid }
+}
+
+/** Devices after `afterDevice` with something in their inbox. */
+export async function readInboxDevices(sql: Sql, afterDevice: bigint, limit: number): Promise<bigint[]> {
+  const { rows } = await sql.query<{ deviceId: bigint }>({
+    name: 'read_inbox_devices',
+    text: 'SELECT DISTINCT device_id AS "deviceId" FROM inbox WHERE device_id > $1 ORDER BY device_id LIMIT $2',
+    values: [afterDevice, limit],
+  })
+  return rows.map((row) => row.deviceId)
+}

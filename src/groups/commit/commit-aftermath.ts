@@ -19,7 +19,8 @@ export class CommitAftermath {
   accepted({ group, bundle }: CommitContext, judged: Judged, seq: bigint): void {
     const { added, removed, external, followups } = judged
     this.hints.publish([
-      ...added.filter(({ welcome }) => welcome !== null).map(({ deviceId }) => ({ kind: 'inbox' as const, deviceId })),
+      // Also to who joins without a Welcome: a stream that is open follows its new membership.
+      ...added.map(({ deviceId }) => ({ kind: 'inbox' as const, deviceId })),
       { kind: 'group', gid: group.gid, headSeq: seq + BigInt(followups.length) },
     ])
     if (judged.states) {

@@ -32,7 +32,8 @@ export class Snapshots implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.jobs.process<{ gid: string }>(JOB, ({ gid }) => this.take(BigInt(gid)))
+    // `due`: retention waits for a snapshot, however small the log since the last one.
+    this.jobs.process<{ gid: string; due?: boolean }>(JOB, ({ gid, due }) => this.take(BigInt(gid), due === true))
   }
 
   /** Does not wait: without the job a replay takes longer, nothing else. */
@@ -45,10 +46,10 @@ export class Snapshots implements OnModuleInit {
   }
 
   /** Harmless if it runs twice or late: what is in the database says whether a snapshot is due. */
-  async take(gid: bigint): Promise<void> {
+  async take(gid: bigint, due = false): Promise<void> {
     const group = await findGroupByGid(this.pool, gid)
     if (!group || group.deleted || group.mode !== 'public') return
-    if (!wantsSnapshot(await readReplayCost(this.pool, gid))) return
+    if (!due && !wantsSnapshot(await readReplayCost(this.pool, gid))) return
     const tracked = await this.states.at(group)
     const bytes = serialize(tracked.state)
     await storeSnapshot(this.pool, gid, group.incarnation, { epoch: group.epoch, seq: tracked.commitSeq, bytes })

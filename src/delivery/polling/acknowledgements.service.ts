@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { writeAcks, type Ack } from '../acks/acks.repository.js'
+import { AckAhead } from '../delivery.problems.js'
+import { acknowledgeInbox } from '../inbox/inbox.repository.js'
+import { readMemberships, type Membership } from '../read/memberships.repository.js'
+import type { AcknowledgeEvents, EventsAcknowledged } from './events.dto.js'
+
+/** What a poller is done with: written before it is answered, because nothing else of it remains here. */
+@Injectable()
+export class Acknowledgements {
+  constructor(@Inject(POOL) private readonly pool: Pool, private readonly hints: Hints) {}
+
+  async acknowledge(caller: Caller, body: AcknowledgeEvents): Promise<EventsAcknowledged> {
+    const { deviceId } = caller
+    const acks = body.acks.length > 0 ? this.checked(deviceId, body, await readMemberships(this.pool, deviceId)) : []
+    const moved = acks.length > 0 ? await writeAcks(this.pool, acks, true) : 0
+    const gone = body.inbox.length > 0 ? await acknowledgeInbox(this.pool, deviceId, body.inbox) : []
+    // A stream of the same device may hold back a log for one of these.
+    if (gone.length > 0) this.hints.publish([{ kind: 'acked', deviceId }])
+    return { acks: moved, inbox: gone.length }
+  }
+
+  /** Late acks, of groups that are gone or read to their end, or of an earlier incarnation, are not wrong; they do nothing. */
+  private checked(deviceId: bigint, { acks }: AcknowledgeEvents, memberships: readonly Membership[]): Ack[] {
+    const byGroup = Map.groupBy(memberships, ({ groupId }) => groupId.toString('hex'))
+    return acks.flatMap(({ group_id, incarnation, seq }) => {
+      const intervals = byGroup.get(Buffer.from(group_id).toString('hex')) ?? []
+      const gid = intervals[0]?.gid
+      if (gid === undefined || intervals[0]?.incarnation !== incarnation) return []
+      const deliverable = deliverableOf(intervals)
+      if (seq > deliverable) throw new AckAhead(group_id, deliverable)
+      return [{ deviceId, gid, incarnation, seq }]
+    })
+  }
+}
+
+/** The last entry that a poll could have returned: nothing behind a Welcome that waits. */
+function deliverableOf(intervals: readonly Membership[]): bigint {
+  let deliverable = intervals[0]?.acked ?? 0n
+  for (const { waits, untilSeq, headSeq } of intervals) {
+    if (waits) break
+    deliverable = untilSeq ?? headSeq
+  }
+  return deliverable
+}

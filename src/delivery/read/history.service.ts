@@ -1,0 +1,52 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { LogDeleted, NoReader, ResyncNeeded, UnknownLog } from '../delivery.problems.js'
+import { readDevice } from './device-log.repository.js'
+import { findReadableLog, firstSeqOfEpoch, type ReadableLog } from './history.repository.js'
+import type { LogPage, LogQuery } from './log.dto.js'
+
+const DEFAULT_LIMIT = 100
+const PAGE_BYTES = 1024 * 1024
+
+/** A group's log as one device may read it, whatever it has acknowledged: cut to its intervals (§1). */
+@Injectable()
+export class History {
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  async read(caller: Caller, groupId: Uint8Array, query: LogQuery): Promise<LogPage> {
+    const log = await findReadableLog(this.pool, groupId, caller.deviceId)
+    if (!log) throw new UnknownLog()
+    if (log.deleted) throw new LogDeleted()
+    const first = log.intervals[0]
+    if (!first) throw new NoReader()
+    const wanted = await this.firstWanted(log, query)
+    const from = wanted > first.fromSeq ? wanted : first.fromSeq
+    if (from <= log.floorSeq) throw new ResyncNeeded(log.floorSeq + 1n)
+    return this.page(caller, log, from, query.limit ?? DEFAULT_LIMIT)
+  }
+
+  private async firstWanted(log: ReadableLog, query: LogQuery): Promise<bigint> {
+    if (query.from_epoch === undefined) return query.from_seq ?? log.floorSeq + 1n
+    if (query.from_epoch > log.epoch) return log.headSeq + 1n
+    // A group begins at epoch 0. A Commit that is gone stood before the floor.
+    return query.from_epoch === 0n ? 1n : ((await firstSeqOfEpoch(this.pool, log.gid, query.from_epoch)) ?? 1n)
+  }
+
+  private async page(caller: Caller, log: ReadableLog, from: bigint, limit: number): Promise<LogPage> {
+    // Entries behind a Welcome that is not acknowledged are not for reading yet (invariant 4).
+    const readable = log.intervals.filter((interval) => !interval.waits)
+    const last = readable.at(-1)
+    const head_seq = last ? (last.untilSeq ?? log.headSeq) : 0n
+    const places = readable
+      .filter(({ untilSeq }) => (untilSeq ?? log.headSeq) >= from)
+      .map(({ fromSeq }) => ({ gid: log.gid, fromSeq, after: (fromSeq > from ? fromSeq : from) - 1n }))
+    const ranges = await readDevice(this.pool, caller.deviceId, places, { entries: limit, bytes: PAGE_BYTES })
+    const found = ranges.flatMap((range) => range?.entries ?? [])
+    const entries = found.slice(0, limit)
+    const complete = entries.length === found.length && ranges.every((range) => range?.complete !== false)
+    const end = entries.at(-1)?.seq
+    return { entries, head_seq, incarnation: log.incarnation, ...(complete || end === undefined ? {} : { next_seq: end + 1n }) }
+  }
+}

@@ -1,0 +1,81 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Jobs } from '../../platform/jobs/jobs.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { DeliveryMetrics } from '../delivery.metrics.js'
+import {
+  deleteBelowFloor, deleteLeftovers, moveFloor, readFloorMoves, readGids, retireApplication, type RetentionAges,
+} from './retention.repository.js'
+import { purgeAcknowledgedWelcomes, purgeExpiredWelcomes } from './welcomes.repository.js'
+
+const INTERVAL_MS = 60 * 60_000
+/** Groups looked at together, and rows deleted by one statement: each is short, and a run goes on with the next. */
+const GROUPS = 100
+const ROWS = 1_000
+
+type Settings = Pick<Config, 'RETENTION_APPLICATION' | 'RETENTION_HANDSHAKE' | 'IDEMPOTENCY_WINDOW'>
+
+/**
+ * What nobody needs any more goes (§7). Application entries go one by one, as their readers have passed or their time
+ * has come; handshakes go from the front, and the floor says up to where. Stopped half-way, it goes on in the next run.
+ */
+@Injectable()
+export class Retention implements OnModuleInit {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Settings,
+    private readonly jobs: Jobs,
+    private readonly hints: Hints,
+    private readonly metrics: DeliveryMetrics,
+  ) {}
+
+  onModuleInit(): void {
+    this.jobs.every('delivery.retention_v1', INTERVAL_MS, () => this.run())
+  }
+
+  /** @param now only to move time in tests; PostgreSQL's clock otherwise */
+  async run(now: Date | null = null): Promise<void> {
+    await this.purgeWelcomes(now)
+    const { RETENTION_APPLICATION: application, RETENTION_HANDSHAKE: handshake, IDEMPOTENCY_WINDOW: idempotency } = this.config
+    const ages = { now, application, handshake, idempotency }
+    let gids = await readGids(this.pool, 0n, GROUPS)
+    for (let last = gids.at(-1); last !== undefined; last = gids.at(-1)) {
+      await this.retire(gids, ages)
+      gids = await readGids(this.pool, last, GROUPS)
+    }
+  }
+
+  private async retire(gids: readonly bigint[], ages: RetentionAges): Promise<void> {
+    await this.whileFull('application', () => retireApplication(this.pool, gids, ages, ROWS))
+    for (const { gid, floorSeq, heldBySnapshot } of await readFloorMoves(this.pool, gids, ages)) {
+      this.tell(await moveFloor(this.pool, gid, floorSeq))
+      // A quiet group makes no snapshot by itself; with one, the next run goes on from there.
+      if (heldBySnapshot) await this.jobs.enqueue('groups.snapshot_v1', { gid: gid.toString(), due: true }, { dedupeId: `snapshot:${gid}` })
+    }
+    await this.whileFull('handshake', () => deleteBelowFloor(this.pool, gids, ROWS))
+    this.metrics.retired.inc({ what: 'leftover' }, await deleteLeftovers(this.pool, gids))
+  }
+
+  private async purgeWelcomes(now: Date | null): Promise<void> {
+    await this.whileFull('welcome', async () => {
+      const { purged, told } = await purgeExpiredWelcomes(this.pool, now, ROWS)
+      this.tell(told)
+      return purged
+    })
+    await this.whileFull('welcome', () => purgeAcknowledgedWelcomes(this.pool, ROWS))
+  }
+
+  private async whileFull(what: string, step: () => Promise<number>): Promise<void> {
+    let rows = ROWS
+    while (rows >= ROWS) {
+      rows = await step()
+      this.metrics.retired.inc({ what }, rows)
+    }
+  }
+
+  private tell(deviceIds: readonly bigint[]): void {
+    this.hints.publish(deviceIds.map((deviceId) => ({ kind: 'inbox', deviceId })))
+  }
+}

@@ -1,0 +1,161 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** Ages in milliseconds, against `now` by PostgreSQL's clock; tests give a `now` instead of waiting. */
+export interface RetentionAges {
+  now: Date | null
+  application: number
+  handshake: number
+  idempotency: number
+}
+
+const ms = (parameter: string) => `${parameter} * interval '1 millisecond'`
+const NOW = 'coalesce($2::timestamptz, now())'
+
+/** The next groups by id. */
+export async function readGids(sql: Sql, after: bigint, limit: number): Promise<bigint[]> {
+  const { rows } = await sql.query<{ gid: bigint }>({
+    name: 'retention_gids',
+    text: 'SELECT gid FROM groups WHERE gid > $1 AND deleted_at IS NULL ORDER BY gid LIMIT $2',
+    values: [after, limit],
+  })
+  return rows.map((row) => row.gid)
+}
+
+/**
+ * Deletes application entries that every open cursor has passed and that no resubmission may meet any more, and those
+ * past their time whoever has not read them. At most `limit` rows; call again while it returns that many.
+ *
+ * Times are taken as rising with seq, so the search for the first young entry ends at it, and never goes past what
+ * everyone has read: an offline device does not make each run walk over what it has not fetched.
+ */
+export async function retireApplication(sql: Sql, gids: readonly bigint[], ages: RetentionAges, limit: number): Promise<number> {
+  const { rowCount } = await sql.query({
+    name: 'retire_application',
+    text: `
+      WITH passed AS (
+        SELECT g.gid, g.head_seq, coalesce((
+                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND (m.until_seq IS NULL OR m.acked < m.until_seq)
+               ), g.head_seq) AS seq
+          FROM groups g WHERE g.gid = ANY ($1::bigint[])
+      ), bound AS (
+        SELECT p.gid, greatest(
+                 coalesce((SELECT l.seq - 1 FROM log l WHERE l.gid = p.gid AND l.seq <= p.seq AND l.accepted_at >= ${NOW} - ${ms('$4')} ORDER BY l.seq LIMIT 1), p.seq),
+                 coalesce((SELECT l.seq - 1 FROM log l WHERE l.gid = p.gid AND l.accepted_at >= ${NOW} - ${ms('$3')} ORDER BY l.seq LIMIT 1), p.head_seq)
+               ) AS seq
+          FROM passed p
+      )
+      DELETE FROM log USING (
+        SELECT old.gid, old.seq FROM bound b CROSS JOIN LATERAL (
+          SELECT l.gid, l.seq FROM log l WHERE l.gid = b.gid AND l.seq <= b.seq AND l.kind = 'a' ORDER BY l.seq LIMIT $5
+        ) old LIMIT $5
+      ) old WHERE log.gid = old.gid AND log.seq = old.seq`,
+    values: [gids, ages.now, Math.max(ages.application, ages.idempotency), ages.idempotency, limit],
+  })
+  return rowCount ?? 0
+}
+
+export interface FloorMove {
+  gid: bigint
+  floorSeq: bigint
+  /** Age alone would move it further, but the newest snapshot stands before that. */
+  heldBySnapshot: boolean
+}
+
+/**
+ * Groups whose floor may move, and how far: over what is older than the handshakes' time, but not past the snapshot
+ * from which the current state, or that of a Welcome which may yet be answered, is rebuilt; nor past such a Welcome.
+ */
+export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: RetentionAges): Promise<FloorMove[]> {
+  const { rows } = await sql.query<FloorMove>({
+    name: 'read_floor_moves',
+    text: `
+      WITH aged AS (
+        SELECT g.gid, g.mode, g.floor_seq, coalesce((
+                 SELECT l.seq - 1 FROM log l WHERE l.gid = g.gid AND l.accepted_at >= ${NOW} - ${ms('$3')} ORDER BY l.seq LIMIT 1
+               ), g.head_seq) AS seq
+          FROM groups g WHERE g.gid = ANY ($1::bigint[])
+      ), bound AS (
+        SELECT a.*, w.seq AS welcome_seq, CASE WHEN a.mode = 'public' THEN coalesce((
+                 SELECT max(s.seq) FROM group_snapshot s WHERE s.gid = a.gid AND s.epoch <= coalesce(w.epoch, s.epoch)
+               ), 0) END AS snapshot_seq
+          FROM aged a CROSS JOIN LATERAL (
+            SELECT min(w.seq) AS seq, min(w.epoch) AS epoch FROM welcome w
+             WHERE w.gid = a.gid AND w.expires_at > ${NOW}
+               AND EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal)
+          ) w
+         WHERE a.seq > a.floor_seq
+      )
+      SELECT gid, greatest(floor_seq, least(seq, snapshot_seq, welcome_seq)) AS "floorSeq",
+             coalesce(snapshot_seq < least(seq, welcome_seq), false) AS "heldBySnapshot"
+        FROM bound ORDER BY gid`,
+    values: [gids, ages.now, Math.max(ages.handshake, ages.idempotency)],
+  })
+  return rows
+}
+
+/**
+ * Moves a group's floor before anything below it goes, so that nobody reads over a gap. Members whose cursor is behind
+ * cannot go on from the log: they are marked and told in the same transaction. @returns their devices
+ */
+export async function moveFloor(sql: Sql, gid: bigint, floorSeq: bigint): Promise<bigint[]> {
+  const { rows } = await sql.query<{ deviceId: bigint }>({
+    name: 'move_floor',
+    text: `
+      WITH moved AS (
+        UPDATE groups SET floor_seq = $2 WHERE gid = $1 AND floor_seq < $2 AND deleted_at IS NULL RETURNING gid
+      ), behind AS MATERIALIZED (
+        SELECT m.device_id, m.gid, m.from_seq FROM moved JOIN member m ON m.gid = moved.gid
+         WHERE m.until_seq IS NULL AND m.acked < $2 AND NOT m.resync
+         ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE OF m
+      ), marked AS (
+        UPDATE member m SET resync = true FROM behind b
+         WHERE m.device_id = b.device_id AND m.gid = b.gid AND m.from_seq = b.from_seq RETURNING m.device_id, m.gid
+      )
+      INSERT INTO inbox (device_id, kind, gid) SELECT device_id, 'resync', gid FROM marked ORDER BY device_id
+      RETURNING device_id AS "deviceId"`,
+    values: [gid, floorSeq],
+  })
+  return rows.map((row) => row.deviceId)
+}
+
+/** Deletes what stands at or below the floors, at most `limit` rows; call again while it returns that many. */
+export async function deleteBelowFloor(sql: Sql, gids: readonly bigint[], limit: number): Promise<number> {
+  const { rowCount } = await sql.query({
+    name: 'delete_below_floor',
+    text: `
+      DELETE FROM log USING (
+        SELECT l.gid, l.seq FROM groups g CROSS JOIN LATERAL (
+          SELECT gid, seq FROM log WHERE log.gid = g.gid AND log.seq <= g.floor_seq ORDER BY seq LIMIT $2
+        ) l WHERE g.gid = ANY ($1::bigint[]) LIMIT $2
+      ) old WHERE log.gid = old.gid AND log.seq = old.seq`,
+    values: [gids, limit],
+  })
+  return rowCount ?? 0
+}
+
+/** What belonged to entries that are gone: claims, reports, and whatever described epochs before the first Commit that is left. */
+export async function deleteLeftovers(sql: Sql, gids: readonly bigint[]): Promise<number> {
+  const { rows } = await sql.query<{ gone: bigint }>({
+    name: 'delete_leftovers',
+    text: `
+      WITH kept AS (
+        SELECT g.gid, g.floor_seq, coalesce((SELECT min(l.epoch) FROM log l WHERE l.gid = g.gid AND l.kind = 'c'), g.epoch) AS epoch,
+               (SELECT max(s.epoch) FROM group_snapshot s WHERE s.gid = g.gid AND s.seq <= g.floor_seq) AS snapshot_epoch
+          FROM groups g WHERE g.gid = ANY ($1::bigint[]) AND g.floor_seq > 0 AND g.deleted_at IS NULL
+      ), infos AS (
+        DELETE FROM group_info x USING kept k WHERE x.gid = k.gid AND x.epoch < k.epoch RETURNING 1
+      ), trees AS (
+        DELETE FROM group_tree x USING kept k WHERE x.gid = k.gid AND x.epoch < k.epoch RETURNING 1
+      ), snapshots AS (
+        DELETE FROM group_snapshot x USING kept k WHERE x.gid = k.gid AND x.epoch < k.snapshot_epoch RETURNING 1
+      ), claims AS (
+        DELETE FROM commit_claim x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 1
+      ), reports AS (
+        DELETE FROM commit_report x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 1
+      )
+      SELECT (SELECT count(*) FROM infos) + (SELECT count(*) FROM trees) + (SELECT count(*) FROM snapshots)
+           + (SELECT count(*) FROM claims) + (SELECT count(*) FROM reports) AS gone`,
+    values: [gids],
+  })
+  return Number(rows[0]?.gone ?? 0n)
+}

@@ -1,0 +1,50 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/**
+ * Welcomes whose KeyPackages have expired can no longer be answered: they go, and the devices that still are members
+ * are told to join by themselves. Locks member before inbox, as everyone does. At most `limit` Welcomes.
+ * @returns how many went, and the devices that were told
+ */
+export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: number): Promise<{ purged: number; told: bigint[] }> {
+  const { rows } = await sql.query<{ purged: bigint; told: bigint[] }>({
+    name: 'purge_expired_welcomes',
+    text: `
+      WITH expired AS MATERIALIZED (
+        SELECT gid, seq, ordinal FROM welcome WHERE expires_at <= coalesce($1::timestamptz, now()) ORDER BY gid, seq, ordinal LIMIT $2
+      ), joining AS MATERIALIZED (
+        SELECT m.device_id, m.gid, m.from_seq FROM expired e
+          JOIN inbox i ON i.gid = e.gid AND i.kind = 'welcome' AND i.seq = e.seq AND i.ordinal = e.ordinal
+          JOIN member m ON m.device_id = i.device_id AND m.gid = i.gid AND m.from_seq = i.seq + 1 AND m.until_seq IS NULL
+         ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE OF m
+      ), marked AS (
+        UPDATE member m SET resync = true FROM joining j
+         WHERE m.device_id = j.device_id AND m.gid = j.gid AND m.from_seq = j.from_seq RETURNING m.device_id, m.gid
+      ), gone AS (
+        DELETE FROM inbox i USING expired e
+         WHERE i.gid = e.gid AND i.kind = 'welcome' AND i.seq = e.seq AND i.ordinal = e.ordinal
+           AND (SELECT count(*) FROM joining) >= 0
+      ), dropped AS (
+        DELETE FROM welcome w USING expired e WHERE w.gid = e.gid AND w.seq = e.seq AND w.ordinal = e.ordinal RETURNING 1
+      ), told AS (
+        INSERT INTO inbox (device_id, kind, gid) SELECT device_id, 'resync', gid FROM marked ORDER BY device_id RETURNING device_id
+      )
+      SELECT (SELECT count(*) FROM dropped) AS purged, (SELECT coalesce(array_agg(device_id), '{}') FROM told) AS told`,
+    values: [now, limit],
+  })
+  return { purged: Number(rows[0]?.purged ?? 0n), told: rows[0]?.told ?? [] }
+}
+
+/** Welcomes that everyone has acknowledged. They and their inbox rows came in one transaction, so none is still to come. */
+export async function purgeAcknowledgedWelcomes(sql: Sql, limit: number): Promise<number> {
+  const { rowCount } = await sql.query({
+    name: 'purge_acknowledged_welcomes',
+    text: `
+      DELETE FROM welcome USING (
+        SELECT w.gid, w.seq, w.ordinal FROM welcome w
+         WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal)
+         LIMIT $1
+      ) old WHERE welcome.gid = old.gid AND welcome.seq = old.seq AND welcome.ordinal = old.ordinal`,
+    values: [limit],
+  })
+  return rowCount ?? 0
+}
