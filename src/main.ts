@@ -32,7 +32,9 @@ class StopSignals {
 
 function announce({ url }: RunningServer, config: Config): void {
   const http = config.PUBLIC_URL ?? url
-  process.stdout.write(`MicroChat is up. HTTP ${http}  WebSocket ${http.replace(/^http/, 'ws')}/v1/stream  API documentation ${http}/docs\n`)
+  process.stdout.write(
+    `MicroChat is up. HTTP ${http}  WebSocket ${http.replace(/^http/, 'ws')}/v1/stream  API documentation ${http}/docs\n`,
+  )
 }
 
 function fail(error: unknown): never {

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../platform/config/config.js'
 
-export interface EmbeddedSettings { config: Config; stopDatabase?: () => Promise<void> }
+export interface EmbeddedSettings {
+  config: Config
+  stopDatabase?: () => Promise<void>
+}
 
 /** Without DATABASE_URL: an own PostgreSQL in DATA_DIR, and a secret beside it. With it: nothing to do. */
 export async function embeddedSettings(config: Config, log: Logger): Promise<EmbeddedSettings> {

@@ -8,6 +8,7 @@ import { registerBodyParsers } from '../platform/http/body-parsers.js'
 import { Connections } from '../platform/http/connections.js'
 import { createAdapter } from '../platform/http/fastify-adapter.js'
 import { registerHooks } from '../platform/http/hooks.js'
+import { traceRequests } from '../platform/http/trace-requests.js'
 import { launching } from '../platform/launch.js'
 import { Metrics } from '../platform/observability/metrics.js'
 import { NestLogger } from '../platform/observability/nest-logger.js'
@@ -15,7 +16,10 @@ import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
 import { serveDocs } from './openapi/docs.js'
 
-export interface AssembledServer { app: NestFastifyApplication; connections: Connections }
+export interface AssembledServer {
+  app: NestFastifyApplication
+  connections: Connections
+}
 
 /**
  * The whole server, assembled and ready to listen. The database is migrated already.
@@ -24,9 +28,13 @@ export interface AssembledServer { app: NestFastifyApplication; connections: Con
 export async function createServer(config: Config, log: Logger, root: Type = AppModule): Promise<AssembledServer> {
   const app = await launching({ config, log }, () =>
     NestFactory.create<NestFastifyApplication>(root, createAdapter(config, log), {
-      bodyParser: false, abortOnError: false, logger: new NestLogger(log),
-    }))
+      bodyParser: false,
+      abortOnError: false,
+      logger: new NestLogger(log),
+    }),
+  )
   const fastify = app.getHttpAdapter().getInstance()
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
   registerHooks(fastify, config, app.get(Readiness))
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)

@@ -3,7 +3,10 @@ import type { Logger } from 'pino'
 import { CONFIG, loadConfig, type Config } from './config/config.js'
 import { createLog, LOG } from './observability/log.js'
 
-export interface Launch { config: Config; log: Logger }
+export interface Launch {
+  config: Config
+  log: Logger
+}
 
 /**
  * Several servers live in one test process, each with settings and a log of its own, while modules are classes, not

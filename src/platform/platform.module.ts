@@ -9,6 +9,7 @@ import { LOG } from './observability/log.js'
 import { Metrics } from './observability/metrics.js'
 import { PoolMetrics } from './observability/pool-metrics.js'
 import { Readiness } from './observability/readiness.js'
+import { traceQueries } from './observability/trace-queries.js'
 import { PlatformShutdown } from './platform-shutdown.js'
 import { createPrisma, PRISMA } from './postgres/prisma.js'
 import { createPool, POOL } from './postgres/sql.js'
@@ -20,19 +21,36 @@ import { Secrets } from './secrets/secrets.js'
 const PRISMA_CONNECTIONS = 3
 
 const poolProvider = {
-  provide: POOL, inject: [CONFIG],
-  useFactory: (config: Config) => createPool(databaseUrl(config), { max: config.PG_POOL_MAX, prepare: config.PG_PREPARE === 'on' }),
+  provide: POOL,
+  inject: [CONFIG],
+  useFactory: (config: Config) => {
+    const pool = createPool(databaseUrl(config), { max: config.PG_POOL_MAX, prepare: config.PG_PREPARE === 'on' })
+    return config.OTEL_EXPORTER_OTLP_ENDPOINT ? traceQueries(pool) : pool
+  },
 }
 const prismaProvider = {
-  provide: PRISMA, inject: [CONFIG],
+  provide: PRISMA,
+  inject: [CONFIG],
   useFactory: (config: Config) => createPrisma(databaseUrl(config), { max: PRISMA_CONNECTIONS }),
 }
 
 /** The plumbing, without a word of the domain. Feature modules import it; nothing is global. */
 @Module({
   providers: [
-    ...launchProviders, poolProvider, prismaProvider, RedisClients,
-    Secrets, Metrics, Events, Readiness, PoolMetrics, Hints, CommitLock, Jobs, Limits, PlatformShutdown,
+    ...launchProviders,
+    poolProvider,
+    prismaProvider,
+    RedisClients,
+    Secrets,
+    Metrics,
+    Events,
+    Readiness,
+    PoolMetrics,
+    Hints,
+    CommitLock,
+    Jobs,
+    Limits,
+    PlatformShutdown,
   ],
   exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits],
 })

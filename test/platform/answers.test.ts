@@ -22,7 +22,10 @@ describe('an unexpected failure', () => {
     const { response, text, logged } = await get('/v1/echo/fail/unknown')
     expect(response.status).toBe(500)
     expect(text).not.toContain('hunter2')
-    expect(JSON.parse(text)).toMatchObject({ type: 'urn:microchat:problem:internal', instance: `urn:request:${response.headers.get('x-request-id')}` })
+    expect(JSON.parse(text)).toMatchObject({
+      type: 'urn:microchat:problem:internal',
+      instance: `urn:request:${response.headers.get('x-request-id')}`,
+    })
     const errors = logged.filter(({ level }) => level === 'error')
     expect(errors).toEqual([expect.objectContaining({ request_id: response.headers.get('x-request-id'), route: '/v1/echo/fail/unknown' })])
     expect(errors[0].err.stack[0]).toContain('fail')
@@ -45,12 +48,19 @@ describe('a problem', () => {
     expect(JSON.parse(text)).toMatchObject({ type: 'urn:microchat:problem:stale-epoch', current_epoch: 5, entries: ['_w'] })
   })
   it('is CBOR where CBOR is accepted', async () => {
-    expect((await get('/v1/echo/fail/problem', { accept: 'application/cbor' })).response.headers.get('content-type')).toBe('application/cbor')
+    expect((await get('/v1/echo/fail/problem', { accept: 'application/cbor' })).response.headers.get('content-type')).toBe(
+      'application/cbor',
+    )
   })
 })
 
 describe('every answer', () => {
-  it.each([['abcdefgh-1', true], ['short', false], ['with space in it', false], ['x'.repeat(65), false]])('takes over the request id %s: %p', async (id, sane) => {
+  it.each([
+    ['abcdefgh-1', true],
+    ['short', false],
+    ['with space in it', false],
+    ['x'.repeat(65), false],
+  ])('takes over the request id %s: %p', async (id, sane) => {
     expect((await get('/health/live', { 'x-request-id': id })).response.headers.get('x-request-id') === id).toBe(sane)
   })
   it('names no software, has no ETag, and is not to be stored or sniffed', async () => {
@@ -63,10 +73,18 @@ describe('every answer', () => {
 describe('the log and the metrics', () => {
   it('one line per request, with the route and not the address', async () => {
     const { logged, response } = await get('/v1/echo/c2VjcmV0?from_seq=777', { authorization: 'Bearer hunter2' })
-    expect(logged.filter(({ msg }) => msg === 'request')).toEqual([{
-      level: 'info', time: expect.any(String), request_id: response.headers.get('x-request-id'), method: 'GET', route: '/v1/echo/:groupId',
-      status: 200, duration_ms: expect.any(Number), msg: 'request',
-    }])
+    expect(logged.filter(({ msg }) => msg === 'request')).toEqual([
+      {
+        level: 'info',
+        time: expect.any(String),
+        request_id: response.headers.get('x-request-id'),
+        method: 'GET',
+        route: '/v1/echo/:groupId',
+        status: 200,
+        duration_ms: expect.any(Number),
+        msg: 'request',
+      },
+    ])
     expect(lines.join()).not.toMatch(/c2VjcmV0|777|hunter2|127\.0\.0\.1/)
   })
   it('an unknown address is not repeated either', async () => {
@@ -82,7 +100,14 @@ describe('the log and the metrics', () => {
     expect(response.headers.get('content-type')).toContain('text/plain')
     expect(text).toMatch(/http_request_duration_seconds_count\{method="GET",route="\/v1\/echo\/:groupId",status="200"\} \d/)
     expect(text).not.toContain('c2VjcmV0')
-    for (const name of ['nodejs_eventloop_lag_seconds', 'pg_pool_connections', 'jobs_oldest_waiting_seconds', 'hints_dropped_total', 'commit_lock_misses_total']) expect(text).toContain(name)
+    for (const name of [
+      'nodejs_eventloop_lag_seconds',
+      'pg_pool_connections',
+      'jobs_oldest_waiting_seconds',
+      'hints_dropped_total',
+      'commit_lock_misses_total',
+    ])
+      expect(text).toContain(name)
   })
 })
 

@@ -14,7 +14,11 @@ const LONG_ADDRESS = `/v1/echo/${'A'.repeat(2_000)}`
 const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
 const post = (type: string | undefined, body: string | Uint8Array, path = '/v1/echo/AQID', headers: Record<string, string> = {}) =>
-  fetch(`${server.url}${path}`, { method: 'POST', body: Buffer.from(body), headers: { ...(type ? { 'content-type': type } : {}), ...headers } })
+  fetch(`${server.url}${path}`, {
+    method: 'POST',
+    body: Buffer.from(body),
+    headers: { ...(type ? { 'content-type': type } : {}), ...headers },
+  })
 const problemOf = async (response: Response) => {
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/)
   const problem = (await response.json()) as Record<string, unknown>
@@ -39,7 +43,12 @@ describe('the three forms of a body', () => {
     const response = await post(JSON_TYPE, '{"message":"_w"}', undefined, { accept: 'application/cbor' })
     expect(response.headers.get('content-type')).toBe('application/cbor')
     expect(response.headers.get('vary')).toBe('accept')
-    expect(decode(new Uint8Array(await response.arrayBuffer()))).toEqual({ group_id: new Uint8Array([1, 2, 3]), message: new Uint8Array([255]), epoch: 0, at: 1 })
+    expect(decode(new Uint8Array(await response.arrayBuffer()))).toEqual({
+      group_id: new Uint8Array([1, 2, 3]),
+      message: new Uint8Array([255]),
+      epoch: 0,
+      at: 1,
+    })
   })
 })
 
@@ -93,16 +102,28 @@ describe('a hostile body gets its problem, never a 500', () => {
     expect(errors).toEqual([{ path: 'tags.1', message: expect.any(String) }])
   })
   it('never repeats the values', async () => {
-    expect(JSON.stringify(await problemOf(await post(JSON_TYPE, '{"message":"hunter2!","epoch":"hunter2","tags":"hunter2"}')))).not.toContain('hunter2')
+    expect(
+      JSON.stringify(await problemOf(await post(JSON_TYPE, '{"message":"hunter2!","epoch":"hunter2","tags":"hunter2"}'))),
+    ).not.toContain('hunter2')
   })
 })
 
 describe('an address', () => {
   it.each([
-    ['GET', '/v1/echo/AQID?from_seq=12&limit=3', 200], ['GET', '/v1/echo/AQID?from_seq=-1', 400], ['GET', '/v1/echo/AQID?from_seq=x', 400],
-    ['GET', '/v1/echo/AQID?limit=11', 400], ['GET', '/v1/echo/AQID?unknown=1', 400], ['GET', '/v1/echo/AQID?from_seq=1&from_seq=2', 400],
-    ['GET', '/v1/echo/AQID?__proto__=1', 400], ['GET', '/v1/echo/%ff', 400], ['GET', '/v1/nothing', 404], ['GET', LONG_ADDRESS, 414],
-    ['GET', '/v1/echo/', 404], ['PUT', '/v1/echo/AQID', 405], ['PATCH', '/health/live', 405], ['POST', '/health/live', 405],
+    ['GET', '/v1/echo/AQID?from_seq=12&limit=3', 200],
+    ['GET', '/v1/echo/AQID?from_seq=-1', 400],
+    ['GET', '/v1/echo/AQID?from_seq=x', 400],
+    ['GET', '/v1/echo/AQID?limit=11', 400],
+    ['GET', '/v1/echo/AQID?unknown=1', 400],
+    ['GET', '/v1/echo/AQID?from_seq=1&from_seq=2', 400],
+    ['GET', '/v1/echo/AQID?__proto__=1', 400],
+    ['GET', '/v1/echo/%ff', 400],
+    ['GET', '/v1/nothing', 404],
+    ['GET', LONG_ADDRESS, 414],
+    ['GET', '/v1/echo/', 404],
+    ['PUT', '/v1/echo/AQID', 405],
+    ['PATCH', '/health/live', 405],
+    ['POST', '/health/live', 405],
   ])('%s %.40s answers %d', async (method, path, status) => {
     const response = await fetch(`${server.url}${path}`, { method })
     expect(response.status).toBe(status)

@@ -10,18 +10,33 @@ import { describeWithRedis, startRedis } from '../support/redis.js'
 const database = useTestDatabase()
 const secret = randomBytes(32).toString('base64')
 
-interface Outcome { code: number; out: string; err: string }
+interface Outcome {
+  code: number
+  out: string
+  err: string
+}
 
 function cli(args: string, environment: Record<string, string> = {}): Promise<Outcome> {
   const file = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
   return new Promise((resolve) => {
-    execFile(process.execPath, [file, ...args.split(' ').filter(Boolean)], { env: { PATH: process.env['PATH'], ...environment } }, (error, out, err) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
-    })
+    execFile(
+      process.execPath,
+      [file, ...args.split(' ').filter(Boolean)],
+      { env: { PATH: process.env['PATH'], ...environment } },
+      (error, out, err) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
+      },
+    )
   })
 }
 
-const deployment = (overrides: Record<string, string> = {}) => ({ DATABASE_URL: database.url, SERVER_SECRET: secret, DOMAIN: 'chat.example', REGISTRATION: 'invite', ...overrides })
+const deployment = (overrides: Record<string, string> = {}) => ({
+  DATABASE_URL: database.url,
+  SERVER_SECRET: secret,
+  DOMAIN: 'chat.example',
+  REGISTRATION: 'invite',
+  ...overrides,
+})
 
 describe('the command line', () => {
   it('lists its commands', async () => {
@@ -49,7 +64,8 @@ describe('openapi', () => {
   it('has only references that lead somewhere, and every operation tells its refusals and who may call it', async () => {
     const text = await openapiYaml()
     const document = parse(text)
-    for (const [, name] of text.matchAll(/#\/components\/schemas\/([\w.-]+)/g)) expect(Object.keys(document.components.schemas)).toContain(name)
+    for (const [, name] of text.matchAll(/#\/components\/schemas\/([\w.-]+)/g))
+      expect(Object.keys(document.components.schemas)).toContain(name)
     expect(text).not.toContain('#/$defs')
     for (const [path, operations] of Object.entries<Record<string, { responses: object; security?: unknown }>>(document.paths)) {
       for (const [method, { responses }] of Object.entries(operations)) {
@@ -64,7 +80,8 @@ describe('openapi', () => {
 describe('recovered', () => {
   it('gives every group a new incarnation and tells its devices', async () => {
     const { rows } = await database.pool.query<{ gid: bigint }>(
-      `INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id) VALUES ('\\x01', 'public', 1, 3, '\\x00', 'r') RETURNING gid`)
+      `INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id) VALUES ('\\x01', 'public', 1, 3, '\\x00', 'r') RETURNING gid`,
+    )
     await database.pool.query('INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (7, $1, 1, 0, 0)', [rows[0]?.gid])
     expect(await cli('recovered', deployment())).toMatchObject({ code: 0, out: expect.stringContaining('1 groups have a new incarnation') })
     expect((await database.pool.query('SELECT incarnation FROM groups')).rows).toEqual([{ incarnation: 2 }])
@@ -77,8 +94,11 @@ describe('doctor', () => {
     const { out, err } = await cli('doctor', deployment())
     // A test cluster may run without fsync, which the doctor is right to dislike.
     const { rows } = await database.pool.query<{ fsync: string }>('SHOW fsync')
-    expect(out.match(/^FAIL.*/gm)).toEqual(rows[0]?.fsync === 'on' ? null : [expect.stringContaining('a crash would lose accepted Commits')])
-    for (const sentence of ['The settings can be read.', 'All migrations are applied.', 'clocks', 'SERVER_SECRET looks random.']) expect(out).toContain(sentence)
+    expect(out.match(/^FAIL.*/gm)).toEqual(
+      rows[0]?.fsync === 'on' ? null : [expect.stringContaining('a crash would lose accepted Commits')],
+    )
+    for (const sentence of ['The settings can be read.', 'All migrations are applied.', 'clocks', 'SERVER_SECRET looks random.'])
+      expect(out).toContain(sentence)
     expect(out + err).not.toContain(secret)
     expect(out + err).not.toContain(new URL(database.url).password || 'unset')
   })
@@ -86,7 +106,7 @@ describe('doctor', () => {
     [{ DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' }, 'PostgreSQL cannot be used (ECONNREFUSED)'],
     [{ REDIS_URL: 'redis://:hunter2@127.0.0.1:1' }, 'Redis cannot be used'],
   ])('fails with %j', async (overrides, sentence) => {
-    const { code, out, err } = await cli('doctor', deployment(overrides as Record<string, string>))
+    const { code, out, err } = await cli('doctor', deployment(overrides))
     expect([code, out]).toEqual([1, expect.stringContaining(sentence)])
     expect(out + err).not.toContain('hunter2')
   })

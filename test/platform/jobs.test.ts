@@ -30,7 +30,10 @@ function behaves(overrides: () => Record<string, string>) {
     jobs.process('greet_v1', async (data) => void ran.push(data))
     await jobs.onApplicationBootstrap()
     await jobs.enqueue('greet_v1', { to: 'world' })
-    await eventually(() => ran.length, (count) => count > 0)
+    await eventually(
+      () => ran.length,
+      (count) => count > 0,
+    )
     expect(ran).toEqual([{ to: 'world' }])
   })
 
@@ -42,7 +45,10 @@ function behaves(overrides: () => Record<string, string>) {
     })
     await jobs.onApplicationBootstrap()
     await jobs.enqueue('flaky_v1', {}, { attempts: 2 })
-    await eventually(() => attempts, (count) => count === 2)
+    await eventually(
+      () => attempts,
+      (count) => count === 2,
+    )
     expect(await read('jobs_failed_total')).toEqual([expect.objectContaining({ labels: { name: 'flaky_v1' }, value: 1 })])
   })
 
@@ -51,7 +57,10 @@ function behaves(overrides: () => Record<string, string>) {
     let runs = 0
     jobs.every('tick_v1', 200, async () => void runs++)
     await jobs.onApplicationBootstrap()
-    await eventually(() => runs, (count) => count >= 3)
+    await eventually(
+      () => runs,
+      (count) => count >= 3,
+    )
   })
 
   it('runs one waiting job per id, and once more what came in meanwhile', async () => {
@@ -64,10 +73,16 @@ function behaves(overrides: () => Record<string, string>) {
     })
     await jobs.onApplicationBootstrap()
     await jobs.enqueue('push_v1', 1, { dedupeId: 'peer' })
-    await eventually(() => ran.length, (count) => count === 1)
+    await eventually(
+      () => ran.length,
+      (count) => count === 1,
+    )
     for (const data of [2, 3, 4]) await jobs.enqueue('push_v1', data, { dedupeId: 'peer' })
     gate.resolve()
-    await eventually(() => ran.length, (count) => count === 2)
+    await eventually(
+      () => ran.length,
+      (count) => count === 2,
+    )
     expect(ran).toEqual([1, 4])
   })
 
@@ -76,13 +91,19 @@ function behaves(overrides: () => Record<string, string>) {
     api.jobs.process('late_v1', () => Promise.reject(new Error('an api node runs no jobs')))
     await api.jobs.onApplicationBootstrap()
     await api.jobs.enqueue('late_v1', 'kept')
-    await eventually(async () => (await api.read('jobs_oldest_waiting_seconds'))[0]?.value ?? 0, (age) => age > 0)
+    await eventually(
+      async () => (await api.read('jobs_oldest_waiting_seconds'))[0]?.value ?? 0,
+      (age) => age > 0,
+    )
     await api.jobs.close()
     const worker = create({ ...overrides(), ROLE: 'worker' })
     const ran: unknown[] = []
     worker.jobs.process('late_v1', async (data) => void ran.push(data))
     await worker.jobs.onApplicationBootstrap()
-    await eventually(() => ran, (all) => all.length === 1)
+    await eventually(
+      () => ran,
+      (all) => all.length === 1,
+    )
     expect(ran).toEqual(['kept'])
   })
 
@@ -97,7 +118,10 @@ function behaves(overrides: () => Record<string, string>) {
     })
     await jobs.onApplicationBootstrap()
     await jobs.enqueue('long_v1', {})
-    await eventually(() => trace.length, (count) => count === 1)
+    await eventually(
+      () => trace.length,
+      (count) => count === 1,
+    )
     const closing = jobs.close().then(() => trace.push('closed'))
     gate.resolve()
     await closing

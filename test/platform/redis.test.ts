@@ -33,24 +33,40 @@ describeWithRedis('two nodes with one Redis', () => {
     const hints = new Hints(connections, new Secrets({ SERVER_SECRET }), metrics, log)
     const heard: Hint[] = []
     hints.subscribe((hint) => heard.push(hint))
-    await eventually(() => connections.publisher?.status, (status) => status === 'ready')
+    await eventually(
+      () => connections.publisher?.status,
+      (status) => status === 'ready',
+    )
     await eventually(subscriptions, (count) => count >= clients.length * 64)
-    const counted = async (metric: 'hintsDropped' | 'commitLockMisses') => (await metrics[metric].get()).values.reduce((sum, { value }) => sum + value, 0)
+    const counted = async (metric: 'hintsDropped' | 'commitLockMisses') =>
+      (await metrics[metric].get()).values.reduce((sum, { value }) => sum + value, 0)
     return { hints, heard, counted, lock: new CommitLock(connections, metrics) }
   }
   const subscriptions = async () => {
-    const answer = (await redis.client.call('PUBSUB', 'NUMSUB', ...Array.from({ length: 64 }, (_, index) => `hint:${index}`))) as (string | number)[]
+    const answer = (await redis.client.call('PUBSUB', 'NUMSUB', ...Array.from({ length: 64 }, (_, index) => `hint:${index}`))) as (
+      string | number
+    )[]
     return answer.reduce<number>((sum, value) => sum + (typeof value === 'number' ? value : 0), 0)
   }
 
   it('hear each other and themselves once', async () => {
     const [a, b] = [await node(), await node()]
-    const sent: Hint[] = [{ kind: 'group', gid: 1n, headSeq: 7n }, { kind: 'revoked', deviceId: 2n }, { kind: 'group', gid: 65n, headSeq: 8n }]
+    const sent: Hint[] = [
+      { kind: 'group', gid: 1n, headSeq: 7n },
+      { kind: 'revoked', deviceId: 2n },
+      { kind: 'group', gid: 65n, headSeq: 8n },
+    ]
     a.hints.publish(sent)
-    await eventually(() => b.heard.length, (count) => count === 3)
+    await eventually(
+      () => b.heard.length,
+      (count) => count === 3,
+    )
     expect(new Set(b.heard)).toEqual(new Set(sent))
     b.hints.publish([{ kind: 'inbox', deviceId: 9n }])
-    await eventually(() => a.heard.length, (count) => count === 4)
+    await eventually(
+      () => a.heard.length,
+      (count) => count === 4,
+    )
     expect(a.heard.slice(0, 3)).toEqual(sent)
   })
 
@@ -61,7 +77,10 @@ describeWithRedis('two nodes with one Redis', () => {
     await redis.client.publish('hint:1', sealHints(forger, 'hint:1', 'evil', [hint]))
     await redis.client.publish('hint:1', 'hello')
     await redis.client.publish('hint:2', sealHints(new Secrets({ SERVER_SECRET: secret }), 'hint:1', 'replayed elsewhere', [hint]))
-    await eventually(() => a.counted('hintsDropped'), (count) => count === 3)
+    await eventually(
+      () => a.counted('hintsDropped'),
+      (count) => count === 3,
+    )
     expect(a.heard).toEqual([])
   })
 

@@ -40,7 +40,10 @@ describe('a server that drains', () => {
     expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
     const closed = server.close()
     const ready = await fetch(`${server.url}/health/ready`)
-    expect([ready.status, await ready.json()]).toEqual([503, { status: 'unavailable', checks: { serving: 'failing', database: 'ok', migrations: 'ok' } }])
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { status: 'unavailable', checks: { serving: 'failing', database: 'ok', migrations: 'ok' } },
+    ])
     expect(ready.headers.get('connection')).toBe('close')
     expect((await fetch(`${server.url}/health/live`)).status).toBe(200)
     await closed

@@ -7,7 +7,9 @@ import { Problem } from '../../src/platform/http/problem.js'
 import { Returns } from '../../src/platform/http/returns.js'
 import { AcceptsMessage, Unlogged } from '../../src/platform/http/route-options.js'
 
-const Note = z.strictObject({ message: MlsBytes(1_000), epoch: Epoch.optional(), tags: z.array(z.string().max(10)).max(3).optional() }).meta({ id: 'Note' })
+const Note = z
+  .strictObject({ message: MlsBytes(1_000), epoch: Epoch.optional(), tags: z.array(z.string().max(10)).max(3).optional() })
+  .meta({ id: 'Note' })
 type Note = z.infer<typeof Note>
 const Echo = z.object({ group_id: GroupId, message: MlsBytes(), epoch: Epoch, at: UnixSeconds }).meta({ id: 'Echo' })
 const Range = z.strictObject({ from_seq: SeqText.optional(), limit: CountText(1, 10).optional() })
@@ -18,30 +20,38 @@ const Found = z.object({ from_seq: Epoch, limit: z.number() }).meta({ id: 'Found
 @Anonymous()
 @Controller('v1/echo')
 class EchoController {
-  @Post(':groupId') @HttpCode(200) @AcceptsMessage('message') @Returns(Echo)
+  @Post(':groupId')
+  @HttpCode(200)
+  @AcceptsMessage('message')
+  @Returns(Echo)
   echo(@Param('groupId', { schema: GroupId }) groupId: GroupId, @Body({ schema: Note }) note: Note) {
     return { group_id: groupId, message: note.message, epoch: note.epoch ?? 0n, at: new Date(1_999), internal: 'dropped' }
   }
 
-  @Get(':groupId') @Returns(Found)
+  @Get(':groupId')
+  @Returns(Found)
   find(@Query({ schema: Range }) { from_seq = 0n, limit = 5 }: Range) {
     return { from_seq, limit }
   }
 
-  @Post() @Returns(Echo)
+  @Post()
+  @Returns(Echo)
   bundleOnly(@Body({ schema: Note }) note: Note) {
     return { group_id: note.message, message: note.message, epoch: 0n, at: new Date(0) }
   }
 
-  @Delete(':groupId') @HttpCode(204)
+  @Delete(':groupId')
+  @HttpCode(204)
   remove() {}
 
-  @Get('fail/unknown') @Returns(Echo)
+  @Get('fail/unknown')
+  @Returns(Echo)
   fail() {
     throw new Error('password=hunter2')
   }
 
-  @Get('fail/shape') @Returns(Echo)
+  @Get('fail/shape')
+  @Returns(Echo)
   misshapen() {
     return { group_id: 'hunter2!' }
   }
@@ -56,7 +66,8 @@ class EchoController {
     throw Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
   }
 
-  @Get('unlogged/:secret') @Unlogged()
+  @Get('unlogged/:secret')
+  @Unlogged()
   unlogged() {
     return 'ok'
   }

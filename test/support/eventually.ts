@@ -4,7 +4,10 @@ export async function eventually<T>(look: () => T | Promise<T>, holds: (seen: T)
   for (;;) {
     const seen = await look()
     if (holds(seen)) return seen
-    if (performance.now() > deadline) throw new Error(`Still ${JSON.stringify(seen, (_key, value) => (typeof value === 'bigint' ? String(value) : value))} after ${patienceMs} ms`)
+    if (performance.now() > deadline)
+      throw new Error(
+        `Still ${JSON.stringify(seen, (_key, value) => (typeof value === 'bigint' ? String(value) : value))} after ${patienceMs} ms`,
+      )
     await new Promise((resolve) => setTimeout(resolve, 15))
   }
 }

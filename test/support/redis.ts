@@ -29,13 +29,27 @@ export async function startRedis(): Promise<TestRedis> {
   if (given) return useRedis(given)
   const folder = await mkdtemp(join(tmpdir(), 'microchat-redis-'))
   const port = await freePort()
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--maxmemory-policy', 'noeviction']
+  const settings = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    folder,
+    '--maxmemory-policy',
+    'noeviction',
+  ]
   const server = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'ignore'] })
   await ready(server)
   const client = new Redis(`redis://127.0.0.1:${port}`)
   client.on('error', () => undefined)
   return {
-    url: `redis://127.0.0.1:${port}`, client,
+    url: `redis://127.0.0.1:${port}`,
+    client,
     pause: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
     stop: async () => {

@@ -36,7 +36,15 @@ export interface TestServerOptions {
 
 /** The environment of a server under test: quick to stop, silent, on a free port. */
 export function testEnvironment(databaseUrl: string, overrides: Record<string, string> = {}): Record<string, string> {
-  return { DATABASE_URL: databaseUrl, SERVER_SECRET: TEST_SECRET, PORT: '0', LOG_LEVEL: 'silent', SHUTDOWN_GRACE: '2s', PG_POOL_MAX: '6', ...overrides }
+  return {
+    DATABASE_URL: databaseUrl,
+    SERVER_SECRET: TEST_SECRET,
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    SHUTDOWN_GRACE: '2s',
+    PG_POOL_MAX: '6',
+    ...overrides,
+  }
 }
 
 /**

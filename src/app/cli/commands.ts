@@ -10,5 +10,13 @@ import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
 
 export const COMMANDS: readonly Command[] = [
-  openapi, configDocs, migrateCommand, recovered, doctor, accountsCreate, accountsDisable, invitesCreate, keysRotate,
+  openapi,
+  configDocs,
+  migrateCommand,
+  recovered,
+  doctor,
+  accountsCreate,
+  accountsDisable,
+  invitesCreate,
+  keysRotate,
 ]

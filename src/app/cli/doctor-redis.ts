@@ -4,7 +4,12 @@ import { ok, problem, reasonOf, warning, type Finding } from './finding.js'
 
 export async function examineRedis(config: Pick<Config, 'REDIS_URL'>): Promise<Finding[]> {
   if (!config.REDIS_URL) return [ok('Redis is not used: hints stay in the process, jobs are in PostgreSQL.')]
-  const redis = new Redis(config.REDIS_URL, { lazyConnect: true, connectTimeout: 3_000, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+  const redis = new Redis(config.REDIS_URL, {
+    lazyConnect: true,
+    connectTimeout: 3_000,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  })
   redis.on('error', () => undefined)
   try {
     await redis.connect()

@@ -6,11 +6,16 @@ type Settings = Pick<Config, 'DATABASE_URL' | 'SERVER_SECRET' | 'DOMAIN' | 'PUBL
 /** What the settings alone reveal; that they can be read at all was found out before. */
 export function examineSettings(config: Settings): Finding[] {
   const findings = [ok('The settings can be read.'), ...examineSecret(config.SERVER_SECRET)]
-  if (!config.DATABASE_URL) findings.push(warning('DATABASE_URL is unset: the embedded PostgreSQL serves one node and is backed up by nobody.'))
-  if (config.DATABASE_URL && config.DOMAIN === 'localhost') findings.push(warning('DOMAIN is localhost. It is part of every user and device address and cannot be changed later.'))
-  if (config.PUBLIC_URL?.startsWith('http:') && config.DOMAIN !== 'localhost') findings.push(warning('PUBLIC_URL is not https: access tokens would travel in the clear.'))
-  if (config.ROLE !== 'both' && !config.REDIS_URL) findings.push(warning('ROLE splits the work over processes, but REDIS_URL is unset: news reaches other nodes only by the sweep.'))
-  if (config.REGISTRATION === 'open' && config.DOMAIN !== 'localhost') findings.push(warning('REGISTRATION is open: anyone may make an account.'))
+  if (!config.DATABASE_URL)
+    findings.push(warning('DATABASE_URL is unset: the embedded PostgreSQL serves one node and is backed up by nobody.'))
+  if (config.DATABASE_URL && config.DOMAIN === 'localhost')
+    findings.push(warning('DOMAIN is localhost. It is part of every user and device address and cannot be changed later.'))
+  if (config.PUBLIC_URL?.startsWith('http:') && config.DOMAIN !== 'localhost')
+    findings.push(warning('PUBLIC_URL is not https: access tokens would travel in the clear.'))
+  if (config.ROLE !== 'both' && !config.REDIS_URL)
+    findings.push(warning('ROLE splits the work over processes, but REDIS_URL is unset: news reaches other nodes only by the sweep.'))
+  if (config.REGISTRATION === 'open' && config.DOMAIN !== 'localhost')
+    findings.push(warning('REGISTRATION is open: anyone may make an account.'))
   return findings
 }
 
@@ -18,5 +23,7 @@ export function examineSettings(config: Settings): Finding[] {
 function examineSecret(secret: string | undefined): Finding[] {
   if (!secret) return []
   const distinct = new Set(Buffer.from(secret, 'base64')).size
-  return distinct < 16 ? [warning('SERVER_SECRET does not look random. Make one: openssl rand -base64 32.')] : [ok('SERVER_SECRET looks random.')]
+  return distinct < 16
+    ? [warning('SERVER_SECRET does not look random. Make one: openssl rand -base64 32.')]
+    : [ok('SERVER_SECRET looks random.')]
 }

@@ -1,5 +1,8 @@
 /** What the doctor saw, in a sentence that says what to do about it. */
-export interface Finding { grade: 'ok' | 'warning' | 'problem'; text: string }
+export interface Finding {
+  grade: 'ok' | 'warning' | 'problem'
+  text: string
+}
 
 export const ok = (text: string): Finding => ({ grade: 'ok', text })
 export const warning = (text: string): Finding => ({ grade: 'warning', text })

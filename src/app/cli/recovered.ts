@@ -13,12 +13,14 @@ export const recovered: Command = {
   name: 'recovered',
   usage: '                     After a restore: new incarnations, no stale KeyPackages, devices resync.',
   async run() {
-    const groups = await withDatabase((pool) => transaction(pool, async (sql) => {
-      await sql.query('SET LOCAL statement_timeout = 0')
-      await retireTokenKeys(sql, 0, 0)
-      const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
-      return rows[0]?.groups ?? 0n
-    }))
+    const groups = await withDatabase((pool) =>
+      transaction(pool, async (sql) => {
+        await sql.query('SET LOCAL statement_timeout = 0')
+        await retireTokenKeys(sql, 0, 0)
+        const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
+        return rows[0]?.groups ?? 0n
+      }),
+    )
     print(`${groups} groups have a new incarnation, unclaimed KeyPackages are gone. Start the servers again.`)
   },
 }

@@ -19,7 +19,8 @@ export function complete(document: OpenAPIObject, operations: ReadonlyMap<string
     }
   }
   const schemas = { ...document.components?.schemas, ...jsonSchemaOf(ProblemDocument, 'output').components }
-  document.components = { ...document.components, schemas }
+  const responses = Object.fromEntries(REFUSALS.map((status) => [responseName(status), refusal(status)]))
+  document.components = { ...document.components, schemas, responses }
   return document
 }
 
@@ -34,20 +35,30 @@ function completeOperation(operation: OperationObject, known: Operation | undefi
   for (const response of Object.values(responses)) addCbor(contentOf(response))
   const body = contentOf(operation.requestBody)
   addCbor(body)
-  if (body && known?.messageField) body['message/mls'] = { schema: { type: 'string', format: 'binary', description: `One MLSMessage, taken as \`${known.messageField}\`` } }
-  for (const status of refusalsOf(operation, known)) responses[String(status)] ??= refusal(status)
+  if (body && known?.messageField)
+    body['message/mls'] = {
+      schema: { type: 'string', format: 'binary', description: `One MLSMessage, taken as \`${known.messageField}\`` },
+    }
+  for (const status of refusalsOf(operation, known))
+    responses[String(status)] ??= { $ref: `#/components/responses/${responseName(status)}` }
 }
 
 function refusalsOf(operation: OperationObject, known: Operation | undefined): number[] {
   const takesInput = (operation.parameters?.length ?? 0) > 0 || operation.requestBody !== undefined
-  return [
-    ...(takesInput ? [400] : []), ...(known?.anonymous ? [] : [401]),
-    ...(operation.requestBody ? [413, 415] : []), 429, 503,
-  ]
+  return [...(takesInput ? [400] : []), ...(known?.anonymous ? [] : [401]), ...(operation.requestBody ? [413, 415] : []), 429, 503]
+}
+
+const REFUSALS = [400, 401, 413, 415, 429, 503]
+
+function responseName(status: number): string {
+  return (STATUS_CODES[status] ?? 'Refused').replaceAll(' ', '')
 }
 
 function refusal(status: number) {
-  return { description: STATUS_CODES[status] ?? 'Refused', content: { [PROBLEM_MEDIA_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } } }
+  return {
+    description: STATUS_CODES[status] ?? 'Refused',
+    content: { [PROBLEM_MEDIA_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+  }
 }
 
 function contentOf(holder: unknown): Record<string, unknown> | undefined {

@@ -12,8 +12,11 @@ Refusals are RFC 9457 problem details with a stable \`type\`. The stream is desc
 
 /** OpenAPI 3.1 from the controllers and their zod constants. Needs no database and no settings. */
 export function describeApi(app: INestApplication): OpenAPIObject {
-  const about = new DocumentBuilder().setOpenAPIVersion('3.1.0')
-    .setTitle('MicroChat Server').setDescription(ABOUT).setVersion('1')
+  const about = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('MicroChat Server')
+    .setDescription(ABOUT)
+    .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An access token of POST /v1/auth/sessions' }, 'device')
     .build()

@@ -6,7 +6,11 @@ import { ANONYMOUS } from '../../authentication/session/anonymous.js'
 import { routeOptionsOf } from '../../platform/http/route-options.js'
 
 /** What decorators say about a handler that @nestjs/swagger does not look at. */
-export interface Operation { status: number; anonymous: boolean; messageField: string | undefined }
+export interface Operation {
+  status: number
+  anonymous: boolean
+  messageField: string | undefined
+}
 
 export function operationId(controller: string, method: string): string {
   return `${controller.replace(/Controller$/, '')}_${method}`
@@ -15,8 +19,9 @@ export function operationId(controller: string, method: string): string {
 export function operationsOf(app: INestApplicationContext): Map<string, Operation> {
   const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [...module.controllers.values()])
   const types = controllers.flatMap(({ metatype }) => (typeof metatype === 'function' ? [metatype] : []))
-  return new Map(types.flatMap((type) => handlersOf(type).map(([name, handler]) =>
-    [operationId(type.name, name), describe(type, handler)] as const)))
+  return new Map(
+    types.flatMap((type) => handlersOf(type).map(([name, handler]) => [operationId(type.name, name), describe(type, handler)] as const)),
+  )
 }
 
 function handlersOf(type: { prototype?: unknown }): [string, object][] {

@@ -10,22 +10,34 @@ import { Readiness } from '../../platform/observability/readiness.js'
 @ApiExcludeController()
 @Controller()
 export class HealthController {
-  constructor(private readonly readiness: Readiness, private readonly metrics: Metrics) {}
+  constructor(
+    private readonly readiness: Readiness,
+    private readonly metrics: Metrics,
+  ) {}
 
   /** The process answers. Says nothing about the database: restarting this would not repair that. */
-  @Get('health/live') @Anonymous() @Operational() @Unlogged()
+  @Get('health/live')
+  @Anonymous()
+  @Operational()
+  @Unlogged()
   live() {
     return { status: 'ok' }
   }
 
-  @Get('health/ready') @Anonymous() @Operational() @Unlogged()
+  @Get('health/ready')
+  @Anonymous()
+  @Operational()
+  @Unlogged()
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { ready, checks } = await this.readiness.report()
     void reply.code(ready ? 200 : 503)
     return { status: ready ? 'ok' : 'unavailable', checks }
   }
 
-  @Get('metrics') @Anonymous() @Operational() @Unlogged()
+  @Get('metrics')
+  @Anonymous()
+  @Operational()
+  @Unlogged()
   async scrape(@Res({ passthrough: true }) reply: FastifyReply) {
     void reply.header('content-type', this.metrics.registry.contentType)
     return this.metrics.registry.metrics()

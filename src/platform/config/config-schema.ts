@@ -5,7 +5,10 @@ import { Count, Duration, Size } from './units.js'
  * Everything an operator can set, in one place: the type, the check and the page `docs/configuration.md`.
  * Durations are milliseconds inside, sizes are bytes.
  */
-const Domain = z.string().toLowerCase().max(253)
+const Domain = z
+  .string()
+  .toLowerCase()
+  .max(253)
   .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/, 'must be a host name, without scheme or path')
 const HttpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).transform((url) => url.replace(/\/+$/, ''))
 const PostgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
@@ -13,66 +16,107 @@ const RedisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or re
 const Secret32 = z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/, 'must be 32 random bytes in base64 (openssl rand -base64 32)')
 
 const Identity = {
-  DOMAIN: Domain.default('localhost').describe('The domain of all users, devices and rooms here. It is signed into every login: never change it later.'),
+  DOMAIN: Domain.default('localhost').describe(
+    'The domain of all users, devices and rooms here. It is signed into every login: never change it later.',
+  ),
   PUBLIC_URL: HttpUrl.optional().describe('Where clients reach this server, if not http://HOST:PORT (behind a proxy).'),
-  SERVER_SECRET: Secret32.optional().meta({ secret: true }).describe('32 random bytes, base64. Seals stored keys and signs hints between nodes. The embedded mode makes one; otherwise required.'),
+  SERVER_SECRET: Secret32.optional()
+    .meta({ secret: true })
+    .describe('32 random bytes, base64. Seals stored keys and signs hints between nodes. The embedded mode makes one; otherwise required.'),
 }
 
 const Process = {
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all.'),
   PORT: Count(0, 65_535).default(8080).describe('Port for HTTP and WebSocket; 0 picks a free one.'),
   ROLE: z.enum(['api', 'worker', 'both']).default('both').describe('api answers clients, worker runs jobs, both does both.'),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('Lowest level of log lines written to standard output.'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Lowest level of log lines written to standard output.'),
   SHUTDOWN_GRACE: Duration(0, 60_000).default(8_000).describe('How long a stop may take for requests in flight, streams and jobs.'),
-  DRAIN_DELAY: Duration(0, 30_000).default(0).describe('How long to keep serving after readiness went off, for balancers that are slow to notice.'),
-  TRUST_PROXY: z.enum(['on', 'off']).default('off').describe('Take the client address from X-Forwarded-For. Only behind a proxy that sets it.'),
+  DRAIN_DELAY: Duration(0, 30_000)
+    .default(0)
+    .describe('How long to keep serving after readiness went off, for balancers that are slow to notice.'),
+  TRUST_PROXY: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe('Take the client address from X-Forwarded-For. Only behind a proxy that sets it.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: HttpUrl.optional().describe('Send OpenTelemetry traces there. Unset: tracing is not even loaded.'),
 }
 
 const Storage = {
-  DATABASE_URL: PostgresUrl.optional().meta({ secret: true }).describe('PostgreSQL 15 or newer, possibly through pgbouncer. Unset: the embedded PostgreSQL in DATA_DIR.'),
-  DIRECT_DATABASE_URL: PostgresUrl.optional().meta({ secret: true }).describe('PostgreSQL without a pooler, for migrations and jobs. Default: DATABASE_URL.'),
+  DATABASE_URL: PostgresUrl.optional()
+    .meta({ secret: true })
+    .describe('PostgreSQL 15 or newer, possibly through pgbouncer. Unset: the embedded PostgreSQL in DATA_DIR.'),
+  DIRECT_DATABASE_URL: PostgresUrl.optional()
+    .meta({ secret: true })
+    .describe('PostgreSQL without a pooler, for migrations and jobs. Default: DATABASE_URL.'),
   PG_POOL_MAX: Count(2, 500).default(10).describe('Connections of this process to PostgreSQL.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
-  REDIS_URL: RedisUrl.optional().meta({ secret: true }).describe('Redis for hints, courtesy locks and jobs of several nodes (maxmemory-policy noeviction). Unset: in process and PostgreSQL.'),
+  REDIS_URL: RedisUrl.optional()
+    .meta({ secret: true })
+    .describe('Redis for hints, courtesy locks and jobs of several nodes (maxmemory-policy noeviction). Unset: in process and PostgreSQL.'),
   DATA_DIR: z.string().min(1).default('./data').describe('Folder of the embedded PostgreSQL and its secret.'),
 }
 
 const Accounts = {
-  REGISTRATION: z.enum(['open', 'invite', 'closed']).default('open').describe('Who may make an account: anyone, holders of an invite code, or the operator only.'),
+  REGISTRATION: z
+    .enum(['open', 'invite', 'closed'])
+    .default('open')
+    .describe('Who may make an account: anyone, holders of an invite code, or the operator only.'),
   ACCESS_TOKEN_TTL: Duration(10_000, 86_400_000).default(300_000).describe('Life of an access token.'),
-  REFRESH_TOKEN_TTL: Duration(60_000).default(30 * 86_400_000).describe('Life of an unused refresh token.'),
+  REFRESH_TOKEN_TTL: Duration(60_000)
+    .default(30 * 86_400_000)
+    .describe('Life of an unused refresh token.'),
   CHALLENGE_TTL: Duration(5_000, 600_000).default(120_000).describe('Life of a login challenge.'),
   LOGINS_PER_MINUTE: Count(1, 100_000).default(60).describe('Challenges, logins and registrations per client address and minute.'),
   MAX_DEVICES_PER_ACCOUNT: Count(1, 1_000).default(50).describe('Active devices of one account.'),
 }
 
 const KeyPackages = {
-  KEY_PACKAGE_MAX_LIFETIME: Duration(60_000).default(90 * 86_400_000).describe('Longest lifetime accepted in a KeyPackage (RFC 9420 §7.2).'),
+  KEY_PACKAGE_MAX_LIFETIME: Duration(60_000)
+    .default(90 * 86_400_000)
+    .describe('Longest lifetime accepted in a KeyPackage (RFC 9420 §7.2).'),
   KEY_PACKAGE_LOW: Count(0, 1_000).default(10).describe('A device is told when fewer one-time KeyPackages than this are left.'),
   KEY_PACKAGE_MAX_PER_DEVICE: Count(1, 10_000).default(500).describe('KeyPackages kept per device.'),
   CLAIMS_PER_MINUTE: Count(1, 100_000).default(60).describe('KeyPackage claims per claiming user and minute.'),
-  CLAIMS_PER_PAIR_PER_MINUTE: Count(1, 100_000).default(30).describe('KeyPackage claims by one user against one user and minute, so that nobody alone uses up what the next limit leaves to all.'),
+  CLAIMS_PER_PAIR_PER_MINUTE: Count(1, 100_000)
+    .default(30)
+    .describe('KeyPackage claims by one user against one user and minute, so that nobody alone uses up what the next limit leaves to all.'),
   CLAIMS_PER_TARGET_PER_MINUTE: Count(1, 100_000).default(120).describe('KeyPackage claims against one user and minute, whoever claims.'),
 }
 
 const Groups = {
   MAX_PAST_EPOCHS: Count(0, 1_000).default(5).describe('How many epochs back an application message may come from.'),
   MAX_MESSAGE_BYTES: Size().default(262_144).describe('Largest application message or proposal.'),
-  MAX_COMMIT_BYTES: Size().default(2 * 1024 ** 2).describe('Largest Commit, and the largest sum of its Welcomes.'),
-  MAX_TREE_BYTES: Size().default(2 * 1024 ** 2).describe('Largest ratchet tree.'),
-  MAX_GROUP_INFO_BYTES: Size().default(64 * 1024).describe('Largest GroupInfo.'),
-  MAX_BODY_BYTES: Size().default(6 * 1024 ** 2).describe('Largest HTTP request body.'),
+  MAX_COMMIT_BYTES: Size()
+    .default(2 * 1024 ** 2)
+    .describe('Largest Commit, and the largest sum of its Welcomes.'),
+  MAX_TREE_BYTES: Size()
+    .default(2 * 1024 ** 2)
+    .describe('Largest ratchet tree.'),
+  MAX_GROUP_INFO_BYTES: Size()
+    .default(64 * 1024)
+    .describe('Largest GroupInfo.'),
+  MAX_BODY_BYTES: Size()
+    .default(6 * 1024 ** 2)
+    .describe('Largest HTTP request body.'),
   MESSAGES_PER_MINUTE: Count(1, 1_000_000).default(1_200).describe('Application messages per device and minute.'),
 }
 
 const Delivery = {
-  RETENTION_APPLICATION: Duration(86_400_000).default(30 * 86_400_000).describe('Application messages not fetched by everyone are kept this long.'),
-  RETENTION_HANDSHAKE: Duration(86_400_000).default(90 * 86_400_000).describe('Commits, proposals and GroupInfo are kept this long.'),
+  RETENTION_APPLICATION: Duration(86_400_000)
+    .default(30 * 86_400_000)
+    .describe('Application messages not fetched by everyone are kept this long.'),
+  RETENTION_HANDSHAKE: Duration(86_400_000)
+    .default(90 * 86_400_000)
+    .describe('Commits, proposals and GroupInfo are kept this long.'),
   IDEMPOTENCY_WINDOW: Duration(60_000).default(86_400_000).describe('How long an identical resubmission returns the original acceptance.'),
   STREAM_HEARTBEAT: Duration(50, 300_000).default(25_000).describe('Ping interval of a stream; two missed ones end it.'),
   STREAM_ACK_FLUSH: Duration(10, 600_000).default(60_000).describe('Acknowledgements are written to PostgreSQL at most this often.'),
-  STREAM_ACK_TIMEOUT: Duration(50, 3_600_000).default(60_000).describe('A stream that acknowledges nothing for this long, with its window full, is closed.'),
+  STREAM_ACK_TIMEOUT: Duration(50, 3_600_000)
+    .default(60_000)
+    .describe('A stream that acknowledges nothing for this long, with its window full, is closed.'),
   MAX_STREAMS: Count(1, 1_000_000).default(20_000).describe('Streams open on one node.'),
   SWEEP_INTERVAL: Duration(20, 60_000).default(2_000).describe('How often a node looks for news that a lost hint left behind.'),
   GLOBAL_SWEEP_INTERVAL: Duration(1_000).default(300_000).describe('How often a worker looks through all groups for the same.'),
@@ -83,5 +127,11 @@ export const ConfigSchema = z.object({ ...Identity, ...Process, ...Storage, ...A
 
 /** The chapters of the generated page, in order. */
 export const CONFIG_CHAPTERS = {
-  Identity, Process, Storage, Accounts, 'Key packages': KeyPackages, Groups, Delivery,
+  Identity,
+  Process,
+  Storage,
+  Accounts,
+  'Key packages': KeyPackages,
+  Groups,
+  Delivery,
 } as const

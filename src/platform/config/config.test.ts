@@ -65,12 +65,23 @@ describe('settings', () => {
 })
 
 describe('units', () => {
-  it.each([['0', 0], ['250ms', 250], ['30s', 30_000], ['5m', 300_000], ['24h', 86_400_000], ['90d', 7_776_000_000]])('%s is %d ms, and back', (text, ms) => {
+  it.each([
+    ['0', 0],
+    ['250ms', 250],
+    ['30s', 30_000],
+    ['5m', 300_000],
+    ['24h', 86_400_000],
+    ['90d', 7_776_000_000],
+  ])('%s is %d ms, and back', (text, ms) => {
     expect(parseDuration(text)).toBe(ms)
     expect(parseDuration(formatDuration(ms))).toBe(ms)
   })
   it.each(['', '5', '-1s', '1.5h', '1w', 's', '0x10s'])('%j is no duration', (text) => expect(parseDuration(text)).toBeUndefined())
-  it.each([['512', 512], ['64KiB', 65_536], ['2MiB', 2_097_152]])('%s is %d bytes, and back', (text, bytes) => {
+  it.each([
+    ['512', 512],
+    ['64KiB', 65_536],
+    ['2MiB', 2_097_152],
+  ])('%s is %d bytes, and back', (text, bytes) => {
     expect(parseSize(text)).toBe(bytes)
     expect(formatSize(bytes)).toBe(text)
   })

@@ -33,11 +33,13 @@ function sentence(issue: z.core.$ZodIssue): string {
 
 function contradictionsIn(config: Config): string[] {
   const found: string[] = []
-  if (config.DATABASE_URL && !config.SERVER_SECRET) found.push('SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).')
+  if (config.DATABASE_URL && !config.SERVER_SECRET)
+    found.push('SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).')
   if (config.DIRECT_DATABASE_URL && !config.DATABASE_URL) found.push('DIRECT_DATABASE_URL is set but DATABASE_URL is not.')
   if (!config.DATABASE_URL && config.ROLE !== 'both') found.push('ROLE must be both in embedded mode (without DATABASE_URL).')
   const largest = Math.max(config.MAX_COMMIT_BYTES, config.MAX_TREE_BYTES, config.MAX_MESSAGE_BYTES)
-  if (config.MAX_BODY_BYTES < largest) found.push('MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.')
+  if (config.MAX_BODY_BYTES < largest)
+    found.push('MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.')
   return found
 }
 

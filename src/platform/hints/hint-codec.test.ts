@@ -6,8 +6,11 @@ import { openHints, sealHints } from './hint-codec.js'
 
 const secrets = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
 const HINTS: Hint[] = [
-  { kind: 'group', gid: 1n, headSeq: 2n ** 53n - 1n }, { kind: 'inbox', deviceId: 2n }, { kind: 'acked', deviceId: 3n },
-  { kind: 'revoked', deviceId: 4n }, { kind: 'displaced', deviceId: 5n, streamId: 'abc' },
+  { kind: 'group', gid: 1n, headSeq: 2n ** 53n - 1n },
+  { kind: 'inbox', deviceId: 2n },
+  { kind: 'acked', deviceId: 3n },
+  { kind: 'revoked', deviceId: 4n },
+  { kind: 'displaced', deviceId: 5n, streamId: 'abc' },
 ]
 
 describe('hints between nodes', () => {

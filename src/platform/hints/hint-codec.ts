@@ -11,13 +11,15 @@ const Id = z.int().nonnegative().transform(BigInt)
 /** Nodes of the release before this one understand it, too: change the purpose when the form changes. */
 const Batch = z.object({
   node: z.string(),
-  hints: z.array(z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('group'), gid: Id, headSeq: Id }),
-    z.object({ kind: z.literal('inbox'), deviceId: Id }),
-    z.object({ kind: z.literal('acked'), deviceId: Id }),
-    z.object({ kind: z.literal('revoked'), deviceId: Id }),
-    z.object({ kind: z.literal('displaced'), deviceId: Id, streamId: z.string().max(64) }),
-  ])),
+  hints: z.array(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('group'), gid: Id, headSeq: Id }),
+      z.object({ kind: z.literal('inbox'), deviceId: Id }),
+      z.object({ kind: z.literal('acked'), deviceId: Id }),
+      z.object({ kind: z.literal('revoked'), deviceId: Id }),
+      z.object({ kind: z.literal('displaced'), deviceId: Id, streamId: z.string().max(64) }),
+    ]),
+  ),
 })
 
 /** MAC, then CBOR. Whoever can write to Redis can withhold hints, not invent them. */

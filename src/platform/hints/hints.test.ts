@@ -6,7 +6,13 @@ import { Secrets } from '../secrets/secrets.js'
 import { Hints } from './hints.js'
 
 const log = createLog({ LOG_LEVEL: 'silent' })
-const create = () => new Hints(new RedisClients({ REDIS_URL: undefined }, log), new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') }), new Metrics(), log)
+const create = () =>
+  new Hints(
+    new RedisClients({ REDIS_URL: undefined }, log),
+    new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') }),
+    new Metrics(),
+    log,
+  )
 
 describe('hints in one process', () => {
   it('reach every listener at once, until it stops listening', () => {

@@ -48,7 +48,7 @@ export class Hints {
 
   /** A Redis that hangs would otherwise let these pile up in its socket. */
   private async send(publisher: Redis, channel: string, batch: readonly Hint[]): Promise<void> {
-    if (this.unanswered >= MAX_UNANSWERED) return void this.metrics.hintsDropped.inc({ reason: 'backlog' }, batch.length)
+    if (this.unanswered >= MAX_UNANSWERED) return this.metrics.hintsDropped.inc({ reason: 'backlog' }, batch.length)
     this.unanswered++
     try {
       await publisher.publish(channel, sealHints(this.secrets, channel, this.node, batch))
@@ -69,7 +69,7 @@ export class Hints {
 
   private receive(channel: string, message: Buffer): void {
     const batch = openHints(this.secrets, channel, message)
-    if (!batch) return void this.metrics.hintsDropped.inc({ reason: 'forged' })
+    if (!batch) return this.metrics.hintsDropped.inc({ reason: 'forged' })
     if (batch.node === this.node) return
     for (const hint of batch.hints) this.deliver(hint)
   }

@@ -24,6 +24,8 @@ export class AllowedMethods {
 }
 
 function matches(template: readonly string[], segments: readonly string[]): boolean {
-  return template.length === segments.length
-    && template.every((part, index) => (part.startsWith(':') ? segments[index] !== '' : part === segments[index]))
+  return (
+    template.length === segments.length &&
+    template.every((part, index) => (part.startsWith(':') ? segments[index] !== '' : part === segments[index]))
+  )
 }

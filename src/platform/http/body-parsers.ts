@@ -16,7 +16,9 @@ export function registerBodyParsers(fastify: FastifyInstance): void {
   const buffered = { parseAs: 'buffer' } as const
   fastify.addContentTypeParser<Buffer>('application/json', buffered, (_request, body, done) => settle(done, body, decodeJson))
   fastify.addContentTypeParser<Buffer>('application/cbor', buffered, (_request, body, done) => settle(done, body, decodeCbor))
-  fastify.addContentTypeParser<Buffer>('message/mls', buffered, (request, body, done) => settle(done, body, () => rawMessage(request, body)))
+  fastify.addContentTypeParser<Buffer>('message/mls', buffered, (request, body, done) =>
+    settle(done, body, () => rawMessage(request, body)),
+  )
 }
 
 /** No body is no error here: whether one is needed, the route's schema says. */

@@ -15,16 +15,20 @@ export function toBase64url(bytes: Uint8Array): string {
 }
 
 function bytes(minBytes: number, maxBytes: number, description: string) {
-  return z.custom<string | Uint8Array>().transform((value, context): Uint8Array => {
-    const decoded = typeof value === 'string' ? decodeWithin(value, maxBytes) : value
-    if (!(decoded instanceof Uint8Array)) {
-      context.addIssue({ code: 'custom', message: 'Expected base64url without padding, or a byte string in CBOR' })
-      return z.NEVER
-    }
-    if (decoded.length > maxBytes) context.addIssue({ code: 'custom', message: `At most ${maxBytes} bytes`, params: { tooLarge: maxBytes } })
-    if (decoded.length < minBytes) context.addIssue({ code: 'custom', message: `At least ${minBytes} bytes` })
-    return decoded
-  }).meta({ type: 'string', contentEncoding: 'base64url', description, maxLength: Math.ceil((maxBytes * 4) / 3) })
+  return z
+    .custom<string | Uint8Array>()
+    .transform((value, context): Uint8Array => {
+      const decoded = typeof value === 'string' ? decodeWithin(value, maxBytes) : value
+      if (!(decoded instanceof Uint8Array)) {
+        context.addIssue({ code: 'custom', message: 'Expected base64url without padding, or a byte string in CBOR' })
+        return z.NEVER
+      }
+      if (decoded.length > maxBytes)
+        context.addIssue({ code: 'custom', message: `At most ${maxBytes} bytes`, params: { tooLarge: maxBytes } })
+      if (decoded.length < minBytes) context.addIssue({ code: 'custom', message: `At least ${minBytes} bytes` })
+      return decoded
+    })
+    .meta({ type: 'string', contentEncoding: 'base64url', description, maxLength: Math.ceil((maxBytes * 4) / 3) })
 }
 
 /** A text that is too long is not decoded at all: its length is enough to refuse it. */
@@ -48,8 +52,10 @@ export type GroupId = z.infer<typeof GroupId>
 const WHOLE_NUMBER = { type: 'integer', format: 'int64', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const
 
 function wholeNumber(description: string) {
-  return z.union([z.int().nonnegative(), z.bigint().nonnegative().max(BigInt(Number.MAX_SAFE_INTEGER))])
-    .transform((value) => BigInt(value)).meta({ ...WHOLE_NUMBER, description })
+  return z
+    .union([z.int().nonnegative(), z.bigint().nonnegative().max(BigInt(Number.MAX_SAFE_INTEGER))])
+    .transform((value) => BigInt(value))
+    .meta({ ...WHOLE_NUMBER, description })
 }
 
 /** uint64 in MLS; a JSON number here, so at most 2^53 - 1. A bigint inside. */
@@ -62,8 +68,12 @@ export type Seq = z.infer<typeof Seq>
 export const RowId = wholeNumber('Identifier')
 
 function wholeNumberText(description: string) {
-  return z.string().regex(/^\d{1,16}$/, 'Expected a whole number').transform(BigInt)
-    .refine((value) => value <= BigInt(Number.MAX_SAFE_INTEGER), 'Number too large').meta({ ...WHOLE_NUMBER, description })
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, 'Expected a whole number')
+    .transform(BigInt)
+    .refine((value) => value <= BigInt(Number.MAX_SAFE_INTEGER), 'Number too large')
+    .meta({ ...WHOLE_NUMBER, description })
 }
 
 /** The same in a query or a path, where everything is text. */
@@ -73,11 +83,16 @@ export const RowIdText = wholeNumberText('Identifier')
 
 /** A limit or a time in a query: text there, a number within bounds inside. */
 export function CountText(min: number, max: number) {
-  return z.string().regex(/^\d{1,9}$/, 'Expected a whole number').transform(Number)
-    .refine((value) => value >= min && value <= max, `Expected ${min} to ${max}`).meta({ type: 'integer', minimum: min, maximum: max })
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, 'Expected a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `Expected ${min} to ${max}`)
+    .meta({ type: 'integer', minimum: min, maximum: max })
 }
 
 /** A moment as whole Unix seconds on the wire, a Date inside. */
-export const UnixSeconds = z.union([z.int().nonnegative(), z.date()])
+export const UnixSeconds = z
+  .union([z.int().nonnegative(), z.date()])
   .transform((value) => (value instanceof Date ? value : new Date(value * 1000)))
   .meta({ type: 'integer', format: 'int64', description: 'Unix time in seconds' })

@@ -10,11 +10,17 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   const problem = problemOf(error.code)
   const id = requestId({ headers: {} })
   const body = JSON.stringify(problemDocument(problem, id))
-  socket.end([
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
-    `content-type: ${PROBLEM_MEDIA_TYPE}`, `content-length: ${Buffer.byteLength(body)}`, `x-request-id: ${id}`,
-    'connection: close', '', body,
-  ].join('\r\n'))
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
+      `content-type: ${PROBLEM_MEDIA_TYPE}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${id}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  )
 }
 
 function problemOf(code: string | undefined): Problem {

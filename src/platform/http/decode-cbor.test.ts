@@ -9,7 +9,12 @@ describe('decodeCbor', () => {
   const scalar = fc.oneof(fc.integer(), fc.string(), fc.boolean(), fc.constant(null), fc.uint8Array())
   const key = fc.string().filter((name) => name !== '__proto__')
   const value = fc.letrec((tie) => ({
-    any: fc.oneof({ maxDepth: 5 }, scalar, fc.array(tie('any'), { maxLength: 5 }), fc.dictionary(key, tie('any'), { maxKeys: 5, noNullPrototype: true })),
+    any: fc.oneof(
+      { maxDepth: 5 },
+      scalar,
+      fc.array(tie('any'), { maxLength: 5 }),
+      fc.dictionary(key, tie('any'), { maxKeys: 5, noNullPrototype: true }),
+    ),
   })).any
 
   it('reads back what we write', () => {
@@ -17,21 +22,26 @@ describe('decodeCbor', () => {
   })
 
   it('refuses every truncation and every trailing byte of what it accepts', () => {
-    fc.assert(fc.property(value, fc.nat(), (any, cut) => {
-      const bytes = encodeCbor(any)
-      expect(() => decodeCbor(bytes.subarray(0, cut % bytes.length))).toThrow(CborError)
-      expect(() => decodeCbor(Buffer.concat([bytes, Buffer.of(0)]))).toThrow(CborError)
-    }))
+    fc.assert(
+      fc.property(value, fc.nat(), (any, cut) => {
+        const bytes = encodeCbor(any)
+        expect(() => decodeCbor(bytes.subarray(0, cut % bytes.length))).toThrow(CborError)
+        expect(() => decodeCbor(Buffer.concat([bytes, Buffer.of(0)]))).toThrow(CborError)
+      }),
+    )
   })
 
   it('answers any bytes with a value or a CborError', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      try {
-        decodeCbor(bytes)
-      } catch (error) {
-        expect(error).toBeInstanceOf(CborError)
-      }
-    }), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        try {
+          decodeCbor(bytes)
+        } catch (error) {
+          expect(error).toBeInstanceOf(CborError)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
   })
 
   it.each([

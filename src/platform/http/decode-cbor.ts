@@ -15,8 +15,13 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   checkShape(bytes)
   try {
     return decode(bytes, {
-      strict: true, allowIndefinite: false, allowUndefined: false, allowNaN: false, allowInfinity: false,
-      allowBigInt: false, rejectDuplicateMapKeys: true,
+      strict: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowNaN: false,
+      allowInfinity: false,
+      allowBigInt: false,
+      rejectDuplicateMapKeys: true,
     })
   } catch {
     throw new CborError('not strict CBOR')
@@ -50,7 +55,11 @@ function checkShape(bytes: Uint8Array): void {
   if (items === 0 || open.length > 0) throw new CborError('cut short')
 }
 
-interface Head { major: number; value: number; end: number }
+interface Head {
+  major: number
+  value: number
+  end: number
+}
 
 function readHead(bytes: Uint8Array, at: number): Head {
   const first = bytes[at] ?? 0

@@ -6,9 +6,14 @@ const decode = (text: string) => decodeJson(Buffer.from(text))
 
 describe('decodeJson', () => {
   it('reads what JSON.parse reads', () => {
-    fc.assert(fc.property(fc.json({ maxDepth: 8 }).filter((text) => !text.includes('__proto__')), (text) => {
-      expect(decode(text)).toEqual(JSON.parse(text))
-    }))
+    fc.assert(
+      fc.property(
+        fc.json({ maxDepth: 8 }).filter((text) => !text.includes('__proto__')),
+        (text) => {
+          expect(decode(text)).toEqual(JSON.parse(text))
+        },
+      ),
+    )
   })
 
   it.each([

@@ -20,9 +20,17 @@ describe('one value, two representations', () => {
 
 describe('negotiate', () => {
   it.each([
-    [undefined, 'json'], ['*/*', 'json'], ['application/json', 'json'], ['text/html', 'json'], ['', 'json'],
-    ['application/cbor', 'cbor'], ['application/cbor, application/json;q=0.5', 'cbor'], ['APPLICATION/CBOR', 'json'],
-    ['application/json, application/cbor;q=0.5', 'json'], ['application/cbor;q=0', 'json'], ['application/cbor;q=x', 'json'],
+    [undefined, 'json'],
+    ['*/*', 'json'],
+    ['application/json', 'json'],
+    ['text/html', 'json'],
+    ['', 'json'],
+    ['application/cbor', 'cbor'],
+    ['application/cbor, application/json;q=0.5', 'cbor'],
+    ['APPLICATION/CBOR', 'json'],
+    ['application/json, application/cbor;q=0.5', 'json'],
+    ['application/cbor;q=0', 'json'],
+    ['application/cbor;q=x', 'json'],
     ['application/json, application/cbor', 'cbor'],
   ])('%j → %s', (accept, kind) => expect(negotiate(accept)).toBe(`application/${kind}`))
 })

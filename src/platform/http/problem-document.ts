@@ -3,13 +3,15 @@ import { z } from 'zod'
 import { Problem } from './problem.js'
 
 /** RFC 9457 §3.1, with the request id as the instance. Further members depend on the type. */
-export const ProblemDocument = z.looseObject({
-  type: z.string().meta({ description: 'Stable name of the kind of problem', examples: ['urn:microchat:problem:invalid-request'] }),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string().optional(),
-  instance: z.string().optional().meta({ description: 'urn:request: and the id that the log has, too' }),
-}).meta({ id: 'Problem', description: 'RFC 9457 problem details' })
+export const ProblemDocument = z
+  .looseObject({
+    type: z.string().meta({ description: 'Stable name of the kind of problem', examples: ['urn:microchat:problem:invalid-request'] }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    instance: z.string().optional().meta({ description: 'urn:request: and the id that the log has, too' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
 export type ProblemDocument = z.infer<typeof ProblemDocument>
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'

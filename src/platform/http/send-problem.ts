@@ -4,7 +4,14 @@ import type { Logger } from 'pino'
 import { negotiate } from './accept.js'
 import { encodeCbor, encodeJson } from './encode.js'
 import {
-  InvalidRequest, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthenticated, Unavailable, UnsupportedMediaType,
+  InvalidRequest,
+  MethodNotAllowed,
+  NotFound,
+  Problem,
+  TooLarge,
+  Unauthenticated,
+  Unavailable,
+  UnsupportedMediaType,
 } from './problem.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from './problem-document.js'
 
@@ -20,7 +27,9 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   if (problem instanceof MethodNotAllowed) void reply.header('allow', problem.allow.join(', '))
   // A losing Commit's 409 carries entries, so a problem is negotiated like any answer.
   const cbor = negotiate(request.headers.accept) === 'application/cbor'
-  void reply.code(problem.status).header('content-type', cbor ? 'application/cbor' : PROBLEM_MEDIA_TYPE)
+  void reply
+    .code(problem.status)
+    .header('content-type', cbor ? 'application/cbor' : PROBLEM_MEDIA_TYPE)
     .send(cbor ? Buffer.from(encodeCbor(document)) : encodeJson(document))
 }
 
@@ -46,7 +55,8 @@ function problemForStatus(status: number): Problem {
   if (status === 401) return new Unauthenticated()
   if (status === 404) return new NotFound()
   if (status === 413) return new TooLarge('The body is larger than this server takes.')
-  if (status === 415) return new UnsupportedMediaType('Send application/json or application/cbor, or message/mls where one message is taken.')
+  if (status === 415)
+    return new UnsupportedMediaType('Send application/json or application/cbor, or message/mls where one message is taken.')
   if (status === 408) return new Problem(408, 'timeout', 'The request took too long to arrive.')
   if (status === 414) return new Problem(414, 'uri-too-long', 'The address is too long.')
   return new InvalidRequest('The request cannot be understood.')

@@ -34,6 +34,7 @@ function limitOf(issue: Issue): number | undefined {
 
 function pathOf(issue: Issue): string {
   const keys = (issue.path ?? []).map((segment) =>
-    String(typeof segment === 'object' && segment !== null && 'key' in segment ? segment.key : segment))
+    String(typeof segment === 'object' && segment !== null && 'key' in segment ? segment.key : segment),
+  )
   return keys.join('.').slice(0, MAX_PATH_LENGTH)
 }

@@ -37,7 +37,9 @@ export class Jobs implements OnApplicationBootstrap {
     metrics: Metrics,
   ) {
     this.failures = metrics.counter('jobs_failed_total', 'Attempts of jobs that failed, by name', ['name'])
-    metrics.gauge('jobs_oldest_waiting_seconds', 'Age of the oldest job that waits to run: a dead worker shows here', () => this.oldestWaiting())
+    metrics.gauge('jobs_oldest_waiting_seconds', 'Age of the oldest job that waits to run: a dead worker shows here', () =>
+      this.oldestWaiting(),
+    )
   }
 
   /** Runs `work` on one worker of all, every `ms` milliseconds. */

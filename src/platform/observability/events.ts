@@ -12,7 +12,10 @@ export type EventFacts = Readonly<Record<string, number | boolean | string | und
  */
 @Injectable()
 export class Events {
-  constructor(@Inject(LOG) private readonly log: Logger, private readonly metrics: Metrics) {}
+  constructor(
+    @Inject(LOG) private readonly log: Logger,
+    private readonly metrics: Metrics,
+  ) {}
 
   record(name: `${string}.${string}`, facts: EventFacts = {}): void {
     this.metrics.events.inc({ event: name })

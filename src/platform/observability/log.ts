@@ -5,9 +5,34 @@ export const LOG = Symbol('LOG')
 
 /** Members that never reach a log line, at the top or one level down, whatever a caller passes. */
 const REDACTED = [
-  'authorization', 'cookie', 'token', 'access_token', 'refresh_token', 'password', 'secret', 'nonce', 'proof', 'invite_code', 'join_code',
-  'body', 'payload', 'bytes', 'ciphertext', 'message_bytes', 'commit', 'proposal', 'welcome', 'welcomes', 'group_info', 'ratchet_tree',
-  'key_package', 'key_packages', 'DATABASE_URL', 'DIRECT_DATABASE_URL', 'REDIS_URL', 'SERVER_SECRET',
+  'authorization',
+  'cookie',
+  'token',
+  'access_token',
+  'refresh_token',
+  'password',
+  'secret',
+  'nonce',
+  'proof',
+  'invite_code',
+  'join_code',
+  'body',
+  'payload',
+  'bytes',
+  'ciphertext',
+  'message_bytes',
+  'commit',
+  'proposal',
+  'welcome',
+  'welcomes',
+  'group_info',
+  'ratchet_tree',
+  'key_package',
+  'key_packages',
+  'DATABASE_URL',
+  'DIRECT_DATABASE_URL',
+  'REDIS_URL',
+  'SERVER_SECRET',
 ]
 
 /** JSON lines on standard output. */
@@ -31,6 +56,9 @@ export function describeError(thrown: unknown): Record<string, unknown> {
   if (!(thrown instanceof Error)) return { type: typeof thrown }
   const code = 'code' in thrown ? { code: thrown.code } : {}
   const cause = thrown.cause instanceof Error ? { cause: describeError(thrown.cause) } : {}
-  const frames = (thrown.stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at ')).slice(0, 12)
+  const frames = (thrown.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trimStart().startsWith('at '))
+    .slice(0, 12)
   return { type: thrown.name, message: thrown.message.slice(0, 300), ...code, stack: frames.map((line) => line.trim()), ...cause }
 }

@@ -9,8 +9,10 @@ export type Labels = Record<string, string | number>
 export class Metrics {
   readonly registry = new Registry()
   readonly httpDuration = new Histogram({
-    name: 'http_request_duration_seconds', help: 'Time from request to response, by route template',
-    labelNames: ['method', 'route', 'status'], buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
+    name: 'http_request_duration_seconds',
+    help: 'Time from request to response, by route template',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
     registers: [this.registry],
   })
   readonly events = this.counter('business_events_total', 'What happened, by name of the event', ['event'])
@@ -34,7 +36,9 @@ export class Metrics {
   /** A gauge that is read when it is scraped. */
   gauge(name: string, help: string, read: () => number | Promise<number>): Gauge {
     return new Gauge({
-      name, help, registers: [this.registry],
+      name,
+      help,
+      registers: [this.registry],
       async collect() {
         this.set(await read())
       },

@@ -3,7 +3,10 @@ import type { Pool } from 'pg'
 import { POOL } from '../postgres/sql.js'
 
 export type Check = 'ok' | 'failing'
-export interface ReadinessReport { ready: boolean; checks: Record<string, Check> }
+export interface ReadinessReport {
+  ready: boolean
+  checks: Record<string, Check>
+}
 
 /** Whether to send requests here. Redis is not asked: without it everything works, only later. */
 @Injectable()

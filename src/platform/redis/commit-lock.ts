@@ -6,7 +6,10 @@ import { LocalLocks } from './local-locks.js'
 import { RedisClients } from './redis-clients.js'
 
 /** How the lock sees time; tests bring their own. */
-export interface LockTimer { now(): number; sleep(ms: number): Promise<void> }
+export interface LockTimer {
+  now(): number
+  sleep(ms: number): Promise<void>
+}
 export const MONOTONIC: LockTimer = {
   now: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
@@ -26,7 +29,10 @@ export class CommitLock {
   timer: LockTimer = MONOTONIC
   private readonly local = new LocalLocks()
 
-  constructor(private readonly redis: RedisClients, private readonly metrics: Metrics) {}
+  constructor(
+    private readonly redis: RedisClients,
+    private readonly metrics: Metrics,
+  ) {}
 
   async withLock<T>(key: string, work: () => Promise<T>): Promise<T> {
     const deadline = this.timer.now() + PATIENCE_MS

@@ -16,7 +16,10 @@ export class RedisClients {
   /** A connection that subscribes can do nothing else; it may wait for Redis to come back. */
   readonly subscriber: Redis | undefined
 
-  constructor(@Inject(CONFIG) config: Pick<Config, 'REDIS_URL'>, @Inject(LOG) private readonly log: Logger) {
+  constructor(
+    @Inject(CONFIG) config: Pick<Config, 'REDIS_URL'>,
+    @Inject(LOG) private readonly log: Logger,
+  ) {
     if (!config.REDIS_URL) return
     this.publisher = this.connect(config.REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1_000 })
     this.subscriber = this.connect(config.REDIS_URL, { maxRetriesPerRequest: null })

@@ -37,7 +37,11 @@ export class Secrets {
 
   /** HMAC-SHA-256 under the purpose's key. */
   mac(purpose: string, data: Uint8Array): Uint8Array {
-    return new Uint8Array(createHmac('sha256', this.key(`mac ${purpose}`)).update(data).digest())
+    return new Uint8Array(
+      createHmac('sha256', this.key(`mac ${purpose}`))
+        .update(data)
+        .digest(),
+    )
   }
 
   /** Compares in constant time; `mac` may be a truncation of at least 16 bytes. */

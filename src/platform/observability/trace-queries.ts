@@ -1,0 +1,28 @@
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { Pool } from 'pg'
+
+/** One span per query of the pool, by the name of its statement. Never its text's values. */
+export function traceQueries(pool: Pool): Pool {
+  const query = pool.query.bind(pool)
+  const traced = async (...args: unknown[]): Promise<unknown> => {
+    const span = trace.getTracer('microchat').startSpan(`postgresql ${statementName(args[0])}`, {
+      kind: SpanKind.CLIENT,
+      attributes: { 'db.system.name': 'postgresql' },
+    })
+    try {
+      const result: unknown = await Reflect.apply(query, pool, args)
+      return result
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR })
+      throw error
+    } finally {
+      span.end()
+    }
+  }
+  return Object.assign(pool, { query: traced })
+}
+
+function statementName(query: unknown): string {
+  if (typeof query === 'object' && query !== null && 'name' in query && typeof query.name === 'string') return query.name
+  return 'query'
+}
