@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
+import { findEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'
 import { gone, newFolder, postmasterPid, query, startEmbeddedServer } from './embedded-server.js'
+
+jest.setTimeout(60_000)
 
 describe('the embedded PostgreSQL', () => {
   test('is made at the first start, within 10 s, and found again with its data and port by the next', async () => {
@@ -39,6 +42,15 @@ describe('the embedded PostgreSQL', () => {
     expect((await stat(join(folder, 'postgres'))).mode & 0o777).toBe(0o700)
     expect((await stat(join(folder, 'postgres/microchat.json'))).mode & 0o777).toBe(0o600)
     await server.stop()
+  })
+
+  test('can be found by the command line while a server runs it', async () => {
+    const folder = await newFolder()
+    expect(await findEmbeddedPostgres({ DATA_DIR: folder })).toBeUndefined()
+    const server = await startEmbeddedServer(folder)
+    expect(await findEmbeddedPostgres({ DATA_DIR: folder })).toBe(server.url)
+    await server.stop()
+    expect(await findEmbeddedPostgres({ DATA_DIR: folder })).toBeUndefined()
   })
 
   test('serves one server only: a second one on the same folder says so and does no harm', async () => {

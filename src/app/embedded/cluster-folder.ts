@@ -17,7 +17,7 @@ export async function locateCluster(dataDir: string, sharedFolder: string): Prom
   const base = resolve(dataDir)
   await mkdir(base, { recursive: true })
   const inside = join(base, 'postgres')
-  const path = await follow(inside)
+  const path = await findCluster(dataDir)
   const user = chooseSystemUser(path)
   if (!user || canRun(user, dirname(path))) return { path, user }
   if (path !== inside) throw new Error(`${inside} points to ${path}, which the user ${user.name} cannot reach.`)
@@ -30,7 +30,9 @@ export async function locateCluster(dataDir: string, sharedFolder: string): Prom
   return { path: await moveOut(inside, sharedFolder), user }
 }
 
-async function follow(path: string): Promise<string> {
+/** Where the data folder is, or will be. */
+export async function findCluster(dataDir: string): Promise<string> {
+  const path = join(resolve(dataDir), 'postgres')
   const found = await lstat(path).catch(() => undefined)
   return found?.isSymbolicLink() ? resolve(dirname(path), await readlink(path)) : path
 }

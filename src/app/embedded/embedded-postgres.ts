@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { prepareBinaries, type Binaries } from './binaries.js'
-import { locateCluster, type ClusterFolder } from './cluster-folder.js'
+import { findCluster, locateCluster, type ClusterFolder } from './cluster-folder.js'
 import { connectionUrl, readSecrets, writeSecrets } from './cluster-secrets.js'
 import { findFreePort } from './free-port.js'
 import { initialise } from './initialise.js'
@@ -58,6 +58,13 @@ export async function startEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }, 
   const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...settings }, DATA_DIR)
   const url = await keeper.open()
   return { url, adopted: found !== undefined, stop: () => keeper.stop() }
+}
+
+/** The URL of the PostgreSQL that a running server keeps in `DATA_DIR`, for the command line; undefined if none runs. */
+export async function findEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }): Promise<string | undefined> {
+  const path = await findCluster(DATA_DIR)
+  const running = await findPostmaster(path)
+  return running && connectionUrl({ ...(await readSecrets(path)), port: running.port })
 }
 
 /** Keeps one cluster running and owned. */

@@ -1,7 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
-import { applyRoleSettings } from '../../platform/postgres/role-settings.js'
-import { ROLE } from './cluster-secrets.js'
 
 /** Any constant; held by the server that owns the cluster, for as long as it lives. */
 const OWNER_LOCK = 4_729_135_001
@@ -24,7 +22,6 @@ export async function takeOwnership(url: string, dataDir: string): Promise<Clien
         throw new Error(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
       await delay(100)
     }
-    await applyRoleSettings(client, ROLE)
     return client
   } catch (error) {
     await client.end()

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { Client, DatabaseError } from 'pg'
 import { readMigrations, type Migration } from './migration-files.js'
+import { applyRoleSettings } from './role-settings.js'
 
 /** prisma/migrations, from src/platform/postgres as well as from dist/platform/postgres. */
 const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url))
@@ -13,7 +14,7 @@ const LOCK = 72_707_369
 export class MigrationError extends Error {}
 
 /**
- * Brings the database to this release and returns the names of the migrations it applied. Each runs in a transaction of its
+ * Brings the database and our role's settings to this release; returns the names of the migrations it applied. Each runs in a transaction of its
  * own and is recorded in Prisma's table, so that `prisma migrate status` tells the same story. Nodes that start together wait
  * for each other. `connectionString` must not lead through a pooler: the lock belongs to the session.
  */
@@ -25,6 +26,7 @@ export async function migrate(connectionString: string, folder = MIGRATIONS): Pr
     // The role's time-outs are for requests; a migration, and waiting for another node's, may take longer.
     await client.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0')
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await applyRoleSettings(client)
     await client.query(CREATE_TABLE)
     const pending = selectPending(migrations, await readApplied(client))
     for (const migration of pending) await apply(client, migration)

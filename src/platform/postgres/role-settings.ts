@@ -1,4 +1,3 @@
-import { escapeIdentifier } from 'pg'
 import type { Sql } from './sql.js'
 
 /**
@@ -13,9 +12,11 @@ const SETTINGS = {
   idle_in_transaction_session_timeout: '5s',
 } as const
 
-/** Gives `role` the settings the server counts on. A role may always do this to itself. */
-export async function applyRoleSettings(sql: Sql, role: string): Promise<void> {
+/** Gives our role the settings the server counts on, for its next connections. What an operator has set on the role stays. */
+export async function applyRoleSettings(sql: Sql): Promise<void> {
+  const { rows } = await sql.query<{ present: string[] | null }>('SELECT rolconfig AS present FROM pg_roles WHERE rolname = current_user')
+  const present = new Set(rows[0]?.present?.map((setting) => setting.split('=')[0]))
   for (const [name, value] of Object.entries(SETTINGS)) {
-    await sql.query(`ALTER ROLE ${escapeIdentifier(role)} SET ${name} = '${value}'`)
+    if (!present.has(name)) await sql.query(`ALTER ROLE CURRENT_USER SET ${name} = '${value}'`)
   }
 }
