@@ -9,12 +9,14 @@ import {
   defaultExtensionTypes,
   defaultProposalTypes,
   encode,
-  generateKeyPackage,
+  generateKeyPackageWithKey,
   getCiphersuiteImpl,
+  getOwnSignatureKeyPair,
   joinGroup,
   joinGroupExternal,
   makeKeyPackageRef,
   mlsMessageEncoder,
+  nodeTypes,
   processMessage,
   protocolVersions,
   unsafeTestingAuthenticationService,
@@ -25,6 +27,7 @@ import {
   type KeyPackage,
   type MlsContext,
   type MlsFramedMessage,
+  type Node,
   type PrivateKeyPackage,
   type Proposal,
 } from 'ts-mls-client'
@@ -40,6 +43,9 @@ export interface Device {
   readonly privateKeys: PrivateKeyPackage
 }
 
+/** The client library failed where it should not: nothing a server could be blamed for. */
+export class ClientFailed extends Error {}
+
 /** A Commit as a client submits it. */
 export interface Bundle {
   readonly commit: Uint8Array
@@ -47,7 +53,11 @@ export interface Bundle {
   readonly groupInfo: Uint8Array
 }
 
-/** A group of real MLS clients in memory, all public handshakes. Whatever one of them sends, all others process. */
+/**
+ * A group of real MLS clients in memory, all public handshakes. Whatever one of them sends, all others process. The library is
+ * a release candidate that refuses some valid trees and paths; a client to which that happens has no state any more, but stays
+ * a member, as it would in life.
+ */
 export class Party {
   readonly states = new Map<string, ClientState>()
 
@@ -61,11 +71,16 @@ export class Party {
     return new Party({ cipherSuite, authService: unsafeTestingAuthenticationService }, new Uint8Array(groupId))
   }
 
-  async device(name: string): Promise<Device> {
-    const { publicPackage, privatePackage } = await generateKeyPackage({
+  /** A new device, or one that lost its state but kept the signature key of a member. */
+  async device(name: string, keysOf?: string): Promise<Device> {
+    const { cipherSuite } = this.context
+    const known = keysOf === undefined ? undefined : getOwnSignatureKeyPair(this.state(keysOf))
+    const { signKey, publicKey } = known ?? (await cipherSuite.signature.keygen())
+    const { publicPackage, privatePackage } = await generateKeyPackageWithKey({
+      signatureKeyPair: { signKey, publicKey },
       credential: { credentialType: defaultCredentialTypes.basic, identity: new TextEncoder().encode(name) },
       capabilities: { ...defaultCapabilities(), proposals: [0x000a] },
-      cipherSuite: this.context.cipherSuite,
+      cipherSuite,
     })
     return { name, keyPackage: publicPackage, privateKeys: privatePackage }
   }
@@ -85,19 +100,19 @@ export class Party {
   async commit(by: string, proposals: Proposal[] = [], joining: Device[] = []): Promise<Bundle> {
     const adds = joining.map(({ keyPackage }) => ({ proposalType: defaultProposalTypes.add, add: { keyPackage } }))
     const { context } = this
-    const result = await createCommit({
-      context,
-      state: this.state(by),
-      wireAsPublicMessage: true,
-      extraProposals: [...proposals, ...adds],
+    const options = { wireAsPublicMessage: true, extraProposals: [...proposals, ...adds] }
+    const result = await createCommit({ context, state: this.state(by), ...options }).catch((error: unknown) => {
+      throw new ClientFailed('the client cannot commit to a valid tree', { cause: error })
     })
+    this.forgetRemoved(result.newState)
     await this.deliver(by, result.commit)
     this.states.set(by, result.newState)
     for (const { name, keyPackage, privateKeys } of joining) {
       if (result.welcome === undefined) throw new Error('no Welcome')
       const { welcome } = result.welcome
       const { ratchetTree } = result.newState
-      this.states.set(name, await joinGroup({ context, welcome, keyPackage, privateKeys, ratchetTree }))
+      const state = await joinGroup({ context, welcome, keyPackage, privateKeys, ratchetTree }).catch(() => undefined)
+      if (state !== undefined) this.states.set(name, state)
     }
     const welcomes = result.welcome === undefined ? [] : [encode(mlsMessageEncoder, result.welcome)]
     return { commit: encode(mlsMessageEncoder, result.commit), welcomes, groupInfo: await this.groupInfo(by) }
@@ -111,19 +126,16 @@ export class Party {
     return encode(mlsMessageEncoder, result.message)
   }
 
-  /** `resync` replaces the leaf of the member of the same name. */
-  async joinExternally({ name, keyPackage, privateKeys }: Device, resync = false): Promise<Bundle> {
+  /** `resync` replaces the leaf of the member of the same name. Undefined if the client refuses the tree, as it does some valid ones. */
+  async joinExternally({ name, keyPackage, privateKeys }: Device, resync = false): Promise<Bundle | undefined> {
     const member = [...this.states.values()].at(-1) as ClientState
     const groupInfo = await createGroupInfoWithExternalPub(member, [], this.context.cipherSuite)
     const { context } = this
-    const { publicMessage, newState } = await joinGroupExternal({
-      context,
-      groupInfo,
-      keyPackage,
-      privateKeys,
-      resync,
-      tree: member.ratchetTree,
-    })
+    const tree = member.ratchetTree
+    const joining = joinGroupExternal({ context, groupInfo, keyPackage, privateKeys, resync, tree })
+    const joined = await joining.catch(() => undefined)
+    if (joined === undefined) return undefined
+    const { publicMessage, newState } = joined
     if (resync) this.states.delete(name)
     const commit = { version: protocolVersions.mls10, wireformat: wireformats.mls_public_message, publicMessage }
     await this.deliver(name, commit)
@@ -156,12 +168,29 @@ export class Party {
     return tree?.extensionData ?? new Uint8Array()
   }
 
+  /** Names by leaf index, as a member sees them. */
+  roster(by: string): [number, string][] {
+    return this.state(by).ratchetTree.flatMap((node, index) => (node === undefined || index % 2 === 1 ? [] : [[index / 2, nameOf(node)]]))
+  }
+
+  /** Removed members go without a word: this client cannot process every Commit that removes it. */
+  private forgetRemoved({ ratchetTree }: ClientState): void {
+    for (const name of this.states.keys()) {
+      if (nameOf(ratchetTree[2 * this.leafIndex(name)]) !== name) this.states.delete(name)
+    }
+  }
+
   private async deliver(by: string, message: MlsFramedMessage): Promise<void> {
     for (const [name, state] of this.states) {
       if (name === by) continue
-      const result = await processMessage({ context: this.context, state, message })
-      if (result.newState.groupActiveState.kind === 'removedFromGroup') this.states.delete(name)
+      const result = await processMessage({ context: this.context, state, message }).catch(() => undefined)
+      if (result === undefined) this.states.delete(name)
       else this.states.set(name, result.newState)
     }
   }
+}
+
+function nameOf(node: Node | undefined): string {
+  const credential = node?.nodeType === nodeTypes.leaf ? node.leaf.credential : undefined
+  return new TextDecoder().decode(credential !== undefined && 'identity' in credential ? credential.identity : undefined)
 }
