@@ -143,5 +143,5 @@ export interface Refusal {
 export async function refusal(request: Promise<unknown>): Promise<Refusal> {
   const outcome = await request.then((value) => value, (error: unknown) => error)
   if (outcome instanceof ServerProblem) return outcome
-  throw new Error(`Expected a refusal, not ${outcome instanceof Error ? outcome.stack : JSON.stringify(outcome)}`)
+  throw new Error(`Expected a refusal, not ${outcome instanceof Error ? outcome.stack : Object.keys(outcome ?? {}).join()}`)
 }

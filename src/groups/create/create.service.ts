@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
-import { Conflict, InvalidRequest } from '../../platform/http/problem.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Conflict } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { describeKeys } from '../external-sender/describe-keys.js'
@@ -11,7 +10,6 @@ import { ExternalSenders } from '../external-sender/external-senders.js'
 import { groupCreated } from '../groups.events.js'
 import { GroupExists, RoomTaken, SuccessorTaken } from '../groups.problems.js'
 import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
-import { roomUri } from '../rooms/room-reference.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
 import { Founding, type Founded } from './founding.js'
 
@@ -19,14 +17,14 @@ import { Founding, type Founded } from './founding.js'
 export class CreateService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly founding: Founding,
     private readonly senders: ExternalSenders,
+    private readonly hints: Hints,
     private readonly events: Events,
   ) {}
 
   async create(caller: Caller, body: CreateGroup): Promise<GroupCreated> {
-    const roomId = this.room(body)
+    const roomId = this.founding.room(body)
     const founded = await this.founding.examine(caller, body)
     const { context } = founded
     const creation = await createGroup(this.pool, {
@@ -35,6 +33,8 @@ export class CreateService {
     })
     if (!('gid' in creation)) throw refusal(creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
+    // A stream that is open follows its new membership.
+    this.hints.publish([{ kind: 'inbox', deviceId: caller.deviceId }])
     return this.answer(founded, body, creation)
   }
 
@@ -44,13 +44,6 @@ export class CreateService {
       group_id: context.groupId, room: roomId, incarnation, epoch: context.epoch, seq: 0n, chain, mode: body.mode,
       ...(listed ? { external_senders: describeKeys(this.senders.identity, listed) } : {}),
     }
-  }
-
-  private room(body: CreateGroup): string {
-    if (body.room !== undefined && body.successor_of !== undefined) throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
-    const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
-    if (uri === undefined) throw new InvalidRequest('A room of another domain is made there.')
-    return uri
   }
 }
 

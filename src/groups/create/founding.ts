@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
@@ -14,6 +16,7 @@ import type { GroupPolicy } from '../policy/policy.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
 import { initialPolicy } from '../policy/policy.service.js'
 import type { NewGroup } from '../repository/groups.repository.js'
+import { roomUri } from '../rooms/room-reference.js'
 import { refuseForeignLeaf } from '../roster/roster.js'
 import { describedEpoch, hasExternalPub, treeInside } from '../state/described-epoch.js'
 import { Reinitialized } from '../state/reinitialized.js'
@@ -49,6 +52,14 @@ export class Founding {
         addMembers: policy.addMembers, removeMembers: policy.removeMembers, reportsToReset: policy.reportsToReset,
       },
     }
+  }
+
+  /** The room that it belongs to: the one of the group before it, the one that was asked for, or one of its own. */
+  room(body: CreateGroup): string {
+    if (body.room !== undefined && body.successor_of !== undefined) throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
+    const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
+    if (uri === undefined) throw new InvalidRequest('A room of another domain is made there.')
+    return uri
   }
 
   private async state(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<PublicGroupState> {

@@ -9,7 +9,7 @@ import { authorizeExternalJoin } from '../commit/authorize.js'
 import { EpochAhead } from '../groups.problems.js'
 import { findGroupInfo, findTree } from '../repository/states.repository.js'
 import { PublicStates } from '../state/public-states.js'
-import { firstReadableEpoch } from './info.repository.js'
+import { waitingEpochs } from './info.repository.js'
 
 /** What joiners need besides a Welcome: the GroupInfo for an external join, and the tree of their first epoch. */
 @Injectable()
@@ -34,15 +34,16 @@ export class InfoService {
     return { epoch, ratchet_tree: stored }
   }
 
-  /** Members read from the epoch they joined at; whoever may join from outside reads the current one. */
+  /** Members read from the epoch they joined at, the invited the epoch of their Welcome, who may join from outside the current one. */
   private async readable(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined): Promise<Access & { epoch: bigint }> {
     const access = await openGroup(this.pool, groupId, caller)
-    const epoch = wanted ?? access.group.epoch
-    if (epoch > access.group.epoch) throw new EpochAhead(access.group.epoch)
-    const first = await firstReadableEpoch(this.pool, access.group.gid, caller.deviceId)
-    if (first !== undefined && epoch >= first) return { ...access, epoch }
-    if (first === undefined) authorizeExternalJoin(access.standing, joinCode)
-    if (epoch !== access.group.epoch) throw new NotFound('This epoch is not for this device.')
+    const { group, standing } = access
+    const epoch = wanted ?? group.epoch
+    if (standing.member && epoch > group.epoch) throw new EpochAhead(group.epoch)
+    if (standing.member && epoch >= standing.member.joinEpoch) return { ...access, epoch }
+    if ((await waitingEpochs(this.pool, group.gid, caller.deviceId)).includes(epoch)) return { ...access, epoch }
+    if (!standing.member) authorizeExternalJoin(standing, joinCode)
+    if (epoch !== group.epoch) throw new NotFound('This epoch is not for this device.')
     return { ...access, epoch }
   }
 }

@@ -1,0 +1,85 @@
+import { describe, expect, it } from '@jest/globals'
+import { encodeTree } from '../../examples/client/mls/tree.js'
+import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+
+const stage = useStage()
+
+describe('a private group', () => {
+  it('adds whom the Welcomes are for, and keeps the claims beside the Commit', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol], { mode: 'private', policy: { external_join: 'none' } })
+    expect(at(bob, group).epochAuthenticator).toBe(group.epochAuthenticator)
+    await group.remove(carol.uri)
+    const gid = await stage.gid(group)
+    const { rows: claims } = await stage.pool.query('SELECT seq, removed_clients, reinit FROM commit_claim WHERE gid = $1 ORDER BY seq', [gid])
+    expect(claims).toEqual([{ seq: 1n, removed_clients: [], reinit: false }, { seq: 2n, removed_clients: [carol.uri], reinit: false }])
+    const { rows } = await stage.pool.query('SELECT until_seq, ended FROM member WHERE gid = $1 AND device_id = $2', [gid, await stage.deviceId(carol)])
+    expect(rows).toEqual([{ until_seq: 2n, ended: 'removed' }])
+  })
+
+  it('shows GroupInfo and tree only where external joins are on', async () => {
+    const [alice] = await stage.cast('alice')
+    const kept = async (policy: { external_join: 'none' | 'open' }) => {
+      const group = await stage.group(alice, [], { mode: 'private', policy })
+      const { bundle, next } = await draft(group)
+      await submit(alice, group, { ...bundle, ...(await (async () => {
+        const open = await draft({ ...group, record: { ...group.record, externalJoin: true } } as never)
+        return policy.external_join === 'none' ? { group_info: open.bundle.group_info, ratchet_tree: encodeTree(next.ratchetTree) } : {}
+      })()) })
+      const gid = await stage.gid(group)
+      const { rows } = await stage.pool.query<{ infos: bigint; trees: bigint }>(
+        'SELECT (SELECT count(*) FROM group_info WHERE gid = $1 AND epoch = 1) AS infos, (SELECT count(*) FROM group_tree WHERE gid = $1) AS trees', [gid])
+      return rows[0]
+    }
+    expect(await kept({ external_join: 'none' })).toEqual({ infos: 0n, trees: 0n })
+    expect(await kept({ external_join: 'open' })).toEqual({ infos: 1n, trees: 2n })
+  })
+
+  it('refuses Welcomes to KeyPackages that it never handed out, and claims about those who are not in it: 422', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [], { mode: 'private', policy: { external_join: 'none' } })
+    const own = await bob.device.newKeyPackage(1)
+    const { bundle } = await draft(group, [{ proposalType: 'add', add: { keyPackage: own.public } }])
+    expect(await refusal(submit(alice, group, bundle))).toMatchObject({ status: 422, document: { rule: 'welcome-unknown-ref' } })
+    const { bundle: empty } = await draft(group)
+    for (const [removed, rule] of [[bob.uri, 'remove-member'], ['mimi://localhost/d/nobody/phone', 'remove-member'], [alice.uri, 'remove-committer']]) {
+      expect(await refusal(submit(alice, group, { ...empty, removed: [removed] }))).toMatchObject({ status: 422, document: { rule } })
+    }
+  })
+
+  it('asks for a GroupInfo and a tree that fit together and are the committer\'s, where external joins are on', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode: 'private' })
+    const { bundle } = await draft(group)
+    const { bundle: other, next } = await draft(group)
+    const { bundle: bobs } = await draft(at(bob, group))
+    const rule = async (changed: Record<string, unknown>) => (await refusal(submit(alice, group, changed))).document['rule']
+    const { commit, group_info: groupInfo, ratchet_tree: tree } = bundle
+    expect(await rule({ commit, ratchet_tree: tree })).toBe('group-info-missing')
+    expect(await rule({ commit, group_info: groupInfo })).toBe('ratchet-tree-missing')
+    expect(await rule({ ...bundle, ratchet_tree: encodeTree(next.ratchetTree) })).toBe('tree-hash')
+    expect(await refusal(submit(alice, group, { ...bundle, group_info: bobs.group_info, ratchet_tree: bobs.ratchet_tree }))).toMatchObject({ status: 403 })
+    expect(other.commit).not.toEqual(bundle.commit)
+    await submit(alice, group, bundle)
+  })
+
+  it('takes handshakes of members as PrivateMessages only, a public group as PublicMessages only', async () => {
+    const [alice] = await stage.cast('alice')
+    const hidden = await stage.group(alice, [], { mode: 'private' })
+    const open = await stage.group(alice, [])
+    const crossed = async (group: typeof open, mode: 'public' | 'private') => draft({ ...group, record: { ...group.record, mode } } as never)
+    expect(await refusal(submit(alice, hidden, (await crossed(hidden, 'public')).bundle))).toMatchObject({ status: 422, kind: 'invalid-commit' })
+    expect(await refusal(submit(alice, open, (await crossed(open, 'private')).bundle))).toMatchObject({ status: 422, kind: 'invalid-commit' })
+  })
+
+  it('gives the device that it adds twice one interval each', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode: 'private', policy: { external_join: 'none' } })
+    await group.remove(bob.uri)
+    const { key_packages: claimed } = await alice.device.claim(bob.user, 1)
+    await group.commit(() => [{ proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(claimed[0]!.key_package) } }], 1)
+    const { rows } = await stage.pool.query('SELECT from_seq, until_seq FROM member WHERE device_id = $1 ORDER BY from_seq', [await stage.deviceId(bob)])
+    expect(rows).toEqual([{ from_seq: 2n, until_seq: 2n }, { from_seq: 4n, until_seq: null }])
+  })
+})
