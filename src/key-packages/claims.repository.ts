@@ -55,10 +55,7 @@ function toClaimed(row: ClaimRow): ClaimedKeyPackage[] {
  * Where Welcomes to these KeyPackageRefs go (RFC 9420 §12.4.3.1); keys are hex. Only what was handed out is found, until a
  * day after its expiry: the caller decides what an expired one is still good for.
  */
-export async function routeRefs(
-  sql: Sql,
-  refs: readonly Uint8Array[],
-): Promise<Map<string, { deviceId: bigint; expiresAt: Date }>> {
+export async function routeRefs(sql: Sql, refs: readonly Uint8Array[]): Promise<Map<string, { deviceId: bigint; expiresAt: Date }>> {
   const { rows } = await sql.query<{ ref: Buffer; device_id: bigint; expires_at: Date }>({
     name: 'route_refs',
     text: 'SELECT ref, device_id, expires_at FROM key_package_claim WHERE ref = ANY ($1)',

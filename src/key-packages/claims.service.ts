@@ -54,9 +54,9 @@ export class Claims {
    */
   private async spend(claimer: string, target: string): Promise<void> {
     const { CLAIMS_PER_MINUTE: byOne, CLAIMS_PER_PAIR_PER_MINUTE: pair, CLAIMS_PER_TARGET_PER_MINUTE: ofOne } = this.config
-    await this.limits.take({ name: 'claims by', points: byOne, seconds: 60 }, claimer)
-    await this.limits.take({ name: 'claims pair', points: pair, seconds: 60 }, `${claimer} ${target}`)
-    await this.limits.take({ name: 'claims of', points: ofOne, seconds: 60 }, target)
+    await this.limits.take({ name: 'claims-by', points: byOne, seconds: 60 }, claimer)
+    await this.limits.take({ name: 'claims-pair', points: pair, seconds: 60 }, `${claimer} ${target}`)
+    await this.limits.take({ name: 'claims-of', points: ofOne, seconds: 60 }, target)
   }
 }
 

@@ -14,7 +14,9 @@ export async function storeKeyPackages(
     name: 'store_key_packages_v1',
     text: 'SELECT store_key_packages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS outcome',
     values: [
-      deviceId, max, low,
+      deviceId,
+      max,
+      low,
       keyPackages.map((item) => item.cipherSuite),
       keyPackages.map((item) => item.lastResort),
       keyPackages.map((item) => item.expiresAt),

@@ -9,9 +9,7 @@ import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
 import type { KeyPackageCounts, KeyPackagesStored, UploadKeyPackages } from './key-packages.dto.js'
 import { keyPackagesUploaded } from './key-packages.events.js'
-import {
-  KeyPackageRefused, KeyPackageUndecodable, RoleChanged, TooManyKeyPackages, type UploadPosition,
-} from './key-packages.problems.js'
+import { KeyPackageRefused, KeyPackageUndecodable, RoleChanged, TooManyKeyPackages, type UploadPosition } from './key-packages.problems.js'
 import { countKeyPackages, deleteKeyPackages, storeKeyPackages } from './key-packages.repository.js'
 import { checkKeyPackage, type CheckedKeyPackage, type UploadTerms } from './upload/check-key-package.js'
 
@@ -37,7 +35,10 @@ export class KeyPackages {
     keyPackagesUploaded(this.events, { count: checked.length, last_resort: checked.filter((item) => item.lastResort).length })
     return {
       stored: checked.map((item) => ({
-        ref: item.ref, cipher_suite: item.cipherSuite, last_resort: item.lastResort, expires_at: item.expiresAt,
+        ref: item.ref,
+        cipher_suite: item.cipherSuite,
+        last_resort: item.lastResort,
+        expires_at: item.expiresAt,
       })),
     }
   }
@@ -46,7 +47,9 @@ export class KeyPackages {
     const counts = await countKeyPackages(this.pool, caller.deviceId)
     return {
       cipher_suites: counts.map((count) => ({
-        cipher_suite: count.cipherSuite, available: count.available, last_resort: count.lastResort,
+        cipher_suite: count.cipherSuite,
+        available: count.available,
+        last_resort: count.lastResort,
       })),
       low: this.config.KEY_PACKAGE_LOW,
       maximum: this.config.KEY_PACKAGE_MAX_PER_DEVICE,

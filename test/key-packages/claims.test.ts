@@ -34,11 +34,18 @@ describe('what a claim chooses', () => {
 
   test('the preferred suite, then the others, and a last resort only when all accepted suites are used up', async () => {
     await store(pool, device, [
-      checked(device, { cipherSuite: 1 }), checked(device, { cipherSuite: 2 }), checked(device, { cipherSuite: 3 }),
-      checked(device, { cipherSuite: 2, lastResort: true }), checked(device, { cipherSuite: 1, lastResort: true }),
+      checked(device, { cipherSuite: 1 }),
+      checked(device, { cipherSuite: 2 }),
+      checked(device, { cipherSuite: 3 }),
+      checked(device, { cipherSuite: 2, lastResort: true }),
+      checked(device, { cipherSuite: 1, lastResort: true }),
     ])
     const got = [await claim({ cipherSuites: [2, 1] }), await claim({ cipherSuites: [2, 1] }), await claim({ cipherSuites: [2, 1] })]
-    expect(got.map((item) => [item?.cipherSuite, item?.lastResort])).toEqual([[2, false], [1, false], [2, true]])
+    expect(got.map((item) => [item?.cipherSuite, item?.lastResort])).toEqual([
+      [2, false],
+      [1, false],
+      [2, true],
+    ])
   })
 
   test('only what lists all that is required', async () => {
@@ -71,7 +78,8 @@ describe('what a claim chooses', () => {
       `EXPLAIN (COSTS OFF) DELETE FROM key_package WHERE (device_id, id) = (
          SELECT k.device_id, k.id FROM key_package k
           WHERE k.device_id = 1 AND k.cipher_suite = 1 AND NOT k.last_resort AND key_package_fits_v1(k, '{}', '{}', '{}', '{}')
-          ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED)`)
+          ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED)`,
+    )
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
     expect(plan).toContain('Index Scan using key_package_claimable')
     expect(plan).toContain('Index Scan using key_package_pkey')

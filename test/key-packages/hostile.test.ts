@@ -13,20 +13,26 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-interface Answer { status: number; type: string; problem: Record<string, unknown>; ms: number }
+interface Answer {
+  status: number
+  type: string
+  problem: Record<string, unknown>
+  ms: number
+}
 
 async function send(body: unknown, contentType = 'application/json'): Promise<Answer> {
   const started = performance.now()
   const response = await fetch(`${server.url}/v1/key-packages`, {
     method: 'POST',
-    headers: { 'content-type': contentType, authorization: `Bearer ${mallory.device.http.accessToken}` },
+    headers: { 'content-type': contentType, authorization: `Bearer ${mallory.http.accessToken}` },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
   const problem = (await response.json()) as Record<string, unknown>
   return { status: response.status, type: response.headers.get('content-type') ?? '', problem, ms: performance.now() - started }
 }
 
-const upload = (...keyPackages: Uint8Array[]) => send({ key_packages: keyPackages.map((bytes) => Buffer.from(bytes).toString('base64url')) })
+const upload = (...keyPackages: Uint8Array[]) =>
+  send({ key_packages: keyPackages.map((bytes) => Buffer.from(bytes).toString('base64url')) })
 
 function expectProblem(answer: Answer, status: number, type: string): void {
   expect(answer).toMatchObject({ status, problem: { status, type: `urn:microchat:problem:${type}` } })
@@ -35,11 +41,18 @@ function expectProblem(answer: Answer, status: number, type: string): void {
 
 /** A KeyPackage up to its capabilities, then as many cipher suites as asked for. */
 function withCipherSuites(count: number): Uint8Array {
-  const vector = (bytes: Uint8Array) => Buffer.concat([Buffer.from([0x80 | (bytes.length >> 24), bytes.length >> 16, bytes.length >> 8, bytes.length]), bytes])
+  const vector = (bytes: Uint8Array) =>
+    Buffer.concat([Buffer.from([0x80 | (bytes.length >> 24), bytes.length >> 16, bytes.length >> 8, bytes.length]), bytes])
   const short = (bytes: Uint8Array) => Buffer.concat([Buffer.of(bytes.length), bytes])
   return Buffer.concat([
-    Buffer.of(0, 1, 0, 5, 0, 1, 0, 1), short(Buffer.alloc(32, 1)), short(Buffer.alloc(32, 2)), short(Buffer.alloc(32, 3)),
-    Buffer.of(0, 1), short(Buffer.from('mallory')), short(Buffer.of(0, 1)), vector(Buffer.alloc(count * 2, 7)),
+    Buffer.of(0, 1, 0, 5, 0, 1, 0, 1),
+    short(Buffer.alloc(32, 1)),
+    short(Buffer.alloc(32, 2)),
+    short(Buffer.alloc(32, 3)),
+    Buffer.of(0, 1),
+    short(Buffer.from('mallory')),
+    short(Buffer.of(0, 1)),
+    vector(Buffer.alloc(count * 2, 7)),
   ])
 }
 
@@ -87,7 +100,15 @@ describe('what a hostile upload gets', () => {
   test('for more than a hundred, none at all, or what is no bytes: 400', async () => {
     expectProblem(await upload(...Array.from({ length: 101 }, () => honest)), 400, 'invalid-request')
     expectProblem(await upload(), 400, 'invalid-request')
-    for (const body of [{}, [], null, { key_packages: 'AAAA' }, { key_packages: [1] }, { key_packages: ['*'] }, { key_packages: [], surprise: [] }]) {
+    for (const body of [
+      {},
+      [],
+      null,
+      { key_packages: 'AAAA' },
+      { key_packages: [1] },
+      { key_packages: ['*'] },
+      { key_packages: [], surprise: [] },
+    ]) {
       expectProblem(await send(body), 400, 'invalid-request')
     }
   })

@@ -1,60 +1,112 @@
 import { randomBytes } from 'node:crypto'
-import { Device, newDevice, type Claim } from '../../examples/client/device.js'
+import type { Claim } from '../../examples/client/device.js'
 import { Http, ServerProblem, type Encoding } from '../../examples/client/http.js'
-import { newKeyPackageMessages, type KeyPackageOptions } from '../support/key-packages.js'
+import { DEVICE_LOGIN_LABEL, deviceLoginContent } from '../../src/protocol/device-login.js'
+import { SCHEME_OF_SUITE, signContent } from '../../src/protocol/mls/signature.js'
+import {
+  newKeyPackageMessages,
+  newSignatureKey,
+  suiteOf,
+  SUITES,
+  type KeyPackageOptions,
+  type SignatureKeyPair,
+} from '../support/key-packages.js'
 
 /** Limits that only their own test should meet. */
 export const UNLIMITED = {
-  LOGINS_PER_MINUTE: '100000', CLAIMS_PER_MINUTE: '100000', CLAIMS_PER_PAIR_PER_MINUTE: '100000', CLAIMS_PER_TARGET_PER_MINUTE: '100000',
+  LOGINS_PER_MINUTE: '100000',
+  CLAIMS_PER_MINUTE: '100000',
+  CLAIMS_PER_PAIR_PER_MINUTE: '100000',
+  CLAIMS_PER_TARGET_PER_MINUTE: '100000',
 }
 
-export interface Stored {
+interface Challenge {
+  nonce: Uint8Array
+  expires_at: number
+  domain: string
+}
+interface Session {
+  access_token: string
+}
+interface Stored {
   stored: { ref: Uint8Array; cipher_suite: number; last_resort: boolean; expires_at: number }[]
 }
-export interface Counts {
+interface Counts {
   cipher_suites: { cipher_suite: number; available: number; last_resort: boolean }[]
 }
 
-/** A device over real HTTP; what the server refuses is not tried again. */
+/** A device over real HTTP, with keys of the client library that makes its KeyPackages; what the server refuses is not tried again. */
 export class HttpDevice {
-  private constructor(readonly device: Device) {}
+  readonly keys = new Map<number, SignatureKeyPair>()
 
-  static async register(baseUrl: string, { encoding = 'json' as Encoding, beside = undefined as HttpDevice | undefined } = {}): Promise<HttpDevice> {
+  private constructor(
+    readonly http: Http,
+    readonly user: string,
+    readonly client: string,
+  ) {}
+
+  /** A device of a new user, or one more of the user that `beside` has. */
+  static async register(baseUrl: string, options: { encoding?: Encoding; beside?: HttpDevice } = {}): Promise<HttpDevice> {
+    const { encoding = 'json', beside } = options
     const user = beside?.user ?? `mimi://localhost/u/${randomBytes(6).toString('hex')}`
     const client = `${user.replace('/u/', '/d/')}/${randomBytes(4).toString('hex')}`
-    const device = new Device(new Http({ baseUrl, encoding, retries: 0 }), await newDevice(user, client, [1, 2]))
-    if (beside) await beside.device.enrol(device)
-    else await device.register()
-    return new HttpDevice(device)
-  }
-
-  get client(): string {
-    return this.device.client
-  }
-  get user(): string {
-    return this.device.record.user
+    const device = new HttpDevice(new Http({ baseUrl, encoding, retries: 0 }), user, client)
+    for (const suite of SUITES) device.keys.set(suite, await newSignatureKey(suite))
+    const { nonce, proofs } = await device.prove()
+    const signature_keys = proofs.map(({ suite, ...proof }) => ({ scheme: SCHEME_OF_SUITE.get(suite), ...proof }))
+    if (beside === undefined) device.use(await device.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys }))
+    else {
+      await beside.http.post('/v1/devices', { client, nonce, signature_keys })
+      await device.login()
+    }
+    return device
   }
 
   make(count: number, suite = 1, options: Partial<KeyPackageOptions> = {}): Promise<Uint8Array[]> {
-    return newKeyPackageMessages(count, { client: this.client, suite, key: this.device.record.keys.get(suite)!, ...options })
+    return newKeyPackageMessages(count, { client: this.client, suite, key: this.keys.get(suite)!, ...options })
   }
 
   upload(keyPackages: Uint8Array[], lastResort: Uint8Array[] = []): Promise<Stored> {
-    return this.device.http.post<Stored>('/v1/key-packages', { key_packages: keyPackages, last_resort: lastResort })
+    return this.http.post<Stored>('/v1/key-packages', { key_packages: keyPackages, last_resort: lastResort })
   }
 
   async counts(): Promise<Counts['cipher_suites']> {
-    return (await this.device.http.get<Counts>('/v1/key-packages')).cipher_suites
+    return (await this.http.get<Counts>('/v1/key-packages')).cipher_suites
   }
 
   claim(user: string, cipherSuites = [1], more: object = {}): Promise<Claim> {
-    return this.device.http.post<Claim>('/v1/key-packages/claims', { user, cipher_suites: cipherSuites, ...more })
+    return this.http.post<Claim>('/v1/key-packages/claims', { user, cipher_suites: cipherSuites, ...more })
+  }
+
+  private async login(): Promise<void> {
+    const { nonce, proofs } = await this.prove()
+    const { public_key, proof } = proofs[0]!
+    this.use(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
+  }
+
+  private use(session: Session): void {
+    this.http.accessToken = session.access_token
+  }
+
+  /** One challenge, answered with every key. */
+  private async prove() {
+    const { nonce, expires_at, domain } = await this.http.post<Challenge>('/v1/auth/challenges', { client: this.client })
+    const content = deviceLoginContent({ domain, client: this.client, nonce, expiresAt: BigInt(expires_at) })
+    const toSign = signContent(DEVICE_LOGIN_LABEL, content)
+    const prove = async ([suite, key]: [number, SignatureKeyPair]) => {
+      const { signature } = await suiteOf(suite)
+      return { suite, public_key: key.publicKey, proof: await signature.sign(key.signKey, toSign) }
+    }
+    return { nonce, proofs: await Promise.all([...this.keys].map(prove)) }
   }
 }
 
 /** The problem that an attempt must end with. */
 export async function problemOf(attempt: Promise<unknown>): Promise<ServerProblem> {
-  const outcome = await attempt.then(() => 'success', (error: unknown) => error)
+  const outcome = await attempt.then(
+    () => 'success',
+    (error: unknown) => error,
+  )
   if (!(outcome instanceof ServerProblem)) throw new Error(`Expected a problem, got ${String(outcome)}`)
   return outcome
 }

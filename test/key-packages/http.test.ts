@@ -75,7 +75,11 @@ describe('uploads', () => {
 
   test('take no second last resort of a suite, and no KeyPackage in both roles', async () => {
     const [one, two] = await bob.make(2)
-    expect((await problemOf(bob.upload([], [one!, two!]))).document).toMatchObject({ list: 'last_resort', index: 1, rule: 'one-last-resort-per-suite' })
+    expect((await problemOf(bob.upload([], [one!, two!]))).document).toMatchObject({
+      list: 'last_resort',
+      index: 1,
+      rule: 'one-last-resort-per-suite',
+    })
     expect(await problemOf(bob.upload([one!], [one!]))).toMatchObject({ status: 409, kind: 'conflict' })
     await bob.upload([one!])
     expect(await problemOf(bob.upload([], [one!]))).toMatchObject({ status: 409, kind: 'conflict' })
@@ -91,14 +95,13 @@ describe('uploads', () => {
   test('need a session, a key that is still valid, and a device that is', async () => {
     const tablet = await HttpDevice.register(server.url, { beside: bob })
     const batch = await tablet.make(1)
-    const token = tablet.device.http.accessToken
-    tablet.device.http.accessToken = undefined
-    tablet.device.http.renew = undefined
+    const token = tablet.http.accessToken
+    tablet.http.accessToken = undefined
     expect(await problemOf(tablet.upload(batch))).toMatchObject({ status: 401 })
-    tablet.device.http.accessToken = token
-    await server.pool.query('UPDATE signature_key SET revoked_at = now() WHERE public_key = $1', [tablet.device.record.keys.get(1)!.publicKey])
+    tablet.http.accessToken = token
+    await server.pool.query('UPDATE signature_key SET revoked_at = now() WHERE public_key = $1', [tablet.keys.get(1)!.publicKey])
     expect((await problemOf(tablet.upload(batch))).document).toMatchObject({ rule: 'credential' })
-    await bob.device.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
+    await bob.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
     expect(await problemOf(tablet.upload(batch))).toMatchObject({ status: 401 })
   })
 })
@@ -107,10 +110,10 @@ describe('deletion', () => {
   test('of one, and of all', async () => {
     const { stored } = await bob.upload(await bob.make(3))
     const path = `/v1/key-packages/${Buffer.from(stored[1]!.ref).toString('base64url')}`
-    expect(await problemOf(alice.device.http.delete(path))).toMatchObject({ status: 404 })
-    expect(await bob.device.http.delete(path)).toEqual({ deleted: 1 })
-    expect(await problemOf(bob.device.http.delete(path))).toMatchObject({ status: 404 })
-    expect(await bob.device.http.delete('/v1/key-packages')).toEqual({ deleted: 2 })
+    expect(await problemOf(alice.http.delete(path))).toMatchObject({ status: 404 })
+    expect(await bob.http.delete(path)).toEqual({ deleted: 1 })
+    expect(await problemOf(bob.http.delete(path))).toMatchObject({ status: 404 })
+    expect(await bob.http.delete('/v1/key-packages')).toEqual({ deleted: 2 })
     expect((await alice.claim(bob.user)).unavailable).toEqual([bob.client])
   })
 })
@@ -122,11 +125,16 @@ describe('claims', () => {
     await bob.upload(await bob.make(1))
     await tablet.upload(await tablet.make(1, 2))
     const { key_packages: got, unavailable } = await alice.claim(bob.user, [2, 1])
-    expect(new Map(got.map((item) => [item.client, item.cipher_suite]))).toEqual(new Map([[bob.client, 1], [tablet.client, 2]]))
+    expect(new Map(got.map((item) => [item.client, item.cipher_suite]))).toEqual(
+      new Map([
+        [bob.client, 1],
+        [tablet.client, 2],
+      ]),
+    )
     expect(unavailable).toEqual([laptop.client])
   })
 
-  test('for one\'s own user are for the other devices', async () => {
+  test("for one's own user are for the other devices", async () => {
     const tablet = await HttpDevice.register(server.url, { beside: bob })
     await bob.upload(await bob.make(1))
     await tablet.upload(await tablet.make(1))
@@ -148,10 +156,12 @@ describe('claims', () => {
   test('get nothing of a device from the moment it is revoked', async () => {
     const tablet = await HttpDevice.register(server.url, { beside: bob })
     await tablet.upload(await tablet.make(2), await tablet.make(1))
-    await bob.device.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
+    await bob.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
     expect(await alice.claim(bob.user)).toEqual({ key_packages: [], unavailable: [bob.client] })
     await server.app.get(KeyPackagePurge).run()
-    const { rows } = await server.pool.query('SELECT 1 FROM key_package JOIN device ON device.id = device_id WHERE client_uri = $1', [tablet.client])
+    const { rows } = await server.pool.query('SELECT 1 FROM key_package JOIN device ON device.id = device_id WHERE client_uri = $1', [
+      tablet.client,
+    ])
     expect(rows).toEqual([])
   })
 
@@ -162,7 +172,12 @@ describe('claims', () => {
     const claims = await Promise.all(Array.from({ length: 50 }, (_, index) => claimers[index % 2]!.claim(bob.user)))
     const got = claims.flatMap((claim) => claim.key_packages)
     expect(got).toHaveLength(50)
-    expect(got.filter((item) => !item.last_resort).map((item) => hex(item.key_package)).sort()).toEqual(uploaded.map(hex).sort())
+    expect(
+      got
+        .filter((item) => !item.last_resort)
+        .map((item) => hex(item.key_package))
+        .sort(),
+    ).toEqual(uploaded.map(hex).sort())
   })
 
   test('that leave too little put one warning into the inbox, and hint it', async () => {
@@ -172,15 +187,23 @@ describe('claims', () => {
     for (let round = 0; round < 4; round++) await alice.claim(bob.user)
     stop()
     const { rows } = await server.pool.query(
-      'SELECT device_id, inbox.kind, payload FROM inbox JOIN device ON device.id = device_id WHERE client_uri = $1', [bob.client])
+      'SELECT device_id, inbox.kind, payload FROM inbox JOIN device ON device.id = device_id WHERE client_uri = $1',
+      [bob.client],
+    )
     expect(rows).toMatchObject([{ kind: 'key-packages.low', payload: { cipher_suite: 1, remaining: 2 } }])
     expect(heard).toEqual([{ kind: 'inbox', deviceId: rows[0].device_id }])
   })
 
-  test('of nobody, of a stranger\'s domain and of nonsense are refused', async () => {
+  test("of nobody, of a stranger's domain and of nonsense are refused", async () => {
     expect(await problemOf(alice.claim('mimi://localhost/u/nobody'))).toMatchObject({ status: 404 })
     expect(await problemOf(alice.claim('mimi://elsewhere.example/u/bob'))).toMatchObject({ status: 404 })
-    for (const [user, suites] of [['bob', [1]], [bob.client, [1]], [bob.user, []], [bob.user, [0]], [bob.user, [65536]]] as const) {
+    for (const [user, suites] of [
+      ['bob', [1]],
+      [bob.client, [1]],
+      [bob.user, []],
+      [bob.user, [0]],
+      [bob.user, [65536]],
+    ] as const) {
       expect(await problemOf(alice.claim(user, [...suites]))).toMatchObject({ status: 400, kind: 'invalid-request' })
     }
     expect(await problemOf(alice.claim(bob.user, [1], { surprise: 1 }))).toMatchObject({ status: 400 })

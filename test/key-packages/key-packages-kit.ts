@@ -28,8 +28,16 @@ export async function newDevice(pool: Pool): Promise<TestDevice> {
 /** Random bytes stand for a KeyPackage: what is in it was judged before it got here. */
 export function checked(device: TestDevice, changes: Partial<CheckedKeyPackage> = {}): CheckedKeyPackage {
   return {
-    ref: randomBytes(32), cipherSuite: 1, lastResort: false, expiresAt: new Date(Date.now() + DAY_MS), signatureKey: device.signatureKey,
-    extensions: [], proposals: [], credentials: [1], bytes: randomBytes(300), ...changes,
+    ref: randomBytes(32),
+    cipherSuite: 1,
+    lastResort: false,
+    expiresAt: new Date(Date.now() + DAY_MS),
+    signatureKey: device.signatureKey,
+    extensions: [],
+    proposals: [],
+    credentials: [1],
+    bytes: randomBytes(300),
+    ...changes,
   }
 }
 
@@ -37,7 +45,12 @@ export function manyChecked(count: number, device: TestDevice, changes: Partial<
   return Array.from({ length: count }, () => checked(device, changes))
 }
 
-export function store(pool: Pool, device: TestDevice, keyPackages: CheckedKeyPackage[], { max = 500, low = 0 } = {}): Promise<StoreOutcome> {
+export function store(
+  pool: Pool,
+  device: TestDevice,
+  keyPackages: CheckedKeyPackage[],
+  { max = 500, low = 0 } = {},
+): Promise<StoreOutcome> {
   return storeKeyPackages(pool, device.deviceId, keyPackages, { max, low })
 }
 

@@ -6,7 +6,10 @@ let server: TestServer
 
 beforeAll(async () => {
   server = await startServer({
-    LOGINS_PER_MINUTE: '10000', CLAIMS_PER_MINUTE: '5', CLAIMS_PER_PAIR_PER_MINUTE: '3', CLAIMS_PER_TARGET_PER_MINUTE: '7',
+    LOGINS_PER_MINUTE: '10000',
+    CLAIMS_PER_MINUTE: '5',
+    CLAIMS_PER_PAIR_PER_MINUTE: '3',
+    CLAIMS_PER_TARGET_PER_MINUTE: '7',
   })
 })
 afterAll(() => server.close())
@@ -15,7 +18,14 @@ const register = () => HttpDevice.register(server.url)
 
 /** How many of `attempts` claims are answered. */
 async function claims(claimer: HttpDevice, targets: HttpDevice[]): Promise<number> {
-  const outcomes = await Promise.all(targets.map((target) => claimer.claim(target.user).then(() => 1, () => 0)))
+  const outcomes = await Promise.all(
+    targets.map((target) =>
+      claimer.claim(target.user).then(
+        () => 1,
+        () => 0,
+      ),
+    ),
+  )
   return outcomes.reduce((sum: number, one) => sum + one, 0)
 }
 
@@ -24,7 +34,7 @@ test('one user may not drain another, and is told when to come back', async () =
   expect(await claims(alice, [bob, bob, bob, bob])).toBe(3)
   const response = await fetch(`${server.url}/v1/key-packages/claims`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${alice.device.http.accessToken}` },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${alice.http.accessToken}` },
     body: JSON.stringify({ user: bob.user, cipher_suites: [1] }),
   })
   expect(response.status).toBe(429)

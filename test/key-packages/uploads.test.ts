@@ -19,7 +19,9 @@ const claim = async () => (await claimKeyPackages(pool, [device.deviceId], wanti
 
 test('what is stored is counted per suite', async () => {
   await store(pool, device, [
-    ...manyChecked(3, device), ...manyChecked(2, device, { cipherSuite: 2 }), checked(device, { cipherSuite: 2, lastResort: true }),
+    ...manyChecked(3, device),
+    ...manyChecked(2, device, { cipherSuite: 2 }),
+    checked(device, { cipherSuite: 2, lastResort: true }),
   ])
   expect(await counts()).toEqual([
     { cipherSuite: 1, available: 3, lastResort: false },
@@ -46,7 +48,11 @@ test('what was deleted unclaimed may be uploaded again, what was claimed may not
 })
 
 test('there is one last resort per suite: the newer replaces the older, and a deleted one can come back', async () => {
-  const [older, newer, elsewhere] = [checked(device, { lastResort: true }), checked(device, { lastResort: true }), checked(device, { lastResort: true, cipherSuite: 2 })]
+  const [older, newer, elsewhere] = [
+    checked(device, { lastResort: true }),
+    checked(device, { lastResort: true }),
+    checked(device, { lastResort: true, cipherSuite: 2 }),
+  ]
   await store(pool, device, [older, elsewhere])
   await store(pool, device, [newer])
   expect(hex((await claim())!.ref)).toBe(hex(newer.ref))
@@ -62,7 +68,11 @@ test('roles do not change, neither before nor after a claim', async () => {
   await store(pool, device, [claimed!, last])
   await claim()
   await store(pool, device, [ordinary!])
-  for (const changed of [{ ...ordinary!, lastResort: true }, { ...claimed!, lastResort: true }, { ...last, lastResort: false }]) {
+  for (const changed of [
+    { ...ordinary!, lastResort: true },
+    { ...claimed!, lastResort: true },
+    { ...last, lastResort: false },
+  ]) {
     expect(await store(pool, device, [checked(device), changed])).toBe('role')
   }
   await deleteKeyPackages(pool, device.deviceId)
@@ -94,7 +104,7 @@ test('a revoked device stores nothing', async () => {
   expect(await counts()).toEqual([])
 })
 
-test('a device deletes its own and nobody else\'s', async () => {
+test("a device deletes its own and nobody else's", async () => {
   const other = await newDevice(pool)
   const [mine, theirs] = [checked(device), checked(other)]
   await store(pool, device, [mine, checked(device)])

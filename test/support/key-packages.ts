@@ -1,6 +1,17 @@
 import {
-  ciphersuites, defaultCapabilities, encode, generateKeyPackageWithKey, getCiphersuiteImpl, keyPackageEncoder, makeCustomExtension,
-  mlsMessageEncoder, protocolVersions, wireformats, type CiphersuiteImpl, type CiphersuiteName, type KeyPackage,
+  ciphersuites,
+  defaultCapabilities,
+  encode,
+  generateKeyPackageWithKey,
+  getCiphersuiteImpl,
+  keyPackageEncoder,
+  makeCustomExtension,
+  mlsMessageEncoder,
+  protocolVersions,
+  wireformats,
+  type CiphersuiteImpl,
+  type CiphersuiteName,
+  type KeyPackage,
 } from 'ts-mls-client'
 import { decodeKeyPackage } from '../../src/protocol/mls/message.js'
 import { signContent } from '../../src/protocol/mls/signature.js'

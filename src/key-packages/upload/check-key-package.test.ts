@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import type { KeyPackage } from 'ts-mls-client'
 import {
-  forge, framed, LAST_RESORT_COMPONENT, LAST_RESORT_EXTENSION, newKeyPackage, newKeyPackageMessage, newSignatureKey, SUITES,
+  forge,
+  framed,
+  LAST_RESORT_COMPONENT,
+  LAST_RESORT_EXTENSION,
+  newKeyPackage,
+  newKeyPackageMessage,
+  newSignatureKey,
+  SUITES,
   type SignatureKeyPair,
 } from '../../../test/support/key-packages.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
@@ -30,7 +37,10 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     expect(verdict).toMatchObject({
       kind: 'accepted',
       keyPackage: {
-        cipherSuite: suite, lastResort: false, extensions: [0xf001, 0xf002], proposals: [0x0a0a],
+        cipherSuite: suite,
+        lastResort: false,
+        extensions: [0xf001, 0xf002],
+        proposals: [0x0a0a],
         expiresAt: new Date(Number((keyPackage.leafNode.lifetime as { notAfter: bigint }).notAfter) * 1000),
       },
     })
@@ -58,16 +68,59 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     ['a lifetime that ends while it is uploaded', 'leaf-node-lifetime', () => make({ until: 5 })],
     ['a lifetime in the future', 'leaf-node-lifetime', () => make({ from: 600 })],
     ['a lifetime longer than the maximum', 'leaf-node-lifetime', () => make({ until: 91 * 86_400 })],
-    ['the same key twice', 'key-package-init-key', () => forge(honest, key, (draft) => { draft.initKey = draft.leafNode.hpkePublicKey })],
-    ['an init_key of another suite', 'key-package-keys', () => forge(honest, key, (draft) => { draft.initKey = new Uint8Array(48) })],
-    ['a suite that its capabilities do not list', 'leaf-node-capabilities',
-      () => forge(honest, key, (draft) => { draft.leafNode.capabilities = { ...draft.leafNode.capabilities, ciphersuites: [7] } })],
-    ['a credential type that its capabilities do not list', 'leaf-node-capabilities',
-      () => forge(honest, key, (draft) => { draft.leafNode.capabilities = { ...draft.leafNode.capabilities, credentials: [2] } })],
-    ['an unlisted extension in the leaf', 'leaf-node-extensions',
-      () => forge(honest, key, (draft) => { draft.leafNode.extensions = [{ extensionType: 0xf00d, extensionData: new Uint8Array() }] as never })],
-    ['a leaf that was made for an Update', 'leaf-node-source', () => forge(honest, key, (draft) => { draft.leafNode.leafNodeSource = 2 as never })],
-    ['a foreign signature on the leaf', 'leaf-node-signature', async () => ({ ...honest, leafNode: { ...honest.leafNode, signature: (await make()).leafNode.signature } })],
+    [
+      'the same key twice',
+      'key-package-init-key',
+      () =>
+        forge(honest, key, (draft) => {
+          draft.initKey = draft.leafNode.hpkePublicKey
+        }),
+    ],
+    [
+      'an init_key of another suite',
+      'key-package-keys',
+      () =>
+        forge(honest, key, (draft) => {
+          draft.initKey = new Uint8Array(48)
+        }),
+    ],
+    [
+      'a suite that its capabilities do not list',
+      'leaf-node-capabilities',
+      () =>
+        forge(honest, key, (draft) => {
+          draft.leafNode.capabilities = { ...draft.leafNode.capabilities, ciphersuites: [7] }
+        }),
+    ],
+    [
+      'a credential type that its capabilities do not list',
+      'leaf-node-capabilities',
+      () =>
+        forge(honest, key, (draft) => {
+          draft.leafNode.capabilities = { ...draft.leafNode.capabilities, credentials: [2] }
+        }),
+    ],
+    [
+      'an unlisted extension in the leaf',
+      'leaf-node-extensions',
+      () =>
+        forge(honest, key, (draft) => {
+          draft.leafNode.extensions = [{ extensionType: 0xf00d, extensionData: new Uint8Array() }] as never
+        }),
+    ],
+    [
+      'a leaf that was made for an Update',
+      'leaf-node-source',
+      () =>
+        forge(honest, key, (draft) => {
+          draft.leafNode.leafNodeSource = 2 as never
+        }),
+    ],
+    [
+      'a foreign signature on the leaf',
+      'leaf-node-signature',
+      async () => ({ ...honest, leafNode: { ...honest.leafNode, signature: (await make()).leafNode.signature } }),
+    ],
     ['a foreign signature on the whole', 'key-package-signature', async () => ({ ...honest, signature: (await make()).signature })],
   ])('refuses %s', async (_name, rule, keyPackage) => {
     expect(await check(framed(await keyPackage()))).toMatchObject({ kind: 'refused', rule })

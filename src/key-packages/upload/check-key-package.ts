@@ -73,7 +73,11 @@ function accepted(keyPackage: KeyPackage, bytes: Uint8Array, lastResort: boolean
   return {
     kind: 'accepted',
     keyPackage: {
-      ref, cipherSuite, lastResort, signatureKey, bytes,
+      ref,
+      cipherSuite,
+      lastResort,
+      signatureKey,
+      bytes,
       expiresAt: new Date(Number(source.notAfter) * 1000),
       extensions: [...new Set(capabilities.extensions)],
       proposals: [...new Set(capabilities.proposals)],
