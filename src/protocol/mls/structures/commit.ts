@@ -29,7 +29,7 @@ export function readCommit(reader: TlsReader): Commit {
   return { proposals: reader.vector(MAX_PROPOSALS, readProposalOrRef), path: reader.optional(readUpdatePath) }
 }
 
-function readUpdatePath(reader: TlsReader): UpdatePath {
+export function readUpdatePath(reader: TlsReader): UpdatePath {
   return { leafNode: readLeafNode(reader), nodes: reader.vector(MAX_PATH_NODES, readUpdatePathNode) }
 }
 
