@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { decodeMlsMessage } from 'ts-mls'
+import { createApplicationMessage, decodeMlsMessage, encodeMlsMessage, type ClientState } from 'ts-mls'
 import { Client } from './client/client.js'
 import { ServerProblem } from './client/http.js'
 import { openApplicationMessage } from './client/mls/private-content.js'
@@ -103,7 +103,7 @@ async function removal(group: Group, cast: Cast, groupId: Uint8Array): Promise<v
   note(`The server shows ${name(bobTablet)} the log up to seq ${seen.entries.at(-1)?.seq}; the message is seq ${spoken.seq}`)
   const ciphertext = (await bobPhone.group(groupId).history(spoken.seq)).entries[0]?.message ?? new Uint8Array()
   note(`Handed the ciphertext by a friend, ${name(bobTablet)} ${await tryToRead(removed, ciphertext)}`)
-  note(`Posting: ${await tryToPost(removed, ciphertext)}`)
+  note(`If it ignores its removal and posts all the same, ${await tryToPost(removed)}`)
 }
 
 async function tryToRead(group: Group, ciphertext: Uint8Array): Promise<string> {
@@ -116,7 +116,11 @@ async function tryToRead(group: Group, ciphertext: Uint8Array): Promise<string> 
   )
 }
 
-async function tryToPost(group: Group, message: Uint8Array): Promise<string> {
+async function tryToPost(group: Group): Promise<string> {
+  const { impl } = await suite(group.record.suite)
+  const pretending: ClientState = { ...group.record.state, groupActiveState: { kind: 'active' } }
+  const { privateMessage } = await createApplicationMessage(pretending, utf8('I am still here'), impl)
+  const message = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_private_message', privateMessage })
   try {
     await group.device.http.postMessage(`${group.path}/messages`, message)
   } catch (error) {

@@ -11,13 +11,15 @@ describe.each(MODES_AND_SUITES)('deletion in %s mode, suite %i', (mode, suite) =
     await group.send('to be forgotten')
     await heard([bob], group, ['to be forgotten'])
 
+    const { message } = (await group.history(2)).entries[0]!
     expect(await group.delete()).toEqual({ deleted_entries: 2 })
     await bob.until('the notice', () => at(bob, group).record.standing === 'deleted')
-    for (const request of [group.history(1), group.device.http.get(group.path), group.device.http.get(`${group.path}/tree?epoch=1`)]) {
+    const { http } = bob.device
+    const requests = [group.history(1), http.get(group.path), http.get(`${group.path}/tree?epoch=1`), http.postMessage(`${group.path}/messages`, message)]
+    for (const request of requests) {
       const refusal = await problemOf(request)
       expect([refusal.status, refusal.kind]).toEqual([410, 'group-deleted'])
     }
-    await expect(at(bob, group).send('too late')).rejects.toMatchObject({ status: 410 })
     await expect(alice.createGroup({ groupId: group.record.groupId, mode, suite })).rejects.toMatchObject({ status: 409, kind: 'group-exists' })
 
     const back = await world.restore(saved)
