@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { openapiYaml } from '../../src/app/cli/openapi.js'
 import { useTestDatabase } from '../support/database.js'
 import { describeWithRedis, startRedis } from '../support/redis.js'
 
+jest.setTimeout(60_000)
 const database = useTestDatabase()
 const secret = randomBytes(32).toString('base64')
 

@@ -1,9 +1,12 @@
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { once } from 'node:events'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { EchoModule } from '../support/echo.js'
 import { open } from '../support/raw-http.js'
 import { spawnServer, startServer, type SpawnedServer } from '../support/server.js'
+
+// Whole processes start and stop here; a busy machine takes its time.
+jest.setTimeout(60_000)
 
 describe('a server that drains', () => {
   it('finishes requests in flight, refuses new connections, and does not wait for idle ones', async () => {
@@ -20,7 +23,7 @@ describe('a server that drains', () => {
     expect([answer.status, await answer.text()]).toEqual([200, 'done'])
     await expect(fetch(`${server.url}/health/live`)).rejects.toThrow()
     await closed
-    expect(performance.now() - start).toBeLessThan(3_000)
+    expect(performance.now() - start).toBeLessThan(6_000)
     idle.destroy()
     used.destroy()
   })
@@ -31,7 +34,7 @@ describe('a server that drains', () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     const start = performance.now()
     await server.close()
-    expect(performance.now() - start).toBeLessThan(4_000)
+    expect(performance.now() - start).toBeLessThan(8_000)
     expect(await slow).toBe('cut')
   })
 
@@ -64,7 +67,7 @@ describe('the process', () => {
     const idle = await open(server.url)
     const start = performance.now()
     expect(await server.stop(signal)).toBe(0)
-    expect(performance.now() - start).toBeLessThan(5_000)
+    expect(performance.now() - start).toBeLessThan(10_000)
     expect(server.output()).toContain(`WebSocket ${server.wsUrl}/v1/stream`)
     idle.destroy()
   })
