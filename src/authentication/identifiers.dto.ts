@@ -4,11 +4,15 @@ import { parseClientUri, parseUserUri } from '../protocol/identifiers.js'
 const MAX_URI_LENGTH = 400
 
 /** `mimi://<domain>/u/<user>` */
-export const UserUri = z.string().max(MAX_URI_LENGTH)
+export const UserUri = z
+  .string()
+  .max(MAX_URI_LENGTH)
   .refine((uri) => parseUserUri(uri) !== undefined, 'Expected mimi://<domain>/u/<user>')
   .meta({ description: 'User URI', examples: ['mimi://example.com/u/alice'] })
 
 /** `mimi://<domain>/d/<user>/<device>`, the identity in the device's MLS credential. */
-export const ClientUri = z.string().max(MAX_URI_LENGTH)
+export const ClientUri = z
+  .string()
+  .max(MAX_URI_LENGTH)
   .refine((uri) => parseClientUri(uri) !== undefined, 'Expected mimi://<domain>/d/<user>/<device>')
   .meta({ description: 'Client URI; the identity of the MLS basic credential', examples: ['mimi://example.com/d/alice/phone'] })

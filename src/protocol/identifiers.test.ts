@@ -35,5 +35,7 @@ describe('identifiers', () => {
   })
 
   test.each(['mimi://localhost/d/alice/phone', 'mimi://localhost/u/Alice', 'mimi://localhost/u/alice/', 'mimi://localhost/r/alice', ''])(
-    '"%s" is no user', (uri) => expect(parseUserUri(uri)).toBeUndefined())
+    '"%s" is no user',
+    (uri) => expect(parseUserUri(uri)).toBeUndefined(),
+  )
 })

@@ -3,11 +3,11 @@ import { describe, expect, test } from '@jest/globals'
 import { signaturePublicKey } from './mls/signature.js'
 import { canonicalKey, isSoundKey } from './signature-key.js'
 
-const CURVES = [
+const CURVES: [name: string, curve: string, scheme: number][] = [
   ['P-256', 'prime256v1', 0x0403],
   ['P-384', 'secp384r1', 0x0503],
   ['P-521', 'secp521r1', 0x0603],
-] as const
+]
 
 function point(curve: string, form: 'compressed' | 'uncompressed' | 'hybrid'): [Buffer, Uint8Array] {
   const uncompressed = signaturePublicKey(generateKeyPairSync('ec', { namedCurve: curve }).publicKey)
@@ -33,8 +33,13 @@ describe('canonicalKey', () => {
     expect(canonicalKey(uncompressed)).toBeUndefined()
   })
 
-  test.each([['ed25519', 0x0807], ['ed448', 0x0808]] as const)('knows %s by its length', (type, scheme) => {
-    const publicKey = signaturePublicKey(type === 'ed25519' ? generateKeyPairSync('ed25519').publicKey : generateKeyPairSync('ed448').publicKey)
+  test.each([
+    ['ed25519', 0x0807],
+    ['ed448', 0x0808],
+  ] as const)('knows %s by its length', (type, scheme) => {
+    const publicKey = signaturePublicKey(
+      type === 'ed25519' ? generateKeyPairSync('ed25519').publicKey : generateKeyPairSync('ed448').publicKey,
+    )
     expect(canonicalKey(publicKey)).toEqual({ scheme, publicKey })
   })
 

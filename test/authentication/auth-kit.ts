@@ -21,14 +21,45 @@ export function newKey(scheme: number = ED25519): DeviceKey {
   const namedCurve = CURVES[scheme]
   const { privateKey } = namedCurve
     ? generateKeyPairSync('ec', { namedCurve })
-    : scheme === ED25519 ? generateKeyPairSync('ed25519') : generateKeyPairSync('ed448')
+    : scheme === ED25519
+      ? generateKeyPairSync('ed25519')
+      : generateKeyPairSync('ed448')
   return { scheme, privateKey, publicKey: signaturePublicKey(privateKey) }
+}
+
+export interface KeyBody {
+  id: number
+  scheme: number
+  public_key: string
+  valid_from: number
+  valid_until?: number
+  successor?: string
+}
+
+export interface DeviceBody {
+  client: string
+  since: number
+  current: boolean
+  revoked_at?: number
+  signature_keys: [KeyBody, ...KeyBody[]]
+}
+
+/** Whatever any answer has; each has some of it. */
+export interface Body extends KeyBody, Challenge {
+  type?: string
+  client: string
+  user: string
+  access_token: string
+  refresh_token: string
+  identity: string
+  devices: [DeviceBody, DeviceBody, ...DeviceBody[]]
+  keys: [{ kid: string; x: string }]
 }
 
 export interface Answer {
   status: number
   /** Parsed JSON; {} without a body. */
-  body: any
+  body: Body
   headers: Headers
 }
 
@@ -41,15 +72,25 @@ export interface Challenge {
 export const newName = () => `u${randomBytes(8).toString('hex')}`
 export const userOf = (name: string) => `mimi://localhost/u/${name}`
 export const clientOf = (name: string, device = 'phone') => `mimi://localhost/d/${name}/${device}`
-export const typeOf = (answer: Answer) => String(answer.body.type).replace('urn:microchat:problem:', '')
+/** Its problem's type, or that there is none. */
+export const typeOf = ({ status, body }: Answer) => body.type?.replace('urn:microchat:problem:', '') ?? `no problem but ${status}`
 /** What an outsider can compare: everything but the request's own id. */
-export const visible = ({ status, body, headers }: Answer) => ({ status, challenge: headers.get('www-authenticate'), ...body, instance: undefined })
+export const visible = ({ status, body, headers }: Answer) => ({
+  status,
+  challenge: headers.get('www-authenticate'),
+  ...body,
+  instance: undefined,
+})
 
 /** Plain HTTP, answers as they come. */
 export class Http {
   constructor(readonly url: string) {}
 
-  async call(method: string, path: string, { body, token, headers }: { body?: unknown; token?: string | undefined; headers?: Record<string, string> } = {}): Promise<Answer> {
+  async call(
+    method: string,
+    path: string,
+    { body, token, headers }: { body?: unknown; token?: string | undefined; headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
@@ -73,13 +114,23 @@ export class Http {
 }
 
 /** The proof that this key signs, or one that is off by `change` or `label`. */
-export async function prove(key: DeviceKey, client: string, challenge: Challenge, change: Partial<DeviceLogin> = {}, label = DEVICE_LOGIN_LABEL): Promise<string> {
+export async function prove(
+  key: DeviceKey,
+  client: string,
+  challenge: Challenge,
+  change: Partial<DeviceLogin> = {},
+  label = DEVICE_LOGIN_LABEL,
+): Promise<string> {
   const nonce = fromBase64url(challenge.nonce) ?? new Uint8Array()
   const login = { domain: challenge.domain, client, nonce, expiresAt: BigInt(challenge.expires_at), ...change }
   return toBase64url(await signWithLabel(key.privateKey, label, deviceLoginContent(login)))
 }
 
-export async function provenKey(key: DeviceKey, client: string, challenge: Challenge): Promise<{ scheme: number; public_key: string; proof: string }> {
+export async function provenKey(
+  key: DeviceKey,
+  client: string,
+  challenge: Challenge,
+): Promise<{ scheme: number; public_key: string; proof: string }> {
   return { scheme: key.scheme, public_key: toBase64url(key.publicKey), proof: await prove(key, client, challenge) }
 }
 
@@ -125,7 +176,9 @@ export class TestDevice {
   async login(key = this.key): Promise<Answer> {
     const challenge = await this.http.challenge(this.client)
     const { scheme: _, ...proven } = await provenKey(key, this.client, challenge)
-    return this.keep(await this.http.call('POST', '/v1/auth/sessions', { body: { client: this.client, nonce: challenge.nonce, ...proven } }))
+    return this.keep(
+      await this.http.call('POST', '/v1/auth/sessions', { body: { client: this.client, nonce: challenge.nonce, ...proven } }),
+    )
   }
 
   /** Another device of this account, added by this one and logged in. */

@@ -25,8 +25,14 @@ afterAll(async () => {
 async function cli(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
   const written = { out: '', errors: '' }
   const spies = [
-    jest.spyOn(process.stdout, 'write').mockImplementation((text) => { written.out += String(text); return true }),
-    jest.spyOn(process.stderr, 'write').mockImplementation((text) => { written.errors += String(text); return true }),
+    jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      written.out += String(text)
+      return true
+    }),
+    jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      written.errors += String(text)
+      return true
+    }),
   ]
   try {
     return { code: await runCli(args), ...written }
@@ -58,7 +64,11 @@ describe('the operator', () => {
     const device = new TestDevice(http, name)
     await device.register(codeIn(out))
     expect(await cli('accounts', 'disable', name)).toMatchObject({ code: 0 })
-    await eventually(() => device.standing(), (standing) => standing === 'device-revoked', 2_000)
+    await eventually(
+      () => device.standing(),
+      (standing) => standing === 'device-revoked',
+      2_000,
+    )
     expect(await cli('accounts', 'disable', name)).toMatchObject({ code: 1 })
   })
 

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const names = (answer: Answer): string[] => answer.body.devices.map(({ client }: { client: string }) => client.split('/').at(-1))
+const names = (answer: Answer) => answer.body.devices.map(({ client }) => client.split('/').at(-1))
 
 describe('a device', () => {
   it('is added by another one of the account and logs in by itself', async () => {
@@ -19,7 +19,9 @@ describe('a device', () => {
     const added = await phone.call('POST', '/v1/devices', await laptop.proofs())
     expect(added.status).toBe(201)
     expect(added.body).toEqual({
-      client: laptop.client, since: expect.any(Number), current: false,
+      client: laptop.client,
+      since: expect.any(Number),
+      current: false,
       signature_keys: expect.arrayContaining(laptop.keys.map(({ scheme }) => expect.objectContaining({ id: expect.any(Number), scheme }))),
     })
     expect((await laptop.login()).status).toBe(201)

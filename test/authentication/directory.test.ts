@@ -1,7 +1,12 @@
 import { ECDH } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import {
-  activeKeys, clientsOf, devicesOfUser, isRegisteredKey, resolveClients, revokedAmong,
+  activeKeys,
+  clientsOf,
+  devicesOfUser,
+  isRegisteredKey,
+  resolveClients,
+  revokedAmong,
 } from '../../src/authentication/directory/directory.repository.js'
 import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
 import { toBase64url } from '../../src/platform/http/bytes.js'
@@ -51,8 +56,17 @@ describe('the directory', () => {
     await phone.call('DELETE', '/v1/devices/laptop')
     const [, revoked] = (await lookUp(phone.user)).body.devices
     expect(revoked).toEqual({
-      client: laptop.client, since: expect.any(Number), revoked_at: expect.any(Number),
-      signature_keys: [{ scheme: laptop.key.scheme, public_key: toBase64url(laptop.key.publicKey), valid_from: revoked.since, valid_until: revoked.revoked_at }],
+      client: laptop.client,
+      since: expect.any(Number),
+      revoked_at: expect.any(Number),
+      signature_keys: [
+        {
+          scheme: laptop.key.scheme,
+          public_key: toBase64url(laptop.key.publicKey),
+          valid_from: revoked.since,
+          valid_until: revoked.revoked_at,
+        },
+      ],
     })
   })
 
@@ -80,14 +94,18 @@ describe('to other modules, the directory', () => {
     const [phoneId, laptopId] = [await idOf(phone), await idOf(laptop)]
     const resolved = await resolveClients(server.pool, [phone.client, laptop.client, clientOf('nobody-at-all')])
     const { userId } = resolved.get(phone.client)!
-    expect(resolved).toEqual(new Map([
-      [phone.client, { deviceId: phoneId, userId, revoked: false }],
-      [laptop.client, { deviceId: laptopId, userId, revoked: true }],
-    ]))
-    expect(await clientsOf(server.pool, [laptopId, phoneId, 999_999n])).toEqual(new Map([
-      [phoneId, { client: phone.client, user: phone.user, userId }],
-      [laptopId, { client: laptop.client, user: phone.user, userId }],
-    ]))
+    expect(resolved).toEqual(
+      new Map([
+        [phone.client, { deviceId: phoneId, userId, revoked: false }],
+        [laptop.client, { deviceId: laptopId, userId, revoked: true }],
+      ]),
+    )
+    expect(await clientsOf(server.pool, [laptopId, phoneId, 999_999n])).toEqual(
+      new Map([
+        [phoneId, { client: phone.client, user: phone.user, userId }],
+        [laptopId, { client: laptop.client, user: phone.user, userId }],
+      ]),
+    )
     expect(await devicesOfUser(server.pool, phone.user)).toEqual([{ deviceId: phoneId, client: phone.client }])
     expect(await revokedAmong(server.pool, [phoneId, laptopId])).toEqual([laptopId])
   })
@@ -99,10 +117,14 @@ describe('to other modules, the directory', () => {
     const [id, other] = [await idOf(phone), await idOf(reader)]
     const compressed = ECDH.convertKey(key.publicKey, 'prime256v1', undefined, undefined, 'compressed') as Buffer
     expect(await activeKeys(server.pool, id)).toEqual([{ scheme: key.scheme, publicKey: Buffer.from(key.publicKey) }])
-    const registered = () => Promise.all([
-      isRegisteredKey(server.pool, id, key.publicKey), isRegisteredKey(server.pool, id, compressed),
-      isRegisteredKey(server.pool, other, key.publicKey), isRegisteredKey(server.pool, id, newKey().publicKey), isRegisteredKey(server.pool, id, new Uint8Array(3)),
-    ])
+    const registered = () =>
+      Promise.all([
+        isRegisteredKey(server.pool, id, key.publicKey),
+        isRegisteredKey(server.pool, id, compressed),
+        isRegisteredKey(server.pool, other, key.publicKey),
+        isRegisteredKey(server.pool, id, newKey().publicKey),
+        isRegisteredKey(server.pool, id, new Uint8Array(3)),
+      ])
     expect(await registered()).toEqual([true, true, false, false, false])
     await server.pool.query('UPDATE signature_key SET valid_until = now() WHERE device_id = $1', [id])
     expect([(await registered())[0], await activeKeys(server.pool, id)]).toEqual([false, []])

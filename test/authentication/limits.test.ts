@@ -13,7 +13,8 @@ describe('anonymous requests', () => {
 
   it('beyond the limit of an address are told when to come back, on all routes that share it', async () => {
     const device = await TestDevice.registered(server.url) // two of the five
-    const ask = (headers: Record<string, string> = {}) => http.call('POST', '/v1/auth/challenges', { body: { client: clientOf('alice') }, headers })
+    const ask = (headers: Record<string, string> = {}) =>
+      http.call('POST', '/v1/auth/challenges', { body: { client: clientOf('alice') }, headers })
     for (let i = 0; i < 3; i++) expect((await ask()).status).toBe(201)
     const refused = await ask()
     expect([refused.status, typeOf(refused)]).toEqual([429, 'rate-limited'])

@@ -2,7 +2,20 @@ import { ECDH, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { toBase64url } from '../../src/platform/http/bytes.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { clientOf, Http, newKey, newName, prove, provenKey, SCHEMES, TestDevice, typeOf, UNLIMITED, userOf, type DeviceKey } from './auth-kit.js'
+import {
+  clientOf,
+  Http,
+  newKey,
+  newName,
+  prove,
+  provenKey,
+  SCHEMES,
+  TestDevice,
+  typeOf,
+  UNLIMITED,
+  userOf,
+  type DeviceKey,
+} from './auth-kit.js'
 
 let server: TestServer
 let http: Http
@@ -18,7 +31,11 @@ describe('a registration', () => {
     const registered = await device.register()
     expect(registered.status).toBe(201)
     expect(registered.body).toEqual({
-      client: device.client, user: device.user, access_token: expect.any(String), expires_at: expect.any(Number), refresh_token: expect.any(String),
+      client: device.client,
+      user: device.user,
+      access_token: expect.any(String),
+      expires_at: expect.any(Number),
+      refresh_token: expect.any(String),
     })
     expect(await device.standing()).toBe('accepted')
     expect((await device.login()).status).toBe(201)
@@ -32,7 +49,10 @@ describe('a registration', () => {
 
   it('takes a compressed point and logs in with either spelling', async () => {
     const key = newKey(SCHEMES['ECDSA P-256'])
-    const compressed = { ...key, publicKey: new Uint8Array(ECDH.convertKey(key.publicKey, 'prime256v1', undefined, undefined, 'compressed') as Buffer) }
+    const compressed = {
+      ...key,
+      publicKey: new Uint8Array(ECDH.convertKey(key.publicKey, 'prime256v1', undefined, undefined, 'compressed') as Buffer),
+    }
     const device = new TestDevice(http, newName(), 'phone', [compressed])
     expect((await device.register()).status).toBe(201)
     expect((await device.login(key)).status).toBe(201)
@@ -72,7 +92,13 @@ describe('a registration', () => {
     ['a point beside its curve', offCurve],
     ['a key under another scheme', () => [{ ...newKey(), scheme: 0x0403 }]],
     ['an Ed25519 key of small order', () => [{ ...newKey(), publicKey: Uint8Array.of(1, ...new Uint8Array(31)) }]],
-    ['the same key twice', () => { const key = newKey(); return [key, key] }],
+    [
+      'the same key twice',
+      () => {
+        const key = newKey()
+        return [key, key]
+      },
+    ],
     ['a scheme that MLS has not', () => [{ ...newKey(), scheme: 0x0804 }]],
   ])('with %s is a bad request', async (_case, keys) => {
     const answer = await new TestDevice(http, newName(), 'phone', keys()).register()
@@ -95,7 +121,10 @@ describe('a registration', () => {
   it('with a key that another device holds is a conflict, also in another spelling', async () => {
     const key = newKey(SCHEMES['ECDSA P-384'])
     expect((await new TestDevice(http, newName(), 'phone', [key]).register()).status).toBe(201)
-    const compressed = { ...key, publicKey: new Uint8Array(ECDH.convertKey(key.publicKey, 'secp384r1', undefined, undefined, 'compressed') as Buffer) }
+    const compressed = {
+      ...key,
+      publicKey: new Uint8Array(ECDH.convertKey(key.publicKey, 'secp384r1', undefined, undefined, 'compressed') as Buffer),
+    }
     for (const again of [key, compressed]) {
       const device = new TestDevice(http, newName(), 'phone', [again])
       expect((await device.register()).status).toBe(409)
@@ -140,7 +169,10 @@ describe('a proof', () => {
 
     const newcomer = new TestDevice(http, newName())
     const another = await http.challenge(newcomer.client)
-    const key = { ...(await provenKey(newcomer.key, newcomer.client, another)), proof: await prove(newcomer.key, newcomer.client, another, change, label) }
+    const key = {
+      ...(await provenKey(newcomer.key, newcomer.client, another)),
+      proof: await prove(newcomer.key, newcomer.client, another, change, label),
+    }
     const body = { user: newcomer.user, client: newcomer.client, nonce: another.nonce, signature_keys: [key] }
     expect(typeOf(await http.call('POST', '/v1/accounts', { body }))).toBe('proof-refused')
   })
@@ -151,6 +183,14 @@ describe('a proof', () => {
     const challenge = await http.challenge(device.client)
     const proof = await prove(newKey(scheme), device.client, challenge)
     const body = { client: device.client, nonce: challenge.nonce, public_key: toBase64url(device.key.publicKey), proof }
+    expect(typeOf(await http.call('POST', '/v1/auth/sessions', { body }))).toBe('login-refused')
+  })
+
+  it('over the challenge of another client opens nothing, though its signature holds', async () => {
+    const device = await TestDevice.registered(server.url)
+    const challenge = await http.challenge(clientOf('somebody-else'))
+    const { scheme: _, ...proven } = await provenKey(device.key, device.client, challenge)
+    const body = { client: device.client, nonce: challenge.nonce, ...proven }
     expect(typeOf(await http.call('POST', '/v1/auth/sessions', { body }))).toBe('login-refused')
   })
 
@@ -168,7 +208,9 @@ describe('a proof', () => {
     const device = await TestDevice.registered(server.url)
     const challenge = await http.challenge(device.client)
     const { rows } = await server.pool.query<{ at: Date }>(
-      "UPDATE challenge SET expires_at = date_trunc('second', now()) - interval '1 second' WHERE client_uri = $1 RETURNING expires_at AS at", [device.client])
+      "UPDATE challenge SET expires_at = date_trunc('second', now()) - interval '1 second' WHERE client_uri = $1 RETURNING expires_at AS at",
+      [device.client],
+    )
     const late = { ...challenge, expires_at: rows[0]!.at.getTime() / 1000 }
     const { scheme: _, ...proven } = await provenKey(device.key, device.client, late)
     const body = { client: device.client, nonce: challenge.nonce, ...proven }

@@ -26,7 +26,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-const names = (answer: Answer): string[] => answer.body.devices.map(({ client }: { client: string }) => client.split('/').at(-1))
+const names = (answer: Answer) => answer.body.devices.map(({ client }) => client.split('/').at(-1))
 
 /** Holds the account's lock, as any change of it does, until `release`. */
 async function holdingAccount(user: string): Promise<{ release(): Promise<void>; change(text: string): Promise<unknown> }> {
@@ -43,7 +43,10 @@ async function holdingAccount(user: string): Promise<{ release(): Promise<void>;
 }
 
 const waitingForLocks = async () =>
-  Number((await database.pool.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")).rows[0].count)
+  Number(
+    (await database.pool.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"))
+      .rows[0].count,
+  )
 
 describe('a revocation', () => {
   it('ends tokens, keys and refreshing at once, here and within a second on another node', async () => {
@@ -53,7 +56,11 @@ describe('a revocation', () => {
     expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(204)
     const revokedAt = performance.now()
     expect(await laptop.standing()).toBe('device-revoked')
-    await eventually(() => laptop.standing(node2.url), (standing) => standing === 'device-revoked', 2_000)
+    await eventually(
+      () => laptop.standing(node2.url),
+      (standing) => standing === 'device-revoked',
+      2_000,
+    )
     expect(performance.now() - revokedAt).toBeLessThan(1_500)
     expect(typeOf(await http.refresh(laptop.refreshToken))).toBe('refresh-refused')
     expect(typeOf(await laptop.login())).toBe('login-refused')
@@ -63,7 +70,9 @@ describe('a revocation', () => {
   it('is announced once, after its commit', async () => {
     const phone = await TestDevice.registered(server.url)
     const laptop = await phone.addDevice('laptop')
-    const { rows: [{ id }] } = await database.pool.query('SELECT id FROM device WHERE client_uri = $1', [laptop.client])
+    const {
+      rows: [{ id }],
+    } = await database.pool.query('SELECT id FROM device WHERE client_uri = $1', [laptop.client])
     const heard: [Hint, Promise<unknown>][] = []
     const stop = server.app.get(Hints, { strict: false }).subscribe((hint) => {
       heard.push([hint, database.pool.query('SELECT revoked_at IS NOT NULL AS revoked FROM device WHERE id = $1', [id])])
@@ -99,8 +108,12 @@ describe('a revocation', () => {
   it.each([
     ['a login', async (device: TestDevice) => (await device.login()).status, 401],
     ['a refresh', async (device: TestDevice) => (await device.http.refresh(device.refreshToken)).status, 401],
-    ['adding a device', async (device: TestDevice) =>
-      (await device.call('POST', '/v1/devices', await new TestDevice(device.http, device.name, 'late').proofs())).status, 401],
+    [
+      'adding a device',
+      async (device: TestDevice) =>
+        (await device.call('POST', '/v1/devices', await new TestDevice(device.http, device.name, 'late').proofs())).status,
+      401,
+    ],
     ['revoking another', async (device: TestDevice) => (await device.call('DELETE', '/v1/devices/phone')).status, 401],
   ] as const)('that commits while %s of the device waits prevails', async (_case, act, status) => {
     const phone = await TestDevice.registered(server.url)
@@ -148,14 +161,20 @@ describe('a disabled account', () => {
     const phone = await TestDevice.registered(server.url)
     const watcher = await TestDevice.registered(server.url)
     await disableAccount(database.pool, phone.user)
-    await eventually(() => phone.standing(), (standing) => standing === 'device-revoked', 2_000)
+    await eventually(
+      () => phone.standing(),
+      (standing) => standing === 'device-revoked',
+      2_000,
+    )
     expect((await http.refresh(phone.refreshToken)).status).toBe(401)
     expect(typeOf(await phone.login())).toBe('login-refused')
     const entry = () => watcher.call('GET', `/v1/directory?identity=${phone.user}`)
     const before = (await entry()).body.devices[0]
     expect([before.revoked_at, before.signature_keys[0].valid_until]).toEqual([expect.any(Number), expect.any(Number)])
     await server.app.get(DisabledAccounts, { strict: false }).run()
-    expect((await database.pool.query('SELECT 1 FROM device WHERE client_uri = $1 AND revoked_at IS NOT NULL', [phone.client])).rowCount).toBe(1)
+    expect(
+      (await database.pool.query('SELECT 1 FROM device WHERE client_uri = $1 AND revoked_at IS NOT NULL', [phone.client])).rowCount,
+    ).toBe(1)
     expect((await entry()).body.devices[0].revoked_at).toBe(before.revoked_at)
   })
 })
@@ -177,15 +196,22 @@ describeWithRedis('with Redis', () => {
     const phone = await TestDevice.registered(one.url)
     const laptop = await phone.addDevice('laptop')
     // Until the second node has subscribed, its cache is what makes it notice.
-    await eventually(async () => {
-      const name = newName()
-      const victim = await phone.addDevice(name)
-      await victim.standing(two.url)
-      const asked = performance.now()
-      await phone.call('DELETE', `/v1/devices/${name}`)
-      await eventually(() => victim.standing(two.url), (standing) => standing === 'device-revoked', 2_000)
-      return performance.now() - asked
-    }, (took) => took < 500)
+    await eventually(
+      async () => {
+        const name = newName()
+        const victim = await phone.addDevice(name)
+        await victim.standing(two.url)
+        const asked = performance.now()
+        await phone.call('DELETE', `/v1/devices/${name}`)
+        await eventually(
+          () => victim.standing(two.url),
+          (standing) => standing === 'device-revoked',
+          2_000,
+        )
+        return performance.now() - asked
+      },
+      (took) => took < 500,
+    )
     expect(await laptop.standing(two.url)).toBe('accepted')
   })
 })

@@ -26,8 +26,14 @@ it('the log tells what happened, and neither who nor with which token', async ()
 
   const log = lines.join('')
   for (const event of [
-    'account.registered', 'device.registered', 'session.opened', 'device.revoked', 'refresh-token.reused', 'session.ended',
-  ]) expect(log).toContain(`"event":"${event}"`)
+    'account.registered',
+    'device.registered',
+    'session.opened',
+    'device.revoked',
+    'refresh-token.reused',
+    'session.ended',
+  ])
+    expect(log).toContain(`"event":"${event}"`)
   const secrets = [device.name, 'laptop', first.access, first.refresh, refreshed.access_token, refreshed.refresh_token, device.accessToken!]
   for (const secret of secrets) expect(log).not.toContain(secret)
   const metrics = await (await fetch(`${server.url}/metrics`)).text()

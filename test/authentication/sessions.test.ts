@@ -36,7 +36,11 @@ describe('a login', () => {
   it('gets a challenge of the same form for known and unknown clients', async () => {
     const { client } = await TestDevice.registered(server.url)
     for (const name of [client, clientOf(newName())]) {
-      expect(await http.challenge(name)).toEqual({ nonce: expect.stringMatching(/^[\w-]{43}$/), expires_at: expect.any(Number), domain: 'localhost' })
+      expect(await http.challenge(name)).toEqual({
+        nonce: expect.stringMatching(/^[\w-]{43}$/),
+        expires_at: expect.any(Number),
+        domain: 'localhost',
+      })
     }
   })
 
@@ -47,7 +51,10 @@ describe('a login', () => {
     expect((await http.refresh(first)).status).toBe(200)
     await device.login()
     await device.login()
-    expect((await server.pool.query('SELECT 1 FROM refresh_token JOIN device ON device.id = device_id WHERE client_uri = $1', [device.client])).rowCount).toBe(8)
+    expect(
+      (await server.pool.query('SELECT 1 FROM refresh_token JOIN device ON device.id = device_id WHERE client_uri = $1', [device.client]))
+        .rowCount,
+    ).toBe(8)
   })
 })
 
@@ -69,9 +76,9 @@ describe('a refresh', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => http.refresh(device.refreshToken)))
     answers.push(await http.refresh(device.refreshToken))
     expect(answers.map(({ status }) => status)).toEqual(Array(11).fill(200))
-    const successors = new Set(answers.map(({ body }) => body.refresh_token))
-    expect(successors.size).toBe(1)
-    expect((await http.refresh([...successors][0])).status).toBe(200)
+    const [successor = '', ...others] = new Set(answers.map(({ body }) => body.refresh_token))
+    expect(others).toEqual([])
+    expect((await http.refresh(successor)).status).toBe(200)
   })
 
   it('with a token used long ago ends the session of whoever holds it, at once', async () => {
@@ -122,14 +129,19 @@ describe('a refresh', () => {
 
   it('with an expired token is refused', async () => {
     const device = await TestDevice.registered(server.url)
-    await server.pool.query('UPDATE refresh_token SET expires_at = now() FROM device WHERE device.id = device_id AND client_uri = $1', [device.client])
+    await server.pool.query('UPDATE refresh_token SET expires_at = now() FROM device WHERE device.id = device_id AND client_uri = $1', [
+      device.client,
+    ])
     expect(typeOf(await http.refresh(device.refreshToken))).toBe('refresh-refused')
   })
 
   it('stores no token', async () => {
     const device = await TestDevice.registered(server.url)
     const bytes = Buffer.from(device.refreshToken, 'base64url')
-    const { rows } = await server.pool.query("SELECT 1 FROM refresh_token WHERE token_hash = $1 OR position(substring($1::bytea from 17) in token_hash) > 0", [bytes])
+    const { rows } = await server.pool.query(
+      'SELECT 1 FROM refresh_token WHERE token_hash = $1 OR position(substring($1::bytea from 17) in token_hash) > 0',
+      [bytes],
+    )
     expect(rows).toEqual([])
   })
 })

@@ -12,7 +12,10 @@ afterAll(() => server.close())
 
 describe('signature keys', () => {
   const add = async (device: TestDevice, key = newKey(), more: object = {}) => {
-    const { nonce, signature_keys: [proven] } = await new TestDevice(http, device.name, device.device, [key]).proofs()
+    const {
+      nonce,
+      signature_keys: [proven],
+    } = await new TestDevice(http, device.name, device.device, [key]).proofs()
     return device.call('POST', '/v1/devices/self/keys', { nonce, ...proven, ...more })
   }
   const ownKeys = async (device: TestDevice) => (await device.call('GET', '/v1/devices')).body.devices[0].signature_keys
@@ -28,7 +31,10 @@ describe('signature keys', () => {
   it('of another device are refused, with its proof or without', async () => {
     const [phone, other] = [await TestDevice.registered(server.url), await TestDevice.registered(server.url)]
     expect((await add(phone, other.key)).status).toBe(409)
-    const { nonce, signature_keys: [proven] } = await other.proofs()
+    const {
+      nonce,
+      signature_keys: [proven],
+    } = await other.proofs()
     expect(typeOf(await phone.call('POST', '/v1/devices/self/keys', { nonce, ...proven }))).toBe('proof-refused')
   })
 
@@ -60,7 +66,9 @@ describe('signature keys', () => {
   it('have one successor, also when six are named at once, and the others are not kept', async () => {
     const phone = await TestDevice.registered(server.url)
     const [old] = await ownKeys(phone)
-    const statuses = (await Promise.all(Array.from({ length: 6 }, () => add(phone, newKey(), { succeeds: old.id })))).map(({ status }) => status)
+    const statuses = (await Promise.all(Array.from({ length: 6 }, () => add(phone, newKey(), { succeeds: old.id })))).map(
+      ({ status }) => status,
+    )
     expect(statuses.toSorted()).toEqual([201, ...Array(5).fill(409)])
     expect(await ownKeys(phone)).toHaveLength(2)
   })
@@ -76,7 +84,9 @@ describe('signature keys', () => {
     const phone = await TestDevice.registered(server.url)
     await add(phone)
     const keys: { id: number }[] = await ownKeys(phone)
-    const statuses = (await Promise.all(keys.map(({ id }) => phone.call('DELETE', `/v1/devices/self/keys/${id}`)))).map(({ status }) => status)
+    const statuses = (await Promise.all(keys.map(({ id }) => phone.call('DELETE', `/v1/devices/self/keys/${id}`)))).map(
+      ({ status }) => status,
+    )
     expect(statuses.toSorted()).toEqual([204, 409])
   })
 

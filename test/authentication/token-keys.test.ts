@@ -26,9 +26,9 @@ async function startNode(): Promise<TestServer> {
   return node
 }
 const ring = () => new KeyRing(database.pool, secrets)
-const published = async (url: string): Promise<Record<string, string>[]> => (await new Http(url).call('GET', '/.well-known/jwks.json')).body.keys
+const published = async (url: string) => (await new Http(url).call('GET', '/.well-known/jwks.json')).body.keys
 const kidOf = (token: string | undefined) => JSON.parse(Buffer.from(token!.split('.')[0]!, 'base64url').toString()).kid
-const kids = (keys: Record<string, string>[]) => keys.map(({ kid }) => kid)
+const kids = (keys: { kid: string }[]) => keys.map(({ kid }) => kid)
 
 describe('token signing keys', () => {
   it('are made once, however many nodes start at once on an empty database', async () => {
@@ -41,7 +41,9 @@ describe('token signing keys', () => {
   it('are published without their private parts, for as long as a minute in caches', async () => {
     const { url } = await startNode()
     const { body, headers } = await new Http(url).call('GET', '/.well-known/jwks.json')
-    expect(body).toEqual({ keys: [{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String), kid: expect.any(String), alg: 'EdDSA', use: 'sig' }] })
+    expect(body).toEqual({
+      keys: [{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String), kid: expect.any(String), alg: 'EdDSA', use: 'sig' }],
+    })
     expect(headers.get('cache-control')).toBe('public, max-age=60')
     const { rows } = await database.pool.query('SELECT public_jwk, sealed_private FROM token_signing_key')
     expect(rows[0].public_jwk.d).toBeUndefined()
@@ -114,7 +116,8 @@ describe('token signing keys', () => {
     const fresh = new TestDevice(new Http(three.url), device.name, device.device, device.keys)
     await fresh.login()
     const standings = new Set<string>()
-    for (const until = performance.now() + 1_500; performance.now() < until && !standings.has('accepted'); ) standings.add(await fresh.standing(two.url))
+    for (const until = performance.now() + 1_500; performance.now() < until && !standings.has('accepted');)
+      standings.add(await fresh.standing(two.url))
     expect(standings).toContain('accepted')
   })
 

@@ -29,7 +29,9 @@ async function forged({ head = {}, body = {}, key }: { head?: object; body?: obj
 }
 
 const hmacConfusion = async (): Promise<string> => {
-  const { keys: [jwk] } = (await http.call('GET', '/.well-known/jwks.json')).body
+  const {
+    keys: [jwk],
+  } = (await http.call('GET', '/.well-known/jwks.json')).body
   const signed = `${part({ ...header(), alg: 'HS256' })}.${parts()[1]}`
   return `${signed}.${createHmac('sha256', Buffer.from(jwk.x, 'base64url')).update(signed).digest('base64url')}`
 }
@@ -40,14 +42,24 @@ describe('an access token', () => {
   it('is a JWT for this device by this domain, of the agreed life', () => {
     expect(header()).toEqual({ alg: 'EdDSA', typ: 'at+jwt', kid: expect.any(String) })
     expect(claims()).toEqual({
-      iss: 'localhost', sub: device.client, did: expect.any(String), uid: expect.any(String), gen: 0, iat: expect.any(Number), exp: claims().iat + 300,
+      iss: 'localhost',
+      sub: device.client,
+      did: expect.any(String),
+      uid: expect.any(String),
+      gen: 0,
+      iat: expect.any(Number),
+      exp: claims().iat + 300,
     })
   })
 
   it('speaks for its device', async () => {
     const caller = await server.app.get(Sessions, { strict: false }).authenticate(device.accessToken!)
     expect(caller).toEqual({
-      deviceId: BigInt(claims().did), userId: BigInt(claims().uid), client: device.client, user: device.user, expiresAt: new Date(claims().exp * 1000),
+      deviceId: BigInt(claims().did),
+      userId: BigInt(claims().uid),
+      client: device.client,
+      user: device.user,
+      expiresAt: new Date(claims().exp * 1000),
     })
   })
 
@@ -80,13 +92,13 @@ describe('an access token', () => {
     expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'unauthenticated', 'Bearer'])
   })
 
-  it.each([
+  it.each<[string, Record<string, string>]>([
     ['no header', {}],
     ['another scheme', { authorization: 'Basic YTpi' }],
     ['no token', { authorization: 'Bearer ' }],
     ['two tokens', { authorization: 'Bearer a b' }],
   ])('%s is refused', async (_case, headers) => {
-    const answer = await http.call('GET', '/v1/devices', { headers: headers as Record<string, string> })
+    const answer = await http.call('GET', '/v1/devices', { headers })
     expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'unauthenticated', 'Bearer'])
   })
 
@@ -107,7 +119,10 @@ describe('an access token', () => {
   it('does not act for another device of the same account', async () => {
     const other = await device.addDevice('own')
     const { devices } = (await other.call('GET', '/v1/devices')).body
-    expect(devices.map(({ client, current }: { client: string; current: boolean }) => [client, current])).toEqual([[device.client, false], [other.client, true]])
+    expect(devices.map(({ client, current }: { client: string; current: boolean }) => [client, current])).toEqual([
+      [device.client, false],
+      [other.client, true],
+    ])
     const foreignKey = devices[0].signature_keys[0].id
     expect((await other.call('DELETE', `/v1/devices/self/keys/${foreignKey}`)).status).toBe(404)
   })
@@ -115,8 +130,13 @@ describe('an access token', () => {
 
 describe('every route', () => {
   it.each([
-    ['GET', '/v1/devices'], ['POST', '/v1/devices'], ['DELETE', '/v1/devices/phone'], ['POST', '/v1/devices/self/keys'],
-    ['DELETE', '/v1/devices/self/keys/1'], ['DELETE', '/v1/auth/sessions'], ['GET', '/v1/directory?identity=mimi://localhost/u/alice'],
+    ['GET', '/v1/devices'],
+    ['POST', '/v1/devices'],
+    ['DELETE', '/v1/devices/phone'],
+    ['POST', '/v1/devices/self/keys'],
+    ['DELETE', '/v1/devices/self/keys/1'],
+    ['DELETE', '/v1/auth/sessions'],
+    ['GET', '/v1/directory?identity=mimi://localhost/u/alice'],
   ])('%s %s needs a session', async (method, path) => {
     expect((await http.call(method, path)).status).toBe(401)
   })

@@ -12,10 +12,14 @@ import { Registration } from './registration.js'
 export class AccountsController {
   constructor(private readonly registration: Registration) {}
 
-  @Post() @Anonymous() @LimitedPerAddress('login') @Returns(Session, { status: 201 })
+  @Post()
+  @Anonymous()
+  @LimitedPerAddress('login')
+  @Returns(Session, { status: 201 })
   @ApiOperation({
     summary: 'Register an account with its first device',
-    description: 'Every key comes with its proof over one challenge for this client. 403 registration-refused where a code is needed; 409 if a name or key is taken.',
+    description:
+      'Every key comes with its proof over one challenge for this client. 403 registration-refused where a code is needed; 409 if a name or key is taken.',
   })
   register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
     return this.registration.register(body)

@@ -11,8 +11,14 @@ import { Challenges } from './challenges.js'
 export class ChallengesController {
   constructor(private readonly challenges: Challenges) {}
 
-  @Post() @Anonymous() @LimitedPerAddress('login') @Returns(Challenge, { status: 201 })
-  @ApiOperation({ summary: 'Get a nonce to sign', description: 'For a login, a registration, a new device or a new key. Unknown clients get one, too.' })
+  @Post()
+  @Anonymous()
+  @LimitedPerAddress('login')
+  @Returns(Challenge, { status: 201 })
+  @ApiOperation({
+    summary: 'Get a nonce to sign',
+    description: 'For a login, a registration, a new device or a new key. Unknown clients get one, too.',
+  })
   issue(@Body({ schema: ChallengeRequest }) { client }: ChallengeRequest) {
     return this.challenges.issue(client)
   }

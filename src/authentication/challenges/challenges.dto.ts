@@ -11,24 +11,30 @@ const MAX_KEYS = 8
 export const NONCE_BYTES = 32
 
 export const Nonce = MlsBytes(NONCE_BYTES).meta({ description: 'The nonce of a challenge, 32 bytes' })
-export const PublicKey = MlsBytes(MAX_PUBLIC_KEY_BYTES)
-  .meta({ description: 'SignaturePublicKey (RFC 9420 §5.1.1): raw for Ed25519 and Ed448, an SEC 1 point for ECDSA' })
+export const PublicKey = MlsBytes(MAX_PUBLIC_KEY_BYTES).meta({
+  description: 'SignaturePublicKey (RFC 9420 §5.1.1): raw for Ed25519 and Ed448, an SEC 1 point for ECDSA',
+})
 export const Proof = MlsBytes(MAX_SIGNATURE_BYTES).meta({
   description: 'SignWithLabel(., "MicroChat Device Login", {opaque domain<V>; opaque client_uri<V>; opaque nonce<V>; uint64 expires_at})',
 })
-export const Scheme = z.literal(Object.values(SIGNATURE_SCHEMES)).meta({ description: 'TLS SignatureScheme: 1027 ecdsa_secp256r1_sha256, 1283 …384, 1539 …521, 2055 ed25519, 2056 ed448' })
+export const Scheme = z
+  .literal(Object.values(SIGNATURE_SCHEMES))
+  .meta({ description: 'TLS SignatureScheme: 1027 ecdsa_secp256r1_sha256, 1283 …384, 1539 …521, 2055 ed25519, 2056 ed448' })
 
 export const ChallengeRequest = z.strictObject({ client: ClientUri }).meta({ id: 'ChallengeRequest' })
 export type ChallengeRequest = z.infer<typeof ChallengeRequest>
 
-export const Challenge = z.object({
-  nonce: MlsBytes(NONCE_BYTES),
-  expires_at: UnixSeconds,
-  domain: z.string(),
-}).meta({ id: 'Challenge', description: 'What a device signs to prove that it holds a key; good once, for this client, until expires_at' })
+export const Challenge = z
+  .object({
+    nonce: MlsBytes(NONCE_BYTES),
+    expires_at: UnixSeconds,
+    domain: z.string(),
+  })
+  .meta({ id: 'Challenge', description: 'What a device signs to prove that it holds a key; good once, for this client, until expires_at' })
 
 /** A new signature key with its proof of possession. */
-export const NewSignatureKey = z.strictObject({ scheme: Scheme, public_key: PublicKey, proof: Proof, valid_until: UnixSeconds.optional() })
+export const NewSignatureKey = z
+  .strictObject({ scheme: Scheme, public_key: PublicKey, proof: Proof, valid_until: UnixSeconds.optional() })
   .meta({ id: 'NewSignatureKey' })
 export type NewSignatureKey = z.infer<typeof NewSignatureKey>
 

@@ -40,7 +40,10 @@ export class Challenges {
     const expiresAt = await findChallenge(this.pool, nonce, client)
     if (expiresAt === undefined) return undefined
     const content = deviceLoginContent({
-      domain: this.config.DOMAIN, client, nonce, expiresAt: BigInt(Math.floor(expiresAt.getTime() / 1000)),
+      domain: this.config.DOMAIN,
+      client,
+      nonce,
+      expiresAt: BigInt(Math.floor(expiresAt.getTime() / 1000)),
     })
     const keys = await Promise.all(claims.map((claim) => provenKey(claim, content)))
     return keys.every((key) => key !== undefined) ? keys : undefined

@@ -31,7 +31,11 @@ export class DeviceEnrolment {
   /** @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof */
   async prove({ client, nonce, signature_keys: given }: Enrolment): Promise<ProvenDevice> {
     assertUsableKeys(given)
-    const proven = await this.challenges.proven(client, nonce, given.map((key) => ({ publicKey: key.public_key, proof: key.proof })))
+    const proven = await this.challenges.proven(
+      client,
+      nonce,
+      given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
+    )
     if (proven === undefined) throw new ProofRefused()
     return { client, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
   }

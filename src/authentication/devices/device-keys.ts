@@ -27,7 +27,9 @@ export class DeviceKeys {
 
   async add(caller: Caller, { nonce, succeeds, ...given }: AddKey): Promise<OwnKey> {
     const enrolment = { client: caller.client, nonce, signature_keys: [given] }
-    const { keys: [key] } = await this.enrolment.prove(enrolment)
+    const {
+      keys: [key],
+    } = await this.enrolment.prove(enrolment)
     if (key === undefined) throw new Error('One key was given and none proven')
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)

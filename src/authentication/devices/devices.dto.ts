@@ -8,11 +8,15 @@ import { DEVICE_NAME } from '../../protocol/identifiers.js'
 export const AddDevice = z.strictObject({ client: ClientUri, nonce: Nonce, signature_keys: NewSignatureKeys }).meta({ id: 'AddDevice' })
 export type AddDevice = z.infer<typeof AddDevice>
 
-export const AddKey = z.strictObject({
-  ...NewSignatureKey.shape,
-  nonce: Nonce,
-  succeeds: RowId.optional().meta({ description: 'Id of the valid key that this one is to follow; that key stays valid until it is retired' }),
-}).meta({ id: 'AddSignatureKey' })
+export const AddKey = z
+  .strictObject({
+    ...NewSignatureKey.shape,
+    nonce: Nonce,
+    succeeds: RowId.optional().meta({
+      description: 'Id of the valid key that this one is to follow; that key stays valid until it is retired',
+    }),
+  })
+  .meta({ id: 'AddSignatureKey' })
 export type AddKey = z.infer<typeof AddKey>
 
 export const OwnKey = DirectoryKey.extend({ id: RowId }).meta({ id: 'SignatureKey' })
@@ -27,5 +31,8 @@ export type OwnDevice = z.output<typeof OwnDevice>
 export const OwnDevices = z.object({ devices: z.array(OwnDevice) }).meta({ id: 'Devices' })
 
 /** The last part of a client URI, in a path. */
-export const DeviceName = z.string().regex(DEVICE_NAME, 'Expected the last part of a client URI').meta({ examples: ['phone'] })
+export const DeviceName = z
+  .string()
+  .regex(DEVICE_NAME, 'Expected the last part of a client URI')
+  .meta({ examples: ['phone'] })
 export type DeviceName = z.infer<typeof DeviceName>

@@ -17,7 +17,9 @@ export async function isActiveDevice(sql: Sql, deviceId: bigint): Promise<boolea
 
 /** To be read with the account's lock held. */
 export async function countActiveDevices(sql: Sql, accountId: bigint): Promise<number> {
-  const { rows } = await sql.query<{ count: bigint }>('SELECT count(*) FROM device WHERE account_id = $1 AND revoked_at IS NULL', [accountId])
+  const { rows } = await sql.query<{ count: bigint }>('SELECT count(*) FROM device WHERE account_id = $1 AND revoked_at IS NULL', [
+    accountId,
+  ])
   return Number(rows[0]?.count ?? 0)
 }
 

@@ -27,7 +27,8 @@ export class Devices {
   /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this. */
   async add(caller: Caller, body: AddDevice): Promise<OwnDevice> {
     const client = parseClientUri(body.client)
-    if (client === undefined || userUri(client) !== caller.user) throw new Forbidden('A device joins the account of the device that adds it.')
+    if (client === undefined || userUri(client) !== caller.user)
+      throw new Forbidden('A device joins the account of the device that adds it.')
     const proven = await this.enrolment.prove(body)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)

@@ -33,10 +33,10 @@ export async function countValidKeys(sql: Sql, deviceId: bigint): Promise<number
 
 /** Whether a key of this device is there, and still valid. */
 export async function findKey(sql: Sql, deviceId: bigint, keyId: bigint): Promise<{ valid: boolean } | undefined> {
-  const { rows } = await sql.query<{ valid: boolean }>(
-    `SELECT ${VALID} AS valid FROM signature_key WHERE id = $2 AND device_id = $1`,
-    [deviceId, keyId],
-  )
+  const { rows } = await sql.query<{ valid: boolean }>(`SELECT ${VALID} AS valid FROM signature_key WHERE id = $2 AND device_id = $1`, [
+    deviceId,
+    keyId,
+  ])
   return rows[0]
 }
 

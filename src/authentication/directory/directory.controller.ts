@@ -9,7 +9,8 @@ import { DirectoryEntry, DirectoryQuery } from './directory.dto.js'
 export class DirectoryController {
   constructor(private readonly directory: Directory) {}
 
-  @Get() @Returns(DirectoryEntry)
+  @Get()
+  @Returns(DirectoryEntry)
   @ApiOperation({
     summary: 'Which signature keys an identity holds, and held',
     description: 'For a user URI all its devices, for a client URI that one; revoked ones stay listed with their times.',

@@ -3,7 +3,8 @@ import { canonicalKey } from '../../protocol/signature-key.js'
 
 // What other modules ask about devices. A device counts as revoked when its account is disabled, too.
 const GONE = '(device.revoked_at IS NOT NULL OR account.disabled_at IS NOT NULL)'
-const VALID_KEY = 'signature_key.revoked_at IS NULL AND signature_key.valid_from <= now() AND coalesce(signature_key.valid_until > now(), true)'
+const VALID_KEY =
+  'signature_key.revoked_at IS NULL AND signature_key.valid_from <= now() AND coalesce(signature_key.valid_until > now(), true)'
 
 /** Registered clients among `clientUris`; unknown ones are left out. */
 export async function resolveClients(

@@ -11,7 +11,10 @@ const ALGORITHM = 'EdDSA'
 const MAX_TOKEN_LENGTH = 2_048
 const MAX_REMEMBERED = 20_000
 
-const RowNumber = z.string().regex(/^\d{1,18}$/).transform(BigInt)
+const RowNumber = z
+  .string()
+  .regex(/^\d{1,18}$/)
+  .transform(BigInt)
 /** `did` and `uid` are row ids, `gen` the session generation of the device when the token was issued. */
 const Claims = z.object({ sub: z.string(), exp: z.number(), did: RowNumber, uid: RowNumber, gen: z.int() })
 
@@ -69,7 +72,10 @@ export class AccessTokens {
   private async check(token: string): Promise<VerifiedToken> {
     try {
       const { payload, protectedHeader } = await jwtVerify(token, ({ kid }) => this.key(kid), {
-        algorithms: [ALGORITHM], typ: TYPE, issuer: this.config.DOMAIN, requiredClaims: ['sub', 'iat', 'exp'],
+        algorithms: [ALGORITHM],
+        typ: TYPE,
+        issuer: this.config.DOMAIN,
+        requiredClaims: ['sub', 'iat', 'exp'],
       })
       const valid = validToken(Claims.safeParse(payload).data)
       if (valid !== undefined) this.remember(token, { ...valid, kid: protectedHeader.kid ?? '' })

@@ -5,7 +5,8 @@ import { Returns } from '../../platform/http/returns.js'
 import { Anonymous } from '../session/anonymous.js'
 import { KeyRing } from './key-ring.js'
 
-const JwkSet = z.object({ keys: z.array(z.looseObject({ kid: z.string(), kty: z.string(), crv: z.string(), x: z.string() })) })
+const JwkSet = z
+  .object({ keys: z.array(z.looseObject({ kid: z.string(), kty: z.string(), crv: z.string(), x: z.string() })) })
   .meta({ id: 'JwkSet', description: 'RFC 7517 §5' })
 
 @ApiTags('sessions')
@@ -14,7 +15,10 @@ export class JwksController {
   constructor(private readonly ring: KeyRing) {}
 
   /** A new key is published ten minutes before it signs: far longer than this may be cached. */
-  @Get() @Anonymous() @Header('cache-control', 'public, max-age=60') @Returns(JwkSet)
+  @Get()
+  @Anonymous()
+  @Header('cache-control', 'public, max-age=60')
+  @Returns(JwkSet)
   @ApiOperation({ summary: 'The keys that access tokens are signed with' })
   async keys() {
     return { keys: await this.ring.published() }

@@ -58,7 +58,6 @@ export class KeyRing {
     return (await this.youngerThan(MAX_AGE_MS)).jwks
   }
 
-
   private async makeFirstKey(): Promise<void> {
     const key = await newTokenKey(this.secrets)
     await transaction(this.pool, async (sql) => {

@@ -24,5 +24,4 @@ export class AddressLimitGuard implements CanActivate {
 }
 
 /** LOGINS_PER_MINUTE per client address, over all routes that share the name; 429 beyond. */
-export const LimitedPerAddress = (name: 'login' | 'refresh') =>
-  applyDecorators(SetMetadata(LIMIT_NAME, name), UseGuards(AddressLimitGuard))
+export const LimitedPerAddress = (name: 'login' | 'refresh') => applyDecorators(SetMetadata(LIMIT_NAME, name), UseGuards(AddressLimitGuard))

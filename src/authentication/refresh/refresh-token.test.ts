@@ -25,7 +25,11 @@ describe('a refresh token', () => {
 })
 
 describe('decideRefresh', () => {
-  const [older, previous, current] = [1, 2, 3].map((n) => hashOfToken(tokenOf(new Uint8Array(REFRESH_TOKEN_BYTES).fill(n)))) as [Buffer, Buffer, Buffer]
+  const [older, previous, current] = [1, 2, 3].map((n) => hashOfToken(tokenOf(new Uint8Array(REFRESH_TOKEN_BYTES).fill(n)))) as [
+    Buffer,
+    Buffer,
+    Buffer,
+  ]
   test.each([
     ['the current token', current, previous, 0, 'rotate'],
     ['the current token, much later', current, previous, 86_400_000, 'rotate'],

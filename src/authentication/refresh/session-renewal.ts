@@ -10,9 +10,7 @@ import { decideRefresh, hashOfToken, REFRESH_TOKEN_BYTES, successorOf, tokenOf, 
 import { accountOfFamily, deleteFamily, deleteRefreshTokens, readFamily, rotateRefreshToken } from './refresh-tokens.repository.js'
 import type { BegunSession } from '../session/session-issuer.js'
 
-export type Renewal =
-  | { readonly kind: 'renewed'; readonly session: BegunSession }
-  | { readonly kind: 'reused'; readonly deviceId: bigint }
+export type Renewal = { readonly kind: 'renewed'; readonly session: BegunSession } | { readonly kind: 'reused'; readonly deviceId: bigint }
 
 /** What happens to refresh tokens, in the database. */
 @Injectable()

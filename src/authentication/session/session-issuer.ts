@@ -30,7 +30,13 @@ export class SessionIssuer {
 
   async begin(sql: Sql, device: SessionDevice): Promise<BegunSession> {
     const refreshToken = newRefreshToken()
-    const now = await insertRefreshToken(sql, refreshToken.family, device.deviceId, hashOfToken(refreshToken), this.config.REFRESH_TOKEN_TTL)
+    const now = await insertRefreshToken(
+      sql,
+      refreshToken.family,
+      device.deviceId,
+      hashOfToken(refreshToken),
+      this.config.REFRESH_TOKEN_TTL,
+    )
     return { device, refreshToken, now }
   }
 

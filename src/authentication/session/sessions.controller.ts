@@ -16,22 +16,31 @@ export class SessionsController {
     private readonly refreshes: Refresh,
   ) {}
 
-  @Post() @Anonymous() @LimitedPerAddress('login') @Returns(Session, { status: 201 })
+  @Post()
+  @Anonymous()
+  @LimitedPerAddress('login')
+  @Returns(Session, { status: 201 })
   @ApiOperation({ summary: 'Log a device in', description: 'With its proof over a challenge. 401 login-refused, whatever was wrong.' })
   open(@Body({ schema: OpenSession }) body: OpenSession) {
     return this.login.open(body)
   }
 
-  @Post('refresh') @HttpCode(200) @Anonymous() @LimitedPerAddress('refresh') @Returns(Session)
+  @Post('refresh')
+  @HttpCode(200)
+  @Anonymous()
+  @LimitedPerAddress('refresh')
+  @Returns(Session)
   @ApiOperation({
     summary: 'Get new tokens for a refresh token',
-    description: 'Each refresh token is good once; the last one may be repeated for 10 seconds and gives the same answer. An older one ends the session.',
+    description:
+      'Each refresh token is good once; the last one may be repeated for 10 seconds and gives the same answer. An older one ends the session.',
   })
   refresh(@Body({ schema: RefreshSession }) body: RefreshSession) {
     return this.refreshes.refresh(body.refresh_token)
   }
 
-  @Delete() @HttpCode(204)
+  @Delete()
+  @HttpCode(204)
   @ApiOperation({ summary: 'Log this device out', description: 'Its access and refresh tokens end, and its stream closes.' })
   end(@CurrentDevice() caller: Caller) {
     return this.refreshes.end(caller)

@@ -4,19 +4,25 @@ import { Nonce, Proof, PublicKey } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
 import { REFRESH_TOKEN_BYTES } from '../refresh/refresh-token.js'
 
-export const OpenSession = z.strictObject({ client: ClientUri, nonce: Nonce, public_key: PublicKey, proof: Proof }).meta({ id: 'OpenSession' })
+export const OpenSession = z
+  .strictObject({ client: ClientUri, nonce: Nonce, public_key: PublicKey, proof: Proof })
+  .meta({ id: 'OpenSession' })
 export type OpenSession = z.infer<typeof OpenSession>
 
-export const RefreshSession = z.strictObject({
-  refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({ description: 'The refresh token of the last answer' }),
-}).meta({ id: 'RefreshSession' })
+export const RefreshSession = z
+  .strictObject({
+    refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({ description: 'The refresh token of the last answer' }),
+  })
+  .meta({ id: 'RefreshSession' })
 export type RefreshSession = z.infer<typeof RefreshSession>
 
-export const Session = z.object({
-  client: ClientUri,
-  user: UserUri,
-  access_token: z.string().meta({ description: 'JWT for Authorization: Bearer' }),
-  expires_at: UnixSeconds.meta({ description: 'When the access token ends, Unix seconds' }),
-  refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({ description: 'Good for one refresh, which answers the next one' }),
-}).meta({ id: 'Session' })
+export const Session = z
+  .object({
+    client: ClientUri,
+    user: UserUri,
+    access_token: z.string().meta({ description: 'JWT for Authorization: Bearer' }),
+    expires_at: UnixSeconds.meta({ description: 'When the access token ends, Unix seconds' }),
+    refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({ description: 'Good for one refresh, which answers the next one' }),
+  })
+  .meta({ id: 'Session' })
 export type Session = z.output<typeof Session>

@@ -43,9 +43,10 @@ export class Limits {
     if (known !== undefined) return known
     const options = { keyPrefix: `limit:${limit.name}`, points: limit.points, duration: limit.seconds }
     const memory = new RateLimiterMemory(options)
-    const limiter = this.redis.publisher === undefined
-      ? memory
-      : new RateLimiterRedis({ ...options, storeClient: this.redis.publisher, rejectIfRedisNotReady: true, insuranceLimiter: memory })
+    const limiter =
+      this.redis.publisher === undefined
+        ? memory
+        : new RateLimiterRedis({ ...options, storeClient: this.redis.publisher, rejectIfRedisNotReady: true, insuranceLimiter: memory })
     this.limiters.set(limit.name, limiter)
     return limiter
   }

@@ -19,7 +19,8 @@ export const invitesCreate: Command = {
     const user = values.user === undefined ? undefined : userName(values.user)
     const uses = numberOfUses(values.uses)
     const issued = await withDatabase((pool, { DOMAIN }) =>
-      user === undefined ? createInvite(pool, uses, expires) : createDeviceInvite(pool, userUri({ domain: DOMAIN, user }), expires))
+      user === undefined ? createInvite(pool, uses, expires) : createDeviceInvite(pool, userUri({ domain: DOMAIN, user }), expires),
+    )
     if (issued === undefined) throw new CliError(`There is no enabled account ${user}.`)
     print(`Good until ${issued.expiresAt.toISOString()}:\n${issued.code}`)
   },

@@ -9,14 +9,16 @@ export const keysRotate: Command = {
   usage: '[--now]                  A new key for access tokens, with overlap; --now ends all tokens of the old one.',
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: { now: { type: 'boolean', default: false } } })
-    print(await withDatabase(async (pool, config) => {
-      const secrets = new Secrets(config)
-      if (values.now) {
-        await replaceTokenKeyNow(pool, secrets)
-        return 'A new key signs from now on. Tokens of the old one are refused within 15 seconds; clients refresh by themselves.'
-      }
-      const rotated = await rotateTokenKey(pool, secrets, config.ACCESS_TOKEN_TTL)
-      return rotated ? 'A new key is published, and signs in 10 minutes.' : 'A rotation is under way already.'
-    }))
+    print(
+      await withDatabase(async (pool, config) => {
+        const secrets = new Secrets(config)
+        if (values.now) {
+          await replaceTokenKeyNow(pool, secrets)
+          return 'A new key signs from now on. Tokens of the old one are refused within 15 seconds; clients refresh by themselves.'
+        }
+        const rotated = await rotateTokenKey(pool, secrets, config.ACCESS_TOKEN_TTL)
+        return rotated ? 'A new key is published, and signs in 10 minutes.' : 'A rotation is under way already.'
+      }),
+    )
   },
 }

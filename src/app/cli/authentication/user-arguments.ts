@@ -12,14 +12,17 @@ export function lifetime(text: string): number {
 
 export function userName(user: string | undefined): string {
   if (user === undefined) throw new CliError('Which user? Give the part after /u/, such as alice.')
-  if (!USER_NAME.test(user)) throw new CliError('A user is called by a-z, 0-9, ".", "_" and "-", up to 64, beginning with a letter or digit.')
+  if (!USER_NAME.test(user))
+    throw new CliError('A user is called by a-z, 0-9, ".", "_" and "-", up to 64, beginning with a letter or digit.')
   return user
 }
 
 /** `USER [--expires 7d]` */
 export function userArguments(args: readonly string[]): { user: string; expires: number } {
   const { positionals, values } = parseArgs({
-    args: [...args], allowPositionals: true, options: { expires: { type: 'string', default: '7d' } },
+    args: [...args],
+    allowPositionals: true,
+    options: { expires: { type: 'string', default: '7d' } },
   })
   if (positionals.length > 1) throw new CliError('One user at a time.')
   return { user: userName(positionals[0]), expires: lifetime(values.expires) }
