@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-/** Labels have few values by design: a route template, a status, a name from our own code. Never an id. */
-export type Labels = Record<string, string | number>
-
-/** The metrics of one server, in its own registry (several servers share a process in tests). */
+/**
+ * The metrics of one server, in its own registry (several servers share a process in tests).
+ * Labels have few values by design: a route template, a status, a name from our own code. Never an id.
+ */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry()
