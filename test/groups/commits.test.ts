@@ -5,8 +5,6 @@ import type { Client } from '../../examples/client/client.js'
 import { mergePending } from '../../examples/client/entries.js'
 import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { suite as suiteOf } from '../../examples/client/mls/suites.js'
-import { startServer } from '../support/server.js'
-import { GENEROUS } from '../support/world.js'
 import { groupInfoWithTree } from './hostile.js'
 import { at, draft, refusal, submit, useStage } from './groups-kit.js'
 
@@ -62,7 +60,10 @@ describe('a Commit that comes too late', () => {
     const { status, kind, document } = await refusal(submit(bob, group, late.bundle))
     expect([status, kind, document['current_epoch']]).toEqual([409, 'stale-epoch', 3])
     const entries = document['entries'] as { seq: number; kind: string; epoch: number }[]
-    expect(entries.map(({ seq, kind: of, epoch }) => [seq, of, epoch])).toEqual([[2, 'commit', 1], [4, 'commit', 2]])
+    expect(entries.map(({ seq, kind: of, epoch }) => [seq, of, epoch])).toEqual([
+      [2, 'commit', 1],
+      [4, 'commit', 2],
+    ])
     await at(bob, group).receive(document['entries'] as never)
     expect(at(bob, group).epochAuthenticator).toBe(group.epochAuthenticator)
   })
@@ -86,12 +87,16 @@ describe('a Commit that comes too late', () => {
     group.record.pending = first
     mergePending(group.record)
     const second = await draft(group)
-    expect(await refusal(submit(alice, group, second.bundle))).toMatchObject({ status: 409, kind: 'epoch-ahead', document: { current_epoch: 1 } })
+    expect(await refusal(submit(alice, group, second.bundle))).toMatchObject({
+      status: 409,
+      kind: 'epoch-ahead',
+      document: { current_epoch: 1 },
+    })
   })
 })
 
 describe('a Commit is refused', () => {
-  it('of a leaf that is not the submitting device\'s: 403', async () => {
+  it("of a leaf that is not the submitting device's: 403", async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob])
     const { bundle } = await draft(group)
@@ -123,12 +128,17 @@ describe('a Commit is refused', () => {
     const group = await stage.group(alice)
     const { bundle } = await draft(group)
     const large = new Uint8Array(33 * 1024)
-    for (const part of [{ commit: large }, { welcomes: [large.subarray(0, 17 * 1024), large.subarray(0, 17 * 1024)] }, { group_info: large }, { ratchet_tree: large }]) {
+    for (const part of [
+      { commit: large },
+      { welcomes: [large.subarray(0, 17 * 1024), large.subarray(0, 17 * 1024)] },
+      { group_info: large },
+      { ratchet_tree: large },
+    ]) {
       expect(await refusal(submit(alice, group, { ...bundle, ...part }))).toMatchObject({ status: 413, kind: 'too-large' })
     }
   })
 
-  it('for another group than the path\'s: 422', async () => {
+  it("for another group than the path's: 422", async () => {
     const [alice] = await stage.cast('alice')
     const [one, other] = [await stage.group(alice), await stage.group(alice)]
     expect(await refusal(submit(alice, other, (await draft(one)).bundle))).toMatchObject({ status: 422, kind: 'undecodable' })
@@ -149,10 +159,15 @@ describe('a Commit is refused', () => {
     const { group_info: groupInfo, ...bare } = bundle
     expect(await refusal(submit(alice, group, bare))).toMatchObject({ status: 422, document: { rule: 'group-info-missing' } })
     const { bundle: other } = await draft(group)
-    expect(await refusal(submit(alice, group, { ...bundle, group_info: other.group_info }))).toMatchObject({ status: 422, kind: 'invalid-commit' })
+    expect(await refusal(submit(alice, group, { ...bundle, group_info: other.group_info }))).toMatchObject({
+      status: 422,
+      kind: 'invalid-commit',
+    })
     expect(groupInfo).toBeDefined()
-    expect(await refusal(submit(alice, group, { ...bundle, group_info: await groupInfoWithTree(next, 1) })))
-      .toMatchObject({ status: 422, document: { rule: 'group-info-without-tree' } })
+    expect(await refusal(submit(alice, group, { ...bundle, group_info: await groupInfoWithTree(next, 1) }))).toMatchObject({
+      status: 422,
+      document: { rule: 'group-info-without-tree' },
+    })
   })
 
   it('whose Welcomes are not those of its Adds: 422', async () => {
@@ -161,7 +176,10 @@ describe('a Commit is refused', () => {
     const { bundle } = await draft(group, [await addOf(alice, bob)])
     const { bundle: other } = await draft(group, [await addOf(alice, carol)])
     for (const welcomes of [[], other.welcomes, [...bundle.welcomes!, ...other.welcomes!], [...bundle.welcomes!, ...bundle.welcomes!]]) {
-      expect(await refusal(submit(alice, group, { ...bundle, welcomes }))).toMatchObject({ status: 422, document: { rule: 'welcome-members' } })
+      expect(await refusal(submit(alice, group, { ...bundle, welcomes }))).toMatchObject({
+        status: 422,
+        document: { rule: 'welcome-members' },
+      })
     }
   })
 
@@ -188,44 +206,12 @@ async function secondLeafOf(client: Client): Promise<KeyPackage> {
   const { keys } = client.device.record
   const key = await (await suiteOf(1)).impl.signature.keygen()
   const before = keys.get(1)!
-  await stage.pool.query('INSERT INTO signature_key (device_id, scheme, public_key) VALUES ($1, 2055, $2)', [await stage.deviceId(client), key.publicKey])
+  await stage.pool.query('INSERT INTO signature_key (device_id, scheme, public_key) VALUES ($1, 2055, $2)', [
+    await stage.deviceId(client),
+    key.publicKey,
+  ])
   keys.set(1, key)
   const made = await client.device.newKeyPackage(1)
   keys.set(1, before)
   return made.public
-}
-
-describe('Commits of one epoch that race over two nodes', () => {
-  it('have exactly one winner, and the losers agree on what they missed', async () => {
-    const second = await startServer(GENEROUS, { database: { url: stage.server.config.DATABASE_URL ?? '', pool: stage.pool, drop: async () => undefined } })
-    try {
-      const clients = await stage.cast('a', 'b', 'c', 'd')
-      const group = await stage.group(clients[0], clients.slice(1))
-      for (let round = 0; round < 6; round++) {
-        const drafts = await Promise.all(clients.map(async (client) => ({ client, made: await draft(at(client, group)) })))
-        const base = (index: number) => (index % 2 === 0 ? stage.server.url : second.url)
-        const answers = await Promise.all(drafts.map(({ client, made }, index) => fetchCommit(base(index), client, group.path, made.bundle)))
-        expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409])
-        expect(new Set(answers.filter(({ status }) => status === 409).map(({ body }) => body['current_epoch']))).toEqual(new Set([at(clients[0], group).epoch + 1]))
-        await stage.sync(...clients.filter((_, index) => answers[index]!.status === 409))
-        const winner = drafts[answers.findIndex(({ status }) => status === 200)]!
-        const { record } = at(winner.client, group)
-        record.pending = winner.made
-        mergePending(record)
-        record.cursor = Number(answers.find(({ status }) => status === 200)!.body['seq'])
-        expect(new Set(clients.map((client) => at(client, group).epochAuthenticator)).size).toBe(1)
-      }
-      expect(await stage.log(group)).toEqual(['c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6'])
-    } finally {
-      await second.close()
-    }
-  })
-})
-
-async function fetchCommit(base: string, client: Client, path: string, bundle: Parameters<typeof submit>[2]) {
-  const json = JSON.stringify(bundle, (_key, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString('base64url') : value))
-  const response = await fetch(`${base}${path}/commits`, {
-    method: 'POST', body: json, headers: { 'content-type': 'application/json', authorization: `Bearer ${client.device.http.accessToken}` },
-  })
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }

@@ -8,7 +8,7 @@ import { Group, type Accepted } from '../../examples/client/group.js'
 import { ServerProblem } from '../../examples/client/http.js'
 import { joinByWelcome, type NewGroup } from '../../examples/client/joining.js'
 import { suite } from '../../examples/client/mls/suites.js'
-import type { CommitBundle, PendingCommit } from '../../examples/client/store.js'
+import type { CommitBundle, GroupRecord, PendingCommit } from '../../examples/client/store.js'
 import { utf8 } from '../../examples/client/wire.js'
 import type { Proposal } from 'ts-mls'
 import { startServer, type TestServer } from '../support/server.js'
@@ -68,15 +68,20 @@ export class Stage {
 
   /** The kinds and epochs of a group's log. */
   async log(group: Group): Promise<string[]> {
-    const { rows } = await this.pool.query<{ kind: string; epoch: bigint }>('SELECT kind, epoch FROM log WHERE gid = $1 ORDER BY seq', [await this.gid(group)])
+    const { rows } = await this.pool.query<{ kind: string; epoch: bigint }>('SELECT kind, epoch FROM log WHERE gid = $1 ORDER BY seq', [
+      await this.gid(group),
+    ])
     return rows.map(({ kind, epoch }) => `${kind}${epoch}`)
   }
 
   private async welcomes(client: Client, deviceId: bigint): Promise<void> {
-    const { rows } = await this.pool.query<{ group_id: Buffer; incarnation: number; epoch: bigint; seq: bigint; welcome: Buffer }>(`
+    const { rows } = await this.pool.query<{ group_id: Buffer; incarnation: number; epoch: bigint; seq: bigint; welcome: Buffer }>(
+      `
       WITH taken AS (DELETE FROM inbox WHERE device_id = $1 AND kind = 'welcome' RETURNING gid, seq, ordinal)
       SELECT g.group_id, g.incarnation, w.epoch, w.seq, w.bytes AS welcome FROM taken t JOIN groups g USING (gid)
-        JOIN welcome w ON w.gid = t.gid AND w.seq = t.seq AND w.ordinal = t.ordinal ORDER BY t.gid, t.seq`, [deviceId])
+        JOIN welcome w ON w.gid = t.gid AND w.seq = t.seq AND w.ordinal = t.ordinal ORDER BY t.gid, t.seq`,
+      [deviceId],
+    )
     for (const { epoch, seq, ...row } of rows) {
       client.store.put(await joinByWelcome(client.device, { ...row, epoch: Number(epoch), seq: Number(seq) }))
       client.groups.set(Buffer.from(row.group_id).toString('hex'), groupOf(client, row.group_id))
@@ -84,10 +89,20 @@ export class Stage {
   }
 
   private async entries(group: Group, deviceId: bigint): Promise<void> {
-    const { rows } = await this.pool.query<{ seq: bigint; kind: 'c' | 'p' | 'a'; epoch: bigint; hash: Buffer; chain: Buffer; bytes: Buffer }>(`
+    const { rows } = await this.pool.query<{
+      seq: bigint
+      kind: 'c' | 'p' | 'a'
+      epoch: bigint
+      hash: Buffer
+      chain: Buffer
+      bytes: Buffer
+    }>(
+      `
       SELECT DISTINCT l.seq, l.kind, l.epoch, l.hash, l.chain, l.bytes FROM log l JOIN groups g USING (gid)
         JOIN member m ON m.gid = l.gid AND m.device_id = $1 AND l.seq >= m.from_seq AND (m.until_seq IS NULL OR l.seq <= m.until_seq)
-       WHERE g.group_id = $2 AND l.seq > $3 ORDER BY l.seq`, [deviceId, group.record.groupId, group.record.cursor])
+       WHERE g.group_id = $2 AND l.seq > $3 ORDER BY l.seq`,
+      [deviceId, group.record.groupId, group.record.cursor],
+    )
     const { impl } = await suite(group.record.suite)
     for (const row of rows) await applyEntry(group.record, entryOf(group, row), impl)
   }
@@ -95,10 +110,20 @@ export class Stage {
 
 const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
 
-function entryOf(group: Group, row: { seq: bigint; kind: 'c' | 'p' | 'a'; epoch: bigint; hash: Buffer; chain: Buffer; bytes: Buffer }): Entry {
+function entryOf(
+  group: Group,
+  row: { seq: bigint; kind: 'c' | 'p' | 'a'; epoch: bigint; hash: Buffer; chain: Buffer; bytes: Buffer },
+): Entry {
   return {
-    group_id: group.record.groupId, incarnation: 1, seq: Number(row.seq), kind: KINDS[row.kind], epoch: Number(row.epoch), accepted_at: 0,
-    hash: row.hash, chain: row.chain, message: new Uint8Array(row.bytes),
+    group_id: group.record.groupId,
+    incarnation: 1,
+    seq: Number(row.seq),
+    kind: KINDS[row.kind],
+    epoch: Number(row.epoch),
+    accepted_at: 0,
+    hash: row.hash,
+    chain: row.chain,
+    message: new Uint8Array(row.bytes),
   }
 }
 
@@ -123,9 +148,13 @@ export function at(client: Client, group: Group): Group {
   return client.group(group.record.groupId)
 }
 
-/** A Commit that is built, not sent. */
-export async function draft(group: Group, proposals: readonly Proposal[] = []): Promise<PendingCommit> {
-  return buildCommit(group.record, proposals, (await suite(group.record.suite)).impl)
+/** A Commit that is built, not sent; with `pretended` changes to what the client believes of its group. */
+export async function draft(
+  group: Group,
+  proposals: readonly Proposal[] = [],
+  pretended: Partial<GroupRecord> = {},
+): Promise<PendingCommit> {
+  return buildCommit({ ...group.record, ...pretended }, proposals, (await suite(group.record.suite)).impl)
 }
 
 /** Sends a bundle as it is; the sender's state stays where it was. */
@@ -141,7 +170,10 @@ export interface Refusal {
 
 /** The problem that a request ends with. */
 export async function refusal(request: Promise<unknown>): Promise<Refusal> {
-  const outcome = await request.then((value) => value, (error: unknown) => error)
+  const outcome = await request.then(
+    (value) => value,
+    (error: unknown) => error,
+  )
   if (outcome instanceof ServerProblem) return outcome
   throw new Error(`Expected a refusal, not ${outcome instanceof Error ? outcome.stack : Object.keys(outcome ?? {}).join()}`)
 }

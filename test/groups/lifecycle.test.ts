@@ -12,7 +12,15 @@ import { groupInfoWithTree } from './hostile.js'
 
 const stage = useStage()
 
-interface Created { group_id: Uint8Array; room: string; epoch: number; seq: number; incarnation: number; mode: string; external_senders?: unknown[] }
+interface Created {
+  group_id: Uint8Array
+  room: string
+  epoch: number
+  seq: number
+  incarnation: number
+  mode: string
+  external_senders?: unknown[]
+}
 
 async function founding(client: Client, groupId = utf8(randomUUID())): Promise<{ state: ClientState; body: Record<string, unknown> }> {
   const { impl } = await suite(1)
@@ -32,33 +40,49 @@ describe('creating a group', () => {
     expect(made.external_senders).toBeUndefined()
     expect(await create(alice, body)).toEqual(made)
     const second = await create(alice, (await founding(alice)).body)
-    const page = async (query: string) => alice.device.http.get<{ groups: { group_id: Uint8Array }[]; next?: string }>(`/v1/groups?${query}`)
+    const page = async (query: string) =>
+      alice.device.http.get<{ groups: { group_id: Uint8Array }[]; next?: string }>(`/v1/groups?${query}`)
     const first = await page('limit=1')
     expect(first.groups.map(({ group_id: id }) => id)).toEqual([made.group_id])
     expect((await page(`limit=1&after=${first.next}`)).groups.map(({ group_id: id }) => id)).toEqual([second.group_id])
   })
 
-  it('says which of the server\'s keys it lists', async () => {
+  it("says which of the server's keys it lists", async () => {
     const [alice] = await stage.cast('alice')
     const group = await stage.group(alice)
     const { rows } = await stage.pool.query('SELECT external_join FROM group_policy WHERE gid = $1', [await stage.gid(group)])
     expect(rows).toEqual([{ external_join: 'same-user' }])
   })
 
-  it('is refused with another one\'s leaf, without the tree, with it inside, of another epoch, or taken', async () => {
+  it("is refused with another one's leaf, without the tree, with it inside, of another epoch, or taken", async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const { body, state } = await founding(alice)
     const { body: other } = await founding(alice)
     expect(await refusal(create(bob, body))).toMatchObject({ status: 403 })
-    expect(await refusal(create(alice, { group_info: body['group_info'] }))).toMatchObject({ status: 422, document: { rule: 'ratchet-tree-missing' } })
-    expect(await refusal(create(alice, { ...body, ratchet_tree: other['ratchet_tree'] }))).toMatchObject({ status: 422, document: { rule: 'tree-hash' } })
-    expect(await refusal(create(alice, { ...body, group_info: await groupInfoWithTree(state, 1) }))).toMatchObject({ status: 422, document: { rule: 'group-info-without-tree' } })
+    expect(await refusal(create(alice, { group_info: body['group_info'] }))).toMatchObject({
+      status: 422,
+      document: { rule: 'ratchet-tree-missing' },
+    })
+    expect(await refusal(create(alice, { ...body, ratchet_tree: other['ratchet_tree'] }))).toMatchObject({
+      status: 422,
+      document: { rule: 'tree-hash' },
+    })
+    expect(await refusal(create(alice, { ...body, group_info: await groupInfoWithTree(state, 1) }))).toMatchObject({
+      status: 422,
+      document: { rule: 'group-info-without-tree' },
+    })
     expect(await refusal(create(alice, { ...body, policy: { external_join: 'code' } }))).toMatchObject({ status: 400 })
     expect(await refusal(create(alice, { ...body, room: 'Not A Room' }))).toMatchObject({ status: 400 })
-    expect(await refusal(create(alice, { ...body, group_info: Uint8Array.of(0, 1, 0, 4) }))).toMatchObject({ status: 422, kind: 'undecodable' })
+    expect(await refusal(create(alice, { ...body, group_info: Uint8Array.of(0, 1, 0, 4) }))).toMatchObject({
+      status: 422,
+      kind: 'undecodable',
+    })
     const grown = await stage.group(alice, [bob])
     const late = await groupInfo({ ...grown.record.state }, (await suite(1)).impl)
-    expect(await refusal(create(alice, { group_info: late, ratchet_tree: encodeTree(grown.record.state.ratchetTree) }))).toMatchObject({ status: 422, document: { rule: 'group-info-epoch' } })
+    expect(await refusal(create(alice, { group_info: late, ratchet_tree: encodeTree(grown.record.state.ratchetTree) }))).toMatchObject({
+      status: 422,
+      document: { rule: 'group-info-epoch' },
+    })
     await create(alice, body)
     const { body: same } = await founding(bob, state.groupContext.groupId)
     expect(await refusal(create(bob, same))).toMatchObject({ status: 409, kind: 'group-exists' })
@@ -82,7 +106,8 @@ describe('a room', () => {
 
 describe('a reset', () => {
   const reset = (client: Client, group: Group) => client.device.http.post(`${group.path}/reset`)
-  const report = (client: Client, group: Group, seq: number) => client.device.http.post(`${group.path}/reports`, { seq, reason: 'undecryptable' })
+  const report = (client: Client, group: Group, seq: number) =>
+    client.device.http.post(`${group.path}/reports`, { seq, reason: 'undecryptable' })
 
   it('by reports needs as many users as the policy says, not devices, not seqs', async () => {
     const [alice, bob, laptop, carol] = await stage.cast('alice', 'bob', 'bob/laptop', 'carol')
@@ -106,15 +131,22 @@ describe('a reset', () => {
     expect(await refusal(create(bob, successor))).toMatchObject({ status: 409, kind: 'conflict' })
     await alice.device.http.put(`${group.path}/bans/${mallory.user.split('/u/')[1]}`)
     await reset(alice, group)
-    expect(await refusal(create(mallory, { ...(await founding(mallory)).body, successor_of: group.record.groupId }))).toMatchObject({ status: 403 })
+    expect(await refusal(create(mallory, { ...(await founding(mallory)).body, successor_of: group.record.groupId }))).toMatchObject({
+      status: 403,
+    })
     expect(await refusal(create(bob, { ...successor, policy: { add_members: 'members' } }))).toMatchObject({ status: 403, kind: 'policy' })
-    const race = await Promise.allSettled([create(bob, successor), create(alice, { ...(await founding(alice)).body, successor_of: group.record.groupId })])
+    const race = await Promise.allSettled([
+      create(bob, successor),
+      create(alice, { ...(await founding(alice)).body, successor_of: group.record.groupId }),
+    ])
     expect(race.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-    const winner = race[0]!.status === 'fulfilled' ? { client: bob, id: state.groupContext.groupId } : undefined
+    const winner = race[0].status === 'fulfilled' ? { client: bob, id: state.groupContext.groupId } : undefined
     const view = await alice.device.http.get<{ successor: Uint8Array; room: string; frozen: string }>(group.path)
     if (winner) expect(view.successor).toEqual(winner.id)
     expect(view.frozen).toBe('reset')
-    const policy = await (winner?.client ?? alice).device.http.get<{ add_members: string; admins: string[] }>(`/v1/groups/${toBase64Url(view.successor)}/policy`)
+    const policy = await (winner?.client ?? alice).device.http.get<{ add_members: string; admins: string[] }>(
+      `/v1/groups/${toBase64Url(view.successor)}/policy`,
+    )
     expect(policy.add_members).toBe('admins')
     expect(policy.admins).toContain(alice.user)
   })

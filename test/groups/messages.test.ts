@@ -14,7 +14,8 @@ async function message(group: Group, text = 'hello'): Promise<Uint8Array> {
   group.record.state = made.newState
   return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_private_message', privateMessage: made.privateMessage })
 }
-const send = (client: Client, group: Group, bytes: Uint8Array) => client.device.http.post<Accepted>(`${group.path}/messages`, { message: bytes })
+const send = (client: Client, group: Group, bytes: Uint8Array) =>
+  client.device.http.post<Accepted>(`${group.path}/messages`, { message: bytes })
 
 describe('an application message', () => {
   it('is taken as JSON, as CBOR and as it is, and says where it stands', async () => {
@@ -25,7 +26,9 @@ describe('an application message', () => {
     expect(await send(alice, group, await message(group))).toMatchObject({ seq: 2 })
     const body = JSON.stringify({ message: Buffer.from(await message(group)).toString('base64url') })
     const json = await fetch(`${stage.server.url}${group.path}/messages`, {
-      method: 'POST', body, headers: { 'content-type': 'application/json', authorization: `Bearer ${alice.device.http.accessToken}` },
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${alice.device.http.accessToken}` },
     })
     expect([json.status, ((await json.json()) as Accepted).seq]).toEqual([200, 3])
   })
@@ -46,9 +49,11 @@ describe('an application message', () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob])
     await send(bob, group, await message(at(bob, group)))
-    const { rows } = await stage.pool.query(`SELECT * FROM log WHERE gid = $1 AND kind = 'a'`, [await stage.gid(group)])
-    expect(Object.keys(rows[0]!).sort()).toEqual(['accepted_at', 'bytes', 'chain', 'epoch', 'gid', 'hash', 'kind', 'seq'])
-    expect((rows[0] as { accepted_at: Date }).accepted_at.getMilliseconds()).toBe(0)
+    const { rows } = await stage.pool.query<{ accepted_at: Date }>(`SELECT * FROM log WHERE gid = $1 AND kind = 'a'`, [
+      await stage.gid(group),
+    ])
+    expect(Object.keys(rows[0] ?? {}).sort()).toEqual(['accepted_at', 'bytes', 'chain', 'epoch', 'gid', 'hash', 'kind', 'seq'])
+    expect(rows[0]!.accepted_at.getMilliseconds()).toBe(0)
   })
 
   it('may be two epochs late, not three, and never from before a removal', async () => {
@@ -96,7 +101,11 @@ describe('an application message', () => {
     const group = await stage.group(alice)
     await send(alice, group, await message(group))
     await alice.device.http.post(`${group.path}/reset`)
-    expect(await refusal(send(alice, group, await message(group)))).toMatchObject({ status: 409, kind: 'group-frozen', document: { reason: 'reset' } })
+    expect(await refusal(send(alice, group, await message(group)))).toMatchObject({
+      status: 409,
+      kind: 'group-frozen',
+      document: { reason: 'reset' },
+    })
     await group.delete()
     expect(await refusal(send(alice, group, await message(group)))).toMatchObject({ status: 410, kind: 'group-deleted' })
   })
@@ -130,6 +139,8 @@ describe('messages and Commits of many groups at once', () => {
 })
 
 async function countDeadlocks(): Promise<unknown> {
-  const { rows } = await stage.pool.query<{ deadlocks: bigint }>('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()')
+  const { rows } = await stage.pool.query<{ deadlocks: bigint }>(
+    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+  )
   return rows[0]!.deadlocks
 }

@@ -11,7 +11,7 @@ const local = (client: Client) => client.user.split('/u/')[1]!
 const put = (client: Client, group: Group, path: string, body: unknown = {}) => client.device.http.put(`${group.path}/${path}`, body)
 
 describe.each(['public', 'private'] as const)('an external join of a %s group', (mode) => {
-  it('is for other devices of present users by default, and replaces one\'s own leaf on a resync', async () => {
+  it("is for other devices of present users by default, and replaces one's own leaf on a resync", async () => {
     const [alice, laptop, bob] = await stage.cast('alice', 'alice/laptop', 'bob')
     const group = await stage.group(alice, [], { mode })
     const joined = await join(laptop, group)
@@ -26,7 +26,9 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
     await stage.sync(alice)
     expect(group.members.filter((member) => member === laptop.uri)).toHaveLength(1)
     expect(at(laptop, group).epochAuthenticator).toBe(group.epochAuthenticator)
-    const { rows } = await stage.pool.query('SELECT ended FROM member WHERE device_id = $1 ORDER BY from_seq', [await stage.deviceId(laptop)])
+    const { rows } = await stage.pool.query('SELECT ended FROM member WHERE device_id = $1 ORDER BY from_seq', [
+      await stage.deviceId(laptop),
+    ])
     expect(rows).toEqual([{ ended: 'resync' }, { ended: null }])
   })
 
@@ -46,9 +48,10 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
   it('asks for the code where there is one', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [], { mode, policy: { external_join: 'code', join_code: 'open sesame' } })
-    const info = (code?: string) => fetch(`${stage.server.url}${group.path}/group-info`, {
-      headers: { authorization: `Bearer ${bob.device.http.accessToken}`, ...(code ? { 'join-code': code } : {}) },
-    })
+    const info = (code?: string) =>
+      fetch(`${stage.server.url}${group.path}/group-info`, {
+        headers: { authorization: `Bearer ${bob.device.http.accessToken}`, ...(code ? { 'join-code': code } : {}) },
+      })
     expect([(await info()).status, (await info('open sesami')).status, (await info('open sesame')).status]).toEqual([403, 403, 200])
   })
 
@@ -98,7 +101,14 @@ describe('the policy itself', () => {
     const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
     const group = await stage.group(alice, [bob])
     const read = (client: Client) => client.device.http.get<Record<string, unknown>>(`${group.path}/policy`)
-    expect(await read(bob)).toEqual({ external_join: 'same-user', add_members: 'members', remove_members: 'members', reports_to_reset: 3, version: 1, admins: [alice.user] })
+    expect(await read(bob)).toEqual({
+      external_join: 'same-user',
+      add_members: 'members',
+      remove_members: 'members',
+      reports_to_reset: 3,
+      version: 1,
+      admins: [alice.user],
+    })
     expect(await refusal(read(mallory))).toMatchObject({ status: 403, kind: 'not-a-member' })
     expect(await refusal(put(bob, group, 'policy', { add_members: 'admins' }))).toMatchObject({ status: 403 })
     expect(await refusal(put(alice, group, 'policy', { external_join: 'code' }))).toMatchObject({ status: 400 })
@@ -112,6 +122,8 @@ describe('the policy itself', () => {
     const group = await stage.group(alice, [], { policy: { external_join: 'code', join_code: 'open sesame' } })
     expect(JSON.stringify(await alice.device.http.get(`${group.path}/policy`))).not.toContain('sesame')
     const { rows } = await stage.pool.query('SELECT * FROM group_policy WHERE gid = $1', [await stage.gid(group)])
-    expect(Buffer.from(JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value))).toString()).not.toContain('sesame')
+    expect(
+      Buffer.from(JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value))).toString(),
+    ).not.toContain('sesame')
   })
 })

@@ -12,9 +12,17 @@ describe('a private group', () => {
     expect(at(bob, group).epochAuthenticator).toBe(group.epochAuthenticator)
     await group.remove(carol.uri)
     const gid = await stage.gid(group)
-    const { rows: claims } = await stage.pool.query('SELECT seq, removed_clients, reinit FROM commit_claim WHERE gid = $1 ORDER BY seq', [gid])
-    expect(claims).toEqual([{ seq: 1n, removed_clients: [], reinit: false }, { seq: 2n, removed_clients: [carol.uri], reinit: false }])
-    const { rows } = await stage.pool.query('SELECT until_seq, ended FROM member WHERE gid = $1 AND device_id = $2', [gid, await stage.deviceId(carol)])
+    const { rows: claims } = await stage.pool.query('SELECT seq, removed_clients, reinit FROM commit_claim WHERE gid = $1 ORDER BY seq', [
+      gid,
+    ])
+    expect(claims).toEqual([
+      { seq: 1n, removed_clients: [], reinit: false },
+      { seq: 2n, removed_clients: [carol.uri], reinit: false },
+    ])
+    const { rows } = await stage.pool.query('SELECT until_seq, ended FROM member WHERE gid = $1 AND device_id = $2', [
+      gid,
+      await stage.deviceId(carol),
+    ])
     expect(rows).toEqual([{ until_seq: 2n, ended: 'removed' }])
   })
 
@@ -22,14 +30,14 @@ describe('a private group', () => {
     const [alice] = await stage.cast('alice')
     const kept = async (policy: { external_join: 'none' | 'open' }) => {
       const group = await stage.group(alice, [], { mode: 'private', policy })
-      const { bundle, next } = await draft(group)
-      await submit(alice, group, { ...bundle, ...(await (async () => {
-        const open = await draft({ ...group, record: { ...group.record, externalJoin: true } } as never)
-        return policy.external_join === 'none' ? { group_info: open.bundle.group_info, ratchet_tree: encodeTree(next.ratchetTree) } : {}
-      })()) })
+      // The client sends them in any case; what is not needed is not kept.
+      const { bundle } = await draft(group, [], { externalJoin: true })
+      await submit(alice, group, bundle)
       const gid = await stage.gid(group)
       const { rows } = await stage.pool.query<{ infos: bigint; trees: bigint }>(
-        'SELECT (SELECT count(*) FROM group_info WHERE gid = $1 AND epoch = 1) AS infos, (SELECT count(*) FROM group_tree WHERE gid = $1) AS trees', [gid])
+        'SELECT (SELECT count(*) FROM group_info WHERE gid = $1 AND epoch = 1) AS infos, (SELECT count(*) FROM group_tree WHERE gid = $1) AS trees',
+        [gid],
+      )
       return rows[0]
     }
     expect(await kept({ external_join: 'none' })).toEqual({ infos: 0n, trees: 0n })
@@ -43,12 +51,16 @@ describe('a private group', () => {
     const { bundle } = await draft(group, [{ proposalType: 'add', add: { keyPackage: own.public } }])
     expect(await refusal(submit(alice, group, bundle))).toMatchObject({ status: 422, document: { rule: 'welcome-unknown-ref' } })
     const { bundle: empty } = await draft(group)
-    for (const [removed, rule] of [[bob.uri, 'remove-member'], ['mimi://localhost/d/nobody/phone', 'remove-member'], [alice.uri, 'remove-committer']]) {
+    for (const [removed, rule] of [
+      [bob.uri, 'remove-member'],
+      ['mimi://localhost/d/nobody/phone', 'remove-member'],
+      [alice.uri, 'remove-committer'],
+    ]) {
       expect(await refusal(submit(alice, group, { ...empty, removed: [removed] }))).toMatchObject({ status: 422, document: { rule } })
     }
   })
 
-  it('asks for a GroupInfo and a tree that fit together and are the committer\'s, where external joins are on', async () => {
+  it("asks for a GroupInfo and a tree that fit together and are the committer's, where external joins are on", async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob], { mode: 'private' })
     const { bundle } = await draft(group)
@@ -59,7 +71,9 @@ describe('a private group', () => {
     expect(await rule({ commit, ratchet_tree: tree })).toBe('group-info-missing')
     expect(await rule({ commit, group_info: groupInfo })).toBe('ratchet-tree-missing')
     expect(await rule({ ...bundle, ratchet_tree: encodeTree(next.ratchetTree) })).toBe('tree-hash')
-    expect(await refusal(submit(alice, group, { ...bundle, group_info: bobs.group_info, ratchet_tree: bobs.ratchet_tree }))).toMatchObject({ status: 403 })
+    expect(await refusal(submit(alice, group, { ...bundle, group_info: bobs.group_info, ratchet_tree: bobs.ratchet_tree }))).toMatchObject({
+      status: 403,
+    })
     expect(other.commit).not.toEqual(bundle.commit)
     await submit(alice, group, bundle)
   })
@@ -68,9 +82,15 @@ describe('a private group', () => {
     const [alice] = await stage.cast('alice')
     const hidden = await stage.group(alice, [], { mode: 'private' })
     const open = await stage.group(alice, [])
-    const crossed = async (group: typeof open, mode: 'public' | 'private') => draft({ ...group, record: { ...group.record, mode } } as never)
-    expect(await refusal(submit(alice, hidden, (await crossed(hidden, 'public')).bundle))).toMatchObject({ status: 422, kind: 'invalid-commit' })
-    expect(await refusal(submit(alice, open, (await crossed(open, 'private')).bundle))).toMatchObject({ status: 422, kind: 'invalid-commit' })
+    const crossed = async (group: typeof open, mode: 'public' | 'private') => draft(group, [], { mode })
+    expect(await refusal(submit(alice, hidden, (await crossed(hidden, 'public')).bundle))).toMatchObject({
+      status: 422,
+      kind: 'invalid-commit',
+    })
+    expect(await refusal(submit(alice, open, (await crossed(open, 'private')).bundle))).toMatchObject({
+      status: 422,
+      kind: 'invalid-commit',
+    })
   })
 
   it('gives the device that it adds twice one interval each', async () => {
@@ -79,7 +99,12 @@ describe('a private group', () => {
     await group.remove(bob.uri)
     const { key_packages: claimed } = await alice.device.claim(bob.user, 1)
     await group.commit(() => [{ proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(claimed[0]!.key_package) } }], 1)
-    const { rows } = await stage.pool.query('SELECT from_seq, until_seq FROM member WHERE device_id = $1 ORDER BY from_seq', [await stage.deviceId(bob)])
-    expect(rows).toEqual([{ from_seq: 2n, until_seq: 2n }, { from_seq: 4n, until_seq: null }])
+    const { rows } = await stage.pool.query('SELECT from_seq, until_seq FROM member WHERE device_id = $1 ORDER BY from_seq', [
+      await stage.deviceId(bob),
+    ])
+    expect(rows).toEqual([
+      { from_seq: 2n, until_seq: 2n },
+      { from_seq: 4n, until_seq: null },
+    ])
   })
 })

@@ -13,13 +13,19 @@ const stage = useStage()
 const leave = (client: Client, group: Group) => client.device.http.post<{ proposed: boolean }>(`${group.path}/leave`)
 const pending = async (group: Group) => {
   const { rows } = await stage.pool.query<{ reason: string; leaf_index: number | null; proposed_epoch: bigint | null }>(
-    'SELECT reason, leaf_index, proposed_epoch FROM pending_removal WHERE gid = $1', [await stage.gid(group)])
+    'SELECT reason, leaf_index, proposed_epoch FROM pending_removal WHERE gid = $1',
+    [await stage.gid(group)],
+  )
   return rows
 }
 /** Neither the server nor a client may see a Remove for a leaf that is not there. */
 const proposalsOf = (group: Group) => Object.keys(group.record.state.unappliedProposals).length
 
-describe.each([['public', 1], ['public', 2], ['private', 1]] as const)('leaving a %s group, suite %i', (mode, suite) => {
+describe.each([
+  ['public', 1],
+  ['public', 2],
+  ['private', 1],
+] as const)('leaving a %s group, suite %i', (mode, suite) => {
   it('has the server propose a Remove, once, which another member commits', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob], { mode, suite })
@@ -98,7 +104,10 @@ describe('a revoked device', () => {
     const [alice, bob, tablet] = await stage.cast('alice', 'bob', 'bob/tablet')
     const groups = [await stage.group(alice, [bob, tablet]), await stage.group(alice, [bob, tablet])]
     await bob.device.http.delete('/v1/devices/tablet')
-    await eventually(() => Promise.all(groups.map((group) => stage.log(group))), (logs) => logs.every((log) => log.length === 2))
+    await eventually(
+      () => Promise.all(groups.map((group) => stage.log(group))),
+      (logs) => logs.every((log) => log.length === 2),
+    )
     for (const group of groups) {
       expect(await pending(group)).toMatchObject([{ reason: 'revoke', proposed_epoch: 1n }])
       await stage.sync(alice)
@@ -122,10 +131,12 @@ describe('a revoked device', () => {
   })
 })
 
-describe('the server\'s keys as an external sender', () => {
+describe("the server's keys as an external sender", () => {
   it('are the same on all nodes, and sealed in the database', async () => {
     const [alice] = await stage.cast('alice')
-    const second = await startServer(GENEROUS, { database: { url: stage.server.config.DATABASE_URL ?? '', pool: stage.pool, drop: async () => undefined } })
+    const second = await startServer(GENEROUS, {
+      database: { url: stage.server.config.DATABASE_URL ?? '', pool: stage.pool, drop: async () => undefined },
+    })
     try {
       await stage.pool.query('DELETE FROM external_sender_key')
       const fresh = [stage.server, second].map(({ app }) => {
@@ -133,13 +144,17 @@ describe('the server\'s keys as an external sender', () => {
         Object.assign(senders, { loaded: undefined })
         return senders.keys()
       })
-      const [one, other] = (await Promise.all(fresh)).map((keys) => [...keys].map(([scheme, { publicKey }]) => [scheme, Buffer.from(publicKey).toString('hex')]))
+      const [one, other] = (await Promise.all(fresh)).map((keys) =>
+        [...keys].map(([scheme, { publicKey }]) => [scheme, Buffer.from(publicKey).toString('hex')]),
+      )
       expect(one).toEqual(other)
       expect(one!.map(([scheme]) => scheme)).toEqual([0x0403, 0x0503, 0x0603, 0x0807, 0x0808])
     } finally {
       await second.close()
     }
-    const { external_senders: listed } = await alice.device.http.get<{ external_senders: { scheme: number; cipher_suites: number[]; identity: string }[] }>('/v1/external-senders')
+    const { external_senders: listed } = await alice.device.http.get<{
+      external_senders: { scheme: number; cipher_suites: number[]; identity: string }[]
+    }>('/v1/external-senders')
     expect(listed.find(({ cipher_suites: suites }) => suites.includes(1))).toMatchObject({ scheme: 0x0807, identity: 'mimi://localhost' })
     const { rows } = await stage.pool.query<{ sealed_private: Buffer }>('SELECT sealed_private FROM external_sender_key')
     // PKCS #8 begins with a DER SEQUENCE; what is sealed with a version and an IV.

@@ -15,7 +15,13 @@ const shape = (queue: BatchQueue<void>, busy = NOBODY) => queue.take(busy).map((
 
 describe('the batch queue', () => {
   it('takes one message of every group before a second of any', () => {
-    expect(shape(queueOf([1, 1], [1, 1], [1, 1], [2, 1], [3, 1]))).toEqual([[1, 0], [2, 3], [3, 4], [1, 1], [1, 2]])
+    expect(shape(queueOf([1, 1], [1, 1], [1, 1], [2, 1], [3, 1]))).toEqual([
+      [1, 0],
+      [2, 3],
+      [3, 4],
+      [1, 1],
+      [1, 2],
+    ])
   })
 
   it('never takes more rows than a batch may have, and serves the groups that waited first next time', () => {
@@ -30,7 +36,10 @@ describe('the batch queue', () => {
 
   it('never takes more bytes than a batch may have, except one message alone', () => {
     const half = MAX_BATCH_BYTES / 2
-    expect(shape(queueOf([1, half], [2, half], [3, 1]))).toEqual([[1, 0], [2, 1]])
+    expect(shape(queueOf([1, half], [2, half], [3, 1]))).toEqual([
+      [1, 0],
+      [2, 1],
+    ])
     expect(shape(queueOf([1, MAX_BATCH_BYTES * 2], [2, 1]))).toEqual([[1, 0]])
   })
 

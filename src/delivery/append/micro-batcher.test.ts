@@ -3,18 +3,29 @@ import type { AppendItem, AppendOutcome } from './append.repository.js'
 import { MicroBatcher } from './micro-batcher.js'
 
 const item = (gid: number, mark: number): AppendItem => ({
-  gid: BigInt(gid), deviceId: 1n, epoch: 0n, hash: new Uint8Array(32), bytes: Uint8Array.of(mark),
+  gid: BigInt(gid),
+  deviceId: 1n,
+  epoch: 0n,
+  hash: new Uint8Array(32),
+  bytes: Uint8Array.of(mark),
 })
-const accepted = (seq: number): AppendOutcome => ({ kind: 'accepted', seq: BigInt(seq), epoch: 0n, chain: Buffer.alloc(32), incarnation: 1 })
+const accepted = (seq: number): AppendOutcome => ({
+  kind: 'accepted',
+  seq: BigInt(seq),
+  epoch: 0n,
+  chain: Buffer.alloc(32),
+  incarnation: 1,
+})
 
 /** A log that answers when the test says so, and remembers what came together. */
 function heldLog() {
   const batches: { marks: number[]; gids: bigint[]; answer: () => void }[] = []
   let seq = 0
-  const write = (items: readonly AppendItem[]) => new Promise<AppendOutcome[]>((resolve) => {
-    const answer = () => resolve(items.map(() => accepted((seq += 1))))
-    batches.push({ marks: items.map(({ bytes }) => bytes[0] ?? -1), gids: items.map(({ gid }) => gid), answer })
-  })
+  const write = (items: readonly AppendItem[]) =>
+    new Promise<AppendOutcome[]>((resolve) => {
+      const answer = () => resolve(items.map(() => accepted((seq += 1))))
+      batches.push({ marks: items.map(({ bytes }) => bytes[0] ?? -1), gids: items.map(({ gid }) => gid), answer })
+    })
   return { batches, write }
 }
 const settled = () => new Promise((resolve) => void setImmediate(resolve))
@@ -51,7 +62,10 @@ describe('the micro-batcher', () => {
     const write = (items: readonly AppendItem[]) =>
       items.some(({ bytes }) => bytes[0] === 13) ? Promise.reject(new Error('bad')) : Promise.resolve(items.map(() => accepted(1)))
     let gate = true
-    const batcher = new MicroBatcher((items) => (gate ? log.write(items) : write(items)), () => undefined)
+    const batcher = new MicroBatcher(
+      (items) => (gate ? log.write(items) : write(items)),
+      () => undefined,
+    )
     const first = batcher.append(item(1, 1))
     const rest = [2, 13, 4].map((mark) => batcher.append(item(1, mark)))
     gate = false
@@ -62,7 +76,10 @@ describe('the micro-batcher', () => {
 
   it('tells the new head of each group once per batch', async () => {
     const heads: [bigint, bigint][][] = []
-    const batcher = new MicroBatcher((items) => Promise.resolve(items.map((_, index) => accepted(index + 1))), (moved) => heads.push([...moved]))
+    const batcher = new MicroBatcher(
+      (items) => Promise.resolve(items.map((_, index) => accepted(index + 1))),
+      (moved) => heads.push([...moved]),
+    )
     await Promise.all([batcher.append(item(1, 1)), batcher.append(item(1, 2)), batcher.append(item(1, 3))])
     expect(heads).toEqual([[[1n, 1n]], [[1n, 2n]]])
   })

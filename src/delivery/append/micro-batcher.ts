@@ -19,7 +19,10 @@ export class MicroBatcher {
   private readonly busy = new Set<bigint>()
   private writers = 0
 
-  constructor(private readonly write: WriteBatch, private readonly headsMoved: HeadsMoved) {}
+  constructor(
+    private readonly write: WriteBatch,
+    private readonly headsMoved: HeadsMoved,
+  ) {}
 
   /** Resolves after COMMIT with what became of this one message; rejects only if the database failed for it alone, too. */
   append(item: AppendItem): Promise<AppendOutcome> {

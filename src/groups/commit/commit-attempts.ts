@@ -24,7 +24,8 @@ export class CommitAttempts {
     authorizeCommit(group.mode, standing, bundle)
     const refused = refusedByPosition(group, bundle.epoch)
     if (refused) return refused
-    const judged = bundle.commit.kind === 'public' ? await this.open.judge(context, bundle.commit.message) : await this.hidden.judge(context)
+    const judged =
+      bundle.commit.kind === 'public' ? await this.open.judge(context, bundle.commit.message) : await this.hidden.judge(context)
     const outcome = await submitCommit(this.pool, submissionOf(context, judged))
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
     return outcome

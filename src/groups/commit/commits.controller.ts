@@ -13,8 +13,14 @@ export class CommitsController {
   constructor(private readonly commits: CommitsService) {}
 
   /** A member's Commit, or an external one by which the caller joins or resyncs. One per epoch is accepted, the first. */
-  @Post() @HttpCode(200) @Returns(Accepted)
-  submit(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Body({ schema: SubmitCommit }) body: SubmitCommit) {
+  @Post()
+  @HttpCode(200)
+  @Returns(Accepted)
+  submit(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Body({ schema: SubmitCommit }) body: SubmitCommit,
+  ) {
     return this.commits.submit(caller, groupId, body)
   }
 }

@@ -2,10 +2,12 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { CommitLock } from '../../platform/redis/commit-lock.js'
 import { openGroup } from '../access/access.js'
 import type { Accepted } from '../groups.dto.js'
+import { commitRefused } from '../groups.events.js'
 import { GroupDeleted, UnknownGroup } from '../groups.problems.js'
 import { decodeBundle, type Bundle } from '../input/bundle.js'
 import { pendingRemovals } from '../removal/removal.repository.js'
@@ -26,6 +28,7 @@ export class CommitsService {
     @Inject(CONFIG) private readonly config: Config,
     private readonly lock: CommitLock,
     private readonly attempts: CommitAttempts,
+    private readonly events: Events,
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, body: SubmitCommit): Promise<Accepted> {
@@ -45,6 +48,7 @@ export class CommitsService {
     const outcome = await this.attempts.run({ ...access, caller, bundle, pending })
     if ('chain' in outcome) return outcome
     if (outcome.kind === 'retry' && left > 1) return this.attempt(caller, groupId, bundle, left - 1)
+    commitRefused(this.events, outcome.kind)
     throw await submissionProblem(this.pool, access.group, caller.deviceId, bundle.epoch, outcome)
   }
 }

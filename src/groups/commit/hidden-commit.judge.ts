@@ -31,7 +31,10 @@ interface Joining {
  */
 @Injectable()
 export class HiddenCommitJudge {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly senders: ExternalSenders) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly senders: ExternalSenders,
+  ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
     const { group, standing, bundle, pending, caller } = context
@@ -42,24 +45,37 @@ export class HiddenCommitJudge {
     const verdict = judgeRosterChange(standing.policy, {
       committer: { userId: caller.userId, admin: standing.admin },
       added: joining.users.map((userId) => ({ userId, banned: banned.has(userId) })),
-      removed: leaving, reinit: bundle.reinit,
+      removed: leaving,
+      reinit: bundle.reinit,
     })
     if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
     const shown = standing.policy.externalJoin === 'none' || bundle.reinit ? undefined : await this.shownEpoch(context)
     const gone = new Set(leaving.map(({ deviceId }) => deviceId))
-    const { followups, unsigned } = await followupsFor(shown, pending.filter(({ deviceId }) => !gone.has(deviceId)), (next, leafIndex) => this.senders.proposeRemove(next, leafIndex))
+    const { followups, unsigned } = await followupsFor(
+      shown,
+      pending.filter(({ deviceId }) => !gone.has(deviceId)),
+      (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
+    )
     await forgetLeaves(this.pool, group.gid, unsigned)
     return {
-      external: false, added: joining.added, removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: joining.welcomes,
-      groupInfo: shown ? (bundle.groupInfo?.bytes ?? null) : null, tree: shown ? treeBytes(shown) : null,
-      claimedRemoved: bundle.removed, reinit: bundle.reinit, followups, states: undefined,
+      external: false,
+      added: joining.added,
+      removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
+      welcomes: joining.welcomes,
+      groupInfo: shown ? (bundle.groupInfo?.bytes ?? null) : null,
+      tree: shown ? treeBytes(shown) : null,
+      claimedRemoved: bundle.removed,
+      reinit: bundle.reinit,
+      followups,
+      states: undefined,
     }
   }
 
   /** Each KeyPackageRef was handed out by this server, so it knows whose it is. */
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
     const refs = bundle.welcomes.flatMap(({ value }) => value.refs)
-    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite)) throw new InvalidCommit('welcome-cipher-suite', '12.4.3.1')
+    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite))
+      throw new InvalidCommit('welcome-cipher-suite', '12.4.3.1')
     if (refs.length === 0 && bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
     const routes = await routeRefs(this.pool, refs)
     const routeOf = (ref: Uint8Array) => {
@@ -72,14 +88,22 @@ export class HiddenCommitJudge {
     if (new Set(deviceIds).size !== deviceIds.length) throw new InvalidCommit('one-leaf-per-client', '12.2')
     const users = await this.activeUsers(deviceIds)
     const welcomes = bundle.welcomes.map(({ bytes, value }) => ({
-      bytes, expiresAt: new Date(Math.max(0, ...value.refs.map((ref) => routeOf(ref).expiresAt.getTime()))),
+      bytes,
+      expiresAt: new Date(Math.max(0, ...value.refs.map((ref) => routeOf(ref).expiresAt.getTime()))),
     }))
     return { added, users, welcomes }
   }
 
   private async activeUsers(deviceIds: readonly bigint[]): Promise<bigint[]> {
     const names = [...(await clientsOf(this.pool, deviceIds)).values()]
-    const devices = [...(await resolveClients(this.pool, names.map(({ client }) => client))).values()]
+    const devices = [
+      ...(
+        await resolveClients(
+          this.pool,
+          names.map(({ client }) => client),
+        )
+      ).values(),
+    ]
     if (devices.some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked', '5.3.1')
     return devices.map(({ userId }) => userId)
   }
@@ -88,7 +112,11 @@ export class HiddenCommitJudge {
     const claimed = [...new Set(bundle.removed)]
     if (claimed.length === 0) return []
     const devices = await resolveClients(this.pool, claimed)
-    const present = await presentAmong(this.pool, group.gid, [...devices.values()].map(({ deviceId }) => deviceId))
+    const present = await presentAmong(
+      this.pool,
+      group.gid,
+      [...devices.values()].map(({ deviceId }) => deviceId),
+    )
     const reasons = new Map(pending.map(({ deviceId, reason }) => [deviceId, reason]))
     return claimed.map((client) => {
       const device = devices.get(client)

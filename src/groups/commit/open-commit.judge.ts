@@ -51,7 +51,12 @@ export class OpenCommitJudge {
     return this.consequences(context, state, verdict, before)
   }
 
-  private async consequences(context: CommitContext, state: PublicGroupState, verdict: ValidCommit, before: Tracked | undefined): Promise<Judged> {
+  private async consequences(
+    context: CommitContext,
+    state: PublicGroupState,
+    verdict: ValidCommit,
+    before: Tracked | undefined,
+  ): Promise<Judged> {
     const { group, caller, bundle, pending } = context
     const directory = await directoryOf(this.pool, state, verdict)
     await checkNewLeaves(this.pool, state, verdict, directory)
@@ -59,7 +64,11 @@ export class OpenCommitJudge {
     if (!verdict.external) await this.refuseAgainstPolicy(context, verdict, removed, directory)
     await duePending(this.pool, context, state, removed, verdict.external)
     const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
-    const { followups, unsigned } = await followupsFor(verdict.next, pending.filter(({ deviceId }) => !gone.has(deviceId)), (next, leafIndex) => this.senders.proposeRemove(next, leafIndex))
+    const { followups, unsigned } = await followupsFor(
+      verdict.next,
+      pending.filter(({ deviceId }) => !gone.has(deviceId)),
+      (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
+    )
     await forgetLeaves(this.pool, group.gid, unsigned)
     const routes = routeWelcomes(bundle.welcomes, verdict, directory, new Date(Date.now() + this.config.KEY_PACKAGE_MAX_LIFETIME))
     return {
@@ -76,7 +85,12 @@ export class OpenCommitJudge {
     }
   }
 
-  private async refuseAgainstPolicy(context: CommitContext, verdict: ValidCommit, removed: readonly RemovedDevice[], directory: Directory): Promise<void> {
+  private async refuseAgainstPolicy(
+    context: CommitContext,
+    verdict: ValidCommit,
+    removed: readonly RemovedDevice[],
+    directory: Directory,
+  ): Promise<void> {
     const added = verdict.added.map((member) => deviceOf(directory, member).userId)
     const banned = await bannedAmong(this.pool, context.group.gid, added)
     const userOf = new Map([...directory.values()].map(({ deviceId, userId }) => [deviceId, userId]))
@@ -93,7 +107,8 @@ export class OpenCommitJudge {
 
 function signerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
   if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
-  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) throw new InvalidCommit('external-commit-path', '12.4.3.2')
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path)
+    throw new InvalidCommit('external-commit-path', '12.4.3.2')
   return memberAt(-1, content.path.leafNode)
 }
 
@@ -103,14 +118,19 @@ function removedDevices(context: CommitContext, state: PublicGroupState, verdict
   return verdict.removed.map((member) => {
     const { deviceId, userId } = deviceOf(directory, member)
     const sent = verdict.proposals.find(({ proposal, sender }) =>
-      proposal.kind === 'remove' ? proposal.removed === member.leafIndex
-        : proposal.kind === 'self-remove' && sender.kind === 'member' && sender.leafIndex === member.leafIndex)
+      proposal.kind === 'remove'
+        ? proposal.removed === member.leafIndex
+        : proposal.kind === 'self-remove' && sender.kind === 'member' && sender.leafIndex === member.leafIndex,
+    )
     if (verdict.external && sent?.proposal.kind === 'remove') {
       if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove', '12.4.3.2')
       return { deviceId, reason: 'resync' }
     }
     const [proposer] = sent?.sender.kind === 'member' ? identityAt(state, sent.sender.leafIndex) : []
     const proposerUserId = proposer === undefined ? undefined : directory.get(proposer)?.userId
-    return { deviceId, reason: removalReason(userId, { committerUserId: context.caller.userId, proposerUserId, pending: reasons.get(deviceId) }) }
+    return {
+      deviceId,
+      reason: removalReason(userId, { committerUserId: context.caller.userId, proposerUserId, pending: reasons.get(deviceId) }),
+    }
   })
 }

@@ -21,15 +21,26 @@ export async function duePending(
 ): Promise<void> {
   if (external || group.mode !== 'public') return
   const going = new Set(removed.map(({ deviceId }) => deviceId))
-  const left = pending.filter(({ deviceId, proposedEpoch }) => proposedEpoch === group.epoch && deviceId !== caller.deviceId && !going.has(deviceId))
+  const left = pending.filter(
+    ({ deviceId, proposedEpoch }) => proposedEpoch === group.epoch && deviceId !== caller.deviceId && !going.has(deviceId),
+  )
   const leaves = new Set(left.flatMap(({ leafIndex }) => leafIndex ?? []))
   if (leaves.size === 0) return
   const waiting = await readMissedHandshakes(sql, group.gid, caller.deviceId, group.epoch)
   const due = waiting.filter((row) => {
     const { content, sender } = publicMessageOf(row)
-    return sender.kind === 'external' && content.kind === 'proposal' && content.proposal.kind === 'remove' && leaves.has(content.proposal.removed)
+    return (
+      sender.kind === 'external' &&
+      content.kind === 'proposal' &&
+      content.proposal.kind === 'remove' &&
+      leaves.has(content.proposal.removed)
+    )
   })
   // Leaf numbers are of the epoch of the proposal: whoever has moved meanwhile is not asked for.
   const known = due.filter((row) => [...state.pending.values()].some(({ bytes }) => Buffer.compare(bytes, row.bytes) === 0))
-  if (known.length > 0) throw new ProposalsPending(group.epoch, known.map((row) => toEntry(group, row)))
+  if (known.length > 0)
+    throw new ProposalsPending(
+      group.epoch,
+      known.map((row) => toEntry(group, row)),
+    )
 }

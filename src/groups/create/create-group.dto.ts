@@ -5,24 +5,31 @@ import { Mode } from '../groups.dto.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
 import { RoomReference } from '../rooms/room-reference.js'
 
-export const CreateGroup = z.strictObject({
-  mode: Mode.default('public'),
-  group_info: MlsBytes().meta({ description: 'MLSMessage with the GroupInfo of epoch 0, signed by the creator' }),
-  ratchet_tree: MlsBytes().optional().meta({ description: 'Needed, unless (private mode only) the GroupInfo carries it' }),
-  room: RoomReference.optional(),
-  successor_of: GroupId.optional().meta({ description: 'The frozen group whose place this one takes' }),
-  policy: InitialPolicy.optional(),
-}).meta({ id: 'CreateGroup' })
+export const CreateGroup = z
+  .strictObject({
+    mode: Mode.default('public'),
+    group_info: MlsBytes().meta({ description: 'MLSMessage with the GroupInfo of epoch 0, signed by the creator' }),
+    ratchet_tree: MlsBytes().optional().meta({ description: 'Needed, unless (private mode only) the GroupInfo carries it' }),
+    room: RoomReference.optional(),
+    successor_of: GroupId.optional().meta({ description: 'The frozen group whose place this one takes' }),
+    policy: InitialPolicy.optional(),
+  })
+  .meta({ id: 'CreateGroup' })
 export type CreateGroup = z.infer<typeof CreateGroup>
 
-export const GroupCreated = z.object({
-  group_id: GroupId,
-  room: z.string(),
-  incarnation: z.int(),
-  epoch: Epoch,
-  seq: Seq.meta({ description: 'Position before the first entry: 0' }),
-  chain: Hash,
-  mode: Mode,
-  external_senders: z.array(ExternalSenderKey).optional().meta({ description: 'Keys of this server that the group lists, so that it can propose Removes' }),
-}).meta({ id: 'GroupCreated' })
+export const GroupCreated = z
+  .object({
+    group_id: GroupId,
+    room: z.string(),
+    incarnation: z.int(),
+    epoch: Epoch,
+    seq: Seq.meta({ description: 'Position before the first entry: 0' }),
+    chain: Hash,
+    mode: Mode,
+    external_senders: z
+      .array(ExternalSenderKey)
+      .optional()
+      .meta({ description: 'Keys of this server that the group lists, so that it can propose Removes' }),
+  })
+  .meta({ id: 'GroupCreated' })
 export type GroupCreated = z.infer<typeof GroupCreated>

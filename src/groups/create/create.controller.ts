@@ -10,7 +10,8 @@ import { CreateService } from './create.service.js'
 export class CreateController {
   constructor(private readonly creations: CreateService) {}
 
-  @Post() @Returns(GroupCreated)
+  @Post()
+  @Returns(GroupCreated)
   create(@CurrentDevice() caller: Caller, @Body({ schema: CreateGroup }) body: CreateGroup) {
     return this.creations.create(caller, body)
   }

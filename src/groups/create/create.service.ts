@@ -28,8 +28,15 @@ export class CreateService {
     const founded = await this.founding.examine(caller, body)
     const { context } = founded
     const creation = await createGroup(this.pool, {
-      ...founded.group, groupId: context.groupId, mode: body.mode, cipherSuite: context.cipherSuite, epoch: context.epoch,
-      deviceId: caller.deviceId, userId: caller.userId, roomId, successorOf: body.successor_of ?? null,
+      ...founded.group,
+      groupId: context.groupId,
+      mode: body.mode,
+      cipherSuite: context.cipherSuite,
+      epoch: context.epoch,
+      deviceId: caller.deviceId,
+      userId: caller.userId,
+      roomId,
+      successorOf: body.successor_of ?? null,
     })
     if (!('gid' in creation)) throw refusal(creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
@@ -41,7 +48,13 @@ export class CreateService {
   private async answer({ context }: Founded, body: CreateGroup, { roomId, incarnation, chain }: CreatedGroup): Promise<GroupCreated> {
     const listed = await this.senders.listedIn(context)
     return {
-      group_id: context.groupId, room: roomId, incarnation, epoch: context.epoch, seq: 0n, chain, mode: body.mode,
+      group_id: context.groupId,
+      room: roomId,
+      incarnation,
+      epoch: context.epoch,
+      seq: 0n,
+      chain,
+      mode: body.mode,
       ...(listed ? { external_senders: describeKeys(this.senders.identity, listed) } : {}),
     }
   }

@@ -24,7 +24,10 @@ import type { CreateGroup } from './create-group.dto.js'
 
 export interface Founded {
   context: GroupContext
-  group: Pick<NewGroup, 'groupInfo' | 'tree' | 'snapshot' | 'externalJoin' | 'joinCodeHash' | 'addMembers' | 'removeMembers' | 'reportsToReset'>
+  group: Pick<
+    NewGroup,
+    'groupInfo' | 'tree' | 'snapshot' | 'externalJoin' | 'joinCodeHash' | 'addMembers' | 'removeMembers' | 'reportsToReset'
+  >
 }
 
 /** What a new group has to be (RFC 9420 §11): epoch 0, and one member, which is the device that creates it. */
@@ -47,16 +50,22 @@ export class Founding {
     return {
       context: state.groupContext,
       group: {
-        groupInfo: groupInfo.bytes, tree: !open && joinable ? treeBytes(state) : null, snapshot: open ? serialize(state) : null,
-        externalJoin: policy.externalJoin, joinCodeHash: policy.joinCodeHash,
-        addMembers: policy.addMembers, removeMembers: policy.removeMembers, reportsToReset: policy.reportsToReset,
+        groupInfo: groupInfo.bytes,
+        tree: !open && joinable ? treeBytes(state) : null,
+        snapshot: open ? serialize(state) : null,
+        externalJoin: policy.externalJoin,
+        joinCodeHash: policy.joinCodeHash,
+        addMembers: policy.addMembers,
+        removeMembers: policy.removeMembers,
+        reportsToReset: policy.reportsToReset,
       },
     }
   }
 
   /** The room that it belongs to: the one of the group before it, the one that was asked for, or one of its own. */
   room(body: CreateGroup): string {
-    if (body.room !== undefined && body.successor_of !== undefined) throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
+    if (body.room !== undefined && body.successor_of !== undefined)
+      throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
     const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
     if (uri === undefined) throw new InvalidRequest('A room of another domain is made there.')
     return uri
@@ -83,8 +92,10 @@ export class Founding {
     if (!body.successor_of) return initialPolicy(body.policy ?? InitialPolicy.parse({}))
     const { group, standing } = await openAsMember(this.pool, body.successor_of, caller)
     const announced = await this.reinitialized.announcedBy(group)
-    if (announced && !(sameBytes(announced.groupId, context.groupId) && announced.cipherSuite === context.cipherSuite)) throw new InvalidCommit('reinit-mismatch', '11.2')
-    if (body.policy && !standing.admin) throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
+    if (announced && !(sameBytes(announced.groupId, context.groupId) && announced.cipherSuite === context.cipherSuite))
+      throw new InvalidCommit('reinit-mismatch', '11.2')
+    if (body.policy && !standing.admin)
+      throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
     return body.policy ? initialPolicy(body.policy) : standing.policy
   }
 }

@@ -14,7 +14,11 @@ const DELETE_TIMEOUT = '5min'
 
 @Injectable()
 export class DeleteService {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly hints: Hints, private readonly events: Events) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
 
   /** @returns how many entries went. What stays is the tombstone, and `group.deleted` in the members' inboxes. */
   async delete(caller: Caller, groupId: Uint8Array): Promise<{ deleted_entries: bigint }> {

@@ -11,7 +11,8 @@ export class ExternalSendersController {
   constructor(private readonly senders: ExternalSenders) {}
 
   /** This server's keys, for the external_senders extension of new groups: a group that lists one lets the server propose Removes. */
-  @Get() @Returns(ExternalSenderKeys)
+  @Get()
+  @Returns(ExternalSenderKeys)
   async list() {
     return { external_senders: describeKeys(this.senders.identity, await this.senders.keys()) }
   }

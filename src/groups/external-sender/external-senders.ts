@@ -69,7 +69,10 @@ export class ExternalSenders {
     const senderIndex = await this.indexIn(context)
     const own = (await this.keys()).get(SCHEME_OF_SUITE.get(context.cipherSuite) ?? 0)
     if (senderIndex === undefined || !own) return undefined
-    return encodeExternalRemoveProposal({ groupId: context.groupId, epoch: context.epoch, senderIndex, removedLeaf: leafIndex }, own.privateKey)
+    return encodeExternalRemoveProposal(
+      { groupId: context.groupId, epoch: context.epoch, senderIndex, removedLeaf: leafIndex },
+      own.privateKey,
+    )
   }
 
   private async load(): Promise<ReadonlyMap<number, SenderKey>> {
@@ -77,10 +80,15 @@ export class ExternalSenders {
     const found = new Set((await readSenderKeys(this.pool)).map(({ scheme }) => scheme))
     for (const scheme of schemes) if (!found.has(scheme)) await this.make(scheme)
     const stored = await readSenderKeys(this.pool)
-    return new Map(stored.map((key) => [key.scheme, {
-      publicKey: key.publicKey,
-      privateKey: createPrivateKey({ key: Buffer.from(this.secrets.open(PURPOSE, key.sealedPrivate)), format: 'der', type: 'pkcs8' }),
-    }]))
+    return new Map(
+      stored.map((key) => [
+        key.scheme,
+        {
+          publicKey: key.publicKey,
+          privateKey: createPrivateKey({ key: Buffer.from(this.secrets.open(PURPOSE, key.sealedPrivate)), format: 'der', type: 'pkcs8' }),
+        },
+      ]),
+    )
   }
 
   private async make(scheme: number): Promise<void> {

@@ -12,14 +12,26 @@ import { InfoService } from './info.service.js'
 export class InfoController {
   constructor(private readonly info: InfoService) {}
 
-  @Get('group-info') @Returns(GroupInfoAt)
-  groupInfo(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Query({ schema: AtEpoch }) query: AtEpoch, @Headers('join-code') code?: string) {
+  @Get('group-info')
+  @Returns(GroupInfoAt)
+  groupInfo(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: AtEpoch }) query: AtEpoch,
+    @Headers('join-code') code?: string,
+  ) {
     return this.info.groupInfo(caller, groupId, query.epoch, code)
   }
 
   /** Public mode: rebuilt from the log, also for an epoch that has passed. */
-  @Get('tree') @Returns(TreeAt)
-  tree(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Query({ schema: AtEpoch }) query: AtEpoch, @Headers('join-code') code?: string) {
+  @Get('tree')
+  @Returns(TreeAt)
+  tree(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: AtEpoch }) query: AtEpoch,
+    @Headers('join-code') code?: string,
+  ) {
     return this.info.tree(caller, groupId, query.epoch, code)
   }
 }

@@ -6,12 +6,16 @@ export const AtEpoch = z.strictObject({
 })
 export type AtEpoch = z.infer<typeof AtEpoch>
 
-export const GroupInfoAt = z.object({
-  epoch: Epoch,
-  group_info: MlsBytes().meta({ description: 'MLSMessage' }),
-}).meta({ id: 'GroupInfoAt' })
+export const GroupInfoAt = z
+  .object({
+    epoch: Epoch,
+    group_info: MlsBytes().meta({ description: 'MLSMessage' }),
+  })
+  .meta({ id: 'GroupInfoAt' })
 
-export const TreeAt = z.object({
-  epoch: Epoch,
-  ratchet_tree: MlsBytes().meta({ description: 'optional<Node> ratchet_tree<V> of RFC 9420 §12.4.3.3' }),
-}).meta({ id: 'TreeAt' })
+export const TreeAt = z
+  .object({
+    epoch: Epoch,
+    ratchet_tree: MlsBytes().meta({ description: 'optional<Node> ratchet_tree<V> of RFC 9420 §12.4.3.3' }),
+  })
+  .meta({ id: 'TreeAt' })

@@ -14,7 +14,10 @@ import { waitingEpochs } from './info.repository.js'
 /** What joiners need besides a Welcome: the GroupInfo for an external join, and the tree of their first epoch. */
 @Injectable()
 export class InfoService {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly states: PublicStates) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly states: PublicStates,
+  ) {}
 
   async groupInfo(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
     const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
@@ -35,7 +38,12 @@ export class InfoService {
   }
 
   /** Members read from the epoch they joined at, the invited the epoch of their Welcome, who may join from outside the current one. */
-  private async readable(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined): Promise<Access & { epoch: bigint }> {
+  private async readable(
+    caller: Caller,
+    groupId: Uint8Array,
+    wanted: bigint | undefined,
+    joinCode: string | undefined,
+  ): Promise<Access & { epoch: bigint }> {
     const access = await openGroup(this.pool, groupId, caller)
     const { group, standing } = access
     const epoch = wanted ?? group.epoch

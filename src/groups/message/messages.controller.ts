@@ -14,8 +14,15 @@ export class MessagesController {
   constructor(private readonly messages: MessagesService) {}
 
   /** JSON, CBOR, or the MLSMessage itself as message/mls. */
-  @Post() @HttpCode(200) @AcceptsMessage('message') @Returns(Accepted)
-  submit(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Body({ schema: SubmitMessage }) body: SubmitMessage) {
+  @Post()
+  @HttpCode(200)
+  @AcceptsMessage('message')
+  @Returns(Accepted)
+  submit(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Body({ schema: SubmitMessage }) body: SubmitMessage,
+  ) {
     return this.messages.submit(caller, groupId, body.message)
   }
 }

@@ -64,7 +64,11 @@ export class MessagesService {
         return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)
       }
       case 'stale':
-        return new StaleEpoch(outcome.currentEpoch, outcome.incarnation, await missedEntries(this.pool, { gid, groupId, ...outcome }, caller.deviceId, epoch))
+        return new StaleEpoch(
+          outcome.currentEpoch,
+          outcome.incarnation,
+          await missedEntries(this.pool, { gid, groupId, ...outcome }, caller.deviceId, epoch),
+        )
       case 'ahead':
         return new EpochAhead(outcome.currentEpoch)
       case 'deleted':

@@ -7,38 +7,50 @@ const ExternalJoin = z.enum(EXTERNAL_JOIN).meta({
 })
 const JoinCode = z.string().min(8).max(128).meta({ description: 'Needed with external_join code; only its hash is kept' })
 const Who = z.enum(WHO)
-const ReportsToReset = z.int().min(1).max(1000).meta({ description: 'Reports of one Commit by that many users allow a reset without an admin' })
+const ReportsToReset = z
+  .int()
+  .min(1)
+  .max(1000)
+  .meta({ description: 'Reports of one Commit by that many users allow a reset without an admin' })
 
 /** The policy a group starts with; what is left out gets its default. */
-export const InitialPolicy = z.strictObject({
-  external_join: ExternalJoin.default('same-user'),
-  join_code: JoinCode.optional(),
-  add_members: Who.default('members'),
-  remove_members: Who.default('members'),
-  reports_to_reset: ReportsToReset.default(3),
-}).refine((policy) => (policy.external_join === 'code') === (policy.join_code !== undefined), {
-  path: ['join_code'], message: 'A join_code goes with external_join code, and only with it',
-}).meta({ id: 'InitialPolicy' })
+export const InitialPolicy = z
+  .strictObject({
+    external_join: ExternalJoin.default('same-user'),
+    join_code: JoinCode.optional(),
+    add_members: Who.default('members'),
+    remove_members: Who.default('members'),
+    reports_to_reset: ReportsToReset.default(3),
+  })
+  .refine((policy) => (policy.external_join === 'code') === (policy.join_code !== undefined), {
+    path: ['join_code'],
+    message: 'A join_code goes with external_join code, and only with it',
+  })
+  .meta({ id: 'InitialPolicy' })
 export type InitialPolicy = z.infer<typeof InitialPolicy>
 
 /** What is left out stays as it is. */
-export const ChangePolicy = z.strictObject({
-  external_join: ExternalJoin.optional(),
-  join_code: JoinCode.optional(),
-  add_members: Who.optional(),
-  remove_members: Who.optional(),
-  reports_to_reset: ReportsToReset.optional(),
-  version: z.int().positive().optional().meta({ description: 'Refuse the change if the policy is of another version by now' }),
-}).meta({ id: 'ChangePolicy' })
+export const ChangePolicy = z
+  .strictObject({
+    external_join: ExternalJoin.optional(),
+    join_code: JoinCode.optional(),
+    add_members: Who.optional(),
+    remove_members: Who.optional(),
+    reports_to_reset: ReportsToReset.optional(),
+    version: z.int().positive().optional().meta({ description: 'Refuse the change if the policy is of another version by now' }),
+  })
+  .meta({ id: 'ChangePolicy' })
 export type ChangePolicy = z.infer<typeof ChangePolicy>
 
-export const Policy = z.object({
-  external_join: ExternalJoin,
-  add_members: Who,
-  remove_members: Who,
-  reports_to_reset: z.int(),
-  version: RowId,
-  admins: z.array(z.string()).meta({ description: 'User URIs' }),
-  banned: z.array(z.string()).optional().meta({ description: 'User URIs; shown to admins only' }),
-}).meta({ id: 'Policy' })
+export const Policy = z
+  .object({
+    external_join: ExternalJoin,
+    add_members: Who,
+    remove_members: Who,
+    reports_to_reset: z.int(),
+    version: RowId,
+    admins: z.array(z.string()).meta({ description: 'User URIs' }),
+    banned: z.array(z.string()).optional().meta({ description: 'User URIs; shown to admins only' }),
+  })
+  .meta({ id: 'Policy' })
 export type Policy = z.infer<typeof Policy>

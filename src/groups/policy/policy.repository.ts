@@ -33,7 +33,10 @@ export async function findUser(sql: Sql, userUri: string): Promise<bigint | unde
 const CHANGED = 'WITH changed AS (UPDATE group_policy SET version = version + 1 WHERE gid = $1 RETURNING gid)'
 
 export async function addAdmin(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
-  await sql.query({ text: `${CHANGED} INSERT INTO group_admin (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`, values: [gid, userId] })
+  await sql.query({
+    text: `${CHANGED} INSERT INTO group_admin (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`,
+    values: [gid, userId],
+  })
 }
 
 /** False if it would leave the group without an admin. Call it in a transaction that holds the policy row. */
@@ -48,7 +51,10 @@ export async function removeAdmin(sql: Sql, gid: bigint, userId: bigint): Promis
 }
 
 export async function addBan(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
-  await sql.query({ text: `${CHANGED} INSERT INTO group_ban (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`, values: [gid, userId] })
+  await sql.query({
+    text: `${CHANGED} INSERT INTO group_ban (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`,
+    values: [gid, userId],
+  })
 }
 
 export async function removeBan(sql: Sql, gid: bigint, userId: bigint): Promise<void> {

@@ -13,7 +13,10 @@ import { userOf } from './uris.js'
 
 @Injectable()
 export class PolicyService {
-  constructor(@Inject(POOL) private readonly pool: Pool, @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+  ) {}
 
   async read(caller: Caller, groupId: Uint8Array): Promise<Policy> {
     const { group, standing } = await openAsMember(this.pool, groupId, caller)
@@ -23,7 +26,8 @@ export class PolicyService {
 
   async change(caller: Caller, groupId: Uint8Array, change: ChangePolicy): Promise<Policy> {
     const { group, standing } = await openAsAdmin(this.pool, groupId, caller)
-    if (change.version !== undefined && BigInt(change.version) !== standing.policy.version) throw new Conflict('The policy has changed meanwhile.')
+    if (change.version !== undefined && BigInt(change.version) !== standing.policy.version)
+      throw new Conflict('The policy has changed meanwhile.')
     const next = changed(standing.policy, change)
     if (!(await replacePolicy(this.pool, group.gid, next))) throw new Conflict('The policy has changed meanwhile.')
     return this.read(caller, groupId)

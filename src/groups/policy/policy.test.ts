@@ -1,8 +1,22 @@
 import { describe, expect, it } from '@jest/globals'
-import { judgeExternalJoin, judgeReset, judgeRosterChange, removalReason, type GroupPolicy, type Joiner, type RosterChange } from './policy.js'
+import {
+  judgeExternalJoin,
+  judgeReset,
+  judgeRosterChange,
+  removalReason,
+  type GroupPolicy,
+  type Joiner,
+  type RosterChange,
+} from './policy.js'
 
 const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
-  externalJoin: 'same-user', joinCodeHash: null, addMembers: 'members', removeMembers: 'members', reportsToReset: 3, version: 1n, ...change,
+  externalJoin: 'same-user',
+  joinCodeHash: null,
+  addMembers: 'members',
+  removeMembers: 'members',
+  reportsToReset: 3,
+  version: 1n,
+  ...change,
 })
 
 describe('who may join by an external Commit', () => {
@@ -44,7 +58,7 @@ describe('what a member may commit', () => {
     ['an add where members may', {}, addsOther, 'allowed'],
     ['an add where admins may', admins, addsOther, 'refused'],
     ['an add by an admin', admins, { ...admin, ...addsOther }, 'allowed'],
-    ['one\'s own second device where admins add', admins, { added: [{ userId: 1n, banned: false }] }, 'allowed'],
+    ["one's own second device where admins add", admins, { added: [{ userId: 1n, banned: false }] }, 'allowed'],
     ['a banned user, even by an admin', {}, { ...admin, added: [{ userId: 2n, banned: true }] }, 'refused'],
     ['a removal where members may', {}, throwsOut, 'allowed'],
     ['a removal where admins may', admins, throwsOut, 'refused'],
@@ -72,7 +86,11 @@ describe('why a device is out', () => {
 })
 
 describe('who may reset', () => {
-  it.each([[true, 0, 'allowed'], [false, 2, 'refused'], [false, 3, 'allowed']] as const)('admin %s, %i reports: %s', (admin, reports, verdict) => {
+  it.each([
+    [true, 0, 'allowed'],
+    [false, 2, 'refused'],
+    [false, 3, 'allowed'],
+  ] as const)('admin %s, %i reports: %s', (admin, reports, verdict) => {
     expect(judgeReset(policy(), admin, reports).kind).toBe(verdict)
   })
 })

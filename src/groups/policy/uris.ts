@@ -1,12 +1,16 @@
 import { z } from 'zod'
 import { parseClientUri, parseUserUri, USER_NAME, userUri } from '../../protocol/identifiers.js'
 
-export const ClientUri = z.string().max(400)
+export const ClientUri = z
+  .string()
+  .max(400)
   .refine((text) => parseClientUri(text) !== undefined, 'Expected mimi://<domain>/d/<user>/<device>')
   .meta({ description: 'Client URI' })
 
 /** A user in a path: the local name, or the (percent-encoded) URI. */
-export const UserReference = z.string().max(400)
+export const UserReference = z
+  .string()
+  .max(400)
   .refine((text) => USER_NAME.test(text) || parseUserUri(text) !== undefined, 'Expected a user name, or mimi://<domain>/u/<user>')
   .meta({ description: 'User: a local name, or mimi://<domain>/u/<name>' })
 

@@ -22,7 +22,10 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 
 @Injectable()
 export class ProposalJudge {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly states: PublicStates) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly states: PublicStates,
+  ) {}
 
   /** Who may propose what, as far as the framing shows. @returns whether SQL has to find a member */
   authorize({ group, standing }: Access, message: ProposalMessage): { mustBeMember: boolean } {

@@ -14,8 +14,15 @@ export class ProposalsController {
   constructor(private readonly proposals: ProposalsService) {}
 
   /** JSON, CBOR, or the MLSMessage itself as message/mls. */
-  @Post() @HttpCode(200) @AcceptsMessage('proposal') @Returns(Accepted)
-  submit(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Body({ schema: SubmitProposal }) body: SubmitProposal) {
+  @Post()
+  @HttpCode(200)
+  @AcceptsMessage('proposal')
+  @Returns(Accepted)
+  submit(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Body({ schema: SubmitProposal }) body: SubmitProposal,
+  ) {
     return this.proposals.submit(caller, groupId, body.proposal)
   }
 }

@@ -40,7 +40,14 @@ export class ProposalsService {
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)
     await this.judge.judge(access, caller, message)
     const outcome = await submitProposal(this.pool, {
-      gid: group.gid, incarnation: group.incarnation, deviceId: caller.deviceId, mustBeMember, epoch, hash, bytes, pending: null,
+      gid: group.gid,
+      incarnation: group.incarnation,
+      deviceId: caller.deviceId,
+      mustBeMember,
+      epoch,
+      hash,
+      bytes,
+      pending: null,
     })
     if (!('chain' in outcome)) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, outcome)
     this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: outcome.seq }])

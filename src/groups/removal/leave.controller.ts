@@ -9,17 +9,26 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { openAsMember, refuseFrozen } from '../access/access.js'
 import { Removals } from './removals.service.js'
 
-export const LeaveAccepted = z.object({
-  proposed: z.boolean().meta({ description: 'A Remove stands in the log; otherwise the members see in the group that this device wants to leave' }),
-}).meta({ id: 'LeaveAccepted' })
+export const LeaveAccepted = z
+  .object({
+    proposed: z
+      .boolean()
+      .meta({ description: 'A Remove stands in the log; otherwise the members see in the group that this device wants to leave' }),
+  })
+  .meta({ id: 'LeaveAccepted' })
 
 @ApiTags('groups')
 @Controller('v1/groups/:groupId/leave')
 export class LeaveController {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly removals: Removals) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly removals: Removals,
+  ) {}
 
   /** Nobody can commit their own Remove (RFC 9420 §12.2): the server proposes it, another member commits it. */
-  @Post() @HttpCode(202) @Returns(LeaveAccepted)
+  @Post()
+  @HttpCode(202)
+  @Returns(LeaveAccepted)
   async leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const { group } = await openAsMember(this.pool, groupId, caller)
     refuseFrozen(group)

@@ -9,7 +9,10 @@ import { findStoredEpoch } from '../state/stored-epoch.js'
 /** The roster of a group as far as the server sees it: always in public mode, with external joins in private mode. */
 @Injectable()
 export class RemovalStates {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly states: PublicStates) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly states: PublicStates,
+  ) {}
 
   async of(group: GroupRow): Promise<PublicGroupState | undefined> {
     return group.mode === 'public' ? (await this.states.at(group)).state : findStoredEpoch(this.pool, group)

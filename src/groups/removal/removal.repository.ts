@@ -58,7 +58,10 @@ export async function openGroupsOf(sql: Sql, deviceId: bigint): Promise<bigint[]
  * Revoked devices that are still members of a group which does not know it, and removals whose proposal is of an epoch
  * gone by: whatever a lost hint, a crash or a race left behind.
  */
-export async function unproposedRemovals(sql: Sql, limit: number): Promise<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }[]> {
+export async function unproposedRemovals(
+  sql: Sql,
+  limit: number,
+): Promise<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }[]> {
   const { rows } = await sql.query<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }>({
     text: `
       SELECT m.gid, m.device_id AS "deviceId", 'revoke' AS reason

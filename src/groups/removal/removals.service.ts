@@ -52,11 +52,18 @@ export class Removals {
     if (again && known.proposedEpoch === group.epoch) return 'standing'
     const state = await this.states.of(group)
     const leafIndex = state && (await this.leafOf(state, deviceId))
-    const bytes = state === undefined || leafIndex === undefined ? undefined : await this.senders.proposeRemove(state.groupContext, leafIndex)
+    const bytes =
+      state === undefined || leafIndex === undefined ? undefined : await this.senders.proposeRemove(state.groupContext, leafIndex)
     if (!bytes || leafIndex === undefined) return 'unsigned'
     return submitProposal(this.pool, {
-      gid: group.gid, incarnation: group.incarnation, deviceId: null, mustBeMember: false, epoch: group.epoch,
-      hash: sha256(bytes), bytes, pending: { deviceId, leafIndex, reason },
+      gid: group.gid,
+      incarnation: group.incarnation,
+      deviceId: null,
+      mustBeMember: false,
+      epoch: group.epoch,
+      hash: sha256(bytes),
+      bytes,
+      pending: { deviceId, leafIndex, reason },
     })
   }
 

@@ -54,7 +54,8 @@ export class Revocations implements OnModuleInit, OnModuleDestroy {
   }
 
   private ask(deviceId: bigint): void {
-    this.jobs.enqueue(REVOKED_JOB, { device: deviceId.toString() }, { dedupeId: `revoked:${deviceId}` })
+    this.jobs
+      .enqueue(REVOKED_JOB, { device: deviceId.toString() }, { dedupeId: `revoked:${deviceId}` })
       .catch((error: unknown) => this.log.warn({ err: error }, 'the removals of a revoked device wait for the sweep'))
   }
 }

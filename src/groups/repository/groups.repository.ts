@@ -1,100 +1,89 @@
-import type { Sql } from "../../platform/postgres/sql.js";
+import type { Sql } from '../../platform/postgres/sql.js'
 
-export type GroupMode = "public" | "private";
+export type GroupMode = 'public' | 'private'
 
 /** The row of one group: what ordering needs, nothing of its members. */
 export interface GroupRow {
-  gid: bigint;
-  groupId: Buffer;
-  incarnation: number;
-  mode: GroupMode;
-  cipherSuite: number;
-  epoch: bigint;
-  headSeq: bigint;
-  headChain: Buffer;
-  postFloor: bigint;
-  floorSeq: bigint;
-  roomId: string;
-  frozen: "reinit" | "reset" | null;
-  successorGroupId: Buffer | null;
-  deleted: boolean;
+  gid: bigint
+  groupId: Buffer
+  incarnation: number
+  mode: GroupMode
+  cipherSuite: number
+  epoch: bigint
+  headSeq: bigint
+  headChain: Buffer
+  postFloor: bigint
+  floorSeq: bigint
+  roomId: string
+  frozen: 'reinit' | 'reset' | null
+  successorGroupId: Buffer | null
+  deleted: boolean
 }
 
 const GROUP_COLUMNS = `gid, group_id AS "groupId", incarnation, mode, cipher_suite AS "cipherSuite", epoch, head_seq AS "headSeq",
   head_chain AS "headChain", post_floor AS "postFloor", floor_seq AS "floorSeq", room_id AS "roomId", frozen,
-  successor_group_id AS "successorGroupId", deleted_at IS NOT NULL AS deleted`;
+  successor_group_id AS "successorGroupId", deleted_at IS NOT NULL AS deleted`
 
-export async function findGroup(
-  sql: Sql,
-  groupId: Uint8Array,
-): Promise<GroupRow | undefined> {
+export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
-    name: "find_group",
+    name: 'find_group',
     text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE group_id = $1`,
     values: [groupId],
-  });
-  return rows[0];
+  })
+  return rows[0]
 }
 
-export async function findGroupByGid(
-  sql: Sql,
-  gid: bigint,
-): Promise<GroupRow | undefined> {
+export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
-    name: "find_group_by_gid",
+    name: 'find_group_by_gid',
     text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE gid = $1`,
     values: [gid],
-  });
-  return rows[0];
+  })
+  return rows[0]
 }
 
 export interface NewGroup {
-  groupId: Uint8Array;
-  mode: GroupMode;
-  cipherSuite: number;
-  epoch: bigint;
-  deviceId: bigint;
-  userId: bigint;
-  roomId: string;
-  groupInfo: Uint8Array;
+  groupId: Uint8Array
+  mode: GroupMode
+  cipherSuite: number
+  epoch: bigint
+  deviceId: bigint
+  userId: bigint
+  roomId: string
+  groupInfo: Uint8Array
   /** Private mode with external joins only. */
-  tree: Uint8Array | null;
+  tree: Uint8Array | null
   /** Public mode: the serialized state at `epoch`. */
-  snapshot: Uint8Array | null;
+  snapshot: Uint8Array | null
   /** Group id of the frozen group whose place this one takes. */
-  successorOf: Uint8Array | null;
-  externalJoin: "same-user" | "code" | "open" | "none";
-  joinCodeHash: Uint8Array | null;
-  addMembers: "members" | "admins";
-  removeMembers: "members" | "admins";
-  reportsToReset: number;
+  successorOf: Uint8Array | null
+  externalJoin: 'same-user' | 'code' | 'open' | 'none'
+  joinCodeHash: Uint8Array | null
+  addMembers: 'members' | 'admins'
+  removeMembers: 'members' | 'admins'
+  reportsToReset: number
 }
 
 export interface CreatedGroup {
-  kind: "accepted" | "duplicate";
-  gid: bigint;
-  incarnation: number;
-  chain: Buffer;
-  roomId: string;
+  kind: 'accepted' | 'duplicate'
+  gid: bigint
+  incarnation: number
+  chain: Buffer
+  roomId: string
 }
 export type Creation =
-  | CreatedGroup
-  | { kind: "successor-taken"; successorGroupId: Buffer }
-  | { kind: "exists" | "room-taken" | "predecessor" };
+  CreatedGroup | { kind: 'successor-taken'; successorGroupId: Buffer } | { kind: 'exists' | 'room-taken' | 'predecessor' }
 
 interface CreationRow {
-  outcome: Creation["kind"];
-  gid: bigint;
-  incarnation: number;
-  chain: Buffer;
-  roomId: string;
+  outcome: Creation['kind']
+  gid: bigint
+  incarnation: number
+  chain: Buffer
+  roomId: string
 }
 
 /** See `create_group_v1`: the group, its creator's interval, policy, room and, once, the place of a frozen predecessor. */
-export async function createGroup(
-  sql: Sql,
-  group: NewGroup,
-): Promise<Creation> {
+export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> {
   const { rows } = await sql.query<CreationRow>({
     text: `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM create_group_v1(
       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
@@ -116,35 +105,26 @@ export async function createGroup(
       group.removeMembers,
       group.reportsToReset,
     ],
-  });
-  const row = rows[0];
-  if (!row) throw new Error("create_group_v1 returned no row");
-  const { outcome, gid, incarnation, chain, roomId } = row;
-  if (outcome === "accepted" || outcome === "duplicate")
-    return { kind: outcome, gid, incarnation, chain, roomId };
-  return outcome === "successor-taken"
-    ? { kind: outcome, successorGroupId: chain }
-    : { kind: outcome };
+  })
+  const row = rows[0]
+  if (!row) throw new Error('create_group_v1 returned no row')
+  const { outcome, gid, incarnation, chain, roomId } = row
+  if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, gid, incarnation, chain, roomId }
+  return outcome === 'successor-taken' ? { kind: outcome, successorGroupId: chain } : { kind: outcome }
 }
 
 /** No entry is taken any more; one successor may take the group's place (§4). */
-export async function freezeGroup(
-  sql: Sql,
-  gid: bigint,
-  reason: "reset",
-): Promise<"accepted" | "frozen" | "deleted" | "unknown"> {
+export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset'): Promise<'accepted' | 'frozen' | 'deleted' | 'unknown'> {
   const { rows } = await sql.query<{
-    outcome: "accepted" | "frozen" | "deleted" | "unknown";
+    outcome: 'accepted' | 'frozen' | 'deleted' | 'unknown'
   }>({
-    text: "SELECT freeze_group_v1($1, $2) AS outcome",
+    text: 'SELECT freeze_group_v1($1, $2) AS outcome',
     values: [gid, reason],
-  });
-  return rows[0]?.outcome ?? "unknown";
+  })
+  return rows[0]?.outcome ?? 'unknown'
 }
 
-export type Deletion =
-  | { kind: "accepted"; entries: bigint; devices: bigint[] }
-  | { kind: "unknown" | "deleted" };
+export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } | { kind: 'unknown' | 'deleted' }
 
 /**
  * Invariant 8: every ciphertext row goes at once. `entries` counts them; `devices` were members and have `group.deleted` in their inbox.
@@ -152,16 +132,14 @@ export type Deletion =
  */
 export async function deleteGroup(sql: Sql, gid: bigint): Promise<Deletion> {
   const { rows } = await sql.query<{
-    outcome: Deletion["kind"];
-    entries: bigint;
-    devices: bigint[];
+    outcome: Deletion['kind']
+    entries: bigint
+    devices: bigint[]
   }>({
-    text: "SELECT outcome, entries, devices FROM delete_group_v1($1)",
+    text: 'SELECT outcome, entries, devices FROM delete_group_v1($1)',
     values: [gid],
-  });
-  const row = rows[0];
-  if (!row) throw new Error("delete_group_v1 returned no row");
-  return row.outcome === "accepted"
-    ? { kind: "accepted", entries: row.entries, devices: row.devices }
-    : { kind: row.outcome };
+  })
+  const row = rows[0]
+  if (!row) throw new Error('delete_group_v1 returned no row')
+  return row.outcome === 'accepted' ? { kind: 'accepted', entries: row.entries, devices: row.devices } : { kind: row.outcome }
 }

@@ -1,59 +1,48 @@
-import type { Sql } from "../../platform/postgres/sql.js";
+import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A handshake as it stands in the log. */
 export interface HandshakeRow {
-  seq: bigint;
-  kind: "c" | "p";
-  epoch: bigint;
-  acceptedAt: Date;
-  hash: Buffer;
-  chain: Buffer;
-  bytes: Buffer;
+  seq: bigint
+  kind: 'c' | 'p'
+  epoch: bigint
+  acceptedAt: Date
+  hash: Buffer
+  chain: Buffer
+  bytes: Buffer
 }
 
 /** What an earlier submission of the same bytes came to; `epoch` is the group's after it. */
 export interface Acceptance {
-  seq: bigint;
-  epoch: bigint;
-  chain: Buffer;
+  seq: bigint
+  epoch: bigint
+  chain: Buffer
 }
 
-const HANDSHAKE_COLUMNS =
-  'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt", l.hash, l.chain, l.bytes';
+const HANDSHAKE_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt", l.hash, l.chain, l.bytes'
 
 /** The most that a problem document carries along. */
-const MISSED_ENTRIES = 64;
-const MISSED_BYTES = 1024 * 1024;
+const MISSED_ENTRIES = 64
+const MISSED_BYTES = 1024 * 1024
 
 /** Invariant 5: the original acceptance, for whoever is or was a member. */
-export async function findAcceptance(
-  sql: Sql,
-  gid: bigint,
-  deviceId: bigint,
-  hash: Uint8Array,
-): Promise<Acceptance | undefined> {
+export async function findAcceptance(sql: Sql, gid: bigint, deviceId: bigint, hash: Uint8Array): Promise<Acceptance | undefined> {
   const { rows } = await sql.query<Acceptance>({
-    name: "find_acceptance",
+    name: 'find_acceptance',
     text: `SELECT l.seq, l.epoch + CASE l.kind WHEN 'c' THEN 1 ELSE 0 END AS epoch, l.chain FROM log l
             WHERE l.gid = $1 AND l.hash = $3 AND EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1)
             ORDER BY l.seq LIMIT 1`,
     values: [gid, deviceId, hash],
-  });
-  return rows[0];
+  })
+  return rows[0]
 }
 
 /**
  * The handshakes that a device which is still in `epoch` has not processed, cut to its intervals. The first one is
  * found by the Commit that made the epoch: the log is indexed by seq, and Commits by epoch.
  */
-export async function readMissedHandshakes(
-  sql: Sql,
-  gid: bigint,
-  deviceId: bigint,
-  epoch: bigint,
-): Promise<HandshakeRow[]> {
+export async function readMissedHandshakes(sql: Sql, gid: bigint, deviceId: bigint, epoch: bigint): Promise<HandshakeRow[]> {
   const { rows } = await sql.query<HandshakeRow>({
-    name: "read_missed_handshakes",
+    name: 'read_missed_handshakes',
     text: `
       SELECT ${HANDSHAKE_COLUMNS} FROM log l JOIN (
         SELECT s.seq, sum(s.size) OVER (ORDER BY s.seq) - s.size AS before FROM (
@@ -67,53 +56,28 @@ export async function readMissedHandshakes(
       ) kept ON kept.seq = l.seq AND kept.before < ${MISSED_BYTES}
       WHERE l.gid = $1 ORDER BY l.seq`,
     values: [gid, deviceId, epoch],
-  });
-  return rows;
+  })
+  return rows
 }
 
 /** Commits and proposals after `afterSeq` and of epochs up to `untilEpoch` (proposals only, of that one), for replay. */
-export async function readHandshakes(
-  sql: Sql,
-  gid: bigint,
-  afterSeq: bigint,
-  untilEpoch: bigint,
-  limit: number,
-): Promise<HandshakeRow[]> {
+export async function readHandshakes(sql: Sql, gid: bigint, afterSeq: bigint, untilEpoch: bigint, limit: number): Promise<HandshakeRow[]> {
   const { rows } = await sql.query<HandshakeRow>({
-    name: "read_handshakes",
+    name: 'read_handshakes',
     text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
             WHERE l.gid = $1 AND l.seq > $2 AND (l.kind = 'p' AND l.epoch <= $3 OR l.kind = 'c' AND l.epoch < $3)
             ORDER BY l.seq LIMIT $4`,
     values: [gid, afterSeq, untilEpoch, limit],
-  });
-  return rows;
-}
-
-export async function readEntry(
-  sql: Sql,
-  gid: bigint,
-  seq: bigint,
-): Promise<
-  (Omit<HandshakeRow, "kind"> & { kind: "c" | "p" | "a" }) | undefined
-> {
-  const { rows } = await sql.query<HandshakeRow>({
-    name: "read_entry",
-    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l WHERE l.gid = $1 AND l.seq = $2`,
-    values: [gid, seq],
-  });
-  return rows[0];
+  })
+  return rows
 }
 
 /** The Commit that ended `epoch`. */
-export async function readCommitOf(
-  sql: Sql,
-  gid: bigint,
-  epoch: bigint,
-): Promise<HandshakeRow | undefined> {
+export async function readCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promise<HandshakeRow | undefined> {
   const { rows } = await sql.query<HandshakeRow>({
-    name: "read_commit_of",
+    name: 'read_commit_of',
     text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.epoch = $2`,
     values: [gid, epoch],
-  });
-  return rows[0];
+  })
+  return rows[0]
 }

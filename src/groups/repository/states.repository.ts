@@ -1,24 +1,20 @@
-import type { Sql } from "../../platform/postgres/sql.js";
+import type { Sql } from '../../platform/postgres/sql.js'
 
 export interface Snapshot {
-  epoch: bigint;
+  epoch: bigint
   /** The Commit that made the epoch; 0 for the epoch the group was created with. */
-  seq: bigint;
-  bytes: Buffer;
+  seq: bigint
+  bytes: Buffer
 }
 
 /** The latest snapshot that is not past `epoch`. */
-export async function findSnapshot(
-  sql: Sql,
-  gid: bigint,
-  epoch: bigint,
-): Promise<Snapshot | undefined> {
+export async function findSnapshot(sql: Sql, gid: bigint, epoch: bigint): Promise<Snapshot | undefined> {
   const { rows } = await sql.query<Snapshot>({
-    name: "find_snapshot",
-    text: "SELECT epoch, seq, bytes FROM group_snapshot WHERE gid = $1 AND epoch <= $2 ORDER BY epoch DESC LIMIT 1",
+    name: 'find_snapshot',
+    text: 'SELECT epoch, seq, bytes FROM group_snapshot WHERE gid = $1 AND epoch <= $2 ORDER BY epoch DESC LIMIT 1',
     values: [gid, epoch],
-  });
-  return rows[0];
+  })
+  return rows[0]
 }
 
 /** Bytes of the latest snapshot, and of the Commits since: what a replay has to read. */
@@ -44,7 +40,7 @@ export async function storeSnapshot(
   snapshot: { epoch: bigint; seq: bigint; bytes: Uint8Array },
 ): Promise<void> {
   await sql.query({
-    name: "store_snapshot",
+    name: 'store_snapshot',
     text: `
       WITH alive AS (
         SELECT gid FROM groups WHERE gid = $1 AND incarnation = $2 AND deleted_at IS NULL FOR SHARE
@@ -60,32 +56,24 @@ export async function storeSnapshot(
       )
       INSERT INTO group_snapshot (gid, epoch, seq, bytes) SELECT gid, $3, $4, $5 FROM alive ON CONFLICT DO NOTHING`,
     values: [gid, incarnation, snapshot.epoch, snapshot.seq, snapshot.bytes],
-  });
+  })
 }
 
-export async function findGroupInfo(
-  sql: Sql,
-  gid: bigint,
-  epoch: bigint,
-): Promise<Buffer | undefined> {
+export async function findGroupInfo(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
-    name: "find_group_info",
-    text: "SELECT bytes FROM group_info WHERE gid = $1 AND epoch = $2",
+    name: 'find_group_info',
+    text: 'SELECT bytes FROM group_info WHERE gid = $1 AND epoch = $2',
     values: [gid, epoch],
-  });
-  return rows[0]?.bytes;
+  })
+  return rows[0]?.bytes
 }
 
 /** Private mode: the tree that came along with the Commit to `epoch`. */
-export async function findTree(
-  sql: Sql,
-  gid: bigint,
-  epoch: bigint,
-): Promise<Buffer | undefined> {
+export async function findTree(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
-    name: "find_tree",
-    text: "SELECT bytes FROM group_tree WHERE gid = $1 AND epoch = $2",
+    name: 'find_tree',
+    text: 'SELECT bytes FROM group_tree WHERE gid = $1 AND epoch = $2',
     values: [gid, epoch],
-  });
-  return rows[0]?.bytes;
+  })
+  return rows[0]?.bytes
 }

@@ -12,13 +12,19 @@ export class ResetController {
   constructor(private readonly resets: ResetService) {}
 
   /** A Commit that this client cannot process. */
-  @Post('reports') @Returns(ReportCounted)
-  report(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Body({ schema: ReportCommit }) body: ReportCommit) {
+  @Post('reports')
+  @Returns(ReportCounted)
+  report(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Body({ schema: ReportCommit }) body: ReportCommit,
+  ) {
     return this.resets.report(caller, groupId, body)
   }
 
   /** Freezes the group for good; create its successor with `successor_of`. */
-  @Post('reset') @HttpCode(204)
+  @Post('reset')
+  @HttpCode(204)
   reset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.resets.reset(caller, groupId)
   }

@@ -16,7 +16,11 @@ import type { ReportCommit, ReportCounted } from './reset.dto.js'
 /** The way out of a group that a Commit has broken for its members, which no server can see for itself (§6). */
 @Injectable()
 export class ResetService {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly hints: Hints, private readonly events: Events) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
 
   async report(caller: Caller, groupId: Uint8Array, body: ReportCommit): Promise<ReportCounted> {
     const { group, standing } = await openAsMember(this.pool, groupId, caller)

@@ -13,17 +13,20 @@ import { RoomsService } from './rooms.service.js'
 export class RoomsController {
   constructor(private readonly rooms: RoomsService) {}
 
-  @Get('groups') @Returns(MyGroups)
+  @Get('groups')
+  @Returns(MyGroups)
   mine(@CurrentDevice() caller: Caller, @Query({ schema: ListGroups }) page: ListGroups) {
     return this.rooms.mine(caller, page)
   }
 
-  @Get('groups/:groupId') @Returns(Group)
+  @Get('groups/:groupId')
+  @Returns(Group)
   group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.rooms.group(caller, groupId)
   }
 
-  @Get('rooms/:room') @Returns(Room)
+  @Get('rooms/:room')
+  @Returns(Room)
   room(@CurrentDevice() caller: Caller, @Param('room', { schema: RoomReference }) room: string) {
     return this.rooms.room(caller, room)
   }

@@ -8,12 +8,16 @@ export const ListGroups = z.strictObject({
 })
 export type ListGroups = z.infer<typeof ListGroups>
 
-export const MyGroups = z.object({
-  groups: z.array(Group),
-  next: z.string().optional().meta({ description: 'There may be more: ask again with this as `after`' }),
-}).meta({ id: 'MyGroups' })
+export const MyGroups = z
+  .object({
+    groups: z.array(Group),
+    next: z.string().optional().meta({ description: 'There may be more: ask again with this as `after`' }),
+  })
+  .meta({ id: 'MyGroups' })
 
-export const Room = z.object({
-  room: z.string(),
-  group_id: GroupId.meta({ description: 'The group that is current in the room' }),
-}).meta({ id: 'Room' })
+export const Room = z
+  .object({
+    room: z.string(),
+    group_id: GroupId.meta({ description: 'The group that is current in the room' }),
+  })
+  .meta({ id: 'Room' })

@@ -14,12 +14,28 @@ import { roomUri } from './room-reference.js'
 import type { ListGroups, MyGroups, Room } from './rooms.dto.js'
 import { findRoom, groupsOf, knowsRoom } from './rooms.repository.js'
 
-type Shown = Pick<GroupRow, 'groupId' | 'mode' | 'cipherSuite' | 'incarnation' | 'epoch' | 'headSeq' | 'headChain' | 'postFloor' | 'roomId' | 'frozen' | 'successorGroupId'>
+type Shown = Pick<
+  GroupRow,
+  | 'groupId'
+  | 'mode'
+  | 'cipherSuite'
+  | 'incarnation'
+  | 'epoch'
+  | 'headSeq'
+  | 'headChain'
+  | 'postFloor'
+  | 'roomId'
+  | 'frozen'
+  | 'successorGroupId'
+>
 
 /** What a device can look up about its groups and rooms. */
 @Injectable()
 export class RoomsService {
-  constructor(@Inject(POOL) private readonly pool: Pool, @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+  ) {}
 
   async mine(caller: Caller, page: ListGroups): Promise<z.infer<typeof MyGroups>> {
     const rows = await groupsOf(this.pool, caller.deviceId, page.after ?? 0n, page.limit)

@@ -18,7 +18,8 @@ export async function describedEpoch(groupInfo: GroupInfo, nodes: TreeNodes, exp
   const { groupContext } = groupInfo
   if (!sameBytes(groupContext.groupId, expected.groupId)) throw new InvalidCommit('group-info-group-id', '12.4.3')
   if (groupContext.epoch !== expected.epoch) throw new InvalidCommit('group-info-epoch', '12.4.3')
-  if (expected.cipherSuite !== undefined && groupContext.cipherSuite !== expected.cipherSuite) throw new InvalidCommit('group-info-cipher-suite', '12.4.3')
+  if (expected.cipherSuite !== undefined && groupContext.cipherSuite !== expected.cipherSuite)
+    throw new InvalidCommit('group-info-cipher-suite', '12.4.3')
   const seeded = await seed({ groupInfo, ratchetTree: nodes })
   if (seeded.kind === 'refused') throw new InvalidCommit(seeded.rule, seeded.section)
   return seeded.state

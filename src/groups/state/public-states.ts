@@ -51,7 +51,12 @@ export class PublicStates {
   }
 
   /** After a Commit of this node: the state it made. */
-  remember(group: Pick<GroupRow, 'gid' | 'incarnation'>, before: Tracked, next: PublicGroupState, commit: { seq: bigint; bytes: number }): Tracked {
+  remember(
+    group: Pick<GroupRow, 'gid' | 'incarnation'>,
+    before: Tracked,
+    next: PublicGroupState,
+    commit: { seq: bigint; bytes: number },
+  ): Tracked {
     const tracked = { ...before, state: next, seq: commit.seq, commitSeq: commit.seq, replayBytes: before.replayBytes + commit.bytes }
     this.keep(group, tracked)
     return tracked
@@ -96,7 +101,8 @@ async function step(tracked: Tracked, row: HandshakeRow): Promise<Tracked> {
 
 export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage {
   const decoded = decodeMessage(row.bytes)
-  if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') throw new Error('A handshake of a public group is not a PublicMessage')
+  if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message')
+    throw new Error('A handshake of a public group is not a PublicMessage')
   return decoded.value.body
 }
 

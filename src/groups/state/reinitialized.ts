@@ -10,7 +10,10 @@ import { PublicStates, publicMessageOf } from './public-states.js'
 /** What a ReInit (RFC 9420 §12.1.5) said about the group to come. */
 @Injectable()
 export class Reinitialized {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly states: PublicStates) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly states: PublicStates,
+  ) {}
 
   /** Undefined unless the group is public and was frozen by a ReInit: then the last Commit, read again, says it. */
   async announcedBy(group: GroupRow): Promise<ReInit | undefined> {

@@ -41,7 +41,8 @@ export class Snapshots implements OnModuleInit {
     if (!wantsSnapshot(tracked)) return
     const { gid } = group
     this.states.snapshotAsked(group, tracked)
-    this.jobs.enqueue(JOB, { gid: gid.toString() }, { dedupeId: `snapshot:${gid}` })
+    this.jobs
+      .enqueue(JOB, { gid: gid.toString() }, { dedupeId: `snapshot:${gid}` })
       .catch((error: unknown) => this.log.warn({ err: error }, 'a snapshot could not be asked for'))
   }
 
