@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { clientOf, Http, TestDevice, typeOf } from './auth-kit.js'
 
@@ -35,5 +36,32 @@ describe('anonymous requests', () => {
     for (let i = 0; i < 7; i++) statuses.push((await http.refresh('AA')).status)
     expect(statuses).toContain(401)
     expect(statuses.at(-1)).toBe(429)
+  })
+})
+
+describeWithRedis('with Redis', () => {
+  let redis: TestRedis
+  const nodes: TestServer[] = []
+  beforeAll(async () => {
+    redis = await startRedis()
+    for (let i = 0; i < 2; i++) nodes.push(await startServer({ LOGINS_PER_MINUTE: '4', REDIS_URL: redis.url }))
+  })
+  afterAll(async () => {
+    for (const node of nodes) await node.close()
+    await redis.stop()
+  })
+
+  it('all nodes count together, and Redis learns no address', async () => {
+    const ask = async (index: number) => {
+      const answer = await new Http(nodes[index % 2]?.url ?? '').call('POST', '/v1/auth/challenges', {
+        body: { client: clientOf('alice') },
+      })
+      return answer.status
+    }
+    const statuses: number[] = []
+    for (let i = 0; i < 6; i++) statuses.push(await ask(i))
+    expect(statuses).toEqual([201, 201, 201, 201, 429, 429])
+    const keys = await redis.client.keys('limit:*')
+    expect(keys).toEqual([expect.stringMatching(/^limit:login:\d{1,5}$/)])
   })
 })
