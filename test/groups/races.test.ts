@@ -1,11 +1,56 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
+import type { Group } from '../../examples/client/group.js'
+import { submitCommit } from '../../src/groups/repository/submissions.repository.js'
 import { mergePending } from '../../examples/client/entries.js'
 import { startServer } from '../support/server.js'
 import { GENEROUS } from '../support/world.js'
-import { at, draft, submit, useStage } from './groups-kit.js'
+import { commitOf } from '../ordering/ordering-kit.js'
+import { untilBlocked } from '../key-packages/key-packages-kit.js'
+import { at, draft, refusal, submit, useStage } from './groups-kit.js'
 
 const stage = useStage()
+
+/** A Commit of another node that has written everything and not yet committed: it removes `out`. */
+async function uncommittedRemoval(group: Group, by: Client, out: Client) {
+  const [gid, deviceId, removed] = [await stage.gid(group), await stage.deviceId(by), await stage.deviceId(out)]
+  const sql = await stage.pool.connect()
+  await sql.query('BEGIN')
+  const { rows } = await sql.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const epoch = BigInt(group.epoch)
+  const outcome = await submitCommit(sql, commitOf(gid, deviceId, epoch, { removed: [{ deviceId: removed, reason: 'removed' }] }))
+  expect(outcome.kind).toBe('accepted')
+  const commit = async () => {
+    await sql.query('COMMIT')
+    sql.release()
+  }
+  return { commit, blocked: () => untilBlocked(stage.pool, rows[0]!.pid) }
+}
+
+describe('what waits behind an uncommitted Remove', () => {
+  it('an application message of the removed device, is refused once the Remove is there', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob])
+    const removal = await uncommittedRemoval(group, alice, bob)
+    const answer = refusal(at(bob, group).send('let me in'))
+    await removal.blocked()
+    await removal.commit()
+    expect(await answer).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await stage.log(group)).toEqual(['c0', 'c1'])
+  })
+
+  it('a Commit of the removed device, is refused, too, and one of a member has lost the epoch', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol])
+    const removal = await uncommittedRemoval(group, alice, bob)
+    const bobs = refusal(submit(bob, group, (await draft(at(bob, group))).bundle))
+    await removal.blocked()
+    const carols = refusal(submit(carol, group, (await draft(at(carol, group))).bundle))
+    await removal.commit()
+    expect(await bobs).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await carols).toMatchObject({ status: 409, kind: 'stale-epoch', document: { current_epoch: 2, entries: [{ seq: 2 }] } })
+  })
+})
 
 describe('Commits of one epoch that race over two nodes', () => {
   it('have exactly one winner, and the losers agree on what they missed', async () => {
