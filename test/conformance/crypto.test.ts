@@ -22,8 +22,7 @@ describeVectors<CryptoBasics>('crypto-basics', (cases) => {
 
   it.each(cases)('VerifyWithLabel of suite $cipher_suite', async ({ cipher_suite, sign_with_label: signed }) => {
     const scheme = SCHEME_OF_SUITE.get(cipher_suite) as number
-    const check = (label: string) =>
-      verifyWithLabel(scheme, fromHex(signed.pub), label, fromHex(signed.content), fromHex(signed.signature))
+    const check = (label: string) => verifyWithLabel(scheme, fromHex(signed.pub), label, fromHex(signed.content), fromHex(signed.signature))
     expect(await check(signed.label)).toBe(true)
     expect(await check('AnotherLabel')).toBe(false)
   })

@@ -5,14 +5,7 @@ import { readProposal } from '../../src/protocol/mls/structures/proposal.js'
 import { decodeRatchetTree, encodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { decodeWhole, TlsReader } from '../../src/protocol/tls/reader.js'
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
-import {
-  encodeGroupInfo,
-  encodeKeyPackage,
-  encodePrivateMessage,
-  encodeProposal,
-  encodeTree,
-  writeSender,
-} from '../support/mls/encode.js'
+import { encodeGroupInfo, encodeKeyPackage, encodePrivateMessage, encodeProposal, encodeTree, writeSender } from '../support/mls/encode.js'
 import { decoded } from '../support/mls/follower.js'
 import { describeVectors, fromHex } from '../support/vectors.js'
 
@@ -54,7 +47,10 @@ function reencode({ wireFormat, body, bytes }: MlsMessage): Uint8Array {
       if (body.content.kind === 'commit') return bytes
       const writer = new TlsWriter().uint32(0x0001_0001).opaque(body.groupId).uint64(body.epoch)
       writeSender(writer, body.sender).opaque(body.authenticatedData).uint8(2).raw(encodeProposal(body.content.proposal))
-      return writer.opaque(body.signature).opaque(body.membershipTag ?? new Uint8Array()).written()
+      return writer
+        .opaque(body.signature)
+        .opaque(body.membershipTag ?? new Uint8Array())
+        .written()
     }
     case 'welcome':
       return bytes
@@ -123,7 +119,15 @@ describeVectors<{ vlbytes_header: string; length: number }>('deserialization', (
     })
 
     it('is the one that is written for this length', () => {
-      if (whole) expect(hex(new TlsWriter().opaque(new Uint8Array(length)).written().subarray(0, vlbytes_header.length / 2))).toBe(vlbytes_header)
+      if (whole)
+        expect(
+          hex(
+            new TlsWriter()
+              .opaque(new Uint8Array(length))
+              .written()
+              .subarray(0, vlbytes_header.length / 2),
+          ),
+        ).toBe(vlbytes_header)
     })
   })
 })

@@ -37,8 +37,7 @@ export async function leafNodeSignature(
 ): Promise<BrokenRule | undefined> {
   const scheme = SCHEME_OF_SUITE.get(suite)
   const valid =
-    scheme !== undefined &&
-    (await verifyWithLabel(scheme, leaf.signatureKey, 'LeafNodeTBS', leafNodeTbs(leaf, place), leaf.signature))
+    scheme !== undefined && (await verifyWithLabel(scheme, leaf.signatureKey, 'LeafNodeTBS', leafNodeTbs(leaf, place), leaf.signature))
   return brokenUnless(valid, 'leaf-node-signature', '7.3')
 }
 

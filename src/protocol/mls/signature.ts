@@ -47,12 +47,7 @@ const SCHEMES: ReadonlyMap<number, Scheme> = new Map([
  * key or signature of any wrong shape: it never rejects. ECDSA signatures are DER (RFC 9420 §5.1.2); an ECDSA key is an
  * uncompressed point (§5.1.1), and a compressed one is taken too because deployed clients send it.
  */
-export async function verifySignature(
-  scheme: number,
-  publicKey: Uint8Array,
-  message: Uint8Array,
-  signature: Uint8Array,
-): Promise<boolean> {
+export async function verifySignature(scheme: number, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
   const details = SCHEMES.get(scheme)
   const key = details && importPublicKey(details, publicKey)
   if (key === undefined) return false
@@ -104,7 +99,10 @@ export function signaturePublicKey(key: KeyObject): Uint8Array {
 
 /** `SignContent` of RFC 9420 §5.1.2: what is really signed. */
 export function signContent(label: string, content: Uint8Array): Uint8Array {
-  return new TlsWriter().opaque(Buffer.from(`MLS 1.0 ${label}`)).opaque(content).written()
+  return new TlsWriter()
+    .opaque(Buffer.from(`MLS 1.0 ${label}`))
+    .opaque(content)
+    .written()
 }
 
 function importPublicKey(scheme: Scheme, publicKey: Uint8Array): KeyObject | undefined {

@@ -14,8 +14,7 @@ export interface AddedLeaf {
 }
 
 export type AppliedProposals =
-  | { readonly kind: 'applied'; readonly added: readonly AddedLeaf[] }
-  | ({ readonly kind: 'broken' } & BrokenRule)
+  { readonly kind: 'applied'; readonly added: readonly AddedLeaf[] } | ({ readonly kind: 'broken' } & BrokenRule)
 
 /** Applies a list of proposals to the tree in the order of RFC 9420 §12.3: Updates, Removes, then Adds as listed. */
 export function applyProposals(tree: TreeDraft, proposals: readonly SentProposal[]): AppliedProposals {

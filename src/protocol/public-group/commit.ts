@@ -95,7 +95,10 @@ function describe(
     committer,
     external,
     added: addedMembers(state.groupContext.cipherSuite, added),
-    removed: membersAt(before, changedLeaves(proposals, (kind) => kind !== 'update')),
+    removed: membersAt(
+      before,
+      changedLeaves(proposals, (kind) => kind !== 'update'),
+    ),
     updated: membersAt(state, [...updates, ...ownUpdate]),
     proposals,
     reinit: proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'reinit'),
@@ -110,7 +113,10 @@ function addedMembers(suite: number, added: readonly AddedLeaf[]): ValidCommit['
 }
 
 function changedLeaves(proposals: readonly SentProposal[], wanted: (kind: Proposal['kind']) => boolean): number[] {
-  return proposals.filter(({ proposal }) => wanted(proposal.kind)).map(changedLeaf).filter((leafIndex) => leafIndex !== undefined)
+  return proposals
+    .filter(({ proposal }) => wanted(proposal.kind))
+    .map(changedLeaf)
+    .filter((leafIndex) => leafIndex !== undefined)
 }
 
 function membersAt(state: PublicGroupState, leafIndices: readonly number[]): Member[] {

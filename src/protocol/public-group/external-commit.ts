@@ -11,7 +11,11 @@ export function externalProposalList(proposals: readonly SentProposal[]): Broken
 }
 
 function onlyAllowed(proposals: readonly SentProposal[]): BrokenRule | undefined {
-  return brokenUnless(proposals.every(({ proposal }) => ALLOWED.has(proposal.kind)), 'external-commit-proposals', '12.2')
+  return brokenUnless(
+    proposals.every(({ proposal }) => ALLOWED.has(proposal.kind)),
+    'external-commit-proposals',
+    '12.2',
+  )
 }
 
 /** A joiner cannot judge proposals made in the group, but for SelfRemove, which its draft wants here. */

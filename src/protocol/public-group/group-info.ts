@@ -51,8 +51,6 @@ export async function groupInfoSignature(groupInfo: GroupInfo, tree: Tree): Prom
   const scheme = SCHEME_OF_SUITE.get(groupInfo.groupContext.cipherSuite)
   const key = tree.leaf(groupInfo.signer)?.signatureKey
   const valid =
-    scheme !== undefined &&
-    key !== undefined &&
-    (await verifyWithLabel(scheme, key, 'GroupInfoTBS', groupInfo.tbs, groupInfo.signature))
+    scheme !== undefined && key !== undefined && (await verifyWithLabel(scheme, key, 'GroupInfoTBS', groupInfo.tbs, groupInfo.signature))
   return brokenUnless(valid, 'group-info-signature', '12.4.3')
 }

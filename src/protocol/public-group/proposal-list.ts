@@ -15,8 +15,7 @@ const PATH_REQUIRED: ReadonlySet<Proposal['kind']> = new Set([
 ])
 
 export type CommittedProposals =
-  | { readonly kind: 'resolved'; readonly proposals: readonly SentProposal[] }
-  | ({ readonly kind: 'broken' } & BrokenRule)
+  { readonly kind: 'resolved'; readonly proposals: readonly SentProposal[] } | ({ readonly kind: 'broken' } & BrokenRule)
 
 /** RFC 9420 §12.4: what a Commit names by reference was proposed in this epoch. */
 export function resolveProposals(state: PublicGroupState, commit: Commit, committer: Sender): CommittedProposals {

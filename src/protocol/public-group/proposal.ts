@@ -16,8 +16,7 @@ export interface SentProposal {
 }
 
 export type ProposalVerdict =
-  | { readonly kind: 'valid'; readonly ref: Uint8Array; readonly proposal: Proposal; readonly sender: Sender }
-  | Refused
+  { readonly kind: 'valid'; readonly ref: Uint8Array; readonly proposal: Proposal; readonly sender: Sender } | Refused
 
 /** Whether a Proposal message may wait in this epoch for a Commit (RFC 9420 §12.1). */
 export async function validateProposal(state: PublicGroupState, message: PublicMessage): Promise<ProposalVerdict> {

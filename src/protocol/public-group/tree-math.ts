@@ -43,10 +43,11 @@ export function sibling(node: number): number {
   return node < above ? right(above) : left(above)
 }
 
-/** The intermediate nodes above a leaf, from its parent to the root (RFC 9420 §4.1.2). */
+/** The intermediate nodes above a leaf of the tree, from its parent to the root (RFC 9420 §4.1.2). */
 export function directPath(leafIndex: number, leafCount: number): number[] {
+  if (leafIndex >= leafCount) throw new RangeError('no leaf of this tree') // climbing from outside would never meet the root
   const path: number[] = []
-  for (let node = leafNodeIndex(leafIndex); node !== root(leafCount); ) path.push((node = parent(node)))
+  for (let node = leafNodeIndex(leafIndex); node !== root(leafCount);) path.push((node = parent(node)))
   return path
 }
 

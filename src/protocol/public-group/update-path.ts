@@ -23,9 +23,7 @@ interface PathStep {
 export function filteredDirectPath(tree: TreeDraft, leafIndex: number): PathStep[] {
   const path = directPath(leafIndex, tree.leafCount)
   const below = [leafNodeIndex(leafIndex), ...path]
-  return path
-    .map((node, at) => ({ node, copathChild: sibling(below[at] ?? node) }))
-    .filter(({ copathChild }) => !tree.isEmpty(copathChild))
+  return path.map((node, at) => ({ node, copathChild: sibling(below[at] ?? node) })).filter(({ copathChild }) => !tree.isEmpty(copathChild))
 }
 
 /**

@@ -9,7 +9,11 @@ export function welcomesOfCommit(welcomes: readonly Welcome[], suite: number, ad
 
 /** RFC 9420 §12.4.3.1. */
 function welcomeSuite(welcomes: readonly Welcome[], suite: number): BrokenRule | undefined {
-  return brokenUnless(welcomes.every(({ cipherSuite }) => cipherSuite === suite), 'welcome-cipher-suite', '12.4.3.1')
+  return brokenUnless(
+    welcomes.every(({ cipherSuite }) => cipherSuite === suite),
+    'welcome-cipher-suite',
+    '12.4.3.1',
+  )
 }
 
 /** RFC 9420 §12.4.3.1: one Welcome or several, but together exactly one secret for each new member. */

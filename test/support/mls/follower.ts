@@ -35,6 +35,11 @@ export async function seeded(groupInfo: GroupInfo, tree: TreeNodes): Promise<Pub
   return result.state
 }
 
+/** The rule that a verdict names, or 'valid'. */
+export function outcome(verdict: { kind: 'valid' } | { kind: 'refused'; rule: string }): string {
+  return verdict.kind === 'valid' ? 'valid' : verdict.rule
+}
+
 type Body<W extends MlsMessage['wireFormat']> = Extract<MlsMessage, { wireFormat: W }>['body']
 
 function bodyOf<W extends MlsMessage['wireFormat']>(bytes: Uint8Array, wireFormat: W): Body<W> {

@@ -77,6 +77,10 @@ function pskSecret(suite: Suite, ids: readonly PskId[], { psks }: Invitation): U
 
 /** RFC 9420 §8. */
 function expandWithLabel(suite: Suite, secret: Uint8Array, label: string, context: Uint8Array, length: number): Buffer {
-  const info = new TlsWriter().raw(uint16(length)).opaque(Buffer.from(`MLS 1.0 ${label}`)).opaque(context).written()
+  const info = new TlsWriter()
+    .raw(uint16(length))
+    .opaque(Buffer.from(`MLS 1.0 ${label}`))
+    .opaque(context)
+    .written()
   return expand(suite.hash, secret, info, length)
 }

@@ -32,8 +32,7 @@ export interface PreSharedKeyId {
 }
 
 export type ProposalOrRef =
-  | { readonly kind: 'proposal'; readonly proposal: Proposal }
-  | { readonly kind: 'reference'; readonly ref: Uint8Array }
+  { readonly kind: 'proposal'; readonly proposal: Proposal } | { readonly kind: 'reference'; readonly ref: Uint8Array }
 
 /** Proposal types of RFC 9420 §17.4 and of draft-ietf-mls-extensions. */
 export const PROPOSAL_TYPES: Readonly<Record<Proposal['kind'], number>> = {

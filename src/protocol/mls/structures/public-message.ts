@@ -11,8 +11,7 @@ export type Sender =
 
 /** A handshake in the open; application data may only travel as PrivateMessage (RFC 9420 §6), so there is no case for it. */
 export type HandshakeContent =
-  | { readonly kind: 'proposal'; readonly proposal: Proposal }
-  | ({ readonly kind: 'commit'; readonly confirmationTag: Uint8Array } & Commit)
+  { readonly kind: 'proposal'; readonly proposal: Proposal } | ({ readonly kind: 'commit'; readonly confirmationTag: Uint8Array } & Commit)
 
 /** RFC 9420 §6.2, with the slices that signatures and hashes cover. */
 export interface PublicMessage {
