@@ -28,13 +28,13 @@ describe.each(MODES_AND_SUITES)('a client without a stream in %s mode, suite %i'
     const begun = performance.now()
     await group.add(bob.user)
     expect(await waiting).toBeGreaterThan(0)
-    expect(performance.now() - begun).toBeLessThan(10_000)
+    expect(performance.now() - begun).toBeLessThan(19_000)
   })
 })
 
 /** Polls as a simple client would; a short long poll stands in for waiting. */
 async function pollUntil(client: Client, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 30_000
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`${client.uri} polled in vain`)
     await client.poll(1)

@@ -12,10 +12,6 @@ export interface RaceOptions {
   /** Devices that the racers add and remove. */
   guests: number
   groups: [Mode, number][]
-  /** How many things each racer does… */
-  rounds: number
-  /** …unless this much time is up before, in milliseconds. */
-  budgetMs: number
 }
 
 /** 8 clients that all act at once on the same groups, and what must be true when they stop. */
@@ -27,6 +23,7 @@ export class Race {
   readonly accepted = new Map<string, string[]>()
   actions = 0
   #busyGuests = new Set<string>()
+  #watchers = new Set<() => void>()
 
   constructor(
     private readonly world: World,
@@ -46,15 +43,29 @@ export class Race {
     }
   }
 
-  async run(): Promise<void> {
-    const deadline = performance.now() + this.options.budgetMs
+  /** Everybody acts, one thing after the other, until `over`. */
+  async run(over: () => boolean): Promise<void> {
     await Promise.all(this.racers.map(async (racer, lane) => {
-      for (let round = 0; round < this.options.rounds && performance.now() < deadline; round++) {
+      for (let round = 0; !over(); round++) {
         const group = this.groups[Math.floor(Math.random() * this.groups.length)]
         if (group) await this.#act(at(racer, group), `${lane}/${round}`)
         this.actions++
+        for (const look of this.#watchers) look()
       }
     }))
+  }
+
+  /** Resolves once so many more actions are done. */
+  progress(actions: number): Promise<void> {
+    const target = this.actions + actions
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.actions < target) return
+        this.#watchers.delete(look)
+        resolve()
+      }
+      this.#watchers.add(look)
+    })
   }
 
   async #act(group: Group, label: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, jest } from '@jest/globals'
 import { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import type { Encoding } from '../../examples/client/http.js'
@@ -15,6 +15,9 @@ export const MODES_AND_SUITES: [Mode, number][] = [['public', 1], ['public', 2],
 export const GENEROUS = {
   LOGINS_PER_MINUTE: '100000', CLAIMS_PER_MINUTE: '100000', CLAIMS_PER_PAIR_PER_MINUTE: '100000', CLAIMS_PER_TARGET_PER_MINUTE: '100000', MESSAGES_PER_MINUTE: '1000000',
 }
+
+// Every wait has a deadline of its own that says what was awaited; Jest's is for the rest.
+jest.setTimeout(90_000)
 
 let serial = 0
 
