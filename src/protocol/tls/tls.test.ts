@@ -10,7 +10,7 @@ function bytes(hex: string): Uint8Array {
 describe('what is written', () => {
   it('is read back', () => {
     const length = fc.oneof(fc.nat(80), fc.integer({ min: 16_380, max: 16_390 }))
-    const opaque = length.map((size) => Buffer.alloc(size, size % 251))
+    const opaque = length.map((size) => '6b'.repeat(size)) // as hex, which compares faster than bytes
     const value = fc.record({
       u8: fc.nat(0xff),
       u16: fc.nat(0xffff),
@@ -23,14 +23,14 @@ describe('what is written', () => {
     fc.assert(
       fc.property(value, (written) => {
         const writer = new TlsWriter().uint8(written.u8).uint16(written.u16).uint32(written.u32).uint64(written.u64)
-        writer.opaque(written.opaque).vector(written.list, (item, number) => item.uint16(number))
+        writer.opaque(bytes(written.opaque)).vector(written.list, (item, number) => item.uint16(number))
         writer.optional(written.option, (item, number) => item.uint8(number))
         const read = decodeWhole(writer.written(), (reader) => ({
           u8: reader.uint8(),
           u16: reader.uint16(),
           u32: reader.uint32(),
           u64: reader.uint64(),
-          opaque: Buffer.from(reader.opaque()),
+          opaque: Buffer.from(reader.opaque()).toString('hex'),
           list: reader.vector(300, (item) => item.uint16()),
           option: reader.optional((item) => item.uint8()),
         }))
