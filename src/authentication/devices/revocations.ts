@@ -33,12 +33,7 @@ export class Revocations {
       for (const companion of this.companions) await companion(sql, deviceIds)
       return deviceIds
     })
-    this.announce(revoked)
+    this.hints.publish(revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
     return revoked
-  }
-
-  /** After COMMIT only: sessions of these devices have ended. Streams close, and caches forget them. */
-  announce(deviceIds: readonly bigint[]): void {
-    this.hints.publish(deviceIds.map((deviceId) => ({ kind: 'revoked', deviceId })))
   }
 }

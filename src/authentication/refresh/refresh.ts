@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
+import { Hints } from '../../platform/hints/hints.js'
 import { AuthenticationEvents } from '../authentication.events.js'
 import { RefreshRefused } from '../authentication.problems.js'
-import { Revocations } from '../devices/revocations.js'
 import type { Caller } from '../session/caller.js'
 import { SessionIssuer } from '../session/session-issuer.js'
 import { SessionRenewal } from './session-renewal.js'
@@ -13,7 +13,7 @@ export class Refresh {
   constructor(
     private readonly renewal: SessionRenewal,
     private readonly issuer: SessionIssuer,
-    private readonly revocations: Revocations,
+    private readonly hints: Hints,
     private readonly events: AuthenticationEvents,
   ) {}
 
@@ -21,13 +21,13 @@ export class Refresh {
     const renewal = await this.renewal.renew(token)
     if (renewal.kind === 'renewed') return this.issuer.issue(renewal.session)
     this.events.refreshTokenReused()
-    this.revocations.announce([renewal.deviceId])
+    this.hints.publish([{ kind: 'session-ended', deviceId: renewal.deviceId }])
     throw new RefreshRefused()
   }
 
   async end({ deviceId, userId }: Caller): Promise<void> {
     await this.renewal.end(deviceId, userId)
     this.events.sessionEnded()
-    this.revocations.announce([deviceId])
+    this.hints.publish([{ kind: 'session-ended', deviceId }])
   }
 }

@@ -15,8 +15,8 @@ interface Asked {
 
 /**
  * Whether a device may still act: asked for on every request, so answers are shared for up to a second and dropped at
- * once by the hint `revoked`. Promises are cached, not values: an answer that was under way when the hint came goes to
- * those who already waited for it, and to nobody later. Questions of one tick travel in one query.
+ * once by the hints `revoked` and `session-ended`. Promises are cached, not values: an answer that was under way when the
+ * hint came goes to those who already waited for it, and to nobody later. Questions of one tick travel in one query.
  */
 @Injectable()
 export class DeviceStatuses implements OnModuleDestroy {
@@ -29,7 +29,7 @@ export class DeviceStatuses implements OnModuleDestroy {
     hints: Hints,
   ) {
     this.unsubscribe = hints.subscribe((hint) => {
-      if (hint.kind === 'revoked') this.cache.delete(hint.deviceId)
+      if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.cache.delete(hint.deviceId)
     })
   }
 

@@ -6,6 +6,8 @@ import { Hints } from '../../platform/hints/hints.js'
 export type DeviceNews =
   | { kind: 'inbox' }
   | { kind: 'revoked' }
+  /** It logged out, or its refresh token was stolen. */
+  | { kind: 'session-ended' }
   | { kind: 'displaced'; streamId: string }
   /** By the sweep: the oldest inbox ids that the table holds right now. */
   | { kind: 'swept'; inboxIds: readonly bigint[] }
@@ -60,8 +62,9 @@ export class Interest implements OnModuleDestroy {
   private receive(hint: Hint): void {
     if (hint.kind === 'group') this.headOf(hint.gid, hint.headSeq)
     else if (hint.kind === 'displaced') this.tell(hint.deviceId, { kind: 'displaced', streamId: hint.streamId })
+    else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.tell(hint.deviceId, { kind: hint.kind })
     // An acknowledged Welcome opens a log, and what is in the inbox has changed: the same look at both.
-    else this.tell(hint.deviceId, { kind: hint.kind === 'revoked' ? 'revoked' : 'inbox' })
+    else this.tell(hint.deviceId, { kind: 'inbox' })
   }
 }
 

@@ -13,6 +13,7 @@ export class Waiter {
   constructor(private readonly interest: Interest, deviceId: bigint) {
     this.stops.push(interest.watchDevice(deviceId, (news) => {
       if (news.kind === 'revoked') this.wake('revoked')
+      else if (news.kind === 'session-ended') this.wake('over')
       else if (news.kind === 'inbox' || (news.kind === 'swept' && news.inboxIds.length > 0)) this.wake('news')
     }))
   }

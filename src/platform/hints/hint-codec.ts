@@ -17,6 +17,7 @@ const Batch = z.object({
       z.object({ kind: z.literal('inbox'), deviceId: Id }),
       z.object({ kind: z.literal('acked'), deviceId: Id }),
       z.object({ kind: z.literal('revoked'), deviceId: Id }),
+      z.object({ kind: z.literal('session-ended'), deviceId: Id }),
       z.object({ kind: z.literal('displaced'), deviceId: Id, streamId: z.string().max(64) }),
     ]),
   ),

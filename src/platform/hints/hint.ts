@@ -1,13 +1,15 @@
 /**
  * "There may be something new": ids only, so that losing, repeating or reordering one costs time and nothing else.
  * `group`: the log of a group reaches headSeq. `inbox`: a device has a new inbox row. `acked`: a device acknowledged
- * inbox rows (a group's log waits for its Welcome). `revoked`, `displaced`: end that device's stream, on every node.
+ * inbox rows (a group's log waits for its Welcome). `revoked`, `session-ended`, `displaced`: end that device's stream, on every node;
+ * after the first it never comes back.
  */
 export type Hint =
   | { kind: 'group'; gid: bigint; headSeq: bigint }
   | { kind: 'inbox'; deviceId: bigint }
   | { kind: 'acked'; deviceId: bigint }
   | { kind: 'revoked'; deviceId: bigint }
+  | { kind: 'session-ended'; deviceId: bigint }
   | { kind: 'displaced'; deviceId: bigint; streamId: string }
 
 const CHANNELS = 64n

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { WebSocket } from 'ws'
+import { Hints } from '../../src/platform/hints/hints.js'
+import { STREAM_PROTOCOL } from '../../src/protocol/frames.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { TestDevice, UNLIMITED } from './auth-kit.js'
+
+let database: TestDatabase
+let redis: TestRedis | undefined
+const nodes: TestServer[] = []
+beforeAll(async () => {
+  database = await createTestDatabase()
+  redis = hasRedis ? await startRedis() : undefined
+  const settings = redis ? { REDIS_URL: redis.url, SWEEP_INTERVAL: '60s' } : { SWEEP_INTERVAL: '500ms' }
+  for (let i = 0; i < 2; i++) nodes.push(await startServer({ ...UNLIMITED, ...settings }, { database }))
+  if (redis) {
+    const { client } = redis
+    await eventually(
+      async () => Number((await client.pubsub('NUMSUB', 'hint:0'))[1]),
+      (subscribers) => subscribers === 2,
+    )
+  }
+})
+afterAll(async () => {
+  for (const node of nodes) await node.close()
+  await redis?.stop()
+  await database.drop()
+})
+
+/** Opens a stream. @returns what waits for it to be closed, and then says with which code */
+async function streamOf(device: TestDevice, node: TestServer | undefined): Promise<() => Promise<number>> {
+  const headers = { authorization: `Bearer ${device.accessToken}` }
+  const socket = new WebSocket(`${node?.wsUrl}/v1/stream`, [STREAM_PROTOCOL], { headers })
+  const closed = once(socket, 'close')
+  await once(socket, 'message')
+  return async () => Number((await closed)[0])
+}
+
+describe.each([
+  ['this node', 0],
+  ['another node', 1],
+])('a stream on %s', (_where, index) => {
+  const other = () => nodes[index] as TestServer
+  const here = () => nodes[0] as TestServer
+
+  it('is cut within a second when its device is revoked', async () => {
+    const phone = await TestDevice.registered(here().url)
+    const laptop = await phone.addDevice('laptop')
+    const closed = await streamOf(laptop, other())
+    expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(204)
+    const revoked = performance.now()
+    expect(await closed()).toBe(4403)
+    expect(performance.now() - revoked).toBeLessThan(1_000)
+  })
+
+  // Without Redis a logout is known to its own node only; elsewhere the stream ends with its token.
+  const itWhereHeard = index === 0 || hasRedis ? it : it.skip
+  itWhereHeard('is cut when its device logs out, which stays in its groups', async () => {
+    const phone = await TestDevice.registered(here().url)
+    const heard: string[] = []
+    const stop = here()
+      .app.get(Hints, { strict: false })
+      .subscribe(({ kind }) => heard.push(kind))
+    const closed = await streamOf(phone, other())
+    expect((await phone.call('DELETE', '/v1/auth/sessions')).status).toBe(204)
+    expect(await closed()).toBe(4401)
+    expect(heard).toContain('session-ended')
+    expect(heard).not.toContain('revoked')
+    stop()
+  })
+})
