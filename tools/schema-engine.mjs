@@ -42,6 +42,8 @@ async function answer(engine, { id, method, params }) {
     const loaded = await engine
     const name = RENAMED[method] ?? method
     if (typeof loaded[name] !== 'function') throw new Error(`The WebAssembly schema engine has no method ${name}`)
+    // Having applied migrations, the WebAssembly build forgets how to make a shadow database; the diagnosis, which changes nothing, reminds it.
+    if (name === 'evaluateDataLoss') await loaded.devDiagnostic(params)
     const result = await loaded[name](params ?? {})
     // The native engine prints a diff by calling back; the WebAssembly build returns it.
     if (method === 'diff' && result?.stdout) send({ id: -id, method: 'print', params: { content: result.stdout } })
