@@ -1,6 +1,7 @@
 import 'reflect-metadata'
+import { explainFailure } from './app/explain-failure.js'
 import { start, type RunningServer } from './app/start.js'
-import { ConfigError, loadConfig, type Config } from './platform/config/config.js'
+import { loadConfig, type Config } from './platform/config/config.js'
 import { createLog } from './platform/observability/log.js'
 
 /** One process; ROLE says whether it answers clients, runs jobs, or both. */
@@ -38,8 +39,7 @@ function announce({ url }: RunningServer, config: Config): void {
 }
 
 function fail(error: unknown): never {
-  const text = error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${explainFailure(error)}\n`)
   process.exit(1)
 }
 

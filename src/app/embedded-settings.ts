@@ -19,6 +19,15 @@ export async function embeddedSettings(config: Config, log: Logger): Promise<Emb
   return { config: { ...config, DATABASE_URL: postgres.url, SERVER_SECRET: secret }, stopDatabase: () => postgres.stop() }
 }
 
+/** For the command line: the database of a running server is used beside it, else it is started for as long as it takes. */
+export async function reachDatabase(config: Config, log: Logger): Promise<EmbeddedSettings> {
+  if (config.DATABASE_URL) return { config }
+  const { findEmbeddedPostgres } = await import('./embedded/embedded-postgres.js')
+  const running = await findEmbeddedPostgres(config)
+  if (!running) return embeddedSettings(config, log)
+  return { config: { ...config, DATABASE_URL: running, SERVER_SECRET: config.SERVER_SECRET ?? (await ownSecret(config.DATA_DIR)) } }
+}
+
 /** Made once and kept: sealed keys in the database are worth nothing without it. */
 async function ownSecret(dataDir: string): Promise<string> {
   await mkdir(dataDir, { recursive: true })

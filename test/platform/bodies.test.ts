@@ -10,7 +10,6 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const LONG_ADDRESS = `/v1/echo/${'A'.repeat(2_000)}`
 const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
 const post = (type: string | undefined, body: string | Uint8Array, path = '/v1/echo/AQID', headers: Record<string, string> = {}) =>
@@ -119,15 +118,19 @@ describe('an address', () => {
     ['GET', '/v1/echo/AQID?__proto__=1', 400],
     ['GET', '/v1/echo/%ff', 400],
     ['GET', '/v1/nothing', 404],
-    ['GET', LONG_ADDRESS, 414],
     ['GET', '/v1/echo/', 404],
     ['PUT', '/v1/echo/AQID', 405],
     ['PATCH', '/health/live', 405],
     ['POST', '/health/live', 405],
-  ])('%s %.40s answers %d', async (method, path, status) => {
+  ])('%s %s answers %d', async (method, path, status) => {
     const response = await fetch(`${server.url}${path}`, { method })
     expect(response.status).toBe(status)
     if (status >= 400) await problemOf(response)
+  })
+  it('that is too long is 414', async () => {
+    const response = await fetch(`${server.url}/v1/echo/${'A'.repeat(2_000)}`)
+    expect(response.status).toBe(414)
+    await problemOf(response)
   })
   it('405 says what is allowed', async () => {
     expect((await fetch(`${server.url}/v1/echo/AQID`, { method: 'PUT' })).headers.get('allow')).toBe('DELETE, GET, HEAD, POST')

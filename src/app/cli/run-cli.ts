@@ -1,4 +1,4 @@
-import { ConfigError } from '../../platform/config/config.js'
+import { explainFailure } from '../explain-failure.js'
 import { CliError, print, type Command } from './command.js'
 import { COMMANDS } from './commands.js'
 
@@ -10,8 +10,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await command.run(args.slice(command.name.split(' ').length))
     return 0
   } catch (error) {
-    if (!(error instanceof CliError) && !(error instanceof ConfigError) && !isUsageError(error)) throw error
-    process.stderr.write(`${error.message}\n`)
+    const forOperator = error instanceof CliError || isUsageError(error)
+    process.stderr.write(`${forOperator ? error.message : explainFailure(error)}\n`)
     return 1
   }
 }

@@ -1,10 +1,23 @@
 import type { Pool } from 'pg'
-import { loadConfig, databaseUrl, type Config } from '../../platform/config/config.js'
+import { databaseUrl, directDatabaseUrl, loadConfig, type Config } from '../../platform/config/config.js'
+import { createLog } from '../../platform/observability/log.js'
+import { migrate } from '../../platform/postgres/migrate.js'
 import { createPool } from '../../platform/postgres/sql.js'
+import { reachDatabase } from '../embedded-settings.js'
 
-/** For commands that work on a deployment's database; the embedded one is reached by its running server's DATABASE_URL only. */
+/** For commands that work on a deployment's database, be it PostgreSQL at DATABASE_URL or the embedded one in DATA_DIR. */
 export async function withDatabase<T>(work: (pool: Pool, config: Config) => Promise<T>): Promise<T> {
-  const config = loadConfig(process.env)
+  const { config, stopDatabase } = await reachDatabase(loadConfig(process.env), createLog({ LOG_LEVEL: 'silent' }))
+  try {
+    // Started by us, it may be new.
+    if (stopDatabase) await migrate(directDatabaseUrl(config))
+    return await withPool(config, work)
+  } finally {
+    await stopDatabase?.()
+  }
+}
+
+async function withPool<T>(config: Config, work: (pool: Pool, config: Config) => Promise<T>): Promise<T> {
   const pool = createPool(databaseUrl(config), { max: 2, prepare: config.PG_PREPARE === 'on' })
   try {
     return await work(pool, config)

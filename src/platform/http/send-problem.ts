@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { isError } from '../observability/is-error.js'
 import { negotiate } from './accept.js'
 import { encodeCbor, encodeJson } from './encode.js'
 import {
@@ -47,7 +48,7 @@ export function problemFor(thrown: unknown): Problem | undefined {
 }
 
 function statusOf(thrown: unknown): number | undefined {
-  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined
+  if (!isError(thrown) || !('statusCode' in thrown)) return undefined
   return typeof thrown.statusCode === 'number' ? thrown.statusCode : undefined
 }
 
@@ -66,7 +67,7 @@ function problemForStatus(status: number): Problem {
 const RETRYABLE = /^(55P03|57014|40001|40P01|53...|57P0.|08...|ECONNREFUSED|ECONNRESET)$/
 
 function isOverload(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false
+  if (!isError(thrown)) return false
   if (/timeout exceeded when trying to connect|Connection terminated/.test(thrown.message)) return true
   return 'code' in thrown && typeof thrown.code === 'string' && RETRYABLE.test(thrown.code)
 }

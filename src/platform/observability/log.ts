@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
 import type { Config } from '../config/config.js'
+import { isError } from './is-error.js'
 
 export const LOG = Symbol('LOG')
 
@@ -53,9 +54,9 @@ export function createLog(config: Pick<Config, 'LOG_LEVEL'>, destination?: Desti
  * and a message of zod or pg may quote input, so it is cut.
  */
 export function describeError(thrown: unknown): Record<string, unknown> {
-  if (!(thrown instanceof Error)) return { type: typeof thrown }
+  if (!isError(thrown)) return { type: typeof thrown }
   const code = 'code' in thrown ? { code: thrown.code } : {}
-  const cause = thrown.cause instanceof Error ? { cause: describeError(thrown.cause) } : {}
+  const cause = isError(thrown.cause) ? { cause: describeError(thrown.cause) } : {}
   const frames = (thrown.stack ?? '')
     .split('\n')
     .filter((line) => line.trimStart().startsWith('at '))

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals'
+import { createServer, type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { Client } from 'pg'
+import { ConfigError } from '../platform/config/config.js'
+import { explainFailure } from './explain-failure.js'
+
+const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+describe('a failed start', () => {
+  it('says which settings are wrong', () => {
+    expect(explainFailure(new ConfigError(['PORT is out of range.']))).toBe('The configuration is not usable:\n  - PORT is out of range.')
+  })
+  it('says that the port is taken', async () => {
+    const first = createServer().listen(0, '127.0.0.1')
+    await once(first, 'listening')
+    const { port } = first.address() as AddressInfo
+    const second = createServer()
+    second.listen(port, '127.0.0.1')
+    const [error] = (await once(second, 'error').catch((thrown: unknown) => [thrown])) as [unknown]
+    first.close()
+    expect(explainFailure(error)).toMatch(/^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set PORT\.$/)
+  })
+  it.each(['postgres://u:hunter2@127.0.0.1:1/x', 'postgres://u:hunter2@localhost:1/x'])(
+    'says that PostgreSQL cannot be reached (%s), without the password',
+    async (connectionString) => {
+      const text = explainFailure(await failureOf(new Client({ connectionString }).connect()))
+      expect(text).toMatch(/^PostgreSQL cannot be reached \(ECONNREFUSED\)\. Check DATABASE_URL/)
+      expect(text).not.toContain('hunter2')
+    },
+  )
+  it('says that PostgreSQL refuses the password', () => {
+    expect(explainFailure(Object.assign(new Error('x'), { code: '28P01' }))).toContain('refuses this user, password or database (28P01)')
+  })
+  it('shows where an unforeseen error came from', () => {
+    expect(explainFailure(new TypeError('odd'))).toMatch(/TypeError: odd\n +at /)
+  })
+})

@@ -1,0 +1,33 @@
+import { ConfigError } from '../platform/config/config.js'
+import { isError } from '../platform/observability/is-error.js'
+import { MigrationError } from '../platform/postgres/migrate.js'
+
+/** Why the server did not start, in words for whoever started it; a stack only where we know nothing better. */
+export function explainFailure(error: unknown): string {
+  if (!isError(error)) return String(error)
+  if (error instanceof ConfigError || error instanceof MigrationError) return error.message
+  return explainSystemError(rootOf(error)) ?? error.stack ?? error.message
+}
+
+interface SystemError extends Error {
+  code?: string
+  syscall?: string
+  address?: string
+  port?: number
+}
+
+function explainSystemError({ code = '', syscall, address = '', port = 0 }: SystemError): string | undefined {
+  if (code === 'EADDRINUSE') return `Another program listens on ${address}:${port} already. Stop it, or set PORT.`
+  if (code === 'EACCES' && syscall === 'listen') return `This user may not listen on port ${port}. Set PORT to one above 1023.`
+  if (syscall === 'connect' || code === 'ENOTFOUND') {
+    return `PostgreSQL cannot be reached (${code}). Check DATABASE_URL; "npm run cli -- doctor" tells more.`
+  }
+  if (/^(28|3D)/.test(code)) return `PostgreSQL refuses this user, password or database (${code}). Check DATABASE_URL.`
+  return undefined
+}
+
+/** A host with several addresses fails once for each: one of them says enough. */
+function rootOf(error: Error): SystemError {
+  if ('errors' in error && Array.isArray(error.errors) && isError(error.errors[0])) return error.errors[0]
+  return error
+}
