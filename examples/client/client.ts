@@ -1,7 +1,7 @@
 import { Device, newDevice } from './device.js'
 import type { Entry } from './entries.js'
 import { Group } from './group.js'
-import { Http, ServerProblem, type Encoding } from './http.js'
+import { Http, isTransient, ServerProblem, type Encoding } from './http.js'
 import { createOnServer, joinByWelcome, joinExternally, type ExternalJoin, type NewGroup, type WelcomeItem } from './joining.js'
 import { Store, type GroupRecord } from './store.js'
 import { Stream, type InboxItem, type Position } from './stream.js'
@@ -27,6 +27,7 @@ export class Client {
   readonly notices: InboxItem[] = []
   /** Groups as they were when this device was out of them, before it joined again. */
   readonly former: GroupRecord[] = []
+  readonly lostWelcomes: { seq: number; reason: string }[] = []
   #stream: Stream | undefined
   #watchers = new Set<() => void>()
   /** How often the stream has caught up with the server. */
@@ -169,10 +170,16 @@ export class Client {
   async #onWelcome(item: WelcomeItem): Promise<void> {
     const known = this.store.group(item.group_id)
     if (known && known.standing === 'member' && known.cursor >= item.seq) return
-    const record = await joinByWelcome(this.device, item)
-    if (known) this.former.push(known)
-    this.store.put(record)
-    this.#adopt(item.group_id)
+    try {
+      const record = await joinByWelcome(this.device, item)
+      if (known) this.former.push(known)
+      this.store.put(record)
+      this.#adopt(item.group_id)
+    } catch (error) {
+      // Not acknowledged, it comes again. One that will never work must not hold up everything behind it.
+      if (isTransient(error)) throw error
+      this.lostWelcomes.push({ seq: item.seq, reason: error instanceof Error ? error.message : String(error) })
+    }
   }
 
   /** Too far behind, or the log began anew: come back by an external Commit that replaces our own leaf. */

@@ -15,6 +15,14 @@ export class ServerProblem extends Error {
   }
 }
 
+/** Nobody answered, however often we asked: whether the server acted is unknown. */
+export class NoAnswer extends Error {}
+
+/** Whether the same request may well succeed later. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof NoAnswer || (error instanceof ServerProblem && (error.status >= 500 || error.status === 429))
+}
+
 export interface HttpOptions {
   baseUrl: string
   encoding?: Encoding
@@ -68,7 +76,7 @@ export class Http {
       }
       const again = response === undefined || response.status === 503 || response.status === 429
       if (!again || attempt >= this.#retries) {
-        if (!response) throw new Error(`${method} ${path}: no answer from ${this.baseUrl}`)
+        if (!response) throw new NoAnswer(`${method} ${path}: no answer from ${this.baseUrl}`)
         throw await problemOf(response)
       }
       await pause(retryDelay(attempt, response))

@@ -73,11 +73,12 @@ export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
   const state = await joinGroup(welcome, stored.public, stored.private, makePskIndex(undefined, {}), impl, tree, undefined, clientConfig)
-  // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8).
+  const externalJoin = await hasExternalJoin(device, path)
+  // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8). Last, so that a lost connection leaves it for the next try.
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
   return {
     ...fresh(), groupId: item.group_id, mode: view.mode, suite: stored.suite, incarnation: item.incarnation, joinedAt: item.seq, cursor: item.seq,
-    state: settled(state), standing: 'member', externalJoin: await hasExternalJoin(device, path),
+    state: settled(state), standing: 'member', externalJoin,
   }
 }
 

@@ -154,6 +154,7 @@ export class Race {
   #checkGuests(group: Group, log: readonly Entry[]): void {
     const reference = new Map(at(this.racers[0]!, group).record.messages.map((message) => [message.seq, message.text]))
     for (const guest of this.guests) {
+      expect(guest.lostWelcomes).toEqual([])
       const records = [...guest.former, ...guest.store.groups.values()].filter((record) => sameGroup(record, group))
       for (const record of records) {
         expect(record.failures).toEqual([])
