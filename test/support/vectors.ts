@@ -10,6 +10,7 @@ const folder = process.env['MLS_TEST_VECTORS'] ?? join(process.cwd(), '..', 'sha
  * The files are not part of this repository: they are the folder test-vectors of github.com/mlswg/mls-implementations,
  * gzipped; MLS_TEST_VECTORS names the folder they are in.
  */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the shape of the file it names
 export function describeVectors<Case>(name: string, declare: (cases: Case[]) => void): void {
   const file = join(folder, `${name}.json.gz`)
   describe(`official vectors: ${name}`, () => {
