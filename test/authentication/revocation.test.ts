@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { uncommittedChange } from './account-lock.js'
 import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from './auth-kit.js'
 
 let database: TestDatabase
@@ -27,26 +28,6 @@ afterAll(async () => {
 })
 
 const names = (answer: Answer) => answer.body.devices.map(({ client }) => client.split('/').at(-1))
-
-/** Holds the account's lock, as any change of it does, until `release`. */
-async function holdingAccount(user: string): Promise<{ release(): Promise<void>; change(text: string): Promise<unknown> }> {
-  const client = await database.pool.connect()
-  await client.query('BEGIN')
-  await client.query('SELECT 1 FROM account WHERE user_uri = $1 FOR NO KEY UPDATE', [user])
-  return {
-    change: (text) => client.query(text),
-    release: async () => {
-      await client.query('COMMIT')
-      client.release()
-    },
-  }
-}
-
-const waitingForLocks = async () =>
-  Number(
-    (await database.pool.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"))
-      .rows[0].count,
-  )
 
 describe('a revocation', () => {
   it('ends tokens, keys and refreshing at once, here and within a second on another node', async () => {
@@ -118,12 +99,13 @@ describe('a revocation', () => {
   ] as const)('that commits while %s of the device waits prevails', async (_case, act, status) => {
     const phone = await TestDevice.registered(server.url)
     const laptop = await phone.addDevice('laptop')
-    const lock = await holdingAccount(phone.user)
-    await lock.change(`UPDATE device SET revoked_at = now() WHERE client_uri = '${laptop.client}'`)
-    const acting = act(laptop)
-    await eventually(waitingForLocks, (count) => count > 0)
-    await lock.release()
-    expect(await acting).toBe(status)
+    const { commitBeneath } = await uncommittedChange(
+      database.pool,
+      phone.user,
+      'UPDATE device SET revoked_at = now() WHERE client_uri = $1',
+      [laptop.client],
+    )
+    expect(await commitBeneath(act(laptop))).toBe(status)
     expect(names(await phone.call('GET', '/v1/devices'))).toEqual(['phone', 'laptop'])
     expect(await phone.standing()).toBe('accepted')
   })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startServer, type TestServer } from '../support/server.js'
+import { uncommittedChange } from './account-lock.js'
 import { Http, newKey, TestDevice, typeOf, UNLIMITED } from './auth-kit.js'
 
 let server: TestServer
@@ -88,6 +89,20 @@ describe('signature keys', () => {
       ({ status }) => status,
     )
     expect(statuses.toSorted()).toEqual([204, 409])
+  })
+
+  it('keep the last one also when the other is retired by what is not committed yet', async () => {
+    const phone = await TestDevice.registered(server.url)
+    const { body: added } = await add(phone)
+    const { commitBeneath } = await uncommittedChange(
+      server.pool,
+      phone.user,
+      'UPDATE signature_key SET revoked_at = now() WHERE id = $1',
+      [added.id],
+    )
+    const [first] = await ownKeys(phone)
+    const retired = await commitBeneath(phone.call('DELETE', `/v1/devices/self/keys/${first.id}`))
+    expect([retired.status, typeOf(retired)]).toEqual([409, 'conflict'])
   })
 
   it.each(['0', '999999999', '9007199254740993', 'x', '-1'])('of the id %s are not there', async (id) => {
