@@ -1,11 +1,11 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { SignJWT } from 'jose'
-import { AccessTokens } from '../../src/authentication/keys/access-tokens.js'
-import { KeyRing } from '../../src/authentication/keys/key-ring.js'
-import { Sessions } from '../../src/authentication/session/sessions.js'
-import { startServer, type TestServer } from '../support/server.js'
-import { Http, TestDevice, typeOf, UNLIMITED } from './auth-kit.js'
+import { AccessTokens } from '../../../src/authentication/keys/access-tokens.js'
+import { KeyRing } from '../../../src/authentication/keys/key-ring.js'
+import { Sessions } from '../../../src/authentication/session/sessions.js'
+import { startServer, type TestServer } from '../../support/server.js'
+import { Http, TestDevice, typeOf, UNLIMITED } from '../auth-kit.js'
 
 let server: TestServer
 let http: Http

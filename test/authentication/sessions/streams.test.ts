@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { WebSocket } from 'ws'
-import { Hints } from '../../src/platform/hints/hints.js'
-import { STREAM_PROTOCOL } from '../../src/protocol/frames.js'
-import { createTestDatabase, type TestDatabase } from '../support/database.js'
-import { eventually } from '../support/eventually.js'
-import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
-import { startServer, type TestServer } from '../support/server.js'
-import { TestDevice, UNLIMITED } from './auth-kit.js'
+import { Hints } from '../../../src/platform/hints/hints.js'
+import { STREAM_PROTOCOL } from '../../../src/protocol/frames.js'
+import { createTestDatabase, type TestDatabase } from '../../support/database.js'
+import { eventually } from '../../support/eventually.js'
+import { hasRedis, startRedis, type TestRedis } from '../../support/redis.js'
+import { startServer, type TestServer } from '../../support/server.js'
+import { TestDevice, UNLIMITED } from '../auth-kit.js'
 
 let database: TestDatabase
 let redis: TestRedis | undefined
