@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { HttpAdapterHost } from '@nestjs/core'
@@ -62,7 +63,7 @@ export async function startNode(pool: Pool, changes: Partial<StreamSettings> = {
   const interest = new Interest(hints)
   const acks = new AckFlusher(pool, config, log, metrics)
   const resources = new StreamResources(pool, new Feeds(pool, interest, metrics, log), acks, metrics, {
-    ...streamSettings(config), resumeGraceMs: 50, drainMs: 50, ...changes,
+    ...streamSettings(config), drainMs: 50, ...changes,
   })
   const streams = new Streams(interest, hints, metrics)
   const server = new StreamServer({ authenticate }, resources, streams, {} as HttpAdapterHost, log)
@@ -98,7 +99,7 @@ export class TestGroup {
 
   /** Application messages of the creator; @returns the seq of the last. */
   async say(count: number, epoch = this.epoch, bytes = 64): Promise<bigint> {
-    const items = Array.from({ length: count }, () => messageOf(this.gid, this.creator, epoch, Buffer.from(crypto.getRandomValues(new Uint8Array(bytes)))))
+    const items = Array.from({ length: count }, () => messageOf(this.gid, this.creator, epoch, randomBytes(bytes)))
     const outcomes = await appendMessages(this.pool, items, 5)
     return seqOf(outcomes.at(-1))
   }

@@ -25,7 +25,11 @@ export async function writeAcks(sql: Sql, acks: readonly Ack[], durable: boolean
         SELECT set_config('synchronous_commit', CASE WHEN $5 THEN current_setting('synchronous_commit') ELSE 'off' END, true)
       ), moved AS MATERIALIZED (
         SELECT m.device_id, m.gid, m.from_seq, least(a.seq, m.until_seq) AS seq
-          FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[]) AS a (device_id, gid, incarnation, seq)
+          FROM (
+            SELECT device_id, gid, incarnation, max(seq) AS seq
+              FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[]) AS given (device_id, gid, incarnation, seq)
+             GROUP BY device_id, gid, incarnation
+          ) a
           JOIN groups g ON g.gid = a.gid AND g.incarnation = a.incarnation AND g.head_seq >= a.seq
           JOIN member m ON m.device_id = a.device_id AND m.gid = a.gid AND m.from_seq <= a.seq AND m.acked < least(a.seq, m.until_seq)
          WHERE EXISTS (SELECT FROM mode)

@@ -29,7 +29,7 @@ export class EventsReader {
     const heads = new Map([...current].map(([gid, { headSeq }]) => [gid, headSeq]))
     const places = this.unread(deviceId, memberships, heads)
     const page = places.slice(0, MAX_PLACES)
-    const ranges = page.length > 0 ? await readDevice(this.pool, deviceId, page, { entries: limit, bytes: PAGE_BYTES }) : []
+    const ranges = page.length > 0 ? await readDevice(this.pool, deviceId, page, { entries: limit + 1, bytes: PAGE_BYTES }) : []
     const found = ranges.flatMap((range) => range?.entries ?? [])
     const incomplete = ranges.some((range) => range && !range.retired && !range.complete)
     const more = inbox.length === INBOX_LIMIT || found.length > limit || incomplete || places.length > page.length

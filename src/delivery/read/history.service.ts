@@ -42,7 +42,7 @@ export class History {
     const places = readable
       .filter(({ untilSeq }) => (untilSeq ?? log.headSeq) >= from)
       .map(({ fromSeq }) => ({ gid: log.gid, fromSeq, after: (fromSeq > from ? fromSeq : from) - 1n }))
-    const ranges = await readDevice(this.pool, caller.deviceId, places, { entries: limit, bytes: PAGE_BYTES })
+    const ranges = await readDevice(this.pool, caller.deviceId, places, { entries: limit + 1, bytes: PAGE_BYTES })
     const found = ranges.flatMap((range) => range?.entries ?? [])
     const entries = found.slice(0, limit)
     const complete = entries.length === found.length && ranges.every((range) => range?.complete !== false)

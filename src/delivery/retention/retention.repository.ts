@@ -57,7 +57,7 @@ export async function retireApplication(sql: Sql, gids: readonly bigint[], ages:
 export interface FloorMove {
   gid: bigint
   floorSeq: bigint
-  /** Age alone would move it further, but the newest snapshot stands before that. */
+  /** Age alone would move it over further Commits, but the newest snapshot stands before those. */
   heldBySnapshot: boolean
 }
 
@@ -86,8 +86,10 @@ export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: Re
          WHERE a.seq > a.floor_seq
       )
       SELECT gid, greatest(floor_seq, least(seq, snapshot_seq, welcome_seq)) AS "floorSeq",
-             coalesce(snapshot_seq < least(seq, welcome_seq), false) AS "heldBySnapshot"
-        FROM bound ORDER BY gid`,
+             EXISTS (
+               SELECT FROM log l WHERE l.gid = b.gid AND l.kind = 'c' AND l.seq > b.snapshot_seq AND l.seq <= least(b.seq, b.welcome_seq)
+             ) AS "heldBySnapshot"
+        FROM bound b ORDER BY gid`,
     values: [gids, ages.now, Math.max(ages.handshake, ages.idempotency)],
   })
   return rows

@@ -39,7 +39,7 @@ export function streamSettings(config: Config): StreamSettings {
     nodeBytes: 256 * 1024 ** 2,
     backfills: 64,
     page: { entries: 64, bytes: 256 * 1024 },
-    resumeGraceMs: 250,
+    resumeGraceMs: 3_000,
     tokenWarningMs: Math.min(60_000, config.ACCESS_TOKEN_TTL / 2),
     membershipsMaxAgeMs: 300_000,
     drainMs: config.SHUTDOWN_GRACE / 2,

@@ -26,6 +26,8 @@ export class Stream {
   private readonly lanes: Lanes
   private readonly inbox: InboxQueue
   private readonly token: TokenWatch
+  /** The client has sent a frame. */
+  private heard = false
   private started = false
   private live = false
   private turning = false
@@ -70,6 +72,7 @@ export class Stream {
   /** News of the device by hint or sweep; displacement is the registry's. */
   hear(news: DeviceNews): void {
     if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
+    if (news.kind === 'session-ended') return this.close(CloseCode.tokenExpired, 'session ended')
     if (news.kind === 'swept') {
       const { membershipsMaxAgeMs } = this.node.settings
       if (this.inbox.swept(news.inboxIds) || this.lanes.membershipsAgeMs > membershipsMaxAgeMs) this.lanes.stale = true
@@ -92,14 +95,15 @@ export class Stream {
     const decoded = isBinary && data instanceof Buffer ? decodeClientFrame(data) : { kind: 'malformed' as const, reason: 'not binary' }
     if (decoded.kind === 'malformed') return this.close(CloseCode.badFrame, decoded.reason)
     this.act(decoded.frame)
+    this.heard = true
     this.start()
   }
 
   private act(frame: ClientFrame): void {
     switch (frame.t) {
       case 'resume':
-        if (this.started) return this.close(CloseCode.badFrame, 'resume comes first')
-        return this.lanes.resume(frame.positions)
+        if (this.heard) return this.close(CloseCode.badFrame, 'resume comes first')
+        return this.started ? this.lanes.resumeLate(frame.positions) : this.lanes.resume(frame.positions)
       case 'ack':
         if (!this.lanes.acknowledge(frame.acks)) return this.close(CloseCode.badFrame, 'ack beyond what was delivered')
         return this.progressed()

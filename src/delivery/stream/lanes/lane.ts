@@ -59,13 +59,17 @@ export class Lane implements LiveReader {
    * intervals (§7). A position of another incarnation is of another history, one before the floor cannot be served.
    * @param acked what this node knows beyond the table
    */
-  begin(rows: readonly Membership[], acked: bigint | undefined, position: KnownPosition | undefined): Notice[] {
+  begin(memberships: readonly Membership[], acked = 0n, position?: KnownPosition): Notice[] {
+    const rows = memberships.filter((row) => row.untilSeq === null || row.untilSeq > acked)
     const first = rows[0]
     const last = rows.at(-1)
-    if (!first || !last) return this.update(rows)
+    if (!first || !last) {
+      this.cursor = acked
+      return this.update([])
+    }
     const claimed = position && max(min(position.seq, last.untilSeq ?? last.headSeq), first.fromSeq - 1n)
     const usable = claimed !== undefined && position?.incarnation === this.incarnation && claimed >= first.floorSeq
-    this.cursor = usable ? claimed : max(acked ?? 0n, max(first.acked, first.fromSeq - 1n))
+    this.cursor = usable ? claimed : max(acked, max(first.acked, first.fromSeq - 1n))
     const resync: Notice[] = position && !usable && !first.resync ? [{ kind: 'resync' }] : []
     return [...resync, ...this.update(rows)]
   }

@@ -55,6 +55,14 @@ export class Lanes implements LaneHost {
     }
   }
 
+  /** Positions that come when entries are on their way already: what of it was sent again is acknowledged by that. */
+  resumeLate(positions: readonly Position[]): void {
+    this.acknowledge(positions.flatMap((position) => {
+      const lane = this.byGroupId.get(key(position.group_id))
+      return lane ? [{ ...position, seq: Math.min(position.seq, Number(lane.cursor)) }] : []
+    }))
+  }
+
   /** Follows what the device's memberships have become. */
   async refresh(): Promise<void> {
     if (!this.stale) return
@@ -90,7 +98,8 @@ export class Lanes implements LaneHost {
     if (this.behind.size === 0 || this.stuck) return false
     const { page } = this.node.settings
     const lanes = [...this.behind].slice(0, LANES_PER_READ)
-    const limits = { entries: Math.min(page.entries, this.window), bytes: page.bytes }
+    // One more than can be sent: whether there is more is known without another read.
+    const limits = { entries: Math.min(page.entries, this.window) + 1, bytes: page.bytes }
     const ranges = await this.read(() => readDevice(this.node.pool, this.deviceId, lanes.map((lane) => lane.place), limits))
     for (const [index, lane] of lanes.entries()) if (this.behind.has(lane)) this.take(lane, ranges[index])
     return true
