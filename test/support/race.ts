@@ -107,9 +107,10 @@ export class Race {
   async check(): Promise<void> {
     for (const group of this.groups) {
       const log = await wholeLog(group)
-      const head = log.at(-1)?.seq ?? 0
       for (const client of this.#present(group)) {
-        await client.until(`seq ${head}`, () => (client.store.group(group.record.groupId)?.cursor ?? 0) >= head, 60_000)
+        const { record } = at(client, group)
+        const last = log.findLast((entry) => isFor(record, entry, log))?.seq ?? 0
+        await client.until(`seq ${last}`, () => record.cursor >= last, 60_000)
       }
       this.#checkLog(group, log)
       this.#checkAgreement(group)
@@ -172,11 +173,14 @@ function sameGroup(record: GroupRecord, group: Group): boolean {
 
 /** Application entries behind the Commit that added the guest, of its epochs, up to the one that removed it. */
 function visible(record: GroupRecord, log: readonly Entry[]): number[] {
-  const { joinedAt, cursor } = record
+  const mine = log.filter((entry) => entry.kind === 'application' && entry.seq <= record.cursor && isFor(record, entry, log))
+  return mine.map((entry) => entry.seq)
+}
+
+/** A message of the epoch before one's own may come behind the Commit that added one: it is for the others. */
+function isFor({ joinedAt }: GroupRecord, entry: Entry, log: readonly Entry[]): boolean {
   const joinEpoch = (log[joinedAt - 1]?.epoch ?? -1) + 1
-  return log
-    .filter((entry) => entry.kind === 'application' && entry.seq > joinedAt && entry.seq <= cursor && entry.epoch >= joinEpoch)
-    .map((entry) => entry.seq)
+  return entry.seq > joinedAt && (entry.kind !== 'application' || entry.epoch >= joinEpoch)
 }
 
 export async function wholeLog(group: Group): Promise<Entry[]> {
