@@ -54,6 +54,6 @@ import { Sessions } from './session/sessions.js'
     Refresh,
     { provide: APP_GUARD, useClass: SessionGuard },
   ],
-  exports: [Sessions, Revocations],
+  exports: [Sessions],
 })
 export class AuthenticationModule {}

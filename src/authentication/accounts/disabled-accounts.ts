@@ -10,8 +10,8 @@ import { findUnfinishedDisabling, lockAccount } from './accounts.repository.js'
 const EVERY_MS = 10_000
 
 /**
- * The operator's command only marks an account, which already keeps its devices out. Revoking them, with what other
- * modules do along with it, is the server's work; done here, so that no crash in between can leave it half done.
+ * The operator's command only marks an account, which already keeps its devices out. Revoking them, and telling every
+ * module of it, is the server's work; done by a job, so that no crash in between can leave it half done.
  */
 @Injectable()
 export class DisabledAccounts implements OnModuleInit {

@@ -1,5 +1,4 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import { canonicalKey } from '../../protocol/signature-key.js'
 
 // What other modules ask about devices. A device counts as revoked when its account is disabled, too.
 const GONE = '(device.revoked_at IS NOT NULL OR account.disabled_at IS NOT NULL)'
@@ -51,22 +50,6 @@ export async function activeKeys(sql: Sql, deviceId: bigint): Promise<{ scheme: 
   return rows
 }
 
-/** Whether the device may sign with this key now; compressed and uncompressed points are the same key. */
-export async function isRegisteredKey(sql: Sql, deviceId: bigint, publicKey: Uint8Array): Promise<boolean> {
-  const key = canonicalKey(publicKey)
-  if (key === undefined) return false
-  const { rows } = await sql.query({
-    name: 'is_registered_key',
-    text: `SELECT 1
-           FROM signature_key
-           JOIN device ON device.id = signature_key.device_id
-           JOIN account ON account.id = device.account_id
-           WHERE signature_key.public_key = $2 AND signature_key.device_id = $1 AND ${VALID_KEY} AND NOT ${GONE}`,
-    values: [deviceId, key.publicKey],
-  })
-  return rows.length > 0
-}
-
 /** The devices of a user that may act now. */
 export async function devicesOfUser(sql: Sql, userUri: string): Promise<{ deviceId: bigint; client: string }[]> {
   const { rows } = await sql.query<{ deviceId: bigint; client: string }>({
@@ -78,15 +61,4 @@ export async function devicesOfUser(sql: Sql, userUri: string): Promise<{ device
     values: [userUri],
   })
   return rows
-}
-
-/** Which of these devices may not act any more: for a sweep over open streams, whose hint may have been lost. */
-export async function revokedAmong(sql: Sql, deviceIds: readonly bigint[]): Promise<bigint[]> {
-  const { rows } = await sql.query<{ id: bigint }>({
-    name: 'revoked_among',
-    text: `SELECT device.id FROM device JOIN account ON account.id = device.account_id
-           WHERE device.id = ANY($1::bigint[]) AND ${GONE}`,
-    values: [deviceIds],
-  })
-  return rows.map(({ id }) => id)
 }
