@@ -148,6 +148,11 @@ describe('an address', () => {
 })
 
 describe('on the wire', () => {
+  it('nobody may take forever to send a request', () => {
+    const { headersTimeout, requestTimeout } = server.app.getHttpServer()
+    expect([headersTimeout, requestTimeout]).toEqual([10_000, 30_000])
+  })
+
   const head = 'POST /v1/echo/AQID HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
   it.each([
     ['a body cut short', `${head}content-length: 100\r\n\r\n{"message"`],

@@ -119,6 +119,14 @@ describeWithRedis('two nodes with one Redis', () => {
     expect(await redis.client.get('lock:g')).toBe('foreign')
   })
 
+  it("leave a lease alone that ran out and is another node's now", async () => {
+    const a = await node()
+    await a.lock.withLock('g', async () => void (await redis.client.set('lock:g', 'foreign', 'PX', 60_000)))
+    // Sent on the same connection after the release, so answered after it.
+    await clients.at(-1)?.publisher?.ping()
+    expect(await redis.client.get('lock:g')).toBe('foreign')
+  })
+
   it('go on without the lock when Redis hangs', async () => {
     const a = await node()
     redis.pause()

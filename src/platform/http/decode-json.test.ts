@@ -17,22 +17,22 @@ describe('decodeJson', () => {
   })
 
   it.each([
-    ['{"a":1,"a":2}', 'duplicate member name'],
-    ['{"a":1,"\\u0061":2}', 'duplicate member name'],
-    ['[{"x":{"b":1 , "b" : 2}}]', 'duplicate member name'],
-    ['{"__proto__":{"admin":true}}', 'forbidden member name'],
-    ['{"\\u005f_proto__":1}', 'forbidden member name'],
-    [`${'['.repeat(17)}${']'.repeat(17)}`, 'nested too deeply'],
-    ['['.repeat(1_000_000), 'nested too deeply'],
-    [`[${'0,'.repeat(200_001)}0]`, 'too many values'],
-    ['{"a":"b', 'cut short'],
-    ['{"a":', 'not JSON'],
-    ['{"a":1}}', 'not JSON'],
-    ['{"a":1} {"a":1}', 'not JSON'],
-    ['\ufeff{}', 'not JSON'],
-    ['NaN', 'not JSON'],
-    ['', 'not JSON'],
-  ])('refuses %.40s', (text, reason) => {
+    ['duplicate member name', '{"a":1,"a":2}'],
+    ['duplicate member name', '{"a":1,"\\u0061":2}'],
+    ['duplicate member name', '[{"x":{"b":1 , "b" : 2}}]'],
+    ['forbidden member name', '{"__proto__":{"admin":true}}'],
+    ['forbidden member name', '{"\\u005f_proto__":1}'],
+    ['nested too deeply', `${'['.repeat(17)}${']'.repeat(17)}`],
+    ['nested too deeply', '['.repeat(1_000_000)],
+    ['too many values', `[${'0,'.repeat(200_001)}0]`],
+    ['cut short', '{"a":"b'],
+    ['not JSON', '{"a":'],
+    ['not JSON', '{"a":1}}'],
+    ['not JSON', '{"a":1} {"a":1}'],
+    ['not JSON', '\ufeff{}'],
+    ['not JSON', 'NaN'],
+    ['not JSON', ''],
+  ])('refuses what is %s', (reason, text) => {
     expect(() => decode(text)).toThrow(new JsonError(reason))
   })
 

@@ -27,7 +27,7 @@ describe('negotiate', () => {
     ['', 'json'],
     ['application/cbor', 'cbor'],
     ['application/cbor, application/json;q=0.5', 'cbor'],
-    ['APPLICATION/CBOR', 'json'],
+    ['Application/CBOR', 'cbor'],
     ['application/json, application/cbor;q=0.5', 'json'],
     ['application/cbor;q=0', 'json'],
     ['application/cbor;q=x', 'json'],
