@@ -102,7 +102,8 @@ describeVectors<Record<Fields, string>>('messages', (cases) => {
 
   it('public_message_application is refused', () => {
     for (const { public_message_application } of cases) {
-      expect(decodeMessage(fromHex(public_message_application))).toMatchObject({ kind: 'malformed' })
+      const reason = 'application data must not be sent as a PublicMessage'
+      expect(decodeMessage(fromHex(public_message_application))).toEqual({ kind: 'malformed', reason })
     }
   })
 })

@@ -174,6 +174,11 @@ describe('the proposals of an external Commit', () => {
     expect(await ruleFor(items, 'joiner')).toBe(rule)
   })
 
+  it('may not be an Update, which only a member has a leaf for', async () => {
+    const leaf = await forgeLeaf(newKey(), 'joiner', { kind: 'update' })
+    expect(await ruleFor([init, byValue(proposals.update(leaf))], 'joiner')).toBe('update-sender')
+  })
+
   it('may not be a Remove by reference', async () => {
     const { forge: later, ref } = await withPending(proposals.remove(2), 1)
     const key = newKey()

@@ -61,9 +61,10 @@ describe('decoding', () => {
   const numbers = (reader: TlsReader) => reader.vector(2, (item) => item.uint16())
 
   it.each([
-    ['a length in two bytes that fits one', '403f', opaque],
-    ['a length in four bytes that fits two', '80003fff', opaque],
-    ['a length with the prefix 11', 'c0000000', opaque],
+    ['a length in two bytes that fits one', '4001ff', opaque],
+    ['a length in four bytes that fits one', '80000001ff', opaque],
+    ['a length in four bytes that fits two', `80000040${'00'.repeat(64)}`, opaque],
+    ['a length with the prefix 11', 'c0', opaque],
     ['a vector cut short', '02ff', opaque],
     ['a length cut short', '8000', opaque],
     ['bytes after the end', '0000', opaque],
