@@ -1,9 +1,11 @@
 /** `node tools/start.mjs [FILE]`: builds, then runs dist/FILE (main.js) in this same process, so that signals reach it directly. */
-import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { endWithParents } from './end-with-parents.mjs'
 import { requireSupportedNode } from './node-version.mjs'
 
 requireSupportedNode()
+endWithParents()
 const { build } = await import('./build.mjs')
 await build()
 

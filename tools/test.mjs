@@ -1,11 +1,13 @@
 /** `node tools/test.mjs [JEST ARGUMENTS]`: builds, then runs Jest. The last line is always `N passed, N failed`. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { endWithParents } from './end-with-parents.mjs'
 import { requireSupportedNode } from './node-version.mjs'
 
 const root = join(import.meta.dirname, '..')
 
 requireSupportedNode()
+endWithParents()
 const { passed, failed, skipped } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { passed: 0, failed: 1, skipped: 0 }
 process.exitCode = failed === 0 ? 0 : 1
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
