@@ -17,7 +17,7 @@ describe('the hash chain of a log', () => {
 
   it('covers the previous value, seq, kind, epoch and hash, in the layout of the SQL function', () => {
     const previous = initialChain(groupId, 1)
-    const expected = sha256(`${Buffer.from(previous).toString('hex')}${'0000000000000001'}${'63'}${'0000000000000007'}${'09'.repeat(32)}`)
+    const expected = sha256(`${Buffer.from(previous).toString('hex')}0000000000000001630000000000000007${'09'.repeat(32)}`)
     expect(Buffer.from(extendChain(previous, link)).toString('hex')).toBe(expected)
   })
 

@@ -20,7 +20,7 @@ const COMMIT = '03'
 /** A PublicMessage of an empty group id and epoch 0, with one-byte signature and tags. */
 function handshake(sender: string, content: string): Uint8Array {
   const tags = content.startsWith(COMMIT) ? '01aa01bb01cc' : '01aa01cc'
-  return Buffer.from(`00010001${'00'}${'00'.repeat(8)}${sender}${'00'}${content}${tags}`, 'hex')
+  return Buffer.from(`0001000100${'00'.repeat(8)}${sender}00${content}${tags}`, 'hex')
 }
 
 function reasonFor(bytes: Uint8Array): string | undefined {
@@ -56,7 +56,7 @@ describe('a handshake', () => {
   it.each([
     ['a Remove', MEMBER, `${PROPOSAL}000300000000`],
     ['SelfRemove, which has no fields', MEMBER, `${PROPOSAL}000a`],
-    ['a Commit of two', MEMBER, `${COMMIT}0c${'01000300000000'}${'02'}${'03'}010203${'00'}`],
+    ['a Commit of two', MEMBER, `${COMMIT}0c01000300000000020301020300`],
     ['a resumption PSK', MEMBER, `${PROPOSAL}00040203${'00'.repeat(10)}`],
   ])('may be %s', (_case, sender, content) => {
     expect(reasonFor(handshake(sender, content))).toBeUndefined()
