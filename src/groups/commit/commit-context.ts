@@ -18,6 +18,8 @@ export interface Judged extends Pick<CommitSubmission, 'external' | 'welcomes' |
   added: readonly AddedDevice[]
   removed: readonly RemovedDevice[]
   followups: readonly Followup[]
+  /** Devices on their way out for which the server cannot sign a Remove in the new epoch. */
+  unsigned: readonly bigint[]
   /** Public mode: the state before and after, for the cache. */
   states: { before: Tracked; next: PublicGroupState } | undefined
 }

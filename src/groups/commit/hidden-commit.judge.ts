@@ -9,7 +9,6 @@ import { ExternalSenders } from '../external-sender/external-senders.js'
 import { followupsFor } from '../external-sender/followups.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../policy/policy.js'
-import { forgetLeaves } from '../removal/removal.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { describedEpoch, treeInside } from '../state/described-epoch.js'
 import type { CommitContext, Judged } from './commit-context.js'
@@ -56,7 +55,6 @@ export class HiddenCommitJudge {
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
-    await forgetLeaves(this.pool, group.gid, unsigned)
     return {
       external: false,
       added: joining.added,
@@ -67,6 +65,7 @@ export class HiddenCommitJudge {
       claimedRemoved: bundle.removed,
       reinit: bundle.reinit,
       followups,
+      unsigned,
       states: undefined,
     }
   }

@@ -10,7 +10,6 @@ import { followupsFor } from '../external-sender/followups.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../policy/policy.js'
-import { forgetLeaves } from '../removal/removal.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import { PublicStates, type Tracked } from '../state/public-states.js'
 import { storedEpoch } from '../state/stored-epoch.js'
@@ -57,7 +56,7 @@ export class OpenCommitJudge {
     verdict: ValidCommit,
     before: Tracked | undefined,
   ): Promise<Judged> {
-    const { group, caller, bundle, pending } = context
+    const { caller, bundle, pending } = context
     const directory = await directoryOf(this.pool, state, verdict)
     await checkNewLeaves(this.pool, state, verdict, directory)
     const removed = removedDevices(context, state, verdict, directory)
@@ -69,7 +68,6 @@ export class OpenCommitJudge {
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
-    await forgetLeaves(this.pool, group.gid, unsigned)
     const routes = routeWelcomes(bundle.welcomes, verdict, directory, new Date(Date.now() + this.config.KEY_PACKAGE_MAX_LIFETIME))
     return {
       external: verdict.external,
@@ -81,6 +79,7 @@ export class OpenCommitJudge {
       claimedRemoved: null,
       reinit: verdict.reinit !== undefined,
       followups,
+      unsigned,
       states: before && { before, next: verdict.next },
     }
   }

@@ -81,3 +81,16 @@ export async function readCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promis
   })
   return rows[0]
 }
+
+/** The proposals of an epoch, of which only the public ones can be read. */
+export async function readProposals(sql: Sql, gid: bigint, epoch: bigint): Promise<HandshakeRow[]> {
+  const { rows } = await sql.query<HandshakeRow>({
+    name: 'read_proposals',
+    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
+            WHERE l.gid = $1 AND l.kind = 'p' AND l.epoch = $2
+              AND l.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1), 0)
+            ORDER BY l.seq`,
+    values: [gid, epoch],
+  })
+  return rows
+}

@@ -60,6 +60,8 @@ export interface CommitSubmission {
   claimedRemoved: readonly string[] | null
   reinit: boolean
   followups: readonly Followup[]
+  /** Pending devices whose Remove cannot be signed for the new epoch: their leaf is unknown from then on. */
+  unsigned: readonly bigint[]
 }
 
 export interface ProposalSubmission {
@@ -92,7 +94,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
   const { rows } = await sql.query<SubmissionRow>({
     name: 'submit_commit_v1',
     text: `SELECT (s).* FROM (SELECT submit_commit_v1(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) AS s OFFSET 0) q`,
+      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) AS s OFFSET 0) q`,
     values: commitParameters(commit),
   })
   return toSubmission(rows[0])
@@ -122,6 +124,7 @@ function commitParameters(commit: CommitSubmission): unknown[] {
     commit.followups.map((followup) => followup.bytes),
     commit.followups.map((followup) => followup.hash),
     commit.followups.map((followup) => followup.deviceId),
+    commit.unsigned,
   ]
 }
 
