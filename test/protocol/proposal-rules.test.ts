@@ -68,6 +68,14 @@ describe('a Proposal', () => {
     expect(await proposed(await forge.proposal(proposals.externalInit()))).toBe('external-init-by-value')
   })
 
+  it('is refused while thousands of others wait', async () => {
+    const message = publicMessage(await forge.proposal(proposals.remove(1)))
+    const [waiting] = addProposal(forge.state, message).pending.values()
+    const waitingOf = (count: number) => new Map(Array.from({ length: count }, (_, index) => [String(index), waiting as never]))
+    const crowded = (count: number) => validateProposal({ ...forge.state, pending: waitingOf(count) }, message)
+    expect([outcome(await crowded(4095)), outcome(await crowded(4096))]).toEqual(['valid', 'pending-proposals'])
+  })
+
   it('is refused as a Commit', async () => {
     expect(await proposed(await forge.commit([], await forge.path([], 0)))).toBe('content-type')
   })

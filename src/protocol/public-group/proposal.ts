@@ -5,6 +5,9 @@ import type { PublicMessage, Sender } from '../mls/structures/public-message.js'
 import { framing } from './framing.js'
 import { refused, type PublicGroupState, type Refused } from './state.js'
 
+/** Far more than a group has members who leave at once; each one costs memory until the next Commit. */
+const MAX_PENDING = 4096
+
 /** Where SelfRemove is defined. */
 export const MLS_EXTENSIONS = 'draft-ietf-mls-extensions'
 
@@ -24,8 +27,14 @@ export async function validateProposal(state: PublicGroupState, message: PublicM
   const ref = proposalRef(state.groupContext.cipherSuite, message.authenticatedContent)
   if (content.kind !== 'proposal' || ref === undefined) return refused({ rule: 'content-type', section: '6' })
   const { proposal } = content
-  const broken = (await framing(state, message)) ?? loneProposal(proposal) ?? proposalTarget(state, { proposal, sender })
+  const broken =
+    tooManyPending(state) ?? (await framing(state, message)) ?? loneProposal(proposal) ?? proposalTarget(state, { proposal, sender })
   return broken === undefined ? { kind: 'valid', ref, proposal, sender } : refused(broken)
+}
+
+/** The server's own rule: a member cannot fill the memory of everybody who keeps this group's proposals (RFC 9420 §12.4). */
+function tooManyPending({ pending }: PublicGroupState): BrokenRule | undefined {
+  return brokenUnless(pending.size < MAX_PENDING, 'pending-proposals', '12.4')
 }
 
 /** RFC 9420 §12.1.6: an ExternalInit makes sense in the external Commit only that it opens. */

@@ -11,7 +11,8 @@ import { Tree } from './tree.js'
 
 /** Of the server's own snapshot format, so that a later release can read an older snapshot. */
 const FORMAT = 1
-const MAX_PENDING = 16_384
+/** Those of members, and a Remove by the server for every leaf. */
+const MAX_PENDING = 2 ** 17
 
 /** A state as bytes: format, GroupContext, interim transcript hash, ratchet tree, messages of the pending proposals. */
 export function serialize(state: PublicGroupState): Uint8Array {
