@@ -148,7 +148,20 @@ describe('a reset', () => {
       `/v1/groups/${toBase64Url(view.successor)}/policy`,
     )
     expect(policy.add_members).toBe('admins')
-    expect(policy.admins).toContain(alice.user)
+    expect(policy.admins).toEqual([alice.user])
+  })
+})
+
+describe('a successor', () => {
+  it('lets nobody in from outside whom the group before it had thrown out', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [mallory], { policy: { external_join: 'open' } })
+    await group.remove(mallory.uri)
+    await alice.device.http.post(`${group.path}/reset`)
+    const next = await stage.group(alice, [], { successorOf: group.record.groupId })
+    const join = (client: Client) => client.joinExternally({ groupId: next.record.groupId, mode: 'public', suite: 1 })
+    expect(await refusal(join(mallory))).toMatchObject({ status: 403, kind: 'policy' })
+    await join(bob)
   })
 })
 

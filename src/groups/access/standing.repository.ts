@@ -12,7 +12,7 @@ export interface Standing {
   ever: boolean
   /** Any device of the user is a member. */
   present: boolean
-  /** How the user's last interval ended, if any did. */
+  /** How the user's last interval ended, if any did; `removed` also if it was in a group that this one succeeds. */
   lastEnded: Ended | null
 }
 
@@ -36,7 +36,8 @@ export async function readStanding(sql: Sql, gid: bigint, deviceId: bigint, user
              p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
              EXISTS (SELECT FROM group_admin a WHERE a.gid = p.gid AND a.user_id = $3) AS admin,
              EXISTS (SELECT FROM group_ban b WHERE b.gid = p.gid AND b.user_id = $3) AS banned,
-             own.ever, own."fromSeq", own."joinEpoch", account.present, account."lastEnded"
+             own.ever, own."fromSeq", own."joinEpoch", account.present,
+             coalesce(account."lastEnded", CASE WHEN EXISTS (SELECT FROM group_outcast o WHERE o.gid = p.gid AND o.user_id = $3) THEN 'removed' END) AS "lastEnded"
         FROM group_policy p
        CROSS JOIN LATERAL (
          SELECT count(*) > 0 AS ever, max(m.from_seq) FILTER (WHERE m.until_seq IS NULL) AS "fromSeq",

@@ -35,15 +35,6 @@ export async function noteRemoval(sql: Sql, gid: bigint, deviceId: bigint, reaso
   })
 }
 
-/** The server cannot sign for these leaves any more (the group dropped its key, or hides its tree): no Commit need wait for it. */
-export async function forgetLeaves(sql: Sql, gid: bigint, deviceIds: readonly bigint[]): Promise<void> {
-  if (deviceIds.length === 0) return
-  await sql.query({
-    text: 'UPDATE pending_removal SET leaf_index = NULL, proposed_epoch = NULL WHERE gid = $1 AND device_id = ANY ($2)',
-    values: [gid, deviceIds],
-  })
-}
-
 /** The groups in which a device is a member, for its revocation. */
 export async function openGroupsOf(sql: Sql, deviceId: bigint): Promise<bigint[]> {
   const { rows } = await sql.query<{ gid: bigint }>({
