@@ -18,7 +18,9 @@ export class DeliveryMetrics {
     this.streamsClosed = metrics.counter('delivery_streams_closed_total', 'Streams ended by this server, by close code', ['code'])
     this.retired = metrics.counter('delivery_retired_rows_total', 'Rows deleted by retention, by what they held', ['what'])
     this.lag = metrics.histogram(
-      'delivery_lag_seconds', 'From acceptance (whole seconds) to the live push', [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300],
+      'delivery_lag_seconds',
+      'From acceptance (whole seconds) to the live push',
+      [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300],
     )
     metrics.gauge('delivery_streams_open', 'Open streams', () => this.now.streams)
     metrics.gauge('delivery_pollers_waiting', 'Long polls that wait', () => this.now.pollers)

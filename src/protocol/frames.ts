@@ -20,7 +20,10 @@ export const MAX_CLIENT_FRAME_BYTES = 64 * 1024
 
 const Bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 const GroupId = Bytes.refine((id) => id.length >= 1 && id.length <= 255, 'a group_id has 1 to 255 bytes')
-const Incarnation = z.int().min(1).max(2 ** 31 - 1)
+const Incarnation = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
 const Whole = z.int().nonnegative()
 
 /** A place in one log: everything of the group up to `seq` is done with. */
@@ -54,7 +57,13 @@ const inboxHead = { t: z.literal('inbox'), id: Whole }
 const inboxGroup = { group_id: GroupId, incarnation: Incarnation }
 export const InboxFrame = z.discriminatedUnion('kind', [
   z.strictObject({
-    ...inboxHead, kind: z.literal('welcome'), ...inboxGroup, seq: Whole, epoch: Whole, expires_at: Whole, welcome: Bytes,
+    ...inboxHead,
+    kind: z.literal('welcome'),
+    ...inboxGroup,
+    seq: Whole,
+    epoch: Whole,
+    expires_at: Whole,
+    welcome: Bytes,
   }),
   z.strictObject({ ...inboxHead, kind: z.literal('key-packages.low'), cipher_suite: Whole, remaining: Whole }),
   z.strictObject({ ...inboxHead, kind: z.literal('group.deleted'), ...inboxGroup }),
@@ -96,8 +105,13 @@ function decodeFrame<Frame>(schema: z.ZodType<Frame>, bytes: Uint8Array): Decode
   let value: unknown
   try {
     value = decode(bytes, {
-      strict: true, allowIndefinite: false, allowUndefined: false, allowNaN: false, allowInfinity: false,
-      allowBigInt: false, rejectDuplicateMapKeys: true,
+      strict: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowNaN: false,
+      allowInfinity: false,
+      allowBigInt: false,
+      rejectDuplicateMapKeys: true,
     })
   } catch {
     // Also the stack overflow of a deeply nested one: cborg recurses.

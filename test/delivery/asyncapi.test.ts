@@ -4,7 +4,11 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { ClientFrame, CloseCode, EntryFrame, InboxFrame, ServerFrame } from '../../src/protocol/frames.js'
 
-interface ObjectSchema { required: string[]; properties: Record<string, { const?: string; enum?: string[] }>; additionalProperties: boolean }
+interface ObjectSchema {
+  required: string[]
+  properties: Record<string, { const?: string; enum?: string[] }>
+  additionalProperties: boolean
+}
 interface Document {
   info: { description: string }
   channels: { stream: { messages: Record<string, unknown> } }
@@ -35,8 +39,10 @@ function documented(names: string[]) {
     })
   })
 }
-const named = (action: string) => Object.values(document.operations).filter((operation) => operation.action === action)
-  .flatMap((operation) => operation.messages.map(({ $ref }) => $ref.split('/').at(-1)!))
+const named = (action: string) =>
+  Object.values(document.operations)
+    .filter((operation) => operation.action === action)
+    .flatMap((operation) => operation.messages.map(({ $ref }) => $ref.split('/').at(-1)!))
 const byName = (a: { t: string; kind: string | undefined }, b: typeof a) => `${a.t} ${a.kind}`.localeCompare(`${b.t} ${b.kind}`)
 
 describe('docs/asyncapi.yaml', () => {

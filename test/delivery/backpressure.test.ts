@@ -1,31 +1,10 @@
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, startNode, TestGroup, type TestNode } from './delivery-kit.js'
-import { StreamClient } from './stream-client.js'
+import { newDevice, TestGroup } from './delivery-kit.js'
+import { upTo, useRig, waitFor } from './rig.js'
 
 const database = useTestDatabase()
-const nodes: TestNode[] = []
-const clients: StreamClient[] = []
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) {
-    client.socket.resume()
-    await client.leave()
-  }
-  await Promise.all(nodes.splice(0).map((node) => node.close()))
-})
-
-async function start(changes: Parameters<typeof startNode>[1]): Promise<TestNode> {
-  const node = await startNode(database.pool, changes)
-  nodes.push(node)
-  return node
-}
-async function connect(node: TestNode, deviceId: bigint): Promise<StreamClient> {
-  const client = await StreamClient.connect(node.wsUrl, deviceId)
-  clients.push(client)
-  return client
-}
-const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
+const { start, connect } = useRig(database)
 
 describe('a stream that acknowledges nothing', () => {
   it('gets as many entries as its window holds, in backfill and live, and goes on when it acknowledges', async () => {
@@ -68,7 +47,11 @@ describe('a stream that acknowledges nothing', () => {
     await client.live()
     let pings = 0
     client.socket.on('ping', () => (pings += 1))
-    await new Promise<void>((resolve) => client.socket.on('ping', () => { if (pings >= 2) resolve() }))
+    await new Promise<void>((resolve) =>
+      client.socket.on('ping', () => {
+        if (pings >= 2) resolve()
+      }),
+    )
     expect(client.closed).toBeUndefined()
   })
 })
@@ -97,7 +80,7 @@ describe('a stream that does not read', () => {
     expect(node.metrics.now.queuedBytes).toBe(0)
   })
 
-  it('holds others up no longer than the node\'s budget is full, and everyone gets everything', async () => {
+  it("holds others up no longer than the node's budget is full, and everyone gets everything", async () => {
     const devices = await Promise.all(Array.from({ length: 4 }, () => newDevice(database.pool)))
     const group = await TestGroup.create(database.pool, devices[0]!)
     await group.commit({ added: devices.slice(1).map((deviceId) => ({ deviceId, welcome: null })) })
@@ -128,7 +111,7 @@ describe('acknowledgements', () => {
     first.ack(group, 5) // cumulative: going back is nothing
     await first.leave()
     const elsewhere = await start({})
-    await until(async () => (await group.acked(alice))[0] === 7n)
+    await waitFor(async () => (await group.acked(alice))[0] === 7n)
     const second = await connect(elsewhere, alice)
     await second.live()
     expect(second.seqs(group)).toEqual([8, 9, 10])
@@ -190,8 +173,3 @@ describe('acknowledgements', () => {
     for (const group of groups) expect(await group.acked(devices[3]!)).toEqual([41n])
   })
 })
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 8_000
-  while (!(await holds())) if (performance.now() > deadline) throw new Error('Waited in vain')
-}

@@ -18,7 +18,7 @@ import { submitCommit } from '../../src/groups/repository/submissions.repository
 import type { Caller } from '../../src/authentication/session/caller.js'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { Hints } from '../../src/platform/hints/hints.js'
-import { Unauthenticated } from '../../src/platform/http/problem.js'
+import { Problem, Unauthenticated } from '../../src/platform/http/problem.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
 import { Secrets } from '../../src/platform/secrets/secrets.js'
@@ -41,7 +41,13 @@ async function authenticate(token: string): Promise<Caller> {
   const match = /^device\.(\d+)\.(\d+)$/.exec(token)
   if (!match || Number(match[2]) <= Date.now()) throw new Unauthenticated()
   const deviceId = BigInt(match[1] ?? 0)
-  return { deviceId, userId: deviceId, client: `mimi://localhost/d/u/${deviceId}`, user: 'mimi://localhost/u/u', expiresAt: new Date(Number(match[2])) }
+  return {
+    deviceId,
+    userId: deviceId,
+    client: `mimi://localhost/d/u/${deviceId}`,
+    user: 'mimi://localhost/u/u',
+    expiresAt: new Date(Number(match[2])),
+  }
 }
 
 export interface TestNode {
@@ -63,7 +69,9 @@ export async function startNode(pool: Pool, changes: Partial<StreamSettings> = {
   const interest = new Interest(hints)
   const acks = new AckFlusher(pool, config, log, metrics)
   const resources = new StreamResources(pool, new Feeds(pool, interest, metrics, log), acks, metrics, {
-    ...streamSettings(config), drainMs: 50, ...changes,
+    ...streamSettings(config),
+    drainMs: 50,
+    ...changes,
   })
   const streams = new Streams(interest, hints, metrics)
   const server = new StreamServer({ authenticate }, resources, streams, {} as HttpAdapterHost, log)
@@ -90,7 +98,12 @@ export async function newDevice(pool: Pool): Promise<bigint> {
 /** A group in the database and what happens in it, with or without hints. */
 export class TestGroup {
   epoch = 0n
-  constructor(private readonly pool: Pool, readonly gid: bigint, readonly groupId: Buffer, readonly creator: bigint) {}
+  constructor(
+    private readonly pool: Pool,
+    readonly gid: bigint,
+    readonly groupId: Buffer,
+    readonly creator: bigint,
+  ) {}
 
   static async create(pool: Pool, creator: bigint): Promise<TestGroup> {
     const { gid, groupId } = await newGroup(pool, creator)
@@ -124,9 +137,25 @@ export class TestGroup {
 
   async acked(deviceId: bigint): Promise<bigint[]> {
     const { rows } = await this.pool.query<{ acked: bigint }>(
-      'SELECT acked FROM member WHERE device_id = $1 AND gid = $2 ORDER BY from_seq', [deviceId, this.gid])
+      'SELECT acked FROM member WHERE device_id = $1 AND gid = $2 ORDER BY from_seq',
+      [deviceId, this.gid],
+    )
     return rows.map((row) => row.acked)
   }
+}
+
+export const callerOf = (deviceId: bigint): Caller => ({ deviceId, userId: 1n, client: '', user: '', expiresAt: new Date() })
+export const seqsOf = (page: { entries: { seq: bigint }[] }) => page.entries.map((entry) => Number(entry.seq))
+
+/** What a refused request is refused with; undefined if it was not. */
+export function problemOf(work: Promise<unknown>): Promise<Problem | undefined> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof Problem) return error
+      throw error
+    },
+  )
 }
 
 function seqOf(outcome: AppendOutcome | undefined): bigint {

@@ -1,36 +1,29 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { beforeEach, describe, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
-import { newDevice, startNode, TestGroup, type TestNode } from './delivery-kit.js'
-import { StreamClient } from './stream-client.js'
+import { newDevice, TestGroup, type TestNode } from './delivery-kit.js'
+import { upTo, useRig } from './rig.js'
+import type { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()
 let node: TestNode
 let alice: bigint
 let bob: bigint
 let group: TestGroup
-const clients: StreamClient[] = []
+const rig = useRig(database)
 
 beforeEach(async () => {
-  node = await startNode(database.pool)
+  node = await rig.start()
   ;[alice, bob] = [await newDevice(database.pool), await newDevice(database.pool)]
   group = await TestGroup.create(database.pool, alice)
 })
-afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.leave()))
-  await node.close()
-})
-
-async function connect(deviceId: bigint, options?: Parameters<typeof StreamClient.connect>[2]): Promise<StreamClient> {
-  const client = await StreamClient.connect(node.wsUrl, deviceId, options)
-  clients.push(client)
-  return client
-}
-const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index)
+const connect = (deviceId: bigint, options?: Parameters<typeof StreamClient.connect>[2]) => rig.connect(node, deviceId, options)
 const hintGroup = (headSeq: bigint) => node.hints.publish([{ kind: 'group', gid: group.gid, headSeq }])
 const hintInbox = (deviceId: bigint) => node.hints.publish([{ kind: 'inbox', deviceId }])
-const order = (client: StreamClient) => client.frames.flatMap((frame): (number | string)[] =>
-  frame.t === 'entries' ? frame.entries.map((entry) => entry.seq) : frame.t === 'hello' || frame.t === 'live' ? [] : [frame.t])
+const order = (client: StreamClient) =>
+  client.frames.flatMap((frame): (number | string)[] =>
+    frame.t === 'entries' ? frame.entries.map((entry) => entry.seq) : frame.t === 'hello' || frame.t === 'live' ? [] : [frame.t],
+  )
 
 describe('a Welcome comes before its log', () => {
   it('on a stream that connects after it: the inbox first, the log once the Welcome is acknowledged', async () => {
@@ -158,7 +151,10 @@ describe('intervals', () => {
     const client = await connect(bob)
     await client.live()
     const resync = await group.commit({
-      deviceId: bob, external: true, added: [{ deviceId: bob, welcome: null }], removed: [{ deviceId: bob, reason: 'resync' }],
+      deviceId: bob,
+      external: true,
+      added: [{ deviceId: bob, welcome: null }],
+      removed: [{ deviceId: bob, reason: 'resync' }],
     })
     hintGroup(resync)
     hintGroup(await group.say(1))
@@ -181,7 +177,9 @@ describe('intervals', () => {
 })
 
 describe('positions', () => {
-  const at = (seq: number, incarnation = 1) => ({ resume: { t: 'resume' as const, positions: [{ group_id: group.groupId, incarnation, seq }] } })
+  const at = (seq: number, incarnation = 1) => ({
+    resume: { t: 'resume' as const, positions: [{ group_id: group.groupId, incarnation, seq }] },
+  })
 
   it('resume where the client stands, and count as acknowledged', async () => {
     await group.say(10)

@@ -2,14 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { EventsReader } from '../../src/delivery/polling/events.reader.js'
 import { Acknowledgements } from '../../src/delivery/polling/acknowledgements.service.js'
 import { Polling } from '../../src/delivery/polling/polling.service.js'
-import { History } from '../../src/delivery/read/history.service.js'
-import { GlobalSweep } from '../../src/delivery/sweep/global-sweep.job.js'
-import type { Caller } from '../../src/authentication/session/caller.js'
-import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
-import type { Hint } from '../../src/platform/hints/hint.js'
-import type { Jobs } from '../../src/platform/jobs/jobs.js'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, startNode, TestGroup, type TestNode } from './delivery-kit.js'
+import { callerOf, newDevice, problemOf, seqsOf, startNode, TestGroup, type TestNode } from './delivery-kit.js'
+import { waitFor } from './rig.js'
 import { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()
@@ -17,22 +12,18 @@ const never = new AbortController().signal
 let node: TestNode
 let polling: Polling
 let acknowledgements: Acknowledgements
-let history: History
 let [alice, bob] = [0n, 0n]
 let group: TestGroup
 
-const callerOf = (deviceId: bigint): Caller => ({ deviceId, userId: 1n, client: '', user: '', expiresAt: new Date() })
-const poll = (deviceId: bigint, query: { wait?: number; limit?: number } = {}, gone = never) => polling.events(callerOf(deviceId), query, gone)
-const seqs = (events: { entries: { seq: bigint }[] }) => events.entries.map((entry) => Number(entry.seq))
+const poll = (deviceId: bigint, query: { wait?: number; limit?: number } = {}, gone = never) =>
+  polling.events(callerOf(deviceId), query, gone)
 const ack = (deviceId: bigint, seq: bigint, incarnation = 1, inbox: bigint[] = []) =>
   acknowledgements.acknowledge(callerOf(deviceId), { acks: [{ group_id: group.groupId, incarnation, seq }], inbox })
-const problem = (work: Promise<unknown>) => work.then(() => undefined, (error: { status: number; type: string; extension: unknown }) => error)
 
 beforeAll(async () => {
   node = await startNode(database.pool)
   polling = new Polling(new EventsReader(database.pool, node.acks), node.interest, node.metrics, { maxStreams: 3 })
   acknowledgements = new Acknowledgements(database.pool, node.hints)
-  history = new History(database.pool)
 })
 afterAll(() => node.close())
 beforeEach(async () => {
@@ -48,14 +39,14 @@ afterEach(() => {
 describe('polling', () => {
   it('gives what is unread, again and again until it is acknowledged, in pages', async () => {
     await group.say(5)
-    expect(seqs(await poll(alice))).toEqual([1, 2, 3, 4, 5])
+    expect(seqsOf(await poll(alice))).toEqual([1, 2, 3, 4, 5])
     const page = await poll(alice, { limit: 2 })
-    expect([seqs(page), page.more]).toEqual([[1, 2], true])
+    expect([seqsOf(page), page.more]).toEqual([[1, 2], true])
     expect(await poll(alice, { limit: 5 })).toMatchObject({ more: false })
     expect(await ack(alice, 2n)).toEqual({ acks: 1, inbox: 0 })
     expect(await group.acked(alice)).toEqual([2n])
     const rest = await poll(alice, { limit: 3 })
-    expect(seqs(rest)).toEqual([3, 4, 5])
+    expect(seqsOf(rest)).toEqual([3, 4, 5])
     await ack(alice, 5n)
     expect(await poll(alice)).toEqual({ inbox: [], entries: [], more: false })
   })
@@ -78,7 +69,7 @@ describe('polling', () => {
     const waiting = poll(alice, { wait: 30 })
     await watching()
     node.hints.publish([{ kind: 'group', gid: group.gid, headSeq: await group.say(1) }])
-    expect(seqs(await waiting)).toEqual([1])
+    expect(seqsOf(await waiting)).toEqual([1])
     const welcomed = poll(bob, { wait: 30 })
     await watching()
     await group.add(bob, 'welcome')
@@ -91,32 +82,32 @@ describe('polling', () => {
     await watching()
     await group.say(1)
     await node.sweep.sweep()
-    expect(seqs(await waiting)).toEqual([1])
+    expect(seqsOf(await waiting)).toEqual([1])
   })
 
   it('misses nothing that is written while it begins to wait', async () => {
     for (let round = 1; round <= 20; round++) {
       const waiting = poll(alice, { wait: 30 })
       node.hints.publish([{ kind: 'group', gid: group.gid, headSeq: await group.say(1) }])
-      expect(seqs(await waiting)).toEqual([round])
+      expect(seqsOf(await waiting)).toEqual([round])
       await ack(alice, BigInt(round))
     }
   })
 
   it('ends empty-handed when its time is up, when the client goes, and when the device polls again', async () => {
-    expect(seqs(await poll(alice, { wait: 0 }))).toEqual([])
+    expect(seqsOf(await poll(alice, { wait: 0 }))).toEqual([])
     const gone = new AbortController()
     const left = poll(alice, { wait: 30 }, gone.signal)
     await watching()
     gone.abort()
-    expect(seqs(await left)).toEqual([])
+    expect(seqsOf(await left)).toEqual([])
     const first = poll(alice, { wait: 30 })
     await watching()
     const second = poll(alice, { wait: 30 })
-    expect(seqs(await first)).toEqual([])
+    expect(seqsOf(await first)).toEqual([])
     await group.say(1)
     await node.sweep.sweep()
-    expect(seqs(await second)).toEqual([1])
+    expect(seqsOf(await second)).toEqual([1])
   })
 
   it('is refused past the number that a node takes, and for a device that is revoked meanwhile', async () => {
@@ -124,21 +115,21 @@ describe('polling', () => {
     const gone = new AbortController()
     const waiting = devices.slice(0, 3).map((device) => poll(device, { wait: 30 }, gone.signal))
     await watching(3)
-    expect(await problem(poll(devices[3]!))).toMatchObject({ status: 503 })
+    expect(await problemOf(poll(devices[3]!))).toMatchObject({ status: 503 })
     node.hints.publish([{ kind: 'revoked', deviceId: devices[0]! }])
-    expect(await problem(waiting[0]!)).toMatchObject({ status: 401 })
+    expect(await problemOf(waiting[0]!)).toMatchObject({ status: 401 })
     gone.abort()
     await Promise.all(waiting.slice(1))
   })
 
-  it('holds a group\'s entries back until its Welcome is acknowledged', async () => {
+  it("holds a group's entries back until its Welcome is acknowledged", async () => {
     await group.add(bob, 'welcome')
     await group.say(2)
     const held = await poll(bob)
-    expect([seqs(held), held.inbox.length]).toEqual([[], 1])
-    expect(await problem(ack(bob, 2n))).toMatchObject({ status: 409, type: 'ack-ahead' })
+    expect([seqsOf(held), held.inbox.length]).toEqual([[], 1])
+    expect(await problemOf(ack(bob, 2n))).toMatchObject({ status: 409, type: 'ack-ahead' })
     expect(await acknowledgements.acknowledge(callerOf(bob), { acks: [], inbox: [held.inbox[0]!.id] })).toEqual({ acks: 0, inbox: 1 })
-    expect(seqs(await poll(bob))).toEqual([2, 3])
+    expect(seqsOf(await poll(bob))).toEqual([2, 3])
   })
 
   it('gives a removed device what is its, and both of two intervals', async () => {
@@ -148,20 +139,20 @@ describe('polling', () => {
     await group.say(1)
     await group.add(bob)
     await group.say(1)
-    expect(seqs(await poll(bob))).toEqual([2, 3, 6])
+    expect(seqsOf(await poll(bob))).toEqual([2, 3, 6])
     await ack(bob, 6n)
     expect(await group.acked(bob)).toEqual([3n, 6n])
   })
 
   it('refuses an ack of what does not exist, and ignores those that are late', async () => {
     await group.say(3)
-    expect(await problem(ack(alice, 4n))).toMatchObject({ status: 409, type: 'ack-ahead', extension: { deliverable: 3n } })
+    expect(await problemOf(ack(alice, 4n))).toMatchObject({ status: 409, type: 'ack-ahead', extension: { deliverable: 3n } })
     expect(await ack(alice, 2n, 9)).toEqual({ acks: 0, inbox: 0 })
     expect(await ack(bob, 1n)).toEqual({ acks: 0, inbox: 0 })
     expect(await group.acked(alice)).toEqual([0n])
   })
 
-  it('never acknowledges another device\'s inbox', async () => {
+  it("never acknowledges another device's inbox", async () => {
     await group.add(bob, 'welcome')
     const { inbox } = await poll(bob)
     expect(await acknowledgements.acknowledge(callerOf(alice), { acks: [], inbox: [inbox[0]!.id] })).toEqual({ acks: 0, inbox: 0 })
@@ -180,95 +171,8 @@ describe('polling', () => {
   })
 })
 
-describe('history', () => {
-  const read = (deviceId: bigint, query: Parameters<History['read']>[2] = {}) => history.read(callerOf(deviceId), group.groupId, query)
-
-  it('is cut to the intervals of the device, and moves no cursor', async () => {
-    await group.say(2)
-    await group.add(bob)
-    await group.say(2)
-    await group.remove(bob)
-    await group.say(1)
-    expect(seqs(await read(alice))).toEqual([1, 2, 3, 4, 5, 6, 7])
-    expect(await read(bob)).toMatchObject({ head_seq: 6n, incarnation: 1 })
-    expect(seqs(await read(bob))).toEqual([4, 5, 6])
-    expect(await group.acked(bob)).toEqual([3n])
-  })
-
-  it('comes in pages', async () => {
-    await group.say(5)
-    const first = await read(alice, { from_seq: 2n, limit: 2 })
-    expect([seqs(first), first.next_seq]).toEqual([[2, 3], 4n])
-    const last = await read(alice, { from_seq: first.next_seq, limit: 2 })
-    expect([seqs(last), last.next_seq]).toEqual([[4, 5], undefined])
-    expect(seqs(await read(alice, { from_seq: 6n }))).toEqual([])
-  })
-
-  it('begins behind the Commit that began an epoch', async () => {
-    await group.say(1)
-    await group.commit()
-    await group.say(1)
-    await group.commit()
-    expect(seqs(await read(alice, { from_epoch: 0n }))).toEqual([1, 2, 3, 4])
-    expect(seqs(await read(alice, { from_epoch: 1n }))).toEqual([3, 4])
-    expect(seqs(await read(alice, { from_epoch: 2n }))).toEqual([])
-    expect(seqs(await read(alice, { from_epoch: 99n }))).toEqual([])
-  })
-
-  it('leaves out application entries of epochs before the device joined', async () => {
-    await group.add(bob)
-    await group.say(1, 0n)
-    await group.say(1)
-    expect(seqs(await read(bob))).toEqual([3])
-  })
-
-  it('waits for the Welcome', async () => {
-    await group.add(bob, 'welcome')
-    await group.say(1)
-    expect(await read(bob)).toMatchObject({ entries: [], head_seq: 0n })
-  })
-
-  it('answers resync, and where the log begins now, for what was retired', async () => {
-    await group.say(5)
-    await database.pool.query('UPDATE groups SET floor_seq = 3 WHERE gid = $1', [group.gid])
-    await database.pool.query('DELETE FROM log WHERE gid = $1 AND seq <= 3', [group.gid])
-    expect(await problem(read(alice, { from_seq: 3n }))).toMatchObject({ status: 409, type: 'resync', extension: { from_seq: 4n } })
-    expect(seqs(await read(alice, { from_seq: 4n }))).toEqual([4, 5])
-    expect(seqs(await read(alice))).toEqual([4, 5])
-  })
-
-  it('is nobody else\'s: 403 for a stranger, 404 for no group, 410 for a deleted one', async () => {
-    expect(await problem(read(bob))).toMatchObject({ status: 403, type: 'not-a-member' })
-    expect(await problem(history.read(callerOf(bob), Buffer.from('none'), {}))).toMatchObject({ status: 404 })
-    await deleteGroup(database.pool, group.gid)
-    expect(await problem(read(alice))).toMatchObject({ status: 410, type: 'group-deleted' })
-  })
-})
-
-describe('the global sweep', () => {
-  it('repeats the hints of what moved lately and of what waits in an inbox', async () => {
-    const quiet = await TestGroup.create(database.pool, alice)
-    await quiet.say(1)
-    await database.pool.query('UPDATE log SET accepted_at = now() - interval \'1 day\' WHERE gid = $1', [quiet.gid])
-    await group.add(bob, 'welcome')
-    const hints: Hint[] = []
-    const stop = node.hints.subscribe((hint) => hints.push(hint))
-    await new GlobalSweep(database.pool, {} as Jobs, node.hints, { GLOBAL_SWEEP_INTERVAL: 60_000 }).run()
-    stop()
-    expect(hints).toContainEqual({ kind: 'group', gid: group.gid, headSeq: 1n })
-    expect(hints).toContainEqual({ kind: 'inbox', deviceId: bob })
-    expect(hints).not.toContainEqual(expect.objectContaining({ gid: quiet.gid }))
-  })
-})
-
 /** Until so many polls have read and wait. */
-async function watching(count = 1): Promise<void> {
-  const deadline = performance.now() + 8_000
-  while (node.metrics.now.pollers < count || waitingTimers() < count) {
-    if (performance.now() > deadline) throw new Error('Waited in vain')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
-function waitingTimers(): number {
-  return [...(polling as unknown as { waiters: Map<bigint, { resolve?: unknown }> }).waiters.values()].filter((waiter) => waiter.resolve).length
+function watching(count = 1): Promise<void> {
+  const { waiters } = polling as unknown as { waiters: Map<bigint, { resolve?: unknown }> }
+  return waitFor(() => [...waiters.values()].filter((waiter) => waiter.resolve).length >= count)
 }

@@ -20,7 +20,9 @@ let group: TestGroup
 
 beforeEach(async () => {
   const config = loadConfig(testEnvironment('postgres://localhost/none'))
-  const jobs = Object.assign(new Jobs(config, pino({ level: 'silent' }), new Metrics()), { enqueue: async (...job: unknown[]) => void asked.push(job) })
+  const jobs = Object.assign(new Jobs(config, pino({ level: 'silent' }), new Metrics()), {
+    enqueue: async (...job: unknown[]) => void asked.push(job),
+  })
   retention = new Retention(database.pool, config, jobs, createHints(), new DeliveryMetrics(new Metrics()))
   asked.length = 0
   ;[alice, bob] = [await newDevice(database.pool), await newDevice(database.pool)]
@@ -28,17 +30,25 @@ beforeEach(async () => {
 })
 
 const inDays = (days: number) => retention.run(new Date(Date.now() + days * DAY))
-const acknowledge = (deviceId: bigint, seq: bigint) => database.pool.query('UPDATE member SET acked = $3 WHERE device_id = $1 AND gid = $2', [deviceId, group.gid, seq])
+const acknowledge = (deviceId: bigint, seq: bigint) =>
+  database.pool.query('UPDATE member SET acked = $3 WHERE device_id = $1 AND gid = $2', [deviceId, group.gid, seq])
 async function log(): Promise<string> {
-  const { rows } = await database.pool.query<{ text: string }>('SELECT string_agg(kind || seq, \' \' ORDER BY seq) AS text FROM log WHERE gid = $1', [group.gid])
+  const { rows } = await database.pool.query<{ text: string }>(
+    "SELECT string_agg(kind || seq, ' ' ORDER BY seq) AS text FROM log WHERE gid = $1",
+    [group.gid],
+  )
   return rows[0]?.text ?? ''
 }
 async function floor(): Promise<bigint> {
   const { rows } = await database.pool.query<{ floor: bigint }>('SELECT floor_seq AS floor FROM groups WHERE gid = $1', [group.gid])
   return rows[0]!.floor
 }
-const snapshot = (epoch: bigint, seq: bigint) => database.pool.query('INSERT INTO group_snapshot (gid, epoch, seq, bytes) VALUES ($1, $2, $3, $4)', [group.gid, epoch, seq, Buffer.of(1)])
-const epochsOf = async (table: string) => (await database.pool.query<{ epoch: bigint }>(`SELECT epoch FROM ${table} WHERE gid = $1 ORDER BY epoch`, [group.gid])).rows.map((row) => Number(row.epoch))
+const snapshot = (epoch: bigint, seq: bigint) =>
+  database.pool.query('INSERT INTO group_snapshot (gid, epoch, seq, bytes) VALUES ($1, $2, $3, $4)', [group.gid, epoch, seq, Buffer.of(1)])
+const epochsOf = async (table: string) =>
+  (await database.pool.query<{ epoch: bigint }>(`SELECT epoch FROM ${table} WHERE gid = $1 ORDER BY epoch`, [group.gid])).rows.map((row) =>
+    Number(row.epoch),
+  )
 
 describe('application entries', () => {
   it('go once every cursor has passed and no resubmission can meet them any more', async () => {
@@ -126,7 +136,7 @@ describe('handshakes', () => {
     await group.commit({ groupInfo: Buffer.of(2) })
     await snapshot(1n, 1n)
     await group.add(bob, 'welcome')
-    await database.pool.query('UPDATE welcome SET expires_at = now() + interval \'200 days\' WHERE gid = $1', [group.gid])
+    await database.pool.query("UPDATE welcome SET expires_at = now() + interval '200 days' WHERE gid = $1", [group.gid])
     await group.commit({ groupInfo: Buffer.of(4) })
     await group.say(1)
     await snapshot(4n, 4n)
@@ -145,7 +155,7 @@ describe('handshakes', () => {
   })
 
   it('of a private group need no snapshot', async () => {
-    await database.pool.query('UPDATE groups SET mode = \'private\' WHERE gid = $1', [group.gid])
+    await database.pool.query("UPDATE groups SET mode = 'private' WHERE gid = $1", [group.gid])
     await database.pool.query('DELETE FROM group_snapshot WHERE gid = $1', [group.gid])
     await group.commit({ claimedRemoved: [], groupInfo: Buffer.of(1), tree: Buffer.of(1) })
     await group.commit({ claimedRemoved: [], groupInfo: Buffer.of(2), tree: Buffer.of(2) })

@@ -1,6 +1,13 @@
 import { once } from 'node:events'
 import { WebSocket, type RawData } from 'ws'
-import { decodeServerFrame, encodeFrame, STREAM_PROTOCOL, type ClientFrame, type EntryFrame, type ServerFrame } from '../../src/protocol/frames.js'
+import {
+  decodeServerFrame,
+  encodeFrame,
+  STREAM_PROTOCOL,
+  type ClientFrame,
+  type EntryFrame,
+  type ServerFrame,
+} from '../../src/protocol/frames.js'
 import { tokenOf, type TestGroup } from './delivery-kit.js'
 
 const DEADLINE_MS = 8_000
@@ -21,8 +28,14 @@ export class StreamClient {
   }
 
   /** Connects and, unless told otherwise, sends an empty `resume`. */
-  static async connect(wsUrl: string, deviceId: bigint, options: { token?: string; resume?: ClientFrame | 'none' } = {}): Promise<StreamClient> {
-    const socket = new WebSocket(`${wsUrl}/v1/stream`, [STREAM_PROTOCOL], { headers: { authorization: `Bearer ${options.token ?? tokenOf(deviceId)}` } })
+  static async connect(
+    wsUrl: string,
+    deviceId: bigint,
+    options: { token?: string; resume?: ClientFrame | 'none' } = {},
+  ): Promise<StreamClient> {
+    const socket = new WebSocket(`${wsUrl}/v1/stream`, [STREAM_PROTOCOL], {
+      headers: { authorization: `Bearer ${options.token ?? tokenOf(deviceId)}` },
+    })
     const client = new StreamClient(socket)
     await once(socket, 'open')
     if (options.resume !== 'none') client.send(options.resume ?? { t: 'resume', positions: [] })
@@ -52,7 +65,9 @@ export class StreamClient {
   }
 
   entries(group?: TestGroup): EntryFrame[] {
-    return this.of('entries').flatMap((frame) => frame.entries).filter((entry) => !group || group.groupId.equals(entry.group_id))
+    return this.of('entries')
+      .flatMap((frame) => frame.entries)
+      .filter((entry) => !group || group.groupId.equals(entry.group_id))
   }
 
   seqs(group: TestGroup): number[] {
@@ -72,7 +87,11 @@ export class StreamClient {
       const check = () => {
         if (holds()) done()
       }
-      const seen = () => `frames: ${this.frames.map((frame) => frame.t).join(' ').slice(-500)}; closed: ${this.closed?.code}`
+      const seen = () =>
+        `frames: ${this.frames
+          .map((frame) => frame.t)
+          .join(' ')
+          .slice(-500)}; closed: ${this.closed?.code}`
       const timer = setTimeout(() => done(new Error(`Waited in vain for ${what}; ${seen()}`)), DEADLINE_MS)
       this.waiting.add(check)
     })

@@ -31,8 +31,10 @@ export class Batch {
 }
 
 export function toBatch(entries: readonly Entry[]): Batch {
-  return new Batch(entries.map((entry) => {
-    const { seq, kind, epoch } = entry
-    return { seq, kind, epoch, bytes: encodeEntry(entryFrame(entry)) }
-  }))
+  return new Batch(
+    entries.map((entry) => {
+      const { seq, kind, epoch } = entry
+      return { seq, kind, epoch, bytes: encodeEntry(entryFrame(entry)) }
+    }),
+  )
 }

@@ -3,7 +3,10 @@ export class Gate {
   private readonly waiting: (() => void)[] = []
   private running = 0
 
-  constructor(private readonly width: number, private readonly changed: (running: number) => void = () => undefined) {}
+  constructor(
+    private readonly width: number,
+    private readonly changed: (running: number) => void = () => undefined,
+  ) {}
 
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.running >= this.width) await new Promise<void>((resolve) => this.waiting.push(resolve))
@@ -12,7 +15,8 @@ export class Gate {
       return await work()
     } finally {
       const next = this.waiting.shift()
-      if (next) next() // it takes over this place
+      if (next)
+        next() // it takes over this place
       else this.changed(--this.running)
     }
   }

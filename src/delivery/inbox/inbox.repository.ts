@@ -22,7 +22,11 @@ const LowPayload = z.object({ cipher_suite: z.int(), remaining: z.int().nonnegat
  * become visible after a higher one. Welcomes past `maxBytes` wait for the next read; the first always fits.
  */
 export async function readInbox(
-  sql: Sql, deviceId: bigint, known: readonly bigint[], limit: number, maxBytes: number,
+  sql: Sql,
+  deviceId: bigint,
+  known: readonly bigint[],
+  limit: number,
+  maxBytes: number,
 ): Promise<InboxItem[]> {
   const { rows } = await sql.query<Row>({
     name: 'read_inbox',

@@ -5,7 +5,12 @@ import { Interest, type DeviceNews } from './interest.js'
 
 function interestWith() {
   let listener: (hint: Hint) => void = () => undefined
-  const hints = { subscribe: (given: (hint: Hint) => void) => { listener = given; return () => undefined } } as unknown as Hints
+  const hints = {
+    subscribe: (given: (hint: Hint) => void) => {
+      listener = given
+      return () => undefined
+    },
+  } as unknown as Hints
   return { interest: new Interest(hints), hear: (hint: Hint) => listener(hint) }
 }
 
@@ -40,7 +45,10 @@ describe('the interest map', () => {
   it('lets a listener stop itself, or another, while it is told', () => {
     const { interest } = interestWith()
     let told = 0
-    const stop = interest.watchDevice(1n, () => { told += 1; stop() })
+    const stop = interest.watchDevice(1n, () => {
+      told += 1
+      stop()
+    })
     interest.watchDevice(1n, () => (told += 1))
     interest.tell(1n, { kind: 'inbox' })
     interest.tell(1n, { kind: 'inbox' })

@@ -12,7 +12,10 @@ import type { AcknowledgeEvents, EventsAcknowledged } from './events.dto.js'
 /** What a poller is done with: written before it is answered, because nothing else of it remains here. */
 @Injectable()
 export class Acknowledgements {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly hints: Hints) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly hints: Hints,
+  ) {}
 
   async acknowledge(caller: Caller, body: AcknowledgeEvents): Promise<EventsAcknowledged> {
     const { deviceId } = caller

@@ -9,23 +9,29 @@ export const EventsQuery = z.strictObject({
 })
 export type EventsQuery = z.output<typeof EventsQuery>
 
-export const Events = z.object({
-  inbox: z.array(InboxItem),
-  entries: z.array(Entry).meta({ description: 'By group, in the order of each log.' }),
-  more: z.boolean().meta({ description: 'There is more than this page; acknowledge it and ask again.' }),
-}).meta({ id: 'Events', description: 'The same events come again until they are acknowledged.' })
+export const Events = z
+  .object({
+    inbox: z.array(InboxItem),
+    entries: z.array(Entry).meta({ description: 'By group, in the order of each log.' }),
+    more: z.boolean().meta({ description: 'There is more than this page; acknowledge it and ask again.' }),
+  })
+  .meta({ id: 'Events', description: 'The same events come again until they are acknowledged.' })
 export type Events = z.output<typeof Events>
 
 const AckPosition = z.strictObject({ group_id: GroupId, incarnation: z.int().positive(), seq: Seq })
 
-export const AcknowledgeEvents = z.strictObject({
-  acks: z.array(AckPosition).max(1_024).default([]).meta({ description: 'Cumulative: everything of the group up to seq.' }),
-  inbox: z.array(RowId).max(1_024).default([]).meta({ description: 'Ids of inbox items.' }),
-}).meta({ id: 'AcknowledgeEvents' })
+export const AcknowledgeEvents = z
+  .strictObject({
+    acks: z.array(AckPosition).max(1_024).default([]).meta({ description: 'Cumulative: everything of the group up to seq.' }),
+    inbox: z.array(RowId).max(1_024).default([]).meta({ description: 'Ids of inbox items.' }),
+  })
+  .meta({ id: 'AcknowledgeEvents' })
 export type AcknowledgeEvents = z.output<typeof AcknowledgeEvents>
 
-export const EventsAcknowledged = z.object({
-  acks: z.int().meta({ description: 'Cursors that moved.' }),
-  inbox: z.int().meta({ description: 'Inbox items that are gone.' }),
-}).meta({ id: 'EventsAcknowledged' })
+export const EventsAcknowledged = z
+  .object({
+    acks: z.int().meta({ description: 'Cursors that moved.' }),
+    inbox: z.int().meta({ description: 'Inbox items that are gone.' }),
+  })
+  .meta({ id: 'EventsAcknowledged' })
 export type EventsAcknowledged = z.output<typeof EventsAcknowledged>

@@ -16,10 +16,17 @@ const MAX_PLACES = 16
 /** What a device has not acknowledged, read afresh for every poll. */
 @Injectable()
 export class EventsReader {
-  constructor(@Inject(POOL) private readonly pool: Pool, private readonly acks: AckFlusher) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly acks: AckFlusher,
+  ) {}
 
   /** @param watching called between memberships and log, so that no hint falls between what was read and what is watched */
-  async read(deviceId: bigint, limit: number, watching: (gids: readonly bigint[]) => void): Promise<{ events: Events; heads: Map<bigint, bigint> }> {
+  async read(
+    deviceId: bigint,
+    limit: number,
+    watching: (gids: readonly bigint[]) => void,
+  ): Promise<{ events: Events; heads: Map<bigint, bigint> }> {
     // Memberships first, then the inbox: a Welcome that comes in between is here before its log (§1).
     const memberships = await readMemberships(this.pool, deviceId)
     const gids = [...new Set(memberships.map(({ gid }) => gid))]

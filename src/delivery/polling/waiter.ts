@@ -10,12 +10,17 @@ export class Waiter {
   private state: Woken | undefined
   private resolve: (() => void) | undefined
 
-  constructor(private readonly interest: Interest, deviceId: bigint) {
-    this.stops.push(interest.watchDevice(deviceId, (news) => {
-      if (news.kind === 'revoked') this.wake('revoked')
-      else if (news.kind === 'session-ended') this.wake('over')
-      else if (news.kind === 'inbox' || (news.kind === 'swept' && news.inboxIds.length > 0)) this.wake('news')
-    }))
+  constructor(
+    private readonly interest: Interest,
+    deviceId: bigint,
+  ) {
+    this.stops.push(
+      interest.watchDevice(deviceId, (news) => {
+        if (news.kind === 'revoked') this.wake('revoked')
+        else if (news.kind === 'session-ended') this.wake('over')
+        else if (news.kind === 'inbox' || (news.kind === 'swept' && news.inboxIds.length > 0)) this.wake('news')
+      }),
+    )
   }
 
   /** Forgets news so far: whoever asks is about to read. */
@@ -27,9 +32,11 @@ export class Waiter {
   watch(gid: bigint, known: () => bigint): void {
     if (this.watched.has(gid)) return
     this.watched.add(gid)
-    this.stops.push(this.interest.watchGroup(gid, (headSeq) => {
-      if (headSeq > known()) this.wake('news')
-    }))
+    this.stops.push(
+      this.interest.watchGroup(gid, (headSeq) => {
+        if (headSeq > known()) this.wake('news')
+      }),
+    )
   }
 
   wake(why: Woken): void {

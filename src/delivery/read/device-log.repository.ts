@@ -48,7 +48,10 @@ interface Row {
  * Bytes past the page's budget are not sent: the length of an out-of-line value is known without reading it.
  */
 export async function readDevice(
-  sql: Sql, deviceId: bigint, places: readonly Place[], limits: PageLimits,
+  sql: Sql,
+  deviceId: bigint,
+  places: readonly Place[],
+  limits: PageLimits,
 ): Promise<(DeviceRange | undefined)[]> {
   const { rows } = await sql.query<Row & MaybeLogRow>({
     name: 'read_device',

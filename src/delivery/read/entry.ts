@@ -3,17 +3,19 @@ import { Epoch, GroupId, Hash, MlsBytes, Seq, UnixSeconds } from '../../platform
 import type { EntryFrame } from '../../protocol/frames.js'
 
 /** One entry of a group's log, the same in JSON, in CBOR and on the stream. It never says who sent it. */
-export const Entry = z.object({
-  group_id: GroupId,
-  incarnation: z.int().positive(),
-  seq: Seq,
-  kind: z.enum(['commit', 'proposal', 'application']),
-  epoch: Epoch,
-  accepted_at: UnixSeconds,
-  hash: Hash,
-  chain: Hash,
-  message: MlsBytes(),
-}).meta({ id: 'Entry', description: 'A log entry. `hash` is SHA-256 of `message`; `chain` extends the chain of the entries before it.' })
+export const Entry = z
+  .object({
+    group_id: GroupId,
+    incarnation: z.int().positive(),
+    seq: Seq,
+    kind: z.enum(['commit', 'proposal', 'application']),
+    epoch: Epoch,
+    accepted_at: UnixSeconds,
+    hash: Hash,
+    chain: Hash,
+    message: MlsBytes(),
+  })
+  .meta({ id: 'Entry', description: 'A log entry. `hash` is SHA-256 of `message`; `chain` extends the chain of the entries before it.' })
 export type Entry = z.output<typeof Entry>
 
 /** Numbers instead of bigints: seq and epoch stay below 2^53. */

@@ -11,12 +11,17 @@ import { LogPage, LogQuery } from './log.dto.js'
 export class HistoryController {
   constructor(private readonly history: History) {}
 
-  @Get() @Returns(LogPage)
+  @Get()
+  @Returns(LogPage)
   @ApiOperation({
-    summary: 'Read a group\'s log',
+    summary: "Read a group's log",
     description: 'Cut to the time in which this device is, or was, a member; it moves no cursor. What was retired answers 409 `resync`.',
   })
-  read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId, @Query({ schema: LogQuery }) query: LogQuery) {
+  read(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: LogQuery }) query: LogQuery,
+  ) {
     return this.history.read(caller, groupId, query)
   }
 }

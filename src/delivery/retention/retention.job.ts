@@ -6,7 +6,13 @@ import { Jobs } from '../../platform/jobs/jobs.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
 import {
-  deleteBelowFloor, deleteLeftovers, moveFloor, readFloorMoves, readGids, retireApplication, type RetentionAges,
+  deleteBelowFloor,
+  deleteLeftovers,
+  moveFloor,
+  readFloorMoves,
+  readGids,
+  retireApplication,
+  type RetentionAges,
 } from './retention.repository.js'
 import { purgeAcknowledgedWelcomes, purgeExpiredWelcomes } from './welcomes.repository.js'
 

@@ -4,17 +4,19 @@ import { NodeBudget } from './node-budget.js'
 
 const turn = () => new Promise((resolve) => void setImmediate(resolve))
 
-describe('the node\'s budget', () => {
+describe("the node's budget", () => {
   it('counts a shared frame once, however many sockets wait for it', () => {
-    fc.assert(fc.property(fc.array(fc.nat(4), { minLength: 1, maxLength: 50 }), (holds) => {
-      let bytes = 0
-      const budget = new NodeBudget(1_000, (held) => (bytes = held))
-      const frames = Array.from({ length: 5 }, (_, index) => new Uint8Array(10 + index))
-      for (const at of holds) budget.hold(frames[at]!)
-      expect(bytes).toBe([...new Set(holds)].reduce((sum, at) => sum + 10 + at, 0))
-      for (const at of holds) budget.release(frames[at]!)
-      expect(bytes).toBe(0)
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.nat(4), { minLength: 1, maxLength: 50 }), (holds) => {
+        let bytes = 0
+        const budget = new NodeBudget(1_000, (held) => (bytes = held))
+        const frames = Array.from({ length: 5 }, (_, index) => new Uint8Array(10 + index))
+        for (const at of holds) budget.hold(frames[at]!)
+        expect(bytes).toBe([...new Set(holds)].reduce((sum, at) => sum + 10 + at, 0))
+        for (const at of holds) budget.release(frames[at]!)
+        expect(bytes).toBe(0)
+      }),
+    )
   })
 
   it('wakes who waits for room, once, and only when there is some', async () => {

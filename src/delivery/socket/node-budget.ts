@@ -4,7 +4,10 @@ export class NodeBudget {
   private readonly waiting = new Set<() => void>()
   private held = 0
 
-  constructor(private readonly limit: number, private readonly changed: (bytes: number) => void = () => undefined) {}
+  constructor(
+    private readonly limit: number,
+    private readonly changed: (bytes: number) => void = () => undefined,
+  ) {}
 
   get full(): boolean {
     return this.held >= this.limit

@@ -11,7 +11,10 @@ export interface TokenEvents {
 export class TokenWatch {
   private timers: NodeJS.Timeout[] = []
 
-  constructor(private readonly warningMs: number, private readonly events: TokenEvents) {}
+  constructor(
+    private readonly warningMs: number,
+    private readonly events: TokenEvents,
+  ) {}
 
   /** From now on this is when the token expires. */
   until(expiresAt: Date): void {

@@ -12,7 +12,11 @@ export class InboxQueue {
   private readonly acknowledged = new Set<bigint>()
   private sweptOnTheWay = new Set<bigint>()
 
-  constructor(private readonly deviceId: bigint, private readonly connection: Connection, private readonly node: StreamResources) {}
+  constructor(
+    private readonly deviceId: bigint,
+    private readonly connection: Connection,
+    private readonly node: StreamResources,
+  ) {}
 
   get caughtUp(): boolean {
     return !this.dirty || this.isFull

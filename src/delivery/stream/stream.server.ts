@@ -109,7 +109,8 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const { budget, settings } = this.node
     const connection = new Connection(websocket, socket, budget, settings)
     const stream = new Stream(caller, websocket, connection, this.node, {
-      authenticate: (token) => this.sessions.authenticate(token), log: this.log,
+      authenticate: (token) => this.sessions.authenticate(token),
+      log: this.log,
     })
     // A frame past maxPayload or against the protocol: ws answers with the right code (1009, 1002) and closes.
     websocket.on('error', () => undefined)

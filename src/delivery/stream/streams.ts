@@ -21,7 +21,11 @@ interface Open {
 export class Streams {
   private readonly open = new Map<bigint, Open>()
 
-  constructor(private readonly interest: Interest, private readonly hints: Hints, private readonly metrics: DeliveryMetrics) {}
+  constructor(
+    private readonly interest: Interest,
+    private readonly hints: Hints,
+    private readonly metrics: DeliveryMetrics,
+  ) {}
 
   get size(): number {
     return this.open.size

@@ -32,7 +32,10 @@ export async function readInboxIds(sql: Sql, deviceIds: readonly bigint[], limit
 
 /** Of the groups after `afterGid`, `limit` of them: those whose newest entry is not older than `sinceMs`. `last`: where to go on. */
 export async function readRecentHeads(
-  sql: Sql, afterGid: bigint, limit: number, sinceMs: number,
+  sql: Sql,
+  afterGid: bigint,
+  limit: number,
+  sinceMs: number,
 ): Promise<{ heads: { gid: bigint; headSeq: bigint }[]; last: bigint | undefined }> {
   const { rows } = await sql.query<{ gid: bigint; headSeq: bigint; recent: boolean | null }>({
     name: 'read_recent_heads',

@@ -6,15 +6,41 @@ import type { Membership } from '../../read/memberships.repository.js'
 import { Lane, type LaneHost } from './lane.js'
 
 const membership = (changes: Partial<Membership> = {}): Membership => ({
-  gid: 1n, groupId: Buffer.of(1), incarnation: 1, headSeq: 10n, floorSeq: 0n, fromSeq: 1n, untilSeq: null, ended: null,
-  joinEpoch: 0n, acked: 0n, resync: false, waits: false, ...changes,
+  gid: 1n,
+  groupId: Buffer.of(1),
+  incarnation: 1,
+  headSeq: 10n,
+  floorSeq: 0n,
+  fromSeq: 1n,
+  untilSeq: null,
+  ended: null,
+  joinEpoch: 0n,
+  acked: 0n,
+  resync: false,
+  waits: false,
+  ...changes,
 })
 const entry = (seq: bigint, changes: Partial<Entry> = {}): Entry => ({
-  group_id: Buffer.of(1), incarnation: 1, seq, kind: 'application', epoch: 5n, accepted_at: new Date(0),
-  hash: Buffer.alloc(32), chain: Buffer.alloc(32), message: Buffer.of(0), ...changes,
+  group_id: Buffer.of(1),
+  incarnation: 1,
+  seq,
+  kind: 'application',
+  epoch: 5n,
+  accepted_at: new Date(0),
+  hash: Buffer.alloc(32),
+  chain: Buffer.alloc(32),
+  message: Buffer.of(0),
+  ...changes,
 })
 const range = (entries: Entry[], changes: Partial<DeviceRange> = {}): DeviceRange => ({
-  incarnation: 1, headSeq: 10n, untilSeq: null, ended: null, retired: false, entries, complete: true, ...changes,
+  incarnation: 1,
+  headSeq: 10n,
+  untilSeq: null,
+  ended: null,
+  retired: false,
+  entries,
+  complete: true,
+  ...changes,
 })
 function laneWith(host: Partial<LaneHost> = {}): Lane {
   return new Lane(1n, Buffer.of(1), 1, { deviceId: 7n, offered: () => undefined, recheck: () => undefined, ...host })
@@ -114,7 +140,12 @@ describe('how a lane goes on', () => {
 describe('what a live lane is offered', () => {
   it('is cut to what it may see and has not seen', () => {
     const seen: bigint[][] = []
-    const lane = laneWith({ offered: (to, batch, last) => { seen.push(batch.entries.map(({ seq }) => seq)); to.queued(batch, last) } })
+    const lane = laneWith({
+      offered: (to, batch, last) => {
+        seen.push(batch.entries.map(({ seq }) => seq))
+        to.queued(batch, last)
+      },
+    })
     lane.begin([membership({ joinEpoch: 5n, headSeq: 2n, acked: 2n })])
     const batch = toBatch([entry(1n), entry(2n), entry(3n, { epoch: 4n }), entry(4n, { epoch: 4n, kind: 'commit' }), entry(5n)])
     lane.offer(batch, 5n)

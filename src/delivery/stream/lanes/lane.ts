@@ -40,7 +40,12 @@ export class Lane implements LiveReader {
   /** The interval (its first seq) of which the client knows that it cannot be read on. */
   private toldResync: bigint | undefined
 
-  constructor(readonly gid: bigint, readonly groupId: Buffer, public incarnation: number, private readonly host: LaneHost) {}
+  constructor(
+    readonly gid: bigint,
+    readonly groupId: Buffer,
+    public incarnation: number,
+    private readonly host: LaneHost,
+  ) {}
 
   get deviceId(): bigint {
     return this.host.deviceId

@@ -57,10 +57,12 @@ export class Lanes implements LaneHost {
 
   /** Positions that come when entries are on their way already: what of it was sent again is acknowledged by that. */
   resumeLate(positions: readonly Position[]): void {
-    this.acknowledge(positions.flatMap((position) => {
-      const lane = this.byGroupId.get(key(position.group_id))
-      return lane ? [{ ...position, seq: Math.min(position.seq, Number(lane.cursor)) }] : []
-    }))
+    this.acknowledge(
+      positions.flatMap((position) => {
+        const lane = this.byGroupId.get(key(position.group_id))
+        return lane ? [{ ...position, seq: Math.min(position.seq, Number(lane.cursor)) }] : []
+      }),
+    )
   }
 
   /** Follows what the device's memberships have become. */
@@ -82,7 +84,12 @@ export class Lanes implements LaneHost {
   async check(): Promise<void> {
     const lanes = this.unchecked()
     if (lanes.length === 0) return
-    const heads = await this.read(() => readHeads(this.node.pool, lanes.map((lane) => lane.gid)))
+    const heads = await this.read(() =>
+      readHeads(
+        this.node.pool,
+        lanes.map((lane) => lane.gid),
+      ),
+    )
     for (const lane of lanes) {
       const head = heads.get(lane.gid)
       if (head?.incarnation !== lane.incarnation) {
@@ -100,7 +107,14 @@ export class Lanes implements LaneHost {
     const lanes = [...this.behind].slice(0, LANES_PER_READ)
     // One more than can be sent: whether there is more is known without another read.
     const limits = { entries: Math.min(page.entries, this.window) + 1, bytes: page.bytes }
-    const ranges = await this.read(() => readDevice(this.node.pool, this.deviceId, lanes.map((lane) => lane.place), limits))
+    const ranges = await this.read(() =>
+      readDevice(
+        this.node.pool,
+        this.deviceId,
+        lanes.map((lane) => lane.place),
+        limits,
+      ),
+    )
     for (const [index, lane] of lanes.entries()) if (this.behind.has(lane)) this.take(lane, ranges[index])
     return true
   }

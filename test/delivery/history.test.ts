@@ -1,0 +1,81 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { History } from '../../src/delivery/read/history.service.js'
+import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
+import { useTestDatabase } from '../support/database.js'
+import { callerOf, newDevice, problemOf, seqsOf, TestGroup } from './delivery-kit.js'
+
+const database = useTestDatabase()
+let history: History
+let [alice, bob] = [0n, 0n]
+let group: TestGroup
+
+beforeEach(async () => {
+  history = new History(database.pool)
+  ;[alice, bob] = [await newDevice(database.pool), await newDevice(database.pool)]
+  group = await TestGroup.create(database.pool, alice)
+})
+
+describe('history', () => {
+  const read = (deviceId: bigint, query: Parameters<History['read']>[2] = {}) => history.read(callerOf(deviceId), group.groupId, query)
+
+  it('is cut to the intervals of the device, and moves no cursor', async () => {
+    await group.say(2)
+    await group.add(bob)
+    await group.say(2)
+    await group.remove(bob)
+    await group.say(1)
+    expect(seqsOf(await read(alice))).toEqual([1, 2, 3, 4, 5, 6, 7])
+    expect(await read(bob)).toMatchObject({ head_seq: 6n, incarnation: 1 })
+    expect(seqsOf(await read(bob))).toEqual([4, 5, 6])
+    expect(await group.acked(bob)).toEqual([3n])
+  })
+
+  it('comes in pages', async () => {
+    await group.say(5)
+    const first = await read(alice, { from_seq: 2n, limit: 2 })
+    expect([seqsOf(first), first.next_seq]).toEqual([[2, 3], 4n])
+    const last = await read(alice, { from_seq: first.next_seq, limit: 2 })
+    expect([seqsOf(last), last.next_seq]).toEqual([[4, 5], undefined])
+    expect(seqsOf(await read(alice, { from_seq: 6n }))).toEqual([])
+  })
+
+  it('begins behind the Commit that began an epoch', async () => {
+    await group.say(1)
+    await group.commit()
+    await group.say(1)
+    await group.commit()
+    expect(seqsOf(await read(alice, { from_epoch: 0n }))).toEqual([1, 2, 3, 4])
+    expect(seqsOf(await read(alice, { from_epoch: 1n }))).toEqual([3, 4])
+    expect(seqsOf(await read(alice, { from_epoch: 2n }))).toEqual([])
+    expect(seqsOf(await read(alice, { from_epoch: 99n }))).toEqual([])
+  })
+
+  it('leaves out application entries of epochs before the device joined', async () => {
+    await group.add(bob)
+    await group.say(1, 0n)
+    await group.say(1)
+    expect(seqsOf(await read(bob))).toEqual([3])
+  })
+
+  it('waits for the Welcome', async () => {
+    await group.add(bob, 'welcome')
+    await group.say(1)
+    expect(await read(bob)).toMatchObject({ entries: [], head_seq: 0n })
+  })
+
+  it('answers resync, and where the log begins now, for what was retired', async () => {
+    await group.say(5)
+    await database.pool.query('UPDATE groups SET floor_seq = 3 WHERE gid = $1', [group.gid])
+    await database.pool.query('DELETE FROM log WHERE gid = $1 AND seq <= 3', [group.gid])
+    expect(await problemOf(read(alice, { from_seq: 3n }))).toMatchObject({ status: 409, type: 'resync', extension: { from_seq: 4n } })
+    expect(seqsOf(await read(alice, { from_seq: 4n }))).toEqual([4, 5])
+    expect(seqsOf(await read(alice))).toEqual([4, 5])
+  })
+
+  it("is nobody else's: 403 for a stranger, 404 for no group, 410 for a deleted one", async () => {
+    expect(await problemOf(read(bob))).toMatchObject({ status: 403, type: 'not-a-member' })
+    expect(await problemOf(history.read(callerOf(bob), Buffer.from('none'), {}))).toMatchObject({ status: 404 })
+    await deleteGroup(database.pool, group.gid)
+    expect(await problemOf(read(alice))).toMatchObject({ status: 410, type: 'group-deleted' })
+  })
+})
