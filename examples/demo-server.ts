@@ -6,7 +6,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-export interface DemoServer { url: string; domain: string; stop(): Promise<void> }
+export interface DemoServer {
+  url: string
+  domain: string
+  stop(): Promise<void>
+}
 
 /** The server that MICROCHAT_URL names, or an embedded one with a data folder that goes when it stops. */
 export async function serverForDemo(): Promise<DemoServer> {
@@ -15,7 +19,15 @@ export async function serverForDemo(): Promise<DemoServer> {
   const folder = await mkdtemp(join(tmpdir(), 'microchat-demo-'))
   // PostgreSQL refuses to run as root; as an unprivileged user it must be able to enter.
   await chmod(folder, 0o755)
-  const environment = { ...process.env, DATA_DIR: folder, PORT: '0', HOST: '127.0.0.1', DOMAIN: 'localhost', LOG_LEVEL: 'warn', SHUTDOWN_GRACE: '2s' }
+  const environment = {
+    ...process.env,
+    DATA_DIR: folder,
+    PORT: '0',
+    HOST: '127.0.0.1',
+    DOMAIN: 'localhost',
+    LOG_LEVEL: 'warn',
+    SHUTDOWN_GRACE: '2s',
+  }
   const main = fileURLToPath(new URL('../main.js', import.meta.url))
   const child = spawn(process.execPath, ['--enable-source-maps', main], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const stop = async () => {

@@ -21,7 +21,9 @@ export async function said(sender: Client, text: string, present: readonly Clien
   const accepted = await sender.group(groupId).send(text)
   const readers = present.filter((client) => client !== sender)
   for (const client of [...readers, sender]) {
-    await client.until(text, () => client.group(groupId).record.messages.some((message) => message.text === text && message.from === sender.uri))
+    await client.until(text, () =>
+      client.group(groupId).record.messages.some((message) => message.text === text && message.from === sender.uri),
+    )
   }
   note(`seq ${accepted.seq}, epoch ${accepted.epoch}  ${name(sender)}: "${text}"`)
   note(`                 decrypted by ${readers.map(name).join(', ')}`)

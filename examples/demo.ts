@@ -27,16 +27,26 @@ async function demo(baseUrl: string, domain: string): Promise<void> {
   for (const client of [alicePhone, aliceLaptop, bobPhone, bobTablet]) await client.disconnect()
 }
 
-interface Cast { alicePhone: Client; aliceLaptop: Client; bobPhone: Client; bobTablet: Client }
+interface Cast {
+  alicePhone: Client
+  aliceLaptop: Client
+  bobPhone: Client
+  bobTablet: Client
+}
 
 async function register(baseUrl: string, domain: string, tag: string): Promise<Cast> {
   chapter('Registration: every device proves that it holds its keys')
   const device = (user: string, label: string) => Client.create({ baseUrl, domain, user: `${user}-${tag}`, device: label, suites: [1] })
   const cast = {
-    alicePhone: await device('alice', 'phone'), aliceLaptop: await device('alice', 'laptop'),
-    bobPhone: await device('bob', 'phone'), bobTablet: await device('bob', 'tablet'),
+    alicePhone: await device('alice', 'phone'),
+    aliceLaptop: await device('alice', 'laptop'),
+    bobPhone: await device('bob', 'phone'),
+    bobTablet: await device('bob', 'tablet'),
   }
-  for (const [first, second] of [[cast.alicePhone, cast.aliceLaptop], [cast.bobPhone, cast.bobTablet]] as const) {
+  for (const [first, second] of [
+    [cast.alicePhone, cast.aliceLaptop],
+    [cast.bobPhone, cast.bobTablet],
+  ] as const) {
     await first.device.register()
     note(`${name(first)} registers the account and signs its login challenge`)
     await first.device.enrol(second.device)
@@ -111,7 +121,9 @@ async function tryToRead(group: Group, ciphertext: Uint8Array): Promise<string> 
   if (message?.wireformat !== 'mls_private_message') throw new Error('There was no message to try')
   const { impl } = await suite(group.record.suite)
   return openApplicationMessage(group.record.state, message.privateMessage, impl).then(
-    () => { throw new Error('A removed device has read a later message') },
+    () => {
+      throw new Error('A removed device has read a later message')
+    },
     () => 'still cannot decrypt it: its keys end with its last epoch',
   )
 }
@@ -152,7 +164,12 @@ async function deletion(group: Group, members: Client[], groupId: Uint8Array): P
     await client.until('the notice', () => client.group(groupId).record.standing === 'deleted')
     note(`${name(client)} is told that the group is gone`)
   }
-  note(`Asking for it again: ${await group.history(1).then(() => 'it is still there!', (error: ServerProblem) => `${error.status} ${error.kind}`)}`)
+  note(
+    `Asking for it again: ${await group.history(1).then(
+      () => 'it is still there!',
+      (error: ServerProblem) => `${error.status} ${error.kind}`,
+    )}`,
+  )
 }
 
 const quote = (texts: string[]) => texts.map((text) => `"${text}"`).join(', ')

@@ -19,7 +19,11 @@ export interface ClientOptions {
   retries?: number
 }
 
-interface Events { inbox: InboxItem[]; entries: Entry[]; more: boolean }
+interface Events {
+  inbox: InboxItem[]
+  entries: Entry[]
+  more: boolean
+}
 
 /** One device of one user: keys, groups and the way to the server. Everything it knows is in `store`. */
 export class Client {
@@ -139,6 +143,7 @@ export class Client {
         this.lives++
         this.#changed()
       },
+      onClose: () => this.#changed(),
       renewToken: async () => ((await this.device.refresh()) ? this.device.http.accessToken : undefined),
     }
   }

@@ -1,18 +1,28 @@
 import {
-  createCommit, createGroupInfoWithExternalPub, encodeMlsMessage, makePskIndex,
-  type CiphersuiteImpl, type ClientState, type GroupInfo, type Proposal,
+  createCommit,
+  createGroupInfoWithExternalPub,
+  encodeMlsMessage,
+  makePskIndex,
+  type CiphersuiteImpl,
+  type ClientState,
+  type GroupInfo,
+  type Proposal,
 } from 'ts-mls'
 import { encodeTree } from './mls/tree.js'
 import type { CommitBundle, GroupRecord, PendingCommit } from './store.js'
 import { fromUtf8, sha256, toHex } from './wire.js'
 
-export interface Member { client: string; leafIndex: number }
+export interface Member {
+  client: string
+  leafIndex: number
+}
 
 export function members(state: ClientState): Member[] {
   return state.ratchetTree.flatMap((node, index) =>
     node?.nodeType === 'leaf' && node.leaf.credential.credentialType === 'basic'
       ? [{ client: fromUtf8(node.leaf.credential.identity), leafIndex: index / 2 }]
-      : [])
+      : [],
+  )
 }
 
 /** The pending Proposals of others, and those of `wanted` that they do not cover already. */
@@ -46,7 +56,11 @@ export async function buildCommit(record: GroupRecord, extra: readonly Proposal[
 }
 
 /** What an external joiner of the new epoch will need (RFC 9420 §12.4.3.2). Never with a tree inside in public mode. */
-async function joinAids(record: Pick<GroupRecord, 'mode' | 'externalJoin'>, next: ClientState, impl: CiphersuiteImpl): Promise<Partial<CommitBundle>> {
+async function joinAids(
+  record: Pick<GroupRecord, 'mode' | 'externalJoin'>,
+  next: ClientState,
+  impl: CiphersuiteImpl,
+): Promise<Partial<CommitBundle>> {
   if (!record.externalJoin) return {}
   const group_info = await groupInfo(next, impl)
   return record.mode === 'public' ? { group_info } : { group_info, ratchet_tree: encodeTree(next.ratchetTree) }
@@ -63,7 +77,9 @@ function wrapGroupInfo(info: GroupInfo): Uint8Array {
 /** A private Commit hides its effect from the server, which has to know who no longer reads. */
 function claims(before: ClientState, after: ClientState): Partial<CommitBundle> {
   const staying = new Set(members(after).map((member) => member.client))
-  const removed = members(before).map((member) => member.client).filter((client) => !staying.has(client))
+  const removed = members(before)
+    .map((member) => member.client)
+    .filter((client) => !staying.has(client))
   const reinit = after.groupActiveState.kind === 'suspendedPendingReinit'
   return { ...(removed.length > 0 ? { removed } : {}), ...(reinit ? { reinit } : {}) }
 }

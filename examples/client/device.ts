@@ -5,10 +5,27 @@ import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toHex, utf8 } from './wire.js'
 
-interface Challenge { nonce: Uint8Array; expires_at: number; domain: string }
-interface Session { access_token: string; refresh_token: Uint8Array; expires_at: number }
-interface ClaimedKeyPackage { client: string; cipher_suite: number; key_package: Uint8Array; ref: Uint8Array; last_resort: boolean }
-export interface Claim { key_packages: ClaimedKeyPackage[]; unavailable: string[] }
+interface Challenge {
+  nonce: Uint8Array
+  expires_at: number
+  domain: string
+}
+interface Session {
+  access_token: string
+  refresh_token: Uint8Array
+  expires_at: number
+}
+interface ClaimedKeyPackage {
+  client: string
+  cipher_suite: number
+  key_package: Uint8Array
+  ref: Uint8Array
+  last_resort: boolean
+}
+export interface Claim {
+  key_packages: ClaimedKeyPackage[]
+  unavailable: string[]
+}
 
 /** Fresh keys for a new device: one per cipher suite that it will use. */
 export async function newDevice(user: string, client: string, suites: readonly number[]): Promise<DeviceRecord> {

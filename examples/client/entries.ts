@@ -1,6 +1,12 @@
 import {
-  acceptAll, decodeMlsMessage, makePskIndex, processMessage,
-  type CiphersuiteImpl, type ClientState, type MlsPrivateMessage, type MlsPublicMessage,
+  acceptAll,
+  decodeMlsMessage,
+  makePskIndex,
+  processMessage,
+  type CiphersuiteImpl,
+  type ClientState,
+  type MlsPrivateMessage,
+  type MlsPublicMessage,
 } from 'ts-mls'
 import { acceptExternalProposal } from './mls/external-senders.js'
 import { openApplicationMessage } from './mls/private-content.js'

@@ -8,8 +8,18 @@ import { suite } from './mls/suites.js'
 import type { GroupRecord, PendingCommit } from './store.js'
 import { sha256, toBase64Url, toHex, utf8 } from './wire.js'
 
-export interface Accepted { seq: number; epoch: number; incarnation: number; chain: Uint8Array }
-interface LogPage { entries: Entry[]; next_seq?: number; head_seq: number; incarnation: number }
+export interface Accepted {
+  seq: number
+  epoch: number
+  incarnation: number
+  chain: Uint8Array
+}
+interface LogPage {
+  entries: Entry[]
+  next_seq?: number
+  head_seq: number
+  incarnation: number
+}
 
 /** What a Commit should do, asked anew for each attempt; `undefined` when there is nothing left to do. */
 type Intent = (members: Member[]) => Proposal[] | undefined

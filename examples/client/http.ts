@@ -3,15 +3,22 @@ import { fromJson, toJson } from './wire.js'
 
 export type Encoding = 'json' | 'cbor'
 
-/** A refusal of the server: an RFC 9457 problem document. `kind` is the last part of its `type`, e.g. `stale-epoch`. */
+/** RFC 9457; the members that a kind of problem adds stand beside these. */
+export interface ProblemDocument {
+  type?: string
+  detail?: string
+  [extension: string]: unknown
+}
+
+/** A refusal of the server. `kind` is the last part of its problem's `type`, e.g. `stale-epoch`. */
 export class ServerProblem extends Error {
   readonly kind: string
   constructor(
     readonly status: number,
-    readonly document: Record<string, unknown>,
+    readonly document: ProblemDocument,
   ) {
-    super(`${status} ${String(document['type'] ?? '')}: ${String(document['detail'] ?? '')}`)
-    this.kind = String(document['type'] ?? '').split(/[:/]/).at(-1) ?? ''
+    super(`${status} ${document.type ?? ''}: ${document.detail ?? ''}`)
+    this.kind = document.type?.split(/[:/]/).at(-1) ?? ''
   }
 }
 
@@ -109,7 +116,7 @@ function readBody(contentType: string, bytes: Uint8Array): unknown {
 async function problemOf(response: Response): Promise<ServerProblem> {
   const bytes = new Uint8Array(await response.arrayBuffer())
   try {
-    return new ServerProblem(response.status, readBody(response.headers.get('content-type') ?? '', bytes) as Record<string, unknown>)
+    return new ServerProblem(response.status, readBody(response.headers.get('content-type') ?? '', bytes) as ProblemDocument)
   } catch {
     return new ServerProblem(response.status, { detail: Buffer.from(bytes).toString('utf8').slice(0, 200) })
   }

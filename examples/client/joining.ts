@@ -1,6 +1,13 @@
 import {
-  createGroup, decodeMlsMessage, encodeMlsMessage, joinGroup, joinGroupExternal, makePskIndex,
-  type ClientState, type GroupInfo, type Welcome,
+  createGroup,
+  decodeMlsMessage,
+  encodeMlsMessage,
+  joinGroup,
+  joinGroupExternal,
+  makePskIndex,
+  type ClientState,
+  type GroupInfo,
+  type Welcome,
 } from 'ts-mls'
 import { decodeExternalSender } from 'ts-mls/externalSender.js'
 import type { KeyPackage } from 'ts-mls/keyPackage.js'
@@ -18,11 +25,27 @@ export interface NewGroup {
   suite?: number
   room?: string
   successorOf?: Uint8Array
-  policy?: { external_join?: 'same-user' | 'code' | 'open' | 'none'; join_code?: string; add_members?: string; remove_members?: string; reports_to_reset?: number }
+  policy?: {
+    external_join?: 'same-user' | 'code' | 'open' | 'none'
+    join_code?: string
+    add_members?: string
+    remove_members?: string
+    reports_to_reset?: number
+  }
 }
-interface Created { incarnation: number; seq: number; room: string }
-interface ExternalSenderKeys { external_senders: { cipher_suites: number[]; external_sender: Uint8Array }[] }
-interface GroupView { mode: Mode; incarnation: number; cipher_suite: number }
+interface Created {
+  incarnation: number
+  seq: number
+  room: string
+}
+interface ExternalSenderKeys {
+  external_senders: { cipher_suites: number[]; external_sender: Uint8Array }[]
+}
+interface GroupView {
+  mode: Mode
+  incarnation: number
+  cipher_suite: number
+}
 
 const blank = { sent: new Map<string, string>(), messages: [], failures: [] }
 const fresh = () => structuredClone(blank)
@@ -48,21 +71,38 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
   })
   const externalJoin = await hasExternalJoin(device, `/v1/groups/${toBase64Url(wish.groupId)}`)
   return {
-    ...fresh(), groupId: wish.groupId, mode, suite: suiteId, incarnation: answer.incarnation, joinedAt: answer.seq, cursor: answer.seq, state, standing: 'member', externalJoin,
+    ...fresh(),
+    groupId: wish.groupId,
+    mode,
+    suite: suiteId,
+    incarnation: answer.incarnation,
+    joinedAt: answer.seq,
+    cursor: answer.seq,
+    state,
+    standing: 'member',
+    externalJoin,
   }
 }
 
 async function serverAsSender(device: Device, suiteId: number) {
   const { external_senders } = await device.http.get<ExternalSenderKeys>('/v1/external-senders')
-  const senders = external_senders.filter((key) => key.cipher_suites.includes(suiteId)).map((key) => {
-    const decoded = decodeExternalSender(key.external_sender, 0)
-    if (!decoded) throw new Error('The server sent an ExternalSender that does not decode')
-    return decoded[0]
-  })
+  const senders = external_senders
+    .filter((key) => key.cipher_suites.includes(suiteId))
+    .map((key) => {
+      const decoded = decodeExternalSender(key.external_sender, 0)
+      if (!decoded) throw new Error('The server sent an ExternalSender that does not decode')
+      return decoded[0]
+    })
   return externalSenders(senders)
 }
 
-export interface WelcomeItem { group_id: Uint8Array; incarnation: number; epoch: number; seq: number; welcome: Uint8Array }
+export interface WelcomeItem {
+  group_id: Uint8Array
+  incarnation: number
+  epoch: number
+  seq: number
+  welcome: Uint8Array
+}
 
 /** Joins by a Welcome from the inbox. In public mode the tree comes from the server, as of the epoch we join at. */
 export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<GroupRecord> {
@@ -77,8 +117,16 @@ export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<
   // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8). Last, so that a lost connection leaves it for the next try.
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
   return {
-    ...fresh(), groupId: item.group_id, mode: view.mode, suite: stored.suite, incarnation: item.incarnation, joinedAt: item.seq, cursor: item.seq,
-    state: settled(state), standing: 'member', externalJoin,
+    ...fresh(),
+    groupId: item.group_id,
+    mode: view.mode,
+    suite: stored.suite,
+    incarnation: item.incarnation,
+    joinedAt: item.seq,
+    cursor: item.seq,
+    state: settled(state),
+    standing: 'member',
+    externalJoin,
   }
 }
 
@@ -86,14 +134,25 @@ async function hasExternalJoin(device: Device, path: string): Promise<boolean> {
   return (await device.http.get<{ external_join: string }>(`${path}/policy`)).external_join !== 'none'
 }
 
-interface TreeAnswer { ratchet_tree: Uint8Array }
-interface InfoAnswer { group_info: Uint8Array; mode?: Mode }
+interface TreeAnswer {
+  ratchet_tree: Uint8Array
+}
+interface InfoAnswer {
+  group_info: Uint8Array
+  mode?: Mode
+}
 
 async function fetchTree(device: Device, path: string, epoch: number): Promise<Uint8Array> {
   return (await device.http.get<TreeAnswer>(`${path}/tree?epoch=${epoch}`)).ratchet_tree
 }
 
-export interface ExternalJoin { groupId: Uint8Array; mode: Mode; suite: number; joinCode?: string; resync?: boolean }
+export interface ExternalJoin {
+  groupId: Uint8Array
+  mode: Mode
+  suite: number
+  joinCode?: string
+  resync?: boolean
+}
 
 /**
  * Joins by an external Commit (RFC 9420 §12.4.3.2): nobody has to be online to add us. With `resync` the Commit also removes
@@ -116,8 +175,17 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
   }
   const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
   return {
-    ...fresh(), groupId: wish.groupId, mode: wish.mode, suite: wish.suite, incarnation: accepted.incarnation, joinedAt: accepted.seq, cursor: accepted.seq,
-    sent: new Map([[toHex(sha256(commit)), '']]), state, standing: 'member', externalJoin: true,
+    ...fresh(),
+    groupId: wish.groupId,
+    mode: wish.mode,
+    suite: wish.suite,
+    incarnation: accepted.incarnation,
+    joinedAt: accepted.seq,
+    cursor: accepted.seq,
+    sent: new Map([[toHex(sha256(commit)), '']]),
+    state,
+    standing: 'member',
+    externalJoin: true,
   }
 }
 

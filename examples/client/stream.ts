@@ -11,7 +11,11 @@ export interface InboxItem {
   seq?: number
   welcome?: Uint8Array
 }
-export interface Position { group_id: Uint8Array; incarnation: number; seq: number }
+export interface Position {
+  group_id: Uint8Array
+  incarnation: number
+  seq: number
+}
 
 type Frame =
   | { t: 'hello'; heartbeat: number; max_unacked: number }
@@ -30,6 +34,8 @@ export interface StreamOwner {
   onInbox(item: InboxItem): Promise<void>
   onResync(groupId: Uint8Array, incarnation: number): Promise<void>
   onLive(): void
+  /** The connection ended; the stream comes back by itself unless the device was displaced or revoked. */
+  onClose(code: number): void
   /** A new access token, or undefined when there is none to be had. */
   renewToken(): Promise<string | undefined>
 }
@@ -58,7 +64,10 @@ export class Stream {
   connect(): void {
     if (this.#closed) return
     const url = `${this.baseUrl.replace(/^http/, 'ws')}/v1/stream`
-    const socket = new WebSocket(url, 'microchat.v1', { headers: { authorization: `Bearer ${this.token() ?? ''}` }, perMessageDeflate: false })
+    const socket = new WebSocket(url, 'microchat.v1', {
+      headers: { authorization: `Bearer ${this.token() ?? ''}` },
+      perMessageDeflate: false,
+    })
     this.#socket = socket
     socket.on('open', () => {
       this.#failures = 0
@@ -117,6 +126,7 @@ export class Stream {
 
   async #ended(socket: WebSocket, code: number): Promise<void> {
     if (code !== 1006) this.lastClose = code
+    this.owner.onClose(code)
     if (this.#closed || this.#socket !== socket) return
     this.#socket = undefined
     if (this.lastClose === CLOSE.displaced || this.lastClose === CLOSE.revoked) return

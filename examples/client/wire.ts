@@ -2,9 +2,29 @@ import { createHash } from 'node:crypto'
 
 /** Fields of the API that carry bytes: byte strings in CBOR, base64url in JSON. */
 const BYTES = new Set([
-  'group_id', 'group_info', 'ratchet_tree', 'commit', 'welcome', 'welcomes', 'proposal', 'message', 'hash', 'chain', 'head_chain',
-  'nonce', 'proof', 'public_key', 'refresh_token', 'signature_key', 'external_sender',
-  'key_package', 'key_packages', 'last_resort', 'ref', 'successor', 'successor_of',
+  'group_id',
+  'group_info',
+  'ratchet_tree',
+  'commit',
+  'welcome',
+  'welcomes',
+  'proposal',
+  'message',
+  'hash',
+  'chain',
+  'head_chain',
+  'nonce',
+  'proof',
+  'public_key',
+  'refresh_token',
+  'signature_key',
+  'external_sender',
+  'key_package',
+  'key_packages',
+  'last_resort',
+  'ref',
+  'successor',
+  'successor_of',
 ])
 
 export const toBase64Url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
@@ -14,7 +34,6 @@ export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString(
 export const utf8 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'))
 export const fromUtf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')
 export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest())
-export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 /** The JSON form of a body: every byte string as base64url. */
 export function toJson(value: unknown): string {

@@ -19,7 +19,16 @@ it('the server is killed in the middle of it, again and again: the same ending',
   const settings = { ...GENEROUS, PORT: String(await freePort()) }
   server = await spawnServer(database.url, settings)
   world = new World(server.url, 'localhost', 100)
-  const race = new Race(world, { racers: 8, guests: 1, groups: [['public', 1], ['private', 1], ['public', 1], ['private', 1]] })
+  const race = new Race(world, {
+    racers: 8,
+    guests: 1,
+    groups: [
+      ['public', 1],
+      ['private', 1],
+      ['public', 1],
+      ['private', 1],
+    ],
+  })
   await race.prepare()
   let over = false
   const running = race.run(() => over)

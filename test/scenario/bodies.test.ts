@@ -16,7 +16,11 @@ describe.each<Encoding>(['json', 'cbor'])('bodies in %s', (encoding) => {
     await group.update()
     await agreed([alice], group)
     const page = await group.history(1)
-    expect(page.entries.map((entry) => [entry.seq, entry.kind])).toEqual([[1, 'commit'], [2, 'application'], [3, 'commit']])
+    expect(page.entries.map((entry) => [entry.seq, entry.kind])).toEqual([
+      [1, 'commit'],
+      [2, 'application'],
+      [3, 'commit'],
+    ])
     expect(page.entries.every((entry) => entry.message instanceof Uint8Array && entry.hash.length === 32)).toBe(true)
   })
 

@@ -15,12 +15,20 @@ describe.each(MODES_AND_SUITES)('deletion in %s mode, suite %i', (mode, suite) =
     expect(await group.delete()).toEqual({ deleted_entries: 2 })
     await bob.until('the notice', () => at(bob, group).record.standing === 'deleted')
     const { http } = bob.device
-    const requests = [group.history(1), http.get(group.path), http.get(`${group.path}/tree?epoch=1`), http.postMessage(`${group.path}/messages`, message)]
+    const requests = [
+      group.history(1),
+      http.get(group.path),
+      http.get(`${group.path}/tree?epoch=1`),
+      http.postMessage(`${group.path}/messages`, message),
+    ]
     for (const request of requests) {
       const refusal = await problemOf(request)
       expect([refusal.status, refusal.kind]).toEqual([410, 'group-deleted'])
     }
-    await expect(alice.createGroup({ groupId: group.record.groupId, mode, suite })).rejects.toMatchObject({ status: 409, kind: 'group-exists' })
+    await expect(alice.createGroup({ groupId: group.record.groupId, mode, suite })).rejects.toMatchObject({
+      status: 409,
+      kind: 'group-exists',
+    })
 
     const back = await world.restore(saved)
     back.connect()

@@ -16,7 +16,11 @@ describe.each(MODES_AND_SUITES)('history in %s mode, suite %i', (mode, suite) =>
     }
     const all = (await group.history(1)).entries
     expect(all.map((entry) => [entry.seq, entry.kind, entry.epoch])).toEqual([
-      [1, 'commit', 0], [2, 'application', 1], [3, 'commit', 1], [4, 'application', 2], [5, 'commit', 2],
+      [1, 'commit', 0],
+      [2, 'application', 1],
+      [3, 'commit', 1],
+      [4, 'application', 2],
+      [5, 'commit', 2],
     ])
     const page = await group.history(2, 2)
     expect([page.entries.map((entry) => entry.seq), page.next_seq, page.head_seq]).toEqual([[2, 3], 4, 5])

@@ -51,18 +51,6 @@ describe.each(MODES_AND_SUITES)('membership in %s mode, suite %i', (mode, suite)
     expect(seen).toContain(between.seq + 2)
     expect(seen).not.toContain(between.seq + 1)
   })
-
-  it('lets a member leave: it proposes its own removal, another member commits it', async () => {
-    const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
-    const group = await world.group(alice, [bob, carol], { mode, suite })
-    await at(bob, group).proposeLeaving()
-    await carol.until('the proposal', () => Object.keys(at(carol, group).record.state.unappliedProposals).length === 1)
-    await at(carol, group).settle()
-    await removed(bob, group.record.groupId)
-    await at(carol, group).send('bye')
-    await heard([alice], group, ['bye'])
-    expect(group.members).toEqual([alice.uri, carol.uri])
-  })
 })
 
 async function applicationMessage(state: Parameters<typeof createApplicationMessage>[0], suite: number): Promise<Uint8Array> {

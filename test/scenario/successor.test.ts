@@ -6,7 +6,11 @@ import { suiteName } from '../../examples/client/mls/suites.js'
 import { toHex, utf8 } from '../../examples/client/wire.js'
 import { at, heard, joined, MODES_AND_SUITES, problemOf, useWorld } from '../support/world.js'
 
-interface View { room: string; frozen?: string; successor?: Uint8Array }
+interface View {
+  room: string
+  frozen?: string
+  successor?: Uint8Array
+}
 
 describe.each(MODES_AND_SUITES)('a successor group in %s mode, suite %i', (mode, suite) => {
   const world = useWorld()
@@ -24,7 +28,12 @@ describe.each(MODES_AND_SUITES)('a successor group in %s mode, suite %i', (mode,
     expect((await problemOf(group.send('into a frozen group'))).kind).toBe('group-frozen')
 
     const { room } = await view(bob, group)
-    const next = await bob.createGroup({ groupId: utf8(`${toHex(group.record.groupId)}-b`), mode, suite, successorOf: group.record.groupId })
+    const next = await bob.createGroup({
+      groupId: utf8(`${toHex(group.record.groupId)}-b`),
+      mode,
+      suite,
+      successorOf: group.record.groupId,
+    })
     expect((await problemOf(carol.createGroup({ groupId: utf8('late'), mode, suite, successorOf: group.record.groupId }))).status).toBe(409)
     await next.add(alice.user, carol.user)
     for (const client of [alice, carol]) await joined(client, next.record.groupId)
@@ -38,7 +47,10 @@ describe.each(MODES_AND_SUITES)('a successor group in %s mode, suite %i', (mode,
     const [alice, bob] = await world.cast('alice', 'bob')
     const group = await world.group(alice, [bob], { mode, suite })
     const groupId = utf8(`${toHex(group.record.groupId)}-2`)
-    const reinit: Proposal = { proposalType: 'reinit', reinit: { groupId, version: 'mls10', cipherSuite: suiteName(suite), extensions: [] } }
+    const reinit: Proposal = {
+      proposalType: 'reinit',
+      reinit: { groupId, version: 'mls10', cipherSuite: suiteName(suite), extensions: [] },
+    }
     await group.commit(() => [reinit])
     await bob.until('the ReInit', () => at(bob, group).record.state.groupActiveState.kind === 'suspendedPendingReinit')
     expect((await view(bob, group)).frozen).toBe('reinit')

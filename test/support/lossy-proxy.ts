@@ -34,7 +34,7 @@ export async function lossyProxy(target: string): Promise<LossyProxy> {
   if (address === null || typeof address === 'string') throw new Error('No port')
   return {
     url: `http://127.0.0.1:${address.port}`,
-    loseReplies: (end, count) => [pathEnd, left] = [end, count],
+    loseReplies: (end, count) => ([pathEnd, left] = [end, count]),
     lost: () => lost,
     close: async () => {
       proxy.close()

@@ -45,14 +45,16 @@ export class Race {
 
   /** Everybody acts, one thing after the other, until `over`. */
   async run(over: () => boolean): Promise<void> {
-    await Promise.all(this.racers.map(async (racer, lane) => {
-      for (let round = 0; !over(); round++) {
-        const group = this.groups[Math.floor(Math.random() * this.groups.length)]
-        if (group) await this.#act(at(racer, group), `${lane}/${round}`)
-        this.actions++
-        for (const look of this.#watchers) look()
-      }
-    }))
+    await Promise.all(
+      this.racers.map(async (racer, lane) => {
+        for (let round = 0; !over(); round++) {
+          const group = this.groups[Math.floor(Math.random() * this.groups.length)]
+          if (group) await this.#act(at(racer, group), `${lane}/${round}`)
+          this.actions++
+          for (const look of this.#watchers) look()
+        }
+      }),
+    )
   }
 
   /** Resolves once so many more actions are done. */
@@ -161,7 +163,9 @@ export class Race {
       const records = [...guest.former, ...guest.store.groups.values()].filter((record) => sameGroup(record, group))
       for (const record of records) {
         expect(record.failures).toEqual([])
-        expect(record.messages.map((message) => [message.seq, message.text])).toEqual(visible(record, log).map((seq) => [seq, reference.get(seq)]))
+        expect(record.messages.map((message) => [message.seq, message.text])).toEqual(
+          visible(record, log).map((seq) => [seq, reference.get(seq)]),
+        )
       }
     }
   }
@@ -185,7 +189,7 @@ function isFor({ joinedAt }: GroupRecord, entry: Entry, log: readonly Entry[]): 
 
 export async function wholeLog(group: Group): Promise<Entry[]> {
   const entries: Entry[] = []
-  for (let from: number | undefined = 1; from !== undefined; ) {
+  for (let from: number | undefined = 1; from !== undefined;) {
     const page: Awaited<ReturnType<Group['history']>> = await group.history(from)
     entries.push(...page.entries)
     from = page.entries.length > 0 ? page.next_seq : undefined
@@ -197,4 +201,3 @@ export async function wholeLog(group: Group): Promise<Entry[]> {
 export function setting(name: string, fallback: number): number {
   return Number(process.env[name] ?? fallback)
 }
-

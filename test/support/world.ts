@@ -9,11 +9,20 @@ import { utf8 } from '../../examples/client/wire.js'
 import { startServer, type TestServer } from './server.js'
 
 /** Everything that is claimed of one mode and suite is claimed of all four. */
-export const MODES_AND_SUITES: [Mode, number][] = [['public', 1], ['public', 2], ['private', 1], ['private', 2]]
+export const MODES_AND_SUITES: [Mode, number][] = [
+  ['public', 1],
+  ['public', 2],
+  ['private', 1],
+  ['private', 2],
+]
 
 /** Limits that a test's one address would hit where real clients have one each. */
 export const GENEROUS = {
-  LOGINS_PER_MINUTE: '100000', CLAIMS_PER_MINUTE: '100000', CLAIMS_PER_PAIR_PER_MINUTE: '100000', CLAIMS_PER_TARGET_PER_MINUTE: '100000', MESSAGES_PER_MINUTE: '1000000',
+  LOGINS_PER_MINUTE: '100000',
+  CLAIMS_PER_MINUTE: '100000',
+  CLAIMS_PER_PAIR_PER_MINUTE: '100000',
+  CLAIMS_PER_TARGET_PER_MINUTE: '100000',
+  MESSAGES_PER_MINUTE: '1000000',
 }
 
 // Every wait has a deadline of its own that says what was awaited; Jest's is for the rest.
@@ -122,7 +131,10 @@ export async function removed(client: Client, groupId: Uint8Array): Promise<void
 
 /** The problem that a request ends with. */
 export async function problemOf(request: Promise<unknown>): Promise<ServerProblem> {
-  const outcome = await request.then(() => undefined, (error: unknown) => error)
+  const outcome = await request.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
   if (outcome instanceof ServerProblem) return outcome
   throw new Error(`Expected a problem document, not ${String(outcome)}`)
 }

@@ -18,7 +18,7 @@ function decodeSenders(extension: Extension): ExternalSender[] {
   const data = extension.extensionData
   const header = (data[0] ?? 0) < 0x40 ? 1 : 2
   const senders: ExternalSender[] = []
-  for (let offset = header; offset < data.length; ) {
+  for (let offset = header; offset < data.length;) {
     const decoded = decodeExternalSender(data, offset)
     if (!decoded) throw new Error('The external_senders extension does not decode')
     senders.push(decoded[0])

@@ -1,4 +1,15 @@
-import { createHash, createHmac, createPrivateKey, createPublicKey, ECDH, generateKeyPairSync, sign, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  ECDH,
+  generateKeyPairSync,
+  sign,
+  timingSafeEqual,
+  verify,
+  type KeyObject,
+} from 'node:crypto'
 import type { Ciphersuite, CiphersuiteImpl, Hash, Kdf, Signature, SignatureAlgorithm } from 'ts-mls'
 
 /**
@@ -43,18 +54,28 @@ const signatures: Partial<Record<SignatureAlgorithm, Signature>> = {
 }
 
 /** Private keys are PKCS #8; public ones are what stands at the end of an SPKI: 32 raw bytes, or the uncompressed point. */
-function signatureBy(digest: string | null, generate: () => { publicKey: KeyObject; privateKey: KeyObject }, length: number, curve?: string): Signature {
+function signatureBy(
+  digest: string | null,
+  generate: () => { publicKey: KeyObject; privateKey: KeyObject },
+  length: number,
+  curve?: string,
+): Signature {
   const spki = (key: KeyObject) => key.export({ format: 'der', type: 'spki' })
   const template = spki(generate().publicKey)
   const prefix = template.subarray(0, template.length - length)
-  const point = (key: Uint8Array) => (curve && key.length < length ? Buffer.from(ECDH.convertKey(key, curve, undefined, undefined, 'uncompressed')) : key)
+  const point = (key: Uint8Array) =>
+    curve && key.length < length ? Buffer.from(ECDH.convertKey(key, curve, undefined, undefined, 'uncompressed')) : key
   const publicKey = (key: Uint8Array) => createPublicKey({ key: Buffer.concat([prefix, point(key)]), format: 'der', type: 'spki' })
   return {
     keygen: async () => {
       const pair = generate()
-      return { publicKey: plain(spki(pair.publicKey).subarray(prefix.length)), signKey: plain(pair.privateKey.export({ format: 'der', type: 'pkcs8' })) }
+      return {
+        publicKey: plain(spki(pair.publicKey).subarray(prefix.length)),
+        signKey: plain(pair.privateKey.export({ format: 'der', type: 'pkcs8' })),
+      }
     },
-    sign: async (signKey, message) => plain(sign(digest, message, createPrivateKey({ key: Buffer.from(signKey), format: 'der', type: 'pkcs8' }))),
+    sign: async (signKey, message) =>
+      plain(sign(digest, message, createPrivateKey({ key: Buffer.from(signKey), format: 'der', type: 'pkcs8' }))),
     verify: async (key, message, signature) => verify(digest, message, publicKey(key), signature),
   }
 }

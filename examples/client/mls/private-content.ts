@@ -19,7 +19,13 @@ export async function openApplicationMessage(state: ClientState, message: Privat
   if (!epoch) throw new Error(`The keys of epoch ${message.epoch} are gone`)
   const { senderDataSecret, secretTree, ratchetTree, groupContext } = epoch
   const opened = await unprotectPrivateMessage(
-    senderDataSecret, message, secretTree, ratchetTree, groupContext, clientConfig.keyRetentionConfig, impl,
+    senderDataSecret,
+    message,
+    secretTree,
+    ratchetTree,
+    groupContext,
+    clientConfig.keyRetentionConfig,
+    impl,
   )
   const { content } = opened.content
   if (content.contentType !== 'application' || content.sender.senderType !== 'member') throw new Error('Not an application message')

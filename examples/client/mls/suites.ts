@@ -1,6 +1,15 @@
 import {
-  ciphersuites, defaultKeyPackageEqualityConfig, defaultLifetimeConfig, defaultPaddingConfig, getCiphersuiteFromName, getCiphersuiteImpl,
-  type Capabilities, type CiphersuiteImpl, type CiphersuiteName, type ClientConfig, type Lifetime,
+  ciphersuites,
+  defaultKeyPackageEqualityConfig,
+  defaultLifetimeConfig,
+  defaultPaddingConfig,
+  getCiphersuiteFromName,
+  getCiphersuiteImpl,
+  type Capabilities,
+  type CiphersuiteImpl,
+  type CiphersuiteName,
+  type ClientConfig,
+  type Lifetime,
 } from 'ts-mls'
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { withNodeCrypto } from './node-crypto.js'
