@@ -6,8 +6,8 @@ import { DeliveryMetrics } from '../delivery.metrics.js'
 import { Interest, type DeviceNews } from '../interest/interest.js'
 import type { Stream } from './stream.js'
 
-/** Within this time two streams of one device count as opened at once; later, the newer one wins whatever the clocks say. */
-const TOGETHER_MS = 2_000
+/** As long as a hint may be under way, two streams of one device count as opened at once; after that the newer one wins, whatever the clocks say. */
+const TOGETHER_MS = 500
 
 interface Open {
   stream: Stream

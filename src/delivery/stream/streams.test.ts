@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import type { Hint } from '../../platform/hints/hint.js'
+import type { Hints } from '../../platform/hints/hints.js'
+import { Metrics } from '../../platform/observability/metrics.js'
+import { DeliveryMetrics } from '../delivery.metrics.js'
+import { Interest } from '../interest/interest.js'
+import type { Stream } from './stream.js'
+import { Streams } from './streams.js'
+
+const metrics = new DeliveryMetrics(new Metrics())
+
+/** Nodes whose hints to each other are on their way until the test delivers them. */
+class SlowNetwork {
+  private readonly nodes: ((hint: Hint) => void)[] = []
+  private underWay: { from: number; hint: Hint }[] = []
+
+  node(): Streams {
+    const index = this.nodes.length
+    const hints = {
+      subscribe: (listener: (hint: Hint) => void) => {
+        this.nodes.push(listener)
+        return () => undefined
+      },
+      publish: (published: Hint[]) => {
+        for (const hint of published) this.underWay.push({ from: index, hint })
+        for (const hint of published) this.nodes[index]?.(hint)
+      },
+    } as unknown as Hints
+    return new Streams(new Interest(hints), hints, metrics)
+  }
+
+  deliver(): void {
+    for (let rounds = 0; this.underWay.length > 0; rounds++) {
+      if (rounds > 10) throw new Error('The nodes never stop telling each other')
+      for (const { from, hint } of this.underWay.splice(0)) {
+        for (const [index, node] of this.nodes.entries()) if (index !== from) node(hint)
+      }
+    }
+  }
+}
+
+function stream(streams: Streams, deviceId = 7n) {
+  const closed: number[] = []
+  const made = {
+    caller: { deviceId },
+    hear: () => undefined,
+    close: (code: number) => {
+      closed.push(code)
+      streams.remove(made as unknown as Stream)
+    },
+  }
+  streams.add(made as unknown as Stream)
+  return closed
+}
+
+afterEach(() => void jest.restoreAllMocks())
+
+describe('the streams of a device over several nodes', () => {
+  it('opened at once: exactly one stays, whichever hint comes first', () => {
+    for (let round = 0; round < 20; round++) {
+      const network = new SlowNetwork()
+      const nodes = [network.node(), network.node(), network.node()]
+      const closed = nodes.map((node) => stream(node))
+      network.deliver()
+      expect(closed.flat()).toEqual([4409, 4409])
+      expect(nodes.map((node) => node.size).toSorted()).toEqual([0, 0, 1])
+    }
+  })
+
+  it('opened one after the other: the later one stays, also where its clock is behind', () => {
+    const network = new SlowNetwork()
+    const [here, there] = [network.node(), network.node()]
+    const first = stream(here)
+    network.deliver()
+    const [elapsed, clock] = [performance.now() + 1_000, Date.now() - 5_000]
+    jest.spyOn(performance, 'now').mockReturnValue(elapsed)
+    jest.spyOn(Date, 'now').mockReturnValue(clock)
+    const second = stream(there)
+    network.deliver()
+    expect([first, second]).toEqual([[4409], []])
+  })
+
+  it('of another device are left alone', () => {
+    const network = new SlowNetwork()
+    const [here, there] = [network.node(), network.node()]
+    const [one, other] = [stream(here, 1n), stream(there, 2n)]
+    network.deliver()
+    expect([one, other]).toEqual([[], []])
+  })
+})
