@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
+import { writeAcks } from '../../src/delivery/acks/acks.repository.js'
+import { transaction } from '../../src/platform/postgres/sql.js'
 import { useTestDatabase } from '../support/database.js'
 import { newDevice, TestGroup } from './delivery-kit.js'
 import { upTo, useRig, waitFor } from './rig.js'
@@ -152,6 +154,21 @@ describe('acknowledgements', () => {
     node.acks.record({ deviceId: alice, gid: group.gid, incarnation: 1, seq: 1_000n })
     await node.acks.flush()
     expect(await group.acked(alice)).toEqual([6n])
+  })
+
+  it('do not wait for the disk, unless they are the only copy', async () => {
+    const alice = await newDevice(database.pool)
+    const group = await TestGroup.create(database.pool, alice)
+    await group.say(1)
+    const modes: string[] = []
+    for (const durable of [false, true]) {
+      await transaction(database.pool, async (sql) => {
+        await writeAcks(sql, [{ deviceId: alice, gid: group.gid, incarnation: 1, seq: 1n }], durable)
+        const { rows } = await sql.query<{ synchronous_commit: string }>('SHOW synchronous_commit')
+        modes.push(rows[0]!.synchronous_commit)
+      })
+    }
+    expect(modes).toEqual(['off', 'on'])
   })
 
   it('of many nodes at once do not deadlock', async () => {
