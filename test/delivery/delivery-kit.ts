@@ -107,7 +107,7 @@ export class TestGroup {
 
   static async create(pool: Pool, creator: bigint): Promise<TestGroup> {
     const { gid, groupId } = await newGroup(pool, creator)
-    return new TestGroup(pool, gid, groupId, creator)
+    return new TestGroup(pool, gid, Buffer.from(groupId), creator)
   }
 
   /** Application messages of the creator; @returns the seq of the last. */
