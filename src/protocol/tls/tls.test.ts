@@ -46,6 +46,13 @@ describe('what is written', () => {
     }
   })
 
+  it('is forgotten by a reset, and seen without a copy by a peek', () => {
+    const writer = new TlsWriter().uint32(0xffff_ffff)
+    expect(writer.reset().uint8(7).peek()).toEqual(new Uint8Array([7]))
+    expect(writer.peek().buffer).toBe(writer.peek().buffer)
+    expect(writer.written().buffer).not.toBe(writer.peek().buffer)
+  })
+
   it.each([
     ['a number too large', () => new TlsWriter().uint8(256)],
     ['a negative number', () => new TlsWriter().uint32(-1)],

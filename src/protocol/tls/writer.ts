@@ -62,6 +62,17 @@ export class TlsWriter {
     return this
   }
 
+  /** Forgets what was written but keeps the memory, for a writer that serves many short inputs one after the other. */
+  reset(): this {
+    this.length = 0
+    return this
+  }
+
+  /** What was written, in the writer's own memory: for use at once, as the next write may change it. */
+  peek(): Uint8Array {
+    return this.buffer.subarray(0, this.length)
+  }
+
   /** A copy of what was written, of just its size. */
   written(): Uint8Array {
     return this.buffer.slice(0, this.length)
