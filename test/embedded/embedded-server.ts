@@ -6,8 +6,6 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, type QueryResultRow } from 'pg'
 
-const SCRIPT = join(import.meta.dirname, 'server.mjs')
-
 /** What the script told when it was up, or why it could not start. */
 interface Report {
   url: string
@@ -27,10 +25,13 @@ export function newFolder(): Promise<string> {
   return mkdtemp(join(process.env['TEST_RUN_FOLDER']!, 'embedded-'))
 }
 
+export function scriptArguments(dataDir: string): string[] {
+  return [join(import.meta.dirname, 'server.mjs'), dataDir, join(process.env['TEST_RUN_FOLDER']!, 'shared-by-root')]
+}
+
 /** Starts test/embedded/server.mjs in a process group of its own and waits for its report. */
 export async function startEmbeddedServer(dataDir: string, identity: { uid?: number; gid?: number } = {}): Promise<EmbeddedServer> {
-  const args = [SCRIPT, dataDir, join(process.env['TEST_RUN_FOLDER']!, 'shared-by-root')]
-  const child = spawn(process.execPath, args, { ...identity, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, scriptArguments(dataDir), { ...identity, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit') as Promise<[number | null]>
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
   const end = async (signal: NodeJS.Signals, pid: number): Promise<number | null> => {

@@ -3,7 +3,17 @@ import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, jest, test } from '@jest/globals'
-import { gone, isAlive, newFolder, postmasterPid, query, queryWhenUp, startEmbeddedServer, until } from './embedded-server.js'
+import {
+  gone,
+  isAlive,
+  newFolder,
+  postmasterPid,
+  query,
+  queryWhenUp,
+  scriptArguments,
+  startEmbeddedServer,
+  until,
+} from './embedded-server.js'
 
 jest.setTimeout(60_000)
 
@@ -72,8 +82,8 @@ describe('after kill -9', () => {
 
   test('in the middle of the first start, the next one begins anew and leaves no rubbish', async () => {
     const folder = await newFolder()
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'server.mjs'), folder, join(folder, 'shared')], { stdio: 'ignore' })
-    await until(async () => (await readdir(folder)).some((name) => name.startsWith('postgres.init-')))
+    const child = spawn(process.execPath, scriptArguments(folder), { stdio: 'ignore' })
+    await until(async () => (await readdir(folder)).some((name) => name.startsWith('postgres.making-')))
     child.kill('SIGKILL')
     await once(child, 'exit')
     expect(await readdir(folder)).not.toContain('postgres')

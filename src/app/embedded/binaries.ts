@@ -2,6 +2,7 @@ import { access, cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promis
 import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { canRun, type SystemUser } from './system-user.js'
+import { workPath } from './work-path.js'
 
 /** PostgreSQL's own programs, as npm delivered them for this platform. */
 export interface Binaries {
@@ -66,7 +67,7 @@ async function copyOnce(packageFolder: string, sharedFolder: string): Promise<st
   const target = join(sharedFolder, `postgresql-${version}`)
   if (await exists(target)) return target
   await mkdir(sharedFolder, { recursive: true, mode: 0o755 })
-  const partial = `${target}.${process.pid}`
+  const partial = await workPath(target)
   await cp(join(packageFolder, 'native'), partial, { recursive: true, verbatimSymlinks: true })
   try {
     await rename(partial, target)

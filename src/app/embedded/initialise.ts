@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Binaries } from './binaries.js'
 import type { ClusterFolder } from './cluster-folder.js'
 import { ROLE, writeSecrets } from './cluster-secrets.js'
+import { workPath } from './work-path.js'
 
 /**
  * Makes the data folder unless it exists: initdb, then our role and database. All is done beside the final place and moved there
@@ -12,11 +13,10 @@ import { ROLE, writeSecrets } from './cluster-secrets.js'
  */
 export async function initialise({ path, user }: ClusterFolder, binaries: Binaries, extraArguments: string[] = []): Promise<void> {
   if (await exists(path)) return
-  const work = `${path}.init-${process.pid}`
+  const work = await workPath(path)
   const data = join(work, 'data')
   const run = (program: string, args: string[], input = ''): Promise<void> => runProgram(program, args, { input, cwd: work, user })
   try {
-    await removeAbandoned(path)
     await mkdir(work, { mode: 0o700 })
     const secrets = { port: 0, password: newPassword(), superuserPassword: newPassword() }
     const passwordFile = join(work, 'password')
@@ -46,24 +46,6 @@ function bootstrapSql(password: string): string {
 
 function newPassword(): string {
   return randomBytes(24).toString('base64url')
-}
-
-/** What starts that were killed left behind; one that is still at work keeps its folder. */
-async function removeAbandoned(path: string): Promise<void> {
-  const siblings = await readdir(dirname(path))
-  const abandoned = siblings.filter((name) => {
-    const [, pid] = name.startsWith(`${basename(path)}.init-`) ? name.split('.init-') : []
-    return pid !== undefined && (Number(pid) === process.pid || !isAlive(Number(pid)))
-  })
-  await Promise.all(abandoned.map((name) => rm(join(dirname(path), name), { recursive: true, force: true })))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 async function exists(path: string): Promise<boolean> {
