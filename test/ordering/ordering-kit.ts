@@ -1,50 +1,45 @@
-import { createHash, randomBytes } from "node:crypto";
-import type { AppendItem } from "../../src/delivery/append/append.repository.js";
-import { createGroup } from "../../src/groups/repository/groups.repository.js";
-import type { CommitSubmission } from "../../src/groups/repository/submissions.repository.js";
-import type { Sql } from "../../src/platform/postgres/sql.js";
+import { createHash, randomBytes } from 'node:crypto'
+import type { AppendItem } from '../../src/delivery/append/append.repository.js'
+import { createGroup, type NewGroup } from '../../src/groups/repository/groups.repository.js'
+import type { CommitSubmission } from '../../src/groups/repository/submissions.repository.js'
+import type { Sql } from '../../src/platform/postgres/sql.js'
 
-export const sha256 = (bytes: Uint8Array): Buffer =>
-  createHash("sha256").update(bytes).digest();
+export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
 
-export interface TestGroup {
-  gid: bigint;
-  groupId: Buffer;
-}
-
-/** A public group at epoch 0, with `creator` its only member. */
-export async function newGroup(sql: Sql, creator: bigint): Promise<TestGroup> {
-  const groupId = randomBytes(16);
-  const made = await createGroup(sql, {
+/** A public group at epoch 0, as `creator` asks for it. */
+export function newGroupOf(creator: bigint): NewGroup {
+  const groupId = randomBytes(16)
+  return {
     groupId,
-    mode: "public",
+    mode: 'public',
     cipherSuite: 1,
     epoch: 0n,
     deviceId: creator,
     userId: creator,
-    roomId: groupId.toString("hex"),
+    roomId: groupId.toString('hex'),
     groupInfo: randomBytes(64),
     tree: null,
     snapshot: randomBytes(64),
     successorOf: null,
-    externalJoin: "same-user",
+    externalJoin: 'same-user',
     joinCodeHash: null,
-    addMembers: "members",
-    removeMembers: "members",
+    addMembers: 'members',
+    removeMembers: 'members',
     reportsToReset: 3,
-  });
-  if (made.kind !== "accepted") throw new Error(made.kind);
-  return { gid: made.gid, groupId };
+  }
+}
+
+/** Such a group, with `creator` its only member. */
+export async function newGroup(sql: Sql, creator: bigint): Promise<{ gid: bigint; groupId: Uint8Array }> {
+  const asked = newGroupOf(creator)
+  const made = await createGroup(sql, asked)
+  if (made.kind !== 'accepted') throw new Error(made.kind)
+  return { gid: made.gid, groupId: asked.groupId }
 }
 
 /** Random bytes stand for a Commit: ordering never looks inside. */
-export function commitOf(
-  gid: bigint,
-  deviceId: bigint,
-  epoch: bigint,
-  changes: Partial<CommitSubmission> = {},
-): CommitSubmission {
-  const bytes = randomBytes(200);
+export function commitOf(gid: bigint, deviceId: bigint, epoch: bigint, changes: Partial<CommitSubmission> = {}): CommitSubmission {
+  const bytes = randomBytes(200)
   return {
     gid,
     incarnation: 1,
@@ -63,15 +58,11 @@ export function commitOf(
     claimedRemoved: null,
     reinit: false,
     followups: [],
+    unsigned: [],
     ...changes,
-  };
+  }
 }
 
-export function messageOf(
-  gid: bigint,
-  deviceId: bigint,
-  epoch: bigint,
-  bytes: Buffer = randomBytes(64),
-): AppendItem {
-  return { gid, deviceId, epoch, hash: sha256(bytes), bytes };
+export function messageOf(gid: bigint, deviceId: bigint, epoch: bigint, bytes: Buffer = randomBytes(64)): AppendItem {
+  return { gid, deviceId, epoch, hash: sha256(bytes), bytes }
 }

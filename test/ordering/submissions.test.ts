@@ -1,98 +1,65 @@
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { randomBytes } from "node:crypto";
-import { appendMessages } from "../../src/delivery/append/append.repository.js";
-import {
-  deleteGroup,
-  freezeGroup,
-} from "../../src/groups/repository/groups.repository.js";
-import {
-  submitCommit,
-  submitProposal,
-} from "../../src/groups/repository/submissions.repository.js";
-import { extendChain, initialChain } from "../../src/protocol/log-chain.js";
-import { createTestDatabase, type TestDatabase } from "../support/database.js";
-import { commitOf, messageOf, newGroup, sha256 } from "./ordering-kit.js";
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { randomBytes } from 'node:crypto'
+import { appendMessages } from '../../src/delivery/append/append.repository.js'
+import { createGroup, deleteGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
+import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
+import { extendChain, initialChain } from '../../src/protocol/log-chain.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { commitOf, messageOf, newGroup, newGroupOf, sha256 } from './ordering-kit.js'
 
-let database: TestDatabase;
+let database: TestDatabase
 beforeAll(async () => {
-  database = await createTestDatabase();
-});
-afterAll(() => database.drop());
+  database = await createTestDatabase()
+})
+afterAll(() => database.drop())
 
-const [ALICE, BOB, CAROL] = [1n, 2n, 3n];
+const [ALICE, BOB, CAROL] = [1n, 2n, 3n]
 
 /** Alice's group with Bob added at seq 1: epoch 1. */
 async function pair() {
-  const group = await newGroup(database.pool, ALICE);
+  const group = await newGroup(database.pool, ALICE)
   const added = await submitCommit(
     database.pool,
     commitOf(group.gid, ALICE, 0n, {
       added: [{ deviceId: BOB, welcome: 0 }],
-      welcomes: [
-        { bytes: randomBytes(50), expiresAt: new Date(Date.now() + 60_000) },
-      ],
+      welcomes: [{ bytes: randomBytes(50), expiresAt: new Date(Date.now() + 60_000) }],
     }),
-  );
-  expect(added).toMatchObject({ kind: "accepted", seq: 1n, epoch: 1n });
-  return group;
+  )
+  expect(added).toMatchObject({ kind: 'accepted', seq: 1n, epoch: 1n })
+  return group
 }
 
-describe("one Commit per epoch", () => {
-  test("of twenty concurrent Commits for one epoch exactly one is accepted, the others are stale", async () => {
-    const { gid } = await pair();
+describe('one Commit per epoch', () => {
+  test('of twenty concurrent Commits for one epoch exactly one is accepted, the others are stale', async () => {
+    const { gid } = await pair()
     const results = await Promise.all(
-      Array.from({ length: 20 }, (_, i) =>
-        submitCommit(database.pool, commitOf(gid, i % 2 ? ALICE : BOB, 1n)),
-      ),
-    );
-    expect(results.filter((result) => result.kind === "accepted")).toHaveLength(
-      1,
-    );
-    expect(results.filter((result) => result.kind === "stale")).toHaveLength(
-      19,
-    );
-    const { rows } = await database.pool.query(
-      "SELECT count(*)::int AS n FROM log WHERE gid = $1 AND epoch = 1 AND kind = $2",
-      [gid, "c"],
-    );
-    expect(rows[0]).toEqual({ n: 1 });
-  });
+      Array.from({ length: 20 }, (_, i) => submitCommit(database.pool, commitOf(gid, i % 2 ? ALICE : BOB, 1n))),
+    )
+    expect(results.filter((result) => result.kind === 'accepted')).toHaveLength(1)
+    expect(results.filter((result) => result.kind === 'stale')).toHaveLength(19)
+    const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM log WHERE gid = $1 AND epoch = 1 AND kind = $2', [gid, 'c'])
+    expect(rows[0]).toEqual({ n: 1 })
+  })
 
-  test("the index refuses a second Commit of an epoch even if the function were wrong", async () => {
-    const { gid } = await pair();
+  test('the index refuses a second Commit of an epoch even if the function were wrong', async () => {
+    const { gid } = await pair()
     const forged = database.pool.query(
       `INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes) VALUES ($1, 99, 'c', 0, now(), $2, $2, $2)`,
       [gid, randomBytes(32)],
-    );
-    await expect(forged).rejects.toMatchObject({ code: "23505" });
-  });
+    )
+    await expect(forged).rejects.toMatchObject({ code: '23505' })
+  })
 
-  test("a Commit for an epoch to come is ahead, and of another incarnation stale", async () => {
-    const { gid } = await pair();
-    expect(
-      (await submitCommit(database.pool, commitOf(gid, ALICE, 2n))).kind,
-    ).toBe("ahead");
-    expect(
-      (
-        await submitCommit(
-          database.pool,
-          commitOf(gid, ALICE, 1n, { incarnation: 2 }),
-        )
-      ).kind,
-    ).toBe("stale");
-  });
+  test('a Commit for an epoch to come is ahead, and of another incarnation stale', async () => {
+    const { gid } = await pair()
+    expect((await submitCommit(database.pool, commitOf(gid, ALICE, 2n))).kind).toBe('ahead')
+    expect((await submitCommit(database.pool, commitOf(gid, ALICE, 1n, { incarnation: 2 }))).kind).toBe('stale')
+  })
 
-  test("a Commit judged under another policy, or before a device asked to leave, is to be judged again", async () => {
-    const { gid } = await pair();
-    expect(
-      (
-        await submitCommit(
-          database.pool,
-          commitOf(gid, ALICE, 1n, { policyVersion: 7n }),
-        )
-      ).kind,
-    ).toBe("retry");
-    const bytes = randomBytes(80);
+  test('a Commit judged under another policy, or before a device asked to leave, is to be judged again', async () => {
+    const { gid } = await pair()
+    expect((await submitCommit(database.pool, commitOf(gid, ALICE, 1n, { policyVersion: 7n }))).kind).toBe('retry')
+    const bytes = randomBytes(80)
     const leave = {
       gid,
       incarnation: 1,
@@ -101,97 +68,76 @@ describe("one Commit per epoch", () => {
       epoch: 1n,
       hash: sha256(bytes),
       bytes,
-    };
+    }
     expect(
       await submitProposal(database.pool, {
         ...leave,
-        pending: { deviceId: BOB, leafIndex: 1, reason: "leave" },
+        pending: { deviceId: BOB, leafIndex: 1, reason: 'leave' },
       }),
-    ).toMatchObject({ kind: "accepted", seq: 2n });
-    expect(
-      (await submitCommit(database.pool, commitOf(gid, ALICE, 1n))).kind,
-    ).toBe("retry");
-    const followup = randomBytes(80);
+    ).toMatchObject({ kind: 'accepted', seq: 2n })
+    expect((await submitCommit(database.pool, commitOf(gid, ALICE, 1n))).kind).toBe('retry')
+    const followup = randomBytes(80)
     const kept = commitOf(gid, ALICE, 1n, {
       followups: [{ deviceId: BOB, bytes: followup, hash: sha256(followup) }],
-    });
+    })
     expect(await submitCommit(database.pool, kept)).toMatchObject({
-      kind: "accepted",
+      kind: 'accepted',
       seq: 3n,
-    });
-    const { rows } = await database.pool.query(
-      "SELECT kind, epoch FROM log WHERE gid = $1 AND seq = 4",
-      [gid],
-    );
-    expect(rows).toEqual([{ kind: "p", epoch: 2n }]);
-  });
-});
+    })
+    const { rows } = await database.pool.query('SELECT kind, epoch FROM log WHERE gid = $1 AND seq = 4', [gid])
+    expect(rows).toEqual([{ kind: 'p', epoch: 2n }])
+  })
+})
 
-describe("idempotency", () => {
-  test("an identical Commit gets its acceptance again when stale, when its sender is removed and when the group is frozen", async () => {
-    const { gid } = await pair();
-    const mine = commitOf(gid, BOB, 1n);
-    const first = await submitCommit(database.pool, mine);
-    expect(first).toMatchObject({ kind: "accepted", seq: 2n, epoch: 2n });
+describe('idempotency', () => {
+  test('an identical Commit gets its acceptance again when stale, when its sender is removed and when the group is frozen', async () => {
+    const { gid } = await pair()
+    const mine = commitOf(gid, BOB, 1n)
+    const first = await submitCommit(database.pool, mine)
+    expect(first).toMatchObject({ kind: 'accepted', seq: 2n, epoch: 2n })
     expect(await submitCommit(database.pool, mine)).toEqual({
       ...first,
-      kind: "duplicate",
-    });
+      kind: 'duplicate',
+    })
     await submitCommit(
       database.pool,
       commitOf(gid, ALICE, 2n, {
-        removed: [{ deviceId: BOB, reason: "removed" }],
+        removed: [{ deviceId: BOB, reason: 'removed' }],
       }),
-    );
+    )
     expect(await submitCommit(database.pool, mine)).toEqual({
       ...first,
-      kind: "duplicate",
-    });
-    await freezeGroup(database.pool, gid, "reset");
+      kind: 'duplicate',
+    })
+    await freezeGroup(database.pool, gid, 'reset')
     expect(await submitCommit(database.pool, mine)).toEqual({
       ...first,
-      kind: "duplicate",
-    });
-    expect(
-      (await submitCommit(database.pool, { ...mine, deviceId: CAROL })).kind,
-    ).toBe("not-a-member");
-  });
+      kind: 'duplicate',
+    })
+    expect((await submitCommit(database.pool, { ...mine, deviceId: CAROL })).kind).toBe('not-a-member')
+  })
 
-  test("the same message twice, in one batch and in two, is one entry", async () => {
-    const { gid } = await pair();
-    const item = messageOf(gid, BOB, 1n);
-    const [first, second] = await appendMessages(
-      database.pool,
-      [item, item],
-      5,
-    );
-    expect(first).toMatchObject({ kind: "accepted", seq: 2n });
-    expect(second).toEqual({ ...first, kind: "duplicate" });
-    expect(await appendMessages(database.pool, [item], 5)).toEqual([
-      { ...first, kind: "duplicate" },
-    ]);
-  });
+  test('the same message twice, in one batch and in two, is one entry', async () => {
+    const { gid } = await pair()
+    const item = messageOf(gid, BOB, 1n)
+    const [first, second] = await appendMessages(database.pool, [item, item], 5)
+    expect(first).toMatchObject({ kind: 'accepted', seq: 2n })
+    expect(second).toEqual({ ...first, kind: 'duplicate' })
+    expect(await appendMessages(database.pool, [item], 5)).toEqual([{ ...first, kind: 'duplicate' }])
+  })
 
-  test("identical bytes of a stranger in one batch do not shadow a member", async () => {
-    const { gid } = await pair();
-    const item = messageOf(gid, BOB, 1n);
-    const results = await appendMessages(
-      database.pool,
-      [{ ...item, deviceId: CAROL }, item],
-      5,
-    );
-    expect(results.map((result) => result.kind)).toEqual([
-      "not-a-member",
-      "accepted",
-    ]);
-  });
-});
+  test('identical bytes of a stranger in one batch do not shadow a member', async () => {
+    const { gid } = await pair()
+    const item = messageOf(gid, BOB, 1n)
+    const results = await appendMessages(database.pool, [{ ...item, deviceId: CAROL }, item], 5)
+    expect(results.map((result) => result.kind)).toEqual(['not-a-member', 'accepted'])
+  })
+})
 
-describe("windows", () => {
-  test("a message may be a few epochs late, but not from before a removal, nor from before its sender joined", async () => {
-    const { gid } = await pair();
-    for (let epoch = 1n; epoch < 5n; epoch++)
-      await submitCommit(database.pool, commitOf(gid, ALICE, epoch));
+describe('windows', () => {
+  test('a message may be a few epochs late, but not from before a removal, nor from before its sender joined', async () => {
+    const { gid } = await pair()
+    for (let epoch = 1n; epoch < 5n; epoch++) await submitCommit(database.pool, commitOf(gid, ALICE, epoch))
     const kinds = async (device: bigint, ...epochs: bigint[]) =>
       (
         await appendMessages(
@@ -199,161 +145,177 @@ describe("windows", () => {
           epochs.map((epoch) => messageOf(gid, device, epoch)),
           3,
         )
-      ).map((result) => result.kind);
-    expect(await kinds(ALICE, 1n, 2n, 5n, 6n)).toEqual([
-      "stale",
-      "accepted",
-      "accepted",
-      "ahead",
-    ]);
-    await submitCommit(
-      database.pool,
-      commitOf(gid, ALICE, 5n, { added: [{ deviceId: CAROL, welcome: null }] }),
-    );
-    expect(await kinds(CAROL, 5n, 6n)).toEqual(["stale", "accepted"]);
+      ).map((result) => result.kind)
+    expect(await kinds(ALICE, 1n, 2n, 5n, 6n)).toEqual(['stale', 'accepted', 'accepted', 'ahead'])
+    await submitCommit(database.pool, commitOf(gid, ALICE, 5n, { added: [{ deviceId: CAROL, welcome: null }] }))
+    expect(await kinds(CAROL, 5n, 6n)).toEqual(['stale', 'accepted'])
     await submitCommit(
       database.pool,
       commitOf(gid, ALICE, 6n, {
-        removed: [{ deviceId: BOB, reason: "removed" }],
+        removed: [{ deviceId: BOB, reason: 'removed' }],
       }),
-    );
-    expect(await kinds(ALICE, 6n, 7n)).toEqual(["stale", "accepted"]);
-    expect(await kinds(BOB, 7n)).toEqual(["not-a-member"]);
-  });
-});
+    )
+    expect(await kinds(ALICE, 6n, 7n)).toEqual(['stale', 'accepted'])
+    expect(await kinds(BOB, 7n)).toEqual(['not-a-member'])
+  })
+})
 
-describe("an append that waits behind an uncommitted Remove", () => {
-  test("of the removed device is refused", async () => {
-    const { gid } = await pair();
-    const remover = await database.pool.connect();
-    await remover.query("BEGIN");
+describe('an append that waits behind an uncommitted Remove', () => {
+  test('of the removed device is refused', async () => {
+    const { gid } = await pair()
+    const remover = await database.pool.connect()
+    await remover.query('BEGIN')
     await submitCommit(
       remover,
       commitOf(gid, ALICE, 1n, {
-        removed: [{ deviceId: BOB, reason: "removed" }],
+        removed: [{ deviceId: BOB, reason: 'removed' }],
       }),
-    );
-    const waiting = appendMessages(
-      database.pool,
-      [messageOf(gid, BOB, 1n), messageOf(gid, ALICE, 1n)],
-      5,
-    );
-    await untilBlocked();
-    await remover.query("COMMIT");
-    remover.release();
-    expect((await waiting).map((result) => result.kind)).toEqual([
-      "not-a-member",
-      "stale",
-    ]);
-  });
+    )
+    const waiting = appendMessages(database.pool, [messageOf(gid, BOB, 1n), messageOf(gid, ALICE, 1n)], 5)
+    await untilBlocked()
+    await remover.query('COMMIT')
+    remover.release()
+    expect((await waiting).map((result) => result.kind)).toEqual(['not-a-member', 'stale'])
+  })
 
-  test("of the removed device is accepted when the Remove is rolled back", async () => {
-    const { gid } = await pair();
-    const remover = await database.pool.connect();
-    await remover.query("BEGIN");
+  test('of the removed device is accepted when the Remove is rolled back', async () => {
+    const { gid } = await pair()
+    const remover = await database.pool.connect()
+    await remover.query('BEGIN')
     await submitCommit(
       remover,
       commitOf(gid, ALICE, 1n, {
-        removed: [{ deviceId: BOB, reason: "removed" }],
+        removed: [{ deviceId: BOB, reason: 'removed' }],
       }),
-    );
-    const waiting = appendMessages(database.pool, [messageOf(gid, BOB, 1n)], 5);
-    await untilBlocked();
-    await remover.query("ROLLBACK");
-    remover.release();
-    expect((await waiting).map((result) => result.kind)).toEqual(["accepted"]);
-  });
+    )
+    const waiting = appendMessages(database.pool, [messageOf(gid, BOB, 1n)], 5)
+    await untilBlocked()
+    await remover.query('ROLLBACK')
+    remover.release()
+    expect((await waiting).map((result) => result.kind)).toEqual(['accepted'])
+  })
 
   /** Returns once a session of this database waits for a lock. */
   async function untilBlocked(): Promise<void> {
     for (;;) {
       const { rows } = await database.pool.query<{ n: number }>(
         `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-      );
-      if (rows[0]!.n > 0) return;
+      )
+      if (rows[0]!.n > 0) return
     }
   }
-});
+})
 
-describe("the log", () => {
-  test("is gapless and chained as the pure function says, under concurrent appends and Commits over several groups", async () => {
-    const groups = await Promise.all([pair(), pair(), pair()]);
-    const work: Promise<unknown>[] = [];
+describe('the log', () => {
+  test('is gapless and chained as the pure function says, under concurrent appends and Commits over several groups', async () => {
+    const groups = await Promise.all([pair(), pair(), pair()])
+    const work: Promise<unknown>[] = []
     for (let round = 0; round < 40; round++) {
-      const batch = groups.flatMap(({ gid }) => [
-        messageOf(gid, ALICE, 1n),
-        messageOf(gid, BOB, 1n),
-      ]);
-      work.push(
-        appendMessages(database.pool, round % 2 ? batch : batch.reverse(), 50),
-      );
-      work.push(
-        submitCommit(
-          database.pool,
-          commitOf(groups[round % 3]!.gid, BOB, BigInt(1 + (round % 5))),
-        ),
-      );
+      const batch = groups.flatMap(({ gid }) => [messageOf(gid, ALICE, 1n), messageOf(gid, BOB, 1n)])
+      work.push(appendMessages(database.pool, round % 2 ? batch : batch.reverse(), 50))
+      work.push(submitCommit(database.pool, commitOf(groups[round % 3]!.gid, BOB, BigInt(1 + (round % 5)))))
     }
-    await Promise.all(work);
+    await Promise.all(work)
     for (const { gid, groupId } of groups) {
-      const { rows } = await database.pool.query(
-        "SELECT seq, kind, epoch, hash, chain, bytes FROM log WHERE gid = $1 ORDER BY seq",
-        [gid],
-      );
-      let chain = initialChain(groupId, 1);
+      const { rows } = await database.pool.query('SELECT seq, kind, epoch, hash, chain, bytes FROM log WHERE gid = $1 ORDER BY seq', [gid])
+      let chain = initialChain(groupId, 1)
       rows.forEach((row, index) => {
-        expect(row.seq).toBe(BigInt(index + 1));
-        expect(row.hash.equals(sha256(row.bytes))).toBe(true);
-        chain = extendChain(chain, row);
-        expect(Buffer.from(chain).equals(row.chain)).toBe(true);
-      });
-      const head = await database.pool.query(
-        "SELECT head_seq, head_chain FROM groups WHERE gid = $1",
-        [gid],
-      );
-      expect(head.rows[0].head_seq).toBe(BigInt(rows.length));
-      expect(head.rows[0].head_chain.equals(chain)).toBe(true);
+        expect(row.seq).toBe(BigInt(index + 1))
+        expect(row.hash.equals(sha256(row.bytes))).toBe(true)
+        chain = extendChain(chain, row)
+        expect(Buffer.from(chain).equals(row.chain)).toBe(true)
+      })
+      const head = await database.pool.query('SELECT head_seq, head_chain FROM groups WHERE gid = $1', [gid])
+      expect(head.rows[0].head_seq).toBe(BigInt(rows.length))
+      expect(head.rows[0].head_chain.equals(chain)).toBe(true)
     }
-  });
+  })
 
-  test("is gone with its group, Welcomes and GroupInfo, and a tombstone answers", async () => {
-    const { gid } = await pair();
-    await appendMessages(database.pool, [messageOf(gid, ALICE, 1n)], 5);
+  test('is gone with its group, Welcomes and GroupInfo, and a tombstone answers', async () => {
+    const { gid } = await pair()
+    await appendMessages(database.pool, [messageOf(gid, ALICE, 1n)], 5)
     expect(await deleteGroup(database.pool, gid)).toEqual({
-      kind: "accepted",
+      kind: 'accepted',
       entries: 2n,
       devices: [ALICE, BOB],
-    });
-    for (const table of [
-      "log",
-      "welcome",
-      "group_info",
-      "group_tree",
-      "group_snapshot",
-      "member",
-      "group_policy",
-      "group_admin",
-    ]) {
-      const { rows } = await database.pool.query(
-        `SELECT count(*)::int AS n FROM ${table} WHERE gid = $1`,
-        [gid],
-      );
-      expect([table, rows[0].n]).toEqual([table, 0]);
+    })
+    for (const table of ['log', 'welcome', 'group_info', 'group_tree', 'group_snapshot', 'member', 'group_policy', 'group_admin']) {
+      const { rows } = await database.pool.query(`SELECT count(*)::int AS n FROM ${table} WHERE gid = $1`, [gid])
+      expect([table, rows[0].n]).toEqual([table, 0])
     }
-    const { rows } = await database.pool.query(
-      "SELECT device_id, kind FROM inbox WHERE gid = $1 ORDER BY 1",
-      [gid],
-    );
+    const { rows } = await database.pool.query('SELECT device_id, kind FROM inbox WHERE gid = $1 ORDER BY 1', [gid])
     expect(rows).toEqual([
-      { device_id: ALICE, kind: "group.deleted" },
-      { device_id: BOB, kind: "group.deleted" },
-    ]);
-    expect(await deleteGroup(database.pool, gid)).toEqual({ kind: "deleted" });
-    expect(await submitCommit(database.pool, commitOf(gid, ALICE, 1n))).toEqual(
-      { kind: "deleted" },
-    );
-    expect(
-      await appendMessages(database.pool, [messageOf(gid, ALICE, 1n)], 5),
-    ).toEqual([{ kind: "deleted" }]);
-  });
-});
+      { device_id: ALICE, kind: 'group.deleted' },
+      { device_id: BOB, kind: 'group.deleted' },
+    ])
+    expect(await deleteGroup(database.pool, gid)).toEqual({ kind: 'deleted' })
+    expect(await submitCommit(database.pool, commitOf(gid, ALICE, 1n))).toEqual({ kind: 'deleted' })
+    expect(await appendMessages(database.pool, [messageOf(gid, ALICE, 1n)], 5)).toEqual([{ kind: 'deleted' }])
+  })
+})
+
+describe('a successor', () => {
+  test('gives its creator no rights that the predecessor did not give, and the same answer twice', async () => {
+    const group = await pair()
+    await freezeGroup(database.pool, group.gid, 'reset')
+    const request = { ...newGroupOf(BOB), successorOf: group.groupId }
+    const made = await createGroup(database.pool, request)
+    if (made.kind !== 'accepted') throw new Error(made.kind)
+    const { rows } = await database.pool.query('SELECT user_id FROM group_admin WHERE gid = $1', [made.gid])
+    expect(rows).toEqual([{ user_id: ALICE }])
+    await appendMessages(database.pool, [messageOf(made.gid, BOB, 0n)], 5)
+    expect(await createGroup(database.pool, request)).toEqual({ ...made, kind: 'duplicate' })
+  })
+
+  test('is one, whoever races', async () => {
+    const group = await pair()
+    await freezeGroup(database.pool, group.gid, 'reset')
+    const made = await Promise.all(
+      [ALICE, BOB, ALICE, BOB].map((creator) => createGroup(database.pool, { ...newGroupOf(creator), successorOf: group.groupId })),
+    )
+    expect(made.filter(({ kind }) => kind === 'accepted')).toHaveLength(1)
+    expect(made.filter(({ kind }) => kind === 'successor-taken')).toHaveLength(3)
+  })
+})
+
+describe('a pending removal', () => {
+  const propose = (gid: bigint, bytes: Buffer, reason: 'leave' | 'revoke') =>
+    submitProposal(database.pool, {
+      gid,
+      incarnation: 1,
+      deviceId: null,
+      mustBeMember: false,
+      epoch: 1n,
+      hash: sha256(bytes),
+      bytes,
+      pending: { deviceId: BOB, leafIndex: 1, reason },
+    })
+  const pendingOf = async (gid: bigint) =>
+    (await database.pool.query('SELECT reason, leaf_index FROM pending_removal WHERE gid = $1', [gid])).rows
+
+  test('becomes a revocation also where the same bytes stand for a leave already', async () => {
+    const { gid } = await pair()
+    const bytes = randomBytes(80)
+    await propose(gid, bytes, 'leave')
+    expect((await propose(gid, bytes, 'revoke')).kind).toBe('duplicate')
+    expect(await pendingOf(gid)).toEqual([{ reason: 'revoke', leaf_index: 1 }])
+  })
+
+  test('is disarmed by an accepted Commit only', async () => {
+    const { gid } = await pair()
+    await propose(gid, randomBytes(80), 'leave')
+    expect((await submitCommit(database.pool, commitOf(gid, ALICE, 0n, { unsigned: [BOB] }))).kind).toBe('stale')
+    expect(await pendingOf(gid)).toEqual([{ reason: 'leave', leaf_index: 1 }])
+    expect((await submitCommit(database.pool, commitOf(gid, ALICE, 1n, { unsigned: [BOB] }))).kind).toBe('accepted')
+    expect(await pendingOf(gid)).toEqual([{ reason: 'leave', leaf_index: null }])
+  })
+})
+
+test("a stranger's proposal, where strangers may propose, is one entry however often it comes", async () => {
+  const { gid } = await pair()
+  const bytes = randomBytes(80)
+  const request = { gid, incarnation: 1, deviceId: CAROL, mustBeMember: false, epoch: 1n, hash: sha256(bytes), bytes, pending: null }
+  const first = await submitProposal(database.pool, request)
+  expect(first.kind).toBe('accepted')
+  expect(await submitProposal(database.pool, request)).toEqual({ ...first, kind: 'duplicate' })
+})

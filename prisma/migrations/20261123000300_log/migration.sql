@@ -45,6 +45,8 @@ ALTER TABLE log ALTER COLUMN bytes SET STORAGE EXTERNAL;
 -- Invariant 1 holds even if the function is wrong. Private application data never enters this index.
 CREATE UNIQUE INDEX log_one_commit_per_epoch ON log (gid, epoch) WHERE kind = 'c';
 CREATE INDEX log_by_hash ON log (gid, hash);
+-- Replay and the 409 look for handshakes, which may lie among hundreds of thousands of messages.
+CREATE INDEX log_handshakes ON log (gid, seq) WHERE kind IN ('c', 'p');
 
 -- Beside a private Commit: what its bundle claimed to remove, for members to compare (§4).
 CREATE TABLE commit_claim (
@@ -105,13 +107,15 @@ CREATE TABLE group_policy (
 );
 CREATE TABLE group_admin (gid bigint NOT NULL, user_id bigint NOT NULL, PRIMARY KEY (gid, user_id));
 CREATE TABLE group_ban (gid bigint NOT NULL, user_id bigint NOT NULL, PRIMARY KEY (gid, user_id));
+-- Users who had been removed from the group this one succeeds: they do not come back by an external join (§4).
+CREATE TABLE group_outcast (gid bigint NOT NULL, user_id bigint NOT NULL, PRIMARY KEY (gid, user_id));
 
 -- Devices on their way out: asked to leave, or revoked. Cleared by the Commit that removes them.
 CREATE TABLE pending_removal (
   gid bigint NOT NULL, device_id bigint NOT NULL,
   leaf_index integer,                             -- NULL where the server does not know it (private mode)
   reason text NOT NULL CHECK (reason IN ('leave', 'revoke')),
-  proposed_epoch bigint,                          -- the epoch for which a Remove proposal stands in the log
+  proposed_epoch bigint,                          -- the epoch for which a Remove stands in the log; without a leaf, for which none can be made
   PRIMARY KEY (gid, device_id)
 );
 

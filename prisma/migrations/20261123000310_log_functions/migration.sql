@@ -113,9 +113,10 @@ BEGIN
   IF g.deleted_at IS NOT NULL THEN
     RETURN ('deleted', NULL, NULL, NULL, NULL)::submission_v1;
   END IF;
-  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now.
+  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now. Where no
+  -- membership is asked for (external Commits and proposals), whoever has the bytes made them or read them in the log.
   SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq LIMIT 1;
-  IF FOUND AND (p_device IS NULL OR EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid)) THEN
+  IF FOUND AND (NOT p_member OR EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid)) THEN
     RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission_v1;
   END IF;
   verdict := CASE
@@ -147,6 +148,14 @@ BEGIN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission_v1;
   END IF;
   judged := judge_submission_v1(g, p_incarnation, p_epoch, p_hash, p_device, p_member);
+  -- A signature may be deterministic: the Remove for a revocation can be the bytes that stand there for a leave.
+  IF p_pending_device IS NOT NULL AND (judged.outcome IS NULL OR judged.outcome = 'duplicate' AND p_epoch = g.epoch) THEN
+    INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
+    VALUES (p_gid, p_pending_device, p_pending_leaf, p_pending_reason, p_epoch)
+    ON CONFLICT (gid, device_id) DO UPDATE
+      SET leaf_index = coalesce(excluded.leaf_index, r.leaf_index), proposed_epoch = excluded.proposed_epoch,
+          reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END;
+  END IF;
   IF judged.outcome IS NOT NULL THEN
     RETURN judged;
   END IF;
@@ -154,13 +163,6 @@ BEGIN
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
   VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
   UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain WHERE gid = p_gid;
-  IF p_pending_device IS NOT NULL THEN
-    INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
-    VALUES (p_gid, p_pending_device, p_pending_leaf, p_pending_reason, p_epoch)
-    ON CONFLICT (gid, device_id) DO UPDATE
-      SET leaf_index = coalesce(excluded.leaf_index, r.leaf_index), proposed_epoch = excluded.proposed_epoch,
-          reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END;
-  END IF;
   RETURN ('accepted', g.head_seq + 1, g.epoch, next_chain, g.incarnation)::submission_v1;
 END $$;
 
@@ -169,6 +171,7 @@ END $$;
 --   p_added[i]        a device that joins; p_added_welcome[i] the ordinal (from 1) of the Welcome that is for it
 --   p_removed[i]      a device that is out after this Commit, p_removed_reason[i] why (member.ended)
 --   p_followup[i]     the regenerated Remove proposal, for the new epoch, of the pending p_followup_device[i]
+--   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
 --   p_policy_version  the policy under which the Commit was judged
 -- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned.
 CREATE FUNCTION submit_commit_v1(
@@ -177,7 +180,7 @@ CREATE FUNCTION submit_commit_v1(
   p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[],
   p_welcome bytea[], p_welcome_expires timestamptz[], p_group_info bytea, p_tree bytea,
   p_claimed_removed text[], p_reinit boolean,
-  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[]
+  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[]
 ) RETURNS submission_v1 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -202,7 +205,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM group_policy x WHERE x.gid = p_gid AND x.version = p_policy_version)
      OR EXISTS (
        SELECT FROM pending_removal r
-        WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed) AND r.device_id <> ALL (p_followup_device)
+        WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission_v1;
   END IF;
@@ -258,6 +261,7 @@ BEGIN
   END IF;
   DELETE FROM pending_removal WHERE gid = p_gid AND device_id = ANY (p_removed || p_added);
   UPDATE pending_removal SET proposed_epoch = next_epoch WHERE gid = p_gid AND device_id = ANY (p_followup_device);
+  UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
 
   RETURN ('accepted', commit_seq, next_epoch, commit_chain, g.incarnation)::submission_v1;
 END $$;
@@ -299,7 +303,7 @@ BEGIN
       CASE WHEN made.deleted_at IS NULL AND stored = p_group_info
                 AND EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = made.gid AND m.from_seq = 1)
            THEN 'duplicate' ELSE 'exists' END,
-      made.gid, made.incarnation, made.head_chain, made.room_id;
+      made.gid, made.incarnation, log_chain_start_v1(p_group_id, made.incarnation), made.room_id;
     RETURN;
   END IF;
 
@@ -317,7 +321,10 @@ BEGIN
   INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (p_device, made.gid, 1, p_epoch, 0);
   INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset)
   VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports);
-  INSERT INTO group_admin (gid, user_id) VALUES (made.gid, p_user);
+  -- Whoever happens to create the successor gets no rights by it that the predecessor did not give.
+  INSERT INTO group_admin (gid, user_id)
+  SELECT made.gid, p_user WHERE old.gid IS NULL
+   UNION SELECT made.gid, a.user_id FROM group_admin a WHERE a.gid = old.gid;
   INSERT INTO group_info (gid, epoch, bytes) VALUES (made.gid, p_epoch, p_group_info);
   IF p_tree IS NOT NULL THEN
     INSERT INTO group_tree (gid, epoch, bytes) VALUES (made.gid, p_epoch, p_tree);
@@ -327,8 +334,18 @@ BEGIN
   END IF;
   IF old.gid IS NOT NULL THEN
     INSERT INTO group_ban (gid, user_id) SELECT made.gid, b.user_id FROM group_ban b WHERE b.gid = old.gid;
-    INSERT INTO group_admin (gid, user_id) SELECT made.gid, a.user_id FROM group_admin a WHERE a.gid = old.gid
-    ON CONFLICT DO NOTHING;
+    INSERT INTO group_outcast (gid, user_id)
+    SELECT made.gid, x.user_id FROM (
+      SELECT o.user_id FROM group_outcast o WHERE o.gid = old.gid
+       UNION
+      SELECT d.account_id FROM member m JOIN device d ON d.id = m.device_id WHERE m.gid = old.gid
+       GROUP BY d.account_id
+      HAVING (array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST, (m.ended = 'removed') DESC NULLS FIRST))[1] = 'removed'
+    ) x
+     WHERE NOT EXISTS (
+       SELECT FROM member m JOIN device d ON d.id = m.device_id
+        WHERE m.gid = old.gid AND m.until_seq IS NULL AND d.account_id = x.user_id
+     );
   END IF;
   RETURN QUERY SELECT 'accepted', made.gid, made.incarnation, made.head_chain, made.room_id;
 END $$;
@@ -364,7 +381,7 @@ BEGIN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
     RETURN;
   END IF;
-  UPDATE groups SET deleted_at = now(), successor_group_id = NULL WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now() WHERE gid = p_gid;
   DELETE FROM log WHERE gid = p_gid;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
@@ -372,6 +389,7 @@ BEGIN
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL;
   DELETE FROM member WHERE gid = p_gid;
   DELETE FROM welcome WHERE gid = p_gid;
+  PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   DELETE FROM inbox WHERE gid = p_gid;
   DELETE FROM group_info WHERE gid = p_gid;
   DELETE FROM group_tree WHERE gid = p_gid;
@@ -382,7 +400,8 @@ BEGIN
   DELETE FROM group_policy WHERE gid = p_gid;
   DELETE FROM group_admin WHERE gid = p_gid;
   DELETE FROM group_ban WHERE gid = p_gid;
-  DELETE FROM room WHERE current_gid = p_gid;
+  DELETE FROM group_outcast WHERE gid = p_gid;
+  -- The room's name stays taken: nobody shall find strangers under it.
   INSERT INTO inbox (device_id, kind, gid) SELECT d, 'group.deleted', p_gid FROM unnest(told) AS d ORDER BY d;
   RETURN QUERY SELECT 'accepted', gone, told;
 END $$;

@@ -14,6 +14,7 @@ import { pendingRemovals } from '../removal/removal.repository.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { findAcceptance } from '../repository/log.repository.js'
 import { submissionProblem } from '../state/submission-problem.js'
+import { isExternal } from './authorize.js'
 import { CommitAttempts } from './commit-attempts.js'
 import type { SubmitCommit } from './commit.dto.js'
 
@@ -36,7 +37,7 @@ export class CommitsService {
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()
     if (group.deleted) throw new GroupDeleted()
-    const earlier = await findAcceptance(this.pool, group.gid, caller.deviceId, bundle.hash)
+    const earlier = await findAcceptance(this.pool, group.gid, { deviceId: caller.deviceId, outside: isExternal(bundle) }, bundle.hash)
     if (earlier) return { ...earlier, incarnation: group.incarnation }
     // Whoever waits here finds the epoch gone by, and the server is spared the validation.
     return this.lock.withLock(`commit:${group.gid}`, () => this.attempt(caller, groupId, bundle, ATTEMPTS))

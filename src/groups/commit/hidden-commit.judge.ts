@@ -121,7 +121,7 @@ export class HiddenCommitJudge {
       const device = devices.get(client)
       if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member', '12.1.3')
       if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer', '12.2')
-      const by = { committerUserId: caller.userId, proposerUserId: undefined, pending: reasons.get(device.deviceId) }
+      const by = { committerUserId: caller.userId, proposer: 'unseen' as const, pending: reasons.get(device.deviceId) }
       return { deviceId: device.deviceId, userId: device.userId, reason: removalReason(device.userId, by) }
     })
   }

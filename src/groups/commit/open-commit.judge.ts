@@ -2,14 +2,14 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
+import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
 import { validateCommit, type ValidCommit } from '../../protocol/public-group/commit.js'
 import { memberAt, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { bannedAmong } from '../access/standing.repository.js'
 import { followupsFor } from '../external-sender/followups.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
-import { judgeRosterChange, removalReason } from '../policy/policy.js'
+import { judgeRosterChange, removalReason, type Proposer } from '../policy/policy.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import { PublicStates, type Tracked } from '../state/public-states.js'
 import { storedEpoch } from '../state/stored-epoch.js'
@@ -125,11 +125,17 @@ function removedDevices(context: CommitContext, state: PublicGroupState, verdict
       if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove', '12.4.3.2')
       return { deviceId, reason: 'resync' }
     }
-    const [proposer] = sent?.sender.kind === 'member' ? identityAt(state, sent.sender.leafIndex) : []
-    const proposerUserId = proposer === undefined ? undefined : directory.get(proposer)?.userId
-    return {
-      deviceId,
-      reason: removalReason(userId, { committerUserId: context.caller.userId, proposerUserId, pending: reasons.get(deviceId) }),
+    const by = {
+      committerUserId: context.caller.userId,
+      proposer: proposerOf(state, sent?.sender, directory),
+      pending: reasons.get(deviceId),
     }
+    return { deviceId, reason: removalReason(userId, by) }
   })
+}
+
+function proposerOf(state: PublicGroupState, sender: Sender | undefined, directory: Directory): Proposer {
+  if (sender?.kind === 'external') return 'server'
+  const [identity] = sender?.kind === 'member' ? identityAt(state, sender.leafIndex) : []
+  return (identity === undefined ? undefined : directory.get(identity)?.userId) ?? 'unseen'
 }

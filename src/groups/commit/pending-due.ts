@@ -1,9 +1,9 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { ProposalsPending } from '../groups.problems.js'
-import { readMissedHandshakes } from '../repository/log.repository.js'
+import { readHandshakesByHash } from '../repository/log.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
-import { publicMessageOf } from '../state/public-states.js'
+import { sha256 } from '../input/mls-input.js'
 import { toEntry } from '../state/missed-entries.js'
 import type { CommitContext } from './commit-context.js'
 
@@ -26,21 +26,19 @@ export async function duePending(
   )
   const leaves = new Set(left.flatMap(({ leafIndex }) => leafIndex ?? []))
   if (leaves.size === 0) return
-  const waiting = await readMissedHandshakes(sql, group.gid, caller.deviceId, group.epoch)
-  const due = waiting.filter((row) => {
-    const { content, sender } = publicMessageOf(row)
-    return (
-      sender.kind === 'external' &&
-      content.kind === 'proposal' &&
-      content.proposal.kind === 'remove' &&
-      leaves.has(content.proposal.removed)
-    )
-  })
   // Leaf numbers are of the epoch of the proposal: whoever has moved meanwhile is not asked for.
-  const known = due.filter((row) => [...state.pending.values()].some(({ bytes }) => Buffer.compare(bytes, row.bytes) === 0))
-  if (known.length > 0)
-    throw new ProposalsPending(
-      group.epoch,
-      known.map((row) => toEntry(group, row)),
-    )
+  const due = [...state.pending.values()].filter(
+    ({ proposal, sender }) => sender.kind === 'external' && proposal.kind === 'remove' && leaves.has(proposal.removed),
+  )
+  if (due.length === 0) return
+  const rows = await readHandshakesByHash(
+    sql,
+    group.gid,
+    caller.deviceId,
+    due.map(({ bytes }) => sha256(bytes)),
+  )
+  throw new ProposalsPending(
+    group.epoch,
+    rows.map((row) => toEntry(group, row)),
+  )
 }

@@ -75,12 +75,14 @@ describe('what a member may commit', () => {
 
 describe('why a device is out', () => {
   const cases: [string, Parameters<typeof removalReason>[1], string][] = [
-    ['by somebody else', { committerUserId: 2n, proposerUserId: undefined, pending: undefined }, 'removed'],
-    ['proposed by a third one', { committerUserId: 2n, proposerUserId: 3n, pending: undefined }, 'removed'],
-    ['by its own user', { committerUserId: 1n, proposerUserId: undefined, pending: undefined }, 'left'],
-    ['proposed by its own user', { committerUserId: 2n, proposerUserId: 1n, pending: undefined }, 'left'],
-    ['after it asked to leave', { committerUserId: 2n, proposerUserId: undefined, pending: 'leave' }, 'left'],
-    ['after it was revoked', { committerUserId: 1n, proposerUserId: undefined, pending: 'revoke' }, 'revoked'],
+    ['by somebody else', { committerUserId: 2n, proposer: 'unseen', pending: undefined }, 'removed'],
+    ['proposed by a third one', { committerUserId: 2n, proposer: 3n, pending: undefined }, 'removed'],
+    ['by its own user', { committerUserId: 1n, proposer: 'unseen', pending: undefined }, 'left'],
+    ['proposed by its own user', { committerUserId: 2n, proposer: 1n, pending: undefined }, 'left'],
+    ['after it asked to leave', { committerUserId: 2n, proposer: 'unseen', pending: 'leave' }, 'left'],
+    ['as the server proposed after it asked to leave', { committerUserId: 2n, proposer: 'server', pending: 'leave' }, 'left'],
+    ["by somebody else's own Remove after it asked to leave", { committerUserId: 2n, proposer: 2n, pending: 'leave' }, 'removed'],
+    ['after it was revoked', { committerUserId: 1n, proposer: 'unseen', pending: 'revoke' }, 'revoked'],
   ]
   it.each(cases)('%s', (_how, by, reason) => expect(removalReason(1n, by)).toBe(reason))
 })

@@ -68,14 +68,20 @@ export function judgeRosterChange(policy: GroupPolicy, change: RosterChange): Ve
   return ALLOWED
 }
 
-/** Why a device is out after a Commit: by its own user's will, on the server's word, or by somebody else's decision. */
+/** Who proposed a Remove: this server as external sender, a user, or (private mode) somebody who cannot be seen. */
+export type Proposer = 'server' | 'unseen' | bigint
+
+/**
+ * Why a device is out after a Commit: by its own user's will, on the server's word, or by somebody else's decision. Having
+ * asked to leave does not turn another member's Remove into one's own: it would let the removed come back.
+ */
 export function removalReason(
   userId: bigint,
-  by: { committerUserId: bigint; proposerUserId: bigint | undefined; pending: 'leave' | 'revoke' | undefined },
+  by: { committerUserId: bigint; proposer: Proposer; pending: 'leave' | 'revoke' | undefined },
 ): Ended {
   if (by.pending === 'revoke') return 'revoked'
-  if (by.pending === 'leave') return 'left'
-  return userId === by.committerUserId || userId === by.proposerUserId ? 'left' : 'removed'
+  if (userId === by.committerUserId || userId === by.proposer) return 'left'
+  return by.pending === 'leave' && (by.proposer === 'server' || by.proposer === 'unseen') ? 'left' : 'removed'
 }
 
 /** Reset freezes a group for good: an admin may, or enough users who could not process the same Commit. */

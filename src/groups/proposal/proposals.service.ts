@@ -32,7 +32,8 @@ export class ProposalsService {
     const hash = sha256(bytes)
     const access = await openGroup(this.pool, groupId, caller)
     const { group } = access
-    const earlier = await findAcceptance(this.pool, group.gid, caller.deviceId, hash)
+    const outside = message.wireFormat === 'public-message' && message.body.sender.kind === 'new-member-proposal'
+    const earlier = await findAcceptance(this.pool, group.gid, { deviceId: caller.deviceId, outside }, hash)
     if (earlier) return { ...earlier, incarnation: group.incarnation }
     const { mustBeMember } = this.judge.authorize(access, message)
     const { epoch } = message.body

@@ -7,7 +7,7 @@ export interface PendingRemoval {
   /** Known where the server can sign a proposal; then every new epoch needs one. */
   leafIndex: number | null
   reason: 'leave' | 'revoke'
-  /** The epoch for which a Remove stands in the log. */
+  /** The epoch for which a Remove stands in the log; with no leaf, for which none can be made. */
   proposedEpoch: bigint | null
 }
 
@@ -25,12 +25,13 @@ export async function leavingClients(sql: Sql, gid: bigint): Promise<string[]> {
   return (await pendingRemovals(sql, gid)).map(({ client }) => client)
 }
 
-/** Where the server cannot propose: members learn it from the group, and a Commit that removes the device clears it. */
+/** Where the server cannot propose in this epoch: members learn it from the group, and a Commit that removes the device clears it. */
 export async function noteRemoval(sql: Sql, gid: bigint, deviceId: bigint, reason: 'leave' | 'revoke'): Promise<void> {
   await sql.query({
-    text: `INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason)
-           SELECT $1, $2, NULL, $3 WHERE EXISTS (SELECT FROM member m WHERE m.gid = $1 AND m.device_id = $2 AND m.until_seq IS NULL)
-           ON CONFLICT (gid, device_id) DO UPDATE SET reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END`,
+    text: `INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
+           SELECT $1, $2, NULL, $3, (SELECT g.epoch FROM groups g WHERE g.gid = $1) WHERE EXISTS (SELECT FROM member m WHERE m.gid = $1 AND m.device_id = $2 AND m.until_seq IS NULL)
+           ON CONFLICT (gid, device_id) DO UPDATE SET proposed_epoch = excluded.proposed_epoch,
+             reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END`,
     values: [gid, deviceId, reason],
   })
 }
@@ -64,7 +65,7 @@ export async function unproposedRemovals(
       UNION ALL
       SELECT r.gid, r.device_id, r.reason
         FROM pending_removal r JOIN groups g ON g.gid = r.gid AND g.deleted_at IS NULL AND g.frozen IS NULL
-       WHERE r.leaf_index IS NOT NULL AND r.proposed_epoch IS DISTINCT FROM g.epoch
+       WHERE r.proposed_epoch IS DISTINCT FROM g.epoch
        LIMIT $1`,
     values: [limit],
   })

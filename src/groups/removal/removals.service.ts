@@ -49,7 +49,7 @@ export class Removals {
   private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<Submission | 'unsigned' | 'standing'> {
     const known = (await pendingRemovals(this.pool, group.gid)).find((pending) => pending.deviceId === deviceId)
     const again = known !== undefined && (known.reason === reason || known.reason === 'revoke')
-    if (again && known.proposedEpoch === group.epoch) return 'standing'
+    if (again && known.leafIndex !== null && known.proposedEpoch === group.epoch) return 'standing'
     const state = await this.states.of(group)
     const leafIndex = state && (await this.leafOf(state, deviceId))
     const bytes =

@@ -24,14 +24,22 @@ const HANDSHAKE_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt"
 const MISSED_ENTRIES = 64
 const MISSED_BYTES = 1024 * 1024
 
-/** Invariant 5: the original acceptance, for whoever is or was a member. */
-export async function findAcceptance(sql: Sql, gid: bigint, deviceId: bigint, hash: Uint8Array): Promise<Acceptance | undefined> {
+/**
+ * Invariant 5: the original acceptance, for whoever is or was a member; and for anyone where a message comes from outside
+ * the group, for who has its bytes made them or read them in the log.
+ */
+export async function findAcceptance(
+  sql: Sql,
+  gid: bigint,
+  sender: { deviceId: bigint; outside: boolean },
+  hash: Uint8Array,
+): Promise<Acceptance | undefined> {
   const { rows } = await sql.query<Acceptance>({
     name: 'find_acceptance',
     text: `SELECT l.seq, l.epoch + CASE l.kind WHEN 'c' THEN 1 ELSE 0 END AS epoch, l.chain FROM log l
-            WHERE l.gid = $1 AND l.hash = $3 AND EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1)
+            WHERE l.gid = $1 AND l.hash = $3 AND ($4 OR EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1))
             ORDER BY l.seq LIMIT 1`,
-    values: [gid, deviceId, hash],
+    values: [gid, sender.deviceId, hash, sender.outside],
   })
   return rows[0]
 }
@@ -65,9 +73,25 @@ export async function readHandshakes(sql: Sql, gid: bigint, afterSeq: bigint, un
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_handshakes',
     text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
-            WHERE l.gid = $1 AND l.seq > $2 AND (l.kind = 'p' AND l.epoch <= $3 OR l.kind = 'c' AND l.epoch < $3)
+            WHERE l.gid = $1 AND l.seq > $2 AND l.kind IN ('c', 'p') AND (l.kind = 'p' AND l.epoch <= $3 OR l.kind = 'c' AND l.epoch < $3)
             ORDER BY l.seq LIMIT $4`,
     values: [gid, afterSeq, untilEpoch, limit],
+  })
+  return rows
+}
+
+/** The handshakes with these hashes, as far as the device is a member of the group now. */
+export async function readHandshakesByHash(
+  sql: Sql,
+  gid: bigint,
+  deviceId: bigint,
+  hashes: readonly Uint8Array[],
+): Promise<HandshakeRow[]> {
+  const { rows } = await sql.query<HandshakeRow>({
+    name: 'read_handshakes_by_hash',
+    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l JOIN member m ON m.device_id = $2 AND m.gid = $1 AND m.until_seq IS NULL AND l.seq >= m.from_seq
+            WHERE l.gid = $1 AND l.hash = ANY ($3) ORDER BY l.seq`,
+    values: [gid, deviceId, hashes],
   })
   return rows
 }
@@ -87,7 +111,7 @@ export async function readProposals(sql: Sql, gid: bigint, epoch: bigint): Promi
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_proposals',
     text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
-            WHERE l.gid = $1 AND l.kind = 'p' AND l.epoch = $2
+            WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.kind = 'p' AND l.epoch = $2
               AND l.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1), 0)
             ORDER BY l.seq`,
     values: [gid, epoch],
