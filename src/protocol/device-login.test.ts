@@ -16,7 +16,7 @@ const CONTENT =
   '000000006553f100'
 const PUBLIC_KEY = 'ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c'
 const SIGNATURE =
-  '51a409205ccebea09d8e5c99ee76ce8ee26a5c3d545877450fd5f01847f1bc81' + 'be05bba4f9eb918042d6c6fc9ef203fcf5b214a658614564b7fcb608aa75f005'
+  '51a409205ccebea09d8e5c99ee76ce8ee26a5c3d545877450fd5f01847f1bc81be05bba4f9eb918042d6c6fc9ef203fcf5b214a658614564b7fcb608aa75f005'
 /** PKCS #8 (RFC 8410 §7) of the private key of 32 bytes 07. */
 const key = createPrivateKey({
   key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, 7)]),

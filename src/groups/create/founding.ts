@@ -76,6 +76,8 @@ export class Founding {
     if (inside && body.mode === 'public') throw new InvalidCommit('group-info-without-tree', '12.4.3.3')
     const tree = body.ratchet_tree ? decodeTree(body.ratchet_tree, this.config) : inside
     if (!tree) throw new InvalidCommit('ratchet-tree-missing', '12.4.3.3')
+    // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
+    if (tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member', '11')
     const { groupId } = groupInfo.value.groupContext
     if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
     return describedEpoch(groupInfo.value, tree.nodes, { groupId, epoch: 0n })

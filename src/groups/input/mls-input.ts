@@ -3,6 +3,9 @@ import { TooLarge, Undecodable } from '../../platform/http/problem.js'
 import { decodeMessage, type MlsMessage } from '../../protocol/mls/message.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 
+/** Epochs are uint64 on the wire and int8 in the log; a client that counts to 2^63 does not count Commits. */
+const MAX_EPOCH = 2n ** 63n - 2n
+
 type WireFormat = MlsMessage['wireFormat']
 type Of<F extends WireFormat> = Extract<MlsMessage, { wireFormat: F }>
 
@@ -19,7 +22,8 @@ export function decodeAs<F extends WireFormat>(bytes: Uint8Array, maxBytes: numb
 }
 
 /** The bytes may be a Buffer's view on a request; the log keeps exactly them. */
-export function refuseOtherGroup(groupId: Uint8Array, message: { groupId: Uint8Array }, what: string): void {
+export function refuseOtherGroup(groupId: Uint8Array, message: { groupId: Uint8Array; epoch: bigint }, what: string): void {
+  if (message.epoch > MAX_EPOCH) throw new Undecodable(`The ${what} is of an epoch that no group reaches.`)
   if (!sameBytes(groupId, message.groupId)) throw new Undecodable(`The ${what} is of another group.`)
 }
 

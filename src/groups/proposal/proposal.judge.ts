@@ -17,6 +17,8 @@ import { findStoredEpoch } from '../state/stored-epoch.js'
 
 /** Far more than a Commit needs, far less than a snapshot can hold. */
 const MAX_PENDING_PROPOSALS = 1_024
+/** They stay in the memory of every node that follows the group, until a Commit ends the epoch. */
+const MAX_PENDING_BYTES = 1024 * 1024
 
 export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message' | 'private-message' }>
 
@@ -47,7 +49,9 @@ export class ProposalJudge {
     if (message.wireFormat === 'private-message') return
     const state = group.mode === 'public' ? (await this.states.at(group)).state : await findStoredEpoch(this.pool, group)
     if (!state) return
-    if (state.pending.size >= MAX_PENDING_PROPOSALS) throw new Conflict('Too many proposals wait for a Commit.')
+    const waiting = [...state.pending.values()].reduce((sum, { bytes }) => sum + bytes.length, 0)
+    if (state.pending.size >= MAX_PENDING_PROPOSALS || waiting >= MAX_PENDING_BYTES)
+      throw new Conflict('Too many proposals wait for a Commit.')
     await refuseForeignLeaf(this.pool, caller, proposerOf(state, message.body))
     const verdict = await validateProposal(state, message.body)
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
-import { validateCommit } from '../../protocol/public-group/commit.js'
+import { applyCommit } from '../../protocol/public-group/apply-commit.js'
 import { deserialize } from '../../protocol/public-group/snapshot.js'
 import { addProposal, type PublicGroupState } from '../../protocol/public-group/state.js'
 import type { GroupRow } from '../repository/groups.repository.js'
@@ -27,8 +27,8 @@ export type GroupAt = Pick<GroupRow, 'gid' | 'incarnation' | 'epoch'>
 
 /** What all states on this node may weigh. */
 const CACHE_BYTES = 128 * 1024 * 1024
-/** A leaf with its share of parents and hashes, as measured; states of neighbouring epochs share most of it. */
-const BYTES_PER_LEAF = 1_500
+/** The objects around a state, and around each proposal that waits. */
+const OBJECT_BYTES = 4_096
 const PAGE = 64
 
 /**
@@ -68,7 +68,7 @@ export class PublicStates {
   }
 
   private keep(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
-    this.cache.set(cacheKey(group), tracked, tracked.state.tree.leafCount * BYTES_PER_LEAF + 4_096)
+    this.cache.set(cacheKey(group), tracked, weightOf(tracked.state))
   }
 
   private async load(group: GroupAt): Promise<Tracked> {
@@ -83,7 +83,7 @@ export class PublicStates {
     let tracked = from
     for (;;) {
       const rows = await readHandshakes(this.pool, group.gid, tracked.seq, group.epoch, PAGE)
-      for (const row of rows) tracked = await step(tracked, row)
+      for (const row of rows) tracked = step(tracked, row)
       if (rows.length < PAGE) break
     }
     if (tracked.state.groupContext.epoch !== group.epoch) throw new Error('The log of a public group does not lead to its epoch')
@@ -91,12 +91,12 @@ export class PublicStates {
   }
 }
 
-async function step(tracked: Tracked, row: HandshakeRow): Promise<Tracked> {
+function step(tracked: Tracked, row: HandshakeRow): Tracked {
   const message = publicMessageOf(row)
   if (row.kind === 'p') return { ...tracked, state: addProposal(tracked.state, message), seq: row.seq }
-  const verdict = await validateCommit(tracked.state, message)
-  if (verdict.kind === 'refused') throw new Error(`An accepted Commit does not replay: ${verdict.rule}`)
-  return { ...tracked, state: verdict.next, seq: row.seq, commitSeq: row.seq, replayBytes: tracked.replayBytes + row.bytes.length }
+  const again = applyCommit(tracked.state, message)
+  if (again.kind === 'refused') throw new Error(`An accepted Commit does not replay: ${again.rule}`)
+  return { ...tracked, state: again.next, seq: row.seq, commitSeq: row.seq, replayBytes: tracked.replayBytes + row.bytes.length }
 }
 
 export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage {
@@ -104,6 +104,12 @@ export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message')
     throw new Error('A handshake of a public group is not a PublicMessage')
   return decoded.value.body
+}
+
+/** Bytes of memory, roughly; states of neighbouring epochs share most of theirs. */
+function weightOf({ tree, groupContext, pending }: PublicGroupState): number {
+  const waiting = [...pending.values()].reduce((sum, { bytes }) => sum + OBJECT_BYTES + bytes.length, 0)
+  return OBJECT_BYTES + tree.weight + groupContext.bytes.length + waiting
 }
 
 function cacheKey(group: Pick<GroupRow, 'gid' | 'incarnation'>): string {

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { ReInit } from '../../protocol/mls/structures/proposal.js'
-import { validateCommit } from '../../protocol/public-group/commit.js'
+import { applyCommit } from '../../protocol/public-group/apply-commit.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readCommitOf } from '../repository/log.repository.js'
 import { PublicStates, publicMessageOf } from './public-states.js'
@@ -22,7 +22,7 @@ export class Reinitialized {
     const row = await readCommitOf(this.pool, group.gid, epoch)
     if (!row) return undefined
     const { state } = await this.states.at({ ...group, epoch })
-    const verdict = await validateCommit(state, publicMessageOf(row))
-    return verdict.kind === 'valid' ? verdict.reinit : undefined
+    const again = applyCommit(state, publicMessageOf(row))
+    return again.kind === 'applied' ? again.reinit : undefined
   }
 }

@@ -41,9 +41,13 @@ function applyAdds(tree: TreeDraft, proposals: readonly SentProposal[]): Applied
     // Adds fill the blanks from the left, so there are none left of the last one.
     const leafIndex = takeBlankLeaf(tree, (added.at(-1)?.leafIndex ?? -1) + 1)
     if (leafIndex === undefined) return { kind: 'broken', ...TREE_SIZE }
-    applyAdd(tree, leafIndex, proposal.keyPackage.leafNode)
+    tree.setLeaf(leafIndex, copyLeafNode(proposal.keyPackage.leafNode))
     added.push({ leafIndex, keyPackage: proposal.keyPackage })
   }
+  markUnmerged(
+    tree,
+    added.map(({ leafIndex }) => leafIndex),
+  )
   return { kind: 'applied', added }
 }
 
@@ -79,15 +83,26 @@ export function takeBlankLeaf(tree: TreeDraft, from = 0): number | undefined {
   return leafIndex
 }
 
-/** RFC 9420 §12.1.1: the new leaf is unmerged at every node above it that holds a key. */
-function applyAdd(tree: TreeDraft, leafIndex: number, leaf: LeafNode): void {
-  for (const node of directPath(leafIndex, tree.leafCount)) {
+/**
+ * RFC 9420 §12.1.1: a new leaf is unmerged at every node above it that holds a key. Each such node is encoded once, however
+ * many leaves come under it; nodes that the tree grew by are blank, so that it does not matter when it grew.
+ */
+function markUnmerged(tree: TreeDraft, added: readonly number[]): void {
+  const comingUnder = new Map<number, number[]>()
+  for (const leafIndex of added) {
+    for (const node of directPath(leafIndex, tree.leafCount)) {
+      if (tree.parent(node) === undefined) continue
+      const leaves = comingUnder.get(node)
+      if (leaves === undefined) comingUnder.set(node, [leafIndex])
+      else leaves.push(leafIndex)
+    }
+  }
+  for (const [node, leaves] of comingUnder) {
     const parent = tree.parent(node)
     if (parent === undefined) continue
-    const unmergedLeaves = [...parent.unmergedLeaves, leafIndex].sort((a, b) => a - b)
+    const unmergedLeaves = [...new Set([...parent.unmergedLeaves, ...leaves])].sort((a, b) => a - b)
     tree.setParent(node, makeParentNode({ ...parent, unmergedLeaves }))
   }
-  tree.setLeaf(leafIndex, copyLeafNode(leaf))
 }
 
 export function blankPath(tree: TreeDraft, leafIndex: number): void {

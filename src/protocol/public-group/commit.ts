@@ -4,13 +4,12 @@ import type { GroupInfo } from '../mls/structures/group-info.js'
 import type { Proposal, ReInit } from '../mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../mls/structures/public-message.js'
 import type { Welcome } from '../mls/structures/welcome.js'
-import type { AddedLeaf } from './apply-proposals.js'
 import { externalProposalList } from './external-commit.js'
 import { framing } from './framing.js'
-import { groupInfoOfCommit } from './group-info.js'
+import { groupInfoOfCommit, type OpenedEpoch } from './group-info.js'
 import { nextEpoch, type NextEpoch } from './next-epoch.js'
 import type { SentProposal } from './proposal.js'
-import { changedLeaf, memberProposalList, proposalList, resolveProposals } from './proposal-list.js'
+import { changedLeaf, memberProposalList, proposalList, reinitOf, repeatedReference, resolveProposals } from './proposal-list.js'
 import { memberAt, refused, type CommitContent, type Member, type PublicGroupState, type Refused } from './state.js'
 import { welcomesOfCommit } from './welcome.js'
 
@@ -51,41 +50,46 @@ export async function validateCommit(
   const misframed = await framing(state, message)
   if (misframed !== undefined) return refused(misframed)
 
+  const repeated = repeatedReference(commit)
+  if (repeated !== undefined) return refused(repeated)
   const resolved = resolveProposals(state, commit, message.sender)
   if (resolved.kind === 'broken') return refused(resolved)
   const { proposals } = resolved
   const unlisted = proposalList(state, proposals, commit) ?? listOfSender(message.sender, proposals)
   if (unlisted !== undefined) return refused(unlisted)
+  // Whatever is cheap to refuse is refused before the tree is touched.
+  const suite = state.groupContext.cipherSuite
+  const refs = addedRefs(suite, proposals)
+  const uninvited = bundle.welcomes && welcomesOfCommit(bundle.welcomes, suite, refs)
+  if (uninvited !== undefined) return refused(uninvited)
 
   const next = nextEpoch(state, message, commit, proposals)
   if (next.kind === 'broken') return refused(next)
-  const mismatched = await bundleOfCommit(bundle, commit, next)
-  return mismatched === undefined ? describe(state, message, proposals, next) : refused(mismatched)
+  const mismatched = bundle.groupInfo && (await groupInfoOfCommit(bundle.groupInfo, openedEpoch(commit, next)))
+  return mismatched === undefined ? describe(state, message, { proposals, refs, next }) : refused(mismatched)
 }
 
 function listOfSender(sender: Sender, proposals: readonly SentProposal[]): BrokenRule | undefined {
   return sender.kind === 'member' ? memberProposalList(proposals, sender.leafIndex) : externalProposalList(proposals)
 }
 
-async function bundleOfCommit(
-  { groupInfo, welcomes }: CommitBundle,
-  { confirmationTag }: CommitContent,
-  { state, committer, added }: NextEpoch,
-): Promise<BrokenRule | undefined> {
-  const suite = state.groupContext.cipherSuite
-  const refs = addedMembers(suite, added).map(({ keyPackageRef: ref }) => ref)
-  return (
-    (welcomes && welcomesOfCommit(welcomes, suite, refs)) ??
-    (groupInfo && (await groupInfoOfCommit(groupInfo, { ...state, confirmationTag, committer: committer.leafIndex })))
-  )
+function openedEpoch({ confirmationTag }: CommitContent, { state, committer }: NextEpoch): OpenedEpoch {
+  return { groupContext: state.groupContext, tree: state.tree, confirmationTag, committer: committer.leafIndex }
 }
 
-function describe(
-  before: PublicGroupState,
-  { content, sender }: PublicMessage,
-  proposals: readonly SentProposal[],
-  { state, committer, added }: NextEpoch,
-): ValidCommit {
+/** The KeyPackageRefs of the Adds, in their order, which is that of the leaves they get. */
+function addedRefs(suite: number, proposals: readonly SentProposal[]): Uint8Array[] {
+  return proposals.flatMap(({ proposal }) => (proposal.kind === 'add' ? (keyPackageRef(suite, proposal.keyPackage.bytes) ?? []) : []))
+}
+
+interface Applied {
+  readonly proposals: readonly SentProposal[]
+  readonly refs: readonly Uint8Array[]
+  readonly next: NextEpoch
+}
+
+function describe(before: PublicGroupState, { content, sender }: PublicMessage, { proposals, refs, next }: Applied): ValidCommit {
+  const { state, committer, added } = next
   const external = sender.kind !== 'member'
   const updates = changedLeaves(proposals, (kind) => kind === 'update')
   const ownUpdate = !external && content.kind === 'commit' && content.path !== undefined ? [committer.leafIndex] : []
@@ -94,22 +98,18 @@ function describe(
     next: state,
     committer,
     external,
-    added: addedMembers(state.groupContext.cipherSuite, added),
+    added: added.flatMap(({ leafIndex, keyPackage }, at) => {
+      const ref = refs[at]
+      return ref === undefined ? [] : [{ ...memberAt(leafIndex, keyPackage.leafNode), keyPackageRef: ref }]
+    }),
     removed: membersAt(
       before,
       changedLeaves(proposals, (kind) => kind !== 'update'),
     ),
     updated: membersAt(state, [...updates, ...ownUpdate]),
     proposals,
-    reinit: proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'reinit'),
+    reinit: reinitOf(proposals),
   }
-}
-
-function addedMembers(suite: number, added: readonly AddedLeaf[]): ValidCommit['added'] {
-  return added.flatMap(({ leafIndex, keyPackage }) => {
-    const ref = keyPackageRef(suite, keyPackage.bytes)
-    return ref === undefined ? [] : [{ ...memberAt(leafIndex, keyPackage.leafNode), keyPackageRef: ref }]
-  })
 }
 
 function changedLeaves(proposals: readonly SentProposal[], wanted: (kind: Proposal['kind']) => boolean): number[] {

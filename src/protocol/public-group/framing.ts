@@ -15,10 +15,13 @@ type SenderKey = { readonly kind: 'key'; readonly key: Uint8Array } | ({ readonl
 
 /** The rules for a handshake as such: its group, its epoch, its sender and the sender's signature. */
 export async function framing(state: PublicGroupState, message: PublicMessage): Promise<BrokenRule | undefined> {
+  return place(state, message) ?? (await senderSignature(state, message))
+}
+
+/** RFC 9420 §6, §12.4.2: a handshake is of this group and of this epoch. */
+export function place({ groupContext }: PublicGroupState, { groupId, epoch }: PublicMessage): BrokenRule | undefined {
   return (
-    brokenUnless(sameBytes(message.groupId, state.groupContext.groupId), 'group-id', '6') ??
-    brokenUnless(message.epoch === state.groupContext.epoch, 'epoch', '12.4.2') ??
-    (await senderSignature(state, message))
+    brokenUnless(sameBytes(groupId, groupContext.groupId), 'group-id', '6') ?? brokenUnless(epoch === groupContext.epoch, 'epoch', '12.4.2')
   )
 }
 

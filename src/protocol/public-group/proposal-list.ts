@@ -1,6 +1,6 @@
 import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
 import type { Commit } from '../mls/structures/commit.js'
-import type { Proposal } from '../mls/structures/proposal.js'
+import type { Proposal, ReInit } from '../mls/structures/proposal.js'
 import type { Sender } from '../mls/structures/public-message.js'
 import { MLS_EXTENSIONS, proposalTarget, type SentProposal } from './proposal.js'
 import { refKey, type PublicGroupState } from './state.js'
@@ -14,8 +14,17 @@ const PATH_REQUIRED: ReadonlySet<Proposal['kind']> = new Set([
   'self-remove',
 ])
 
+/** The server's own rule: what one Commit may add costs a signature check or a query each in many places. */
+export const MAX_ADDS = 2_048
+
 export type CommittedProposals =
   { readonly kind: 'resolved'; readonly proposals: readonly SentProposal[] } | ({ readonly kind: 'broken' } & BrokenRule)
+
+/** RFC 9420 §12.2: a Commit holds each proposal once; looked at before anything is resolved. */
+export function repeatedReference({ proposals }: Commit): BrokenRule | undefined {
+  const refs = proposals.flatMap((item) => (item.kind === 'reference' ? [refKey(item.ref)] : []))
+  return brokenUnless(new Set(refs).size === refs.length, 'proposal-reference-repeated', '12.2')
+}
 
 /** RFC 9420 §12.4: what a Commit names by reference was proposed in this epoch. */
 export function resolveProposals(state: PublicGroupState, commit: Commit, committer: Sender): CommittedProposals {
@@ -34,11 +43,12 @@ export function resolveProposals(state: PublicGroupState, commit: Commit, commit
 
 /** The rules for every list of proposals (RFC 9420 §12.2). */
 export function proposalList(state: PublicGroupState, proposals: readonly SentProposal[], commit: Commit): BrokenRule | undefined {
+  if (count(proposals, 'add') > MAX_ADDS) return { rule: 'too-many-adds', section: '12.2' }
   for (const sent of proposals) {
     const broken = proposalTarget(state, sent) ?? selfRemoveByReference(sent)
     if (broken !== undefined) return broken
   }
-  return oneChangePerLeaf(proposals) ?? pathPresence(proposals, commit)
+  return oneChangePerLeaf(proposals) ?? addedKeys(proposals) ?? pathPresence(proposals, commit)
 }
 
 /** The further rules for the list of a member's Commit (RFC 9420 §12.2). */
@@ -50,6 +60,11 @@ export function memberProposalList(proposals: readonly SentProposal[], committer
     oneGroupContextExtensions(proposals) ??
     reInitAlone(proposals)
   )
+}
+
+/** What a list of proposals says about a group to come (RFC 9420 §12.1.5). */
+export function reinitOf(proposals: readonly SentProposal[]): ReInit | undefined {
+  return proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'reinit')
 }
 
 /** The leaf that a proposal changes or blanks, if it does. */
@@ -66,6 +81,17 @@ export function count(proposals: readonly SentProposal[], kind: Proposal['kind']
 function oneChangePerLeaf(proposals: readonly SentProposal[]): BrokenRule | undefined {
   const changed = proposals.map(changedLeaf).filter((leafIndex) => leafIndex !== undefined)
   return brokenUnless(new Set(changed).size === changed.length, 'one-change-per-leaf', '12.2')
+}
+
+/** RFC 9420 §7.3, §10.1: new members share neither a signature key nor an encryption key, and no KeyPackage is used twice. */
+function addedKeys(proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const added = proposals.flatMap(({ proposal }) => (proposal.kind === 'add' ? [proposal.keyPackage] : []))
+  const distinct = (keys: readonly Uint8Array[]): boolean => new Set(keys.map(refKey)).size === keys.length
+  return (
+    brokenUnless(distinct(added.map(({ leafNode }) => leafNode.signatureKey)), 'add-signature-key', '7.3') ??
+    brokenUnless(distinct(added.map(({ leafNode }) => leafNode.encryptionKey)), 'add-encryption-key', '7.3') ??
+    brokenUnless(distinct(added.map(({ initKey }) => initKey)), 'add-init-key', '10.1')
+  )
 }
 
 function pathPresence(proposals: readonly SentProposal[], { path }: Commit): BrokenRule | undefined {

@@ -8,6 +8,8 @@ import { refused, type PublicGroupState, type Refused } from './state.js'
 /** Far more than a group has members who leave at once; each one costs memory until the next Commit. */
 const MAX_PENDING = 4096
 
+export const MAX_KEY_PACKAGE_BYTES = 16 * 1024
+
 /** Where SelfRemove is defined. */
 export const MLS_EXTENSIONS = 'draft-ietf-mls-extensions'
 
@@ -49,7 +51,7 @@ export function proposalTarget(
 ): BrokenRule | undefined {
   switch (proposal.kind) {
     case 'add':
-      return addSuite(state, proposal)
+      return addSize(proposal) ?? addSuite(state, proposal)
     case 'remove':
       return brokenUnless(state.tree.leaf(proposal.removed) !== undefined, 'remove-member', '12.1.3')
     case 'update':
@@ -59,6 +61,11 @@ export function proposalTarget(
     default:
       return undefined
   }
+}
+
+/** The server's own rule: a KeyPackage that was not published here may be no larger than one that was. */
+function addSize({ keyPackage }: Extract<Proposal, { kind: 'add' }>): BrokenRule | undefined {
+  return brokenUnless(keyPackage.bytes.length <= MAX_KEY_PACKAGE_BYTES, 'key-package-size', '10')
 }
 
 /** RFC 9420 §10.1: the KeyPackage is for the group's suite and version. */

@@ -5,6 +5,17 @@ import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js
 import { intermediateHash, leafHash } from './tree-hash.js'
 import { fullLeafCount, isLeaf, leafNodeIndex, left, parent, right, root } from './tree-math.js'
 
+/** Two nodes' hashes and places. */
+const SLOTS_PER_LEAF = 400
+/** The objects around the bytes of a node. */
+const OBJECTS_PER_NODE = 900
+/** A byte of a node is there encoded, and once more decoded: numbers of two bytes take eight, an empty extension a view of its own. */
+const MEMORY_PER_BYTE = 3
+
+function nodeWeight(node: { readonly bytes: Uint8Array } | undefined): number {
+  return node === undefined ? 0 : OBJECTS_PER_NODE + MEMORY_PER_BYTE * node.bytes.length
+}
+
 /**
  * An immutable ratchet tree (RFC 9420 §4) with the tree hash of every node. Leaves are named by leaf index, any node by its
  * node index (Appendix C); undefined is a blank node.
@@ -13,11 +24,16 @@ export class Tree {
   constructor(
     readonly algorithm: HashAlgorithm,
     /** A power of two. */
-    readonly leafCount: number,
     readonly leaves: PersistentArray<LeafNode>,
     readonly parents: PersistentArray<ParentNode>,
     readonly hashes: PersistentArray<Uint8Array>,
+    /** Bytes of memory that it takes, roughly. */
+    readonly weight: number,
   ) {}
+
+  get leafCount(): number {
+    return this.leaves.length
+  }
 
   /** Hashes the whole tree: 2n hashes. */
   static of(algorithm: HashAlgorithm, { leaves, parents }: TreeNodes): Tree {
@@ -27,7 +43,9 @@ export class Tree {
     const [grownLeaves, grownParents] = [PersistentArray.of(leaves).edit(), PersistentArray.of(parents).edit()]
     grownLeaves.resize(leafCount)
     grownParents.resize(leafCount - 1)
-    return new TreeDraft(new Tree(algorithm, leafCount, grownLeaves.done(), grownParents.done(), noHashes.done())).seal()
+    const filled = [...leaves, ...parents].reduce((sum, node) => sum + nodeWeight(node), 0)
+    const weight = leafCount * SLOTS_PER_LEAF + filled
+    return new TreeDraft(new Tree(algorithm, grownLeaves.done(), grownParents.done(), noHashes.done(), weight)).seal()
   }
 
   leaf(leafIndex: number): LeafNode | undefined {
@@ -50,6 +68,7 @@ export class Tree {
 export class TreeDraft {
   readonly algorithm: HashAlgorithm
   private count: number
+  private weight: number
   private readonly leaves: PersistentArrayEdit<LeafNode>
   private readonly parents: PersistentArrayEdit<ParentNode>
   private readonly hashes: PersistentArrayEdit<Uint8Array>
@@ -57,6 +76,7 @@ export class TreeDraft {
   constructor(tree: Tree) {
     this.algorithm = tree.algorithm
     this.count = tree.leafCount
+    this.weight = tree.weight
     this.leaves = tree.leaves.edit()
     this.parents = tree.parents.edit()
     this.hashes = tree.hashes.edit()
@@ -79,11 +99,13 @@ export class TreeDraft {
   }
 
   setLeaf(leafIndex: number, leaf: LeafNode | undefined): void {
+    this.weight += nodeWeight(leaf) - nodeWeight(this.leaf(leafIndex))
     this.leaves.set(leafIndex, leaf)
     this.clearHashes(leafNodeIndex(leafIndex))
   }
 
   setParent(node: number, parent: ParentNode | undefined): void {
+    this.weight += nodeWeight(parent) - nodeWeight(this.parent(node))
     this.parents.set((node - 1) / 2, parent)
     this.clearHashes(node)
   }
@@ -93,6 +115,7 @@ export class TreeDraft {
   }
 
   truncateTo(leafCount: number): void {
+    for (let gone = leafCount; gone < this.count; gone++) this.weight -= nodeWeight(this.leaf(gone)) + nodeWeight(this.parent(2 * gone - 1))
     this.resize(leafCount)
   }
 
@@ -116,7 +139,7 @@ export class TreeDraft {
   /** The draft must not be used afterwards. */
   seal(): Tree {
     this.hash(root(this.count))
-    return new Tree(this.algorithm, this.count, this.leaves.done(), this.parents.done(), this.hashes.done())
+    return new Tree(this.algorithm, this.leaves.done(), this.parents.done(), this.hashes.done(), this.weight)
   }
 
   /** Where a hash is missing already, so are all above it. */
@@ -128,6 +151,7 @@ export class TreeDraft {
   }
 
   private resize(leafCount: number): void {
+    this.weight += (leafCount - this.count) * SLOTS_PER_LEAF
     this.count = leafCount
     this.leaves.resize(leafCount)
     this.parents.resize(leafCount - 1)
