@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { appendMessages } from '../../src/delivery/append/append.repository.js'
 import { deleteGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { extendChain, initialChain } from '../../src/protocol/log-chain.js'
-import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { useTestDatabase } from '../support/database.js'
 import { commitOf, messageOf, newGroup, sha256 } from './ordering-kit.js'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createTestDatabase()
-})
-afterAll(() => database.drop())
+const database = useTestDatabase()
 
 const [ALICE, BOB, CAROL] = [1n, 2n, 3n]
 
