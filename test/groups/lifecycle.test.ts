@@ -54,6 +54,17 @@ describe('creating a group', () => {
     expect(rows).toEqual([{ external_join: 'same-user' }])
   })
 
+  it('is refused with a tree of more than one leaf, before anything of it is hashed', async () => {
+    const [alice] = await stage.cast('alice')
+    const { body } = await founding(alice)
+    const leaf = Buffer.from(body['ratchet_tree'] as Uint8Array)
+    const blanks = vector(Buffer.concat([vectorContent(leaf), Buffer.of(0), vectorContent(leaf)]))
+    expect(await refusal(create(alice, { ...body, ratchet_tree: blanks }))).toMatchObject({
+      status: 422,
+      document: { rule: 'one-founding-member' },
+    })
+  })
+
   it("is refused with another one's leaf, without the tree, with it inside, of another epoch, or taken", async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const { body, state } = await founding(alice)
@@ -185,3 +196,12 @@ describe('a deletion', () => {
     expect(await refusal(group.delete())).toMatchObject({ status: 410 })
   })
 })
+
+/** `opaque<V>` with a length header of two bytes (RFC 9420 §2.1.2): 64 to 16,383 bytes. */
+function vector(content: Buffer): Buffer {
+  return Buffer.concat([Buffer.of(0x40 | (content.length >> 8), content.length & 0xff), content])
+}
+
+function vectorContent(encoded: Buffer): Buffer {
+  return encoded.subarray(2)
+}

@@ -108,6 +108,12 @@ describe('the proposals of a member’s Commit', () => {
     expect(await ruleFor([byValue(proposals.add(keyPackage))])).toBe('add-cipher-suite')
   })
 
+  it('may not name a proposal twice', async () => {
+    const { forge: later, ref } = await withPending(proposals.remove(2), 1)
+    const twice = await later.commit([byReference(ref), byReference(ref)], await later.path([byReference(ref)], 0))
+    expect(outcome(await validateCommit(later.state, publicMessage(twice)))).toBe('proposal-reference-repeated')
+  })
+
   it('may not name a proposal of an epoch that is over', async () => {
     const { forge: later, ref } = await withPending(proposals.remove(2), 1)
     const empty = await validateCommit(later.state, publicMessage(await later.commit([], await later.path([], 0))))

@@ -77,8 +77,8 @@ export class Founding {
     const tree = body.ratchet_tree ? decodeTree(body.ratchet_tree, this.config) : inside
     if (!tree) throw new InvalidCommit('ratchet-tree-missing', '12.4.3.3')
     // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
-    if (tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member', '11')
-    const { groupId } = groupInfo.value.groupContext
+    const { groupId, epoch } = groupInfo.value.groupContext
+    if (epoch === 0n && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member', '11')
     if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
     return describedEpoch(groupInfo.value, tree.nodes, { groupId, epoch: 0n })
   }
