@@ -77,11 +77,16 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Waits for the end of a process. One that stays fails the test by its time-out. */
+/** Waits for the end of a process. */
 export function gone(pid: number): Promise<void> {
   return until(() => !isAlive(pid))
 }
 
+/** Gives up after 30 s, or a failed test's loop would keep Jest from ending. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(10)
+  const deadline = performance.now() + 30_000
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`Waited in vain: ${condition.toString()}`)
+    await delay(10)
+  }
 }
