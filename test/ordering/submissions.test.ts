@@ -10,7 +10,6 @@ import { commitOf, messageOf, newGroup, sha256 } from './ordering-kit.js'
 const database = useTestDatabase()
 
 const [ALICE, BOB, CAROL] = [1n, 2n, 3n]
-
 /** Alice's group with Bob added at seq 1: epoch 1. */
 async function pair() {
   const group = await newGroup(database.pool, ALICE)
@@ -33,8 +32,8 @@ describe('one Commit per epoch', () => {
     )
     expect(results.filter((result) => result.kind === 'accepted')).toHaveLength(1)
     expect(results.filter((result) => result.kind === 'stale')).toHaveLength(19)
-    const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM log WHERE gid = $1 AND epoch = 1 AND kind = $2', [gid, 'c'])
-    expect(rows[0]).toEqual({ n: 1 })
+    const { rows } = await database.pool.query("SELECT FROM log WHERE gid = $1 AND epoch = 1 AND kind = 'c'", [gid])
+    expect(rows).toHaveLength(1)
   })
 
   test('the index refuses a second Commit of an epoch even if the function were wrong', async () => {
