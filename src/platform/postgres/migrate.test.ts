@@ -64,6 +64,12 @@ describe('migrate', () => {
     expect(await run()).toEqual(['2_bad'])
   })
 
+  test('undoes a migration whose record cannot be written', async () => {
+    await write('1_first', `ALTER TABLE _prisma_migrations ADD CHECK (migration_name <> '1_first'); CREATE TABLE half (id int)`)
+    await expect(run()).rejects.toThrow(/1_first failed and was rolled back/)
+    expect((await database.pool.query(`SELECT to_regclass('half') AS half`)).rows).toEqual([{ half: null }])
+  })
+
   test('refuses a migration that was changed after it had been applied, and applies nothing else then', async () => {
     await write('1_first', 'CREATE TABLE thing (id int)')
     await run()
