@@ -34,6 +34,8 @@ import { RoomsService } from './rooms/rooms.service.js'
 import { PublicStates } from './state/public-states.js'
 import { Reinitialized } from './state/reinitialized.js'
 import { Snapshots } from './state/snapshots.job.js'
+import { StateCache } from './state/state-cache.js'
+import { StoredEpochs } from './state/stored-epochs.js'
 
 /** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
 @Module({
@@ -72,7 +74,9 @@ import { Snapshots } from './state/snapshots.job.js'
     ResetService,
     DeleteService,
     RoomsService,
+    StateCache,
     PublicStates,
+    StoredEpochs,
     Snapshots,
   ],
 })

@@ -9,7 +9,10 @@ import { encodeGroupContext } from 'ts-mls/groupContext.js'
 import type { Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { signContent } from '../../src/protocol/mls/signature.js'
+import { writeExtensions } from '../../src/protocol/mls/structures/extension.js'
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
+import { forgeLeaf, newKey } from '../support/mls/forge.js'
+import { proposals } from '../support/mls/proposals.js'
 
 /** A GroupInfo with the tree inside, which a public group refuses. */
 export async function groupInfoWithTree(state: ClientState, suiteId: number): Promise<Uint8Array> {
@@ -22,14 +25,33 @@ export async function groupInfoOf(group: Group): Promise<GroupInfo> {
   return createGroupInfoWithExternalPub(group.record.state, [], (await suite(group.record.suite)).impl)
 }
 
-/** A SelfRemove (draft-ietf-mls-extensions), which the client library does not know: version, format, group, epoch, sender, nothing, proposal 10. */
-export async function selfRemove({ record }: Group): Promise<Uint8Array> {
+/** A SelfRemove (draft-ietf-mls-extensions), which the client library does not know. */
+export function selfRemove(group: Group): Promise<Uint8Array> {
+  return signedProposal(group, proposals.selfRemove())
+}
+
+/** Any proposal, rightly signed by the group's member: version, format, group, epoch, sender, authenticated data, proposal. */
+export async function signedProposal({ record }: Group, proposal: Uint8Array, authenticatedData = new Uint8Array()): Promise<Uint8Array> {
   const { groupContext, privatePath, signaturePrivateKey } = record.state
   const tbs = new TlsWriter().uint16(1).uint16(1).opaque(groupContext.groupId).uint64(groupContext.epoch)
-  tbs.uint8(1).uint32(privatePath.leafIndex).opaque(new Uint8Array()).uint8(2).uint16(10)
+  tbs.uint8(1).uint32(privatePath.leafIndex).opaque(authenticatedData).uint8(2).raw(proposal)
   const signed = new TlsWriter().raw(tbs.written()).raw(encodeGroupContext(groupContext)).written()
   const { signature } = (await suite(record.suite)).impl
   const made = await signature.sign(signaturePrivateKey, signContent('FramedContentTBS', signed))
   // A server cannot check a membership_tag.
   return new TlsWriter().raw(tbs.written()).opaque(made).opaque(new Uint8Array(32)).written()
+}
+
+/** A PrivateMessage that nobody encrypted; content types are application 1, proposal 2, commit 3 (RFC 9420 §6). */
+export function emptyPrivateMessage(groupId: Uint8Array, epoch: bigint, contentType: 1 | 2 | 3): Uint8Array {
+  const framed = new TlsWriter().uint16(1).uint16(2).opaque(groupId).uint64(epoch).uint8(contentType)
+  return framed.opaque(new Uint8Array()).opaque(new Uint8Array(28)).opaque(new Uint8Array(64)).written()
+}
+
+/** A KeyPackage as no directory would take it: with one extension as large as this. Nothing but its leaf is signed. */
+export async function largeKeyPackage(bytes: number): Promise<Uint8Array> {
+  const leaf = await forgeLeaf(newKey(), 'large', { kind: 'key-package' })
+  const writer = new TlsWriter().uint16(1).uint16(1).opaque(new Uint8Array(32).fill(1)).raw(leaf.bytes)
+  writeExtensions(writer, [{ type: 0xf000, data: new Uint8Array(bytes) }])
+  return writer.opaque(new Uint8Array(64)).written()
 }

@@ -1,9 +1,24 @@
 import { describe, expect, it } from '@jest/globals'
 import { encodeTree } from '../../examples/client/mls/tree.js'
 import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import type { Pool, QueryConfig } from 'pg'
+import { findGroupByGid } from '../../src/groups/repository/groups.repository.js'
+import { StateCache } from '../../src/groups/state/state-cache.js'
+import { StoredEpochs } from '../../src/groups/state/stored-epochs.js'
+import { selfRemove } from './hostile.js'
 import { at, draft, refusal, submit, useStage } from './groups-kit.js'
 
 const stage = useStage()
+
+/** The server's pool, and the names of what it was asked. */
+function listeningPool(): { pool: Pool; asked: string[] } {
+  const asked: string[] = []
+  const query = (config: QueryConfig) => {
+    asked.push(config.name ?? '')
+    return stage.pool.query(config)
+  }
+  return { asked, pool: { query } as unknown as Pool }
+}
 
 describe('a private group', () => {
   it('adds whom the Welcomes are for, and keeps the claims beside the Commit', async () => {
@@ -91,6 +106,31 @@ describe('a private group', () => {
       status: 422,
       kind: 'invalid-commit',
     })
+  })
+
+  it('is hashed once in each epoch, however many small requests need its tree, and knows what was proposed since', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode: 'private' })
+    const row = async () => (await findGroupByGid(stage.pool, await stage.gid(group)))!
+    const { pool, asked } = listeningPool()
+    const epochs = new StoredEpochs(pool, new StateCache())
+    const before = await row()
+    const [first, second] = await Promise.all([epochs.of(before), epochs.of(before)])
+    const { tree } = first
+    expect(second.tree).toBe(tree)
+    expect(asked.filter((name) => name === 'find_tree')).toHaveLength(1)
+
+    const proposal = await selfRemove(at(bob, group))
+    await bob.device.http.post(`${group.path}/proposals`, { proposal })
+    for (const repeated of [await epochs.of(before), await epochs.of(before)]) {
+      expect([repeated.tree === tree, repeated.pending.size]).toEqual([true, 1])
+    }
+    expect(asked.filter((name) => name === 'find_tree')).toHaveLength(1)
+
+    await stage.sync(alice)
+    await group.update()
+    const after = await epochs.of(await row())
+    expect([after.groupContext.epoch, after.pending.size]).toEqual([before.epoch + 1n, 0])
   })
 
   it('gives the device that it adds twice one interval each', async () => {

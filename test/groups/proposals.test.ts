@@ -7,10 +7,12 @@ import { proposalRef } from '../../src/protocol/mls/references.js'
 import { encodeExternalRemoveProposal } from '../../src/protocol/mls/external-proposal.js'
 import { decodeMessage } from '../../src/protocol/mls/message.js'
 import { findGroupByGid } from '../../src/groups/repository/groups.repository.js'
-import { storedEpoch } from '../../src/groups/state/stored-epoch.js'
+import { StateCache } from '../../src/groups/state/state-cache.js'
+import { StoredEpochs } from '../../src/groups/state/stored-epochs.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
-import { groupInfoOf, selfRemove } from './hostile.js'
+import { proposals } from '../support/mls/proposals.js'
+import { emptyPrivateMessage, groupInfoOf, largeKeyPackage, selfRemove, signedProposal } from './hostile.js'
 import { at, draft, refusal, submit, useStage } from './groups-kit.js'
 
 const stage = useStage()
@@ -83,7 +85,7 @@ describe.each(['public', 'private'] as const)('a Proposal in a %s group', (mode)
     const message = decodeMessage(own)
     if (message.kind === 'malformed' || message.value.wireFormat !== 'public-message') throw new Error('not ours')
     const ref = proposalRef(1, message.value.body.authenticatedContent)!
-    expect([...(await storedEpoch(stage.pool, row)).pending.keys()]).toEqual([Buffer.from(ref).toString('hex')])
+    expect([...(await new StoredEpochs(stage.pool, new StateCache()).of(row)).pending.keys()]).toEqual([Buffer.from(ref).toString('hex')])
   })
 
   it('to be added comes from whom the policy would let in, with its own KeyPackage', async () => {
@@ -112,6 +114,19 @@ describe.each(['public', 'private'] as const)('a Proposal in a %s group', (mode)
 })
 
 describe('a public group', () => {
+  it('lets proposals of one MiB wait for a Commit, and no KeyPackage that is larger than the directory takes', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice)
+    const large = await signedProposal(group, proposals.add(await largeKeyPackage(16 * 1024)))
+    expect(await refusal(propose(alice, group, large))).toMatchObject({ status: 413, kind: 'too-large', document: { limit: 16_384 } })
+    const padded = (id: string) => signedProposal(group, proposals.externalPsk(id), new Uint8Array(250_000))
+    for (const id of ['1', '2', '3', '4']) await propose(alice, group, await padded(id))
+    const { status, document } = await refusal(propose(alice, group, await padded('5')))
+    expect([status, document['detail']]).toEqual([409, 'The proposals that wait for a Commit are too large together.'])
+    // What is small enough still waits, and a Commit makes room.
+    await propose(alice, group, await signedProposal(group, proposals.externalPsk('6')))
+  })
+
   it('does not let an Add by reference bring in whom it may not', async () => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     const group = await stage.group(alice, [bob], { policy: { add_members: 'admins' } })
@@ -127,5 +142,19 @@ describe('a public group', () => {
     expect((await refusal(submit(bob, group, bundle))).status).toBeGreaterThanOrEqual(403)
     await group.settle()
     expect(group.members).toContain(carol.uri)
+  })
+})
+
+describe('a message of an epoch that SQL has no number for', () => {
+  it.each([2n ** 63n, 2n ** 64n - 1n])('is refused before SQL: %d', async (epoch) => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice, [], { mode: 'private' })
+    const framed = (type: 1 | 2 | 3) => emptyPrivateMessage(group.record.groupId, epoch, type)
+    const refusals = [
+      await refusal(alice.device.http.post(`${group.path}/messages`, { message: framed(1) })),
+      await refusal(propose(alice, group, framed(2))),
+      await refusal(submit(alice, group, { commit: framed(3) })),
+    ]
+    for (const one of refusals) expect(one).toMatchObject({ status: 422, kind: 'undecodable' })
   })
 })

@@ -3,6 +3,7 @@ import { encodeTree } from '../../examples/client/mls/tree.js'
 import { findGroupByGid } from '../../src/groups/repository/groups.repository.js'
 import { Snapshots } from '../../src/groups/state/snapshots.job.js'
 import { PublicStates } from '../../src/groups/state/public-states.js'
+import { StateCache } from '../../src/groups/state/state-cache.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
 import { refusal, useStage } from './groups-kit.js'
 
@@ -73,6 +74,6 @@ describe('the tracked state of a public group', () => {
 /** The tree as a node sees it that has just started: it knows nothing but what the database has. */
 async function rebuilt(gid: bigint, epoch: number): Promise<string> {
   const group = await findGroupByGid(stage.pool, gid)
-  const { state } = await new PublicStates(stage.pool).at({ ...group!, epoch: BigInt(epoch) })
+  const { state } = await new PublicStates(stage.pool, new StateCache()).at({ ...group!, epoch: BigInt(epoch) })
   return hex(treeBytes(state))
 }

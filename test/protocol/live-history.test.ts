@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { applyCommit } from '../../src/protocol/public-group/apply-commit.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
 import { validateProposal } from '../../src/protocol/public-group/proposal.js'
 import { deserialize, serialize } from '../../src/protocol/public-group/snapshot.js'
@@ -49,6 +50,10 @@ class Followed {
     const bundle = { groupInfo: groupInfoMessage(groupInfo), welcomes: welcomes.map(welcomeMessage) }
     const verdict = await validateCommit(this.server, publicMessage(commit), bundle)
     if (verdict.kind === 'refused') throw new Error(`${verdict.rule} ${verdict.section}`)
+    const again = applyCommit(this.server, publicMessage(commit))
+    if (again.kind === 'refused') throw new Error(`does not replay: ${again.rule}`)
+    expect(Buffer.from(serialize(again.next)).equals(serialize(verdict.next))).toBe(true)
+    expect([again.reinit, again.next.tree.weight]).toEqual([verdict.reinit, verdict.next.tree.weight])
     this.server = verdict.next
     this.expectAgreement()
     return verdict
@@ -66,7 +71,10 @@ class Followed {
     const roster = members(this.server).map(({ leafIndex, identity }) => [leafIndex, identity])
     expect(roster).toEqual(this.party.roster(this.pick(0)))
     const bytes = serialize(this.server)
-    expect(Buffer.from(serialize(decoded(deserialize(bytes)))).equals(bytes)).toBe(true)
+    const rebuilt = decoded(deserialize(bytes))
+    expect(Buffer.from(serialize(rebuilt)).equals(bytes)).toBe(true)
+    // What was counted from Commit to Commit is what a count of the whole tree gives.
+    expect(this.server.tree.weight).toBe(rebuilt.tree.weight)
   }
 }
 

@@ -3,7 +3,7 @@ import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import type { Access } from '../access/access.js'
 import type { PendingRemoval } from '../removal/removal.repository.js'
 import type { AddedDevice, CommitSubmission, Followup, RemovedDevice } from '../repository/submissions.repository.js'
-import type { Tracked } from '../state/public-states.js'
+import type { Tracked } from '../state/state-cache.js'
 import type { Bundle } from '../input/bundle.js'
 
 /** Who submits what to which group, with what is known of it at that moment. */

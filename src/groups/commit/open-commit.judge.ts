@@ -11,8 +11,9 @@ import { ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason, type Proposer } from '../policy/policy.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
-import { PublicStates, type Tracked } from '../state/public-states.js'
-import { storedEpoch } from '../state/stored-epoch.js'
+import { PublicStates } from '../state/public-states.js'
+import type { Tracked } from '../state/state-cache.js'
+import { StoredEpochs } from '../state/stored-epochs.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo, checkHiddenGroupInfo } from './group-info-check.js'
 import { memberOf } from '../roster/member-of.js'
@@ -30,6 +31,7 @@ export class OpenCommitJudge {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_LIFETIME'>,
     private readonly states: PublicStates,
+    private readonly stored: StoredEpochs,
     private readonly senders: ExternalSenders,
   ) {}
 
@@ -37,7 +39,7 @@ export class OpenCommitJudge {
   async judge(context: CommitContext, message: PublicMessage): Promise<Judged> {
     const { group, caller, bundle } = context
     const before = group.mode === 'public' ? await this.states.at(group) : undefined
-    const state = before?.state ?? (await storedEpoch(this.pool, group))
+    const state = before?.state ?? (await this.stored.of(group))
     await refuseForeignLeaf(this.pool, caller, signerOf(state, message))
     const open = group.mode === 'public'
     const verdict = await validateCommit(state, message, {

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { Conflict, Forbidden, Undecodable } from '../../platform/http/problem.js'
+import { Conflict, Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
-import { validateProposal } from '../../protocol/public-group/proposal.js'
+import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposal.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import type { Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/authorize.js'
@@ -13,11 +13,10 @@ import { InvalidCommit, NotAMember } from '../groups.problems.js'
 import { memberOf } from '../roster/member-of.js'
 import { refuseForeignLeaf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
-import { findStoredEpoch } from '../state/stored-epoch.js'
+import { StoredEpochs } from '../state/stored-epochs.js'
 
 /** Far more than a Commit needs, far less than a snapshot can hold. */
 const MAX_PENDING_PROPOSALS = 1_024
-/** They stay in the memory of every node that follows the group, until a Commit ends the epoch. */
 const MAX_PENDING_BYTES = 1024 * 1024
 
 export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message' | 'private-message' }>
@@ -27,6 +26,7 @@ export class ProposalJudge {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly states: PublicStates,
+    private readonly stored: StoredEpochs,
   ) {}
 
   /** Who may propose what, as far as the framing shows. @returns whether SQL has to find a member */
@@ -47,15 +47,22 @@ export class ProposalJudge {
   /** A private group without external joins shows nothing to judge by; there the members do. */
   async judge({ group }: Access, caller: Caller, message: ProposalMessage): Promise<void> {
     if (message.wireFormat === 'private-message') return
-    const state = group.mode === 'public' ? (await this.states.at(group)).state : await findStoredEpoch(this.pool, group)
+    const state = group.mode === 'public' ? (await this.states.at(group)).state : await this.stored.find(group)
     if (!state) return
-    const waiting = [...state.pending.values()].reduce((sum, { bytes }) => sum + bytes.length, 0)
-    if (state.pending.size >= MAX_PENDING_PROPOSALS || waiting >= MAX_PENDING_BYTES)
-      throw new Conflict('Too many proposals wait for a Commit.')
+    refuseExcess(state, message.body)
     await refuseForeignLeaf(this.pool, caller, proposerOf(state, message.body))
     const verdict = await validateProposal(state, message.body)
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
   }
+}
+
+/** What waits for a Commit is in the memory of every node that follows the group, so that one member could fill it for all. */
+function refuseExcess({ pending }: PublicGroupState, { bytes, content }: PublicMessage): void {
+  const adds = content.kind === 'proposal' && content.proposal.kind === 'add' ? content.proposal.keyPackage.bytes.length : 0
+  if (adds > MAX_KEY_PACKAGE_BYTES) throw new TooLarge('The KeyPackage in the proposal is too large.', MAX_KEY_PACKAGE_BYTES)
+  if (pending.size >= MAX_PENDING_PROPOSALS) throw new Conflict('Too many proposals wait for a Commit.')
+  const waiting = [...pending.values()].reduce((sum, one) => sum + one.bytes.length, bytes.length)
+  if (waiting > MAX_PENDING_BYTES) throw new Conflict('The proposals that wait for a Commit are too large together.')
 }
 
 function senderKind(message: ProposalMessage): PublicMessage['sender']['kind'] {

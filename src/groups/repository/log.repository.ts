@@ -106,15 +106,16 @@ export async function readCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promis
   return rows[0]
 }
 
-/** The proposals of an epoch, of which only the public ones can be read. */
-export async function readProposals(sql: Sql, gid: bigint, epoch: bigint): Promise<HandshakeRow[]> {
+/** The proposals of an epoch after `afterSeq` that are PublicMessages (wire format 1, RFC 9420 §6); nobody here can read the others. */
+export async function readPublicProposals(sql: Sql, gid: bigint, epoch: bigint, afterSeq: bigint): Promise<HandshakeRow[]> {
   const { rows } = await sql.query<HandshakeRow>({
-    name: 'read_proposals',
+    name: 'read_public_proposals',
     text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
             WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.kind = 'p' AND l.epoch = $2
-              AND l.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1), 0)
+              AND l.seq > greatest($3, (SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1))
+              AND substring(l.bytes FROM 3 FOR 2) = '\\x0001'
             ORDER BY l.seq`,
-    values: [gid, epoch],
+    values: [gid, epoch, afterSeq],
   })
   return rows
 }

@@ -9,26 +9,10 @@ import { addProposal, type PublicGroupState } from '../../protocol/public-group/
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readHandshakes, type HandshakeRow } from '../repository/log.repository.js'
 import { findSnapshot } from '../repository/states.repository.js'
-import { ByteLru } from './byte-lru.js'
-
-/** A group's public state and how much log it stands for. */
-export interface Tracked {
-  state: PublicGroupState
-  /** The last handshake that is in it. */
-  seq: bigint
-  /** The Commit that made its epoch, or 0. */
-  commitSeq: bigint
-  /** Bytes of the Commits since the snapshot it was built from, and of that snapshot. */
-  replayBytes: number
-  snapshotBytes: number
-}
+import { StateCache, type Tracked } from './state-cache.js'
 
 export type GroupAt = Pick<GroupRow, 'gid' | 'incarnation' | 'epoch'>
 
-/** What all states on this node may weigh. */
-const CACHE_BYTES = 128 * 1024 * 1024
-/** The objects around a state, and around each proposal that waits. */
-const OBJECT_BYTES = 4_096
 const PAGE = 64
 
 /**
@@ -37,13 +21,14 @@ const PAGE = 64
  */
 @Injectable()
 export class PublicStates {
-  private readonly cache = new ByteLru<string, Tracked>(CACHE_BYTES)
-
-  constructor(@Inject(POOL) private readonly pool: Pool) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly cache: StateCache,
+  ) {}
 
   /** The state at the group's epoch, with the proposals made in it so far. */
   async at(group: GroupAt): Promise<Tracked> {
-    const cached = this.cache.get(cacheKey(group))
+    const cached = this.cache.tracked(cacheKey(group))
     const usable = cached && cached.state.groupContext.epoch <= group.epoch
     const tracked = await this.replay(group, usable ? cached : await this.load(group))
     if (!cached || usable) this.keep(group, tracked)
@@ -68,7 +53,7 @@ export class PublicStates {
   }
 
   private keep(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
-    this.cache.set(cacheKey(group), tracked, weightOf(tracked.state))
+    this.cache.keep(cacheKey(group), tracked)
   }
 
   private async load(group: GroupAt): Promise<Tracked> {
@@ -104,12 +89,6 @@ export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message')
     throw new Error('A handshake of a public group is not a PublicMessage')
   return decoded.value.body
-}
-
-/** Bytes of memory, roughly; states of neighbouring epochs share most of theirs. */
-function weightOf({ tree, groupContext, pending }: PublicGroupState): number {
-  const waiting = [...pending.values()].reduce((sum, { bytes }) => sum + OBJECT_BYTES + bytes.length, 0)
-  return OBJECT_BYTES + tree.weight + groupContext.bytes.length + waiting
 }
 
 function cacheKey(group: Pick<GroupRow, 'gid' | 'incarnation'>): string {

@@ -9,7 +9,8 @@ import { serialize } from '../../protocol/public-group/snapshot.js'
 import { snapshotTaken } from '../groups.events.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import { readReplayCost, storeSnapshot } from '../repository/states.repository.js'
-import { PublicStates, type Tracked } from './public-states.js'
+import { PublicStates } from './public-states.js'
+import type { Tracked } from './state-cache.js'
 
 const JOB = 'groups.snapshot_v1'
 /** Below this a replay costs less than the job. */

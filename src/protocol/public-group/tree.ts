@@ -23,7 +23,7 @@ function nodeWeight(node: { readonly bytes: Uint8Array } | undefined): number {
 export class Tree {
   constructor(
     readonly algorithm: HashAlgorithm,
-    /** A power of two. */
+    /** Their number is a power of two. */
     readonly leaves: PersistentArray<LeafNode>,
     readonly parents: PersistentArray<ParentNode>,
     readonly hashes: PersistentArray<Uint8Array>,

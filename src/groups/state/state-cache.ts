@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
+import { ByteLru } from './byte-lru.js'
+
+/** A group's public state and how much log it stands for. */
+export interface Tracked {
+  state: PublicGroupState
+  /** The last handshake that is in it. */
+  seq: bigint
+  /** The Commit that made its epoch, or 0. */
+  commitSeq: bigint
+  /** Bytes of the Commits since the snapshot it was built from, and of that snapshot. */
+  replayBytes: number
+  snapshotBytes: number
+}
+
+/** What a private group shows of one epoch, and the last public proposal that is in it, or 0. */
+export type Shown = Pick<Tracked, 'state' | 'seq'>
+
+/** What all states on this node may weigh. */
+const CACHE_BYTES = 128 * 1024 * 1024
+/** The objects around a state, and around each proposal that waits. */
+const OBJECT_BYTES = 4_096
+
+/** The states of groups that this node has in memory, of both modes under one bound. */
+@Injectable()
+export class StateCache {
+  private readonly held = new ByteLru<string, Tracked | Shown>(CACHE_BYTES)
+
+  tracked(key: string): Tracked | undefined {
+    const found = this.held.get(key)
+    return found !== undefined && 'commitSeq' in found ? found : undefined
+  }
+
+  shown(key: string): Shown | undefined {
+    return this.held.get(key)
+  }
+
+  keep(key: string, held: Tracked | Shown): void {
+    this.held.set(key, held, weightOf(held.state))
+  }
+}
+
+/** Bytes of memory, roughly; states of neighbouring epochs share most of theirs. */
+export function weightOf({ tree, groupContext, pending }: PublicGroupState): number {
+  const waiting = [...pending.values()].reduce((sum, { bytes }) => sum + OBJECT_BYTES + bytes.length, 0)
+  return OBJECT_BYTES + tree.weight + groupContext.bytes.length + waiting
+}
