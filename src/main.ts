@@ -18,6 +18,9 @@ async function main(): Promise<void> {
   process.exit(0)
 }
 
+/** A terminal's Ctrl-C can arrive twice, from the terminal and from npm. Only a later one is from someone who insists. */
+const ECHO_MS = 500
+
 /** SIGINT and SIGTERM, remembered if they come while the server is still starting. */
 class StopSignals {
   private readonly asked = Promise.withResolvers<void>()
@@ -26,8 +29,13 @@ class StopSignals {
   readonly second = this.insisted.promise
 
   constructor() {
-    let count = 0
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (++count === 1 ? this.asked : this.insisted).resolve())
+    let first: number | undefined
+    const receive = () => {
+      first ??= performance.now()
+      this.asked.resolve()
+      if (performance.now() - first > ECHO_MS) this.insisted.resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, receive)
   }
 }
 

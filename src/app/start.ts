@@ -22,12 +22,14 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
   try {
     const tracing = await startTracing(given)
     if (tracing) undo.push(() => tracing.stop())
+    // Loaded only now, so that tracing sees the modules it instruments; it takes a second, as PostgreSQL does, so both at once.
+    const loading = import('./server.js')
+    loading.catch(() => undefined) // awaited below, unless PostgreSQL fails first
     const { config, stopDatabase } = await embeddedSettings(given, log)
     if (stopDatabase) undo.push(stopDatabase)
     const applied = await migrate(directDatabaseUrl(config))
     if (applied.length > 0) log.info({ applied: applied.length }, 'migrations applied')
-    // Loaded only now, so that tracing sees the modules it instruments.
-    const { createServer, listen } = await import('./server.js')
+    const { createServer, listen } = await loading
     const server = await createServer(config, log)
     undo.push(() => drain(server, config, log))
     return { url: await listen(server, config), stop, abandon: async () => stopDatabase?.() }
