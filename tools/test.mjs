@@ -6,6 +6,9 @@ import { requireSupportedNode } from './node-version.mjs'
 
 const root = join(import.meta.dirname, '..')
 
+/** From Jest's report to its end, stopping PostgreSQL included. */
+const END_MS = 60_000
+
 requireSupportedNode()
 endWithParents()
 const { passed, failed, skipped } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { passed: 0, failed: 1, skipped: 0 }
@@ -31,7 +34,11 @@ async function runJest(args) {
   const child = spawn(process.execPath, [...flags, jest, ...args], { cwd: root, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   let counts = { passed: 0, failed: 0, skipped: 0 }
-  child.on('message', (message) => (counts = message))
+  child.on('message', (message) => {
+    counts = message
+    // A handle that a test left open would keep Jest, and CI, waiting for ever: that is a failure, not a hang.
+    setTimeout(() => child.kill('SIGKILL'), END_MS).unref()
+  })
   const code = await new Promise((resolve) => child.once('error', resolve).once('close', resolve))
   return code === 0 ? counts : { ...counts, failed: Math.max(counts.failed, 1) }
 }
