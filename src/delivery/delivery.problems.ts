@@ -1,11 +1,11 @@
 import { NotFound, Problem } from '../platform/http/problem.js'
 
-export class UnknownLog extends NotFound {
+export class UnknownGroup extends NotFound {
   constructor() {
     super('No such group here.')
   }
 }
-export class LogDeleted extends Problem {
+export class GroupDeleted extends Problem {
   constructor() {
     super(410, 'group-deleted', 'This group was deleted.')
   }

@@ -1,28 +1,6 @@
-import { NotFound, Problem } from '../platform/http/problem.js'
+import type { Entry } from '../delivery/read/entry.js'
+import { Problem } from '../platform/http/problem.js'
 
-/** An entry that the loser of a race has not seen, in the one shape that entries have everywhere. */
-export interface MissedEntry {
-  group_id: Uint8Array
-  incarnation: number
-  seq: bigint
-  kind: 'commit' | 'proposal' | 'application'
-  epoch: bigint
-  accepted_at: Date
-  hash: Uint8Array
-  chain: Uint8Array
-  message: Uint8Array
-}
-
-export class UnknownGroup extends NotFound {
-  constructor() {
-    super('No such group here.')
-  }
-}
-export class GroupDeleted extends Problem {
-  constructor() {
-    super(410, 'group-deleted', 'This group was deleted.')
-  }
-}
 export class NotAMember extends Problem {
   constructor() {
     super(403, 'not-a-member', 'This device is not a member of the group.')
@@ -36,7 +14,7 @@ export class PolicyRefusal extends Problem {
 }
 /** Another Commit was first. `entries` are the handshakes since the epoch of the submission, cut to the caller's membership. */
 export class StaleEpoch extends Problem {
-  constructor(currentEpoch: bigint, incarnation: number, entries: readonly MissedEntry[]) {
+  constructor(currentEpoch: bigint, incarnation: number, entries: readonly Entry[]) {
     super(409, 'stale-epoch', 'The group has moved on to another epoch.', { current_epoch: currentEpoch, incarnation, entries })
   }
 }
@@ -47,7 +25,7 @@ export class EpochAhead extends Problem {
 }
 /** A member's Commit has to include the Removes of those who leave or were revoked; here they are. */
 export class ProposalsPending extends Problem {
-  constructor(currentEpoch: bigint, proposals: readonly MissedEntry[]) {
+  constructor(currentEpoch: bigint, proposals: readonly Entry[]) {
     super(409, 'proposals-pending', 'The Commit leaves out Removes that are due.', { current_epoch: currentEpoch, proposals })
   }
 }

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from './strict-cbor.js'
 
 /** Subprotocol of `GET /v1/stream`: one CBOR map per binary message, its key `t` names the frame. See docs/asyncapi.yaml. */
 export const STREAM_PROTOCOL = 'microchat.v1'
@@ -104,17 +105,8 @@ export function encodeFrame(frame: ClientFrame | ServerFrame): Uint8Array {
 function decodeFrame<Frame>(schema: z.ZodType<Frame>, bytes: Uint8Array): DecodedFrame<Frame> {
   let value: unknown
   try {
-    value = decode(bytes, {
-      strict: true,
-      allowIndefinite: false,
-      allowUndefined: false,
-      allowNaN: false,
-      allowInfinity: false,
-      allowBigInt: false,
-      rejectDuplicateMapKeys: true,
-    })
+    value = decodeCbor(bytes)
   } catch {
-    // Also the stack overflow of a deeply nested one: cborg recurses.
     return { kind: 'malformed', reason: 'not strict CBOR' }
   }
   const parsed = schema.safeParse(value)

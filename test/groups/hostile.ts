@@ -11,6 +11,7 @@ import { suite } from '../../examples/client/mls/suites.js'
 import { signContent } from '../../src/protocol/mls/signature.js'
 import { writeExtensions } from '../../src/protocol/mls/structures/extension.js'
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
+import { groupInfoMessage } from '../support/mls/follower.js'
 import { forgeLeaf, newKey } from '../support/mls/forge.js'
 import { proposals } from '../support/mls/proposals.js'
 
@@ -23,6 +24,16 @@ export async function groupInfoWithTree(state: ClientState, suiteId: number): Pr
 /** The GroupInfo of a group as it is. */
 export async function groupInfoOf(group: Group): Promise<GroupInfo> {
   return createGroupInfoWithExternalPub(group.record.state, [], (await suite(group.record.suite)).impl)
+}
+
+/** A suite 1 GroupInfo with another confirmation tag, rightly signed. */
+export async function retagged(message: Uint8Array, signKey: Uint8Array): Promise<Uint8Array> {
+  const { groupContext, extensions, signer } = groupInfoMessage(message)
+  const content = new TlsWriter().raw(groupContext.bytes)
+  writeExtensions(content, extensions)
+  const tbs = content.opaque(new Uint8Array(32)).uint32(signer).written()
+  const made = await (await suite(1)).impl.signature.sign(signKey, signContent('GroupInfoTBS', tbs))
+  return new TlsWriter().uint16(1).uint16(4).raw(tbs).opaque(made).written()
 }
 
 /** A SelfRemove (draft-ietf-mls-extensions), which the client library does not know. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { at, refusal, useStage } from './groups-kit.js'
+import { retagged } from './hostile.js'
 
 const stage = useStage()
 
@@ -43,6 +44,19 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
     expect(await refusal(join(carol, group))).toMatchObject({ status: 403, kind: 'policy' })
     await alice.device.http.delete(`${group.path}/bans/${local(carol)}`)
     await join(carol, group)
+  })
+
+  it('brings the GroupInfo of its own Commit, or is refused: a wrong one would keep the next joiner out', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [], { mode, policy: { external_join: 'open' } })
+    const { http, record } = bob.device
+    const post = http.post.bind(http)
+    http.post = async <T>(path: string, body: unknown): Promise<T> => {
+      const bundle = body as { group_info?: Uint8Array }
+      const forged = bundle.group_info && (await retagged(bundle.group_info, record.keys.get(group.record.suite)!.signKey))
+      return post<T>(path, forged ? { ...bundle, group_info: forged } : bundle)
+    }
+    expect(await refusal(join(bob, group))).toMatchObject({ status: 422, document: { rule: 'group-info-confirmation-tag' } })
   })
 
   it('asks for the code where there is one', async () => {

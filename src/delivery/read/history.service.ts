@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { LogDeleted, NoReader, ResyncNeeded, UnknownLog } from '../delivery.problems.js'
+import { GroupDeleted, NoReader, ResyncNeeded, UnknownGroup } from '../delivery.problems.js'
 import { readDevice } from './device-log.repository.js'
 import { findReadableLog, firstSeqOfEpoch, type ReadableLog } from './history.repository.js'
 import type { LogPage, LogQuery } from './log.dto.js'
@@ -17,8 +17,8 @@ export class History {
 
   async read(caller: Caller, groupId: Uint8Array, query: LogQuery): Promise<LogPage> {
     const log = await findReadableLog(this.pool, groupId, caller.deviceId)
-    if (!log) throw new UnknownLog()
-    if (log.deleted) throw new LogDeleted()
+    if (!log) throw new UnknownGroup()
+    if (log.deleted) throw new GroupDeleted()
     const first = log.intervals[0]
     if (!first) throw new NoReader()
     const wanted = await this.firstWanted(log, query)

@@ -22,7 +22,7 @@ export function isRead<Row extends MaybeLogRow>(row: Row): row is Row & LogRow {
   return row.seq !== null && row.bytes !== null
 }
 
-export function toEntry(group: { groupId: Buffer; incarnation: number }, row: LogRow): Entry {
+export function toEntry(group: { groupId: Uint8Array; incarnation: number }, row: LogRow): Entry {
   return {
     group_id: group.groupId,
     incarnation: group.incarnation,

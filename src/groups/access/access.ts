@@ -1,7 +1,8 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import { Forbidden } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { GroupDeleted, GroupFrozen, NotAMember, UnknownGroup } from '../groups.problems.js'
+import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
+import { GroupFrozen, NotAMember } from '../groups.problems.js'
 import { findGroup, type GroupRow } from '../repository/groups.repository.js'
 import { readStanding, type Standing } from './standing.repository.js'
 

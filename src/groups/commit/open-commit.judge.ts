@@ -15,7 +15,7 @@ import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
 import type { CommitContext, Judged } from './commit-context.js'
-import { checkGroupInfo, checkHiddenGroupInfo } from './group-info-check.js'
+import { checkGroupInfo } from './group-info-check.js'
 import { memberOf } from '../roster/member-of.js'
 import { duePending } from './pending-due.js'
 import { checkNewLeaves, deviceOf, directoryOf, identityAt, refuseForeignLeaf, type Directory } from '../roster/roster.js'
@@ -41,14 +41,13 @@ export class OpenCommitJudge {
     const before = group.mode === 'public' ? await this.states.at(group) : undefined
     const state = before?.state ?? (await this.stored.of(group))
     await refuseForeignLeaf(this.pool, caller, signerOf(state, message))
-    const open = group.mode === 'public'
     const verdict = await validateCommit(state, message, {
-      ...(open && bundle.groupInfo ? { groupInfo: bundle.groupInfo.value } : {}),
+      groupInfo: bundle.groupInfo?.value,
+      mayCarryTree: group.mode === 'private',
       welcomes: bundle.welcomes.map(({ value }) => value),
     })
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
-    if (open) checkGroupInfo(context, verdict.reinit !== undefined)
-    else await checkHiddenGroupInfo(context, verdict.next)
+    checkGroupInfo(context, verdict.reinit !== undefined)
     return this.consequences(context, state, verdict, before)
   }
 

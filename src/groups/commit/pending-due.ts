@@ -4,7 +4,7 @@ import { ProposalsPending } from '../groups.problems.js'
 import { readHandshakesByHash } from '../repository/log.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import { sha256 } from '../input/mls-input.js'
-import { toEntry } from '../state/missed-entries.js'
+import { toEntry } from '../../delivery/read/log-row.js'
 import type { CommitContext } from './commit-context.js'
 
 /**

@@ -6,7 +6,7 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { openAsAdmin } from '../access/access.js'
 import { groupDeleted } from '../groups.events.js'
-import { GroupDeleted } from '../groups.problems.js'
+import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { deleteGroup } from '../repository/groups.repository.js'
 
 /** A long log takes its time to go; other statements stay short. */

@@ -1,14 +1,9 @@
+import { LOG_COLUMNS, type LogRow } from '../../delivery/read/log-row.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A handshake as it stands in the log. */
-export interface HandshakeRow {
-  seq: bigint
+export interface HandshakeRow extends LogRow {
   kind: 'c' | 'p'
-  epoch: bigint
-  acceptedAt: Date
-  hash: Buffer
-  chain: Buffer
-  bytes: Buffer
 }
 
 /** What an earlier submission of the same bytes came to; `epoch` is the group's after it. */
@@ -17,8 +12,6 @@ export interface Acceptance {
   epoch: bigint
   chain: Buffer
 }
-
-const HANDSHAKE_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt", l.hash, l.chain, l.bytes'
 
 /** The most that a problem document carries along. */
 const MISSED_ENTRIES = 64
@@ -52,7 +45,7 @@ export async function readMissedHandshakes(sql: Sql, gid: bigint, deviceId: bigi
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_missed_handshakes',
     text: `
-      SELECT ${HANDSHAKE_COLUMNS} FROM log l JOIN (
+      SELECT ${LOG_COLUMNS} FROM log l JOIN (
         SELECT s.seq, sum(s.size) OVER (ORDER BY s.seq) - s.size AS before FROM (
           SELECT x.seq, octet_length(x.bytes) AS size FROM log x
            WHERE x.gid = $1 AND x.kind IN ('c', 'p') AND x.epoch >= $3
@@ -72,7 +65,7 @@ export async function readMissedHandshakes(sql: Sql, gid: bigint, deviceId: bigi
 export async function readHandshakes(sql: Sql, gid: bigint, afterSeq: bigint, untilEpoch: bigint, limit: number): Promise<HandshakeRow[]> {
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_handshakes',
-    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
+    text: `SELECT ${LOG_COLUMNS} FROM log l
             WHERE l.gid = $1 AND l.seq > $2 AND l.kind IN ('c', 'p') AND (l.kind = 'p' AND l.epoch <= $3 OR l.kind = 'c' AND l.epoch < $3)
             ORDER BY l.seq LIMIT $4`,
     values: [gid, afterSeq, untilEpoch, limit],
@@ -89,7 +82,7 @@ export async function readHandshakesByHash(
 ): Promise<HandshakeRow[]> {
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_handshakes_by_hash',
-    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l JOIN member m ON m.device_id = $2 AND m.gid = $1 AND m.until_seq IS NULL AND l.seq >= m.from_seq
+    text: `SELECT ${LOG_COLUMNS} FROM log l JOIN member m ON m.device_id = $2 AND m.gid = $1 AND m.until_seq IS NULL AND l.seq >= m.from_seq
             WHERE l.gid = $1 AND l.hash = ANY ($3) ORDER BY l.seq`,
     values: [gid, deviceId, hashes],
   })
@@ -100,7 +93,7 @@ export async function readHandshakesByHash(
 export async function readCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promise<HandshakeRow | undefined> {
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_commit_of',
-    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.epoch = $2`,
+    text: `SELECT ${LOG_COLUMNS} FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.epoch = $2`,
     values: [gid, epoch],
   })
   return rows[0]
@@ -110,7 +103,7 @@ export async function readCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promis
 export async function readPublicProposals(sql: Sql, gid: bigint, epoch: bigint, afterSeq: bigint): Promise<HandshakeRow[]> {
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_public_proposals',
-    text: `SELECT ${HANDSHAKE_COLUMNS} FROM log l
+    text: `SELECT ${LOG_COLUMNS} FROM log l
             WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.kind = 'p' AND l.epoch = $2
               AND l.seq > greatest($3, (SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1))
               AND substring(l.bytes FROM 3 FOR 2) = '\\x0001'

@@ -1,6 +1,7 @@
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { EpochAhead, GroupDeleted, GroupFrozen, NotAMember, PolicyRefusal, StaleEpoch, UnknownGroup } from '../groups.problems.js'
+import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
+import { EpochAhead, GroupFrozen, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import type { Refusal } from '../repository/submissions.repository.js'
 import { missedEntries } from './missed-entries.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { decodeCbor } from '../http/decode-cbor.js'
+import { decodeCbor } from '../../protocol/strict-cbor.js'
 import { encodeCbor } from '../http/encode.js'
 import type { Secrets } from '../secrets/secrets.js'
 import type { Hint } from './hint.js'

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { CborError, decodeCbor } from './decode-cbor.js'
+import { CborError, decodeCbor } from '../../protocol/strict-cbor.js'
 import { decodeJson, JsonError } from './decode-json.js'
 import { InvalidRequest, UnsupportedMediaType } from './problem.js'
 import type { RouteOptions } from './route-options.js'

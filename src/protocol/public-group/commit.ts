@@ -17,6 +17,8 @@ import { welcomesOfCommit } from './welcome.js'
 export interface CommitBundle {
   readonly groupInfo?: GroupInfo | undefined
   readonly welcomes?: readonly Welcome[] | undefined
+  /** The GroupInfo may have the tree inside: in a private group, whose tree the server takes from clients. */
+  readonly mayCarryTree?: boolean
 }
 
 export interface ValidCommit {
@@ -65,7 +67,7 @@ export async function validateCommit(
 
   const next = nextEpoch(state, message, commit, proposals)
   if (next.kind === 'broken') return refused(next)
-  const mismatched = bundle.groupInfo && (await groupInfoOfCommit(bundle.groupInfo, openedEpoch(commit, next)))
+  const mismatched = bundle.groupInfo && (await groupInfoOfCommit(bundle.groupInfo, openedEpoch(commit, next), bundle.mayCarryTree))
   return mismatched === undefined ? describe(state, message, { proposals, refs, next }) : refused(mismatched)
 }
 

@@ -15,9 +15,9 @@ export interface OpenedEpoch {
 }
 
 /** All rules for the GroupInfo of a Commit (RFC 9420 §12.4.3). */
-export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch): Promise<BrokenRule | undefined> {
+export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch, mayCarryTree = false): Promise<BrokenRule | undefined> {
   return (
-    groupInfoWithoutTree(groupInfo) ??
+    (mayCarryTree ? undefined : groupInfoWithoutTree(groupInfo)) ??
     groupInfoContext(groupInfo, epoch) ??
     groupInfoConfirmationTag(groupInfo, epoch) ??
     groupInfoSigner(groupInfo, epoch) ??
@@ -26,7 +26,7 @@ export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch
 }
 
 /** The server's own rule: it serves the tree of each epoch itself, once, and could not strip it from what is signed. */
-export function groupInfoWithoutTree({ extensions }: GroupInfo): BrokenRule | undefined {
+function groupInfoWithoutTree({ extensions }: GroupInfo): BrokenRule | undefined {
   const data = extensionData(extensions, EXTENSION_TYPES.ratchetTree)
   return brokenUnless(data === undefined, 'group-info-without-tree', '12.4.3.3')
 }

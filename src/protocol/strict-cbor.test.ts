@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { CborError, decodeCbor } from './decode-cbor.js'
-import { encodeCbor } from './encode.js'
+import { CborError, decodeCbor } from './strict-cbor.js'
+import { encodeCbor } from '../platform/http/encode.js'
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
