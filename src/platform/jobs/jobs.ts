@@ -31,6 +31,7 @@ export class Jobs implements OnApplicationBootstrap {
   private readonly schedules = new Map<string, number>()
   private readonly errors: QuietLog
   private readonly runner: JobRunner
+  private readonly done
   private queue: Opened<JobQueue> | undefined
   private upkeep: NodeJS.Timeout | undefined
 
@@ -41,6 +42,7 @@ export class Jobs implements OnApplicationBootstrap {
   ) {
     this.errors = new QuietLog(log)
     this.runner = new JobRunner(config, (name, data) => this.run(name, data), this.runnerEvents(metrics), log, this.errors)
+    this.done = metrics.counter('jobs_done_total', 'Jobs that this process has done, by name', ['name'])
     const age = new WaitingAge(() => this.queue?.opened)
     metrics.gauge('jobs_oldest_waiting_seconds', 'For how long work has been due that nobody has begun: a dead worker shows here', () =>
       age.read(),
@@ -112,6 +114,7 @@ export class Jobs implements OnApplicationBootstrap {
     // Another release's job: left to fail and be retried, so that a node which knows it gets its turn.
     if (!handler) throw new Error(`No handler for the job ${name}`)
     await handler(data)
+    this.done.inc({ name })
   }
 
   private runnerEvents(metrics: Metrics) {
