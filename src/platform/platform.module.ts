@@ -15,6 +15,7 @@ import { createPrisma, PRISMA } from './postgres/prisma.js'
 import { createPool, POOL } from './postgres/sql.js'
 import { CommitLock } from './redis/commit-lock.js'
 import { RedisClients } from './redis/redis-clients.js'
+import { RedisSubscription } from './redis/redis-subscription.js'
 import { Secrets } from './secrets/secrets.js'
 
 /** Prisma serves cold paths only, so it gets few connections of its own. */
@@ -41,6 +42,7 @@ const prismaProvider = {
     poolProvider,
     prismaProvider,
     RedisClients,
+    RedisSubscription,
     Secrets,
     Metrics,
     Events,

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { openapiYaml } from '../../src/app/cli/openapi.js'
 import { useTestDatabase } from '../support/database.js'
-import { describeWithRedis, startRedis } from '../support/redis.js'
+import { describeWithRedis, useRedis } from '../support/redis.js'
 
 jest.setTimeout(60_000)
 const database = useTestDatabase()
@@ -127,11 +127,10 @@ describe('doctor', () => {
 })
 
 describeWithRedis('doctor with Redis', () => {
+  const redis = useRedis()
   it('knows whether it would drop jobs', async () => {
-    const redis = await startRedis()
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis keeps what it was given')
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('warn  Redis has maxmemory-policy allkeys-lru')
-    await redis.stop()
   })
 })

@@ -8,9 +8,9 @@ export type DeviceNews =
   | { kind: 'revoked' }
   /** It logged out, or its refresh token was stolen. */
   | { kind: 'session-ended' }
-  | { kind: 'displaced'; streamId: string }
-  /** By the sweep: the oldest inbox ids that the table holds right now. */
-  | { kind: 'swept'; inboxIds: readonly bigint[] }
+  | { kind: 'displaced' | 'stream-open'; streamId: string }
+  /** By the sweep: the oldest inbox ids that the table holds right now, and which generation of sessions counts. */
+  | { kind: 'swept'; inboxIds: readonly bigint[]; generation: number }
 
 /** The log of a group reaches `headSeq`; the sweep also says in which incarnation. */
 export type GroupListener = (headSeq: bigint, incarnation?: number) => void
@@ -61,7 +61,8 @@ export class Interest implements OnModuleDestroy {
 
   private receive(hint: Hint): void {
     if (hint.kind === 'group') this.headOf(hint.gid, hint.headSeq)
-    else if (hint.kind === 'displaced') this.tell(hint.deviceId, { kind: 'displaced', streamId: hint.streamId })
+    else if (hint.kind === 'displaced' || hint.kind === 'stream-open')
+      this.tell(hint.deviceId, { kind: hint.kind, streamId: hint.streamId })
     else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.tell(hint.deviceId, { kind: hint.kind })
     // An acknowledged Welcome opens a log, and what is in the inbox has changed: the same look at both.
     else this.tell(hint.deviceId, { kind: 'inbox' })

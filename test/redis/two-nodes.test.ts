@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import type { Hint } from '../../src/platform/hints/hint.js'
 import { sealHints } from '../../src/platform/hints/hint-codec.js'
@@ -7,43 +7,45 @@ import { createLog } from '../../src/platform/observability/log.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { CommitLock } from '../../src/platform/redis/commit-lock.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
+import { RedisSubscription } from '../../src/platform/redis/redis-subscription.js'
 import { Secrets } from '../../src/platform/secrets/secrets.js'
 import { eventually } from '../support/eventually.js'
-import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { describeWithOwnRedis, redisSettings, useRedis } from '../support/redis.js'
 
 const secret = randomBytes(32).toString('base64')
 const log = createLog({ LOG_LEVEL: 'silent' })
+const channel = (index: number) => `microchat:localhost:hint:${index}`
+const LEASE = 'microchat:localhost:lock:g'
 
-describeWithRedis('two nodes with one Redis', () => {
-  let redis: TestRedis
-  const clients: RedisClients[] = []
-  beforeAll(async () => {
-    redis = await startRedis()
-  })
+describeWithOwnRedis('two nodes with one Redis', () => {
+  const redis = useRedis()
+  const open: { close(): void }[] = []
+  let lastClient: RedisClients
   afterEach(async () => {
-    await Promise.all(clients.splice(0).map((each) => each.close()))
+    for (const each of open.splice(0)) each.close()
     await redis.client.flushall()
   })
-  afterAll(() => redis?.stop())
 
   async function node(SERVER_SECRET = secret) {
-    const connections = new RedisClients({ REDIS_URL: redis.url }, log)
-    clients.push(connections)
+    const connections = new RedisClients(redisSettings(redis.url))
+    lastClient = connections
     const metrics = new Metrics()
-    const hints = new Hints(connections, new Secrets({ SERVER_SECRET }), metrics, log)
+    const subscription = new RedisSubscription(connections, metrics, log)
+    open.push(connections, subscription)
+    const hints = new Hints(connections, subscription, new Secrets({ SERVER_SECRET }), metrics, log)
     const heard: Hint[] = []
     hints.subscribe((hint) => heard.push(hint))
     await eventually(
       () => connections.publisher?.status,
       (status) => status === 'ready',
     )
-    await eventually(subscriptions, (count) => count >= clients.length * 64)
+    await eventually(subscriptions, (count) => count >= open.length * 32)
     const counted = async (metric: 'hintsDropped' | 'commitLockMisses') =>
       (await metrics[metric].get()).values.reduce((sum, { value }) => sum + value, 0)
     return { hints, heard, counted, lock: new CommitLock(connections, metrics) }
   }
   const subscriptions = async () => {
-    const answer = (await redis.client.call('PUBSUB', 'NUMSUB', ...Array.from({ length: 64 }, (_, index) => `hint:${index}`))) as (
+    const answer = (await redis.client.call('PUBSUB', 'NUMSUB', ...Array.from({ length: 64 }, (_, index) => channel(index)))) as (
       string | number
     )[]
     return answer.reduce<number>((sum, value) => sum + (typeof value === 'number' ? value : 0), 0)
@@ -74,9 +76,9 @@ describeWithRedis('two nodes with one Redis', () => {
     const a = await node()
     const forger = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
     const hint: Hint = { kind: 'revoked', deviceId: 1n }
-    await redis.client.publish('hint:1', sealHints(forger, 'hint:1', 'evil', [hint]))
-    await redis.client.publish('hint:1', 'hello')
-    await redis.client.publish('hint:2', sealHints(new Secrets({ SERVER_SECRET: secret }), 'hint:1', 'replayed elsewhere', [hint]))
+    await redis.client.publish(channel(1), sealHints(forger, channel(1), 'evil', [hint]))
+    await redis.client.publish(channel(1), 'hello')
+    await redis.client.publish(channel(2), sealHints(new Secrets({ SERVER_SECRET: secret }), channel(1), 'replayed elsewhere', [hint]))
     await eventually(
       () => a.counted('hintsDropped'),
       (count) => count === 3,
@@ -86,12 +88,12 @@ describeWithRedis('two nodes with one Redis', () => {
 
   it('publish into the void without waiting or throwing while Redis is away, and hear again afterwards', async () => {
     const [a, b] = [await node(), await node()]
-    redis.pause()
+    await redis.pause()
     const start = performance.now()
     for (let index = 0; index < 100; index++) a.hints.publish([{ kind: 'inbox', deviceId: BigInt(index) }])
     expect(performance.now() - start).toBeLessThan(500)
     expect(a.heard).toHaveLength(100)
-    redis.resume()
+    await redis.resume()
     await eventually(() => {
       a.hints.publish([{ kind: 'group', gid: 1n, headSeq: 1n }])
       return b.heard.some(({ kind }) => kind === 'group')
@@ -108,32 +110,32 @@ describeWithRedis('two nodes with one Redis', () => {
     }
     await Promise.all([a, b, a, b, a, b].map(({ lock }) => lock.withLock('g', work)))
     expect(most).toBe(1)
-    expect(await redis.client.keys('lock:*')).toEqual([])
+    expect(await redis.client.keys('*:lock:*')).toEqual([])
   })
 
   it('go on without the lock when another node keeps it, and leave that one its lease', async () => {
     const a = await node()
-    await redis.client.set('lock:g', 'foreign', 'PX', 60_000)
+    await redis.client.set(LEASE, 'foreign', 'PX', 60_000)
     await expect(a.lock.withLock('g', () => Promise.resolve('done'))).resolves.toBe('done')
     expect(await a.counted('commitLockMisses')).toBe(1)
-    expect(await redis.client.get('lock:g')).toBe('foreign')
+    expect(await redis.client.get(LEASE)).toBe('foreign')
   })
 
   it("leave a lease alone that ran out and is another node's now", async () => {
     const a = await node()
-    await a.lock.withLock('g', async () => void (await redis.client.set('lock:g', 'foreign', 'PX', 60_000)))
+    await a.lock.withLock('g', async () => void (await redis.client.set(LEASE, 'foreign', 'PX', 60_000)))
     // Sent on the same connection after the release, so answered after it.
-    await clients.at(-1)?.publisher?.ping()
-    expect(await redis.client.get('lock:g')).toBe('foreign')
+    await lastClient.publisher?.ping()
+    expect(await redis.client.get(LEASE)).toBe('foreign')
   })
 
   it('go on without the lock when Redis hangs', async () => {
     const a = await node()
-    redis.pause()
+    await redis.pause()
     const start = performance.now()
     await expect(a.lock.withLock('g', () => Promise.resolve('done'))).resolves.toBe('done')
     expect(performance.now() - start).toBeLessThan(2_000)
     expect(await a.counted('commitLockMisses')).toBe(1)
-    redis.resume()
+    await redis.resume()
   })
 })
