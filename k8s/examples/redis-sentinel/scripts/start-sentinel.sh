@@ -22,6 +22,15 @@ master_of_others() {
 monitor=$(known monitor)
 [ -n "$monitor" ] || monitor="sentinel monitor mymaster $(master_of_others) 6379 2"
 
+# All servers but the master. Sentinels would find them by asking it, every ten seconds; a master that fails before that would leave
+# behind replicas that nobody knows, and so nobody gives a new master.
+replicas() {
+  for index in 0 1 2; do
+    case "$monitor" in *" microchat-redis-$index.microchat-redis "*) continue ;; esac
+    echo "sentinel known-replica mymaster microchat-redis-$index.microchat-redis 6379"
+  done
+}
+
 {
   echo "port $SENTINEL_PORT"
   echo 'dir /data'
@@ -37,7 +46,8 @@ monitor=$(known monitor)
   echo 'sentinel down-after-milliseconds mymaster 5000'
   echo 'sentinel failover-timeout mymaster 30000'
   echo 'sentinel parallel-syncs mymaster 1'
-  known 'config-epoch|leader-epoch|known-replica|known-sentinel'
+  known 'config-epoch|leader-epoch|known-sentinel'
+  replicas
 } >"$file.new"
 mv "$file.new" "$file"
 
