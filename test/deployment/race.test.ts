@@ -1,56 +1,18 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { expect, it, jest } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
-import { Deployment } from '../support/deployment.js'
+import { useDeployedRace } from '../support/deployed-race.js'
+import type { Deployment } from '../support/deployment.js'
 import { eventually } from '../support/eventually.js'
-import { Race } from '../support/race.js'
 import { describeWithOwnRedis, useRedis, type TestRedis } from '../support/redis.js'
-import { GENEROUS, World } from '../support/world.js'
 
 jest.setTimeout(400_000)
 
 const PAUSE_MS = 20_000
-const RACERS = 8
 
 describeWithOwnRedis('3 api and 2 worker processes', () => {
   const database = useTestDatabase()
   const redis = useRedis()
-  let deployment: Deployment | undefined
-  let world: World | undefined
-  afterEach(async () => {
-    await world?.goHome()
-    await deployment?.stop()
-  })
-
-  async function startRace(): Promise<{ race: Race; nodes: Deployment }> {
-    const nodes = await Deployment.start(database.url, { ...GENEROUS, REDIS_URL: redis.url, PG_POOL_MAX: '6' })
-    deployment = nodes
-    world = new World(nodes.url, 'localhost', 100)
-    const race = new Race(world, {
-      racers: RACERS,
-      guests: 2,
-      groups: [
-        ['public', 1],
-        ['private', 1],
-        ['public', 2],
-        ['private', 2],
-      ],
-    })
-    await race.prepare()
-    return { race, nodes }
-  }
-
-  /** Everybody races while `disturb` does its worst; then everything must fit together. */
-  async function raceThrough(race: Race, disturb: (progress: (rounds: number) => Promise<void>) => Promise<void>): Promise<void> {
-    let over = false
-    const running = race.run(() => over)
-    const progress = (rounds: number) => Promise.race([race.progress(rounds * RACERS), running])
-    await progress(2)
-    await disturb(progress)
-    await progress(2)
-    over = true
-    await running
-    await race.check()
-  }
+  const { startRace, raceThrough } = useDeployedRace(() => ({ database: database.url, redis: redis.url }))
 
   it('one Commit per epoch, one history, every message read once, whichever node serves whom', async () => {
     const { race, nodes } = await startRace()

@@ -12,7 +12,7 @@ export class DeployedNode {
   constructor(
     readonly role: Role,
     readonly port: number,
-    private readonly start: () => Promise<SpawnedServer>,
+    private readonly start: (main?: string) => Promise<SpawnedServer>,
   ) {}
 
   get output(): string {
@@ -23,8 +23,9 @@ export class DeployedNode {
     return `http://127.0.0.1:${this.port}`
   }
 
-  async up(): Promise<void> {
-    this.process = await this.start()
+  /** @param main of another release; else this one's */
+  async up(main?: string): Promise<void> {
+    this.process = await this.start(main)
   }
 
   /** @returns the exit code; null if the signal ended it */
@@ -37,12 +38,19 @@ export class DeployedNode {
     return code
   }
 
-  /** Sum over all labels; undefined if the node does not show it. */
+  /** @param name with its labels, or the sum over all of them; undefined if the node does not show it */
   async metric(name: string): Promise<number | undefined> {
     const text = await (await fetch(`${this.url}/metrics`)).text()
     const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     return lines.length > 0 ? lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0) : undefined
   }
+}
+
+export interface DeploymentOptions {
+  api?: number
+  workers?: number
+  /** Of which release they are at first; else of this one. */
+  main?: string
 }
 
 /** N api and M worker processes on one PostgreSQL and one Redis, with a balancer in front. */
@@ -53,18 +61,21 @@ export class Deployment {
     private readonly balancer: Balancer,
   ) {}
 
-  static async start(databaseUrl: string, settings: Record<string, string>, { api = 3, workers = 2 } = {}): Promise<Deployment> {
+  static async start(
+    databaseUrl: string,
+    settings: Record<string, string>,
+    { api = 3, workers = 2, main }: DeploymentOptions = {},
+  ): Promise<Deployment> {
     const create = async (role: Role) => {
       const port = await freePort()
-      return new DeployedNode(role, port, () =>
-        spawnServer(databaseUrl, { ...settings, ROLE: role, PORT: String(port), LOG_LEVEL: 'info' }),
-      )
+      const environment = { ...settings, ROLE: role, PORT: String(port), LOG_LEVEL: 'info' }
+      return new DeployedNode(role, port, (main) => spawnServer(databaseUrl, environment, main))
     }
     const many = (role: Role, count: number) => Promise.all(Array.from({ length: count }, () => create(role)))
     const [apiNodes, workerNodes] = await Promise.all([many('api', api), many('worker', workers)])
     const balancer = await startBalancer(apiNodes.map(({ port }) => port))
     const made = new Deployment(apiNodes, workerNodes, balancer)
-    await Promise.all(made.nodes.map((node) => node.up()))
+    await Promise.all(made.nodes.map((node) => node.up(main)))
     return made
   }
 

@@ -51,7 +51,7 @@ export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutd
   private async sweepAll(): Promise<void> {
     for (const gids of chunks(this.interest.gids())) {
       const heads = await readHeads(this.pool, gids)
-      for (const { gid, headSeq, incarnation } of heads.values()) this.interest.headOf(gid, headSeq, incarnation)
+      for (const head of heads.values()) this.interest.tellGroup(head.gid, head)
     }
     for (const deviceIds of chunks(this.interest.deviceIds())) {
       const statuses = await readDeviceStatuses(this.pool, deviceIds)

@@ -7,6 +7,13 @@ import { openHints, sealHints } from './hint-codec.js'
 const secrets = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
 const HINTS: Hint[] = [
   { kind: 'group', gid: 1n, headSeq: 2n ** 53n - 1n },
+  {
+    kind: 'group',
+    gid: 1n,
+    headSeq: 7n,
+    incarnation: 2,
+    entries: [{ seq: 7n, epoch: 3n, acceptedAt: new Date(1_700_000_000_000), frame: Uint8Array.of(1, 2) }],
+  },
   { kind: 'inbox', deviceId: 2n },
   { kind: 'acked', deviceId: 3n },
   { kind: 'revoked', deviceId: 4n },

@@ -9,8 +9,24 @@ const MAC_BYTES = 16
 const Id = z.int().nonnegative().transform(BigInt)
 const StreamId = z.string().max(64)
 
+const Carried = z.object({
+  seq: Id,
+  epoch: Id,
+  acceptedAt: z
+    .int()
+    .nonnegative()
+    .transform((seconds) => new Date(seconds * 1000)),
+  frame: z.instanceof(Uint8Array),
+})
+
 const KnownHint = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('group'), gid: Id, headSeq: Id }),
+  z.object({
+    kind: z.literal('group'),
+    gid: Id,
+    headSeq: Id,
+    incarnation: z.int().positive().optional(),
+    entries: z.array(Carried).optional(),
+  }),
   z.object({ kind: z.literal('inbox'), deviceId: Id }),
   z.object({ kind: z.literal('acked'), deviceId: Id }),
   z.object({ kind: z.literal('revoked'), deviceId: Id }),
