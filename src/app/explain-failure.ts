@@ -1,11 +1,12 @@
 import { ConfigError } from '../platform/config/config.js'
 import { isError } from '../platform/observability/is-error.js'
+import { ConnectionBudgetError } from '../platform/postgres/connections/check.js'
 import { MigrationError } from '../platform/postgres/migrate.js'
 
 /** Why the server did not start, in words for whoever started it; a stack only where we know nothing better. */
 export function explainFailure(error: unknown): string {
   if (!isError(error)) return String(error)
-  if (error instanceof ConfigError || error instanceof MigrationError) return error.message
+  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof ConnectionBudgetError) return error.message
   return explainSystemError(rootOf(error)) ?? error.stack ?? error.message
 }
 
@@ -23,6 +24,8 @@ function explainSystemError({ code = '', syscall, address = '', port = 0 }: Syst
     return `PostgreSQL cannot be reached (${code}). Check DATABASE_URL; "npm run cli -- doctor" tells more.`
   }
   if (/^(28|3D)/.test(code)) return `PostgreSQL refuses this user, password or database (${code}). Check DATABASE_URL.`
+  if (code === '53300')
+    return 'PostgreSQL has no connection left for us (53300). "npm run cli -- doctor" tells who holds them, once one is free.'
   return undefined
 }
 

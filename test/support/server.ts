@@ -42,7 +42,7 @@ export function testEnvironment(databaseUrl: string, overrides: Record<string, s
     PORT: '0',
     LOG_LEVEL: 'silent',
     SHUTDOWN_GRACE: '2s',
-    PG_POOL_MAX: '6',
+    PG_POOL_API: '6',
     ...overrides,
   }
 }

@@ -58,7 +58,12 @@ const Storage = {
   DIRECT_DATABASE_URL: PostgresUrl.optional()
     .meta({ secret: true })
     .describe('PostgreSQL without a pooler, for migrations and jobs. Default: DATABASE_URL.'),
-  PG_POOL_MAX: Count(2, 500).default(10).describe('Connections of this process to PostgreSQL.'),
+  PG_POOL_API: Count(2, 500).default(10).describe('Connections of one api process to PostgreSQL, also with ROLE=both.'),
+  PG_POOL_WORKER: Count(2, 500).default(5).describe('Connections of one worker process to PostgreSQL.'),
+  API_NODES: Count(1, 1_000)
+    .default(1)
+    .describe('Processes with ROLE api or both that run at most, also during an upgrade: at start all their connections must fit.'),
+  WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, likewise.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
   REDIS_URL: RedisUrls.optional()
     .meta({ secret: true })
