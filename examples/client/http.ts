@@ -30,10 +30,13 @@ export function isTransient(error: unknown): boolean {
   return error instanceof NoAnswer || (error instanceof ServerProblem && (error.status >= 500 || error.status === 429))
 }
 
+/** Come back later (429, 503), or a proxy that lost the server before the answer (502, 504): as good as a lost connection. */
+const AGAIN: readonly number[] = [429, 502, 503, 504]
+
 export interface HttpOptions {
   baseUrl: string
   encoding?: Encoding
-  /** How often a request is sent again, byte for byte, when the connection is lost or the server is draining (503). */
+  /** How often a request is sent again, byte for byte, when the connection is lost or nobody is there to answer (`AGAIN`). */
   retries?: number
 }
 
@@ -81,7 +84,7 @@ export class Http {
         renewed = true
         continue
       }
-      const again = response === undefined || response.status === 503 || response.status === 429
+      const again = response === undefined || AGAIN.includes(response.status)
       if (!again || attempt >= this.#retries) {
         if (!response) throw new NoAnswer(`${method} ${path}: no answer from ${this.baseUrl}`)
         throw await problemOf(response)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Encoding } from '../../examples/client/http.js'
+import { utf8 } from '../../examples/client/wire.js'
 import { agreed, at, heard, joined, useWorld, type World } from '../support/world.js'
 
 describe.each<Encoding>(['json', 'cbor'])('bodies in %s', (encoding) => {
@@ -8,7 +9,7 @@ describe.each<Encoding>(['json', 'cbor'])('bodies in %s', (encoding) => {
   it('carry a whole conversation', async () => {
     const [alice] = await world.cast('alice')
     const bob = await speaking(world, encoding)
-    const group = await bob.createGroup({ groupId: new TextEncoder().encode(`in-${encoding}`), mode: 'public', suite: 1 })
+    const group = await bob.createGroup({ groupId: utf8(world.unique(`in-${encoding}`)), mode: 'public', suite: 1 })
     await group.add(alice.user)
     await joined(alice, group.record.groupId)
     await at(alice, group).send('from the other form')
@@ -27,7 +28,7 @@ describe.each<Encoding>(['json', 'cbor'])('bodies in %s', (encoding) => {
   it('may also be the bare message: message/mls and a body with a message field are one submission', async () => {
     const [alice] = await world.cast('alice')
     const bob = await speaking(world, encoding)
-    const group = await bob.createGroup({ groupId: new TextEncoder().encode(`bare-${encoding}`), mode: 'private', suite: 1 })
+    const group = await bob.createGroup({ groupId: utf8(world.unique(`bare-${encoding}`)), mode: 'private', suite: 1 })
     await group.add(alice.user)
     const accepted = await group.send('bare')
     const { message } = (await group.history(accepted.seq)).entries[0]!
@@ -39,7 +40,7 @@ describe.each<Encoding>(['json', 'cbor'])('bodies in %s', (encoding) => {
 
 let serial = 0
 async function speaking(world: World, encoding: Encoding) {
-  const client = await world.unknown(`polyglot-${encoding}-${++serial}`, 'phone', encoding)
+  const client = await world.unknown(world.unique(`polyglot-${encoding}-${++serial}`), 'phone', encoding)
   await client.device.register()
   await client.device.publishKeyPackages(2)
   client.connect()

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { utf8 } from '../../examples/client/wire.js'
 import { lossyProxy, type LossyProxy } from '../support/lossy-proxy.js'
 import { agreed, heard, joined, MODES_AND_SUITES, useWorld } from '../support/world.js'
 
@@ -13,9 +14,9 @@ afterAll(() => proxy.close())
 describe.each(MODES_AND_SUITES)('a reply that is lost in %s mode, suite %i', (mode, suite) => {
   it.each(['commits', 'messages'])('the identical resubmission of %s is one submission', async (what) => {
     const [bob] = await world.cast('bob')
-    const alice = await world.unknown(`alice-${mode}-${suite}-${what}`, 'phone')
+    const alice = await world.unknown(world.unique(`alice-${mode}-${suite}-${what}`), 'phone')
     await alice.device.register()
-    const group = await alice.createGroup({ groupId: new TextEncoder().encode(`${what}-${mode}-${suite}`), mode, suite })
+    const group = await alice.createGroup({ groupId: utf8(world.unique(`${what}-${mode}-${suite}`)), mode, suite })
     await group.add(bob.user)
     await joined(bob, group.record.groupId)
 

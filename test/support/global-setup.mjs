@@ -8,8 +8,10 @@ const NEEDED_BYTES = 2 * 1024 ** 3
 /**
  * Once per run: one PostgreSQL (TEST_DATABASE_URL, or an embedded one) and in it one template database with all migrations,
  * which test files clone (see database.ts). It runs from dist/, which tools/test.mjs has just built. What the workers must know travels in the environment.
+ * Where TEST_SERVER_URL names a server that runs already, there is nothing to set up.
  */
 export default async function setUp() {
+  if (process.env['TEST_SERVER_URL']) return
   const folder = await createRunFolder()
   globalThis.runGuard = startGuard(folder)
   process.env['TEST_RUN_FOLDER'] = folder

@@ -3,6 +3,7 @@ import pg from 'pg'
 
 /** Stops what the set-up started. The guard then removes the folder, as it would after a crash. A foreign PostgreSQL gets its template dropped. */
 export default async function tearDown() {
+  if (process.env['TEST_SERVER_URL']) return
   if (process.env['TEST_DATABASE_URL']) {
     const admin = new pg.Client({ connectionString: process.env['TEST_DATABASE_URL'] })
     await admin.connect()

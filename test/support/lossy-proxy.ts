@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
+import { request as requestSecurely } from 'node:https'
 
 export interface LossyProxy {
   url: string
@@ -14,9 +15,10 @@ export async function lossyProxy(target: string): Promise<LossyProxy> {
   let pathEnd = ''
   let left = 0
   let lost = 0
+  const send = target.startsWith('https:') ? requestSecurely : request
   const proxy = createServer((incoming, outgoing) => {
     const { host: _host, ...headers } = incoming.headers
-    const forward = request(target + (incoming.url ?? '/'), { method: incoming.method ?? 'GET', headers }, (answer) => {
+    const forward = send(target + (incoming.url ?? '/'), { method: incoming.method ?? 'GET', headers }, (answer) => {
       if (left > 0 && (incoming.url ?? '').endsWith(pathEnd)) {
         left--
         lost++

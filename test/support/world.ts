@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, jest } from '@jest/globals'
 import { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
@@ -6,7 +7,10 @@ import { ServerProblem } from '../../examples/client/http.js'
 import type { NewGroup } from '../../examples/client/joining.js'
 import type { Mode } from '../../examples/client/store.js'
 import { utf8 } from '../../examples/client/wire.js'
+import { GENEROUS } from './generous.js'
 import { startServer, type TestServer } from './server.js'
+
+export { GENEROUS }
 
 /** Everything that is claimed of one mode and suite is claimed of all four. */
 export const MODES_AND_SUITES: [Mode, number][] = [
@@ -16,23 +20,19 @@ export const MODES_AND_SUITES: [Mode, number][] = [
   ['private', 2],
 ]
 
-/** Limits that a test's one address would hit where real clients have one each. */
-export const GENEROUS = {
-  LOGINS_PER_MINUTE: '100000',
-  CLAIMS_PER_MINUTE: '100000',
-  CLAIMS_PER_PAIR_PER_MINUTE: '100000',
-  CLAIMS_PER_TARGET_PER_MINUTE: '100000',
-  MESSAGES_PER_MINUTE: '1000000',
-}
-
 // Every wait has a deadline of its own that says what was awaited; Jest's is for the rest.
 jest.setTimeout(90_000)
+
+/** A server that runs already, for instance behind the proxy of a deployment, to test instead of one of our own. */
+const given = process.env['TEST_SERVER_URL']
 
 let serial = 0
 
 /** Real ts-mls clients around one server. */
 export class World {
   readonly clients: Client[] = []
+  /** Part of all names, as a server may have seen other worlds. */
+  readonly #tag = randomBytes(4).toString('hex')
   constructor(
     readonly url: string,
     readonly domain = 'localhost',
@@ -42,7 +42,7 @@ export class World {
 
   /** `alice/phone`: registered, with KeyPackages, its stream open. The same user twice gives two devices of one account. */
   async cast<const Names extends readonly string[]>(...names: Names): Promise<{ [Index in keyof Names]: Client }> {
-    const tag = ++serial
+    const tag = this.unique(++serial)
     const first = new Map<string, Client>()
     const clients: Client[] = []
     for (const one of names) {
@@ -63,6 +63,11 @@ export class World {
     return this.keep(await Client.create({ baseUrl: this.url, domain: this.domain, user, device, encoding, retries: this.retries }))
   }
 
+  /** A name that no other world has used. */
+  unique(name: string | number): string {
+    return `${name}-${this.#tag}`
+  }
+
   /** The same device again, from what it had saved. */
   async restore(saved: Uint8Array): Promise<Client> {
     return this.keep(await Client.restore(saved, this.url))
@@ -75,7 +80,7 @@ export class World {
 
   /** A group of `creator` and all devices of the users of `others`, who have joined by their Welcomes. */
   async group(creator: Client, others: readonly Client[], wish: Partial<NewGroup> = {}): Promise<Group> {
-    const groupId = utf8(`group-${++serial}`)
+    const groupId = utf8(this.unique(`group-${++serial}`))
     const secretive = wish.mode === 'private' ? { policy: { external_join: 'none' as const } } : {}
     const group = await creator.createGroup({ groupId, ...secretive, ...wish })
     const users = new Set(others.map((other) => other.user))
@@ -89,11 +94,12 @@ export class World {
   }
 }
 
-/** One server and its world for all tests of a file. */
+/** One server and its world for all tests of a file: a new one, or the one that TEST_SERVER_URL names. */
 export function useWorld(overrides: Record<string, string> = {}): World {
   let server: TestServer | undefined
-  const world = new World('')
+  const world = given ? new World(given, process.env['TEST_SERVER_DOMAIN']) : new World('')
   beforeAll(async () => {
+    if (given) return
     server = await startServer({ ...GENEROUS, ...overrides })
     Object.assign(world, { url: server.url })
   })

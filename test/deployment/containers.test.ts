@@ -1,0 +1,73 @@
+import { afterEach, expect, it } from '@jest/globals'
+import { World } from '../support/world.js'
+import { containerOf, describeDeployment, docker, healthy, inside } from './compose-project.js'
+
+const NODES = ['api-1', 'api-2', 'worker']
+const SERVICES = [...NODES, 'postgres', 'redis', 'proxy']
+
+/** Of the first process, as /proc says. */
+const IDENTITY = `
+  const { readFileSync, writeFileSync } = require('node:fs')
+  const status = Object.fromEntries(readFileSync('/proc/1/status', 'utf8').split('\\n').map((line) => line.split(/:\\s+/)))
+  const written = ['/tmp/x', '/app/x', '/x'].map((file) => { try { writeFileSync(file, ''); return file } catch (error) { return error.code } })
+  console.log(JSON.stringify({ uid: status.Uid.split('\\t')[0], capabilities: BigInt('0x' + status.CapPrm).toString(), noNewPrivs: status.NoNewPrivs, written }))`
+
+async function networksOf(service: string): Promise<string[]> {
+  const { Networks } = JSON.parse(await docker('inspect', '--format={{json .NetworkSettings}}', await containerOf(service))) as {
+    Networks: Record<string, unknown>
+  }
+  return Object.keys(Networks)
+}
+
+describeDeployment('the containers', () => {
+  let world: World | undefined
+  afterEach(() => world?.goHome())
+
+  it.each(NODES)('%s is nobody in particular and can write to /tmp only', async (service) => {
+    expect(JSON.parse(await inside(service, 'node', '--eval', IDENTITY))).toEqual({
+      uid: '1000',
+      capabilities: '0',
+      noNewPrivs: '1',
+      written: ['/tmp/x', 'EROFS', 'EROFS'],
+    })
+  })
+
+  it.each(SERVICES)(
+    '%s has a read-only root, no spare capability, a limit of memory, and logs that do not grow for ever',
+    async (service) => {
+      const host = JSON.parse(await docker('inspect', '--format={{json .HostConfig}}', await containerOf(service)))
+      expect(host).toMatchObject({
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges:true'],
+        RestartPolicy: { Name: 'unless-stopped' },
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
+      })
+      expect(host.CapAdd ?? []).toEqual(service === 'proxy' ? ['NET_BIND_SERVICE'] : [])
+      expect(host.Memory).toBeGreaterThan(0)
+    },
+  )
+
+  it('the proxy and the database share no network, and that of the database leads nowhere else', async () => {
+    const proxy = await networksOf('proxy')
+    const database = await networksOf('postgres')
+    expect(database.filter((network) => proxy.includes(network))).toEqual([])
+    expect(await networksOf('redis')).toEqual(database)
+    for (const network of database) expect(await docker('network', 'inspect', '--format={{.Internal}}', network)).toBe('true')
+  })
+
+  it('a node with open streams ends by itself within ten seconds', async () => {
+    world = new World(process.env['TEST_SERVER_URL'] ?? '', process.env['TEST_SERVER_DOMAIN'])
+    const crowd = await world.cast('alice', 'bob', 'carol', 'dave', 'erin', 'frank')
+    for (const client of crowd) await client.until('its stream', () => client.lives > 0)
+    const container = await containerOf('api-1')
+    const begun = performance.now()
+    await docker('stop', container)
+    const took = performance.now() - begun
+    expect(await docker('inspect', '--format={{.State.ExitCode}}', container)).toBe('0')
+    expect(took).toBeLessThan(10_000)
+    for (const client of crowd) await client.until('a stream to the other node', () => client.stream?.open === true)
+    await docker('start', container)
+    await healthy('api-1')
+  })
+})
