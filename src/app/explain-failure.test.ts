@@ -37,6 +37,22 @@ describe('a failed start', () => {
   it('says that PostgreSQL refuses the password', () => {
     expect(explainFailure(Object.assign(new Error('x'), { code: '28P01' }))).toContain('refuses this user, password or database (28P01)')
   })
+  it('says that there is no such file of certificates', () => {
+    const connectionString = 'postgres://u:hunter2@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/nowhere/ca.crt'
+    let thrown: unknown
+    try {
+      void new Client({ connectionString })
+    } catch (error) {
+      thrown = error
+    }
+    expect(explainFailure(thrown)).toBe('There is no file /nowhere/ca.crt. Check sslrootcert, sslcert and sslkey of DATABASE_URL.')
+  })
+  it.each(['ERR_TLS_CERT_ALTNAME_INVALID', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERT_HAS_EXPIRED'])(
+    "says that PostgreSQL's certificate does not hold (%s)",
+    (code) => {
+      expect(explainFailure(Object.assign(new Error('x'), { code }))).toContain(`certificate is not to be trusted (${code})`)
+    },
+  )
   it('says that PostgreSQL is full, or would be', () => {
     expect(explainFailure(Object.assign(new Error('x'), { code: '53300' }))).toContain('no connection left for us (53300)')
     expect(explainFailure(new ConnectionBudgetError('PostgreSQL gives 97.'))).toBe('PostgreSQL gives 97.')
