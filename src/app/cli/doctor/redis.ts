@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { Config } from '../../platform/config/config.js'
+import type { Config } from '../../../platform/config/config.js'
 import { ok, problem, reasonOf, warning, type Finding } from './finding.js'
 
 export async function examineRedis(config: Pick<Config, 'REDIS_URL'>): Promise<Finding[]> {
