@@ -36,11 +36,13 @@ function behaves(environment: () => Promise<Record<string, string>>): void {
   })
 }
 
-describe('in PostgreSQL', () => behaves(async () => soundSettings(database.url)))
-describeWithRedis('in Redis', () =>
+describe('in PostgreSQL', () => {
+  behaves(async () => soundSettings(database.url))
+})
+describeWithRedis('in Redis', () => {
   behaves(async () => {
     const redis = await startRedis()
     undo.push(() => redis.stop())
     return soundSettings(database.url, { REDIS_URL: redis.url })
-  }),
-)
+  })
+})
