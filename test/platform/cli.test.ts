@@ -115,4 +115,18 @@ describeWithRedis('doctor with Redis', () => {
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('warn  Redis has maxmemory-policy allkeys-lru')
     await redis.stop()
   })
+  const own = process.env['TEST_REDIS_URL'] ? it.skip : it
+  own('does not wait for one that does not answer', async () => {
+    const redis = await startRedis()
+    redis.pause()
+    try {
+      expect(await cli('doctor', deployment({ REDIS_URL: redis.url }))).toMatchObject({
+        code: 1,
+        out: expect.stringContaining('FAIL  Redis cannot be used'),
+      })
+    } finally {
+      redis.resume()
+      await redis.stop()
+    }
+  })
 })

@@ -1,4 +1,5 @@
-import { Client } from 'pg'
+import { createPostgresBackend, Queue, type QueueOptions } from 'bullmq'
+import type { Client } from 'pg'
 import { directDatabaseUrl, type Config } from '../../../platform/config/config.js'
 import { openQueue, type JobQueue } from '../../../platform/jobs/job-backend.js'
 import { ok, warning, type Finding } from './finding.js'
@@ -12,7 +13,7 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
   if (!config.DATABASE_URL) return []
   if (!config.REDIS_URL && !(await withSession(directDatabaseUrl(config), hasQueue)))
     return [ok('No process has run jobs in this database yet.')]
-  const queue = openQueue(config)
+  const queue = config.REDIS_URL ? openQueue(config) : openToRead(config)
   queue.on('error', () => undefined)
   try {
     return [await within(PATIENCE_MS, examineQueue(queue))]
@@ -21,7 +22,19 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
   }
 }
 
-/** Opening the queue would make its tables, and a doctor changes nothing. */
+/** A doctor changes nothing, so no tables are made or migrated; a write would also wait for a synchronous standby that is gone. */
+function openToRead(config: Config): JobQueue {
+  const connection = {
+    connectionString: directDatabaseUrl(config),
+    schema: 'bullmq',
+    migrate: false,
+    max: 1,
+    connectionTimeoutMillis: PATIENCE_MS,
+  }
+  const options: QueueOptions<typeof connection> = { connection }
+  return new Queue('work', options, createPostgresBackend)
+}
+
 async function hasQueue(client: Client): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>("SELECT to_regnamespace('bullmq') IS NOT NULL AS found")
   return rows[0]?.found === true

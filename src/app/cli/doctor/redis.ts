@@ -7,6 +7,7 @@ export async function examineRedis(config: Pick<Config, 'REDIS_URL'>): Promise<F
   const redis = new Redis(config.REDIS_URL, {
     lazyConnect: true,
     connectTimeout: 3_000,
+    commandTimeout: 3_000,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
   })
