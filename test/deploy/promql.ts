@@ -51,7 +51,7 @@ function childrenOf(node: SyntaxNode, name: string): SyntaxNode[] {
 
 function only(node: SyntaxNode, name: string): SyntaxNode {
   const [child] = childrenOf(node, name)
-  if (!child) throw new Error(`No ${name} in ${node.toString()}`)
+  if (!child) throw new Error(`No ${name} in ${node.name}`)
   return child
 }
 

@@ -1,12 +1,15 @@
 import { afterEach, expect, it, jest } from '@jest/globals'
 import type { Pool } from 'pg'
+import { start } from '../../src/app/start.js'
+import { loadConfig } from '../../src/platform/config/config.js'
 import { Jobs } from '../../src/platform/jobs/jobs.js'
+import { createLog } from '../../src/platform/observability/log.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
 import { createTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { describeWithPgbouncer, describeWithTrackingPgbouncer, startPgbouncer, type TestPgbouncer } from '../support/pgbouncer.js'
 import { Race } from '../support/race.js'
-import { startServer, type TestServer } from '../support/server.js'
+import { startServer, testEnvironment, type TestServer } from '../support/server.js'
 import { GENEROUS, World } from '../support/world.js'
 
 jest.setTimeout(120_000)
@@ -130,5 +133,17 @@ function behaves(PG_PREPARE: 'on' | 'off'): void {
   })
 }
 
-describeWithPgbouncer('through pgbouncer in transaction mode with PG_PREPARE=off', () => behaves('off'))
+describeWithPgbouncer('through pgbouncer in transaction mode with PG_PREPARE=off', () => {
+  behaves('off')
+
+  it('a start with PG_PREPARE=on says what is wrong instead of failing under load', async () => {
+    const database = await createTestDatabase()
+    undo.push(() => database.drop())
+    const pooler = await startPgbouncer(database.url, { size: SIZE })
+    undo.push(() => pooler.stop())
+    const addresses = { DATABASE_URL: pooler.url, DIRECT_DATABASE_URL: database.url }
+    const settings = loadConfig(testEnvironment(pooler.url, { ...addresses, PG_PREPARE: 'on' }))
+    await expect(start(settings, createLog(settings))).rejects.toThrow(/loses named statements.*Set PG_PREPARE=off/)
+  })
+})
 describeWithTrackingPgbouncer('through pgbouncer 1.21 or newer in transaction mode, with max_prepared_statements', () => behaves('on'))
