@@ -1,12 +1,16 @@
 import { ConfigError } from '../platform/config/config.js'
 import { isError } from '../platform/observability/is-error.js'
 import { ConnectionBudgetError } from '../platform/postgres/connections/check.js'
+import { PoolerError } from '../platform/postgres/connections/pooler.js'
 import { MigrationError } from '../platform/postgres/migrate.js'
+
+/** Their messages are sentences for whoever runs the server. */
+const FOR_OPERATORS = [ConfigError, MigrationError, ConnectionBudgetError, PoolerError]
 
 /** Why the server did not start, in words for whoever started it; a stack only where we know nothing better. */
 export function explainFailure(error: unknown): string {
   if (!isError(error)) return String(error)
-  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof ConnectionBudgetError) return error.message
+  if (FOR_OPERATORS.some((kind) => error instanceof kind)) return error.message
   return explainSystemError(rootOf(error)) ?? error.stack ?? error.message
 }
 

@@ -16,7 +16,7 @@ type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'DOMAIN' |
 type Processor = (job: Job<unknown, void>) => Promise<void>
 export type JobQueue = Pick<
   Queue<unknown, void>,
-  'add' | 'upsertJobScheduler' | 'getJobScheduler' | 'getJobs' | 'waitUntilReady' | 'close'
+  'add' | 'upsertJobScheduler' | 'getJobScheduler' | 'getJobs' | 'getJobCounts' | 'waitUntilReady' | 'close'
 > & {
   on(event: 'error', listener: (error: Error) => void): unknown
 }

@@ -17,6 +17,7 @@ export interface RunnerEvents {
 export class JobRunner {
   private worker: Opened<JobWorker> | undefined
   private running = 0
+  private stopped = false
   private lastBegunAt = performance.now()
 
   constructor(
@@ -43,13 +44,16 @@ export class JobRunner {
     this.log.error({ due_for_seconds: Math.round(dueForMs / 1000) }, 'the job worker does not take work that is due; it is opened anew')
     this.events.restarted()
     const dead = this.worker
-    this.start()
+    this.worker = undefined
+    // First, as the budget of connections has no room for two.
     await this.bury(dead)
+    if (!this.stopped) this.start()
   }
 
   /** Takes no more jobs and waits for those that run. */
   async stop(): Promise<void> {
     const { worker } = this
+    this.stopped = true
     this.worker = undefined
     await worker?.opened.close()
     worker?.disconnect()

@@ -1,10 +1,8 @@
-import type { Config } from '../../platform/config/config.js'
+import type { Config } from '../../../platform/config/config.js'
 import { ok, warning, type Finding } from './finding.js'
 
-type Settings = Pick<Config, 'DATABASE_URL' | 'SERVER_SECRET' | 'DOMAIN' | 'PUBLIC_URL' | 'REDIS_URL' | 'ROLE' | 'REGISTRATION'>
-
 /** What the settings alone reveal; that they can be read at all was found out before. */
-export function examineSettings(config: Settings): Finding[] {
+export function examineSettings(config: Config): Finding[] {
   const findings = [ok('The settings can be read.'), ...examineSecret(config.SERVER_SECRET)]
   if (!config.DATABASE_URL)
     findings.push(warning('DATABASE_URL is unset: the embedded PostgreSQL serves one node and is backed up by nobody.'))
@@ -16,6 +14,21 @@ export function examineSettings(config: Settings): Finding[] {
     findings.push(warning('ROLE splits the work over processes, but REDIS_URL is unset: news reaches other nodes only by the sweep.'))
   if (config.REGISTRATION === 'open' && config.DOMAIN !== 'localhost')
     findings.push(warning('REGISTRATION is open: anyone may make an account.'))
+  return [...findings, ...examineProcesses(config)]
+}
+
+function examineProcesses({ ROLE, WORKER_NODES, PUBLIC_URL, TRUST_PROXY, PG_POOL_WORKER, JOB_CONCURRENCY }: Config): Finding[] {
+  const findings: Finding[] = []
+  if (ROLE !== 'both' && WORKER_NODES === 0)
+    findings.push(warning('WORKER_NODES is 0, but ROLE splits the work: say how many workers run at most, and see that one does.'))
+  if (ROLE === 'worker' && JOB_CONCURRENCY > PG_POOL_WORKER)
+    findings.push(
+      warning(`JOB_CONCURRENCY (${JOB_CONCURRENCY}) jobs share PG_POOL_WORKER (${PG_POOL_WORKER}) connections and wait for each other.`),
+    )
+  if (PUBLIC_URL && TRUST_PROXY === 'off')
+    findings.push(
+      warning('PUBLIC_URL names a proxy, but TRUST_PROXY is off: all clients share its address, and with it one rate limit. Set it to on.'),
+    )
   return findings
 }
 
