@@ -11,6 +11,7 @@ const END_MS = 60_000
 
 requireSupportedNode()
 endWithParents()
+/** @type {{ passed: number, failed: number, skipped: number, skippedNames: string[] }} */
 const NOTHING = { passed: 0, failed: 0, skipped: 0, skippedNames: [] }
 const { passed, failed, skipped, skippedNames } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { ...NOTHING, failed: 1 }
 // Those that were not asked for are no news.
