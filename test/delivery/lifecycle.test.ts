@@ -87,6 +87,16 @@ describe('a device that logged out', () => {
     expect(await client.code()).toBe(4401)
   })
 
+  it('and in again keeps its new stream, whatever an older sweep has read', async () => {
+    const node = await start()
+    const client = await connect(node, alice)
+    await client.live()
+    node.interest.tell(alice, { kind: 'swept', inboxIds: [], generation: -1 })
+    client.send({ t: 'ping', n: 1 })
+    await client.until('an answer', () => client.of('pong').length === 1)
+    expect(client.closed).toBeUndefined()
+  })
+
   it('is cut off when it logged out between authentication and the first hint', async () => {
     await endSessions()
     const client = await connect(await start(), alice)

@@ -1,4 +1,5 @@
 import { afterEach, expect, it, jest } from '@jest/globals'
+import { eventually } from '../support/eventually.js'
 import { describeWithOwnRedis, redisSettings, useRedis } from '../support/redis.js'
 import { hears, RedisNode } from './redis-node.js'
 
@@ -32,6 +33,14 @@ describeWithOwnRedis('while Redis is away', () => {
     expect([one.recoveries, two.recoveries]).toEqual([1, 1])
     await hears(one, two)
     await hears(two, one)
+  })
+
+  it('an absence too short to be an outage: what was said meanwhile can be said again', async () => {
+    const [one, two] = await twoNodes()
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await eventually(() => one.recoveries === 1 && two.recoveries === 1, Boolean, 15_000)
+    expect(await one.read('redis_outages_total')).toBe(0)
+    await hears(one, two)
   })
 
   it('a node that may connect and not subscribe goes on without, and recovers when it may', async () => {

@@ -187,8 +187,9 @@ export class Stream {
     this.checkGeneration(status.generation)
   }
 
+  /** A smaller one was read before the device logged in again. */
   private checkGeneration(current: number): void {
-    if (current !== this.generation) this.close(CloseCode.tokenExpired, 'session ended')
+    if (current > this.generation) this.close(CloseCode.tokenExpired, 'session ended')
   }
 
   /** News waits and the client neither reads nor acknowledges: that may take a while, not forever. */

@@ -11,6 +11,8 @@ const SCHEMA = 'bullmq'
 const LOCK_MS = 60_000
 /** Of a client that asks about the queue or adds to it. */
 const COMMAND_TIMEOUT_MS = 5_000
+/** How long whoever opens the queue waits for Redis: without it a process starts all the same. */
+const START_PATIENCE_MS = 2_000
 
 type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'DOMAIN' | 'JOB_CONCURRENCY'> & RedisSettings
 type Processor = (job: Job<unknown, void>) => Promise<void>
@@ -20,8 +22,9 @@ export type JobQueue = Pick<
 > & {
   on(event: 'error', listener: (error: Error) => void): unknown
 }
-export type JobWorker = Pick<Worker<unknown, void>, 'run' | 'close'> & {
+export type JobWorker = Pick<Worker<unknown, void>, 'run' | 'close' | 'disconnect'> & {
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'ready', listener: () => void): unknown
   on(event: 'failed', listener: (job: Job<unknown, void> | undefined, error: Error) => void): unknown
 }
 
@@ -31,18 +34,30 @@ export interface Opened<T> {
   disconnect: () => void
 }
 
+export interface OpenedQueue extends Opened<JobQueue> {
+  /** Resolves when the queue can be asked, or Redis seems to be away. */
+  ready: () => Promise<unknown>
+}
+
 /** Finished jobs are gone soon; failed ones stay for a look, but not without end. */
 const KEPT = { removeOnComplete: { count: 20 }, removeOnFail: { count: 500, age: 7 * 86_400 } }
 
-export function openQueue(config: Settings): Opened<JobQueue> {
+/**
+ * BullMQ waits for the first connection, and asks Redis for its version, before any command of a queue: for ever where
+ * Redis is away at the start, and what that question fails with stays the answer to every later one.
+ */
+const UNCONDITIONAL = { skipWaitingForReady: true, skipVersionCheck: true } as const
+
+export function openQueue(config: Settings): OpenedQueue {
   const defaultJobOptions = { ...KEPT, attempts: 5, backoff: { type: 'exponential', delay: 1_000, jitter: 0.5 } }
   const redis = connect(config, 'impatient')
   if (redis) {
-    const opened = new Queue<unknown, void>(QUEUE, { connection: redis, prefix: prefixOf(config), defaultJobOptions })
-    return { opened, disconnect: () => redis.disconnect() }
+    const opened = new Queue<unknown, void>(QUEUE, { ...UNCONDITIONAL, connection: redis, prefix: prefixOf(config), defaultJobOptions })
+    return { opened, ready: () => readyOrLate(redis), disconnect: () => redis.disconnect() }
   }
   const options: QueueOptions<ReturnType<typeof postgresOptions>> = { connection: postgresOptions(config, true), defaultJobOptions }
-  return { opened: new Queue(QUEUE, options, createPostgresBackend), disconnect: () => undefined }
+  const opened: JobQueue = new Queue(QUEUE, options, createPostgresBackend)
+  return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }
 }
 
 export function openWorker(config: Settings, process: Processor): Opened<JobWorker> {
@@ -62,6 +77,16 @@ function connect(config: Settings, patience: Patience): RedisClient | undefined 
   if (!target) return undefined
   const overrides = patience === 'impatient' ? { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: COMMAND_TIMEOUT_MS } : {}
   return connectRedis(target, patience, overrides)
+}
+
+async function readyOrLate(redis: RedisClient): Promise<void> {
+  if (redis.status === 'ready') return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, START_PATIENCE_MS)
+  redis.once('ready', resolve)
+  await promise
+  clearTimeout(timer)
+  redis.off('ready', resolve)
 }
 
 /** In braces, so that a cluster keeps all keys of the queue on one node: its scripts touch several. */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../config/config.js'
 import { LOG } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
-import { openQueue, type JobQueue, type Opened } from './job-backend.js'
+import { openQueue, type JobQueue, type OpenedQueue } from './job-backend.js'
 import { JobRunner } from './job-runner.js'
 import { QuietLog } from './quiet-log.js'
 import { oldestDueSeconds, WaitingAge } from './waiting-age.js'
@@ -32,7 +32,7 @@ export class Jobs implements OnApplicationBootstrap {
   private readonly errors: QuietLog
   private readonly runner: JobRunner
   private readonly done
-  private queue: Opened<JobQueue> | undefined
+  private queue: OpenedQueue | undefined
   private upkeep: NodeJS.Timeout | undefined
 
   constructor(
@@ -72,9 +72,9 @@ export class Jobs implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     this.queue = openQueue(this.config)
-    const { opened } = this.queue
+    const { opened, ready } = this.queue
     opened.on('error', (error) => this.errors.warn(error, 'job queue'))
-    if (!this.config.REDIS_URL) await opened.waitUntilReady()
+    await ready()
     if (this.config.ROLE === 'api') return
     await this.maintain(opened)
     this.upkeep = setInterval(() => void this.maintain(opened), UPKEEP_MS).unref()

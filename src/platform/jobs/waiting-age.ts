@@ -1,4 +1,5 @@
 import type { JobQueue } from './job-backend.js'
+import { succeedsWithin } from './succeeds-within.js'
 
 /** Of these the worker takes; a job that is delayed, or scheduled, should be among the others once it is due. */
 const STATES = ['waiting', 'prioritized', 'delayed'] as const
@@ -15,6 +16,9 @@ export async function oldestDueSeconds(queue: JobQueue, now: number): Promise<nu
   return Math.max(0, now - Math.min(now, ...due)) / 1000
 }
 
+/** A Redis that hangs must not keep the other metrics waiting: whoever scrapes does not wait long. */
+const PATIENCE_MS = 1_000
+
 /** The same for a gauge: while the queue cannot be asked nothing is begun either, so the age keeps growing. */
 export class WaitingAge {
   private known = { at: performance.now(), seconds: 0 }
@@ -24,11 +28,10 @@ export class WaitingAge {
   async read(): Promise<number> {
     const queue = this.queue()
     if (!queue) return 0
-    try {
-      this.known = { at: performance.now(), seconds: await oldestDueSeconds(queue, Date.now()) }
-      return this.known.seconds
-    } catch {
-      return this.known.seconds + (performance.now() - this.known.at) / 1000
-    }
+    const asked = oldestDueSeconds(queue, Date.now()).then((seconds) => {
+      this.known = { at: performance.now(), seconds }
+    })
+    if (await succeedsWithin(asked, PATIENCE_MS)) return this.known.seconds
+    return this.known.seconds + (performance.now() - this.known.at) / 1000
   }
 }

@@ -30,6 +30,8 @@ export class RedisSubscription {
   private timer: NodeJS.Timeout | undefined
   private unheard = 0
   private state: 'unknown' | 'up' | 'down' = 'unknown'
+  /** The subscriber has connected anew although no outage was counted. */
+  private interrupted = false
 
   constructor(
     private readonly redis: RedisClients,
@@ -53,7 +55,7 @@ export class RedisSubscription {
     this.beat()
   }
 
-  /** Redis is back: messages in between are lost. */
+  /** Redis is back, perhaps before its absence was an outage: messages in between are lost. */
   onRecovered(listener: () => void): void {
     this.recoveryListeners.push(listener)
   }
@@ -76,18 +78,21 @@ export class RedisSubscription {
     const subscriber = this.redis.openSubscriber()
     this.subscriber = subscriber
     subscriber?.on('messageBuffer', (channel: Buffer, message: Buffer) => this.hear(channel.toString(), message))
-    // A failure needs no word of its own here either: the silence tells.
-    subscriber?.on('ready', () => void subscriber.subscribe(...this.channels).catch(() => undefined))
+    subscriber?.on('ready', () => {
+      this.interrupted = this.state === 'up'
+      // A failure needs no word of its own here either: the silence tells.
+      subscriber.subscribe(...this.channels).catch(() => undefined)
+    })
   }
 
   private hear(channel: string, message: Buffer): void {
     if (channel !== this.echoChannel) return this.receive(channel, message)
     this.unheard = 0
-    if (this.state === 'up') return
-    const recovered = this.state === 'down'
+    const { state, interrupted } = this
     this.state = 'up'
-    if (!recovered) return
-    this.log.info('redis is back')
+    this.interrupted = false
+    if (state === 'down') this.log.info('redis is back')
+    else if (!interrupted) return
     for (const listener of this.recoveryListeners) listener()
   }
 
