@@ -52,6 +52,7 @@ export class JobRunner {
     this.events.restarted()
     const dead = this.worker
     this.worker = undefined
+    this.lastBegunAt = performance.now() // or the next look would find it dead again
     // First, as the budget of connections has no room for two.
     await this.bury(dead)
     if (!this.stopped) this.start()
