@@ -10,6 +10,7 @@ const GENERATED = { from: 'src/generated', to: 'dist/generated' }
 const FOLDERS = [
   { from: 'src', to: 'dist', except: 'src/generated' },
   { from: 'examples', to: 'dist/examples' },
+  { from: 'bench', to: 'dist/bench' },
 ]
 
 /** Strips the types of every source into dist/, with source maps. It checks nothing: `npm run types` does. */
@@ -33,13 +34,15 @@ async function compileFolder({ from, to, except }) {
 
 async function compile(source, from, to) {
   const target = join(root, to, relative(join(root, from), source)).replace(/\.ts$/, '.js')
-  const { code, map } = await transformFile(source, {
+  const { code: compiled, map } = await transformFile(source, {
     ...swcOptions,
     configFile: false,
     swcrc: false,
     sourceMaps: true,
     sourceFileName: relative(dirname(target), source),
   })
+  // Beside src/ there is a folder between; in dist/ there is none.
+  const code = compiled.replaceAll(/((?:from|import) ?['"](?:\.\.\/)+)src\//g, '$1')
   await mkdir(dirname(target), { recursive: true })
   await writeFile(`${target}.map`, map)
   await writeFile(target, `${code}\n//# sourceMappingURL=${basename(target)}.map\n`)

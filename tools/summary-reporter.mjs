@@ -8,6 +8,12 @@ export default class SummaryReporter {
       passed: numPassedTests,
       failed: numFailedTests + brokenFiles,
       skipped: numPendingTests + numTodoTests,
+      skippedNames: testResults.flatMap(namesOfSkipped),
     })
   }
+}
+
+/** Of a file that was left out as a whole, too: Jest's own summary names nobody. */
+function namesOfSkipped({ testResults }) {
+  return testResults.filter(({ status }) => status === 'pending' || status === 'todo').map(({ fullName }) => fullName)
 }

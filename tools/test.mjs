@@ -11,7 +11,11 @@ const END_MS = 60_000
 
 requireSupportedNode()
 endWithParents()
-const { passed, failed, skipped } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { passed: 0, failed: 1, skipped: 0 }
+/** @type {{ passed: number, failed: number, skipped: number, skippedNames: string[] }} */
+const NOTHING = { passed: 0, failed: 0, skipped: 0, skippedNames: [] }
+const { passed, failed, skipped, skippedNames } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { ...NOTHING, failed: 1 }
+// Those that were not asked for are no news.
+if (process.argv.length === 2) for (const name of skippedNames) console.log(`skipped: ${name}`)
 process.exitCode = failed === 0 ? 0 : 1
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 
@@ -33,7 +37,7 @@ async function runJest(args) {
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const child = spawn(process.execPath, [...flags, jest, ...args], { cwd: root, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  let counts = { passed: 0, failed: 0, skipped: 0 }
+  let counts = NOTHING
   child.on('message', (message) => {
     counts = message
     // A handle that a test left open would keep Jest, and CI, waiting for ever: that is a failure, not a hang.

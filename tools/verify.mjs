@@ -17,6 +17,11 @@ const STEPS = [
   },
   { name: 'unused', hint: 'dead code or an unused dependency; knip says which.', command: ['knip', '--no-progress', '--no-config-hints'] },
   { name: 'lock', hint: '"node tools/complete-lock.mjs" mends it.', command: ['node', 'tools/complete-lock.mjs', '--check'] },
+  {
+    name: 'manifests',
+    hint: 'something under k8s/ is wrong; the name of the rule is in brackets.',
+    command: ['node', 'tools/manifests.mjs'],
+  },
   { name: 'openapi', hint: '"npm run cli -- openapi" writes openapi.yaml anew.', command: ['node', 'dist/cli.js', 'openapi', '--check'] },
 ]
 

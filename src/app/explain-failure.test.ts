@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { Client } from 'pg'
 import { ConfigError } from '../platform/config/config.js'
+import { ConnectionBudgetError } from '../platform/postgres/connections/check.js'
 import { explainFailure } from './explain-failure.js'
 
 const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
@@ -35,6 +36,26 @@ describe('a failed start', () => {
   )
   it('says that PostgreSQL refuses the password', () => {
     expect(explainFailure(Object.assign(new Error('x'), { code: '28P01' }))).toContain('refuses this user, password or database (28P01)')
+  })
+  it('says that there is no such file of certificates', () => {
+    const connectionString = 'postgres://u:hunter2@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/nowhere/ca.crt'
+    let thrown: unknown
+    try {
+      void new Client({ connectionString })
+    } catch (error) {
+      thrown = error
+    }
+    expect(explainFailure(thrown)).toBe('There is no file /nowhere/ca.crt. Check sslrootcert, sslcert and sslkey of DATABASE_URL.')
+  })
+  it.each(['ERR_TLS_CERT_ALTNAME_INVALID', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERT_HAS_EXPIRED'])(
+    "says that PostgreSQL's certificate does not hold (%s)",
+    (code) => {
+      expect(explainFailure(Object.assign(new Error('x'), { code }))).toContain(`certificate is not to be trusted (${code})`)
+    },
+  )
+  it('says that PostgreSQL is full, or would be', () => {
+    expect(explainFailure(Object.assign(new Error('x'), { code: '53300' }))).toContain('no connection left for us (53300)')
+    expect(explainFailure(new ConnectionBudgetError('PostgreSQL gives 97.'))).toBe('PostgreSQL gives 97.')
   })
   it('shows where an unforeseen error came from', () => {
     expect(explainFailure(new TypeError('odd'))).toMatch(/TypeError: odd\n +at /)

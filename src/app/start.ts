@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
 import { directDatabaseUrl, type Config } from '../platform/config/config.js'
 import { startTracing } from '../platform/observability/tracing.js'
+import { checkConnectionBudget } from '../platform/postgres/connections/check.js'
+import { checkPooler } from '../platform/postgres/connections/pooler.js'
 import { migrate } from '../platform/postgres/migrate.js'
 import { embeddedSettings } from './embedded-settings.js'
 import { drain } from './shutdown.js'
@@ -29,6 +31,8 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
     if (stopDatabase) undo.push(stopDatabase)
     const applied = await migrate(directDatabaseUrl(config))
     if (applied.length > 0) log.info({ applied: applied.length }, 'migrations applied')
+    await checkConnectionBudget({ ...config, embedded: stopDatabase !== undefined }, log)
+    await checkPooler(config, log)
     const { createServer, listen } = await loading
     const server = await createServer(config, log)
     undo.push(() => drain(server, config, log))

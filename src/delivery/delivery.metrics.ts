@@ -5,6 +5,7 @@ import { Metrics } from '../platform/observability/metrics.js'
 @Injectable()
 export class DeliveryMetrics {
   readonly entriesSent
+  readonly liveBatches
   readonly ackRows
   readonly lag
   readonly streamsClosed
@@ -14,6 +15,11 @@ export class DeliveryMetrics {
 
   constructor(metrics: Metrics) {
     this.entriesSent = metrics.counter('delivery_entries_sent_total', 'Log entries sent on streams, by phase', ['phase'])
+    this.liveBatches = metrics.counter(
+      'delivery_live_batches_total',
+      'Batches for live streams, by where they came from: a hint that carried them, or the log',
+      ['source'],
+    )
     this.ackRows = metrics.counter('delivery_ack_rows_total', 'Membership rows moved by acknowledgements')
     this.streamsClosed = metrics.counter('delivery_streams_closed_total', 'Streams ended by this server, by close code', ['code'])
     this.retired = metrics.counter('delivery_retired_rows_total', 'Rows deleted by retention, by what they held', ['what'])

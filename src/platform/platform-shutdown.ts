@@ -23,7 +23,7 @@ export class PlatformShutdown implements BeforeApplicationShutdown, OnApplicatio
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.redis.close()
+    this.redis.close()
     await this.prisma.$disconnect()
     await this.pool.end()
   }

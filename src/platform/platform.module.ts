@@ -11,20 +11,19 @@ import { PoolMetrics } from './observability/pool-metrics.js'
 import { Readiness } from './observability/readiness.js'
 import { traceQueries } from './observability/trace-queries.js'
 import { PlatformShutdown } from './platform-shutdown.js'
+import { poolSize, PRISMA_CONNECTIONS } from './postgres/connections/budget.js'
 import { createPrisma, PRISMA } from './postgres/prisma.js'
 import { createPool, POOL } from './postgres/sql.js'
 import { CommitLock } from './redis/commit-lock.js'
 import { RedisClients } from './redis/redis-clients.js'
+import { RedisSubscription } from './redis/redis-subscription.js'
 import { Secrets } from './secrets/secrets.js'
-
-/** Prisma serves cold paths only, so it gets few connections of its own. */
-const PRISMA_CONNECTIONS = 3
 
 const poolProvider = {
   provide: POOL,
   inject: [CONFIG],
   useFactory: (config: Config) => {
-    const pool = createPool(databaseUrl(config), { max: config.PG_POOL_MAX, prepare: config.PG_PREPARE === 'on' })
+    const pool = createPool(databaseUrl(config), { max: poolSize(config), prepare: config.PG_PREPARE === 'on' })
     return config.OTEL_EXPORTER_OTLP_ENDPOINT ? traceQueries(pool) : pool
   },
 }
@@ -41,6 +40,7 @@ const prismaProvider = {
     poolProvider,
     prismaProvider,
     RedisClients,
+    RedisSubscription,
     Secrets,
     Metrics,
     Events,

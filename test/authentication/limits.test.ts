@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { describeWithRedis, useRedis } from '../support/redis.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { clientOf, Http, TestDevice, typeOf } from './auth-kit.js'
 
@@ -40,15 +40,13 @@ describe('anonymous requests', () => {
 })
 
 describeWithRedis('with Redis', () => {
-  let redis: TestRedis
+  const redis = useRedis()
   const nodes: TestServer[] = []
   beforeAll(async () => {
-    redis = await startRedis()
     for (let i = 0; i < 2; i++) nodes.push(await startServer({ LOGINS_PER_MINUTE: '4', REDIS_URL: redis.url }))
   })
   afterAll(async () => {
     for (const node of nodes) await node.close()
-    await redis.stop()
   })
 
   it('all nodes count together, and Redis learns no address', async () => {
@@ -61,7 +59,7 @@ describeWithRedis('with Redis', () => {
     const statuses: number[] = []
     for (let i = 0; i < 6; i++) statuses.push(await ask(i))
     expect(statuses).toEqual([201, 201, 201, 201, 429, 429])
-    const keys = await redis.client.keys('limit:*')
-    expect(keys).toEqual([expect.stringMatching(/^limit:login:\d{1,5}$/)])
+    const keys = await redis.client.keys('microchat:localhost:limit:*')
+    expect(keys).toEqual([expect.stringMatching(/:limit:login:\d{1,5}$/)])
   })
 })

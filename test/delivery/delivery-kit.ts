@@ -21,6 +21,7 @@ import { Hints } from '../../src/platform/hints/hints.js'
 import { Problem, Unauthenticated } from '../../src/platform/http/problem.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
+import { RedisSubscription } from '../../src/platform/redis/redis-subscription.js'
 import { Secrets } from '../../src/platform/secrets/secrets.js'
 import { commitOf, messageOf, newGroup } from '../ordering/ordering-kit.js'
 import { testEnvironment } from '../support/server.js'
@@ -30,7 +31,8 @@ const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' })
 /** Hints between the nodes of a test, as Redis would carry them. */
 export function createHints(): Hints {
   const config = loadConfig(testEnvironment('postgres://localhost/none'))
-  return new Hints(new RedisClients(config, log), new Secrets(config), new Metrics(), log)
+  const [redis, metrics] = [new RedisClients(config), new Metrics()]
+  return new Hints(redis, new RedisSubscription(redis, metrics, log), new Secrets(config), metrics, log)
 }
 
 /** Tokens of a test: whose it is and when it runs out, in plain text. */
@@ -46,6 +48,7 @@ async function authenticate(token: string): Promise<Caller> {
     userId: deviceId,
     client: `mimi://localhost/d/u/${deviceId}`,
     user: 'mimi://localhost/u/u',
+    generation: 0,
     expiresAt: new Date(Number(match[2])),
   }
 }
@@ -144,7 +147,7 @@ export class TestGroup {
   }
 }
 
-export const callerOf = (deviceId: bigint): Caller => ({ deviceId, userId: 1n, client: '', user: '', expiresAt: new Date() })
+export const callerOf = (deviceId: bigint): Caller => ({ deviceId, userId: 1n, client: '', user: '', generation: 0, expiresAt: new Date() })
 export const seqsOf = (page: { entries: { seq: bigint }[] }) => page.entries.map((entry) => Number(entry.seq))
 
 /** What a refused request is refused with; undefined if it was not. */

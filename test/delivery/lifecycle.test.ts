@@ -73,6 +73,37 @@ describe('the token of a stream', () => {
   })
 })
 
+describe('a device that logged out', () => {
+  const endSessions = () => database.pool.query('UPDATE device SET session_generation = session_generation + 1 WHERE id = $1', [alice])
+
+  it('is cut off by the sweep when the hint was lost', async () => {
+    const node = await start()
+    const client = await connect(node, alice)
+    await client.live()
+    await node.sweep.sweep()
+    expect(client.closed).toBeUndefined()
+    await endSessions()
+    await node.sweep.sweep()
+    expect(await client.code()).toBe(4401)
+  })
+
+  it('and in again keeps its new stream, whatever an older sweep has read', async () => {
+    const node = await start()
+    const client = await connect(node, alice)
+    await client.live()
+    node.interest.tell(alice, { kind: 'swept', inboxIds: [], generation: -1 })
+    client.send({ t: 'ping', n: 1 })
+    await client.until('an answer', () => client.of('pong').length === 1)
+    expect(client.closed).toBeUndefined()
+  })
+
+  it('is cut off when it logged out between authentication and the first hint', async () => {
+    await endSessions()
+    const client = await connect(await start(), alice)
+    expect(await client.code()).toBe(4401)
+  })
+})
+
 describe('a revoked device', () => {
   const revoke = () => database.pool.query('UPDATE device SET revoked_at = now() WHERE id = $1', [alice])
 

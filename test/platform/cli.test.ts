@@ -1,35 +1,14 @@
 import { describe, expect, it, jest } from '@jest/globals'
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { openapiYaml } from '../../src/app/cli/openapi.js'
+import { cli } from '../support/cli.js'
 import { useTestDatabase } from '../support/database.js'
-import { describeWithRedis, startRedis } from '../support/redis.js'
+import { describeWithOwnRedis, describeWithRedis, useRedis } from '../support/redis.js'
 
 jest.setTimeout(60_000)
 const database = useTestDatabase()
 const secret = randomBytes(32).toString('base64')
-
-interface Outcome {
-  code: number
-  out: string
-  err: string
-}
-
-function cli(args: string, environment: Record<string, string> = {}): Promise<Outcome> {
-  const file = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [file, ...args.split(' ').filter(Boolean)],
-      { env: { PATH: process.env['PATH'], ...environment } },
-      (error, out, err) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
-      },
-    )
-  })
-}
 
 const deployment = (overrides: Record<string, string> = {}) => ({
   DATABASE_URL: database.url,
@@ -117,6 +96,8 @@ describe('doctor', () => {
     [{ PUBLIC_URL: 'http://chat.example' }, 'PUBLIC_URL is not https'],
     [{ REGISTRATION: 'open' }, 'REGISTRATION is open'],
     [{ ROLE: 'api' }, 'REDIS_URL is unset'],
+    [{ ROLE: 'worker' }, 'WORKER_NODES is 0, but ROLE splits the work'],
+    [{ ROLE: 'worker', JOB_CONCURRENCY: '9' }, 'JOB_CONCURRENCY .9. jobs share PG_POOL_WORKER .5. connections'],
   ])('warns of %j', async (overrides, sentence) => {
     expect((await cli('doctor', deployment(overrides as Record<string, string>))).out).toMatch(new RegExp(`^warn .*${sentence}`, 'm'))
   })
@@ -127,11 +108,22 @@ describe('doctor', () => {
 })
 
 describeWithRedis('doctor with Redis', () => {
+  const redis = useRedis()
   it('knows whether it would drop jobs', async () => {
-    const redis = await startRedis()
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis keeps what it was given')
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('warn  Redis has maxmemory-policy allkeys-lru')
-    await redis.stop()
+  })
+})
+
+describeWithOwnRedis('doctor with a Redis that does not answer', () => {
+  const redis = useRedis()
+  it('does not wait for it', async () => {
+    await redis.pause()
+    expect(await cli('doctor', deployment({ REDIS_URL: redis.url }))).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('FAIL  Redis cannot be used'),
+    })
+    await redis.resume()
   })
 })

@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { Jobs } from '../../src/platform/jobs/jobs.js'
 import { createLog } from '../../src/platform/observability/log.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
-import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { describeWithRedis, useRedis } from '../support/redis.js'
 import { testEnvironment } from '../support/server.js'
 
 const database = useTestDatabase()
@@ -141,11 +141,7 @@ describe('jobs on PostgreSQL', () => {
 })
 
 describeWithRedis('jobs on Redis', () => {
-  let redis: TestRedis
-  beforeAll(async () => {
-    redis = await startRedis()
-  })
-  afterAll(() => redis?.stop())
+  const redis = useRedis()
   afterEach(() => redis.client.flushall())
 
   behaves(() => ({ REDIS_URL: redis.url }))

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { access, chmod, constants, mkdtemp, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +17,18 @@ export default async function setUp() {
   process.env['TEST_RUN_FOLDER'] = folder
   process.env['TEST_ADMIN_URL'] = process.env['TEST_DATABASE_URL'] ?? (await startPostgres(folder))
   process.env['TEST_TEMPLATE'] = await createTemplate(process.env['TEST_ADMIN_URL'])
+  process.env['TEST_REDIS_SOURCE'] = await findRedis()
+}
+
+/** Where tests get a Redis from (see redis.ts). One of our own is preferred: it can be stopped and paused. */
+async function findRedis() {
+  if (process.env['TEST_REDIS_URL']) return 'url'
+  if (spawnSync('redis-server', ['--version']).status === 0) return 'server'
+  const { getContainerRuntimeClient } = await import('testcontainers')
+  return getContainerRuntimeClient().then(
+    () => 'container',
+    () => 'none',
+  )
 }
 
 async function createRunFolder() {

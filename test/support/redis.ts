@@ -1,87 +1,86 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe } from '@jest/globals'
+import { afterAll, beforeAll, describe } from '@jest/globals'
 import { Redis } from 'ioredis'
+import type { RedisSettings } from '../../src/platform/redis/redis-target.js'
+import { eventually } from './eventually.js'
+import { startRedisContainer } from './redis/redis-container.js'
+import { RedisProcess } from './redis/redis-process.js'
 
-/** TEST_REDIS_URL, or a redis-server on the PATH. */
-export const hasRedis = Boolean(process.env['TEST_REDIS_URL']) || spawnSync('redis-server', ['--version']).status === 0
+/** Found by the run's set-up: a redis-server on the PATH, TEST_REDIS_URL, Docker, or nothing. */
+const source = process.env['TEST_REDIS_SOURCE'] ?? 'none'
 
+export const hasRedis = source !== 'none'
 /** Skipped, by name, where there is no Redis. */
 export const describeWithRedis = hasRedis ? describe : describe.skip
+/** For tests that stop, pause or restart it: not with the Redis of TEST_REDIS_URL. */
+export const describeWithOwnRedis = source === 'server' || source === 'container' ? describe : describe.skip
+/** For tests that need several servers in formation. */
+export const describeWithRedisServers = source === 'server' ? describe : describe.skip
+
+/** Starting a container, or waiting for another file to be done with TEST_REDIS_URL. */
+const PATIENCE_MS = 300_000
 
 export interface TestRedis {
   url: string
   /** A client for looking and meddling. */
   client: Redis
-  /** SIGSTOP and SIGCONT: there, but silent. Only for a server of our own. */
-  pause(): void
-  resume(): void
+  /** There, but silent, until `resume`. */
+  pause(): void | Promise<void>
+  resume(): void | Promise<void>
+  /** Gone, and with it all it knew, until `startAgain`. */
+  kill(): Promise<void>
+  startAgain(): Promise<void>
   stop(): Promise<void>
 }
 
-/** A Redis for one test file: an own process on a free port, or an emptied database of TEST_REDIS_URL. */
+/** What `RedisClients` asks of the configuration: a single server, or none. */
+export function redisSettings(url?: string): RedisSettings & { DOMAIN: string } {
+  return { REDIS_URL: url, REDIS_MODE: 'single', REDIS_SENTINEL_NAME: 'mymaster', DOMAIN: 'localhost' }
+}
+
+/** A Redis for all tests of the calling file or `describe`. Its properties are there from the first `beforeAll` on. */
+export function useRedis(): TestRedis {
+  const redis = {} as TestRedis
+  beforeAll(async () => void Object.assign(redis, await startRedis()), PATIENCE_MS)
+  afterAll(() => redis.stop?.())
+  return redis
+}
+
+/** For whoever needs one only sometimes; else `useRedis`. */
 export async function startRedis(): Promise<TestRedis> {
   const given = process.env['TEST_REDIS_URL']
-  if (given) return useRedis(given)
-  const folder = await mkdtemp(join(tmpdir(), 'microchat-redis-'))
-  const port = await freePort()
-  const settings = [
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-    '--dir',
-    folder,
-    '--maxmemory-policy',
-    'noeviction',
-  ]
-  const server = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'ignore'] })
-  await ready(server)
-  const client = new Redis(`redis://127.0.0.1:${port}`)
+  if (source === 'url' && given) return borrowRedis(given)
+  const server = source === 'container' ? await startRedisContainer() : await RedisProcess.start()
+  const client = new Redis(server.url, { maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: server.url,
     client,
-    pause: () => void server.kill('SIGSTOP'),
-    resume: () => void server.kill('SIGCONT'),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    kill: () => server.kill(),
+    startAgain: () => server.startAgain(),
     stop: async () => {
       client.disconnect()
-      if (server.exitCode === null && server.signalCode === null) {
-        server.kill('SIGKILL')
-        await once(server, 'exit')
-      }
-      await rm(folder, { recursive: true, force: true })
+      await server.kill()
     },
   }
 }
 
-async function useRedis(url: string): Promise<TestRedis> {
+/** One test file at a time, as they would hear each other's hints. */
+async function borrowRedis(url: string): Promise<TestRedis> {
   const client = new Redis(url)
-  await client.flushdb()
+  const lease = 'microchat-test-lease'
+  await eventually(
+    () => client.set(lease, 'taken', 'PX', PATIENCE_MS, 'NX'),
+    (answer) => answer === 'OK',
+    PATIENCE_MS,
+  )
   const impossible = () => {
-    throw new Error('Only a redis-server of our own can be paused')
+    throw new Error('Only a Redis of our own can be stopped')
   }
-  return { url, client, pause: impossible, resume: impossible, stop: async () => client.disconnect() }
-}
-
-async function ready(server: ChildProcess): Promise<void> {
-  for await (const chunk of server.stdout ?? []) if (String(chunk).includes('Ready to accept connections')) break
-  server.stdout?.resume()
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
+  const stop = async () => {
+    await client.flushdb()
+    client.disconnect()
+  }
+  return { url, client, pause: impossible, resume: impossible, kill: impossible, startAgain: impossible, stop }
 }

@@ -42,7 +42,7 @@ export function testEnvironment(databaseUrl: string, overrides: Record<string, s
     PORT: '0',
     LOG_LEVEL: 'silent',
     SHUTDOWN_GRACE: '2s',
-    PG_POOL_MAX: '6',
+    PG_POOL_API: '6',
     ...overrides,
   }
 }
@@ -76,9 +76,10 @@ export interface SpawnedServer {
   stop(signal: NodeJS.Signals): Promise<number | null>
 }
 
-/** dist/main.js as a process of its own, for what only a process can do: die. Build first (`npm test` does). */
-export async function spawnServer(databaseUrl: string, overrides: Record<string, string> = {}): Promise<SpawnedServer> {
-  const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+
+/** dist/main.js (or that of another release) as a process of its own, for what only a process can do: die. Build first (`npm test` does). */
+export async function spawnServer(databaseUrl: string, overrides: Record<string, string> = {}, main = MAIN): Promise<SpawnedServer> {
   const environment = { PATH: process.env['PATH'] ?? '', ...testEnvironment(databaseUrl, overrides) }
   const child = spawn(process.execPath, ['--enable-source-maps', main], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const output: string[] = []

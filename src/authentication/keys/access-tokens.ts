@@ -28,7 +28,6 @@ interface Subject {
 interface ValidToken {
   readonly kind: 'valid'
   readonly caller: Caller
-  readonly generation: number
 }
 export type VerifiedToken = ValidToken | { readonly kind: 'invalid' } | { readonly kind: 'expired' }
 
@@ -105,9 +104,6 @@ function validToken(claims: z.infer<typeof Claims> | undefined): ValidToken | un
   const client = claims && parseClientUri(claims.sub)
   if (claims === undefined || client === undefined) return undefined
   const expiresAt = new Date(claims.exp * 1000)
-  return {
-    kind: 'valid',
-    generation: claims.gen,
-    caller: { deviceId: claims.did, userId: claims.uid, client: claims.sub, user: userUri(client), expiresAt },
-  }
+  const { did: deviceId, uid: userId, gen: generation } = claims
+  return { kind: 'valid', caller: { deviceId, userId, client: claims.sub, user: userUri(client), generation, expiresAt } }
 }

@@ -10,6 +10,8 @@ export interface Caller {
   readonly client: string
   /** `mimi://<domain>/u/<user>` */
   readonly user: string
+  /** Sessions of another generation have ended. */
+  readonly generation: number
   /** When its access token runs out. */
   readonly expiresAt: Date
 }

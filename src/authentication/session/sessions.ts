@@ -24,7 +24,7 @@ export class Sessions {
     const status = await this.statuses.of(token.caller.deviceId)
     if (status === undefined) throw new Unauthenticated()
     if (status.revoked) throw new DeviceRevoked()
-    if (status.generation !== token.generation) throw new Unauthenticated('This session was ended.')
+    if (status.generation !== token.caller.generation) throw new Unauthenticated('This session was ended.')
     return token.caller
   }
 }

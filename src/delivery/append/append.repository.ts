@@ -17,6 +17,8 @@ export type AppendOutcome =
       epoch: bigint
       chain: Buffer
       incarnation: number
+      groupId: Buffer
+      acceptedAt: Date
     }
   | {
       kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead'
@@ -32,17 +34,19 @@ interface AppendRow {
   chain: Buffer
   current_epoch: bigint
   incarnation: number
+  group_id: Buffer
+  accepted_at: Date
 }
 
 /**
  * Appends a batch (≤ 128 items, ≤ 1 MB), one outcome per item, in the order of the items. One round trip, one transaction;
- * see `append_messages_v1` for the checks. A message may be at most `maxPastEpochs` behind its group.
+ * see `append_messages_v2` for the checks. A message may be at most `maxPastEpochs` behind its group.
  */
 export async function appendMessages(sql: Sql, items: readonly AppendItem[], maxPastEpochs: number): Promise<AppendOutcome[]> {
   const { rows } = await sql.query<AppendRow>({
-    name: 'append_messages_v1',
-    text: `SELECT outcome, seq, epoch, chain, current_epoch, incarnation
-             FROM append_messages_v1($1, $2, $3, $4, $5, $6, $7) ORDER BY ord`,
+    name: 'append_messages_v2',
+    text: `SELECT outcome, seq, epoch, chain, current_epoch, incarnation, group_id, accepted_at
+             FROM append_messages_v2($1, $2, $3, $4, $5, $6, $7) ORDER BY ord`,
     values: [
       items.map((item) => item.gid),
       items.map((item) => item.deviceId),
@@ -57,8 +61,8 @@ export async function appendMessages(sql: Sql, items: readonly AppendItem[], max
 }
 
 function toOutcome(row: AppendRow): AppendOutcome {
-  const { outcome, seq, epoch, chain, incarnation } = row
-  if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, seq, epoch, chain, incarnation }
+  const { outcome, seq, epoch, chain, incarnation, group_id: groupId, accepted_at: acceptedAt } = row
+  if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, seq, epoch, chain, incarnation, groupId, acceptedAt }
   if (outcome === 'unknown' || outcome === 'deleted') return { kind: outcome }
   return { kind: outcome, currentEpoch: row.current_epoch, incarnation }
 }

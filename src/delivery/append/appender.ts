@@ -4,6 +4,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { appendMessages, type AppendItem, type AppendOutcome } from './append.repository.js'
+import { hintOf } from './carried-entries.js'
 import { MicroBatcher } from './micro-batcher.js'
 
 /** The way of every application message into its group's log; wakes the readers after COMMIT. */
@@ -14,7 +15,7 @@ export class Appender {
   constructor(@Inject(POOL) pool: Pool, @Inject(CONFIG) config: Pick<Config, 'MAX_PAST_EPOCHS'>, hints: Hints) {
     this.batcher = new MicroBatcher(
       (items) => appendMessages(pool, items, config.MAX_PAST_EPOCHS),
-      (heads) => hints.publish([...heads].map(([gid, headSeq]) => ({ kind: 'group', gid, headSeq }))),
+      (groups) => hints.publish([...groups].flatMap(([gid, messages]) => hintOf(gid, messages))),
     )
   }
 

@@ -15,6 +15,8 @@ const accepted = (seq: number): AppendOutcome => ({
   epoch: 0n,
   chain: Buffer.alloc(32),
   incarnation: 1,
+  groupId: Buffer.of(1),
+  acceptedAt: new Date(0),
 })
 
 /** A log that answers when the test says so, and remembers what came together. */
@@ -78,7 +80,7 @@ describe('the micro-batcher', () => {
     const heads: [bigint, bigint][][] = []
     const batcher = new MicroBatcher(
       (items) => Promise.resolve(items.map((_, index) => accepted(index + 1))),
-      (moved) => heads.push([...moved]),
+      (groups) => heads.push([...groups].map(([gid, messages]) => [gid, messages.at(-1)!.outcome.seq])),
     )
     await Promise.all([batcher.append(item(1, 1)), batcher.append(item(1, 2)), batcher.append(item(1, 3))])
     expect(heads).toEqual([[[1n, 1n]], [[1n, 2n]]])

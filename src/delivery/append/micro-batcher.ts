@@ -3,8 +3,12 @@ import { BatchQueue, type Waiting } from './batch.js'
 
 /** How a batch reaches the log. */
 export type WriteBatch = (items: readonly AppendItem[]) => Promise<AppendOutcome[]>
-/** Called after COMMIT with the highest new seq of each group. */
-export type HeadsMoved = (heads: ReadonlyMap<bigint, bigint>) => void
+/** Called after COMMIT with what is new in each group, in the order of the log. */
+export type Appended = (groups: ReadonlyMap<bigint, readonly AppendedMessage[]>) => void
+export interface AppendedMessage {
+  item: AppendItem
+  outcome: Extract<AppendOutcome, { kind: 'accepted' | 'duplicate' }>
+}
 
 /** More writers only fight for the same disk; two keep it busy while one of them is between round trips. */
 const WRITERS = 2
@@ -21,7 +25,7 @@ export class MicroBatcher {
 
   constructor(
     private readonly write: WriteBatch,
-    private readonly headsMoved: HeadsMoved,
+    private readonly appended: Appended,
   ) {}
 
   /** Resolves after COMMIT with what became of this one message; rejects only if the database failed for it alone, too. */
@@ -63,13 +67,18 @@ export class MicroBatcher {
   }
 
   private tell(batch: readonly Waiting<AppendOutcome>[], outcomes: readonly AppendOutcome[]): void {
-    const heads = new Map<bigint, bigint>()
+    const groups = new Map<bigint, AppendedMessage[]>()
     for (const [index, waiting] of batch.entries()) {
       const outcome = outcomes[index]
-      if (outcome?.kind === 'accepted') heads.set(waiting.item.gid, outcome.seq)
+      if (outcome?.kind === 'accepted') {
+        const { item } = waiting
+        const known = groups.get(item.gid)
+        if (known) known.push({ item, outcome })
+        else groups.set(item.gid, [{ item, outcome }])
+      }
       if (outcome) waiting.resolve(outcome)
       else waiting.reject(new Error('the log answered fewer items than it was given'))
     }
-    if (heads.size > 0) this.headsMoved(heads)
+    if (groups.size > 0) this.appended(groups)
   }
 }

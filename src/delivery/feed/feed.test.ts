@@ -70,6 +70,7 @@ function setUp() {
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
+const carried = (...seqs: number[]) => seqs.map((seq) => ({ seq: BigInt(seq), epoch: 0n, acceptedAt: new Date(), frame: Buffer.of(seq) }))
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
 describe('a feed', () => {
@@ -78,10 +79,60 @@ describe('a feed', () => {
     const readers = [new Reader(1n), new Reader(2n)]
     for (const reader of readers) expect(feed.join(reader)).toBe(true)
     log.head = 10
-    feed.reaches(10n)
+    feed.hear({ headSeq: 10n })
     await settled()
     expect(readers.map((reader) => reader.seen)).toEqual([upTo(10), upTo(10)])
     expect(log.reads).toBe(3)
+  })
+
+  it('passes on what a hint brings along, without reading', async () => {
+    const { log, feed } = setUp()
+    const readers = [new Reader(1n), new Reader(2n)]
+    for (const reader of readers) feed.join(reader)
+    log.head = 2
+    feed.hear({ headSeq: 2n, incarnation: 1, entries: carried(1, 2) })
+    log.head = 3
+    feed.hear({ headSeq: 2n, incarnation: 1, entries: carried(1, 2) }) // told twice
+    await settled()
+    feed.hear({ headSeq: 3n, incarnation: 1, entries: carried(3) })
+    await settled()
+    expect(readers.map((reader) => reader.seen)).toEqual([upTo(3), upTo(3)])
+    expect(log.reads).toBe(0)
+  })
+
+  it.each([
+    ['something is missing before it: that might be a Commit', { headSeq: 3n, incarnation: 1, entries: carried(3) }],
+    ['something is missing in it', { headSeq: 3n, incarnation: 1, entries: carried(1, 3) }],
+    ['it ends before the log does', { headSeq: 3n, incarnation: 1, entries: carried(1, 2) }],
+    ['it is of another incarnation', { headSeq: 3n, incarnation: 2, entries: carried(1, 2, 3) }],
+    ['it is of no incarnation', { headSeq: 3n, entries: carried(1, 2, 3) }],
+  ])('reads the log itself where %s', async (_why, news) => {
+    const { log, feed } = setUp()
+    const [stays, goes] = [new Reader(1n), new Reader(2n)]
+    for (const reader of [stays, goes]) feed.join(reader)
+    log.commits.set(2, [2n])
+    log.head = 3
+    feed.hear(news)
+    await settled()
+    expect([stays.seen, stays.rechecked]).toEqual([upTo(3), 0])
+    expect([goes.seen, goes.rechecked]).toEqual([[], 1])
+    expect(log.reads).toBe(1)
+  })
+
+  it('reads what was brought along while it was reading, in order', async () => {
+    const { log, feed } = setUp()
+    const reader = new Reader(1n)
+    feed.join(reader)
+    log.head = 1
+    log.held = []
+    feed.hear({ headSeq: 1n })
+    log.head = 2
+    feed.hear({ headSeq: 2n, incarnation: 1, entries: carried(2) })
+    const [first] = log.held
+    log.held = undefined
+    first?.()
+    await settled()
+    expect(reader.seen).toEqual([1, 2])
   })
 
   it('only marks what it hears while it reads, and reads once more for all of that', async () => {
@@ -90,8 +141,8 @@ describe('a feed', () => {
     feed.join(reader)
     log.head = 1
     log.held = []
-    feed.reaches(1n)
-    for (log.head = 2; log.head < 5; log.head++) feed.reaches(BigInt(log.head))
+    feed.hear({ headSeq: 1n })
+    for (log.head = 2; log.head < 5; log.head++) feed.hear({ headSeq: BigInt(log.head) })
     log.head = 4
     expect(log.reads).toBe(1)
     const [first] = log.held
@@ -111,10 +162,10 @@ describe('a feed', () => {
         if (hinted) return
         hinted = true
         for (let turn = 0; turn < turns; turn++) await Promise.resolve()
-        feed.reaches(BigInt((log.head = 2)))
+        feed.hear({ headSeq: BigInt((log.head = 2)) })
       }
       feed.join(reader)
-      feed.reaches(BigInt((log.head = 1)))
+      feed.hear({ headSeq: BigInt((log.head = 1)) })
       await settled()
       expect(reader.seen).toEqual([1, 2])
     }
@@ -124,7 +175,7 @@ describe('a feed', () => {
     const { log, feed } = setUp()
     const ahead = new Reader(1n)
     feed.join(ahead)
-    feed.reaches(BigInt((log.head = 3)))
+    feed.hear({ headSeq: BigInt((log.head = 3)) })
     await settled()
     const late = new Reader(2n, 2n)
     expect(feed.join(late)).toBe(false)
@@ -132,7 +183,7 @@ describe('a feed', () => {
     expect(feed.join(late)).toBe(true)
     const further = new Reader(3n, 4n) // its own read saw what no hint has told yet
     expect(feed.join(further)).toBe(true)
-    feed.reaches(BigInt((log.head = 5)))
+    feed.hear({ headSeq: BigInt((log.head = 5)) })
     await settled()
     expect([ahead.seen, late.seen, further.seen]).toEqual([[1, 2, 3, 4, 5], [4, 5], [5]])
   })
@@ -140,7 +191,7 @@ describe('a feed', () => {
   it('reads for a reader that joins after the hint', async () => {
     const { log, feed } = setUp()
     log.head = 2
-    feed.reaches(2n)
+    feed.hear({ headSeq: 2n })
     expect(log.reads).toBe(0)
     const reader = new Reader(1n, 1n)
     feed.join(reader)
@@ -153,11 +204,11 @@ describe('a feed', () => {
     const [stays, goes] = [new Reader(1n), new Reader(2n)]
     for (const reader of [stays, goes]) feed.join(reader)
     log.commits.set(2, [2n])
-    feed.reaches(BigInt((log.head = 3)))
+    feed.hear({ headSeq: BigInt((log.head = 3)) })
     await settled()
     expect([stays.seen, stays.rechecked]).toEqual([[1, 2, 3], 0])
     expect([goes.seen, goes.rechecked]).toEqual([[], 1])
-    feed.reaches(BigInt((log.head = 4)))
+    feed.hear({ headSeq: BigInt((log.head = 4)) })
     await settled()
     expect(goes.seen).toEqual([])
   })
@@ -168,7 +219,7 @@ describe('a feed', () => {
       const reader = new Reader(1n)
       feed.join(reader)
       Object.assign(log, change, { head: 3 })
-      feed.reaches(3n)
+      feed.hear({ headSeq: 3n })
       await settled()
       expect([reader.seen, reader.rechecked]).toEqual([[], 1])
     }
@@ -179,14 +230,14 @@ describe('a feed', () => {
     const reader = new Reader(1n)
     feed.join(reader)
     log.head = 1
-    feed.reaches(99n)
+    feed.hear({ headSeq: 99n })
     await settled()
     expect(reader.seen).toEqual([1])
     log.empty = true
-    feed.reaches(BigInt((log.head = 5)))
+    feed.hear({ headSeq: BigInt((log.head = 5)) })
     await settled()
     log.empty = false
-    feed.reaches(BigInt((log.head = 6)))
+    feed.hear({ headSeq: BigInt((log.head = 6)) })
     await settled()
     expect(reader.seen).toEqual([1, 6])
     expect(log.reads).toBeLessThan(8)

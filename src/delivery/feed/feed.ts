@@ -2,8 +2,9 @@ import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { DeliveryMetrics } from '../delivery.metrics.js'
 import type { PageLimits } from '../read/device-log.repository.js'
+import type { GroupNews } from '../interest/interest.js'
 import { devicesTouched, readGroup, type GroupRange } from '../read/group-log.repository.js'
-import { toBatch, type Batch } from './batch.js'
+import { Batch, toBatch } from './batch.js'
 
 /** A stream's reader in one group, while it is level with the group's log. */
 export interface LiveReader {
@@ -17,8 +18,11 @@ export interface LiveReader {
   recheck(): void
 }
 
+type CarriedEntries = NonNullable<GroupNews['entries']>
+
 /** Readers told at one go before other work gets its turn. */
 const PUSH_SLICE = 256
+const NOBODY: ReadonlySet<bigint> = new Set()
 
 /**
  * The live end of one group's log on this node: one read feeds every reader that is level with it.
@@ -54,17 +58,39 @@ export class Feed {
     this.live.delete(reader)
   }
 
-  /** A hint or the sweep says that the log reaches `headSeq`; while a read is under way, that only marks it. */
-  reaches(headSeq: bigint, incarnation?: number): void {
+  /**
+   * A hint or the sweep says that the log reaches `headSeq`; while a read is under way, that only marks it. Entries that
+   * come along and follow what everyone has spare the read. Whatever is missing before them might be a Commit.
+   */
+  hear({ headSeq, incarnation, entries }: GroupNews): void {
     if (headSeq > this.wanted) this.wanted = headSeq
-    if (incarnation !== undefined) this.expect(incarnation)
+    if (entries && this.follow(entries, headSeq, incarnation)) return this.take(entries)
+    // What came with entries is a hint, which may be old; the sweep knows.
+    if (!entries && incarnation !== undefined) this.expect(incarnation)
     this.readOn()
+  }
+
+  private follow(entries: CarriedEntries, headSeq: bigint, incarnation: number | undefined): boolean {
+    if (this.reading || this.live.size === 0 || headSeq !== this.tail + BigInt(entries.length)) return false
+    if (entries.some(({ seq }, index) => seq !== this.tail + BigInt(index + 1))) return false
+    return [...this.live].every((reader) => reader.incarnation === incarnation)
+  }
+
+  private take(entries: CarriedEntries): void {
+    const batch = new Batch(entries.map(({ seq, epoch, frame }) => ({ seq, kind: 'application', epoch, bytes: frame })))
+    this.metrics.liveBatches.inc({ source: 'hint' })
+    this.busyWith(this.offer(batch, this.tail + BigInt(entries.length), entries.at(-1)?.acceptedAt))
   }
 
   private readOn(): void {
     if (this.reading || this.live.size === 0 || this.wanted <= this.tail) return
+    this.busyWith(this.read())
+  }
+
+  /** One thing at a time: what is heard meanwhile is in `wanted`. */
+  private busyWith(work: Promise<void>): void {
     this.reading = true
-    this.read().then(
+    work.then(
       () => {
         this.reading = false
         this.readOn() // for a hint between the last look at `wanted` and now
@@ -96,9 +122,14 @@ export class Feed {
     const last = range.entries.at(-1)?.seq ?? this.tail
     // A Commit may have removed readers: for those, the rest of the log is not theirs to see.
     const commits = range.entries.some((entry) => entry.kind === 'commit')
-    const touched = commits ? await devicesTouched(this.pool, this.gid, first, last) : new Set<bigint>()
+    const touched = commits ? await devicesTouched(this.pool, this.gid, first, last) : NOBODY
+    this.metrics.liveBatches.inc({ source: 'log' })
+    await this.offer(batch, last, range.entries.at(-1)?.accepted_at, touched)
+  }
+
+  private async offer(batch: Batch, last: bigint, acceptedAt = new Date(), touched = NOBODY): Promise<void> {
     this.tail = last
-    this.metrics.lag.observe(Math.max(0, (Date.now() - (range.entries.at(-1)?.accepted_at.getTime() ?? 0)) / 1000))
+    this.metrics.lag.observe(Math.max(0, (Date.now() - acceptedAt.getTime()) / 1000))
     let told = 0
     for (const reader of [...this.live]) {
       if (++told % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))

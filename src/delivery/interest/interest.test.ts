@@ -19,7 +19,7 @@ describe('the interest map', () => {
     const { interest, hear } = interestWith()
     const heads: bigint[] = []
     const news: DeviceNews[] = []
-    interest.watchGroup(1n, (headSeq) => heads.push(headSeq))
+    interest.watchGroup(1n, ({ headSeq }) => heads.push(headSeq))
     interest.watchDevice(7n, (one) => news.push(one))
     hear({ kind: 'group', gid: 1n, headSeq: 5n })
     hear({ kind: 'group', gid: 2n, headSeq: 6n })

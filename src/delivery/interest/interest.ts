@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common'
-import type { Hint } from '../../platform/hints/hint.js'
+import type { CarriedEntry, Hint } from '../../platform/hints/hint.js'
 import { Hints } from '../../platform/hints/hints.js'
 
 /** What may have happened to a device; like a hint, it may be told twice or be old. */
@@ -8,12 +8,19 @@ export type DeviceNews =
   | { kind: 'revoked' }
   /** It logged out, or its refresh token was stolen. */
   | { kind: 'session-ended' }
-  | { kind: 'displaced'; streamId: string }
-  /** By the sweep: the oldest inbox ids that the table holds right now. */
-  | { kind: 'swept'; inboxIds: readonly bigint[] }
+  | { kind: 'displaced' | 'stream-open'; streamId: string }
+  /** By the sweep: the oldest inbox ids that the table holds right now, and which generation of sessions counts. */
+  | { kind: 'swept'; inboxIds: readonly bigint[]; generation: number }
 
-/** The log of a group reaches `headSeq`; the sweep also says in which incarnation. */
-export type GroupListener = (headSeq: bigint, incarnation?: number) => void
+/** The log of a group reaches `headSeq`. */
+export interface GroupNews {
+  headSeq: bigint
+  /** The sweep says it, and whoever brings entries. */
+  incarnation?: number | undefined
+  /** The last application entries up to `headSeq`. */
+  entries?: readonly CarriedEntry[] | undefined
+}
+export type GroupListener = (news: GroupNews) => void
 export type DeviceListener = (news: DeviceNews) => void
 
 /**
@@ -51,8 +58,8 @@ export class Interest implements OnModuleDestroy {
     return [...this.watchedDevices.keys()]
   }
 
-  headOf(gid: bigint, headSeq: bigint, incarnation?: number): void {
-    for (const listener of [...(this.groups.get(gid) ?? [])]) listener(headSeq, incarnation)
+  tellGroup(gid: bigint, news: GroupNews): void {
+    for (const listener of [...(this.groups.get(gid) ?? [])]) listener(news)
   }
 
   tell(deviceId: bigint, news: DeviceNews): void {
@@ -60,8 +67,9 @@ export class Interest implements OnModuleDestroy {
   }
 
   private receive(hint: Hint): void {
-    if (hint.kind === 'group') this.headOf(hint.gid, hint.headSeq)
-    else if (hint.kind === 'displaced') this.tell(hint.deviceId, { kind: 'displaced', streamId: hint.streamId })
+    if (hint.kind === 'group') this.tellGroup(hint.gid, hint)
+    else if (hint.kind === 'displaced' || hint.kind === 'stream-open')
+      this.tell(hint.deviceId, { kind: hint.kind, streamId: hint.streamId })
     else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.tell(hint.deviceId, { kind: hint.kind })
     // An acknowledged Welcome opens a log, and what is in the inbox has changed: the same look at both.
     else this.tell(hint.deviceId, { kind: 'inbox' })

@@ -33,7 +33,7 @@ export class Waiter {
     if (this.watched.has(gid)) return
     this.watched.add(gid)
     this.stops.push(
-      this.interest.watchGroup(gid, (headSeq) => {
+      this.interest.watchGroup(gid, ({ headSeq }) => {
         if (headSeq > known()) this.wake('news')
       }),
     )

@@ -35,6 +35,8 @@ export class Stream {
   private stalled: NodeJS.Timeout | undefined
   private timer: NodeJS.Timeout | undefined
   private renewal: string | undefined
+  /** Of the session that the stream lives on. */
+  private generation: number
 
   constructor(
     readonly caller: Caller,
@@ -43,6 +45,7 @@ export class Stream {
     private readonly node: StreamResources,
     private readonly host: StreamHost,
   ) {
+    this.generation = caller.generation
     this.lanes = new Lanes(caller.deviceId, connection, node, () => this.wake())
     this.inbox = new InboxQueue(caller.deviceId, connection, node)
     this.token = new TokenWatch(node.settings.tokenWarningMs, {
@@ -74,6 +77,7 @@ export class Stream {
     if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
     if (news.kind === 'session-ended') return this.close(CloseCode.tokenExpired, 'session ended')
     if (news.kind === 'swept') {
+      this.checkGeneration(news.generation)
       const { membershipsMaxAgeMs } = this.node.settings
       if (this.inbox.swept(news.inboxIds) || this.lanes.membershipsAgeMs > membershipsMaxAgeMs) this.lanes.stale = true
     } else {
@@ -128,6 +132,7 @@ export class Stream {
         const next = this.renewal
         this.renewal = undefined
         if (caller.deviceId !== this.caller.deviceId) return this.close(CloseCode.tokenExpired, 'token of another device')
+        this.generation = caller.generation
         this.token.until(caller.expiresAt)
         if (next !== undefined && next !== accessToken) this.renew(next)
       },
@@ -144,7 +149,7 @@ export class Stream {
   private async turns(): Promise<void> {
     this.turning = true
     try {
-      if (!this.live) await this.checkRevocation()
+      if (!this.live) await this.checkSession()
       while (this.again && this.connection.isOpen) {
         this.again = false
         if (await this.turn()) this.again = true
@@ -174,11 +179,17 @@ export class Stream {
     return more
   }
 
-  /** Between authentication and listening for hints, a revocation may have passed unheard. */
-  private async checkRevocation(): Promise<void> {
+  /** Between authentication and listening for hints, a revocation or a logout may have passed unheard. */
+  private async checkSession(): Promise<void> {
     const { deviceId } = this.caller
     const status = (await readDeviceStatuses(this.node.pool, [deviceId])).get(deviceId)
-    if (status?.revoked !== false) this.close(CloseCode.revoked, 'device revoked')
+    if (status?.revoked !== false) return this.close(CloseCode.revoked, 'device revoked')
+    this.checkGeneration(status.generation)
+  }
+
+  /** A smaller one was read before the device logged in again. */
+  private checkGeneration(current: number): void {
+    if (current > this.generation) this.close(CloseCode.tokenExpired, 'session ended')
   }
 
   /** News waits and the client neither reads nor acknowledges: that may take a while, not forever. */

@@ -12,6 +12,7 @@ const metrics = new DeliveryMetrics(new Metrics())
 /** Nodes whose hints to each other are on their way until the test delivers them. */
 class SlowNetwork {
   private readonly nodes: ((hint: Hint) => void)[] = []
+  private readonly recoveries: (() => void)[] = []
   private underWay: { from: number; hint: Hint }[] = []
 
   node(): Streams {
@@ -25,8 +26,17 @@ class SlowNetwork {
         for (const hint of published) this.underWay.push({ from: index, hint })
         for (const hint of published) this.nodes[index]?.(hint)
       },
+      onRecovered: (listener: () => void) => void this.recoveries.push(listener),
     } as unknown as Hints
     return new Streams(new Interest(hints), hints, metrics)
+  }
+
+  /** Hints that are under way get lost; later this node notices that others are heard again. */
+  loseAll(): void {
+    this.underWay = []
+  }
+  recover(index: number): void {
+    this.recoveries[index]?.()
   }
 
   deliver(): void {
@@ -78,6 +88,23 @@ describe('the streams of a device over several nodes', () => {
     const second = stream(there)
     network.deliver()
     expect([first, second]).toEqual([[4409], []])
+  })
+
+  it.each([
+    ['both nodes', [0, 1]],
+    ['the node of the older', [0]],
+    ['the node of the newer', [1]],
+  ])('opened while hints were lost: the newer one stays once %s noticed', (_who, recovered) => {
+    const network = new SlowNetwork()
+    const [here, there] = [network.node(), network.node()]
+    const older = stream(here)
+    jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 5)
+    const newer = stream(there)
+    network.loseAll()
+    expect([older, newer]).toEqual([[], []])
+    for (const index of recovered) network.recover(index)
+    network.deliver()
+    expect([older, newer]).toEqual([[4409], []])
   })
 
   it('of another device are left alone', () => {

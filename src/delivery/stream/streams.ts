@@ -25,7 +25,10 @@ export class Streams {
     private readonly interest: Interest,
     private readonly hints: Hints,
     private readonly metrics: DeliveryMetrics,
-  ) {}
+  ) {
+    // A stream that was opened elsewhere meanwhile displaced ours, or ours displaced it, and nobody heard.
+    hints.onRecovered(() => this.claimAll())
+  }
 
   get size(): number {
     return this.open.size
@@ -59,11 +62,22 @@ export class Streams {
   private hear(deviceId: bigint, id: string, news: DeviceNews): void {
     const open = this.open.get(deviceId)
     if (open?.id !== id) return
+    if (news.kind === 'stream-open') return this.compare(open, deviceId, news.streamId)
     if (news.kind !== 'displaced') return open.stream.hear(news)
     if (news.streamId === id) return
     // Opened on two nodes at once, both hear of the other: the greater id stays and says so again.
     const newerIsOurs = news.streamId < id && performance.now() - open.since < TOGETHER_MS
     if (newerIsOurs) this.hints.publish([{ kind: 'displaced', deviceId, streamId: id }])
     else open.stream.close(CloseCode.displaced, 'another stream of this device')
+  }
+
+  /** Both have been open for a while: all there is to go by is when each was opened, which is in the ids. */
+  private compare(open: Open, deviceId: bigint, streamId: string): void {
+    if (streamId > open.id) open.stream.close(CloseCode.displaced, 'another stream of this device')
+    else if (streamId < open.id) this.hints.publish([{ kind: 'stream-open', deviceId, streamId: open.id }])
+  }
+
+  private claimAll(): void {
+    this.hints.publish([...this.open].map(([deviceId, { id }]) => ({ kind: 'stream-open', deviceId, streamId: id })))
   }
 }

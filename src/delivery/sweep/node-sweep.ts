@@ -14,7 +14,7 @@ const CHUNK = 10_000
 const INBOX_IDS = 300
 
 /**
- * What hints tell when none is lost: every few seconds, the heads of the groups and the inboxes and revocations of the
+ * What hints tell when none is lost: every few seconds, the heads of the groups and the inboxes, revocations and logouts of the
  * devices that somebody on this node waits for, by key, one statement each.
  */
 @Injectable()
@@ -51,14 +51,15 @@ export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutd
   private async sweepAll(): Promise<void> {
     for (const gids of chunks(this.interest.gids())) {
       const heads = await readHeads(this.pool, gids)
-      for (const { gid, headSeq, incarnation } of heads.values()) this.interest.headOf(gid, headSeq, incarnation)
+      for (const head of heads.values()) this.interest.tellGroup(head.gid, head)
     }
     for (const deviceIds of chunks(this.interest.deviceIds())) {
       const statuses = await readDeviceStatuses(this.pool, deviceIds)
       const inboxes = await readInboxIds(this.pool, deviceIds, INBOX_IDS)
       for (const deviceId of deviceIds) {
-        if (statuses.get(deviceId)?.revoked !== false) this.interest.tell(deviceId, { kind: 'revoked' })
-        else this.interest.tell(deviceId, { kind: 'swept', inboxIds: inboxes.get(deviceId) ?? [] })
+        const status = statuses.get(deviceId)
+        if (!status || status.revoked) this.interest.tell(deviceId, { kind: 'revoked' })
+        else this.interest.tell(deviceId, { kind: 'swept', inboxIds: inboxes.get(deviceId) ?? [], generation: status.generation })
       }
     }
   }

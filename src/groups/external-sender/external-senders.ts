@@ -12,7 +12,7 @@ import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/ex
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
 import { insertSenderKey, readSenderKeys } from './external-sender.repository.js'
 
-const PURPOSE = 'external sender key'
+export const EXTERNAL_SENDER_PURPOSE = 'external sender key'
 
 interface SenderKey {
   publicKey: Uint8Array
@@ -85,7 +85,11 @@ export class ExternalSenders {
         key.scheme,
         {
           publicKey: key.publicKey,
-          privateKey: createPrivateKey({ key: Buffer.from(this.secrets.open(PURPOSE, key.sealedPrivate)), format: 'der', type: 'pkcs8' }),
+          privateKey: createPrivateKey({
+            key: Buffer.from(this.secrets.open(EXTERNAL_SENDER_PURPOSE, key.sealedPrivate)),
+            format: 'der',
+            type: 'pkcs8',
+          }),
         },
       ]),
     )
@@ -93,7 +97,7 @@ export class ExternalSenders {
 
   private async make(scheme: number): Promise<void> {
     const privateKey = generateKey(scheme)
-    const sealedPrivate = this.secrets.seal(PURPOSE, privateKey.export({ format: 'der', type: 'pkcs8' }))
+    const sealedPrivate = this.secrets.seal(EXTERNAL_SENDER_PURPOSE, privateKey.export({ format: 'der', type: 'pkcs8' }))
     await insertSenderKey(this.pool, { scheme, publicKey: signaturePublicKey(privateKey), sealedPrivate })
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { splitRedisUrls } from '../redis/redis-target.js'
 import { Count, Duration, Size } from './units.js'
 
 /**
@@ -12,8 +13,14 @@ const Domain = z
   .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/, 'must be a host name, without scheme or path')
 const HttpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).transform((url) => url.replace(/\/+$/, ''))
 const PostgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
-const RedisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' })
+const RedisUrls = z
+  .string()
+  .refine((text) => splitRedisUrls(text).every(isRedisUrl), 'must be redis:// or rediss:// URLs, separated by commas')
 const Secret32 = z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/, 'must be 32 random bytes in base64 (openssl rand -base64 32)')
+
+function isRedisUrl(text: string): boolean {
+  return /^rediss?:\/\//.test(text) && URL.canParse(text) && /^\/?\d*$/.test(new URL(text).pathname)
+}
 
 const Identity = {
   DOMAIN: Domain.default('localhost').describe(
@@ -51,11 +58,31 @@ const Storage = {
   DIRECT_DATABASE_URL: PostgresUrl.optional()
     .meta({ secret: true })
     .describe('PostgreSQL without a pooler, for migrations and jobs. Default: DATABASE_URL.'),
-  PG_POOL_MAX: Count(2, 500).default(10).describe('Connections of this process to PostgreSQL.'),
+  PG_POOL_API: Count(2, 500).default(10).describe('Connections of one api process to PostgreSQL, also with ROLE=both.'),
+  PG_POOL_WORKER: Count(2, 500).default(5).describe('Connections of one worker process to PostgreSQL.'),
+  API_NODES: Count(1, 1_000)
+    .default(1)
+    .describe('Processes with ROLE api or both that run at most, also during an upgrade: at start all their connections must fit.'),
+  WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, likewise.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
-  REDIS_URL: RedisUrl.optional()
+  REDIS_URL: RedisUrls.optional()
     .meta({ secret: true })
-    .describe('Redis for hints, courtesy locks and jobs of several nodes (maxmemory-policy noeviction). Unset: in process and PostgreSQL.'),
+    .describe(
+      'Redis for hints, courtesy locks, limits and jobs of several nodes (maxmemory-policy noeviction). For Sentinel and Cluster several addresses, separated by commas. Unset: in process and PostgreSQL.',
+    ),
+  REDIS_MODE: z
+    .enum(['single', 'sentinel', 'cluster'])
+    .default('single')
+    .describe(
+      'What REDIS_URL names: one server, sentinels (user, password and database are those of the servers they watch), or nodes of a Redis Cluster.',
+    ),
+  REDIS_SENTINEL_NAME: z.string().min(1).default('mymaster').describe('The name under which the sentinels watch the master.'),
+  REDIS_SENTINEL_PASSWORD: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ secret: true })
+    .describe('Password of the sentinels themselves, if they have one.'),
   DATA_DIR: z.string().min(1).default('./data').describe('Folder of the embedded PostgreSQL and its secret.'),
 }
 

@@ -35,7 +35,7 @@ describe('settings', () => {
     [{ ACCESS_TOKEN_TTL: '1s' }, 'ACCESS_TOKEN_TTL is out of range.'],
     [{ MAX_BODY_BYTES: '6 MB' }, 'MAX_BODY_BYTES must be a size such as 4096, 64KiB or 2MiB.'],
     [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be a postgres:// URL.'],
-    [{ REDIS_URL: 'redis' }, 'REDIS_URL must be a redis:// or rediss:// URL.'],
+    [{ REDIS_URL: 'redis' }, 'REDIS_URL must be redis:// or rediss:// URLs, separated by commas.'],
     [{ DOMAIN: 'https://example.org' }, 'DOMAIN must be a host name, without scheme or path.'],
     [{ SERVER_SECRET: 'hunter2' }, 'SERVER_SECRET must be 32 random bytes in base64 (openssl rand -base64 32).'],
     [{ DATABASE_URL: 'postgres://db/x' }, 'SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).'],

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { redisContradictions } from '../redis/redis-target.js'
 import { ConfigSchema } from './config-schema.js'
 
 /** The checked settings of one server; durations in milliseconds, sizes in bytes. */
@@ -37,6 +38,7 @@ function contradictionsIn(config: Config): string[] {
     found.push('SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).')
   if (config.DIRECT_DATABASE_URL && !config.DATABASE_URL) found.push('DIRECT_DATABASE_URL is set but DATABASE_URL is not.')
   if (!config.DATABASE_URL && config.ROLE !== 'both') found.push('ROLE must be both in embedded mode (without DATABASE_URL).')
+  found.push(...redisContradictions(config))
   const largest = Math.max(config.MAX_COMMIT_BYTES, config.MAX_TREE_BYTES, config.MAX_MESSAGE_BYTES)
   if (config.MAX_BODY_BYTES < largest)
     found.push('MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.')

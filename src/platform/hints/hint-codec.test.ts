@@ -7,15 +7,29 @@ import { openHints, sealHints } from './hint-codec.js'
 const secrets = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
 const HINTS: Hint[] = [
   { kind: 'group', gid: 1n, headSeq: 2n ** 53n - 1n },
+  {
+    kind: 'group',
+    gid: 1n,
+    headSeq: 7n,
+    incarnation: 2,
+    entries: [{ seq: 7n, epoch: 3n, acceptedAt: new Date(1_700_000_000_000), frame: Uint8Array.of(1, 2) }],
+  },
   { kind: 'inbox', deviceId: 2n },
   { kind: 'acked', deviceId: 3n },
   { kind: 'revoked', deviceId: 4n },
+  { kind: 'session-ended', deviceId: 5n },
   { kind: 'displaced', deviceId: 5n, streamId: 'abc' },
+  { kind: 'stream-open', deviceId: 5n, streamId: 'abc' },
 ]
 
 describe('hints between nodes', () => {
   it('arrive as they were sent', () => {
     expect(openHints(secrets, 'hint:1', sealHints(secrets, 'hint:1', 'node', HINTS))).toEqual({ node: 'node', hints: HINTS })
+  })
+  it('of a newer release are passed over, and the rest of its batch counts', () => {
+    const news = [HINTS[0], { kind: 'weather', rain: true }, { kind: 'inbox', deviceId: 2n, urgent: true }] as Hint[]
+    const opened = openHints(secrets, 'hint:1', sealHints(secrets, 'hint:1', 'node', news))
+    expect(opened?.hints).toEqual([HINTS[0], { kind: 'inbox', deviceId: 2n }])
   })
   it('are refused with any byte changed, under another secret, or on another channel', () => {
     const sealed = sealHints(secrets, 'hint:1', 'node', HINTS)

@@ -7,21 +7,39 @@ import type { Hint } from './hint.js'
 const PURPOSE = 'hints v1'
 const MAC_BYTES = 16
 const Id = z.int().nonnegative().transform(BigInt)
+const StreamId = z.string().max(64)
 
-/** Nodes of the release before this one understand it, too: change the purpose when the form changes. */
-const Batch = z.object({
-  node: z.string(),
-  hints: z.array(
-    z.discriminatedUnion('kind', [
-      z.object({ kind: z.literal('group'), gid: Id, headSeq: Id }),
-      z.object({ kind: z.literal('inbox'), deviceId: Id }),
-      z.object({ kind: z.literal('acked'), deviceId: Id }),
-      z.object({ kind: z.literal('revoked'), deviceId: Id }),
-      z.object({ kind: z.literal('session-ended'), deviceId: Id }),
-      z.object({ kind: z.literal('displaced'), deviceId: Id, streamId: z.string().max(64) }),
-    ]),
-  ),
+const Carried = z.object({
+  seq: Id,
+  epoch: Id,
+  acceptedAt: z
+    .int()
+    .nonnegative()
+    .transform((seconds) => new Date(seconds * 1000)),
+  frame: z.instanceof(Uint8Array),
 })
+
+const KnownHint = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('group'),
+    gid: Id,
+    headSeq: Id,
+    incarnation: z.int().positive().optional(),
+    entries: z.array(Carried).optional(),
+  }),
+  z.object({ kind: z.literal('inbox'), deviceId: Id }),
+  z.object({ kind: z.literal('acked'), deviceId: Id }),
+  z.object({ kind: z.literal('revoked'), deviceId: Id }),
+  z.object({ kind: z.literal('session-ended'), deviceId: Id }),
+  z.object({ kind: z.literal('displaced'), deviceId: Id, streamId: StreamId }),
+  z.object({ kind: z.literal('stream-open'), deviceId: Id, streamId: StreamId }),
+])
+
+/**
+ * Nodes of two releases run side by side: members and kinds of hint that are new to this one are passed over, the rest
+ * of the batch counts. A change of what is there already needs a new purpose, and both sent for one release.
+ */
+const Batch = z.object({ node: z.string(), hints: z.array(z.unknown()) })
 
 /** MAC, then CBOR. Whoever can write to Redis can withhold hints, not invent them. */
 export function sealHints(secrets: Secrets, channel: string, node: string, hints: readonly Hint[]): Buffer {
@@ -29,11 +47,13 @@ export function sealHints(secrets: Secrets, channel: string, node: string, hints
   return Buffer.concat([secrets.mac(PURPOSE, bound(channel, body)).subarray(0, MAC_BYTES), body])
 }
 
+/** Undefined if it is not from a node of this deployment. */
 export function openHints(secrets: Secrets, channel: string, sealed: Uint8Array): { node: string; hints: Hint[] } | undefined {
   const body = sealed.subarray(MAC_BYTES)
   if (!secrets.verifyMac(PURPOSE, bound(channel, body), sealed.subarray(0, MAC_BYTES))) return undefined
   try {
-    return Batch.parse(decodeCbor(body))
+    const { node, hints } = Batch.parse(decodeCbor(body))
+    return { node, hints: hints.flatMap((hint) => KnownHint.safeParse(hint).data ?? []) }
   } catch {
     return undefined
   }

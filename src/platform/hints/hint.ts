@@ -1,16 +1,26 @@
+/** An application entry, encoded for streams. */
+export interface CarriedEntry {
+  seq: bigint
+  epoch: bigint
+  /** In whole seconds. */
+  acceptedAt: Date
+  frame: Uint8Array
+}
+
 /**
- * "There may be something new": ids only, so that losing, repeating or reordering one costs time and nothing else.
- * `group`: the log of a group reaches headSeq. `inbox`: a device has a new inbox row. `acked`: a device acknowledged
- * inbox rows (a group's log waits for its Welcome). `revoked`, `session-ended`, `displaced`: end that device's stream, on every node;
- * after the first it never comes back.
+ * "There may be something new": losing, repeating or reordering one costs time and nothing else.
+ * `group`: the log of a group reaches headSeq; `entries`, if there, are the last ones up to it. `inbox`: a device has a new inbox row. `acked`: a device acknowledged
+ * inbox rows (a group's log waits for its Welcome). `revoked`, `session-ended`: end that device's stream, on every node; after the
+ * first it never comes back. `displaced`: another stream of the device was opened just now. `stream-open`: one is open, said again
+ * after an outage in which a `displaced` may have been lost.
  */
 export type Hint =
-  | { kind: 'group'; gid: bigint; headSeq: bigint }
+  | { kind: 'group'; gid: bigint; headSeq: bigint; incarnation?: number | undefined; entries?: readonly CarriedEntry[] | undefined }
   | { kind: 'inbox'; deviceId: bigint }
   | { kind: 'acked'; deviceId: bigint }
   | { kind: 'revoked'; deviceId: bigint }
   | { kind: 'session-ended'; deviceId: bigint }
-  | { kind: 'displaced'; deviceId: bigint; streamId: string }
+  | { kind: 'displaced' | 'stream-open'; deviceId: bigint; streamId: string }
 
 const CHANNELS = 64n
 

@@ -1,18 +1,18 @@
 import { describe, expect, it } from '@jest/globals'
+import { redisSettings } from '../../../test/support/redis.js'
 import { createLog } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
+import { RedisSubscription } from '../redis/redis-subscription.js'
 import { Secrets } from '../secrets/secrets.js'
 import { Hints } from './hints.js'
 
 const log = createLog({ LOG_LEVEL: 'silent' })
-const create = () =>
-  new Hints(
-    new RedisClients({ REDIS_URL: undefined }, log),
-    new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') }),
-    new Metrics(),
-    log,
-  )
+const create = () => {
+  const [redis, metrics] = [new RedisClients(redisSettings()), new Metrics()]
+  const secrets = new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') })
+  return new Hints(redis, new RedisSubscription(redis, metrics, log), secrets, metrics, log)
+}
 
 describe('hints in one process', () => {
   it('reach every listener at once, until it stops listening', () => {

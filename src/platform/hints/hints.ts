@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { Inject, Injectable } from '@nestjs/common'
-import type { Redis } from 'ioredis'
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import type { Logger } from 'pino'
 import { LOG } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
+import type { RedisClient } from '../redis/connect-redis.js'
 import { RedisClients } from '../redis/redis-clients.js'
+import { RedisSubscription } from '../redis/redis-subscription.js'
 import { Secrets } from '../secrets/secrets.js'
 import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
 import { openHints, sealHints } from './hint-codec.js'
@@ -18,18 +19,26 @@ type Listener = (hint: Hint) => void
  * Publish after COMMIT only. Nothing here is ever relied upon: the sweep finds what a lost hint left behind.
  */
 @Injectable()
-export class Hints {
+export class Hints implements OnApplicationShutdown {
   private readonly listeners = new Set<Listener>()
   private readonly node = randomUUID()
   private unanswered = 0
 
   constructor(
     private readonly redis: RedisClients,
+    private readonly subscription: RedisSubscription,
     private readonly secrets: Secrets,
     private readonly metrics: Metrics,
     @Inject(LOG) private readonly log: Logger,
   ) {
-    this.listen()
+    subscription.listen(
+      HINT_CHANNELS.map((channel) => this.inNamespace(channel)),
+      (channel, message) => this.receive(channel, message),
+    )
+  }
+
+  onApplicationShutdown(): void {
+    this.subscription.close()
   }
 
   /** Never throws and never waits; what cannot be sent is counted and forgotten. */
@@ -37,7 +46,7 @@ export class Hints {
     for (const hint of hints) this.deliver(hint)
     const publisher = this.redis.publisher
     if (!publisher || hints.length === 0) return
-    for (const [channel, batch] of byChannel(hints)) void this.send(publisher, channel, batch)
+    for (const [channel, batch] of byChannel(hints)) void this.send(publisher, this.inNamespace(channel), batch)
   }
 
   /** @returns how to stop listening. A listener filters for itself and must be quick. */
@@ -46,8 +55,13 @@ export class Hints {
     return () => void this.listeners.delete(listener)
   }
 
+  /** Other nodes are heard again, after a time in which they may not have been. */
+  onRecovered(listener: () => void): void {
+    this.subscription.onRecovered(listener)
+  }
+
   /** A Redis that hangs would otherwise let these pile up in its socket. */
-  private async send(publisher: Redis, channel: string, batch: readonly Hint[]): Promise<void> {
+  private async send(publisher: RedisClient, channel: string, batch: readonly Hint[]): Promise<void> {
     if (this.unanswered >= MAX_UNANSWERED) return this.metrics.hintsDropped.inc({ reason: 'backlog' }, batch.length)
     this.unanswered++
     try {
@@ -57,14 +71,6 @@ export class Hints {
     } finally {
       this.unanswered--
     }
-  }
-
-  private listen(): void {
-    const subscriber = this.redis.subscriber
-    if (!subscriber) return
-    subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => this.receive(channel.toString(), message))
-    // ioredis subscribes again by itself whenever the connection comes back.
-    subscriber.subscribe(...HINT_CHANNELS).catch((error: unknown) => this.log.warn({ err: error }, 'hints: not subscribed yet'))
   }
 
   private receive(channel: string, message: Buffer): void {
@@ -82,6 +88,10 @@ export class Hints {
         this.log.error({ err: error, kind: hint.kind }, 'a hint listener failed')
       }
     }
+  }
+
+  private inNamespace(channel: string): string {
+    return `${this.redis.namespace}:${channel}`
   }
 }
 

@@ -1,64 +1,100 @@
 import { createPostgresBackend, Queue, Worker, type Job, type QueueOptions, type WorkerOptions } from 'bullmq'
 import { directDatabaseUrl, type Config } from '../config/config.js'
+import { connectRedis, type Patience, type RedisClient } from '../redis/connect-redis.js'
+import { redisNamespace } from '../redis/redis-clients.js'
+import { redisTarget, type RedisSettings } from '../redis/redis-target.js'
 
 const QUEUE = 'work'
 /** BullMQ's own tables stand beside ours, not among them. */
 const SCHEMA = 'bullmq'
+/** Longer than any job should take: until then nobody else takes it over. */
+const LOCK_MS = 60_000
+/** Of a client that asks about the queue or adds to it. */
+const COMMAND_TIMEOUT_MS = 5_000
+/** How long whoever opens the queue waits for Redis: without it a process starts all the same. */
+const START_PATIENCE_MS = 2_000
 
-type Settings = Pick<Config, 'REDIS_URL' | 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'JOB_CONCURRENCY'>
+type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'DOMAIN' | 'JOB_CONCURRENCY'> & RedisSettings
 type Processor = (job: Job<unknown, void>) => Promise<void>
 export type JobQueue = Pick<
   Queue<unknown, void>,
-  'add' | 'upsertJobScheduler' | 'getJobScheduler' | 'getWaiting' | 'getJobCounts' | 'waitUntilReady' | 'close'
+  'add' | 'upsertJobScheduler' | 'getJobScheduler' | 'getJobs' | 'getJobCounts' | 'waitUntilReady' | 'close'
 > & {
   on(event: 'error', listener: (error: Error) => void): unknown
 }
-export type JobWorker = Pick<Worker<unknown, void>, 'run' | 'close'> & {
+export type JobWorker = Pick<Worker<unknown, void>, 'run' | 'close' | 'disconnect'> & {
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'ready', listener: () => void): unknown
   on(event: 'failed', listener: (job: Job<unknown, void> | undefined, error: Error) => void): unknown
+}
+
+/** What was opened, and how to let go of its connection, which BullMQ leaves to whoever brought it. */
+export interface Opened<T> {
+  opened: T
+  disconnect: () => void
+}
+
+export interface OpenedQueue extends Opened<JobQueue> {
+  /** Resolves when the queue can be asked, or Redis seems to be away. */
+  ready: () => Promise<unknown>
 }
 
 /** Finished jobs are gone soon; failed ones stay for a look, but not without end. */
 const KEPT = { removeOnComplete: { count: 20 }, removeOnFail: { count: 500, age: 7 * 86_400 } }
 
-export function openQueue(config: Settings): JobQueue {
+/**
+ * BullMQ waits for the first connection, and asks Redis for its version, before any command of a queue: for ever where
+ * Redis is away at the start, and what that question fails with stays the answer to every later one.
+ */
+const UNCONDITIONAL = { skipWaitingForReady: true, skipVersionCheck: true } as const
+
+export function openQueue(config: Settings): OpenedQueue {
   const defaultJobOptions = { ...KEPT, attempts: 5, backoff: { type: 'exponential', delay: 1_000, jitter: 0.5 } }
-  if (config.REDIS_URL) {
-    return new Queue<unknown, void>(QUEUE, {
-      connection: { ...redisOptions(config.REDIS_URL), enableOfflineQueue: false },
-      defaultJobOptions,
-    })
+  const redis = connect(config, 'impatient')
+  if (redis) {
+    const opened = new Queue<unknown, void>(QUEUE, { ...UNCONDITIONAL, connection: redis, prefix: prefixOf(config), defaultJobOptions })
+    return { opened, ready: () => readyOrLate(redis), disconnect: () => redis.disconnect() }
   }
   const options: QueueOptions<ReturnType<typeof postgresOptions>> = { connection: postgresOptions(config, true), defaultJobOptions }
-  return new Queue(QUEUE, options, createPostgresBackend)
+  const opened: JobQueue = new Queue(QUEUE, options, createPostgresBackend)
+  return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }
 }
 
-export function openWorker(config: Settings, process: Processor): JobWorker {
-  const settings = { autorun: false, concurrency: config.JOB_CONCURRENCY, lockDuration: 60_000 }
-  if (config.REDIS_URL) {
-    // A worker waits for Redis to come back, however long; whoever adds a job must not.
-    return new Worker<unknown, void>(QUEUE, process, {
-      ...settings,
-      connection: { ...redisOptions(config.REDIS_URL), maxRetriesPerRequest: null },
-    })
+export function openWorker(config: Settings, process: Processor): Opened<JobWorker> {
+  const settings = { autorun: false, concurrency: config.JOB_CONCURRENCY, lockDuration: LOCK_MS }
+  // A worker waits for Redis to come back, however long; whoever adds a job must not.
+  const redis = connect(config, 'patient')
+  if (redis) {
+    const opened = new Worker<unknown, void>(QUEUE, process, { ...settings, connection: redis, prefix: prefixOf(config) })
+    return { opened, disconnect: () => redis.disconnect() }
   }
   const options: WorkerOptions<ReturnType<typeof postgresOptions>> = { ...settings, connection: postgresOptions(config, false) }
-  return new Worker(QUEUE, process, options, createPostgresBackend)
+  return { opened: new Worker(QUEUE, process, options, createPostgresBackend), disconnect: () => undefined }
+}
+
+function connect(config: Settings, patience: Patience): RedisClient | undefined {
+  const target = redisTarget(config)
+  if (!target) return undefined
+  const overrides = patience === 'impatient' ? { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: COMMAND_TIMEOUT_MS } : {}
+  return connectRedis(target, patience, overrides)
+}
+
+async function readyOrLate(redis: RedisClient): Promise<void> {
+  if (redis.status === 'ready') return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, START_PATIENCE_MS)
+  redis.once('ready', resolve)
+  await promise
+  clearTimeout(timer)
+  redis.off('ready', resolve)
+}
+
+/** In braces, so that a cluster keeps all keys of the queue on one node: its scripts touch several. */
+function prefixOf(config: Settings): string {
+  return `{${redisNamespace(config)}}`
 }
 
 /** LISTEN and advisory locks do not survive a transaction pooler, hence the direct address. */
 function postgresOptions(config: Settings, migrate: boolean) {
   return { connectionString: directDatabaseUrl(config), schema: SCHEMA, migrate, max: 3, idleTimeoutMillis: 10_000 }
-}
-
-function redisOptions(url: string) {
-  const { hostname, port, username, password, pathname, protocol } = new URL(url)
-  return {
-    host: hostname,
-    port: Number(port || 6379),
-    db: Number(pathname.slice(1) || 0),
-    ...(username ? { username: decodeURIComponent(username) } : {}),
-    ...(password ? { password: decodeURIComponent(password) } : {}),
-    ...(protocol === 'rediss:' ? { tls: {} } : {}),
-  }
 }

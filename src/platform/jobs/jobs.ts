@@ -3,9 +3,12 @@ import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../config/config.js'
 import { LOG } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
-import { openQueue, openWorker, type JobQueue, type JobWorker } from './job-backend.js'
+import { openQueue, type JobQueue, type OpenedQueue } from './job-backend.js'
+import { JobRunner } from './job-runner.js'
+import { QuietLog } from './quiet-log.js'
+import { oldestDueSeconds, WaitingAge } from './waiting-age.js'
 
-const SCHEDULE_UPKEEP_MS = 60_000
+const UPKEEP_MS = 15_000
 
 /** A job may run twice (a stalled worker) or late; a handler must not mind. */
 export type JobHandler<T = unknown> = (data: T) => Promise<void>
@@ -26,9 +29,10 @@ export interface JobOptions {
 export class Jobs implements OnApplicationBootstrap {
   private readonly handlers = new Map<string, JobHandler>()
   private readonly schedules = new Map<string, number>()
-  private readonly failures
-  private queue: JobQueue | undefined
-  private worker: JobWorker | undefined
+  private readonly errors: QuietLog
+  private readonly runner: JobRunner
+  private readonly done
+  private queue: OpenedQueue | undefined
   private upkeep: NodeJS.Timeout | undefined
 
   constructor(
@@ -36,9 +40,12 @@ export class Jobs implements OnApplicationBootstrap {
     @Inject(LOG) private readonly log: Logger,
     metrics: Metrics,
   ) {
-    this.failures = metrics.counter('jobs_failed_total', 'Attempts of jobs that failed, by name', ['name'])
-    metrics.gauge('jobs_oldest_waiting_seconds', 'Age of the oldest job that waits to run: a dead worker shows here', () =>
-      this.oldestWaiting(),
+    this.errors = new QuietLog(log)
+    this.runner = new JobRunner(config, (name, data) => this.run(name, data), this.runnerEvents(metrics), log, this.errors)
+    this.done = metrics.counter('jobs_done_total', 'Jobs that this process has done, by name', ['name'])
+    const age = new WaitingAge(() => this.queue?.opened)
+    metrics.gauge('jobs_oldest_waiting_seconds', 'For how long work has been due that nobody has begun: a dead worker shows here', () =>
+      age.read(),
     )
   }
 
@@ -56,7 +63,7 @@ export class Jobs implements OnApplicationBootstrap {
   /** @param data JSON: no bigint, no bytes, and nothing that must not be stored in Redis */
   async enqueue(name: string, data: unknown, options: JobOptions = {}): Promise<void> {
     if (!this.queue) throw new Error('Jobs can be added once the application has started')
-    await this.queue.add(name, data, {
+    await this.queue.opened.add(name, data, {
       ...(options.delayMs === undefined ? {} : { delay: options.delayMs }),
       ...(options.attempts === undefined ? {} : { attempts: options.attempts }),
       ...(options.dedupeId === undefined ? {} : { deduplication: { id: options.dedupeId, keepLastIfActive: true } }),
@@ -65,38 +72,40 @@ export class Jobs implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     this.queue = openQueue(this.config)
-    this.queue.on('error', (error) => this.log.warn({ err: error }, 'job queue'))
-    if (!this.config.REDIS_URL) await this.queue.waitUntilReady()
+    const { opened, ready } = this.queue
+    opened.on('error', (error) => this.errors.warn(error, 'job queue'))
+    await ready()
     if (this.config.ROLE === 'api') return
-    await this.ensureSchedules()
-    // A flushed Redis forgets the schedules, and would stay silent about it.
-    this.upkeep = setInterval(() => void this.ensureSchedules(), SCHEDULE_UPKEEP_MS).unref()
-    this.worker = openWorker(this.config, (job) => this.run(job.name, job.data))
-    this.worker.on('error', (error) => this.log.warn({ err: error }, 'job worker'))
-    this.worker.on('failed', (job, error) => {
-      this.failures.inc({ name: job && this.handlers.has(job.name) ? job.name : 'unknown' })
-      this.log.error({ err: error, job: job?.name, attempt: job?.attemptsMade }, 'job failed')
-    })
-    this.worker.run().catch((error: unknown) => this.log.error({ err: error }, 'job worker stopped'))
+    await this.maintain(opened)
+    this.upkeep = setInterval(() => void this.maintain(opened), UPKEEP_MS).unref()
+    this.runner.start()
   }
 
   /** Takes no more jobs and waits for those that run. */
   async close(): Promise<void> {
     clearInterval(this.upkeep)
-    await this.worker?.close()
-    await this.queue?.close()
-    this.worker = undefined
+    await this.runner.stop()
+    const { queue } = this
     this.queue = undefined
+    await queue?.opened.close()
+    queue?.disconnect()
   }
 
-  private async ensureSchedules(): Promise<void> {
+  /** Never rejects: while the queue cannot be asked there is nothing to mend. */
+  private async maintain(queue: JobQueue): Promise<void> {
     try {
-      for (const [name, every] of this.schedules) {
-        const known = await this.queue?.getJobScheduler(name)
-        if (known?.every !== every) await this.queue?.upsertJobScheduler(name, { every }, { name, opts: { attempts: 1 } })
-      }
+      await this.ensureSchedules(queue)
+      await this.runner.check((await oldestDueSeconds(queue, Date.now())) * 1000)
     } catch (error) {
-      this.log.warn({ err: error }, 'schedules could not be checked')
+      if (error instanceof Error) this.errors.warn(error, 'the job queue could not be looked after')
+    }
+  }
+
+  /** A flushed Redis forgets the schedules, and would stay silent about it. */
+  private async ensureSchedules(queue: JobQueue): Promise<void> {
+    for (const [name, every] of this.schedules) {
+      const known = await queue.getJobScheduler(name)
+      if (known?.every !== every) await queue.upsertJobScheduler(name, { every }, { name, opts: { attempts: 1 } })
     }
   }
 
@@ -105,10 +114,18 @@ export class Jobs implements OnApplicationBootstrap {
     // Another release's job: left to fail and be retried, so that a node which knows it gets its turn.
     if (!handler) throw new Error(`No handler for the job ${name}`)
     await handler(data)
+    this.done.inc({ name })
   }
 
-  private async oldestWaiting(): Promise<number> {
-    const [oldest] = await (this.queue?.getWaiting(0, 0) ?? Promise.resolve([])).catch(() => [])
-    return oldest ? Math.max(0, (Date.now() - oldest.timestamp - (oldest.delay ?? 0)) / 1000) : 0
+  private runnerEvents(metrics: Metrics) {
+    const failures = metrics.counter('jobs_failed_total', 'Attempts of jobs that failed, by name', ['name'])
+    const restarts = metrics.counter('job_worker_restarts_total', 'Job workers that were silently dead and opened anew')
+    return {
+      failed: (name: string, error: Error, attempt: number | undefined) => {
+        failures.inc({ name: this.handlers.has(name) ? name : 'unknown' })
+        this.log.error({ err: error, job: name, attempt }, 'job failed')
+      },
+      restarted: () => restarts.inc(),
+    }
   }
 }

@@ -1,17 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import { RateLimited } from '../http/problem.js'
-import { createLog } from '../observability/log.js'
+import { redisSettings } from '../../../test/support/redis.js'
+import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { Secrets } from '../secrets/secrets.js'
 import { Limits } from './limits.js'
 
 const secrets = new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') })
-const withoutRedis = new RedisClients({ REDIS_URL: undefined }, createLog({ LOG_LEVEL: 'silent' }))
+const withoutRedis = new RedisClients(redisSettings())
 const limit = { name: 'test', points: 3, seconds: 60 }
 
 describe('Limits', () => {
   test('lets through as many as allowed, then says when to come back', async () => {
-    const limits = new Limits(withoutRedis, secrets)
+    const limits = new Limits(withoutRedis, secrets, new Metrics())
     for (let i = 0; i < 3; i++) await limits.take(limit, '192.0.2.1')
     const refusal = await limits.take(limit, '192.0.2.1').catch((error: unknown) => error)
     expect(refusal).toBeInstanceOf(RateLimited)
@@ -20,7 +21,7 @@ describe('Limits', () => {
   })
 
   test('counts every key and every rule for itself', async () => {
-    const limits = new Limits(withoutRedis, secrets)
+    const limits = new Limits(withoutRedis, secrets, new Metrics())
     await limits.take(limit, '192.0.2.1', 3)
     await limits.take(limit, '192.0.2.2', 3)
     await limits.take({ ...limit, name: 'other' }, '192.0.2.1', 3)
@@ -28,16 +29,18 @@ describe('Limits', () => {
   })
 
   test('falls back to its own counters while Redis is away', async () => {
-    const gone = new RedisClients({ REDIS_URL: 'redis://127.0.0.1:1' }, createLog({ LOG_LEVEL: 'silent' }))
-    const limits = new Limits(gone, secrets)
+    const gone = new RedisClients(redisSettings('redis://127.0.0.1:1'))
+    const metrics = new Metrics()
+    const limits = new Limits(gone, secrets, metrics)
     await limits.take(limit, '192.0.2.1', 3)
     await expect(limits.take(limit, '192.0.2.1')).rejects.toBeInstanceOf(RateLimited)
-    await gone.close()
+    gone.close()
+    expect(await metrics.registry.getSingleMetricAsString('limits_local_total')).toMatch(/^limits_local_total 2$/m)
   })
 
   /** Of 4,000 keys in 65,536 counters about 120 meet another one; with a counter each, none would. */
   test('keeps a bounded number of counters, however many keys are invented', async () => {
-    const limits = new Limits(withoutRedis, secrets)
+    const limits = new Limits(withoutRedis, secrets, new Metrics())
     const once = { name: 'once', points: 1, seconds: 60 }
     let refused = 0
     for (let i = 0; i < 4_000; i++) await limits.take(once, `key ${i}`).catch(() => refused++)

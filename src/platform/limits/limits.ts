@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { RateLimited } from '../http/problem.js'
+import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { Secrets } from '../secrets/secrets.js'
 
@@ -22,11 +23,15 @@ const COUNTERS = 2 ** 16
 @Injectable()
 export class Limits {
   private readonly limiters = new Map<string, RateLimiterAbstract>()
+  private readonly countedHere
 
   constructor(
     private readonly redis: RedisClients,
     private readonly secrets: Secrets,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.countedHere = metrics.counter('limits_local_total', 'What was counted per process, as Redis was away: limits are then laxer')
+  }
 
   /** @throws RateLimited (429 with Retry-After) */
   async take(limit: Limit, key: string, points = 1): Promise<void> {
@@ -41,12 +46,17 @@ export class Limits {
   private limiter(limit: Limit): RateLimiterAbstract {
     const known = this.limiters.get(limit.name)
     if (known !== undefined) return known
-    const options = { keyPrefix: `limit:${limit.name}`, points: limit.points, duration: limit.seconds }
-    const memory = new RateLimiterMemory(options)
+    const options = { keyPrefix: `${this.redis.namespace}:limit:${limit.name}`, points: limit.points, duration: limit.seconds }
+    const { publisher } = this.redis
     const limiter =
-      this.redis.publisher === undefined
-        ? memory
-        : new RateLimiterRedis({ ...options, storeClient: this.redis.publisher, rejectIfRedisNotReady: true, insuranceLimiter: memory })
+      publisher === undefined
+        ? new RateLimiterMemory(options)
+        : new RateLimiterRedis({
+            ...options,
+            storeClient: publisher,
+            rejectIfRedisNotReady: true,
+            insuranceLimiter: new Insurance(options, () => this.countedHere.inc()),
+          })
     this.limiters.set(limit.name, limiter)
     return limiter
   }
@@ -54,5 +64,20 @@ export class Limits {
   private counter(name: string, key: string): string {
     const mac = Buffer.from(this.secrets.mac('limits v1', Buffer.from(`${name}\0${key}`)))
     return String(mac.readUInt32BE(0) % COUNTERS)
+  }
+}
+
+/** Counts in memory while Redis cannot, and says so. */
+class Insurance extends RateLimiterMemory {
+  constructor(
+    options: ConstructorParameters<typeof RateLimiterMemory>[0],
+    private readonly used: () => void,
+  ) {
+    super(options)
+  }
+
+  override consume(key: string, points?: number): Promise<RateLimiterRes> {
+    this.used()
+    return super.consume(key, points)
   }
 }

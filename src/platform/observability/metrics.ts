@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { VERSION } from '../version.js'
 
 /**
  * The metrics of one server, in its own registry (several servers share a process in tests).
@@ -21,6 +22,8 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })
+    const build = new Gauge({ name: 'build_info', help: 'The release that runs here', labelNames: ['version'], registers: [this.registry] })
+    build.set({ version: VERSION }, 1)
   }
 
   /** A counter of a module; names end in `_total`. */
@@ -33,14 +36,16 @@ export class Metrics {
     return new Histogram({ name, help, buckets, labelNames: [...labelNames], registers: [this.registry] })
   }
 
-  /** A gauge that is read when it is scraped. */
-  gauge(name: string, help: string, read: () => number | Promise<number>): Gauge {
+  /** A gauge that is read when it is scraped; undefined: there is nothing to show. */
+  gauge(name: string, help: string, read: () => number | undefined | Promise<number | undefined>): Gauge {
     return new Gauge({
       name,
       help,
       registers: [this.registry],
       async collect() {
-        this.set(await read())
+        const value = await read()
+        if (value === undefined) this.remove()
+        else this.set(value)
       },
     })
   }

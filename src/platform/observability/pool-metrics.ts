@@ -7,6 +7,7 @@ import { Metrics } from './metrics.js'
 @Injectable()
 export class PoolMetrics {
   constructor(@Inject(POOL) pool: Pool, metrics: Metrics) {
+    metrics.gauge('pg_pool_size', 'Connections to PostgreSQL that this process may open', () => pool.options.max)
     metrics.gauge('pg_pool_connections', 'Open connections to PostgreSQL', () => pool.totalCount)
     metrics.gauge('pg_pool_idle_connections', 'Of these, how many do nothing', () => pool.idleCount)
     metrics.gauge('pg_pool_waiting', 'Queries that wait for a connection', () => pool.waitingCount)

@@ -4,7 +4,7 @@ import type { Sql } from './sql.js'
  * Set on the role, not on the connection: poolers drop start-up options. The generic plan spares planning a 128-row batch anew
  * (21k → 33k appends/s measured); the time-outs bound what one stuck or stopped node can hold.
  */
-const SETTINGS = {
+export const ROLE_SETTINGS = {
   plan_cache_mode: 'force_generic_plan',
   jit: 'off',
   lock_timeout: '2s',
@@ -16,7 +16,7 @@ const SETTINGS = {
 export async function applyRoleSettings(sql: Sql): Promise<void> {
   const { rows } = await sql.query<{ present: string[] | null }>('SELECT rolconfig AS present FROM pg_roles WHERE rolname = current_user')
   const present = new Set(rows[0]?.present?.map((setting) => setting.split('=')[0]))
-  for (const [name, value] of Object.entries(SETTINGS)) {
+  for (const [name, value] of Object.entries(ROLE_SETTINGS)) {
     if (!present.has(name)) await sql.query(`ALTER ROLE CURRENT_USER SET ${name} = '${value}'`)
   }
 }

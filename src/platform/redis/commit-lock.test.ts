@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { createLog } from '../observability/log.js'
+import { redisSettings } from '../../../test/support/redis.js'
 import { Metrics } from '../observability/metrics.js'
 import { CommitLock, type LockTimer } from './commit-lock.js'
 import { RedisClients } from './redis-clients.js'
@@ -33,7 +33,7 @@ describe('the commit lock of one process', () => {
   beforeEach(() => {
     timer = new ManualTimer()
     metrics = new Metrics()
-    lock = new CommitLock(new RedisClients({ REDIS_URL: undefined }, createLog({ LOG_LEVEL: 'silent' })), metrics)
+    lock = new CommitLock(new RedisClients(redisSettings()), metrics)
     lock.timer = timer
     trace = []
   })

@@ -49,22 +49,23 @@ export class CommitLock {
     const client = this.redis.publisher
     if (!client || deadline === 0) return work()
     const token = randomUUID()
-    const held = await this.tryLease(key, token, deadline)
+    const lease = `${this.redis.namespace}:lock:${key}`
+    const held = await this.tryLease(lease, token, deadline)
     try {
       return await work()
     } finally {
       // Not awaited: the answer must not wait for a courtesy, and the lease ends by itself.
-      if (held) releaseLease(client, key, token).catch(() => undefined)
+      if (held) releaseLease(client, lease, token).catch(() => undefined)
     }
   }
 
-  private async tryLease(key: string, token: string, deadline: number): Promise<boolean> {
+  private async tryLease(lease: string, token: string, deadline: number): Promise<boolean> {
     const client = this.redis.publisher
     while (client) {
       const remaining = deadline - this.timer.now()
       if (remaining <= 0) break
       const outcome = await Promise.race([
-        acquireLease(client, key, token, LEASE_MS).catch(() => 'gone' as const),
+        acquireLease(client, lease, token, LEASE_MS).catch(() => 'gone' as const),
         this.timer.sleep(remaining).then(() => 'late' as const),
       ])
       if (outcome === 'got') return true

@@ -1,46 +1,42 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { Redis, type RedisOptions } from 'ioredis'
-import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../config/config.js'
-import { LOG } from '../observability/log.js'
-
-type ConnectionOptions = Pick<RedisOptions, 'enableOfflineQueue' | 'maxRetriesPerRequest' | 'commandTimeout'>
-
-const RETRY_CEILING_MS = 2_000
+import { connectRedis, type RedisClient } from './connect-redis.js'
+import { redisTarget, type RedisSettings, type RedisTarget } from './redis-target.js'
 
 /** The connections to Redis of one process, or none of them without REDIS_URL. Redis carries hints, never facts. */
 @Injectable()
 export class RedisClients {
   /** For commands that may fail: nothing waits while Redis is away, nothing is sent late. */
-  readonly publisher: Redis | undefined
-  /** A connection that subscribes can do nothing else; it may wait for Redis to come back. */
-  readonly subscriber: Redis | undefined
+  readonly publisher: RedisClient | undefined
+  /** In front of every key and channel: domains may share one Redis, and its channels are not separated by database. */
+  readonly namespace: string
+  /** Why the last attempt to reach Redis failed. */
+  lastError: Error | undefined
+  private readonly target: RedisTarget | undefined
 
-  constructor(
-    @Inject(CONFIG) config: Pick<Config, 'REDIS_URL'>,
-    @Inject(LOG) private readonly log: Logger,
-  ) {
-    if (!config.REDIS_URL) return
-    this.publisher = this.connect(config.REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1_000 })
-    this.subscriber = this.connect(config.REDIS_URL, { maxRetriesPerRequest: null })
+  constructor(@Inject(CONFIG) config: RedisSettings & Pick<Config, 'DOMAIN'>) {
+    this.namespace = redisNamespace(config)
+    this.target = redisTarget(config)
+    if (this.target) this.publisher = this.remembering(connectRedis(this.target, 'impatient'))
   }
 
-  async close(): Promise<void> {
-    for (const client of [this.publisher, this.subscriber]) client?.disconnect()
+  /** A connection that subscribes can do nothing else; it may wait for Redis to come back. The caller closes it. */
+  openSubscriber(): RedisClient | undefined {
+    return this.target && this.remembering(connectRedis(this.target, 'patient'))
   }
 
-  private connect(url: string, options: ConnectionOptions): Redis {
-    const client = new Redis(url, { ...options, retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), RETRY_CEILING_MS) })
-    let lost = false
-    client.on('ready', () => {
-      if (lost) this.log.info('redis is back')
-      lost = false
+  close(): void {
+    this.publisher?.disconnect()
+  }
+
+  /** Every attempt to reconnect raises an error; whoever notices the outage says it once, with the reason. */
+  private remembering(client: RedisClient): RedisClient {
+    return client.on('error', (error: Error) => {
+      this.lastError = error
     })
-    // Every attempt to reconnect raises one: say it once per outage.
-    client.on('error', (error: Error) => {
-      if (!lost) this.log.warn({ err: error }, 'redis is not reachable; going on without')
-      lost = true
-    })
-    return client
   }
+}
+
+export function redisNamespace(config: Pick<Config, 'DOMAIN'>): string {
+  return `microchat:${config.DOMAIN}`
 }

@@ -6,7 +6,7 @@ import { Hints } from '../../../src/platform/hints/hints.js'
 import type { Hint } from '../../../src/platform/hints/hint.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
 import { eventually } from '../../support/eventually.js'
-import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.js'
+import { describeWithRedis, useRedis } from '../../support/redis.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { uncommittedChange } from '../account-lock.js'
 import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from '../auth-kit.js'
@@ -156,15 +156,13 @@ describe('a disabled account', () => {
 })
 
 describeWithRedis('with Redis', () => {
-  let redis: TestRedis
+  const redis = useRedis()
   const nodes: TestServer[] = []
   beforeAll(async () => {
-    redis = await startRedis()
     for (let i = 0; i < 2; i++) nodes.push(await startServer({ ...UNLIMITED, REDIS_URL: redis.url }, { database }))
   })
   afterAll(async () => {
     for (const node of nodes) await node.close()
-    await redis.stop()
   })
 
   it('a revocation reaches other nodes long before their cache is old', async () => {

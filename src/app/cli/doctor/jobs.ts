@@ -1,0 +1,55 @@
+import { createPostgresBackend, Queue, type QueueOptions } from 'bullmq'
+import type { Client } from 'pg'
+import { directDatabaseUrl, type Config } from '../../../platform/config/config.js'
+import { openQueue, type JobQueue, type Opened } from '../../../platform/jobs/job-backend.js'
+import { oldestDueSeconds } from '../../../platform/jobs/waiting-age.js'
+import { ok, warning, type Finding } from './finding.js'
+import { withSession } from './database/session.js'
+import { within } from './within.js'
+
+const PATIENCE_MS = 5_000
+const LATE_SECONDS = 10 * 60
+
+/** Work that waits for long means that no worker is alive, or that all are stuck, whatever their processes say. */
+export async function examineJobs(config: Config): Promise<Finding[]> {
+  if (!config.DATABASE_URL) return []
+  if (!config.REDIS_URL && !(await withSession(directDatabaseUrl(config), hasQueue)))
+    return [ok('No process has run jobs in this database yet.')]
+  const queue = config.REDIS_URL ? openQueue(config) : openToRead(config)
+  queue.opened.on('error', () => undefined)
+  try {
+    return [await within(PATIENCE_MS, examineQueue(queue.opened))]
+  } finally {
+    await within(PATIENCE_MS, queue.opened.close()).catch(() => undefined)
+    queue.disconnect()
+  }
+}
+
+/** A doctor changes nothing, so no tables are made or migrated; a write would also wait for a synchronous standby that is gone. */
+function openToRead(config: Config): Opened<JobQueue> {
+  const connection = {
+    connectionString: directDatabaseUrl(config),
+    schema: 'bullmq',
+    migrate: false,
+    max: 1,
+    connectionTimeoutMillis: PATIENCE_MS,
+  }
+  const options: QueueOptions<typeof connection> = { connection }
+  return { opened: new Queue('work', options, createPostgresBackend), disconnect: () => undefined }
+}
+
+async function hasQueue(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>("SELECT to_regnamespace('bullmq') IS NOT NULL AS found")
+  return rows[0]?.found === true
+}
+
+async function examineQueue(queue: JobQueue): Promise<Finding> {
+  await queue.waitUntilReady()
+  const seconds = await oldestDueSeconds(queue, Date.now())
+  const { failed = 0 } = await queue.getJobCounts('failed')
+  if (seconds > LATE_SECONDS)
+    return warning(
+      `The oldest job has waited for ${Math.round(seconds / 60)} minutes: no worker is alive, or all are stuck. See their logs.`,
+    )
+  return ok(`Jobs are taken in time; ${failed} have failed for good in the last days.`)
+}

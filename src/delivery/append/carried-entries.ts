@@ -1,0 +1,37 @@
+import type { Hint, CarriedEntry } from '../../platform/hints/hint.js'
+import { encodeEntry } from '../../protocol/frames.js'
+import { entryFrame } from '../read/entry.js'
+import type { AppendedMessage } from './micro-batcher.js'
+
+/** A larger message is read from the log where it is wanted, instead of travelling to nodes where it is not. */
+const MAX_MESSAGE_BYTES = 1_024
+/** Of one hint: a burst is read in pages more cheaply than it is carried. */
+const MAX_ENTRIES = 32
+
+/**
+ * The news of one group, with the entries themselves where they are small: who is level with the log need not read it then.
+ * Application messages only. Any other entry, and any that is missing before one of these, makes the reader read.
+ */
+export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[] {
+  const last = messages.at(-1)?.outcome
+  if (!last) return []
+  const carried = messages.length <= MAX_ENTRIES && messages.every(({ item }) => item.bytes.length <= MAX_MESSAGE_BYTES)
+  const hint = { kind: 'group', gid, headSeq: last.seq } as const
+  return [carried ? { ...hint, incarnation: last.incarnation, entries: messages.map(carry) } : hint]
+}
+
+function carry({ item, outcome }: AppendedMessage): CarriedEntry {
+  const { seq, epoch, acceptedAt } = outcome
+  const entry = {
+    group_id: outcome.groupId,
+    incarnation: outcome.incarnation,
+    seq,
+    kind: 'application',
+    epoch,
+    accepted_at: acceptedAt,
+    hash: item.hash,
+    chain: outcome.chain,
+    message: item.bytes,
+  } as const
+  return { seq, epoch, acceptedAt, frame: encodeEntry(entryFrame(entry)) }
+}

@@ -1,0 +1,103 @@
+import type { Job } from 'bullmq'
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import { openWorker, type JobWorker, type Opened } from './job-backend.js'
+import type { QuietLog } from './quiet-log.js'
+import { succeedsWithin } from './succeeds-within.js'
+import { isSilentlyDead } from './worker-watch.js'
+
+const FORCED_CLOSE_MS = 5_000
+/** For a worker without jobs to let go of its connections. */
+const CLOSE_MS = 2_000
+
+/** What becomes of jobs is told to whoever started the runner. */
+export interface RunnerEvents {
+  failed(name: string, error: Error, attempt: number | undefined): void
+  restarted(): void
+}
+
+/** One BullMQ worker, replaced when it is dead and does not know it. */
+export class JobRunner {
+  private worker: Opened<JobWorker> | undefined
+  private readonly running = new Set<Promise<void>>()
+  private stopped = false
+  private lastBegunAt = performance.now()
+  /** The worker has been connected at least once. */
+  private connected = false
+
+  constructor(
+    private readonly config: Config,
+    private readonly perform: (name: string, data: unknown) => Promise<void>,
+    private readonly events: RunnerEvents,
+    private readonly log: Logger,
+    private readonly errors: QuietLog,
+  ) {}
+
+  start(): void {
+    this.lastBegunAt = performance.now()
+    this.worker = openWorker(this.config, (job) => this.run(job))
+    const { opened } = this.worker
+    this.connected = false
+    opened.on('ready', () => (this.connected = true))
+    opened.on('error', (error) => this.errors.warn(error, 'job worker'))
+    opened.on('failed', (job, error) => this.events.failed(job?.name ?? 'unknown', error, job?.attemptsMade))
+    opened.run().catch((error: unknown) => this.log.error({ err: error }, 'job worker stopped'))
+  }
+
+  /** @param dueForMs for how long work has been due that nobody began */
+  async check(dueForMs: number): Promise<void> {
+    const signs = { dueForMs, running: this.running.size, lastBegunAt: this.lastBegunAt, concurrency: this.config.JOB_CONCURRENCY }
+    if (!isSilentlyDead(signs, performance.now())) return
+    this.log.error({ due_for_seconds: Math.round(dueForMs / 1000) }, 'the job worker does not take work that is due; it is opened anew')
+    this.events.restarted()
+    const dead = this.worker
+    this.worker = undefined
+    this.lastBegunAt = performance.now() // or the next look would find it dead again
+    // First, as the budget of connections has no room for two.
+    await this.bury(dead)
+    if (!this.stopped) this.start()
+  }
+
+  /**
+   * Takes no more jobs and waits for those that run. BullMQ would also wait until Redis has heard of it, however long that
+   * is away; a job of which it did not hear runs again.
+   */
+  async stop(): Promise<void> {
+    const { worker } = this
+    this.stopped = true
+    this.worker = undefined
+    if (!worker) return
+    // One that never was waits for that first, unless it is forced.
+    const closing = worker.opened.close(!this.connected)
+    while (this.running.size > 0) await Promise.allSettled(this.running)
+    if (!(await succeedsWithin(closing, CLOSE_MS))) await this.sever(worker)
+    worker.disconnect()
+  }
+
+  /** What waits for an answer fails then, and the worker's own end goes on. */
+  private async sever({ opened }: Opened<JobWorker>): Promise<void> {
+    const severed = opened.disconnect().catch((error: unknown) => this.log.warn({ err: error }, 'a job worker could not be cut off'))
+    await succeedsWithin(severed, CLOSE_MS)
+  }
+
+  /** What is dead may not be able to close in order. A job that it still runs is taken over by nobody before its lock ends. */
+  private async bury(dead: Opened<JobWorker> | undefined): Promise<void> {
+    if (!dead) return
+    const closing = dead.opened
+      .close(true)
+      .catch((error: unknown) => this.log.warn({ err: error }, 'a dead job worker could not be closed'))
+    await succeedsWithin(closing, FORCED_CLOSE_MS)
+    dead.disconnect()
+  }
+
+  private async run(job: Job<unknown, void>): Promise<void> {
+    this.lastBegunAt = performance.now()
+    const performing = this.perform(job.name, job.data)
+    this.running.add(performing)
+    try {
+      await performing
+    } finally {
+      this.running.delete(performing)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
+import type { RedisAddress, RedisLogin, RedisTarget } from './redis-target.js'
+
+/** Both understand every command that we use. */
+export type RedisClient = Redis | Cluster
+
+/** Milliseconds. */
+export interface RedisTimeouts {
+  commandTimeout?: number
+  socketTimeout?: number
+}
+type NodeOptions = Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
+
+/** `impatient`: fails at once while Redis is away. `patient`: waits for it, however long. */
+export type Patience = 'impatient' | 'patient'
+
+/**
+ * A Redis that hangs is one that is away: whoever waits for it would make clients wait. The socket's time-out also takes
+ * hold of a connection whose other end vanished without a word.
+ */
+const IMPATIENT = { maxRetriesPerRequest: 0, commandTimeout: 1_000, socketTimeout: 1_000, connectTimeout: 2_000 } as const
+/** Not for commands: those of a worker block on purpose. `null`: an interrupted one is sent again after reconnecting. */
+const PATIENT = { maxRetriesPerRequest: null, connectTimeout: 5_000 } as const
+
+/** Whoever subscribes does so on every `ready`: were ioredis to do it, a refusal would be an unhandled rejection and end the process. */
+const COMMON = { autoResubscribe: false } as const
+
+const RETRY_CEILING_MS = 2_000
+const SENTINEL_TIMEOUT_MS = 1_000
+const SLOTS_REFRESH_MS = 5_000
+const IMPATIENT_REDIRECTIONS = 2
+
+/** One connection (in a cluster: one to each node) that comes back by itself. It needs a listener for `error`. */
+export function connectRedis(target: RedisTarget, patience: Patience, overrides: RedisTimeouts = {}): RedisClient {
+  const options = { ...COMMON, ...(patience === 'patient' ? PATIENT : IMPATIENT), ...loginOptions(target.login), ...overrides }
+  const enableOfflineQueue = patience === 'patient'
+  if (target.mode === 'cluster') return connectCluster(target.nodes, target.login, enableOfflineQueue, options)
+  const common = { ...options, enableOfflineQueue, retryStrategy: retryDelay, reconnectOnError: isDemoted }
+  if (target.mode === 'single') return new EndingRedis({ ...common, ...target.node })
+  return new EndingRedis({
+    ...common,
+    sentinels: target.sentinels,
+    name: target.name,
+    sentinelRetryStrategy: retryDelay,
+    sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
+    // Told of a failover, it leaves the old master without waiting for it to die.
+    failoverDetector: true,
+    ...(target.sentinelPassword === undefined ? {} : { sentinelPassword: target.sentinelPassword }),
+    ...(target.login.tls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+  })
+}
+
+function connectCluster(nodes: RedisAddress[], login: RedisLogin, enableOfflineQueue: boolean, redisOptions: NodeOptions): Cluster {
+  return new Cluster(nodes, {
+    redisOptions,
+    enableOfflineQueue,
+    clusterRetryStrategy: retryDelay,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
+    ...(enableOfflineQueue ? {} : { maxRedirections: IMPATIENT_REDIRECTIONS }),
+    // A certificate is for a name: do not turn names into addresses.
+    ...(login.tls ? { dnsLookup: (name, callback) => callback(null, name) } : {}),
+  })
+}
+
+function loginOptions({ tls, ...login }: RedisLogin) {
+  return tls ? { ...login, tls: {} } : login
+}
+
+/** Milliseconds until the next attempt. */
+function retryDelay(attempt: number): number {
+  return Math.min(50 * 2 ** Math.min(attempt, 6), RETRY_CEILING_MS)
+}
+
+/** After a failover the old master is a replica that refuses to write: ask again where the master is. */
+function isDemoted(error: Error): boolean {
+  return error.message.startsWith('READONLY')
+}
+
+/**
+ * Ends when it is told to between two attempts to reconnect. ioredis then stays `reconnecting` for ever: whoever waits for
+ * `end`, or for a command that waits for Redis (as BullMQ does in closing), is never answered. Before the first attempt,
+ * in `wait`, it does end.
+ */
+class EndingRedis extends Redis {
+  override disconnect(reconnect = false): void {
+    if (this.status === 'reconnecting' && !reconnect) this.status = 'wait'
+    super.disconnect(reconnect)
+  }
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    // The one option that its own constructor's types do not take from its own options; nobody sets it.
+    const { replyMapping: _unset, ...options } = { ...this.options, ...override }
+    return new EndingRedis(options)
+  }
+}

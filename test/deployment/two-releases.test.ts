@@ -1,0 +1,28 @@
+import { describe, expect, it, jest } from '@jest/globals'
+import { useTestDatabase } from '../support/database.js'
+import { useDeployedRace } from '../support/deployed-race.js'
+import { buildPreviousRelease, hasPreviousRelease } from '../support/previous-release.js'
+import { hasRedis, useRedis } from '../support/redis.js'
+
+jest.setTimeout(300_000)
+
+const describeWithBoth = hasRedis && hasPreviousRelease ? describe : describe.skip
+
+describeWithBoth('nodes of the release before and of this one', () => {
+  const database = useTestDatabase()
+  const redis = useRedis()
+  const { startRace, raceThrough } = useDeployedRace(() => ({ database: database.url, redis: redis.url }))
+
+  it('serve the same groups side by side, while one after the other is upgraded', async () => {
+    const { race, nodes } = await startRace({ api: 2, workers: 1, main: await buildPreviousRelease() })
+    expect(await nodes.api[0]?.metric('build_info')).toBeUndefined()
+    await raceThrough(race, async (progress) => {
+      for (const node of nodes.nodes) {
+        expect(await node.down('SIGTERM')).toBe(0)
+        await node.up()
+        await progress(3)
+      }
+    })
+    for (const node of nodes.nodes) expect(await node.metric('build_info')).toBe(1)
+  })
+})

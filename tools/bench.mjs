@@ -1,0 +1,22 @@
+/** `node tools/bench.mjs NAME`: builds, then runs bench/NAME.ts. Figures are for comparing within one run. */
+import { readdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { endWithParents } from './end-with-parents.mjs'
+import { requireSupportedNode } from './node-version.mjs'
+
+requireSupportedNode()
+endWithParents()
+const { build } = await import('./build.mjs')
+await build()
+
+const folder = join(import.meta.dirname, '..', 'dist/bench')
+const name = process.argv[2] ?? ''
+const known = (await readdir(folder, { recursive: true }))
+  .filter((file) => file.endsWith('.js') && file.includes('/'))
+  .map((file) => relative('.', file).replace(/\.js$/, ''))
+if (!known.includes(name)) {
+  console.error(`Usage: npm run bench -- NAME, with one of: ${known.toSorted().join(', ')}`)
+  process.exit(1)
+}
+await import(pathToFileURL(join(folder, `${name}.js`)).href)
