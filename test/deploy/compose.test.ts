@@ -93,6 +93,11 @@ describe('every service', () => {
 describe('proxy and nodes fit together', () => {
   const api = nodes.filter(([, { environment }]) => environment?.['ROLE'] === 'api')
 
+  it('the nodes know how many they are', () => {
+    const workers = nodes.filter(([, { environment }]) => environment?.['ROLE'] === 'worker')
+    const counts = { API_NODES: String(api.length), WORKER_NODES: String(workers.length) }
+    for (const [, { environment }] of nodes) expect(environment).toMatchObject(counts)
+  })
   it('every api node is behind the proxy, and nothing else is', () => {
     const port = /PORT=(\d+)/.exec(file('Dockerfile'))?.[1]
     expect(caddy('reverse_proxy')).toBe(`${api.map(([name]) => `${name}:${port}`).join(' ')} {`)

@@ -24,7 +24,7 @@ async function testOwnDeployment() {
     const server = { ...trust, TEST_SERVER_URL: deployment.url, TEST_SERVER_DOMAIN: deployment.settings.DOMAIN }
     const suite = await jest(SUITE, server)
     // Not at once with the others: some of them say how a stream ends, and a restart ends all of them.
-    const restarts = await jest(['test/deployment', '--runInBand'], {
+    const restarts = await jest(['test/compose', '--runInBand'], {
       ...server,
       TEST_COMPOSE_PROJECT: deployment.settings.COMPOSE_PROJECT_NAME,
     })
