@@ -70,7 +70,10 @@ function setUp() {
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
-const carried = (...seqs: number[]) => seqs.map((seq) => ({ seq: BigInt(seq), epoch: 0n, acceptedAt: new Date(), frame: Buffer.of(seq) }))
+const carried =
+  (...seqs: number[]) =>
+  () =>
+    seqs.map((seq) => ({ seq: BigInt(seq), epoch: 0n, acceptedAt: new Date(), frame: Buffer.of(seq) }))
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
 describe('a feed', () => {
@@ -117,6 +120,23 @@ describe('a feed', () => {
     expect([stays.seen, stays.rechecked]).toEqual([upTo(3), 0])
     expect([goes.seen, goes.rechecked]).toEqual([[], 1])
     expect(log.reads).toBe(1)
+  })
+
+  it('goes on for all others when one reader fails, which looks again', async () => {
+    const { log, feed } = setUp()
+    const fails = new Reader(1n, 0n, () => {
+      throw new Error('no')
+    })
+    const other = new Reader(2n)
+    for (const reader of [fails, other]) feed.join(reader)
+    log.head = 1
+    feed.hear({ headSeq: 1n })
+    await settled()
+    log.head = 2
+    feed.hear({ headSeq: 2n })
+    await settled()
+    expect(other.seen).toEqual([1, 2])
+    expect(fails.rechecked).toBe(1)
   })
 
   it('reads what was brought along while it was reading, in order', async () => {
