@@ -20,7 +20,7 @@ COPY tools/prune-modules.mjs tools/
 COPY openapi.yaml ./
 COPY prisma/migrations/ prisma/migrations/
 COPY --from=build /app/dist/ dist/
-# The second and third command load every module that there is: had too much been taken away, the build would end here.
+# The second and the third command load every module that there is: had too much been taken away, the build would end here.
 RUN node tools/prune-modules.mjs \
  && node dist/cli.js openapi --check \
  && node --input-type=module --eval "await import('@opentelemetry/sdk-node')"
@@ -44,8 +44,10 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
 # By number, so that Kubernetes can tell that it is not root. Nothing in the image belongs to it, and nothing need be written.
 USER 1000:1000
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# node:http, because loading fetch takes twice as long as all the rest, every five seconds.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["node", "--eval", "\
+  require('node:http').get({ host: '127.0.0.1', port: process.env.PORT, path: '/health/ready' }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)) \
+    .on('error', () => process.exit(1))"]
 # Node is process 1 and handles SIGTERM itself; it starts no other processes, so there is nothing for an init to reap.
 ENTRYPOINT ["node"]
 CMD ["dist/main.js"]
