@@ -73,8 +73,7 @@ export class HiddenCommitJudge {
   /** Each KeyPackageRef was handed out by this server, so it knows whose it is. */
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
     const refs = bundle.welcomes.flatMap(({ value }) => value.refs)
-    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite))
-      throw new InvalidCommit('welcome-cipher-suite')
+    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite)) throw new InvalidCommit('welcome-cipher-suite')
     if (refs.length === 0 && bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
     const routes = await routeRefs(this.pool, refs)
     const routeOf = (ref: Uint8Array) => {

@@ -109,8 +109,7 @@ export class OpenCommitJudge {
 
 function signerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
   if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
-  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path)
-    throw new InvalidCommit('external-commit-path')
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) throw new InvalidCommit('external-commit-path')
   return memberAt(-1, content.path.leafNode)
 }
 
