@@ -87,5 +87,5 @@ function placeOf(state: PublicGroupState, proposals: readonly Uint8Array[], comm
   const resolved = resolveProposals(state, { proposals: items, path: undefined }, sender)
   const applied = resolved.kind === 'resolved' ? applyProposals(draft, resolved.proposals) : undefined
   const added = new Set(applied?.kind === 'applied' ? applied.added.map((one) => 2 * one.leafIndex) : [])
-  return { draft, added, leafIndex: known ?? (takeBlankLeaf(draft) as number) }
+  return { draft, added, leafIndex: known ?? takeBlankLeaf(draft) ?? 0 }
 }
