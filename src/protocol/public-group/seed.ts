@@ -4,11 +4,11 @@ import { sameBytes } from '../mls/same-bytes.js'
 import type { GroupContext } from '../mls/structures/group-context.js'
 import type { GroupInfo } from '../mls/structures/group-info.js'
 import type { TreeNodes } from '../mls/structures/ratchet-tree.js'
-import { groupExtensions } from './group-extensions.js'
+import { groupExtensions } from './rules/group-extensions.js'
 import { externalPub, groupInfoSignature } from './group-info.js'
 import { refused, type PublicGroupState, type Refused } from './state.js'
 import { interimTranscriptHash } from './transcript.js'
-import { leafSignatures, wholeTree } from './tree-rules.js'
+import { leafSignatures, wholeTree } from './rules/tree-rules.js'
 import { Tree } from './tree.js'
 
 export type Seeded = { readonly kind: 'seeded'; readonly state: PublicGroupState } | Refused

@@ -5,7 +5,7 @@ import { readProposalOrRef } from '../../../src/protocol/mls/structures/proposal
 import type { Sender } from '../../../src/protocol/mls/structures/public-message.js'
 import { applyProposals, takeBlankLeaf } from '../../../src/protocol/public-group/apply-proposals.js'
 import { resolveProposals } from '../../../src/protocol/public-group/proposal-list.js'
-import { resolution } from '../../../src/protocol/public-group/resolution.js'
+import { resolution } from '../../../src/protocol/public-group/tree-index/resolution.js'
 import type { PublicGroupState } from '../../../src/protocol/public-group/state.js'
 import { parentHash } from '../../../src/protocol/public-group/tree-hash.js'
 import { TreeDraft } from '../../../src/protocol/public-group/tree.js'

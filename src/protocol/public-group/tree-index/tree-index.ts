@@ -1,6 +1,6 @@
-import { credentialType } from '../mls/structures/credential.js'
-import type { LeafNode } from '../mls/structures/leaf-node.js'
-import type { ParentNode } from '../mls/structures/ratchet-tree.js'
+import { credentialType } from '../../mls/structures/credential.js'
+import type { LeafNode } from '../../mls/structures/leaf-node.js'
+import type { ParentNode } from '../../mls/structures/ratchet-tree.js'
 import { KeyBag, type KeyBagEdit } from './key-bag.js'
 
 /** Two nodes' hashes and places, and those of their keys. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { sameBytes } from '../mls/same-bytes.js'
-import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
+import { sameBytes } from '../../mls/same-bytes.js'
+import { PersistentArray, type PersistentArrayEdit } from '../persistent-array.js'
 
 /** A group of 10,000 members has some 20 keys in each. */
 const BUCKETS = 1024
