@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
@@ -45,8 +46,9 @@ export class OpenCommitJudge {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',
       welcomes: bundle.welcomes.map(({ value }) => value),
+      lifetimes: lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME),
     })
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
     checkGroupInfo(context, verdict.reinit !== undefined)
     return this.consequences(context, state, verdict, before)
   }
@@ -107,8 +109,7 @@ export class OpenCommitJudge {
 
 function signerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
   if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
-  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path)
-    throw new InvalidCommit('external-commit-path', '12.4.3.2')
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) throw new InvalidCommit('external-commit-path')
   return memberAt(-1, content.path.leafNode)
 }
 
@@ -123,7 +124,7 @@ function removedDevices(context: CommitContext, state: PublicGroupState, verdict
         : proposal.kind === 'self-remove' && sender.kind === 'member' && sender.leafIndex === member.leafIndex,
     )
     if (verdict.external && sent?.proposal.kind === 'remove') {
-      if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove', '12.4.3.2')
+      if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove')
       return { deviceId, reason: 'resync' }
     }
     const by = {

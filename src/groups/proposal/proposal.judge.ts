@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Conflict, Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
@@ -25,6 +27,7 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 export class ProposalJudge {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_LIFETIME'>,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
   ) {}
@@ -40,7 +43,7 @@ export class ProposalJudge {
     if (!standing.member) throw new NotAMember()
     const hidden = message.wireFormat === 'private-message'
     // A SelfRemove is public in both modes: whoever joins from outside must be able to commit it.
-    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode', '6')
+    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')
     return { mustBeMember: true }
   }
 
@@ -51,8 +54,8 @@ export class ProposalJudge {
     if (!state) return
     refuseExcess(state, message.body)
     await refuseForeignLeaf(this.pool, caller, proposerOf(state, message.body))
-    const verdict = await validateProposal(state, message.body)
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+    const verdict = await validateProposal(state, message.body, lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME))
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
   }
 }
 
