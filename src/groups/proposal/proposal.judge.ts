@@ -1,8 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Conflict, Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
-import { POOL } from '../../platform/postgres/sql.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposal.js'
@@ -11,7 +9,7 @@ import type { Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/authorize.js'
 import { InvalidCommit, NotAMember } from '../groups.problems.js'
 import { memberOf } from '../roster/member-of.js'
-import { refuseForeignLeaf } from '../roster/roster.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
 
@@ -24,7 +22,7 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 @Injectable()
 export class ProposalJudge {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
   ) {}
@@ -50,7 +48,7 @@ export class ProposalJudge {
     const state = group.mode === 'public' ? (await this.states.at(group)).state : await this.stored.find(group)
     if (!state) return
     refuseExcess(state, message.body)
-    await refuseForeignLeaf(this.pool, caller, proposerOf(state, message.body))
+    await this.membership.refuseForeignLeaf(caller, proposerOf(state, message.body))
     const verdict = await validateProposal(state, message.body)
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
   }
