@@ -17,7 +17,7 @@ export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pic
   if (!standing.member) throw new NotAMember()
   const open = bundle.commit.kind === 'public'
   if (open !== (mode === 'public'))
-    throw new InvalidCommit(`handshakes of members are ${mode === 'public' ? 'PublicMessages' : 'PrivateMessages'} here`, '6')
+    throw new InvalidCommit('wire-format-of-mode')
 }
 
 export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {

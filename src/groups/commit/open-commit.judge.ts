@@ -40,8 +40,9 @@ export class OpenCommitJudge {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',
       welcomes: this.membership.welcomesOf(bundle),
+      lifetimes: this.membership.lifetimes(),
     })
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
     checkGroupInfo(context, verdict.reinit !== undefined)
     return this.consequences(context, state, verdict, before)
   }
@@ -79,7 +80,6 @@ export class OpenCommitJudge {
 
 function signerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
   if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
-  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path)
-    throw new InvalidCommit('external-commit-path', '12.4.3.2')
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) throw new InvalidCommit('external-commit-path')
   return memberAt(-1, content.path.leafNode)
 }

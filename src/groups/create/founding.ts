@@ -46,7 +46,7 @@ export class Founding {
     await this.checkOnlyMember(caller, state)
     const policy = await this.policy(caller, body, state.groupContext)
     const joinable = policy.externalJoin !== 'none'
-    if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub', '12.4.3.2')
+    if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
     const open = body.mode === 'public'
     return {
       context: state.groupContext,
@@ -79,19 +79,19 @@ export class Founding {
 
   private async state(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<PublicGroupState> {
     const inside = treeInside(groupInfo.value)
-    if (inside && body.mode === 'public' && !this.conformance) throw new InvalidCommit('group-info-without-tree', '12.4.3.3')
+    if (inside && body.mode === 'public' && !this.conformance) throw new InvalidCommit('group-info-without-tree')
     const tree = body.ratchet_tree ? decodeTree(body.ratchet_tree, this.config) : inside
-    if (!tree) throw new InvalidCommit('ratchet-tree-missing', '12.4.3.3')
+    if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
     const { groupId, epoch } = groupInfo.value.groupContext
-    if (!this.conformance && epoch === 0n && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member', '11')
+    if (!this.conformance && epoch === 0n && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
     if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
-    return describedEpoch(groupInfo.value, tree.nodes, { groupId, epoch: this.conformance ? epoch : 0n })
+    return describedEpoch(groupInfo.value, tree.nodes, { groupId, epoch: this.conformance ? epoch : 0n }, 'full')
   }
 
   private async checkOnlyMember(caller: Caller, state: PublicGroupState): Promise<void> {
     const [only, ...others] = members(state)
-    if (others.length > 0 && !this.conformance) throw new InvalidCommit('one-founding-member', '11')
+    if (others.length > 0 && !this.conformance) throw new InvalidCommit('one-founding-member')
     await this.membership.refuseForeignLeaf(caller, only)
   }
 
@@ -101,7 +101,7 @@ export class Founding {
     const { group, standing } = await openAsMember(this.pool, body.successor_of, caller)
     const announced = await this.reinitialized.announcedBy(group)
     if (announced && !(sameBytes(announced.groupId, context.groupId) && announced.cipherSuite === context.cipherSuite))
-      throw new InvalidCommit('reinit-mismatch', '11.2')
+      throw new InvalidCommit('reinit-mismatch')
     if (body.policy && !standing.admin)
       throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
     return body.policy ? initialPolicy(body.policy) : standing.policy

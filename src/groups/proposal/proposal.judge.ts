@@ -38,7 +38,7 @@ export class ProposalJudge {
     if (!standing.member) throw new NotAMember()
     const hidden = message.wireFormat === 'private-message'
     // A SelfRemove is public in both modes: whoever joins from outside must be able to commit it.
-    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode', '6')
+    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')
     return { mustBeMember: true }
   }
 
@@ -49,8 +49,8 @@ export class ProposalJudge {
     if (!state) return
     refuseExcess(state, message.body)
     await this.membership.refuseForeignLeaf(caller, proposerOf(state, message.body))
-    const verdict = await validateProposal(state, message.body)
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+    const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
   }
 }
 

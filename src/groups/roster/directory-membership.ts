@@ -1,11 +1,12 @@
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
-import { leafNodeLifetime } from '../../protocol/mls/leaf-node-rules.js'
+import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Sender } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
-import { leaf, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
 import { bannedAmong } from '../access/standing.repository.js'
 import type { CommitContext } from '../commit/commit-context.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
@@ -31,8 +32,11 @@ export class DirectoryMembership implements Membership {
     return welcomes.map(({ value }) => value)
   }
 
+  lifetimes(): LifetimeLimits {
+    return lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
+  }
+
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
-    this.checkLifetimes(verdict)
     const directory = await directoryOf(this.pool, before, verdict)
     await checkNewLeaves(this.pool, before, verdict, directory)
     const removed = removedDevices(context, before, verdict, directory)
@@ -41,16 +45,6 @@ export class DirectoryMembership implements Membership {
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external ? [{ deviceId: context.caller.deviceId, welcome: null }] : routes.added
     return { added, removed, welcomes: routes.welcomes }
-  }
-
-  /** Here and not among the rules of the protocol, which know no clock: a replay must not depend on when it happens. */
-  private checkLifetimes({ added, next }: ValidCommit): void {
-    const [now, longest] = [new Date(), Math.floor(this.config.KEY_PACKAGE_MAX_LIFETIME / 1000)]
-    for (const { leafIndex } of added) {
-      const node = leaf(next, leafIndex)
-      const broken = node && leafNodeLifetime(node, now, longest)
-      if (broken) throw new InvalidCommit(broken.rule, broken.section)
-    }
   }
 
   private async refuseAgainstPolicy(
@@ -84,7 +78,7 @@ function removedDevices(context: CommitContext, state: PublicGroupState, verdict
         : proposal.kind === 'self-remove' && sender.kind === 'member' && sender.leafIndex === member.leafIndex,
     )
     if (verdict.external && sent?.proposal.kind === 'remove') {
-      if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove', '12.4.3.2')
+      if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove')
       return { deviceId, reason: 'resync' }
     }
     const by = {

@@ -1,6 +1,7 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import type { PublicGroupState, Member } from '../../protocol/public-group/state.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
+import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { CommitContext } from '../commit/commit-context.js'
 import type { Bundle } from '../input/bundle.js'
@@ -22,6 +23,8 @@ export interface Membership {
   refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void>
   /** The Welcomes that have to answer the Adds of a Commit; undefined: nobody asks for any. */
   welcomesOf(bundle: Pick<Bundle, 'welcomes'>): readonly Welcome[] | undefined
+  /** What new leaves' lifetimes are held against now; undefined: nothing. */
+  lifetimes(): LifetimeLimits | undefined
   /** @throws the problem that a valid Commit has with the directory or the policy */
   changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
 }

@@ -16,6 +16,10 @@ export class UncheckedMembership implements Membership {
     return welcomes.length > 0 ? welcomes.map(({ value }) => value) : undefined
   }
 
+  lifetimes(): undefined {
+    return undefined
+  }
+
   async changesOf(): Promise<DeviceChanges> {
     return { added: [], removed: [], welcomes: [] }
   }

@@ -1,5 +1,6 @@
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { verifyKeyPackage } from '../../protocol/mls/key-package-validation.js'
+import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
@@ -40,6 +41,11 @@ export type UploadVerdict =
  */
 const CLOCK_SKEW_MS = 60_000
 
+/** What is asked of the lifetime of a KeyPackage, when it is published and when it is used. */
+export function lifetimeLimits(now: Date, maxLifetimeMs: number): LifetimeLimits {
+  return { now: new Date(now.getTime() + CLOCK_SKEW_MS), maxLifetime: Math.floor(maxLifetimeMs / 1000) }
+}
+
 /** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
 export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
   const decoded = decodeMessage(bytes)
@@ -52,8 +58,7 @@ export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms
   const signatureKey = ownKey(keyPackage, terms)
   if (signatureKey === undefined) return { kind: 'refused', rule: 'credential', section: '5.3.1' }
 
-  const now = new Date(terms.now.getTime() + CLOCK_SKEW_MS)
-  const verdict = await verifyKeyPackage(keyPackage, now, { maxLifetime: Math.floor(terms.maxLifetimeMs / 1000) })
+  const verdict = await verifyKeyPackage(keyPackage, lifetimeLimits(terms.now, terms.maxLifetimeMs))
   if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule, section: verdict.section }
   return accepted(keyPackage, bytes, flagged || mark === 'marked', signatureKey)
 }
