@@ -206,9 +206,8 @@ describe('the path of a Commit', () => {
     expect(outcome(await validateCommit(forge.state, publicMessage(commit)))).toBe(rule)
   })
 
-  it('is refused if its leaf has a parent hash of other proposals', async () => {
-    const items = [byValue(proposals.remove(5))]
-    const commit = await forge.commit(items, await forge.path([], 0))
+  it('is refused if its leaf has another parent hash', async () => {
+    const commit = await forge.commit([], await forge.path([], 0, { parentHash: new Uint8Array(32) }))
     expect(outcome(await validateCommit(forge.state, publicMessage(commit)))).toBe('update-path-parent-hash')
   })
 })

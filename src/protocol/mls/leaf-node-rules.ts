@@ -1,5 +1,6 @@
 import { decodeWhole } from '../tls/reader.js'
 import { brokenUnless, type BrokenRule } from './broken-rule.js'
+import { lists } from './grease.js'
 import { isUsableHpkeKey } from './hpke-key.js'
 import { SCHEME_OF_SUITE, verifyWithLabel } from './signature.js'
 import { credentialType } from './structures/credential.js'
@@ -60,7 +61,7 @@ function leafNodeHpkeKey(suite: number, leaf: LeafNode): BrokenRule | undefined 
 /** RFC 9420 §7.2: capabilities list the version, suite and credential type that the leaf itself uses. */
 function leafNodeCapabilities(suite: number, leaf: LeafNode): BrokenRule | undefined {
   const { versions, cipherSuites, credentials } = leaf.capabilities
-  const listed = versions.includes(MLS10) && cipherSuites.includes(suite) && credentials.includes(credentialType(leaf.credential))
+  const listed = versions.includes(MLS10) && cipherSuites.includes(suite) && lists(credentials, credentialType(leaf.credential))
   return brokenUnless(listed, 'leaf-node-capabilities')
 }
 

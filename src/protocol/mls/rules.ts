@@ -28,7 +28,10 @@ export const RULES = {
   'external-init-by-value': ['12.1.6', 'An ExternalInit comes only inside an external Commit.'],
   'external-init-kem-output': ['12.1.6', 'An ExternalInit’s kem_output is as long as the suite’s KEM makes it.'],
   'proposal-type-supported': ['12.2', 'Every member that processes it lists a proposal type that is not a default one.'],
-  'app-data-update-component': ['draft-ietf-mls-extensions', 'An AppDataUpdate is of a component whose updates the server can apply: it knows none, so only removals.'],
+  'app-data-update-component': [
+    'draft-ietf-mls-extensions',
+    'An AppDataUpdate is of a component whose updates the server can apply: it knows none, so only removals.',
+  ],
   'app-data-update-absent': ['draft-ietf-mls-extensions', 'An AppDataUpdate removes only data that is there.'],
 
   // Lists of proposals
@@ -40,7 +43,10 @@ export const RULES = {
   'psk-repeated': ['12.2', 'No two PSK proposals have one PreSharedKeyID.'],
   'psk-usage-once': ['12.4.3.1', 'At most one PSK is for a reinitialization or a branch.'],
   'app-data-update-repeated': ['draft-ietf-mls-extensions', 'No two AppDataUpdates are of one component whose data one of them removes.'],
-  'app-data-dictionary-kept': ['draft-ietf-mls-extensions', 'Where AppDataUpdate is required, GroupContextExtensions leaves app_data_dictionary as it was.'],
+  'app-data-dictionary-kept': [
+    'draft-ietf-mls-extensions',
+    'Where AppDataUpdate is required, GroupContextExtensions leaves app_data_dictionary as it was.',
+  ],
   'path-required': ['12.4', 'A Commit has a path if it holds no proposal, or one of a type that requires it.'],
   'self-remove-by-reference': ['draft-ietf-mls-extensions', 'A SelfRemove is committed by reference, as its sender’s own message.'],
   'external-init-of-member': ['12.2', 'A member’s Commit holds no ExternalInit.'],
@@ -51,7 +57,10 @@ export const RULES = {
 
   // External Commits
   'external-commit-path': ['12.4.3.2', 'An external Commit has a path.'],
-  'external-commit-proposals': ['12.2', 'An external Commit holds ExternalInit, one Remove, PSKs, SelfRemoves and application data, nothing else.'],
+  'external-commit-proposals': [
+    '12.2',
+    'An external Commit holds ExternalInit, one Remove, PSKs, SelfRemoves and application data, nothing else.',
+  ],
   'external-commit-by-value': ['12.4.3.2', 'An external Commit refers to no proposal but SelfRemoves.'],
   'external-commit-one-init': ['12.2', 'An external Commit holds exactly one ExternalInit.'],
   'external-commit-one-remove': ['12.2', 'An external Commit holds at most one Remove.'],

@@ -1,11 +1,6 @@
 import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
 import { sameBytes } from '../mls/same-bytes.js'
-import {
-  decodeAppDataDictionary,
-  encodeAppDataDictionary,
-  type AppDataUpdate,
-  type ComponentData,
-} from '../mls/structures/app-data.js'
+import { decodeAppDataDictionary, encodeAppDataDictionary, type AppDataUpdate, type ComponentData } from '../mls/structures/app-data.js'
 import { EXTENSION_TYPES, extensionData, type Extension } from '../mls/structures/extension.js'
 import { PROPOSAL_TYPES } from '../mls/structures/proposal.js'
 import { decodedExtension, requirementsOf } from './group-extensions.js'

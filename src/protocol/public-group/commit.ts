@@ -79,9 +79,7 @@ function listRules(state: PublicGroupState, { message, commit, proposals }: Reso
   const { sender } = message
   return (
     proposalList(state, proposals, commit, bundle.lifetimes) ??
-    (sender.kind === 'member'
-      ? memberProposalList(proposals, sender.leafIndex)
-      : externalProposalList(state, proposals, commit.path))
+    (sender.kind === 'member' ? memberProposalList(proposals, sender.leafIndex) : externalProposalList(state, proposals, commit.path))
   )
 }
 

@@ -53,7 +53,11 @@ function oneRemove(proposals: readonly SentProposal[]): BrokenRule | undefined {
 }
 
 /** RFC 9420 §12.2: the new leaf could be an Update of the one that the joiner removes. */
-function resyncLeafKey({ tree }: PublicGroupState, proposals: readonly SentProposal[], path: UpdatePath | undefined): BrokenRule | undefined {
+function resyncLeafKey(
+  { tree }: PublicGroupState,
+  proposals: readonly SentProposal[],
+  path: UpdatePath | undefined,
+): BrokenRule | undefined {
   const fresh = proposals.every(({ proposal }) => {
     const former = proposal.kind === 'remove' ? tree.leaf(proposal.removed) : undefined
     return former === undefined || path === undefined || !sameBytes(former.encryptionKey, path.leafNode.encryptionKey)

@@ -1,19 +1,26 @@
+import { randomBytes } from 'node:crypto'
 import { sameBytes } from '../mls/same-bytes.js'
 import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
 
 /** A group of 10,000 members has some 20 keys in each. */
 const BUCKETS = 1024
 
-type Buckets = PersistentArray<readonly Uint8Array[]>
+/** A key and how often it occurs. */
+interface Counted {
+  readonly key: Uint8Array
+  readonly count: number
+}
+
+type Buckets = readonly Counted[]
 
 /** Keys of a tree, each as often as it occurs. Immutable: a changed copy shares what did not change. */
 export class KeyBag {
-  static readonly empty = new KeyBag(PersistentArray.of<readonly Uint8Array[]>(Array.from<undefined>({ length: BUCKETS })))
+  static readonly empty = new KeyBag(PersistentArray.of<Buckets>(Array.from<undefined>({ length: BUCKETS })))
 
-  constructor(private readonly buckets: Buckets) {}
+  constructor(private readonly buckets: PersistentArray<Buckets>) {}
 
   count(key: Uint8Array): number {
-    return countIn(this.buckets, key)
+    return countIn(this.buckets.at(bucketOf(key)), key)
   }
 
   edit(): KeyBagEdit {
@@ -22,37 +29,82 @@ export class KeyBag {
 }
 
 export class KeyBagEdit {
-  constructor(private readonly buckets: PersistentArrayEdit<readonly Uint8Array[]>) {}
+  constructor(private readonly buckets: PersistentArrayEdit<Buckets>) {}
 
   count(key: Uint8Array): number {
-    return countIn(this.buckets, key)
+    return countIn(this.buckets.at(bucketOf(key)), key)
   }
 
   add(key: Uint8Array): void {
-    const bucket = bucketOf(key)
-    this.buckets.set(bucket, [...(this.buckets.at(bucket) ?? []), key])
+    this.change(key, 1)
   }
 
   remove(key: Uint8Array): void {
-    const bucket = bucketOf(key)
-    const keys = this.buckets.at(bucket) ?? []
-    const at = keys.findIndex((one) => sameBytes(one, key))
-    if (at >= 0) this.buckets.set(bucket, keys.toSpliced(at, 1))
+    this.change(key, -1)
   }
 
   /** The edit must not be used afterwards. */
   done(): KeyBag {
     return new KeyBag(this.buckets.done())
   }
+
+  private change(key: Uint8Array, by: number): void {
+    const at = bucketOf(key)
+    const bucket = this.buckets.at(at)
+    const count = countIn(bucket, key) + by
+    const others = (bucket ?? []).filter((one) => !sameBytes(one.key, key))
+    this.buckets.set(at, count > 0 ? [...others, { key, count }] : others)
+  }
 }
 
-function countIn(buckets: { at: (index: number) => readonly Uint8Array[] | undefined }, key: Uint8Array): number {
-  return (buckets.at(bucketOf(key)) ?? []).filter((one) => sameBytes(one, key)).length
+function countIn(bucket: Buckets | undefined, key: Uint8Array): number {
+  return bucket?.find((one) => sameBytes(one.key, key))?.count ?? 0
 }
 
-/** FNV-1a. Whoever makes keys that meet in one bucket makes it as long as the group has members, and no longer. */
+/** Known to nobody, so that nobody can make a group whose keys all meet in one bucket. */
+const SEED = randomBytes(8)
+const [SEED_0, SEED_1] = [SEED.readInt32LE(0), SEED.readInt32LE(4)]
+
+/** HalfSipHash-1-3 (Aumasson, Bernstein), for which no way to make collisions without the seed is known. */
 function bucketOf(key: Uint8Array): number {
-  let hash = 0x811c9dc5
-  for (const byte of key) hash = Math.imul(hash ^ byte, 0x01000193)
-  return (hash >>> 0) % BUCKETS
+  const state: State = [SEED_0, SEED_1, 0x6c796765 ^ SEED_0, 0x74656462 ^ SEED_1]
+  for (let at = 0; at < key.length; at += 4) absorb(state, wordAt(key, at))
+  absorb(state, key.length)
+  state[2] ^= 0xff
+  for (let i = 0; i < 3; i++) round(state)
+  return ((state[1] ^ state[3]) >>> 0) % BUCKETS
+}
+
+type State = [number, number, number, number]
+
+function wordAt(key: Uint8Array, at: number): number {
+  return (key[at] ?? 0) | ((key[at + 1] ?? 0) << 8) | ((key[at + 2] ?? 0) << 16) | ((key[at + 3] ?? 0) << 24)
+}
+
+function absorb(state: State, word: number): void {
+  state[3] ^= word
+  round(state)
+  state[0] ^= word
+}
+
+function round(state: State): void {
+  let [v0, v1, v2, v3] = state
+  v0 = (v0 + v1) | 0
+  v1 = rotate(v1, 5) ^ v0
+  v0 = rotate(v0, 16)
+  v2 = (v2 + v3) | 0
+  v3 = rotate(v3, 8) ^ v2
+  v0 = (v0 + v3) | 0
+  v3 = rotate(v3, 7) ^ v0
+  v2 = (v2 + v1) | 0
+  v1 = rotate(v1, 13) ^ v2
+  v2 = rotate(v2, 16)
+  state[0] = v0
+  state[1] = v1
+  state[2] = v2
+  state[3] = v3
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits))
 }

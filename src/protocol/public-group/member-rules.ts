@@ -42,8 +42,9 @@ export function leafEncryptionKey(tree: Tree, leaf: LeafNode): BrokenRule | unde
 }
 
 /** RFC 9420 §7.3: what the others' credentials are, this member can judge. */
-function leafKnowsCredentials({ index }: Tree, { capabilities }: LeafNode): BrokenRule | undefined {
-  const known = [...index.credentialTypes.keys()].every((type) => lists(capabilities.credentials, type))
+function leafKnowsCredentials({ index }: Tree, { credential, capabilities }: LeafNode): BrokenRule | undefined {
+  const own = credentialType(credential)
+  const known = [...index.credentialTypes].every(([type, count]) => (type === own && count === 1) || lists(capabilities.credentials, type))
   return brokenUnless(known, 'leaf-node-knows-credentials')
 }
 

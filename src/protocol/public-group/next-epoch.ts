@@ -54,7 +54,11 @@ export function withProposals(state: PublicGroupState, { message, commit, propos
 }
 
 /** The draft is of no further use afterwards. */
-export function withPath(state: PublicGroupState, resolved: ResolvedCommit, { draft, committer, added }: ProposalsApplied): NextEpoch | Broken {
+export function withPath(
+  state: PublicGroupState,
+  resolved: ResolvedCommit,
+  { draft, committer, added }: ProposalsApplied,
+): NextEpoch | Broken {
   const { message, commit, proposals } = resolved
   const unmerged = commit.path && mergeUpdatePath(draft, committer.leafIndex, commit.path)
   if (unmerged !== undefined) return { kind: 'broken', ...unmerged }

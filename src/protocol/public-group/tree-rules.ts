@@ -21,7 +21,9 @@ export function wholeTree(tree: Tree, groupContext: GroupContext): BrokenRule | 
 export async function leafSignatures(tree: Tree, { cipherSuite, groupId }: GroupContext): Promise<BrokenRule | undefined> {
   const leaves = [...leavesOf(tree)]
   for (let from = 0; from < leaves.length; from += AT_ONCE) {
-    const checks = leaves.slice(from, from + AT_ONCE).map(([leafIndex, leaf]) => leafNodeSignature(cipherSuite, leaf, { groupId, leafIndex }))
+    const checks = leaves
+      .slice(from, from + AT_ONCE)
+      .map(([leafIndex, leaf]) => leafNodeSignature(cipherSuite, leaf, { groupId, leafIndex }))
     const found = (await Promise.all(checks)).find((one) => one !== undefined)
     if (found !== undefined) return found
   }

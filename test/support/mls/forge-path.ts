@@ -23,6 +23,8 @@ export interface PathChanges {
   readonly source?: 'update'
   readonly leaf?: LeafChanges
   readonly keys?: (right: Uint8Array[]) => Uint8Array[]
+  /** A further node above the right ones, with nobody to encrypt to. */
+  readonly extraNode?: boolean
   readonly parentHash?: Uint8Array
   /** Ciphertexts more or less than the lowest node's receivers. */
   readonly ciphertexts?: number
@@ -55,11 +57,14 @@ export async function forgePath(
   for (const [at, { copathChild }] of [...steps.entries()].toReversed()) {
     above = parentHash(draft.algorithm, { encryptionKey: keys[at] as Uint8Array, parentHash: above }, draft.hash(copathChild))
   }
-  const source = changes.source === 'update' ? { kind: 'update' as const } : { kind: 'commit' as const, parentHash: changes.parentHash ?? above }
+  const source =
+    changes.source === 'update' ? { kind: 'update' as const } : { kind: 'commit' as const, parentHash: changes.parentHash ?? above }
   const place = { groupId: state.groupContext.groupId, leafIndex: changes.leafIndex ?? leafIndex }
   const leaf = await forgeLeaf(committer.key, committer.name, source, place, { suite, ...changes.leaf })
   const receivers = steps.map(({ copathChild }) => resolution(draft, copathChild).filter((node) => !added.has(node)).length)
-  const items = [...keys.entries()].slice(0, changes.nodes)
+  const items = [...keys, ...(changes.extraNode === true ? [newHpkeKey(suite)] : [])]
+    .map((key, at) => [at, key] as const)
+    .slice(0, changes.nodes)
   return new TlsWriter()
     .raw(leaf.bytes)
     .vector(items, (writer, [at, key]) => {

@@ -23,8 +23,7 @@ export const proposals = {
     writeExtensions(writer, extensions)
     return writer.written()
   },
-  appDataUpdate: (component: number, update: Uint8Array) =>
-    new TlsWriter().uint16(8).uint16(component).uint8(1).opaque(update).written(),
+  appDataUpdate: (component: number, update: Uint8Array) => new TlsWriter().uint16(8).uint16(component).uint8(1).opaque(update).written(),
   appDataRemoval: (component: number) => new TlsWriter().uint16(8).uint16(component).uint8(2).written(),
   appEphemeral: (component: number) => new TlsWriter().uint16(9).uint16(component).opaque(new Uint8Array(3)).written(),
   selfRemove: () => new TlsWriter().uint16(0x000a).written(),
