@@ -59,8 +59,7 @@ function refuseExcess({ pending }: PublicGroupState, { bytes, content }: PublicM
   const adds = content.kind === 'proposal' && content.proposal.kind === 'add' ? content.proposal.keyPackage.bytes.length : 0
   if (adds > MAX_KEY_PACKAGE_BYTES) throw new TooLarge('The KeyPackage in the proposal is too large.', MAX_KEY_PACKAGE_BYTES)
   if (pending.size >= MAX_PENDING_PROPOSALS) throw new Conflict('Too many proposals wait for a Commit.')
-  const waiting = [...pending.values()].reduce((sum, one) => sum + one.bytes.length, bytes.length)
-  if (waiting > MAX_PENDING_BYTES) throw new Conflict('The proposals that wait for a Commit are too large together.')
+  if (pending.bytes + bytes.length > MAX_PENDING_BYTES) throw new Conflict('The proposals that wait for a Commit are too large together.')
 }
 
 function senderKind(message: ProposalMessage): PublicMessage['sender']['kind'] {

@@ -1,0 +1,45 @@
+import { BUCKETS, bucketOf } from './key-bag.js'
+import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
+
+type Buckets = PersistentArray<readonly number[]>
+
+/**
+ * Where to look for the leaf of a basic credential's identity: leaf indices by a hash of it. The identity itself stands in the
+ * leaf, so that whoever asks compares. Immutable.
+ */
+export class IdentityIndex {
+  static readonly empty = new IdentityIndex(PersistentArray.of<readonly number[]>(Array.from<undefined>({ length: BUCKETS })))
+
+  constructor(private readonly buckets: Buckets) {}
+
+  /** The leaves that may have it, in no order. */
+  candidates(identity: Uint8Array): readonly number[] {
+    return this.buckets.at(bucketOf(identity)) ?? []
+  }
+
+  edit(): IdentityIndexEdit {
+    return new IdentityIndexEdit(this.buckets.edit())
+  }
+}
+
+export class IdentityIndexEdit {
+  constructor(private readonly buckets: PersistentArrayEdit<readonly number[]>) {}
+
+  add(identity: Uint8Array, leafIndex: number): void {
+    const at = bucketOf(identity)
+    this.buckets.set(at, [...(this.buckets.at(at) ?? []), leafIndex])
+  }
+
+  remove(identity: Uint8Array, leafIndex: number): void {
+    const at = bucketOf(identity)
+    this.buckets.set(
+      at,
+      (this.buckets.at(at) ?? []).filter((one) => one !== leafIndex),
+    )
+  }
+
+  /** The edit must not be used afterwards. */
+  done(): IdentityIndex {
+    return new IdentityIndex(this.buckets.done())
+  }
+}
