@@ -123,6 +123,14 @@ const steps: ((group: Followed, choice: number) => Promise<void>)[] = [
 
 const add = steps[0] as (typeof steps)[number]
 
+/** A joiner finds the same state in what a member shows, and nothing wrong with it. */
+async function expectJoinable({ party, server }: Followed): Promise<void> {
+  const [shower] = party.states.keys()
+  if (shower === undefined) return
+  const shown = await seeded(groupInfoMessage(await party.groupInfo(shower)), ratchetTree(await party.tree(shower)))
+  expect(Buffer.from(serialize(shown)).equals(serialize({ ...server, pending: new Map() }))).toBe(true)
+}
+
 /** How many steps were followed: all, unless the client library failed on the way. */
 async function follow(suite: number, history: [number, number][]): Promise<number> {
   const group = await Followed.start(suite)
@@ -134,6 +142,7 @@ async function follow(suite: number, history: [number, number][]): Promise<numbe
       throw error
     }
   }
+  await expectJoinable(group)
   return history.length
 }
 

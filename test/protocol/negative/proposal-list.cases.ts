@@ -34,7 +34,7 @@ export const proposalListCases: NegativeCase[] = [
     title: 'one reference twice',
     verdict: async () => {
       const { forge, ref } = await waiting(await withDictionary(), proposals.appEphemeral(1), 1)
-      return judgeCommit(forge, [byReference(ref), byReference(ref)])
+      return judgeCommit(forge, [byReference(ref), byReference(ref)], { path: null })
     },
   },
   {
@@ -81,7 +81,8 @@ export const proposalListCases: NegativeCase[] = [
   {
     rule: 'app-data-update-repeated',
     title: 'two removals of one component’s data',
-    verdict: async () => judgeCommit(await withDictionary(), [byValue(proposals.appDataRemoval(7)), byValue(proposals.appDataRemoval(7))]),
+    verdict: async () =>
+      judgeCommit(await withDictionary(), [byValue(proposals.appDataRemoval(7)), byValue(proposals.appDataRemoval(7))], { path: null }),
   },
   {
     rule: 'app-data-dictionary-kept',

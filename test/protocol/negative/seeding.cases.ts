@@ -138,8 +138,8 @@ export const seedingCases: NegativeCase[] = [
   { rule: 'unmerged-leaf', title: 'with a blank leaf unmerged', verdict: showing(withParent(3, () => ({ unmergedLeaves: [7] }))) },
   {
     rule: 'unmerged-leaf',
-    title: 'with a leaf unmerged at a node that is not above it',
-    verdict: showing(withParent(0, () => ({ unmergedLeaves: [4] }))),
+    title: 'with a leaf unmerged that the tree does not have',
+    verdict: showing(withParent(3, () => ({ unmergedLeaves: [100] }))),
   },
   { rule: 'unmerged-leaf-throughout', title: 'with a leaf merged below and unmerged above', verdict: mergedBelowUnmergedAbove },
   {

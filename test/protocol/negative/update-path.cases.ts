@@ -24,7 +24,6 @@ function replaceFirst(key: Uint8Array): PathChanges {
 /** RFC 9420 §7.6, §7.9, §12.4.2. */
 export const updatePathCases: NegativeCase[] = [
   { rule: 'update-path-length', title: 'a node too many', verdict: withPath({ extraNode: true }) },
-  { rule: 'update-path-length', title: 'a node too few', verdict: withPath({ nodes: 2 }) },
   { rule: 'update-path-hpke-key', title: 'a node’s key of small order', verdict: withPath(replaceFirst(new Uint8Array(32))) },
   { rule: 'update-path-hpke-key', title: 'a node’s key a byte too long', verdict: withPath(replaceFirst(new Uint8Array(33).fill(9))) },
   { rule: 'update-path-ciphertexts', title: 'a ciphertext too many', verdict: withPath({ ciphertexts: 1 }) },

@@ -18,8 +18,6 @@ import { forgePath, type PathChanges } from './forge-path.js'
 export { newKey, SUITE } from './forge-keys.js'
 export { forgeKeyPackage, forgeLeaf } from './forge-leaf.js'
 
-const NOTHING = new Uint8Array()
-
 /** What a forged message may have other than a right one. */
 export interface Forgery {
   readonly sender?: Sender
@@ -28,6 +26,7 @@ export interface Forgery {
   readonly epoch?: bigint
   readonly confirmationTag?: Uint8Array
   readonly membershipTag?: Uint8Array
+  readonly authenticatedData?: Uint8Array
 }
 
 /** What a forged group may have other than the usual one. */
@@ -106,7 +105,10 @@ export class Forge {
       .uint32(0x0001_0001)
       .opaque(forgery.groupId ?? groupId)
       .uint64(forgery.epoch ?? epoch)
-    const tbs = writeSender(header, sender).opaque(NOTHING).raw(content).written()
+    const tbs = writeSender(header, sender)
+      .opaque(forgery.authenticatedData ?? new Uint8Array())
+      .raw(content)
+      .written()
     const knowsGroup = sender.kind === 'member' || sender.kind === 'new-member-commit'
     const signed = knowsGroup ? new TlsWriter().raw(tbs).raw(bytes).written() : tbs
     const { privateKey } = forgery.key ?? this.key(by)
