@@ -59,7 +59,11 @@ async function signaturesOf(state: PublicGroupState, bytes: Uint8Array): Promise
   const scheme = SCHEME_OF_SUITE.get(state.groupContext.cipherSuite) ?? 0
   const check = () => verifyWithLabel(scheme, state.tree.leaf(sender.leafIndex)?.signatureKey ?? tbs, 'FramedContentTBS', tbs, signature)
   await check()
-  await Promise.all(content.proposals.some(({ kind, ...item }) => kind === 'proposal' && 'proposal' in item && item.proposal.kind === 'add') ? [check(), check(), check()] : [check()])
+  await Promise.all(
+    content.proposals.some(({ kind, ...item }) => kind === 'proposal' && 'proposal' in item && item.proposal.kind === 'add')
+      ? [check(), check(), check()]
+      : [check()],
+  )
 }
 
 /** Microseconds. Each is the best of three, so that what else runs on the machine disturbs less. */

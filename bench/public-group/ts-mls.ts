@@ -13,7 +13,8 @@ export async function tsMls(treeBytes: Uint8Array, commit: Uint8Array): Promise<
   const message = decodeMlsMessage(commit, 0)?.[0]
   if (tree === undefined || message?.wireformat !== 'mls_public_message') throw new Error('ts-mls does not decode')
   const { content } = message.publicMessage
-  if (content.contentType !== 'commit' || content.commit.path === undefined || content.sender.senderType !== 'member') throw new Error('another Commit')
+  if (content.contentType !== 'commit' || content.commit.path === undefined || content.sender.senderType !== 'member')
+    throw new Error('another Commit')
   const { path } = content.commit
   const leafIndex = content.sender.leafIndex as Parameters<typeof applyUpdatePath>[1]
   return {

@@ -23,23 +23,31 @@ export class IdentityIndex {
 }
 
 export class IdentityIndexEdit {
+  /** Buckets of this edit's own, which it may write to: a tree may have one identity in thousands of leaves. */
+  private readonly owned = new Map<number, number[]>()
+
   constructor(private readonly buckets: PersistentArrayEdit<readonly number[]>) {}
 
   add(identity: Uint8Array, leafIndex: number): void {
-    const at = bucketOf(identity)
-    this.buckets.set(at, [...(this.buckets.at(at) ?? []), leafIndex])
+    this.ownBucket(identity).push(leafIndex)
   }
 
   remove(identity: Uint8Array, leafIndex: number): void {
-    const at = bucketOf(identity)
-    this.buckets.set(
-      at,
-      (this.buckets.at(at) ?? []).filter((one) => one !== leafIndex),
-    )
+    const bucket = this.ownBucket(identity)
+    const place = bucket.indexOf(leafIndex)
+    if (place >= 0) bucket.splice(place, 1)
   }
 
   /** The edit must not be used afterwards. */
   done(): IdentityIndex {
     return new IdentityIndex(this.buckets.done())
+  }
+
+  private ownBucket(identity: Uint8Array): number[] {
+    const at = bucketOf(identity)
+    const mine = this.owned.get(at) ?? [...(this.buckets.at(at) ?? [])]
+    this.owned.set(at, mine)
+    this.buckets.set(at, mine)
+    return mine
   }
 }
