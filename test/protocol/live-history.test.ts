@@ -4,6 +4,7 @@ import { applyCommit } from '../../src/protocol/public-group/apply-commit.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
 import { validateProposal } from '../../src/protocol/public-group/proposal.js'
 import { deserialize, serialize } from '../../src/protocol/public-group/snapshot.js'
+import { PendingProposals } from '../../src/protocol/public-group/pending-proposals.js'
 import { addProposal, members, type PublicGroupState } from '../../src/protocol/public-group/state.js'
 import { decoded, groupInfoMessage, publicMessage, ratchetTree, seeded, welcomeMessage } from '../support/mls/follower.js'
 import { ClientFailed, Party, type Bundle } from '../support/mls/party.js'
@@ -128,7 +129,7 @@ async function expectJoinable({ party, server }: Followed): Promise<void> {
   const [shower] = party.states.keys()
   if (shower === undefined) return
   const shown = await seeded(groupInfoMessage(await party.groupInfo(shower)), ratchetTree(await party.tree(shower)))
-  expect(Buffer.from(serialize(shown)).equals(serialize({ ...server, pending: new Map() }))).toBe(true)
+  expect(Buffer.from(serialize(shown)).equals(serialize({ ...server, pending: PendingProposals.none }))).toBe(true)
 }
 
 /** How many steps were followed: all, unless the client library failed on the way. */

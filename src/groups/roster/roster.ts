@@ -1,7 +1,7 @@
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
-import { leaf, memberAt, members } from '../../protocol/public-group/state.js'
+import { leaf, memberAt } from '../../protocol/public-group/state.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { Forbidden } from '../../platform/http/problem.js'
 import { InvalidCommit } from '../groups.problems.js'
@@ -58,10 +58,9 @@ export async function checkNewLeaves(sql: Sql, before: PublicGroupState, verdict
 
 /** RFC 9420 §12.2: no Add for a client that is in the group already; a client is what the application says, here its URI. */
 function oneLeafPerClient(verdict: ValidCommit): void {
-  const joined = new Set([...verdict.added, ...(verdict.external ? [verdict.committer] : [])].map(({ identity }) => identity))
-  const seen = new Set<string | undefined>()
-  for (const { identity } of members(verdict.next)) {
-    if (joined.has(identity) && seen.has(identity)) throw new InvalidCommit('one-leaf-per-client')
-    seen.add(identity)
+  const { tree } = verdict.next
+  for (const { credential } of [...verdict.added, ...(verdict.external ? [verdict.committer] : [])]) {
+    const taken = credential.kind === 'basic' && tree.leavesNamed(credential.identity).length > 1
+    if (taken) throw new InvalidCommit('one-leaf-per-client')
   }
 }

@@ -65,16 +65,13 @@ function applyRemove(tree: TreeDraft, leafIndex: number): void {
 
 /** RFC 9420 §12.1.3: right halves without members go. */
 function truncate(tree: TreeDraft): void {
-  let last = tree.leafCount - 1
-  while (last > 0 && tree.leaf(last) === undefined) last--
-  const leafCount = fullLeafCount(last + 1)
+  const leafCount = fullLeafCount((tree.lastOccupied() ?? 0) + 1)
   if (leafCount < tree.leafCount) tree.truncateTo(leafCount)
 }
 
 /** RFC 9420 §12.1.1: the leftmost blank leaf from `from` on, or the first of a tree twice the size; undefined past the largest. */
 export function takeBlankLeaf(tree: TreeDraft, from = 0): number | undefined {
-  let leafIndex = from
-  while (leafIndex < tree.leafCount && tree.leaf(leafIndex) !== undefined) leafIndex++
+  const leafIndex = tree.firstBlank(from) ?? tree.leafCount
   if (leafIndex === MAX_LEAVES) return undefined
   if (leafIndex === tree.leafCount) tree.extend()
   return leafIndex

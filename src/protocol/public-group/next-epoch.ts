@@ -2,6 +2,7 @@ import { broken, type BrokenRule } from '../mls/broken-rule.js'
 import { makeGroupContext } from '../mls/structures/group-context.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
 import { applyGroupContextExtensions, applyProposals, takeBlankLeaf, type AddedLeaf } from './apply-proposals.js'
+import { PendingProposals } from './pending-proposals.js'
 import type { SentProposal } from './sent-proposal.js'
 import { memberAt, type CommitContent, type Member, type PublicGroupState } from './state.js'
 import { confirmedTranscriptHash, interimTranscriptHash } from './transcript.js'
@@ -73,5 +74,5 @@ export function withPath(
     extensions: applyGroupContextExtensions(state.groupContext.extensions, proposals),
   })
   const interim = interimTranscriptHash(tree.algorithm, confirmed, commit.confirmationTag)
-  return { kind: 'next', state: { groupContext, tree, interimTranscriptHash: interim, pending: new Map() }, committer, added }
+  return { kind: 'next', state: { groupContext, tree, interimTranscriptHash: interim, pending: PendingProposals.none }, committer, added }
 }

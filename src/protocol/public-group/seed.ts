@@ -6,6 +6,7 @@ import type { GroupInfo } from '../mls/structures/group-info.js'
 import type { TreeNodes } from '../mls/structures/ratchet-tree.js'
 import { groupExtensions } from './rules/group-extensions.js'
 import { externalPub, groupInfoSignature } from './group-info.js'
+import { PendingProposals } from './pending-proposals.js'
 import { refused, type PublicGroupState, type Refused } from './state.js'
 import { interimTranscriptHash } from './transcript.js'
 import { leafSignatures, wholeTree } from './rules/tree-rules.js'
@@ -42,7 +43,7 @@ export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedIn
     (scrutiny === 'full' ? await leafSignatures(tree, groupContext) : undefined)
   if (found !== undefined) return refused(found)
   const interim = interimTranscriptHash(algorithm, groupContext.confirmedTranscriptHash, confirmationTag)
-  return { kind: 'seeded', state: { groupContext, tree, interimTranscriptHash: interim, pending: new Map() } }
+  return { kind: 'seeded', state: { groupContext, tree, interimTranscriptHash: interim, pending: PendingProposals.none } }
 }
 
 function description(groupInfo: GroupInfo): BrokenRule | undefined {

@@ -1,4 +1,5 @@
 import type { HashAlgorithm } from '../mls/hashes.js'
+import { sameBytes } from '../mls/same-bytes.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
 import type { ParentNode, TreeNodes } from '../mls/structures/ratchet-tree.js'
 import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
@@ -39,7 +40,7 @@ export class Tree {
     grownParents.resize(leafCount - 1)
     const index = new TreeIndexEdit(EMPTY_INDEX)
     index.resized(0, leafCount)
-    for (const leaf of leaves) index.leafChanged(undefined, leaf)
+    for (const [leafIndex, leaf] of leaves.entries()) index.leafChanged(leafIndex, undefined, leaf)
     for (const parent of parents) index.parentChanged(undefined, parent)
     return new TreeDraft(new Tree(algorithm, grownLeaves.done(), grownParents.done(), noHashes.done(), index.done())).seal()
   }
@@ -56,8 +57,21 @@ export class Tree {
     return (isLeaf(node) ? this.leaf(node / 2) : this.parent(node)) === undefined
   }
 
+  /** Whether a node has no members below. */
+  isEmpty(node: number): boolean {
+    return this.index.occupancy.isEmpty(node)
+  }
+
   get hash(): Uint8Array {
     return this.hashes.at(root(this.leafCount)) ?? new Uint8Array()
+  }
+
+  /** The leaves of a basic credential's identity, in no order. */
+  leavesNamed(identity: Uint8Array): number[] {
+    return this.index.identities.candidates(identity).filter((leafIndex) => {
+      const credential = this.leaf(leafIndex)?.credential
+      return credential?.kind === 'basic' && sameBytes(credential.identity, identity)
+    })
   }
 
   nodes(): TreeNodes {
@@ -103,7 +117,7 @@ export class TreeDraft {
   }
 
   setLeaf(leafIndex: number, leaf: LeafNode | undefined): void {
-    this.index.leafChanged(this.leaf(leafIndex), leaf)
+    this.index.leafChanged(leafIndex, this.leaf(leafIndex), leaf)
     this.leaves.set(leafIndex, leaf)
     this.clearHashes(leafNodeIndex(leafIndex))
   }
@@ -120,7 +134,7 @@ export class TreeDraft {
 
   truncateTo(leafCount: number): void {
     for (let gone = leafCount; gone < this.count; gone++) {
-      this.index.leafChanged(this.leaf(gone), undefined)
+      this.index.leafChanged(gone, this.leaf(gone), undefined)
       this.index.parentChanged(this.parent(2 * gone - 1), undefined)
     }
     this.resize(leafCount)
@@ -137,10 +151,19 @@ export class TreeDraft {
     return hash
   }
 
-  /** Whether no node of a subtree holds anything, that is, its resolution is empty (RFC 9420 §4.1.1). */
+  /** Whether the resolution of a node is empty (RFC 9420 §4.1.1): without members below, it has no key either. */
   isEmpty(node: number): boolean {
-    if (!this.isBlank(node)) return false
-    return isLeaf(node) || (this.isEmpty(left(node)) && this.isEmpty(right(node)))
+    return this.index.occupancy.isEmpty(node)
+  }
+
+  /** The leftmost blank leaf from `from` on. */
+  firstBlank(from: number): number | undefined {
+    return this.index.occupancy.firstBlank(from)
+  }
+
+  /** The rightmost leaf that is not blank. */
+  lastOccupied(): number | undefined {
+    return this.index.occupancy.lastOccupied()
   }
 
   /** How many nodes have this encryption key. */

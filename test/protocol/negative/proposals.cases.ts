@@ -1,3 +1,4 @@
+import { PendingProposals } from '../../../src/protocol/public-group/pending-proposals.js'
 import { addProposal } from '../../../src/protocol/public-group/state.js'
 import { validateProposal } from '../../../src/protocol/public-group/proposal.js'
 import { publicMessage } from '../../support/mls/follower.js'
@@ -37,7 +38,10 @@ export const proposalCases: NegativeCase[] = [
       const forge = await group()
       const message = publicMessage(await forge.proposal(proposals.remove(1)))
       const [one] = addProposal(forge.state, message).pending.values()
-      const pending = new Map(Array.from({ length: 4096 }, (_, at) => [String(at), one!]))
+      const pending = Array.from({ length: 4096 }).reduce<PendingProposals>(
+        (all, _, at) => all.with(String(at), one!),
+        PendingProposals.none,
+      )
       return validateProposal({ ...forge.state, pending }, message)
     },
   },

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { sameBytes } from '../../mls/same-bytes.js'
 import { PersistentArray, type PersistentArrayEdit } from '../persistent-array.js'
 
-/** A group of 10,000 members has some 20 keys in each. */
-const BUCKETS = 1024
+/** A group of 10,000 members has some five keys in each; chunks of empty buckets are shared by all groups. */
+export const BUCKETS = 4096
 
 /** A key and how often it occurs. */
 interface Counted {
@@ -50,10 +50,11 @@ export class KeyBagEdit {
 
   private change(key: Uint8Array, by: number): void {
     const at = bucketOf(key)
-    const bucket = this.buckets.at(at)
-    const count = countIn(bucket, key) + by
-    const others = (bucket ?? []).filter((one) => !sameBytes(one.key, key))
-    this.buckets.set(at, count > 0 ? [...others, { key, count }] : others)
+    const bucket = this.buckets.at(at) ?? []
+    const place = bucket.findIndex((one) => sameBytes(one.key, key))
+    const count = (bucket[place]?.count ?? 0) + by
+    const changed = count > 0 ? [{ key, count }] : []
+    this.buckets.set(at, place < 0 ? [...bucket, ...changed] : bucket.toSpliced(place, 1, ...changed))
   }
 }
 
@@ -66,7 +67,7 @@ const SEED = randomBytes(8)
 const [SEED_0, SEED_1] = [SEED.readInt32LE(0), SEED.readInt32LE(4)]
 
 /** HalfSipHash-1-3 (Aumasson, Bernstein), for which no way to make collisions without the seed is known. */
-function bucketOf(key: Uint8Array): number {
+export function bucketOf(key: Uint8Array): number {
   const state: State = [SEED_0, SEED_1, 0x6c796765 ^ SEED_0, 0x74656462 ^ SEED_1]
   for (let at = 0; at < key.length; at += 4) absorb(state, wordAt(key, at))
   absorb(state, key.length)

@@ -1,7 +1,9 @@
 import { credentialType } from '../../mls/structures/credential.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
 import type { ParentNode } from '../../mls/structures/ratchet-tree.js'
+import { IdentityIndex, type IdentityIndexEdit } from './identity-index.js'
 import { KeyBag, type KeyBagEdit } from './key-bag.js'
+import { Occupancy, type OccupancyEdit } from './occupancy.js'
 
 /** Two nodes' hashes and places, and those of their keys. */
 const SLOTS_PER_LEAF = 450
@@ -23,6 +25,8 @@ export interface TreeIndex {
   readonly encryptionKeys: KeyBag
   /** How many leaves have a credential of each type. */
   readonly credentialTypes: ReadonlyMap<number, number>
+  readonly identities: IdentityIndex
+  readonly occupancy: Occupancy
 }
 
 /** An uncompressed point, which begins with 4, in its compressed form (SEC 1 §2.3.3): clients send either, and they are one key. */
@@ -38,34 +42,44 @@ export const EMPTY_INDEX: TreeIndex = {
   signatureKeys: KeyBag.empty,
   encryptionKeys: KeyBag.empty,
   credentialTypes: new Map(),
+  identities: IdentityIndex.empty,
+  occupancy: Occupancy.none,
 }
 
 export class TreeIndexEdit {
+  readonly occupancy: OccupancyEdit
   private weight: number
   private readonly signatureKeys: KeyBagEdit
   private readonly encryptionKeys: KeyBagEdit
   private readonly credentialTypes: Map<number, number>
+  private readonly identities: IdentityIndexEdit
 
   constructor(index: TreeIndex) {
     this.weight = index.weight
     this.signatureKeys = index.signatureKeys.edit()
     this.encryptionKeys = index.encryptionKeys.edit()
     this.credentialTypes = new Map(index.credentialTypes)
+    this.identities = index.identities.edit()
+    this.occupancy = index.occupancy.edit()
   }
 
   resized(before: number, after: number): void {
     this.weight += (after - before) * SLOTS_PER_LEAF
+    this.occupancy.resize(after)
   }
 
-  leafChanged(before: LeafNode | undefined, after: LeafNode | undefined): void {
+  leafChanged(leafIndex: number, before: LeafNode | undefined, after: LeafNode | undefined): void {
     this.parentChanged(before, after)
+    this.occupancy.set(leafIndex, after !== undefined)
     if (before !== undefined) {
       this.signatureKeys.remove(shortForm(before.signatureKey))
       this.countCredential(before, -1)
+      if (before.credential.kind === 'basic') this.identities.remove(before.credential.identity, leafIndex)
     }
     if (after !== undefined) {
       this.signatureKeys.add(shortForm(after.signatureKey))
       this.countCredential(after, 1)
+      if (after.credential.kind === 'basic') this.identities.add(after.credential.identity, leafIndex)
     }
   }
 
@@ -81,8 +95,14 @@ export class TreeIndexEdit {
 
   /** The edit must not be used afterwards. */
   done(): TreeIndex {
-    const { weight, credentialTypes } = this
-    return { weight, credentialTypes, signatureKeys: this.signatureKeys.done(), encryptionKeys: this.encryptionKeys.done() }
+    return {
+      weight: this.weight,
+      credentialTypes: this.credentialTypes,
+      signatureKeys: this.signatureKeys.done(),
+      encryptionKeys: this.encryptionKeys.done(),
+      identities: this.identities.done(),
+      occupancy: this.occupancy.done(),
+    }
   }
 
   private countCredential({ credential }: LeafNode, change: number): void {
