@@ -11,6 +11,8 @@ const FOLDERS = [
   { from: 'src', to: 'dist', except: 'src/generated' },
   { from: 'examples', to: 'dist/examples' },
   { from: 'bench', to: 'dist/bench' },
+  // Benches and fuzzing make their groups as the tests do.
+  { from: 'test/support/mls', to: 'dist/test/support/mls' },
 ]
 
 /** Strips the types of every source into dist/, with source maps. It checks nothing: `npm run types` does. */

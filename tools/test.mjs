@@ -37,6 +37,7 @@ async function runJest(args) {
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const child = spawn(process.execPath, [...flags, jest, ...args], { cwd: root, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  /** @type {{ passed: number, failed: number, skipped: number, skippedNames: string[] }} */
   let counts = NOTHING
   child.on('message', (message) => {
     counts = message

@@ -31,6 +31,10 @@ import { ResetController } from './reset/reset.controller.js'
 import { ResetService } from './reset/reset.service.js'
 import { RoomsController } from './rooms/rooms.controller.js'
 import { RoomsService } from './rooms/rooms.service.js'
+import { createMembership } from './roster/create-membership.js'
+import { MEMBERSHIP } from './roster/membership.js'
+import { CONFIG } from '../platform/config/config.js'
+import { POOL } from '../platform/postgres/sql.js'
 import { PublicStates } from './state/public-states.js'
 import { Reinitialized } from './state/reinitialized.js'
 import { Snapshots } from './state/snapshots.job.js'
@@ -74,6 +78,7 @@ import { StoredEpochs } from './state/stored-epochs.js'
     ResetService,
     DeleteService,
     RoomsService,
+    { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG] },
     StateCache,
     PublicStates,
     StoredEpochs,

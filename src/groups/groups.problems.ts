@@ -1,5 +1,6 @@
 import type { Entry } from '../delivery/read/entry.js'
 import { Problem } from '../platform/http/problem.js'
+import { ruleOf, type CommitRule } from './groups.rules.js'
 
 export class NotAMember extends Problem {
   constructor() {
@@ -49,9 +50,10 @@ export class SuccessorTaken extends Problem {
     super(409, 'successor-taken', 'Another group has already taken this place.', { successor })
   }
 }
-/** A Commit, Proposal, GroupInfo or tree that decodes but breaks a rule; `section` is of RFC 9420. */
+/** A Commit, Proposal, GroupInfo or tree that decodes but breaks a rule (docs/mls-rules.md); `section` is of RFC 9420 unless it names a document. */
 export class InvalidCommit extends Problem {
-  constructor(rule: string, section?: string) {
-    super(422, 'invalid-commit', rule, section === undefined ? { rule } : { rule, section })
+  constructor(rule: CommitRule) {
+    const [section, says] = ruleOf(rule)
+    super(422, 'invalid-commit', says, { rule, section })
   }
 }

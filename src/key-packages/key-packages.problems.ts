@@ -1,4 +1,5 @@
 import { Conflict, Problem } from '../platform/http/problem.js'
+import { sectionOf, type UploadRule } from './upload/upload-rules.js'
 
 /** Where in the upload the KeyPackage stands. */
 export interface UploadPosition {
@@ -14,7 +15,8 @@ export class KeyPackageUndecodable extends Problem {
 
 /** It decodes, but breaks a rule; nothing of the upload was stored. `section` is of RFC 9420 unless it names a document. */
 export class KeyPackageRefused extends Problem {
-  constructor({ list, index }: UploadPosition, rule: string, section: string) {
+  constructor({ list, index }: UploadPosition, rule: UploadRule) {
+    const section = sectionOf(rule)
     super(422, 'invalid-key-package', `${list}.${index} breaks a rule of KeyPackages: ${rule}.`, { list, index, rule, section })
   }
 }

@@ -86,7 +86,7 @@ async function checkAll(upload: UploadKeyPackages, terms: UploadTerms): Promise<
     if (twin && twin.lastResort !== keyPackage.lastResort) throw new RoleChanged()
     if (twin) continue
     if (keyPackage.lastResort && lastResorts.has(keyPackage.cipherSuite)) {
-      throw new KeyPackageRefused(position, 'one-last-resort-per-suite', '16.8')
+      throw new KeyPackageRefused(position, 'one-last-resort-per-suite')
     }
     if (keyPackage.lastResort) lastResorts.add(keyPackage.cipherSuite)
     checked.set(ref, keyPackage)
@@ -104,7 +104,7 @@ async function checkOne(bytes: Uint8Array, position: UploadPosition, terms: Uplo
     case 'undecodable':
       throw new KeyPackageUndecodable(position, verdict.reason)
     case 'refused':
-      throw new KeyPackageRefused(position, verdict.rule, verdict.section)
+      throw new KeyPackageRefused(position, verdict.rule)
     case 'accepted':
       return verdict.keyPackage
   }

@@ -1,11 +1,16 @@
 import { expect, it } from '@jest/globals'
 import { HASH_OF_SUITE, type HashAlgorithm } from '../../src/protocol/mls/hashes.js'
 import { leafNodeSignature } from '../../src/protocol/mls/leaf-node-rules.js'
+import { makeGroupContext } from '../../src/protocol/mls/structures/group-context.js'
 import { readUpdatePath } from '../../src/protocol/mls/structures/commit.js'
 import { readProposal } from '../../src/protocol/mls/structures/proposal.js'
-import { encodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
+import { encodeRatchetTree, makeParentNode } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { applyProposals } from '../../src/protocol/public-group/apply-proposals.js'
+import { parentHashes } from '../../src/protocol/public-group/rules/parent-hash.js'
+import { pathInTree } from '../../src/protocol/public-group/rules/path-rules.js'
+import { resolution } from '../../src/protocol/public-group/tree-index/resolution.js'
 import { isLeaf, left, leafNodeIndex, parent, right, root, sibling } from '../../src/protocol/public-group/tree-math.js'
+import { wholeTree } from '../../src/protocol/public-group/rules/tree-rules.js'
 import { Tree, TreeDraft } from '../../src/protocol/public-group/tree.js'
 import { mergeUpdatePath } from '../../src/protocol/public-group/update-path.js'
 import { decodeWhole } from '../../src/protocol/tls/reader.js'
@@ -49,6 +54,27 @@ describeVectors<TreeValidation>('tree-validation', (cases) => {
     const draft = new TreeDraft(tree)
     expect(vector.tree_hashes.map((_, node) => hex(tree.hashes.at(node)))).toEqual(vector.tree_hashes)
     expect(vector.resolutions.map((_, node) => draft.isEmpty(node))).toEqual(vector.resolutions.map(({ length }) => length === 0))
+    expect(vector.resolutions.map((_, node) => resolution(tree, node))).toEqual(vector.resolutions)
+  })
+
+  it.each(named)('$index (suite $cipher_suite): is a tree that a joiner takes, and another parent key makes it none', (vector) => {
+    const tree = treeOf(vector.cipher_suite, vector.tree)
+    const groupContext = makeGroupContext({
+      version: 1,
+      cipherSuite: vector.cipher_suite,
+      groupId: fromHex(vector.group_id),
+      epoch: 1n,
+      treeHash: tree.hash,
+      confirmedTranscriptHash: new Uint8Array(),
+      extensions: [],
+    })
+    expect(wholeTree(tree, groupContext)).toBeUndefined()
+    for (const [at, parent] of tree.parents.toArray().entries()) {
+      if (parent === undefined) continue
+      const draft = new TreeDraft(tree)
+      draft.setParent(2 * at + 1, makeParentNode({ ...parent, encryptionKey: parent.encryptionKey.toReversed() }))
+      expect(parentHashes(draft.seal())?.rule).toBe('parent-hash')
+    }
   })
 
   it.each(named)('$index (suite $cipher_suite): every leaf is signed for its place', async (vector) => {
@@ -98,7 +124,10 @@ describeVectors<TreeKem>('treekem', (cases) => {
     const tree = treeOf(vector.cipher_suite, vector.ratchet_tree)
     for (const { sender, update_path, tree_hash_after } of vector.update_paths) {
       const draft = new TreeDraft(tree)
-      expect(mergeUpdatePath(draft, sender, decoded(decodeWhole(fromHex(update_path), readUpdatePath)))).toBeUndefined()
+      const path = decoded(decodeWhole(fromHex(update_path), readUpdatePath))
+      const place = { suite: vector.cipher_suite, tree: draft, committer: sender, added: [] }
+      expect(pathInTree(place, path)).toBeUndefined()
+      expect(mergeUpdatePath(draft, sender, path)).toBeUndefined()
       expect(hex(draft.seal().hash)).toBe(tree_hash_after)
       expect(draft.isBlank(leafNodeIndex(sender))).toBe(false)
     }

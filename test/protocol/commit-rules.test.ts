@@ -91,7 +91,7 @@ describe('the proposals of a member’s Commit', () => {
   })
 
   it('may not be an Update of the committer, by value or by reference', async () => {
-    const leaf = await forgeLeaf(forge.key(1), 'm1', { kind: 'update' })
+    const leaf = await forgeLeaf(forge.key(1), 'm1', { kind: 'update' }, { groupId: forge.state.groupContext.groupId, leafIndex: 1 })
     expect(await ruleFor([byValue(proposals.update(leaf))], 1)).toBe('update-by-committer')
 
     const { forge: later, ref } = await withPending(proposals.update(leaf), 1)
@@ -178,14 +178,14 @@ describe('the proposals of an external Commit', () => {
     ['two Removes', [init, byValue(proposals.remove(1)), byValue(proposals.remove(2))], 'external-commit-one-remove'],
     ['new extensions', [init, byValue(proposals.groupContextExtensions([]))], 'external-commit-proposals'],
     ['ReInit', [init, byValue(proposals.reInit('next'))], 'external-commit-proposals'],
-    ['SelfRemove by value', [init, byValue(proposals.selfRemove())], 'self-remove-sender'],
+    ['SelfRemove by value', [init, byValue(proposals.selfRemove())], 'self-remove-by-reference'],
   ])('may not be %s', async (_case, items, rule) => {
     expect(await ruleFor(items, 'joiner')).toBe(rule)
   })
 
   it('may not be an Update, which only a member has a leaf for', async () => {
     const leaf = await forgeLeaf(newKey(), 'joiner', { kind: 'update' })
-    expect(await ruleFor([init, byValue(proposals.update(leaf))], 'joiner')).toBe('update-sender')
+    expect(await ruleFor([init, byValue(proposals.update(leaf))], 'joiner')).toBe('external-commit-proposals')
   })
 
   it('may not be a Remove by reference', async () => {
@@ -206,9 +206,8 @@ describe('the path of a Commit', () => {
     expect(outcome(await validateCommit(forge.state, publicMessage(commit)))).toBe(rule)
   })
 
-  it('is refused if its leaf has a parent hash of other proposals', async () => {
-    const items = [byValue(proposals.remove(5))]
-    const commit = await forge.commit(items, await forge.path([], 0))
+  it('is refused if its leaf has another parent hash', async () => {
+    const commit = await forge.commit([], await forge.path([], 0, { parentHash: new Uint8Array(32) }))
     expect(outcome(await validateCommit(forge.state, publicMessage(commit)))).toBe('update-path-parent-hash')
   })
 })

@@ -4,18 +4,15 @@ import { decodeWhole } from '../../src/protocol/tls/reader.js'
 import { readKeyPackage } from '../../src/protocol/mls/structures/key-package.js'
 import { applyProposals } from '../../src/protocol/public-group/apply-proposals.js'
 import { validateCommit, type CommitBundle, type ValidCommit } from '../../src/protocol/public-group/commit.js'
-import type { SentProposal } from '../../src/protocol/public-group/proposal.js'
+import type { SentProposal } from '../../src/protocol/public-group/sent-proposal.js'
 import { MAX_ADDS } from '../../src/protocol/public-group/proposal-list.js'
 import { addProposal, type PublicGroupState } from '../../src/protocol/public-group/state.js'
 import { TreeDraft } from '../../src/protocol/public-group/tree.js'
 import { decoded, outcome, publicMessage } from '../support/mls/follower.js'
 import { Forge, forgeKeyPackage, forgeWelcome, newKey } from '../support/mls/forge.js'
+import { newHpkeKey } from '../support/mls/forge-keys.js'
 import { byReference, byValue, proposals } from '../support/mls/proposals.js'
 import { welcomeMessage } from '../support/mls/follower.js'
-
-/** Where the keys stand in a forged KeyPackage: after version, suite and a length of one byte each. */
-const INIT_KEY = [5, 37] as const
-const ENCRYPTION_KEY = [38, 70] as const
 
 let forge: Forge
 let keyPackage: Uint8Array
@@ -74,18 +71,17 @@ describe('many Adds in one Commit', () => {
   })
 
   it.each([
-    ['encryption', 'add-encryption-key', ENCRYPTION_KEY],
-    ['init', 'add-init-key', INIT_KEY],
-  ] as const)('share no %s key', async (_what, rule, [from, to]) => {
-    const other = await forgeKeyPackage(newKey(), 'other')
-    other.set(keyPackage.subarray(from, to), from)
-    expect(await ruleFor([byValue(proposals.add(keyPackage)), byValue(proposals.add(other))])).toBe(rule)
+    ['encryption', 'leaf-node-encryption-key', { leaf: { encryptionKey: newHpkeKey() } }],
+    ['init', 'add-init-key', { initKey: newHpkeKey() }],
+  ] as const)('share no %s key', async (_what, rule, change) => {
+    const items = ['a', 'b'].map(async (name) => byValue(proposals.add(await forgeKeyPackage(newKey(), name, 1, change))))
+    expect(await ruleFor(await Promise.all(items))).toBe(rule)
   })
 
   it('share no signature key', async () => {
     const key = newKey()
     const items = await Promise.all(['a', 'b'].map(async (name) => byValue(proposals.add(await forgeKeyPackage(key, name)))))
-    expect(await ruleFor(items)).toBe('add-signature-key')
+    expect(await ruleFor(items)).toBe('leaf-node-signature-key')
   })
 
   it('are compared with the Welcomes before the tree is touched', async () => {

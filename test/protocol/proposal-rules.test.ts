@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals'
 import { encodeExternalRemoveProposal } from '../../src/protocol/mls/external-proposal.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
 import { validateProposal } from '../../src/protocol/public-group/proposal.js'
+import { PendingProposals } from '../../src/protocol/public-group/pending-proposals.js'
 import { addProposal, members } from '../../src/protocol/public-group/state.js'
 import { outcome, publicMessage } from '../support/mls/follower.js'
 import { Forge, forgeKeyPackage, newKey, type Forgery } from '../support/mls/forge.js'
@@ -71,7 +72,8 @@ describe('a Proposal', () => {
   it('is refused while thousands of others wait', async () => {
     const message = publicMessage(await forge.proposal(proposals.remove(1)))
     const [waiting] = addProposal(forge.state, message).pending.values()
-    const waitingOf = (count: number) => new Map(Array.from({ length: count }, (_, index) => [String(index), waiting as never]))
+    const waitingOf = (count: number) =>
+      Array.from({ length: count }).reduce<PendingProposals>((all, _, at) => all.with(String(at), waiting!), PendingProposals.none)
     const crowded = (count: number) => validateProposal({ ...forge.state, pending: waitingOf(count) }, message)
     expect([outcome(await crowded(4095)), outcome(await crowded(4096))]).toEqual(['valid', 'pending-proposals'])
   })

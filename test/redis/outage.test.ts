@@ -53,6 +53,17 @@ describeWithOwnRedis('while Redis is away', () => {
     await hears(one, two)
   })
 
+  it.each([
+    ['is a replica', () => redis.client.call('REPLICAOF', '127.0.0.1', '1'), () => redis.client.call('REPLICAOF', 'NO', 'ONE')],
+    ['is full', () => redis.client.config('SET', 'maxmemory', '1'), () => redis.client.config('SET', 'maxmemory', '0')],
+  ])('a Redis that %s is one that is away: it takes no leases, counters and jobs', async (_what, spoil, mend) => {
+    const [one] = await twoNodes()
+    await spoil()
+    await one.until('down')
+    await mend()
+    await one.until('up')
+  })
+
   it('commands fail at once instead of waiting, and limits count per process', async () => {
     const [one] = await twoNodes()
     await redis.pause()

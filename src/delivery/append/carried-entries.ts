@@ -17,7 +17,13 @@ export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[
   if (!last) return []
   const carried = messages.length <= MAX_ENTRIES && messages.every(({ item }) => item.bytes.length <= MAX_MESSAGE_BYTES)
   const hint = { kind: 'group', gid, headSeq: last.seq } as const
-  return [carried ? { ...hint, incarnation: last.incarnation, entries: messages.map(carry) } : hint]
+  return [carried ? { ...hint, incarnation: last.incarnation, entries: once(() => messages.map(carry)) } : hint]
+}
+
+/** For readers here and for Redis, whoever asks first; where there is neither, nothing is encoded. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }
 
 function carry({ item, outcome }: AppendedMessage): CarriedEntry {

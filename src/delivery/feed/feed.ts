@@ -18,7 +18,7 @@ export interface LiveReader {
   recheck(): void
 }
 
-type CarriedEntries = NonNullable<GroupNews['entries']>
+type CarriedEntries = ReturnType<NonNullable<GroupNews['entries']>>
 
 /** Readers told at one go before other work gets its turn. */
 const PUSH_SLICE = 256
@@ -64,16 +64,19 @@ export class Feed {
    */
   hear({ headSeq, incarnation, entries }: GroupNews): void {
     if (headSeq > this.wanted) this.wanted = headSeq
-    if (entries && this.follow(entries, headSeq, incarnation)) return this.take(entries)
+    const carried = entries && this.ready(incarnation) ? entries() : undefined
+    if (carried && this.follows(carried, headSeq)) return this.take(carried)
     // What came with entries is a hint, which may be old; the sweep knows.
     if (!entries && incarnation !== undefined) this.expect(incarnation)
     this.readOn()
   }
 
-  private follow(entries: CarriedEntries, headSeq: bigint, incarnation: number | undefined): boolean {
-    if (this.reading || this.live.size === 0 || headSeq !== this.tail + BigInt(entries.length)) return false
-    if (entries.some(({ seq }, index) => seq !== this.tail + BigInt(index + 1))) return false
-    return [...this.live].every((reader) => reader.incarnation === incarnation)
+  private ready(incarnation: number | undefined): boolean {
+    return !this.reading && this.live.size > 0 && [...this.live].every((reader) => reader.incarnation === incarnation)
+  }
+
+  private follows(entries: CarriedEntries, headSeq: bigint): boolean {
+    return headSeq === this.tail + BigInt(entries.length) && entries.every(({ seq }, index) => seq === this.tail + BigInt(index + 1))
   }
 
   private take(entries: CarriedEntries): void {
@@ -135,7 +138,17 @@ export class Feed {
       if (++told % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
       if (!this.live.has(reader)) continue
       if (touched.has(reader.deviceId)) this.recheck(reader)
-      else reader.offer(batch, last)
+      else this.offerTo(reader, batch, last)
+    }
+  }
+
+  /** Nobody's failure may leave the others behind `tail`, nor the one that failed with a gap. */
+  private offerTo(reader: LiveReader, batch: Batch, last: bigint): void {
+    try {
+      reader.offer(batch, last)
+    } catch (error) {
+      this.log.error({ err: error }, 'a reader could not take entries')
+      this.recheck(reader)
     }
   }
 

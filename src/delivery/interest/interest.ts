@@ -18,7 +18,7 @@ export interface GroupNews {
   /** The sweep says it, and whoever brings entries. */
   incarnation?: number | undefined
   /** The last application entries up to `headSeq`. */
-  entries?: readonly CarriedEntry[] | undefined
+  entries?: (() => readonly CarriedEntry[]) | undefined
 }
 export type GroupListener = (news: GroupNews) => void
 export type DeviceListener = (news: DeviceNews) => void

@@ -31,7 +31,7 @@ export class Polling implements BeforeApplicationShutdown {
 
   /** @param gone aborted when nobody waits for the answer any more */
   async events(caller: Caller, query: EventsQuery, gone: AbortSignal): Promise<Events> {
-    const waiter = this.admit(caller.deviceId)
+    const waiter = this.admit(caller)
     const deadline = performance.now() + (query.wait ?? 0) * 1000
     const onGone = () => waiter.wake('over')
     gone.addEventListener('abort', onGone)
@@ -61,10 +61,11 @@ export class Polling implements BeforeApplicationShutdown {
   }
 
   /** One per device, as with streams: a second poll ends the first, empty-handed. */
-  private admit(deviceId: bigint): Waiter {
+  private admit(caller: Caller): Waiter {
+    const { deviceId } = caller
     if (this.draining || this.waiters.size >= this.settings.maxStreams) throw new Unavailable()
     this.waiters.get(deviceId)?.wake('over')
-    const waiter = new Waiter(this.interest, deviceId)
+    const waiter = new Waiter(this.interest, caller)
     this.waiters.set(deviceId, waiter)
     this.metrics.now.pollers = this.waiters.size
     return waiter

@@ -1,3 +1,4 @@
+import type { Caller } from '../../authentication/session/caller.js'
 import type { Interest } from '../interest/interest.js'
 
 /** Why a wait ended. `over`: the time is up, the client is gone, or somebody else waits in its place. */
@@ -12,12 +13,12 @@ export class Waiter {
 
   constructor(
     private readonly interest: Interest,
-    deviceId: bigint,
+    { deviceId, generation }: Pick<Caller, 'deviceId' | 'generation'>,
   ) {
     this.stops.push(
       interest.watchDevice(deviceId, (news) => {
         if (news.kind === 'revoked') this.wake('revoked')
-        else if (news.kind === 'session-ended') this.wake('over')
+        else if (news.kind === 'session-ended' || (news.kind === 'swept' && news.generation > generation)) this.wake('over')
         else if (news.kind === 'inbox' || (news.kind === 'swept' && news.inboxIds.length > 0)) this.wake('news')
       }),
     )

@@ -75,7 +75,9 @@ export class Stream {
   /** News of the device by hint or sweep; displacement is the registry's. */
   hear(news: DeviceNews): void {
     if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
-    if (news.kind === 'session-ended') return this.close(CloseCode.tokenExpired, 'session ended')
+    // Asked for once more: an old hint may be repeated, and the device have logged in since.
+    if (news.kind === 'session-ended')
+      return void this.checkSession().catch((error: unknown) => this.host.log.warn({ err: error }, 'a session could not be checked'))
     if (news.kind === 'swept') {
       this.checkGeneration(news.generation)
       const { membershipsMaxAgeMs } = this.node.settings

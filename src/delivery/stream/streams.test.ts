@@ -31,6 +31,14 @@ class SlowNetwork {
     return new Streams(new Interest(hints), hints, metrics)
   }
 
+  /** What Redis may keep, and send once more to everybody. */
+  overheard(): Hint[] {
+    return this.underWay.map(({ hint }) => hint)
+  }
+  repeat(hints: readonly Hint[]): void {
+    for (const hint of hints) this.underWay.push({ from: -1, hint })
+  }
+
   /** Hints that are under way get lost; later this node notices that others are heard again. */
   loseAll(): void {
     this.underWay = []
@@ -105,6 +113,23 @@ describe('the streams of a device over several nodes', () => {
     for (const index of recovered) network.recover(index)
     network.deliver()
     expect([older, newer]).toEqual([[4409], []])
+  })
+
+  it('are not displaced by an old hint that somebody repeats', () => {
+    const network = new SlowNetwork()
+    const [here, there] = [network.node(), network.node()]
+    stream(there)
+    const old = network.overheard()
+    network.deliver()
+    const [elapsed, clock] = [performance.now() + 120_000, Date.now() + 120_000]
+    jest.spyOn(performance, 'now').mockReturnValue(elapsed)
+    jest.spyOn(Date, 'now').mockReturnValue(clock)
+    const newest = stream(here)
+    network.deliver()
+    jest.spyOn(performance, 'now').mockReturnValue(elapsed + 10_000)
+    network.repeat(old)
+    network.deliver()
+    expect(newest).toEqual([])
   })
 
   it('of another device are left alone', () => {

@@ -8,6 +8,9 @@ import type { Stream } from './stream.js'
 
 /** As long as a hint may be under way, two streams of one device count as opened at once; after that the newer one wins, whatever the clocks say. */
 const TOGETHER_MS = 500
+const ID_TIME_DIGITS = 12
+/** More than clocks of nodes are apart, and less than it takes for an old hint to be worth repeating to an attacker. */
+const REPEATED_MS = 60_000
 
 interface Open {
   stream: Stream
@@ -42,7 +45,7 @@ export class Streams {
   add(stream: Stream): void {
     const { deviceId } = stream.caller
     const displaced = this.open.get(deviceId)
-    const id = `${Date.now().toString(16).padStart(12, '0')}-${randomBytes(8).toString('hex')}`
+    const id = `${Date.now().toString(16).padStart(ID_TIME_DIGITS, '0')}-${randomBytes(8).toString('hex')}`
     const stop = this.interest.watchDevice(deviceId, (news) => this.hear(deviceId, id, news))
     this.open.set(deviceId, { stream, id, since: performance.now(), stop })
     displaced?.stop()
@@ -65,6 +68,8 @@ export class Streams {
     if (news.kind === 'stream-open') return this.compare(open, deviceId, news.streamId)
     if (news.kind !== 'displaced') return open.stream.hear(news)
     if (news.streamId === id) return
+    // No hint is under way for so long: somebody repeats it. What is true, the open streams know.
+    if (openedAt(news.streamId) < openedAt(id) - REPEATED_MS) return this.compare(open, deviceId, news.streamId)
     // Opened on two nodes at once, both hear of the other: the greater id stays and says so again.
     const newerIsOurs = news.streamId < id && performance.now() - open.since < TOGETHER_MS
     if (newerIsOurs) this.hints.publish([{ kind: 'displaced', deviceId, streamId: id }])
@@ -80,4 +85,9 @@ export class Streams {
   private claimAll(): void {
     this.hints.publish([...this.open].map(([deviceId, { id }]) => ({ kind: 'stream-open', deviceId, streamId: id })))
   }
+}
+
+/** Stream ids begin with the time of their node's clock. */
+function openedAt(streamId: string): number {
+  return Number.parseInt(streamId.slice(0, ID_TIME_DIGITS), 16)
 }

@@ -16,8 +16,7 @@ export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pic
   if (isExternal(bundle)) return authorizeExternalJoin(standing, bundle.joinCode)
   if (!standing.member) throw new NotAMember()
   const open = bundle.commit.kind === 'public'
-  if (open !== (mode === 'public'))
-    throw new InvalidCommit(`handshakes of members are ${mode === 'public' ? 'PublicMessages' : 'PrivateMessages'} here`, '6')
+  if (open !== (mode === 'public')) throw new InvalidCommit('wire-format-of-mode')
 }
 
 export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {

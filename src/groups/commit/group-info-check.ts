@@ -8,6 +8,6 @@ import type { CommitContext } from './commit-context.js'
  */
 export function checkGroupInfo({ bundle, standing }: Pick<CommitContext, 'bundle' | 'standing'>, reinit: boolean): void {
   if (standing.policy.externalJoin === 'none' || reinit) return
-  if (!bundle.groupInfo) throw new InvalidCommit('group-info-missing', '12.4.3')
-  if (!hasExternalPub(bundle.groupInfo.value)) throw new InvalidCommit('group-info-external-pub', '12.4.3.2')
+  if (!bundle.groupInfo) throw new InvalidCommit('group-info-missing')
+  if (!hasExternalPub(bundle.groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
 }

@@ -73,18 +73,17 @@ export class HiddenCommitJudge {
   /** Each KeyPackageRef was handed out by this server, so it knows whose it is. */
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
     const refs = bundle.welcomes.flatMap(({ value }) => value.refs)
-    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite))
-      throw new InvalidCommit('welcome-cipher-suite', '12.4.3.1')
+    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite)) throw new InvalidCommit('welcome-cipher-suite')
     if (refs.length === 0 && bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
     const routes = await routeRefs(this.pool, refs)
     const routeOf = (ref: Uint8Array) => {
       const route = routes.get(refKey(ref))
-      if (!route) throw new InvalidCommit('welcome-unknown-ref', '12.4.3.1')
+      if (!route) throw new InvalidCommit('welcome-unknown-ref')
       return route
     }
     const added = bundle.welcomes.flatMap(({ value }, welcome) => value.refs.map((ref) => ({ deviceId: routeOf(ref).deviceId, welcome })))
     const deviceIds = added.map(({ deviceId }) => deviceId)
-    if (new Set(deviceIds).size !== deviceIds.length) throw new InvalidCommit('one-leaf-per-client', '12.2')
+    if (new Set(deviceIds).size !== deviceIds.length) throw new InvalidCommit('one-leaf-per-client')
     const users = await this.activeUsers(deviceIds)
     const welcomes = bundle.welcomes.map(({ bytes, value }) => ({
       bytes,
@@ -103,7 +102,7 @@ export class HiddenCommitJudge {
         )
       ).values(),
     ]
-    if (devices.some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked', '5.3.1')
+    if (devices.some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked')
     return devices.map(({ userId }) => userId)
   }
 
@@ -119,8 +118,8 @@ export class HiddenCommitJudge {
     const reasons = new Map(pending.map(({ deviceId, reason }) => [deviceId, reason]))
     return claimed.map((client) => {
       const device = devices.get(client)
-      if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member', '12.1.3')
-      if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer', '12.2')
+      if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member')
+      if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer')
       const by = { committerUserId: caller.userId, proposer: 'unseen' as const, pending: reasons.get(device.deviceId) }
       return { deviceId: device.deviceId, userId: device.userId, reason: removalReason(device.userId, by) }
     })
@@ -129,11 +128,11 @@ export class HiddenCommitJudge {
   /** The new epoch as the committer shows it to joiners; its GroupInfo must be signed by the committer's own leaf. */
   private async shownEpoch({ group, bundle, caller }: CommitContext): Promise<PublicGroupState> {
     const { groupInfo } = bundle
-    if (!groupInfo) throw new InvalidCommit('group-info-missing', '12.4.3')
+    if (!groupInfo) throw new InvalidCommit('group-info-missing')
     const tree = bundle.tree ?? treeInside(groupInfo.value)
-    if (!tree) throw new InvalidCommit('ratchet-tree-missing', '12.4.3.3')
+    if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
-    const state = await describedEpoch(groupInfo.value, tree.nodes, expected)
+    const state = await describedEpoch(groupInfo.value, tree.nodes, expected, 'leaves-unverified')
     await refuseForeignLeaf(this.pool, caller, memberOf(state, groupInfo.value.signer))
     return state
   }

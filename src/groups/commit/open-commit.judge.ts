@@ -1,16 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
+import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { validateCommit, type ValidCommit } from '../../protocol/public-group/commit.js'
 import { memberAt, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { bannedAmong } from '../access/standing.repository.js'
 import { followupsFor } from '../external-sender/followups.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
-import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
-import { judgeRosterChange, removalReason, type Proposer } from '../policy/policy.js'
-import type { RemovedDevice } from '../repository/submissions.repository.js'
+import { InvalidCommit } from '../groups.problems.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
@@ -18,8 +14,7 @@ import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './group-info-check.js'
 import { memberOf } from '../roster/member-of.js'
 import { duePending } from './pending-due.js'
-import { checkNewLeaves, deviceOf, directoryOf, identityAt, refuseForeignLeaf, type Directory } from '../roster/roster.js'
-import { routeWelcomes } from '../roster/welcome-routes.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 
 /**
  * Commits that the server can read: all of a public group, and the external ones of a private group. They are judged
@@ -29,7 +24,7 @@ import { routeWelcomes } from '../roster/welcome-routes.js'
 export class OpenCommitJudge {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_LIFETIME'>,
+    @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
     private readonly senders: ExternalSenders,
@@ -40,13 +35,14 @@ export class OpenCommitJudge {
     const { group, caller, bundle } = context
     const before = group.mode === 'public' ? await this.states.at(group) : undefined
     const state = before?.state ?? (await this.stored.of(group))
-    await refuseForeignLeaf(this.pool, caller, signerOf(state, message))
+    await this.membership.refuseForeignLeaf(caller, signerOf(state, message))
     const verdict = await validateCommit(state, message, {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',
-      welcomes: bundle.welcomes.map(({ value }) => value),
+      welcomes: this.membership.welcomesOf(bundle),
+      lifetimes: this.membership.lifetimes(),
     })
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
     checkGroupInfo(context, verdict.reinit !== undefined)
     return this.consequences(context, state, verdict, before)
   }
@@ -58,10 +54,7 @@ export class OpenCommitJudge {
     before: Tracked | undefined,
   ): Promise<Judged> {
     const { caller, bundle, pending } = context
-    const directory = await directoryOf(this.pool, state, verdict)
-    await checkNewLeaves(this.pool, state, verdict, directory)
-    const removed = removedDevices(context, state, verdict, directory)
-    if (!verdict.external) await this.refuseAgainstPolicy(context, verdict, removed, directory)
+    const { added, removed, welcomes } = await this.membership.changesOf(context, state, verdict)
     await duePending(this.pool, context, state, removed, verdict.external)
     const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
     const { followups, unsigned } = await followupsFor(
@@ -69,12 +62,11 @@ export class OpenCommitJudge {
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
-    const routes = routeWelcomes(bundle.welcomes, verdict, directory, new Date(Date.now() + this.config.KEY_PACKAGE_MAX_LIFETIME))
     return {
       external: verdict.external,
-      added: verdict.external ? [{ deviceId: caller.deviceId, welcome: null }] : routes.added,
+      added,
       removed,
-      welcomes: routes.welcomes,
+      welcomes,
       groupInfo: bundle.groupInfo?.bytes ?? null,
       tree: before ? null : treeBytes(verdict.next),
       claimedRemoved: null,
@@ -84,59 +76,10 @@ export class OpenCommitJudge {
       states: before && { before, next: verdict.next },
     }
   }
-
-  private async refuseAgainstPolicy(
-    context: CommitContext,
-    verdict: ValidCommit,
-    removed: readonly RemovedDevice[],
-    directory: Directory,
-  ): Promise<void> {
-    const added = verdict.added.map((member) => deviceOf(directory, member).userId)
-    const banned = await bannedAmong(this.pool, context.group.gid, added)
-    const userOf = new Map([...directory.values()].map(({ deviceId, userId }) => [deviceId, userId]))
-    const change = {
-      committer: { userId: context.caller.userId, admin: context.standing.admin },
-      added: added.map((userId) => ({ userId, banned: banned.has(userId) })),
-      removed: removed.map(({ deviceId, reason }) => ({ userId: userOf.get(deviceId) ?? 0n, reason })),
-      reinit: verdict.reinit !== undefined,
-    }
-    const judged = judgeRosterChange(context.standing.policy, change)
-    if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
-  }
 }
 
 function signerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
   if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
-  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path)
-    throw new InvalidCommit('external-commit-path', '12.4.3.2')
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) throw new InvalidCommit('external-commit-path')
   return memberAt(-1, content.path.leafNode)
-}
-
-/** An external Commit removes the joiner's own former leaf and no other (RFC 9420 §12.4.3.2), but for those who remove themselves. */
-function removedDevices(context: CommitContext, state: PublicGroupState, verdict: ValidCommit, directory: Directory): RemovedDevice[] {
-  const reasons = new Map(context.pending.map(({ deviceId, reason }) => [deviceId, reason]))
-  return verdict.removed.map((member) => {
-    const { deviceId, userId } = deviceOf(directory, member)
-    const sent = verdict.proposals.find(({ proposal, sender }) =>
-      proposal.kind === 'remove'
-        ? proposal.removed === member.leafIndex
-        : proposal.kind === 'self-remove' && sender.kind === 'member' && sender.leafIndex === member.leafIndex,
-    )
-    if (verdict.external && sent?.proposal.kind === 'remove') {
-      if (member.identity !== context.caller.client) throw new InvalidCommit('external-commit-remove', '12.4.3.2')
-      return { deviceId, reason: 'resync' }
-    }
-    const by = {
-      committerUserId: context.caller.userId,
-      proposer: proposerOf(state, sent?.sender, directory),
-      pending: reasons.get(deviceId),
-    }
-    return { deviceId, reason: removalReason(userId, by) }
-  })
-}
-
-function proposerOf(state: PublicGroupState, sender: Sender | undefined, directory: Directory): Proposer {
-  if (sender?.kind === 'external') return 'server'
-  const [identity] = sender?.kind === 'member' ? identityAt(state, sender.leafIndex) : []
-  return (identity === undefined ? undefined : directory.get(identity)?.userId) ?? 'unseen'
 }

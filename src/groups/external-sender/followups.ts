@@ -1,5 +1,5 @@
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
-import { members, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { memberNamed, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { sha256 } from '../input/mls-input.js'
 import type { PendingRemoval } from '../removal/removal.repository.js'
 import type { Followup } from '../repository/submissions.repository.js'
@@ -18,11 +18,10 @@ export async function followupsFor(
 ): Promise<{ followups: Followup[]; unsigned: bigint[] }> {
   const due = pending.filter(({ leafIndex }) => leafIndex !== null)
   if (due.length === 0) return { followups: [], unsigned: [] }
-  const leaves = new Map((next ? members(next) : []).map(({ identity, leafIndex }) => [identity, leafIndex]))
   const followups: Followup[] = []
   const unsigned: bigint[] = []
   for (const { deviceId, client } of due) {
-    const leafIndex = leaves.get(client)
+    const leafIndex = next && memberNamed(next, client)?.leafIndex
     const bytes = next === undefined || leafIndex === undefined ? undefined : await sign(next.groupContext, leafIndex)
     if (bytes) followups.push({ deviceId, bytes, hash: sha256(bytes) })
     else unsigned.push(deviceId)

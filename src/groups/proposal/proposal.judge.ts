@@ -1,8 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Conflict, Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
-import { POOL } from '../../platform/postgres/sql.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposal.js'
@@ -11,7 +9,7 @@ import type { Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/authorize.js'
 import { InvalidCommit, NotAMember } from '../groups.problems.js'
 import { memberOf } from '../roster/member-of.js'
-import { refuseForeignLeaf } from '../roster/roster.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
 
@@ -24,7 +22,7 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 @Injectable()
 export class ProposalJudge {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
   ) {}
@@ -40,7 +38,7 @@ export class ProposalJudge {
     if (!standing.member) throw new NotAMember()
     const hidden = message.wireFormat === 'private-message'
     // A SelfRemove is public in both modes: whoever joins from outside must be able to commit it.
-    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode', '6')
+    if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')
     return { mustBeMember: true }
   }
 
@@ -50,9 +48,9 @@ export class ProposalJudge {
     const state = group.mode === 'public' ? (await this.states.at(group)).state : await this.stored.find(group)
     if (!state) return
     refuseExcess(state, message.body)
-    await refuseForeignLeaf(this.pool, caller, proposerOf(state, message.body))
-    const verdict = await validateProposal(state, message.body)
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule, verdict.section)
+    await this.membership.refuseForeignLeaf(caller, proposerOf(state, message.body))
+    const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
   }
 }
 
@@ -61,8 +59,7 @@ function refuseExcess({ pending }: PublicGroupState, { bytes, content }: PublicM
   const adds = content.kind === 'proposal' && content.proposal.kind === 'add' ? content.proposal.keyPackage.bytes.length : 0
   if (adds > MAX_KEY_PACKAGE_BYTES) throw new TooLarge('The KeyPackage in the proposal is too large.', MAX_KEY_PACKAGE_BYTES)
   if (pending.size >= MAX_PENDING_PROPOSALS) throw new Conflict('Too many proposals wait for a Commit.')
-  const waiting = [...pending.values()].reduce((sum, one) => sum + one.bytes.length, bytes.length)
-  if (waiting > MAX_PENDING_BYTES) throw new Conflict('The proposals that wait for a Commit are too large together.')
+  if (pending.bytes + bytes.length > MAX_PENDING_BYTES) throw new Conflict('The proposals that wait for a Commit are too large together.')
 }
 
 function senderKind(message: ProposalMessage): PublicMessage['sender']['kind'] {

@@ -4,7 +4,7 @@ import { clientsOf } from '../../authentication/directory/directory.repository.j
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { members, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { memberNamed, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { removalProposed } from '../groups.events.js'
 import { sha256 } from '../input/mls-input.js'
@@ -69,7 +69,7 @@ export class Removals {
 
   private async leafOf(state: PublicGroupState, deviceId: bigint): Promise<number | undefined> {
     const client = (await clientsOf(this.pool, [deviceId])).get(deviceId)?.client
-    return members(state).find(({ identity }) => identity === client)?.leafIndex
+    return client === undefined ? undefined : memberNamed(state, client)?.leafIndex
   }
 
   private proposed(group: GroupRow, reason: Reason, seq: bigint): true {

@@ -1,7 +1,7 @@
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
-import { leaf, memberAt, members } from '../../protocol/public-group/state.js'
+import { leaf, memberAt } from '../../protocol/public-group/state.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { Forbidden } from '../../platform/http/problem.js'
 import { InvalidCommit } from '../groups.problems.js'
@@ -31,7 +31,7 @@ export function identityAt(state: PublicGroupState, leafIndex: number): string[]
 /** A leaf's credential names a device of the directory; anything else could not be delivered to (RFC 9420 §5.3.1). */
 export function deviceOf(directory: Directory, member: Pick<Member, 'identity'>): Device {
   const device = member.identity === undefined ? undefined : directory.get(member.identity)
-  if (!device) throw new InvalidCommit('credential-unknown', '5.3.1')
+  if (!device) throw new InvalidCommit('credential-unknown')
   return device
 }
 
@@ -46,22 +46,21 @@ export async function refuseForeignLeaf(sql: Sql, caller: { client: string; devi
 export async function checkNewLeaves(sql: Sql, before: PublicGroupState, verdict: ValidCommit, directory: Directory): Promise<void> {
   for (const member of verdict.updated) {
     const [identity] = identityAt(before, member.leafIndex)
-    if (identity !== member.identity) throw new InvalidCommit('credential-changed', '5.3.1')
+    if (identity !== member.identity) throw new InvalidCommit('credential-changed')
   }
   const changed = [...verdict.added, ...verdict.updated]
-  if (changed.some((member) => deviceOf(directory, member).revoked)) throw new InvalidCommit('credential-revoked', '5.3.1')
+  if (changed.some((member) => deviceOf(directory, member).revoked)) throw new InvalidCommit('credential-revoked')
   const claims = changed.map((member) => ({ deviceId: deviceOf(directory, member).deviceId, publicKey: member.signatureKey }))
   const unregistered = await unregisteredAmong(sql, claims)
-  if (unregistered.length > 0) throw new InvalidCommit('credential-key', '5.3.1')
+  if (unregistered.length > 0) throw new InvalidCommit('credential-key')
   if (verdict.added.length > 0 || verdict.external) oneLeafPerClient(verdict)
 }
 
 /** RFC 9420 §12.2: no Add for a client that is in the group already; a client is what the application says, here its URI. */
 function oneLeafPerClient(verdict: ValidCommit): void {
-  const joined = new Set([...verdict.added, ...(verdict.external ? [verdict.committer] : [])].map(({ identity }) => identity))
-  const seen = new Set<string | undefined>()
-  for (const { identity } of members(verdict.next)) {
-    if (joined.has(identity) && seen.has(identity)) throw new InvalidCommit('one-leaf-per-client', '12.2')
-    seen.add(identity)
+  const { tree } = verdict.next
+  for (const { credential } of [...verdict.added, ...(verdict.external ? [verdict.committer] : [])]) {
+    const taken = credential.kind === 'basic' && tree.leavesNamed(credential.identity).length > 1
+    if (taken) throw new InvalidCommit('one-leaf-per-client')
   }
 }

@@ -2,7 +2,7 @@ import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/extension.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import { decodeRatchetTree, type TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
-import { seed } from '../../protocol/public-group/seed.js'
+import { seed, type Scrutiny } from '../../protocol/public-group/seed.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { InvalidCommit } from '../groups.problems.js'
 
@@ -14,14 +14,19 @@ export interface ExpectedEpoch {
 }
 
 /** The epoch that a GroupInfo and a tree describe, if they fit together and what is expected; 422 otherwise. */
-export async function describedEpoch(groupInfo: GroupInfo, nodes: TreeNodes, expected: ExpectedEpoch): Promise<PublicGroupState> {
+export async function describedEpoch(
+  groupInfo: GroupInfo,
+  nodes: TreeNodes,
+  expected: ExpectedEpoch,
+  scrutiny: Scrutiny,
+): Promise<PublicGroupState> {
   const { groupContext } = groupInfo
-  if (!sameBytes(groupContext.groupId, expected.groupId)) throw new InvalidCommit('group-info-group-id', '12.4.3')
-  if (groupContext.epoch !== expected.epoch) throw new InvalidCommit('group-info-epoch', '12.4.3')
+  if (!sameBytes(groupContext.groupId, expected.groupId)) throw new InvalidCommit('group-info-group-id')
+  if (groupContext.epoch !== expected.epoch) throw new InvalidCommit('group-info-epoch')
   if (expected.cipherSuite !== undefined && groupContext.cipherSuite !== expected.cipherSuite)
-    throw new InvalidCommit('group-info-cipher-suite', '12.4.3')
-  const seeded = await seed({ groupInfo, ratchetTree: nodes })
-  if (seeded.kind === 'refused') throw new InvalidCommit(seeded.rule, seeded.section)
+    throw new InvalidCommit('group-info-cipher-suite')
+  const seeded = await seed({ groupInfo, ratchetTree: nodes, scrutiny })
+  if (seeded.kind === 'refused') throw new InvalidCommit(seeded.rule)
   return seeded.state
 }
 
@@ -30,7 +35,7 @@ export function treeInside(groupInfo: GroupInfo): { bytes: Uint8Array; nodes: Tr
   const bytes = extensionData(groupInfo.extensions, EXTENSION_TYPES.ratchetTree)
   if (!bytes) return undefined
   const decoded = decodeRatchetTree(bytes)
-  if (decoded.kind === 'malformed') throw new InvalidCommit('ratchet-tree-extension', '12.4.3.3')
+  if (decoded.kind === 'malformed') throw new InvalidCommit('ratchet-tree-extension')
   return { bytes, nodes: decoded.value }
 }
 

@@ -43,6 +43,5 @@ export class StateCache {
 
 /** Bytes of memory, roughly; states of neighbouring epochs share most of theirs. */
 export function weightOf({ tree, groupContext, pending }: PublicGroupState): number {
-  const waiting = [...pending.values()].reduce((sum, { bytes }) => sum + OBJECT_BYTES + bytes.length, 0)
-  return OBJECT_BYTES + tree.weight + groupContext.bytes.length + waiting
+  return OBJECT_BYTES * (1 + pending.size) + tree.weight + groupContext.bytes.length + pending.bytes
 }

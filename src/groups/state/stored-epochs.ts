@@ -54,7 +54,7 @@ export class StoredEpochs {
     const stored = await findTree(this.pool, group.gid, group.epoch)
     const tree = stored ? decodeRatchetTree(stored) : undefined
     const nodes = tree?.kind === 'decoded' ? tree.value : treeInside(groupInfo)?.nodes
-    return nodes && { state: await describedEpoch(groupInfo, nodes, group), seq: 0n }
+    return nodes && { state: await describedEpoch(groupInfo, nodes, group, 'accepted-before'), seq: 0n }
   }
 
   private async groupInfo({ gid, epoch }: GroupRow): Promise<GroupInfo | undefined> {

@@ -1,10 +1,12 @@
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { verifyKeyPackage } from '../../protocol/mls/key-package-validation.js'
+import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { lastResortMark } from './last-resort.js'
+import type { UploadRule } from './upload-rules.js'
 
 /** A KeyPackage as the directory keeps it. */
 export interface CheckedKeyPackage {
@@ -30,15 +32,18 @@ export interface UploadTerms {
 }
 
 export type UploadVerdict =
-  | { kind: 'accepted'; keyPackage: CheckedKeyPackage }
-  | { kind: 'undecodable'; reason: string }
-  | { kind: 'refused'; rule: string; section: string }
+  { kind: 'accepted'; keyPackage: CheckedKeyPackage } | { kind: 'undecodable'; reason: string } | { kind: 'refused'; rule: UploadRule }
 
 /**
  * How far a client's clock may be ahead. A lifetime must hold at this much past our own time, so one that starts within it is
  * taken, and one that ends within it, of use to nobody, is not.
  */
 const CLOCK_SKEW_MS = 60_000
+
+/** What is asked of the lifetime of a KeyPackage, when it is published and when it is used. */
+export function lifetimeLimits(now: Date, maxLifetimeMs: number): LifetimeLimits {
+  return { now: new Date(now.getTime() + CLOCK_SKEW_MS), maxLifetime: Math.floor(maxLifetimeMs / 1000) }
+}
 
 /** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
 export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
@@ -48,13 +53,12 @@ export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms
   const keyPackage = decoded.value.body
 
   const mark = lastResortMark(keyPackage.extensions)
-  if (mark === 'malformed') return { kind: 'refused', rule: 'last-resort-component', section: 'draft-ietf-mls-extensions' }
+  if (mark === 'malformed') return { kind: 'refused', rule: 'last-resort-component' }
   const signatureKey = ownKey(keyPackage, terms)
-  if (signatureKey === undefined) return { kind: 'refused', rule: 'credential', section: '5.3.1' }
+  if (signatureKey === undefined) return { kind: 'refused', rule: 'credential' }
 
-  const now = new Date(terms.now.getTime() + CLOCK_SKEW_MS)
-  const verdict = await verifyKeyPackage(keyPackage, now, { maxLifetime: Math.floor(terms.maxLifetimeMs / 1000) })
-  if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule, section: verdict.section }
+  const verdict = await verifyKeyPackage(keyPackage, lifetimeLimits(terms.now, terms.maxLifetimeMs))
+  if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule }
   return accepted(keyPackage, bytes, flagged || mark === 'marked', signatureKey)
 }
 
@@ -69,7 +73,7 @@ function accepted(keyPackage: KeyPackage, bytes: Uint8Array, lastResort: boolean
   const { cipherSuite, leafNode } = keyPackage
   const { source, capabilities } = leafNode
   const ref = keyPackageRef(cipherSuite, keyPackage.bytes)
-  if (ref === undefined || source.kind !== 'key-package') return { kind: 'refused', rule: 'key-package-cipher-suite', section: '10.1' }
+  if (ref === undefined || source.kind !== 'key-package') return { kind: 'refused', rule: 'key-package-cipher-suite' }
   return {
     kind: 'accepted',
     keyPackage: {

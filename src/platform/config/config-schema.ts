@@ -150,7 +150,25 @@ const Delivery = {
   JOB_CONCURRENCY: Count(1, 64).default(4).describe('Jobs run at once by one worker.'),
 }
 
-export const ConfigSchema = z.object({ ...Identity, ...Process, ...Storage, ...Accounts, ...KeyPackages, ...Groups, ...Delivery })
+const Testing = {
+  CONFORMANCE: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe(
+      'Only for running the official MLS test vectors: whoever is logged in may create a group at any epoch and submit for any of its leaves. Refused when NODE_ENV is production.',
+    ),
+}
+
+export const ConfigSchema = z.object({
+  ...Identity,
+  ...Process,
+  ...Storage,
+  ...Accounts,
+  ...KeyPackages,
+  ...Groups,
+  ...Delivery,
+  ...Testing,
+})
 
 /** The chapters of the generated page, in order. */
 export const CONFIG_CHAPTERS = {
@@ -161,4 +179,5 @@ export const CONFIG_CHAPTERS = {
   'Key packages': KeyPackages,
   Groups,
   Delivery,
+  Testing,
 } as const

@@ -40,6 +40,10 @@ describe('settings', () => {
     [{ SERVER_SECRET: 'hunter2' }, 'SERVER_SECRET must be 32 random bytes in base64 (openssl rand -base64 32).'],
     [{ DATABASE_URL: 'postgres://db/x' }, 'SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).'],
     [{ ROLE: 'worker' }, 'ROLE must be both in embedded mode (without DATABASE_URL).'],
+    [
+      { CONFORMANCE: 'on', NODE_ENV: 'production' },
+      'CONFORMANCE is for tests: it lets anyone act for anyone, and does not go with NODE_ENV=production.',
+    ],
     [{ MAX_BODY_BYTES: '1KiB' }, 'MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.'],
   ])('refuse %j with one plain sentence', (environment, sentence) => {
     expect(sentencesFor(environment as Record<string, string>)).toEqual([sentence])

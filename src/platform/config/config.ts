@@ -21,7 +21,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   )
   const result = ConfigSchema.safeParse(given)
   if (!result.success) throw new ConfigError(result.error.issues.map(sentence))
-  const contradictions = contradictionsIn(result.data)
+  const contradictions = contradictionsIn(result.data, environment['NODE_ENV'])
   if (contradictions.length > 0) throw new ConfigError(contradictions)
   return result.data
 }
@@ -32,8 +32,10 @@ function sentence(issue: z.core.$ZodIssue): string {
   return `${key} ${/^(must|is) /.test(issue.message) ? issue.message : `is not valid: ${issue.message}`}.`
 }
 
-function contradictionsIn(config: Config): string[] {
+function contradictionsIn(config: Config, nodeEnvironment: string | undefined): string[] {
   const found: string[] = []
+  if (config.CONFORMANCE === 'on' && nodeEnvironment === 'production')
+    found.push('CONFORMANCE is for tests: it lets anyone act for anyone, and does not go with NODE_ENV=production.')
   if (config.DATABASE_URL && !config.SERVER_SECRET)
     found.push('SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).')
   if (config.DIRECT_DATABASE_URL && !config.DATABASE_URL) found.push('DIRECT_DATABASE_URL is set but DATABASE_URL is not.')

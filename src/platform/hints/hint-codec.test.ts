@@ -5,6 +5,7 @@ import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
 import { openHints, sealHints } from './hint-codec.js'
 
 const secrets = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
+const CARRIED = [{ seq: 7n, epoch: 3n, acceptedAt: new Date(1_700_000_000_000), frame: Uint8Array.of(1, 2) }]
 const HINTS: Hint[] = [
   { kind: 'group', gid: 1n, headSeq: 2n ** 53n - 1n },
   {
@@ -12,7 +13,7 @@ const HINTS: Hint[] = [
     gid: 1n,
     headSeq: 7n,
     incarnation: 2,
-    entries: [{ seq: 7n, epoch: 3n, acceptedAt: new Date(1_700_000_000_000), frame: Uint8Array.of(1, 2) }],
+    entries: () => CARRIED,
   },
   { kind: 'inbox', deviceId: 2n },
   { kind: 'acked', deviceId: 3n },
@@ -22,9 +23,14 @@ const HINTS: Hint[] = [
   { kind: 'stream-open', deviceId: 5n, streamId: 'abc' },
 ]
 
+const withEntries = (hint: Hint) => (hint.kind === 'group' ? { ...hint, entries: hint.entries?.() } : hint)
+
 describe('hints between nodes', () => {
   it('arrive as they were sent', () => {
-    expect(openHints(secrets, 'hint:1', sealHints(secrets, 'hint:1', 'node', HINTS))).toEqual({ node: 'node', hints: HINTS })
+    const opened = openHints(secrets, 'hint:1', sealHints(secrets, 'hint:1', 'node', HINTS))
+    expect(opened?.node).toBe('node')
+    expect(opened?.hints.map(withEntries)).toEqual(HINTS.map(withEntries))
+    expect(opened?.hints.flatMap((hint) => (hint.kind === 'group' ? (hint.entries?.() ?? []) : []))).toEqual(CARRIED)
   })
   it('of a newer release are passed over, and the rest of its batch counts', () => {
     const news = [HINTS[0], { kind: 'weather', rain: true }, { kind: 'inbox', deviceId: 2n, urgent: true }] as Hint[]

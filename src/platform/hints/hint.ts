@@ -15,7 +15,8 @@ export interface CarriedEntry {
  * after an outage in which a `displaced` may have been lost.
  */
 export type Hint =
-  | { kind: 'group'; gid: bigint; headSeq: bigint; incarnation?: number | undefined; entries?: readonly CarriedEntry[] | undefined }
+  /** `entries` are encoded, or decoded, when somebody asks for them: most nodes that hear of a group have nobody in it. */
+  | { kind: 'group'; gid: bigint; headSeq: bigint; incarnation?: number | undefined; entries?: (() => readonly CarriedEntry[]) | undefined }
   | { kind: 'inbox'; deviceId: bigint }
   | { kind: 'acked'; deviceId: bigint }
   | { kind: 'revoked'; deviceId: bigint }

@@ -1,4 +1,5 @@
-import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
+import { Cluster, type ClusterOptions, type Redis } from 'ioredis'
+import { EndingRedis } from './ending-redis.js'
 import type { RedisAddress, RedisLogin, RedisTarget } from './redis-target.js'
 
 /** Both understand every command that we use. */
@@ -74,22 +75,4 @@ function retryDelay(attempt: number): number {
 /** After a failover the old master is a replica that refuses to write: ask again where the master is. */
 function isDemoted(error: Error): boolean {
   return error.message.startsWith('READONLY')
-}
-
-/**
- * Ends when it is told to between two attempts to reconnect. ioredis then stays `reconnecting` for ever: whoever waits for
- * `end`, or for a command that waits for Redis (as BullMQ does in closing), is never answered. Before the first attempt,
- * in `wait`, it does end.
- */
-class EndingRedis extends Redis {
-  override disconnect(reconnect = false): void {
-    if (this.status === 'reconnecting' && !reconnect) this.status = 'wait'
-    super.disconnect(reconnect)
-  }
-
-  override duplicate(override?: Partial<RedisOptions>): Redis {
-    // The one option that its own constructor's types do not take from its own options; nobody sets it.
-    const { replyMapping: _unset, ...options } = { ...this.options, ...override }
-    return new EndingRedis(options)
-  }
 }

@@ -13,6 +13,7 @@ const ECHO_MS = 1_000
 const PATIENCE = 3
 /** A subscriber that stays deaf is replaced after so many more: a reconnecting client is not always able to come back. */
 const REPLACE_EVERY = 10
+const KEPT_MS = 10_000
 
 /**
  * This process's ear. It proves itself: what the process says on a channel of its own must come back, through the
@@ -70,7 +71,13 @@ export class RedisSubscription {
     if (this.unheard >= PATIENCE && (this.unheard - PATIENCE) % REPLACE_EVERY === 0) this.replaceSubscriber()
     this.unheard += 1
     // A failure needs no word of its own: what was not sent is not heard.
-    this.redis.publisher?.publish(this.echoChannel, '').catch(() => undefined)
+    this.echo().catch(() => undefined)
+  }
+
+  /** A replica and a full server let publish, but not write: then locks, limits and jobs would fail. */
+  private async echo(): Promise<void> {
+    await this.redis.publisher?.set(this.echoChannel, '', 'PX', KEPT_MS)
+    await this.redis.publisher?.publish(this.echoChannel, '')
   }
 
   private replaceSubscriber(): void {

@@ -13,6 +13,14 @@ export const HASH_OF_SUITE: ReadonlyMap<number, HashAlgorithm> = new Map([
   [7, 'sha384'],
 ])
 
+const HASH_BYTES: Readonly<Record<HashAlgorithm, number>> = { sha256: 32, sha384: 48, sha512: 64 }
+
+/** KDF.Nh and the length of a MAC: the length of the suite's hash. Zero for an unknown suite. */
+export function hashBytes(suite: number): number {
+  const algorithm = HASH_OF_SUITE.get(suite)
+  return algorithm === undefined ? 0 : HASH_BYTES[algorithm]
+}
+
 /**
  * One-shot, which for inputs of this size takes half the time of `createHash`. By way of a string, because a hash as Buffer
  * has memory outside the JavaScript heap: the 32,768 nodes of a large tree then take ten times as long, most of it collecting.

@@ -1,12 +1,6 @@
 import { brokenUnless, type BrokenRule } from './broken-rule.js'
-import {
-  hasHpkeKeyShape,
-  leafNodeCapabilities,
-  leafNodeExtensions,
-  leafNodeLifetime,
-  leafNodeSignature,
-  leafNodeSource,
-} from './leaf-node-rules.js'
+import { isUsableHpkeKey } from './hpke-key.js'
+import { leafNodeContent, leafNodeLifetime, leafNodeSignature, leafNodeSource, type LifetimeLimits } from './leaf-node-rules.js'
 import { sameBytes } from './same-bytes.js'
 import { SCHEME_OF_SUITE, verifyWithLabel } from './signature.js'
 import { MLS10 } from './structures/group-context.js'
@@ -18,39 +12,43 @@ export type KeyPackageVerdict = { readonly kind: 'valid' } | ({ readonly kind: '
  * All of RFC 9420 §10.1 that does not need a group; `maxLifetime` is in seconds. Whether the credential is the uploading
  * device's is for the caller to check.
  */
-export async function verifyKeyPackage(
-  keyPackage: KeyPackage,
-  now: Date,
-  { maxLifetime }: { maxLifetime: number },
-): Promise<KeyPackageVerdict> {
-  const { cipherSuite, leafNode } = keyPackage
-  const broken =
-    keyPackageSuite(keyPackage) ??
-    keyPackageKeys(keyPackage) ??
-    leafNodeSource(leafNode, 'key-package') ??
-    leafNodeCapabilities(cipherSuite, leafNode) ??
-    leafNodeExtensions(leafNode) ??
-    leafNodeLifetime(leafNode, now, maxLifetime) ??
-    (await leafNodeSignature(cipherSuite, leafNode)) ??
-    (await keyPackageSignature(keyPackage))
+export async function verifyKeyPackage(keyPackage: KeyPackage, lifetimes: LifetimeLimits): Promise<KeyPackageVerdict> {
+  const broken = keyPackageSuite(keyPackage) ?? keyPackageContent(keyPackage, lifetimes) ?? (await keyPackageSignatures(keyPackage))
   return broken === undefined ? { kind: 'valid' } : { kind: 'invalid', ...broken }
+}
+
+/** What needs no signature to be checked; without `lifetimes` those are not. */
+export function keyPackageContent(keyPackage: KeyPackage, lifetimes: LifetimeLimits | undefined): BrokenRule | undefined {
+  const { cipherSuite, leafNode } = keyPackage
+  return (
+    keyPackageInitKey(keyPackage) ??
+    leafNodeSource(leafNode, 'key-package') ??
+    leafNodeContent(cipherSuite, leafNode) ??
+    (lifetimes && leafNodeLifetime(leafNode, lifetimes))
+  )
+}
+
+/** Its own and its leaf's. */
+export async function keyPackageSignatures(keyPackage: KeyPackage): Promise<BrokenRule | undefined> {
+  return (await leafNodeSignature(keyPackage.cipherSuite, keyPackage.leafNode)) ?? (await keyPackageSignature(keyPackage))
 }
 
 /** RFC 9420 §10.1: version and suite are ones that groups here can have. */
 function keyPackageSuite({ version, cipherSuite }: KeyPackage): BrokenRule | undefined {
-  return brokenUnless(version === MLS10 && SCHEME_OF_SUITE.has(cipherSuite), 'key-package-cipher-suite', '10.1')
+  return brokenUnless(version === MLS10 && SCHEME_OF_SUITE.has(cipherSuite), 'key-package-cipher-suite')
 }
 
-/** RFC 9420 §10, §10.1: init_key and encryption_key are keys of the suite, and differ. */
-function keyPackageKeys({ cipherSuite, initKey, leafNode }: KeyPackage): BrokenRule | undefined {
-  const shaped = hasHpkeKeyShape(cipherSuite, initKey) && hasHpkeKeyShape(cipherSuite, leafNode.encryptionKey)
-  if (!shaped) return { rule: 'key-package-keys', section: '10' }
-  return brokenUnless(!sameBytes(initKey, leafNode.encryptionKey), 'key-package-init-key', '10.1')
+/** RFC 9420 §10, §10.1: init_key is a key of the suite, and not the leaf's. */
+function keyPackageInitKey({ cipherSuite, initKey, leafNode }: KeyPackage): BrokenRule | undefined {
+  return (
+    brokenUnless(isUsableHpkeKey(cipherSuite, initKey), 'key-package-init-key-shape') ??
+    brokenUnless(!sameBytes(initKey, leafNode.encryptionKey), 'key-package-init-key')
+  )
 }
 
 /** RFC 9420 §10.1. */
 async function keyPackageSignature({ cipherSuite, leafNode, tbs, signature }: KeyPackage): Promise<BrokenRule | undefined> {
   const scheme = SCHEME_OF_SUITE.get(cipherSuite)
   const valid = scheme !== undefined && (await verifyWithLabel(scheme, leafNode.signatureKey, 'KeyPackageTBS', tbs, signature))
-  return brokenUnless(valid, 'key-package-signature', '10.1')
+  return brokenUnless(valid, 'key-package-signature')
 }

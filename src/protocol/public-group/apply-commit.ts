@@ -1,3 +1,4 @@
+import { broken } from '../mls/broken-rule.js'
 import type { ReInit } from '../mls/structures/proposal.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
 import { place } from './framing.js'
@@ -17,12 +18,12 @@ export interface AppliedCommit {
  */
 export function applyCommit(state: PublicGroupState, message: PublicMessage): AppliedCommit | Refused {
   const commit = message.content
-  if (commit.kind !== 'commit') return refused({ rule: 'content-type', section: '6' })
+  if (commit.kind !== 'commit') return refused(broken('content-type'))
   const misplaced = place(state, message)
   if (misplaced !== undefined) return refused(misplaced)
   const resolved = resolveProposals(state, commit, message.sender)
   if (resolved.kind === 'broken') return refused(resolved)
-  const next = nextEpoch(state, message, commit, resolved.proposals)
+  const next = nextEpoch(state, { message, commit, proposals: resolved.proposals })
   if (next.kind === 'broken') return refused(next)
   return { kind: 'applied', next: next.state, reinit: reinitOf(resolved.proposals) }
 }

@@ -1,10 +1,10 @@
-import type { BrokenRule } from '../mls/broken-rule.js'
+import { broken, type BrokenRule } from '../mls/broken-rule.js'
 import type { Extension } from '../mls/structures/extension.js'
 import type { KeyPackage } from '../mls/structures/key-package.js'
 import { copyLeafNode, type LeafNode } from '../mls/structures/leaf-node.js'
 import { makeParentNode, MAX_LEAVES } from '../mls/structures/ratchet-tree.js'
-import { changedLeaf } from './proposal-list.js'
-import type { SentProposal } from './proposal.js'
+import { applyAppDataUpdates } from './rules/app-data.js'
+import { changedLeaf, type SentProposal } from './sent-proposal.js'
 import type { TreeDraft } from './tree.js'
 import { directPath, fullLeafCount } from './tree-math.js'
 
@@ -28,10 +28,10 @@ export function applyProposals(tree: TreeDraft, proposals: readonly SentProposal
   return applyAdds(tree, proposals)
 }
 
-/** The extensions a list of proposals leaves the group with (RFC 9420 §12.1.7). */
+/** The extensions a list of proposals leaves the group with: replaced as a whole (RFC 9420 §12.1.7), then their application data. */
 export function applyGroupContextExtensions(before: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
-  for (const { proposal } of proposals) if (proposal.kind === 'group-context-extensions') return proposal.extensions
-  return before
+  const replaced = proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'group-context-extensions')
+  return applyAppDataUpdates(replaced?.extensions ?? before, proposals)
 }
 
 function applyAdds(tree: TreeDraft, proposals: readonly SentProposal[]): AppliedProposals {
@@ -40,7 +40,7 @@ function applyAdds(tree: TreeDraft, proposals: readonly SentProposal[]): Applied
     if (proposal.kind !== 'add') continue
     // Adds fill the blanks from the left, so there are none left of the last one.
     const leafIndex = takeBlankLeaf(tree, (added.at(-1)?.leafIndex ?? -1) + 1)
-    if (leafIndex === undefined) return { kind: 'broken', ...TREE_SIZE }
+    if (leafIndex === undefined) return { kind: 'broken', ...broken('tree-size') }
     tree.setLeaf(leafIndex, copyLeafNode(proposal.keyPackage.leafNode))
     added.push({ leafIndex, keyPackage: proposal.keyPackage })
   }
@@ -65,19 +65,13 @@ function applyRemove(tree: TreeDraft, leafIndex: number): void {
 
 /** RFC 9420 §12.1.3: right halves without members go. */
 function truncate(tree: TreeDraft): void {
-  let last = tree.leafCount - 1
-  while (last > 0 && tree.leaf(last) === undefined) last--
-  const leafCount = fullLeafCount(last + 1)
+  const leafCount = fullLeafCount((tree.lastOccupied() ?? 0) + 1)
   if (leafCount < tree.leafCount) tree.truncateTo(leafCount)
 }
 
-/** The server's own rule: a tree past this size is refused. */
-export const TREE_SIZE: BrokenRule = { rule: 'tree-size', section: '7.7' }
-
 /** RFC 9420 §12.1.1: the leftmost blank leaf from `from` on, or the first of a tree twice the size; undefined past the largest. */
 export function takeBlankLeaf(tree: TreeDraft, from = 0): number | undefined {
-  let leafIndex = from
-  while (leafIndex < tree.leafCount && tree.leaf(leafIndex) !== undefined) leafIndex++
+  const leafIndex = tree.firstBlank(from) ?? tree.leafCount
   if (leafIndex === MAX_LEAVES) return undefined
   if (leafIndex === tree.leafCount) tree.extend()
   return leafIndex

@@ -1,15 +1,18 @@
-import type { BrokenRule } from '../mls/broken-rule.js'
+import { broken, type BrokenRule } from '../mls/broken-rule.js'
+import { leafNodeContent, type LifetimeLimits } from '../mls/leaf-node-rules.js'
 import { keyPackageRef } from '../mls/references.js'
 import type { GroupInfo } from '../mls/structures/group-info.js'
 import type { Proposal, ReInit } from '../mls/structures/proposal.js'
-import type { PublicMessage, Sender } from '../mls/structures/public-message.js'
+import type { PublicMessage } from '../mls/structures/public-message.js'
 import type { Welcome } from '../mls/structures/welcome.js'
 import { externalProposalList } from './external-commit.js'
 import { framing } from './framing.js'
 import { groupInfoOfCommit, type OpenedEpoch } from './group-info.js'
-import { nextEpoch, type NextEpoch } from './next-epoch.js'
-import type { SentProposal } from './proposal.js'
-import { changedLeaf, memberProposalList, proposalList, reinitOf, repeatedReference, resolveProposals } from './proposal-list.js'
+import { newLeaves, newSignatures } from './rules/new-leaves.js'
+import { withPath, withProposals, type NextEpoch, type ResolvedCommit } from './next-epoch.js'
+import { pathInTree } from './rules/path-rules.js'
+import { memberProposalList, proposalList, reinitOf, repeatedReference, resolveProposals } from './proposal-list.js'
+import { changedLeaf, type SentProposal } from './sent-proposal.js'
 import { memberAt, refused, type CommitContent, type Member, type PublicGroupState, type Refused } from './state.js'
 import { welcomesOfCommit } from './welcome.js'
 
@@ -19,6 +22,8 @@ export interface CommitBundle {
   readonly welcomes?: readonly Welcome[] | undefined
   /** The GroupInfo may have the tree inside: in a private group, whose tree the server takes from clients. */
   readonly mayCarryTree?: boolean
+  /** For the leaves of added members. */
+  readonly lifetimes?: LifetimeLimits | undefined
 }
 
 export interface ValidCommit {
@@ -39,8 +44,8 @@ export interface ValidCommit {
 
 /**
  * Judges a Commit against the state of its epoch (RFC 9420 §12.4.2) and gives the next state. Signatures are checked in the
- * thread pool; the rest costs O(log n) hashes for each leaf the Commit touches. A server cannot check membership_tag, the value
- * of confirmation_tag, encrypted path secrets, external_pub, nor what is in a Welcome.
+ * thread pool; the rest costs O(log n) hashes for each leaf the Commit touches. What a server cannot check is in
+ * docs/mls-rules.md.
  */
 export async function validateCommit(
   state: PublicGroupState,
@@ -48,31 +53,55 @@ export async function validateCommit(
   bundle: CommitBundle = {},
 ): Promise<ValidCommit | Refused> {
   const commit = message.content
-  if (commit.kind !== 'commit') return refused({ rule: 'content-type', section: '6' })
-  const misframed = await framing(state, message)
-  if (misframed !== undefined) return refused(misframed)
+  if (commit.kind !== 'commit') return refused(broken('content-type'))
+  const unread = (await framing(state, message)) ?? repeatedReference(commit)
+  if (unread !== undefined) return refused(unread)
+  const listed = resolveProposals(state, commit, message.sender)
+  if (listed.kind === 'broken') return refused(listed)
+  const resolved = { message, commit, proposals: listed.proposals }
 
-  const repeated = repeatedReference(commit)
-  if (repeated !== undefined) return refused(repeated)
-  const resolved = resolveProposals(state, commit, message.sender)
-  if (resolved.kind === 'broken') return refused(resolved)
-  const { proposals } = resolved
-  const unlisted = proposalList(state, proposals, commit) ?? listOfSender(message.sender, proposals)
-  if (unlisted !== undefined) return refused(unlisted)
   // Whatever is cheap to refuse is refused before the tree is touched.
-  const suite = state.groupContext.cipherSuite
-  const refs = addedRefs(suite, proposals)
-  const uninvited = bundle.welcomes && welcomesOfCommit(bundle.welcomes, suite, refs)
-  if (uninvited !== undefined) return refused(uninvited)
+  const refs = addedRefs(state.groupContext.cipherSuite, listed.proposals)
+  const unfit = listRules(state, resolved, bundle) ?? welcomeRules(state, refs, bundle)
+  if (unfit !== undefined) return refused(unfit)
 
-  const next = nextEpoch(state, message, commit, proposals)
+  const next = openEpoch(state, resolved)
   if (next.kind === 'broken') return refused(next)
-  const mismatched = bundle.groupInfo && (await groupInfoOfCommit(bundle.groupInfo, openedEpoch(commit, next), bundle.mayCarryTree))
-  return mismatched === undefined ? describe(state, message, { proposals, refs, next }) : refused(mismatched)
+  const [unsigned, mismatched] = await Promise.all([
+    newSignatures(state, resolved, next.committer.leafIndex),
+    bundle.groupInfo && groupInfoOfCommit(bundle.groupInfo, openedEpoch(commit, next), bundle.mayCarryTree),
+  ])
+  const found = unsigned ?? mismatched
+  return found === undefined ? describe(state, message, { proposals: listed.proposals, refs, next }) : refused(found)
 }
 
-function listOfSender(sender: Sender, proposals: readonly SentProposal[]): BrokenRule | undefined {
-  return sender.kind === 'member' ? memberProposalList(proposals, sender.leafIndex) : externalProposalList(proposals)
+function listRules(state: PublicGroupState, { message, commit, proposals }: ResolvedCommit, bundle: CommitBundle): BrokenRule | undefined {
+  const { sender } = message
+  return (
+    proposalList(state, proposals, commit, bundle.lifetimes) ??
+    (sender.kind === 'member' ? memberProposalList(proposals, sender.leafIndex) : externalProposalList(state, proposals, commit.path))
+  )
+}
+
+function welcomeRules({ groupContext }: PublicGroupState, refs: readonly Uint8Array[], { welcomes }: CommitBundle): BrokenRule | undefined {
+  return welcomes && welcomesOfCommit(welcomes, groupContext.cipherSuite, refs)
+}
+
+/** The next epoch, if all rules but those of signatures and of the GroupInfo allow it. */
+function openEpoch(state: PublicGroupState, resolved: ResolvedCommit): NextEpoch | ({ kind: 'broken' } & BrokenRule) {
+  const suite = state.groupContext.cipherSuite
+  const applied = withProposals(state, resolved)
+  if (applied.kind === 'broken') return applied
+  const { path } = resolved.commit
+  const added = applied.added.map(({ leafIndex }) => leafIndex)
+  const place = { suite, tree: applied.draft, committer: applied.committer.leafIndex, added }
+  const misplaced = path && (leafNodeContent(suite, path.leafNode) ?? pathInTree(place, path))
+  if (misplaced !== undefined) return { kind: 'broken', ...misplaced }
+
+  const next = withPath(state, resolved, applied)
+  if (next.kind === 'broken') return next
+  const unfit = newLeaves(state, resolved, next)
+  return unfit === undefined ? next : { kind: 'broken', ...unfit }
 }
 
 function openedEpoch({ confirmationTag }: CommitContent, { state, committer }: NextEpoch): OpenedEpoch {

@@ -1,9 +1,11 @@
 import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { isUsableHpkeKey } from '../mls/hpke-key.js'
 import { sameBytes } from '../mls/same-bytes.js'
 import { SCHEME_OF_SUITE, verifyWithLabel } from '../mls/signature.js'
 import { EXTENSION_TYPES, extensionData } from '../mls/structures/extension.js'
 import type { GroupContext } from '../mls/structures/group-context.js'
 import type { GroupInfo } from '../mls/structures/group-info.js'
+import { decodeWhole } from '../tls/reader.js'
 import type { Tree } from './tree.js'
 
 /** The epoch a Commit opens, which the GroupInfo that comes with it must describe. */
@@ -18,6 +20,7 @@ export interface OpenedEpoch {
 export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch, mayCarryTree = false): Promise<BrokenRule | undefined> {
   return (
     (mayCarryTree ? undefined : groupInfoWithoutTree(groupInfo)) ??
+    externalPub(groupInfo) ??
     groupInfoContext(groupInfo, epoch) ??
     groupInfoConfirmationTag(groupInfo, epoch) ??
     groupInfoSigner(groupInfo, epoch) ??
@@ -28,22 +31,37 @@ export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch
 /** The server's own rule: it serves the tree of each epoch itself, once, and could not strip it from what is signed. */
 function groupInfoWithoutTree({ extensions }: GroupInfo): BrokenRule | undefined {
   const data = extensionData(extensions, EXTENSION_TYPES.ratchetTree)
-  return brokenUnless(data === undefined, 'group-info-without-tree', '12.4.3.3')
+  return brokenUnless(data === undefined, 'group-info-without-tree')
+}
+
+/**
+ * RFC 9420 §12.4.3.2: whoever joins from outside encrypts to it. Whose key it is only members can tell. It is a vector there; the
+ * bare key that ts-mls writes is taken too.
+ */
+export function externalPub({ groupContext, extensions }: GroupInfo): BrokenRule | undefined {
+  const data = extensionData(extensions, EXTENSION_TYPES.externalPub)
+  if (data === undefined) return undefined
+  const vector = decodeWhole(data, (reader) => reader.opaque())
+  const keys = vector.kind === 'decoded' ? [data, vector.value] : [data]
+  return brokenUnless(
+    keys.some((key) => isUsableHpkeKey(groupContext.cipherSuite, key)),
+    'external-pub',
+  )
 }
 
 /** RFC 9420 §12.4.3: `group_context` is the state of the group after the Commit. */
 function groupInfoContext({ groupContext }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
-  return brokenUnless(sameBytes(groupContext.bytes, epoch.groupContext.bytes), 'group-info-context', '12.4.3')
+  return brokenUnless(sameBytes(groupContext.bytes, epoch.groupContext.bytes), 'group-info-context')
 }
 
 /** RFC 9420 §12.4.3: the confirmation tag is that of the Commit. */
 function groupInfoConfirmationTag({ confirmationTag }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
-  return brokenUnless(sameBytes(confirmationTag, epoch.confirmationTag), 'group-info-confirmation-tag', '12.4.3')
+  return brokenUnless(sameBytes(confirmationTag, epoch.confirmationTag), 'group-info-confirmation-tag')
 }
 
 /** RFC 9420 §12.4.3.1: whoever makes a Commit makes the GroupInfo of its epoch. */
 function groupInfoSigner({ signer }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
-  return brokenUnless(signer === epoch.committer, 'group-info-signer', '12.4.3.1')
+  return brokenUnless(signer === epoch.committer, 'group-info-signer')
 }
 
 /** RFC 9420 §12.4.3: signed by the key in the signer's leaf. */
@@ -52,5 +70,5 @@ export async function groupInfoSignature(groupInfo: GroupInfo, tree: Tree): Prom
   const key = tree.leaf(groupInfo.signer)?.signatureKey
   const valid =
     scheme !== undefined && key !== undefined && (await verifyWithLabel(scheme, key, 'GroupInfoTBS', groupInfo.tbs, groupInfo.signature))
-  return brokenUnless(valid, 'group-info-signature', '12.4.3')
+  return brokenUnless(valid, 'group-info-signature')
 }

@@ -1,8 +1,17 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { hashBytes } from '../mls/hashes.js'
+import { kemOutputBytes } from '../mls/hpke-key.js'
+import { keyPackageContent, keyPackageSignatures } from '../mls/key-package-validation.js'
+import { leafNodeContent, leafNodeSignature, leafNodeSource, type LifetimeLimits } from '../mls/leaf-node-rules.js'
 import { proposalRef } from '../mls/references.js'
+import { sameBytes } from '../mls/same-bytes.js'
 import type { Proposal } from '../mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../mls/structures/public-message.js'
+import { appDataUpdate } from './rules/app-data.js'
 import { framing } from './framing.js'
+import { groupExtensions } from './rules/group-extensions.js'
+import { proposalTypesSupported } from './rules/proposal-support.js'
+import type { SentProposal } from './sent-proposal.js'
 import { refused, type PublicGroupState, type Refused } from './state.js'
 
 /** Far more than a group has members who leave at once; each one costs memory until the next Commit. */
@@ -10,66 +19,116 @@ const MAX_PENDING = 4096
 
 export const MAX_KEY_PACKAGE_BYTES = 16 * 1024
 
-/** Where SelfRemove is defined. */
-export const MLS_EXTENSIONS = 'draft-ietf-mls-extensions'
-
-/** A proposal and who made it: for one by value, the committer. */
-export interface SentProposal {
-  readonly proposal: Proposal
-  readonly sender: Sender
-  readonly byReference: boolean
-}
-
 export type ProposalVerdict =
   { readonly kind: 'valid'; readonly ref: Uint8Array; readonly proposal: Proposal; readonly sender: Sender } | Refused
 
-/** Whether a Proposal message may wait in this epoch for a Commit (RFC 9420 §12.1). */
-export async function validateProposal(state: PublicGroupState, message: PublicMessage): Promise<ProposalVerdict> {
+type OfKind<Kind extends Proposal['kind']> = Extract<Proposal, { kind: Kind }>
+
+/**
+ * Whether a Proposal message may wait in this epoch for a Commit (RFC 9420 §12.1). What depends on the proposals that it is
+ * committed with, such as whether a key is unique, is judged with the Commit. Without `lifetimes` those are not checked.
+ */
+export async function validateProposal(
+  state: PublicGroupState,
+  message: PublicMessage,
+  lifetimes?: LifetimeLimits,
+): Promise<ProposalVerdict> {
   const { content, sender } = message
   const ref = proposalRef(state.groupContext.cipherSuite, message.authenticatedContent)
-  if (content.kind !== 'proposal' || ref === undefined) return refused({ rule: 'content-type', section: '6' })
+  if (content.kind !== 'proposal' || ref === undefined) return refused(broken('content-type'))
   const { proposal } = content
-  const broken =
-    tooManyPending(state) ?? (await framing(state, message)) ?? loneProposal(proposal) ?? proposalTarget(state, { proposal, sender })
-  return broken === undefined ? { kind: 'valid', ref, proposal, sender } : refused(broken)
+  const sent = { proposal, sender, byReference: true }
+  const found =
+    tooManyPending(state) ??
+    (await framing(state, message)) ??
+    loneProposal(proposal) ??
+    proposalTypesSupported(state, [sent]) ??
+    proposalContent(state, sent, lifetimes) ??
+    (await proposalSignatures(state, sent))
+  return found === undefined ? { kind: 'valid', ref, proposal, sender } : refused(found)
 }
 
 /** The server's own rule: a member cannot fill the memory of everybody who keeps this group's proposals (RFC 9420 §12.4). */
 function tooManyPending({ pending }: PublicGroupState): BrokenRule | undefined {
-  return brokenUnless(pending.size < MAX_PENDING, 'pending-proposals', '12.4')
+  return brokenUnless(pending.size < MAX_PENDING, 'pending-proposals')
 }
 
 /** RFC 9420 §12.1.6: an ExternalInit makes sense in the external Commit only that it opens. */
 function loneProposal(proposal: Proposal): BrokenRule | undefined {
-  return brokenUnless(proposal.kind !== 'external-init', 'external-init-by-value', '12.1.6')
+  return brokenUnless(proposal.kind !== 'external-init', 'external-init-by-value')
 }
 
-/** The rules for what a single proposal points at. */
-export function proposalTarget(
-  state: PublicGroupState,
-  { proposal, sender }: Pick<SentProposal, 'proposal' | 'sender'>,
-): BrokenRule | undefined {
+/** The rules for a single proposal (RFC 9420 §12.1), but for signatures inside it. */
+export function proposalContent(state: PublicGroupState, sent: SentProposal, lifetimes?: LifetimeLimits): BrokenRule | undefined {
+  const { proposal } = sent
+  const { groupContext } = state
   switch (proposal.kind) {
     case 'add':
-      return addSize(proposal) ?? addSuite(state, proposal)
-    case 'remove':
-      return brokenUnless(state.tree.leaf(proposal.removed) !== undefined, 'remove-member', '12.1.3')
+      return addSize(proposal) ?? addSuite(state, proposal) ?? keyPackageContent(proposal.keyPackage, lifetimes)
     case 'update':
-      return brokenUnless(sender.kind === 'member', 'update-sender', '12.1.2')
+      return (
+        leafNodeSource(proposal.leafNode, 'update') ??
+        updateEncryptionKey(state, sent, proposal) ??
+        leafNodeContent(groupContext.cipherSuite, proposal.leafNode)
+      )
+    case 'remove':
+      return brokenUnless(state.tree.leaf(proposal.removed) !== undefined, 'remove-member')
+    case 'psk':
+      return pskNonce(state, proposal) ?? pskUsage(state, proposal)
+    case 'reinit':
+      return brokenUnless(proposal.version >= groupContext.version, 'reinit-version')
+    case 'external-init':
+      return brokenUnless(proposal.kemOutput.length === kemOutputBytes(groupContext.cipherSuite), 'external-init-kem-output')
+    case 'group-context-extensions':
+      return groupExtensions(proposal.extensions)
+    case 'app-data-update':
+      return appDataUpdate(groupContext.extensions, proposal)
+    case 'app-ephemeral':
     case 'self-remove':
-      return brokenUnless(sender.kind === 'member', 'self-remove-sender', MLS_EXTENSIONS)
-    default:
       return undefined
   }
 }
 
+/** The signatures inside a proposal: of the KeyPackage that it adds, of the leaf that it sets. */
+export async function proposalSignatures({ groupContext }: PublicGroupState, sent: SentProposal): Promise<BrokenRule | undefined> {
+  const { proposal, sender } = sent
+  if (proposal.kind === 'add') return keyPackageSignatures(proposal.keyPackage)
+  if (proposal.kind !== 'update' || sender.kind !== 'member') return undefined
+  const place = { groupId: groupContext.groupId, leafIndex: sender.leafIndex }
+  return leafNodeSignature(groupContext.cipherSuite, proposal.leafNode, place)
+}
+
 /** The server's own rule: a KeyPackage that was not published here may be no larger than one that was. */
-function addSize({ keyPackage }: Extract<Proposal, { kind: 'add' }>): BrokenRule | undefined {
-  return brokenUnless(keyPackage.bytes.length <= MAX_KEY_PACKAGE_BYTES, 'key-package-size', '10')
+function addSize({ keyPackage }: OfKind<'add'>): BrokenRule | undefined {
+  return brokenUnless(keyPackage.bytes.length <= MAX_KEY_PACKAGE_BYTES, 'key-package-size')
 }
 
 /** RFC 9420 §10.1: the KeyPackage is for the group's suite and version. */
-function addSuite({ groupContext }: PublicGroupState, { keyPackage }: Extract<Proposal, { kind: 'add' }>): BrokenRule | undefined {
+function addSuite({ groupContext }: PublicGroupState, { keyPackage }: OfKind<'add'>): BrokenRule | undefined {
   const fits = keyPackage.cipherSuite === groupContext.cipherSuite && keyPackage.version === groupContext.version
-  return brokenUnless(fits, 'add-cipher-suite', '10.1')
+  return brokenUnless(fits, 'add-cipher-suite')
 }
+
+/** RFC 9420 §7.3. */
+function updateEncryptionKey({ tree }: PublicGroupState, { sender }: SentProposal, { leafNode }: OfKind<'update'>): BrokenRule | undefined {
+  const before = sender.kind === 'member' ? tree.leaf(sender.leafIndex) : undefined
+  return brokenUnless(before === undefined || !sameBytes(before.encryptionKey, leafNode.encryptionKey), 'update-encryption-key')
+}
+
+/** RFC 9420 §12.1.4. */
+function pskNonce({ groupContext }: PublicGroupState, { psk }: OfKind<'psk'>): BrokenRule | undefined {
+  return brokenUnless(psk.nonce.length === hashBytes(groupContext.cipherSuite), 'psk-nonce')
+}
+
+/** RFC 9420 §11.2, §11.3, §12.1.4: a group is reinitialized or branched off by its first Commit. */
+function pskUsage({ groupContext }: PublicGroupState, { psk }: OfKind<'psk'>): BrokenRule | undefined {
+  return brokenUnless(!foundsGroup(psk) || groupContext.epoch === 0n, 'psk-usage')
+}
+
+/** Whether a PSK proves the group that a new one comes of. */
+export function foundsGroup({ source }: OfKind<'psk'>['psk']): boolean {
+  return source.kind === 'resumption' && source.usage !== PSK_USAGE_APPLICATION
+}
+
+/** RFC 9420 §8.4. */
+const PSK_USAGE_APPLICATION = 1

@@ -1,32 +1,69 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { HASH_OF_SUITE } from '../mls/hashes.js'
+import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { HASH_OF_SUITE, hashBytes } from '../mls/hashes.js'
 import { sameBytes } from '../mls/same-bytes.js'
+import type { GroupContext } from '../mls/structures/group-context.js'
 import type { GroupInfo } from '../mls/structures/group-info.js'
 import type { TreeNodes } from '../mls/structures/ratchet-tree.js'
-import { groupInfoSignature } from './group-info.js'
+import { groupExtensions } from './rules/group-extensions.js'
+import { externalPub, groupInfoSignature } from './group-info.js'
+import { PendingProposals } from './pending-proposals.js'
 import { refused, type PublicGroupState, type Refused } from './state.js'
 import { interimTranscriptHash } from './transcript.js'
+import { leafSignatures, wholeTree } from './rules/tree-rules.js'
 import { Tree } from './tree.js'
 
 export type Seeded = { readonly kind: 'seeded'; readonly state: PublicGroupState } | Refused
 
+export interface SeedInput {
+  readonly groupInfo: GroupInfo
+  readonly ratchetTree: TreeNodes
+  readonly scrutiny?: Scrutiny
+}
+
 /**
- * The state of a group as a GroupInfo and its ratchet tree show it to a joiner (RFC 9420 §12.4.3.1). Hashes the whole tree:
- * some 4 µs a member.
+ * How closely to look: at everything; at all but the signatures on the leaves, which cost far more than the rest, and which
+ * joiners check; or, since an earlier release may have taken what this one would not, only at whether it belongs together.
  */
-export async function seed({ groupInfo, ratchetTree }: { groupInfo: GroupInfo; ratchetTree: TreeNodes }): Promise<Seeded> {
+export type Scrutiny = 'full' | 'leaves-unverified' | 'accepted-before'
+
+/**
+ * The state of a group as a GroupInfo and its ratchet tree show it to a joiner (RFC 9420 §12.4.3.1). Hashes the whole tree,
+ * some 4 µs a member, and for full scrutiny checks a signature for each. Lifetimes may be over by now, and are not looked at.
+ */
+export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedInput): Promise<Seeded> {
   const { groupContext, confirmationTag } = groupInfo
   const algorithm = HASH_OF_SUITE.get(groupContext.cipherSuite)
-  if (algorithm === undefined) return refused({ rule: 'cipher-suite', section: '17.1' })
+  if (algorithm === undefined) return refused(broken('cipher-suite'))
 
   const tree = Tree.of(algorithm, ratchetTree)
-  const broken = treeHash(tree, groupInfo) ?? (await groupInfoSignature(groupInfo, tree))
-  if (broken !== undefined) return refused(broken)
+  const found =
+    treeHash(tree, groupInfo) ??
+    (await groupInfoSignature(groupInfo, tree)) ??
+    (scrutiny === 'accepted-before' ? undefined : (description(groupInfo) ?? wholeTree(tree, groupContext))) ??
+    (scrutiny === 'full' ? await leafSignatures(tree, groupContext) : undefined)
+  if (found !== undefined) return refused(found)
   const interim = interimTranscriptHash(algorithm, groupContext.confirmedTranscriptHash, confirmationTag)
-  return { kind: 'seeded', state: { groupContext, tree, interimTranscriptHash: interim, pending: new Map() } }
+  return { kind: 'seeded', state: { groupContext, tree, interimTranscriptHash: interim, pending: PendingProposals.none } }
+}
+
+function description(groupInfo: GroupInfo): BrokenRule | undefined {
+  const { groupContext, confirmationTag } = groupInfo
+  return (
+    confirmedTranscriptHashLength(groupContext) ??
+    // RFC 9420 §6.1: the tag of the Commit that made the epoch, or of the group's creation.
+    brokenUnless(confirmationTag.length === hashBytes(groupContext.cipherSuite), 'confirmation-tag') ??
+    groupExtensions(groupContext.extensions) ??
+    externalPub(groupInfo)
+  )
+}
+
+/** RFC 9420 §8.2, §11. */
+function confirmedTranscriptHashLength({ cipherSuite, epoch, confirmedTranscriptHash }: GroupContext): BrokenRule | undefined {
+  const length = epoch === 0n ? 0 : hashBytes(cipherSuite)
+  return brokenUnless(confirmedTranscriptHash.length === length, 'confirmed-transcript-hash')
 }
 
 /** RFC 9420 §12.4.3.1: the tree is the one the GroupInfo's signer vouches for. */
 function treeHash(tree: Tree, { groupContext }: GroupInfo): BrokenRule | undefined {
-  return brokenUnless(sameBytes(tree.hash, groupContext.treeHash), 'tree-hash', '12.4.3.1')
+  return brokenUnless(sameBytes(tree.hash, groupContext.treeHash), 'tree-hash')
 }

@@ -6,7 +6,8 @@ import type { PublicMessage } from '../mls/structures/public-message.js'
 import { decodeRatchetTree } from '../mls/structures/ratchet-tree.js'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { addProposal, pendingProposals, treeBytes, type PublicGroupState } from './state.js'
+import { PendingProposals } from './pending-proposals.js'
+import { addProposal, treeBytes, type PublicGroupState } from './state.js'
 import { Tree } from './tree.js'
 
 /** Of the server's own snapshot format, so that a later release can read an older snapshot. */
@@ -17,7 +18,7 @@ const MAX_PENDING = 2 ** 17
 /** A state as bytes: format, GroupContext, interim transcript hash, ratchet tree, messages of the pending proposals. */
 export function serialize(state: PublicGroupState): Uint8Array {
   const writer = new TlsWriter().uint16(FORMAT).raw(state.groupContext.bytes).opaque(state.interimTranscriptHash)
-  writer.raw(treeBytes(state)).vector(pendingProposals(state), (item, { bytes }) => item.opaque(bytes))
+  writer.raw(treeBytes(state)).vector(state.pending.values(), (item, { bytes }) => item.opaque(bytes))
   return writer.written()
 }
 
@@ -34,7 +35,7 @@ function readState(reader: TlsReader): PublicGroupState {
   const tree = readTree(reader, groupContext.cipherSuite)
   if (!sameBytes(tree.hash, groupContext.treeHash)) throw new Malformed('the tree is not that of the GroupContext')
   const messages = reader.vector(MAX_PENDING, readPending)
-  return messages.reduce(addProposal, { groupContext, tree, interimTranscriptHash, pending: new Map() })
+  return messages.reduce(addProposal, { groupContext, tree, interimTranscriptHash, pending: PendingProposals.none })
 }
 
 function readTree(reader: TlsReader, suite: number): Tree {

@@ -3,9 +3,9 @@ import { proposalRef } from '../mls/references.js'
 import { identityText, type Credential } from '../mls/structures/credential.js'
 import type { GroupContext } from '../mls/structures/group-context.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
-import type { Proposal } from '../mls/structures/proposal.js'
-import type { HandshakeContent, PublicMessage, Sender } from '../mls/structures/public-message.js'
+import type { HandshakeContent, PublicMessage } from '../mls/structures/public-message.js'
 import { encodeRatchetTree } from '../mls/structures/ratchet-tree.js'
+import type { PendingProposals } from './pending-proposals.js'
 import type { Tree } from './tree.js'
 
 /** All that is public about a group in one epoch (RFC 9420 §6). Immutable: a Commit gives the next one. */
@@ -13,16 +13,7 @@ export interface PublicGroupState {
   readonly groupContext: GroupContext
   readonly tree: Tree
   readonly interimTranscriptHash: Uint8Array
-  /** Proposals of this epoch by the hex form of their ProposalRef, in the order they came. */
-  readonly pending: ReadonlyMap<string, PendingProposal>
-}
-
-export interface PendingProposal {
-  readonly ref: Uint8Array
-  readonly proposal: Proposal
-  readonly sender: Sender
-  /** The PublicMessage it came in. */
-  readonly bytes: Uint8Array
+  readonly pending: PendingProposals
 }
 
 export interface Member {
@@ -57,8 +48,11 @@ export function memberAt(leafIndex: number, node: LeafNode): Member {
   return { leafIndex, identity: identityText(credential), credential, signatureKey }
 }
 
-export function pendingProposals(state: PublicGroupState): PendingProposal[] {
-  return [...state.pending.values()]
+/** The leaf with this text for an identity, the leftmost if there are several. */
+export function memberNamed({ tree }: PublicGroupState, identity: string): Member | undefined {
+  const [leafIndex] = tree.leavesNamed(Buffer.from(identity)).sort((a, b) => a - b)
+  const node = leafIndex === undefined ? undefined : tree.leaf(leafIndex)
+  return node && memberAt(leafIndex ?? 0, node)
 }
 
 /** The ratchet tree of this epoch as `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), for joiners. */
@@ -71,7 +65,7 @@ export function addProposal(state: PublicGroupState, message: PublicMessage): Pu
   const ref = proposalRef(state.groupContext.cipherSuite, message.authenticatedContent)
   if (message.content.kind !== 'proposal' || ref === undefined) return state
   const pending = { ref, proposal: message.content.proposal, sender: message.sender, bytes: message.bytes }
-  return { ...state, pending: new Map([...state.pending, [refKey(ref), pending]]) }
+  return { ...state, pending: state.pending.with(refKey(ref), pending) }
 }
 
 export function refKey(ref: Uint8Array): string {

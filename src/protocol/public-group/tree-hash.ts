@@ -15,6 +15,15 @@ export function leafHash(algorithm: HashAlgorithm, leafIndex: number, leaf: Leaf
   return digest(algorithm, input.optional(leaf, (writer, { bytes }) => writer.raw(bytes)).peek())
 }
 
+/** ParentHashInput (RFC 9420 §7.9), hashed. */
+export function parentHash(
+  algorithm: HashAlgorithm,
+  { encryptionKey, parentHash: hashAbove }: Pick<ParentNode, 'encryptionKey' | 'parentHash'>,
+  originalSiblingTreeHash: Uint8Array,
+): Uint8Array {
+  return digest(algorithm, scratch.reset().opaque(encryptionKey).opaque(hashAbove).opaque(originalSiblingTreeHash).peek())
+}
+
 /** TreeHashInput of an intermediate node (RFC 9420 §7.8), hashed. */
 export function intermediateHash(
   algorithm: HashAlgorithm,

@@ -1,20 +1,11 @@
 import type { HashAlgorithm } from '../mls/hashes.js'
+import { sameBytes } from '../mls/same-bytes.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
 import type { ParentNode, TreeNodes } from '../mls/structures/ratchet-tree.js'
 import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
 import { intermediateHash, leafHash } from './tree-hash.js'
+import { EMPTY_INDEX, TreeIndexEdit, type TreeIndex } from './tree-index/tree-index.js'
 import { fullLeafCount, isLeaf, leafNodeIndex, left, parent, right, root } from './tree-math.js'
-
-/** Two nodes' hashes and places. */
-const SLOTS_PER_LEAF = 400
-/** The objects around the bytes of a node. */
-const OBJECTS_PER_NODE = 900
-/** A byte of a node is there encoded, and once more decoded: numbers of two bytes take eight, an empty extension a view of its own. */
-const MEMORY_PER_BYTE = 3
-
-function nodeWeight(node: { readonly bytes: Uint8Array } | undefined): number {
-  return node === undefined ? 0 : OBJECTS_PER_NODE + MEMORY_PER_BYTE * node.bytes.length
-}
 
 /**
  * An immutable ratchet tree (RFC 9420 §4) with the tree hash of every node. Leaves are named by leaf index, any node by its
@@ -27,9 +18,13 @@ export class Tree {
     readonly leaves: PersistentArray<LeafNode>,
     readonly parents: PersistentArray<ParentNode>,
     readonly hashes: PersistentArray<Uint8Array>,
-    /** Bytes of memory that it takes, roughly. */
-    readonly weight: number,
+    readonly index: TreeIndex,
   ) {}
+
+  /** Bytes of memory that it takes, roughly. */
+  get weight(): number {
+    return this.index.weight
+  }
 
   get leafCount(): number {
     return this.leaves.length
@@ -43,17 +38,40 @@ export class Tree {
     const [grownLeaves, grownParents] = [PersistentArray.of(leaves).edit(), PersistentArray.of(parents).edit()]
     grownLeaves.resize(leafCount)
     grownParents.resize(leafCount - 1)
-    const filled = [...leaves, ...parents].reduce((sum, node) => sum + nodeWeight(node), 0)
-    const weight = leafCount * SLOTS_PER_LEAF + filled
-    return new TreeDraft(new Tree(algorithm, grownLeaves.done(), grownParents.done(), noHashes.done(), weight)).seal()
+    const index = new TreeIndexEdit(EMPTY_INDEX)
+    index.resized(0, leafCount)
+    for (const [leafIndex, leaf] of leaves.entries()) index.leafChanged(leafIndex, undefined, leaf)
+    for (const parent of parents) index.parentChanged(undefined, parent)
+    return new TreeDraft(new Tree(algorithm, grownLeaves.done(), grownParents.done(), noHashes.done(), index.done())).seal()
   }
 
   leaf(leafIndex: number): LeafNode | undefined {
     return this.leaves.at(leafIndex)
   }
 
+  parent(node: number): ParentNode | undefined {
+    return this.parents.at((node - 1) / 2)
+  }
+
+  isBlank(node: number): boolean {
+    return (isLeaf(node) ? this.leaf(node / 2) : this.parent(node)) === undefined
+  }
+
+  /** Whether a node has no members below. */
+  isEmpty(node: number): boolean {
+    return this.index.occupancy.isEmpty(node)
+  }
+
   get hash(): Uint8Array {
     return this.hashes.at(root(this.leafCount)) ?? new Uint8Array()
+  }
+
+  /** The leaves of a basic credential's identity, in no order. */
+  leavesNamed(identity: Uint8Array): number[] {
+    return this.index.identities.candidates(identity).filter((leafIndex) => {
+      const credential = this.leaf(leafIndex)?.credential
+      return credential?.kind === 'basic' && sameBytes(credential.identity, identity)
+    })
   }
 
   nodes(): TreeNodes {
@@ -68,7 +86,7 @@ export class Tree {
 export class TreeDraft {
   readonly algorithm: HashAlgorithm
   private count: number
-  private weight: number
+  private readonly index: TreeIndexEdit
   private readonly leaves: PersistentArrayEdit<LeafNode>
   private readonly parents: PersistentArrayEdit<ParentNode>
   private readonly hashes: PersistentArrayEdit<Uint8Array>
@@ -76,7 +94,7 @@ export class TreeDraft {
   constructor(tree: Tree) {
     this.algorithm = tree.algorithm
     this.count = tree.leafCount
-    this.weight = tree.weight
+    this.index = new TreeIndexEdit(tree.index)
     this.leaves = tree.leaves.edit()
     this.parents = tree.parents.edit()
     this.hashes = tree.hashes.edit()
@@ -99,13 +117,13 @@ export class TreeDraft {
   }
 
   setLeaf(leafIndex: number, leaf: LeafNode | undefined): void {
-    this.weight += nodeWeight(leaf) - nodeWeight(this.leaf(leafIndex))
+    this.index.leafChanged(leafIndex, this.leaf(leafIndex), leaf)
     this.leaves.set(leafIndex, leaf)
     this.clearHashes(leafNodeIndex(leafIndex))
   }
 
   setParent(node: number, parent: ParentNode | undefined): void {
-    this.weight += nodeWeight(parent) - nodeWeight(this.parent(node))
+    this.index.parentChanged(this.parent(node), parent)
     this.parents.set((node - 1) / 2, parent)
     this.clearHashes(node)
   }
@@ -115,7 +133,10 @@ export class TreeDraft {
   }
 
   truncateTo(leafCount: number): void {
-    for (let gone = leafCount; gone < this.count; gone++) this.weight -= nodeWeight(this.leaf(gone)) + nodeWeight(this.parent(2 * gone - 1))
+    for (let gone = leafCount; gone < this.count; gone++) {
+      this.index.leafChanged(gone, this.leaf(gone), undefined)
+      this.index.parentChanged(this.parent(2 * gone - 1), undefined)
+    }
     this.resize(leafCount)
   }
 
@@ -130,16 +151,30 @@ export class TreeDraft {
     return hash
   }
 
-  /** Whether no node of a subtree holds anything, that is, its resolution is empty (RFC 9420 §4.1.1). */
+  /** Whether the resolution of a node is empty (RFC 9420 §4.1.1): without members below, it has no key either. */
   isEmpty(node: number): boolean {
-    if (!this.isBlank(node)) return false
-    return isLeaf(node) || (this.isEmpty(left(node)) && this.isEmpty(right(node)))
+    return this.index.occupancy.isEmpty(node)
+  }
+
+  /** The leftmost blank leaf from `from` on. */
+  firstBlank(from: number): number | undefined {
+    return this.index.occupancy.firstBlank(from)
+  }
+
+  /** The rightmost leaf that is not blank. */
+  lastOccupied(): number | undefined {
+    return this.index.occupancy.lastOccupied()
+  }
+
+  /** How many nodes have this encryption key. */
+  countEncryptionKey(key: Uint8Array): number {
+    return this.index.countEncryptionKey(key)
   }
 
   /** The draft must not be used afterwards. */
   seal(): Tree {
     this.hash(root(this.count))
-    return new Tree(this.algorithm, this.leaves.done(), this.parents.done(), this.hashes.done(), this.weight)
+    return new Tree(this.algorithm, this.leaves.done(), this.parents.done(), this.hashes.done(), this.index.done())
   }
 
   /** Where a hash is missing already, so are all above it. */
@@ -151,7 +186,7 @@ export class TreeDraft {
   }
 
   private resize(leafCount: number): void {
-    this.weight += (leafCount - this.count) * SLOTS_PER_LEAF
+    this.index.resized(this.count, leafCount)
     this.count = leafCount
     this.leaves.resize(leafCount)
     this.parents.resize(leafCount - 1)

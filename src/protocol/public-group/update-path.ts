@@ -1,12 +1,11 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { digest } from '../mls/hashes.js'
+import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
 import { sameBytes } from '../mls/same-bytes.js'
 import { leafNodeSource } from '../mls/leaf-node-rules.js'
 import type { UpdatePath } from '../mls/structures/commit.js'
 import { copyLeafNode } from '../mls/structures/leaf-node.js'
-import { makeParentNode, type ParentNode } from '../mls/structures/ratchet-tree.js'
-import { TlsWriter } from '../tls/writer.js'
+import { makeParentNode } from '../mls/structures/ratchet-tree.js'
 import { blankPath } from './apply-proposals.js'
+import { parentHash } from './tree-hash.js'
 import { directPath, leafNodeIndex, sibling } from './tree-math.js'
 import type { TreeDraft } from './tree.js'
 
@@ -14,7 +13,7 @@ import type { TreeDraft } from './tree.js'
 const NO_PARENT: Uint8Array = new Uint8Array()
 
 /** A node of a filtered direct path, and its child on the copath. */
-interface PathStep {
+export interface PathStep {
   readonly node: number
   readonly copathChild: number
 }
@@ -32,35 +31,27 @@ export function filteredDirectPath(tree: TreeDraft, leafIndex: number): PathStep
  */
 export function mergeUpdatePath(tree: TreeDraft, leafIndex: number, path: UpdatePath): BrokenRule | undefined {
   const steps = filteredDirectPath(tree, leafIndex)
-  if (steps.length !== path.nodes.length) return { rule: 'update-path-length', section: '7.6' }
+  if (steps.length !== path.nodes.length) return broken('update-path-length')
 
   blankPath(tree, leafIndex)
-  const parentHash = path.nodes.reduceRight((hashAbove, { encryptionKey }, at) => {
+  const lowestHash = path.nodes.reduceRight((hashAbove, { encryptionKey }, at) => {
     const step = steps[at]
     return step === undefined ? hashAbove : setPathNode(tree, step, encryptionKey, hashAbove)
   }, NO_PARENT)
   tree.setLeaf(leafIndex, copyLeafNode(path.leafNode))
-  return leafNodeSource(path.leafNode, 'commit') ?? leafParentHash(path, parentHash)
+  return leafNodeSource(path.leafNode, 'commit') ?? leafParentHash(path, lowestHash)
 }
 
 /** Returns the new node's own parent hash. */
-function setPathNode(tree: TreeDraft, step: PathStep, encryptionKey: Uint8Array, parentHash: Uint8Array): Uint8Array {
-  const node = makeParentNode({ encryptionKey, parentHash, unmergedLeaves: [] })
+function setPathNode(tree: TreeDraft, step: PathStep, encryptionKey: Uint8Array, hashAbove: Uint8Array): Uint8Array {
+  const node = makeParentNode({ encryptionKey, parentHash: hashAbove, unmergedLeaves: [] })
   tree.setParent(step.node, node)
-  return hashParent(tree, node, step.copathChild)
+  // On a path that was just set no leaf is unmerged, so that the original tree hash of the sibling is its present one (§7.9).
+  return parentHash(tree.algorithm, node, tree.hash(step.copathChild))
 }
 
 /** RFC 9420 §7.9.2: the new leaf's parent_hash is the hash of the lowest node of its path. */
 function leafParentHash({ leafNode }: UpdatePath, expected: Uint8Array): BrokenRule | undefined {
   const holds = leafNode.source.kind === 'commit' && sameBytes(leafNode.source.parentHash, expected)
-  return brokenUnless(holds, 'update-path-parent-hash', '7.9.2')
-}
-
-/**
- * ParentHashInput (RFC 9420 §7.9), hashed. On a path that was just set no leaf is unmerged, so that the original tree hash of
- * the sibling is its present one.
- */
-function hashParent(tree: TreeDraft, node: ParentNode, copathChild: number): Uint8Array {
-  const input = new TlsWriter().opaque(node.encryptionKey).opaque(node.parentHash).opaque(tree.hash(copathChild))
-  return digest(tree.algorithm, input.written())
+  return brokenUnless(holds, 'update-path-parent-hash')
 }

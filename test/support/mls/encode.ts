@@ -81,6 +81,11 @@ export function encodeProposal(proposal: Proposal): Uint8Array {
     case 'group-context-extensions':
       writeExtensions(writer, proposal.extensions)
       return writer.written()
+    case 'app-data-update':
+      writer.uint16(proposal.component).uint8(proposal.update === undefined ? 2 : 1)
+      return (proposal.update === undefined ? writer : writer.opaque(proposal.update)).written()
+    case 'app-ephemeral':
+      return writer.uint16(proposal.component).opaque(proposal.data).written()
     case 'self-remove':
       return writer.written()
   }

@@ -23,6 +23,13 @@ export interface UpdatePathNode {
   readonly encryptionKey: Uint8Array
   /** How many encrypted path secrets there are; the server can open none of them. */
   readonly ciphertexts: number
+  /** Their lengths: one entry where all are alike, as in a right path, and two otherwise. */
+  readonly ciphertextSizes: readonly HpkeCiphertextSize[]
+}
+
+export interface HpkeCiphertextSize {
+  readonly kemOutput: number
+  readonly ciphertext: number
 }
 
 export function readCommit(reader: TlsReader): Commit {
@@ -34,11 +41,19 @@ export function readUpdatePath(reader: TlsReader): UpdatePath {
 }
 
 function readUpdatePathNode(reader: TlsReader): UpdatePathNode {
-  return { encryptionKey: reader.opaque(), ciphertexts: reader.countVector(skipHpkeCiphertext) }
+  const ciphertextSizes: HpkeCiphertextSize[] = []
+  const encryptionKey = reader.opaque()
+  const ciphertexts = reader.countVector((item) => noteSize(ciphertextSizes, readHpkeCiphertextSize(item)))
+  return { encryptionKey, ciphertexts, ciphertextSizes }
 }
 
 /** HPKECiphertext: kem_output<V> and ciphertext<V>. */
-export function skipHpkeCiphertext(reader: TlsReader): void {
-  reader.opaque()
-  reader.opaque()
+export function readHpkeCiphertextSize(reader: TlsReader): HpkeCiphertextSize {
+  return { kemOutput: reader.opaque().length, ciphertext: reader.opaque().length }
+}
+
+function noteSize(sizes: HpkeCiphertextSize[], size: HpkeCiphertextSize): void {
+  const [first] = sizes
+  if (first === undefined) sizes.push(size)
+  else if (sizes.length === 1 && !(first.kemOutput === size.kemOutput && first.ciphertext === size.ciphertext)) sizes.push(size)
 }

@@ -8,7 +8,11 @@ export const EXTENSION_TYPES = {
   requiredCapabilities: 3,
   externalPub: 4,
   externalSenders: 5,
+  appDataDictionary: 6, // draft-ietf-mls-extensions
 } as const
+
+/** Extension types that every client supports and none lists (RFC 9420 §7.2). */
+export const DEFAULT_EXTENSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5])
 
 const MAX_EXTENSIONS = 256
 

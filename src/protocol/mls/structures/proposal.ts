@@ -1,9 +1,10 @@
 import { Malformed, type TlsReader } from '../../tls/reader.js'
+import { readAppDataUpdate, readAppEphemeral, type AppDataUpdate, type AppEphemeral } from './app-data.js'
 import { readExtensions, type Extension } from './extension.js'
 import { readKeyPackage, type KeyPackage } from './key-package.js'
 import { readLeafNode, type LeafNode } from './leaf-node.js'
 
-/** RFC 9420 §12.1, and SelfRemove of draft-ietf-mls-extensions. */
+/** RFC 9420 §12.1, and the three of draft-ietf-mls-extensions. */
 export type Proposal =
   | { readonly kind: 'add'; readonly keyPackage: KeyPackage }
   | { readonly kind: 'update'; readonly leafNode: LeafNode }
@@ -12,6 +13,8 @@ export type Proposal =
   | ReInit
   | { readonly kind: 'external-init'; readonly kemOutput: Uint8Array }
   | { readonly kind: 'group-context-extensions'; readonly extensions: readonly Extension[] }
+  | AppDataUpdate
+  | AppEphemeral
   | { readonly kind: 'self-remove' }
 
 export interface ReInit {
@@ -43,8 +46,13 @@ export const PROPOSAL_TYPES: Readonly<Record<Proposal['kind'], number>> = {
   reinit: 0x0005,
   'external-init': 0x0006,
   'group-context-extensions': 0x0007,
+  'app-data-update': 0x0008,
+  'app-ephemeral': 0x0009,
   'self-remove': 0x000a,
 }
+
+/** Types that a client lists in its capabilities if it supports them (RFC 9420 §7.2). */
+export const NON_DEFAULT_PROPOSALS: ReadonlySet<Proposal['kind']> = new Set(['app-data-update', 'app-ephemeral', 'self-remove'])
 
 /** An unknown type has no length, so nothing after it could be read: it is malformed. */
 export function readProposal(reader: TlsReader): Proposal {
@@ -64,6 +72,10 @@ export function readProposal(reader: TlsReader): Proposal {
       return { kind: 'external-init', kemOutput: reader.opaque() }
     case PROPOSAL_TYPES['group-context-extensions']:
       return { kind: 'group-context-extensions', extensions: readExtensions(reader) }
+    case PROPOSAL_TYPES['app-data-update']:
+      return readAppDataUpdate(reader)
+    case PROPOSAL_TYPES['app-ephemeral']:
+      return readAppEphemeral(reader)
     case PROPOSAL_TYPES['self-remove']:
       return { kind: 'self-remove' }
     default:

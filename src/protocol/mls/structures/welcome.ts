@@ -1,5 +1,5 @@
 import type { TlsReader } from '../../tls/reader.js'
-import { skipHpkeCiphertext } from './commit.js'
+import { readHpkeCiphertextSize } from './commit.js'
 
 const MAX_NEW_MEMBERS = 16_384
 
@@ -8,15 +8,18 @@ export interface Welcome {
   readonly cipherSuite: number
   /** KeyPackageRefs of the new members. */
   readonly refs: readonly Uint8Array[]
+  /** The lengths that their secrets' kem_outputs have. */
+  readonly kemOutputs: readonly number[]
 }
 
 export function readWelcome(reader: TlsReader): Welcome {
   const cipherSuite = reader.uint16()
+  const kemOutputs = new Set<number>()
   const refs = reader.vector(MAX_NEW_MEMBERS, (secret) => {
     const newMember = secret.opaque()
-    skipHpkeCiphertext(secret)
+    kemOutputs.add(readHpkeCiphertextSize(secret).kemOutput)
     return newMember
   })
   reader.opaque() // encrypted_group_info
-  return { cipherSuite, refs }
+  return { cipherSuite, refs, kemOutputs: [...kemOutputs] }
 }

@@ -1,0 +1,33 @@
+import { RULES, type RuleName } from '../protocol/mls/rules.js'
+
+/**
+ * Rules that need more than the messages themselves: the directory, the policy and mode of the group, what the server handed out.
+ * Listed with the others in docs/mls-rules.md.
+ */
+export const GROUP_RULES = {
+  'wire-format-of-mode': ['6', 'Members’ handshakes are PublicMessages in a public group and PrivateMessages in a private one.'],
+  'credential-unknown': ['5.3.1', 'A leaf’s credential names a device of the directory.'],
+  'credential-changed': ['5.3.1', 'A changed leaf still names the same device.'],
+  'credential-revoked': ['5.3.1', 'A new or changed leaf is not of a device that was revoked.'],
+  'credential-key': ['5.3.1', 'A new or changed leaf’s signature key is registered for its device.'],
+  'one-leaf-per-client': ['12.2', 'Nobody is added who has a leaf in the group already.'],
+  'external-commit-remove': ['12.4.3.2', 'A joiner removes its own former leaf and no other.'],
+  'welcome-unknown-ref': ['12.4.3.1', 'A private group’s Welcomes are for KeyPackages that this server handed out.'],
+  'group-info-missing': ['12.4.3', 'Where external joins are on, each Commit brings the GroupInfo of its epoch.'],
+  'group-info-external-pub': ['12.4.3.2', 'Where external joins are on, a GroupInfo has an external_pub.'],
+  'group-info-group-id': ['12.4.3', 'A GroupInfo is of the group it is submitted for.'],
+  'group-info-epoch': ['12.4.3', 'A GroupInfo is of the epoch it is submitted for.'],
+  'group-info-cipher-suite': ['12.4.3', 'A GroupInfo is of the group’s suite.'],
+  'ratchet-tree-extension': ['12.4.3.3', 'A ratchet_tree extension holds a tree.'],
+  'ratchet-tree-missing': ['12.4.3.3', 'Where a tree is needed, it comes with the request or inside the GroupInfo.'],
+  'one-founding-member': ['11', 'A new group has one member, which is the device that creates it.'],
+  'group-id-length': ['8.1', 'A group id has 1 to 255 bytes here.'],
+  'reinit-mismatch': ['11.2', 'A successor has the group id and the suite that the ReInit announced.'],
+} as const satisfies Record<string, readonly [section: string, says: string]>
+
+export type CommitRule = RuleName | keyof typeof GROUP_RULES
+
+/** Its section and what it says. */
+export function ruleOf(name: CommitRule): readonly [section: string, says: string] {
+  return { ...RULES, ...GROUP_RULES }[name]
+}

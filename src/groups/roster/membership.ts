@@ -1,0 +1,32 @@
+import type { Caller } from '../../authentication/session/caller.js'
+import type { PublicGroupState, Member } from '../../protocol/public-group/state.js'
+import type { ValidCommit } from '../../protocol/public-group/commit.js'
+import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
+import type { Welcome } from '../../protocol/mls/structures/welcome.js'
+import type { CommitContext } from '../commit/commit-context.js'
+import type { Bundle } from '../input/bundle.js'
+import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
+
+/** Which devices a Commit brings in and takes out, and which Welcomes wait for whom. */
+export interface DeviceChanges {
+  added: readonly AddedDevice[]
+  removed: readonly RemovedDevice[]
+  welcomes: CommitSubmission['welcomes']
+}
+
+/**
+ * What leaves mean for devices. The rules of RFC 9420 know leaves only; that a leaf is a device of the directory, and what its user
+ * may do, is the application's (RFC 9420 §5.3.1), and stands behind this.
+ */
+export interface Membership {
+  /** Refuses what is not signed for a leaf of the caller's. */
+  refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void>
+  /** The Welcomes that have to answer the Adds of a Commit; undefined: nobody asks for any. */
+  welcomesOf(bundle: Pick<Bundle, 'welcomes'>): readonly Welcome[] | undefined
+  /** What new leaves' lifetimes are held against now; undefined: nothing. */
+  lifetimes(): LifetimeLimits | undefined
+  /** @throws the problem that a valid Commit has with the directory or the policy */
+  changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
+}
+
+export const MEMBERSHIP = Symbol('MEMBERSHIP')

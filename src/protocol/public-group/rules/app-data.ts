@@ -1,0 +1,62 @@
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { sameBytes } from '../../mls/same-bytes.js'
+import { decodeAppDataDictionary, encodeAppDataDictionary, type AppDataUpdate, type ComponentData } from '../../mls/structures/app-data.js'
+import { EXTENSION_TYPES, extensionData, type Extension } from '../../mls/structures/extension.js'
+import { PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
+import { decodedExtension, requirementsOf } from './group-extensions.js'
+import type { SentProposal } from '../sent-proposal.js'
+
+/**
+ * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server is told of
+ * none: it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
+ */
+export function appDataUpdate(extensions: readonly Extension[], { component, update }: AppDataUpdate): BrokenRule | undefined {
+  return (
+    brokenUnless(update === undefined, 'app-data-update-component') ??
+    brokenUnless(
+      dictionaryOf(extensions).some((entry) => entry.component === component),
+      'app-data-update-absent',
+    )
+  )
+}
+
+/** The rules for all AppDataUpdates of a Commit, and for a replacement of extensions beside them. */
+export function appDataList(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(extensions, proposals)
+}
+
+/** Removes the data of the components that are to lose it; the other extensions stay where they are. */
+export function applyAppDataUpdates(extensions: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
+  const removed = new Set(updatesIn(proposals).map(({ component }) => component))
+  if (removed.size === 0) return extensions
+  const data = encodeAppDataDictionary(dictionaryOf(extensions).filter(({ component }) => !removed.has(component)))
+  return extensions.map((extension) => (extension.type === EXTENSION_TYPES.appDataDictionary ? { ...extension, data } : extension))
+}
+
+/** One removal of a component's data, or any number of updates. */
+function appDataUpdateRepeated(proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const updates = updatesIn(proposals)
+  const times = new Map<number, number>()
+  for (const { component } of updates) times.set(component, (times.get(component) ?? 0) + 1)
+  const holds = updates.every(({ component, update }) => update !== undefined || times.get(component) === 1)
+  return brokenUnless(holds, 'app-data-update-repeated')
+}
+
+function appDataDictionaryKept(before: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  if (!requirementsOf(before).proposals.includes(PROPOSAL_TYPES['app-data-update'])) return undefined
+  const old = extensionData(before, EXTENSION_TYPES.appDataDictionary)
+  const kept = proposals.every(({ proposal }) => {
+    if (proposal.kind !== 'group-context-extensions') return true
+    const data = extensionData(proposal.extensions, EXTENSION_TYPES.appDataDictionary)
+    return data === undefined || old === undefined ? data === old : sameBytes(data, old)
+  })
+  return brokenUnless(kept, 'app-data-dictionary-kept')
+}
+
+function updatesIn(proposals: readonly SentProposal[]): AppDataUpdate[] {
+  return proposals.flatMap(({ proposal }) => (proposal.kind === 'app-data-update' ? [proposal] : []))
+}
+
+function dictionaryOf(extensions: readonly Extension[]): readonly ComponentData[] {
+  return decodedExtension(extensions, EXTENSION_TYPES.appDataDictionary, decodeAppDataDictionary) ?? []
+}

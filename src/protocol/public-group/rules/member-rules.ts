@@ -1,0 +1,63 @@
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { lists } from '../../mls/grease.js'
+import { credentialType } from '../../mls/structures/credential.js'
+import { DEFAULT_EXTENSIONS } from '../../mls/structures/extension.js'
+import type { LeafNode } from '../../mls/structures/leaf-node.js'
+import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
+import type { Requirements } from './group-extensions.js'
+import { shortForm } from '../tree-index/tree-index.js'
+import type { Tree } from '../tree.js'
+
+const DEFAULT_PROPOSALS: ReadonlySet<number> = new Set(
+  Object.entries(PROPOSAL_TYPES).flatMap(([kind, type]) => ((NON_DEFAULT_PROPOSALS as ReadonlySet<string>).has(kind) ? [] : [type])),
+)
+
+/** The rules for one leaf of a tree, beside all others in it. */
+export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requirements): BrokenRule | undefined {
+  return (
+    brokenUnless(meetsRequired(leaf, requirements), 'leaf-node-required-capabilities') ??
+    brokenUnless(supportsExtensions(leaf, requirements), 'leaf-node-group-extensions') ??
+    leafKnowsCredentials(tree, leaf) ??
+    leafSignatureKey(tree, leaf)
+  )
+}
+
+/** RFC 9420 §7.3; what every client supports anyway need not be listed (§11.1). */
+export function meetsRequired({ capabilities }: LeafNode, required: Requirements): boolean {
+  return (
+    required.extensions.every((type) => DEFAULT_EXTENSIONS.has(type) || lists(capabilities.extensions, type)) &&
+    required.proposals.every((type) => DEFAULT_PROPOSALS.has(type) || lists(capabilities.proposals, type)) &&
+    required.credentials.every((type) => lists(capabilities.credentials, type))
+  )
+}
+
+/** RFC 9420 §13.4. */
+export function supportsExtensions({ capabilities }: LeafNode, { groupExtensions }: Requirements): boolean {
+  return groupExtensions.every((type) => lists(capabilities.extensions, type))
+}
+
+/** RFC 9420 §7.3: no leaf of the tree has another leaf's encryption key, nor a parent node's. */
+export function leafEncryptionKey(tree: Tree, leaf: LeafNode): BrokenRule | undefined {
+  return brokenUnless(tree.index.encryptionKeys.count(leaf.encryptionKey) === 1, 'leaf-node-encryption-key')
+}
+
+/** RFC 9420 §7.3: what the others' credentials are, this member can judge. */
+function leafKnowsCredentials({ index }: Tree, { credential, capabilities }: LeafNode): BrokenRule | undefined {
+  const own = credentialType(credential)
+  const known = [...index.credentialTypes].every(([type, count]) => (type === own && count === 1) || lists(capabilities.credentials, type))
+  return brokenUnless(known, 'leaf-node-knows-credentials')
+}
+
+/** RFC 9420 §7.3: what this credential is, the others can judge. */
+export function credentialKnown(others: Iterable<LeafNode>, { credential }: LeafNode): BrokenRule | undefined {
+  const type = credentialType(credential)
+  for (const { capabilities } of others) {
+    if (!lists(capabilities.credentials, type)) return brokenUnless(false, 'credential-known-to-members')
+  }
+  return undefined
+}
+
+/** RFC 9420 §7.3. */
+function leafSignatureKey({ index }: Tree, leaf: LeafNode): BrokenRule | undefined {
+  return brokenUnless(index.signatureKeys.count(shortForm(leaf.signatureKey)) === 1, 'leaf-node-signature-key')
+}
