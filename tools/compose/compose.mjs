@@ -69,8 +69,10 @@ export async function run([program, ...args], env) {
 
 /** Compose as a plugin of docker, or the older program. */
 function composeProgram() {
-  const isPlugin = spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0
-  return isPlugin ? ['docker', 'compose'] : ['docker-compose']
+  const candidates = [['docker', 'compose'], ['docker-compose']]
+  const found = candidates.find(([program, ...args]) => spawnSync(program, [...args, 'version'], { stdio: 'ignore' }).status === 0)
+  if (!found) throw new Error('This needs Docker with Compose.')
+  return found
 }
 
 /** Tries again and again. @returns undefined once it works, else why it did not at last */

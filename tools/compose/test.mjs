@@ -12,6 +12,8 @@ import { Deployment, run } from './compose.mjs'
 
 const SUITE = ['test/scenario', 'test/concurrency/race.test.ts']
 const keep = process.argv.includes('--keep')
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => (interrupted = true))
 
 process.exitCode = process.env.TEST_SERVER_URL ? await jest(SUITE, {}) : await testOwnDeployment()
 
@@ -23,12 +25,16 @@ async function testOwnDeployment() {
     const trust = await deployment.up(join(folder, 'root.crt'))
     const server = { ...trust, TEST_SERVER_URL: deployment.url, TEST_SERVER_DOMAIN: deployment.settings.DOMAIN }
     const suite = await jest(SUITE, server)
+    if (interrupted) return 1
     // Not at once with the others: some of them say how a stream ends, and a restart ends all of them.
     const restarts = await jest(['test/compose', '--runInBand'], {
       ...server,
       TEST_COMPOSE_PROJECT: deployment.settings.COMPOSE_PROJECT_NAME,
     })
     return Math.max(suite, restarts)
+  } catch (error) {
+    if (!interrupted) await deployment.compose('logs', '--tail=40')
+    throw error
   } finally {
     if (keep) console.log(`Kept, with its settings in ${folder}; its name is ${deployment.settings.COMPOSE_PROJECT_NAME}`)
     else {
