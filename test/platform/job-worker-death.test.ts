@@ -35,7 +35,8 @@ interface Insides {
 /** It does not take jobs any more, and nothing says so: no error, no event, its connections well. */
 async function dieSilently(jobs: Jobs): Promise<void> {
   const { worker } = (jobs as unknown as Insides).runner
-  await worker.opened.pause(true)
+  // Not before what it had in hand is done: it would begin a job after its death.
+  await worker.opened.pause()
 }
 
 function lookAfter(jobs: Jobs): Promise<void> {

@@ -57,6 +57,7 @@ describe('an access token', () => {
     expect(caller).toEqual({
       deviceId: BigInt(claims().did),
       userId: BigInt(claims().uid),
+      generation: 0,
       client: device.client,
       user: device.user,
       expiresAt: new Date(claims().exp * 1000),
