@@ -1,4 +1,5 @@
-import { decodeWhole, Malformed, TlsReader, type Decoded } from '../../tls/reader.js'
+import { finish, type Steps } from '../../steps.js'
+import { decodeWholeInSteps, Malformed, TlsReader, type Decoded } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readLeafNode, type LeafNode } from './leaf-node.js'
 
@@ -29,7 +30,12 @@ export interface TreeNodes {
 
 /** Decodes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), which is also the data of a ratchet_tree extension. */
 export function decodeRatchetTree(bytes: Uint8Array): Decoded<TreeNodes> {
-  return decodeWhole(bytes, readRatchetTree)
+  return finish(decodeRatchetTreeInSteps(bytes))
+}
+
+/** The same by steps of one node. */
+export function decodeRatchetTreeInSteps(bytes: Uint8Array): Steps<Decoded<TreeNodes>> {
+  return decodeWholeInSteps(bytes, readRatchetTree)
 }
 
 /** Encodes up to the last node that is not blank. */
@@ -49,10 +55,10 @@ export function makeParentNode(fields: ParentNodeFields): ParentNode {
   return readParentNode(new TlsReader(writer.written()))
 }
 
-function readRatchetTree(reader: TlsReader): TreeNodes {
+export function* readRatchetTree(reader: TlsReader): Steps<TreeNodes> {
   const leaves: (LeafNode | undefined)[] = []
   const parents: (ParentNode | undefined)[] = []
-  reader.vector(MAX_NODES, (item) => {
+  yield* reader.vectorInSteps(MAX_NODES, (item) => {
     if (leaves.length === parents.length) leaves.push(item.optional(readLeaf))
     else parents.push(item.optional(readParent))
   })
