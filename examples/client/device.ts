@@ -36,6 +36,9 @@ export async function newDevice(user: string, client: string, suites: readonly n
 
 /** The device's dealings with the Authentication Service and the KeyPackage directory. */
 export class Device {
+  /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
+  proposalTypes: readonly number[] = []
+
   constructor(
     readonly http: Http,
     readonly record: DeviceRecord,
@@ -118,7 +121,14 @@ export class Device {
     const signatureKeyPair = this.record.keys.get(suiteId)
     if (!signatureKeyPair) throw new Error(`This device has no key for cipher suite ${suiteId}`)
     const credential = { credentialType: 'basic' as const, identity: utf8(this.client) }
-    const made = await generateKeyPackageWithKey(credential, capabilities(this.suites), lifetime(), [], signatureKeyPair, impl)
+    const made = await generateKeyPackageWithKey(
+      credential,
+      capabilities(this.suites, this.proposalTypes),
+      lifetime(),
+      [],
+      signatureKeyPair,
+      impl,
+    )
     const ref = toHex(await makeKeyPackageRef(made.publicPackage, impl.hash))
     return { ref, suite: suiteId, public: made.publicPackage, private: made.privatePackage, lastResort }
   }

@@ -35,6 +35,8 @@ export class Stage {
     for (const one of names) {
       const [name = '', device = 'phone'] = one.split('/')
       const client = await Client.create({ baseUrl: this.server.url, domain: 'localhost', user: `${name}-${tag}`, device, retries: 0 })
+      // For SelfRemoves, which the tests write themselves.
+      client.device.proposalTypes = [0x000a]
       const older = cast.find(({ user }) => user === client.user)
       await (older ? older.device.enrol(client.device) : client.device.register())
       await client.device.publishKeyPackages(3)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
+import { suite } from '../../examples/client/mls/suites.js'
 import { at, refusal, useStage } from './groups-kit.js'
 import { retagged } from './hostile.js'
 
@@ -19,8 +20,8 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
     await stage.sync(alice)
     expect(joined.epochAuthenticator).toBe(group.epochAuthenticator)
     expect(await refusal(join(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
-    // A device that is in has to replace its leaf: it may not get a second one.
-    expect(await refusal(join(laptop, group))).toMatchObject({ status: 422, document: { rule: 'one-leaf-per-client' } })
+    // A device that is in has to replace its leaf: it may not get a second one, under the same key or another.
+    expect(await refusal(join(laptop, group))).toMatchObject({ status: 422, document: { rule: 'leaf-node-signature-key' } })
     laptop.groups.clear()
     laptop.store.groups.clear()
     await join(laptop, group, { resync: true })
@@ -31,6 +32,19 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
       await stage.deviceId(laptop),
     ])
     expect(rows).toEqual([{ ended: 'resync' }, { ended: null }])
+  })
+
+  it('is no second leaf of a device under another of its keys', async () => {
+    const [alice, laptop] = await stage.cast('alice', 'alice/laptop')
+    const group = await stage.group(alice, [], { mode })
+    await join(laptop, group)
+    await stage.sync(alice)
+    const { impl, scheme } = await suite(1)
+    const another = await impl.signature.keygen()
+    laptop.device.record.keys.set(1, another)
+    const key = [await stage.deviceId(laptop), scheme, Buffer.from(another.publicKey)]
+    await stage.pool.query('INSERT INTO signature_key (device_id, scheme, public_key) VALUES ($1, $2, $3)', key)
+    expect(await refusal(join(laptop, group))).toMatchObject({ status: 422, document: { rule: 'one-leaf-per-client' } })
   })
 
   it('is for anyone where it is open, but neither for the banned nor for the removed', async () => {

@@ -98,14 +98,9 @@ describe('a private group', () => {
     const hidden = await stage.group(alice, [], { mode: 'private' })
     const open = await stage.group(alice, [])
     const crossed = async (group: typeof open, mode: 'public' | 'private') => draft(group, [], { mode })
-    expect(await refusal(submit(alice, hidden, (await crossed(hidden, 'public')).bundle))).toMatchObject({
-      status: 422,
-      kind: 'invalid-commit',
-    })
-    expect(await refusal(submit(alice, open, (await crossed(open, 'private')).bundle))).toMatchObject({
-      status: 422,
-      kind: 'invalid-commit',
-    })
+    const refused = { status: 422, kind: 'invalid-commit', document: { rule: 'wire-format-of-mode', section: '6' } }
+    expect(await refusal(submit(alice, hidden, (await crossed(hidden, 'public')).bundle))).toMatchObject(refused)
+    expect(await refusal(submit(alice, open, (await crossed(open, 'private')).bundle))).toMatchObject(refused)
   })
 
   it('is hashed once in each epoch, however many small requests need its tree, and knows what was proposed since', async () => {

@@ -56,6 +56,9 @@ describe('a handshake', () => {
   it.each([
     ['a Remove', MEMBER, `${PROPOSAL}000300000000`],
     ['SelfRemove, which has no fields', MEMBER, `${PROPOSAL}000a`],
+    ['an AppDataUpdate that updates', MEMBER, `${PROPOSAL}000800070101ff`],
+    ['an AppDataUpdate that removes', MEMBER, `${PROPOSAL}0008000702`],
+    ['an AppEphemeral', MEMBER, `${PROPOSAL}0009000701ff`],
     ['a Commit of two', MEMBER, `${COMMIT}0c01000300000000020301020300`],
     ['a resumption PSK', MEMBER, `${PROPOSAL}00040203${'00'.repeat(10)}`],
   ])('may be %s', (_case, sender, content) => {
@@ -69,6 +72,7 @@ describe('a handshake', () => {
     ['content type 4', MEMBER, '04', 'content type 4 is unknown'],
     ['application data', MEMBER, '0100', 'application data must not be sent as a PublicMessage'],
     ['an unknown proposal type, which has no length', MEMBER, `${PROPOSAL}0a0a00`, 'proposal type 2570 is not supported'],
+    ['AppDataUpdate operation 3', MEMBER, `${PROPOSAL}0008000703`, 'AppDataUpdate operation 3 is unknown'],
     ['ProposalOrRef type 3', MEMBER, `${COMMIT}010300`, 'ProposalOrRef type 3 is unknown'],
     ['PSK type 3', MEMBER, `${PROPOSAL}0004030000`, 'PSK type 3 is unknown'],
     ['PSK usage 0', MEMBER, `${PROPOSAL}00040200`, 'resumption PSK usage 0 is unknown'],

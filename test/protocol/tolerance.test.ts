@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { keyPackageRef } from '../../src/protocol/mls/references.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
+import { MAX_KEY_PACKAGE_BYTES } from '../../src/protocol/public-group/proposal.js'
+import { MAX_ADDS } from '../../src/protocol/public-group/proposal-list.js'
 import { seed } from '../../src/protocol/public-group/seed.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
 import { groupInfoMessage, outcome, publicMessage, ratchetTree, welcomeMessage } from '../support/mls/follower.js'
@@ -116,6 +118,23 @@ describe('what members have agreed on', () => {
     const key = newKey()
     const verdict = await judgeCommit(await Forge.group(3), [], { path: { leaf: { signatureKey: key.publicKey, signedBy: key } } })
     expect(nextOf(verdict).tree.leaf(0)?.signatureKey).toEqual(new Uint8Array(key.publicKey))
+  })
+})
+
+describe('the server’s own limits', () => {
+  it('let the largest KeyPackage through that could be published', async () => {
+    const of = async (length: number) =>
+      forgeKeyPackage(newKey(), 'new', 1, { extensions: [{ type: 0x0a0a, data: new Uint8Array(length) }] })
+    const around = (await of(16_000)).length
+    const keyPackage = await of(16_000 + MAX_KEY_PACKAGE_BYTES - around)
+    expect(keyPackage).toHaveLength(MAX_KEY_PACKAGE_BYTES)
+    nextOf(await judgeCommit(await Forge.group(2), [byValue(proposals.add(keyPackage))]))
+  })
+
+  it(`let ${MAX_ADDS} Adds through at once`, async () => {
+    const keyPackages = await Promise.all(Array.from({ length: MAX_ADDS }, (_, at) => forgeKeyPackage(newKey(), `n${at}`)))
+    const items = keyPackages.map((bytes) => byValue(proposals.add(bytes)))
+    expect(nextOf(await judgeCommit(await Forge.group(2), items, { path: null })).tree.leafCount).toBe(4096)
   })
 })
 

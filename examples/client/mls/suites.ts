@@ -57,8 +57,8 @@ export const clientConfig: ClientConfig = {
   authService: { validateCredential: () => Promise.resolve(true) },
 }
 
-export function capabilities(suites: readonly number[]): Capabilities {
-  return { versions: ['mls10'], ciphersuites: suites.map(suiteName), extensions: [], proposals: [], credentials: ['basic'] }
+export function capabilities(suites: readonly number[], proposals: readonly number[]): Capabilities {
+  return { versions: ['mls10'], ciphersuites: suites.map(suiteName), extensions: [], proposals: [...proposals], credentials: ['basic'] }
 }
 
 /** From an hour ago, for clocks that disagree, to thirty days ahead. */

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { treeBytes, type PublicGroupState } from '../../protocol/public-group/state.js'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { bannedAmong, presentAmong } from '../access/standing.repository.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { followupsFor } from '../external-sender/followups.js'
@@ -63,7 +63,7 @@ export class HiddenCommitJudge {
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
       groupInfo: shown ? (bundle.groupInfo?.bytes ?? null) : null,
-      tree: shown ? treeBytes(shown) : null,
+      tree: shown ? await this.trees.treeBytes(shown) : null,
       claimedRemoved: bundle.removed,
       reinit: bundle.reinit,
       followups,

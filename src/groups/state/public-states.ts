@@ -53,6 +53,11 @@ export class PublicStates {
     this.keep(group, { ...tracked, replayBytes: 0 })
   }
 
+  /** What `at` can begin with later. */
+  snapshotOf({ state }: Tracked): Promise<Uint8Array> {
+    return this.trees.serialize(state)
+  }
+
   private keep(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
     this.cache.keep(cacheKey(group), tracked)
   }

@@ -43,6 +43,11 @@ export class StoredEpochs {
     return state
   }
 
+  /** As it is stored for joiners. */
+  treeOf(state: PublicGroupState): Promise<Uint8Array> {
+    return this.trees.treeBytes(state)
+  }
+
   private async loadOnce(key: string, group: GroupRow): Promise<Shown | undefined> {
     const begun = this.loading.get(key) ?? this.load(group).finally(() => this.loading.delete(key))
     this.loading.set(key, begun)

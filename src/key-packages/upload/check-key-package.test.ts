@@ -78,7 +78,7 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     ],
     [
       'an init_key of another suite',
-      'key-package-keys',
+      'key-package-init-key-shape',
       () =>
         forge(honest, key, (draft) => {
           draft.initKey = new Uint8Array(48)

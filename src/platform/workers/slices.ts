@@ -1,5 +1,5 @@
 /** How long one slice may hold up the event loop. */
-const SLICE_MS = 4
+const SLICE_MS = 2
 
 /** Work on the event loop that lets everything else have its turn: by slices, and one piece of work at a time. */
 export class Slices {

@@ -12,6 +12,7 @@ export interface WorkerPoolLimits {
 }
 
 const IDLE_MS = 60_000
+const NICE = 10
 
 /** Threads for computations that would hold up the event loop. They start when they are needed and end when they no longer are. */
 export class WorkerPool {
@@ -28,6 +29,8 @@ export class WorkerPool {
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
       // A thread that waits for its next task with Atomics would not hear from the thread pool, which checks its signatures.
       atomics: 'disabled',
+      // Where there are fewer processors than threads, the event loop comes first.
+      niceIncrement: NICE,
       recordTiming: false,
     })
   }

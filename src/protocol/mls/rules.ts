@@ -112,7 +112,7 @@ export const RULES = {
   'external-pub': ['12.4.3.2', 'An external_pub is one usable key of the suite.'],
 
   // A group as a GroupInfo and a tree describe it
-  'cipher-suite': ['17.1', 'The server knows the suite of a group that it is to follow.'],
+  'cipher-suite': ['17.1', 'A group that the server is to look into is of one of the suites 1 to 7.'],
   'tree-hash': ['12.4.3.1', 'The tree is the one that the GroupContext names.'],
   'confirmed-transcript-hash': ['8.2', 'The confirmed transcript hash is empty at epoch 0 and as long as the suite’s hash later.'],
   'parent-node-hpke-key': ['7.1', 'A parent node’s encryption key is a usable key of the suite.'],

@@ -7,7 +7,7 @@ import { EXTENSION_TYPES } from '../mls/structures/extension.js'
 import type { Proposal } from '../mls/structures/proposal.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
 import { TlsWriter } from '../tls/writer.js'
-import { decodedExtension } from './group-extensions.js'
+import { decodedExtension } from './rules/group-extensions.js'
 import type { PublicGroupState } from './state.js'
 
 /** RFC 9420 §12.1.8, and what draft-ietf-mls-extensions adds. */

@@ -3,12 +3,12 @@ import { decodeMessage } from '../mls/message.js'
 import { sameBytes } from '../mls/same-bytes.js'
 import { readGroupContext } from '../mls/structures/group-context.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
-import { readRatchetTree } from '../mls/structures/ratchet-tree.js'
+import { readRatchetTree, writeRatchetTree } from '../mls/structures/ratchet-tree.js'
 import { finish, type Steps } from '../steps.js'
 import { decodeWholeInSteps, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
 import { PendingProposals } from './pending-proposals.js'
-import { addProposal, treeBytes, type PublicGroupState } from './state.js'
+import { addProposal, type PublicGroupState } from './state.js'
 import { Tree } from './tree.js'
 
 /** Of the server's own snapshot format, so that a later release can read an older snapshot. */
@@ -18,9 +18,14 @@ const MAX_PENDING = 2 ** 17
 
 /** A state as bytes: format, GroupContext, interim transcript hash, ratchet tree, messages of the pending proposals. */
 export function serialize(state: PublicGroupState): Uint8Array {
-  const writer = new TlsWriter().uint16(FORMAT).raw(state.groupContext.bytes).opaque(state.interimTranscriptHash)
-  writer.raw(treeBytes(state)).vector(state.pending.values(), (item, { bytes }) => item.opaque(bytes))
-  return writer.written()
+  return finish(serializeInSteps(state))
+}
+
+/** The same by steps. */
+export function* serializeInSteps({ groupContext, interimTranscriptHash, tree, pending }: PublicGroupState): Steps<Uint8Array> {
+  const writer = new TlsWriter().uint16(FORMAT).raw(groupContext.bytes).opaque(interimTranscriptHash)
+  yield* writeRatchetTree(writer, tree.nodes())
+  return writer.vector(pending.values(), (item, { bytes }) => item.opaque(bytes)).written()
 }
 
 /** The state a snapshot holds. Checks that tree and GroupContext belong together, which hashes the whole tree. */

@@ -6,7 +6,7 @@ import type { LeafNode } from '../mls/structures/leaf-node.js'
 import type { ParentNode, TreeNodes } from '../mls/structures/ratchet-tree.js'
 import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
 import { intermediateHash, leafHash } from './tree-hash.js'
-import { EMPTY_INDEX, TreeIndexEdit, type TreeIndex } from './tree-index.js'
+import { EMPTY_INDEX, TreeIndexEdit, type TreeIndex } from './tree-index/tree-index.js'
 import { fullLeafCount, isLeaf, leafNodeIndex, left, parent, right, root } from './tree-math.js'
 
 /**

@@ -5,7 +5,7 @@ import { readProposalOrRef } from '../../../src/protocol/mls/structures/proposal
 import type { Sender } from '../../../src/protocol/mls/structures/public-message.js'
 import { applyProposals, takeBlankLeaf } from '../../../src/protocol/public-group/apply-proposals.js'
 import { resolveProposals } from '../../../src/protocol/public-group/proposal-list.js'
-import { resolution } from '../../../src/protocol/public-group/resolution.js'
+import { resolution } from '../../../src/protocol/public-group/tree-index/resolution.js'
 import type { PublicGroupState } from '../../../src/protocol/public-group/state.js'
 import { parentHash } from '../../../src/protocol/public-group/tree-hash.js'
 import { TreeDraft } from '../../../src/protocol/public-group/tree.js'
@@ -87,5 +87,5 @@ function placeOf(state: PublicGroupState, proposals: readonly Uint8Array[], comm
   const resolved = resolveProposals(state, { proposals: items, path: undefined }, sender)
   const applied = resolved.kind === 'resolved' ? applyProposals(draft, resolved.proposals) : undefined
   const added = new Set(applied?.kind === 'applied' ? applied.added.map((one) => 2 * one.leafIndex) : [])
-  return { draft, added, leafIndex: known ?? (takeBlankLeaf(draft) as number) }
+  return { draft, added, leafIndex: known ?? takeBlankLeaf(draft) ?? 0 }
 }

@@ -15,7 +15,7 @@ import { newKey, SUITE, type Key } from './forge-keys.js'
 import { forgeLeaf, type LeafChanges } from './forge-leaf.js'
 import { forgePath, type PathChanges } from './forge-path.js'
 
-export { newKey, SUITE } from './forge-keys.js'
+export { newKey } from './forge-keys.js'
 export { forgeKeyPackage, forgeLeaf } from './forge-leaf.js'
 
 /** What a forged message may have other than a right one. */

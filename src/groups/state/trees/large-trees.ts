@@ -8,8 +8,8 @@ import { WorkerFailure, workerFile, WorkerPool } from '../../../platform/workers
 import type { GroupInfo } from '../../../protocol/mls/structures/group-info.js'
 import { decodeRatchetTree, decodeRatchetTreeInSteps, type TreeNodes } from '../../../protocol/mls/structures/ratchet-tree.js'
 import { seed, seededState, type Scrutiny, type Seeded } from '../../../protocol/public-group/seed.js'
-import { deserialize, deserializeInSteps } from '../../../protocol/public-group/snapshot.js'
-import type { PublicGroupState, Refused } from '../../../protocol/public-group/state.js'
+import { deserialize, deserializeInSteps, serialize, serializeInSteps } from '../../../protocol/public-group/snapshot.js'
+import { treeBytes, treeBytesInSteps, type PublicGroupState, type Refused } from '../../../protocol/public-group/state.js'
 import { Tree } from '../../../protocol/public-group/tree.js'
 import type { Decoded } from '../../../protocol/tls/reader.js'
 import { TlsWriter } from '../../../protocol/tls/writer.js'
@@ -20,6 +20,8 @@ import type { Examined, SeedTask } from './tree-worker.js'
 export const LARGE_TREE_BYTES = 64 * 1024
 /** What a tree of the largest size takes many times over, also while its signatures are checked. */
 const LIMITS = { threads: 2, queue: 32, heapMegabytes: 512 }
+
+const LARGE_TREE_LEAVES = 256
 
 export interface EncodedTree {
   readonly bytes: Uint8Array
@@ -56,6 +58,15 @@ export class LargeTrees implements OnApplicationShutdown {
     return found.kind === 'malformed' ? found : this.slices.run(deserializeInSteps(bytes, found.hashes))
   }
 
+  async serialize(state: PublicGroupState): Promise<Uint8Array> {
+    return hasLargeTree(state) ? this.slices.run(serializeInSteps(state)) : serialize(state)
+  }
+
+  /** The ratchet tree, encoded for joiners. */
+  async treeBytes(state: PublicGroupState): Promise<Uint8Array> {
+    return hasLargeTree(state) ? this.slices.run(treeBytesInSteps(state)) : treeBytes(state)
+  }
+
   /** @throws Unavailable if no thread could finish it */
   async seed(groupInfo: GroupInfo, tree: EncodedTree, scrutiny: Scrutiny): Promise<Seeded> {
     const algorithm = HASH_OF_SUITE.get(groupInfo.groupContext.cipherSuite)
@@ -87,6 +98,10 @@ export class LargeTrees implements OnApplicationShutdown {
       throw new Unavailable('The group is large, and too much is going on.')
     }
   }
+}
+
+function hasLargeTree({ tree }: PublicGroupState): boolean {
+  return tree.leafCount > LARGE_TREE_LEAVES
 }
 
 function isLarge(bytes: Uint8Array): boolean {

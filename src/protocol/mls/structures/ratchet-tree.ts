@@ -39,14 +39,17 @@ export function decodeRatchetTreeInSteps(bytes: Uint8Array): Steps<Decoded<TreeN
 }
 
 /** Encodes up to the last node that is not blank. */
-export function encodeRatchetTree({ leaves, parents }: TreeNodes): Uint8Array {
-  const writer = new TlsWriter()
+export function encodeRatchetTree(nodes: TreeNodes): Uint8Array {
+  return finish(writeRatchetTree(new TlsWriter(), nodes)).written()
+}
+
+/** The same into a writer, by steps of one node. */
+export function writeRatchetTree(writer: TlsWriter, { leaves, parents }: TreeNodes): Steps<TlsWriter> {
   const nodes = Array.from({ length: 2 * (lastFilled(leaves) + 1) - 1 }, (_, index) => index)
-  writer.vector(nodes, (item, index) => {
+  return writer.vectorInSteps(nodes, (item, index) => {
     if (index % 2 === 0) item.optional(leaves[index / 2], (node, leaf) => node.uint8(NODE_TYPES.leaf).raw(leaf.bytes))
     else item.optional(parents[(index - 1) / 2], (node, parent) => node.uint8(NODE_TYPES.parent).raw(parent.bytes))
   })
-  return writer.written()
 }
 
 export function makeParentNode(fields: ParentNodeFields): ParentNode {

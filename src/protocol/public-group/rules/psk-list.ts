@@ -1,7 +1,7 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { foundsGroup } from './proposal.js'
-import type { SentProposal } from './sent-proposal.js'
-import { refKey } from './state.js'
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { foundsGroup } from '../proposal.js'
+import type { SentProposal } from '../sent-proposal.js'
+import { refKey } from '../state.js'
 
 /** The rules for the PSKs of a Commit, taken together. */
 export function pskList(proposals: readonly SentProposal[]): BrokenRule | undefined {

@@ -1,12 +1,12 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { hashBytes } from '../mls/hashes.js'
-import { AEAD_TAG_BYTES, isUsableHpkeKey, kemOutputBytes } from '../mls/hpke-key.js'
-import type { UpdatePath } from '../mls/structures/commit.js'
-import { resolution } from './resolution.js'
-import { refKey } from './state.js'
-import { leafNodeIndex } from './tree-math.js'
-import type { TreeDraft } from './tree.js'
-import { filteredDirectPath, type PathStep } from './update-path.js'
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { hashBytes } from '../../mls/hashes.js'
+import { AEAD_TAG_BYTES, isUsableHpkeKey, kemOutputBytes } from '../../mls/hpke-key.js'
+import type { UpdatePath } from '../../mls/structures/commit.js'
+import { resolution } from '../tree-index/resolution.js'
+import { refKey } from '../state.js'
+import { leafNodeIndex } from '../tree-math.js'
+import type { TreeDraft } from '../tree.js'
+import { filteredDirectPath, type PathStep } from '../update-path.js'
 
 /** Where a path goes: into the tree that the proposals left (RFC 9420 §12.4.2), before it is merged. */
 export interface PathPlace {

@@ -1,5 +1,5 @@
-import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
-import { isLeaf, leafNodeIndex, left, level, parent, right, root } from './tree-math.js'
+import { PersistentArray, type PersistentArrayEdit } from '../persistent-array.js'
+import { isLeaf, leafNodeIndex, left, level, parent, right, root } from '../tree-math.js'
 
 /** Of the leaves below a node; what is not in the array is empty. */
 const EMPTY = 0

@@ -1,5 +1,5 @@
-import type { ParentNode } from '../mls/structures/ratchet-tree.js'
-import { isLeaf, leafNodeIndex, left, right } from './tree-math.js'
+import type { ParentNode } from '../../mls/structures/ratchet-tree.js'
+import { isLeaf, leafNodeIndex, left, right } from '../tree-math.js'
 
 /** What a tree and a draft of one have in common. */
 export interface Nodes {

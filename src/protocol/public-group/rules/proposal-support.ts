@@ -1,8 +1,8 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { lists } from '../mls/grease.js'
-import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../mls/structures/proposal.js'
-import { changedLeaf, type SentProposal } from './sent-proposal.js'
-import type { PublicGroupState } from './state.js'
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { lists } from '../../mls/grease.js'
+import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
+import { changedLeaf, type SentProposal } from '../sent-proposal.js'
+import type { PublicGroupState } from '../state.js'
 
 /**
  * RFC 9420 §12.2: a proposal type beyond the RFC's own needs every member that stays, by the capabilities of its leaf in this

@@ -1,9 +1,9 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { decodeExternalSenders } from '../mls/external-senders.js'
-import { decodeAppDataDictionary } from '../mls/structures/app-data.js'
-import { DEFAULT_EXTENSIONS, EXTENSION_TYPES, extensionData, type Extension } from '../mls/structures/extension.js'
-import { decodeRequiredCapabilities } from '../mls/structures/required-capabilities.js'
-import type { Decoded } from '../tls/reader.js'
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { decodeExternalSenders } from '../../mls/external-senders.js'
+import { decodeAppDataDictionary } from '../../mls/structures/app-data.js'
+import { DEFAULT_EXTENSIONS, EXTENSION_TYPES, extensionData, type Extension } from '../../mls/structures/extension.js'
+import { decodeRequiredCapabilities } from '../../mls/structures/required-capabilities.js'
+import type { Decoded } from '../../tls/reader.js'
 
 /** The default extensions that may be in a GroupContext (RFC 9420 §17.3). */
 const OF_GROUP: ReadonlySet<number> = new Set([EXTENSION_TYPES.requiredCapabilities, EXTENSION_TYPES.externalSenders])

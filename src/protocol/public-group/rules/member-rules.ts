@@ -1,12 +1,12 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { lists } from '../mls/grease.js'
-import { credentialType } from '../mls/structures/credential.js'
-import { DEFAULT_EXTENSIONS } from '../mls/structures/extension.js'
-import type { LeafNode } from '../mls/structures/leaf-node.js'
-import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../mls/structures/proposal.js'
+import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { lists } from '../../mls/grease.js'
+import { credentialType } from '../../mls/structures/credential.js'
+import { DEFAULT_EXTENSIONS } from '../../mls/structures/extension.js'
+import type { LeafNode } from '../../mls/structures/leaf-node.js'
+import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
 import type { Requirements } from './group-extensions.js'
-import { shortForm } from './tree-index.js'
-import type { Tree } from './tree.js'
+import { shortForm } from '../tree-index/tree-index.js'
+import type { Tree } from '../tree.js'
 
 const DEFAULT_PROPOSALS: ReadonlySet<number> = new Set(
   Object.entries(PROPOSAL_TYPES).flatMap(([kind, type]) => ((NON_DEFAULT_PROPOSALS as ReadonlySet<string>).has(kind) ? [] : [type])),

@@ -1,0 +1,39 @@
+import { HashBuckets, type HashBucketsEdit } from './hash-buckets.js'
+
+/**
+ * Where to look for the leaf of a basic credential's identity. The identity itself stands in the leaf, so that whoever asks
+ * compares. Immutable.
+ */
+export class IdentityIndex {
+  static readonly empty = new IdentityIndex(HashBuckets.empty<number>())
+
+  constructor(private readonly buckets: HashBuckets<number>) {}
+
+  /** The leaves that may have it, in no order. */
+  candidates(identity: Uint8Array): readonly number[] {
+    return this.buckets.at(identity)
+  }
+
+  edit(): IdentityIndexEdit {
+    return new IdentityIndexEdit(this.buckets.edit())
+  }
+}
+
+export class IdentityIndexEdit {
+  constructor(private readonly buckets: HashBucketsEdit<number>) {}
+
+  add(identity: Uint8Array, leafIndex: number): void {
+    this.buckets.own(identity).push(leafIndex)
+  }
+
+  remove(identity: Uint8Array, leafIndex: number): void {
+    const bucket = this.buckets.own(identity)
+    const place = bucket.indexOf(leafIndex)
+    if (place >= 0) bucket.splice(place, 1)
+  }
+
+  /** The edit must not be used afterwards. */
+  done(): IdentityIndex {
+    return new IdentityIndex(this.buckets.done())
+  }
+}
