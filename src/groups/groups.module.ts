@@ -40,6 +40,7 @@ import { Reinitialized } from './state/reinitialized.js'
 import { Snapshots } from './state/snapshots.job.js'
 import { StateCache } from './state/state-cache.js'
 import { StoredEpochs } from './state/stored-epochs.js'
+import { LargeTrees } from './state/trees/large-trees.js'
 
 /** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
 @Module({
@@ -80,6 +81,7 @@ import { StoredEpochs } from './state/stored-epochs.js'
     RoomsService,
     { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG] },
     StateCache,
+    LargeTrees,
     PublicStates,
     StoredEpochs,
     Snapshots,

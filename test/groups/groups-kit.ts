@@ -11,6 +11,7 @@ import { suite } from '../../examples/client/mls/suites.js'
 import type { CommitBundle, GroupRecord, PendingCommit } from '../../examples/client/store.js'
 import { utf8 } from '../../examples/client/wire.js'
 import type { Proposal } from 'ts-mls'
+import { LargeTrees } from '../../src/groups/state/trees/large-trees.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { GENEROUS } from '../support/world.js'
 
@@ -21,6 +22,10 @@ export class Stage {
 
   get pool(): Pool {
     return this.server.pool
+  }
+
+  get trees(): LargeTrees {
+    return this.server.app.get(LargeTrees, { strict: false })
   }
 
   /** `alice` or `alice/laptop`; a second device is enrolled by one of the same user that came before it. */

@@ -108,7 +108,7 @@ describe('a private group', () => {
     const group = await stage.group(alice, [bob], { mode: 'private' })
     const row = async () => (await findGroupByGid(stage.pool, await stage.gid(group)))!
     const { pool, asked } = listeningPool()
-    const epochs = new StoredEpochs(pool, new StateCache())
+    const epochs = new StoredEpochs(pool, new StateCache(), stage.trees)
     const before = await row()
     const [first, second] = await Promise.all([epochs.of(before), epochs.of(before)])
     const { tree } = first

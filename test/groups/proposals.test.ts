@@ -85,7 +85,9 @@ describe.each(['public', 'private'] as const)('a Proposal in a %s group', (mode)
     const message = decodeMessage(own)
     if (message.kind === 'malformed' || message.value.wireFormat !== 'public-message') throw new Error('not ours')
     const ref = proposalRef(1, message.value.body.authenticatedContent)!
-    expect([...(await new StoredEpochs(stage.pool, new StateCache()).of(row)).pending.keys()]).toEqual([Buffer.from(ref).toString('hex')])
+    expect([...(await new StoredEpochs(stage.pool, new StateCache(), stage.trees).of(row)).pending.keys()]).toEqual([
+      Buffer.from(ref).toString('hex'),
+    ])
   })
 
   it('to be added comes from whom the policy would let in, with its own KeyPackage', async () => {

@@ -74,6 +74,6 @@ describe('the tracked state of a public group', () => {
 /** The tree as a node sees it that has just started: it knows nothing but what the database has. */
 async function rebuilt(gid: bigint, epoch: number): Promise<string> {
   const group = await findGroupByGid(stage.pool, gid)
-  const { state } = await new PublicStates(stage.pool, new StateCache()).at({ ...group!, epoch: BigInt(epoch) })
+  const { state } = await new PublicStates(stage.pool, new StateCache(), stage.trees).at({ ...group!, epoch: BigInt(epoch) })
   return hex(treeBytes(state))
 }

@@ -14,6 +14,7 @@ import { pendingRemovals } from '../removal/removal.repository.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { findAcceptance } from '../repository/log.repository.js'
 import { submissionProblem } from '../state/submission-problem.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
 import { isExternal } from './authorize.js'
 import { CommitAttempts } from './commit-attempts.js'
 import type { SubmitCommit } from './commit.dto.js'
@@ -29,11 +30,12 @@ export class CommitsService {
     @Inject(CONFIG) private readonly config: Config,
     private readonly lock: CommitLock,
     private readonly attempts: CommitAttempts,
+    private readonly trees: LargeTrees,
     private readonly events: Events,
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, body: SubmitCommit): Promise<Accepted> {
-    const bundle = decodeBundle(groupId, body, this.config)
+    const bundle = await decodeBundle(groupId, body, this.config, this.trees)
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()
     if (group.deleted) throw new GroupDeleted()

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { treeBytes, type PublicGroupState } from '../../protocol/public-group/state.js'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { bannedAmong, presentAmong } from '../access/standing.repository.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { followupsFor } from '../external-sender/followups.js'
@@ -11,6 +11,7 @@ import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../policy/policy.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { describedEpoch, treeInside } from '../state/described-epoch.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './group-info-check.js'
 import type { Device } from '../roster/roster.js'
@@ -33,6 +34,7 @@ export class HiddenCommitJudge {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly senders: ExternalSenders,
+    private readonly trees: LargeTrees,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
@@ -61,7 +63,7 @@ export class HiddenCommitJudge {
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
       groupInfo: shown ? (bundle.groupInfo?.bytes ?? null) : null,
-      tree: shown ? treeBytes(shown) : null,
+      tree: shown ? await this.trees.treeBytes(shown) : null,
       claimedRemoved: bundle.removed,
       reinit: bundle.reinit,
       followups,
@@ -129,10 +131,10 @@ export class HiddenCommitJudge {
   private async shownEpoch({ group, bundle, caller }: CommitContext): Promise<PublicGroupState> {
     const { groupInfo } = bundle
     if (!groupInfo) throw new InvalidCommit('group-info-missing')
-    const tree = bundle.tree ?? treeInside(groupInfo.value)
+    const tree = bundle.tree ?? (await treeInside(this.trees, groupInfo.value))
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
-    const state = await describedEpoch(groupInfo.value, tree.nodes, expected, 'leaves-unverified')
+    const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'leaves-unverified')
     await refuseForeignLeaf(this.pool, caller, memberOf(state, groupInfo.value.signer))
     return state
   }

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { validateCommit, type ValidCommit } from '../../protocol/public-group/commit.js'
-import { memberAt, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { followupsFor } from '../external-sender/followups.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit } from '../groups.problems.js'
@@ -68,7 +68,7 @@ export class OpenCommitJudge {
       removed,
       welcomes,
       groupInfo: bundle.groupInfo?.bytes ?? null,
-      tree: before ? null : treeBytes(verdict.next),
+      tree: before ? null : await this.stored.treeOf(verdict.next),
       claimedRemoved: null,
       reinit: verdict.reinit !== undefined,
       followups,

@@ -19,6 +19,7 @@ import type { NewGroup } from '../repository/groups.repository.js'
 import { roomUri } from '../rooms/room-reference.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { describedEpoch, hasExternalPub, treeInside } from '../state/described-epoch.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
 import { Reinitialized } from '../state/reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
 
@@ -38,6 +39,7 @@ export class Founding {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly reinitialized: Reinitialized,
+    private readonly trees: LargeTrees,
   ) {}
 
   async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
@@ -78,15 +80,15 @@ export class Founding {
   }
 
   private async state(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<PublicGroupState> {
-    const inside = treeInside(groupInfo.value)
+    const inside = await treeInside(this.trees, groupInfo.value)
     if (inside && body.mode === 'public' && !this.conformance) throw new InvalidCommit('group-info-without-tree')
-    const tree = body.ratchet_tree ? decodeTree(body.ratchet_tree, this.config) : inside
+    const tree = body.ratchet_tree ? await decodeTree(body.ratchet_tree, this.config, this.trees) : inside
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
     const { groupId, epoch } = groupInfo.value.groupContext
     if (!this.conformance && epoch === 0n && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
     if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
-    return describedEpoch(groupInfo.value, tree.nodes, { groupId, epoch: this.conformance ? epoch : 0n }, 'full')
+    return describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: this.conformance ? epoch : 0n }, 'full')
   }
 
   private async checkOnlyMember(caller: Caller, state: PublicGroupState): Promise<void> {

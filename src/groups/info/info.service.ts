@@ -3,11 +3,11 @@ import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { treeBytes } from '../../protocol/public-group/state.js'
 import { openGroup, type Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/authorize.js'
 import { EpochAhead } from '../groups.problems.js'
 import { findGroupInfo, findTree } from '../repository/states.repository.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
 import { PublicStates } from '../state/public-states.js'
 import { waitingEpochs } from './info.repository.js'
 
@@ -17,6 +17,7 @@ export class InfoService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly states: PublicStates,
+    private readonly trees: LargeTrees,
   ) {}
 
   async groupInfo(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
@@ -30,7 +31,7 @@ export class InfoService {
     const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
     if (group.mode === 'public') {
       const { state } = await this.states.at({ ...group, epoch })
-      return { epoch, ratchet_tree: treeBytes(state) }
+      return { epoch, ratchet_tree: await this.trees.treeBytes(state) }
     }
     const stored = await findTree(this.pool, group.gid, epoch)
     if (!stored) throw new NotFound('No tree is kept for this epoch.')

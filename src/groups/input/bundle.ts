@@ -3,9 +3,9 @@ import { TooLarge, Undecodable } from '../../platform/http/problem.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { PrivateMessage } from '../../protocol/mls/structures/private-message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
-import { decodeRatchetTree, type TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { SubmitCommit } from '../commit/commit.dto.js'
+import type { EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
 import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
@@ -17,10 +17,6 @@ export interface EncodedWelcome {
 export interface EncodedGroupInfo {
   bytes: Uint8Array
   value: GroupInfo
-}
-export interface EncodedTree {
-  bytes: Uint8Array
-  nodes: TreeNodes
 }
 
 /** A Commit and what came with it, decoded; nothing in it is believed yet. */
@@ -38,7 +34,7 @@ export interface Bundle {
 }
 
 /** Strict: whatever does not decode as a whole is 422, whatever is too large 413, before anything else is looked at. */
-export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Limits): Bundle {
+export async function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Limits, trees: LargeTrees): Promise<Bundle> {
   const framed = decodeAs(body.commit, limits.MAX_COMMIT_BYTES, 'commit', 'public-message', 'private-message')
   refuseOtherGroup(groupId, framed.body, 'commit')
   return {
@@ -48,7 +44,7 @@ export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Li
     epoch: framed.body.epoch,
     welcomes: decodeWelcomes(body.welcomes ?? [], limits),
     groupInfo: body.group_info && decodeGroupInfo(body.group_info, limits),
-    tree: body.ratchet_tree && decodeTree(body.ratchet_tree, limits),
+    tree: body.ratchet_tree && (await decodeTree(body.ratchet_tree, limits, trees)),
     removed: body.removed ?? [],
     reinit: body.reinit ?? false,
     joinCode: body.join_code,
@@ -74,9 +70,9 @@ export function decodeGroupInfo(bytes: Uint8Array, limits: Pick<Limits, 'MAX_GRO
   return { bytes, value: decodeAs(bytes, limits.MAX_GROUP_INFO_BYTES, 'group_info', 'group-info').body }
 }
 
-export function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>): EncodedTree {
+export async function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>, trees: LargeTrees): Promise<EncodedTree> {
   if (bytes.length > limits.MAX_TREE_BYTES) throw new TooLarge('The ratchet_tree is too large.', limits.MAX_TREE_BYTES)
-  const decoded = decodeRatchetTree(bytes)
+  const decoded = await trees.decode(bytes)
   if (decoded.kind === 'malformed') throw new Undecodable(`The ratchet_tree does not decode: ${decoded.reason}.`)
   return { bytes, nodes: decoded.value }
 }

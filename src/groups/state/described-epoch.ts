@@ -1,10 +1,10 @@
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/extension.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
-import { decodeRatchetTree, type TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
-import { seed, type Scrutiny } from '../../protocol/public-group/seed.js'
+import type { Scrutiny } from '../../protocol/public-group/seed.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { InvalidCommit } from '../groups.problems.js'
+import type { EncodedTree, LargeTrees } from './trees/large-trees.js'
 
 export interface ExpectedEpoch {
   groupId: Uint8Array
@@ -15,8 +15,9 @@ export interface ExpectedEpoch {
 
 /** The epoch that a GroupInfo and a tree describe, if they fit together and what is expected; 422 otherwise. */
 export async function describedEpoch(
+  trees: LargeTrees,
   groupInfo: GroupInfo,
-  nodes: TreeNodes,
+  tree: EncodedTree,
   expected: ExpectedEpoch,
   scrutiny: Scrutiny,
 ): Promise<PublicGroupState> {
@@ -25,16 +26,16 @@ export async function describedEpoch(
   if (groupContext.epoch !== expected.epoch) throw new InvalidCommit('group-info-epoch')
   if (expected.cipherSuite !== undefined && groupContext.cipherSuite !== expected.cipherSuite)
     throw new InvalidCommit('group-info-cipher-suite')
-  const seeded = await seed({ groupInfo, ratchetTree: nodes, scrutiny })
+  const seeded = await trees.seed(groupInfo, tree, scrutiny)
   if (seeded.kind === 'refused') throw new InvalidCommit(seeded.rule)
   return seeded.state
 }
 
 /** The tree inside a GroupInfo, where a client put it there. */
-export function treeInside(groupInfo: GroupInfo): { bytes: Uint8Array; nodes: TreeNodes } | undefined {
+export async function treeInside(trees: LargeTrees, groupInfo: GroupInfo): Promise<EncodedTree | undefined> {
   const bytes = extensionData(groupInfo.extensions, EXTENSION_TYPES.ratchetTree)
   if (!bytes) return undefined
-  const decoded = decodeRatchetTree(bytes)
+  const decoded = await trees.decode(bytes)
   if (decoded.kind === 'malformed') throw new InvalidCommit('ratchet-tree-extension')
   return { bytes, nodes: decoded.value }
 }

@@ -4,12 +4,12 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { applyCommit } from '../../protocol/public-group/apply-commit.js'
-import { deserialize } from '../../protocol/public-group/snapshot.js'
 import { addProposal, type PublicGroupState } from '../../protocol/public-group/state.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readHandshakes, type HandshakeRow } from '../repository/log.repository.js'
 import { findSnapshot } from '../repository/states.repository.js'
 import { StateCache, type Tracked } from './state-cache.js'
+import { LargeTrees } from './trees/large-trees.js'
 
 export type GroupAt = Pick<GroupRow, 'gid' | 'incarnation' | 'epoch'>
 
@@ -24,6 +24,7 @@ export class PublicStates {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly cache: StateCache,
+    private readonly trees: LargeTrees,
   ) {}
 
   /** The state at the group's epoch, with the proposals made in it so far. */
@@ -52,13 +53,18 @@ export class PublicStates {
     this.keep(group, { ...tracked, replayBytes: 0 })
   }
 
+  /** What `at` can begin with later. */
+  snapshotOf({ state }: Tracked): Promise<Uint8Array> {
+    return this.trees.serialize(state)
+  }
+
   private keep(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
     this.cache.keep(cacheKey(group), tracked)
   }
 
   private async load(group: GroupAt): Promise<Tracked> {
     const snapshot = await findSnapshot(this.pool, group.gid, group.epoch)
-    const decoded = snapshot && deserialize(snapshot.bytes)
+    const decoded = snapshot && (await this.trees.deserialize(snapshot.bytes))
     if (!snapshot || decoded?.kind !== 'decoded') throw new Error('A public group has no snapshot that this release can read')
     const { seq, bytes } = snapshot
     return { state: decoded.value, seq, commitSeq: seq, replayBytes: 0, snapshotBytes: bytes.length }

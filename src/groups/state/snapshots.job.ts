@@ -5,7 +5,6 @@ import { Jobs } from '../../platform/jobs/jobs.js'
 import { Events } from '../../platform/observability/events.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { serialize } from '../../protocol/public-group/snapshot.js'
 import { snapshotTaken } from '../groups.events.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import { readReplayCost, storeSnapshot } from '../repository/states.repository.js'
@@ -53,7 +52,7 @@ export class Snapshots implements OnModuleInit {
     if (!group || group.deleted || group.mode !== 'public') return
     if (!due && !wantsSnapshot(await readReplayCost(this.pool, gid))) return
     const tracked = await this.states.at(group)
-    const bytes = serialize(tracked.state)
+    const bytes = await this.states.snapshotOf(tracked)
     await storeSnapshot(this.pool, gid, group.incarnation, { epoch: group.epoch, seq: tracked.commitSeq, bytes })
     snapshotTaken(this.events, bytes.length)
   }

@@ -3,7 +3,6 @@ import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
-import { decodeRatchetTree } from '../../protocol/mls/structures/ratchet-tree.js'
 import { addProposal, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { PolicyRefusal } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
@@ -12,6 +11,7 @@ import { findGroupInfo, findTree } from '../repository/states.repository.js'
 import { describedEpoch, treeInside } from './described-epoch.js'
 import { publicMessageOf } from './public-states.js'
 import { StateCache, type Shown } from './state-cache.js'
+import { LargeTrees, type EncodedTree } from './trees/large-trees.js'
 
 /**
  * What a private group shows of its current epoch, where external joins are on: its last committer's GroupInfo and tree.
@@ -24,6 +24,7 @@ export class StoredEpochs {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly cache: StateCache,
+    private readonly trees: LargeTrees,
   ) {}
 
   async find(group: GroupRow): Promise<PublicGroupState | undefined> {
@@ -42,6 +43,11 @@ export class StoredEpochs {
     return state
   }
 
+  /** As it is stored for joiners. */
+  treeOf(state: PublicGroupState): Promise<Uint8Array> {
+    return this.trees.treeBytes(state)
+  }
+
   private async loadOnce(key: string, group: GroupRow): Promise<Shown | undefined> {
     const begun = this.loading.get(key) ?? this.load(group).finally(() => this.loading.delete(key))
     this.loading.set(key, begun)
@@ -51,10 +57,14 @@ export class StoredEpochs {
   private async load(group: GroupRow): Promise<Shown | undefined> {
     const groupInfo = await this.groupInfo(group)
     if (!groupInfo) return undefined
-    const stored = await findTree(this.pool, group.gid, group.epoch)
-    const tree = stored ? decodeRatchetTree(stored) : undefined
-    const nodes = tree?.kind === 'decoded' ? tree.value : treeInside(groupInfo)?.nodes
-    return nodes && { state: await describedEpoch(groupInfo, nodes, group, 'accepted-before'), seq: 0n }
+    const tree = (await this.storedTree(group)) ?? (await treeInside(this.trees, groupInfo))
+    return tree && { state: await describedEpoch(this.trees, groupInfo, tree, group, 'accepted-before'), seq: 0n }
+  }
+
+  private async storedTree({ gid, epoch }: GroupRow): Promise<EncodedTree | undefined> {
+    const bytes = await findTree(this.pool, gid, epoch)
+    const decoded = bytes && (await this.trees.decode(bytes))
+    return bytes && decoded?.kind === 'decoded' ? { bytes, nodes: decoded.value } : undefined
   }
 
   private async groupInfo({ gid, epoch }: GroupRow): Promise<GroupInfo | undefined> {

@@ -31,7 +31,7 @@ export type Scrutiny = 'full' | 'leaves-unverified' | 'accepted-before'
  * some 4 µs a member, and for full scrutiny checks a signature for each. Lifetimes may be over by now, and are not looked at.
  */
 export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedInput): Promise<Seeded> {
-  const { groupContext, confirmationTag } = groupInfo
+  const { groupContext } = groupInfo
   const algorithm = HASH_OF_SUITE.get(groupContext.cipherSuite)
   if (algorithm === undefined) return refused(broken('cipher-suite'))
 
@@ -42,8 +42,13 @@ export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedIn
     (scrutiny === 'accepted-before' ? undefined : (description(groupInfo) ?? wholeTree(tree, groupContext))) ??
     (scrutiny === 'full' ? await leafSignatures(tree, groupContext) : undefined)
   if (found !== undefined) return refused(found)
-  const interim = interimTranscriptHash(algorithm, groupContext.confirmedTranscriptHash, confirmationTag)
-  return { kind: 'seeded', state: { groupContext, tree, interimTranscriptHash: interim, pending: PendingProposals.none } }
+  return { kind: 'seeded', state: seededState(groupInfo, tree) }
+}
+
+/** The state of a GroupInfo and tree that were found to belong together. */
+export function seededState({ groupContext, confirmationTag }: GroupInfo, tree: Tree): PublicGroupState {
+  const interim = interimTranscriptHash(tree.algorithm, groupContext.confirmedTranscriptHash, confirmationTag)
+  return { groupContext, tree, interimTranscriptHash: interim, pending: PendingProposals.none }
 }
 
 function description(groupInfo: GroupInfo): BrokenRule | undefined {

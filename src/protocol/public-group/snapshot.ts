@@ -3,11 +3,12 @@ import { decodeMessage } from '../mls/message.js'
 import { sameBytes } from '../mls/same-bytes.js'
 import { readGroupContext } from '../mls/structures/group-context.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
-import { decodeRatchetTree } from '../mls/structures/ratchet-tree.js'
-import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
+import { readRatchetTree, writeRatchetTree } from '../mls/structures/ratchet-tree.js'
+import { finish, type Steps } from '../steps.js'
+import { decodeWholeInSteps, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
 import { PendingProposals } from './pending-proposals.js'
-import { addProposal, treeBytes, type PublicGroupState } from './state.js'
+import { addProposal, type PublicGroupState } from './state.js'
 import { Tree } from './tree.js'
 
 /** Of the server's own snapshot format, so that a later release can read an older snapshot. */
@@ -17,35 +18,41 @@ const MAX_PENDING = 2 ** 17
 
 /** A state as bytes: format, GroupContext, interim transcript hash, ratchet tree, messages of the pending proposals. */
 export function serialize(state: PublicGroupState): Uint8Array {
-  const writer = new TlsWriter().uint16(FORMAT).raw(state.groupContext.bytes).opaque(state.interimTranscriptHash)
-  writer.raw(treeBytes(state)).vector(state.pending.values(), (item, { bytes }) => item.opaque(bytes))
-  return writer.written()
+  return finish(serializeInSteps(state))
+}
+
+/** The same by steps. */
+export function* serializeInSteps({ groupContext, interimTranscriptHash, tree, pending }: PublicGroupState): Steps<Uint8Array> {
+  const writer = new TlsWriter().uint16(FORMAT).raw(groupContext.bytes).opaque(interimTranscriptHash)
+  yield* writeRatchetTree(writer, tree.nodes())
+  return writer.vector(pending.values(), (item, { bytes }) => item.opaque(bytes)).written()
 }
 
 /** The state a snapshot holds. Checks that tree and GroupContext belong together, which hashes the whole tree. */
 export function deserialize(bytes: Uint8Array): Decoded<PublicGroupState> {
-  return decodeWhole(bytes, readState)
+  return finish(deserializeInSteps(bytes))
 }
 
-function readState(reader: TlsReader): PublicGroupState {
+/** The same by steps, if `joinedHashes` of its tree is given; else one step hashes the tree. */
+export function deserializeInSteps(bytes: Uint8Array, hashes?: Uint8Array): Steps<Decoded<PublicGroupState>> {
+  return decodeWholeInSteps(bytes, (reader) => readState(reader, hashes))
+}
+
+function* readState(reader: TlsReader, hashes: Uint8Array | undefined): Steps<PublicGroupState> {
   const format = reader.uint16()
   if (format !== FORMAT) throw new Malformed(`snapshot format ${format} is unknown`)
   const groupContext = readGroupContext(reader)
   const interimTranscriptHash = reader.opaque()
-  const tree = readTree(reader, groupContext.cipherSuite)
+  const tree = yield* readTree(reader, groupContext.cipherSuite, hashes)
   if (!sameBytes(tree.hash, groupContext.treeHash)) throw new Malformed('the tree is not that of the GroupContext')
-  const messages = reader.vector(MAX_PENDING, readPending)
+  const messages = yield* reader.vectorInSteps(MAX_PENDING, readPending)
   return messages.reduce(addProposal, { groupContext, tree, interimTranscriptHash, pending: PendingProposals.none })
 }
 
-function readTree(reader: TlsReader, suite: number): Tree {
+function* readTree(reader: TlsReader, suite: number, hashes: Uint8Array | undefined): Steps<Tree> {
   const algorithm = HASH_OF_SUITE.get(suite)
   if (algorithm === undefined) throw new Malformed(`cipher suite ${suite} is unknown`)
-  const start = reader.position
-  reader.opaque()
-  const nodes = decodeRatchetTree(reader.since(start))
-  if (nodes.kind === 'malformed') throw new Malformed(nodes.reason)
-  return Tree.of(algorithm, nodes.value)
+  return yield* Tree.inSteps(algorithm, yield* readRatchetTree(reader), hashes)
 }
 
 function readPending(reader: TlsReader): PublicMessage {

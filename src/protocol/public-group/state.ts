@@ -1,10 +1,12 @@
+import { finish, type Steps } from '../steps.js'
+import { TlsWriter } from '../tls/writer.js'
 import type { BrokenRule } from '../mls/broken-rule.js'
 import { proposalRef } from '../mls/references.js'
 import { identityText, type Credential } from '../mls/structures/credential.js'
 import type { GroupContext } from '../mls/structures/group-context.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
 import type { HandshakeContent, PublicMessage } from '../mls/structures/public-message.js'
-import { encodeRatchetTree } from '../mls/structures/ratchet-tree.js'
+import { writeRatchetTree } from '../mls/structures/ratchet-tree.js'
 import type { PendingProposals } from './pending-proposals.js'
 import type { Tree } from './tree.js'
 
@@ -57,7 +59,11 @@ export function memberNamed({ tree }: PublicGroupState, identity: string): Membe
 
 /** The ratchet tree of this epoch as `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), for joiners. */
 export function treeBytes(state: PublicGroupState): Uint8Array {
-  return encodeRatchetTree(state.tree.nodes())
+  return finish(treeBytesInSteps(state))
+}
+
+export function* treeBytesInSteps(state: PublicGroupState): Steps<Uint8Array> {
+  return (yield* writeRatchetTree(new TlsWriter(), state.tree.nodes())).written()
 }
 
 /** The state with one more pending proposal, which must have been found valid; anything but a proposal changes nothing. */

@@ -1,3 +1,5 @@
+import { TlsWriter } from '../tls/writer.js'
+import { finish, type Steps } from '../steps.js'
 import type { HashAlgorithm } from '../mls/hashes.js'
 import { sameBytes } from '../mls/same-bytes.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
@@ -31,18 +33,29 @@ export class Tree {
   }
 
   /** Hashes the whole tree: 2n hashes. */
-  static of(algorithm: HashAlgorithm, { leaves, parents }: TreeNodes): Tree {
+  static of(algorithm: HashAlgorithm, nodes: TreeNodes): Tree {
+    return finish(Tree.inSteps(algorithm, nodes))
+  }
+
+  /** The same by steps of one node, if `joinedHashes` of a tree with the same nodes is given; else the last step hashes them all. */
+  static *inSteps(algorithm: HashAlgorithm, { leaves, parents }: TreeNodes, hashes?: Uint8Array): Steps<Tree> {
     const leafCount = fullLeafCount(leaves.length)
-    const noHashes = PersistentArray.of<Uint8Array>([]).edit()
-    noHashes.resize(2 * leafCount - 1)
     const [grownLeaves, grownParents] = [PersistentArray.of(leaves).edit(), PersistentArray.of(parents).edit()]
     grownLeaves.resize(leafCount)
     grownParents.resize(leafCount - 1)
     const index = new TreeIndexEdit(EMPTY_INDEX)
     index.resized(0, leafCount)
-    for (const [leafIndex, leaf] of leaves.entries()) index.leafChanged(leafIndex, undefined, leaf)
-    for (const parent of parents) index.parentChanged(undefined, parent)
-    return new TreeDraft(new Tree(algorithm, grownLeaves.done(), grownParents.done(), noHashes.done(), index.done())).seal()
+    for (const [leafIndex, leaf] of leaves.entries()) {
+      index.leafChanged(leafIndex, undefined, leaf)
+      yield
+    }
+    for (const parent of parents) {
+      index.parentChanged(undefined, parent)
+      yield
+    }
+    const known = yield* splitHashes(hashes, 2 * leafCount - 1)
+    const tree = new Tree(algorithm, grownLeaves.done(), grownParents.done(), known, index.done())
+    return new TreeDraft(tree).seal()
   }
 
   leaf(leafIndex: number): LeafNode | undefined {
@@ -74,9 +87,28 @@ export class Tree {
     })
   }
 
+  /** The hashes of all nodes, one after the other. */
+  joinedHashes(): Uint8Array {
+    const joined = new TlsWriter()
+    for (const hash of this.hashes.toArray()) joined.raw(hash ?? new Uint8Array())
+    return joined.written()
+  }
+
   nodes(): TreeNodes {
     return { leaves: this.leaves.toArray(), parents: this.parents.toArray() }
   }
+}
+
+function* splitHashes(joined: Uint8Array | undefined, count: number): Steps<PersistentArray<Uint8Array>> {
+  const hashes: Uint8Array[] = []
+  const size = joined === undefined ? 0 : joined.length / count
+  for (let node = 0; joined !== undefined && node < count; node++) {
+    hashes.push(joined.subarray(node * size, (node + 1) * size))
+    yield
+  }
+  const edit = PersistentArray.of(hashes).edit()
+  edit.resize(count)
+  return edit.done()
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Steps } from '../steps.js'
 import { varintSize } from './varint.js'
 
 /** What a reader throws; `decodeWhole` turns it into a value, so it never leaves `src/protocol`. */
@@ -14,6 +15,19 @@ export function decodeWhole<T>(bytes: Uint8Array, read: (reader: TlsReader) => T
   try {
     const reader = new TlsReader(bytes)
     const value = read(reader)
+    reader.expectEnd()
+    return { kind: 'decoded', value }
+  } catch (error) {
+    if (error instanceof Malformed) return { kind: 'malformed', reason: error.message }
+    throw error
+  }
+}
+
+/** `decodeWhole` by steps. */
+export function* decodeWholeInSteps<T>(bytes: Uint8Array, read: (reader: TlsReader) => Steps<T>): Steps<Decoded<T>> {
+  try {
+    const reader = new TlsReader(bytes)
+    const value = yield* read(reader)
     reader.expectEnd()
     return { kind: 'decoded', value }
   } catch (error) {
@@ -82,6 +96,19 @@ export class TlsReader {
     return items
   }
 
+  /** `vector` by steps, of which each reads one item, for one so long that other work has to go on meanwhile. */
+  *vectorInSteps<T>(maxItems: number, read: (reader: TlsReader) => T): Steps<T[]> {
+    const items: T[] = []
+    const outerEnd = this.enterVector()
+    while (this.at < this.end) {
+      if (items.length === maxItems) throw new Malformed(`a vector has more than ${maxItems} items`)
+      items.push(this.readItem(read))
+      yield
+    }
+    this.end = outerEnd
+    return items
+  }
+
   /** Reads and checks `T x<V>` like `vector`, but keeps only the number of items. */
   countVector(skip: (reader: TlsReader) => void): number {
     let count = 0
@@ -104,16 +131,25 @@ export class TlsReader {
   }
 
   private forEach(readItem: (reader: TlsReader) => void): void {
+    const outerEnd = this.enterVector()
+    while (this.at < this.end) this.readItem(readItem)
+    this.end = outerEnd
+  }
+
+  /** @returns where what encloses the vector ends */
+  private enterVector(): number {
     const outerEnd = this.end
     const length = this.vectorLength()
     this.end = this.advance(length) + length
     this.at = this.end - length
-    while (this.at < this.end) {
-      const before = this.at
-      readItem(this)
-      if (this.at === before) throw new Malformed('a vector item is empty')
-    }
-    this.end = outerEnd
+    return outerEnd
+  }
+
+  private readItem<T>(read: (reader: TlsReader) => T): T {
+    const before = this.at
+    const item = read(this)
+    if (this.at === before) throw new Malformed('a vector item is empty')
+    return item
   }
 
   private vectorLength(): number {

@@ -1,3 +1,4 @@
+import type { Steps } from '../steps.js'
 import { MAX_VECTOR_BYTES, varintSize } from './varint.js'
 
 const INITIAL_BYTES = 256
@@ -53,6 +54,16 @@ export class TlsWriter {
     const body = new TlsWriter()
     for (const item of items) write(body, item)
     return this.opaque(body.written())
+  }
+
+  /** `vector` by steps, of which each writes one item. */
+  *vectorInSteps<T>(items: Iterable<T>, write: (writer: TlsWriter, item: T) => void): Steps<this> {
+    const body = new TlsWriter()
+    for (const item of items) {
+      write(body, item)
+      yield
+    }
+    return this.opaque(body.peek())
   }
 
   /** `optional<T>` (RFC 9420 §2.1.1). */

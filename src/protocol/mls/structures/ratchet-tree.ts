@@ -1,4 +1,5 @@
-import { decodeWhole, Malformed, TlsReader, type Decoded } from '../../tls/reader.js'
+import { finish, type Steps } from '../../steps.js'
+import { decodeWholeInSteps, Malformed, TlsReader, type Decoded } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readLeafNode, type LeafNode } from './leaf-node.js'
 
@@ -29,18 +30,26 @@ export interface TreeNodes {
 
 /** Decodes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), which is also the data of a ratchet_tree extension. */
 export function decodeRatchetTree(bytes: Uint8Array): Decoded<TreeNodes> {
-  return decodeWhole(bytes, readRatchetTree)
+  return finish(decodeRatchetTreeInSteps(bytes))
+}
+
+/** The same by steps of one node. */
+export function decodeRatchetTreeInSteps(bytes: Uint8Array): Steps<Decoded<TreeNodes>> {
+  return decodeWholeInSteps(bytes, readRatchetTree)
 }
 
 /** Encodes up to the last node that is not blank. */
-export function encodeRatchetTree({ leaves, parents }: TreeNodes): Uint8Array {
-  const writer = new TlsWriter()
+export function encodeRatchetTree(nodes: TreeNodes): Uint8Array {
+  return finish(writeRatchetTree(new TlsWriter(), nodes)).written()
+}
+
+/** The same into a writer, by steps of one node. */
+export function writeRatchetTree(writer: TlsWriter, { leaves, parents }: TreeNodes): Steps<TlsWriter> {
   const nodes = Array.from({ length: 2 * (lastFilled(leaves) + 1) - 1 }, (_, index) => index)
-  writer.vector(nodes, (item, index) => {
+  return writer.vectorInSteps(nodes, (item, index) => {
     if (index % 2 === 0) item.optional(leaves[index / 2], (node, leaf) => node.uint8(NODE_TYPES.leaf).raw(leaf.bytes))
     else item.optional(parents[(index - 1) / 2], (node, parent) => node.uint8(NODE_TYPES.parent).raw(parent.bytes))
   })
-  return writer.written()
 }
 
 export function makeParentNode(fields: ParentNodeFields): ParentNode {
@@ -49,10 +58,10 @@ export function makeParentNode(fields: ParentNodeFields): ParentNode {
   return readParentNode(new TlsReader(writer.written()))
 }
 
-function readRatchetTree(reader: TlsReader): TreeNodes {
+export function* readRatchetTree(reader: TlsReader): Steps<TreeNodes> {
   const leaves: (LeafNode | undefined)[] = []
   const parents: (ParentNode | undefined)[] = []
-  reader.vector(MAX_NODES, (item) => {
+  yield* reader.vectorInSteps(MAX_NODES, (item) => {
     if (leaves.length === parents.length) leaves.push(item.optional(readLeaf))
     else parents.push(item.optional(readParent))
   })

@@ -1,20 +1,17 @@
-import { BUCKETS, bucketOf } from './key-bag.js'
-import { PersistentArray, type PersistentArrayEdit } from '../persistent-array.js'
-
-type Buckets = PersistentArray<readonly number[]>
+import { HashBuckets, type HashBucketsEdit } from './hash-buckets.js'
 
 /**
- * Where to look for the leaf of a basic credential's identity: leaf indices by a hash of it. The identity itself stands in the
- * leaf, so that whoever asks compares. Immutable.
+ * Where to look for the leaf of a basic credential's identity. The identity itself stands in the leaf, so that whoever asks
+ * compares. Immutable.
  */
 export class IdentityIndex {
-  static readonly empty = new IdentityIndex(PersistentArray.of<readonly number[]>(Array.from<undefined>({ length: BUCKETS })))
+  static readonly empty = new IdentityIndex(HashBuckets.empty<number>())
 
-  constructor(private readonly buckets: Buckets) {}
+  constructor(private readonly buckets: HashBuckets<number>) {}
 
   /** The leaves that may have it, in no order. */
   candidates(identity: Uint8Array): readonly number[] {
-    return this.buckets.at(bucketOf(identity)) ?? []
+    return this.buckets.at(identity)
   }
 
   edit(): IdentityIndexEdit {
@@ -23,17 +20,14 @@ export class IdentityIndex {
 }
 
 export class IdentityIndexEdit {
-  /** Buckets of this edit's own, which it may write to: a tree may have one identity in thousands of leaves. */
-  private readonly owned = new Map<number, number[]>()
-
-  constructor(private readonly buckets: PersistentArrayEdit<readonly number[]>) {}
+  constructor(private readonly buckets: HashBucketsEdit<number>) {}
 
   add(identity: Uint8Array, leafIndex: number): void {
-    this.ownBucket(identity).push(leafIndex)
+    this.buckets.own(identity).push(leafIndex)
   }
 
   remove(identity: Uint8Array, leafIndex: number): void {
-    const bucket = this.ownBucket(identity)
+    const bucket = this.buckets.own(identity)
     const place = bucket.indexOf(leafIndex)
     if (place >= 0) bucket.splice(place, 1)
   }
@@ -41,13 +35,5 @@ export class IdentityIndexEdit {
   /** The edit must not be used afterwards. */
   done(): IdentityIndex {
     return new IdentityIndex(this.buckets.done())
-  }
-
-  private ownBucket(identity: Uint8Array): number[] {
-    const at = bucketOf(identity)
-    const mine = this.owned.get(at) ?? [...(this.buckets.at(at) ?? [])]
-    this.owned.set(at, mine)
-    this.buckets.set(at, mine)
-    return mine
   }
 }

@@ -1,0 +1,9 @@
+/** Work that can be put aside between any two of its steps, each of which takes microseconds. */
+export type Steps<T> = Generator<void, T, void>
+
+export function finish<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}

@@ -1,0 +1,158 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { createLog } from '../../src/platform/observability/log.js'
+import { Metrics } from '../../src/platform/observability/metrics.js'
+import { Slices } from '../../src/platform/workers/slices.js'
+import { WorkerFailure, WorkerPool } from '../../src/platform/workers/worker-pool.js'
+import { LargeTrees, LARGE_TREE_BYTES } from '../../src/groups/state/trees/large-trees.js'
+import { makeGroupContext } from '../../src/protocol/mls/structures/group-context.js'
+import { seed } from '../../src/protocol/public-group/seed.js'
+import { deserialize, serialize } from '../../src/protocol/public-group/snapshot.js'
+import { addProposal, treeBytes, type PublicGroupState } from '../../src/protocol/public-group/state.js'
+import { groupInfoMessage, publicMessage, ratchetTree } from '../support/mls/follower.js'
+import { Forge, forgeGroupInfo } from '../support/mls/forge.js'
+import { proposals } from '../support/mls/proposals.js'
+
+const MEMBERS = 600
+const LIMITS = { threads: 1, queue: 1, heapMegabytes: 64 }
+const misbehaving = new URL('misbehaving-worker.mjs', import.meta.url)
+
+let forge: Forge
+let state: PublicGroupState
+
+beforeAll(async () => {
+  forge = await Forge.group(MEMBERS)
+  state = addProposal(forge.state, publicMessage(await forge.proposal(proposals.remove(1))))
+})
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+
+describe('a tree too large for the event loop', () => {
+  let trees: LargeTrees
+  let metrics: Metrics
+
+  beforeEach(() => {
+    metrics = new Metrics()
+    trees = new LargeTrees(metrics, createLog({ LOG_LEVEL: 'silent' }))
+  })
+
+  afterEach(() => trees.onApplicationShutdown())
+
+  it('is the same from a snapshot as without threads', async () => {
+    const bytes = serialize(state)
+    expect(bytes.length).toBeGreaterThan(LARGE_TREE_BYTES)
+    const [here, there] = [deserialize(bytes), await trees.deserialize(bytes)]
+    if (here.kind === 'malformed' || there.kind === 'malformed') throw new Error('does not decode')
+    expect(hex(await trees.serialize(there.value))).toBe(hex(bytes))
+    expect(hex(await trees.treeBytes(there.value))).toBe(hex(treeBytes(state)))
+    expect(there.value.tree.hashes.toArray()).toEqual(here.value.tree.hashes.toArray())
+    expect(there.value.tree.weight).toBe(here.value.tree.weight)
+    expect(there.value.pending.keys()).toEqual(state.pending.keys())
+  })
+
+  it('is refused for the same reason: bytes that are no snapshot, a tree of another group', async () => {
+    const cut = serialize(state).subarray(0, -1)
+    expect(await trees.deserialize(cut)).toEqual(deserialize(cut))
+    const other = serialize({ ...state, groupContext: makeGroupContext({ ...state.groupContext, treeHash: new Uint8Array(32) }) })
+    expect(await trees.deserialize(other)).toEqual({ kind: 'malformed', reason: 'the tree is not that of the GroupContext' })
+  })
+
+  it('is decoded as without slices, or not for the same reason', async () => {
+    const bytes = treeBytes(state)
+    expect(await trees.decode(bytes)).toEqual({ kind: 'decoded', value: ratchetTree(bytes) })
+    expect(await trees.decode(bytes.subarray(0, -1))).toEqual({ kind: 'malformed', reason: 'the bytes end too early' })
+  })
+
+  it.each(['full', 'leaves-unverified', 'accepted-before'] as const)(
+    'is seeded to the same state, or refused by the same rule, with %s scrutiny',
+    async (scrutiny) => {
+      const bytes = treeBytes(state)
+      const tree = { bytes, nodes: ratchetTree(bytes) }
+      const groupInfo = groupInfoMessage(await forgeGroupInfo(state.groupContext, forge.key(0), {}))
+      const [here, there] = [await seed({ groupInfo, ratchetTree: tree.nodes, scrutiny }), await trees.seed(groupInfo, tree, scrutiny)]
+      if (here.kind === 'refused' || there.kind === 'refused') throw new Error('refused')
+      expect(hex(serialize(there.state))).toBe(hex(serialize(here.state)))
+      expect(there.state.tree.hashes.toArray()).toEqual(here.state.tree.hashes.toArray())
+      const stranger = groupInfoMessage(await forgeGroupInfo(state.groupContext, forge.key(1), {}))
+      expect(await trees.seed(stranger, tree, scrutiny)).toEqual(await seed({ groupInfo: stranger, ratchetTree: tree.nodes, scrutiny }))
+      expect(await trees.seed(stranger, tree, scrutiny)).toMatchObject({ rule: 'group-info-signature' })
+    },
+  )
+
+  it('is asked for again when the threads are gone, and counted', async () => {
+    await trees.onApplicationShutdown()
+    await expect(trees.deserialize(serialize(state))).rejects.toMatchObject({ status: 503 })
+    expect(await metrics.registry.getSingleMetricAsString('tree_worker_failures_total')).toContain('tree_worker_failures_total 1')
+  })
+})
+
+describe('a pool of threads', () => {
+  let pool: WorkerPool
+
+  beforeEach(() => {
+    pool = new WorkerPool(misbehaving, LIMITS)
+  })
+
+  afterEach(() => pool.close())
+
+  it('answers', async () => {
+    expect(await pool.run('echo', { a: 1 })).toEqual({ a: 1 })
+  })
+
+  it.each(['exits', 'throws', 'throwsLater', 'takesAllMemory'])(
+    'fails the task of a thread that %s, and goes on with another',
+    async (how) => {
+      await expect(pool.run(how, undefined)).rejects.toBeInstanceOf(WorkerFailure)
+      expect(await pool.run('echo', 2)).toBe(2)
+    },
+  )
+
+  it('takes no more than its queue holds', async () => {
+    const [running, waiting] = [pool.run('waits', undefined), pool.run('echo', 1)]
+    const over = ['a', 'b', 'c'].map((task) => pool.run('echo', task))
+    const refused = (await Promise.allSettled(over)).filter(({ status }) => status === 'rejected')
+    expect(refused.length).toBeGreaterThan(0)
+    expect(await Promise.all([running, waiting])).toEqual(['waited', 1])
+  })
+
+  it('lets go of whoever waits when it is closed', async () => {
+    const never = pool.run('neverEnds', undefined)
+    const behind = pool.run('echo', 1)
+    await Promise.all([
+      expect(never).rejects.toBeInstanceOf(WorkerFailure),
+      expect(behind).rejects.toBeInstanceOf(WorkerFailure),
+      pool.close(),
+    ])
+  })
+})
+
+describe('work by slices', () => {
+  it('lets timers and other events have their turn, and comes in order', async () => {
+    const slices = new Slices()
+    let turns = 0
+    const counting = setInterval(() => turns++, 0)
+    const done: string[] = []
+    function* busy(name: string, ms: number): Generator<void, string, void> {
+      for (const end = performance.now() + ms; performance.now() < end;) yield
+      done.push(name)
+      return name
+    }
+    expect(await Promise.all([slices.run(busy('first', 60)), slices.run(busy('second', 1))])).toEqual(['first', 'second'])
+    clearInterval(counting)
+    expect(done).toEqual(['first', 'second'])
+    expect(turns).toBeGreaterThan(3)
+  })
+
+  it('passes on what a step throws, and goes on with the next', async () => {
+    const slices = new Slices()
+    // oxlint-disable-next-line require-yield
+    function* failing(): Generator<void, never, void> {
+      throw new Error('no')
+    }
+    function* fine(): Generator<void, number, void> {
+      yield
+      return 1
+    }
+    const [failed, next] = await Promise.allSettled([slices.run(failing()), slices.run(fine())])
+    expect([failed.status, next]).toEqual(['rejected', { status: 'fulfilled', value: 1 }])
+  })
+})
