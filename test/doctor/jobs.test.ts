@@ -15,13 +15,13 @@ afterEach(async () => {
 
 /** A job that nobody takes, as if it had been added so many minutes ago. */
 async function leaveJob(environment: Record<string, string>, minutes: number): Promise<void> {
-  const { opened: queue, disconnect } = openQueue(loadConfig(environment))
+  const { opened: queue, ready, disconnect } = openQueue(loadConfig(environment))
   queue.on('error', () => undefined)
   undo.push(async () => {
     await queue.close()
     disconnect()
   })
-  await queue.waitUntilReady()
+  await ready()
   await queue.add('nobody_v1', {}, { timestamp: Date.now() - minutes * 60_000 })
 }
 

@@ -1,7 +1,7 @@
 import { createPostgresBackend, Queue, type QueueOptions } from 'bullmq'
 import type { Client } from 'pg'
 import { directDatabaseUrl, type Config } from '../../../platform/config/config.js'
-import { openQueue, type JobQueue, type Opened } from '../../../platform/jobs/job-backend.js'
+import { openQueue, type JobQueue, type OpenedQueue } from '../../../platform/jobs/job-backend.js'
 import { oldestDueSeconds } from '../../../platform/jobs/waiting-age.js'
 import { ok, warning, type Finding } from './finding.js'
 import { withSession } from './database/session.js'
@@ -18,6 +18,7 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
   const queue = config.REDIS_URL ? openQueue(config) : openToRead(config)
   queue.opened.on('error', () => undefined)
   try {
+    await within(PATIENCE_MS, queue.ready())
     return [await within(PATIENCE_MS, examineQueue(queue.opened))]
   } finally {
     await within(PATIENCE_MS, queue.opened.close()).catch(() => undefined)
@@ -26,7 +27,7 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
 }
 
 /** A doctor changes nothing, so no tables are made or migrated; a write would also wait for a synchronous standby that is gone. */
-function openToRead(config: Config): Opened<JobQueue> {
+function openToRead(config: Config): OpenedQueue {
   const connection = {
     connectionString: directDatabaseUrl(config),
     schema: 'bullmq',
@@ -35,7 +36,8 @@ function openToRead(config: Config): Opened<JobQueue> {
     connectionTimeoutMillis: PATIENCE_MS,
   }
   const options: QueueOptions<typeof connection> = { connection }
-  return { opened: new Queue('work', options, createPostgresBackend), disconnect: () => undefined }
+  const opened: JobQueue = new Queue('work', options, createPostgresBackend)
+  return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }
 }
 
 async function hasQueue(client: Client): Promise<boolean> {
@@ -44,7 +46,6 @@ async function hasQueue(client: Client): Promise<boolean> {
 }
 
 async function examineQueue(queue: JobQueue): Promise<Finding> {
-  await queue.waitUntilReady()
   const seconds = await oldestDueSeconds(queue, Date.now())
   const { failed = 0 } = await queue.getJobCounts('failed')
   if (seconds > LATE_SECONDS)
