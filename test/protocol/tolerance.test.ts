@@ -150,6 +150,15 @@ describe('application data (draft-ietf-mls-extensions)', () => {
     expect(next.groupContext.extensions).toEqual([senders, dictionary, other])
   })
 
+  it('stays as it is when other extensions are replaced, where only AppDataUpdate may change it', async () => {
+    const required = requiredCapabilities({ proposals: [8] })
+    const forge = await Forge.group(3, [required, appDataDictionary(7)], withAppData)
+    const items = [byValue(proposals.groupContextExtensions([required, appDataDictionary(7), { type: 0xf000, data: new Uint8Array() }]))]
+    nextOf(await judgeCommit(forge, items, { path: { leaf: withAppData.leaf() } }))
+    const without = await Forge.group(3, [required], withAppData)
+    nextOf(await judgeCommit(without, [byValue(proposals.groupContextExtensions([required]))], { path: { leaf: withAppData.leaf() } }))
+  })
+
   it('comes from outside too, but not where a member does not know it', async () => {
     const forge = await group()
     const external = { sender: { kind: 'external', senderIndex: 0 }, key: forge.externalKey } as const

@@ -86,6 +86,15 @@ export const proposalListCases: NegativeCase[] = [
   },
   {
     rule: 'app-data-dictionary-kept',
+    title: 'new extensions without the dictionary',
+    verdict: async () => {
+      const extensions = [requiredCapabilities({ proposals: [8] })]
+      const path = { leaf: withAppData.leaf() }
+      return judgeCommit(await withDictionary(), [byValue(proposals.groupContextExtensions(extensions))], { path })
+    },
+  },
+  {
+    rule: 'app-data-dictionary-kept',
     title: 'new extensions that change the dictionary past AppDataUpdate',
     verdict: async () => {
       const extensions = [requiredCapabilities({ proposals: [8] }), appDataDictionary(7)]

@@ -27,7 +27,7 @@ export function appDataList(extensions: readonly Extension[], proposals: readonl
 
 /** Removes the data of the components that are to lose it; the other extensions stay where they are. */
 export function applyAppDataUpdates(extensions: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
-  const removed = new Set(updatesIn(proposals).map(({ component }) => component))
+  const removed = new Set(updatesIn(proposals).flatMap(({ component, update }) => (update === undefined ? [component] : [])))
   if (removed.size === 0) return extensions
   const data = encodeAppDataDictionary(dictionaryOf(extensions).filter(({ component }) => !removed.has(component)))
   return extensions.map((extension) => (extension.type === EXTENSION_TYPES.appDataDictionary ? { ...extension, data } : extension))
