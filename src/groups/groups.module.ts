@@ -35,6 +35,7 @@ import { createMembership } from './roster/create-membership.js'
 import { MEMBERSHIP } from './roster/membership.js'
 import { CONFIG } from '../platform/config/config.js'
 import { POOL } from '../platform/postgres/sql.js'
+import { Bundles } from './input/bundles.js'
 import { PublicStates } from './state/public-states.js'
 import { Reinitialized } from './state/reinitialized.js'
 import { Snapshots } from './state/snapshots.job.js'
@@ -62,6 +63,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     CreateService,
     Founding,
     Reinitialized,
+    Bundles,
     CommitsService,
     CommitAttempts,
     OpenCommitJudge,

@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { CommitLock } from '../../platform/redis/commit-lock.js'
@@ -9,12 +8,12 @@ import { openGroup } from '../access/access.js'
 import type { Accepted } from '../groups.dto.js'
 import { commitRefused } from '../groups.events.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
-import { decodeBundle, type Bundle } from '../input/bundle.js'
+import type { Bundle } from '../input/bundle.js'
+import { Bundles } from '../input/bundles.js'
 import { pendingRemovals } from '../removal/removal.repository.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { findAcceptance } from '../repository/log.repository.js'
 import { submissionProblem } from '../state/submission-problem.js'
-import { LargeTrees } from '../state/trees/large-trees.js'
 import { isExternal } from './authorize.js'
 import { CommitAttempts } from './commit-attempts.js'
 import type { SubmitCommit } from './commit.dto.js'
@@ -27,15 +26,14 @@ const ATTEMPTS = 4
 export class CommitsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly bundles: Bundles,
     private readonly lock: CommitLock,
     private readonly attempts: CommitAttempts,
-    private readonly trees: LargeTrees,
     private readonly events: Events,
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, body: SubmitCommit): Promise<Accepted> {
-    const bundle = await decodeBundle(groupId, body, this.config, this.trees)
+    const bundle = await this.bundles.decode(groupId, body)
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()
     if (group.deleted) throw new GroupDeleted()

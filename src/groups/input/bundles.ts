@@ -1,0 +1,18 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import type { SubmitCommit } from '../commit/commit.dto.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
+import { decodeBundle, type Bundle } from './bundle.js'
+
+/** Decodes what comes with a Commit within this server's limits, large trees off the event loop. */
+@Injectable()
+export class Bundles {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly trees: LargeTrees,
+  ) {}
+
+  decode(groupId: Uint8Array, body: SubmitCommit): Promise<Bundle> {
+    return decodeBundle(groupId, body, this.config, this.trees)
+  }
+}
