@@ -13,6 +13,7 @@ const FOLDERS = [
   { from: 'bench', to: 'dist/bench' },
   // Benches and fuzzing make their groups as the tests do.
   { from: 'test/support/mls', to: 'dist/test/support/mls' },
+  { from: 'test/fuzz', to: 'dist/test/fuzz' },
 ]
 
 /** Strips the types of every source into dist/, with source maps. It checks nothing: `npm run types` does. */

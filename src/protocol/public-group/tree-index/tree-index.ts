@@ -7,8 +7,8 @@ import { Occupancy, type OccupancyEdit } from './occupancy.js'
 
 /** Two nodes' hashes and places, and those of their keys. */
 const SLOTS_PER_LEAF = 450
-/** The objects around the bytes of a node. */
-const OBJECTS_PER_NODE = 900
+/** The objects around the bytes of a node, those of the index among them (npm run bench -- public-group/memory). */
+const OBJECTS_PER_NODE = 1_400
 /** A byte of a node is there encoded, and once more decoded: numbers of two bytes take eight, an empty extension a view of its own. */
 const MEMORY_PER_BYTE = 3
 

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 
-/** Answers every signature check with yes, at once, while `work` runs: what is left is all else. For measurements only. */
+/** Answers every signature check with yes, at once, while `work` runs: what is left is all else. For benches and fuzzing, outside of Jest. */
 export async function withoutSignatureChecks<T>(work: () => Promise<T>): Promise<T> {
   const { verify, createPublicKey } = crypto
   const { publicKey } = crypto.generateKeyPairSync('ed25519')
