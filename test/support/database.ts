@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll } from '@jest/globals'
-import { Client, type Pool } from 'pg'
+import { Client, DatabaseError, type Pool } from 'pg'
 import { createPool } from '../../src/platform/postgres/sql.js'
 
 export interface TestDatabase {
@@ -19,7 +19,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const pool = createPool(url.href, { max: 10, prepare: true })
   const drop = async (): Promise<void> => {
     await pool.end()
-    await asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    await dropDatabase(name)
   }
   return { url: url.href, pool, drop }
 }
@@ -42,6 +42,23 @@ export function useTestDatabase(): Pick<TestDatabase, 'url' | 'pool'> {
     get pool() {
       return present().pool
     },
+  }
+}
+
+/** Of PostgreSQL: somebody is connected; one of its own processes is, whom we may not end. Both pass. */
+const PASSING = new Set(['55006', '42501'])
+const GENTLE_ATTEMPTS = 10
+const ATTEMPTS = 50
+
+/** Whoever is about to leave is let go; who stays is cut off. */
+async function dropDatabase(name: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await asAdmin(`DROP DATABASE IF EXISTS ${name} ${attempt > GENTLE_ATTEMPTS ? 'WITH (FORCE)' : ''}`)
+    } catch (error) {
+      if (attempt === ATTEMPTS || !(error instanceof DatabaseError) || !PASSING.has(error.code ?? '')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }
 
