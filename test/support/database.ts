@@ -47,14 +47,13 @@ export function useTestDatabase(): Pick<TestDatabase, 'url' | 'pool'> {
 
 /** Of PostgreSQL: somebody is connected; one of its own processes is, whom we may not end. Both pass. */
 const PASSING = new Set(['55006', '42501'])
-const GENTLE_ATTEMPTS = 10
-const ATTEMPTS = 50
+const ATTEMPTS = 20
 
-/** Whoever is about to leave is let go; who stays is cut off. */
+/** Whoever is about to leave is let go, for which PostgreSQL waits five seconds; who stays is cut off. */
 async function dropDatabase(name: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await asAdmin(`DROP DATABASE IF EXISTS ${name} ${attempt > GENTLE_ATTEMPTS ? 'WITH (FORCE)' : ''}`)
+      return await asAdmin(`DROP DATABASE IF EXISTS ${name} ${attempt > 1 ? 'WITH (FORCE)' : ''}`)
     } catch (error) {
       if (attempt === ATTEMPTS || !(error instanceof DatabaseError) || !PASSING.has(error.code ?? '')) throw error
       await new Promise((resolve) => setTimeout(resolve, 100))
