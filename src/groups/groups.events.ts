@@ -14,7 +14,8 @@ export const proposalAccepted = (events: Events, mode: string): void => events.r
 export const removalProposed = (events: Events, reason: 'leave' | 'revoke', inLog: boolean): void =>
   events.record('removal.proposed', { reason, in_log: inLog })
 
-export const commitReported = (events: Events): void => events.record('commit.reported')
+export const commitReported = (events: Events, facts: { reason: string; reports: number; needed: number }): void =>
+  events.record('commit.reported', facts)
 
 export const groupReset = (events: Events, byAdmin: boolean): void => events.record('group.reset', { by_admin: byAdmin })
 

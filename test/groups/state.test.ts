@@ -5,7 +5,7 @@ import { Snapshots } from '../../src/groups/state/snapshots.job.js'
 import { PublicStates } from '../../src/groups/state/public-states.js'
 import { StateCache } from '../../src/groups/state/state-cache.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
-import { refusal, useStage } from './groups-kit.js'
+import { at, refusal, useStage } from './groups-kit.js'
 
 const stage = useStage()
 
@@ -36,6 +36,18 @@ describe('the tracked state of a public group', () => {
     expect(hex((await carol.device.http.get<{ ratchet_tree: Uint8Array }>(`${group.path}/tree?epoch=2`)).ratchet_tree)).toBe(trees.get(2))
     for (const query of ['', '?epoch=3', '?epoch=9'])
       expect(await refusal(carol.device.http.get(`${group.path}/tree${query}`))).toMatchObject({ status: 403 })
+  })
+
+  it('lets in whose Welcome is three epochs old', async () => {
+    const [alice, carol] = await stage.cast('alice', 'carol')
+    const group = await stage.group(alice)
+    await group.add(carol.user)
+    for (let epoch = 2; epoch <= 4; epoch++) await group.update()
+    await stage.sync(carol)
+    const joined = at(carol, group)
+    expect(joined.epoch).toBe(4)
+    expect(hex(joined.record.state.keySchedule.epochAuthenticator)).toBe(hex(group.record.state.keySchedule.epochAuthenticator))
+    expect(hex(encodeTree(joined.record.state.ratchetTree))).toBe(hex(encodeTree(group.record.state.ratchetTree)))
   })
 
   it('is written down anew when the Commits since outweigh it, and what an unread Welcome needs stays', async () => {

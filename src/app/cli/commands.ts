@@ -3,6 +3,7 @@ import { accountsDisable } from './authentication/accounts-disable.js'
 import type { Command } from './command.js'
 import { configDocs } from './config-docs.js'
 import { doctor } from './doctor/doctor.js'
+import { groupsReports } from './groups/groups-reports.js'
 import { invitesCreate } from './authentication/invites-create.js'
 import { keysRotate } from './authentication/keys-rotate.js'
 import { migrateCommand } from './migrate.js'
@@ -19,4 +20,5 @@ export const COMMANDS: readonly Command[] = [
   accountsDisable,
   invitesCreate,
   keysRotate,
+  groupsReports,
 ]

@@ -27,8 +27,9 @@ export class ResetService {
     const { group, standing } = await openAsMember(this.pool, groupId, caller)
     if (!(await readsCommit(this.pool, group.gid, caller.deviceId, body.seq))) throw new NotFound('No Commit for this device has that seq.')
     const reports = await addReport(this.pool, group.gid, body.seq, caller.userId, body.reason)
-    commitReported(this.events)
-    return { reports, needed: standing.policy.reportsToReset }
+    const needed = standing.policy.reportsToReset
+    commitReported(this.events, { reason: body.reason, reports, needed })
+    return { reports, needed }
   }
 
   /** Freezes the group; its successor is whatever a member creates first with `successor_of`. */
