@@ -49,5 +49,6 @@ HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["node
   require('node:http').get({ host: '127.0.0.1', port: process.env.PORT, path: '/health/ready' }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)) \
     .on('error', () => process.exit(1))"]
 # Node is process 1 and handles SIGTERM itself; it starts no other processes, so there is nothing for an init to reap.
-ENTRYPOINT ["node"]
+# What survives a small young generation is copied in small pieces: pauses of 3 ms instead of 25 while a large tree is decoded (ADR 17).
+ENTRYPOINT ["node", "--max-semi-space-size=4"]
 CMD ["dist/main.js"]
