@@ -5,6 +5,7 @@ import { applyProposals } from '../../src/protocol/public-group/apply-proposals.
 import { makeGroupContext } from '../../src/protocol/mls/structures/group-context.js'
 import { readKeyPackage } from '../../src/protocol/mls/structures/key-package.js'
 import { encodeRatchetTree, MAX_LEAVES } from '../../src/protocol/mls/structures/ratchet-tree.js'
+import { decodeAppDataDictionary } from '../../src/protocol/mls/structures/app-data.js'
 import { addProposal } from '../../src/protocol/public-group/state.js'
 import { Tree, TreeDraft } from '../../src/protocol/public-group/tree.js'
 import { TlsReader } from '../../src/protocol/tls/reader.js'
@@ -12,6 +13,7 @@ import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { publicMessage, ratchetTree } from '../support/mls/follower.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../support/mls/forge.js'
 import { proposals } from '../support/mls/proposals.js'
+import { appDataDictionary } from './negative/kit.js'
 
 const MEMBER = '0100000000'
 const PROPOSAL = '02'
@@ -120,6 +122,14 @@ describe('a snapshot', () => {
   })
 })
 
+describe('application data', () => {
+  it('is sorted by component, of which each is there once', () => {
+    const decode = (...components: number[]) => decodeAppDataDictionary(appDataDictionary(...components).data).kind
+    expect(decode(0, 1, 7)).toBe('decoded')
+    expect([decode(1, 0), decode(7, 7), decode(0, 0)]).toEqual(['malformed', 'malformed', 'malformed'])
+  })
+})
+
 describe('a tree', () => {
   it('does not grow past what can be decoded again', async () => {
     const leaf = await forgeLeaf(newKey(), 'x', { kind: 'key-package' })
@@ -130,6 +140,17 @@ describe('a tree', () => {
     const keyPackage = readKeyPackage(new TlsReader(await forgeKeyPackage(newKey(), 'new')))
     const add = { proposal: { kind: 'add', keyPackage }, sender: { kind: 'member', leafIndex: 0 }, byReference: false } as const
     expect(applyProposals(new TreeDraft(Tree.of('sha256', full)), [add])).toMatchObject({ kind: 'broken', rule: 'tree-size' })
+  })
+
+  it.each([
+    ['out of order', [2, 1]],
+    ['twice', [1, 1]],
+  ])('has no leaf unmerged %s', async (_case, unmergedLeaves) => {
+    const leaf = await forgeLeaf(newKey(), 'x', { kind: 'key-package' })
+    const nodes = new TlsWriter().uint8(1).uint8(1).raw(leaf.bytes).uint8(1).uint8(2).opaque(new Uint8Array(32)).opaque(new Uint8Array())
+    nodes.vector(unmergedLeaves, (item, leafIndex) => item.uint32(leafIndex))
+    const encoded = new TlsWriter().opaque(nodes.uint8(1).uint8(1).raw(leaf.bytes).written()).written()
+    expect(() => ratchetTree(encoded)).toThrow('unmerged leaves are not in increasing order')
   })
 
   it('ends in a leaf', async () => {

@@ -159,12 +159,22 @@ describe('application data (draft-ietf-mls-extensions)', () => {
     nextOf(await judgeCommit(without, [byValue(proposals.groupContextExtensions([required]))], { path: { leaf: withAppData.leaf() } }))
   })
 
+  it('may be replaced with the extensions, where AppDataUpdate is not required', async () => {
+    const items = [byValue(proposals.groupContextExtensions([appDataDictionary(7), { type: 0xf000, data: new Uint8Array() }]))]
+    nextOf(await judgeCommit(await group(), items, { path: { leaf: withAppData.leaf() } }))
+  })
+
+  it('is removed also where only AppDataUpdate may change it', async () => {
+    const forge = await Forge.group(3, [requiredCapabilities({ proposals: [8] }), appDataDictionary(7)], withAppData)
+    nextOf(await judgeCommit(forge, [byValue(proposals.appDataRemoval(7))], { path: null }))
+  })
+
   it('comes from outside too, but not where a member does not know it', async () => {
     const forge = await group()
     const external = { sender: { kind: 'external', senderIndex: 0 }, key: forge.externalKey } as const
     expect(await judgeProposal(forge, proposals.appDataRemoval(9), 0, external)).toMatchObject({ kind: 'valid' })
     expect(await judgeProposal(await Forge.group(3), proposals.appEphemeral(1))).toMatchObject({ rule: 'proposal-type-supported' })
-    const items = [byValue(proposals.externalInit()), byValue(proposals.appEphemeral(1))]
+    const items = [proposals.externalInit(), proposals.appEphemeral(1), proposals.appDataRemoval(9)].map(byValue)
     nextOf(await judgeExternal(forge, items, { leaf: withAppData.leaf() }))
   })
 })
@@ -179,6 +189,23 @@ describe('a Proposal', () => {
     for (const proposal of [update, add, ...others, proposals.groupContextExtensions([]), proposals.selfRemove()]) {
       expect(await judgeProposal(forge, proposal, 1)).toMatchObject({ kind: 'valid' })
     }
+  })
+
+  it('may come from an external sender if it is one of those that RFC 9420 §12.1.8 lists', async () => {
+    const forge = await Forge.group(4, [], withAppData)
+    const external = { sender: { kind: 'external', senderIndex: 0 }, key: forge.externalKey } as const
+    const add = proposals.add(await forgeKeyPackage(newKey(), 'new', 1, { leaf: withAppData.leaf() }))
+    const others = [proposals.remove(2), proposals.externalPsk('a'), proposals.reInit('next', 2), proposals.groupContextExtensions([])]
+    for (const proposal of [add, ...others, proposals.appEphemeral(1)])
+      expect(await judgeProposal(forge, proposal, 0, external)).toMatchObject({ kind: 'valid' })
+  })
+
+  it('adds on the first and on the last second of a lifetime', async () => {
+    const keyPackage = await forgeKeyPackage(newKey(), 'new', 1, { leaf: { lifetime: [1_000n, 1_000n] } })
+    const at = (ms: number) => ({ path: null, bundle: { lifetimes: { now: new Date(ms), maxLifetime: 1 } } })
+    const forge = await Forge.group(2)
+    for (const ms of [1_000_000, 1_000_999]) nextOf(await judgeCommit(forge, [byValue(proposals.add(keyPackage))], at(ms)))
+    expect(await judgeCommit(forge, [byValue(proposals.add(keyPackage))], at(1_001_000))).toMatchObject({ rule: 'leaf-node-lifetime' })
   })
 
   it('of a branch or a reinitialization is for the first Commit of a group, once', async () => {

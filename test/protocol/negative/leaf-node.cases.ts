@@ -1,3 +1,4 @@
+import { ECDH } from 'node:crypto'
 import type { Forgery } from '../../support/mls/forge.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import type { KeyPackageChanges, LeafChanges } from '../../support/mls/forge-leaf.js'
@@ -17,6 +18,20 @@ const mixed = once(() =>
     leaf: (at) => ({ capabilities: { credentials: [1, 0xf001] }, ...(at === 2 ? { credential: OTHER_CREDENTIAL } : {}) }),
   }),
 )
+
+/** An Update that waits, and the Commit of another member that refers to it. */
+async function committed(leaf: (forge: Forge) => LeafChanges): Promise<Verdict> {
+  const before = await group()
+  const place = { groupId: before.state.groupContext.groupId, leafIndex: 2 }
+  const updated = await forgeLeaf(before.key(2), 'm2', { kind: 'update' }, place, leaf(before))
+  const { forge, ref } = await waiting(before, proposals.update(updated), 2)
+  return judgeCommit(forge, [byReference(ref)])
+}
+
+/** Another encoding of the same key of P-256 (SEC 1 §2.3.3). */
+function compressed(key: Uint8Array): Uint8Array {
+  return new Uint8Array(ECDH.convertKey(key, 'prime256v1', undefined, undefined, 'compressed') as Buffer)
+}
 
 /** Without a path, as the committer's new leaf would have to fit as well. */
 async function add(forge: Forge, changes: KeyPackageChanges, key = newKey()): Promise<Verdict> {
@@ -165,6 +180,26 @@ const amongMembers: NegativeCase[] = [
       const { publicKey } = forge.key(3)
       return judgeCommit(forge, [], { path: { leaf: { signatureKey: publicKey, signedBy: forge.key(3) } } })
     },
+  },
+  {
+    rule: 'leaf-node-signature-key',
+    title: 'of an Update with another member’s signature key',
+    verdict: () => committed((forge) => ({ signatureKey: forge.key(3).publicKey, signedBy: forge.key(3) })),
+  },
+  {
+    rule: 'leaf-node-signature-key',
+    title: 'of a new member with a member’s signature key, encoded in the other way',
+    verdict: async () => {
+      const forge = await Forge.group(3, [], { suite: 2 })
+      const signatureKey = compressed(forge.key(2).publicKey)
+      const keyPackage = await forgeKeyPackage(forge.key(2), 'new', 2, { leaf: { signatureKey } })
+      return judgeCommit(forge, [byValue(proposals.add(keyPackage))], { path: null })
+    },
+  },
+  {
+    rule: 'leaf-node-encryption-key',
+    title: 'of an Update with another member’s encryption key',
+    verdict: () => committed((forge) => ({ encryptionKey: forge.state.tree.leaf(3)!.encryptionKey })),
   },
   {
     rule: 'leaf-node-encryption-key',

@@ -143,6 +143,11 @@ export const seedingCases: NegativeCase[] = [
   },
   { rule: 'unmerged-leaf-throughout', title: 'with a leaf merged below and unmerged above', verdict: mergedBelowUnmergedAbove },
   {
+    rule: 'leaf-node-hpke-key',
+    title: 'with a leaf whose encryption key is of small order',
+    verdict: withLeaf(3, (forge, place) => forgeLeaf(forge.key(3), 'm3', { kind: 'update' }, place, { encryptionKey: new Uint8Array(32) })),
+  },
+  {
     rule: 'leaf-node-signature',
     title: 'with a leaf signed for another place',
     verdict: withLeaf(3, (forge, { groupId }) => forgeLeaf(forge.key(3), 'm3', { kind: 'update' }, { groupId, leafIndex: 4 })),

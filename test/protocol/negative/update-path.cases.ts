@@ -41,6 +41,11 @@ export const updatePathCases: NegativeCase[] = [
   { rule: 'update-path-ciphertext-size', title: 'a kem_output a byte too short', verdict: withPath({ kemOutputBytes: 31 }) },
   { rule: 'update-path-ciphertext-size', title: 'a path secret a byte too long', verdict: withPath({ ciphertextBytes: 49 }) },
   {
+    rule: 'update-path-ciphertext-size',
+    title: 'the last path secret of a node a byte too long',
+    verdict: withPath({ lastCiphertextBytes: 49 }),
+  },
+  {
     rule: 'update-path-keys',
     title: 'the leaf’s present key',
     verdict: withPath((forge) => ({ leaf: { encryptionKey: forge.state.tree.leaf(0)!.encryptionKey } })),

@@ -30,6 +30,8 @@ export interface PathChanges {
   readonly ciphertexts?: number
   readonly kemOutputBytes?: number
   readonly ciphertextBytes?: number
+  /** Of the last ciphertext for those whom a node has several for. */
+  readonly lastCiphertextBytes?: number
   /** Of the place that the leaf signs. */
   readonly leafIndex?: number
 }
@@ -69,7 +71,13 @@ export async function forgePath(
     .raw(leaf.bytes)
     .vector(items, (writer, [at, key]) => {
       const count = (receivers[at] ?? 0) + (at === 0 ? (changes.ciphertexts ?? 0) : 0)
-      writer.opaque(key).vector(Array.from({ length: count }), (item) => writeCiphertext(item, suite, changes))
+      writer.opaque(key).vector(
+        Array.from({ length: count }, (_, receiver) => receiver),
+        (item, receiver) => {
+          const odd = receiver > 0 && receiver === count - 1 ? changes.lastCiphertextBytes : undefined
+          writeCiphertext(item, suite, odd === undefined ? changes : { ...changes, ciphertextBytes: odd })
+        },
+      )
     })
     .written()
 }
