@@ -10,6 +10,9 @@ const CodePoint = z.int().min(0).max(0xffff)
 const CipherSuite = z.int().min(1).max(0xffff).meta({ description: 'MLS cipher suite (RFC 9420 §17.1)' })
 const KeyPackageBytes = MlsBytes(MAX_KEY_PACKAGE_BYTES).meta({ description: 'MLSMessage of wire format mls_key_package (RFC 9420 §6)' })
 
+/** The server follows the suites of RFC 9420 §17.1. Of others it needs the hash, by which KeyPackages are called in Welcomes (§5.2). */
+const OtherSuite = z.strictObject({ cipher_suite: CodePoint.min(8), hash: z.enum(['sha256', 'sha384', 'sha512']) })
+
 export const UploadKeyPackages = z
   .strictObject({
     key_packages: z.array(KeyPackageBytes).max(MAX_KEY_PACKAGES_PER_UPLOAD).default([]),
@@ -18,6 +21,7 @@ export const UploadKeyPackages = z
       .max(MAX_KEY_PACKAGES_PER_UPLOAD)
       .default([])
       .meta({ description: 'The same, to be kept as last resort; one that carries the last resort component may stand in either list.' }),
+    other_suites: z.array(OtherSuite).max(16).default([]).meta({ description: 'Suites of these KeyPackages that RFC 9420 does not list' }),
   })
   .refine(({ key_packages: one, last_resort: two }) => one.length + two.length > 0, 'At least one KeyPackage')
   .refine(

@@ -29,6 +29,7 @@ export class KeyPackages {
       keys: (await activeKeys(this.pool, caller.deviceId)).map((key) => key.publicKey),
       now: new Date(),
       maxLifetimeMs: this.config.KEY_PACKAGE_MAX_LIFETIME,
+      otherSuites: new Map(upload.other_suites.map(({ cipher_suite: suite, hash }) => [suite, hash])),
     }
     const checked = await checkAll(upload, terms)
     await this.store(caller.deviceId, checked)

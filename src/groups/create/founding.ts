@@ -5,10 +5,11 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
 import { serialize } from '../../protocol/public-group/snapshot.js'
-import { members, treeBytes, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { members, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { openAsMember } from '../access/access.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { decodeGroupInfo, decodeTree, type EncodedGroupInfo } from '../input/bundle.js'
@@ -19,9 +20,10 @@ import type { NewGroup } from '../repository/groups.repository.js'
 import { roomUri } from '../rooms/room-reference.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { describedEpoch, hasExternalPub, treeInside } from '../state/described-epoch.js'
-import { LargeTrees } from '../state/trees/large-trees.js'
+import { LargeTrees, type EncodedTree } from '../state/trees/large-trees.js'
 import { Reinitialized } from '../state/reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
+import { unseenFounder } from './unseen-founder.js'
 
 export interface Founded {
   context: GroupContext
@@ -44,18 +46,20 @@ export class Founding {
 
   async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
-    const state = await this.state(body, groupInfo)
-    await this.checkOnlyMember(caller, state)
-    const policy = await this.policy(caller, body, state.groupContext)
+    const { groupContext: context } = groupInfo.value
+    const { state, founders } = await this.seen(body, groupInfo)
+    await this.checkOnlyMember(caller, founders)
+    const policy = await this.policy(caller, body, context)
     const joinable = policy.externalJoin !== 'none'
+    if (joinable && !state) throw new InvalidCommit('cipher-suite')
     if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
     const open = body.mode === 'public'
     return {
-      context: state.groupContext,
+      context,
       group: {
         groupInfo: groupInfo.bytes,
-        tree: !open && joinable ? treeBytes(state) : null,
-        snapshot: open ? serialize(state) : null,
+        tree: !open && joinable && state ? treeBytes(state) : null,
+        snapshot: open && state ? serialize(state) : null,
         externalJoin: policy.externalJoin,
         joinCodeHash: policy.joinCodeHash,
         addMembers: policy.addMembers,
@@ -79,20 +83,33 @@ export class Founding {
     return uri
   }
 
-  private async state(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<PublicGroupState> {
+  /** What the server sees of the group: its state, but for a private one of a suite that it does not know, and its members. */
+  private async seen(
+    body: CreateGroup,
+    groupInfo: EncodedGroupInfo,
+  ): Promise<{ state: PublicGroupState | undefined; founders: readonly Member[] }> {
+    const tree = await this.tree(body, groupInfo)
+    const { groupId, epoch, cipherSuite } = groupInfo.value.groupContext
+    if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
+    if (body.mode === 'private' && !HASH_OF_SUITE.has(cipherSuite))
+      return { state: undefined, founders: [await unseenFounder(groupInfo.value, tree.nodes)] }
+    const expected = { groupId, epoch: this.conformance ? epoch : 0n }
+    const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'full')
+    return { state, founders: members(state) }
+  }
+
+  private async tree(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<EncodedTree> {
     const inside = await treeInside(this.trees, groupInfo.value)
     if (inside && body.mode === 'public' && !this.conformance) throw new InvalidCommit('group-info-without-tree')
     const tree = body.ratchet_tree ? await decodeTree(body.ratchet_tree, this.config, this.trees) : inside
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
-    const { groupId, epoch } = groupInfo.value.groupContext
-    if (!this.conformance && epoch === 0n && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
-    if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
-    return describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: this.conformance ? epoch : 0n }, 'full')
+    const founded = groupInfo.value.groupContext.epoch === 0n
+    if (!this.conformance && founded && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
+    return tree
   }
 
-  private async checkOnlyMember(caller: Caller, state: PublicGroupState): Promise<void> {
-    const [only, ...others] = members(state)
+  private async checkOnlyMember(caller: Caller, [only, ...others]: readonly Member[]): Promise<void> {
     if (others.length > 0 && !this.conformance) throw new InvalidCommit('one-founding-member')
     await this.membership.refuseForeignLeaf(caller, only)
   }

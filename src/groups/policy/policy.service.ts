@@ -4,6 +4,8 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Conflict, InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
+import { PolicyRefusal } from '../groups.problems.js'
 import { openAsAdmin, openAsMember } from '../access/access.js'
 import { hashOfCode } from './join-code.js'
 import type { GroupPolicy } from './policy.js'
@@ -29,6 +31,8 @@ export class PolicyService {
     if (change.version !== undefined && BigInt(change.version) !== standing.policy.version)
       throw new Conflict('The policy has changed meanwhile.')
     const next = changed(standing.policy, change)
+    if (next.externalJoin !== 'none' && !HASH_OF_SUITE.has(group.cipherSuite))
+      throw new PolicyRefusal('The server does not know the suite of this group, so nobody can join it from outside.')
     if (!(await replacePolicy(this.pool, group.gid, next))) throw new Conflict('The policy has changed meanwhile.')
     return this.read(caller, groupId)
   }

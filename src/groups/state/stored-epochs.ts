@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
+import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import { addProposal, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { PolicyRefusal } from '../groups.problems.js'
@@ -55,6 +56,8 @@ export class StoredEpochs {
   }
 
   private async load(group: GroupRow): Promise<Shown | undefined> {
+    // A group of a suite that the server does not know takes no external joins, whatever its creator showed.
+    if (!HASH_OF_SUITE.has(group.cipherSuite)) return undefined
     const groupInfo = await this.groupInfo(group)
     if (!groupInfo) return undefined
     const tree = (await this.storedTree(group)) ?? (await treeInside(this.trees, groupInfo))

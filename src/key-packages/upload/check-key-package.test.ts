@@ -27,7 +27,7 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
 
   beforeAll(async () => {
     key = await newSignatureKey(suite)
-    terms = { client, keys: [canonicalKey(key.publicKey)!.publicKey], now: new Date(), maxLifetimeMs: 90 * DAY_MS }
+    terms = { client, keys: [canonicalKey(key.publicKey)!.publicKey], now: new Date(), maxLifetimeMs: 90 * DAY_MS, otherSuites: new Map() }
     honest = await make()
   })
 

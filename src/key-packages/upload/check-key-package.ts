@@ -1,10 +1,11 @@
-import { keyPackageRef } from '../../protocol/mls/references.js'
-import { verifyKeyPackage } from '../../protocol/mls/key-package-validation.js'
+import { HASH_OF_SUITE, type HashAlgorithm } from '../../protocol/mls/hashes.js'
+import { keyPackageRef, keyPackageRefBy } from '../../protocol/mls/references.js'
+import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../../protocol/mls/key-package-validation.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
-import { canonicalKey } from '../../protocol/signature-key.js'
+import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
 import { lastResortMark } from './last-resort.js'
 import type { UploadRule } from './upload-rules.js'
 
@@ -23,12 +24,16 @@ export interface CheckedKeyPackage {
   readonly bytes: Uint8Array
 }
 
-/** Who uploads, and under which limits. `keys` are the device's active signature keys in canonical form. */
+/**
+ * Who uploads, and under which limits. `keys` are the device's active signature keys in canonical form; `otherSuites` are those that
+ * RFC 9420 does not list, with their hashes.
+ */
 export interface UploadTerms {
   readonly client: string
   readonly keys: readonly Uint8Array[]
   readonly now: Date
   readonly maxLifetimeMs: number
+  readonly otherSuites: ReadonlyMap<number, HashAlgorithm>
 }
 
 export type UploadVerdict =
@@ -54,34 +59,46 @@ export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms
 
   const mark = lastResortMark(keyPackage.extensions)
   if (mark === 'malformed') return { kind: 'refused', rule: 'last-resort-component' }
-  const signatureKey = ownKey(keyPackage, terms)
-  if (signatureKey === undefined) return { kind: 'refused', rule: 'credential' }
+  const key = ownKey(keyPackage, terms)
+  if (key === undefined) return { kind: 'refused', rule: 'credential' }
+  const ref = refOf(keyPackage, terms)
+  if (ref === undefined) return { kind: 'refused', rule: 'key-package-cipher-suite' }
 
-  const verdict = await verifyKeyPackage(keyPackage, lifetimeLimits(terms.now, terms.maxLifetimeMs))
+  const verdict = await verify(keyPackage, key, terms)
   if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule }
-  return accepted(keyPackage, bytes, flagged || mark === 'marked', signatureKey)
+  return accepted(keyPackage, { bytes, ref, lastResort: flagged || mark === 'marked', signatureKey: key.publicKey })
+}
+
+/** By the hash of its suite; of one that RFC 9420 does not list, by what the upload says. */
+function refOf({ cipherSuite, bytes }: KeyPackage, { otherSuites }: UploadTerms): Uint8Array | undefined {
+  const other = otherSuites.get(cipherSuite)
+  return keyPackageRef(cipherSuite, bytes) ?? (other && keyPackageRefBy(other, bytes))
+}
+
+/** A registered key tells its scheme, also where the suite does not. */
+function verify(keyPackage: KeyPackage, { scheme }: SignatureKey, terms: UploadTerms): Promise<KeyPackageVerdict> {
+  const lifetimes = lifetimeLimits(terms.now, terms.maxLifetimeMs)
+  if (HASH_OF_SUITE.has(keyPackage.cipherSuite)) return verifyKeyPackage(keyPackage, lifetimes)
+  return verifyOtherKeyPackage(keyPackage, scheme, lifetimes)
 }
 
 /** The leaf's key, if the credential names the device and the device holds that key. Asked first, as signatures cost more. */
-function ownKey({ leafNode }: KeyPackage, { client, keys }: UploadTerms): Uint8Array | undefined {
+function ownKey({ leafNode }: KeyPackage, { client, keys }: UploadTerms): SignatureKey | undefined {
   if (identityText(leafNode.credential) !== client) return undefined
-  const key = canonicalKey(leafNode.signatureKey)?.publicKey
-  return key && keys.find((registered) => Buffer.compare(registered, key) === 0)
+  const key = canonicalKey(leafNode.signatureKey)
+  return key && keys.some((registered) => Buffer.compare(registered, key.publicKey) === 0) ? key : undefined
 }
 
-function accepted(keyPackage: KeyPackage, bytes: Uint8Array, lastResort: boolean, signatureKey: Uint8Array): UploadVerdict {
-  const { cipherSuite, leafNode } = keyPackage
+type Kept = Pick<CheckedKeyPackage, 'bytes' | 'ref' | 'lastResort' | 'signatureKey'>
+
+function accepted({ cipherSuite, leafNode }: KeyPackage, kept: Kept): UploadVerdict {
   const { source, capabilities } = leafNode
-  const ref = keyPackageRef(cipherSuite, keyPackage.bytes)
-  if (ref === undefined || source.kind !== 'key-package') return { kind: 'refused', rule: 'key-package-cipher-suite' }
+  if (source.kind !== 'key-package') return { kind: 'refused', rule: 'leaf-node-source' }
   return {
     kind: 'accepted',
     keyPackage: {
-      ref,
+      ...kept,
       cipherSuite,
-      lastResort,
-      signatureKey,
-      bytes,
       expiresAt: new Date(Number(source.notAfter) * 1000),
       extensions: [...new Set(capabilities.extensions)],
       proposals: [...new Set(capabilities.proposals)],

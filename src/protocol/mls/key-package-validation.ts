@@ -1,6 +1,15 @@
 import { brokenUnless, type BrokenRule } from './broken-rule.js'
+import { isGrease } from './grease.js'
 import { isUsableHpkeKey } from './hpke-key.js'
-import { leafNodeContent, leafNodeLifetime, leafNodeSignature, leafNodeSource, type LifetimeLimits } from './leaf-node-rules.js'
+import {
+  leafNodeContent,
+  leafNodeLifetime,
+  leafNodeSignature,
+  leafNodeSignatureBy,
+  leafNodeSource,
+  leafNodeStatements,
+  type LifetimeLimits,
+} from './leaf-node-rules.js'
 import { sameBytes } from './same-bytes.js'
 import { SCHEME_OF_SUITE, verifyWithLabel } from './signature.js'
 import { MLS10 } from './structures/group-context.js'
@@ -17,6 +26,23 @@ export async function verifyKeyPackage(keyPackage: KeyPackage, lifetimes: Lifeti
   return broken === undefined ? { kind: 'valid' } : { kind: 'invalid', ...broken }
 }
 
+/**
+ * The same for a suite that RFC 9420 does not list, as its client says one of this signature scheme (RFC 8446 §4.2.3). The KEM is not
+ * known, so nothing is said of the shape of HPKE keys.
+ */
+export async function verifyOtherKeyPackage(keyPackage: KeyPackage, scheme: number, lifetimes: LifetimeLimits): Promise<KeyPackageVerdict> {
+  const { version, cipherSuite, leafNode } = keyPackage
+  const broken =
+    brokenUnless(version === MLS10 && !isGrease(cipherSuite), 'key-package-cipher-suite') ??
+    distinctKeys(keyPackage) ??
+    leafNodeSource(leafNode, 'key-package') ??
+    leafNodeStatements(cipherSuite, leafNode) ??
+    leafNodeLifetime(leafNode, lifetimes) ??
+    (await leafNodeSignatureBy(scheme, leafNode)) ??
+    (await keyPackageSignatureBy(scheme, keyPackage))
+  return broken === undefined ? { kind: 'valid' } : { kind: 'invalid', ...broken }
+}
+
 /** What needs no signature to be checked; without `lifetimes` those are not. */
 export function keyPackageContent(keyPackage: KeyPackage, lifetimes: LifetimeLimits | undefined): BrokenRule | undefined {
   const { cipherSuite, leafNode } = keyPackage
@@ -30,7 +56,10 @@ export function keyPackageContent(keyPackage: KeyPackage, lifetimes: LifetimeLim
 
 /** Its own and its leaf's. */
 export async function keyPackageSignatures(keyPackage: KeyPackage): Promise<BrokenRule | undefined> {
-  return (await leafNodeSignature(keyPackage.cipherSuite, keyPackage.leafNode)) ?? (await keyPackageSignature(keyPackage))
+  return (
+    (await leafNodeSignature(keyPackage.cipherSuite, keyPackage.leafNode)) ??
+    (await keyPackageSignatureBy(SCHEME_OF_SUITE.get(keyPackage.cipherSuite), keyPackage))
+  )
 }
 
 /** RFC 9420 §10.1: version and suite are ones that groups here can have. */
@@ -39,16 +68,20 @@ function keyPackageSuite({ version, cipherSuite }: KeyPackage): BrokenRule | und
 }
 
 /** RFC 9420 §10, §10.1: init_key is a key of the suite, and not the leaf's. */
-function keyPackageInitKey({ cipherSuite, initKey, leafNode }: KeyPackage): BrokenRule | undefined {
-  return (
-    brokenUnless(isUsableHpkeKey(cipherSuite, initKey), 'key-package-init-key-shape') ??
-    brokenUnless(!sameBytes(initKey, leafNode.encryptionKey), 'key-package-init-key')
-  )
+function keyPackageInitKey(keyPackage: KeyPackage): BrokenRule | undefined {
+  const { cipherSuite, initKey } = keyPackage
+  return brokenUnless(isUsableHpkeKey(cipherSuite, initKey), 'key-package-init-key-shape') ?? distinctKeys(keyPackage)
+}
+
+function distinctKeys({ initKey, leafNode }: KeyPackage): BrokenRule | undefined {
+  return brokenUnless(!sameBytes(initKey, leafNode.encryptionKey), 'key-package-init-key')
 }
 
 /** RFC 9420 §10.1. */
-async function keyPackageSignature({ cipherSuite, leafNode, tbs, signature }: KeyPackage): Promise<BrokenRule | undefined> {
-  const scheme = SCHEME_OF_SUITE.get(cipherSuite)
+async function keyPackageSignatureBy(
+  scheme: number | undefined,
+  { leafNode, tbs, signature }: KeyPackage,
+): Promise<BrokenRule | undefined> {
   const valid = scheme !== undefined && (await verifyWithLabel(scheme, leafNode.signatureKey, 'KeyPackageTBS', tbs, signature))
   return brokenUnless(valid, 'key-package-signature')
 }

@@ -22,13 +22,12 @@ export interface LeafPlace {
 
 /** The rules for a leaf that need neither its group nor its signature. */
 export function leafNodeContent(suite: number, leaf: LeafNode): BrokenRule | undefined {
-  return (
-    leafNodeHpkeKey(suite, leaf) ??
-    leafNodeCapabilities(suite, leaf) ??
-    leafNodeExtensionPlace(leaf) ??
-    leafNodeExtensions(leaf) ??
-    leafNodeApplicationId(leaf)
-  )
+  return leafNodeHpkeKey(suite, leaf) ?? leafNodeStatements(suite, leaf)
+}
+
+/** Those of them for which the suite is but a number. */
+export function leafNodeStatements(suite: number, leaf: LeafNode): BrokenRule | undefined {
+  return leafNodeCapabilities(suite, leaf) ?? leafNodeExtensionPlace(leaf) ?? leafNodeExtensions(leaf) ?? leafNodeApplicationId(leaf)
 }
 
 /** RFC 9420 §7.3: the source must be the one of the place where the leaf stands. */
@@ -37,8 +36,12 @@ export function leafNodeSource(leaf: LeafNode, expected: LeafNodeSource['kind'])
 }
 
 /** RFC 9420 §7.3. */
-export async function leafNodeSignature(suite: number, leaf: LeafNode, place?: LeafPlace): Promise<BrokenRule | undefined> {
-  const scheme = SCHEME_OF_SUITE.get(suite)
+export function leafNodeSignature(suite: number, leaf: LeafNode, place?: LeafPlace): Promise<BrokenRule | undefined> {
+  return leafNodeSignatureBy(SCHEME_OF_SUITE.get(suite), leaf, place)
+}
+
+/** The same by a scheme (RFC 8446 §4.2.3); undefined is no signature. */
+export async function leafNodeSignatureBy(scheme: number | undefined, leaf: LeafNode, place?: LeafPlace): Promise<BrokenRule | undefined> {
   const valid =
     scheme !== undefined && (await verifyWithLabel(scheme, leaf.signatureKey, 'LeafNodeTBS', leafNodeTbs(leaf, place), leaf.signature))
   return brokenUnless(valid, 'leaf-node-signature')

@@ -112,7 +112,10 @@ export const RULES = {
   'external-pub': ['12.4.3.2', 'An external_pub is one usable key of the suite.'],
 
   // A group as a GroupInfo and a tree describe it
-  'cipher-suite': ['17.1', 'A group that the server is to look into is of one of the suites 1 to 7.'],
+  'cipher-suite': [
+    '17.1',
+    'A group that the server looks into is of one of the suites 1 to 7; a private group without external joins may be of any.',
+  ],
   'tree-hash': ['12.4.3.1', 'The tree is the one that the GroupContext names.'],
   'confirmed-transcript-hash': ['8.2', 'The confirmed transcript hash is empty at epoch 0 and as long as the suite’s hash later.'],
   'parent-node-hpke-key': ['7.1', 'A parent node’s encryption key is a usable key of the suite.'],
@@ -122,7 +125,7 @@ export const RULES = {
   'unmerged-leaf-throughout': ['12.4.3.1', 'Every node between an unmerged leaf and one that lists it lists it too.'],
 
   // KeyPackages
-  'key-package-cipher-suite': ['10.1', 'A KeyPackage is of a version and a suite that groups here can have.'],
+  'key-package-cipher-suite': ['10.1', 'A KeyPackage is of version 1, and of one of the suites 1 to 7 or one whose hash the upload names.'],
   'key-package-init-key-shape': ['10', 'A KeyPackage’s init key is a usable key of its suite.'],
   'key-package-init-key': ['10.1', 'A KeyPackage’s init key is not its encryption key.'],
   'key-package-signature': ['10.1', 'A KeyPackage is signed by the key of its leaf.'],

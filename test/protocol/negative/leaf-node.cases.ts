@@ -28,9 +28,15 @@ async function committed(leaf: (forge: Forge) => LeafChanges): Promise<Verdict> 
   return judgeCommit(forge, [byReference(ref)])
 }
 
-/** Another encoding of the same key of P-256 (SEC 1 §2.3.3). */
-function compressed(key: Uint8Array): Uint8Array {
-  return new Uint8Array(ECDH.convertKey(key, 'prime256v1', undefined, undefined, 'compressed') as Buffer)
+const CURVES: readonly (readonly [suite: number, curve: string])[] = [
+  [2, 'prime256v1'],
+  [5, 'secp521r1'],
+  [7, 'secp384r1'],
+]
+
+/** Another encoding of the same key (SEC 1 §2.3.3). */
+function compressed(key: Uint8Array, curve: string): Uint8Array {
+  return new Uint8Array(ECDH.convertKey(key, curve, undefined, undefined, 'compressed') as Buffer)
 }
 
 /** Without a path, as the committer's new leaf would have to fit as well. */
@@ -186,16 +192,16 @@ const amongMembers: NegativeCase[] = [
     title: 'of an Update with another member’s signature key',
     verdict: () => committed((forge) => ({ signatureKey: forge.key(3).publicKey, signedBy: forge.key(3) })),
   },
-  {
+  ...CURVES.map(([suite, curve]): NegativeCase => ({
     rule: 'leaf-node-signature-key',
-    title: 'of a new member with a member’s signature key, encoded in the other way',
+    title: `of a new member with a member’s signature key, encoded in the other way, suite ${suite}`,
     verdict: async () => {
-      const forge = await Forge.group(3, [], { suite: 2 })
-      const signatureKey = compressed(forge.key(2).publicKey)
-      const keyPackage = await forgeKeyPackage(forge.key(2), 'new', 2, { leaf: { signatureKey } })
+      const forge = await Forge.group(3, [], { suite })
+      const signatureKey = compressed(forge.key(2).publicKey, curve)
+      const keyPackage = await forgeKeyPackage(forge.key(2), 'new', suite, { leaf: { signatureKey } })
       return judgeCommit(forge, [byValue(proposals.add(keyPackage))], { path: null })
     },
-  },
+  })),
   {
     rule: 'leaf-node-encryption-key',
     title: 'of an Update with another member’s encryption key',
