@@ -126,7 +126,8 @@ describe('intervals', () => {
     await group.say(100)
     const client = await connect(bob)
     const removed = await group.remove(bob)
-    await group.say(120)
+    // It may have read all there was before the removal.
+    hintGroup(await group.say(120))
     await client.until('the removal', () => client.of('removed').length === 1)
     expect(client.seqs(group)).toEqual(upTo(Number(removed), 2))
   })
