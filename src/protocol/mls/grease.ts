@@ -10,3 +10,16 @@ export function isGrease(value: number): boolean {
 export function lists(capabilities: readonly number[], value: number): boolean {
   return capabilities.includes(value) && !isGrease(value)
 }
+
+/**
+ * `lists` for all of `values`, in time linear in both: either list is a member's to choose and may have a thousand items, and
+ * this is asked of every leaf of a Commit.
+ */
+export function listsAll(capabilities: readonly number[], values: readonly number[]): boolean {
+  if (values.length <= FEW) return values.every((value) => lists(capabilities, value))
+  const listed = new Set(capabilities)
+  return values.every((value) => listed.has(value) && !isGrease(value))
+}
+
+/** Up to so many values it is cheaper to search the list than to make a set of it. */
+const FEW = 4

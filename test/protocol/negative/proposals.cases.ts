@@ -123,4 +123,12 @@ export const proposalCases: NegativeCase[] = [
     title: 'an AppDataUpdate that removes what is not there',
     verdict: async () => judgeProposal(await withDictionary(), proposals.appDataRemoval(8)),
   },
+  {
+    rule: 'app-data-update-absent',
+    title: 'a removal of what new extensions in the same Commit have dropped already',
+    verdict: async () => {
+      const list = [proposals.groupContextExtensions([appDataDictionary(9)]), proposals.appDataRemoval(7)]
+      return judgeCommit(await withDictionary(), list.map(byValue), { path: { leaf: withAppData.leaf() } })
+    },
+  },
 ]

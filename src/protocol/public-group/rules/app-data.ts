@@ -13,16 +13,13 @@ import type { SentProposal } from '../sent-proposal.js'
 export function appDataUpdate(extensions: readonly Extension[], { component, update }: AppDataUpdate): BrokenRule | undefined {
   return (
     brokenUnless(update === undefined, 'app-data-update-component') ??
-    brokenUnless(
-      dictionaryOf(extensions).some((entry) => entry.component === component),
-      'app-data-update-absent',
-    )
+    brokenUnless(componentsOf(extensions).has(component), 'app-data-update-absent')
   )
 }
 
 /** The rules for all AppDataUpdates of a Commit, and for a replacement of extensions beside them. */
 export function appDataList(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
-  return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(extensions, proposals)
+  return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(extensions, proposals) ?? appDataStillThere(proposals)
 }
 
 /** Removes the data of the components that are to lose it; the other extensions stay where they are. */
@@ -53,6 +50,15 @@ function appDataDictionaryKept(before: readonly Extension[], proposals: readonly
   return brokenUnless(kept, 'app-data-dictionary-kept')
 }
 
+/** What is removed, a replacement of the extensions beside it has kept: the removal applies to the new ones (RFC 9420 §12.3). */
+function appDataStillThere(proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const replaced = proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'group-context-extensions')
+  if (replaced === undefined) return undefined
+  const left = componentsOf(replaced.extensions)
+  const holds = updatesIn(proposals).every(({ component, update }) => update !== undefined || left.has(component))
+  return brokenUnless(holds, 'app-data-update-absent')
+}
+
 function updatesIn(proposals: readonly SentProposal[]): AppDataUpdate[] {
   return proposals.flatMap(({ proposal }) => (proposal.kind === 'app-data-update' ? [proposal] : []))
 }
@@ -60,3 +66,14 @@ function updatesIn(proposals: readonly SentProposal[]): AppDataUpdate[] {
 function dictionaryOf(extensions: readonly Extension[]): readonly ComponentData[] {
   return decodedExtension(extensions, EXTENSION_TYPES.appDataDictionary, decodeAppDataDictionary) ?? []
 }
+
+/** The components with data, decoded once for all the proposals of an epoch: a Commit may bring thousands, and a dictionary a thousand entries. */
+function componentsOf(extensions: readonly Extension[]): ReadonlySet<number> {
+  const known = COMPONENTS.get(extensions)
+  if (known !== undefined) return known
+  const components = new Set(dictionaryOf(extensions).map(({ component }) => component))
+  COMPONENTS.set(extensions, components)
+  return components
+}
+
+const COMPONENTS = new WeakMap<readonly Extension[], ReadonlySet<number>>()

@@ -1,5 +1,5 @@
 import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
-import { lists } from '../../mls/grease.js'
+import { lists, listsAll } from '../../mls/grease.js'
 import { credentialType } from '../../mls/structures/credential.js'
 import { DEFAULT_EXTENSIONS } from '../../mls/structures/extension.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
@@ -25,15 +25,21 @@ export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requi
 /** RFC 9420 §7.3; what every client supports anyway need not be listed (§11.1). */
 export function meetsRequired({ capabilities }: LeafNode, required: Requirements): boolean {
   return (
-    required.extensions.every((type) => DEFAULT_EXTENSIONS.has(type) || lists(capabilities.extensions, type)) &&
-    required.proposals.every((type) => DEFAULT_PROPOSALS.has(type) || lists(capabilities.proposals, type)) &&
-    required.credentials.every((type) => lists(capabilities.credentials, type))
+    listsAll(
+      capabilities.extensions,
+      required.extensions.filter((type) => !DEFAULT_EXTENSIONS.has(type)),
+    ) &&
+    listsAll(
+      capabilities.proposals,
+      required.proposals.filter((type) => !DEFAULT_PROPOSALS.has(type)),
+    ) &&
+    listsAll(capabilities.credentials, required.credentials)
   )
 }
 
 /** RFC 9420 §13.4. */
 export function supportsExtensions({ capabilities }: LeafNode, { groupExtensions }: Requirements): boolean {
-  return groupExtensions.every((type) => lists(capabilities.extensions, type))
+  return listsAll(capabilities.extensions, groupExtensions)
 }
 
 /** RFC 9420 §7.3: no leaf of the tree has another leaf's encryption key, nor a parent node's. */
@@ -43,7 +49,7 @@ export function leafEncryptionKey(tree: Tree, leaf: LeafNode): BrokenRule | unde
 
 /** RFC 9420 §7.3: what the others' credentials are, this member can judge. Its own type it lists anyway (§7.2). */
 function leafKnowsCredentials({ index }: Tree, { capabilities }: LeafNode): BrokenRule | undefined {
-  const known = [...index.credentialTypes.keys()].every((type) => lists(capabilities.credentials, type))
+  const known = listsAll(capabilities.credentials, [...index.credentialTypes.keys()])
   return brokenUnless(known, 'leaf-node-knows-credentials')
 }
 
