@@ -23,10 +23,13 @@ export const RULES = {
   'update-encryption-key': ['7.3', 'An Update brings another encryption key than the leaf had.'],
   'remove-member': ['12.1.3', 'A Remove names a leaf that is not blank.'],
   'psk-nonce': ['12.1.4', 'A PSK’s nonce is as long as the suite’s hash.'],
-  'psk-usage': ['12.1.4', 'A resumption PSK for a reinitialization or a branch is used only by the first Commit of a group.'],
+  'psk-usage': [
+    '12.1.4',
+    'A resumption PSK for a reinitialization or a branch is used only by the first Commit of a group, and not by an external one.',
+  ],
   'reinit-version': ['12.1.5', 'A ReInit does not go back to an older version.'],
   'external-init-by-value': ['12.1.6', 'An ExternalInit comes only inside an external Commit.'],
-  'external-init-kem-output': ['12.1.6', 'An ExternalInit’s kem_output is as long as the suite’s KEM makes it.'],
+  'external-init-kem-output': ['12.1.6', 'An ExternalInit’s kem_output is a public key of the suite’s KEM.'],
   'proposal-type-supported': ['12.2', 'Every member that processes it lists a proposal type that is not a default one.'],
   'app-data-update-component': [
     'draft-ietf-mls-extensions',

@@ -1,6 +1,6 @@
 import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
 import { hashBytes } from '../mls/hashes.js'
-import { kemOutputBytes } from '../mls/hpke-key.js'
+import { isUsableHpkeKey } from '../mls/hpke-key.js'
 import { keyPackageContent, keyPackageSignatures } from '../mls/key-package-validation.js'
 import { leafNodeContent, leafNodeSignature, leafNodeSource, type LifetimeLimits } from '../mls/leaf-node-rules.js'
 import { proposalRef } from '../mls/references.js'
@@ -74,11 +74,11 @@ export function proposalContent(state: PublicGroupState, sent: SentProposal, lif
     case 'remove':
       return brokenUnless(state.tree.leaf(proposal.removed) !== undefined, 'remove-member')
     case 'psk':
-      return pskNonce(state, proposal) ?? pskUsage(state, proposal)
+      return pskNonce(state, proposal) ?? pskUsage(state, sent, proposal)
     case 'reinit':
       return brokenUnless(proposal.version >= groupContext.version, 'reinit-version')
     case 'external-init':
-      return brokenUnless(proposal.kemOutput.length === kemOutputBytes(groupContext.cipherSuite), 'external-init-kem-output')
+      return externalInitKemOutput(state, proposal)
     case 'group-context-extensions':
       return groupExtensions(proposal.extensions)
     case 'app-data-update':
@@ -120,9 +120,14 @@ function pskNonce({ groupContext }: PublicGroupState, { psk }: OfKind<'psk'>): B
   return brokenUnless(psk.nonce.length === hashBytes(groupContext.cipherSuite), 'psk-nonce')
 }
 
-/** RFC 9420 §11.2, §11.3, §12.1.4: a group is reinitialized or branched off by its first Commit. */
-function pskUsage({ groupContext }: PublicGroupState, { psk }: OfKind<'psk'>): BrokenRule | undefined {
-  return brokenUnless(!foundsGroup(psk) || groupContext.epoch === 0n, 'psk-usage')
+/** RFC 9420 §11.2, §11.3, §12.1.4: a group is reinitialized or branched off by the first Commit of who creates it, not by one who joins. */
+function pskUsage({ groupContext }: PublicGroupState, { sender }: SentProposal, { psk }: OfKind<'psk'>): BrokenRule | undefined {
+  return brokenUnless(!foundsGroup(psk) || (groupContext.epoch === 0n && sender.kind === 'member'), 'psk-usage')
+}
+
+/** RFC 9420 §12.1.6: what the KEMs encapsulate to is a public key of theirs, and members refuse one of small order (RFC 9180 §7.1.4). */
+function externalInitKemOutput({ groupContext }: PublicGroupState, { kemOutput }: OfKind<'external-init'>): BrokenRule | undefined {
+  return brokenUnless(isUsableHpkeKey(groupContext.cipherSuite, kemOutput), 'external-init-kem-output')
 }
 
 /** Whether a PSK proves the group that a new one comes of. */

@@ -98,7 +98,20 @@ export const proposalCases: NegativeCase[] = [
   {
     rule: 'external-init-kem-output',
     title: 'an ExternalInit whose kem_output is a byte too long',
-    verdict: async () => judgeExternal(await group(), [byValue(proposals.externalInit(33))]),
+    verdict: async () => judgeExternal(await group(), [byValue(proposals.externalInit(new Uint8Array(33).fill(9)))]),
+  },
+  {
+    rule: 'external-init-kem-output',
+    title: 'an ExternalInit whose kem_output is a point of small order',
+    verdict: async () => judgeExternal(await group(), [byValue(proposals.externalInit(new Uint8Array(32)))]),
+  },
+  {
+    rule: 'psk-usage',
+    title: 'a resumption PSK that founds the group, in an external Commit',
+    verdict: async () => {
+      const list = [proposals.externalInit(), proposals.resumptionPsk(3, 'old')]
+      return judgeExternal(await Forge.group(3, [], { epoch: 0n, leaf: withAppData.leaf }), list.map(byValue))
+    },
   },
   {
     rule: 'proposal-type-supported',

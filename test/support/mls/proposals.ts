@@ -17,7 +17,7 @@ export const proposals = {
     writeExtensions(writer, [])
     return writer.written()
   },
-  externalInit: (kemOutputBytes = 32) => new TlsWriter().uint16(6).opaque(new Uint8Array(kemOutputBytes)).written(),
+  externalInit: (kemOutput = new Uint8Array(32).fill(9)) => new TlsWriter().uint16(6).opaque(kemOutput).written(),
   groupContextExtensions: (extensions: readonly Extension[]) => {
     const writer = new TlsWriter().uint16(7)
     writeExtensions(writer, extensions)
