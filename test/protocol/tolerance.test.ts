@@ -164,6 +164,12 @@ describe('application data (draft-ietf-mls-extensions)', () => {
     nextOf(await judgeCommit(await group(), items, { path: { leaf: withAppData.leaf() } }))
   })
 
+  it('is removed from the extensions that replace the old ones in the same Commit', async () => {
+    const items = [proposals.groupContextExtensions([appDataDictionary(7, 8)]), proposals.appDataRemoval(8)].map(byValue)
+    const next = nextOf(await judgeCommit(await group(), items, { path: { leaf: withAppData.leaf() } }))
+    expect(next.groupContext.extensions).toEqual([{ type: 6, data: new Uint8Array(appDataDictionary(7).data) }])
+  })
+
   it('is removed also where only AppDataUpdate may change it', async () => {
     const forge = await Forge.group(3, [requiredCapabilities({ proposals: [8] }), appDataDictionary(7)], withAppData)
     nextOf(await judgeCommit(forge, [byValue(proposals.appDataRemoval(7))], { path: null }))

@@ -4,6 +4,7 @@ import type { KeyPackage } from '../mls/structures/key-package.js'
 import { copyLeafNode, type LeafNode } from '../mls/structures/leaf-node.js'
 import { makeParentNode, MAX_LEAVES } from '../mls/structures/ratchet-tree.js'
 import { applyAppDataUpdates } from './rules/app-data.js'
+import { replacedExtensions } from './rules/group-extensions.js'
 import { changedLeaf, type SentProposal } from './sent-proposal.js'
 import type { TreeDraft } from './tree.js'
 import { directPath, fullLeafCount } from './tree-math.js'
@@ -28,10 +29,9 @@ export function applyProposals(tree: TreeDraft, proposals: readonly SentProposal
   return applyAdds(tree, proposals)
 }
 
-/** The extensions a list of proposals leaves the group with: replaced as a whole (RFC 9420 §12.1.7), then their application data. */
+/** The extensions a list of proposals leaves the group with: replaced, then changed in their application data. */
 export function applyGroupContextExtensions(before: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
-  const replaced = proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'group-context-extensions')
-  return applyAppDataUpdates(replaced?.extensions ?? before, proposals)
+  return applyAppDataUpdates(replacedExtensions(before, proposals), proposals)
 }
 
 function applyAdds(tree: TreeDraft, proposals: readonly SentProposal[]): AppliedProposals {

@@ -7,7 +7,7 @@ import { proposalRef } from '../mls/references.js'
 import { sameBytes } from '../mls/same-bytes.js'
 import type { Proposal } from '../mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../mls/structures/public-message.js'
-import { appDataUpdate } from './rules/app-data.js'
+import { appDataUpdate, appDataUpdateAbsent } from './rules/app-data.js'
 import { framing } from './framing.js'
 import { groupExtensions } from './rules/group-extensions.js'
 import { proposalTypesSupported } from './rules/proposal-support.js'
@@ -44,6 +44,7 @@ export async function validateProposal(
     loneProposal(proposal) ??
     proposalTypesSupported(state, [sent]) ??
     proposalContent(state, sent, lifetimes) ??
+    appDataUpdateAbsent(state.groupContext.extensions, [sent]) ??
     (await proposalSignatures(state, sent))
   return found === undefined ? { kind: 'valid', ref, proposal, sender } : refused(found)
 }
@@ -82,7 +83,7 @@ export function proposalContent(state: PublicGroupState, sent: SentProposal, lif
     case 'group-context-extensions':
       return groupExtensions(proposal.extensions)
     case 'app-data-update':
-      return appDataUpdate(groupContext.extensions, proposal)
+      return appDataUpdate(proposal)
     case 'app-ephemeral':
     case 'self-remove':
       return undefined

@@ -105,14 +105,14 @@ export const proposalCases: NegativeCase[] = [
     title: 'an ExternalInit whose kem_output is a point of small order',
     verdict: async () => judgeExternal(await group(), [byValue(proposals.externalInit(new Uint8Array(32)))]),
   },
-  {
+  ...[2, 3].map((usage): NegativeCase => ({
     rule: 'psk-usage',
-    title: 'a resumption PSK that founds the group, in an external Commit',
+    title: `a resumption PSK of usage ${usage} in an external Commit, though it be the group’s first`,
     verdict: async () => {
-      const list = [proposals.externalInit(), proposals.resumptionPsk(3, 'old')]
-      return judgeExternal(await Forge.group(3, [], { epoch: 0n, leaf: withAppData.leaf }), list.map(byValue))
+      const list = [proposals.externalInit(), proposals.resumptionPsk(usage, 'old')]
+      return judgeExternal(await Forge.group(2, [], { epoch: 0n }), list.map(byValue))
     },
-  },
+  })),
   {
     rule: 'proposal-type-supported',
     title: 'a SelfRemove in a group one member of which does not list it, but GREASE',

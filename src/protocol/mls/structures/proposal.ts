@@ -54,6 +54,11 @@ export const PROPOSAL_TYPES: Readonly<Record<Proposal['kind'], number>> = {
 /** Types that a client lists in its capabilities if it supports them (RFC 9420 §7.2). */
 export const NON_DEFAULT_PROPOSALS: ReadonlySet<Proposal['kind']> = new Set(['app-data-update', 'app-ephemeral', 'self-remove'])
 
+/** The types that every client supports and need not list (RFC 9420 §7.2). */
+export const DEFAULT_PROPOSALS: ReadonlySet<number> = new Set(
+  Object.entries(PROPOSAL_TYPES).flatMap(([kind, type]) => ((NON_DEFAULT_PROPOSALS as ReadonlySet<string>).has(kind) ? [] : [type])),
+)
+
 /** An unknown type has no length, so nothing after it could be read: it is malformed. */
 export function readProposal(reader: TlsReader): Proposal {
   const type = reader.uint16()

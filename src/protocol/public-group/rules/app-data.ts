@@ -3,28 +3,39 @@ import { sameBytes } from '../../mls/same-bytes.js'
 import { decodeAppDataDictionary, encodeAppDataDictionary, type AppDataUpdate, type ComponentData } from '../../mls/structures/app-data.js'
 import { EXTENSION_TYPES, extensionData, type Extension } from '../../mls/structures/extension.js'
 import { PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
-import { decodedExtension, requirementsOf } from './group-extensions.js'
+import { decodedExtension, replacedExtensions, requirementsOf } from './group-extensions.js'
 import type { SentProposal } from '../sent-proposal.js'
 
 /**
  * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server is told of
  * none: it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
  */
-export function appDataUpdate(extensions: readonly Extension[], { component, update }: AppDataUpdate): BrokenRule | undefined {
-  return (
-    brokenUnless(update === undefined, 'app-data-update-component') ??
-    brokenUnless(componentsOf(extensions).has(component), 'app-data-update-absent')
-  )
+export function appDataUpdate({ update }: AppDataUpdate): BrokenRule | undefined {
+  return brokenUnless(update === undefined, 'app-data-update-component')
 }
 
 /** The rules for all AppDataUpdates of a Commit, and for a replacement of extensions beside them. */
-export function appDataList(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
-  return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(extensions, proposals) ?? appDataStillThere(proposals)
+export function appDataList(before: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(before, proposals) ?? appDataUpdateAbsent(before, proposals)
+}
+
+/**
+ * Data that is removed is there: after a replacement of the extensions in the same list, as that counts for all other proposals
+ * (RFC 9420 §12.3). Judged for the whole list at once, since it may be of thousands, and the dictionary of a thousand entries.
+ */
+export function appDataUpdateAbsent(before: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const removed = removedComponents(proposals)
+  if (removed.length === 0) return undefined
+  const there = new Set(dictionaryOf(replacedExtensions(before, proposals)).map(({ component }) => component))
+  return brokenUnless(
+    removed.every((component) => there.has(component)),
+    'app-data-update-absent',
+  )
 }
 
 /** Removes the data of the components that are to lose it; the other extensions stay where they are. */
 export function applyAppDataUpdates(extensions: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
-  const removed = new Set(updatesIn(proposals).flatMap(({ component, update }) => (update === undefined ? [component] : [])))
+  const removed = new Set(removedComponents(proposals))
   if (removed.size === 0) return extensions
   const data = encodeAppDataDictionary(dictionaryOf(extensions).filter(({ component }) => !removed.has(component)))
   return extensions.map((extension) => (extension.type === EXTENSION_TYPES.appDataDictionary ? { ...extension, data } : extension))
@@ -50,13 +61,8 @@ function appDataDictionaryKept(before: readonly Extension[], proposals: readonly
   return brokenUnless(kept, 'app-data-dictionary-kept')
 }
 
-/** What is removed, a replacement of the extensions beside it has kept: the removal applies to the new ones (RFC 9420 §12.3). */
-function appDataStillThere(proposals: readonly SentProposal[]): BrokenRule | undefined {
-  const replaced = proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'group-context-extensions')
-  if (replaced === undefined) return undefined
-  const left = componentsOf(replaced.extensions)
-  const holds = updatesIn(proposals).every(({ component, update }) => update !== undefined || left.has(component))
-  return brokenUnless(holds, 'app-data-update-absent')
+function removedComponents(proposals: readonly SentProposal[]): number[] {
+  return updatesIn(proposals).flatMap(({ component, update }) => (update === undefined ? [component] : []))
 }
 
 function updatesIn(proposals: readonly SentProposal[]): AppDataUpdate[] {
@@ -66,14 +72,3 @@ function updatesIn(proposals: readonly SentProposal[]): AppDataUpdate[] {
 function dictionaryOf(extensions: readonly Extension[]): readonly ComponentData[] {
   return decodedExtension(extensions, EXTENSION_TYPES.appDataDictionary, decodeAppDataDictionary) ?? []
 }
-
-/** The components with data, decoded once for all the proposals of an epoch: a Commit may bring thousands, and a dictionary a thousand entries. */
-function componentsOf(extensions: readonly Extension[]): ReadonlySet<number> {
-  const known = COMPONENTS.get(extensions)
-  if (known !== undefined) return known
-  const components = new Set(dictionaryOf(extensions).map(({ component }) => component))
-  COMPONENTS.set(extensions, components)
-  return components
-}
-
-const COMPONENTS = new WeakMap<readonly Extension[], ReadonlySet<number>>()

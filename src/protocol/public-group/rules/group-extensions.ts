@@ -2,8 +2,10 @@ import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
 import { decodeExternalSenders } from '../../mls/external-senders.js'
 import { decodeAppDataDictionary } from '../../mls/structures/app-data.js'
 import { DEFAULT_EXTENSIONS, EXTENSION_TYPES, extensionData, type Extension } from '../../mls/structures/extension.js'
+import { DEFAULT_PROPOSALS } from '../../mls/structures/proposal.js'
 import { decodeRequiredCapabilities } from '../../mls/structures/required-capabilities.js'
 import type { Decoded } from '../../tls/reader.js'
+import type { SentProposal } from '../sent-proposal.js'
 
 /** The default extensions that may be in a GroupContext (RFC 9420 §17.3). */
 const OF_GROUP: ReadonlySet<number> = new Set([EXTENSION_TYPES.requiredCapabilities, EXTENSION_TYPES.externalSenders])
@@ -12,7 +14,7 @@ const OF_GROUP: ReadonlySet<number> = new Set([EXTENSION_TYPES.requiredCapabilit
 export interface Requirements {
   /** Types of the group's own extensions, less those that every client supports (RFC 9420 §13.4). */
   readonly groupExtensions: readonly number[]
-  /** Those that required_capabilities lists (RFC 9420 §11.1). */
+  /** Those that required_capabilities lists (RFC 9420 §11.1), less what every client supports and need not list. */
   readonly extensions: readonly number[]
   readonly proposals: readonly number[]
   readonly credentials: readonly number[]
@@ -21,7 +23,18 @@ export interface Requirements {
 export function requirementsOf(extensions: readonly Extension[]): Requirements {
   const groupExtensions = extensions.map(({ type }) => type).filter((type) => !DEFAULT_EXTENSIONS.has(type))
   const required = decodedExtension(extensions, EXTENSION_TYPES.requiredCapabilities, decodeRequiredCapabilities)
-  return { groupExtensions, ...(required ?? { extensions: [], proposals: [], credentials: [] }) }
+  return {
+    groupExtensions,
+    extensions: required?.extensions.filter((type) => !DEFAULT_EXTENSIONS.has(type)) ?? [],
+    proposals: required?.proposals.filter((type) => !DEFAULT_PROPOSALS.has(type)) ?? [],
+    credentials: required?.credentials ?? [],
+  }
+}
+
+/** The group's extensions as a list of proposals replaces them: as a whole (RFC 9420 §12.1.7), or not at all. */
+export function replacedExtensions(before: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
+  const replacement = proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'group-context-extensions')
+  return replacement?.extensions ?? before
 }
 
 /** The rules for the extensions of a group that need no members: those known here can be read by everybody. */

@@ -1,16 +1,10 @@
 import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
 import { lists, listsAll } from '../../mls/grease.js'
 import { credentialType } from '../../mls/structures/credential.js'
-import { DEFAULT_EXTENSIONS } from '../../mls/structures/extension.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
-import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
 import type { Requirements } from './group-extensions.js'
 import { shortForm } from '../tree-index/tree-index.js'
 import type { Tree } from '../tree.js'
-
-const DEFAULT_PROPOSALS: ReadonlySet<number> = new Set(
-  Object.entries(PROPOSAL_TYPES).flatMap(([kind, type]) => ((NON_DEFAULT_PROPOSALS as ReadonlySet<string>).has(kind) ? [] : [type])),
-)
 
 /** The rules for one leaf of a tree, beside all others in it. */
 export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requirements): BrokenRule | undefined {
@@ -22,17 +16,11 @@ export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requi
   )
 }
 
-/** RFC 9420 §7.3; what every client supports anyway need not be listed (§11.1). */
+/** RFC 9420 §7.3. */
 export function meetsRequired({ capabilities }: LeafNode, required: Requirements): boolean {
   return (
-    listsAll(
-      capabilities.extensions,
-      required.extensions.filter((type) => !DEFAULT_EXTENSIONS.has(type)),
-    ) &&
-    listsAll(
-      capabilities.proposals,
-      required.proposals.filter((type) => !DEFAULT_PROPOSALS.has(type)),
-    ) &&
+    listsAll(capabilities.extensions, required.extensions) &&
+    listsAll(capabilities.proposals, required.proposals) &&
     listsAll(capabilities.credentials, required.credentials)
   )
 }

@@ -1,5 +1,5 @@
 import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
-import { lists } from '../../mls/grease.js'
+import { listsAll } from '../../mls/grease.js'
 import { NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
 import { changedLeaf, type SentProposal } from '../sent-proposal.js'
 import type { PublicGroupState } from '../state.js'
@@ -15,7 +15,7 @@ export function proposalTypesSupported({ tree }: PublicGroupState, proposals: re
   const leaving = new Set(proposals.filter(({ proposal }) => proposal.kind !== 'update').map(changedLeaf))
   for (let leafIndex = 0; leafIndex < tree.leafCount; leafIndex++) {
     const leaf = leaving.has(leafIndex) ? undefined : tree.leaf(leafIndex)
-    const supported = leaf === undefined || types.every((type) => lists(leaf.capabilities.proposals, type))
+    const supported = leaf === undefined || listsAll(leaf.capabilities.proposals, types)
     if (!supported) return brokenUnless(false, 'proposal-type-supported')
   }
   return undefined
