@@ -33,6 +33,8 @@ import { RoomsController } from './rooms/rooms.controller.js'
 import { RoomsService } from './rooms/rooms.service.js'
 import { createMembership } from './roster/create-membership.js'
 import { MEMBERSHIP } from './roster/membership.js'
+import { FederationLink } from './home/federation-link.js'
+import { Homes } from './home/homes.js'
 import { CONFIG } from '../platform/config/config.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { Bundles } from './input/bundles.js'
@@ -60,6 +62,8 @@ import { LargeTrees } from './state/trees/large-trees.js'
     ExternalSendersController,
   ],
   providers: [
+    FederationLink,
+    Homes,
     CreateService,
     Founding,
     Reinitialized,
@@ -81,7 +85,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     ResetService,
     DeleteService,
     RoomsService,
-    { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG] },
+    { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG, FederationLink] },
     StateCache,
     LargeTrees,
     PublicStates,

@@ -167,7 +167,7 @@ describe('intervals', () => {
     await group.add(bob)
     const client = await connect(bob)
     await client.live()
-    await deleteGroup(database.pool, group.gid)
+    await deleteGroup(database.pool, 'localhost', group.gid)
     hintInbox(bob)
     await client.until('the news', () => client.of('inbox').length === 1)
     expect(client.of('inbox')[0]).toMatchObject({ kind: 'group.deleted', incarnation: 1 })

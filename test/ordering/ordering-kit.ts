@@ -41,6 +41,7 @@ export async function newGroup(sql: Sql, creator: bigint): Promise<{ gid: bigint
 export function commitOf(gid: bigint, deviceId: bigint, epoch: bigint, changes: Partial<CommitSubmission> = {}): CommitSubmission {
   const bytes = randomBytes(200)
   return {
+    domain: 'localhost',
     gid,
     incarnation: 1,
     deviceId,

@@ -229,7 +229,7 @@ describe('the log', () => {
   test('is gone with its group, Welcomes and GroupInfo, and a tombstone answers', async () => {
     const { gid } = await pair()
     await appendMessages(database.pool, [messageOf(gid, ALICE, 1n)], 5)
-    expect(await deleteGroup(database.pool, gid)).toEqual({
+    expect(await deleteGroup(database.pool, 'localhost', gid)).toEqual({
       kind: 'accepted',
       entries: 2n,
       devices: [ALICE, BOB],
@@ -243,7 +243,7 @@ describe('the log', () => {
       { device_id: ALICE, kind: 'group.deleted' },
       { device_id: BOB, kind: 'group.deleted' },
     ])
-    expect(await deleteGroup(database.pool, gid)).toEqual({ kind: 'deleted' })
+    expect(await deleteGroup(database.pool, 'localhost', gid)).toEqual({ kind: 'deleted' })
     expect(await submitCommit(database.pool, commitOf(gid, ALICE, 1n))).toEqual({ kind: 'deleted' })
     expect(await appendMessages(database.pool, [messageOf(gid, ALICE, 1n)], 5)).toEqual([{ kind: 'deleted' }])
   })

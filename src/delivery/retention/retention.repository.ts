@@ -33,9 +33,11 @@ export async function retireApplication(sql: Sql, gids: readonly bigint[], ages:
     name: 'retire_application',
     text: `
       WITH passed AS (
-        SELECT g.gid, g.head_seq, coalesce((
+        SELECT g.gid, g.head_seq, least(g.head_seq, (
                  SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND (m.until_seq IS NULL OR m.acked < m.until_seq)
-               ), g.head_seq) AS seq
+               ), (
+                 SELECT min(c.acked) FROM peer_cursor c WHERE c.gid = g.gid AND (c.until_seq IS NULL OR c.acked < c.until_seq)
+               )) AS seq
           FROM groups g WHERE g.gid = ANY ($1::bigint[])
       ), bound AS (
         SELECT p.gid, greatest(
@@ -70,12 +72,12 @@ export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: Re
     name: 'read_floor_moves',
     text: `
       WITH aged AS (
-        SELECT g.gid, g.mode, g.floor_seq, coalesce((
+        SELECT g.gid, g.mode = 'public' AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid) AS tracked, g.floor_seq, coalesce((
                  SELECT l.seq - 1 FROM log l WHERE l.gid = g.gid AND l.accepted_at >= ${NOW} - ${ms('$3')} ORDER BY l.seq LIMIT 1
                ), g.head_seq) AS seq
           FROM groups g WHERE g.gid = ANY ($1::bigint[])
       ), bound AS (
-        SELECT a.*, w.seq AS welcome_seq, CASE WHEN a.mode = 'public' THEN coalesce((
+        SELECT a.*, w.seq AS welcome_seq, CASE WHEN a.tracked THEN coalesce((
                  SELECT max(s.seq) FROM group_snapshot s WHERE s.gid = a.gid AND s.epoch <= coalesce(w.epoch, s.epoch)
                ), 0) END AS snapshot_seq
           FROM aged a CROSS JOIN LATERAL (

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { submitCommit, type CommitSubmission, type Submission } from '../repository/submissions.repository.js'
 import { refusedByPosition } from '../state/epoch-check.js'
@@ -14,6 +15,7 @@ import { OpenCommitJudge } from './open-commit.judge.js'
 export class CommitAttempts {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly open: OpenCommitJudge,
     private readonly hidden: HiddenCommitJudge,
     private readonly aftermath: CommitAftermath,
@@ -26,13 +28,13 @@ export class CommitAttempts {
     if (refused) return refused
     const judged =
       bundle.commit.kind === 'public' ? await this.open.judge(context, bundle.commit.message) : await this.hidden.judge(context)
-    const outcome = await submitCommit(this.pool, submissionOf(context, judged))
+    const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged) })
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
     return outcome
   }
 }
 
-function submissionOf({ group, standing, caller, bundle }: CommitContext, judged: Judged): CommitSubmission {
+function submissionOf({ group, standing, caller, bundle }: CommitContext, judged: Judged): Omit<CommitSubmission, 'domain'> {
   const { states: _states, ...changes } = judged
   return {
     gid: group.gid,

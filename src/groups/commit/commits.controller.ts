@@ -4,23 +4,28 @@ import { CurrentDevice, type Caller } from '../../authentication/session/caller.
 import { GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Accepted } from '../groups.dto.js'
+import { Homes } from '../home/homes.js'
 import { SubmitCommit } from './commit.dto.js'
 import { CommitsService } from './commits.service.js'
 
 @ApiTags('groups')
 @Controller('v1/groups/:groupId/commits')
 export class CommitsController {
-  constructor(private readonly commits: CommitsService) {}
+  constructor(
+    private readonly homes: Homes,
+    private readonly commits: CommitsService,
+  ) {}
 
   /** A member's Commit, or an external one by which the caller joins or resyncs. One per epoch is accepted, the first. */
   @Post()
   @HttpCode(200)
   @Returns(Accepted)
-  submit(
+  async submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: SubmitCommit }) body: SubmitCommit,
   ) {
-    return this.commits.submit(caller, groupId, body)
+    const elsewhere = await this.homes.remote(groupId)
+    return elsewhere ? elsewhere.submitCommit(caller, body) : this.commits.submit(caller, groupId, body)
   }
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId, RowId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
+import { Homes } from '../home/homes.js'
 import { DeleteService } from './delete.service.js'
 
 export const GroupDeletion = z
@@ -13,11 +14,15 @@ export const GroupDeletion = z
 @ApiTags('groups')
 @Controller('v1/groups')
 export class DeleteController {
-  constructor(private readonly deletions: DeleteService) {}
+  constructor(
+    private readonly homes: Homes,
+    private readonly deletions: DeleteService,
+  ) {}
 
   @Delete(':groupId')
   @Returns(GroupDeletion)
-  delete(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    return this.deletions.delete(caller, groupId)
+  async delete(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    const elsewhere = await this.homes.remote(groupId)
+    return elsewhere ? elsewhere.perform(caller, 'delete') : this.deletions.delete(caller, groupId)
   }
 }

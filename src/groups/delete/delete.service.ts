@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
@@ -16,6 +17,7 @@ const DELETE_TIMEOUT = '5min'
 export class DeleteService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly hints: Hints,
     private readonly events: Events,
   ) {}
@@ -25,7 +27,7 @@ export class DeleteService {
     const { group } = await openAsAdmin(this.pool, groupId, caller)
     const deletion = await transaction(this.pool, async (sql) => {
       await sql.query(`SET LOCAL statement_timeout = '${DELETE_TIMEOUT}'`)
-      return deleteGroup(sql, group.gid)
+      return deleteGroup(sql, this.config.DOMAIN, group.gid)
     })
     if (deletion.kind !== 'accepted') throw new GroupDeleted()
     groupDeleted(this.events, deletion.entries)

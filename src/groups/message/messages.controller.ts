@@ -5,24 +5,29 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
+import { Homes } from '../home/homes.js'
 import { SubmitMessage } from './message.dto.js'
 import { MessagesService } from './messages.service.js'
 
 @ApiTags('groups')
 @Controller('v1/groups/:groupId/messages')
 export class MessagesController {
-  constructor(private readonly messages: MessagesService) {}
+  constructor(
+    private readonly homes: Homes,
+    private readonly messages: MessagesService,
+  ) {}
 
   /** JSON, CBOR, or the MLSMessage itself as message/mls. */
   @Post()
   @HttpCode(200)
   @AcceptsMessage('message')
   @Returns(Accepted)
-  submit(
+  async submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: SubmitMessage }) body: SubmitMessage,
   ) {
-    return this.messages.submit(caller, groupId, body.message)
+    const elsewhere = await this.homes.remote(groupId)
+    return elsewhere ? elsewhere.submitMessage(caller, body.message) : this.messages.submit(caller, groupId, body.message)
   }
 }

@@ -7,6 +7,7 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { openAsMember, refuseFrozen } from '../access/access.js'
+import { Homes } from '../home/homes.js'
 import { Removals } from './removals.service.js'
 
 export const LeaveAccepted = z
@@ -22,6 +23,7 @@ export const LeaveAccepted = z
 export class LeaveController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    private readonly homes: Homes,
     private readonly removals: Removals,
   ) {}
 
@@ -30,6 +32,8 @@ export class LeaveController {
   @HttpCode(202)
   @Returns(LeaveAccepted)
   async leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    const elsewhere = await this.homes.remote(groupId)
+    if (elsewhere) return elsewhere.perform(caller, 'leave')
     const { group } = await openAsMember(this.pool, groupId, caller)
     refuseFrozen(group)
     return { proposed: await this.removals.propose(group.gid, caller.deviceId, 'leave') }

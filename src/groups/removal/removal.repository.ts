@@ -36,11 +36,12 @@ export async function noteRemoval(sql: Sql, gid: bigint, deviceId: bigint, reaso
   })
 }
 
-/** The groups in which a device is a member, for its revocation. */
+/** The groups at home here in which a device is a member, for its revocation. */
 export async function openGroupsOf(sql: Sql, deviceId: bigint): Promise<bigint[]> {
   const { rows } = await sql.query<{ gid: bigint }>({
     text: `SELECT m.gid FROM member m JOIN groups g USING (gid)
-            WHERE m.device_id = $1 AND m.until_seq IS NULL AND g.deleted_at IS NULL AND g.frozen IS NULL ORDER BY m.gid`,
+            WHERE m.device_id = $1 AND m.until_seq IS NULL AND g.deleted_at IS NULL AND g.frozen IS NULL
+              AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid) ORDER BY m.gid`,
     values: [deviceId],
   })
   return rows.map(({ gid }) => gid)
@@ -62,6 +63,7 @@ export async function unproposedRemovals(
         JOIN groups g ON g.gid = m.gid AND g.deleted_at IS NULL AND g.frozen IS NULL
        WHERE (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
          AND NOT EXISTS (SELECT FROM pending_removal r WHERE r.gid = m.gid AND r.device_id = m.device_id AND r.reason = 'revoke')
+         AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid)
       UNION ALL
       SELECT r.gid, r.device_id, r.reason
         FROM pending_removal r JOIN groups g ON g.gid = r.gid AND g.deleted_at IS NULL AND g.frozen IS NULL

@@ -130,16 +130,16 @@ export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } 
  * Invariant 8: every ciphertext row goes at once. `entries` counts them; `devices` were members and have `group.deleted` in their inbox.
  * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time.
  */
-export async function deleteGroup(sql: Sql, gid: bigint): Promise<Deletion> {
+export async function deleteGroup(sql: Sql, domain: string, gid: bigint): Promise<Deletion> {
   const { rows } = await sql.query<{
     outcome: Deletion['kind']
     entries: bigint
     devices: bigint[]
   }>({
-    text: 'SELECT outcome, entries, devices FROM delete_group_v1($1)',
-    values: [gid],
+    text: 'SELECT outcome, entries, devices FROM delete_group_v2($1, $2)',
+    values: [domain, gid],
   })
   const row = rows[0]
-  if (!row) throw new Error('delete_group_v1 returned no row')
+  if (!row) throw new Error('delete_group_v2 returned no row')
   return row.outcome === 'accepted' ? { kind: 'accepted', entries: row.entries, devices: row.devices } : { kind: row.outcome }
 }

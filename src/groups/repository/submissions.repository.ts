@@ -41,6 +41,8 @@ export interface Followup {
 
 /** Everything one Commit changes. `epoch` is the one it was sent in; `hash` is SHA-256 of `bytes`. */
 export interface CommitSubmission {
+  /** Ours: members of other domains are reached through their providers. */
+  domain: string
   gid: bigint
   incarnation: number
   deviceId: bigint
@@ -89,12 +91,12 @@ interface SubmissionRow {
   incarnation: number
 }
 
-/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit_v1`. */
+/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit_v2`. */
 export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<Submission> {
   const { rows } = await sql.query<SubmissionRow>({
-    name: 'submit_commit_v1',
-    text: `SELECT (s).* FROM (SELECT submit_commit_v1(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) AS s OFFSET 0) q`,
+    name: 'submit_commit_v2',
+    text: `SELECT (s).* FROM (SELECT submit_commit_v2(
+      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) AS s OFFSET 0) q`,
     values: commitParameters(commit),
   })
   return toSubmission(rows[0])
@@ -102,6 +104,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
 
 function commitParameters(commit: CommitSubmission): unknown[] {
   return [
+    commit.domain,
     commit.gid,
     commit.incarnation,
     commit.deviceId,

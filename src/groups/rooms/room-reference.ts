@@ -13,3 +13,9 @@ export function roomUri(domain: string, reference: string): string | undefined {
   if (name === undefined || (foreign !== undefined && foreign !== domain)) return undefined
   return `mimi://${domain}/r/${name}`
 }
+
+/** The URI of a room of another domain, and that domain; undefined for one of ours. */
+export function foreignRoom(domain: string, reference: string): { roomId: string; hub: string } | undefined {
+  const [, hub, name] = ROOM.exec(reference) ?? []
+  return name === undefined || hub === undefined || hub === domain ? undefined : { roomId: `mimi://${hub}/r/${name}`, hub }
+}

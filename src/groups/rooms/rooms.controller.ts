@@ -4,6 +4,7 @@ import { CurrentDevice, type Caller } from '../../authentication/session/caller.
 import { GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Group } from '../groups.dto.js'
+import { Homes } from '../home/homes.js'
 import { RoomReference } from './room-reference.js'
 import { ListGroups, MyGroups, Room } from './rooms.dto.js'
 import { RoomsService } from './rooms.service.js'
@@ -11,7 +12,10 @@ import { RoomsService } from './rooms.service.js'
 @ApiTags('groups')
 @Controller('v1')
 export class RoomsController {
-  constructor(private readonly rooms: RoomsService) {}
+  constructor(
+    private readonly homes: Homes,
+    private readonly rooms: RoomsService,
+  ) {}
 
   @Get('groups')
   @Returns(MyGroups)
@@ -21,8 +25,9 @@ export class RoomsController {
 
   @Get('groups/:groupId')
   @Returns(Group)
-  group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    return this.rooms.group(caller, groupId)
+  async group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    const elsewhere = await this.homes.remote(groupId)
+    return elsewhere ? elsewhere.perform(caller, 'group') : this.rooms.group(caller, groupId)
   }
 
   @Get('rooms/:room')

@@ -6,11 +6,12 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { openGroup } from '../access/access.js'
+import { FederationLink } from '../home/federation-link.js'
 import { NotAMember } from '../groups.problems.js'
 import type { Group } from '../groups.dto.js'
 import { leavingClients } from '../removal/removal.repository.js'
 import type { GroupRow } from '../repository/groups.repository.js'
-import { roomUri } from './room-reference.js'
+import { foreignRoom, roomUri } from './room-reference.js'
 import type { ListGroups, MyGroups, Room } from './rooms.dto.js'
 import { findRoom, groupsOf, knowsRoom } from './rooms.repository.js'
 
@@ -35,6 +36,7 @@ export class RoomsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly link: FederationLink,
   ) {}
 
   async mine(caller: Caller, page: ListGroups): Promise<z.infer<typeof MyGroups>> {
@@ -57,6 +59,11 @@ export class RoomsService {
 
   /** Whoever was never in the room gets the same answer as for a room that does not exist. */
   async room(caller: Caller, reference: string): Promise<z.infer<typeof Room>> {
+    const foreign = foreignRoom(this.config.DOMAIN, reference)
+    if (foreign && this.link.peers) {
+      const { groupId, roomId } = await this.link.peers.findRoom(caller, foreign.roomId)
+      return { room: roomId, group_id: groupId }
+    }
     const uri = roomUri(this.config.DOMAIN, reference)
     const found = uri === undefined ? undefined : await findRoom(this.pool, uri)
     if (!found || uri === undefined || !(await knowsRoom(this.pool, uri, caller.userId))) throw new NotFound('No such room.')

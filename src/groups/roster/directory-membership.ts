@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
+import { parseClientUri } from '../../protocol/identifiers.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Sender } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
@@ -9,6 +10,7 @@ import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
 import { bannedAmong } from '../access/standing.repository.js'
 import type { CommitContext } from '../commit/commit-context.js'
+import type { FederationLink } from '../home/federation-link.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
 import { judgeRosterChange, removalReason, type Proposer } from '../policy/policy.js'
@@ -21,7 +23,8 @@ import { routeWelcomes } from './welcome-routes.js'
 export class DirectoryMembership implements Membership {
   constructor(
     private readonly pool: Pool,
-    private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_LIFETIME'>,
+    private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
+    private readonly link: FederationLink,
   ) {}
 
   refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void> {
@@ -37,6 +40,7 @@ export class DirectoryMembership implements Membership {
   }
 
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
+    await this.introduce(verdict)
     const directory = await directoryOf(this.pool, before, verdict)
     await checkNewLeaves(this.pool, before, verdict, directory)
     const removed = removedDevices(context, before, verdict, directory)
@@ -45,6 +49,13 @@ export class DirectoryMembership implements Membership {
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external ? [{ deviceId: context.caller.deviceId, welcome: null }] : routes.added
     return { added, removed, welcomes: routes.welcomes }
+  }
+
+  /** Leaves of other providers' users are held against what those providers vouch for. */
+  private async introduce(verdict: ValidCommit): Promise<void> {
+    const clients = [...verdict.added, ...verdict.updated].flatMap(({ identity }) => identity ?? [])
+    const foreign = clients.filter((client) => parseClientUri(client)?.domain !== this.config.DOMAIN)
+    if (foreign.length > 0) await this.link.peers?.introduce(foreign)
   }
 
   private async refuseAgainstPolicy(
