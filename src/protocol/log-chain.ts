@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 
 /** What a log entry is, as the API names it. */
-export type LogKind = 'commit' | 'proposal' | 'application'
+export const LOG_KINDS = ['commit', 'proposal', 'application'] as const
+export type LogKind = (typeof LOG_KINDS)[number]
 
 export interface ChainLink {
   /** From 1. */

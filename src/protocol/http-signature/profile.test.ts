@@ -48,7 +48,7 @@ describe('a signed request', () => {
     expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe(false)
   })
 
-  const edited = (edit: (input: string) => string) => {
+  const edited = (edit: (input: string) => string): HttpRequestMessage => {
     const message = signed()
     return { ...message, headers: { ...message.headers, 'signature-input': edit(String(message.headers['signature-input'])) } }
   }

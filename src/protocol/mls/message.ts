@@ -32,7 +32,8 @@ export function decodeKeyPackage(bytes: Uint8Array): Decoded<KeyPackage> {
   return decodeWhole(bytes, readKeyPackage)
 }
 
-function readMessage(reader: TlsReader): MlsMessage {
+/** One MLSMessage inside something else. */
+export function readMessage(reader: TlsReader): MlsMessage {
   const start = reader.position
   const version = reader.uint16()
   if (version !== MLS10) throw new Malformed(`protocol version ${version} is unknown`)

@@ -79,6 +79,12 @@ export class TlsReader {
     return this.bytes.subarray(start, this.at)
   }
 
+  /** `opaque x[length]`. */
+  fixed(length: number): Uint8Array {
+    const start = this.advance(length)
+    return this.bytes.subarray(start, start + length)
+  }
+
   /** `opaque x<V>`. */
   opaque(): Uint8Array {
     const length = this.vectorLength()

@@ -1,0 +1,71 @@
+import { readMessage, type MlsMessage } from '../mls/message.js'
+import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
+import { TlsWriter } from '../tls/writer.js'
+import { readFrank } from './frank.js'
+import { readTreeOption, writeTreeOption, type TreeOption } from './tree-option.js'
+
+const MAX_STAPLED = 256
+
+/** One message on its way from the hub to a follower. */
+export interface FanoutMessage {
+  /** When the hub accepted it, milliseconds since the epoch. */
+  readonly acceptedAtMs: bigint
+  /** MLSMessage. */
+  readonly message: Uint8Array
+  readonly kind: 'application' | 'proposal' | 'commit' | 'welcome'
+  /** With a Welcome. */
+  readonly tree?: TreeOption
+  /** With a Proposal, those sent along; with a Commit, the hub's proposals for the epoch that it makes. MLSMessages. */
+  readonly proposals: readonly Uint8Array[]
+}
+
+export function writeFanoutMessage(writer: TlsWriter, { acceptedAtMs, message, kind, tree, proposals }: FanoutMessage): TlsWriter {
+  writer.uint64(acceptedAtMs).raw(message)
+  switch (kind) {
+    case 'application':
+      return writer.uint8(0) // no frank
+    case 'welcome':
+      return writeTreeOption(writer, tree ?? { kind: 'distribution-service' })
+    case 'proposal':
+    case 'commit':
+      return writer.vector(proposals, (item, proposal) => item.raw(proposal))
+  }
+}
+
+export function readFanoutMessage(reader: TlsReader): FanoutMessage {
+  const acceptedAtMs = reader.uint64()
+  const { bytes: message, ...framing } = readMessage(reader)
+  const kind = kindOf(framing as MlsMessage)
+  const base = { acceptedAtMs, message, kind }
+  switch (kind) {
+    case 'application':
+      reader.optional(readFrank)
+      return { ...base, proposals: [] }
+    case 'welcome':
+      return { ...base, tree: readTreeOption(reader), proposals: [] }
+    case 'proposal':
+    case 'commit':
+      return { ...base, proposals: reader.vector(MAX_STAPLED, readMessage).map(({ bytes }) => bytes) }
+  }
+}
+
+export function encodeFanoutMessage(message: FanoutMessage): Uint8Array {
+  return writeFanoutMessage(new TlsWriter(), message).written()
+}
+
+export function decodeFanoutMessage(bytes: Uint8Array): Decoded<FanoutMessage> {
+  return decodeWhole(bytes, readFanoutMessage)
+}
+
+function kindOf({ wireFormat, body }: MlsMessage): FanoutMessage['kind'] {
+  switch (wireFormat) {
+    case 'public-message':
+      return body.content.kind
+    case 'private-message':
+      return body.contentType
+    case 'welcome':
+      return 'welcome'
+    default:
+      throw new Malformed(`a ${wireFormat} is not fanned out`)
+  }
+}

@@ -1,0 +1,59 @@
+import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
+import { TlsWriter } from '../../tls/writer.js'
+import { readUri, writeText } from '../common.js'
+
+/** The hub has deleted a group; whoever holds a replica does likewise. */
+export interface DeleteRoomRequest {
+  readonly roomId: string
+  readonly groupId: Uint8Array
+  readonly incarnation: number
+}
+
+export function encodeDeleteRoomRequest(request: DeleteRoomRequest): Uint8Array {
+  return writeRequest(new TlsWriter(), request).written()
+}
+
+export function decodeDeleteRoomRequest(bytes: Uint8Array): Decoded<DeleteRoomRequest> {
+  return decodeWhole(bytes, readRequest)
+}
+
+/** A follower's word that the replica's ciphertext is gone. */
+export interface DeletionReceipt extends DeleteRoomRequest {
+  readonly deletedEntries: bigint
+  readonly deletedAtMs: bigint
+  readonly keyId: string
+  /** Ed25519 over `receiptBytes`, by a key of the follower's directory. */
+  readonly signature: Uint8Array
+}
+
+type UnsignedReceipt = Omit<DeletionReceipt, 'keyId' | 'signature'>
+
+export function receiptBytes(receipt: UnsignedReceipt): Uint8Array {
+  return writeReceipt(writeText(new TlsWriter(), 'microchat deletion receipt v1'), receipt).written()
+}
+
+export function encodeDeletionReceipt(receipt: DeletionReceipt): Uint8Array {
+  return writeText(writeReceipt(new TlsWriter(), receipt), receipt.keyId).opaque(receipt.signature).written()
+}
+
+export function decodeDeletionReceipt(bytes: Uint8Array): Decoded<DeletionReceipt> {
+  return decodeWhole(bytes, (reader) => ({
+    ...readRequest(reader),
+    deletedEntries: reader.uint64(),
+    deletedAtMs: reader.uint64(),
+    keyId: readUri(reader),
+    signature: reader.opaque(),
+  }))
+}
+
+function writeRequest(writer: TlsWriter, { roomId, groupId, incarnation }: DeleteRoomRequest): TlsWriter {
+  return writeText(writer, roomId).opaque(groupId).uint32(incarnation)
+}
+
+function readRequest(reader: TlsReader): DeleteRoomRequest {
+  return { roomId: readUri(reader), groupId: reader.opaque(), incarnation: reader.uint32() }
+}
+
+function writeReceipt(writer: TlsWriter, receipt: UnsignedReceipt): TlsWriter {
+  return writeRequest(writer, receipt).uint64(receipt.deletedEntries).uint64(receipt.deletedAtMs)
+}

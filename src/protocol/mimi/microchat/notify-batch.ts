@@ -1,0 +1,141 @@
+import { LOG_KINDS, type LogKind } from '../../log-chain.js'
+import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
+import { TlsWriter } from '../../tls/writer.js'
+import { readEnum, readUri, writeEnum, writeText } from '../common.js'
+import { readFanoutMessage, writeFanoutMessage, type FanoutMessage } from '../fanout-message.js'
+import { CHAIN_BYTES } from './accepted.js'
+
+const MODES = [undefined, 'public', 'private'] as const
+const FROZEN = ['no', 'reinit', 'reset'] as const
+const GAPS = ['none', 'retired', 'rejoined'] as const
+const CHANGES = [undefined, 'joined', 'left'] as const
+const ENDED = ['none', 'removed', 'left', 'revoked', 'resync'] as const
+const KINDS = [undefined, ...LOG_KINDS] as const
+export const MAX_BATCH_ENTRIES = 256
+const MAX_ROSTER = 20_000
+const MAX_WELCOMES = 4_096
+
+/** One entry of the hub's log. */
+export interface NotifyEntry {
+  readonly kind: LogKind
+  readonly epoch: bigint
+  readonly message: FanoutMessage
+}
+
+/** One of the receiver's clients came or went by the entry at `seq`. */
+export interface RosterChange {
+  readonly seq: bigint
+  readonly change: 'joined' | 'left'
+  /** Why it left. */
+  readonly ended: (typeof ENDED)[number]
+  readonly client: string
+}
+
+export interface NotifyWelcome {
+  /** Of the Commit. */
+  readonly seq: bigint
+  /** That the Commit made. */
+  readonly epoch: bigint
+  readonly expiresAtMs: bigint
+  readonly clients: readonly string[]
+  readonly message: FanoutMessage
+}
+
+/** The word of the hub for one place of its log: no other entry stands there. */
+export interface SignedHead {
+  readonly keyId: string
+  readonly signature: Uint8Array
+}
+
+/** A run of consecutive entries of one group, and whatever of it concerns the receiver. */
+export interface NotifyBatch {
+  readonly groupId: Uint8Array
+  readonly roomId: string
+  readonly mode: 'public' | 'private'
+  readonly cipherSuite: number
+  readonly incarnation: number
+  readonly postFloor: bigint
+  readonly frozen: (typeof FROZEN)[number]
+  readonly successor: Uint8Array | undefined
+  /** Why entries are left out before the first: retired at the hub, or accepted while the receiver had no members. */
+  readonly gap: (typeof GAPS)[number]
+  readonly firstSeq: bigint
+  /** The chain value before the first entry. */
+  readonly previousChain: Uint8Array
+  readonly entries: readonly NotifyEntry[]
+  readonly roster: readonly RosterChange[]
+  readonly welcomes: readonly NotifyWelcome[]
+  /** Of the last entry, or of the place before the first where there is none. */
+  readonly head: SignedHead
+}
+
+export function encodeNotifyBatch(batch: NotifyBatch): Uint8Array {
+  return writeNotifyBatch(new TlsWriter(), batch).written()
+}
+
+export function writeNotifyBatch(writer: TlsWriter, batch: NotifyBatch): TlsWriter {
+  writeEnum(writeText(writer.opaque(batch.groupId), batch.roomId), MODES, batch.mode)
+  writer.uint16(batch.cipherSuite).uint32(batch.incarnation).uint64(batch.postFloor)
+  writeEnum(writer, FROZEN, batch.frozen).optional(batch.successor, (item, successor) => item.opaque(successor))
+  writeEnum(writer, GAPS, batch.gap).uint64(batch.firstSeq).raw(batch.previousChain)
+  writer.vector(batch.entries, (item, { kind, epoch, message }) => writeFanoutMessage(writeEnum(item, KINDS, kind).uint64(epoch), message))
+  writer.vector(batch.roster, (item, { seq, change, ended, client }) =>
+    writeText(writeEnum(writeEnum(item.uint64(seq), CHANGES, change), ENDED, ended), client),
+  )
+  writer.vector(batch.welcomes, (item, { seq, epoch, expiresAtMs, clients, message }) =>
+    writeFanoutMessage(item.uint64(seq).uint64(epoch).uint64(expiresAtMs).vector(clients, writeText), message),
+  )
+  return writeText(writer, batch.head.keyId).opaque(batch.head.signature)
+}
+
+export function decodeNotifyBatch(bytes: Uint8Array): Decoded<NotifyBatch> {
+  return decodeWhole(bytes, readNotifyBatch)
+}
+
+export function readNotifyBatch(reader: TlsReader): NotifyBatch {
+  return {
+    groupId: reader.opaque(),
+    roomId: readUri(reader),
+    mode: readEnum(reader, MODES),
+    cipherSuite: reader.uint16(),
+    incarnation: reader.uint32(),
+    postFloor: reader.uint64(),
+    frozen: readEnum(reader, FROZEN),
+    successor: reader.optional((item) => item.opaque()),
+    gap: readEnum(reader, GAPS),
+    firstSeq: reader.uint64(),
+    previousChain: reader.fixed(CHAIN_BYTES),
+    entries: reader.vector(MAX_BATCH_ENTRIES, readEntry),
+    roster: reader.vector(MAX_ROSTER, readRosterChange),
+    welcomes: reader.vector(MAX_WELCOMES, readNotifyWelcome),
+    head: { keyId: readUri(reader), signature: reader.opaque() },
+  }
+}
+
+function readEntry(reader: TlsReader): NotifyEntry {
+  return { kind: readEnum(reader, KINDS), epoch: reader.uint64(), message: readFanoutMessage(reader) }
+}
+
+function readRosterChange(reader: TlsReader): RosterChange {
+  return { seq: reader.uint64(), change: readEnum(reader, CHANGES), ended: readEnum(reader, ENDED), client: readUri(reader) }
+}
+
+function readNotifyWelcome(reader: TlsReader): NotifyWelcome {
+  return {
+    seq: reader.uint64(),
+    epoch: reader.uint64(),
+    expiresAtMs: reader.uint64(),
+    clients: reader.vector(MAX_WELCOMES, readUri),
+    message: readFanoutMessage(reader),
+  }
+}
+
+/** What the hub signs for a head: Ed25519 over these bytes, by a key of its directory. */
+export function signedHeadBytes(head: { groupId: Uint8Array; incarnation: number; seq: bigint; chain: Uint8Array }): Uint8Array {
+  return writeText(new TlsWriter(), 'microchat log head v1')
+    .opaque(head.groupId)
+    .uint32(head.incarnation)
+    .uint64(head.seq)
+    .raw(head.chain)
+    .written()
+}

@@ -1,0 +1,81 @@
+import { readWelcome } from '../../mls/structures/welcome.js'
+import { decodeWhole, type Decoded } from '../../tls/reader.js'
+import { TlsWriter } from '../../tls/writer.js'
+import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
+import { readSubmitMessageResponse, writeSubmitMessageResponse, type SubmitMessageResponse } from '../submit-message.js'
+import {
+  readUpdateRequest,
+  readUpdateResponse,
+  writeUpdateRequest,
+  writeUpdateResponse,
+  type UpdateRequest,
+  type UpdateResponse,
+} from '../update.js'
+import { readAccepted, writeAccepted, type AcceptedEntry } from './accepted.js'
+
+const MAX_WELCOMES = 64
+const MAX_REMOVED = 10_000
+
+/** An UpdateRequest with what a client of this profile may send besides. */
+export interface ExtendedUpdateRequest {
+  readonly base: UpdateRequest
+  readonly sendingClient: string
+  /** All but the first, which the base has. MLSMessages. */
+  readonly moreWelcomes: readonly Uint8Array[]
+  readonly joinCode: string | undefined
+  /** Private mode: whom the Commit takes out, and whether it carries a ReInit. */
+  readonly removed: readonly string[]
+  readonly reinit: boolean
+}
+
+export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uint8Array {
+  const writer = writeText(writeUpdateRequest(new TlsWriter(), request.base), request.sendingClient)
+  return writer
+    .vector(request.moreWelcomes, (item, welcome) => item.raw(unframed(welcome)))
+    .optional(request.joinCode, writeText)
+    .vector(request.removed, writeText)
+    .uint8(request.reinit ? 1 : 0)
+    .written()
+}
+
+export function decodeExtendedUpdateRequest(bytes: Uint8Array): Decoded<ExtendedUpdateRequest> {
+  return decodeWhole(bytes, (reader) => ({
+    base: readUpdateRequest(reader),
+    sendingClient: readUri(reader),
+    moreWelcomes: reader.vector(MAX_WELCOMES, (item) => framed('welcome', bytesOf(item, readWelcome))),
+    joinCode: reader.optional((item) => readText(item)),
+    removed: reader.vector(MAX_REMOVED, readUri),
+    reinit: reader.optional(() => true) ?? false,
+  }))
+}
+
+/** A response of the draft, where the entry stands, and what the hub would have told a client of its own: a problem document in CBOR. */
+export interface Extended<Response> {
+  readonly base: Response
+  readonly accepted: AcceptedEntry | undefined
+  readonly problem: Uint8Array
+}
+
+export function encodeExtendedUpdateResponse({ base, accepted, problem }: Extended<UpdateResponse>): Uint8Array {
+  return writeUpdateResponse(new TlsWriter(), base).optional(accepted, writeAccepted).opaque(problem).written()
+}
+
+export function decodeExtendedUpdateResponse(bytes: Uint8Array): Decoded<Extended<UpdateResponse>> {
+  return decodeWhole(bytes, (reader) => ({
+    base: readUpdateResponse(reader),
+    accepted: reader.optional(readAccepted),
+    problem: reader.opaque(),
+  }))
+}
+
+export function encodeExtendedSubmitResponse({ base, accepted, problem }: Extended<SubmitMessageResponse>): Uint8Array {
+  return writeSubmitMessageResponse(new TlsWriter(), base).optional(accepted, writeAccepted).opaque(problem).written()
+}
+
+export function decodeExtendedSubmitResponse(bytes: Uint8Array): Decoded<Extended<SubmitMessageResponse>> {
+  return decodeWhole(bytes, (reader) => ({
+    base: readSubmitMessageResponse(reader),
+    accepted: reader.optional(readAccepted),
+    problem: reader.opaque(),
+  }))
+}
