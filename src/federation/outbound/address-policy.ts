@@ -1,0 +1,30 @@
+import ipaddr from 'ipaddr.js'
+
+export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
+
+/** @throws if a text is no range such as 10.0.0.0/8 */
+export function parseRanges(texts: readonly string[]): AddressRange[] {
+  return texts.map((text) => ipaddr.parseCIDR(text))
+}
+
+/**
+ * Whether a request may go to an address: a global unicast one, or one that the operator allows. Addresses that carry an IPv4
+ * address inside (mapped, compatible, 6to4, Teredo, NAT64) are judged by it or, where it may be anyone's, refused.
+ */
+export function isAllowedAddress(text: string, allowed: readonly AddressRange[]): boolean {
+  if (!ipaddr.isValid(text)) return false
+  const address = ipaddr.process(text)
+  if (allowed.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits))) return true
+  return address.range() === 'unicast' && !isCompatible(address)
+}
+
+/** ::a.b.c.d, deprecated by RFC 4291 §2.5.5.1, which some stacks still connect to. */
+function isCompatible(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  return address instanceof ipaddr.IPv6 && address.parts.slice(0, 6).every((part) => part === 0)
+}
+
+/** The address of a URL's host if that is a literal, as WHATWG has normalized it (0x7f.1 and 2130706433 are 127.0.0.1 by then). */
+export function literalAddress(hostname: string): string | undefined {
+  const bare = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  return ipaddr.isValid(bare) ? bare : undefined
+}

@@ -1,0 +1,110 @@
+import { Agent, request } from 'undici'
+import { isAllowedAddress, literalAddress, type AddressRange } from './address-policy.js'
+import { outcomeOf, Refusal, type Outcome } from './outcome.js'
+import { checkedLookup, systemResolver, type Resolver } from './resolve.js'
+
+/** Milliseconds and bytes. */
+export interface OutboundSettings {
+  readonly connectMs: number
+  readonly totalMs: number
+  readonly headerBytes: number
+  readonly bodyBytes: number
+  /** Hosts (with port) that may be asked without TLS: tests, and private networks that encrypt elsewhere. */
+  readonly plainHosts: ReadonlySet<string>
+  /** Addresses that may be asked though they are not global. */
+  readonly allowedRanges: readonly AddressRange[]
+  readonly tls: { readonly cert?: string; readonly key?: string; readonly ca?: string }
+}
+
+export const OUTBOUND_LIMITS = { connectMs: 3_000, totalMs: 10_000, headerBytes: 16 * 1024, bodyBytes: 4 * 1024 ** 2 } as const
+
+export interface PeerRequest {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  readonly signal?: AbortSignal
+}
+
+const CONNECTIONS_PER_PEER = 4
+const IDLE_MS = 15_000
+
+/**
+ * HTTP to hosts that somebody else names. No redirect is followed, no address but a global one is asked, and neither time nor
+ * memory is the other side's to spend. What the network does is a value, never a throw.
+ */
+export class PeerHttp {
+  private readonly agent: Agent
+
+  constructor(
+    private readonly settings: OutboundSettings,
+    resolve: Resolver = systemResolver,
+  ) {
+    this.agent = new Agent({
+      connections: CONNECTIONS_PER_PEER,
+      pipelining: 1,
+      keepAliveTimeout: IDLE_MS,
+      headersTimeout: settings.totalMs,
+      bodyTimeout: settings.totalMs,
+      maxHeaderSize: settings.headerBytes,
+      connect: { timeout: settings.connectMs, lookup: checkedLookup(resolve, settings.allowedRanges), ...settings.tls },
+    })
+  }
+
+  async send(asked: PeerRequest): Promise<Outcome> {
+    const limit = AbortSignal.timeout(this.settings.totalMs)
+    const signal = asked.signal ? AbortSignal.any([asked.signal, limit]) : limit
+    try {
+      this.refuseUrl(asked.url)
+      return await this.exchange(asked, signal)
+    } catch (error) {
+      return outcomeOf(error)
+    }
+  }
+
+  close(): Promise<void> {
+    return this.agent.destroy()
+  }
+
+  private refuseUrl(text: string): void {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (!url || url.username !== '' || url.password !== '') throw new Refusal('refused-url', 'The URL is not one, or names a user.')
+    const plain = url.protocol === 'http:' && this.settings.plainHosts.has(url.host)
+    if (url.protocol !== 'https:' && !plain) throw new Refusal('refused-url', 'Only https:// is asked.')
+    // Node connects to a literal without a lookup.
+    const literal = literalAddress(url.hostname)
+    if (literal !== undefined && !isAllowedAddress(literal, this.settings.allowedRanges))
+      throw new Refusal('refused-address', 'The URL names an address that may not be asked.')
+  }
+
+  private async exchange({ method, url, headers, body }: PeerRequest, signal: AbortSignal): Promise<Outcome> {
+    const response = await request(url, {
+      dispatcher: this.agent,
+      method,
+      headers: { ...headers, 'accept-encoding': 'identity' },
+      body: body ?? null,
+      signal,
+    })
+    try {
+      const { statusCode: status, headers: fields } = response
+      if (status >= 300 && status < 400) throw new Refusal('redirected', `A redirect (${status}) is not followed.`)
+      if ((fields['content-encoding'] ?? 'identity') !== 'identity') throw new Refusal('encoded', 'The body is compressed.')
+      if (Number(fields['content-length'] ?? 0) > this.settings.bodyBytes) throw new Refusal('too-large', 'The body is too large.')
+      return { kind: 'answered', status, headers: fields, body: await this.read(response.body) }
+    } catch (error) {
+      response.body.on('error', () => undefined).destroy()
+      throw error
+    }
+  }
+
+  private async read(body: AsyncIterable<Buffer>): Promise<Uint8Array> {
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of body) {
+      length += chunk.length
+      if (length > this.settings.bodyBytes) throw new Refusal('too-large', 'The body is too large.')
+      chunks.push(chunk)
+    }
+    return new Uint8Array(Buffer.concat(chunks))
+  }
+}
