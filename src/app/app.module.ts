@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common'
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { DeliveryModule } from '../delivery/delivery.module.js'
+import { FederationModule } from '../federation/federation.module.js'
 import { GroupsModule } from '../groups/groups.module.js'
 import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
@@ -12,7 +13,7 @@ import { HealthController } from './operations/health.controller.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({
-  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, DeliveryModule, GroupsModule],
+  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, DeliveryModule, GroupsModule, FederationModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_PIPE, useClass: ValidationPipe },

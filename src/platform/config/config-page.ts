@@ -17,17 +17,17 @@ one counts as unset. Durations have a unit (\`250ms\`, \`30s\`, \`5m\`, \`24h\`,
 
 This page is made by \`npm run cli -- config-docs\` from \`src/platform/config/config-schema.ts\`.`
 
-const DEFAULTS: Record<string, string | number | undefined> = ConfigSchema.partial().parse({})
+const DEFAULTS: Record<string, unknown> = ConfigSchema.partial().parse({})
 
 function defaultOf(key: string): string {
   const value = DEFAULTS[key]
-  if (value === undefined) return ''
-  if (typeof value !== 'number') return `\`${value}\``
+  if (typeof value === 'string') return `\`${value}\``
+  if (typeof value !== 'number') return ''
   if (key.endsWith('_BYTES')) return `\`${formatSize(value)}\``
   return `\`${DURATION_KEYS.test(key) ? formatDuration(value) : value}\``
 }
 
-const DURATION_KEYS = /_(TTL|LIFETIME|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL)$|^RETENTION_/
+const DURATION_KEYS = /_(TTL|LIFETIME|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW)$|^RETENTION_/
 
 function escape(text: string): string {
   return text.replaceAll('|', '\\|')

@@ -10,7 +10,7 @@ declare module 'fastify' {
 
 type Done = (error: Error | null, body?: unknown) => void
 
-/** The three forms a body may have; anything else is refused with 415 before it is read. */
+/** The forms a body may have; anything else is refused with 415 before it is read. */
 export function registerBodyParsers(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers()
   const buffered = { parseAs: 'buffer' } as const
@@ -18,6 +18,9 @@ export function registerBodyParsers(fastify: FastifyInstance): void {
   fastify.addContentTypeParser<Buffer>('application/cbor', buffered, (_request, body, done) => settle(done, body, decodeCbor))
   fastify.addContentTypeParser<Buffer>('message/mls', buffered, (request, body, done) =>
     settle(done, body, () => rawMessage(request, body)),
+  )
+  fastify.addContentTypeParser<Buffer>('application/mimi', buffered, (request, body, done) =>
+    settle(done, body, () => peerBody(request, body)),
   )
 }
 
@@ -29,6 +32,11 @@ function settle(done: Done, body: Buffer, parse: (body: Buffer) => unknown): voi
     if (error instanceof JsonError || error instanceof CborError) done(new InvalidRequest(`The body cannot be read: ${error.message}.`))
     else done(error instanceof Error ? error : new InvalidRequest('The body cannot be read.'))
   }
+}
+
+function peerBody(request: FastifyRequest, body: Buffer): Uint8Array {
+  if (!request.routeOptions.config.mimi) throw new UnsupportedMediaType('application/mimi is for the endpoints between providers.')
+  return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
 }
 
 function rawMessage(request: FastifyRequest, body: Buffer): unknown {

@@ -6,6 +6,8 @@ export interface RouteOptions {
   messageField?: string
   /** No access log line, for routes whose callers must not be observed. */
   unlogged?: boolean
+  /** For other providers: takes a body of type application/mimi, as bytes. */
+  mimi?: boolean
   /** Also answered by a process that only runs jobs. */
   operational?: boolean
 }
@@ -21,6 +23,9 @@ function routeOption(option: RouteOptions): MethodDecorator {
 
 /** Also takes one MLSMessage as it is (message/mls, RFC 9420 §17.10); the handler sees `{ [field]: bytes }`. */
 export const AcceptsMessage = (field: string) => routeOption({ messageField: field })
+
+/** Takes application/mimi, which the handler sees as bytes. */
+export const TakesMimi = () => routeOption({ mimi: true })
 
 export const Unlogged = () => routeOption({ unlogged: true })
 export const Operational = () => routeOption({ operational: true })

@@ -1,0 +1,94 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { GeneralSign, generalVerify, type GeneralJWS } from 'jose'
+import { z } from 'zod'
+import { isProviderDomain } from '../../protocol/identifiers.js'
+import type { ProviderKey } from './provider-keys.js'
+
+/** How long peers may go by a copy without asking again. */
+const VALID_SECONDS = 7 * 86_400
+const TYPE = 'mimi-key-directory'
+const MAX_KEYS = 16
+const MAX_SIGNATURES = 16
+
+const Seconds = z.int().nonnegative()
+const KeyOfDirectory = z.object({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  kid: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  nbf: Seconds,
+  exp: Seconds.optional(),
+})
+
+/** What a provider says of itself, signed by each of its keys, so that whoever knows one of them can learn of the others. */
+export const KeyDirectory = z.object({
+  domain: z.string().refine(isProviderDomain),
+  issued_at: Seconds,
+  expires_at: Seconds,
+  profiles: z.array(z.string().max(64)).max(16),
+  keys: z.array(KeyOfDirectory).min(1).max(MAX_KEYS),
+})
+export type KeyDirectory = z.infer<typeof KeyDirectory>
+
+const Signature = z.object({ signature: z.string().max(256), protected: z.string().max(256) })
+/** JWS in its general JSON serialization (RFC 7515 §7.2.1). */
+export const SignedKeyDirectory = z.object({ payload: z.string().max(16_384), signatures: z.array(Signature).min(1).max(MAX_SIGNATURES) })
+export type SignedKeyDirectory = z.infer<typeof SignedKeyDirectory>
+
+/** `/.well-known/mimi-protocol-directory` */
+export const MimiDirectory = z.looseObject({
+  profiles: z.array(z.string()).max(16).optional(),
+  key_directory: SignedKeyDirectory,
+})
+
+export async function signKeyDirectory(
+  keys: readonly ProviderKey[],
+  about: { domain: string; profiles: readonly string[]; now: Date },
+): Promise<SignedKeyDirectory> {
+  const issued = seconds(about.now)
+  const directory: KeyDirectory = {
+    domain: about.domain,
+    issued_at: issued,
+    expires_at: issued + VALID_SECONDS,
+    profiles: [...about.profiles],
+    keys: keys.map(({ keyId, publicKey, notBefore, notAfter }) => ({
+      kty: 'OKP',
+      crv: 'Ed25519',
+      x: Buffer.from(publicKey).toString('base64url'),
+      kid: keyId,
+      nbf: seconds(notBefore),
+      ...(notAfter && { exp: seconds(notAfter) }),
+    })),
+  }
+  const signing = new GeneralSign(Buffer.from(JSON.stringify(directory)))
+  for (const { keyId, privateKey } of keys) signing.addSignature(privateKey).setProtectedHeader({ alg: 'EdDSA', kid: keyId, typ: TYPE })
+  return SignedKeyDirectory.parse(await signing.sign())
+}
+
+/** What a directory says; nothing is known yet of who says it. Undefined if it is none. */
+export function readKeyDirectory({ payload }: SignedKeyDirectory): KeyDirectory | undefined {
+  try {
+    const parsed = KeyDirectory.safeParse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')))
+    return parsed.data
+  } catch {
+    return undefined // not JSON
+  }
+}
+
+/** Whether one of its signatures is by this key. */
+export async function isSignedBy(directory: SignedKeyDirectory, publicKey: KeyObject): Promise<boolean> {
+  try {
+    const { protectedHeader } = await generalVerify(directory as GeneralJWS, publicKey, { algorithms: ['EdDSA'] })
+    return protectedHeader?.typ === TYPE
+  } catch {
+    return false // of another key, or of none
+  }
+}
+
+export function ed25519Key(raw: Uint8Array): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }, format: 'jwk' })
+}
+
+function seconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000)
+}

@@ -1,0 +1,35 @@
+/** Endpoints of the draft and of this server's profile, with the variable of each template (draft-ietf-mimi-protocol-06, Directory). */
+export const ENDPOINTS = {
+  keyMaterial: 'targetUser',
+  update: 'roomId',
+  notify: 'roomId',
+  submitMessage: 'roomId',
+  groupInfo: 'roomId',
+  requestConsent: 'targetDomain',
+  updateConsent: 'requesterDomain',
+  identifierQuery: 'domain',
+  reportAbuse: 'roomId',
+  log: 'roomId',
+  deleteRoom: 'roomId',
+  operation: 'roomId',
+  room: 'roomId',
+  directory: 'user',
+} as const
+
+export type Endpoint = keyof typeof ENDPOINTS
+
+/** What a server of this release can speak; the best common one is taken. */
+export const PROFILES = ['microchat-1', 'mimi-draft-06'] as const
+
+export const PEER_PATH = 'mimi/v1'
+
+/** The URI templates (RFC 6570) of a server at `base`. */
+export function endpointTemplates(base: string): Record<Endpoint, string> {
+  const entries = Object.entries(ENDPOINTS).map(([name, variable]) => [name, `${base}/${PEER_PATH}/${name}/{${variable}}`])
+  return Object.fromEntries(entries) as Record<Endpoint, string>
+}
+
+/** A template with its only variable filled in (RFC 6570 §3.2.2). */
+export function expand(template: string, value: string): string {
+  return template.replace(/\{[A-Za-z]+\}/, encodeURIComponent(value))
+}

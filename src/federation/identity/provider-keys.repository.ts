@@ -1,0 +1,64 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** Any fixed number: whoever makes or rotates a key holds this advisory lock, on whichever node. */
+const KEY_LOCK = 6_245_110
+
+export interface StoredProviderKey {
+  keyId: string
+  publicKey: Buffer
+  sealedPrivate: Buffer
+  /** The newest of these signs. */
+  signs: boolean
+  signsFrom: Date
+  publishedUntil: Date | null
+}
+
+export async function lockProviderKeys(sql: Sql): Promise<void> {
+  await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
+}
+
+/** The keys that peers may need, the one that signs first. */
+export async function readProviderKeys(sql: Sql): Promise<StoredProviderKey[]> {
+  const { rows } = await sql.query<StoredProviderKey>(
+    `SELECT key_id AS "keyId", public_key AS "publicKey", sealed_private AS "sealedPrivate", signs_from AS "signsFrom",
+            signs_from <= now() AND coalesce(signs_until > now(), true) AS signs, published_until AS "publishedUntil"
+       FROM provider_key WHERE coalesce(published_until > now(), true)
+      ORDER BY signs DESC, signs_from DESC`,
+  )
+  return rows
+}
+
+export interface NewProviderKey {
+  keyId: string
+  publicKey: Uint8Array
+  sealedPrivate: Uint8Array
+}
+
+export async function insertProviderKey(sql: Sql, key: NewProviderKey, signsInMs: number): Promise<void> {
+  await sql.query(
+    `INSERT INTO provider_key (key_id, public_key, sealed_private, signs_from)
+     VALUES ($1, $2, $3, now() + $4 * interval '1 millisecond')`,
+    [key.keyId, key.publicKey, key.sealedPrivate, signsInMs],
+  )
+}
+
+/** All keys stop signing in `signsMs`, and being published `overlapMs` after that. */
+export async function retireProviderKeys(sql: Sql, signsMs: number, overlapMs: number): Promise<void> {
+  await sql.query(
+    `UPDATE provider_key
+        SET signs_until = least(signs_until, now() + $1 * interval '1 millisecond'),
+            published_until = least(published_until, now() + ($1 + $2) * interval '1 millisecond')
+      WHERE coalesce(published_until > now(), true)`,
+    [signsMs, overlapMs],
+  )
+}
+
+/** A rotation is under way: there is a key that does not sign yet. */
+export async function rotationUnderWay(sql: Sql): Promise<boolean> {
+  const { rows } = await sql.query('SELECT 1 FROM provider_key WHERE signs_from > now()')
+  return rows.length > 0
+}
+
+export async function deleteProviderKeysPast(sql: Sql): Promise<void> {
+  await sql.query('DELETE FROM provider_key WHERE published_until < now()')
+}

@@ -1,0 +1,75 @@
+import { createPrivateKey, sign, type KeyObject } from 'node:crypto'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { Secrets } from '../../platform/secrets/secrets.js'
+import type { SigningKey } from '../../protocol/http-signature/profile.js'
+import { makeFirstProviderKey, PROVIDER_KEY_PURPOSE } from './provider-key-rotation.js'
+import { readProviderKeys } from './provider-keys.repository.js'
+
+/** Far shorter than the lead that a new key is published with before it signs. */
+const MAX_AGE_MS = 15_000
+
+export interface ProviderKey {
+  readonly keyId: string
+  readonly publicKey: Uint8Array
+  readonly privateKey: KeyObject
+  readonly notBefore: Date
+  readonly notAfter: Date | undefined
+  readonly signs: boolean
+}
+
+/** The keys by which this provider speaks to others; rows that all nodes share. */
+@Injectable()
+export class ProviderKeys {
+  private loaded: { at: number; keys: Promise<readonly ProviderKey[]> } | undefined
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly secrets: Secrets,
+  ) {}
+
+  /** The key to sign with now. The first node that needs one makes it. */
+  async signer(): Promise<SigningKey> {
+    const key = (await this.published()).find(({ signs }) => signs)
+    if (!key) throw new Error('No provider key signs now')
+    return { domain: this.config.DOMAIN, keyId: key.keyId, privateKey: key.privateKey }
+  }
+
+  /** Bytes that a peer keeps, such as a log's head. */
+  async signBytes(bytes: Uint8Array): Promise<{ keyId: string; signature: Uint8Array }> {
+    const { keyId, privateKey } = await this.signer()
+    return { keyId, signature: new Uint8Array(sign(null, bytes, privateKey)) }
+  }
+
+  /** All that peers may meet: those that sign, will sign, or have signed what is not forgotten yet. */
+  published(): Promise<readonly ProviderKey[]> {
+    const now = performance.now()
+    if (!this.loaded || now - this.loaded.at > MAX_AGE_MS) this.loaded = { at: now, keys: this.load() }
+    const { keys } = this.loaded
+    keys.catch(() => (this.loaded = undefined))
+    return keys
+  }
+
+  private async load(): Promise<readonly ProviderKey[]> {
+    let stored = await readProviderKeys(this.pool)
+    if (stored.length === 0) {
+      await makeFirstProviderKey(this.pool, this.secrets)
+      stored = await readProviderKeys(this.pool)
+    }
+    return stored.map(({ keyId, publicKey, sealedPrivate, signs, signsFrom, publishedUntil }) => ({
+      keyId,
+      publicKey,
+      privateKey: createPrivateKey({
+        key: Buffer.from(this.secrets.open(PROVIDER_KEY_PURPOSE, sealedPrivate)),
+        format: 'der',
+        type: 'pkcs8',
+      }),
+      notBefore: signsFrom,
+      notAfter: publishedUntil ?? undefined,
+      signs,
+    }))
+  }
+}

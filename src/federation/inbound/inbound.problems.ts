@@ -1,0 +1,45 @@
+import { Problem } from '../../platform/http/problem.js'
+import type { SignatureFault } from '../../protocol/http-signature/profile.js'
+
+/** Why a peer's request is not taken, as far as its signature goes (docs/federation-profile.md). */
+export class SignatureRefused extends Problem {
+  constructor(
+    type:
+      | SignatureFault
+      | 'target-mismatch'
+      | 'signature-stale'
+      | 'content-digest-missing'
+      | 'content-digest-mismatch'
+      | 'key-unknown'
+      | 'signature-invalid'
+      | 'nonce-replayed',
+    detail: string,
+  ) {
+    super(401, type, detail)
+  }
+}
+
+export class PeerDenied extends Problem {
+  constructor() {
+    super(403, 'peer-denied', 'This server does not federate with that provider.')
+  }
+}
+
+/** A provider speaks for its own users, clients and rooms only. */
+export class ForeignDomain extends Problem {
+  constructor(what: string) {
+    super(403, 'foreign-domain', `The ${what} is not of the provider that sent this.`)
+  }
+}
+
+export class UnknownProtocolRefused extends Problem {
+  constructor() {
+    super(422, 'protocol-unsupported', 'The only protocol here is MLS 1.0.')
+  }
+}
+
+export class MalformedBody extends Problem {
+  constructor(reason: string) {
+    super(422, 'undecodable', `The body is malformed: ${reason}.`)
+  }
+}

@@ -1,0 +1,33 @@
+import type { KeyObject } from 'node:crypto'
+import { isSignedBy, type KeyDirectory, type SignedKeyDirectory } from '../identity/directory-document.js'
+
+export interface PinnedKey {
+  readonly publicKey: KeyObject
+  readonly notAfter: Date | null
+}
+
+/** What is known of a provider when its directory comes anew. */
+export interface Known {
+  readonly domain: string
+  readonly pinned: readonly PinnedKey[]
+  readonly issuedAt: Date | null
+}
+
+/**
+ * Whether a fetched directory is the provider's. At first sight whoever WebPKI says is at the domain is believed, and its keys are
+ * pinned; from then on a key that is pinned has to have signed. @returns why not; undefined: it is believed
+ */
+export async function doubtsAbout(
+  signed: SignedKeyDirectory,
+  directory: KeyDirectory,
+  { domain, pinned, issuedAt }: Known,
+  now: Date,
+): Promise<string | undefined> {
+  if (directory.domain !== domain) return 'it is of another domain'
+  if (directory.expires_at * 1000 <= now.getTime()) return 'it has expired'
+  if (issuedAt && directory.issued_at * 1000 < issuedAt.getTime()) return 'it is older than one that was believed'
+  const trusted = pinned.filter(({ notAfter }) => notAfter === null || notAfter > now)
+  if (pinned.length === 0) return undefined
+  for (const { publicKey } of trusted) if (await isSignedBy(signed, publicKey)) return undefined
+  return 'no key that was known before has signed it'
+}

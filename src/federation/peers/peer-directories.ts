@@ -1,0 +1,153 @@
+import type { KeyObject } from 'node:crypto'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { ed25519Key, MimiDirectory, readKeyDirectory } from '../identity/directory-document.js'
+import { ENDPOINTS } from '../identity/endpoints.js'
+import { PeerConnections } from '../outbound/peer-connections.js'
+import { doubtsAbout } from './judge-directory.js'
+import { peerAlarmed, peerFirstSeen, peerKeysChanged } from './peers.events.js'
+import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
+
+/** For how long a node goes by its own copy, and all of them by the one in the database. */
+const MEMORY_MS = 30_000
+const STORED_MS = 3_600_000
+/** Key ids may be invented by anyone; they cost at most one fetch in this time. */
+const REFETCH_MS = 10_000
+const MAX_REMEMBERED = 10_000
+
+export interface PeerDirectory {
+  readonly domain: string
+  readonly endpoints: Readonly<Record<string, string>>
+  readonly profiles: readonly string[]
+  readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
+}
+
+interface Remembered {
+  readonly at: number
+  readonly loading: Promise<PeerDirectory | undefined>
+}
+
+/** Where other providers are, what they speak and which keys they sign with, as they say themselves. */
+@Injectable()
+export class PeerDirectories {
+  private readonly remembered = new Map<string, Remembered>()
+  private readonly fetchedAt = new Map<string, number>()
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_PEER_URLS'>,
+    private readonly connections: PeerConnections,
+    private readonly events: Events,
+  ) {}
+
+  /** Undefined while the provider cannot be reached for the first time, or has no directory. */
+  of(domain: string): Promise<PeerDirectory | undefined> {
+    const known = this.remembered.get(domain)
+    if (known && performance.now() - known.at < MEMORY_MS) return known.loading
+    return this.remember(domain, this.load(domain))
+  }
+
+  /** A key that may sign now; one that is not known is looked for anew, once in a while. */
+  async key(domain: string, keyId: string, now: Date): Promise<KeyObject | undefined> {
+    const found = keyIn(await this.of(domain), keyId, now)
+    if (found || !this.mayFetch(domain)) return found
+    return keyIn(await this.remember(domain, this.refetch(domain)), keyId, now)
+  }
+
+  private remember(domain: string, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
+    this.remembered.set(domain, { at: performance.now(), loading })
+    loading.then(
+      (directory) => directory ?? this.remembered.delete(domain),
+      () => this.remembered.delete(domain),
+    )
+    return loading
+  }
+
+  private mayFetch(domain: string): boolean {
+    const last = this.fetchedAt.get(domain)
+    return last === undefined || performance.now() - last > REFETCH_MS
+  }
+
+  private async load(domain: string): Promise<PeerDirectory | undefined> {
+    const row = await findPeer(this.pool, domain)
+    const young = row?.fetchedAt && Date.now() - row.fetchedAt.getTime() < STORED_MS
+    if (young || !this.mayFetch(domain)) return this.stored(domain)
+    return this.refetch(domain)
+  }
+
+  /** What is stored stays in force while nothing better can be had. */
+  private async refetch(domain: string): Promise<PeerDirectory | undefined> {
+    if (this.fetchedAt.size >= MAX_REMEMBERED) this.fetchedAt.clear()
+    this.fetchedAt.set(domain, performance.now())
+    const base = this.config.FEDERATION_PEER_URLS?.get(domain) ?? `https://${domain}`
+    const url = `${base}/.well-known/mimi-protocol-directory`
+    const outcome = await this.connections.http.send({ method: 'GET', url, headers: { accept: 'application/json' } })
+    if (outcome.kind === 'answered' && outcome.status === 200) await this.consider(domain, outcome.body)
+    return this.stored(domain)
+  }
+
+  private async consider(domain: string, body: Uint8Array): Promise<void> {
+    const fetched = parse(body)
+    const directory = fetched && readKeyDirectory(fetched.key_directory)
+    if (!fetched || !directory) return
+    const [row, keys] = [await findPeer(this.pool, domain), await findPeerKeys(this.pool, domain)]
+    const pinned = keys.map(({ publicKey, notAfter }) => ({ publicKey: ed25519Key(publicKey), notAfter }))
+    const doubt = await doubtsAbout(fetched.key_directory, directory, { domain, pinned, issuedAt: row?.issuedAt ?? null }, new Date())
+    if (doubt !== undefined) {
+      peerAlarmed(this.events, doubt)
+      return raiseAlarm(this.pool, domain, doubt)
+    }
+    await transaction(this.pool, (sql) =>
+      storeDirectory(sql, {
+        domain,
+        endpoints: endpointsOf(fetched),
+        profiles: directory.profiles,
+        issuedAt: new Date(directory.issued_at * 1000),
+        keys: directory.keys.map(({ kid, x, nbf, exp }) => ({
+          keyId: kid,
+          publicKey: Buffer.from(x, 'base64url'),
+          notBefore: new Date(nbf * 1000),
+          notAfter: exp === undefined ? null : new Date(exp * 1000),
+        })),
+      }),
+    )
+    if (pinned.length === 0) peerFirstSeen(this.events)
+    else if (directory.keys.some(({ kid }) => !keys.some(({ keyId }) => keyId === kid))) peerKeysChanged(this.events)
+  }
+
+  private async stored(domain: string): Promise<PeerDirectory | undefined> {
+    const [row, keys] = [await findPeer(this.pool, domain), await findPeerKeys(this.pool, domain)]
+    if (!row?.endpoints || keys.length === 0) return undefined
+    return {
+      domain,
+      endpoints: row.endpoints,
+      profiles: row.profiles ?? [],
+      keys: new Map(keys.map(({ keyId, publicKey, notBefore, notAfter }) => [keyId, { key: ed25519Key(publicKey), notBefore, notAfter }])),
+    }
+  }
+}
+
+function keyIn(directory: PeerDirectory | undefined, keyId: string, now: Date): KeyObject | undefined {
+  const found = directory?.keys.get(keyId)
+  return found && (found.notAfter === null || found.notAfter > now) ? found.key : undefined
+}
+
+function parse(body: Uint8Array): ReturnType<typeof MimiDirectory.parse> | undefined {
+  try {
+    return MimiDirectory.safeParse(JSON.parse(Buffer.from(body).toString('utf8'))).data
+  } catch {
+    return undefined // not JSON
+  }
+}
+
+function endpointsOf(fetched: Record<string, unknown>): Record<string, string> {
+  const known = Object.keys(ENDPOINTS).flatMap((name): [string, string][] => {
+    const template = fetched[name]
+    return typeof template === 'string' && template.length <= 1_024 ? [[name, template]] : []
+  })
+  return Object.fromEntries(known)
+}

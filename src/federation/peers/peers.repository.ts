@@ -1,0 +1,140 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+export interface PeerRow {
+  domain: string
+  policy: 'allow' | 'deny' | null
+  paused: boolean
+  failures: number
+  retryAt: Date | null
+  endpoints: Record<string, string> | null
+  profiles: string[] | null
+  issuedAt: Date | null
+  fetchedAt: Date | null
+  alarm: string | null
+}
+
+const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm`
+
+export async function findPeer(sql: Sql, domain: string): Promise<PeerRow | undefined> {
+  const { rows } = await sql.query<PeerRow>({ name: 'find_peer', text: `SELECT ${COLUMNS} FROM peer WHERE domain = $1`, values: [domain] })
+  return rows[0]
+}
+
+export interface PeerKeyRow {
+  keyId: string
+  publicKey: Buffer
+  notBefore: Date
+  notAfter: Date | null
+}
+
+export async function findPeerKeys(sql: Sql, domain: string): Promise<PeerKeyRow[]> {
+  const { rows } = await sql.query<PeerKeyRow>({
+    name: 'find_peer_keys',
+    text: 'SELECT key_id AS "keyId", public_key AS "publicKey", not_before AS "notBefore", not_after AS "notAfter" FROM peer_key WHERE domain = $1',
+    values: [domain],
+  })
+  return rows
+}
+
+export interface PeerDirectoryContent {
+  domain: string
+  endpoints: Record<string, string>
+  profiles: readonly string[]
+  issuedAt: Date
+  keys: readonly { keyId: string; publicKey: Uint8Array; notBefore: Date; notAfter: Date | null }[]
+}
+
+/** Puts a directory that is believed in the place of the one before it, unless a younger one has come meanwhile. */
+export async function storeDirectory(sql: Sql, content: PeerDirectoryContent): Promise<void> {
+  const { rows } = await sql.query({
+    text: `INSERT INTO peer AS p (domain, endpoints, profiles, issued_at, fetched_at) VALUES ($1, $2, $3, $4, now())
+           ON CONFLICT (domain) DO UPDATE SET endpoints = excluded.endpoints, profiles = excluded.profiles, issued_at = excluded.issued_at,
+             fetched_at = excluded.fetched_at, alarm = NULL
+           WHERE p.issued_at IS NULL OR p.issued_at <= excluded.issued_at RETURNING domain`,
+    values: [content.domain, JSON.stringify(content.endpoints), content.profiles, content.issuedAt],
+  })
+  if (rows.length === 0) return
+  await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [content.domain] })
+  await sql.query({
+    text: `INSERT INTO peer_key (domain, key_id, public_key, not_before, not_after)
+           SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[])`,
+    values: [
+      content.domain,
+      content.keys.map(({ keyId }) => keyId),
+      content.keys.map(({ publicKey }) => publicKey),
+      content.keys.map(({ notBefore }) => notBefore),
+      content.keys.map(({ notAfter }) => notAfter),
+    ],
+  })
+}
+
+/** A directory was fetched and not believed; the one before stays in force. */
+export async function raiseAlarm(sql: Sql, domain: string, why: string): Promise<void> {
+  await sql.query({ text: 'UPDATE peer SET alarm = $2, fetched_at = now() WHERE domain = $1', values: [domain, why] })
+}
+
+/** What the operator says of a peer. */
+export async function setPolicy(sql: Sql, domain: string, policy: 'allow' | 'deny' | null): Promise<void> {
+  await sql.query({
+    text: 'INSERT INTO peer (domain, policy) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET policy = excluded.policy',
+    values: [domain, policy],
+  })
+}
+
+export async function setPaused(sql: Sql, domain: string, paused: boolean): Promise<void> {
+  await sql.query({
+    text: `INSERT INTO peer (domain, paused) VALUES ($1, $2)
+           ON CONFLICT (domain) DO UPDATE SET paused = excluded.paused, failures = 0, retry_at = NULL`,
+    values: [domain, paused],
+  })
+}
+
+/** The pins go: whatever the provider's web server shows next is believed. */
+export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
+  await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
+  await sql.query({
+    text: 'UPDATE peer SET issued_at = NULL, fetched_at = NULL, endpoints = NULL, profiles = NULL, alarm = NULL WHERE domain = $1',
+    values: [domain],
+  })
+}
+
+/** The peer was heard: whatever kept us from it may be over. */
+export async function noteInbound(sql: Sql, domain: string): Promise<void> {
+  await sql.query({
+    name: 'note_inbound',
+    text: `INSERT INTO peer (domain, last_inbound_at) VALUES ($1, now())
+           ON CONFLICT (domain) DO UPDATE SET last_inbound_at = now(), failures = 0, retry_at = NULL`,
+    values: [domain],
+  })
+}
+
+export async function noteFailure(sql: Sql, domain: string, failures: number, retryAt: Date, error: string): Promise<void> {
+  await sql.query({
+    name: 'note_failure',
+    text: `INSERT INTO peer (domain, failures, retry_at, last_error, last_error_at) VALUES ($1, $2, $3, $4, now())
+           ON CONFLICT (domain) DO UPDATE SET failures = excluded.failures, retry_at = excluded.retry_at, last_error = excluded.last_error,
+             last_error_at = excluded.last_error_at`,
+    values: [domain, failures, retryAt, error.slice(0, 500)],
+  })
+}
+
+export async function noteSuccess(sql: Sql, domain: string): Promise<void> {
+  await sql.query({
+    name: 'note_success',
+    text: 'UPDATE peer SET failures = 0, retry_at = NULL WHERE domain = $1 AND failures > 0',
+    values: [domain],
+  })
+}
+
+export interface ListedPeer extends PeerRow {
+  lastError: string | null
+  lastErrorAt: Date | null
+  lastInboundAt: Date | null
+}
+
+export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
+  const { rows } = await sql.query<ListedPeer>(
+    `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt" FROM peer ORDER BY domain`,
+  )
+  return rows
+}

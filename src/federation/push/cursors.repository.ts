@@ -1,0 +1,102 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** A peer's place in a group that has news for it. */
+export interface DueGroup {
+  gid: bigint
+  acked: bigint
+}
+
+/** Never zero, so that a cursor whose group has been restored to before it counts as level. */
+const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq))`
+
+/** Groups with entries that the peer has not stored, by gid after `afterGid`: whoever goes round begins again with 0. */
+export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limit: number): Promise<DueGroup[]> {
+  const { rows } = await sql.query<DueGroup>({
+    name: 'due_groups',
+    text: `SELECT c.gid, c.acked FROM peer_cursor c JOIN groups g USING (gid)
+            WHERE c.domain = $1 AND c.gid > $2 AND ${DUE} ORDER BY c.gid LIMIT $3`,
+    values: [domain, afterGid, limit],
+  })
+  return rows
+}
+
+/** Peers for which anything waits: entries, or a deletion without a receipt. */
+export async function duePeers(sql: Sql): Promise<string[]> {
+  const { rows } = await sql.query<{ domain: string }>({
+    name: 'due_peers',
+    text: `SELECT DISTINCT c.domain FROM peer_cursor c JOIN groups g USING (gid) WHERE ${DUE}
+           UNION SELECT DISTINCT domain FROM peer_deletion WHERE receipt IS NULL`,
+  })
+  return rows.map(({ domain }) => domain)
+}
+
+/** The peers with members in these groups, for whoever hears that something has happened there. */
+export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid: bigint; domain: string }[]> {
+  const { rows } = await sql.query<{ gid: bigint; domain: string }>({
+    name: 'peers_of',
+    text: 'SELECT gid, domain FROM peer_cursor WHERE gid = ANY ($1::bigint[]) AND stopped IS NULL',
+    values: [gids],
+  })
+  return rows
+}
+
+/**
+ * The peer has stored everything up to `acked`. Its members' Welcomes up to there are its own business now, and leave the
+ * inboxes that stand for them here.
+ */
+export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked: bigint): Promise<void> {
+  await sql.query({
+    name: 'advance_peer_cursor',
+    text: `
+      WITH moved AS (
+        UPDATE peer_cursor c SET acked = $3 FROM groups g
+         WHERE c.domain = $1 AND c.gid = $2 AND g.gid = c.gid AND c.acked < $3 AND $3 <= g.head_seq RETURNING c.gid
+      ), told AS (
+        SELECT i.device_id, i.id FROM moved JOIN inbox i ON i.gid = moved.gid JOIN device d ON d.id = i.device_id
+         WHERE i.kind = 'welcome' AND i.seq <= $3 AND provider_of(d.client_uri) = $1 ORDER BY i.device_id, i.id FOR UPDATE OF i
+      )
+      DELETE FROM inbox i USING told WHERE i.device_id = told.device_id AND i.id = told.id`,
+    values: [domain, gid, acked],
+  })
+}
+
+/** The peer has less than it once said, as after a restore of its database: it gets everything after `acked` again. */
+export async function rewindCursor(sql: Sql, domain: string, gid: bigint, acked: bigint): Promise<void> {
+  await sql.query({
+    name: 'rewind_peer_cursor',
+    text: 'UPDATE peer_cursor SET acked = greatest($3, from_seq - 1) WHERE domain = $1 AND gid = $2 AND acked > $3',
+    values: [domain, gid, acked],
+  })
+}
+
+/** Takes a group out of the peer's lane until an operator retries it. */
+export async function stopCursor(sql: Sql, domain: string, gid: bigint, why: string): Promise<void> {
+  await sql.query({
+    text: 'UPDATE peer_cursor SET stopped = $3 WHERE domain = $1 AND gid = $2',
+    values: [domain, gid, why.slice(0, 500)],
+  })
+}
+
+/** @returns how many groups are back in the lane */
+export async function resumeCursors(sql: Sql, domain: string): Promise<number> {
+  const { rowCount } = await sql.query({
+    text: 'UPDATE peer_cursor SET stopped = NULL WHERE domain = $1 AND stopped IS NOT NULL',
+    values: [domain],
+  })
+  return rowCount ?? 0
+}
+
+export interface StoppedCursor {
+  domain: string
+  groupId: Buffer
+  acked: bigint
+  stopped: string
+}
+
+export async function stoppedCursors(sql: Sql): Promise<StoppedCursor[]> {
+  const { rows } = await sql.query<StoppedCursor>(
+    `SELECT c.domain, g.group_id AS "groupId", c.acked, c.stopped FROM peer_cursor c JOIN groups g USING (gid)
+      WHERE c.stopped IS NOT NULL ORDER BY c.domain, c.gid`,
+  )
+  return rows
+}

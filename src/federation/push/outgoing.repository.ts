@@ -1,0 +1,112 @@
+import { LOG_COLUMNS, type LogRow } from '../../delivery/read/log-row.js'
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** A group as a peer has to know it, and where the run of entries for it begins. */
+export interface OutgoingGroup {
+  gid: bigint
+  groupId: Buffer
+  roomId: string
+  incarnation: number
+  mode: 'public' | 'private'
+  cipherSuite: number
+  epoch: bigint
+  postFloor: bigint
+  headSeq: bigint
+  frozen: 'reinit' | 'reset' | null
+  successorGroupId: Buffer | null
+  fromSeq: bigint
+  acked: bigint
+  untilSeq: bigint | null
+}
+
+/** Undefined for a group that is gone, or of which the peer has no part. */
+export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): Promise<OutgoingGroup | undefined> {
+  const { rows } = await sql.query<OutgoingGroup>({
+    name: 'read_outgoing_group',
+    text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
+                  g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.frozen, g.successor_group_id AS "successorGroupId",
+                  c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
+             FROM peer_cursor c JOIN groups g USING (gid) WHERE c.domain = $1 AND c.gid = $2 AND g.deleted_at IS NULL`,
+    values: [domain, gid],
+  })
+  return rows[0]
+}
+
+/** Entries after `afterSeq` up to `untilSeq`, at most `limit` and about `maxBytes`; the first always fits. */
+export async function readRun(
+  sql: Sql,
+  gid: bigint,
+  afterSeq: bigint,
+  untilSeq: bigint,
+  limit: number,
+  maxBytes: number,
+): Promise<LogRow[]> {
+  const { rows } = await sql.query<LogRow>({
+    name: 'read_run',
+    text: `SELECT ${LOG_COLUMNS} FROM log l JOIN (
+             SELECT s.seq, sum(octet_length(s.bytes)) OVER (ORDER BY s.seq) - octet_length(s.bytes) AS before FROM (
+               SELECT x.seq, x.bytes FROM log x WHERE x.gid = $1 AND x.seq > $2 AND x.seq <= $3 ORDER BY x.seq LIMIT $4
+             ) s
+           ) kept ON kept.seq = l.seq AND kept.before < $5
+           WHERE l.gid = $1 ORDER BY l.seq`,
+    values: [gid, afterSeq, untilSeq, limit, maxBytes],
+  })
+  return rows
+}
+
+/** The chain value of an entry; of the one before the log's first, where the incarnation's chain begins. Undefined once it is retired. */
+export async function readChain(sql: Sql, gid: bigint, seq: bigint): Promise<Buffer | undefined> {
+  const { rows } = await sql.query<{ chain: Buffer }>({
+    name: 'read_chain',
+    text: `SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2
+           UNION ALL
+           SELECT log_chain_start_v1(g.group_id, g.incarnation) FROM groups g WHERE g.gid = $1 AND g.chain_from_seq = $2
+           LIMIT 1`,
+    values: [gid, seq],
+  })
+  return rows[0]?.chain
+}
+
+export interface RosterChange {
+  seq: bigint
+  client: string
+  change: 'joined' | 'left'
+  ended: 'removed' | 'left' | 'revoked' | 'resync' | null
+}
+
+/** Who of the peer's came and went by the entries from `fromSeq` to `toSeq`. */
+export async function readRosterChanges(sql: Sql, domain: string, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<RosterChange[]> {
+  const { rows } = await sql.query<RosterChange>({
+    name: 'read_roster_changes',
+    text: `SELECT m.until_seq AS seq, d.client_uri AS client, 'left' AS change, m.ended FROM member m JOIN device d ON d.id = m.device_id
+            WHERE m.gid = $2 AND m.until_seq BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1
+           UNION ALL
+           SELECT m.from_seq - 1, d.client_uri, 'joined', NULL FROM member m JOIN device d ON d.id = m.device_id
+            WHERE m.gid = $2 AND m.from_seq BETWEEN $3::bigint + 1 AND $4::bigint + 1 AND provider_of(d.client_uri) = $1
+           ORDER BY 1, 3 DESC, 2`,
+    values: [domain, gid, fromSeq, toSeq],
+  })
+  return rows
+}
+
+export interface OutgoingWelcome {
+  seq: bigint
+  epoch: bigint
+  bytes: Buffer
+  expiresAt: Date
+  clients: string[]
+}
+
+/** Welcomes that wait here for clients of the peer. */
+export async function readWelcomes(sql: Sql, domain: string, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<OutgoingWelcome[]> {
+  const { rows } = await sql.query<OutgoingWelcome>({
+    name: 'read_outgoing_welcomes',
+    text: `SELECT w.seq, w.epoch, w.bytes, w.expires_at AS "expiresAt", array_agg(d.client_uri ORDER BY d.client_uri) AS clients
+             FROM inbox i JOIN device d ON d.id = i.device_id
+             JOIN welcome w ON w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
+            WHERE i.gid = $2 AND i.kind = 'welcome' AND i.seq BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1
+            GROUP BY w.gid, w.seq, w.ordinal ORDER BY w.seq, w.ordinal`,
+    values: [domain, gid, fromSeq, toSeq],
+  })
+  return rows
+}
