@@ -54,6 +54,6 @@ import { Sessions } from './session/sessions.js'
     Refresh,
     { provide: APP_GUARD, useClass: SessionGuard },
   ],
-  exports: [Sessions],
+  exports: [Sessions, Directory],
 })
 export class AuthenticationModule {}

@@ -92,5 +92,19 @@ import { LargeTrees } from './state/trees/large-trees.js'
     StoredEpochs,
     Snapshots,
   ],
+  // What the hub of other providers' users does for them, and what connects it.
+  exports: [
+    FederationLink,
+    CommitsService,
+    ProposalsService,
+    MessagesService,
+    InfoService,
+    PolicyService,
+    Removals,
+    ResetService,
+    DeleteService,
+    RoomsService,
+    ExternalSenders,
+  ],
 })
 export class GroupsModule {}

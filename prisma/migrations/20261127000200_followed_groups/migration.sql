@@ -134,3 +134,18 @@ BEGIN
   DELETE FROM key_package;
   RETURN bumped;
 END $$;
+
+-- Users of other providers have rows in account and device like ours, so that memberships, bans and admins are one thing. They cannot
+-- log in here. Their keys stand apart: that a key is of one device only is each provider's own affair, and no provider shall be
+-- able to keep a key from a user of another.
+CREATE TABLE foreign_user (
+  account_id bigint PRIMARY KEY REFERENCES account (id),
+  fetched_at timestamptz NOT NULL                 -- when the provider last vouched for the devices and keys
+);
+CREATE TABLE foreign_signature_key (
+  device_id   bigint NOT NULL REFERENCES device (id),
+  public_key  bytea  NOT NULL,                    -- canonical form
+  valid_from  timestamptz NOT NULL,
+  valid_until timestamptz,
+  PRIMARY KEY (device_id, public_key)
+);

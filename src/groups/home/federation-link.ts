@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common'
+import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { SubmitCommit } from '../commit/commit.dto.js'
 import type { Accepted } from '../groups.dto.js'
@@ -29,8 +30,8 @@ export interface Federation {
   perform(home: Home, caller: Caller, operation: HubOperation, args: Record<string, unknown>): Promise<unknown>
   /** The current group of a room elsewhere. */
   findRoom(caller: Caller, roomId: string): Promise<Home>
-  /** Makes sure that the directory here has these clients of other providers, with the keys that those vouch for. */
-  introduce(clients: readonly string[]): Promise<void>
+  /** Makes sure that the directory here knows of these what their providers vouch for; those of no provider that answers stay unknown. */
+  introduce(claims: readonly ForeignClaim[]): Promise<void>
 }
 
 /** Unconnected, this server knows no other. */

@@ -1,12 +1,9 @@
-import { Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
+import { Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
-import type { Pool } from 'pg'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
-import { POOL } from '../../platform/postgres/sql.js'
-import { openAsMember, refuseFrozen } from '../access/access.js'
 import { Homes } from '../home/homes.js'
 import { Removals } from './removals.service.js'
 
@@ -22,7 +19,6 @@ export const LeaveAccepted = z
 @Controller('v1/groups/:groupId/leave')
 export class LeaveController {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     private readonly homes: Homes,
     private readonly removals: Removals,
   ) {}
@@ -34,8 +30,6 @@ export class LeaveController {
   async leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const elsewhere = await this.homes.remote(groupId)
     if (elsewhere) return elsewhere.perform(caller, 'leave')
-    const { group } = await openAsMember(this.pool, groupId, caller)
-    refuseFrozen(group)
-    return { proposed: await this.removals.propose(group.gid, caller.deviceId, 'leave') }
+    return this.removals.leave(caller, groupId)
   }
 }

@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { openAsMember, refuseFrozen } from '../access/access.js'
 import { clientsOf } from '../../authentication/directory/directory.repository.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
@@ -31,6 +33,13 @@ export class Removals {
     private readonly hints: Hints,
     private readonly events: Events,
   ) {}
+
+  /** The device asks to go: nobody can commit their own Remove (RFC 9420 §12.2), so the server proposes it, and another member commits. */
+  async leave(caller: Caller, groupId: Uint8Array): Promise<{ proposed: boolean }> {
+    const { group } = await openAsMember(this.pool, groupId, caller)
+    refuseFrozen(group)
+    return { proposed: await this.propose(group.gid, caller.deviceId, 'leave') }
+  }
 
   /** @returns whether a Remove stands in the log. Doing it twice does nothing more. */
   async propose(gid: bigint, deviceId: bigint, reason: Reason): Promise<boolean> {

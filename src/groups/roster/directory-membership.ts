@@ -8,6 +8,7 @@ import type { Sender } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
 import { bannedAmong } from '../access/standing.repository.js'
 import type { CommitContext } from '../commit/commit-context.js'
 import type { FederationLink } from '../home/federation-link.js'
@@ -27,7 +28,8 @@ export class DirectoryMembership implements Membership {
     private readonly link: FederationLink,
   ) {}
 
-  refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void> {
+  async refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void> {
+    await this.introduce(signer ? [signer] : [])
     return refuseForeignLeaf(this.pool, caller, signer)
   }
 
@@ -40,7 +42,7 @@ export class DirectoryMembership implements Membership {
   }
 
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
-    await this.introduce(verdict)
+    await this.introduce([...verdict.added, ...verdict.updated])
     const directory = await directoryOf(this.pool, before, verdict)
     await checkNewLeaves(this.pool, before, verdict, directory)
     const removed = removedDevices(context, before, verdict, directory)
@@ -52,10 +54,15 @@ export class DirectoryMembership implements Membership {
   }
 
   /** Leaves of other providers' users are held against what those providers vouch for. */
-  private async introduce(verdict: ValidCommit): Promise<void> {
-    const clients = [...verdict.added, ...verdict.updated].flatMap(({ identity }) => identity ?? [])
-    const foreign = clients.filter((client) => parseClientUri(client)?.domain !== this.config.DOMAIN)
-    if (foreign.length > 0) await this.link.peers?.introduce(foreign)
+  private async introduce(leaves: readonly Pick<Member, 'identity' | 'signatureKey'>[]): Promise<void> {
+    if (!this.link.peers) return
+    const claims = leaves.flatMap(({ identity, signatureKey }) => {
+      const domain = identity === undefined ? undefined : parseClientUri(identity)?.domain
+      if (identity === undefined || domain === undefined || domain === this.config.DOMAIN) return []
+      const publicKey = canonicalKey(signatureKey)?.publicKey
+      return publicKey ? [{ client: identity, publicKey }] : []
+    })
+    if (claims.length > 0) await this.link.peers.introduce(claims)
   }
 
   private async refuseAgainstPolicy(

@@ -13,10 +13,15 @@ export async function unregisteredAmong(sql: Sql, claims: readonly ClaimedKey[])
   const { rows } = await sql.query<{ ord: bigint }>({
     name: 'registered_among',
     text: `SELECT x.ord FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS x (device_id, public_key, ord)
-             JOIN signature_key k ON k.public_key = x.public_key AND k.device_id = x.device_id
-             JOIN device d ON d.id = k.device_id JOIN account a ON a.id = d.account_id
-            WHERE k.revoked_at IS NULL AND k.valid_from <= now() AND coalesce(k.valid_until > now(), true)
-              AND d.revoked_at IS NULL AND a.disabled_at IS NULL`,
+             JOIN device d ON d.id = x.device_id JOIN account a ON a.id = d.account_id
+            WHERE d.revoked_at IS NULL AND a.disabled_at IS NULL
+              AND (EXISTS (
+                SELECT FROM signature_key k WHERE k.public_key = x.public_key AND k.device_id = x.device_id
+                   AND k.revoked_at IS NULL AND k.valid_from <= now() AND coalesce(k.valid_until > now(), true)
+              ) OR EXISTS (
+                SELECT FROM foreign_signature_key k WHERE k.device_id = x.device_id AND k.public_key = x.public_key
+                   AND k.valid_from <= now() AND coalesce(k.valid_until > now(), true)
+              ))`,
     values: [claims.map(({ deviceId }) => deviceId), canonical],
   })
   const registered = new Set(rows.map(({ ord }) => Number(ord) - 1))

@@ -1,0 +1,114 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { z } from 'zod'
+import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
+import type { Caller } from '../../authentication/session/caller.js'
+import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
+import type { Accepted } from '../../groups/groups.dto.js'
+import { FederationLink, type Federation, type HubOperation } from '../../groups/home/federation-link.js'
+import { settleHome, type Home } from '../../groups/home/homes.repository.js'
+import { userOf } from '../../groups/policy/uris.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { GroupId } from '../../platform/http/bytes.js'
+import { encodeCbor } from '../../platform/http/encode.js'
+import { NotFound } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
+import {
+  decodeExtendedSubmitResponse,
+  decodeExtendedUpdateResponse,
+  encodeExtendedUpdateRequest,
+  type Extended,
+} from '../../protocol/mimi/microchat/submissions.js'
+import { encodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
+import { decodeCbor } from '../../protocol/strict-cbor.js'
+import type { Decoded } from '../../protocol/tls/reader.js'
+import { carriedProblem } from '../carried-problem.js'
+import { ForeignDevices } from '../hub/foreign-devices.js'
+import type { Endpoint } from '../identity/endpoints.js'
+import { providerOf } from '../inbound/peer.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+import { hubProblem, HubGarbled } from './follower.problems.js'
+import { updateOf } from './update-of.js'
+
+const NOTHING = new Uint8Array()
+const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
+
+/** The hubs of groups that are at home elsewhere, asked for our users; what they answer is what our users get. */
+@Injectable()
+export class RemoteHub implements Federation, OnModuleInit {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION'>,
+    private readonly link: FederationLink,
+    private readonly client: SignedClient,
+    private readonly devices: ForeignDevices,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.FEDERATION !== 'off') this.link.connect(this)
+  }
+
+  submitCommit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
+    return this.update(home, encodeExtendedUpdateRequest(updateOf(caller.client, body)))
+  }
+
+  submitProposal(home: Home, caller: Caller, proposal: Uint8Array): Promise<Accepted> {
+    const base = { kind: 'proposals', proposals: [proposal] } as const
+    const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }
+    return this.update(home, encodeExtendedUpdateRequest({ base, sendingClient: caller.client, ...none }))
+  }
+
+  async submitMessage(home: Home, caller: Caller, message: Uint8Array): Promise<Accepted> {
+    const body = await this.ask(home, 'submitMessage', encodeSubmitMessageRequest({ message, sendingUri: caller.client }))
+    return acceptedIn(decodeExtendedSubmitResponse(body))
+  }
+
+  async perform(home: Home, caller: Caller, operation: HubOperation, args: Record<string, unknown>): Promise<unknown> {
+    const named = typeof args['user'] === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args['user']) } : args
+    const request = { operation, client: caller.client, groupId: home.groupId, args: encodeCbor(named) }
+    const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
+    if (decoded.kind === 'malformed') throw new HubGarbled()
+    const { result, problem } = decoded.value
+    if (problem.length > 0) throw carriedProblem(problem) ?? new HubGarbled()
+    return resultIn(result)
+  }
+
+  async findRoom(_caller: Caller, roomId: string): Promise<Home> {
+    const hub = providerOf(roomId) ?? ''
+    const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
+    if (!found.success || found.data.room !== roomId) throw new HubGarbled()
+    const home = { groupId: found.data.group_id, hub, roomId }
+    if (!(await settleHome(this.pool, home))) throw new NotFound('No such room.')
+    return home
+  }
+
+  introduce(claims: readonly ForeignClaim[]): Promise<void> {
+    return this.devices.introduce(claims)
+  }
+
+  private async update(home: Home, request: Uint8Array): Promise<Accepted> {
+    return acceptedIn(decodeExtendedUpdateResponse(await this.ask(home, 'update', request)))
+  }
+
+  private async ask({ hub, roomId }: Pick<Home, 'hub' | 'roomId'>, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.client.send({ peer: hub, endpoint, argument: roomId, body })
+    if (answer.kind === 'answered' && answer.status === 200) return answer.body
+    throw hubProblem(answer)
+  }
+}
+
+function acceptedIn(decoded: Decoded<Extended<unknown>>): Accepted {
+  if (decoded.kind === 'malformed') throw new HubGarbled()
+  const { accepted, problem } = decoded.value
+  if (accepted) return accepted
+  throw carriedProblem(problem) ?? new HubGarbled()
+}
+
+function resultIn(bytes: Uint8Array): unknown {
+  try {
+    return decodeCbor(bytes) ?? undefined
+  } catch {
+    throw new HubGarbled()
+  }
+}

@@ -1,0 +1,13 @@
+import { Problem } from '../../platform/http/problem.js'
+
+export class ClientUnknown extends Problem {
+  constructor() {
+    super(403, 'client-unknown', 'The provider vouches for no such device.')
+  }
+}
+
+export class NotTheHub extends Problem {
+  constructor() {
+    super(404, 'not-the-hub', 'This server is not the hub of that room.')
+  }
+}

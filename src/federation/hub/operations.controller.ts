@@ -1,0 +1,57 @@
+import { Controller, Inject, Param } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { encodeCbor } from '../../platform/http/encode.js'
+import { InvalidRequest } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeOperationRequest, encodeOperationResponse } from '../../protocol/mimi/microchat/operation.js'
+import { CborError, decodeCbor } from '../../protocol/strict-cbor.js'
+import { carryProblem } from '../carried-problem.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { ForeignDevices } from './foreign-devices.js'
+import { NotTheHub } from './hub.problems.js'
+import { groupForPeer, roomOfGroup } from './hub.repository.js'
+import { Operations } from './operations.js'
+
+const NOTHING = new Uint8Array()
+
+@Controller(PEER_PATH)
+export class OperationsController {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly devices: ForeignDevices,
+    private readonly operations: Operations,
+  ) {}
+
+  @PeerPost('operation/:roomId')
+  async perform(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const { operation, client, groupId, args } = decodedOrRefused(decodeOperationRequest(body))
+    const caller = await this.devices.caller(peer, client)
+    try {
+      if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
+      const result = await this.operations.perform(operation, caller, groupId, argumentsIn(args))
+      return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
+    } catch (thrown) {
+      return encodeOperationResponse({ result: NOTHING, problem: carryProblem(thrown).bytes })
+    }
+  }
+
+  /** The current group of a room, for those who may know that there is one. */
+  @PeerPost('room/:roomId')
+  async room(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string): Promise<Uint8Array> {
+    const groupId = await groupForPeer(this.pool, roomId, peer.domain)
+    if (!groupId) throw new NotTheHub()
+    return encodeCbor({ room: roomId, group_id: groupId })
+  }
+}
+
+function argumentsIn(args: Uint8Array): unknown {
+  try {
+    return decodeCbor(args)
+  } catch (error) {
+    if (error instanceof CborError) throw new InvalidRequest('The arguments are not CBOR.')
+    throw error
+  }
+}
