@@ -1,6 +1,7 @@
 import { generateKeyPackageWithKey, encodeMlsMessage } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toHex, utf8 } from './wire.js'
@@ -112,8 +113,14 @@ export class Device {
   }
 
   /** One KeyPackage of every device of a user, each for us alone. */
-  claim(user: string, cipherSuite: number): Promise<Claim> {
-    return this.http.post<Claim>('/v1/key-packages/claims', { user, cipher_suites: [cipherSuite] })
+  async claim(user: string, cipherSuite: number, room?: string): Promise<Claim> {
+    const claim = { user, cipher_suites: [cipherSuite] }
+    const elsewhere = (uri: string): boolean => providerOf(uri) !== providerOf(this.client)
+    if (room === undefined || !(elsewhere(user) || elsewhere(room))) return this.http.post<Claim>('/v1/key-packages/claims', claim)
+    return this.http.post<Claim>('/v1/key-packages/claims', {
+      ...claim,
+      key_material_request: await this.#request(user, cipherSuite, room),
+    })
   }
 
   async newKeyPackage(suiteId: number, lastResort = false): Promise<StoredKeyPackage> {
@@ -131,6 +138,14 @@ export class Device {
     )
     const ref = toHex(await makeKeyPackageRef(made.publicPackage, impl.hash))
     return { ref, suite: suiteId, public: made.publicPackage, private: made.privatePackage, lastResort }
+  }
+
+  /** Across providers a claim goes through the room's hub, and is signed. */
+  async #request(target: string, cipherSuite: number, room: string): Promise<Uint8Array> {
+    const keys = this.record.keys.get(cipherSuite)
+    if (!keys) throw new Error(`This device has no key for cipher suite ${cipherSuite}`)
+    const { user, client } = this.record
+    return keyMaterialRequest({ user, client, target, room, cipherSuite }, keys, await suite(cipherSuite))
   }
 
   #challenge(): Promise<Challenge> {
@@ -153,4 +168,9 @@ export class Device {
 
 function wrapKeyPackage(stored: StoredKeyPackage): Uint8Array {
   return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
+}
+
+/** The domain in `mimi://<domain>/…` */
+function providerOf(uri: string): string | undefined {
+  return uri.split('/')[2]
 }

@@ -55,7 +55,8 @@ export class Group {
 
   /** Adds all devices of these users; a KeyPackage that lost its Commit is good for the next attempt. */
   async add(...users: string[]): Promise<void> {
-    const claims = await Promise.all(users.map((user) => this.device.claim(user, this.record.suite)))
+    const { room } = await this.device.http.get<{ room: string }>(this.path)
+    const claims = await Promise.all(users.map((user) => this.device.claim(user, this.record.suite, room)))
     const packages = claims.flatMap((claim) => claim.key_packages)
     await this.commit((present) => {
       const absent = packages.filter((one) => !present.some((member) => member.client === one.client))

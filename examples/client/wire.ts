@@ -21,6 +21,7 @@ const BYTES = new Set([
   'external_sender',
   'key_package',
   'key_packages',
+  'key_material_request',
   'last_resort',
   'ref',
   'successor',

@@ -1,5 +1,19 @@
 import { Module } from '@nestjs/common'
+import { AuthenticationModule } from '../authentication/authentication.module.js'
+import { GroupsModule } from '../groups/groups.module.js'
+import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
+import { DeleteRoomController } from './follower/delete-room.controller.js'
+import { Joins } from './follower/joins.js'
+import { NotifyController } from './follower/notify.controller.js'
+import { RemoteHub } from './follower/remote-hub.js'
+import { Replicas } from './follower/replicas.js'
+import { ForeignDevices } from './hub/foreign-devices.js'
+import { LogController } from './hub/log.controller.js'
+import { OperationsController } from './hub/operations.controller.js'
+import { Operations } from './hub/operations.js'
+import { SubmissionsController } from './hub/submissions.controller.js'
+import { UserDirectoryController } from './hub/user-directory.controller.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
@@ -7,27 +21,50 @@ import { FirstResults } from './inbound/first-results.js'
 import { Nonces } from './inbound/nonces.js'
 import { PeerGuard } from './inbound/peer.guard.js'
 import { SignResponses } from './inbound/sign-responses.js'
+import { KeyMaterialController } from './key-material/key-material.controller.js'
+import { KeyMaterial } from './key-material/key-material.service.js'
+import { Requesters } from './key-material/requester.js'
 import { PeerConnections } from './outbound/peer-connections.js'
 import { Admission } from './peers/admission.js'
 import { PeerDirectories } from './peers/peer-directories.js'
+import { Batches } from './push/batches.js'
+import { Deletions } from './push/deletions.js'
+import { Delivery } from './push/delivery.js'
+import { Push } from './push/push.job.js'
+import { Wakes } from './push/wakes.js'
 import { SignedClient } from './signed-client/signed-client.js'
 
-/** Other providers: who they are, and how this one and they speak with each other. */
+/** Who other providers are, and how they and this one speak with each other. */
+const speaking = [
+  OwnUrl,
+  ProviderKeys,
+  PeerConnections,
+  PeerDirectories,
+  Admission,
+  Nonces,
+  FirstResults,
+  PeerGuard,
+  SignResponses,
+  SignedClient,
+]
+/** Groups at home here with members elsewhere. */
+const asHub = [ForeignDevices, Operations, Requesters, KeyMaterial, Batches, Delivery, Deletions, Push, Wakes]
+/** Groups at home elsewhere with members here. */
+const asFollower = [RemoteHub, Joins, Replicas]
+
 @Module({
-  imports: [PlatformModule],
-  controllers: [MimiDirectoryController],
-  providers: [
-    OwnUrl,
-    ProviderKeys,
-    PeerConnections,
-    PeerDirectories,
-    Admission,
-    Nonces,
-    FirstResults,
-    PeerGuard,
-    SignResponses,
-    SignedClient,
+  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, GroupsModule],
+  controllers: [
+    MimiDirectoryController,
+    UserDirectoryController,
+    KeyMaterialController,
+    SubmissionsController,
+    OperationsController,
+    LogController,
+    NotifyController,
+    DeleteRoomController,
   ],
+  providers: [...speaking, ...asHub, ...asFollower],
   exports: [PeerGuard, SignedClient, PeerDirectories, ProviderKeys, Admission, Nonces, FirstResults, OwnUrl],
 })
 export class FederationModule {}

@@ -105,6 +105,8 @@ import { LargeTrees } from './state/trees/large-trees.js'
     DeleteService,
     RoomsService,
     ExternalSenders,
+    PublicStates,
+    LargeTrees,
   ],
 })
 export class GroupsModule {}

@@ -8,7 +8,10 @@ import { NotFound } from '../platform/http/problem.js'
 import { Limits } from '../platform/limits/limits.js'
 import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
+import { parseUserUri } from '../protocol/identifiers.js'
 import { claimKeyPackages, type ClaimedKeyPackage, type Wanted } from './claims.repository.js'
+import { ForeignClaims } from './foreign-claims.js'
+import { SignedRequestNeeded } from './key-packages.problems.js'
 import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
 import { keyPackagesClaimed } from './key-packages.events.js'
 
@@ -25,17 +28,28 @@ export class Claims {
     private readonly limits: Limits,
     private readonly hints: Hints,
     private readonly events: Events,
+    private readonly foreign: ForeignClaims,
   ) {}
 
-  /** One per device of the user. The calling device never gets its own: a claim for one's own account is for the other devices. */
-  async claim(caller: Caller, request: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
-    await this.spend(caller.user, request.user)
-    const devices = await devicesOfUser(this.pool, request.user)
+  /**
+   * One per device of the user. The calling device never gets its own: a claim for one's own account is for the other devices. Across
+   * providers the claim is a request that the device has signed, and goes through the hub of the room.
+   */
+  async claim(caller: Caller, { key_material_request: signed, ...request }: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
+    if (signed) return this.foreign.claim(caller, request.user, signed)
+    if (this.foreign.connected && parseUserUri(request.user)?.domain !== this.config.DOMAIN) throw new SignedRequestNeeded()
+    return this.hand(caller.user, request.user, wanted(request), caller.deviceId)
+  }
+
+  /** For whoever may have them; the claimer is a user of any provider. */
+  async hand(claimer: string, user: string, what: Wanted, except?: bigint): Promise<KeyPackagesClaimed> {
+    await this.spend(claimer, user)
+    const devices = await devicesOfUser(this.pool, user)
     if (devices.length === 0) throw new NotFound('No such user here, or it has no device.')
-    const targets = devices.filter((device) => device.deviceId !== caller.deviceId)
+    const targets = devices.filter((device) => device.deviceId !== except)
 
     const ids = targets.map((device) => device.deviceId)
-    const { claimed, told } = await claimKeyPackages(this.pool, ids, wanted(request), this.config.KEY_PACKAGE_LOW)
+    const { claimed, told } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
     this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
 
     const answer = answerFor(targets, claimed)
@@ -61,6 +75,11 @@ export class Claims {
 }
 
 function wanted({ cipher_suites: cipherSuites, required_capabilities: required }: ClaimKeyPackages): Wanted {
+  return wantedOf(cipherSuites, required)
+}
+
+/** Without what nobody needs to list. */
+export function wantedOf(cipherSuites: readonly number[], required: Omit<Wanted, 'cipherSuites'>): Wanted {
   return {
     cipherSuites: [...new Set(cipherSuites)],
     extensions: required.extensions.filter((type) => !DEFAULT_EXTENSIONS.includes(type)),

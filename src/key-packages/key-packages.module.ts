@@ -2,12 +2,14 @@ import { Module } from '@nestjs/common'
 import { PlatformModule } from '../platform/platform.module.js'
 import { Claims } from './claims.service.js'
 import { KeyPackagesController } from './key-packages.controller.js'
+import { ForeignClaims } from './foreign-claims.js'
 import { KeyPackages } from './key-packages.service.js'
 import { KeyPackagePurge } from './purge.job.js'
 
 @Module({
   imports: [PlatformModule],
   controllers: [KeyPackagesController],
-  providers: [KeyPackages, Claims, KeyPackagePurge],
+  providers: [KeyPackages, Claims, ForeignClaims, KeyPackagePurge],
+  exports: [Claims, ForeignClaims],
 })
 export class KeyPackagesModule {}

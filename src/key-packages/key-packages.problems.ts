@@ -33,3 +33,10 @@ export class RoleChanged extends Conflict {
     super('A KeyPackage of this upload was uploaded before in the other role (ordinary or last resort).')
   }
 }
+
+/** A claim across providers proves who claims, to the provider of the target (draft-ietf-mimi-protocol-06, Fetch Key Material). */
+export class SignedRequestNeeded extends Problem {
+  constructor() {
+    super(422, 'signed-request-needed', 'The user is of another provider: add a key_material_request, signed by this device.')
+  }
+}

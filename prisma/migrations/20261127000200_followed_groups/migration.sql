@@ -10,7 +10,9 @@ CREATE TABLE followed_group (
   head_signature bytea,                           -- the hub's, over the head of the replica
   head_key_id    text,
   stopped        text  CHECK (stopped IN ('equivocation')),
-  first_seen_at  timestamptz NOT NULL DEFAULT now()
+  first_seen_at  timestamptz NOT NULL DEFAULT now(),
+  deleted_entries bigint,                         -- of the replica, when the hub had the group deleted: for the receipt
+  deleted_at     timestamptz
 );
 
 -- Two signed heads of one hub for one seq: proof of two histories. Kept until an operator has dealt with it.

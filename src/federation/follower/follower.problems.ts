@@ -48,3 +48,23 @@ export function hubProblem(answer: PeerAnswer): Problem {
       return new HubUnreachable()
   }
 }
+
+/** A batch whose entries cannot be those of the log that it is said to be of. */
+export class BatchRefused extends Problem {
+  constructor(why: string) {
+    super(422, 'batch-refused', `The batch is not what it says: ${why}.`)
+  }
+}
+
+export class RosterRefused extends Problem {
+  constructor(why: string) {
+    super(422, 'roster-refused', `The roster is not believed: ${why}.`)
+  }
+}
+
+/** Ids are fixed at first sight; nobody's group can be taken over, nor ours be shadowed. */
+export class HomeElsewhere extends Problem {
+  constructor() {
+    super(409, 'home-elsewhere', 'The group is at home elsewhere, as far as is known here.')
+  }
+}

@@ -110,7 +110,8 @@ export async function appendEntries(sql: Sql, gid: bigint, entries: readonly Rep
 export interface HeadOfReplica {
   headSeq: bigint
   headChain: Uint8Array
-  epoch: bigint
+  /** Null: as it is. */
+  epoch: bigint | null
   postFloor: bigint
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Uint8Array | null
@@ -119,7 +120,7 @@ export interface HeadOfReplica {
 export async function moveHead(sql: Sql, gid: bigint, head: HeadOfReplica): Promise<void> {
   await sql.query({
     name: 'move_replica_head',
-    text: `UPDATE groups SET head_seq = $2, head_chain = $3, epoch = $4, post_floor = $5, frozen = $6, successor_group_id = $7 WHERE gid = $1`,
+    text: `UPDATE groups SET head_seq = $2, head_chain = $3, epoch = coalesce($4, epoch), post_floor = $5, frozen = $6, successor_group_id = $7 WHERE gid = $1`,
     values: [gid, head.headSeq, head.headChain, head.epoch, head.postFloor, head.frozen, head.successorGroupId],
   })
 }
@@ -133,15 +134,14 @@ export async function keepHeadSignature(sql: Sql, gid: bigint, keyId: string, si
   })
 }
 
-/** The chain at a seq that the replica has; at the place before its first entry, too, while nothing has been retired. */
-export async function chainAt(sql: Sql, gid: bigint, seq: bigint): Promise<Buffer | undefined> {
-  const { rows } = await sql.query<{ chain: Buffer }>({
-    name: 'replica_chain_at',
-    text: `SELECT chain FROM log WHERE gid = $1 AND seq = $2
-           UNION ALL SELECT head_chain FROM groups WHERE gid = $1 AND head_seq = $2 LIMIT 1`,
-    values: [gid, seq],
+/** The chain values that the replica has between two seqs, both included. */
+export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<Map<bigint, Buffer>> {
+  const { rows } = await sql.query<{ seq: bigint; chain: Buffer }>({
+    name: 'replica_chains',
+    text: 'SELECT seq, chain FROM log WHERE gid = $1 AND seq BETWEEN $2 AND $3',
+    values: [gid, fromSeq, toSeq],
   })
-  return rows[0]?.chain
+  return new Map(rows.map(({ seq, chain }) => [seq, chain]))
 }
 
 /** After a gap that nobody of ours minds, or that nobody can fill: the replica goes on from here. */

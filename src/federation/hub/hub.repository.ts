@@ -22,3 +22,37 @@ export async function groupForPeer(sql: Sql, roomId: string, domain: string): Pr
   })
   return rows[0]?.groupId
 }
+
+/** Whether a device is a member of the current group of a room. */
+export async function isInRoom(sql: Sql, roomId: string, deviceId: bigint): Promise<boolean> {
+  const { rows } = await sql.query({
+    name: 'is_in_room',
+    text: `SELECT FROM room r JOIN member m ON m.gid = r.current_gid WHERE r.room_id = $1 AND m.device_id = $2 AND m.until_seq IS NULL LIMIT 1`,
+    values: [roomId, deviceId],
+  })
+  return rows.length > 0
+}
+
+export interface ForeignRef {
+  ref: Uint8Array
+  deviceId: bigint
+  cipherSuite: number
+  expiresAt: Date
+}
+
+/** Remembers whose KeyPackages passed through here: the Welcomes to them find their way by it (RFC 9420 §12.4.3.1). */
+export async function recordForeignRefs(sql: Sql, refs: readonly ForeignRef[]): Promise<void> {
+  await sql.query({
+    name: 'record_foreign_refs',
+    text: `INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+           SELECT x.ref, x.device_id, x.cipher_suite, false, x.expires_at
+             FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::timestamptz[]) AS x (ref, device_id, cipher_suite, expires_at)
+           ON CONFLICT (ref) DO NOTHING`,
+    values: [
+      refs.map(({ ref }) => ref),
+      refs.map(({ deviceId }) => deviceId),
+      refs.map(({ cipherSuite }) => cipherSuite),
+      refs.map(({ expiresAt }) => expiresAt),
+    ],
+  })
+}

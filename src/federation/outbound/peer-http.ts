@@ -16,7 +16,7 @@ export interface OutboundSettings {
   readonly tls: { readonly cert?: string; readonly key?: string; readonly ca?: string }
 }
 
-export const OUTBOUND_LIMITS = { connectMs: 3_000, totalMs: 10_000, headerBytes: 16 * 1024, bodyBytes: 4 * 1024 ** 2 } as const
+export const OUTBOUND_LIMITS = { connectMs: 3_000, totalMs: 10_000, headerBytes: 16 * 1024, bodyBytes: 8 * 1024 ** 2 } as const
 
 export interface PeerRequest {
   readonly method: 'GET' | 'POST'

@@ -9,6 +9,7 @@ import { describeKeys } from '../external-sender/describe-keys.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { groupCreated } from '../groups.events.js'
 import { GroupExists, RoomTaken, SuccessorTaken } from '../groups.problems.js'
+import { findHome } from '../home/homes.repository.js'
 import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
 import { Founding, type Founded } from './founding.js'
@@ -27,6 +28,8 @@ export class CreateService {
     const roomId = this.founding.room(body)
     const founded = await this.founding.examine(caller, body)
     const { context } = founded
+    const home = await findHome(this.pool, context.groupId)
+    if (home !== undefined && home !== 'here') throw new GroupExists() // at another hub, whose ids nobody may shadow
     const creation = await createGroup(this.pool, {
       ...founded.group,
       groupId: context.groupId,

@@ -60,7 +60,7 @@ export interface NotifyBatch {
   /** Why entries are left out before the first: retired at the hub, or accepted while the receiver had no members. */
   readonly gap: (typeof GAPS)[number]
   readonly firstSeq: bigint
-  /** The chain value before the first entry. */
+  /** The chain value before the first entry; after retired entries, which nobody can chain from any more, that of the first entry itself. */
   readonly previousChain: Uint8Array
   readonly entries: readonly NotifyEntry[]
   readonly roster: readonly RosterChange[]

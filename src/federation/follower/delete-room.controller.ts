@@ -1,0 +1,60 @@
+import { Controller, Inject } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { deleteGroup } from '../../groups/repository/groups.repository.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import {
+  decodeDeleteRoomRequest,
+  encodeDeletionReceipt,
+  receiptBytes,
+  type DeleteRoomRequest,
+} from '../../protocol/mimi/microchat/deletion.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { ProviderKeys } from '../identity/provider-keys.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { replicaDeleted } from './follower.events.js'
+import { HomeElsewhere } from './follower.problems.js'
+import { lockFollowed, noteDeleted } from './deletion.repository.js'
+
+/** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
+@Controller(PEER_PATH)
+export class DeleteRoomController {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly keys: ProviderKeys,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
+
+  @PeerPost('deleteRoom/:roomId')
+  async delete(@CurrentPeer() peer: Peer, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const request = decodedOrRefused(decodeDeleteRoomRequest(body))
+    const { entries, at } = await this.remove(peer, request)
+    const receipt = { ...request, deletedEntries: entries, deletedAtMs: BigInt(at.getTime()) }
+    return encodeDeletionReceipt({ ...receipt, ...(await this.keys.signBytes(receiptBytes(receipt))) })
+  }
+
+  private async remove(peer: Peer, { groupId, roomId }: DeleteRoomRequest): Promise<{ entries: bigint; at: Date }> {
+    const { devices, gid, ...removed } = await transaction(this.pool, async (sql) => {
+      const home = await lockFollowed(sql, groupId)
+      if (!home) return { entries: 0n, at: new Date(), devices: [], gid: null }
+      if (home.hub !== peer.domain || home.roomId !== roomId) throw new HomeElsewhere()
+      if (home.deletedAt) return { entries: home.deletedEntries ?? 0n, at: home.deletedAt, devices: [], gid: null }
+      await sql.query("SET LOCAL statement_timeout = '5min'")
+      const deletion = home.gid === null ? undefined : await deleteGroup(sql, this.config.DOMAIN, home.gid)
+      const gone = deletion?.kind === 'accepted' ? deletion : { entries: 0n, devices: [] }
+      const at = await noteDeleted(sql, groupId, gone.entries)
+      return { entries: gone.entries, at, devices: gone.devices, gid: home.gid }
+    })
+    if (gid !== null) {
+      replicaDeleted(this.events, removed.entries)
+      this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])
+    }
+    return removed
+  }
+}

@@ -1,0 +1,48 @@
+import { createHash, type KeyObject } from 'node:crypto'
+import { verify } from 'node:crypto'
+import { extendChain } from '../../protocol/log-chain.js'
+import { decodeMessage } from '../../protocol/mls/message.js'
+import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import { signedHeadBytes, type NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
+import type { ReplicaEntry } from './replica.repository.js'
+
+const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
+
+/** The entries of a batch as the log keeps them, chained from what the hub says stood before; or why they cannot be what it says. */
+export function chained(batch: NotifyBatch): { kind: 'entries'; entries: ReplicaEntry[] } | { kind: 'wrong'; why: string } {
+  const entries: ReplicaEntry[] = []
+  let chain = batch.previousChain
+  for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
+    const seq = batch.firstSeq + BigInt(index)
+    if (message.kind !== kind) return wrong(`entry ${seq} is not a ${kind}`)
+    if (!isOf(message.message, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
+    const hash = new Uint8Array(createHash('sha256').update(message.message).digest())
+    const untold = index === 0 && batch.gap === 'retired'
+    chain = untold ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
+    entries.push({ seq, kind: LETTERS[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
+  }
+  return { kind: 'entries', entries }
+}
+
+/** Whether the hub has signed for the last entry of a batch, or for the place before it where it has none. */
+export function isSignedHead(batch: NotifyBatch, entries: readonly ReplicaEntry[], key: KeyObject): boolean {
+  const last = entries.at(-1)
+  const seq = last?.seq ?? batch.firstSeq - 1n
+  const head = { groupId: batch.groupId, incarnation: batch.incarnation, seq, chain: last?.chain ?? batch.previousChain }
+  return verify(null, signedHeadBytes(head), key, batch.head.signature)
+}
+
+function isOf(message: Uint8Array, groupId: Uint8Array, epoch: bigint): boolean {
+  const decoded = decodeMessage(message)
+  if (decoded.kind === 'malformed' || !('groupId' in decoded.value.body)) return false
+  return sameBytes(decoded.value.body.groupId, groupId) && decoded.value.body.epoch === epoch
+}
+
+/** PostgreSQL knows no later year than 294276; a hub that does is not believed. */
+function dateOf(ms: bigint): Date {
+  return new Date(Number(ms < 8_640_000_000_000_000n ? ms : 0n))
+}
+
+function wrong(why: string): { kind: 'wrong'; why: string } {
+  return { kind: 'wrong', why }
+}

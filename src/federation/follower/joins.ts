@@ -1,0 +1,82 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { resolveClients } from '../../authentication/directory/directory.repository.js'
+import { routeRefs } from '../../key-packages/claims.repository.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { parseClientUri } from '../../protocol/identifiers.js'
+import { decodeMessage } from '../../protocol/mls/message.js'
+import { identityText } from '../../protocol/mls/structures/credential.js'
+import type { NotifyBatch, NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
+import { RosterRefused } from './follower.problems.js'
+import type { IncomingWelcome, MemberChange } from './replica-members.repository.js'
+
+/** What a batch means for our own devices. */
+export interface OwnChanges {
+  readonly members: readonly MemberChange[]
+  readonly welcomes: readonly IncomingWelcome[]
+  readonly trees: readonly { epoch: bigint; tree: Uint8Array }[]
+}
+
+interface Device {
+  deviceId: bigint
+}
+
+/**
+ * The hub says who of ours came and went. That a device of ours joined has to show for itself: by a Welcome to a KeyPackage that we
+ * handed out for it, or by its own external Commit. That one left, the hub could bring about anyway by sending nothing more.
+ */
+@Injectable()
+export class Joins {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+  ) {}
+
+  async of(batch: NotifyBatch): Promise<OwnChanges> {
+    const named = [...batch.roster.map(({ client }) => client), ...batch.welcomes.flatMap(({ clients }) => clients)]
+    if (named.some((client) => parseClientUri(client)?.domain !== this.config.DOMAIN))
+      throw new RosterRefused('it names a client of another provider')
+    const devices = await resolveClients(this.pool, [...new Set(named)])
+    const welcomed = await this.welcomed(batch)
+    const members = batch.roster.flatMap(({ seq, change, ended, client }): MemberChange[] => {
+      const device = devices.get(client)
+      if (!device) return []
+      const entry = batch.entries[Number(seq - batch.firstSeq)]
+      if (!entry) throw new RosterRefused('a change is of no entry of the batch')
+      if (change === 'joined' && !welcomed.has(device.deviceId) && joinerOf(entry.message.message) !== client)
+        throw new RosterRefused('nothing shows that the client joined')
+      return [{ deviceId: device.deviceId, seq, change, epoch: entry.epoch + 1n, ended: ended === 'none' ? 'removed' : ended }]
+    })
+    return { members, welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices)), trees: batch.welcomes.flatMap(treeOf) }
+  }
+
+  /** The devices whose KeyPackages the Welcomes of a batch answer. */
+  private async welcomed({ welcomes }: NotifyBatch): Promise<Set<bigint>> {
+    const refs = welcomes.flatMap(({ message }) => {
+      const decoded = decodeMessage(message.message)
+      return decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
+    })
+    if (refs.length === 0) return new Set()
+    return new Set([...(await routeRefs(this.pool, refs)).values()].map(({ deviceId }) => deviceId))
+  }
+}
+
+function incoming({ seq, epoch, expiresAtMs, clients, message }: NotifyWelcome, devices: ReadonlyMap<string, Device>): IncomingWelcome {
+  const deviceIds = clients.flatMap((client) => devices.get(client)?.deviceId ?? [])
+  const latest = Date.now() + 400 * 86_400_000
+  return { seq, epoch, bytes: message.message, expiresAt: new Date(Math.min(Number(expiresAtMs), latest)), deviceIds }
+}
+
+function treeOf({ epoch, message }: NotifyWelcome): { epoch: bigint; tree: Uint8Array }[] {
+  return message.tree?.kind === 'full' ? [{ epoch, tree: message.tree.tree }] : []
+}
+
+/** Who joins by an external Commit, which is public in every mode. */
+function joinerOf(message: Uint8Array): string | undefined {
+  const decoded = decodeMessage(message)
+  if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') return undefined
+  const { sender, content } = decoded.value.body
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) return undefined
+  return identityText(content.path.leafNode.credential)
+}

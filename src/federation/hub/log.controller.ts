@@ -1,0 +1,29 @@
+import { Controller, Inject } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { findGroup } from '../../groups/repository/groups.repository.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeLogRequest, encodeLogResponse } from '../../protocol/mimi/microchat/notify-response.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { Batches } from '../push/batches.js'
+import { NotTheHub } from './hub.problems.js'
+
+/** What a follower has missed, when it asks by itself. Its cursor stays where it is: that moves by what it acknowledges. */
+@Controller(PEER_PATH)
+export class LogController {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly batches: Batches,
+  ) {}
+
+  @PeerPost('log/:roomId')
+  async read(@CurrentPeer() peer: Peer, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const { groupId, afterSeq } = decodedOrRefused(decodeLogRequest(body))
+    const group = await findGroup(this.pool, groupId)
+    if (!group || group.deleted) throw new NotTheHub()
+    const outgoing = await this.batches.next(peer.domain, group.gid, afterSeq)
+    return encodeLogResponse(outgoing?.batch)
+  }
+}

@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { verify } from 'node:crypto'
+import type { Pool } from 'pg'
+import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import {
+  decodeDeletionReceipt,
+  encodeDeleteRoomRequest,
+  receiptBytes,
+  type DeletionReceipt,
+} from '../../protocol/mimi/microchat/deletion.js'
+import { PeerDirectories } from '../peers/peer-directories.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+import { failed, type Delivered } from './delivery.js'
+import { keepReceipt, pendingDeletions, type PendingDeletion } from './deletions.repository.js'
+import { deletionConfirmed } from './push.events.js'
+
+const AT_ONCE = 20
+
+/** Has deleted groups deleted at the peers too, until each has given its word that they are. */
+@Injectable()
+export class Deletions {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly client: SignedClient,
+    private readonly directories: PeerDirectories,
+    private readonly events: Events,
+  ) {}
+
+  /** The peer's next deletions. */
+  async deliver(domain: string, signal: AbortSignal): Promise<Delivered> {
+    const pending = await pendingDeletions(this.pool, domain, AT_ONCE)
+    for (const deletion of pending) {
+      const outcome = await this.ask(domain, deletion, signal)
+      if (outcome.kind === 'failed') return outcome
+    }
+    return { kind: pending.length === AT_ONCE ? 'moved' : 'level' }
+  }
+
+  private async ask(domain: string, deletion: PendingDeletion, signal: AbortSignal): Promise<Delivered> {
+    const body = encodeDeleteRoomRequest(deletion)
+    const answer = await this.client.send({ peer: domain, endpoint: 'deleteRoom', argument: deletion.roomId, body, signal })
+    if (answer.kind !== 'answered' || answer.status !== 200) return failed(answer)
+    const decoded = decodeDeletionReceipt(answer.body)
+    const receipt = decoded.kind === 'decoded' ? decoded.value : undefined
+    if (!receipt || !(await this.isReceipt(domain, deletion, receipt)))
+      return { kind: 'failed', why: 'The receipt of a deletion is not one.', retryAfter: undefined }
+    await keepReceipt(this.pool, domain, deletion.groupId, answer.body, receipt.deletedEntries)
+    deletionConfirmed(this.events)
+    return { kind: 'moved' }
+  }
+
+  private async isReceipt(domain: string, { groupId, roomId }: PendingDeletion, receipt: DeletionReceipt): Promise<boolean> {
+    const key = await this.directories.key(domain, receipt.keyId, new Date())
+    const same = sameBytes(receipt.groupId, groupId) && receipt.roomId === roomId
+    return same && key !== undefined && verify(null, receiptBytes(receipt), key, receipt.signature)
+  }
+}

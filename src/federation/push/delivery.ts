@@ -1,0 +1,97 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { encodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
+import { decodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
+import { judgeStatus, parseRetryAfter } from '../../protocol/retry-policy.js'
+import type { PeerAnswer } from '../signed-client/peer-answer.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+import { Batches, type OutgoingBatch } from './batches.js'
+import { advanceCursor, rewindCursor, stopCursor } from './cursors.repository.js'
+import { batchPushed, laneStopped } from './push.events.js'
+
+/** What came of one batch. `failed`: the peer as a whole cannot be served now. */
+export type Delivered =
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'level' }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
+
+/** Refusals of the peer, not of the group: they pass when a clock, a key or a policy has been put right. */
+const OF_THE_PEER = new Set([401, 403, 404])
+
+/** Sends the next batch of one group to one peer, and moves the peer's cursor by what it answers. */
+@Injectable()
+export class Delivery {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly batches: Batches,
+    private readonly client: SignedClient,
+    private readonly events: Events,
+  ) {}
+
+  async deliver(domain: string, gid: bigint, signal: AbortSignal): Promise<Delivered> {
+    const outgoing = await this.batches.next(domain, gid)
+    if (!outgoing) return { kind: 'level' }
+    const { batch } = outgoing
+    const answer = await this.client.send({
+      peer: domain,
+      endpoint: 'notify',
+      argument: batch.roomId,
+      body: encodeNotifyBatch(batch),
+      signal,
+    })
+    if (answer.kind === 'answered' && answer.status === 200) return this.answered(domain, gid, outgoing, answer.body)
+    return this.refused(domain, gid, answer)
+  }
+
+  private async answered(domain: string, gid: bigint, outgoing: OutgoingBatch, body: Uint8Array): Promise<Delivered> {
+    const decoded = decodeNotifyResponse(body)
+    if (decoded.kind === 'malformed') return { kind: 'failed', why: 'The answer is malformed.', retryAfter: undefined }
+    const response = decoded.value
+    switch (response.code) {
+      case 'received':
+        batchPushed(this.events, outgoing.batch.entries.length)
+        await advanceCursor(this.pool, domain, gid, atMost(response.receivedThrough, outgoing.lastSeq))
+        return { kind: 'moved' }
+      case 'have':
+        return this.have(domain, gid, outgoing, response)
+      case 'stopped':
+        return this.stop(domain, gid, 'The peer has stopped following the group.')
+    }
+  }
+
+  /** The peer's replica ends elsewhere: that is where it goes on, unless that is where it was tried. */
+  private async have(domain: string, gid: bigint, { batch }: OutgoingBatch, { receivedThrough }: NotifyResponse): Promise<Delivered> {
+    const tried = batch.firstSeq - 1n
+    if (receivedThrough === tried) return this.stop(domain, gid, 'The peer does not take the batch that continues its replica.')
+    if (receivedThrough > tried) await advanceCursor(this.pool, domain, gid, receivedThrough)
+    else await rewindCursor(this.pool, domain, gid, receivedThrough)
+    return { kind: 'moved' }
+  }
+
+  private async refused(domain: string, gid: bigint, answer: PeerAnswer): Promise<Delivered> {
+    if (answer.kind === 'answered' && judgeStatus(answer.status) === 'permanent' && !OF_THE_PEER.has(answer.status))
+      return this.stop(domain, gid, `The peer refuses the batch: ${answer.status} ${answer.problem ?? ''}`.trim())
+    return failed(answer)
+  }
+
+  private async stop(domain: string, gid: bigint, why: string): Promise<Delivered> {
+    await stopCursor(this.pool, domain, gid, why)
+    laneStopped(this.events, why)
+    return { kind: 'stopped' }
+  }
+}
+
+/** Why the peer could not be served, for the operator, and when it wants to be asked again. */
+export function failed(answer: PeerAnswer): Extract<Delivered, { kind: 'failed' }> {
+  const why =
+    answer.kind === 'answered' ? `The peer answers ${answer.status} ${answer.problem ?? ''}`.trim() : `${answer.kind}: ${answer.detail}`
+  const retryAfter = 'retryAfter' in answer ? parseRetryAfter(answer.retryAfter, Date.now()) : undefined
+  return { kind: 'failed', why, retryAfter }
+}
+
+function atMost(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}
