@@ -40,7 +40,7 @@ async function ask(made: Made = {}): Promise<{ status: number; type: string; tex
   const times = { created: now(), expires: now() + 60, nonce: nonce(), ...made.times }
   const request = {
     method: 'POST',
-    targetUri: b.url + path,
+    targetUri: b.road.url + path,
     target: made.target ?? b.domain,
     content: { body, contentType: 'application/mimi' },
   }
@@ -63,7 +63,7 @@ const edit = (from: RegExp, to: string) => async (): Promise<Made> => {
   const times = { created: now(), expires: now() + 60, nonce: nonce() }
   const request = {
     method: 'POST',
-    targetUri: `${b.url}/mimi/v1/reportAbuse/room`,
+    targetUri: `${b.road.url}/mimi/v1/reportAbuse/room`,
     target: b.domain,
     content: { body: BODY, contentType: 'application/mimi' },
   }

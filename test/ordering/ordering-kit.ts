@@ -42,6 +42,7 @@ export function commitOf(gid: bigint, deviceId: bigint, epoch: bigint, changes: 
   const bytes = randomBytes(200)
   return {
     domain: 'localhost',
+    usedRefs: [],
     gid,
     incarnation: 1,
     deviceId,

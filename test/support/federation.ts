@@ -1,10 +1,11 @@
 import { AppModule } from '../../src/app/app.module.js'
-import { freePort } from './free-port.js'
 import { GENEROUS } from './generous.js'
+import { road, type Road } from './road.js'
 import { startServer, type TestServer } from './server.js'
 
 export interface Provider extends TestServer {
   readonly domain: string
+  readonly road: Road
 }
 
 export interface Federation {
@@ -14,24 +15,26 @@ export interface Federation {
 
 const NAMES = ['a.example', 'b.example', 'c.example']
 
-/** Settings of `count` providers that know each other, on ports that are free now. */
-export async function federationSettings(count: number): Promise<{ domain: string; settings: Record<string, string> }[]> {
+/** Settings of `count` providers that know each other, each behind a road of its own. */
+export async function federationSettings(count: number): Promise<{ domain: string; road: Road; settings: Record<string, string> }[]> {
   const domains = NAMES.slice(0, count)
-  const ports = await Promise.all(domains.map(() => freePort()))
-  const urls = domains.map((domain, index) => `${domain}=http://127.0.0.1:${ports[index]}`).join(',')
-  return domains.map((domain, index) => ({
-    domain,
-    settings: {
+  const roads = await Promise.all(domains.map(() => road()))
+  const urls = domains.map((domain, index) => `${domain}=${roads[index]?.url}`).join(',')
+  return domains.map((domain, index) => {
+    const own = roads[index] as Road
+    const settings = {
       DOMAIN: domain,
-      PORT: String(ports[index]),
+      PUBLIC_URL: own.url,
       FEDERATION: 'open',
       FEDERATION_PEER_URLS: urls,
       FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
-    },
-  }))
+      SWEEP_INTERVAL: '200ms',
+    }
+    return { domain, road: own, settings }
+  })
 }
 
-/** `a.example`, `b.example`, … in this process, each with a database of its own. */
+/** `a.example`, `b.example`, … in this process, each with a database of its own; they reach each other by their roads. */
 export async function startFederation(
   count: number,
   overrides: Record<string, string> = {},
@@ -39,10 +42,15 @@ export async function startFederation(
 ): Promise<Federation> {
   const settings = await federationSettings(count)
   const providers = await Promise.all(
-    settings.map(async ({ domain, settings: own }) => ({
-      ...(await startServer({ ...GENEROUS, ...own, ...overrides }, { root })),
-      domain,
-    })),
+    settings.map(async ({ domain, road: own, settings: given }) => {
+      const server = await startServer({ ...GENEROUS, ...given, ...overrides }, { root })
+      own.target = server.url
+      return { ...server, domain, road: own }
+    }),
   )
-  return { providers, close: async () => void (await Promise.all(providers.map((provider) => provider.close()))) }
+  const close = async () => {
+    await Promise.all(providers.map((provider) => provider.close()))
+    await Promise.all(settings.map((one) => one.road.close()))
+  }
+  return { providers, close }
 }

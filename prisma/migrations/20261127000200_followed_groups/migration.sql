@@ -1,6 +1,9 @@
 -- Groups over several providers (DESIGN §8). At the hub a peer provider is a subscriber with one cursor per group, as a device is
 -- one with its own; a follower keeps a replica of the log in the same tables as its own groups, under the hub's seq.
 
+-- A claim across providers is answered likewise when it is repeated, until a Welcome to what was handed out has been taken.
+ALTER TABLE key_package_claim ADD COLUMN used boolean NOT NULL DEFAULT false;
+
 -- Where a group is at home, if not here; fixed at first sight. `gid` is the replica, once a device of ours is in the group.
 CREATE TABLE followed_group (
   group_id       bytea PRIMARY KEY,
@@ -75,9 +78,9 @@ BEGIN
      );
 END $$;
 
--- submit_commit_v1, and in the same transaction the cursors of peers, where a group has or gets members elsewhere.
+-- submit_commit_v1, and in the same transaction what its Welcomes use up (p_refs), and the cursors of peers, where a group has or gets members elsewhere.
 CREATE FUNCTION submit_commit_v2(
-  p_domain text, p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
+  p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
   p_epoch bigint, p_hash bytea, p_bytes bytea,
   p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[],
   p_welcome bytea[], p_welcome_expires timestamptz[], p_group_info bytea, p_tree bytea,
@@ -91,6 +94,9 @@ BEGIN
     p_gid, p_incarnation, p_device, p_user, p_external, p_policy_version, p_epoch, p_hash, p_bytes,
     p_added, p_added_welcome, p_removed, p_removed_reason, p_welcome, p_welcome_expires, p_group_info, p_tree,
     p_claimed_removed, p_reinit, p_followup, p_followup_hash, p_followup_device, p_unsigned);
+  IF done.outcome = 'accepted' AND cardinality(p_refs) > 0 THEN
+    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+  END IF;
   IF done.outcome = 'accepted' AND (
        EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)
        OR EXISTS (SELECT FROM device d WHERE d.id = ANY (p_added) AND provider_of(d.client_uri) <> p_domain)

@@ -15,6 +15,8 @@ import type { IncomingWelcome, MemberChange } from './replica-members.repository
 export interface OwnChanges {
   readonly members: readonly MemberChange[]
   readonly welcomes: readonly IncomingWelcome[]
+  /** KeyPackageRefs that the Welcomes answer. */
+  readonly refs: readonly Uint8Array[]
   readonly trees: readonly { epoch: bigint; tree: Uint8Array }[]
 }
 
@@ -38,7 +40,8 @@ export class Joins {
     if (named.some((client) => parseClientUri(client)?.domain !== this.config.DOMAIN))
       throw new RosterRefused('it names a client of another provider')
     const devices = await resolveClients(this.pool, [...new Set(named)])
-    const welcomed = await this.welcomed(batch)
+    const refs = refsOf(batch)
+    const welcomed = new Set(refs.length === 0 ? [] : [...(await routeRefs(this.pool, refs)).values()].map(({ deviceId }) => deviceId))
     const members = batch.roster.flatMap(({ seq, change, ended, client }): MemberChange[] => {
       const device = devices.get(client)
       if (!device) return []
@@ -48,18 +51,16 @@ export class Joins {
         throw new RosterRefused('nothing shows that the client joined')
       return [{ deviceId: device.deviceId, seq, change, epoch: entry.epoch + 1n, ended: ended === 'none' ? 'removed' : ended }]
     })
-    return { members, welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices)), trees: batch.welcomes.flatMap(treeOf) }
+    return { members, refs, welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices)), trees: batch.welcomes.flatMap(treeOf) }
   }
+}
 
-  /** The devices whose KeyPackages the Welcomes of a batch answer. */
-  private async welcomed({ welcomes }: NotifyBatch): Promise<Set<bigint>> {
-    const refs = welcomes.flatMap(({ message }) => {
-      const decoded = decodeMessage(message.message)
-      return decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
-    })
-    if (refs.length === 0) return new Set()
-    return new Set([...(await routeRefs(this.pool, refs)).values()].map(({ deviceId }) => deviceId))
-  }
+/** The KeyPackages that the Welcomes of a batch answer. */
+function refsOf({ welcomes }: NotifyBatch): Uint8Array[] {
+  return welcomes.flatMap(({ message }) => {
+    const decoded = decodeMessage(message.message)
+    return decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
+  })
 }
 
 function incoming({ seq, epoch, expiresAtMs, clients, message }: NotifyWelcome, devices: ReadonlyMap<string, Device>): IncomingWelcome {

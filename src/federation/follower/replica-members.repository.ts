@@ -60,3 +60,13 @@ export async function storeTree(sql: Sql, gid: bigint, epoch: bigint, bytes: Uin
     values: [gid, epoch, bytes],
   })
 }
+
+/** KeyPackages to which a Welcome has come. */
+export async function markUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<void> {
+  if (refs.length === 0) return
+  await sql.query({
+    name: 'mark_refs_used',
+    text: 'UPDATE key_package_claim SET used = true WHERE ref = ANY ($1) AND NOT used',
+    values: [refs],
+  })
+}

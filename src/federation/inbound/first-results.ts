@@ -26,10 +26,24 @@ export class FirstResults implements OnModuleInit {
     })
   }
 
-  /** @throws Unavailable while the first of two is still at it; what fails is forgotten, and may be tried again */
-  async once(peer: Peer, endpoint: string, body: Uint8Array, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  /**
+   * @param spent whether an earlier result is of no use any more, so that the work is done anew
+   * @throws Unavailable while the first of two is still at it; what fails is forgotten, and may be tried again
+   */
+  async once(
+    peer: Peer,
+    endpoint: string,
+    body: Uint8Array,
+    work: () => Promise<Uint8Array>,
+    spent?: (result: Uint8Array) => Promise<boolean>,
+  ): Promise<Uint8Array> {
     const key = [peer.domain, endpoint, createHash('sha256').update(body).digest()]
-    if (!(await this.begin(key))) return this.earlier(key)
+    if (!(await this.begin(key))) {
+      const result = await this.earlier(key)
+      if (!(await spent?.(result))) return result
+      await this.forget(key, result)
+      return this.once(peer, endpoint, body, work)
+    }
     try {
       const result = await work()
       await this.pool.query({
@@ -44,6 +58,14 @@ export class FirstResults implements OnModuleInit {
       })
       throw error
     }
+  }
+
+  /** Of many who find it spent, the first to forget it does the work. */
+  private async forget(key: unknown[], result: Uint8Array): Promise<void> {
+    await this.pool.query({
+      text: 'DELETE FROM federation_result WHERE domain = $1 AND endpoint = $2 AND body_hash = $3 AND body = $4',
+      values: [...key, result],
+    })
   }
 
   /** Whoever began and died leaves the place to the next after a minute. */

@@ -35,7 +35,13 @@ export class KeyMaterialController implements OnModuleInit {
 
   @PeerPost('keyMaterial/:targetUser')
   answer(@CurrentPeer() peer: Peer, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    return this.results.once(peer, 'keyMaterial', body, () => this.material.answer(peer.domain, body))
+    return this.once(peer, body)
+  }
+
+  /** The same answer for the same request, until one of its KeyPackages has been used: then whoever asks again wants others. */
+  private once(sender: Peer, body: Uint8Array): Promise<Uint8Array> {
+    const answer = () => this.material.answer(sender.domain, body)
+    return this.results.once(sender, 'keyMaterial', body, answer, (result) => this.material.isSpent(result))
   }
 
   /** For a device of ours, which has to be the one that signed. */
@@ -50,7 +56,7 @@ export class KeyMaterialController implements OnModuleInit {
 
   private async ask(hub: string, user: string, request: Uint8Array): Promise<Uint8Array> {
     const own = { domain: this.config.DOMAIN }
-    if (hub === own.domain) return this.results.once(own, 'keyMaterial', request, () => this.material.answer(own.domain, request))
+    if (hub === own.domain) return this.once(own, request)
     const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)

@@ -19,7 +19,7 @@ import {
   type SignedKeyMaterialRequest,
 } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
-import { isInRoom, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
+import { anyUsed, isInRoom, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
 import { providerOf } from '../inbound/peer.js'
@@ -54,6 +54,14 @@ export class KeyMaterial {
     // The one case in which a peer speaks for another's user: it forwards what that user has signed.
     if (hub === sender && target === this.config.DOMAIN) return this.asTarget(request)
     throw new ForeignDomain('room')
+  }
+
+  /** Whether a KeyPackage of an answer has been used, or it had none to give. */
+  async isSpent(answer: Uint8Array): Promise<boolean> {
+    const decoded = decodeKeyMaterialResponse(answer)
+    const clients = decoded.kind === 'decoded' ? decoded.value.clients : []
+    const refs = clients.flatMap((one) => (one.status === 'success' ? (refOf(one.keyPackage, 0)?.ref ?? []) : []))
+    return refs.length === 0 || anyUsed(this.pool, refs)
   }
 
   private async asHub(

@@ -43,6 +43,7 @@ function submissionOf({ group, standing, caller, bundle }: CommitContext, judged
     userId: caller.userId,
     policyVersion: standing.policy.version,
     epoch: bundle.epoch,
+    usedRefs: bundle.welcomes.flatMap(({ value }) => value.refs),
     hash: bundle.hash,
     bytes: bundle.bytes,
     ...changes,

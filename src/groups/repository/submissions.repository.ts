@@ -43,6 +43,8 @@ export interface Followup {
 export interface CommitSubmission {
   /** Ours: members of other domains are reached through their providers. */
   domain: string
+  /** KeyPackageRefs that the Welcomes answer: nobody is given those again. */
+  usedRefs: readonly Uint8Array[]
   gid: bigint
   incarnation: number
   deviceId: bigint
@@ -96,7 +98,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
   const { rows } = await sql.query<SubmissionRow>({
     name: 'submit_commit_v2',
     text: `SELECT (s).* FROM (SELECT submit_commit_v2(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) AS s OFFSET 0) q`,
+      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) AS s OFFSET 0) q`,
     values: commitParameters(commit),
   })
   return toSubmission(rows[0])
@@ -105,6 +107,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
 function commitParameters(commit: CommitSubmission): unknown[] {
   return [
     commit.domain,
+    commit.usedRefs,
     commit.gid,
     commit.incarnation,
     commit.deviceId,
