@@ -3,6 +3,12 @@ import { AuthenticationModule } from '../authentication/authentication.module.js
 import { GroupsModule } from '../groups/groups.module.js'
 import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
+import { AbuseController } from './abuse/abuse.controller.js'
+import { AbusePeerController } from './abuse/abuse-peer.controller.js'
+import { AbuseReports } from './abuse/abuse-reports.js'
+import { ConsentPeerController } from './consent/consent-peer.controller.js'
+import { ConsentsController } from './consent/consents.controller.js'
+import { Consents } from './consent/consents.js'
 import { DeleteRoomController } from './follower/delete-room.controller.js'
 import { Joins } from './follower/joins.js'
 import { NotifyController } from './follower/notify.controller.js'
@@ -14,6 +20,10 @@ import { OperationsController } from './hub/operations.controller.js'
 import { Operations } from './hub/operations.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
+import { IdentifierQueriesController } from './identifier-query/identifier-queries.controller.js'
+import { IdentifierQueries } from './identifier-query/identifier-queries.js'
+import { IdentifierQueryPeerController } from './identifier-query/identifier-query-peer.controller.js'
+import { SearchableController } from './identifier-query/searchable.controller.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
@@ -51,6 +61,8 @@ const speaking = [
 const asHub = [ForeignDevices, Operations, Requesters, KeyMaterial, Batches, Delivery, Deletions, Push, Wakes]
 /** Groups at home elsewhere with members here. */
 const asFollower = [RemoteHub, Joins, Replicas]
+/** What users of different providers have to do with each other outside of groups. */
+const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
 @Module({
   imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, GroupsModule],
@@ -63,8 +75,15 @@ const asFollower = [RemoteHub, Joins, Replicas]
     LogController,
     NotifyController,
     DeleteRoomController,
+    ConsentsController,
+    ConsentPeerController,
+    IdentifierQueriesController,
+    SearchableController,
+    IdentifierQueryPeerController,
+    AbuseController,
+    AbusePeerController,
   ],
-  providers: [...speaking, ...asHub, ...asFollower],
+  providers: [...speaking, ...asHub, ...asFollower, ...betweenUsers],
   exports: [PeerGuard, SignedClient, PeerDirectories, ProviderKeys, Admission, Nonces, FirstResults, OwnUrl],
 })
 export class FederationModule {}

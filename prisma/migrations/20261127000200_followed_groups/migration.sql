@@ -34,6 +34,7 @@ CREATE TABLE peer_cursor (
   gid         bigint  NOT NULL,
   from_seq    bigint  NOT NULL,                   -- the Commit that brought the first member in
   acked       bigint  NOT NULL,
+  incarnation integer NOT NULL,                   -- that it has heard of
   until_seq   bigint,
   stopped     text,                               -- why the peer refused for good; nothing is sent until an operator retries
   PRIMARY KEY (domain, gid)
@@ -61,9 +62,9 @@ BEGIN
   UPDATE member m SET acked = 9223372036854775807
     FROM device d
    WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND d.id = m.device_id AND provider_of(d.client_uri) <> p_domain;
-  INSERT INTO peer_cursor AS c (domain, gid, from_seq, acked)
-  SELECT DISTINCT provider_of(d.client_uri), p_gid, p_seq, p_seq - 1
-    FROM member m JOIN device d ON d.id = m.device_id
+  INSERT INTO peer_cursor AS c (domain, gid, from_seq, acked, incarnation)
+  SELECT DISTINCT provider_of(d.client_uri), p_gid, p_seq, p_seq - 1, g.incarnation
+    FROM member m JOIN device d ON d.id = m.device_id JOIN groups g ON g.gid = m.gid
    WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND m.until_seq IS NULL AND provider_of(d.client_uri) <> p_domain
   ON CONFLICT (domain, gid) DO UPDATE
     -- Who comes back after it had gone gets nothing of what happened in between.

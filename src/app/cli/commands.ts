@@ -9,6 +9,8 @@ import { keysRotate } from './authentication/keys-rotate.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
+import { reportsClose } from './federation/reports-close.js'
+import { reportsList } from './federation/reports-list.js'
 
 export const COMMANDS: readonly Command[] = [
   openapi,
@@ -21,4 +23,6 @@ export const COMMANDS: readonly Command[] = [
   invitesCreate,
   keysRotate,
   groupsReports,
+  reportsList,
+  reportsClose,
 ]

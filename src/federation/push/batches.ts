@@ -53,7 +53,8 @@ export class Batches {
 
   private async run(group: OutgoingGroup, after: bigint): Promise<Run | undefined> {
     const end = group.untilSeq ?? group.headSeq
-    if (after >= end) return undefined
+    const reborn = group.incarnation !== group.toldIncarnation && group.untilSeq === null
+    if (after >= end) return reborn ? { group, rows: [], gap: 'none', firstSeq: end + 1n, lastSeq: end } : undefined
     const found = await readRun(this.pool, group.gid, after, end, MAX_ENTRIES, MAX_BYTES)
     const [first] = found
     // Everything up to the end has been retired.

@@ -7,7 +7,8 @@ export interface DueGroup {
 }
 
 /** Never zero, so that a cursor whose group has been restored to before it counts as level. */
-const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq))`
+const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND (
+  c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq)) OR c.incarnation <> g.incarnation AND c.until_seq IS NULL)`
 
 /** Groups with entries that the peer has not stored, by gid after `afterGid`: whoever goes round begins again with 0. */
 export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limit: number): Promise<DueGroup[]> {
@@ -44,19 +45,19 @@ export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid:
  * The peer has stored everything up to `acked`. Its members' Welcomes up to there are its own business now, and leave the
  * inboxes that stand for them here.
  */
-export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked: bigint): Promise<void> {
+export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked: bigint, incarnation: number): Promise<void> {
   await sql.query({
     name: 'advance_peer_cursor',
     text: `
       WITH moved AS (
-        UPDATE peer_cursor c SET acked = $3 FROM groups g
-         WHERE c.domain = $1 AND c.gid = $2 AND g.gid = c.gid AND c.acked < $3 AND $3 <= g.head_seq RETURNING c.gid
+        UPDATE peer_cursor c SET acked = $3, incarnation = $4 FROM groups g
+         WHERE c.domain = $1 AND c.gid = $2 AND g.gid = c.gid AND c.acked <= $3 AND $3 <= g.head_seq RETURNING c.gid
       ), told AS (
         SELECT i.device_id, i.id FROM moved JOIN inbox i ON i.gid = moved.gid JOIN device d ON d.id = i.device_id
          WHERE i.kind = 'welcome' AND i.seq <= $3 AND provider_of(d.client_uri) = $1 ORDER BY i.device_id, i.id FOR UPDATE OF i
       )
       DELETE FROM inbox i USING told WHERE i.device_id = told.device_id AND i.id = told.id`,
-    values: [domain, gid, acked],
+    values: [domain, gid, acked, incarnation],
   })
 }
 

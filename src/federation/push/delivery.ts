@@ -53,7 +53,7 @@ export class Delivery {
     switch (response.code) {
       case 'received':
         batchPushed(this.events, outgoing.batch.entries.length)
-        await advanceCursor(this.pool, domain, gid, atMost(response.receivedThrough, outgoing.lastSeq))
+        await advanceCursor(this.pool, domain, gid, atMost(response.receivedThrough, outgoing.lastSeq), outgoing.batch.incarnation)
         return { kind: 'moved' }
       case 'have':
         return this.have(domain, gid, outgoing, response)
@@ -63,10 +63,15 @@ export class Delivery {
   }
 
   /** The peer's replica ends elsewhere: that is where it goes on, unless that is where it was tried. */
-  private async have(domain: string, gid: bigint, { batch }: OutgoingBatch, { receivedThrough }: NotifyResponse): Promise<Delivered> {
+  private async have(
+    domain: string,
+    gid: bigint,
+    { batch }: OutgoingBatch,
+    { receivedThrough, incarnation }: NotifyResponse,
+  ): Promise<Delivered> {
     const tried = batch.firstSeq - 1n
     if (receivedThrough === tried) return this.stop(domain, gid, 'The peer does not take the batch that continues its replica.')
-    if (receivedThrough > tried) await advanceCursor(this.pool, domain, gid, receivedThrough)
+    if (receivedThrough > tried) await advanceCursor(this.pool, domain, gid, receivedThrough, incarnation)
     else await rewindCursor(this.pool, domain, gid, receivedThrough)
     return { kind: 'moved' }
   }

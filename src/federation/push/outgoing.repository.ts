@@ -7,6 +7,8 @@ export interface OutgoingGroup {
   groupId: Buffer
   roomId: string
   incarnation: number
+  /** The one that the peer has heard of. */
+  toldIncarnation: number
   mode: 'public' | 'private'
   cipherSuite: number
   epoch: bigint
@@ -24,7 +26,7 @@ export interface OutgoingGroup {
 export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): Promise<OutgoingGroup | undefined> {
   const { rows } = await sql.query<OutgoingGroup>({
     name: 'read_outgoing_group',
-    text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
+    text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, c.incarnation AS "toldIncarnation", g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
                   g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.head_chain AS "headChain", g.frozen, g.successor_group_id AS "successorGroupId",
                   c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
              FROM peer_cursor c JOIN groups g USING (gid) WHERE c.domain = $1 AND c.gid = $2 AND g.deleted_at IS NULL`,

@@ -179,6 +179,19 @@ const Federation = {
     .optional()
     .describe('Private or loopback addresses at which peers may be asked all the same. Unset: none.'),
   FEDERATION_REQUESTS_PER_MINUTE: Count(1, 10_000_000).default(6_000).describe('Requests of one peer and minute.'),
+  CONSENT: z
+    .enum(['implicit', 'explicit'])
+    .default('implicit')
+    .describe(
+      'Whether users have KeyPackages of our users by default, until those revoke it, or only once those have granted it (also among users of this server).',
+    ),
+  IDENTIFIER_QUERY: z
+    .enum(['exact', 'off'])
+    .default('exact')
+    .describe('Whether our users are found by their exact handle, unless they opted out, or not at all.'),
+  IDENTIFIER_QUERIES_PER_MINUTE: Count(1, 1_000_000).default(300).describe('Queries for our users per peer and minute.'),
+  ABUSE_REPORTS_PER_HOUR: Count(1, 1_000_000).default(20).describe('Abuse reports per reporting user and hour.'),
+  ABUSE_REPORTS_PER_PEER_PER_HOUR: Count(1, 1_000_000).default(600).describe('Abuse reports passed on by one peer per hour.'),
   FEDERATION_KEY_LEAD: Duration(0, 30 * 86_400_000)
     .default(86_400_000)
     .describe('How long a new provider key is published before it signs, and an old one after it did.'),

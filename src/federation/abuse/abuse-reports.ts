@@ -1,0 +1,82 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
+import { presentAmong } from '../../groups/access/standing.repository.js'
+import { NotAMember } from '../../groups/groups.problems.js'
+import { findHome } from '../../groups/home/homes.repository.js'
+import { findGroup } from '../../groups/repository/groups.repository.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { RateLimited } from '../../platform/http/problem.js'
+import { Limits } from '../../platform/limits/limits.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { encodeAbuseReport } from '../../protocol/mimi/report-abuse.js'
+import { hubProblem } from '../follower/follower.problems.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+import type { ReportAbuse } from './abuse.dto.js'
+import { abuseReportDropped, abuseReported } from './abuse.events.js'
+import { addAbuseReport, type NewAbuseReport } from './abuse-reports.repository.js'
+
+/** Reports of one provider that wait for the operator. */
+const MOST_OPEN = 10_000
+const HOUR = 3_600
+
+/** Complaints go to the hub of the room, whose operator reads them (draft-ietf-mimi-protocol-06, Report abuse). */
+@Injectable()
+export class AbuseReports {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'ABUSE_REPORTS_PER_HOUR' | 'ABUSE_REPORTS_PER_PEER_PER_HOUR'>,
+    private readonly client: SignedClient,
+    private readonly limits: Limits,
+    private readonly events: Events,
+  ) {}
+
+  /** By a member of the group, here or at its hub. */
+  async report(caller: Caller, groupId: Uint8Array, body: ReportAbuse): Promise<void> {
+    const roomId = await this.roomOfMember(caller, groupId)
+    await this.spend(caller.user)
+    const home = await findHome(this.pool, groupId)
+    const { alleged_abuser: allegedAbuser, reason, note } = body
+    if (home === undefined || home === 'here') {
+      await this.keep({ roomId, provider: this.config.DOMAIN, reporter: caller.user, allegedAbuser, reason, note, messages: 0 })
+      return
+    }
+    const report = { reportingUser: caller.user, allegedAbuser, reasonCode: reason, note }
+    const request = { peer: home.hub, endpoint: 'reportAbuse', argument: home.roomId, body: encodeAbuseReport(report) } as const
+    const answer = await this.client.send(request)
+    if (answer.kind !== 'answered' || answer.status >= 300) throw hubProblem(answer)
+  }
+
+  /** Passed on by another provider, for a room of ours. */
+  async take(report: NewAbuseReport): Promise<void> {
+    const points = this.config.ABUSE_REPORTS_PER_PEER_PER_HOUR
+    await this.limits.take({ name: 'abuse-reports-of', points, seconds: HOUR }, report.provider)
+    if (report.reporter !== '') await this.spend(report.reporter)
+    await this.keep(report)
+  }
+
+  /** Only members know what goes on in a room. A replica has no policy here, but its members. */
+  private async roomOfMember({ deviceId }: Caller, groupId: Uint8Array): Promise<string> {
+    const group = await findGroup(this.pool, groupId)
+    if (!group) throw new UnknownGroup()
+    if (group.deleted) throw new GroupDeleted()
+    if (!(await presentAmong(this.pool, group.gid, [deviceId])).has(deviceId)) throw new NotAMember()
+    return group.roomId
+  }
+
+  private spend(reporter: string): Promise<void> {
+    return this.limits.take({ name: 'abuse-reports-by', points: this.config.ABUSE_REPORTS_PER_HOUR, seconds: HOUR }, reporter)
+  }
+
+  private async keep(report: NewAbuseReport): Promise<void> {
+    // PostgreSQL's text holds every character but this one.
+    const note = report.note.replaceAll('\0', '\uFFFD')
+    if (!(await addAbuseReport(this.pool, { ...report, note }, MOST_OPEN))) {
+      abuseReportDropped(this.events)
+      throw new RateLimited(HOUR)
+    }
+    abuseReported(this.events, { by_peer: report.provider !== this.config.DOMAIN, reason: report.reason, messages: report.messages })
+  }
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { UserUri } from '../../authentication/identifiers.dto.js'
+import { UserReference } from '../../groups/policy/uris.js'
+import { UnixSeconds } from '../../platform/http/bytes.js'
+import { isRoomUri } from './room-uri.js'
+
+const RoomUri = z
+  .string()
+  .refine(isRoomUri, 'Expected mimi://<domain>/r/<room>')
+  .meta({ description: 'Consent for this room only; without it, for all rooms' })
+
+const State = z.enum(['requested', 'granted', 'revoked'])
+
+export const DecideConsent = z
+  .strictObject({
+    state: z.enum(['granted', 'revoked']),
+    room: RoomUri.optional(),
+    tell: z.boolean().default(false).meta({ description: 'Let the requester know of a revocation. A grant is always told.' }),
+  })
+  .meta({ id: 'DecideConsent' })
+export type DecideConsent = z.infer<typeof DecideConsent>
+
+export const RequestConsent = z.strictObject({ target: UserReference, room: RoomUri.optional() }).meta({ id: 'RequestConsent' })
+export type RequestConsent = z.infer<typeof RequestConsent>
+
+export const CancelConsent = z.strictObject({ room: RoomUri.optional() })
+export type CancelConsent = z.infer<typeof CancelConsent>
+
+export const ConsentDecided = z
+  .object({ told: z.boolean().meta({ description: 'The requester, or its provider, knows. The same request may be sent again.' }) })
+  .meta({ id: 'ConsentDecided' })
+
+export const ConsentList = z
+  .object({
+    given: z
+      .array(z.object({ requester: UserUri, room: RoomUri.optional(), state: State, changed_at: UnixSeconds }))
+      .meta({ description: 'What others ask of this user, and what this user has decided; the latest first' }),
+    asked: z
+      .array(z.object({ target: UserUri, room: RoomUri.optional(), state: State }))
+      .meta({ description: 'What this user has asked of others, and what they let it know' }),
+  })
+  .meta({ id: 'ConsentList' })
+export type ConsentList = z.output<typeof ConsentList>

@@ -1,0 +1,140 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** Who may have KeyPackages of whom, and for which room; '' for all rooms. */
+export interface ConsentScope {
+  readonly target: string
+  readonly requester: string
+  readonly room: string
+}
+
+export type Decision = 'granted' | 'revoked'
+export type ConsentState = Decision | 'requested'
+
+const IS_SCOPE = 'c.target = $1 AND c.requester = $2 AND c.room = $3'
+const valuesOf = ({ target, requester, room }: ConsentScope): string[] => [target, requester, room]
+
+/** What has been said that bears on one room; for '' on all of them. */
+export async function readConsent(sql: Sql, { target, requester, room }: ConsentScope): Promise<{ granted: boolean; revoked: boolean }> {
+  const { rows } = await sql.query<{ granted: boolean; revoked: boolean }>({
+    name: 'read_consent',
+    text: `SELECT coalesce(bool_or(state = 'granted'), false) AS granted, coalesce(bool_or(state = 'revoked'), false) AS revoked
+             FROM consent WHERE target = $1 AND requester = $2 AND room IN ('', $3)`,
+    values: [target, requester, room],
+  })
+  return rows[0] ?? { granted: false, revoked: false }
+}
+
+/** Those who count what is there before they add to it take turns. Until the transaction ends. */
+export async function takeTurns(sql: Sql, key: string): Promise<void> {
+  await sql.query({ text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', values: [`consent ${key}`] })
+}
+
+/** What is counted against the bound: requests of one provider to one target, or of one requester. */
+const OPEN_BY = {
+  provider: 'o.target = $1 AND provider_of(o.requester) = provider_of($2)',
+  requester: 'o.requester = $2',
+} as const
+
+/**
+ * A request, which changes nothing of what was decided.
+ * @param elsewhere the target is of another provider: what it told before is then no longer the last word
+ * @returns false if too many are open
+ */
+export async function noteRequest(
+  sql: Sql,
+  scope: ConsentScope,
+  bound: { by: keyof typeof OPEN_BY; most: number; elsewhere: boolean },
+): Promise<boolean> {
+  const { rowCount } = await sql.query({
+    text: `INSERT INTO consent AS c (target, requester, room, state, asked_at)
+           SELECT $1, $2, $3, 'requested', now()
+            WHERE EXISTS (SELECT FROM consent c WHERE ${IS_SCOPE})
+               OR (SELECT count(*) FROM consent o WHERE ${OPEN_BY[bound.by]} AND o.state = 'requested') < $4
+           ON CONFLICT (target, requester, room) DO UPDATE
+              SET asked_at = coalesce(c.asked_at, now()), told = nullif(c.told, 'revoked'),
+                  state = CASE WHEN $5 AND c.state = 'revoked' THEN 'requested' ELSE c.state END`,
+    values: [...valuesOf(scope), bound.most, bound.elsewhere],
+  })
+  return rowCount === 1
+}
+
+/** Takes a request back. Without one, nothing happens. */
+export async function cancelRequest(sql: Sql, scope: ConsentScope): Promise<void> {
+  await sql.query({
+    text: `WITH open AS (DELETE FROM consent c WHERE ${IS_SCOPE} AND c.state = 'requested')
+           UPDATE consent c SET asked_at = NULL WHERE ${IS_SCOPE} AND c.state <> 'requested'`,
+    values: valuesOf(scope),
+  })
+}
+
+/**
+ * What a target here wants.
+ * @param told whether the requester gets to know
+ * @returns false if the target has decided on too many already
+ */
+export async function decide(sql: Sql, scope: ConsentScope, state: Decision, told: boolean, most: number): Promise<boolean> {
+  const { rowCount } = await sql.query({
+    text: `INSERT INTO consent AS c (target, requester, room, state, told)
+           SELECT $1, $2, $3, $4, CASE WHEN $5 THEN $4 END
+            WHERE EXISTS (SELECT FROM consent c WHERE ${IS_SCOPE})
+               OR (SELECT count(*) FROM consent o WHERE o.target = $1 AND o.state <> 'requested') < $6
+           ON CONFLICT (target, requester, room) DO UPDATE
+              SET state = excluded.state, changed_at = now(), told = coalesce(excluded.told, c.told)`,
+    values: [...valuesOf(scope), state, told, most],
+  })
+  return rowCount === 1
+}
+
+/** The requester's provider has been told; unless the target has changed its mind meanwhile. */
+export async function markTold(sql: Sql, scope: ConsentScope, state: Decision): Promise<void> {
+  await sql.query({
+    text: `UPDATE consent c SET told = $4 WHERE ${IS_SCOPE} AND c.state = $4`,
+    values: [...valuesOf(scope), state],
+  })
+}
+
+/** What the provider of a target elsewhere tells; of what nobody here asked for, it can leave only so much with one requester. */
+export async function noteTold(sql: Sql, scope: ConsentScope, state: Decision, most: number): Promise<void> {
+  await sql.query({
+    text: `INSERT INTO consent AS c (target, requester, room, state, told)
+           SELECT $1, $2, $3, $4, $4
+            WHERE EXISTS (SELECT FROM consent c WHERE ${IS_SCOPE})
+               OR (SELECT count(*) FROM consent o
+                    WHERE o.requester = $2 AND provider_of(o.target) = provider_of($1) AND o.asked_at IS NULL) < $5
+           ON CONFLICT (target, requester, room) DO UPDATE SET state = excluded.state, told = excluded.told, changed_at = now()`,
+    values: [...valuesOf(scope), state, most],
+  })
+}
+
+export interface GivenRow {
+  readonly requester: string
+  readonly room: string
+  readonly state: ConsentState
+  readonly changedAt: Date
+}
+
+/** What others want of a user here, and what it has decided; the latest first. */
+export async function consentsGivenBy(sql: Sql, target: string, limit: number): Promise<GivenRow[]> {
+  const { rows } = await sql.query<GivenRow>({
+    text: `SELECT requester, room, state, changed_at AS "changedAt" FROM consent
+            WHERE target = $1 ORDER BY changed_at DESC, requester, room LIMIT $2`,
+    values: [target, limit],
+  })
+  return rows
+}
+
+export interface AskedRow {
+  readonly target: string
+  readonly room: string
+  readonly state: ConsentState
+}
+
+/** What a user here may know of others' consent. Not even a time betrays a revocation that was to stay unsaid. */
+export async function consentsAskedBy(sql: Sql, requester: string, limit: number): Promise<AskedRow[]> {
+  const { rows } = await sql.query<AskedRow>({
+    text: `SELECT target, room, coalesce(told, 'requested') AS state FROM consent
+            WHERE requester = $1 AND (told IS NOT NULL OR asked_at IS NOT NULL) ORDER BY target, room LIMIT $2`,
+    values: [requester, limit],
+  })
+  return rows
+}

@@ -1,0 +1,23 @@
+import { Controller, Inject, Param } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { NotFound } from '../../platform/http/problem.js'
+import { decodeIdentifierRequest, encodeIdentifierResponse } from '../../protocol/mimi/identifier-query.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { IdentifierQueries } from './identifier-queries.js'
+
+@Controller(PEER_PATH)
+export class IdentifierQueryPeerController {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly queries: IdentifierQueries,
+  ) {}
+
+  @PeerPost('identifierQuery/:domain')
+  async answer(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    if (domain !== this.config.DOMAIN) throw new NotFound('No users of that domain here.')
+    return encodeIdentifierResponse(await this.queries.answerPeer(peer.domain, decodedOrRefused(decodeIdentifierRequest(body))))
+  }
+}

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { UserUri } from '../../authentication/identifiers.dto.js'
+import { isProviderDomain } from '../../protocol/identifiers.js'
+
+const MAX_HANDLE_LENGTH = 400
+const MAX_DOMAIN_LENGTH = 260
+
+export const IdentifierQuery = z
+  .strictObject({
+    domain: z
+      .string()
+      .max(MAX_DOMAIN_LENGTH)
+      .refine(isProviderDomain, 'Expected the domain of a provider')
+      .meta({ description: 'The provider that is asked; possibly this one' }),
+    handle: z
+      .string()
+      .min(1)
+      .max(MAX_HANDLE_LENGTH)
+      .meta({ description: 'A name, name@domain, or mimi://<domain>/u/<user>. Only a whole one matches.' }),
+  })
+  .meta({ id: 'IdentifierQuery' })
+export type IdentifierQuery = z.infer<typeof IdentifierQuery>
+
+export const IdentifiersFound = z
+  .object({ uris: z.array(UserUri).meta({ description: 'Empty if nobody is found, or nobody who wants to be' }) })
+  .meta({ id: 'IdentifiersFound' })
+export type IdentifiersFound = z.output<typeof IdentifiersFound>
+
+export const Searchable = z
+  .strictObject({ searchable: z.boolean().meta({ description: 'Whether others find this user by the exact name or handle' }) })
+  .meta({ id: 'Searchable' })
+export type Searchable = z.infer<typeof Searchable>

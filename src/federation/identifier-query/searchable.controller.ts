@@ -1,0 +1,29 @@
+import { Body, Controller, Get, Inject, Put } from '@nestjs/common'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { Pool } from 'pg'
+import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
+import { Returns } from '../../platform/http/returns.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { Searchable } from './identifier-query.dto.js'
+import { isSearchable, setSearchable } from './searchable.repository.js'
+
+@ApiTags('federation')
+@Controller('v1/me/searchable')
+export class SearchableController {
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  @Get()
+  @Returns(Searchable)
+  @ApiOperation({ summary: 'Whether others find this user' })
+  async read(@CurrentDevice() caller: Caller) {
+    return { searchable: await isSearchable(this.pool, caller.userId) }
+  }
+
+  @Put()
+  @Returns(Searchable)
+  @ApiOperation({ summary: 'Be found, or not', description: 'Nobody is found where the server answers no queries at all.' })
+  async change(@CurrentDevice() caller: Caller, @Body({ schema: Searchable }) body: Searchable) {
+    await setSearchable(this.pool, caller.userId, body.searchable)
+    return body
+  }
+}

@@ -1,0 +1,24 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** Whether there is such a user, who may be found. */
+export async function canBeFound(sql: Sql, userUri: string): Promise<boolean> {
+  const { rows } = await sql.query({
+    name: 'can_be_found',
+    text: `SELECT FROM account a WHERE a.user_uri = $1 AND a.disabled_at IS NULL
+              AND NOT EXISTS (SELECT FROM unsearchable_account u WHERE u.account_id = a.id)`,
+    values: [userUri],
+  })
+  return rows.length > 0
+}
+
+export async function isSearchable(sql: Sql, accountId: bigint): Promise<boolean> {
+  const { rows } = await sql.query({ text: 'SELECT FROM unsearchable_account WHERE account_id = $1', values: [accountId] })
+  return rows.length === 0
+}
+
+export async function setSearchable(sql: Sql, accountId: bigint, searchable: boolean): Promise<void> {
+  const text = searchable
+    ? 'DELETE FROM unsearchable_account WHERE account_id = $1'
+    : 'INSERT INTO unsearchable_account (account_id) VALUES ($1) ON CONFLICT DO NOTHING'
+  await sql.query({ text, values: [accountId] })
+}

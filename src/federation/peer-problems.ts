@@ -1,0 +1,47 @@
+import { NotFound, Problem, RateLimited } from '../platform/http/problem.js'
+import { parseRetryAfter } from '../protocol/retry-policy.js'
+import type { PeerAnswer } from './signed-client/peer-answer.js'
+
+class PeerUnreachable extends Problem {
+  constructor(seconds = 5) {
+    super(503, 'peer-unreachable', 'The other provider does not answer now. The same request may be sent again.')
+    this.retryAfter = seconds
+  }
+}
+
+class PeerRefused extends Problem {
+  constructor(detail: string) {
+    super(502, 'peer-refused', detail)
+  }
+}
+
+export class PeerGarbled extends Problem {
+  constructor() {
+    super(502, 'peer-garbled', 'The other provider gave an answer that cannot be understood.')
+  }
+}
+
+/** What a client of ours is told when another provider did not do what it was asked for, outside of any room. */
+export function peerProblem(answer: PeerAnswer): Problem {
+  switch (answer.kind) {
+    case 'answered':
+      return refusalOf(answer.status, parseRetryAfter(answer.retryAfter, Date.now()))
+    case 'unsigned':
+      return new PeerUnreachable(parseRetryAfter(answer.retryAfter, Date.now()))
+    case 'denied':
+    case 'profile-unsupported':
+    case 'no-endpoint':
+    case 'refused-url':
+    case 'refused-address':
+      return new PeerRefused(answer.detail)
+    default:
+      return new PeerUnreachable()
+  }
+}
+
+function refusalOf(status: number, seconds: number | undefined): Problem {
+  if (status === 404) return new NotFound('The other provider knows no such user.')
+  if (status === 429) return new RateLimited(seconds ?? 5)
+  if (status >= 500) return new PeerUnreachable(seconds)
+  return new PeerRefused(`The other provider refuses this server's request (${status}).`)
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
+import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
+import { extendChain } from '../../src/protocol/log-chain.js'
+import { encodeNotifyBatch, signedHeadBytes, type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
+import { decodeNotifyResponse } from '../../src/protocol/mimi/microchat/notify-response.js'
+import { Batches } from '../../src/federation/push/batches.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { useFederation } from '../support/federated-world.js'
+import { federationSettings } from '../support/federation.js'
+import { freePort } from '../support/free-port.js'
+import { GENEROUS } from '../support/generous.js'
+import { spawnServer, startServer } from '../support/server.js'
+import { agreed, at, heard, World } from '../support/world.js'
+
+describe('a hub that dies between accepting and pushing', () => {
+  let database: TestDatabase
+  beforeAll(async () => void (database = await createTestDatabase()))
+  afterAll(() => database.drop())
+
+  it('pushes when it is back, without waiting for anything new', async () => {
+    const [hub, follower] = await federationSettings(2)
+    const port = await freePort()
+    const environment = { ...GENEROUS, ...hub!.settings, PORT: String(port) }
+    hub!.road.target = `http://127.0.0.1:${port}`
+    let server = await spawnServer(database.url, environment)
+    const peer = await startServer({ ...GENEROUS, ...follower!.settings })
+    follower!.road.target = peer.url
+    const [home, away] = [new World(hub!.road.url, 'a.example'), new World(peer.url, 'b.example')]
+    const [alice] = await home.cast('alice')
+    const [bob] = await away.cast('bob')
+    const group = await home.group(alice, [bob])
+    await agreed([bob], group)
+
+    follower!.road.weather = 'cut'
+    await group.send('last words')
+    await alice.disconnect()
+    await server.stop('SIGKILL')
+    follower!.road.weather = 'clear'
+    expect(at(bob, group).texts).toEqual([])
+
+    server = await spawnServer(database.url, environment)
+    await heard([bob], group, ['last words'])
+
+    await Promise.all([home.goHome(), away.goHome()])
+    await Promise.all([server.stop('SIGTERM'), peer.close()])
+    await Promise.all([hub!.road.close(), follower!.road.close()])
+  }, 120_000)
+})
+
+describe('databases that are restored', () => {
+  const federated = useFederation(2)
+  const cast = async () => {
+    const [home, away] = federated.worlds as [World, World]
+    const [[alice], [bob]] = await Promise.all([home.cast('alice'), away.cast('bob')])
+    const group = await home.group(alice, [bob])
+    await agreed([bob], group)
+    return { alice, bob, group }
+  }
+
+  it('at a follower: it says how far it is, and gets the rest again', async () => {
+    const { bob, group } = await cast()
+    for (const text of ['one', 'two', 'three']) await group.send(text)
+    await heard([bob], group, ['one', 'two', 'three'])
+    const { pool } = federated.providers[1]!
+    const gid = '(SELECT gid FROM groups WHERE group_id = $1)'
+    const id = [group.record.groupId]
+    await pool.query(
+      `UPDATE groups SET head_seq = 2, head_chain = (SELECT chain FROM log WHERE gid = ${gid} AND seq = 2) WHERE group_id = $1`,
+      id,
+    )
+    await pool.query(`DELETE FROM log WHERE gid = ${gid} AND seq > 2`, id)
+    await group.send('four')
+    await heard([bob], group, ['one', 'two', 'three', 'four'])
+    const { rows } = await pool.query(`SELECT seq FROM log WHERE gid = ${gid} ORDER BY seq`, id)
+    expect(rows.map(({ seq }) => Number(seq))).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('at the hub: the log goes on in a new incarnation, and the follower with it', async () => {
+    const { bob, group } = await cast()
+    await group.send('one')
+    await heard([bob], group, ['one'])
+    const [hub, follower] = federated.providers
+    await hub!.pool.query('SELECT recovered_v1()')
+    const incarnation = async () => {
+      const { rows } = await follower!.pool.query<{ incarnation: number }>('SELECT incarnation FROM groups WHERE group_id = $1', [
+        group.record.groupId,
+      ])
+      return rows[0]!.incarnation
+    }
+    expect(await eventually(incarnation, (seen) => seen === 2)).toBe(2)
+    await bob.until('the news', () => bob.notices.some(({ kind }) => kind === 'resync'))
+  })
+})
+
+describe('a hub that shows two histories', () => {
+  const federated = useFederation(2)
+
+  it('is stopped, with both of its signatures kept', async () => {
+    const [home, away] = federated.worlds as [World, World]
+    const [[alice], [bob]] = await Promise.all([home.cast('alice'), away.cast('bob')])
+    const group = await home.group(alice, [bob])
+    await agreed([bob], group)
+    await group.send('the truth')
+    await heard([bob], group, ['the truth'])
+    const [hub, follower] = federated.providers
+    const { rows } = await hub!.pool.query<{ gid: bigint }>('SELECT gid FROM groups WHERE group_id = $1', [group.record.groupId])
+    const { batch } = (await hub!.app.get(Batches).next('b.example', rows[0]!.gid, 1n))!
+    const lie: NotifyBatch = { ...batch, previousChain: new Uint8Array(32).fill(9) }
+    const answer = await send(lie)
+    expect(answer).toMatchObject({ code: 'stopped' })
+    const kept = await follower!.pool.query<{ seq: bigint; kept: Buffer; other: Buffer }>(
+      'SELECT seq, kept_signature AS kept, other_signature AS other FROM equivocation',
+    )
+    expect(kept.rows.map(({ seq, kept: mine, other }) => [seq, mine.length, other.length])).toEqual([[1n, 64, 64]])
+
+    await group.send('more of it')
+    const stopped = () => hub!.pool.query<{ stopped: string | null }>('SELECT stopped FROM peer_cursor')
+    expect((await eventually(stopped, (seen) => seen.rows[0]?.stopped !== null)).rows[0]!.stopped).toContain('stopped following')
+    expect(at(bob, group).texts).toEqual(['the truth'])
+  })
+
+  async function send(batch: NotifyBatch) {
+    const [hub] = federated.providers
+    let chain = batch.previousChain
+    for (const [index, { kind, epoch, message }] of batch.entries.entries())
+      chain = extendChain(chain, {
+        seq: batch.firstSeq + BigInt(index),
+        kind,
+        epoch,
+        hash: createHash('sha256').update(message.message).digest(),
+      })
+    const seq = batch.firstSeq + BigInt(batch.entries.length - 1)
+    const head = await hub!.app
+      .get(ProviderKeys)
+      .signBytes(signedHeadBytes({ groupId: batch.groupId, incarnation: batch.incarnation, seq, chain }))
+    const body = encodeNotifyBatch({ ...batch, head })
+    const answer = await hub!.app.get(SignedClient).send({ peer: 'b.example', endpoint: 'notify', argument: batch.roomId, body })
+    if (answer.kind !== 'answered') throw new Error(answer.kind)
+    const decoded = decodeNotifyResponse(answer.body)
+    return decoded.kind === 'decoded' ? decoded.value : decoded
+  }
+})
