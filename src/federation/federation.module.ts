@@ -17,8 +17,12 @@ import { Replicas } from './follower/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
+import { GroupOperations } from './hub/group-operations.js'
 import { Operations } from './hub/operations.js'
+import { PolicyOperations } from './hub/policy-operations.js'
+import { RoomsHere } from './hub/rooms-here.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
+import { UpdatesController } from './hub/updates.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
 import { IdentifierQueriesController } from './identifier-query/identifier-queries.controller.js'
 import { IdentifierQueries } from './identifier-query/identifier-queries.js'
@@ -27,19 +31,27 @@ import { SearchableController } from './identifier-query/searchable.controller.j
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
+import { Admittance } from './inbound/admittance.js'
 import { FirstResults } from './inbound/first-results.js'
+import { HeardPeers } from './inbound/heard-peers.js'
 import { Nonces } from './inbound/nonces.js'
 import { PeerGuard } from './inbound/peer.guard.js'
+import { RequestSignatures } from './inbound/request-signatures.js'
 import { SignResponses } from './inbound/sign-responses.js'
+import { KeyMaterialAnswers } from './key-material/key-material-answers.js'
+import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { KeyMaterial } from './key-material/key-material.service.js'
+import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requester.js'
 import { PeerConnections } from './outbound/peer-connections.js'
 import { Admission } from './peers/admission.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
+import { Circuits } from './push/circuits.js'
 import { Deletions } from './push/deletions.js'
 import { Delivery } from './push/delivery.js'
+import { Lane } from './push/lane.js'
 import { Push } from './push/push.job.js'
 import { Wakes } from './push/wakes.js'
 import { SignedClient } from './signed-client/signed-client.js'
@@ -53,12 +65,33 @@ const speaking = [
   Admission,
   Nonces,
   FirstResults,
+  RequestSignatures,
+  Admittance,
+  HeardPeers,
   PeerGuard,
   SignResponses,
   SignedClient,
 ]
 /** Groups at home here with members elsewhere. */
-const asHub = [ForeignDevices, Operations, Requesters, KeyMaterial, Batches, Delivery, Deletions, Push, Wakes]
+const asHub = [
+  RoomsHere,
+  GroupOperations,
+  PolicyOperations,
+  KeyMaterialForwarder,
+  KeyMaterialAnswers,
+  OwnClaims,
+  Lane,
+  Circuits,
+  ForeignDevices,
+  Operations,
+  Requesters,
+  KeyMaterial,
+  Batches,
+  Delivery,
+  Deletions,
+  Push,
+  Wakes,
+]
 /** Groups at home elsewhere with members here. */
 const asFollower = [RemoteHub, Joins, Replicas]
 /** What users of different providers have to do with each other outside of groups. */
@@ -70,6 +103,7 @@ const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
     MimiDirectoryController,
     UserDirectoryController,
     KeyMaterialController,
+    UpdatesController,
     SubmissionsController,
     OperationsController,
     LogController,
@@ -84,6 +118,18 @@ const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
     AbusePeerController,
   ],
   providers: [...speaking, ...asHub, ...asFollower, ...betweenUsers],
-  exports: [PeerGuard, SignedClient, PeerDirectories, ProviderKeys, Admission, Nonces, FirstResults, OwnUrl],
+  exports: [
+    PeerGuard,
+    RequestSignatures,
+    Admittance,
+    HeardPeers,
+    SignedClient,
+    PeerDirectories,
+    ProviderKeys,
+    Admission,
+    Nonces,
+    FirstResults,
+    OwnUrl,
+  ],
 })
 export class FederationModule {}

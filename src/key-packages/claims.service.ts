@@ -8,10 +8,7 @@ import { NotFound } from '../platform/http/problem.js'
 import { Limits } from '../platform/limits/limits.js'
 import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
-import { parseUserUri } from '../protocol/identifiers.js'
 import { claimKeyPackages, type ClaimedKeyPackage, type Wanted } from './claims.repository.js'
-import { ForeignClaims } from './foreign-claims.js'
-import { SignedRequestNeeded } from './key-packages.problems.js'
 import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
 import { keyPackagesClaimed } from './key-packages.events.js'
 
@@ -28,16 +25,10 @@ export class Claims {
     private readonly limits: Limits,
     private readonly hints: Hints,
     private readonly events: Events,
-    private readonly foreign: ForeignClaims,
   ) {}
 
-  /**
-   * One per device of the user. The calling device never gets its own: a claim for one's own account is for the other devices. Across
-   * providers the claim is a request that the device has signed, and goes through the hub of the room.
-   */
-  async claim(caller: Caller, { key_material_request: signed, ...request }: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
-    if (signed) return this.foreign.claim(caller, request.user, signed)
-    if (this.foreign.connected && parseUserUri(request.user)?.domain !== this.config.DOMAIN) throw new SignedRequestNeeded()
+  /** One per device of the user. The calling device never gets its own: a claim for one's own account is for the other devices. */
+  claim(caller: Caller, request: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
     return this.hand(caller.user, request.user, wanted(request), caller.deviceId)
   }
 

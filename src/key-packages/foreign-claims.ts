@@ -1,25 +1,36 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../authentication/session/caller.js'
+import { CONFIG, type Config } from '../platform/config/config.js'
 import { NotFound } from '../platform/http/problem.js'
-import type { KeyPackagesClaimed } from './key-packages.dto.js'
+import { parseUserUri } from '../protocol/identifiers.js'
+import { Claims } from './claims.service.js'
+import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
+import { SignedRequestNeeded } from './key-packages.problems.js'
 
 export type ForeignClaim = (caller: Caller, user: string, request: Uint8Array) => Promise<KeyPackagesClaimed>
 
-/** Claims that other providers answer, or that are for rooms of theirs. The layer that knows them connects itself. */
+/**
+ * Claims that other providers answer, or that are for rooms of theirs: requests that the device has signed, which go through the
+ * hub of the room. The layer that knows other providers connects itself.
+ */
 @Injectable()
 export class ForeignClaims {
   private send: ForeignClaim | undefined
 
-  get connected(): boolean {
-    return this.send !== undefined
-  }
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly claims: Claims,
+  ) {}
 
   connect(send: ForeignClaim): void {
     this.send = send
   }
 
-  claim(caller: Caller, user: string, request: Uint8Array): Promise<KeyPackagesClaimed> {
-    if (!this.send) throw new NotFound('This server does not federate.')
-    return this.send(caller, user, request)
+  /** Wherever the user is. */
+  claim(caller: Caller, { key_material_request: signed, ...request }: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
+    if (!this.send && signed) throw new NotFound('This server does not federate.')
+    if (this.send && signed) return this.send(caller, request.user, signed)
+    if (this.send && parseUserUri(request.user)?.domain !== this.config.DOMAIN) throw new SignedRequestNeeded()
+    return this.claims.claim(caller, request)
   }
 }

@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../authentication/session/caller.js'
 import { Hash } from '../platform/http/bytes.js'
 import { Returns } from '../platform/http/returns.js'
-import { Claims } from './claims.service.js'
+import { ForeignClaims } from './foreign-claims.js'
 import {
   ClaimKeyPackages,
   KeyPackageCounts,
@@ -19,7 +19,7 @@ import { KeyPackages } from './key-packages.service.js'
 export class KeyPackagesController {
   constructor(
     private readonly keyPackages: KeyPackages,
-    private readonly claims: Claims,
+    private readonly claims: ForeignClaims,
   ) {}
 
   @Post()

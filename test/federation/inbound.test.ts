@@ -6,6 +6,8 @@ import { FirstResults } from '../../src/federation/inbound/first-results.js'
 import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
 import { signRequest } from '../../src/protocol/http-signature/signed-request.js'
+import { encodeConsentEntry } from '../../src/protocol/mimi/consent.js'
+import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
 import { startFederation, type Federation, type Provider } from '../support/federation.js'
 import { PeerEchoModule } from '../support/peer-echo.js'
 import { startServer } from '../support/server.js'
@@ -36,7 +38,7 @@ interface Made {
 
 /** A request of a to b, as wrong as is wanted. */
 async function ask(made: Made = {}): Promise<{ status: number; type: string; text: string; headers: Headers }> {
-  const { path = '/mimi/v1/reportAbuse/room', body = BODY } = made
+  const { path = '/mimi/v1/echo/room', body = BODY } = made
   const times = { created: now(), expires: now() + 60, nonce: nonce(), ...made.times }
   const request = {
     method: 'POST',
@@ -63,7 +65,7 @@ const edit = (from: RegExp, to: string) => async (): Promise<Made> => {
   const times = { created: now(), expires: now() + 60, nonce: nonce() }
   const request = {
     method: 'POST',
-    targetUri: `${b.road.url}/mimi/v1/reportAbuse/room`,
+    targetUri: `${b.road.url}/mimi/v1/echo/room`,
     target: b.domain,
     content: { body: BODY, contentType: 'application/mimi' },
   }
@@ -73,14 +75,18 @@ const edit = (from: RegExp, to: string) => async (): Promise<Made> => {
 
 describe('a request of a peer', () => {
   it('is taken with its signature, and the answer is signed for it', async () => {
-    const answer = await a.app.get(SignedClient).send({ peer: 'b.example', endpoint: 'reportAbuse', argument: 'room', body: BODY })
+    expect(await ask()).toMatchObject({ status: 200, text: 'a.example body' })
+    const body = encodeIdentifierRequest({ elements: [] })
+    const answer = await a.app.get(SignedClient).send({ peer: 'b.example', endpoint: 'identifierQuery', argument: 'b.example', body })
     expect(answer).toMatchObject({ kind: 'answered', status: 200 })
-    expect(answer.kind === 'answered' && Buffer.from(answer.body).toString()).toBe('a.example body')
   })
 
   it('may be answered without a body', async () => {
-    const answer = await a.app.get(SignedClient).send({ peer: 'b.example', endpoint: 'requestConsent', argument: 'b.example', body: BODY })
+    const [requester, target] = ['mimi://a.example/u/x', 'mimi://b.example/u/y']
+    const body = encodeConsentEntry({ operation: 'request', requester, target, roomId: undefined, keyPackages: [] })
+    const answer = await a.app.get(SignedClient).send({ peer: 'b.example', endpoint: 'requestConsent', argument: 'b.example', body })
     expect(answer).toMatchObject({ kind: 'answered', status: 201 })
+    expect(answer.kind === 'answered' && answer.body).toHaveLength(0)
   })
 
   it.each<[string, number, () => Made | Promise<Made>]>([
@@ -101,9 +107,9 @@ describe('a request of a peer', () => {
     ['content-digest-missing', 401, () => ({ fields: { 'content-digest': 'md5=:AAAA:' } })],
     ['key-unknown', 401, () => ({ key: { keyId: 'unknown' } })],
     ['signature-invalid', 401, () => ({ key: { privateKey: generateKeyPairSync('ed25519').privateKey } })],
-    ['signature-invalid', 401, () => ({ send: { path: '/mimi/v1/reportAbuse/other' } })],
-    ['signature-invalid', 401, () => ({ send: { path: '/mimi/v1/reportAbuse/room?x=1' } })],
-    ['foreign-domain', 403, () => ({ path: `/mimi/v1/reportAbuse/${encodeURIComponent('mimi://c.example/r/x')}` })],
+    ['signature-invalid', 401, () => ({ send: { path: '/mimi/v1/echo/other' } })],
+    ['signature-invalid', 401, () => ({ send: { path: '/mimi/v1/echo/room?x=1' } })],
+    ['foreign-domain', 403, () => ({ path: `/mimi/v1/echo/${encodeURIComponent('mimi://c.example/r/x')}` })],
     ['peer-denied', 403, () => ({ key: { domain: 'b.example' } })],
     ['unsupported-media-type', 415, () => ({ fields: { 'content-type': 'text/plain' } })],
   ])('is refused as %s (%i)', async (type, status, made) => {

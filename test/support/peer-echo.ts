@@ -5,18 +5,13 @@ import { PeerPost } from '../../src/federation/inbound/peer-route.js'
 import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../../src/federation/inbound/peer.js'
 import { PlatformModule } from '../../src/platform/platform.module.js'
 
-/** An endpoint that shows who asked, in the place of one that does something. */
+/** An endpoint that shows who asked and does nothing else. */
 @Controller('mimi/v1')
 class PeerEchoController {
-  @PeerPost('reportAbuse/:room')
+  @PeerPost('echo/:room')
   echo(@CurrentPeer() peer: Peer, @Param('room') room: string, @PeerBody() body: Uint8Array): Uint8Array {
     if (room.startsWith('mimi:')) refuseForeign(peer, room, 'room')
     return Buffer.concat([Buffer.from(`${peer.domain} `), body])
-  }
-
-  @PeerPost('requestConsent/:domain', 201)
-  nothing(): undefined {
-    return undefined
   }
 }
 

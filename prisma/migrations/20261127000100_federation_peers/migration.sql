@@ -17,6 +17,7 @@ CREATE TABLE peer (
   paused          boolean NOT NULL DEFAULT false, -- nothing is pushed
   failures        integer NOT NULL DEFAULT 0,     -- consecutive, of pushes
   retry_at        timestamptz,                    -- not before then
+  lane_until      timestamptz,                    -- somebody pushes to it now, or has died of it since
   last_error      text,
   last_error_at   timestamptz,
   last_inbound_at timestamptz,

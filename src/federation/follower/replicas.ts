@@ -29,6 +29,12 @@ import {
   type ReplicaEntry,
 } from './replica.repository.js'
 
+interface Checked {
+  readonly batch: NotifyBatch
+  readonly entries: readonly ReplicaEntry[]
+  readonly changes: OwnChanges
+}
+
 interface Received {
   readonly response: NotifyResponse
   readonly gid?: bigint
@@ -70,7 +76,7 @@ export class Replicas {
     if (replica.deleted) return answer('stopped', replica)
     const chains = await chainsOf(sql, replica.gid, batch.firstSeq - 1n, batch.firstSeq + BigInt(entries.length))
     const placement = placeBatch(replica, batch, entries, (seq) => (seq === replica.headSeq ? replica.headChain : chains.get(seq)))
-    return this.place(sql, replica, placement, batch, entries, changes)
+    return this.place(sql, replica, placement, { batch, entries, changes })
   }
 
   /** The first batch of a group begins with the Commit that brought the first of ours in. */
@@ -90,14 +96,8 @@ export class Replicas {
     return this.append(sql, { gid, ...head }, batch, entries, changes)
   }
 
-  private async place(
-    sql: Sql,
-    replica: Replica,
-    placement: Placement,
-    batch: NotifyBatch,
-    entries: readonly ReplicaEntry[],
-    changes: OwnChanges,
-  ): Promise<Received> {
+  private async place(sql: Sql, replica: Replica, placement: Placement, checked: Checked): Promise<Received> {
+    const { batch, entries, changes } = checked
     switch (placement.kind) {
       case 'have':
         return answer('have', replica)

@@ -138,3 +138,22 @@ export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
   )
   return rows
 }
+
+/**
+ * Takes the lane of a peer for so long, if it may be pushed to now and nobody else does. Whoever dies with it leaves it when the time
+ * is over. @returns whether it was taken
+ */
+export async function takeLane(sql: Sql, domain: string, ms: number): Promise<boolean> {
+  const { rowCount } = await sql.query({
+    name: 'take_lane',
+    text: `INSERT INTO peer AS p (domain, lane_until) VALUES ($1, now() + $2 * interval '1 millisecond')
+           ON CONFLICT (domain) DO UPDATE SET lane_until = excluded.lane_until
+           WHERE NOT p.paused AND coalesce(p.retry_at <= now(), true) AND coalesce(p.lane_until < now(), true)`,
+    values: [domain, ms],
+  })
+  return rowCount === 1
+}
+
+export async function leaveLane(sql: Sql, domain: string): Promise<void> {
+  await sql.query({ name: 'leave_lane', text: 'UPDATE peer SET lane_until = NULL WHERE domain = $1', values: [domain] })
+}

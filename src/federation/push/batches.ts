@@ -11,9 +11,8 @@ import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import { readChain, readOutgoingGroup, readRosterChanges, readRun, readWelcomes, type OutgoingGroup } from './outgoing.repository.js'
 
-const MAX_ENTRIES = 128
-/** Of the entries; a Welcome's tree may come on top. */
-const MAX_BYTES = 1024 * 1024
+/** Bytes are those of the entries; a Welcome's tree may come on top. */
+const LIMITS = { entries: 128, bytes: 1024 * 1024 }
 
 const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
 
@@ -55,7 +54,7 @@ export class Batches {
     const end = group.untilSeq ?? group.headSeq
     const reborn = group.incarnation !== group.toldIncarnation && group.untilSeq === null
     if (after >= end) return reborn ? { group, rows: [], gap: 'none', firstSeq: end + 1n, lastSeq: end } : undefined
-    const found = await readRun(this.pool, group.gid, after, end, MAX_ENTRIES, MAX_BYTES)
+    const found = await readRun(this.pool, group.gid, after, end, LIMITS)
     const [first] = found
     // Everything up to the end has been retired.
     if (!first) return { group, rows: [], gap: 'retired', firstSeq: end + 1n, lastSeq: end }

@@ -21,12 +21,15 @@ export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limi
   return rows
 }
 
-/** Peers for which anything waits: entries, or a deletion without a receipt. */
+/** Peers for which anything waits, entries or a deletion without a receipt, and that may be pushed to now. */
 export async function duePeers(sql: Sql): Promise<string[]> {
   const { rows } = await sql.query<{ domain: string }>({
     name: 'due_peers',
-    text: `SELECT DISTINCT c.domain FROM peer_cursor c JOIN groups g USING (gid) WHERE ${DUE}
-           UNION SELECT DISTINCT domain FROM peer_deletion WHERE receipt IS NULL`,
+    text: `SELECT x.domain FROM (
+             SELECT c.domain FROM peer_cursor c JOIN groups g USING (gid) WHERE ${DUE}
+             UNION SELECT domain FROM peer_deletion WHERE receipt IS NULL
+           ) x LEFT JOIN peer p USING (domain)
+           WHERE NOT coalesce(p.paused, false) AND coalesce(p.retry_at <= now(), true) AND coalesce(p.lane_until < now(), true)`,
   })
   return rows.map(({ domain }) => domain)
 }

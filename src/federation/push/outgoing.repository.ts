@@ -35,15 +35,13 @@ export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): 
   return rows[0]
 }
 
-/** Entries after `afterSeq` up to `untilSeq`, at most `limit` and about `maxBytes`; the first always fits. */
-export async function readRun(
-  sql: Sql,
-  gid: bigint,
-  afterSeq: bigint,
-  untilSeq: bigint,
-  limit: number,
-  maxBytes: number,
-): Promise<LogRow[]> {
+export interface RunLimits {
+  readonly entries: number
+  readonly bytes: number
+}
+
+/** Entries after `afterSeq` up to `untilSeq`, within limits; the first always fits. */
+export async function readRun(sql: Sql, gid: bigint, afterSeq: bigint, untilSeq: bigint, limits: RunLimits): Promise<LogRow[]> {
   const { rows } = await sql.query<LogRow>({
     name: 'read_run',
     text: `SELECT ${LOG_COLUMNS} FROM log l JOIN (
@@ -52,7 +50,7 @@ export async function readRun(
              ) s
            ) kept ON kept.seq = l.seq AND kept.before < $5
            WHERE l.gid = $1 ORDER BY l.seq`,
-    values: [gid, afterSeq, untilSeq, limit, maxBytes],
+    values: [gid, afterSeq, untilSeq, limits.entries, limits.bytes],
   })
   return rows
 }

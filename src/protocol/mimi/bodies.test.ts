@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { BODIES, COMMIT, GROUP_INFO, privateMessage, PROPOSAL, RECEIPT } from '../../../test/support/mimi-bodies.js'
+import { DRAFT_BODIES } from '../../../test/support/mimi-bodies.js'
+import { MICROCHAT_BODIES } from '../../../test/support/mimi-microchat-bodies.js'
+import { COMMIT, GROUP_INFO, privateMessage, PROPOSAL, RECEIPT } from '../../../test/support/mimi-samples.js'
 import type { Decoded } from '../tls/reader.js'
 import { decodeFanoutMessage } from './fanout-message.js'
 import { decodeIdentifierResponse } from './identifier-query.js'
@@ -21,7 +23,7 @@ const plain = (value: unknown): unknown =>
         ? Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]))
         : value
 
-describe.each(BODIES)('%s', (_name, { value, bytes, decode }) => {
+describe.each([...DRAFT_BODIES, ...MICROCHAT_BODIES])('%s', (_name, { value, bytes, decode }) => {
   it('decodes to what was encoded', () => {
     const decoded = decode(bytes)
     if (decoded.kind !== 'decoded') throw new Error(decoded.reason)

@@ -1,0 +1,21 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Limits } from '../../platform/limits/limits.js'
+import { Admission } from '../peers/admission.js'
+import { PeerDenied } from './inbound.problems.js'
+
+/** Who is let in, and how often. */
+@Injectable()
+export class Admittance {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_REQUESTS_PER_MINUTE'>,
+    private readonly admission: Admission,
+    private readonly limits: Limits,
+  ) {}
+
+  async admit(domain: string): Promise<void> {
+    if (!(await this.admission.admits(domain))) throw new PeerDenied()
+    const points = this.config.FEDERATION_REQUESTS_PER_MINUTE
+    await this.limits.take({ name: 'peer-requests', points, seconds: 60 }, domain)
+  }
+}

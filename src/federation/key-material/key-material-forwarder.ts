@@ -1,0 +1,73 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { resolveClients } from '../../authentication/directory/directory.repository.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { parseClientUri, userUri } from '../../protocol/identifiers.js'
+import { decodeKeyPackage } from '../../protocol/mls/message.js'
+import { keyPackageRef } from '../../protocol/mls/references.js'
+import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { ForeignDevices } from '../hub/foreign-devices.js'
+import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+import { KeyMaterialUnavailable } from './key-material.problems.js'
+
+/** The hub between the requester's provider and the target's: passes on what was signed, and remembers whose KeyPackages came back. */
+@Injectable()
+export class KeyMaterialForwarder {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_LIFETIME'>,
+    private readonly devices: ForeignDevices,
+    private readonly client: SignedClient,
+  ) {}
+
+  /** Whether a KeyPackage of an answer has been used, or it had none to give. */
+  async isSpent(answer: Uint8Array): Promise<boolean> {
+    const decoded = decodeKeyMaterialResponse(answer)
+    const clients = decoded.kind === 'decoded' ? decoded.value.clients : []
+    const refs = clients.flatMap((one) => (one.status === 'success' ? (refOf(one.keyPackage, 0)?.ref ?? []) : []))
+    return refs.length === 0 || anyUsed(this.pool, refs)
+  }
+
+  /** A user of another provider, whose clients and KeyPackages we get to know on the way. */
+  async forward(target: string, request: SignedKeyMaterialRequest, body: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.client.send({ peer: target, endpoint: 'keyMaterial', argument: request.targetUser, body })
+    if (answer.kind !== 'answered' || answer.status !== 200) throw new KeyMaterialUnavailable()
+    const decoded = decodeKeyMaterialResponse(answer.body)
+    if (decoded.kind === 'malformed') throw new KeyMaterialUnavailable()
+    await this.record(target, decoded.value)
+    return answer.body
+  }
+
+  private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {
+    const given = clients.flatMap((one) => (one.status === 'success' ? [one] : []))
+    const foreign = given.some(({ client }) => {
+      const parsed = parseClientUri(client)
+      return parsed?.domain !== target || userUri(parsed) !== user
+    })
+    if (foreign) throw new KeyMaterialUnavailable()
+    if (given.length === 0) return
+    await this.devices.introduce(given.map(({ client }) => ({ client })))
+    const known = await resolveClients(
+      this.pool,
+      given.map(({ client }) => client),
+    )
+    const refs = given.flatMap(({ client, keyPackage }): ForeignRef[] => {
+      const device = known.get(client)
+      const claimed = refOf(keyPackage, this.config.KEY_PACKAGE_MAX_LIFETIME)
+      return device && claimed ? [{ deviceId: device.deviceId, ...claimed }] : []
+    })
+    await recordForeignRefs(this.pool, refs)
+  }
+}
+
+function refOf(keyPackage: Uint8Array, maxLifetimeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {
+  const decoded = decodeKeyPackage(keyPackage)
+  if (decoded.kind === 'malformed' || decoded.value.leafNode.source.kind !== 'key-package') return undefined
+  const { cipherSuite, leafNode } = decoded.value
+  const ref = keyPackageRef(cipherSuite, keyPackage)
+  const latest = Date.now() + maxLifetimeMs
+  const notAfter = leafNode.source.kind === 'key-package' ? Number(leafNode.source.notAfter) * 1000 : latest
+  return ref && { ref, cipherSuite, expiresAt: new Date(Math.min(notAfter, latest)) }
+}

@@ -1,0 +1,69 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import type { Caller } from '../../authentication/session/caller.js'
+import { ForeignClaims } from '../../key-packages/foreign-claims.js'
+import type { KeyPackagesClaimed } from '../../key-packages/key-packages.dto.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Forbidden, Undecodable } from '../../platform/http/problem.js'
+import { decodeKeyPackage } from '../../protocol/mls/message.js'
+import { keyPackageRef } from '../../protocol/mls/references.js'
+import { identityText } from '../../protocol/mls/structures/credential.js'
+import { framed } from '../../protocol/mimi/common.js'
+import { decodeKeyMaterialRequest, decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
+import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
+import { providerOf } from '../inbound/peer.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+import { KeyMaterialAnswers } from './key-material-answers.js'
+import { KeyMaterialRefused } from './key-material.problems.js'
+
+/** Claims of our own users that cross providers. */
+@Injectable()
+export class OwnClaims implements OnModuleInit {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION'>,
+    private readonly answers: KeyMaterialAnswers,
+    private readonly client: SignedClient,
+    private readonly claims: ForeignClaims,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.FEDERATION !== 'off') this.claims.connect((caller, user, request) => this.claim(caller, user, request))
+  }
+
+  /** For a device of ours, which has to be the one that signed. */
+  private async claim(caller: Caller, user: string, request: Uint8Array): Promise<KeyPackagesClaimed> {
+    const decoded = decodeKeyMaterialRequest(request)
+    if (decoded.kind === 'malformed') throw new Undecodable(`The key_material_request is malformed: ${decoded.reason}.`)
+    const { credential, targetUser, roomId } = decoded.value
+    if (identityText(credential) !== caller.client) throw new Forbidden('The key_material_request is of another device.')
+    if (targetUser !== user) throw new Forbidden('The key_material_request is for another user.')
+    return claimedOf(await this.ask(providerOf(roomId) ?? '', user, request))
+  }
+
+  private async ask(hub: string, user: string, request: Uint8Array): Promise<Uint8Array> {
+    const own = { domain: this.config.DOMAIN }
+    if (hub === own.domain) return this.answers.of(own, request)
+    const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
+    if (answer.kind === 'answered' && answer.status === 200) return answer.body
+    throw hubProblem(answer)
+  }
+}
+
+function claimedOf(body: Uint8Array): KeyPackagesClaimed {
+  const decoded = decodeKeyMaterialResponse(body)
+  if (decoded.kind === 'malformed') throw new HubGarbled()
+  const { userStatus, clients } = decoded.value
+  if (userStatus !== 'success' && userStatus !== 'partial-success' && userStatus !== 'no-compatible-material')
+    throw new KeyMaterialRefused(userStatus)
+  return {
+    key_packages: clients.flatMap((one) => (one.status === 'success' ? [described(one.client, one.keyPackage)] : [])),
+    unavailable: clients.flatMap((one) => (one.status === 'success' ? [] : [one.client])),
+  }
+}
+
+function described(client: string, keyPackage: Uint8Array): KeyPackagesClaimed['key_packages'][number] {
+  const decoded = decodeKeyPackage(keyPackage)
+  const suite = decoded.kind === 'decoded' ? decoded.value.cipherSuite : 0
+  const ref = keyPackageRef(suite, keyPackage)
+  if (!ref) throw new HubGarbled()
+  return { client, cipher_suite: suite, key_package: framed('key-package', keyPackage), ref, last_resort: false }
+}
