@@ -17,6 +17,9 @@ import { Replicas } from './follower/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
+import { GroupInfoController } from './group-info/group-info.controller.js'
+import { SealedGroupInfo } from './group-info/sealed-group-info.js'
+import { SealedInfoController } from './group-info/sealed-info.controller.js'
 import { GroupOperations } from './hub/group-operations.js'
 import { Operations } from './hub/operations.js'
 import { PolicyOperations } from './hub/policy-operations.js'
@@ -74,6 +77,7 @@ const speaking = [
 ]
 /** Groups at home here with members elsewhere. */
 const asHub = [
+  SealedGroupInfo,
   RoomsHere,
   GroupOperations,
   PolicyOperations,
@@ -103,6 +107,8 @@ const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
     MimiDirectoryController,
     UserDirectoryController,
     KeyMaterialController,
+    GroupInfoController,
+    SealedInfoController,
     UpdatesController,
     SubmissionsController,
     OperationsController,

@@ -66,3 +66,14 @@ export async function anyUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<bo
   })
   return rows.length > 0
 }
+
+/** The current group of a room at home here. */
+export async function currentGroupOf(sql: Sql, roomId: string): Promise<Buffer | undefined> {
+  const { rows } = await sql.query<{ groupId: Buffer }>({
+    name: 'current_group_of',
+    text: `SELECT g.group_id AS "groupId" FROM room r JOIN groups g ON g.gid = r.current_gid
+            WHERE r.room_id = $1 AND g.deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = g.group_id)`,
+    values: [roomId],
+  })
+  return rows[0]?.groupId
+}

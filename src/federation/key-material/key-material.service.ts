@@ -9,6 +9,7 @@ import { unframed } from '../../protocol/mimi/common.js'
 import {
   decodeKeyMaterialRequest,
   encodeKeyMaterialResponse,
+  KEY_MATERIAL_LABEL,
   type ClientKeyMaterial,
   type KeyMaterialUserCode,
   type SignedKeyMaterialRequest,
@@ -18,7 +19,7 @@ import { decodedOrRefused } from '../inbound/decoded.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
-import { Requesters } from './requester.js'
+import { Requesters, type Requester } from './requester.js'
 
 /**
  * KeyPackages for a room go from the requester's provider over the room's hub to the target's: so the hub knows, when the Welcome
@@ -55,7 +56,7 @@ export class KeyMaterial {
     body: Uint8Array,
   ): Promise<Uint8Array> {
     if (parseUserUri(request.requestingUser)?.domain !== sender) throw new ForeignDomain('requesting user')
-    const requester = await this.requesters.of(request)
+    const requester = await this.requester(request)
     if (!requester) return refusal(request, 'no-consent')
     if (!(await isInRoom(this.pool, request.roomId, requester.deviceId))) return refusal(request, 'no-consent-for-this-room')
     if (target === undefined) return refusal(request, 'user-unknown')
@@ -63,8 +64,13 @@ export class KeyMaterial {
   }
 
   private async asTarget(request: SignedKeyMaterialRequest): Promise<Uint8Array> {
-    const requester = await this.requesters.of(request)
+    const requester = await this.requester(request)
     return requester ? this.hand(request, requester.deviceId) : refusal(request, 'no-consent')
+  }
+
+  private async requester(request: SignedKeyMaterialRequest): Promise<Requester | undefined> {
+    const found = await this.requesters.of(request, KEY_MATERIAL_LABEL)
+    return found?.user === request.requestingUser ? found : undefined
   }
 
   /** A user of ours. */

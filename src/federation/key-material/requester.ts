@@ -6,17 +6,25 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { verifyWithLabel } from '../../protocol/mls/signature.js'
-import { identityText } from '../../protocol/mls/structures/credential.js'
-import { KEY_MATERIAL_LABEL, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { identityText, type Credential } from '../../protocol/mls/structures/credential.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
+
+/** What a client has signed for other providers. */
+export interface SignedByClient {
+  readonly credential: Credential
+  readonly signatureKey: Uint8Array
+  readonly tbs: Uint8Array
+  readonly signature: Uint8Array
+}
 
 export interface Requester {
   readonly deviceId: bigint
   readonly client: string
+  readonly user: string
 }
 
-/** Who asks for key material: a device of any provider, by its signature under a key that its provider vouches for. */
+/** Who asks for key material or a GroupInfo: a device of any provider, by its signature under a key that its provider vouches for. */
 @Injectable()
 export class Requesters {
   constructor(
@@ -26,16 +34,16 @@ export class Requesters {
   ) {}
 
   /** Undefined if the request is not what it says. */
-  async of(request: SignedKeyMaterialRequest): Promise<Requester | undefined> {
-    const client = identityText(request.credential)
+  async of({ credential, signatureKey, tbs, signature }: SignedByClient, label: string): Promise<Requester | undefined> {
+    const client = identityText(credential)
     const parsed = client === undefined ? undefined : parseClientUri(client)
-    const key = canonicalKey(request.signatureKey)
-    if (client === undefined || !parsed || !key || userUri(parsed) !== request.requestingUser) return undefined
-    if (!(await verifyWithLabel(key.scheme, key.publicKey, KEY_MATERIAL_LABEL, request.tbs, request.signature))) return undefined
+    const key = canonicalKey(signatureKey)
+    if (client === undefined || !parsed || !key) return undefined
+    if (!(await verifyWithLabel(key.scheme, key.publicKey, label, tbs, signature))) return undefined
     if (parsed.domain !== this.config.DOMAIN) await this.devices.introduce([{ client, publicKey: key.publicKey }])
     const device = (await resolveClients(this.pool, [client])).get(client)
     if (!device || device.revoked) return undefined
     const unregistered = await unregisteredAmong(this.pool, [{ deviceId: device.deviceId, publicKey: key.publicKey }])
-    return unregistered.length > 0 ? undefined : { deviceId: device.deviceId, client }
+    return unregistered.length > 0 ? undefined : { deviceId: device.deviceId, client, user: userUri(parsed) }
   }
 }

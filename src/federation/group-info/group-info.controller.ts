@@ -1,0 +1,40 @@
+import { Controller, Inject, Param } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { Problem } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeGroupInfoRequest, encodeGroupInfoRefusal, GROUP_INFO_REQUEST_LABEL } from '../../protocol/mimi/group-info.js'
+import { ForeignDevices } from '../hub/foreign-devices.js'
+import { currentGroupOf } from '../hub/hub.repository.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../inbound/peer.js'
+import { Requesters } from '../key-material/requester.js'
+import { SealedGroupInfo } from './sealed-group-info.js'
+
+/** GroupInfo and tree for joiners from other providers. A room that is not for them is to them like one that is not there. */
+@Controller(PEER_PATH)
+export class GroupInfoController {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly requesters: Requesters,
+    private readonly devices: ForeignDevices,
+    private readonly sealed: SealedGroupInfo,
+  ) {}
+
+  @PeerPost('groupInfo/:roomId')
+  async read(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const request = decodedOrRefused(decodeGroupInfoRequest(body))
+    const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL)
+    const groupId = await currentGroupOf(this.pool, roomId)
+    if (!requester || !groupId) return encodeGroupInfoRefusal('not-authorized', roomId)
+    refuseForeign(peer, requester.client, 'client')
+    const caller = await this.devices.caller(peer, requester.client)
+    try {
+      return await this.sealed.seal(caller, { roomId, groupId }, request)
+    } catch (error) {
+      if (error instanceof Problem && [403, 404, 410].includes(error.status)) return encodeGroupInfoRefusal('not-authorized', roomId)
+      throw error
+    }
+  }
+}
