@@ -9,11 +9,15 @@ import { AbuseReports } from './abuse/abuse-reports.js'
 import { ConsentPeerController } from './consent/consent-peer.controller.js'
 import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
+import { ConnectFederation } from './follower/connect-federation.js'
 import { DeleteRoomController } from './follower/delete-room.controller.js'
 import { Joins } from './follower/joins.js'
 import { NotifyController } from './follower/notify.controller.js'
+import { HubTelling } from './follower/hub-telling.js'
+import { Pull } from './follower/pull.job.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replicas.js'
+import { RevokedMembers } from './follower/revoked-members.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
@@ -97,7 +101,7 @@ const asHub = [
   Wakes,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [RemoteHub, Joins, Replicas]
+const asFollower = [ConnectFederation, Pull, HubTelling, RevokedMembers, RemoteHub, Joins, Replicas]
 /** What users of different providers have to do with each other outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 

@@ -9,6 +9,11 @@ import { keysRotate } from './authentication/keys-rotate.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
+import { keysRotateProvider } from './federation/keys-rotate-provider.js'
+import { peersPause, peersResume, peersRetry } from './federation/peers-lane.js'
+import { peersList } from './federation/peers-list.js'
+import { peersAllow, peersDeny, peersReset } from './federation/peers-policy.js'
+import { peersTrust } from './federation/peers-trust.js'
 import { reportsClose } from './federation/reports-close.js'
 import { reportsList } from './federation/reports-list.js'
 
@@ -22,7 +27,16 @@ export const COMMANDS: readonly Command[] = [
   accountsDisable,
   invitesCreate,
   keysRotate,
+  keysRotateProvider,
   groupsReports,
   reportsList,
   reportsClose,
+  peersList,
+  peersAllow,
+  peersDeny,
+  peersReset,
+  peersPause,
+  peersResume,
+  peersRetry,
+  peersTrust,
 ]

@@ -1,11 +1,11 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
 import type { Accepted } from '../../groups/groups.dto.js'
-import { FederationLink, type Federation, type HubOperation } from '../../groups/home/federation-link.js'
+import type { Federation, HubOperation } from '../../groups/home/federation-link.js'
 import { settleHome, type Home } from '../../groups/home/homes.repository.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
@@ -29,6 +29,7 @@ import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { hubProblem, HubGarbled } from './follower.problems.js'
+import { Pull } from './pull.job.js'
 import { updateOf } from './update-of.js'
 
 const NOTHING = new Uint8Array()
@@ -36,18 +37,14 @@ const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
 
 /** The hubs of groups that are at home elsewhere, asked for our users; what they answer is what our users get. */
 @Injectable()
-export class RemoteHub implements Federation, OnModuleInit {
+export class RemoteHub implements Federation {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION'>,
-    private readonly link: FederationLink,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly client: SignedClient,
     private readonly devices: ForeignDevices,
+    private readonly pull: Pull,
   ) {}
-
-  onModuleInit(): void {
-    if (this.config.FEDERATION !== 'off') this.link.connect(this)
-  }
 
   submitCommit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
     return this.update(home, encodeExtendedUpdateRequest(updateOf(caller.client, body)))
@@ -61,7 +58,7 @@ export class RemoteHub implements Federation, OnModuleInit {
 
   async submitMessage(home: Home, caller: Caller, message: Uint8Array): Promise<Accepted> {
     const body = await this.ask(home, 'submitMessage', encodeSubmitMessageRequest({ message, sendingUri: caller.client }))
-    return acceptedIn(decodeExtendedSubmitResponse(body))
+    return this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
   }
 
   async perform(home: Home, caller: Caller, operation: HubOperation, args: Record<string, unknown>): Promise<unknown> {
@@ -88,7 +85,12 @@ export class RemoteHub implements Federation, OnModuleInit {
   }
 
   private async update(home: Home, request: Uint8Array): Promise<Accepted> {
-    return acceptedIn(decodeExtendedUpdateResponse(await this.ask(home, 'update', request)))
+    return this.accepted(home, acceptedIn(decodeExtendedUpdateResponse(await this.ask(home, 'update', request))))
+  }
+
+  private accepted(home: Home, accepted: Accepted): Accepted {
+    this.pull.expect(home.groupId, accepted.seq)
+    return accepted
   }
 
   private async ask({ hub, roomId }: Pick<Home, 'hub' | 'roomId'>, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {

@@ -53,6 +53,13 @@ export class ForeignDevices {
     return { deviceId: device.deviceId, userId: device.userId, client, user, generation: 0, expiresAt: FAR_FUTURE }
   }
 
+  /** Asks the provider anew. */
+  async refresh(peer: Peer, client: string): Promise<void> {
+    refuseForeign(peer, client, 'client')
+    const user = userOfClient(client)
+    if (user !== undefined) await this.fetchOnce(user)
+  }
+
   private fetchOnce(user: string): Promise<void> {
     const begun = this.fetching.get(user) ?? this.fetch(user).finally(() => this.fetching.delete(user))
     this.fetching.set(user, begun)

@@ -28,6 +28,7 @@ export class OperationsController {
   @PeerPost('operation/:roomId')
   async perform(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { operation, client, groupId, args } = decodedOrRefused(decodeOperationRequest(body))
+    if (operation === 'revoked') return this.revoked(peer, client)
     const caller = await this.devices.caller(peer, client)
     try {
       if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
@@ -36,6 +37,12 @@ export class OperationsController {
     } catch (thrown) {
       return encodeOperationResponse({ result: NOTHING, problem: carryProblem(thrown).bytes })
     }
+  }
+
+  /** The provider says that it does not vouch for a device any more; what it says is looked up, and a Remove proposed. */
+  private async revoked(peer: Peer, client: string): Promise<Uint8Array> {
+    await this.devices.refresh(peer, client)
+    return encodeOperationResponse({ result: encodeCbor(null), problem: NOTHING })
   }
 
   /** The current group of a room, for those who may know that there is one. */

@@ -10,7 +10,8 @@ const TYPE = 'mimi-key-directory'
 const MAX_KEYS = 16
 const MAX_SIGNATURES = 16
 
-const Seconds = z.int().nonnegative()
+/** Up to the year 9999: what PostgreSQL and Date can both hold. */
+const Seconds = z.int().nonnegative().max(253_402_300_799)
 const KeyOfDirectory = z.object({
   kty: z.literal('OKP'),
   crv: z.literal('Ed25519'),
@@ -25,8 +26,12 @@ export const KeyDirectory = z.object({
   domain: z.string().refine(isProviderDomain),
   issued_at: Seconds,
   expires_at: Seconds,
-  profiles: z.array(z.string().max(64)).max(16),
-  keys: z.array(KeyOfDirectory).min(1).max(MAX_KEYS),
+  profiles: z.array(z.string().regex(/^[\x21-\x7e]{1,64}$/)).max(16),
+  keys: z
+    .array(KeyOfDirectory)
+    .min(1)
+    .max(MAX_KEYS)
+    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'must have ids of their own'),
 })
 export type KeyDirectory = z.infer<typeof KeyDirectory>
 

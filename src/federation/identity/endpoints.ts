@@ -21,6 +21,11 @@ export type Endpoint = keyof typeof ENDPOINTS
 /** What a server of this release can speak; the best common one is taken. */
 export const PROFILES = ['microchat-1', 'mimi-draft-06'] as const
 
+/** Whether there is a profile that this server speaks, too. */
+export function haveCommonProfile(profiles: readonly string[]): boolean {
+  return PROFILES.some((ours) => profiles.includes(ours))
+}
+
 export const PEER_PATH = 'mimi/v1'
 
 /** The URI templates (RFC 6570) of a server at `base`. */

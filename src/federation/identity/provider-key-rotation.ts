@@ -25,12 +25,13 @@ export async function makeFirstProviderKey(pool: Pool, secrets: Secrets): Promis
 /**
  * A new key, published at once, that signs after `leadMs`: by then every peer's copy of our directory has it. The old ones stop
  * then, and stay published for `overlapMs`, so that what they signed last can still be checked.
+ * Without a lead there is no waiting for a rotation that is under way: its key will not sign.
  * @returns false if a rotation is under way
  */
 export async function rotateProviderKey(pool: Pool, secrets: Secrets, leadMs: number, overlapMs: number): Promise<boolean> {
   return transaction(pool, async (sql) => {
     await lockProviderKeys(sql)
-    if (await rotationUnderWay(sql)) return false
+    if (leadMs > 0 && (await rotationUnderWay(sql))) return false
     await deleteProviderKeysPast(sql)
     await retireProviderKeys(sql, leadMs, overlapMs)
     await insertProviderKey(sql, newProviderKey(secrets), leadMs)

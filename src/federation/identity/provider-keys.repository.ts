@@ -53,9 +53,9 @@ export async function retireProviderKeys(sql: Sql, signsMs: number, overlapMs: n
   )
 }
 
-/** A rotation is under way: there is a key that does not sign yet. */
+/** A rotation is under way: there is a key that does not sign yet, but will. */
 export async function rotationUnderWay(sql: Sql): Promise<boolean> {
-  const { rows } = await sql.query('SELECT 1 FROM provider_key WHERE signs_from > now()')
+  const { rows } = await sql.query('SELECT 1 FROM provider_key WHERE signs_from > now() AND coalesce(signs_until > signs_from, true)')
   return rows.length > 0
 }
 

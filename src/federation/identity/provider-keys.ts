@@ -10,6 +10,8 @@ import { readProviderKeys } from './provider-keys.repository.js'
 
 /** Far shorter than the lead that a new key is published with before it signs. */
 const MAX_AGE_MS = 15_000
+/** A node that signs with a new key may be ahead of the one that is asked for the directory. */
+const MAX_AGE_SHOWN_MS = 1_000
 
 export interface ProviderKey {
   readonly keyId: string
@@ -33,7 +35,7 @@ export class ProviderKeys {
 
   /** The key to sign with now. The first node that needs one makes it. */
   async signer(): Promise<SigningKey> {
-    const key = (await this.published()).find(({ signs }) => signs)
+    const key = (await this.atMost(MAX_AGE_MS)).find(({ signs }) => signs)
     if (!key) throw new Error('No provider key signs now')
     return { domain: this.config.DOMAIN, keyId: key.keyId, privateKey: key.privateKey }
   }
@@ -46,8 +48,12 @@ export class ProviderKeys {
 
   /** All that peers may meet: those that sign, will sign, or have signed what is not forgotten yet. */
   published(): Promise<readonly ProviderKey[]> {
+    return this.atMost(MAX_AGE_SHOWN_MS)
+  }
+
+  private atMost(ageMs: number): Promise<readonly ProviderKey[]> {
     const now = performance.now()
-    if (!this.loaded || now - this.loaded.at > MAX_AGE_MS) this.loaded = { at: now, keys: this.load() }
+    if (!this.loaded || now - this.loaded.at > ageMs) this.loaded = { at: now, keys: this.load() }
     const { keys } = this.loaded
     keys.catch(() => (this.loaded = undefined))
     return keys

@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Limits } from '../../platform/limits/limits.js'
+import { haveCommonProfile } from '../identity/endpoints.js'
 import { Admission } from '../peers/admission.js'
-import { PeerDenied } from './inbound.problems.js'
+import { PeerDirectories } from '../peers/peer-directories.js'
+import { PeerDenied, ProfileUnsupported } from './inbound.problems.js'
 
 /** Who is let in, and how often. */
 @Injectable()
@@ -11,11 +13,17 @@ export class Admittance {
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_REQUESTS_PER_MINUTE'>,
     private readonly admission: Admission,
     private readonly limits: Limits,
+    private readonly directories: PeerDirectories,
   ) {}
 
   async admit(domain: string): Promise<void> {
     if (!(await this.admission.admits(domain))) throw new PeerDenied()
     const points = this.config.FEDERATION_REQUESTS_PER_MINUTE
     await this.limits.take({ name: 'peer-requests', points, seconds: 60 }, domain)
+  }
+
+  /** Once it is certain who asks: a refusal then tells it why nothing can come of this. */
+  async agree(domain: string): Promise<void> {
+    if (!haveCommonProfile((await this.directories.of(domain))?.profiles ?? [])) throw new ProfileUnsupported()
   }
 }

@@ -1,5 +1,6 @@
 import { Problem } from '../../platform/http/problem.js'
 import type { SignatureFault } from '../../protocol/http-signature/profile.js'
+import { PROFILES } from '../identity/endpoints.js'
 
 /** Why a peer's request is not taken, as far as its signature goes (docs/federation-profile.md). */
 export class SignatureRefused extends Problem {
@@ -22,6 +23,12 @@ export class SignatureRefused extends Problem {
 export class PeerDenied extends Problem {
   constructor() {
     super(403, 'peer-denied', 'This server does not federate with that provider.')
+  }
+}
+
+export class ProfileUnsupported extends Problem {
+  constructor() {
+    super(403, 'profile-unsupported', `The provider's directory names none of the profiles spoken here: ${PROFILES.join(', ')}.`)
   }
 }
 

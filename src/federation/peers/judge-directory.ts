@@ -6,6 +6,9 @@ export interface PinnedKey {
   readonly notAfter: Date | null
 }
 
+/** Further in the future than a clock may be off, `issued_at` would make every later directory look old. */
+const TOLERATED_SECONDS = 300
+
 /** What is known of a provider when its directory comes anew. */
 export interface Known {
   readonly domain: string
@@ -25,6 +28,7 @@ export async function doubtsAbout(
 ): Promise<string | undefined> {
   if (directory.domain !== domain) return 'it is of another domain'
   if (directory.expires_at * 1000 <= now.getTime()) return 'it has expired'
+  if (directory.issued_at > now.getTime() / 1000 + TOLERATED_SECONDS) return 'it is of the future'
   if (issuedAt && directory.issued_at * 1000 < issuedAt.getTime()) return 'it is older than one that was believed'
   const trusted = pinned.filter(({ notAfter }) => notAfter === null || notAfter > now)
   if (pinned.length === 0) return undefined

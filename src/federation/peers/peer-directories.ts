@@ -18,6 +18,8 @@ const STORED_MS = 3_600_000
 const REFETCH_MS = 10_000
 const MAX_REMEMBERED = 10_000
 
+const TEMPLATE = /^[\x21-\x7e]{1,1024}$/
+
 export interface PeerDirectory {
   readonly domain: string
   readonly endpoints: Readonly<Record<string, string>>
@@ -35,6 +37,7 @@ interface Remembered {
 export class PeerDirectories {
   private readonly remembered = new Map<string, Remembered>()
   private readonly fetchedAt = new Map<string, number>()
+  private readonly soughtAt = new Map<string, number>()
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -52,9 +55,12 @@ export class PeerDirectories {
 
   /** A key that may sign now; one that is not known is looked for anew, once in a while. */
   async key(domain: string, keyId: string, now: Date): Promise<KeyObject | undefined> {
-    const found = keyIn(await this.of(domain), keyId, now)
-    if (found || !this.mayFetch(domain)) return found
-    return keyIn(await this.remember(domain, this.refetch(domain)), keyId, now)
+    const directory = await this.of(domain)
+    const found = keyIn(directory, keyId, now)
+    if (found || !directory) return found
+    if (isDue(this.soughtAt, domain)) void this.remember(domain, this.refetch(domain))
+    // Also for those who come while another looks.
+    return keyIn(await this.of(domain), keyId, now)
   }
 
   private remember(domain: string, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
@@ -67,22 +73,15 @@ export class PeerDirectories {
     return loading
   }
 
-  private mayFetch(domain: string): boolean {
-    const last = this.fetchedAt.get(domain)
-    return last === undefined || performance.now() - last > REFETCH_MS
-  }
-
   private async load(domain: string): Promise<PeerDirectory | undefined> {
     const row = await findPeer(this.pool, domain)
     const young = row?.fetchedAt && Date.now() - row.fetchedAt.getTime() < STORED_MS
-    if (young || !this.mayFetch(domain)) return this.stored(domain)
+    if (young || !isDue(this.fetchedAt, domain)) return this.stored(domain)
     return this.refetch(domain)
   }
 
   /** What is stored stays in force while nothing better can be had. */
   private async refetch(domain: string): Promise<PeerDirectory | undefined> {
-    if (this.fetchedAt.size >= MAX_REMEMBERED) this.fetchedAt.clear()
-    this.fetchedAt.set(domain, performance.now())
     const base = this.config.FEDERATION_PEER_URLS?.get(domain) ?? `https://${domain}`
     const url = `${base}/.well-known/mimi-protocol-directory`
     const outcome = await this.connections.http.send({ method: 'GET', url, headers: { accept: 'application/json' } })
@@ -131,6 +130,15 @@ export class PeerDirectories {
   }
 }
 
+/** Once in a while; asking counts. */
+function isDue(lastAt: Map<string, number>, domain: string): boolean {
+  const [now, last] = [performance.now(), lastAt.get(domain)]
+  if (last !== undefined && now - last <= REFETCH_MS) return false
+  if (lastAt.size >= MAX_REMEMBERED) lastAt.clear()
+  lastAt.set(domain, now)
+  return true
+}
+
 function keyIn(directory: PeerDirectory | undefined, keyId: string, now: Date): KeyObject | undefined {
   const found = directory?.keys.get(keyId)
   return found && (found.notAfter === null || found.notAfter > now) ? found.key : undefined
@@ -147,7 +155,7 @@ function parse(body: Uint8Array): ReturnType<typeof MimiDirectory.parse> | undef
 function endpointsOf(fetched: Record<string, unknown>): Record<string, string> {
   const known = Object.keys(ENDPOINTS).flatMap((name): [string, string][] => {
     const template = fetched[name]
-    return typeof template === 'string' && template.length <= 1_024 ? [[name, template]] : []
+    return typeof template === 'string' && TEMPLATE.test(template) ? [[name, template]] : []
   })
   return Object.fromEntries(known)
 }

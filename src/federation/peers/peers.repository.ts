@@ -126,6 +126,11 @@ export async function noteSuccess(sql: Sql, domain: string): Promise<void> {
   })
 }
 
+/** The operator wants the peer tried at once. */
+export async function clearBackOff(sql: Sql, domain: string): Promise<void> {
+  await sql.query({ text: 'UPDATE peer SET failures = 0, retry_at = NULL WHERE domain = $1', values: [domain] })
+}
+
 export interface ListedPeer extends PeerRow {
   lastError: string | null
   lastErrorAt: Date | null

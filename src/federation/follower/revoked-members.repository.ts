@@ -1,0 +1,21 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+export interface RevokedMember {
+  client: string
+  groupId: Buffer
+  hub: string
+  roomId: string
+}
+
+/** One group per hub and device will do: the hub then knows of the device. */
+export async function revokedMembers(sql: Sql): Promise<RevokedMember[]> {
+  const { rows } = await sql.query<RevokedMember>(
+    `SELECT DISTINCT ON (d.id, f.hub) d.client_uri AS client, f.group_id AS "groupId", f.hub, f.room_id AS "roomId"
+       FROM followed_group f JOIN member m ON m.gid = f.gid AND m.until_seq IS NULL
+       JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
+       JOIN groups g ON g.gid = f.gid AND g.deleted_at IS NULL
+      WHERE d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL
+      ORDER BY d.id, f.hub LIMIT 500`,
+  )
+  return rows
+}

@@ -1,0 +1,42 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Jobs } from '../../platform/jobs/jobs.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { HubTelling } from './hub-telling.js'
+import { revokedMembers } from './revoked-members.repository.js'
+
+const JOB = 'federation.revoked_v1'
+const SWEEP_MS = 60_000
+
+/** The hub proposes to remove devices that are revoked; of those of our users it has to hear from us. */
+@Injectable()
+export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
+  private unsubscribe = (): void => undefined
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
+    private readonly jobs: Jobs,
+    private readonly tell: HubTelling,
+    private readonly hints: Hints,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.FEDERATION === 'off') return
+    this.jobs.every(JOB, SWEEP_MS, () => this.sweep())
+    this.unsubscribe = this.hints.subscribe((hint) => {
+      if (hint.kind === 'revoked') this.tell.soon(JOB, this.jobs)
+    })
+  }
+
+  onModuleDestroy(): void {
+    this.unsubscribe()
+  }
+
+  /** Those who are still in, again and again until they are out. */
+  async sweep(): Promise<void> {
+    for (const one of await revokedMembers(this.pool)) await this.tell.revoked(one)
+  }
+}
