@@ -80,7 +80,36 @@ describe('the tracked state of a public group', () => {
     await snapshots.take(gid)
     expect((await epochs()).length).toBe(1)
     expect(await rebuilt(gid, group.epoch)).toBe(hex(encodeTree(group.record.state.ratchetTree)))
+    expect(await refusal(alice.device.http.get(`${group.path}/tree?epoch=0`))).toMatchObject({ status: 404, kind: 'not-found' })
   }, 60_000)
+
+  it('is rebuilt from the snapshot where retention has taken what would bring an older one up to date', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice, [])
+    const gid = await stage.gid(group)
+    const late = new PublicStates(stage.pool, new StateCache(), stage.trees)
+    await late.at((await findGroupByGid(stage.pool, gid))!)
+    for (let i = 0; i < 3; i++) await group.update()
+    await stage.server.app.get(Snapshots, { strict: false }).take(gid, true)
+    await group.update()
+    await stage.pool.query('DELETE FROM log WHERE gid = $1 AND seq <= 3', [gid])
+    const expected = hex(encodeTree(group.record.state.ratchetTree))
+    for (const floor of [0n, 3n]) {
+      const row = (await findGroupByGid(stage.pool, gid))!
+      expect(hex(treeBytes((await late.at({ ...row, floorSeq: floor })).state))).toBe(expected)
+    }
+  })
+
+  it('of a group that was ended stays as it was: what a ReInit announced is read from the epoch before', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice, [])
+    const gid = await stage.gid(group)
+    await group.update()
+    await stage.pool.query("UPDATE groups SET frozen = 'reinit' WHERE gid = $1", [gid])
+    await stage.server.app.get(Snapshots, { strict: false }).take(gid, true)
+    const { rows } = await stage.pool.query<{ epoch: bigint }>('SELECT epoch FROM group_snapshot WHERE gid = $1', [gid])
+    expect(rows.map(({ epoch }) => epoch)).toEqual([0n])
+  })
 })
 
 /** The tree as a node sees it that has just started: it knows nothing but what the database has. */

@@ -53,10 +53,7 @@ export const MICROCHAT_BODIES: [string, Body][] = [
     body({ code: 'have' as const, incarnation: 1, receivedThrough: 4n }, notify.encodeNotifyResponse, notify.decodeNotifyResponse),
   ],
   ['LogRequest', body({ groupId: Buffer.from('g'), afterSeq: 4n }, notify.encodeLogRequest, notify.decodeLogRequest)],
-  [
-    'LogResponse',
-    body({ batch: BATCH }, ({ batch }) => notify.encodeLogResponse(batch), notify.decodeLogResponse),
-  ],
+  ['LogResponse', body({ batch: BATCH }, ({ batch }) => notify.encodeLogResponse(batch), notify.decodeLogResponse)],
   [
     'OperationRequest',
     body(

@@ -162,8 +162,3 @@ export async function takeLane(sql: Sql, domain: string, ms: number): Promise<bo
 export async function leaveLane(sql: Sql, domain: string): Promise<void> {
   await sql.query({ name: 'leave_lane', text: 'UPDATE peer SET lane_until = NULL WHERE domain = $1', values: [domain] })
 }
-
-/** The peer is tried again at once. */
-export async function clearBackOff(sql: Sql, domain: string): Promise<void> {
-  await sql.query({ text: 'UPDATE peer SET failures = 0, retry_at = NULL WHERE domain = $1', values: [domain] })
-}

@@ -14,6 +14,7 @@ export interface OutgoingGroup {
   epoch: bigint
   postFloor: bigint
   headSeq: bigint
+  floorSeq: bigint
   headChain: Buffer
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
@@ -27,7 +28,7 @@ export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): 
   const { rows } = await sql.query<OutgoingGroup>({
     name: 'read_outgoing_group',
     text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, c.incarnation AS "toldIncarnation", g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
-                  g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.head_chain AS "headChain", g.frozen, g.successor_group_id AS "successorGroupId",
+                  g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.head_chain AS "headChain", g.frozen, g.successor_group_id AS "successorGroupId",
                   c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
              FROM peer_cursor c JOIN groups g USING (gid) WHERE c.domain = $1 AND c.gid = $2 AND g.deleted_at IS NULL`,
     values: [domain, gid],

@@ -8,7 +8,7 @@ import { authorizeExternalJoin } from '../commit/authorize.js'
 import { EpochAhead } from '../groups.problems.js'
 import { findGroupInfo, findTree } from '../repository/states.repository.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
-import { PublicStates } from '../state/public-states.js'
+import { PublicStates, StateNotKept, type GroupAt } from '../state/public-states.js'
 import { waitingEpochs } from './info.repository.js'
 
 /** What joiners need besides a Welcome: the GroupInfo for an external join, and the tree of their first epoch. */
@@ -30,12 +30,20 @@ export class InfoService {
   async tree(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
     const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
     if (group.mode === 'public') {
-      const { state } = await this.states.at({ ...group, epoch })
-      return { epoch, ratchet_tree: await this.trees.treeBytes(state) }
+      return { epoch, ratchet_tree: await this.rebuiltTree({ ...group, epoch }) }
     }
     const stored = await findTree(this.pool, group.gid, epoch)
     if (!stored) throw new NotFound('No tree is kept for this epoch.')
     return { epoch, ratchet_tree: stored }
+  }
+
+  private async rebuiltTree(group: GroupAt): Promise<Uint8Array> {
+    try {
+      return await this.trees.treeBytes((await this.states.at(group)).state)
+    } catch (error) {
+      if (error instanceof StateNotKept) throw new NotFound('No tree is kept for this epoch.')
+      throw error
+    }
   }
 
   /** Members read from the epoch they joined at, the invited the epoch of their Welcome, who may join from outside the current one. */

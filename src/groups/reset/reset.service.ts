@@ -41,6 +41,8 @@ export class ResetService {
     if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
     const outcome = await freezeGroup(this.pool, group.gid, 'reset')
     if (outcome === 'deleted' || outcome === 'unknown') throw new GroupDeleted()
+    // A ReInit or another reset came first: the caller is not who decides what comes next.
+    if (outcome === 'frozen') return refuseFrozen((await openAsMember(this.pool, groupId, caller)).group)
     groupReset(this.events, standing.admin)
     this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: group.headSeq }])
   }

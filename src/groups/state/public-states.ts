@@ -11,13 +11,17 @@ import { findSnapshot } from '../repository/states.repository.js'
 import { StateCache, type Tracked } from './state-cache.js'
 import { LargeTrees } from './trees/large-trees.js'
 
-export type GroupAt = Pick<GroupRow, 'gid' | 'incarnation' | 'epoch'>
+export type GroupAt = Pick<GroupRow, 'gid' | 'incarnation' | 'epoch' | 'floorSeq'>
+
+/** The epoch lies before the oldest snapshot that is kept, so nothing can be rebuilt to it. */
+export class StateNotKept extends Error {}
 
 const PAGE = 64
 
 /**
  * The public state of public-mode groups: from memory, brought up to date from the log; else from the last snapshot
- * and the handshakes since (§6). The log is the truth, so what is cached can be late, but never wrong.
+ * and the handshakes since (§6). The log is the truth; what is cached may be late, so late that retention has taken what would
+ * bring it up to date, and is then of no use.
  */
 @Injectable()
 export class PublicStates {
@@ -30,9 +34,10 @@ export class PublicStates {
   /** The state at the group's epoch, with the proposals made in it so far. */
   async at(group: GroupAt): Promise<Tracked> {
     const cached = this.cache.tracked(cacheKey(group))
-    const usable = cached && cached.state.groupContext.epoch <= group.epoch
-    const tracked = await this.replay(group, usable ? cached : await this.load(group))
-    if (!cached || usable) this.keep(group, tracked)
+    const inTime = cached && cached.state.groupContext.epoch <= group.epoch
+    const tracked =
+      inTime && cached.seq >= group.floorSeq ? await this.onFrom(group, cached) : await this.replay(group, await this.load(group))
+    if (!cached || inTime) this.keep(group, tracked)
     return tracked
   }
 
@@ -62,10 +67,20 @@ export class PublicStates {
     this.cache.keep(cacheKey(group), tracked)
   }
 
+  /** Retention may come in between: then from the snapshot, which it spares. */
+  private async onFrom(group: GroupAt, cached: Tracked): Promise<Tracked> {
+    try {
+      return await this.replay(group, cached)
+    } catch {
+      return this.replay(group, await this.load(group))
+    }
+  }
+
   private async load(group: GroupAt): Promise<Tracked> {
     const snapshot = await findSnapshot(this.pool, group.gid, group.epoch)
-    const decoded = snapshot && (await this.trees.deserialize(snapshot.bytes))
-    if (!snapshot || decoded?.kind !== 'decoded') throw new Error('A public group has no snapshot that this release can read')
+    if (!snapshot) throw new StateNotKept('A public group has no snapshot before this epoch')
+    const decoded = await this.trees.deserialize(snapshot.bytes)
+    if (decoded.kind !== 'decoded') throw new Error('A public group has no snapshot that this release can read')
     const { seq, bytes } = snapshot
     return { state: decoded.value, seq, commitSeq: seq, replayBytes: 0, snapshotBytes: bytes.length }
   }

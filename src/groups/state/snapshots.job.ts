@@ -36,7 +36,7 @@ export class Snapshots implements OnModuleInit {
     this.jobs.process<{ gid: string; due?: boolean }>(JOB, ({ gid, due }) => this.take(BigInt(gid), due === true))
   }
 
-  /** Does not wait: without the job a replay takes longer, nothing else. */
+  /** Does not wait: without the job a replay takes longer, and retention waits. */
   consider(group: Pick<GroupRow, 'gid' | 'incarnation'>, tracked: Tracked): void {
     if (!wantsSnapshot(tracked)) return
     const { gid } = group
@@ -49,7 +49,8 @@ export class Snapshots implements OnModuleInit {
   /** Harmless if it runs twice or late: what is in the database says whether a snapshot is due. */
   async take(gid: bigint, due = false): Promise<void> {
     const group = await findGroupByGid(this.pool, gid)
-    if (!group || group.deleted || group.mode !== 'public') return
+    // What a ReInit announced is read again from the epoch that it ended, and nothing comes after it.
+    if (!group || group.deleted || group.frozen || group.mode !== 'public') return
     if (!due && !wantsSnapshot(await readReplayCost(this.pool, gid))) return
     const tracked = await this.states.at(group)
     const bytes = await this.states.snapshotOf(tracked)
