@@ -49,6 +49,7 @@ import { KeyMaterialAnswers } from './key-material/key-material-answers.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { KeyMaterial } from './key-material/key-material.service.js'
+import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requester.js'
 import { PeerConnections } from './outbound/peer-connections.js'
@@ -81,6 +82,7 @@ const speaking = [
 ]
 /** Groups at home here with members elsewhere. */
 const asHub = [
+  OwnKeyMaterial,
   SealedGroupInfo,
   RoomsHere,
   GroupOperations,

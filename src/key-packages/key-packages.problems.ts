@@ -40,3 +40,9 @@ export class SignedRequestNeeded extends Problem {
     super(422, 'signed-request-needed', 'The user is of another provider: add a key_material_request, signed by this device.')
   }
 }
+
+export class NoConsent extends Problem {
+  constructor() {
+    super(403, 'no-consent', 'The user does not want to be added by this one.')
+  }
+}

@@ -53,11 +53,7 @@ async function ask(made: Made = {}): Promise<{ status: number; type: string; tex
   const present = Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
   const response = await fetch(b.url + (made.send?.path ?? path), { method: 'POST', headers: present, body: made.send?.body ?? body })
   const text = await response.text()
-  const type = text.startsWith('{')
-    ? String((JSON.parse(text) as { type: string }).type)
-        .split(':')
-        .at(-1)
-    : ''
+  const type = text.startsWith('{') ? (JSON.parse(text) as { type: string }).type.split(':').at(-1) : ''
   return { status: response.status, type: type ?? '', text, headers: response.headers }
 }
 

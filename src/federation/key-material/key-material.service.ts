@@ -1,24 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { Claims, wantedOf } from '../../key-packages/claims.service.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
-import { unframed } from '../../protocol/mimi/common.js'
-import {
-  decodeKeyMaterialRequest,
-  encodeKeyMaterialResponse,
-  KEY_MATERIAL_LABEL,
-  type ClientKeyMaterial,
-  type KeyMaterialUserCode,
-  type SignedKeyMaterialRequest,
-} from '../../protocol/mimi/key-material.js'
+import { decodeKeyMaterialRequest, KEY_MATERIAL_LABEL, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { isInRoom } from '../hub/hub.repository.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
+import { OwnKeyMaterial, refusal } from './own-key-material.js'
 import { Requesters, type Requester } from './requester.js'
 
 /**
@@ -30,7 +21,7 @@ export class KeyMaterial {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly claims: Claims,
+    private readonly own: OwnKeyMaterial,
     private readonly requesters: Requesters,
     private readonly forwarder: KeyMaterialForwarder,
   ) {}
@@ -60,36 +51,16 @@ export class KeyMaterial {
     if (!requester) return refusal(request, 'no-consent')
     if (!(await isInRoom(this.pool, request.roomId, requester.deviceId))) return refusal(request, 'no-consent-for-this-room')
     if (target === undefined) return refusal(request, 'user-unknown')
-    return target === this.config.DOMAIN ? this.hand(request, requester.deviceId) : this.forwarder.forward(target, request, body)
+    return target === this.config.DOMAIN ? this.own.hand(request, requester.deviceId) : this.forwarder.forward(target, request, body)
   }
 
   private async asTarget(request: SignedKeyMaterialRequest): Promise<Uint8Array> {
     const requester = await this.requester(request)
-    return requester ? this.hand(request, requester.deviceId) : refusal(request, 'no-consent')
+    return requester ? this.own.hand(request, requester.deviceId) : refusal(request, 'no-consent')
   }
 
   private async requester(request: SignedKeyMaterialRequest): Promise<Requester | undefined> {
     const found = await this.requesters.of(request, KEY_MATERIAL_LABEL)
     return found?.user === request.requestingUser ? found : undefined
   }
-
-  /** A user of ours. */
-  private async hand(request: SignedKeyMaterialRequest, requester: bigint): Promise<Uint8Array> {
-    const wanted = wantedOf(request.cipherSuites, request.required)
-    const answer = await this.claims.hand(request.requestingUser, request.targetUser, wanted, requester).catch((error: unknown) => {
-      if (error instanceof NotFound) return undefined
-      throw error
-    })
-    if (!answer) return refusal(request, 'user-unknown')
-    const given = answer.key_packages.map(({ client, key_package: bytes }): ClientKeyMaterial => {
-      return { status: 'success', client, keyPackage: unframed(bytes as Uint8Array) }
-    })
-    const without = answer.unavailable.map((client): ClientKeyMaterial => ({ status: 'nothing-compatible', client }))
-    const userStatus = without.length === 0 ? 'success' : given.length > 0 ? 'partial-success' : 'no-compatible-material'
-    return encodeKeyMaterialResponse({ userStatus, user: request.targetUser, clients: [...given, ...without] })
-  }
-}
-
-function refusal({ targetUser }: SignedKeyMaterialRequest, userStatus: KeyMaterialUserCode): Uint8Array {
-  return encodeKeyMaterialResponse({ userStatus, user: targetUser, clients: [] })
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
-import { ForeignClaims } from '../../key-packages/foreign-claims.js'
+import { ForeignClaims, type Allows, type ForeignClaim } from '../../key-packages/foreign-claims.js'
 import type { KeyPackagesClaimed } from '../../key-packages/key-packages.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, Undecodable } from '../../platform/http/problem.js'
@@ -9,6 +9,7 @@ import { keyPackageRef } from '../../protocol/mls/references.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import { framed } from '../../protocol/mimi/common.js'
 import { decodeKeyMaterialRequest, decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
+import { Consents } from '../consent/consents.js'
 import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
@@ -23,10 +24,13 @@ export class OwnClaims implements OnModuleInit {
     private readonly answers: KeyMaterialAnswers,
     private readonly client: SignedClient,
     private readonly claims: ForeignClaims,
+    private readonly consents: Consents,
   ) {}
 
   onModuleInit(): void {
-    if (this.config.FEDERATION !== 'off') this.claims.connect((caller, user, request) => this.claim(caller, user, request))
+    const send: ForeignClaim = (caller, user, request) => this.claim(caller, user, request)
+    const allows: Allows = (requester, target) => this.consents.allows(requester, target)
+    this.claims.connect(this.config.FEDERATION === 'off' ? undefined : send, allows)
   }
 
   /** For a device of ours, which has to be the one that signed. */

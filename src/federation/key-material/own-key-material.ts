@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common'
+import { Claims, wantedOf } from '../../key-packages/claims.service.js'
+import { NotFound } from '../../platform/http/problem.js'
+import { unframed } from '../../protocol/mimi/common.js'
+import {
+  encodeKeyMaterialResponse,
+  type ClientKeyMaterial,
+  type KeyMaterialUserCode,
+  type SignedKeyMaterialRequest,
+} from '../../protocol/mimi/key-material.js'
+import { Consents } from '../consent/consents.js'
+
+/** KeyPackages of our own users, for those to whom they have not said no. */
+@Injectable()
+export class OwnKeyMaterial {
+  constructor(
+    private readonly claims: Claims,
+    private readonly consents: Consents,
+  ) {}
+
+  /** @param requester the device that asks, which gets none of its own */
+  async hand(request: SignedKeyMaterialRequest, requester: bigint): Promise<Uint8Array> {
+    if (!(await this.consents.allows(request.requestingUser, request.targetUser, request.roomId))) return refusal(request, 'no-consent')
+    const wanted = wantedOf(request.cipherSuites, request.required)
+    const answer = await this.claims.hand(request.requestingUser, request.targetUser, wanted, requester).catch((error: unknown) => {
+      if (error instanceof NotFound) return undefined
+      throw error
+    })
+    if (!answer) return refusal(request, 'user-unknown')
+    const given = answer.key_packages.map(({ client, key_package: bytes }): ClientKeyMaterial => {
+      return { status: 'success', client, keyPackage: unframed(bytes as Uint8Array) }
+    })
+    const without = answer.unavailable.map((client): ClientKeyMaterial => ({ status: 'nothing-compatible', client }))
+    const userStatus = without.length === 0 ? 'success' : given.length > 0 ? 'partial-success' : 'no-compatible-material'
+    return encodeKeyMaterialResponse({ userStatus, user: request.targetUser, clients: [...given, ...without] })
+  }
+}
+
+export function refusal({ targetUser }: SignedKeyMaterialRequest, userStatus: KeyMaterialUserCode): Uint8Array {
+  return encodeKeyMaterialResponse({ userStatus, user: targetUser, clients: [] })
+}
