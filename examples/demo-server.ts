@@ -16,29 +16,28 @@ export interface DemoServer {
 export async function serverForDemo(): Promise<DemoServer> {
   const given = process.env['MICROCHAT_URL']
   if (given) return { url: given, domain: process.env['MICROCHAT_DOMAIN'] ?? 'localhost', stop: () => Promise.resolve() }
+  return embeddedServer({ DOMAIN: 'localhost', PORT: '0' })
+}
+
+/** A server of its own, with PostgreSQL, in a temporary folder that goes when it stops. */
+export async function embeddedServer(settings: Record<string, string>): Promise<DemoServer> {
   const folder = await mkdtemp(join(tmpdir(), 'microchat-demo-'))
   // PostgreSQL refuses to run as root; as an unprivileged user it must be able to enter.
   await chmod(folder, 0o755)
-  const environment = {
-    ...process.env,
-    DATA_DIR: folder,
-    PORT: '0',
-    HOST: '127.0.0.1',
-    DOMAIN: 'localhost',
-    LOG_LEVEL: 'warn',
-    SHUTDOWN_GRACE: '2s',
-  }
+  const own = { DATA_DIR: folder, HOST: '127.0.0.1', LOG_LEVEL: 'warn', SHUTDOWN_GRACE: '2s', ...settings }
   const main = fileURLToPath(new URL('../main.js', import.meta.url))
+  const environment = { ...process.env, ...own }
   const child = spawn(process.execPath, ['--enable-source-maps', main], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const stop = async () => {
     await ended(child)
     await rm(folder, { recursive: true, force: true })
   }
+  const domain = settings['DOMAIN'] ?? 'localhost'
   try {
-    process.stdout.write('Starting a server of its own, with PostgreSQL, in a temporary folder …\n')
+    process.stdout.write(`Starting a server of its own for ${domain}, with PostgreSQL, in a temporary folder …\n`)
     const url = await firstUrl(child)
     process.stdout.write(`It listens at ${url}\n`)
-    return { url, domain: 'localhost', stop }
+    return { url, domain, stop }
   } catch (error) {
     await stop()
     throw error
