@@ -44,6 +44,16 @@ describe('settings', () => {
       { CONFORMANCE: 'on', NODE_ENV: 'production' },
       'CONFORMANCE is for tests: it lets anyone act for anyone, and does not go with NODE_ENV=production.',
     ],
+    [
+      { FEDERATION: 'open', HOST: '0.0.0.0' },
+      'FEDERATION needs PUBLIC_URL, which peers sign their requests for, as HOST is no address of one server.',
+    ],
+    [{ FEDERATION_TLS_CERT: 'cert.pem' }, 'FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.'],
+    [{ FEDERATION_PEER_URLS: 'b.example' }, 'FEDERATION_PEER_URLS must be pairs such as b.example=https://10.0.0.2, separated by commas.'],
+    [
+      { FEDERATION_ALLOWED_RANGES: '10.0.0.0' },
+      'FEDERATION_ALLOWED_RANGES must be address ranges such as 10.0.0.0/8, separated by commas.',
+    ],
     [{ MAX_BODY_BYTES: '1KiB' }, 'MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.'],
   ])('refuse %j with one plain sentence', (environment, sentence) => {
     expect(sentencesFor(environment as Record<string, string>)).toEqual([sentence])

@@ -40,6 +40,8 @@ function contradictionsIn(config: Config, nodeEnvironment: string | undefined): 
     found.push('SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).')
   if (config.DIRECT_DATABASE_URL && !config.DATABASE_URL) found.push('DIRECT_DATABASE_URL is set but DATABASE_URL is not.')
   if (!config.DATABASE_URL && config.ROLE !== 'both') found.push('ROLE must be both in embedded mode (without DATABASE_URL).')
+  if (config.FEDERATION !== 'off' && !config.PUBLIC_URL && /^(0\.0\.0\.0|::|\[::\])$/.test(config.HOST))
+    found.push('FEDERATION needs PUBLIC_URL, which peers sign their requests for, as HOST is no address of one server.')
   if ((config.FEDERATION_TLS_CERT === undefined) !== (config.FEDERATION_TLS_KEY === undefined))
     found.push('FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.')
   found.push(...redisContradictions(config))

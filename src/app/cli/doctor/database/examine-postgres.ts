@@ -5,6 +5,7 @@ import { examineBackups } from './backups.js'
 import { examineConnections } from './connections.js'
 import { examineDurability } from './durability.js'
 import { examineFacts } from './facts.js'
+import { examineFederation } from './federation.js'
 import { examineMaintenance } from './maintenance.js'
 import { examineMigrations } from './migrations.js'
 import { examinePooler } from './pooler.js'
@@ -27,6 +28,7 @@ const DIRECT: Record<string, Examination> = {
   maintenance: examineMaintenance,
   migrations: examineMigrations,
   'sealed keys': examineSealedKeys,
+  federation: examineFederation,
   facts: examineFacts,
 }
 

@@ -4,6 +4,8 @@ import { readTokenKeys } from '../../../../authentication/keys/token-keys.reposi
 import { TOKEN_KEY_PURPOSE } from '../../../../authentication/keys/token-key-replacement.js'
 import { EXTERNAL_SENDER_PURPOSE } from '../../../../groups/external-sender/external-senders.js'
 import { readSenderKeys } from '../../../../groups/external-sender/external-sender.repository.js'
+import { PROVIDER_KEY_PURPOSE } from '../../../../federation/identity/provider-key-rotation.js'
+import { readProviderKeys } from '../../../../federation/identity/provider-keys.repository.js'
 import type { Config } from '../../../../platform/config/config.js'
 import { ok, problem, type Finding } from '../finding.js'
 
@@ -21,6 +23,7 @@ export async function examineSealedKeys(client: Client, config: Config): Promise
   const keys = [
     ...(await readTokenKeys(client)).map((key) => opens(TOKEN_KEY_PURPOSE, key.sealedPrivate)),
     ...(await readSenderKeys(client)).map((key) => opens(EXTERNAL_SENDER_PURPOSE, key.sealedPrivate)),
+    ...(await readProviderKeys(client)).map((key) => opens(PROVIDER_KEY_PURPOSE, key.sealedPrivate)),
   ]
   if (keys.length === 0) return [ok('No keys are sealed in this database yet.')]
   const closed = keys.filter((opened) => !opened).length

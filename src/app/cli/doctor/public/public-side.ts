@@ -1,6 +1,7 @@
 import type { Config } from '../../../../platform/config/config.js'
 import { examine, ok, problem, reasonOf, warning, type Diagnosis, type Finding } from '../finding.js'
 import { examineCertificate } from './certificate.js'
+import { examineDirectory } from './directory.js'
 import { examineStreams } from './streams.js'
 
 const PATIENCE_MS = 5_000
@@ -10,14 +11,17 @@ const KEYS = '/.well-known/jwks.json'
 const INTERNAL = ['/metrics', '/health/live', '/health/ready']
 
 /** The way in, as clients come: name, certificate, proxy. Nothing is asked of it unless PUBLIC_URL says where it is. */
-export async function examinePublicSide({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): Promise<Diagnosis[]> {
+export async function examinePublicSide(config: Config): Promise<Diagnosis[]> {
+  const { PUBLIC_URL } = config
   if (!PUBLIC_URL) return []
   const certificate = PUBLIC_URL.startsWith('https:') ? await examine('certificate', () => examineCertificate(PUBLIC_URL)) : []
   if (certificate.some(({ grade }) => grade === 'problem')) return certificate
   const reach = await examine('public url', () => examineReach(PUBLIC_URL))
   if (reach.some(({ grade }) => grade !== 'ok')) return [...certificate, ...reach]
   const hidden = await examine('internal routes', () => examineHidden(PUBLIC_URL))
-  return [...certificate, ...reach, ...hidden, ...(await examine('streams', () => examineStreams(PUBLIC_URL)))]
+  const streams = await examine('streams', () => examineStreams(PUBLIC_URL))
+  const directory = await examine('federation', () => examineDirectory(config))
+  return [...certificate, ...reach, ...hidden, ...streams, ...directory]
 }
 
 async function examineReach(url: string): Promise<Finding[]> {
