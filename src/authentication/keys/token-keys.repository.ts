@@ -23,11 +23,14 @@ export async function lockTokenKeys(sql: Sql): Promise<void> {
   await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
 }
 
-/** The keys a verifier must know, the signing one first. */
+/**
+ * The keys a verifier must know, the signing one first. By the clock and not by now(): a transaction that waited for the lock began
+ * before the key that it finds behind it.
+ */
 export async function readTokenKeys(sql: Sql): Promise<StoredTokenKey[]> {
   const { rows } = await sql.query<{ kid: string; publicJwk: JWK; sealedPrivate: Buffer; signs: boolean }>(
     `SELECT kid, public_jwk AS "publicJwk", sealed_private AS "sealedPrivate",
-       signs_from <= now() AND coalesce(signs_until > now(), true) AS signs
+       signs_from <= clock_timestamp() AND coalesce(signs_until > clock_timestamp(), true) AS signs
      FROM token_signing_key
      WHERE coalesce(published_until > now(), true)
      ORDER BY signs DESC, signs_from DESC`,

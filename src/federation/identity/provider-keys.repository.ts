@@ -21,7 +21,7 @@ export async function lockProviderKeys(sql: Sql): Promise<void> {
 export async function readProviderKeys(sql: Sql): Promise<StoredProviderKey[]> {
   const { rows } = await sql.query<StoredProviderKey>(
     `SELECT key_id AS "keyId", public_key AS "publicKey", sealed_private AS "sealedPrivate", signs_from AS "signsFrom",
-            signs_from <= now() AND coalesce(signs_until > now(), true) AS signs, published_until AS "publishedUntil"
+            signs_from <= clock_timestamp() AND coalesce(signs_until > clock_timestamp(), true) AS signs, published_until AS "publishedUntil"
        FROM provider_key WHERE coalesce(published_until > now(), true)
       ORDER BY signs DESC, signs_from DESC`,
   )

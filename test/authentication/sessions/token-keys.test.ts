@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { KeyRing } from '../../../src/authentication/keys/key-ring.js'
 import { replaceTokenKeyNow, rotateTokenKey } from '../../../src/authentication/keys/token-key-replacement.js'
+import { readTokenKeys } from '../../../src/authentication/keys/token-keys.repository.js'
 import { TokenKeyRotation } from '../../../src/authentication/keys/token-key-rotation.js'
 import { Secrets } from '../../../src/platform/secrets/secrets.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
@@ -36,6 +37,17 @@ describe('token signing keys', () => {
     const signers = await Promise.all(Array.from({ length: 8 }, () => ring().signer()))
     expect(new Set(signers.map(({ kid }) => kid)).size).toBe(1)
     expect((await database.pool.query('SELECT 1 FROM token_signing_key')).rowCount).toBe(1)
+  })
+
+  it('sign also for a transaction that began before they were made, and waited', async () => {
+    await startNode()
+    const client = await database.pool.connect()
+    await client.query('BEGIN')
+    await replaceTokenKeyNow(database.pool, secrets)
+    const keys = await readTokenKeys(client)
+    await client.query('ROLLBACK')
+    client.release()
+    expect(keys.some(({ signs }) => signs)).toBe(true)
   })
 
   it('are published without their private parts, for as long as a minute in caches', async () => {
