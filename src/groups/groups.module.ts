@@ -27,6 +27,7 @@ import { LeaveController } from './removal/leave.controller.js'
 import { RemovalStates } from './removal/removal-states.js'
 import { Removals } from './removal/removals.service.js'
 import { Revocations } from './removal/revocations.js'
+import { CommitAuthors } from './reset/commit-authors.js'
 import { ResetController } from './reset/reset.controller.js'
 import { ResetService } from './reset/reset.service.js'
 import { RoomsController } from './rooms/rooms.controller.js'
@@ -82,6 +83,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     Removals,
     RemovalStates,
     Revocations,
+    CommitAuthors,
     ResetService,
     DeleteService,
     RoomsService,

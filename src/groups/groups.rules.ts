@@ -20,6 +20,7 @@ export const GROUP_RULES = {
   'group-info-cipher-suite': ['12.4.3', 'A GroupInfo is of the group’s suite.'],
   'ratchet-tree-extension': ['12.4.3.3', 'A ratchet_tree extension holds a tree.'],
   'ratchet-tree-missing': ['12.4.3.3', 'Where a tree is needed, it comes with the request or inside the GroupInfo.'],
+  'group-info-tree': ['12.4.3.3', 'A private group’s GroupInfo that has a ratchet_tree has the one that the server serves.'],
   'one-founding-member': ['11', 'A new group has one member, which is the device that creates it.'],
   'group-id-length': ['8.1', 'A group id has 1 to 255 bytes here.'],
   'reinit-mismatch': ['11.2', 'A successor has the group id and the suite that the ReInit announced.'],

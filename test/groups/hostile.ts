@@ -1,13 +1,17 @@
 import {
   createGroupInfoWithExternalPub,
   createGroupInfoWithExternalPubAndRatchetTree,
+  decodeMlsMessage,
   encodeMlsMessage,
+  joinGroupExternal,
   type ClientState,
   type GroupInfo,
 } from 'ts-mls'
 import { encodeGroupContext } from 'ts-mls/groupContext.js'
+import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
-import { suite } from '../../examples/client/mls/suites.js'
+import { clientConfig, suite } from '../../examples/client/mls/suites.js'
+import { settled } from '../../examples/client/mls/tree.js'
 import { signContent } from '../../src/protocol/mls/signature.js'
 import { writeExtensions } from '../../src/protocol/mls/structures/extension.js'
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
@@ -19,6 +23,20 @@ import { proposals } from '../support/mls/proposals.js'
 export async function groupInfoWithTree(state: ClientState, suiteId: number): Promise<Uint8Array> {
   const groupInfo = await createGroupInfoWithExternalPubAndRatchetTree(state, [], (await suite(suiteId)).impl)
   return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_group_info', groupInfo })
+}
+
+/** An external Commit that is built, not sent, from a GroupInfo of suite 1 with the tree inside. */
+export async function externalCommit(
+  { device }: Client,
+  answer: { group_info: Uint8Array },
+): Promise<{ commit: Uint8Array; state: ClientState }> {
+  const message = decodeMlsMessage(answer.group_info, 0)?.[0]
+  if (message?.wireformat !== 'mls_group_info') throw new Error('Not a GroupInfo')
+  const own = await device.newKeyPackage(1)
+  const { impl } = await suite(1)
+  const joined = await joinGroupExternal(message.groupInfo, own.public, own.private, false, impl, undefined, clientConfig)
+  const commit = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage })
+  return { commit, state: settled(joined.newState) }
 }
 
 /** The GroupInfo of a group as it is. */

@@ -82,6 +82,11 @@ describe('creating a group', () => {
       status: 422,
       document: { rule: 'group-info-without-tree' },
     })
+    const elsewhere = await groupInfoWithTree({ ...state, ratchetTree: (await founding(alice)).state.ratchetTree }, 1)
+    expect(await refusal(create(alice, { ...body, mode: 'private', group_info: elsewhere }))).toMatchObject({
+      status: 422,
+      document: { rule: 'group-info-tree' },
+    })
     expect(await refusal(create(alice, { ...body, policy: { external_join: 'code' } }))).toMatchObject({ status: 400 })
     expect(await refusal(create(alice, { ...body, room: 'Not A Room' }))).toMatchObject({ status: 400 })
     expect(await refusal(create(alice, { ...body, group_info: Uint8Array.of(0, 1, 0, 4) }))).toMatchObject({
@@ -126,7 +131,8 @@ describe('a reset', () => {
     await group.update()
     expect(await report(bob, group, 2)).toEqual({ reports: 1, needed: 2 })
     expect(await report(laptop, group, 2)).toEqual({ reports: 1, needed: 2 })
-    expect(await report(carol, group, 1)).toEqual({ reports: 1, needed: 2 })
+    const welcome = { seq: 1, reason: 'bad-welcome' }
+    expect(await carol.device.http.post(`${group.path}/reports`, welcome)).toEqual({ reports: 1, needed: 2 })
     expect(await refusal(reset(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
     expect(await refusal(report(carol, group, 9))).toMatchObject({ status: 404 })
     expect(await report(carol, group, 2)).toEqual({ reports: 2, needed: 2 })

@@ -5,7 +5,9 @@ import type { Pool, QueryConfig } from 'pg'
 import { findGroupByGid } from '../../src/groups/repository/groups.repository.js'
 import { StateCache } from '../../src/groups/state/state-cache.js'
 import { StoredEpochs } from '../../src/groups/state/stored-epochs.js'
-import { selfRemove } from './hostile.js'
+import { keyPackageRef } from '../../src/protocol/mls/references.js'
+import { forgeWelcome } from '../support/mls/forge.js'
+import { externalCommit, groupInfoWithTree, selfRemove } from './hostile.js'
 import { at, draft, refusal, submit, useStage } from './groups-kit.js'
 
 const stage = useStage()
@@ -91,6 +93,56 @@ describe('a private group', () => {
     })
     expect(other.commit).not.toEqual(bundle.commit)
     await submit(alice, group, bundle)
+  })
+
+  it('serves the tree that a GroupInfo has inside, if it has one, and no other, also for a join from outside', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [], { mode: 'private', policy: { external_join: 'open' } })
+    const { bundle, next } = await draft(group)
+    const other = { ...next, ratchetTree: group.record.state.ratchetTree }
+    const mismatch = { status: 422, document: { rule: 'group-info-tree', section: '12.4.3.3' } }
+    expect(await refusal(submit(alice, group, { ...bundle, group_info: await groupInfoWithTree(other, 1) }))).toMatchObject(mismatch)
+    await submit(alice, group, { ...bundle, group_info: await groupInfoWithTree(next, 1) })
+
+    const join = await externalCommit(bob, await alice.device.http.get<{ group_info: Uint8Array }>(`${group.path}/group-info`))
+    const stale = { ...join.state, ratchetTree: next.ratchetTree }
+    expect(await refusal(submit(bob, group, { commit: join.commit, group_info: await groupInfoWithTree(stale, 1) }))).toMatchObject(
+      mismatch,
+    )
+    await submit(bob, group, { commit: join.commit, group_info: await groupInfoWithTree(join.state, 1) })
+  })
+
+  it('looks into a tree for members only', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [], { mode: 'private' })
+    const broken = { ...(await draft(group)).bundle, ratchet_tree: Uint8Array.of(1) }
+    expect(await refusal(submit(mallory, group, broken))).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await refusal(submit(alice, group, broken))).toMatchObject({ status: 422, kind: 'undecodable' })
+  })
+
+  it('refuses Welcomes that nobody can open: for nobody, with a wrong kem_output, with no room for a GroupInfo', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice, [], { mode: 'private', policy: { external_join: 'none' } })
+    const { bundle } = await draft(group)
+    const ref = new Uint8Array(32)
+    for (const [welcome, rule] of [
+      [forgeWelcome([]), 'welcome-empty'],
+      [forgeWelcome([ref], 1, 31), 'welcome-kem-output'],
+      [forgeWelcome([ref], 1, 32, 15), 'welcome-group-info'],
+      [forgeWelcome([ref], 1, 32, 16), 'welcome-unknown-ref'],
+    ] as const)
+      expect(await refusal(submit(alice, group, { ...bundle, welcomes: [welcome] }))).toMatchObject({ status: 422, document: { rule } })
+  })
+
+  it('knows of a wish to leave until the device is claimed to be out, however often others add it', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode: 'private', policy: { external_join: 'none' } })
+    await bob.device.http.post(`${group.path}/leave`)
+    const leaving = async () => (await alice.device.http.get<{ leaving: string[] }>(group.path)).leaving
+    const { key_packages: claimed } = await alice.device.claim(bob.user, 1)
+    const ref = keyPackageRef(1, claimed[0]!.key_package.slice(4))!
+    await submit(alice, group, { ...(await draft(group)).bundle, welcomes: [forgeWelcome([ref])] })
+    expect(await leaving()).toEqual([bob.uri])
   })
 
   it('takes handshakes of members as PrivateMessages only, a public group as PublicMessages only', async () => {

@@ -1,4 +1,5 @@
 import { explainFailure } from '../explain-failure.js'
+import { isError } from '../../platform/observability/is-error.js'
 import { CliError, print, type Command } from './command.js'
 import { COMMANDS } from './commands.js'
 
@@ -22,7 +23,7 @@ function isPrefix(name: readonly string[], args: readonly string[]): boolean {
 
 /** What node:util parseArgs throws for an unknown or incomplete option. */
 function isUsageError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  return isError(error) && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
 }
 
 function help(args: readonly string[]): number {

@@ -26,6 +26,7 @@ export class CommitAttempts {
     authorizeCommit(group.mode, standing, bundle)
     const refused = refusedByPosition(group, bundle.epoch)
     if (refused) return refused
+    await bundle.tree?.() // what does not decode is refused, also where nobody looks at it
     const judged =
       bundle.commit.kind === 'public' ? await this.open.judge(context, bundle.commit.message) : await this.hidden.judge(context)
     const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged) })

@@ -4,13 +4,14 @@ import { clientsOf, resolveClients } from '../../authentication/directory/direct
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
+import { welcomeForm } from '../../protocol/public-group/welcome.js'
 import { bannedAmong, presentAmong } from '../access/standing.repository.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { followupsFor } from '../external-sender/followups.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../policy/policy.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
-import { describedEpoch, treeInside } from '../state/described-epoch.js'
+import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './group-info-check.js'
@@ -18,6 +19,12 @@ import type { Device } from '../roster/roster.js'
 import { refuseForeignLeaf } from '../roster/roster.js'
 import { memberOf } from '../roster/member-of.js'
 import { refKey } from '../roster/welcome-routes.js'
+
+interface Shown {
+  state: PublicGroupState
+  groupInfo: Uint8Array
+  tree: Uint8Array
+}
 
 interface Joining {
   added: AddedDevice[]
@@ -53,7 +60,7 @@ export class HiddenCommitJudge {
     const shown = standing.policy.externalJoin === 'none' || bundle.reinit ? undefined : await this.shownEpoch(context)
     const gone = new Set(leaving.map(({ deviceId }) => deviceId))
     const { followups, unsigned } = await followupsFor(
-      shown,
+      shown?.state,
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
@@ -62,8 +69,8 @@ export class HiddenCommitJudge {
       added: joining.added,
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
-      groupInfo: shown ? (bundle.groupInfo?.bytes ?? null) : null,
-      tree: shown ? await this.trees.treeBytes(shown) : null,
+      groupInfo: shown?.groupInfo ?? null,
+      tree: shown?.tree ?? null,
       claimedRemoved: bundle.removed,
       reinit: bundle.reinit,
       followups,
@@ -76,7 +83,12 @@ export class HiddenCommitJudge {
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
     const refs = bundle.welcomes.flatMap(({ value }) => value.refs)
     if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite)) throw new InvalidCommit('welcome-cipher-suite')
-    if (refs.length === 0 && bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
+    if (bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
+    const unfit = welcomeForm(
+      bundle.welcomes.map(({ value }) => value),
+      group.cipherSuite,
+    )
+    if (unfit !== undefined) throw new InvalidCommit(unfit.rule)
     const routes = await routeRefs(this.pool, refs)
     const routeOf = (ref: Uint8Array) => {
       const route = routes.get(refKey(ref))
@@ -128,14 +140,16 @@ export class HiddenCommitJudge {
   }
 
   /** The new epoch as the committer shows it to joiners; its GroupInfo must be signed by the committer's own leaf. */
-  private async shownEpoch({ group, bundle, caller }: CommitContext): Promise<PublicGroupState> {
+  private async shownEpoch({ group, bundle, caller }: CommitContext): Promise<Shown> {
     const { groupInfo } = bundle
     if (!groupInfo) throw new InvalidCommit('group-info-missing')
-    const tree = bundle.tree ?? (await treeInside(this.trees, groupInfo.value))
+    const tree = (await bundle.tree?.()) ?? (await treeInside(this.trees, groupInfo.value))
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
     const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'leaves-unverified')
     await refuseForeignLeaf(this.pool, caller, memberOf(state, groupInfo.value.signer))
-    return state
+    const served = await this.trees.treeBytes(state)
+    refuseOtherTree(groupInfo.value, served)
+    return { state, groupInfo: groupInfo.bytes, tree: served }
   }
 }

@@ -7,6 +7,7 @@ import { memberAt, type Member, type PublicGroupState } from '../../protocol/pub
 import { followupsFor } from '../external-sender/followups.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit } from '../groups.problems.js'
+import { refuseOtherTree } from '../state/described-epoch.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
@@ -62,13 +63,15 @@ export class OpenCommitJudge {
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
+    const tree = before ? null : await this.stored.encodedTree(verdict.next)
+    if (tree && bundle.groupInfo) refuseOtherTree(bundle.groupInfo.value, tree)
     return {
       external: verdict.external,
       added,
       removed,
       welcomes,
       groupInfo: bundle.groupInfo?.bytes ?? null,
-      tree: before ? null : await this.stored.treeOf(verdict.next),
+      tree,
       claimedRemoved: null,
       reinit: verdict.reinit !== undefined,
       followups,

@@ -19,7 +19,7 @@ import { initialPolicy } from '../policy/policy.service.js'
 import type { NewGroup } from '../repository/groups.repository.js'
 import { roomUri } from '../rooms/room-reference.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
-import { describedEpoch, hasExternalPub, treeInside } from '../state/described-epoch.js'
+import { describedEpoch, hasExternalPub, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { LargeTrees, type EncodedTree } from '../state/trees/large-trees.js'
 import { Reinitialized } from '../state/reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
@@ -103,6 +103,7 @@ export class Founding {
     if (inside && body.mode === 'public' && !this.conformance) throw new InvalidCommit('group-info-without-tree')
     const tree = body.ratchet_tree ? await decodeTree(body.ratchet_tree, this.config, this.trees) : inside
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
+    if (body.mode === 'private') refuseOtherTree(groupInfo.value, tree.bytes)
     // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
     const founded = groupInfo.value.groupContext.epoch === 0n
     if (!this.conformance && founded && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')

@@ -27,14 +27,15 @@ export interface Bundle {
   epoch: bigint
   welcomes: readonly EncodedWelcome[]
   groupInfo: EncodedGroupInfo | undefined
-  tree: EncodedTree | undefined
+  /** Decoded when it is asked for, once: that costs far more than the rest, and few may ask for it. */
+  tree: (() => Promise<EncodedTree>) | undefined
   removed: readonly string[]
   reinit: boolean
   joinCode: string | undefined
 }
 
-/** Strict: whatever does not decode as a whole is 422, whatever is too large 413, before anything else is looked at. */
-export async function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Limits, trees: LargeTrees): Promise<Bundle> {
+/** Strict: whatever does not decode as a whole is 422, whatever is too large 413, before anything else is looked at; but for the tree. */
+export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Limits, trees: LargeTrees): Bundle {
   const framed = decodeAs(body.commit, limits.MAX_COMMIT_BYTES, 'commit', 'public-message', 'private-message')
   refuseOtherGroup(groupId, framed.body, 'commit')
   return {
@@ -44,7 +45,7 @@ export async function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limi
     epoch: framed.body.epoch,
     welcomes: decodeWelcomes(body.welcomes ?? [], limits),
     groupInfo: body.group_info && decodeGroupInfo(body.group_info, limits),
-    tree: body.ratchet_tree && (await decodeTree(body.ratchet_tree, limits, trees)),
+    tree: body.ratchet_tree && treeLater(body.ratchet_tree, limits, trees),
     removed: body.removed ?? [],
     reinit: body.reinit ?? false,
     joinCode: body.join_code,
@@ -70,8 +71,18 @@ export function decodeGroupInfo(bytes: Uint8Array, limits: Pick<Limits, 'MAX_GRO
   return { bytes, value: decodeAs(bytes, limits.MAX_GROUP_INFO_BYTES, 'group_info', 'group-info').body }
 }
 
-export async function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>, trees: LargeTrees): Promise<EncodedTree> {
+function treeLater(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>, trees: LargeTrees): () => Promise<EncodedTree> {
+  refuseLargeTree(bytes, limits)
+  let decoded: Promise<EncodedTree> | undefined
+  return () => (decoded ??= decodeTree(bytes, limits, trees))
+}
+
+function refuseLargeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>): void {
   if (bytes.length > limits.MAX_TREE_BYTES) throw new TooLarge('The ratchet_tree is too large.', limits.MAX_TREE_BYTES)
+}
+
+export async function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>, trees: LargeTrees): Promise<EncodedTree> {
+  refuseLargeTree(bytes, limits)
   const decoded = await trees.decode(bytes)
   if (decoded.kind === 'malformed') throw new Undecodable(`The ratchet_tree does not decode: ${decoded.reason}.`)
   return { bytes, nodes: decoded.value }

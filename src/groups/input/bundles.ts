@@ -4,7 +4,7 @@ import type { SubmitCommit } from '../commit/commit.dto.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
 import { decodeBundle, type Bundle } from './bundle.js'
 
-/** Decodes what comes with a Commit within this server's limits, large trees off the event loop. */
+/** Decodes what comes with a Commit within this server's limits, large trees off the event loop and only when asked for. */
 @Injectable()
 export class Bundles {
   constructor(
@@ -12,7 +12,7 @@ export class Bundles {
     private readonly trees: LargeTrees,
   ) {}
 
-  decode(groupId: Uint8Array, body: SubmitCommit): Promise<Bundle> {
+  decode(groupId: Uint8Array, body: SubmitCommit): Bundle {
     return decodeBundle(groupId, body, this.config, this.trees)
   }
 }

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { REPORT_COUNTS } from './reports.repository.js'
 
 /** A Commit that members could not process, as the operator sees it: never who they are. */
 export interface ReportedCommit {
@@ -11,7 +12,7 @@ export interface ReportedCommit {
   readonly lastReportedAt: Date
   /** Users by the reason they gave. */
   readonly reasons: Readonly<Record<string, number>>
-  /** Users who reported it and still have a device in the group: those whom a reset counts. */
+  /** Users who reported it and whose reports a reset counts: they have been in the group ever since. */
   readonly users: number
   /** As many as a reset without an admin takes. */
   readonly needed: number
@@ -24,8 +25,7 @@ export async function reportedCommits(sql: Sql, limit: number): Promise<Reported
   const { rows } = await sql.query<ReportedCommit>({
     text: `WITH by_reason AS (
              SELECT r.gid, r.seq, r.reason, max(r.reported_at) AS last, count(*)::integer AS users,
-                    (count(*) FILTER (WHERE EXISTS (SELECT FROM device d JOIN member m ON m.device_id = d.id
-                                                     WHERE d.account_id = r.user_id AND m.gid = r.gid AND m.until_seq IS NULL)))::integer AS present
+                    (count(*) FILTER (WHERE ${REPORT_COUNTS}))::integer AS present
                FROM commit_report r GROUP BY r.gid, r.seq, r.reason
            ), by_commit AS (
              SELECT gid, seq, max(last) AS last, jsonb_object_agg(reason, users) AS reasons, sum(present)::integer AS present

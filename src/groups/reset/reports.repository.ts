@@ -1,6 +1,13 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** One report per user and Commit counts, whichever of the user's devices sent it. Returns how many users reported it. */
+/**
+ * Whether the report `r` counts: its user has been a member ever since the Commit, or joined by its Welcome. Who left, and who
+ * came back from outside, has nothing to do with that Commit any more.
+ */
+export const REPORT_COUNTS = `EXISTS (SELECT FROM device d JOIN member m ON m.device_id = d.id
+  WHERE d.account_id = r.user_id AND m.gid = r.gid AND m.until_seq IS NULL AND m.from_seq <= r.seq + 1)`
+
+/** One report per user and Commit counts, whichever of the user's devices sent it. Returns how many reports of it count. */
 export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigint, reason: string): Promise<number> {
   await sql.query({
     text: `INSERT INTO commit_report (gid, seq, user_id, reason)
@@ -8,31 +15,36 @@ export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigi
     values: [gid, seq, userId, reason],
   })
   const { rows } = await sql.query<{ reports: number }>({
-    text: 'SELECT count(*)::integer AS reports FROM commit_report WHERE gid = $1 AND seq = $2',
+    text: `SELECT count(*)::integer AS reports FROM commit_report r WHERE r.gid = $1 AND r.seq = $2 AND ${REPORT_COUNTS}`,
     values: [gid, seq],
   })
   return rows[0]?.reports ?? 0
 }
 
-/** The most users that reported one and the same Commit and still have a device in the group. */
+/** The most reports of one and the same Commit that count. */
 export async function mostReports(sql: Sql, gid: bigint): Promise<number> {
   const { rows } = await sql.query<{ most: number | null }>({
     text: `SELECT max(counted)::integer AS most FROM (
              SELECT count(*) AS counted FROM commit_report r
-              WHERE r.gid = $1 AND EXISTS (SELECT FROM device d JOIN member m ON m.device_id = d.id
-                                            WHERE d.account_id = r.user_id AND m.gid = $1 AND m.until_seq IS NULL)
-              GROUP BY r.seq) per_commit`,
+              WHERE r.gid = $1 AND ${REPORT_COUNTS} GROUP BY r.seq) per_commit`,
     values: [gid],
   })
   return rows[0]?.most ?? 0
 }
 
-/** Whether `seq` is a Commit that the device was to process. */
-export async function readsCommit(sql: Sql, gid: bigint, deviceId: bigint, seq: bigint): Promise<boolean> {
-  const { rows } = await sql.query({
-    text: `SELECT FROM log l JOIN member m ON m.gid = l.gid AND m.device_id = $2
+export interface ReadCommit {
+  epoch: bigint
+  bytes: Buffer
+  /** The device joined by it: by its Welcome, or as its author. */
+  joined: boolean
+}
+
+/** The Commit at `seq`, if the device was to process it or joined by it. */
+export async function findReadCommit(sql: Sql, gid: bigint, deviceId: bigint, seq: bigint): Promise<ReadCommit | undefined> {
+  const { rows } = await sql.query<ReadCommit>({
+    text: `SELECT l.epoch, l.bytes, l.seq < m.from_seq AS joined FROM log l JOIN member m ON m.gid = l.gid AND m.device_id = $2
             WHERE l.gid = $1 AND l.seq = $3 AND l.kind = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
     values: [gid, deviceId, seq],
   })
-  return rows.length > 0
+  return rows[0]
 }

@@ -11,7 +11,9 @@ export type ReportCommit = z.infer<typeof ReportCommit>
 
 export const ReportCounted = z
   .object({
-    reports: z.int().meta({ description: 'Users who reported this Commit' }),
+    reports: z
+      .int()
+      .meta({ description: 'Users who reported this Commit and have been in the group ever since: those whom a reset counts' }),
     needed: z.int().meta({ description: 'Enough for a reset without an admin' }),
   })
   .meta({ id: 'ReportCounted' })

@@ -10,8 +10,9 @@ import { commitReported, groupReset } from '../groups.events.js'
 import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { PolicyRefusal } from '../groups.problems.js'
 import { judgeReset } from '../policy/policy.js'
-import { freezeGroup } from '../repository/groups.repository.js'
-import { addReport, mostReports, readsCommit } from './reports.repository.js'
+import { freezeGroup, type GroupRow } from '../repository/groups.repository.js'
+import { CommitAuthors } from './commit-authors.js'
+import { addReport, findReadCommit, mostReports, type ReadCommit } from './reports.repository.js'
 import type { ReportCommit, ReportCounted } from './reset.dto.js'
 
 /** The way out of a group that a Commit has broken for its members, which no server can see for itself (§6). */
@@ -21,15 +22,27 @@ export class ResetService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly hints: Hints,
     private readonly events: Events,
+    private readonly authors: CommitAuthors,
   ) {}
 
   async report(caller: Caller, groupId: Uint8Array, body: ReportCommit): Promise<ReportCounted> {
     const { group, standing } = await openAsMember(this.pool, groupId, caller)
-    if (!(await readsCommit(this.pool, group.gid, caller.deviceId, body.seq))) throw new NotFound('No Commit for this device has that seq.')
+    const commit = await findReadCommit(this.pool, group.gid, caller.deviceId, body.seq)
+    if (!commit) throw new NotFound('No Commit for this device has that seq.')
+    await this.refuseOwn(caller, group, commit)
+    if (commit.joined && body.reason !== 'bad-welcome')
+      throw new PolicyRefusal('Of the Commit that it joined by, a device can report the Welcome only.')
     const reports = await addReport(this.pool, group.gid, body.seq, caller.userId, body.reason)
     const needed = standing.policy.reportsToReset
     commitReported(this.events, { reason: body.reason, reports, needed })
     return { reports, needed }
+  }
+
+  /** A Commit is broken if others cannot process it: whoever made it is no witness. */
+  private async refuseOwn(caller: Caller, group: GroupRow, commit: ReadCommit): Promise<void> {
+    const author = await this.authors.of(group, commit)
+    const own = author.kind === 'joiner' ? commit.joined : author.kind === 'member' && author.client === caller.client
+    if (own) throw new PolicyRefusal('Nobody reports a Commit of their own.')
   }
 
   /** Freezes the group; its successor is whatever a member creates first with `successor_of`. */

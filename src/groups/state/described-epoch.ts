@@ -40,6 +40,12 @@ export async function treeInside(trees: LargeTrees, groupInfo: GroupInfo): Promi
   return { bytes, nodes: decoded.value }
 }
 
+/** RFC 9420 §12.4.3.3: a joiner may take either, the tree inside the GroupInfo or the one that is served beside it. */
+export function refuseOtherTree(groupInfo: GroupInfo, served: Uint8Array): void {
+  const inside = extensionData(groupInfo.extensions, EXTENSION_TYPES.ratchetTree)
+  if (inside && !sameBytes(inside, served)) throw new InvalidCommit('group-info-tree')
+}
+
 export function hasExternalPub(groupInfo: GroupInfo): boolean {
   return extensionData(groupInfo.extensions, EXTENSION_TYPES.externalPub) !== undefined
 }

@@ -27,11 +27,13 @@ const OBJECT_BYTES = 4_096
 export class StateCache {
   private readonly held = new ByteLru<string, Tracked | Shown>(CACHE_BYTES)
 
+  /** Of public groups, by `gid:incarnation`: one state for each, the newest. */
   tracked(key: string): Tracked | undefined {
     const found = this.held.get(key)
     return found !== undefined && 'commitSeq' in found ? found : undefined
   }
 
+  /** Of private groups, by `gid:incarnation:epoch`, so that no key is one of a public group's. */
   shown(key: string): Shown | undefined {
     return this.held.get(key)
   }

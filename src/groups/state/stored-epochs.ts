@@ -44,8 +44,8 @@ export class StoredEpochs {
     return state
   }
 
-  /** As it is stored for joiners. */
-  treeOf(state: PublicGroupState): Promise<Uint8Array> {
+  /** A state's tree as it is stored for joiners. */
+  encodedTree(state: PublicGroupState): Promise<Uint8Array> {
     return this.trees.treeBytes(state)
   }
 

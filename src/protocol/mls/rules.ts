@@ -107,6 +107,8 @@ export const RULES = {
   'welcome-cipher-suite': ['12.4.3.1', 'A Welcome is of the group’s suite.'],
   'welcome-members': ['12.4.3.1', 'The Welcomes together hold one secret for each new member, and no other.'],
   'welcome-kem-output': ['12.4.3.1', 'A Welcome’s kem_outputs are as long as the suite’s KEM makes them.'],
+  'welcome-empty': ['12.4.3.1', 'A Welcome holds a secret for at least one new member.'],
+  'welcome-group-info': ['12.4.3.1', 'A Welcome’s encrypted_group_info is no shorter than the tag of an AEAD.'],
   'group-info-without-tree': ['12.4.3.3', 'A public group’s GroupInfo has no ratchet_tree: the server serves the tree.'],
   'group-info-context': ['12.4.3', 'The GroupInfo’s GroupContext is that of the epoch the Commit opens.'],
   'group-info-confirmation-tag': ['12.4.3', 'The GroupInfo’s confirmation tag is the Commit’s.'],

@@ -1,11 +1,16 @@
 import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { kemOutputBytes } from '../mls/hpke-key.js'
+import { AEAD_TAG_BYTES, kemOutputBytes } from '../mls/hpke-key.js'
 import type { Welcome } from '../mls/structures/welcome.js'
 import { refKey } from './state.js'
 
 /** The rules for the Welcomes of a Commit, given the KeyPackageRefs of its Adds. */
 export function welcomesOfCommit(welcomes: readonly Welcome[], suite: number, added: readonly Uint8Array[]): BrokenRule | undefined {
-  return welcomeSuite(welcomes, suite) ?? welcomeMembers(welcomes, added) ?? welcomeKemOutput(welcomes, suite)
+  return welcomeSuite(welcomes, suite) ?? welcomeMembers(welcomes, added) ?? welcomeForm(welcomes, suite)
+}
+
+/** What a server can see of any Welcome, also where it does not see whom the Commit adds. */
+export function welcomeForm(welcomes: readonly Welcome[], suite: number): BrokenRule | undefined {
+  return welcomeEmpty(welcomes) ?? welcomeKemOutput(welcomes, suite) ?? welcomeGroupInfo(welcomes)
 }
 
 /** RFC 9420 §12.4.3.1. */
@@ -24,11 +29,24 @@ function welcomeMembers(welcomes: readonly Welcome[], added: readonly Uint8Array
   return brokenUnless(same, 'welcome-members')
 }
 
-/** RFC 9420 §12.4.3.1: what the secrets are encrypted with is all of them that a server can look at. */
-function welcomeKemOutput(welcomes: readonly Welcome[], suite: number): BrokenRule | undefined {
-  const lengths = welcomes.flatMap(({ kemOutputs }) => kemOutputs)
+/** RFC 9420 §12.4.3.1: nobody could be given it. */
+function welcomeEmpty(welcomes: readonly Welcome[]): BrokenRule | undefined {
   return brokenUnless(
-    lengths.every((length) => length === kemOutputBytes(suite)),
-    'welcome-kem-output',
+    welcomes.every(({ refs }) => refs.length > 0),
+    'welcome-empty',
+  )
+}
+
+/** RFC 9420 §12.4.3.1: what the secrets are encrypted with is all of them that a server can look at, in a suite that it knows. */
+function welcomeKemOutput(welcomes: readonly Welcome[], suite: number): BrokenRule | undefined {
+  const [lengths, expected] = [welcomes.flatMap(({ kemOutputs }) => kemOutputs), kemOutputBytes(suite)]
+  return brokenUnless(expected === undefined || lengths.every((length) => length === expected), 'welcome-kem-output')
+}
+
+/** RFC 9420 §12.4.3.1: no AEAD opens less than its tag. */
+function welcomeGroupInfo(welcomes: readonly Welcome[]): BrokenRule | undefined {
+  return brokenUnless(
+    welcomes.every(({ encryptedGroupInfo }) => encryptedGroupInfo >= AEAD_TAG_BYTES),
+    'welcome-group-info',
   )
 }

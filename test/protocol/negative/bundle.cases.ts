@@ -56,6 +56,16 @@ export const bundleCases: NegativeCase[] = [
   { rule: 'welcome-members', title: 'a secret for a stranger', verdict: welcomes((refs) => [forgeWelcome([...refs, new Uint8Array(32)])]) },
   { rule: 'welcome-kem-output', title: 'a kem_output a byte too short', verdict: welcomes((refs) => [forgeWelcome(refs, 1, 31)]) },
   {
+    rule: 'welcome-empty',
+    title: 'a Welcome for nobody beside the right one',
+    verdict: welcomes((refs) => [forgeWelcome(refs), forgeWelcome([])]),
+  },
+  {
+    rule: 'welcome-group-info',
+    title: 'an encrypted GroupInfo a byte shorter than a tag',
+    verdict: welcomes((refs) => [forgeWelcome(refs, 1, 32, 15)]),
+  },
+  {
     rule: 'group-info-without-tree',
     title: 'a GroupInfo with a tree',
     verdict: groupInfo({ extensions: [{ type: 2, data: new Uint8Array(1) }] }),

@@ -139,8 +139,13 @@ export async function forgeGroupInfo(groupContext: GroupContext, key: Key, chang
 }
 
 /** A Welcome for these KeyPackageRefs, as an MLSMessage. */
-export function forgeWelcome(refs: readonly Uint8Array[], suite = SUITE, kemOutput = kemOutputBytes(suite) ?? 0): Uint8Array {
+export function forgeWelcome(
+  refs: readonly Uint8Array[],
+  suite = SUITE,
+  kemOutput = kemOutputBytes(suite) ?? 0,
+  groupInfo = 64,
+): Uint8Array {
   const writer = new TlsWriter().uint32(0x0001_0003).uint16(suite)
   writer.vector(refs, (item, ref) => item.opaque(ref).opaque(randomBytes(kemOutput)).opaque(randomBytes(48)))
-  return writer.opaque(randomBytes(64)).written()
+  return writer.opaque(randomBytes(groupInfo)).written()
 }

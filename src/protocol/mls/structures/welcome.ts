@@ -10,6 +10,8 @@ export interface Welcome {
   readonly refs: readonly Uint8Array[]
   /** The lengths that their secrets' kem_outputs have. */
   readonly kemOutputs: readonly number[]
+  /** The length of the encrypted GroupInfo. */
+  readonly encryptedGroupInfo: number
 }
 
 export function readWelcome(reader: TlsReader): Welcome {
@@ -20,6 +22,5 @@ export function readWelcome(reader: TlsReader): Welcome {
     kemOutputs.add(readHpkeCiphertextSize(secret).kemOutput)
     return newMember
   })
-  reader.opaque() // encrypted_group_info
-  return { cipherSuite, refs, kemOutputs: [...kemOutputs] }
+  return { cipherSuite, refs, kemOutputs: [...kemOutputs], encryptedGroupInfo: reader.opaque().length }
 }

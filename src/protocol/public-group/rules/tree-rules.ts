@@ -43,20 +43,24 @@ function parentNodes(tree: Tree, suite: number): BrokenRule | undefined {
 
 /** RFC 9420 §12.4.3.1. */
 function unmergedLeaves(tree: Tree): BrokenRule | undefined {
-  for (const [at, parent] of tree.parents.toArray().entries()) {
-    for (const leafIndex of parent?.unmergedLeaves ?? []) {
-      const found = unmergedLeaf(tree, 2 * at + 1, leafIndex)
+  const lists: UnmergedLists = tree.parents.toArray().map((parent) => parent && new Set(parent.unmergedLeaves))
+  for (const [at, list] of lists.entries()) {
+    for (const leafIndex of list ?? []) {
+      const found = unmergedLeaf(tree, lists, { node: 2 * at + 1, leafIndex })
       if (found !== undefined) return found
     }
   }
   return undefined
 }
 
-function unmergedLeaf(tree: Tree, node: number, leafIndex: number): BrokenRule | undefined {
+/** By parent node, whose index in the tree is odd. Sets, because every member may be in every list above it. */
+type UnmergedLists = readonly (ReadonlySet<number> | undefined)[]
+
+function unmergedLeaf(tree: Tree, lists: UnmergedLists, { node, leafIndex }: { node: number; leafIndex: number }): BrokenRule | undefined {
   const path = leafIndex < tree.leafCount ? directPath(leafIndex, tree.leafCount) : []
   const at = path.indexOf(node)
   if (at < 0 || tree.isBlank(leafNodeIndex(leafIndex))) return brokenUnless(false, 'unmerged-leaf')
-  const listed = path.slice(0, at).every((between) => tree.parent(between)?.unmergedLeaves.includes(leafIndex) ?? true)
+  const listed = path.slice(0, at).every((between) => lists[(between - 1) / 2]?.has(leafIndex) ?? true)
   return brokenUnless(listed, 'unmerged-leaf-throughout')
 }
 

@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { runCli } from '../../src/app/cli/run-cli.js'
+import { listPeers, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
+import { soundSettings, examined } from '../doctor/doctor-kit.js'
+import { useTestDatabase } from '../support/database.js'
+
+const DOMAIN = 'a.example'
+const database = useTestDatabase()
+const settings = (more: Record<string, string> = {}) => soundSettings(database.url, { DOMAIN, ...more })
+
+const before = { ...process.env }
+afterEach(() => void (process.env = { ...before }))
+
+/** What a command prints, and its exit code. */
+async function run(command: string, more: Record<string, string> = {}): Promise<{ code: number; out: string; err: string }> {
+  process.env = { ...before, ...settings(more) }
+  const written = { out: '', err: '' }
+  const keep = (to: 'out' | 'err') => (text: unknown) => {
+    written[to] += String(text)
+    return true
+  }
+  const spies = [
+    jest.spyOn(process.stdout, 'write').mockImplementation(keep('out')),
+    jest.spyOn(process.stderr, 'write').mockImplementation(keep('err')),
+  ]
+  try {
+    const code = await runCli(command.split(' '))
+    return { code, ...written }
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+
+const peer = async (domain = 'b.example') => (await listPeers(database.pool)).find((one) => one.domain === domain)
+const keysOf = async () => (await database.pool.query("SELECT 1 FROM peer_key WHERE domain = 'b.example'")).rowCount
+
+/** b.example is known, with a key. */
+async function know(): Promise<void> {
+  const key = { keyId: 'k', publicKey: Buffer.alloc(32, 1), notBefore: new Date(0), notAfter: null }
+  const content = { domain: 'b.example', endpoints: {}, profiles: ['microchat-1'], issuedAt: new Date(0), keys: [key] }
+  await storeDirectory(database.pool, content)
+}
+
+/** A group whose entries the peer refuses, for this reason. */
+async function stop(groupId: string, why: string): Promise<void> {
+  await database.pool.query(
+    `WITH made AS (
+       INSERT INTO groups (group_id, room_id, mode, cipher_suite, epoch, head_chain)
+       VALUES ($1, 'mimi://a.example/r/' || encode($1, 'hex'), 'private', 1, 1, '\\x00') RETURNING gid
+     ) INSERT INTO peer_cursor (domain, gid, incarnation, from_seq, acked, stopped) SELECT 'b.example', gid, 1, 1, 4, $2 FROM made`,
+    [Buffer.from(groupId), why],
+  )
+}
+
+beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, provider_key, equivocation, groups CASCADE'))
+
+describe('peers list', () => {
+  it('says when nobody is known', async () => {
+    expect(await run('peers list')).toEqual({ code: 0, out: 'No other provider is known.\n', err: '' })
+  })
+
+  it('shows how a peer stands, what went wrong, and how many groups are stopped and why', async () => {
+    await know()
+    await noteFailure(database.pool, 'b.example', 3, new Date('2030-01-31T12:00:00Z'), 'The peer answers 503 \u001b[2Jx')
+    await raiseAlarm(database.pool, 'b.example', 'it has expired')
+    for (const group of ['one', 'two']) await stop(group, 'The peer refuses the batch: 422')
+    await stop('three', 'Other')
+    await run('peers pause c.example')
+    const { out } = await run('peers list')
+    expect(out.replaceAll(/last error \S+:/g, 'last error TIME:').split('\n')).toEqual([
+      'b.example  no policy; 3 failures, next try 2030-01-31T12:00:00Z; last heard never',
+      '  ALARM: its directory is not believed: it has expired',
+      '  last error TIME: The peer answers 503 ?[2Jx',
+      '  2 groups stopped: The peer refuses the batch: 422',
+      '  1 group stopped: Other',
+      'c.example  no policy, paused; 0 failures; last heard never',
+      '',
+    ])
+  })
+
+  it('names groups only when asked to', async () => {
+    await stop('secret-group', 'Other')
+    const id = Buffer.from('secret-group').toString('base64url')
+    expect((await run('peers list')).out).not.toContain(id)
+    expect((await run('peers list --groups')).out).toContain(`    ${id}, stored up to seq 4\n`)
+  })
+})
+
+describe('a peer', () => {
+  it.each([
+    ['allow', 'allow'],
+    ['deny', 'deny'],
+    ['reset', null],
+  ])('has by peers %s the policy %s', async (command, policy) => {
+    await run('peers deny b.example')
+    expect(await run(`peers ${command} b.example`, { FEDERATION: 'allow-list' })).toMatchObject({ code: 0, err: '' })
+    expect(await peer()).toMatchObject({ policy })
+  })
+
+  it('is denied for nothing where everybody is let in, and the operator is told', async () => {
+    expect((await run('peers deny b.example', { FEDERATION: 'open' })).out).toContain('This changes nothing while FEDERATION is open')
+    expect((await run('peers deny b.example', { FEDERATION: 'deny-list' })).out).not.toContain('changes nothing')
+  })
+
+  it('is paused and resumed', async () => {
+    await run('peers pause b.example')
+    expect(await peer()).toMatchObject({ paused: true })
+    await run('peers resume b.example')
+    expect(await peer()).toMatchObject({ paused: false })
+  })
+
+  it('is tried again, with its stopped groups and without waiting', async () => {
+    await noteFailure(database.pool, 'b.example', 9, new Date('2030-01-31T12:00:00Z'), 'x')
+    await stop('one', 'Other')
+    expect((await run('peers retry b.example')).out).toContain('1 stopped group included')
+    expect(await peer()).toMatchObject({ failures: 0, retryAt: null })
+    expect((await run('peers list')).out).not.toContain('stopped')
+  })
+
+  it('is trusted anew: its keys and the alarm go, what was said of it stays', async () => {
+    await know()
+    await run('peers allow b.example')
+    await raiseAlarm(database.pool, 'b.example', 'it has expired')
+    expect(await run('peers trust b.example')).toMatchObject({ code: 0 })
+    expect([await keysOf(), await peer()]).toMatchObject([0, { alarm: null, issuedAt: null, policy: 'allow' }])
+  })
+
+  it.each(['allow', 'deny', 'reset', 'pause', 'resume', 'retry', 'trust'])(
+    'of peers %s is one domain, and not this one',
+    async (command) => {
+      for (const args of ['', ' B.example', ' mimi://b.example', ' b.example c.example', ' a.example', ' --all']) {
+        const { code, err } = await run(`peers ${command}${args}`)
+        expect([code, err]).toEqual([1, expect.stringMatching(/^.+\n$/)])
+      }
+      expect(await listPeers(database.pool)).toEqual([])
+    },
+  )
+
+  it('that is not known cannot be trusted anew', async () => {
+    expect(await run('peers trust d.example')).toMatchObject({ code: 1, err: 'There is no provider d.example that is known here.\n' })
+  })
+})
+
+describe('keys rotate-provider', () => {
+  const keys = async () =>
+    (
+      await database.pool.query<{ now: boolean; kept: boolean }>(
+        `SELECT signs_from <= now() AND coalesce(signs_until > now(), true) AS now, coalesce(published_until > now() + interval '59 minutes', true) AS kept
+           FROM provider_key ORDER BY signs_from`,
+      )
+    ).rows
+
+  it('publishes a key that signs after the lead, once at a time', async () => {
+    await run('keys rotate-provider --now')
+    expect((await run('keys rotate-provider', { FEDERATION_KEY_LEAD: '2h' })).out).toContain('signs in 2 h')
+    expect((await run('keys rotate-provider')).out).toBe('A rotation is under way already.\n')
+    expect(await keys()).toEqual([
+      { now: true, kept: true },
+      { now: false, kept: true },
+    ])
+  })
+
+  it('--now lets the new key sign, and keeps the old one published even without a lead', async () => {
+    await run('keys rotate-provider --now')
+    expect((await run('keys rotate-provider --now', { FEDERATION_KEY_LEAD: '0s' })).out).toContain('from now on')
+    expect(await keys()).toEqual([
+      { now: false, kept: true },
+      { now: true, kept: true },
+    ])
+  })
+})
+
+describe('the doctor', () => {
+  const of = async (more: Record<string, string> = {}) => (await examined(settings(more))).of('federation')
+
+  it('says that a server does not federate', async () => {
+    expect(await of()).toEqual(['ok: This server does not federate (FEDERATION is off).'])
+  })
+
+  it('misses an address to tell others', async () => {
+    expect(await of({ FEDERATION: 'open' })).toEqual([
+      expect.stringMatching(/^problem: FEDERATION is on without PUBLIC_URL/),
+      'ok: No provider gives cause for doubt.',
+      'ok: No group is stopped towards another provider.',
+    ])
+  })
+
+  it('counts alarms, equivocations and stopped groups as problems', async () => {
+    await know()
+    await raiseAlarm(database.pool, 'b.example', 'it has expired')
+    await stop('one', 'Other')
+    await database.pool.query(
+      `INSERT INTO equivocation (group_id, incarnation, seq, kept_chain, other_chain, other_signature, other_key_id)
+       VALUES ('\\x00', 1, 1, '\\x00', '\\x01', '\\x00', 'k')`,
+    )
+    const findings = await of({ FEDERATION: 'open' })
+    expect(findings.slice(1)).toEqual([
+      expect.stringMatching(/^problem: A provider shows a directory that is not believed/),
+      expect.stringMatching(/^problem: A hub has shown two histories of a group, at 1 entries/),
+      expect.stringMatching(/^problem: A group is stopped/),
+    ])
+    expect(findings.join()).not.toContain('b.example')
+  })
+
+  it('finds a provider key that the secret does not open', async () => {
+    await run('keys rotate-provider --now', {
+      SERVER_SECRET: Buffer.from('another secret, for other keys.. ').subarray(0, 32).toString('base64'),
+    })
+    expect((await examined(settings())).of('sealed keys')).toEqual([
+      expect.stringMatching(/^problem: SERVER_SECRET does not open 1 of 1 keys/),
+    ])
+  })
+})

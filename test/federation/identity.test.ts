@@ -1,0 +1,306 @@
+import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { generalVerify, importJWK, type GeneralJWS, type JWK } from 'jose'
+import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
+import { PROFILES } from '../../src/federation/identity/endpoints.js'
+import { rotateProviderKey } from '../../src/federation/identity/provider-key-rotation.js'
+import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
+import { Admission } from '../../src/federation/peers/admission.js'
+import { forgetKeys, setPolicy } from '../../src/federation/peers/peers.repository.js'
+import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
+import type { Config } from '../../src/platform/config/config.js'
+import { Secrets } from '../../src/platform/secrets/secrets.js'
+import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
+import { signRequest } from '../../src/protocol/http-signature/signed-request.js'
+import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
+import { providersOfNodes, type ProviderOfNodes } from '../support/nodes.js'
+import type { TestServer } from '../support/server.js'
+
+const DIRECTORY = '/.well-known/mimi-protocol-directory'
+const HOUR_MS = 3_600_000
+
+let [a, b] = [] as unknown as [ProviderOfNodes, ProviderOfNodes]
+let ours: TestServer
+beforeAll(async () => {
+  ;[a, b] = (await providersOfNodes(2)) as [ProviderOfNodes, ProviderOfNodes]
+  ours = await a.node()
+})
+afterAll(() => Promise.all([a.close(), b.close()]))
+
+const signerOf = (node: TestServer): Promise<SigningKey> => node.app.get(ProviderKeys).signer()
+const fetches = () => a.road.seen.filter((part) => part === '.well-known').length
+
+/** A request in the name of a to a node of b. */
+async function ask(node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') {
+  const created = Math.floor(Date.now() / 1000)
+  const times = { created, expires: created + 60, nonce: randomBytes(16).toString('base64url') }
+  const [path, body] = [`/mimi/v1/echo/${encodeURIComponent(argument)}`, Buffer.from('body')]
+  const unsigned = { method: 'POST', targetUri: b.road.url + path, target: b.domain, content: { body, contentType: 'application/mimi' } }
+  const headers = signRequest(unsigned, { ...(await signerOf(ours)), ...key }, times)
+  const response = await fetch(node.url + path, { method: 'POST', headers, body })
+  const text = await response.text()
+  return { status: response.status, type: /urn:microchat:problem:([a-z-]+)/.exec(text)?.[1], signed: response.headers.has('signature') }
+}
+
+/** The same by the client of a node, which also checks the answer. */
+const query = (from: TestServer, peer: string) =>
+  from.app.get(SignedClient).send({
+    peer,
+    endpoint: 'identifierQuery',
+    argument: peer,
+    body: encodeIdentifierRequest({ elements: [] }),
+  })
+
+function madeKey(): ProviderKey & { privateKey: KeyObject } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
+  return { keyId: 'rogue', publicKey: raw, privateKey, notBefore: new Date(0), notAfter: undefined, signs: true }
+}
+
+interface Shown {
+  keys?: readonly ProviderKey[]
+  domain?: string
+  profiles?: readonly string[]
+  now?: Date
+}
+
+/** What stands at a's domain from now on, in the place of its own directory. */
+async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Date() }: Shown): Promise<void> {
+  const key_directory = await signKeyDirectory(keys ?? (await ours.app.get(ProviderKeys).published()), { domain, profiles, now })
+  const honest = (await (await fetch(ours.url + DIRECTORY)).json()) as object
+  a.road.weather = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
+}
+
+const peerAtB = async () => {
+  const { rows } = await b.database.pool.query<{ alarm: string | null }>('SELECT alarm FROM peer WHERE domain = $1', [a.domain])
+  const keys = await b.database.pool.query<{ id: string }>('SELECT key_id AS id FROM peer_key WHERE domain = $1 ORDER BY 1', [a.domain])
+  return { alarm: rows[0]?.alarm, keys: keys.rows.map(({ id }) => id) }
+}
+
+describe('the directory', () => {
+  it('says where every endpoint is, with one variable each, and which profiles are spoken', async () => {
+    const response = await fetch(ours.url + DIRECTORY)
+    const directory = (await response.json()) as Record<string, unknown>
+    const variables = {
+      keyMaterial: 'targetUser',
+      update: 'roomId',
+      notify: 'roomId',
+      submitMessage: 'roomId',
+      groupInfo: 'roomId',
+      requestConsent: 'targetDomain',
+      updateConsent: 'requesterDomain',
+      identifierQuery: 'domain',
+      reportAbuse: 'roomId',
+      log: 'roomId',
+      deleteRoom: 'roomId',
+      operation: 'roomId',
+      room: 'roomId',
+      directory: 'user',
+    }
+    const templates = Object.entries(variables).map(([name, variable]) => [name, `${a.road.url}/mimi/v1/${name}/{${variable}}`])
+    expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-1', 'mimi-draft-06'] })
+  })
+
+  it('is signed by each of its keys', async () => {
+    const { key_directory } = (await (await fetch(ours.url + DIRECTORY)).json()) as { key_directory: GeneralJWS }
+    const { keys } = JSON.parse(Buffer.from(key_directory.payload, 'base64url').toString()) as { keys: (JWK & { kid: string })[] }
+    expect(keys).not.toHaveLength(0)
+    for (const jwk of keys) {
+      const { payload, protectedHeader } = await generalVerify(key_directory, await importJWK(jwk, 'EdDSA'))
+      expect(protectedHeader).toEqual({ alg: 'EdDSA', kid: jwk.kid, typ: 'mimi-key-directory' })
+      expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({ domain: a.domain, profiles: ['microchat-1', 'mimi-draft-06'] })
+    }
+  })
+
+  it('leads to an address in which the slashes of an id are one segment', async () => {
+    expect(await ask(await b.node(), {}, 'mimi://a.example/r/x y?z')).toMatchObject({ status: 200 })
+  })
+})
+
+describe('a rotation of the key', () => {
+  const rotate = (leadMs: number) => rotateProviderKey(a.database.pool, new Secrets(ours.config), leadMs, 2 * HOUR_MS)
+  const pass = (ms: number) =>
+    a.database.pool.query(
+      `UPDATE provider_key SET signs_from = signs_from - make_interval(secs => $1), signs_until = signs_until - make_interval(secs => $1),
+              published_until = published_until - make_interval(secs => $1)`,
+      [ms / 1000],
+    )
+
+  it('with a lead is known to peers before the new key signs, and no request fails', async () => {
+    const peer = await b.node()
+    const old = await signerOf(ours)
+    expect(await query(ours, b.domain)).toMatchObject({ status: 200 })
+    expect(await rotate(HOUR_MS)).toBe(true)
+    expect(await rotate(HOUR_MS)).toBe(false)
+
+    const during = await a.node()
+    expect((await signerOf(during)).keyId).toBe(old.keyId)
+    await b.database.pool.query("UPDATE peer SET fetched_at = fetched_at - interval '2 hours'")
+    const refreshed = await b.node()
+    expect(await query(during, b.domain)).toMatchObject({ status: 200 })
+    expect((await peerAtB()).keys).toHaveLength(2)
+
+    await pass(HOUR_MS + 60_000)
+    const before = fetches()
+    const after = await a.node()
+    expect((await signerOf(after)).keyId).not.toBe(old.keyId)
+    expect(await query(after, b.domain)).toMatchObject({ status: 200 })
+    expect(fetches()).toBe(before)
+    expect(await ask(refreshed, old)).toMatchObject({ status: 200 })
+    expect(await ask(peer, await signerOf(after))).toMatchObject({ status: 200 })
+
+    await pass(3 * HOUR_MS)
+    const gone = await a.node()
+    await b.database.pool.query("UPDATE peer SET fetched_at = fetched_at - interval '2 hours'")
+    const late = await b.node()
+    expect(await query(gone, b.domain)).toMatchObject({ status: 200 })
+    expect(await ask(late, old)).toMatchObject({ status: 401, type: 'key-unknown' })
+    ours = gone
+  })
+
+  it('at once is noticed by the first request with the new key, while others still sign with the old', async () => {
+    const peer = await b.node()
+    expect(await query(ours, b.domain)).toMatchObject({ status: 200 })
+    await rotate(0)
+    const next = await a.node()
+    const signer = await signerOf(next)
+    expect(signer.keyId).not.toBe((await signerOf(ours)).keyId)
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(peer, signer)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expect(await query(next, b.domain)).toMatchObject({ status: 200 })
+    expect(await query(ours, b.domain)).toMatchObject({ status: 200 })
+    ours = next
+  })
+
+  it('at once does not wait for another that is under way, whose key never signs', async () => {
+    expect(await rotate(HOUR_MS)).toBe(true)
+    const waiting = await a.database.pool.query<{ id: string }>('SELECT key_id AS id FROM provider_key WHERE signs_from > now()')
+    expect(await rotate(0)).toBe(true)
+    const next = await a.node()
+    const published = await next.app.get(ProviderKeys).published()
+    expect(published.find(({ keyId }) => keyId === waiting.rows[0]?.id)?.signs).toBe(false)
+    expect(published.filter(({ signs }) => signs)).toHaveLength(1)
+    expect(await rotate(HOUR_MS)).toBe(true)
+    ours = next
+  })
+})
+
+describe('an unknown key id', () => {
+  it('is looked for once, and not again at once', async () => {
+    expect(await ask(await b.node())).toMatchObject({ status: 200 }) // the directory that is stored has our key by now
+    const peer = await b.node()
+    const before = fetches()
+    expect(await ask(peer, { keyId: 'unknown' })).toMatchObject({ status: 401, type: 'key-unknown' })
+    expect(fetches()).toBe(before + 1)
+    for (const keyId of ['unknown', 'other']) expect((await ask(peer, { keyId })).status).toBe(401)
+    expect(fetches()).toBe(before + 1)
+    expect(await ask(peer)).toMatchObject({ status: 200 })
+  })
+})
+
+describe('a directory that is not the provider’s', () => {
+  const rogue = madeKey()
+  let peer: TestServer
+  beforeEach(async () => {
+    a.road.weather = 'clear'
+    peer = await b.node()
+    // The honest one is known, as of now, and there is no alarm.
+    expect(await ask(peer, { keyId: 'made-up' })).toMatchObject({ status: 401 })
+    expect((await peerAtB()).alarm).toBeNull()
+    peer = await b.node()
+  })
+  afterAll(() => void (a.road.weather = 'clear'))
+
+  it.each<[string, () => Shown, string]>([
+    ['is signed by a new key only', () => ({ keys: [rogue] }), 'no key that was known before has signed it'],
+    ['is an old one', () => ({ now: new Date(Date.now() - 60_000) }), 'it is older than one that was believed'],
+    ['is of another domain', () => ({ domain: 'c.example' }), 'it is of another domain'],
+    ['has expired', () => ({ now: new Date(Date.now() - 8 * 86_400_000) }), 'it has expired'],
+    ['is of the future', () => ({ now: new Date(Date.now() + 600_000) }), 'it is of the future'],
+  ])('as it %s is not believed: an alarm, and the keys from before', async (_how, made, alarm) => {
+    const { keys } = await peerAtB()
+    await show(made())
+    expect(await ask(peer, rogue)).toMatchObject({ status: 401, type: 'key-unknown' })
+    expect(await peerAtB()).toEqual({ alarm, keys })
+    expect(await ask(peer)).toMatchObject({ status: 200 })
+  })
+
+  it.each([
+    ['two keys of one id', { keys: [madeKey(), madeKey()] }],
+    ['a time that no calendar has', { keys: [{ ...madeKey(), notBefore: new Date(8.64e15) }] }],
+    ['a profile with a NUL', { profiles: ['microchat-1\u0000'] }],
+  ])('as it has %s is none, and costs nobody a 500', async (_what, made: Shown) => {
+    const { keys } = await peerAtB()
+    await forgetKeys(b.database.pool, a.domain)
+    await show({ ...made }).catch(() => undefined)
+    expect(await ask(peer, rogue)).toMatchObject({ status: 401, type: 'key-unknown' })
+    a.road.weather = 'clear'
+    expect(await ask(await b.node())).toMatchObject({ status: 200 })
+    expect((await peerAtB()).keys).toEqual(keys)
+  })
+
+  it('is believed once the operator has forgotten the keys, and the old ones are not', async () => {
+    await show({ keys: [rogue] })
+    expect(await ask(peer, rogue)).toMatchObject({ status: 401 })
+    await forgetKeys(b.database.pool, a.domain)
+    const trusting = await b.node()
+    expect(await ask(trusting, rogue)).toMatchObject({ status: 200 })
+    expect(await peerAtB()).toEqual({ alarm: null, keys: ['rogue'] })
+    expect(await ask(trusting)).toMatchObject({ status: 401, type: 'key-unknown' })
+    await forgetKeys(b.database.pool, a.domain)
+  })
+})
+
+describe('a provider that speaks none of our profiles', () => {
+  it('is told so, by a signed answer, and is not asked', async () => {
+    await forgetKeys(b.database.pool, a.domain)
+    await show({ profiles: ['mimi-draft-99'] })
+    const peer = await b.node()
+    expect(await ask(peer)).toEqual({ status: 403, type: 'profile-unsupported', signed: true })
+    const seen = a.road.seen.length
+    expect(await query(peer, a.domain)).toMatchObject({ kind: 'profile-unsupported' })
+    expect(a.road.seen).toHaveLength(seen)
+    a.road.weather = 'clear'
+    await forgetKeys(b.database.pool, a.domain)
+  })
+})
+
+describe('who is admitted', () => {
+  const set = (policy: 'allow' | 'deny' | null) => setPolicy(b.database.pool, a.domain, policy)
+
+  it.each<[Config['FEDERATION'], 'allow' | 'deny' | null, boolean]>([
+    ['off', 'allow', false],
+    ['open', null, true],
+    ['open', 'deny', true],
+    ['allow-list', null, false],
+    ['allow-list', 'deny', false],
+    ['allow-list', 'allow', true],
+    ['deny-list', null, true],
+    ['deny-list', 'allow', true],
+    ['deny-list', 'deny', false],
+  ])('with FEDERATION=%s and the policy %s: %s', async (FEDERATION, policy, admitted) => {
+    await set(policy)
+    const admission = new Admission(b.database.pool, { FEDERATION, DOMAIN: b.domain })
+    expect(await admission.admits(a.domain)).toBe(admitted)
+    expect(await admission.admits(b.domain)).toBe(false)
+  })
+
+  it.each([
+    ['allow-list', null],
+    ['deny-list', 'deny'],
+  ] as const)('and %s keeps a provider out in both directions', async (FEDERATION, policy) => {
+    await set(policy)
+    const strict = await b.node({ FEDERATION })
+    const before = a.road.seen.length
+    expect(await ask(strict)).toEqual({ status: 403, type: 'peer-denied', signed: true })
+    expect(await query(strict, a.domain)).toMatchObject({ kind: 'denied' })
+    expect(a.road.seen).toHaveLength(before)
+  })
+
+  it('and a server that does not federate neither asks nor answers', async () => {
+    const alone = await b.node({ FEDERATION: 'off' })
+    expect(await query(alone, a.domain)).toMatchObject({ kind: 'denied' })
+    expect(await ask(alone)).toMatchObject({ status: 404, signed: false })
+    expect((await fetch(alone.url + DIRECTORY)).status).toBe(404)
+  })
+})

@@ -1,0 +1,40 @@
+import { createTestDatabase, type TestDatabase } from './database.js'
+import { federationSettings } from './federation.js'
+import { PeerEchoModule } from './peer-echo.js'
+import type { Road } from './road.js'
+import { startServer, type TestServer } from './server.js'
+
+/** A provider of which more nodes can be started: each remembers nothing of what another has seen. */
+export interface ProviderOfNodes {
+  readonly domain: string
+  readonly road: Road
+  readonly database: TestDatabase
+  /** The environment of its nodes. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Starts a node, to which the road leads from then on. */
+  node(overrides?: Record<string, string>): Promise<TestServer>
+  close(): Promise<void>
+}
+
+/** `a.example`, `b.example`, …, without a node yet. */
+export async function providersOfNodes(count: number): Promise<ProviderOfNodes[]> {
+  const all = await federationSettings(count)
+  return Promise.all(
+    all.map(async ({ domain, road, settings }) => {
+      const database = await createTestDatabase()
+      const nodes: TestServer[] = []
+      const node = async (overrides: Record<string, string> = {}) => {
+        const started = await startServer({ ...settings, ...overrides }, { database, root: PeerEchoModule })
+        nodes.push(started)
+        road.target = started.url
+        return started
+      }
+      const close = async () => {
+        await Promise.all(nodes.map((one) => one.close()))
+        await road.close()
+        await database.drop()
+      }
+      return { domain, road, database, settings, node, close }
+    }),
+  )
+}
