@@ -1,18 +1,14 @@
-import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { generalVerify, importJWK, type GeneralJWS, type JWK } from 'jose'
 import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { PROFILES } from '../../src/federation/identity/endpoints.js'
 import { rotateProviderKey } from '../../src/federation/identity/provider-key-rotation.js'
 import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
-import { Admission } from '../../src/federation/peers/admission.js'
-import { forgetKeys, setPolicy } from '../../src/federation/peers/peers.repository.js'
-import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
-import type { Config } from '../../src/platform/config/config.js'
+import { forgetKeys } from '../../src/federation/peers/peers.repository.js'
 import { Secrets } from '../../src/platform/secrets/secrets.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
-import { signRequest } from '../../src/protocol/http-signature/signed-request.js'
-import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
+import { askAs, query, signerOf } from '../support/peer-requests.js'
 import { providersOfNodes, type ProviderOfNodes } from '../support/nodes.js'
 import type { TestServer } from '../support/server.js'
 
@@ -27,29 +23,11 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all([a.close(), b.close()]))
 
-const signerOf = (node: TestServer): Promise<SigningKey> => node.app.get(ProviderKeys).signer()
 const fetches = () => a.road.seen.filter((part) => part === '.well-known').length
 
 /** A request in the name of a to a node of b. */
-async function ask(node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') {
-  const created = Math.floor(Date.now() / 1000)
-  const times = { created, expires: created + 60, nonce: randomBytes(16).toString('base64url') }
-  const [path, body] = [`/mimi/v1/echo/${encodeURIComponent(argument)}`, Buffer.from('body')]
-  const unsigned = { method: 'POST', targetUri: b.road.url + path, target: b.domain, content: { body, contentType: 'application/mimi' } }
-  const headers = signRequest(unsigned, { ...(await signerOf(ours)), ...key }, times)
-  const response = await fetch(node.url + path, { method: 'POST', headers, body })
-  const text = await response.text()
-  return { status: response.status, type: /urn:microchat:problem:([a-z-]+)/.exec(text)?.[1], signed: response.headers.has('signature') }
-}
-
-/** The same by the client of a node, which also checks the answer. */
-const query = (from: TestServer, peer: string) =>
-  from.app.get(SignedClient).send({
-    peer,
-    endpoint: 'identifierQuery',
-    argument: peer,
-    body: encodeIdentifierRequest({ elements: [] }),
-  })
+const ask = async (node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') =>
+  askAs({ ...(await signerOf(ours)), ...key }, b, node, argument)
 
 function madeKey(): ProviderKey & { privateKey: KeyObject } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
@@ -248,59 +226,5 @@ describe('a directory that is not the provider’s', () => {
     expect(await peerAtB()).toEqual({ alarm: null, keys: ['rogue'] })
     expect(await ask(trusting)).toMatchObject({ status: 401, type: 'key-unknown' })
     await forgetKeys(b.database.pool, a.domain)
-  })
-})
-
-describe('a provider that speaks none of our profiles', () => {
-  it('is told so, by a signed answer, and is not asked', async () => {
-    await forgetKeys(b.database.pool, a.domain)
-    await show({ profiles: ['mimi-draft-99'] })
-    const peer = await b.node()
-    expect(await ask(peer)).toEqual({ status: 403, type: 'profile-unsupported', signed: true })
-    const seen = a.road.seen.length
-    expect(await query(peer, a.domain)).toMatchObject({ kind: 'profile-unsupported' })
-    expect(a.road.seen).toHaveLength(seen)
-    a.road.weather = 'clear'
-    await forgetKeys(b.database.pool, a.domain)
-  })
-})
-
-describe('who is admitted', () => {
-  const set = (policy: 'allow' | 'deny' | null) => setPolicy(b.database.pool, a.domain, policy)
-
-  it.each<[Config['FEDERATION'], 'allow' | 'deny' | null, boolean]>([
-    ['off', 'allow', false],
-    ['open', null, true],
-    ['open', 'deny', true],
-    ['allow-list', null, false],
-    ['allow-list', 'deny', false],
-    ['allow-list', 'allow', true],
-    ['deny-list', null, true],
-    ['deny-list', 'allow', true],
-    ['deny-list', 'deny', false],
-  ])('with FEDERATION=%s and the policy %s: %s', async (FEDERATION, policy, admitted) => {
-    await set(policy)
-    const admission = new Admission(b.database.pool, { FEDERATION, DOMAIN: b.domain })
-    expect(await admission.admits(a.domain)).toBe(admitted)
-    expect(await admission.admits(b.domain)).toBe(false)
-  })
-
-  it.each([
-    ['allow-list', null],
-    ['deny-list', 'deny'],
-  ] as const)('and %s keeps a provider out in both directions', async (FEDERATION, policy) => {
-    await set(policy)
-    const strict = await b.node({ FEDERATION })
-    const before = a.road.seen.length
-    expect(await ask(strict)).toEqual({ status: 403, type: 'peer-denied', signed: true })
-    expect(await query(strict, a.domain)).toMatchObject({ kind: 'denied' })
-    expect(a.road.seen).toHaveLength(before)
-  })
-
-  it('and a server that does not federate neither asks nor answers', async () => {
-    const alone = await b.node({ FEDERATION: 'off' })
-    expect(await query(alone, a.domain)).toMatchObject({ kind: 'denied' })
-    expect(await ask(alone)).toMatchObject({ status: 404, signed: false })
-    expect((await fetch(alone.url + DIRECTORY)).status).toBe(404)
   })
 })

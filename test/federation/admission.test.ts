@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
+import { PROFILES } from '../../src/federation/identity/endpoints.js'
+import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
+import { Admission } from '../../src/federation/peers/admission.js'
+import { forgetKeys, setPolicy } from '../../src/federation/peers/peers.repository.js'
+import type { Config } from '../../src/platform/config/config.js'
+import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
+import { providersOfNodes, type ProviderOfNodes } from '../support/nodes.js'
+import { askAs, query, signerOf } from '../support/peer-requests.js'
+import type { TestServer } from '../support/server.js'
+
+const DIRECTORY = '/.well-known/mimi-protocol-directory'
+
+let [a, b] = [] as unknown as [ProviderOfNodes, ProviderOfNodes]
+let ours: TestServer
+beforeAll(async () => {
+  ;[a, b] = (await providersOfNodes(2)) as [ProviderOfNodes, ProviderOfNodes]
+  ours = await a.node()
+})
+afterAll(() => Promise.all([a.close(), b.close()]))
+
+/** A request in the name of a to a node of b. */
+const ask = async (node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') =>
+  askAs({ ...(await signerOf(ours)), ...key }, b, node, argument)
+
+interface Shown {
+  keys?: readonly ProviderKey[]
+  domain?: string
+  profiles?: readonly string[]
+  now?: Date
+}
+
+/** What stands at a's domain from now on, in the place of its own directory. */
+async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Date() }: Shown): Promise<void> {
+  const key_directory = await signKeyDirectory(keys ?? (await ours.app.get(ProviderKeys).published()), { domain, profiles, now })
+  const honest = (await (await fetch(ours.url + DIRECTORY)).json()) as object
+  a.road.weather = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
+}
+
+describe('a provider that speaks none of our profiles', () => {
+  it('is told so, by a signed answer, and is not asked', async () => {
+    await forgetKeys(b.database.pool, a.domain)
+    await show({ profiles: ['mimi-draft-99'] })
+    const peer = await b.node()
+    expect(await ask(peer)).toEqual({ status: 403, type: 'profile-unsupported', signed: true })
+    const seen = a.road.seen.length
+    expect(await query(peer, a.domain)).toMatchObject({ kind: 'profile-unsupported' })
+    expect(a.road.seen).toHaveLength(seen)
+    a.road.weather = 'clear'
+    await forgetKeys(b.database.pool, a.domain)
+  })
+})
+
+describe('who is admitted', () => {
+  const set = (policy: 'allow' | 'deny' | null) => setPolicy(b.database.pool, a.domain, policy)
+
+  it.each<[Config['FEDERATION'], 'allow' | 'deny' | null, boolean]>([
+    ['off', 'allow', false],
+    ['open', null, true],
+    ['open', 'deny', true],
+    ['allow-list', null, false],
+    ['allow-list', 'deny', false],
+    ['allow-list', 'allow', true],
+    ['deny-list', null, true],
+    ['deny-list', 'allow', true],
+    ['deny-list', 'deny', false],
+  ])('with FEDERATION=%s and the policy %s: %s', async (FEDERATION, policy, admitted) => {
+    await set(policy)
+    const admission = new Admission(b.database.pool, { FEDERATION, DOMAIN: b.domain })
+    expect(await admission.admits(a.domain)).toBe(admitted)
+    expect(await admission.admits(b.domain)).toBe(false)
+  })
+
+  it.each([
+    ['allow-list', null],
+    ['deny-list', 'deny'],
+  ] as const)('and %s keeps a provider out in both directions', async (FEDERATION, policy) => {
+    await set(policy)
+    const strict = await b.node({ FEDERATION })
+    const before = a.road.seen.length
+    expect(await ask(strict)).toEqual({ status: 403, type: 'peer-denied', signed: true })
+    expect(await query(strict, a.domain)).toMatchObject({ kind: 'denied' })
+    expect(a.road.seen).toHaveLength(before)
+  })
+
+  it('and a server that does not federate neither asks nor answers', async () => {
+    const alone = await b.node({ FEDERATION: 'off' })
+    expect(await query(alone, a.domain)).toMatchObject({ kind: 'denied' })
+    expect(await ask(alone)).toMatchObject({ status: 404, signed: false })
+    expect((await fetch(alone.url + DIRECTORY)).status).toBe(404)
+  })
+})
