@@ -13,6 +13,7 @@ const FOLDERS = [
   { from: 'bench', to: 'dist/bench' },
   // Benches and fuzzing make their groups as the tests do.
   { from: 'test/support/mls', to: 'dist/test/support/mls' },
+  { from: 'test/support/network', to: 'dist/test/support/network' },
   { from: 'test/fuzz', to: 'dist/test/fuzz' },
 ]
 

@@ -2,7 +2,7 @@ import { Pool } from 'pg'
 import { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { road, type Road } from '../../test/support/road.js'
+import { road, type Road } from '../../test/support/network/road.js'
 import { freePort, Processes } from '../processes.js'
 import { describeSamples, printTable, round } from '../samples.js'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { eventually } from '../support/eventually.js'
 import { useFederation } from '../support/federated-world.js'
-import type { Weather } from '../support/road.js'
+import type { Weather } from '../support/network/road.js'
 import { agreed, heard, type World } from '../support/world.js'
 
 const WEATHERS: [string, Weather][] = [

@@ -1,6 +1,6 @@
 import { AppModule } from '../../src/app/app.module.js'
 import { GENEROUS } from './generous.js'
-import { road, type Road } from './road.js'
+import { road, type Road } from './network/road.js'
 import { startServer, type TestServer } from './server.js'
 
 export interface Provider extends TestServer {

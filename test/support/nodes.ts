@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from './database.js'
 import { federationSettings } from './federation.js'
 import { PeerEchoModule } from './peer-echo.js'
-import type { Road } from './road.js'
+import type { Road } from './network/road.js'
 import { startServer, type TestServer } from './server.js'
 
 /** A provider of which more nodes can be started: each remembers nothing of what another has seen. */
