@@ -64,15 +64,18 @@ class Watch {
   }
 }
 
-/** Far more requests at once than any pool has connections, on the hot paths and on Prisma's. */
-async function load(url: string): Promise<void> {
+/** Far more requests at once than any pool has connections, on the hot paths and on Prisma's; again, until the pools were used to their end. */
+async function load(url: string, usedToTheEnd: () => boolean): Promise<void> {
   const world = new World(url)
   try {
     const [client] = await world.cast('alice')
     const { http } = client.device
     const ask = (turn: number) =>
       turn % 2 === 0 ? http.get('/v1/devices') : http.post('/v1/auth/challenges', { client: `mimi://localhost/d/nobody/${turn}` })
-    await Promise.all(Array.from({ length: 300 }, (_, turn) => ask(turn)))
+    // On a busy machine the requests of one round may come so far apart that fewer connections do.
+    for (let round = 0; round < 20 && !usedToTheEnd(); round++) {
+      await Promise.all(Array.from({ length: 300 }, (_, turn) => ask(turn)))
+    }
   } finally {
     await world.goHome()
   }
@@ -84,12 +87,14 @@ async function underLoad(overrides: Record<string, string>): Promise<void> {
   const database = await freshDatabase()
   const watch = await Watch.of(database)
   const server = await runServer(database, { ...GENEROUS, ...overrides })
-  await load(server.url)
+  const whole = [Number(overrides['PG_POOL_API']), PRISMA_CONNECTIONS]
+  const used = () => [watch.most.get('microchat') ?? 0, watch.most.get('microchat-prisma') ?? 0]
+  await load(server.url, () => used().every((open, pool) => open >= whole[pool]!))
   const most = await watch.end()
   const { pooled, direct } = budgetOf(overrides)
   expect(most.get('all')).toBeLessThanOrEqual(pooled + direct)
   // The pools were used to their end, or this would have shown nothing.
-  expect([most.get('microchat'), most.get('microchat-prisma')]).toEqual([Number(overrides['PG_POOL_API']), PRISMA_CONNECTIONS])
+  expect(used()).toEqual(whole)
 }
 
 describe('a process under load opens no more connections than its budget says', () => {
