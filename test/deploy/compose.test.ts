@@ -10,8 +10,10 @@ interface Service {
   image: string
   build?: string
   user?: string
+  profiles?: string[]
   environment?: Record<string, string>
-  networks: string[]
+  /** By name, perhaps with other names there. */
+  networks: string[] | Record<string, { aliases?: string[] }>
   ports?: string[]
   stop_grace_period?: string
   [key: string]: unknown
@@ -23,7 +25,15 @@ const text = file('docker-compose.yml')
 const compose = parse(text, { merge: true }) as { services: Record<string, Service>; networks: Record<string, { internal?: boolean }> }
 const services = Object.entries(compose.services)
 /** Those of our image. */
-const nodes = services.filter(([, service]) => service.build !== undefined)
+const programs = services.filter(([, service]) => service.build !== undefined)
+const [peers, nodes] = [true, false].map((second) => programs.filter(([, { profiles }]) => (profiles !== undefined) === second)) as [
+  [string, Service][],
+  [string, Service][],
+]
+const networksOf = (name: string) => {
+  const { networks } = compose.services[name] as Service
+  return Array.isArray(networks) ? networks : Object.keys(networks)
+}
 const caddyfile = file('docker/proxy/Caddyfile')
 const example = parseEnv(file('.env.example'))
 
@@ -54,36 +64,55 @@ describe('the variables of the Compose deployment', () => {
   it('are the same in the Caddyfile and in the environment of the proxy', () => {
     expect(namesIn(/\{\$(\w+)/g, caddyfile)).toEqual(new Set(Object.keys(compose.services['proxy']?.environment ?? {})))
   })
-  it.each(nodes)('make a valid configuration of %s, without a setting that does not exist', (_name, { environment = {} }) => {
+  const configurationOf = (environment: Record<string, string>) => {
     expect(Object.keys(environment).filter((name) => !(name in ConfigSchema.shape))).toEqual([])
-    const secrets = { SERVER_SECRET: Buffer.alloc(32, 7).toString('base64'), POSTGRES_PASSWORD: 'f00', REDIS_PASSWORD: 'f00' }
-    const settings = { ...example, ...secrets }
+    const secret = Buffer.alloc(32, 7).toString('base64')
+    const passwords = { POSTGRES_PASSWORD: 'f00', REDIS_PASSWORD: 'f00', PEER_POSTGRES_PASSWORD: 'ba4' }
+    const settings = { ...example, ...passwords, SERVER_SECRET: secret, PEER_SERVER_SECRET: secret }
     const own = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, filled(value, settings)]))
-    expect(loadConfig({ ...settings, ...own })).toMatchObject({
+    return loadConfig({ ...settings, ...own })
+  }
+  it.each(nodes)('make a valid configuration of %s, without a setting that does not exist', (_name, { environment = {} }) => {
+    expect(configurationOf(environment)).toMatchObject({
       DATABASE_URL: 'postgres://microchat:f00@postgres/microchat',
       REDIS_URL: 'redis://:f00@redis',
       TRUST_PROXY: 'on',
+      FEDERATION: 'off',
     })
   })
+  it.each(peers)('make a valid configuration of %s, in the second provider', (_name, { environment = {} }) => {
+    const { DATABASE_URL, REDIS_URL, FEDERATION, FEDERATION_PEER_URLS } = configurationOf(environment)
+    expect({ DATABASE_URL, REDIS_URL, FEDERATION }).toEqual({
+      DATABASE_URL: 'postgres://microchat:ba4@peer-postgres/microchat',
+      REDIS_URL: undefined,
+      FEDERATION: 'open',
+    })
+    expect(FEDERATION_PEER_URLS).toEqual(new Map([['localhost', 'http://api:8080']]))
+  })
   it('hold no secret', () => {
-    for (const name of ['SERVER_SECRET', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD']) expect(example[name]).toBe('')
+    const secrets = Object.keys(example).filter((name) => /SECRET|PASSWORD/.test(name))
+    expect(secrets).toHaveLength(5)
+    for (const name of secrets) expect(example[name]).toBe('')
   })
 })
+
+/** The ports of each service that has some: whether this machine alone gets at them. */
+const PUBLISHED: Record<string, boolean[]> = { proxy: [false, false], peer: [true] }
 
 describe('every service', () => {
   it.each(services)('%s has no more rights than it needs', (name, service) => {
     expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
     expect(service['cap_add']).toEqual(name === 'proxy' ? ['NET_BIND_SERVICE'] : undefined)
     expect(service).toMatchObject({ mem_limit: expect.any(String), pids_limit: expect.any(Number), logging: { driver: 'json-file' } })
-    expect(service['restart']).toBe(name === 'migrate' ? 'no' : 'unless-stopped')
-    expect(service.ports === undefined).toBe(name !== 'proxy')
+    expect(service['restart']).toBe(name.endsWith('migrate') ? 'no' : 'unless-stopped')
+    expect((service.ports ?? []).map((port) => port.startsWith('127.0.0.1:'))).toEqual(PUBLISHED[name] ?? [])
   })
   it.each(services)('%s runs a pinned image', (_name, { image }) => {
     expect(image).toMatch(/^microchat-server:local$|^[a-z]+:\d+(-bookworm)?$/)
   })
-  it('reaches the database only over a network that the proxy is not in', () => {
-    const proxy = compose.services['proxy']?.networks ?? []
-    const database = compose.services['postgres']?.networks ?? []
+  it.each(['postgres', 'peer-postgres'])('reaches %s only over a network that the proxy is not in', (name) => {
+    const proxy = networksOf('proxy')
+    const database = networksOf(name)
     expect(database.length).toBeGreaterThan(0)
     expect(database.filter((network) => proxy.includes(network))).toEqual([])
     for (const network of database) expect(compose.networks[network]?.internal).toBe(true)

@@ -43,12 +43,20 @@ it('… or on other ports', () => {
   expect(settings).toMatchObject({ PUBLIC_URL: 'https://localhost:8443', HTTP_PORT: '8080', HTTPS_PORT: '8443' })
 })
 
+it('… or with federation on, to try it', () => {
+  const { settings } = make('federation', [], { TRY_FEDERATION: 'yes', PEER_PORT: '9091' })
+  expect(settings).toMatchObject({ FEDERATION: 'open', FEDERATION_URL: 'http://api:8080', PEER_PORT: '9091' })
+  expect(loadConfig(settings).FEDERATION_PEER_URLS).toEqual(new Map([['peer.localhost', 'http://peer:8080']]))
+  expect(make('no-federation', []).settings).not.toHaveProperty('FEDERATION')
+})
+
 it('every secret is another one, each time', () => {
   const secrets = ['one', 'two'].flatMap((name) => {
-    const { SERVER_SECRET, POSTGRES_PASSWORD, REDIS_PASSWORD } = make(name, []).settings
-    return [SERVER_SECRET, POSTGRES_PASSWORD, REDIS_PASSWORD]
+    const { settings } = make(name, [])
+    return Object.keys(settings).flatMap((key) => (/SECRET|PASSWORD/.test(key) ? [settings[key]] : []))
   })
-  expect(new Set(secrets).size).toBe(6)
+  expect(new Set(secrets).size).toBe(10)
+  expect(secrets).not.toContain('')
 })
 
 it('an .env that is there is left alone', () => {

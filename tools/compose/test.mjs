@@ -30,6 +30,7 @@ async function testOwnDeployment() {
     const restarts = await jest(['test/compose', '--runInBand'], {
       ...server,
       TEST_COMPOSE_PROJECT: deployment.settings.COMPOSE_PROJECT_NAME,
+      TEST_PEER_URL: `http://localhost:${deployment.settings.PEER_PORT}`,
     })
     return Math.max(suite, restarts)
   } catch (error) {
@@ -46,12 +47,12 @@ async function testOwnDeployment() {
 
 /** A deployment with an .env of its own. */
 async function describe(envFile) {
-  const ports = { HTTP_PORT: String(await freePort()), HTTPS_PORT: String(await freePort()) }
-  const made = await run(['sh', 'docker/make-env.sh'], { ...process.env, ENV_FILE: envFile, ...ports })
+  const ports = { HTTP_PORT: String(await freePort()), HTTPS_PORT: String(await freePort()), PEER_PORT: String(await freePort()) }
+  const made = await run(['sh', 'docker/make-env.sh'], { ...process.env, ENV_FILE: envFile, TRY_FEDERATION: 'yes', ...ports })
   if (made !== 0) throw new Error('docker/make-env.sh failed')
   const limits = Object.entries(GENEROUS).map(([key, value]) => `${key}=${value}\n`)
   appendFileSync(envFile, limits.join(''))
-  return new Deployment(envFile, { COMPOSE_PROJECT_NAME: `microchat-test-${process.pid}` })
+  return new Deployment(envFile, { COMPOSE_PROJECT_NAME: `microchat-test-${process.pid}`, COMPOSE_PROFILES: 'federation' })
 }
 
 function jest(files, environment) {

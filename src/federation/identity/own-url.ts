@@ -3,16 +3,17 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { AddressInfo } from 'node:net'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 
-/** Where this server is reached: what the operator says, or where it listens. */
+/** Where peers reach this server: what the operator says, or where it listens. */
 @Injectable()
 export class OwnUrl {
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'PUBLIC_URL' | 'HOST'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_URL' | 'PUBLIC_URL' | 'HOST'>,
     private readonly host: HttpAdapterHost,
   ) {}
 
   get(): string {
-    if (this.config.PUBLIC_URL) return this.config.PUBLIC_URL
+    const stated = this.config.FEDERATION_URL ?? this.config.PUBLIC_URL
+    if (stated) return stated
     const server: { address(): AddressInfo | string | null } = this.host.httpAdapter.getHttpServer()
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('The server does not listen yet')

@@ -160,6 +160,9 @@ const Federation = {
     .describe(
       'Which other providers may be in groups with ours: none, all, those that `peers allow` names, or all but those of `peers deny`.',
     ),
+  FEDERATION_URL: HttpUrl.optional().describe(
+    'Where peers reach this server, if not at PUBLIC_URL: a listener of their own (mutual TLS), or a private network.',
+  ),
   FEDERATION_PEER_URLS: z
     .string()
     .transform((text) => ranges(text).map((pair) => PEER_URL.exec(pair)?.slice(1) ?? []))

@@ -46,7 +46,7 @@ describe('settings', () => {
     ],
     [
       { FEDERATION: 'open', HOST: '0.0.0.0' },
-      'FEDERATION needs PUBLIC_URL, which peers sign their requests for, as HOST is no address of one server.',
+      'FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.',
     ],
     [{ FEDERATION_TLS_CERT: 'cert.pem' }, 'FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.'],
     [{ FEDERATION_PEER_URLS: 'b.example' }, 'FEDERATION_PEER_URLS must be pairs such as b.example=https://10.0.0.2, separated by commas.'],

@@ -5,16 +5,16 @@ import type { Config } from '../../../../platform/config/config.js'
 import { ok, problem, warning, type Finding } from '../finding.js'
 
 /** What the database knows of other providers. Which ones is for `peers list`: a report may be passed on. */
-export async function examineFederation(client: Client, { FEDERATION, PUBLIC_URL }: Config): Promise<Finding[]> {
+export async function examineFederation(client: Client, { FEDERATION, FEDERATION_URL, PUBLIC_URL }: Config): Promise<Finding[]> {
   if (FEDERATION === 'off') return [ok('This server does not federate (FEDERATION is off).')]
-  return [examineAddress(PUBLIC_URL), ...(await examineTrust(client)), ...(await examineLanes(client))]
+  return [FEDERATION_URL ? examineAddress('FEDERATION_URL', FEDERATION_URL) : examineAddress('PUBLIC_URL', PUBLIC_URL), ...(await examineTrust(client)), ...(await examineLanes(client))]
 }
 
-function examineAddress(url: string | undefined): Finding {
+function examineAddress(name: string, url: string | undefined): Finding {
   if (!url)
     return problem('FEDERATION is on without PUBLIC_URL: the directory tells other providers an address that only this machine knows.')
-  if (url.startsWith('https:')) return ok('Other providers are told to come to PUBLIC_URL, over https.')
-  return warning('PUBLIC_URL is not https: only providers that name it in FEDERATION_PEER_URLS ask here.')
+  if (url.startsWith('https:')) return ok(`Other providers are told to come to ${name}, over https.`)
+  return warning(`${name} is not https: only providers that name it in FEDERATION_PEER_URLS ask here.`)
 }
 
 /** Either may mean that somebody else speaks for a provider. */
