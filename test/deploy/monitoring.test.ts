@@ -60,7 +60,7 @@ describe('every expression of dashboard, alerts and guide', () => {
     const { paths } = parse(read('openapi.yaml')) as { paths: object }
     const routes = Object.keys(paths).map((path) => path.replaceAll(/\{(\w+)\}/g, ':$1'))
     const asked = expressions().flatMap(([, text]) => readPromql(text).selectors.flatMap(({ matchers }) => matchers))
-    const values = (label: string) => new Set(asked.filter((matcher) => matcher.label === label).map(({ value }) => value))
+    const values = (label: string) => new Set(asked.filter((matcher) => matcher.label === label).flatMap(({ value }) => value.split('|')))
     expect(routes).toEqual(expect.arrayContaining([...values('route')]))
     for (const event of values('event')) expect(sources).toContain(`.record('${event}'`)
     for (const reason of values('reason')) expect(sources).toContain(`reason: '${reason}'`)

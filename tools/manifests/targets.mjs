@@ -12,6 +12,7 @@ export const DEPLOYMENTS = {
     'examples/postgres/monitoring',
     'examples/redis-sentinel',
     'examples/cert-manager',
+    'examples/federation',
   ],
   'production, pooled': ['overlays/production', 'overlays/production/migrate', 'examples/postgres-pooler', 'examples/redis-sentinel'],
   'production, by Gateway': ['examples/gateway-api', 'overlays/production/migrate', 'examples/postgres', 'examples/redis-sentinel'],
