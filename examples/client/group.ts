@@ -116,7 +116,19 @@ export class Group {
     }
   }
 
+  /** An MLSMessage for a way to the group of the caller's own, such as one without a sender. @throws if the group is in another epoch */
+  encrypt(text: string, epoch: number): Promise<Uint8Array> {
+    return this.inTurn(() => {
+      if (this.epoch !== epoch) throw new ServerProblem(409, { type: 'stale-epoch' })
+      return this.#encrypt(text)
+    })
+  }
+
   async #sendOnce(text: string): Promise<Accepted> {
+    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await this.#encrypt(text))
+  }
+
+  async #encrypt(text: string): Promise<Uint8Array> {
     const { record } = this
     const { impl } = await suite(record.suite)
     const made = await createApplicationMessage(record.state, utf8(text), impl)
@@ -124,7 +136,7 @@ export class Group {
     // The key of this generation is used, whatever becomes of the message.
     record.state = made.newState
     record.sent.set(toHex(sha256(message)), text)
-    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, message)
+    return message
   }
 
   async #submitProposal(proposal: Uint8Array): Promise<Accepted> {

@@ -70,6 +70,10 @@ export class Http {
   delete<T>(path: string): Promise<T> {
     return this.#send<T>('DELETE', path)
   }
+  /** Bytes of any type for bytes. */
+  postBytes(path: string, type: string, bytes: Uint8Array): Promise<Uint8Array> {
+    return this.#send<Uint8Array>('POST', path, { type, bytes })
+  }
   /** One MLSMessage as the whole body, nothing around it: the form that counts its bytes. */
   postMessage<T>(path: string, message: Uint8Array): Promise<T> {
     return this.#send<T>('POST', path, { type: 'message/mls', bytes: message })
@@ -113,7 +117,8 @@ export class Http {
 }
 
 function readBody(contentType: string, bytes: Uint8Array): unknown {
-  return contentType.includes('cbor') ? decode(bytes) : fromJson(Buffer.from(bytes).toString('utf8'))
+  if (contentType.includes('cbor')) return decode(bytes)
+  return contentType.includes('private-token-generic') ? bytes : fromJson(Buffer.from(bytes).toString('utf8'))
 }
 
 async function problemOf(response: Response): Promise<ServerProblem> {

@@ -9,11 +9,12 @@ import { PlatformModule } from '../platform/platform.module.js'
 import { ProblemFilter } from '../platform/http/problem.filter.js'
 import { ReturnsInterceptor } from '../platform/http/returns.interceptor.js'
 import { ValidationPipe } from '../platform/http/validation.js'
+import { TokensModule } from '../tokens/tokens.module.js'
 import { HealthController } from './operations/health.controller.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({
-  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, DeliveryModule, GroupsModule, FederationModule],
+  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, TokensModule, DeliveryModule, GroupsModule, FederationModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_PIPE, useClass: ValidationPipe },

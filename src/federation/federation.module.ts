@@ -27,6 +27,7 @@ import { SealedInfoController } from './group-info/sealed-info.controller.js'
 import { GroupOperations } from './hub/group-operations.js'
 import { Operations } from './hub/operations.js'
 import { PolicyOperations } from './hub/policy-operations.js'
+import { SealedOperations } from './hub/sealed-operations.js'
 import { RoomsHere } from './hub/rooms-here.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UpdatesController } from './hub/updates.controller.js'
@@ -87,6 +88,7 @@ const asHub = [
   RoomsHere,
   GroupOperations,
   PolicyOperations,
+  SealedOperations,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,

@@ -36,6 +36,11 @@ import { createMembership } from './roster/create-membership.js'
 import { MEMBERSHIP } from './roster/membership.js'
 import { FederationLink } from './home/federation-link.js'
 import { Homes } from './home/homes.js'
+import { SealedMessages } from './sealed/sealed-messages.js'
+import { SealedMessagesController } from './sealed/sealed-messages.controller.js'
+import { SenderKeysController } from './sealed/sender-keys.controller.js'
+import { SenderKeysService } from './sealed/sender-keys.service.js'
+import { TokensModule } from '../tokens/tokens.module.js'
 import { CONFIG } from '../platform/config/config.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { Bundles } from './input/bundles.js'
@@ -48,12 +53,14 @@ import { LargeTrees } from './state/trees/large-trees.js'
 
 /** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
 @Module({
-  imports: [PlatformModule, AppendModule],
+  imports: [PlatformModule, AppendModule, TokensModule],
   controllers: [
     CreateController,
     CommitsController,
     ProposalsController,
     MessagesController,
+    SenderKeysController,
+    SealedMessagesController,
     InfoController,
     PolicyController,
     LeaveController,
@@ -77,6 +84,8 @@ import { LargeTrees } from './state/trees/large-trees.js'
     ProposalsService,
     ProposalJudge,
     MessagesService,
+    SenderKeysService,
+    SealedMessages,
     InfoService,
     PolicyService,
     ExternalSenders,
@@ -100,6 +109,8 @@ import { LargeTrees } from './state/trees/large-trees.js'
     CommitsService,
     ProposalsService,
     MessagesService,
+    SenderKeysService,
+    SealedMessages,
     InfoService,
     PolicyService,
     Removals,

@@ -1,9 +1,21 @@
+import type { QueryConfig } from 'pg'
 import type { Sql } from '../../platform/postgres/sql.js'
+
+/** What stands for the sender of a message that has none (§9): the caller has checked both. */
+export interface SealedSender {
+  /** The key by which the post is signed. */
+  readonly senderKey: Uint8Array
+  /** Row id of the key of the token, and the token's nonce. */
+  readonly issuerKey: number
+  readonly nonce: Uint8Array
+}
 
 /** An application message on its way into a group's log. `hash` is SHA-256 of `bytes`; nothing here says who sent it, but for the check. */
 export interface AppendItem {
   gid: bigint
-  deviceId: bigint
+  /** Null for a message without a sender, which has `sealed` instead. */
+  deviceId: bigint | null
+  sealed?: SealedSender
   epoch: bigint
   hash: Uint8Array
   bytes: Uint8Array
@@ -21,7 +33,7 @@ export type AppendOutcome =
       acceptedAt: Date
     }
   | {
-      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead'
+      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'commit-required' | 'token-spent'
       currentEpoch: bigint
       incarnation: number
     }
@@ -40,24 +52,41 @@ interface AppendRow {
 
 /**
  * Appends a batch (≤ 128 items, ≤ 1 MB), one outcome per item, in the order of the items. One round trip, one transaction;
- * see `append_messages_v2` for the checks. A message may be at most `maxPastEpochs` behind its group.
+ * see `append_messages_v3` for the checks. A message may be at most `maxPastEpochs` behind its group.
  */
 export async function appendMessages(sql: Sql, items: readonly AppendItem[], maxPastEpochs: number): Promise<AppendOutcome[]> {
-  const { rows } = await sql.query<AppendRow>({
-    name: 'append_messages_v2',
-    text: `SELECT outcome, seq, epoch, chain, current_epoch, incarnation, group_id, accepted_at
-             FROM append_messages_v2($1, $2, $3, $4, $5, $6, $7) ORDER BY ord`,
-    values: [
-      items.map((item) => item.gid),
-      items.map((item) => item.deviceId),
-      items.map((item) => item.epoch),
-      items.map((item) => item.bytes.length),
-      Buffer.concat(items.map((item) => item.hash)),
-      Buffer.concat(items.map((item) => item.bytes)),
-      maxPastEpochs,
-    ],
-  })
+  const values = [
+    items.map((item) => item.gid),
+    items.map((item) => item.deviceId),
+    items.map((item) => item.epoch),
+    items.map((item) => item.bytes.length),
+    Buffer.concat(items.map((item) => item.hash)),
+    Buffer.concat(items.map((item) => item.bytes)),
+    maxPastEpochs,
+  ]
+  const statement = items.some((item) => item.sealed) ? sealedStatement(values, items) : ordinaryStatement(values)
+  const { rows } = await sql.query<AppendRow>(statement)
   return rows.map(toOutcome)
+}
+
+const COLUMNS = 'outcome, seq, epoch, chain, current_epoch, incarnation, group_id, accepted_at'
+
+function ordinaryStatement(values: unknown[]): QueryConfig {
+  return { name: 'append_messages_v2', text: `SELECT ${COLUMNS} FROM append_messages_v2($1, $2, $3, $4, $5, $6, $7) ORDER BY ord`, values }
+}
+
+/** Ordinary messages may be among them. */
+function sealedStatement(values: unknown[], items: readonly AppendItem[]): QueryConfig {
+  return {
+    name: 'append_messages_v3',
+    text: `SELECT ${COLUMNS} FROM append_messages_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ORDER BY ord`,
+    values: [
+      ...values,
+      items.map(({ sealed }) => sealed && Buffer.from(sealed.senderKey)),
+      items.map(({ sealed }) => sealed?.issuerKey),
+      items.map(({ sealed }) => sealed && Buffer.from(sealed.nonce)),
+    ],
+  }
 }
 
 function toOutcome(row: AppendRow): AppendOutcome {

@@ -5,14 +5,15 @@ import { InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { GroupOperations } from './group-operations.js'
 import type { Operation } from './operation.js'
 import { PolicyOperations } from './policy-operations.js'
+import { SealedOperations } from './sealed-operations.js'
 
 /** Calls of the client API that followers pass on, each as the controller here makes it. */
 @Injectable()
 export class Operations {
   private readonly known: Readonly<Record<HubOperation, Operation>>
 
-  constructor(groups: GroupOperations, policies: PolicyOperations) {
-    this.known = { ...groups.all, ...policies.all }
+  constructor(groups: GroupOperations, policies: PolicyOperations, sealed: SealedOperations) {
+    this.known = { ...groups.all, ...policies.all, ...sealed.all }
   }
 
   /** @throws the problem that a client of ours would get */

@@ -20,6 +20,8 @@ export type HubOperation =
   | 'report'
   | 'reset'
   | 'delete'
+  | 'publish-sender-key'
+  | 'sender-keys'
 
 /** Other providers, as the groups here need them. The layer above, which knows how to talk to them, connects itself. */
 export interface Federation {

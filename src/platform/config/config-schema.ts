@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { splitRedisUrls } from '../redis/redis-target.js'
+import { Federation, SealedSender } from './federation-settings.js'
+import { HttpUrl } from './http-url.js'
 import { Count, Duration, Size } from './units.js'
 
 /**
@@ -11,7 +13,6 @@ const Domain = z
   .toLowerCase()
   .max(253)
   .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/, 'must be a host name, without scheme or path')
-const HttpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).transform((url) => url.replace(/\/+$/, ''))
 const PostgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
 const RedisUrls = z
   .string()
@@ -150,64 +151,6 @@ const Delivery = {
   JOB_CONCURRENCY: Count(1, 64).default(4).describe('Jobs run at once by one worker.'),
 }
 
-const PEER_URL = /^([a-z0-9][a-z0-9.:-]*)=(https?:\/\/[^\s,/]+)$/
-const ranges = (text: string): string[] => text.split(',').map((range) => range.trim())
-
-const Federation = {
-  FEDERATION: z
-    .enum(['off', 'open', 'allow-list', 'deny-list'])
-    .default('off')
-    .describe(
-      'Which other providers may be in groups with ours: none, all, those that `peers allow` names, or all but those of `peers deny`.',
-    ),
-  FEDERATION_URL: HttpUrl.optional().describe(
-    'Where peers reach this server, if not at PUBLIC_URL: a listener of their own (mutual TLS), or a private network.',
-  ),
-  FEDERATION_PEER_URLS: z
-    .string()
-    .transform((text) => ranges(text).map((pair) => PEER_URL.exec(pair)?.slice(1) ?? []))
-    .refine((pairs) => pairs.every(({ length }) => length === 2), 'must be pairs such as b.example=https://10.0.0.2, separated by commas')
-    .transform((pairs) => new Map(pairs.map(([domain = '', url = '']) => [domain, url])))
-    .optional()
-    .describe(
-      'Where to find the directory of a provider if not at https://<domain>, as `b.example=http://10.0.0.2:8080,…`: private networks and tests.',
-    ),
-  FEDERATION_ALLOWED_RANGES: z
-    .string()
-    .transform(ranges)
-    .refine(
-      (list) => list.every((range) => z.union([z.cidrv4(), z.cidrv6()]).safeParse(range).success),
-      'must be address ranges such as 10.0.0.0/8, separated by commas',
-    )
-    .optional()
-    .describe('Private or loopback addresses at which peers may be asked all the same. Unset: none.'),
-  FEDERATION_REQUESTS_PER_MINUTE: Count(1, 10_000_000).default(6_000).describe('Requests of one peer and minute.'),
-  CONSENT: z
-    .enum(['implicit', 'explicit'])
-    .default('implicit')
-    .describe(
-      'Whether users have KeyPackages of our users by default, until those revoke it, or only once those have granted it (also among users of this server).',
-    ),
-  IDENTIFIER_QUERY: z
-    .enum(['exact', 'off'])
-    .default('exact')
-    .describe('Whether our users are found by their exact handle, unless they opted out, or not at all.'),
-  IDENTIFIER_QUERIES_PER_MINUTE: Count(1, 1_000_000).default(300).describe('Queries for our users per peer and minute.'),
-  ABUSE_REPORTS_PER_HOUR: Count(1, 1_000_000).default(20).describe('Abuse reports per reporting user and hour.'),
-  ABUSE_REPORTS_PER_PEER_PER_HOUR: Count(1, 1_000_000).default(600).describe('Abuse reports passed on by one peer per hour.'),
-  FEDERATION_KEY_LEAD: Duration(0, 30 * 86_400_000)
-    .default(86_400_000)
-    .describe('How long a new provider key is published before it signs, and an old one after it did.'),
-  FEDERATION_CLOCK_SKEW: Duration(0, 300_000).default(30_000).describe('How far the clock of a peer may be off.'),
-  FEDERATION_TLS_CERT: z.string().min(1).optional().describe('PEM file of the certificate that this server shows to peers (mutual TLS).'),
-  FEDERATION_TLS_KEY: z.string().min(1).optional().describe('PEM file of the key to it.'),
-  FEDERATION_TLS_CA: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('PEM file of the authorities that certificates of peers are checked against. Unset: those of Node.'),
-}
-
 const Testing = {
   CONFORMANCE: z
     .enum(['on', 'off'])
@@ -225,6 +168,7 @@ export const ConfigSchema = z.object({
   ...KeyPackages,
   ...Groups,
   ...Delivery,
+  ...SealedSender,
   ...Federation,
   ...Testing,
 })
@@ -238,6 +182,7 @@ export const CONFIG_CHAPTERS = {
   'Key packages': KeyPackages,
   Groups,
   Delivery,
+  'Sealed sender': SealedSender,
   Federation,
   Testing,
 } as const

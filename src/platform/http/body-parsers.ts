@@ -22,7 +22,12 @@ export function registerBodyParsers(fastify: FastifyInstance): void {
   fastify.addContentTypeParser<Buffer>('application/mimi', buffered, (request, body, done) =>
     settle(done, body, () => peerBody(request, body)),
   )
+  for (const type of BYTE_TYPES)
+    fastify.addContentTypeParser<Buffer>(type, buffered, (request, body, done) => settle(done, body, () => plainBytes(request, type, body)))
 }
+
+/** Types that other standards give bodies which are no JSON; each route names those that it takes. */
+const BYTE_TYPES = ['application/private-token-request', 'application/private-token-generic-batch-request', 'message/ohttp-req']
 
 /** No body is no error here: whether one is needed, the route's schema says. */
 function settle(done: Done, body: Buffer, parse: (body: Buffer) => unknown): void {
@@ -36,6 +41,11 @@ function settle(done: Done, body: Buffer, parse: (body: Buffer) => unknown): voi
 
 function peerBody(request: FastifyRequest, body: Buffer): Uint8Array {
   if (!request.routeOptions.config.mimi) throw new UnsupportedMediaType('application/mimi is for the endpoints between providers.')
+  return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
+}
+
+function plainBytes(request: FastifyRequest, type: string, body: Buffer): Uint8Array {
+  if (!request.routeOptions.config.bytes?.includes(type)) throw new UnsupportedMediaType(`This resource does not take ${type}.`)
   return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
 }
 

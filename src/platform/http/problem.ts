@@ -5,6 +5,8 @@
 export class Problem extends Error {
   /** Seconds for a Retry-After header, if the client should come back. */
   retryAfter?: number
+  /** The challenge of a 401, if it is not for an access token (RFC 9110 §11.6.1). */
+  authenticate?: string
 
   constructor(
     readonly status: number,

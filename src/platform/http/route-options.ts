@@ -4,6 +4,8 @@ import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constant
 export interface RouteOptions {
   /** A body of type message/mls is taken as this field. */
   messageField?: string
+  /** Takes a body of one of these types, as bytes. */
+  bytes?: readonly string[]
   /** No access log line, for routes whose callers must not be observed. */
   unlogged?: boolean
   /** For other providers: takes a body of type application/mimi, as bytes. */
@@ -26,6 +28,9 @@ export const AcceptsMessage = (field: string) => routeOption({ messageField: fie
 
 /** Takes application/mimi, which the handler sees as bytes. */
 export const TakesMimi = () => routeOption({ mimi: true })
+
+/** Takes these of the types in `BYTE_TYPES`; the handler sees the bytes. */
+export const TakesBytes = (...types: readonly string[]) => routeOption({ bytes: types })
 
 export const Unlogged = () => routeOption({ unlogged: true })
 export const Operational = () => routeOption({ operational: true })

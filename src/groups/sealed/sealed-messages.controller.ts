@@ -1,0 +1,46 @@
+import { Body, Controller, HttpCode, Param, Post, Req } from '@nestjs/common'
+import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
+import { Anonymous } from '../../authentication/session/anonymous.js'
+import { EpochText, GroupId } from '../../platform/http/bytes.js'
+import { UnsupportedMediaType } from '../../platform/http/problem.js'
+import { Returns } from '../../platform/http/returns.js'
+import { AcceptsMessage, Unlogged } from '../../platform/http/route-options.js'
+import { Accepted } from '../groups.dto.js'
+import { SubmitMessage } from '../message/message.dto.js'
+import { SealedMessages } from './sealed-messages.js'
+
+/** Only the path and what follows it counts for the proof; the host is bound by the token. */
+const ANY_ORIGIN = 'https://hub.invalid'
+
+@ApiTags('sealed sender')
+@Controller('v1/sealed/:groupId/:epoch')
+@ApiHeader({ name: 'authorization', description: 'PrivateToken token="…" (RFC 9577)' })
+@ApiHeader({ name: 'content-digest', description: 'RFC 9530' })
+@ApiHeader({ name: 'signature-input', description: 'RFC 9421; see docs/sealed-sender.md' })
+@ApiHeader({ name: 'signature', description: 'RFC 9421, by the sender key' })
+export class SealedMessagesController {
+  constructor(private readonly messages: SealedMessages) {}
+
+  /** Use a connection that never carries an access token. */
+  @Post('messages')
+  @Anonymous()
+  @Unlogged()
+  @HttpCode(200)
+  @AcceptsMessage('message')
+  @Returns(Accepted)
+  @ApiOperation({
+    summary: 'Post a message without saying who sends it',
+    description: 'The body is the MLSMessage itself, as message/mls.',
+  })
+  submit(
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Param('epoch', { schema: EpochText }) epoch: bigint,
+    @Body({ schema: SubmitMessage }) { message }: SubmitMessage,
+    @Req() { method, url, headers }: FastifyRequest,
+  ) {
+    if (!/^message\/mls *(;|$)/i.test(headers['content-type'] ?? ''))
+      throw new UnsupportedMediaType('Send the message itself, as message/mls.')
+    return this.messages.submit({ request: { method, targetUri: ANY_ORIGIN + url, headers }, groupId, epoch, bytes: message })
+  }
+}

@@ -1,0 +1,104 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { AppendOutcome } from '../../delivery/append/append.repository.js'
+import { Appender } from '../../delivery/append/appender.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { InvalidRequest, Undecodable } from '../../platform/http/problem.js'
+import { Limits } from '../../platform/limits/limits.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { checkContentDigest } from '../../protocol/http-signature/content-digest.js'
+import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
+import { memberProof } from '../../protocol/sealed/member-proof.js'
+import { Redemption } from '../../tokens/redeem/redemption.js'
+import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
+import type { Accepted } from '../groups.dto.js'
+import { decodeAs, refuseOtherGroup, sha256 } from '../input/mls-input.js'
+import { findGroup } from '../repository/groups.repository.js'
+import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
+import { groupOfSenderKey } from './sender-keys.repository.js'
+
+/** Attempts with one token: whoever has none that is good has none at all. */
+const ATTEMPTS_PER_TOKEN = { name: 'sealed-token', points: 20, seconds: 60 }
+const UNKNOWN = 'no member has published this key for this group and epoch'
+
+/** A post without a sender, as it came. */
+export interface SealedPost {
+  /** Its signature covers parts of it. */
+  readonly request: HttpRequestMessage
+  readonly groupId: Uint8Array
+  /** In the address. */
+  readonly epoch: bigint
+  /** MLSMessage */
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Application messages of which the server cannot know who sent them (§9). It learns that somebody has an account somewhere, by the
+ * token, and that somebody is a member at this epoch, by the proof; neither says who, and nothing here asks the connection.
+ */
+@Injectable()
+export class SealedMessages {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'SEALED_MESSAGES_PER_MINUTE'>,
+    private readonly limits: Limits,
+    private readonly redemption: Redemption,
+    private readonly appender: Appender,
+  ) {}
+
+  /** From cheap to dear; nothing is stored for a post that is refused, and its token is not spent. */
+  async submit(post: SealedPost): Promise<Accepted> {
+    const { groupId, epoch, bytes } = post
+    const presented = await this.redemption.presented(authorizationOf(post))
+    this.expectMessage(post)
+    const { publicKey, holds } = proofOf(post)
+    const token = await this.redemption.verified(presented)
+    await this.limits.take(ATTEMPTS_PER_TOKEN, Buffer.from(token.nonce).toString('base64url'))
+    if (!holds()) throw new MemberProofRefused('the signature does not verify')
+    const gid = await groupOfSenderKey(this.pool, groupId, epoch, publicKey)
+    if (gid === undefined) throw new MemberProofRefused(UNKNOWN)
+    await this.limits.take({ name: 'sealed-group', points: this.config.SEALED_MESSAGES_PER_MINUTE, seconds: 60 }, String(gid))
+    const sealed = { senderKey: publicKey, ...token }
+    const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, hash: sha256(bytes), bytes })
+    if (!('chain' in outcome)) throw await this.refusal(groupId, outcome)
+    return outcome
+  }
+
+  private expectMessage({ groupId, epoch, bytes }: SealedPost): void {
+    const { body } = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
+    if (body.contentType !== 'application') throw new Undecodable('Only application messages are posted without a sender.')
+    refuseOtherGroup(groupId, body, 'message')
+    if (body.epoch !== epoch) throw new InvalidRequest('The message is of another epoch than the address.')
+  }
+
+  private async refusal(groupId: Uint8Array, outcome: AppendOutcome): Promise<Error> {
+    switch (outcome.kind) {
+      case 'token-spent':
+        return this.redemption.spent()
+      case 'commit-required':
+        return new CommitRequired(outcome.currentEpoch)
+      case 'stale':
+        return new StaleEpoch(outcome.currentEpoch, outcome.incarnation, [])
+      case 'ahead':
+        return new EpochAhead(outcome.currentEpoch)
+      case 'frozen': {
+        const group = await findGroup(this.pool, groupId)
+        return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)
+      }
+      default:
+        return new MemberProofRefused(UNKNOWN)
+    }
+  }
+}
+
+function proofOf({ request, bytes }: SealedPost) {
+  if (checkContentDigest(request.headers, bytes) !== 'matches') throw new MemberProofRefused('Content-Digest is not that of the body')
+  const proof = memberProof(request)
+  if (proof.kind === 'faulty') throw new MemberProofRefused(proof.why)
+  return proof
+}
+
+function authorizationOf({ request }: SealedPost): string | undefined {
+  const { authorization } = request.headers
+  return typeof authorization === 'string' ? authorization : undefined
+}

@@ -1,0 +1,27 @@
+import { Problem } from '../../platform/http/problem.js'
+
+/** One answer for all that is not a member's: an unknown group is not told from one whose key is not known. */
+export class MemberProofRefused extends Problem {
+  constructor(why: string) {
+    super(403, 'member-proof', `The post is not proved to be a member's: ${why}.`)
+  }
+}
+/** Somebody leaves or was revoked, and could still sign as a member: a Commit has to come first. */
+export class CommitRequired extends Problem {
+  constructor(currentEpoch: bigint) {
+    super(409, 'commit-required', 'A member has to commit pending Removes before anyone posts without a sender.', {
+      current_epoch: currentEpoch,
+    })
+  }
+}
+/** A user's key of an epoch is published once. */
+export class SenderKeyTaken extends Problem {
+  constructor() {
+    super(409, 'sender-key-taken', 'Another key of this user stands for this epoch.')
+  }
+}
+export class PossessionUnproved extends Problem {
+  constructor() {
+    super(422, 'possession-unproved', 'The proof is not a signature by this key over this group, epoch and user.')
+  }
+}

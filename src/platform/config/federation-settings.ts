@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { HttpUrl } from './http-url.js'
+import { Count, Duration } from './units.js'
+
+export const SealedSender = {
+  TOKEN_KEY_PERIOD: Duration(3_600_000, 90 * 86_400_000)
+    .default(7 * 86_400_000)
+    .describe('How long one key signs send tokens. They can be spent for as long again, and quotas count within it.'),
+  TOKENS_PER_BATCH: Count(1, 1_000)
+    .default(50)
+    .describe('Send tokens in one batch: no more and no fewer, so that batches do not tell clients apart.'),
+  TOKENS_PER_ACCOUNT: Count(1, 10_000_000).default(10_000).describe('Send tokens per account and key period.'),
+  TOKENS_PER_PEER: Count(1, 100_000_000).default(1_000_000).describe('Send tokens for the users of one other provider and key period.'),
+  SEALED_MESSAGES_PER_MINUTE: Count(1, 1_000_000).default(6_000).describe('Posts without a sender per group and minute.'),
+}
+
+const PEER_URL = /^([a-z0-9][a-z0-9.:-]*)=(https?:\/\/[^\s,/]+)$/
+const ranges = (text: string): string[] => text.split(',').map((range) => range.trim())
+
+export const Federation = {
+  FEDERATION: z
+    .enum(['off', 'open', 'allow-list', 'deny-list'])
+    .default('off')
+    .describe(
+      'Which other providers may be in groups with ours: none, all, those that `peers allow` names, or all but those of `peers deny`.',
+    ),
+  FEDERATION_URL: HttpUrl.optional().describe(
+    'Where peers reach this server, if not at PUBLIC_URL: a listener of their own (mutual TLS), or a private network.',
+  ),
+  FEDERATION_PEER_URLS: z
+    .string()
+    .transform((text) => ranges(text).map((pair) => PEER_URL.exec(pair)?.slice(1) ?? []))
+    .refine((pairs) => pairs.every(({ length }) => length === 2), 'must be pairs such as b.example=https://10.0.0.2, separated by commas')
+    .transform((pairs) => new Map(pairs.map(([domain = '', url = '']) => [domain, url])))
+    .optional()
+    .describe(
+      'Where to find the directory of a provider if not at https://<domain>, as `b.example=http://10.0.0.2:8080,…`: private networks and tests.',
+    ),
+  FEDERATION_ALLOWED_RANGES: z
+    .string()
+    .transform(ranges)
+    .refine(
+      (list) => list.every((range) => z.union([z.cidrv4(), z.cidrv6()]).safeParse(range).success),
+      'must be address ranges such as 10.0.0.0/8, separated by commas',
+    )
+    .optional()
+    .describe('Private or loopback addresses at which peers may be asked all the same. Unset: none.'),
+  FEDERATION_REQUESTS_PER_MINUTE: Count(1, 10_000_000).default(6_000).describe('Requests of one peer and minute.'),
+  CONSENT: z
+    .enum(['implicit', 'explicit'])
+    .default('implicit')
+    .describe(
+      'Whether users have KeyPackages of our users by default, until those revoke it, or only once those have granted it (also among users of this server).',
+    ),
+  IDENTIFIER_QUERY: z
+    .enum(['exact', 'off'])
+    .default('exact')
+    .describe('Whether our users are found by their exact handle, unless they opted out, or not at all.'),
+  IDENTIFIER_QUERIES_PER_MINUTE: Count(1, 1_000_000).default(300).describe('Queries for our users per peer and minute.'),
+  ABUSE_REPORTS_PER_HOUR: Count(1, 1_000_000).default(20).describe('Abuse reports per reporting user and hour.'),
+  ABUSE_REPORTS_PER_PEER_PER_HOUR: Count(1, 1_000_000).default(600).describe('Abuse reports passed on by one peer per hour.'),
+  FEDERATION_KEY_LEAD: Duration(0, 30 * 86_400_000)
+    .default(86_400_000)
+    .describe('How long a new provider key is published before it signs, and an old one after it did.'),
+  FEDERATION_CLOCK_SKEW: Duration(0, 300_000).default(30_000).describe('How far the clock of a peer may be off.'),
+  FEDERATION_TLS_CERT: z.string().min(1).optional().describe('PEM file of the certificate that this server shows to peers (mutual TLS).'),
+  FEDERATION_TLS_KEY: z.string().min(1).optional().describe('PEM file of the key to it.'),
+  FEDERATION_TLS_CA: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the authorities that certificates of peers are checked against. Unset: those of Node.'),
+}

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { NotFound, Undecodable } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { decodeBatchRequest } from '../../protocol/privacy-pass/issuance.js'
+import { readTokenKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
+import { BatchSize, QuotaExceeded, TokenKeyUnknown } from '../tokens.problems.js'
+import type { IssuerDirectory } from './issuer-directory.dto.js'
+import { IssuerLink, type OtherIssuers } from './other-issuers.js'
+import { countTokens } from './quotas.repository.js'
+
+interface NamedKey {
+  readonly keyId: Uint8Array
+  readonly redeemUntil: Date
+}
+
+/**
+ * Vouches with other issuers for our users (RFC 9576 §3.2): counts what each of them gets, and passes on the blinded request without
+ * saying whose it is. The issuer counts what this provider gets.
+ */
+@Injectable()
+export class Attester {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'TOKENS_PER_ACCOUNT'>,
+    private readonly link: IssuerLink,
+  ) {}
+
+  directory(issuer: string): Promise<IssuerDirectory> {
+    return this.others().directory(issuer)
+  }
+
+  async issue({ user }: Caller, issuer: string, batch: Uint8Array): Promise<Uint8Array> {
+    const others = this.others()
+    const directory = await others.directory(issuer)
+    const { 'batch-size': size } = directory
+    const decoded = decodeBatchRequest(batch, size)
+    if (decoded.kind === 'malformed') throw new Undecodable(`The request for tokens is malformed: ${decoded.reason}.`)
+    if (decoded.value.length !== size) throw new BatchSize(size)
+    const key = keyNamed(directory, decoded.value[0]?.truncatedKeyId)
+    const requestHash = createHash('sha256').update(batch).digest()
+    const counted = { keyId: key.keyId, holder: user, requestHash, tokens: size }
+    if (!(await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil))) throw new QuotaExceeded(key.redeemUntil)
+    return others.issue(issuer, batch)
+  }
+
+  private others(): OtherIssuers {
+    if (!this.link.others) throw new NotFound('This server knows no other issuer.')
+    return this.link.others
+  }
+}
+
+function keyNamed(directory: IssuerDirectory, truncatedId: number | undefined): NamedKey {
+  for (const [index, { 'token-key': text }] of directory['token-keys'].entries()) {
+    const key = readTokenKey(Buffer.from(text, 'base64url'))
+    const redeemUntil = directory['redeem-until'][index]
+    if (!key || redeemUntil === undefined) continue
+    const { keyId, truncatedId: id } = tokenKeyOf(key)
+    if (id === truncatedId) return { keyId, redeemUntil: new Date(redeemUntil * 1000) }
+  }
+  throw new TokenKeyUnknown()
+}

@@ -1,0 +1,27 @@
+import { z } from 'zod'
+
+const TokenKey = z.object({
+  'token-type': z.int().meta({ description: '2: Blind RSA (2048 bit)' }),
+  'token-key': z.string().max(1_024).meta({ description: 'SubjectPublicKeyInfo, base64url with padding' }),
+  'not-before': z.int().optional().meta({ description: 'Unix seconds from which on the key is to be used' }),
+})
+
+/** RFC 9578 §4. `batch-size` and `expires` are additions of this server. */
+export const IssuerDirectory = z
+  .object({
+    'issuer-request-uri': z.string().max(1_024),
+    'token-keys': z.array(TokenKey).min(1).max(8),
+    'batch-size': z.int().positive().max(1_000).meta({ description: 'Tokens in one batch' }),
+    'redeem-until': z
+      .array(z.int())
+      .max(8)
+      .meta({ description: 'Unix seconds until which tokens of each key can be spent, in the order of the keys' }),
+  })
+  .meta({ id: 'IssuerDirectory' })
+export type IssuerDirectory = z.infer<typeof IssuerDirectory>
+
+/** Of whom tokens are wanted, and are to be spent with: a hub. */
+export const AtIssuer = z.object({
+  issuer: z.string().max(253).optional().meta({ description: 'Domain of a hub; this provider by default' }),
+})
+export type AtIssuer = z.infer<typeof AtIssuer>

@@ -1,0 +1,71 @@
+import type { Sql } from '../../platform/postgres/sql.js'
+
+/** Any fixed number: whoever makes or drops a key holds this advisory lock, on whichever node. */
+const KEY_LOCK = 6_245_111
+/** A token whose key was good a moment ago is still being spent: its partition stays a day longer. */
+const KEPT_ON = `interval '1 day'`
+/** A client may have begun with a key that has just made room for the next one. */
+const ISSUES_ON = `interval '1 hour'`
+
+export interface StoredIssuerKey {
+  id: number
+  keyId: Buffer
+  truncatedId: number
+  tokenKey: Buffer
+  sealedPrivate: Buffer
+  issuesFrom: Date
+  issuesUntil: Date
+  redeemsUntil: Date
+  /** By PostgreSQL's clock. */
+  issues: boolean
+  /** Clients are to use it now, or will. */
+  shown: boolean
+}
+
+export async function lockIssuerKeys(sql: Sql): Promise<void> {
+  await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
+}
+
+/** The keys by which tokens may still be spent, in the order in which they sign. */
+export async function readIssuerKeys(sql: Sql): Promise<StoredIssuerKey[]> {
+  const { rows } = await sql.query<StoredIssuerKey>(
+    `SELECT id, key_id AS "keyId", truncated_id AS "truncatedId", token_key AS "tokenKey", sealed_private AS "sealedPrivate",
+            issues_from AS "issuesFrom", issues_until AS "issuesUntil", redeems_until AS "redeemsUntil",
+            issues_from <= now() AND now() < issues_until + ${ISSUES_ON} AS issues, now() < issues_until AS shown
+       FROM issuer_key WHERE redeems_until > now() ORDER BY issues_from`,
+  )
+  return rows
+}
+
+export interface NewIssuerKey {
+  readonly keyId: Uint8Array
+  readonly truncatedId: number
+  readonly tokenKey: Uint8Array
+  readonly sealedPrivate: Uint8Array
+}
+
+/** A key that signs for one period from `from` on (undefined: now), and the partition for what is spent of it. */
+export async function insertIssuerKey(sql: Sql, key: NewIssuerKey, from: Date | undefined, periodMs: number): Promise<void> {
+  const { rows } = await sql.query<{ id: number }>(
+    `INSERT INTO issuer_key (key_id, truncated_id, token_key, sealed_private, issues_from, issues_until, redeems_until)
+     SELECT $1, $2, $3, $4, f, f + p, f + 2 * p
+       FROM (SELECT coalesce($5::timestamptz, now()) AS f, $6 * interval '1 millisecond' AS p) AS times
+     RETURNING id`,
+    [key.keyId, key.truncatedId, key.tokenKey, key.sealedPrivate, from ?? null, periodMs],
+  )
+  const id = rows[0]?.id
+  if (id === undefined) throw new Error('An issuer key was not stored')
+  await sql.query(`CREATE TABLE spent_token_${id} PARTITION OF spent_token FOR VALUES IN (${id})`)
+}
+
+/** Keys that nobody can spend tokens of any more, with what was spent of them. @returns how many */
+export async function dropIssuerKeysPast(sql: Sql): Promise<number> {
+  const { rows } = await sql.query<{ id: number }>(`DELETE FROM issuer_key WHERE redeems_until + ${KEPT_ON} < now() RETURNING id`)
+  for (const { id } of rows) await sql.query(`DROP TABLE IF EXISTS spent_token_${id}`)
+  return rows.length
+}
+
+/** Also those of other providers' keys. */
+export async function dropQuotasPast(sql: Sql): Promise<void> {
+  await sql.query('DELETE FROM token_quota WHERE forget_at < now()')
+}
