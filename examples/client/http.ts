@@ -30,6 +30,9 @@ export function isTransient(error: unknown): boolean {
   return error instanceof NoAnswer || (error instanceof ServerProblem && (error.status >= 500 || error.status === 429))
 }
 
+/** Longer than this is for whoever called to wait: a quota is full for days. */
+const MAX_PATIENCE_MS = 60_000
+
 /** Come back later (429, 503), or a proxy that lost the server before the answer (502, 504): as good as a lost connection. */
 const AGAIN: readonly number[] = [429, 502, 503, 504]
 
@@ -88,7 +91,7 @@ export class Http {
         renewed = true
         continue
       }
-      const again = response === undefined || AGAIN.includes(response.status)
+      const again = response === undefined || (AGAIN.includes(response.status) && !(askedFor(response) > MAX_PATIENCE_MS))
       if (!again || attempt >= this.#retries) {
         if (!response) throw new NoAnswer(`${method} ${path}: no answer from ${this.baseUrl}`)
         throw await problemOf(response)
@@ -132,9 +135,14 @@ async function problemOf(response: Response): Promise<ServerProblem> {
 
 /** Milliseconds: what the server asked for, else doubling from 50 ms to 2 s with jitter. */
 function retryDelay(attempt: number, response: Response | undefined): number {
-  const asked = Number(response?.headers.get('retry-after') ?? Number.NaN)
-  if (Number.isFinite(asked)) return asked * 1000
+  const asked = response ? askedFor(response) : Number.NaN
+  if (Number.isFinite(asked)) return asked
   return Math.min(2000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2)
+}
+
+/** Milliseconds; NaN if the server said nothing. */
+function askedFor(response: Response): number {
+  return Number(response.headers.get('retry-after') ?? Number.NaN) * 1000
 }
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -1,0 +1,238 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import { WWWAuthenticateHeader } from '@cloudflare/privacypass-ts'
+import type { Accepted } from '../../examples/client/group.js'
+import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/sealed-post.js'
+import { keyPair, publishSenderKey, senderKey, type SenderKey } from '../../examples/client/sealed/sender-key.js'
+import { toBase64Url } from '../../examples/client/wire.js'
+import { startServer } from '../support/server.js'
+import { agreed, GENEROUS, heard, problemOf, World } from '../support/world.js'
+import { purseOf, SMALL_BATCHES } from './sealed-kit.js'
+import { messageOf, postOf, sealedGroup, send, spentTokens, useSealedRig } from './sealed-rig.js'
+
+const rig = useSealedRig()
+
+const refused = async (request: SealedRequest) => {
+  const { status, kind } = await problemOf(send(rig.server.url, request))
+  return `${status} ${kind}`
+}
+const withHeaders = (request: SealedRequest, headers: Record<string, string>): SealedRequest => ({
+  ...request,
+  headers: { ...request.headers, ...headers },
+})
+
+describe('a post without a sender', () => {
+  it('is answered with its place, and read by all, the poster included', async () => {
+    const [alice, bob] = await rig.world.cast('alice', 'bob')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice, bob])
+    const message = await group.encrypt('hello', group.epoch)
+    const accepted = await send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), message))
+    expect(accepted).toMatchObject({ epoch: 1, incarnation: 1 })
+    await heard([alice, bob], group, ['hello'])
+    const { cursor } = bob.group(group.record.groupId).record
+    expect(cursor).toBe(Number(accepted.seq))
+  })
+
+  it('without a token gets a challenge that a client of the standard understands', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const request = await postOf(group, key, purse.take(), 'hello')
+    for (const authorization of ['', `Bearer ${alice.device.http.accessToken}`, 'PrivateToken token="AAAA"']) {
+      const answer = await fetch(rig.server.url + request.path, {
+        method: 'POST',
+        headers: { ...request.headers, authorization },
+        body: new Uint8Array(request.body),
+      })
+      expect(answer.status).toBe(401)
+      const [challenge] = WWWAuthenticateHeader.parse(answer.headers.get('www-authenticate') ?? '')
+      expect(challenge?.challenge).toMatchObject({ tokenType: 2, issuerName: 'localhost', originInfo: ['localhost'] })
+      expect(challenge?.challenge.redemptionContext).toHaveLength(0)
+      expect((await answer.json()) as object).toMatchObject({ type: expect.stringMatching(/token-required$/) })
+    }
+  })
+
+  it('does not take a token of another hub, of a key that is not ours, or one that was changed', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const elsewhere = await startServer({ ...GENEROUS, ...SMALL_BATCHES, DOMAIN: 'b.example' })
+    const away = new World(elsewhere.url, 'b.example')
+    try {
+      const [bob] = await away.cast('bob')
+      const foreign = purseOf(bob, 'b.example')
+      await foreign.fill()
+      expect(await refused(await postOf(group, key, foreign.take(), 'no'))).toBe('401 token-required')
+    } finally {
+      await away.goHome()
+      await elsewhere.close()
+    }
+    for (const part of ['nonce', 'tokenKeyId', 'challengeDigest'] as const) {
+      const token = purse.take()
+      token.authInput[part][0]! ^= 1
+      expect(await refused(await postOf(group, key, token, 'no'))).toBe('401 token-required')
+    }
+    const token = purse.take()
+    token.authenticator[17]! ^= 1
+    expect(await refused(await postOf(group, key, token, 'no'))).toBe('401 token-required')
+  })
+
+  it('spends its token: another message with it is refused', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const token = purse.take()
+    await send(rig.server.url, await postOf(group, key, token, 'first'))
+    expect(await refused(await postOf(group, key, token, 'second'))).toBe('401 token-spent')
+    await group.catchUp()
+    expect(group.record.cursor).toBe(1)
+  })
+
+  it('sent again is one message and one token, with the same answer; with a new token that one is kept', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const before = await spentTokens(rig)
+    const request = await postOf(group, key, purse.take(), 'once')
+    const first = await send(rig.server.url, request)
+    expect(await send(rig.server.url, request)).toEqual(first)
+    const other = purse.take()
+    expect(await send(rig.server.url, sealedRequest(group.record.groupId, key, other, request.body))).toEqual(first)
+    expect((await spentTokens(rig)) - before).toBe(1)
+    await send(rig.server.url, await postOf(group, key, other, 'another'))
+  })
+
+  it('that is refused spends nothing', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const before = await spentTokens(rig)
+    const token = purse.take()
+    const wrong: SenderKey = { epoch: key.epoch, ...keyPair(new Uint8Array(32).fill(9)) }
+    expect(await refused(await postOf(group, wrong, token, 'no'))).toBe('403 member-proof')
+    expect(await spentTokens(rig)).toBe(before)
+    await send(rig.server.url, await postOf(group, key, token, 'yes'))
+  })
+})
+
+describe('the member proof', () => {
+  it('is refused with anything changed that it covers', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [token, other] = [purse.take(), purse.take()]
+    const request = await postOf(group, key, token, 'hello')
+    const otherMessage = await messageOf(group, 'other')
+    const ofOther = sealedRequest(group.record.groupId, key, token, otherMessage)
+    const { signature = '', 'signature-input': input = '', 'content-digest': digest = '', authorization = '' } = ofOther.headers
+    const cases: [string, SealedRequest][] = [
+      ['another body', { ...request, body: otherMessage }],
+      ['another body and its digest', { ...withHeaders(request, { 'content-digest': digest }), body: otherMessage }],
+      ['another signature', withHeaders(request, { signature })],
+      ['another token', withHeaders(request, { authorization: authorization.replace(/".*"/, `"${toBase64Url(other.serialize())}"`) })],
+      ['no signature', withHeaders(request, { signature: '', 'signature-input': '' })],
+      ['a time', withHeaders(request, { 'signature-input': `${input};created=1` })],
+      ['less covered', withHeaders(request, { 'signature-input': input.replace(' "authorization"', '') })],
+      ['another tag', withHeaders(request, { 'signature-input': input.replace('microchat-member', 'mimi-request') })],
+    ]
+    const answers = await Promise.all(cases.map(async ([what, changed]) => `${what}: ${await refused(changed)}`))
+    expect(answers).toEqual(cases.map(([what]) => `${what}: 403 member-proof`))
+    await send(rig.server.url, request)
+  })
+
+  it('is of the group and the epoch in the address', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const [one, two] = [await sealedGroup(rig.world, [alice]), await sealedGroup(rig.world, [alice])]
+    const message = await messageOf(one.group, 'hello')
+    const toTwo = sealedRequest(two.group.record.groupId, one.key, one.purse.take(), message)
+    expect(await refused(toTwo)).toBe('422 undecodable')
+    expect(await refused(sealedRequest(one.group.record.groupId, two.key, one.purse.take(), message))).toBe('403 member-proof')
+    const later = { ...one.key, epoch: one.key.epoch + 1 }
+    expect(await refused(sealedRequest(one.group.record.groupId, later, one.purse.take(), message))).toBe('400 invalid-request')
+  })
+
+  it('of an unknown group is refused like one of a key that nobody has published', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, purse } = await sealedGroup(rig.world, [alice])
+    await group.update()
+    const unpublished = await senderKey(group)
+    const before = await problemOf(send(rig.server.url, await postOf(group, unpublished, purse.take(), 'no')))
+    group.record.groupId = new Uint8Array(group.record.groupId).fill(7)
+    group.record.state.groupContext.groupId = group.record.groupId
+    const unknown = await problemOf(send(rig.server.url, await postOf(group, unpublished, purse.take(), 'no')))
+    const { instance: _first, ...refusal } = before.document
+    const { instance: _second, ...other } = unknown.document
+    expect(other).toEqual(refusal)
+    expect(unknown.kind).toBe('member-proof')
+  })
+
+  it('of a member who was removed is refused, with the old key and with the new epoch', async () => {
+    const [alice, mallory] = await rig.world.cast('alice', 'mallory')
+    const { group, key } = await sealedGroup(rig.world, [alice, mallory])
+    const theirs = mallory.group(group.record.groupId)
+    const purse = purseOf(mallory, rig.world.domain)
+    await purse.fill()
+    const message = await messageOf(theirs, 'still here')
+    await group.remove(mallory.uri)
+    const token = purse.take()
+    expect(await refused(sealedRequest(group.record.groupId, key, token, message))).toBe('409 stale-epoch')
+    const next = { ...key, epoch: group.epoch }
+    expect(await refused(sealedRequest(group.record.groupId, next, token, message))).toBe('400 invalid-request')
+    expect((await problemOf(theirs.device.http.get(`${theirs.path}/sender-keys`))).kind).toBe('not-a-member')
+  })
+
+  it('of an epoch below the floor is refused with the present epoch, and of one within it is taken', async () => {
+    const [alice, bob] = await rig.world.cast('alice', 'bob')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice, bob])
+    const [early, late] = [await messageOf(group, 'early'), await messageOf(group, 'late')]
+    await group.update()
+    await send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), early))
+    await agreed([bob], group)
+    await rig.database.pool.query('UPDATE groups SET post_floor = epoch WHERE group_id = $1', [group.record.groupId])
+    const problem = await problemOf(send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), late)))
+    expect([problem.kind, problem.document['current_epoch']]).toEqual(['stale-epoch', group.epoch])
+  })
+})
+
+describe('a device that is revoked', () => {
+  it('stops all posts at once, until a member commits its Remove; and then its own for good', async () => {
+    const [alice, phone, laptop] = await rig.world.cast('alice', 'bob/phone', 'bob/laptop')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice, phone, laptop])
+    const theirs = laptop.group(group.record.groupId)
+    const [kept, message] = [purseOf(laptop, rig.world.domain), await messageOf(theirs, 'stolen')]
+    await kept.fill()
+    const waiting = await messageOf(group, 'patience')
+    await phone.device.http.delete('/v1/devices/laptop')
+    const token = kept.take()
+    expect(await refused(sealedRequest(group.record.groupId, key, token, message))).toBe('409 commit-required')
+    expect(await refused(sealedRequest(group.record.groupId, key, purse.take(), waiting))).toBe('409 commit-required')
+    await group.remove(laptop.uri)
+    expect(await refused(sealedRequest(group.record.groupId, key, token, message))).toBe('409 stale-epoch')
+    await sendInPresentEpoch()
+
+    async function sendInPresentEpoch(): Promise<Accepted> {
+      await publishSenderKey(group)
+      return send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'without it'))
+    }
+  })
+})
+
+describe('hostile bytes', () => {
+  it('get a problem and never a 500', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const request = await postOf(group, key, purse.take(), 'hello')
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const bodies = [new Uint8Array(), new Uint8Array(5).fill(255), request.body.subarray(0, 40), new Uint8Array(300_000)]
+    for (const body of bodies) expect(`${body.length} ${await refused({ ...request, body })}`).toMatch(/ 4\d\d /)
+    const inputs = [
+      '',
+      '()',
+      'member=()',
+      'member=("@method";req);keyid="AA"',
+      `member=("@path" "@path");keyid="${String(publicKey)}"`,
+      'é'.repeat(10),
+    ]
+    for (const input of inputs) {
+      const sent = withHeaders(request, { 'signature-input': Buffer.from(input).toString('latin1') })
+      expect([input, await refused(sent)]).toEqual([input, '403 member-proof'])
+    }
+    for (const path of ['/v1/sealed/!!/1/messages', `/v1/sealed/${'A'.repeat(600)}/1/messages`, request.path.replace('/0/', '/x/')])
+      expect(await refused({ ...request, path })).toMatch(/^4\d\d /)
+    expect(await refused(withHeaders(request, { 'content-type': 'application/json' }))).toMatch(/^4\d\d /)
+  })
+})
