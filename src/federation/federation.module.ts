@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { GroupsModule } from '../groups/groups.module.js'
 import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
+import { TokensModule } from '../tokens/tokens.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AbuseController } from './abuse/abuse.controller.js'
 import { AbusePeerController } from './abuse/abuse-peer.controller.js'
@@ -63,6 +64,13 @@ import { Delivery } from './push/delivery.js'
 import { Lane } from './push/lane.js'
 import { Push } from './push/push.job.js'
 import { Wakes } from './push/wakes.js'
+import { GatewayKeys } from './sealed/gateway-keys.js'
+import { IssuingPeerController } from './sealed/issuing-peer.controller.js'
+import { RemoteIssuers } from './sealed/remote-issuers.js'
+import { SealedGateway } from './sealed/sealed-gateway.js'
+import { SealedPeerController } from './sealed/sealed-peer.controller.js'
+import { SealedRelay } from './sealed/sealed-relay.js'
+import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './signed-client/signed-client.js'
 
 /** Who other providers are, and how they and this one speak with each other. */
@@ -109,8 +117,11 @@ const asFollower = [ConnectFederation, Pull, HubTelling, RevokedMembers, RemoteH
 /** What users of different providers have to do with each other outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
+/** Posts without a sender, and the tokens for them, between this provider and others. */
+const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
+
 @Module({
-  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, GroupsModule],
+  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, TokensModule, GroupsModule],
   controllers: [
     MimiDirectoryController,
     UserDirectoryController,
@@ -130,8 +141,11 @@ const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
     IdentifierQueryPeerController,
     AbuseController,
     AbusePeerController,
+    IssuingPeerController,
+    SealedPeerController,
+    SealedRelayController,
   ],
-  providers: [...speaking, ...asHub, ...asFollower, ...betweenUsers],
+  providers: [...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

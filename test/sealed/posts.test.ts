@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { WWWAuthenticateHeader } from '@cloudflare/privacypass-ts'
 import type { Accepted } from '../../examples/client/group.js'
@@ -30,7 +29,7 @@ describe('a post without a sender', () => {
     expect(accepted).toMatchObject({ epoch: 1, incarnation: 1 })
     await heard([alice, bob], group, ['hello'])
     const { cursor } = bob.group(group.record.groupId).record
-    expect(cursor).toBe(Number(accepted.seq))
+    expect(cursor).toBe(accepted.seq)
   })
 
   it('without a token gets a challenge that a client of the standard understands', async () => {
@@ -216,17 +215,9 @@ describe('hostile bytes', () => {
     const [alice] = await rig.world.cast('alice')
     const { group, key, purse } = await sealedGroup(rig.world, [alice])
     const request = await postOf(group, key, purse.take(), 'hello')
-    const { publicKey } = generateKeyPairSync('ed25519')
     const bodies = [new Uint8Array(), new Uint8Array(5).fill(255), request.body.subarray(0, 40), new Uint8Array(300_000)]
     for (const body of bodies) expect(`${body.length} ${await refused({ ...request, body })}`).toMatch(/ 4\d\d /)
-    const inputs = [
-      '',
-      '()',
-      'member=()',
-      'member=("@method";req);keyid="AA"',
-      `member=("@path" "@path");keyid="${String(publicKey)}"`,
-      'é'.repeat(10),
-    ]
+    const inputs = ['', '()', 'member=()', 'member=("@method";req);keyid="AA"', 'member=("@path" "@path");keyid="AAAA"', 'é'.repeat(10)]
     for (const input of inputs) {
       const sent = withHeaders(request, { 'signature-input': Buffer.from(input).toString('latin1') })
       expect([input, await refused(sent)]).toEqual([input, '403 member-proof'])

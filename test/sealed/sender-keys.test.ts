@@ -16,8 +16,8 @@ const rig = useSealedRig()
 
 const WRONG = keyPair(new Uint8Array(32).fill(3))
 
-function publication(client: Client, group: Group, key: SenderKey) {
-  const claim = { groupId: group.record.groupId, epoch: BigInt(key.epoch), user: client.user, publicKey: key.publicKey }
+function publication(client: Client, group: Group, key: SenderKey, groupId = group.record.groupId) {
+  const claim = { groupId, epoch: BigInt(key.epoch), user: client.user, publicKey: key.publicKey }
   return { epoch: key.epoch, public_key: key.publicKey, proof: new Uint8Array(sign(null, possessionBytes(claim), key.privateKey)) }
 }
 const kindOf = async (request: Promise<unknown>) => (await problemOf(request)).kind
@@ -66,12 +66,11 @@ describe('the sender keys of an epoch', () => {
     const key = await senderKey(group)
     const good = publication(alice, group, key)
     const ofBob = publication(bob, group, key)
-    const other = { ...group, record: { ...group.record, groupId: new Uint8Array(9) } } as Group
     // Of small order: any signature would fit.
     const smallOrder = Uint8Array.of(1, ...new Uint8Array(31))
     for (const body of [
       { ...good, proof: ofBob.proof },
-      { ...good, proof: publication(alice, other, key).proof },
+      { ...good, proof: publication(alice, group, key, new Uint8Array(9)).proof },
       { ...good, public_key: WRONG.publicKey },
       { ...good, public_key: smallOrder },
       { ...good, proof: new Uint8Array(64) },

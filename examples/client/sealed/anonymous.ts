@@ -9,17 +9,23 @@ import type { SealedRequest } from './sealed-post.js'
  * is still seen by whoever is asked; only a relay hides that.
  */
 export async function sendAnonymously<T>(baseUrl: string, { path, headers, body }: SealedRequest): Promise<T> {
-  const { status, bytes } = await exchange(new URL(path, baseUrl), headers, body)
+  const { status, bytes } = await exchange(new URL(path, baseUrl), 'POST', headers, body)
   const text = Buffer.from(bytes).toString('utf8')
   if (status >= 200 && status < 300) return fromJson(text) as T
   throw new ServerProblem(status, asProblem(text))
 }
 
-function exchange(url: URL, headers: Readonly<Record<string, string>>, body: Uint8Array): Promise<{ status: number; bytes: Uint8Array }> {
+/** One request on one connection. */
+export function exchange(
+  url: URL,
+  method: string,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): Promise<{ status: number; bytes: Uint8Array }> {
   const request = url.protocol === 'https:' ? overHttps : overHttp
   return new Promise((resolve, reject) => {
     const sent = request(url, {
-      method: 'POST',
+      method,
       agent: false,
       headers: { ...headers, accept: 'application/json', 'content-length': body.length },
     })

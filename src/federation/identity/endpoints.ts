@@ -14,6 +14,10 @@ export const ENDPOINTS = {
   operation: 'roomId',
   room: 'roomId',
   directory: 'user',
+  tokenDirectory: 'domain',
+  issueTokens: 'domain',
+  sealedKeys: 'domain',
+  submitSealed: 'domain',
 } as const
 
 export type Endpoint = keyof typeof ENDPOINTS

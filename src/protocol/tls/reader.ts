@@ -58,6 +58,11 @@ export class TlsReader {
     return this.at
   }
 
+  /** Bytes up to the end of what is being read. */
+  get remaining(): number {
+    return this.end - this.at
+  }
+
   uint8(): number {
     return this.view.getUint8(this.advance(1))
   }

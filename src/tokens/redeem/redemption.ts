@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { challengeDigest, challengeField } from '../../protocol/privacy-pass/challenge.js'
 import { isAuthentic, presentedToken, type PresentedToken } from '../../protocol/privacy-pass/token.js'
 import { IssuerKeys } from '../keys/issuer-keys.js'
@@ -12,12 +14,13 @@ export interface GoodToken {
   readonly nonce: Uint8Array
 }
 
-/** Looks at tokens; spending one is for the transaction that gives something for it. */
+/** Looks at tokens. Where something is stored for one, spending it is for that transaction. */
 @Injectable()
 export class Redemption {
   private readonly digest: Buffer
 
   constructor(
+    @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly keys: IssuerKeys,
   ) {
@@ -38,6 +41,16 @@ export class Redemption {
     const key = await this.keyOf(token)
     if (!key || !(await isAuthentic(token, key.publicKey))) throw await this.required('The token is not signed by its issuer.')
     return { issuerKey: key.id, nonce: token.nonce }
+  }
+
+  /** For what is given at once and not kept. @throws TokenSpent */
+  async spend({ issuerKey, nonce }: GoodToken): Promise<void> {
+    const { rowCount } = await this.pool.query({
+      name: 'spend_token',
+      text: 'INSERT INTO spent_token (issuer_key, nonce) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+      values: [issuerKey, nonce],
+    })
+    if (rowCount === 0) throw await this.spent()
   }
 
   async spent(): Promise<TokenSpent> {

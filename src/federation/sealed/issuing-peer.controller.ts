@@ -1,0 +1,32 @@
+import { Controller, Inject, Param } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { encodeCbor } from '../../platform/http/encode.js'
+import { Issuer } from '../../tokens/issue/issuer.js'
+import { OwnDirectory } from '../../tokens/issue/own-directory.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { refuseOtherDomain } from './sealed.problems.js'
+
+/** Send tokens for other providers' users, whom those attest to: one key for all, so a token does not say from where it was fetched. */
+@Controller(PEER_PATH)
+export class IssuingPeerController {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_PEER'>,
+    private readonly issuer: Issuer,
+    private readonly directory: OwnDirectory,
+  ) {}
+
+  @PeerPost('tokenDirectory/:domain')
+  async keys(@Param('domain') domain: string): Promise<Uint8Array> {
+    refuseOtherDomain(domain, this.config.DOMAIN)
+    return encodeCbor(await this.directory.read())
+  }
+
+  /** The provider has counted what its user gets; what the provider gets is counted here. */
+  @PeerPost('issueTokens/:domain')
+  issue(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    refuseOtherDomain(domain, this.config.DOMAIN)
+    return this.issuer.issueBatch({ name: peer.domain, quota: this.config.TOKENS_PER_PEER }, body)
+  }
+}

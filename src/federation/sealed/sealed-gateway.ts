@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common'
+import { Accepted } from '../../groups/groups.dto.js'
+import { SealedMessages } from '../../groups/sealed/sealed-messages.js'
+import { fromBase64url } from '../../platform/http/bytes.js'
+import { encodeJson } from '../../platform/http/encode.js'
+import { InvalidRequest, NotFound, Undecodable, UnsupportedMediaType } from '../../platform/http/problem.js'
+import { PROBLEM_MEDIA_TYPE, problemDocument } from '../../platform/http/problem-document.js'
+import { problemFor } from '../../platform/http/send-problem.js'
+import { decodeBinaryRequest, encodeBinaryResponse, type BinaryRequest, type BinaryResponse } from '../../protocol/ohttp/binary-http.js'
+import { openRequest } from '../../protocol/ohttp/gateway.js'
+import { GatewayKeys } from './gateway-keys.js'
+
+/** The only resource behind the gateway. */
+const PATH = /^\/v1\/sealed\/([A-Za-z0-9_-]{1,340})\/(\d{1,15})\/messages$/
+const ANY_ORIGIN = 'https://hub.invalid'
+/** Relays see sizes: an acceptance shall look like a refusal. */
+const RESPONSE_BLOCK = 1_024
+
+/** Opens envelopes that relays bring, and answers into them (RFC 9458, Oblivious Gateway and Target in one). */
+@Injectable()
+export class SealedGateway {
+  constructor(
+    private readonly keys: GatewayKeys,
+    private readonly messages: SealedMessages,
+  ) {}
+
+  /** @throws Undecodable outside of the envelope, if it cannot be opened */
+  async answer(envelope: Uint8Array): Promise<Uint8Array> {
+    const opened = await openRequest(this.keys.all(Date.now()), envelope)
+    if (!opened) throw new Undecodable('The envelope is for none of the keys of this gateway.')
+    return opened.sealResponse(encodeBinaryResponse(await this.respond(opened.request), RESPONSE_BLOCK))
+  }
+
+  private async respond(bytes: Uint8Array): Promise<BinaryResponse> {
+    try {
+      return json(200, 'application/json', Accepted.parse(await this.submit(bytes)))
+    } catch (thrown) {
+      const problem = problemFor(thrown)
+      if (!problem) throw thrown
+      return json(problem.status, PROBLEM_MEDIA_TYPE, problemDocument(problem, 'sealed'))
+    }
+  }
+
+  private submit(bytes: Uint8Array): Promise<Accepted> {
+    const decoded = decodeBinaryRequest(bytes)
+    if (decoded.kind === 'malformed') throw new InvalidRequest(`The request in the envelope is malformed: ${decoded.reason}.`)
+    const { method, path, headers, content } = decoded.value
+    const { groupId, epoch } = target(decoded.value)
+    if (headers['content-type'] !== 'message/mls') throw new UnsupportedMediaType('Send the message itself, as message/mls.')
+    return this.messages.submit({ request: { method, targetUri: ANY_ORIGIN + path, headers }, groupId, epoch, bytes: content })
+  }
+}
+
+function target({ method, path }: BinaryRequest): { groupId: Uint8Array; epoch: bigint } {
+  const [, group, epoch] = PATH.exec(path) ?? []
+  const groupId = group === undefined ? undefined : fromBase64url(group)
+  if (method !== 'POST' || !groupId || epoch === undefined) throw new NotFound('Only posts without a sender are taken here.')
+  return { groupId, epoch: BigInt(epoch) }
+}
+
+function json(status: number, contentType: string, value: unknown): BinaryResponse {
+  return { status, headers: { 'content-type': contentType }, content: Buffer.from(encodeJson(value)) }
+}

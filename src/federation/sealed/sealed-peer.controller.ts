@@ -1,0 +1,35 @@
+import { Controller, Inject, Param } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Unlogged } from '../../platform/http/route-options.js'
+import { encodeKeyConfigs } from '../../protocol/ohttp/gateway.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { PeerPost } from '../inbound/peer-route.js'
+import { PeerBody } from '../inbound/peer.js'
+import { GatewayKeys } from './gateway-keys.js'
+import { SealedGateway } from './sealed-gateway.js'
+import { refuseOtherDomain } from './sealed.problems.js'
+
+/** Envelopes of other providers' users: this hub sees which provider relays, and not for whom. */
+@Controller(PEER_PATH)
+export class SealedPeerController {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly keys: GatewayKeys,
+    private readonly gateway: SealedGateway,
+  ) {}
+
+  /** `application/ohttp-keys` */
+  @PeerPost('sealedKeys/:domain')
+  configs(@Param('domain') domain: string): Uint8Array {
+    refuseOtherDomain(domain, this.config.DOMAIN)
+    return encodeKeyConfigs([this.keys.present(Date.now())])
+  }
+
+  /** `message/ohttp-req` in, `message/ohttp-res` out */
+  @PeerPost('submitSealed/:domain')
+  @Unlogged()
+  submit(@Param('domain') domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
+    refuseOtherDomain(domain, this.config.DOMAIN)
+    return this.gateway.answer(envelope)
+  }
+}

@@ -1,0 +1,37 @@
+import { Controller, Get, Header, Headers, HttpCode, Param, Post } from '@nestjs/common'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { Anonymous } from '../../authentication/session/anonymous.js'
+import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
+import { TakesBytes, Unlogged } from '../../platform/http/route-options.js'
+import { SealedRelay } from './sealed-relay.js'
+
+@ApiTags('sealed sender')
+@Controller('v1/sealed-relay/:hub')
+export class SealedRelayController {
+  constructor(private readonly relay: SealedRelay) {}
+
+  @Get('keys')
+  @Anonymous()
+  @Unlogged()
+  @Header('content-type', 'application/ohttp-keys')
+  @ApiOperation({ summary: 'The keys of a hub’s gateway (RFC 9458 §3)', description: 'The same copy for everyone.' })
+  async keys(@Param('hub') hub: string): Promise<Buffer> {
+    return Buffer.from(await this.relay.keys(hub))
+  }
+
+  /** Takes one of this server’s own send tokens, and no session: it shall not know whom it relays for. */
+  @Post()
+  @Anonymous()
+  @Unlogged()
+  @HttpCode(200)
+  @TakesBytes('message/ohttp-req')
+  @Header('content-type', 'message/ohttp-res')
+  @ApiOperation({ summary: 'Pass an envelope on to a hub (RFC 9458, Oblivious Relay)' })
+  async pass(
+    @Param('hub') hub: string,
+    @Headers('authorization') authorization: string | undefined,
+    @BodyBytes() { bytes }: TypedBytes,
+  ): Promise<Buffer> {
+    return Buffer.from(await this.relay.pass(hub, authorization, bytes))
+  }
+}

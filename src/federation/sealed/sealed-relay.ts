@@ -1,0 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { InvalidRequest, TooLarge } from '../../platform/http/problem.js'
+import { isProviderDomain } from '../../protocol/identifiers.js'
+import { Redemption } from '../../tokens/redeem/redemption.js'
+import { hubProblem } from '../follower/follower.problems.js'
+import type { Endpoint } from '../identity/endpoints.js'
+import { SignedClient } from '../signed-client/signed-client.js'
+
+/** Gateways change their key once a week, and take the one before for another. */
+const MAX_AGE_MS = 3_600_000
+const MAX_REMEMBERED = 1_000
+/** Beside the message: proofs, path, padding and the envelope itself. */
+const AROUND_BYTES = 8_192
+
+/** Passes envelopes on to hubs. It sees a client's address and which hub is meant; what is inside, and for which group, it does not. */
+@Injectable()
+export class SealedRelay {
+  private readonly remembered = new Map<string, { at: number; keys: Promise<Uint8Array> }>()
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'MAX_MESSAGE_BYTES'>,
+    private readonly redemption: Redemption,
+    private readonly client: SignedClient,
+  ) {}
+
+  /** One copy for all. */
+  keys(hub: string): Promise<Uint8Array> {
+    const known = this.remembered.get(hub)
+    if (known && performance.now() - known.at < MAX_AGE_MS) return known.keys
+    const keys = this.ask(hub, 'sealedKeys', new Uint8Array())
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
+    this.remembered.set(hub, { at: performance.now(), keys })
+    keys.catch(() => this.remembered.delete(hub))
+    return keys
+  }
+
+  /** The token is spent whatever the hub answers: what is limited is the relaying. */
+  async pass(hub: string, authorization: string | undefined, envelope: Uint8Array): Promise<Uint8Array> {
+    const limit = this.config.MAX_MESSAGE_BYTES + AROUND_BYTES
+    if (envelope.length > limit) throw new TooLarge('The envelope is larger than any message.', limit)
+    await this.redemption.spend(await this.redemption.verified(await this.redemption.presented(authorization)))
+    return this.ask(hub, 'submitSealed', envelope)
+  }
+
+  private async ask(hub: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
+    if (!isProviderDomain(hub) || hub === this.config.DOMAIN) throw new InvalidRequest('Name the hub by its domain, if it is another one.')
+    const answer = await this.client.send({ peer: hub, endpoint, argument: hub, body })
+    if (answer.kind === 'answered' && answer.status === 200) return answer.body
+    // Perhaps the envelope is for a key that the gateway has no more.
+    this.remembered.delete(hub)
+    throw hubProblem(answer)
+  }
+}
