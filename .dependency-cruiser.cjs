@@ -31,7 +31,9 @@ module.exports = {
       comment: 'protocol/ decides, as functions from values to values: no I/O, no Nest, no database. node:crypto computes, so it may.',
       severity: 'error',
       from: { path: '^src/protocol/', pathNot: '\\.test\\.ts$' },
-      to: { pathNot: '^src/protocol/|^node_modules/(@cloudflare|@hpke|@noble|cborg|structured-headers|zod)/|^(node:)?(crypto|buffer|util)$' },
+      to: {
+        pathNot: '^src/protocol/|^node_modules/(@cloudflare|@hpke|@noble|cborg|structured-headers|zod)/|^(node:)?(crypto|buffer|util)$',
+      },
     },
     {
       name: 'prisma-for-cold-tables-only',

@@ -234,3 +234,6 @@ BEGIN
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
 END $$;
+
+-- Whom this server relays to.
+CREATE INDEX followed_group_by_hub ON followed_group (hub);

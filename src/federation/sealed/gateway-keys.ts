@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { Secrets } from '../../platform/secrets/secrets.js'
-import type { GatewayKey } from '../../protocol/ohttp/gateway.js'
+import { publicKeyOf, type KeyConfig } from '../../protocol/ohttp/key-config.js'
 
 const PERIOD_MS = 7 * 86_400_000
 const PURPOSE = 'oblivious gateway v1'
@@ -10,20 +10,29 @@ const PURPOSE = 'oblivious gateway v1'
 export class GatewayKeys {
   constructor(private readonly secrets: Secrets) {}
 
-  /** The key of now, the one before, which clients may still have, and the next one, for a clock that is ahead. */
-  all(now: number): GatewayKey[] {
-    const period = Math.floor(now / PERIOD_MS)
-    return [period, period - 1, period + 1].map((one) => this.of(one))
+  /** Private keys by id: that of now, the one before, which clients may still have, and the next one, for a clock that is ahead. */
+  at(now: number): ReadonlyMap<number, Uint8Array> {
+    const period = periodOf(now)
+    return new Map([period, period - 1, period + 1].map((one) => [idOf(one), this.privateKey(one)]))
   }
 
   /** What clients are told to use. */
-  present(now: number): GatewayKey {
-    return this.of(Math.floor(now / PERIOD_MS))
+  config(now: number): KeyConfig {
+    const period = periodOf(now)
+    return { id: idOf(period), publicKey: publicKeyOf(this.privateKey(period)), aeads: ['aes-128-gcm', 'chacha20-poly1305'] }
   }
 
-  private of(period: number): GatewayKey {
+  private privateKey(period: number): Uint8Array {
     const number = Buffer.alloc(8)
     number.writeBigUInt64BE(BigInt(period))
-    return { id: period % 256, privateKey: this.secrets.mac(PURPOSE, number) }
+    return this.secrets.mac(PURPOSE, number)
   }
+}
+
+function periodOf(now: number): number {
+  return Math.floor(now / PERIOD_MS)
+}
+
+function idOf(period: number): number {
+  return period % 256
 }

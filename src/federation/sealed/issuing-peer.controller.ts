@@ -8,6 +8,9 @@ import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { refuseOtherDomain } from './sealed.problems.js'
 
+/** Of one provider: some 10 s of a core. */
+const BATCHES_PER_MINUTE = 600
+
 /** Send tokens for other providers' users, whom those attest to: one key for all, so a token does not say from where it was fetched. */
 @Controller(PEER_PATH)
 export class IssuingPeerController {
@@ -27,6 +30,6 @@ export class IssuingPeerController {
   @PeerPost('issueTokens/:domain')
   issue(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
-    return this.issuer.issueBatch({ name: peer.domain, quota: this.config.TOKENS_PER_PEER }, body)
+    return this.issuer.issueBatch({ name: peer.domain, quota: this.config.TOKENS_PER_PEER, requests: BATCHES_PER_MINUTE }, body)
   }
 }

@@ -6,8 +6,15 @@ import { encodeJson } from '../../platform/http/encode.js'
 import { InvalidRequest, NotFound, Undecodable, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from '../../platform/http/problem-document.js'
 import { problemFor } from '../../platform/http/send-problem.js'
-import { decodeBinaryRequest, encodeBinaryResponse, type BinaryRequest, type BinaryResponse } from '../../protocol/ohttp/binary-http.js'
-import { openRequest } from '../../protocol/ohttp/gateway.js'
+import type { HttpHeaders } from '../../protocol/http-signature/message.js'
+import {
+  decodeRequestMessage,
+  encodeResponseMessage,
+  type BinaryRequestMessage,
+  type BinaryResponseMessage,
+  type Field,
+} from '../../protocol/ohttp/binary-message.js'
+import { decapsulateRequest } from '../../protocol/ohttp/encapsulation.js'
 import { GatewayKeys } from './gateway-keys.js'
 
 /** The only resource behind the gateway. */
@@ -26,12 +33,12 @@ export class SealedGateway {
 
   /** @throws Undecodable outside of the envelope, if it cannot be opened */
   async answer(envelope: Uint8Array): Promise<Uint8Array> {
-    const opened = await openRequest(this.keys.all(Date.now()), envelope)
+    const opened = await decapsulateRequest(this.keys.at(Date.now()), envelope)
     if (!opened) throw new Undecodable('The envelope is for none of the keys of this gateway.')
-    return opened.sealResponse(encodeBinaryResponse(await this.respond(opened.request), RESPONSE_BLOCK))
+    return opened.sealResponse(encodeResponseMessage(await this.respond(opened.request), RESPONSE_BLOCK))
   }
 
-  private async respond(bytes: Uint8Array): Promise<BinaryResponse> {
+  private async respond(bytes: Uint8Array): Promise<BinaryResponseMessage> {
     try {
       return json(200, 'application/json', Accepted.parse(await this.submit(bytes)))
     } catch (thrown) {
@@ -42,22 +49,29 @@ export class SealedGateway {
   }
 
   private submit(bytes: Uint8Array): Promise<Accepted> {
-    const decoded = decodeBinaryRequest(bytes)
+    const decoded = decodeRequestMessage(bytes)
     if (decoded.kind === 'malformed') throw new InvalidRequest(`The request in the envelope is malformed: ${decoded.reason}.`)
-    const { method, path, headers, content } = decoded.value
+    const { method, path, fields, content } = decoded.value
+    const headers = headersOf(fields)
     const { groupId, epoch } = target(decoded.value)
     if (headers['content-type'] !== 'message/mls') throw new UnsupportedMediaType('Send the message itself, as message/mls.')
     return this.messages.submit({ request: { method, targetUri: ANY_ORIGIN + path, headers }, groupId, epoch, bytes: content })
   }
 }
 
-function target({ method, path }: BinaryRequest): { groupId: Uint8Array; epoch: bigint } {
+/** A field that comes twice has two lines, and then is none of those that a post has once. */
+function headersOf(fields: readonly Field[]): HttpHeaders {
+  const lines = Map.groupBy(fields, ([name]) => name)
+  return Object.fromEntries([...lines].map(([name, found]) => [name, found.length === 1 ? found[0]?.[1] : found.map(([, value]) => value)]))
+}
+
+function target({ method, path }: BinaryRequestMessage): { groupId: Uint8Array; epoch: bigint } {
   const [, group, epoch] = PATH.exec(path) ?? []
   const groupId = group === undefined ? undefined : fromBase64url(group)
   if (method !== 'POST' || !groupId || epoch === undefined) throw new NotFound('Only posts without a sender are taken here.')
   return { groupId, epoch: BigInt(epoch) }
 }
 
-function json(status: number, contentType: string, value: unknown): BinaryResponse {
-  return { status, headers: { 'content-type': contentType }, content: Buffer.from(encodeJson(value)) }
+function json(status: number, contentType: string, value: unknown): BinaryResponseMessage {
+  return { status, fields: [['content-type', contentType]], content: Buffer.from(encodeJson(value)) }
 }

@@ -1,7 +1,7 @@
 import { Controller, Inject, Param } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Unlogged } from '../../platform/http/route-options.js'
-import { encodeKeyConfigs } from '../../protocol/ohttp/gateway.js'
+import { encodeKeyConfigs } from '../../protocol/ohttp/key-config.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { PeerBody } from '../inbound/peer.js'
@@ -22,7 +22,7 @@ export class SealedPeerController {
   @PeerPost('sealedKeys/:domain')
   configs(@Param('domain') domain: string): Uint8Array {
     refuseOtherDomain(domain, this.config.DOMAIN)
-    return encodeKeyConfigs([this.keys.present(Date.now())])
+    return encodeKeyConfigs([this.keys.config(Date.now())])
   }
 
   /** `message/ohttp-req` in, `message/ohttp-res` out */

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { followsRoomsOf } from '../../groups/home/homes.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { InvalidRequest, TooLarge } from '../../platform/http/problem.js'
-import { isProviderDomain } from '../../protocol/identifiers.js'
+import { NotFound, TooLarge } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { Redemption } from '../../tokens/redeem/redemption.js'
 import { hubProblem } from '../follower/follower.problems.js'
 import type { Endpoint } from '../identity/endpoints.js'
@@ -19,13 +21,15 @@ export class SealedRelay {
   private readonly remembered = new Map<string, { at: number; keys: Promise<Uint8Array> }>()
 
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'MAX_MESSAGE_BYTES'>,
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES'>,
     private readonly redemption: Redemption,
     private readonly client: SignedClient,
   ) {}
 
   /** One copy for all. */
-  keys(hub: string): Promise<Uint8Array> {
+  async keys(hub: string): Promise<Uint8Array> {
+    await this.expectHub(hub)
     const known = this.remembered.get(hub)
     if (known && performance.now() - known.at < MAX_AGE_MS) return known.keys
     const keys = this.ask(hub, 'sealedKeys', new Uint8Array())
@@ -37,14 +41,19 @@ export class SealedRelay {
 
   /** The token is spent whatever the hub answers: what is limited is the relaying. */
   async pass(hub: string, authorization: string | undefined, envelope: Uint8Array): Promise<Uint8Array> {
+    await this.expectHub(hub)
     const limit = this.config.MAX_MESSAGE_BYTES + AROUND_BYTES
     if (envelope.length > limit) throw new TooLarge('The envelope is larger than any message.', limit)
     await this.redemption.spend(await this.redemption.verified(await this.redemption.presented(authorization)))
     return this.ask(hub, 'submitSealed', envelope)
   }
 
+  /** Anyone may ask here, so only for hubs that this server has to do with anyway: it shall not be made to knock at all doors. */
+  private async expectHub(hub: string): Promise<void> {
+    if (!(await followsRoomsOf(this.pool, hub))) throw new NotFound('This server follows no room of such a hub.')
+  }
+
   private async ask(hub: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
-    if (!isProviderDomain(hub) || hub === this.config.DOMAIN) throw new InvalidRequest('Name the hub by its domain, if it is another one.')
     const answer = await this.client.send({ peer: hub, endpoint, argument: hub, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     // Perhaps the envelope is for a key that the gateway has no more.

@@ -43,3 +43,13 @@ export async function settleHome(sql: Sql, { groupId, hub, roomId }: Home): Prom
   })
   return rows[0]?.settled ?? false
 }
+
+/** Whether a provider is the hub of a group that is followed here. */
+export async function followsRoomsOf(sql: Sql, hub: string): Promise<boolean> {
+  const { rows } = await sql.query<{ follows: boolean }>({
+    name: 'follows_rooms_of',
+    text: 'SELECT EXISTS (SELECT FROM followed_group f WHERE f.hub = $1) AS follows',
+    values: [hub],
+  })
+  return rows[0]?.follows === true
+}

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { verifyBase } from '../http-signature/algorithms.js'
 import type { HttpRequestMessage } from '../http-signature/message.js'
 import { coveredBy, signatureBase } from '../http-signature/signature-base.js'
@@ -32,11 +33,25 @@ export function memberProof(message: HttpRequestMessage): MemberProof {
   if (textParameter(input, 'tag') !== MEMBER_TAG) return faulty(`the tag is not ${MEMBER_TAG}`)
   if (textParameter(input, 'alg') !== 'ed25519') return faulty('the algorithm is not ed25519')
   const publicKey = Buffer.from(textParameter(input, 'keyid') ?? '', 'base64url')
-  const key = senderKey(publicKey)
+  const key = knownKey(publicKey)
   if (!key) return faulty('keyid is not an Ed25519 key in base64url')
   const base = signatureBase(message, input)
   if (base.kind === 'unusable') return faulty(base.why)
   return { kind: 'proof', publicKey: new Uint8Array(publicKey), holds: () => verifyBase('ed25519', key, base.bytes, signature) }
+}
+
+/** All members of an epoch sign with the same key, and making the object of one takes as long as using it. */
+const known = new Map<string, KeyObject>()
+const MAX_KNOWN = 10_000
+
+function knownKey(publicKey: Uint8Array): KeyObject | undefined {
+  const name = Buffer.from(publicKey).toString('latin1')
+  const found = known.get(name)
+  if (found) return found
+  const key = senderKey(publicKey)
+  if (known.size >= MAX_KNOWN) known.clear()
+  if (key) known.set(name, key)
+  return key
 }
 
 function faulty(why: string): MemberProof {

@@ -12,6 +12,9 @@ import type { IssuerDirectory } from './issuer-directory.dto.js'
 import { IssuerLink, type OtherIssuers } from './other-issuers.js'
 import { countTokens } from './quotas.repository.js'
 
+/** However long another issuer says that its keys are good for: what is counted for them is forgotten some day. */
+const LONGEST_MS = 200 * 86_400_000
+
 interface NamedKey {
   readonly keyId: Uint8Array
   readonly redeemUntil: Date
@@ -59,7 +62,7 @@ function keyNamed(directory: IssuerDirectory, truncatedId: number | undefined): 
     const redeemUntil = directory['redeem-until'][index]
     if (!key || redeemUntil === undefined) continue
     const { keyId, truncatedId: id } = tokenKeyOf(key)
-    if (id === truncatedId) return { keyId, redeemUntil: new Date(redeemUntil * 1000) }
+    if (id === truncatedId) return { keyId, redeemUntil: new Date(Math.min(redeemUntil * 1000, Date.now() + LONGEST_MS)) }
   }
   throw new TokenKeyUnknown()
 }

@@ -13,7 +13,7 @@ export const IssuerDirectory = z
     'token-keys': z.array(TokenKey).min(1).max(8),
     'batch-size': z.int().positive().max(1_000).meta({ description: 'Tokens in one batch' }),
     'redeem-until': z
-      .array(z.int())
+      .array(z.int().nonnegative().max(253_402_300_799))
       .max(8)
       .meta({ description: 'Unix seconds until which tokens of each key can be spent, in the order of the keys' }),
   })

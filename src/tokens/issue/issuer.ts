@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Undecodable } from '../../platform/http/problem.js'
+import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import {
@@ -27,6 +28,8 @@ export interface Holder {
   /** A user of ours by URI, or another provider by its domain. */
   readonly name: string
   readonly quota: number
+  /** Requests a minute: the same one again counts for nothing, but costs as much. */
+  readonly requests: number
 }
 
 /** Signs tokens without seeing them (RFC 9578 §6). The same request gets the same signatures, and counts once. */
@@ -35,6 +38,7 @@ export class Issuer {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'TOKENS_PER_BATCH'>,
+    private readonly limits: Limits,
     private readonly keys: IssuerKeys,
     private readonly events: Events,
   ) {}
@@ -54,7 +58,12 @@ export class Issuer {
     return encodeBatchResponse(await this.sign(holder, requests, body))
   }
 
-  private async sign({ name, quota }: Holder, requests: readonly TokenRequest[], body: Uint8Array): Promise<Uint8Array[]> {
+  private async sign(
+    { name, quota, requests: points }: Holder,
+    requests: readonly TokenRequest[],
+    body: Uint8Array,
+  ): Promise<Uint8Array[]> {
+    await this.limits.take({ name: `tokens-${points}`, points, seconds: 60 }, name)
     const key = keyFor(requests, await this.keys.all())
     const requestHash = createHash('sha256').update(body).digest()
     const batch = { keyId: key.keyId, holder: name, requestHash, tokens: requests.length }

@@ -14,6 +14,8 @@ import { Issuer } from './issuer.js'
 import { OwnDirectory } from './own-directory.js'
 
 const ONE = 'application/private-token-request'
+/** Of one account: a client asks a few times a day. */
+const REQUESTS_PER_MINUTE = 60
 const BATCH = 'application/private-token-generic-batch-request'
 
 @ApiTags('sealed sender')
@@ -68,7 +70,7 @@ export class TokensController {
       if (type !== BATCH) throw new InvalidRequest('Tokens of other issuers come in batches.')
       return this.attester.issue(caller, issuer, bytes)
     }
-    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT }
+    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, requests: REQUESTS_PER_MINUTE }
     return type === ONE ? this.issuer.issueOne(holder, bytes) : this.issuer.issueBatch(holder, bytes)
   }
 }

@@ -68,7 +68,7 @@ export class Redemption {
   private async challenge(): Promise<string> {
     return challengeField(
       this.config.DOMAIN,
-      (await this.keys.shown()).map(({ tokenKey }) => tokenKey),
+      (await this.keys.shown()).filter(({ issues }) => issues).map(({ tokenKey }) => tokenKey),
     )
   }
 }

@@ -7,7 +7,11 @@ import { ok, problem, warning, type Finding } from '../finding.js'
 /** What the database knows of other providers. Which ones is for `peers list`: a report may be passed on. */
 export async function examineFederation(client: Client, { FEDERATION, FEDERATION_URL, PUBLIC_URL }: Config): Promise<Finding[]> {
   if (FEDERATION === 'off') return [ok('This server does not federate (FEDERATION is off).')]
-  return [FEDERATION_URL ? examineAddress('FEDERATION_URL', FEDERATION_URL) : examineAddress('PUBLIC_URL', PUBLIC_URL), ...(await examineTrust(client)), ...(await examineLanes(client))]
+  return [
+    FEDERATION_URL ? examineAddress('FEDERATION_URL', FEDERATION_URL) : examineAddress('PUBLIC_URL', PUBLIC_URL),
+    ...(await examineTrust(client)),
+    ...(await examineLanes(client)),
+  ]
 }
 
 function examineAddress(name: string, url: string | undefined): Finding {
