@@ -97,6 +97,8 @@ describe('between a relay and a hub', () => {
     const relay = new Relayed(away.url, HUB, fare)
     const request = { path: '/v1/devices', headers: {}, body: new Uint8Array() }
     expect((await problemOf(relay.send(request))).kind).toBe('not-found')
+    const got = { path: '/v1/sealed/AA/0/messages', headers: { 'content-type': 'message/mls' }, body: new Uint8Array(1), method: 'GET' }
+    expect((await problemOf(relay.send(got))).kind).toBe('not-found')
     const self = new Relayed(away.url, away.domain, fare)
     expect((await problemOf(self.send(request))).kind).toBe('not-found')
     const authorization = `PrivateToken token="${Buffer.from(fare.take().serialize()).toString('base64url')}"`

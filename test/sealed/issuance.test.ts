@@ -172,6 +172,11 @@ describe('the keys of the issuer', () => {
     // A token of the key before is still good.
     await send(third.url, await postOf(group, key, purse.take(), 'with an old token'))
 
+    // And no longer than it says, even while what was spent of the key is still there.
+    await pass(first, 0.45 * PERIOD)
+    const late = await another(first)
+    expect(await kindOf(send(late.url, await postOf(group, key, purse.take(), 'too late')))).toBe('token-required')
+
     await pass(first, 2 * PERIOD)
     await first.app.get(IssuerKeyRotation).run()
     const { rows } = await first.pool.query<{ partitions: bigint; keys: bigint }>(

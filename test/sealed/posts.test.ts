@@ -69,6 +69,10 @@ describe('a post without a sender', () => {
       token.authInput[part][0]! ^= 1
       expect(await refused(await postOf(group, key, token, 'no'))).toBe('401 token-required')
     }
+    // Well signed by our own issuer, who cannot see for what.
+    const astray = purseOf(alice, 'localhost', 'b.example')
+    await astray.fill()
+    expect(await refused(await postOf(group, key, astray.take(), 'no'))).toBe('401 token-required')
     const token = purse.take()
     token.authenticator[17]! ^= 1
     expect(await refused(await postOf(group, key, token, 'no'))).toBe('401 token-required')

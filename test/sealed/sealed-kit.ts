@@ -7,9 +7,9 @@ import { at, type World } from '../support/world.js'
 /** Small batches: blinding in JavaScript takes its time. */
 export const SMALL_BATCHES = { TOKENS_PER_BATCH: '4' }
 
-/** The domain that issues the tokens for a group, and takes them back. */
-export function purseOf(client: Client, hub: string): TokenPurse {
-  return new TokenPurse(client.device.http, hub)
+/** Tokens of the hub, which takes them back; `origin` is for those that it must not take. */
+export function purseOf(client: Client, hub: string, origin = hub): TokenPurse {
+  return new TokenPurse(client.device.http, hub, origin)
 }
 
 /** These clients, each with tokens and the epoch's key, ready to post to the group without saying so. */

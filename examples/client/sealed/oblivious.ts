@@ -53,10 +53,10 @@ function openResponse(secret: Uint8Array, enc: Uint8Array, answer: Buffer): Buff
 }
 
 /** RFC 9292 §3.1: a request of known length, padded with zeros. */
-function binaryRequest(authority: string, { path, headers, body }: SealedRequest): Buffer {
+function binaryRequest(authority: string, { method = 'POST', path, headers, body }: SealedRequest): Buffer {
   const text = (value: string) => opaque(Buffer.from(value, 'latin1'))
   const fields = Object.entries(headers).flatMap(([name, value]) => [text(name), text(value)])
-  const control = ['POST', 'https', authority, path].map(text)
+  const control = [method, 'https', authority, path].map(text)
   const parts = [Buffer.of(0), ...control, opaque(Buffer.concat(fields)), opaque(body), Buffer.of(0)]
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   return Buffer.concat(parts, Math.ceil(length / BLOCK) * BLOCK)

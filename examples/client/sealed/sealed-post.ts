@@ -5,6 +5,8 @@ import type { SenderKey } from './sender-key.js'
 
 /** A request that says nothing about who makes it. */
 export interface SealedRequest {
+  /** POST, if it is to be taken. */
+  readonly method?: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   /** MLSMessage: a PrivateMessage with application data. Pad it (RFC 9420 §6.3.1): its size is seen. */

@@ -24,6 +24,7 @@ export class TokenPurse {
     private readonly http: Http,
     /** Domain of the hub, which issues the tokens and takes them back. */
     private readonly hub: string,
+    private readonly origin = hub,
   ) {}
 
   /** One batch. If the answer is lost, the same request goes again and costs nothing. */
@@ -32,7 +33,7 @@ export class TokenPurse {
     const directory = await this.http.get<IssuerDirectory>(`/v1/tokens/issuer${query}`)
     const tokenKey = presentKey(directory)
     // Issuer and origin are one; the context is empty, so that a token is good at any time (RFC 9577 §2.1).
-    const challenge = new TokenChallenge(BLIND_RSA, this.hub, new Uint8Array(), [this.hub])
+    const challenge = new TokenChallenge(BLIND_RSA, this.hub, new Uint8Array(), [this.origin])
     const clients = Array.from({ length: directory['batch-size'] }, () => new publicVerif.Client(publicVerif.BlindRSAMode.PSS))
     const requests: genericBatched.TokenRequest[] = []
     for (const client of clients) requests.push(new genericBatched.TokenRequest(await client.createTokenRequest(challenge, tokenKey)))
