@@ -19,6 +19,8 @@ import { groupOfSenderKey } from './sender-keys.repository.js'
 
 /** Attempts with one token: whoever has none that is good has none at all. */
 const ATTEMPTS_PER_TOKEN = { name: 'sealed-token', points: 20, seconds: 60 }
+/** More than a node's share of live epochs, at a few megabytes. */
+const REMEMBERED_KEYS = 20_000
 const UNKNOWN = 'no member has published this key for this group and epoch'
 
 /** A post without a sender, as it came. */
@@ -38,6 +40,8 @@ export interface SealedPost {
  */
 @Injectable()
 export class SealedMessages {
+  private readonly met = new Map<string, bigint>()
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'SEALED_MESSAGES_PER_MINUTE'>,
@@ -55,13 +59,24 @@ export class SealedMessages {
     const token = await this.redemption.verified(presented)
     await this.limits.take(ATTEMPTS_PER_TOKEN, Buffer.from(token.nonce).toString('base64url'))
     if (!holds()) throw new MemberProofRefused('the signature does not verify')
-    const gid = await groupOfSenderKey(this.pool, groupId, epoch, publicKey)
+    const gid = await this.groupOf(groupId, epoch, publicKey)
     if (gid === undefined) throw new MemberProofRefused(UNKNOWN)
     await this.limits.take({ name: 'sealed-group', points: this.config.SEALED_MESSAGES_PER_MINUTE, seconds: 60 }, String(gid))
     const sealed = { senderKey: publicKey, ...token }
     const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, hash: sha256(bytes), bytes })
     if (!('chain' in outcome)) throw await this.refusal(groupId, outcome)
     return outcome
+  }
+
+  /** From memory where the key has been met before; whether it still counts, the statement that appends will see. */
+  private async groupOf(groupId: Uint8Array, epoch: bigint, publicKey: Uint8Array): Promise<bigint | undefined> {
+    const name = `${epoch} ${Buffer.concat([publicKey, groupId]).toString('latin1')}`
+    const known = this.met.get(name)
+    if (known !== undefined) return known
+    const gid = await groupOfSenderKey(this.pool, groupId, epoch, publicKey)
+    if (this.met.size >= REMEMBERED_KEYS) this.met.clear()
+    if (gid !== undefined) this.met.set(name, gid)
+    return gid
   }
 
   private expectMessage({ groupId, epoch, bytes }: SealedPost): void {
