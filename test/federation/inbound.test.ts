@@ -15,7 +15,7 @@ import { startServer } from '../support/server.js'
 let federation: Federation
 let [a, b] = [] as unknown as [Provider, Provider]
 beforeAll(async () => {
-  federation = await startFederation(2, {}, PeerEchoModule)
+  federation = await startFederation(2, { FEDERATION_NEW_PEERS_PER_MINUTE: '20' }, PeerEchoModule)
   ;[a, b] = federation.providers as [Provider, Provider]
 })
 afterAll(() => federation.close())
@@ -185,5 +185,17 @@ describe('what must not be done twice', () => {
     const results = b.app.get(FirstResults)
     await expect(results.once({ domain: 'a.example' }, 'z', BODY, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(Buffer.from(await results.once({ domain: 'a.example' }, 'z', BODY, async () => Buffer.of(1)))).toEqual(Buffer.of(1))
+  })
+})
+
+describe('strangers', () => {
+  it('cannot make this server knock at any number of doors, and do not keep out whom it knows', async () => {
+    await ask()
+    // Nobody is there; whoever claims to be from there only has to be looked for.
+    const claims = Array.from({ length: 60 }, (_, index) => ask({ key: { domain: `127.0.1.${index}:1` } }))
+    const types = (await Promise.all(claims)).map(({ type }) => type)
+    expect(types.filter((type) => type === 'key-unknown').length).toBeLessThanOrEqual(20)
+    expect(new Set(types)).toEqual(new Set(['key-unknown', 'rate-limited']))
+    expect(await ask()).toMatchObject({ status: 200 })
   })
 })

@@ -10,6 +10,7 @@ const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
 
 /** The entries of a batch as the log keeps them, chained from what the hub says stood before; or why they cannot be what it says. */
 export function chained(batch: NotifyBatch): { kind: 'entries'; entries: ReplicaEntry[] } | { kind: 'wrong'; why: string } {
+  if (!isStorable(batch)) return wrong('a number in it is larger than any log has')
   const entries: ReplicaEntry[] = []
   let chain = batch.previousChain
   for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
@@ -41,6 +42,16 @@ function isOf(message: Uint8Array, groupId: Uint8Array, epoch: bigint): boolean 
 /** PostgreSQL knows no later year than 294276; a hub that does is not believed. */
 function dateOf(ms: bigint): Date {
   return new Date(Number(ms < 8_640_000_000_000_000n ? ms : 0n))
+}
+
+/** Far below what the columns hold, and far above what any group reaches. */
+const MAX_NUMBER = 2n ** 53n
+const MAX_INCARNATION = 2 ** 31 - 1
+
+function isStorable({ incarnation, firstSeq, postFloor, entries, welcomes }: NotifyBatch): boolean {
+  const epochs = [...entries, ...welcomes].map(({ epoch }) => epoch)
+  const seqs = welcomes.map(({ seq }) => seq)
+  return incarnation <= MAX_INCARNATION && [firstSeq, postFloor, ...epochs, ...seqs].every((number) => number < MAX_NUMBER)
 }
 
 function wrong(why: string): { kind: 'wrong'; why: string } {

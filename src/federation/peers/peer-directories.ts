@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { ed25519Key, MimiDirectory, readKeyDirectory } from '../identity/directory-document.js'
@@ -41,8 +42,9 @@ export class PeerDirectories {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_PEER_URLS'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_PEER_URLS' | 'FEDERATION_NEW_PEERS_PER_MINUTE'>,
     private readonly connections: PeerConnections,
+    private readonly limits: Limits,
     private readonly events: Events,
   ) {}
 
@@ -77,6 +79,9 @@ export class PeerDirectories {
     const row = await findPeer(this.pool, domain)
     const young = row?.fetchedAt && Date.now() - row.fetchedAt.getTime() < STORED_MS
     if (young || !isDue(this.fetchedAt, domain)) return this.stored(domain)
+    // Who asks here is not known yet, and this server shall not be made to knock at all doors; at those that it knows it may.
+    const points = this.config.FEDERATION_NEW_PEERS_PER_MINUTE
+    if (!row?.fetchedAt) await this.limits.take({ name: 'new-peers', points, seconds: 60 }, 'all')
     return this.refetch(domain)
   }
 

@@ -44,12 +44,15 @@ export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid:
   return rows
 }
 
+/** What an integer column holds; a hub counts restores with it. */
+const MAX_INCARNATION = 2 ** 31 - 1
+
 /**
  * The peer has stored everything up to `acked`. Its members' Welcomes up to there are its own business now, and leave the
- * inboxes that stand for them here.
+ * inboxes that stand for them here. @returns false, and nothing is done, if the group does not have as much
  */
-export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked: bigint, incarnation: number): Promise<void> {
-  await sql.query({
+export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked: bigint, incarnation: number): Promise<boolean> {
+  const { rows } = await sql.query<{ beyond: boolean }>({
     name: 'advance_peer_cursor',
     text: `
       WITH moved AS (
@@ -58,10 +61,13 @@ export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked
       ), told AS (
         SELECT i.device_id, i.id FROM moved JOIN inbox i ON i.gid = moved.gid JOIN device d ON d.id = i.device_id
          WHERE i.kind = 'welcome' AND i.seq <= $3 AND provider_of(d.client_uri) = $1 ORDER BY i.device_id, i.id FOR UPDATE OF i
+      ), gone AS (
+        DELETE FROM inbox i USING told WHERE i.device_id = told.device_id AND i.id = told.id
       )
-      DELETE FROM inbox i USING told WHERE i.device_id = told.device_id AND i.id = told.id`,
-    values: [domain, gid, acked, incarnation],
+      SELECT EXISTS (SELECT FROM groups g WHERE g.gid = $2 AND $3 > g.head_seq) AS beyond`,
+    values: [domain, gid, acked, Math.min(incarnation, MAX_INCARNATION)],
   })
+  return rows[0]?.beyond !== true
 }
 
 /** The peer has less than it once said, as after a restore of its database: it gets everything after `acked` again. */

@@ -14,9 +14,14 @@ import { batchPushed, laneStopped } from './push.events.js'
 /** What came of one batch. `failed`: the peer as a whole cannot be served now. */
 export type Delivered =
   | { readonly kind: 'moved' }
+  /** The peer's replica ends elsewhere than its cursor said. */
+  | { readonly kind: 'relocated' }
   | { readonly kind: 'level' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
+
+/** What PostgreSQL's bigint can hold, and no log ever will. */
+const MAX_SEQ = 2n ** 53n
 
 /** Refusals of the peer, not of the group: they pass when a clock, a key or a policy has been put right. */
 const OF_THE_PEER = new Set([401, 403, 404])
@@ -52,9 +57,7 @@ export class Delivery {
     const response = decoded.value
     switch (response.code) {
       case 'received':
-        batchPushed(this.events, outgoing.batch.entries.length)
-        await advanceCursor(this.pool, domain, gid, atMost(response.receivedThrough, outgoing.lastSeq), outgoing.batch.incarnation)
-        return { kind: 'moved' }
+        return this.received(domain, gid, outgoing, response.receivedThrough)
       case 'have':
         return this.have(domain, gid, outgoing, response)
       case 'stopped':
@@ -62,7 +65,16 @@ export class Delivery {
     }
   }
 
-  /** The peer's replica ends elsewhere: that is where it goes on, unless that is where it was tried. */
+  private async received(domain: string, gid: bigint, { batch, lastSeq }: OutgoingBatch, receivedThrough: bigint): Promise<Delivered> {
+    // A batch without entries ends where it begins. Any other has to bring the peer further, or it would be sent for ever.
+    const least = batch.entries.length > 0 ? batch.firstSeq : lastSeq
+    if (receivedThrough < least) return this.stop(domain, gid, 'The peer says that it received a batch, and nothing of it.')
+    batchPushed(this.events, batch.entries.length)
+    await advanceCursor(this.pool, domain, gid, atMost(receivedThrough, lastSeq), batch.incarnation)
+    return { kind: 'moved' }
+  }
+
+  /** The peer's replica ends elsewhere: that is where it goes on, unless that is where it was tried, or behind our own end. */
   private async have(
     domain: string,
     gid: bigint,
@@ -71,9 +83,13 @@ export class Delivery {
   ): Promise<Delivered> {
     const tried = batch.firstSeq - 1n
     if (receivedThrough === tried) return this.stop(domain, gid, 'The peer does not take the batch that continues its replica.')
-    if (receivedThrough > tried) await advanceCursor(this.pool, domain, gid, receivedThrough, incarnation)
-    else await rewindCursor(this.pool, domain, gid, receivedThrough)
-    return { kind: 'moved' }
+    if (
+      receivedThrough > MAX_SEQ ||
+      (receivedThrough > tried && !(await advanceCursor(this.pool, domain, gid, receivedThrough, incarnation)))
+    )
+      return this.stop(domain, gid, 'The peer says that it has more of the group than there is.')
+    if (receivedThrough < tried) await rewindCursor(this.pool, domain, gid, receivedThrough)
+    return { kind: 'relocated' }
   }
 
   private async refused(domain: string, gid: bigint, answer: PeerAnswer): Promise<Delivered> {
@@ -82,7 +98,8 @@ export class Delivery {
     return failed(answer)
   }
 
-  private async stop(domain: string, gid: bigint, why: string): Promise<Delivered> {
+  /** Takes the group out of the lane, for the operator to look at. */
+  async stop(domain: string, gid: bigint, why: string): Promise<Delivered> {
     await stopCursor(this.pool, domain, gid, why)
     laneStopped(this.events, why)
     return { kind: 'stopped' }

@@ -6,6 +6,8 @@ import { Deletions } from './deletions.js'
 import { Delivery, type Delivered } from './delivery.js'
 
 const GROUPS_AT_ONCE = 50
+/** How often a peer may say in one run that its replica of a group ends elsewhere: after a restore it does, once. */
+const RELOCATIONS = 3
 
 /** What waits for one peer: a batch of each group in turn, so that none waits for another's history. */
 @Injectable()
@@ -20,6 +22,7 @@ export class Lane {
   async run(peer: string, until: number, signal: AbortSignal): Promise<Delivered> {
     const deleted = await this.deletions.deliver(peer, signal)
     if (deleted.kind === 'failed') return deleted
+    const relocations = new Map<bigint, number>()
     let after = 0n
     for (let found = 0; performance.now() < until;) {
       const due = await dueGroups(this.pool, peer, after, GROUPS_AT_ONCE)
@@ -27,6 +30,8 @@ export class Lane {
         if (performance.now() >= until) return { kind: 'moved' }
         const outcome = await this.delivery.deliver(peer, gid, signal)
         if (outcome.kind === 'failed') return outcome
+        if (outcome.kind === 'relocated' && exceeded(relocations, gid))
+          await this.delivery.stop(peer, gid, 'The peer names one place after another, and takes nothing.')
         found++
         after = gid
       }
@@ -36,4 +41,10 @@ export class Lane {
     }
     return { kind: 'moved' }
   }
+}
+
+function exceeded(counts: Map<bigint, number>, gid: bigint): boolean {
+  const count = (counts.get(gid) ?? 0) + 1
+  counts.set(gid, count)
+  return count > RELOCATIONS
 }

@@ -1,0 +1,89 @@
+import { describe, expect, it } from '@jest/globals'
+import { encodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
+import { Delivery } from './delivery.js'
+import { Lane } from './lane.js'
+
+const HEAD = 10n
+const entry = {
+  kind: 'application',
+  epoch: 0n,
+  message: { acceptedAtMs: 0n, message: new Uint8Array(), kind: 'application', proposals: [] },
+} as const
+const BATCH = {
+  groupId: new Uint8Array(1),
+  roomId: 'mimi://a.example/r/room',
+  mode: 'public',
+  cipherSuite: 1,
+  incarnation: 1,
+  postFloor: 0n,
+  frozen: 'no',
+  successor: undefined,
+  gap: 'none',
+  firstSeq: 5n,
+  previousChain: new Uint8Array(32),
+  entries: [entry, entry],
+  roster: [],
+  welcomes: [],
+  head: { keyId: 'k', signature: new Uint8Array() },
+} as const
+
+/** A hub of one group with ten entries, of which the peer has four; the peer answers as it is told. */
+function hub(answer: () => NotifyResponse) {
+  const statements: string[] = []
+  const isStopped = () => statements.some((one) => one.startsWith('UPDATE peer_cursor SET stopped'))
+  let sent = 0
+  const query = async ({ text, values }: { text: string; values: unknown[] }) => {
+    statements.push(text.trim().split(/\s+/).slice(0, 4).join(' '))
+    if (text.includes('FROM peer_cursor c JOIN groups')) return { rows: isStopped() ? [] : [{ gid: 1n }] }
+    return { rows: [{ beyond: (values[2] as bigint) > HEAD }] }
+  }
+  const batches = { next: async () => ({ batch: BATCH, lastSeq: 6n }) }
+  const send = async () => {
+    sent++
+    return { kind: 'answered', status: 200, body: encodeNotifyResponse(answer()), retryAfter: undefined, problem: undefined }
+  }
+  const events = { record: () => undefined }
+  const delivery = new Delivery({ query } as never, batches as never, { send } as never, events as never)
+  const lane = new Lane({ query } as never, delivery, { deliver: async () => ({ kind: 'level' }) } as never)
+  const { signal } = new AbortController()
+  return {
+    deliver: () => delivery.deliver('b.example', 1n, signal),
+    run: () => lane.run('b.example', performance.now() + 60_000, signal),
+    isStopped,
+    sent: () => sent,
+  }
+}
+const received = (receivedThrough: bigint): NotifyResponse => ({ code: 'received', incarnation: 1, receivedThrough })
+const have = (receivedThrough: bigint, incarnation = 1): NotifyResponse => ({ code: 'have', incarnation, receivedThrough })
+
+describe('a peer whose answers make no sense', () => {
+  it.each([
+    ['it received less than it had', received(3n)],
+    ['it received nothing of a batch', received(4n)],
+    ['it has more than there is', have(11n)],
+    ['it has more than a column holds', have(2n ** 64n - 1n)],
+    ['it has what the batch continues', have(4n)],
+  ])('is not sent the same again for ever: %s', async (_what, answer) => {
+    const one = hub(() => answer)
+    expect(await one.deliver()).toEqual({ kind: 'stopped' })
+    expect(one.isStopped()).toBe(true)
+  })
+  it.each([
+    ['it received all', received(6n), 'moved'],
+    ['it received a part', received(5n), 'moved'],
+    ['it received more than was sent', received(99n), 'moved'],
+    ['it has a little more', have(8n), 'relocated'],
+    ['it has less, as after a restore', have(1n), 'relocated'],
+    ['it is of an incarnation that no column holds', have(8n, 2 ** 32 - 1), 'relocated'],
+  ])('is told apart from one whose answers do: %s', async (_what, answer, kind) => {
+    const one = hub(() => answer)
+    expect(await one.deliver()).toEqual({ kind })
+    expect(one.isStopped()).toBe(false)
+  })
+  it('and that names one place after another loses that group, and no other', async () => {
+    let place = 0n
+    const one = hub(() => have((place = place === 1n ? 8n : 1n)))
+    expect(await one.run()).toEqual({ kind: 'level' })
+    expect([one.isStopped(), one.sent()]).toEqual([true, 4])
+  })
+})
