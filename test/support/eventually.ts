@@ -1,5 +1,5 @@
 /** Looks again and again until `holds`, and says what it saw last if that never comes. */
-export async function eventually<T>(look: () => T | Promise<T>, holds: (seen: T) => boolean, patienceMs = 10_000): Promise<T> {
+export async function eventually<T>(look: () => T | Promise<T>, holds: (seen: T) => boolean, patienceMs = 30_000): Promise<T> {
   const deadline = performance.now() + patienceMs
   for (;;) {
     const seen = await look()
