@@ -5,6 +5,8 @@ import type { Client } from '../../examples/client/client.js'
 import { Http } from '../../examples/client/http.js'
 import type { IssuerDirectory } from '../../examples/client/sealed/tokens.js'
 import { IssuerKeyRotation } from '../../src/tokens/keys/issuer-key-rotation.js'
+import { countTokens } from '../../src/tokens/issue/quotas.repository.js'
+import { retireIssuerKeys } from '../../src/tokens/keys/issuer-keys.repository.js'
 import { readTokenKey, tokenKeyOf } from '../../src/protocol/privacy-pass/issuer-key.js'
 import { createTestDatabase } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -41,6 +43,7 @@ describe('the issuer directory', () => {
   it('has the same keys for everyone, with the time from which they are to be used', async () => {
     const answer = await fetch(`${rig.server.url}/.well-known/private-token-issuer-directory`)
     expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
+    expect(answer.headers.get('content-type')).toBe('application/private-token-issuer-directory')
     const directory = (await answer.json()) as IssuerDirectory
     expect(directory).toMatchObject({ 'issuer-request-uri': '/v1/tokens', 'batch-size': 4 })
     expect(directory['token-keys']).toHaveLength(1)
@@ -186,6 +189,33 @@ describe('the keys of the issuer', () => {
     expect((await first.pool.query('SELECT FROM spent_token')).rowCount).toBe(0)
     const fourth = await another(first)
     expect(await kindOf(send(fourth.url, await postOf(group, key, purse.take(), 'too old')))).toBe('token-required')
+  })
+
+  it('are all past after a restore: what was spent since the backup cannot be spent again', async () => {
+    const database = await createTestDatabase()
+    undo.push(() => database.drop())
+    const first = await startServer({ ...GENEROUS, ...SMALL_BATCHES }, { database })
+    undo.push(() => first.close())
+    const world = new World(first.url)
+    undo.push(() => world.goHome())
+    const [alice] = await world.cast('alice')
+    const { group, key, purse } = await sealedGroup(world, [alice])
+    await retireIssuerKeys(database.pool)
+    const second = await another(first)
+    expect(await kindOf(send(second.url, await postOf(group, key, purse.take(), 'again')))).toBe('token-required')
+    expect((await directoryOf(second))['token-keys']).toHaveLength(1)
+  })
+
+  it('count apart from what another issuer says of the same key, and for as long as any says', async () => {
+    const keyId = new Uint8Array(32).fill(1)
+    const batch = (issuer: string, request: number) => ({ issuer, keyId, holder: 'h', requestHash: Uint8Array.of(request), tokens: 4 })
+    const [soon, late] = [new Date(Date.now() - 1_000), new Date(Date.now() + 86_400_000)]
+    expect(await countTokens(rig.server.pool, batch('a.example', 1), 4, late)).toBe(true)
+    expect(await countTokens(rig.server.pool, batch('a.example', 2), 4, soon)).toBe(false)
+    expect(await countTokens(rig.server.pool, batch('evil.example', 2), 4, soon)).toBe(true)
+    await rig.server.app.get(IssuerKeyRotation).run()
+    expect(await countTokens(rig.server.pool, batch('a.example', 3), 4, soon)).toBe(false)
+    expect(await countTokens(rig.server.pool, batch('evil.example', 3), 4, late)).toBe(true)
   })
 
   it('are made once, however many nodes need the first one', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { WWWAuthenticateHeader } from '@cloudflare/privacypass-ts'
+import { Revocations } from '../../src/groups/removal/revocations.js'
 import type { Accepted } from '../../examples/client/group.js'
 import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/sealed-post.js'
 import { keyPair, publishSenderKey, senderKey, type SenderKey } from '../../examples/client/sealed/sender-key.js'
@@ -178,6 +179,37 @@ describe('the member proof', () => {
     expect((await problemOf(theirs.device.http.get(`${theirs.path}/sender-keys`))).kind).toBe('not-a-member')
   })
 
+  it('of a member who was removed does not use up what the others may post', async () => {
+    const small = await startServer({ ...GENEROUS, ...SMALL_BATCHES, SEALED_MESSAGES_PER_MINUTE: '3' })
+    const world = new World(small.url)
+    try {
+      const [alice, mallory] = await world.cast('alice', 'mallory')
+      const { group, key, purse } = await sealedGroup(world, [alice, mallory])
+      const kept = purseOf(mallory, world.domain)
+      await kept.fill()
+      const message = await messageOf(mallory.group(group.record.groupId), 'still here')
+      await group.remove(mallory.uri)
+      const late = sealedRequest(group.record.groupId, key, kept.take(), message)
+      for (let attempt = 0; attempt < 6; attempt++) expect((await problemOf(send(small.url, late))).kind).toBe('stale-epoch')
+      await publishSenderKey(group)
+      for (let post = 0; post < 3; post++) await send(small.url, await postOf(group, await senderKey(group), purse.take(), `${post}`))
+    } finally {
+      await world.goHome()
+      await small.close()
+    }
+  })
+
+  it('that marks itself, by a query or a second signature, is refused', async () => {
+    const [alice] = await rig.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const request = await postOf(group, key, purse.take(), 'hello')
+    expect(await refused({ ...request, path: `${request.path}?me=alice` })).toBe('400 invalid-request')
+    const { signature = '', 'signature-input': input = '' } = request.headers
+    const marked = { signature: `${signature}, me=:AAAA:`, 'signature-input': `${input}, me=("@path");keyid="alice"` }
+    expect(await refused(withHeaders(request, marked))).toBe('403 member-proof')
+    await send(rig.server.url, request)
+  })
+
   it('of an epoch below the floor is refused with the present epoch, and of one within it is taken', async () => {
     const [alice, bob] = await rig.world.cast('alice', 'bob')
     const { group, key, purse } = await sealedGroup(rig.world, [alice, bob])
@@ -211,6 +243,26 @@ describe('a device that is revoked', () => {
       await publishSenderKey(group)
       return send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'without it'))
     }
+  })
+})
+
+describe('what is noted to be removed and is out already', () => {
+  it('stops nobody, and the sweep forgets it', async () => {
+    const [alice, bob] = await rig.world.cast('alice', 'bob')
+    const { group, purse } = await sealedGroup(rig.world, [alice, bob])
+    await group.remove(bob.uri)
+    await publishSenderKey(group)
+    const { pool } = rig.database
+    // As a revocation leaves it that came beside the Commit.
+    await pool.query(
+      `INSERT INTO pending_removal (gid, device_id, reason) SELECT g.gid, d.id, 'revoke' FROM groups g, device d WHERE group_id = $1 AND client_uri = $2`,
+      [group.record.groupId, bob.uri],
+    )
+    await send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'hello'))
+    await rig.server.app.get(Revocations).sweep()
+    expect(
+      (await pool.query('SELECT FROM pending_removal JOIN groups USING (gid) WHERE group_id = $1', [group.record.groupId])).rowCount,
+    ).toBe(0)
   })
 })
 

@@ -104,6 +104,8 @@ describe('the sender keys of an epoch', () => {
       return Number(rows[0]?.keys)
     }
     const message = await messageOf(group, 'late')
+    const once = sealedRequest(group.record.groupId, key, purse.take(), await messageOf(group, 'in time'))
+    const accepted = await send(rig.server.url, once)
     for (let epoch = 0; epoch < 7; epoch++) {
       await group.update()
       await publishSenderKey(group)
@@ -111,6 +113,8 @@ describe('the sender keys of an epoch', () => {
     expect(await count()).toBe(6)
     const late = sealedRequest(group.record.groupId, key, purse.take(), message)
     expect(await kindOf(send(rig.server.url, late))).toBe('member-proof')
+    // What was accepted is accepted still, though its key is gone.
+    expect(await send(rig.server.url, once)).toEqual(accepted)
     const present = await senderKey(group)
     const post = await postOf(group, present, purse.take(), 'too late')
     await group.delete()

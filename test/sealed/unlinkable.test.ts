@@ -136,7 +136,7 @@ describe('the whole database, after many batches and many posts', () => {
     expect(new Set(issued.map((row) => row['key_id'])).size).toBe(1)
     // No time, no group and no account where a token was spent; no time at which one was issued.
     expect(Object.keys(rowsOf(/^spent_token_/)[0]!).toSorted()).toEqual(['issuer_key', 'nonce'])
-    expect(Object.keys(rowsOf(/^token_batch/)[0]!).toSorted()).toEqual(['holder', 'key_id', 'request_hash'])
+    expect(Object.keys(rowsOf(/^token_batch/)[0]!).toSorted()).toEqual(['holder', 'issuer', 'key_id', 'request_hash'])
     expect(new Set(rowsOf(/^token_quota/).map((row) => row['forget_at'])).size).toBe(1)
   })
 

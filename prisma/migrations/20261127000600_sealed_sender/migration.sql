@@ -23,38 +23,40 @@ CREATE TABLE spent_token (
 -- How many tokens of a key somebody has had signed. `holder` is a user of ours by URI, or a provider by its domain, for all its users.
 -- The key may be another provider's: this server attests its users there, and counts for that.
 CREATE TABLE token_quota (
+  issuer    text NOT NULL,                         -- domain: what another one says of a key is no word about ours
   key_id    bytea NOT NULL,
   holder    text NOT NULL,
   issued    integer NOT NULL,
   forget_at timestamptz NOT NULL,                  -- the same for all rows of a key
-  PRIMARY KEY (key_id, holder)
+  PRIMARY KEY (issuer, key_id, holder)
 );
 -- Requests that were counted: repeated, they cost nothing, and get the same signatures. Blinded messages are independent of tokens,
 -- and their hash is all that is kept.
 CREATE TABLE token_batch (
+  issuer       text NOT NULL,
   key_id       bytea NOT NULL,
   holder       text NOT NULL,
   request_hash bytea NOT NULL,
-  PRIMARY KEY (key_id, holder, request_hash),
-  FOREIGN KEY (key_id, holder) REFERENCES token_quota ON DELETE CASCADE
+  PRIMARY KEY (issuer, key_id, holder, request_hash),
+  FOREIGN KEY (issuer, key_id, holder) REFERENCES token_quota ON DELETE CASCADE
 );
 
 -- Counts `p_tokens` against the quota, once for each request. False: that would be too many, and nothing is counted.
 CREATE FUNCTION count_tokens_v1(
-  p_key bytea, p_holder text, p_request bytea, p_tokens integer, p_quota integer, p_forget_at timestamptz
+  p_issuer text, p_key bytea, p_holder text, p_request bytea, p_tokens integer, p_quota integer, p_forget_at timestamptz
 ) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  INSERT INTO token_quota (key_id, holder, issued, forget_at) VALUES (p_key, p_holder, 0, p_forget_at) ON CONFLICT DO NOTHING;
-  PERFORM 1 FROM token_quota q WHERE q.key_id = p_key AND q.holder = p_holder FOR UPDATE;
-  IF EXISTS (SELECT FROM token_batch b WHERE b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
+  INSERT INTO token_quota AS q (issuer, key_id, holder, issued, forget_at) VALUES (p_issuer, p_key, p_holder, 0, p_forget_at)
+  ON CONFLICT (issuer, key_id, holder) DO UPDATE SET forget_at = greatest(q.forget_at, excluded.forget_at);
+  IF EXISTS (SELECT FROM token_batch b WHERE b.issuer = p_issuer AND b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
     RETURN true;
   END IF;
   UPDATE token_quota q SET issued = q.issued + p_tokens
-   WHERE q.key_id = p_key AND q.holder = p_holder AND q.issued + p_tokens <= p_quota;
+   WHERE q.issuer = p_issuer AND q.key_id = p_key AND q.holder = p_holder AND q.issued + p_tokens <= p_quota;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  INSERT INTO token_batch (key_id, holder, request_hash) VALUES (p_key, p_holder, p_request);
+  INSERT INTO token_batch (issuer, key_id, holder, request_hash) VALUES (p_issuer, p_key, p_holder, p_request);
   RETURN true;
 END $$;
 
@@ -162,12 +164,15 @@ BEGIN
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
-             WHEN old.seq IS NOT NULL AND (m.ever OR k.published) THEN 'duplicate'
+             WHEN old.seq IS NOT NULL AND (m.ever OR i.device_id IS NULL) THEN 'duplicate'
              WHEN m.since IS NULL AND k.published IS NULL THEN 'not-a-member'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
-             WHEN k.published AND EXISTS (SELECT FROM pending_removal r WHERE r.gid = i.gid) THEN 'commit-required'
+             WHEN k.published AND EXISTS (
+               -- One who is out already may still be noted, if the revocation came beside the Commit.
+               SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
+             ) THEN 'commit-required'
              ELSE 'accepted'
            END AS verdict
       FROM item i

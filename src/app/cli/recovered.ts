@@ -1,4 +1,5 @@
 import { retireTokenKeys } from '../../authentication/keys/token-keys.repository.js'
+import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 import { transaction } from '../../platform/postgres/sql.js'
 import { print, type Command } from './command.js'
 import { withDatabase } from './with-database.js'
@@ -7,7 +8,8 @@ import { withDatabase } from './with-database.js'
  * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be handed out again, so
  * every group gets a new incarnation and its devices are told to resync. A KeyPackage in the restored state may have been
  * claimed before, and one must never serve twice (RFC 9420 §16.8): they all go, and devices upload new ones. Access tokens
- * end as well: a device id that was lost to the restore may be given to another device.
+ * end as well: a device id that was lost to the restore may be given to another device. Send tokens of the keys so far were perhaps
+ * spent since the backup: none of them is taken any more.
  */
 export const recovered: Command = {
   name: 'recovered',
@@ -17,6 +19,7 @@ export const recovered: Command = {
       transaction(pool, async (sql) => {
         await sql.query('SET LOCAL statement_timeout = 0')
         await retireTokenKeys(sql, 0, 0)
+        await retireIssuerKeys(sql)
         const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
         return rows[0]?.groups ?? 0n
       }),

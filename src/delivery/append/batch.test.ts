@@ -7,7 +7,7 @@ function queueOf(...items: [gid: number, size: number][]) {
   return queue
 }
 function waiting(gid: number, size: number, index: number) {
-  const item = { gid: BigInt(gid), deviceId: BigInt(index), epoch: 0n, hash: new Uint8Array(32), bytes: new Uint8Array(size) }
+  const item = { gid: BigInt(gid), deviceId: BigInt(index), epoch: 0n, hash: Buffer.from(`${gid} ${index}`), bytes: new Uint8Array(size) }
   return { item, resolve: () => undefined, reject: () => undefined }
 }
 const NOBODY: ReadonlySet<bigint> = new Set()
@@ -41,6 +41,20 @@ describe('the batch queue', () => {
       [2, 1],
     ])
     expect(shape(queueOf([1, MAX_BATCH_BYTES * 2], [2, 1]))).toEqual([[1, 0]])
+  })
+
+  it('never takes the same message of a group twice: the second waits until the first is in the log', () => {
+    const queue = new BatchQueue<void>()
+    const [first, again] = [waiting(1, 1, 0), waiting(1, 1, 0)]
+    for (const one of [first, again, waiting(1, 1, 1), waiting(2, 1, 0)]) queue.push(one)
+    expect(shape(queue)).toEqual([
+      [1, 0],
+      [2, 0],
+    ])
+    expect(shape(queue)).toEqual([
+      [1, 0],
+      [1, 1],
+    ])
   })
 
   it('leaves the groups alone that another writer is busy with', () => {

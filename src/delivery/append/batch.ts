@@ -32,6 +32,7 @@ export class BatchQueue<Outcome> {
   /** The next batch, without the groups in `busy`; empty if there is nothing else. A single large message always fits. */
   take(busy: ReadonlySet<bigint>): Waiting<Outcome>[] {
     const batch: Waiting<Outcome>[] = []
+    const hashes = new Set<string>()
     let bytes = 0
     let progressed = true
     while (progressed) {
@@ -39,9 +40,13 @@ export class BatchQueue<Outcome> {
       for (const [gid, queue] of this.groups) {
         const next = queue[0]
         if (!next || busy.has(gid)) continue
+        // The same bytes again: once the first are in the log, they are recognised there.
+        const hash = `${gid} ${Buffer.from(next.item.hash).toString('latin1')}`
+        if (hashes.has(hash)) continue
         const fits = batch.length < MAX_BATCH_ITEMS && (batch.length === 0 || bytes + next.item.bytes.length <= MAX_BATCH_BYTES)
         if (!fits) return this.rotated(batch)
         queue.shift()
+        hashes.add(hash)
         batch.push(next)
         bytes += next.item.bytes.length
         progressed = true

@@ -6,7 +6,7 @@ const item = (gid: number, mark: number): AppendItem => ({
   gid: BigInt(gid),
   deviceId: 1n,
   epoch: 0n,
-  hash: new Uint8Array(32),
+  hash: Uint8Array.of(mark),
   bytes: Uint8Array.of(mark),
 })
 const accepted = (seq: number): AppendOutcome => ({

@@ -11,6 +11,7 @@ import { SignedClient } from '../signed-client/signed-client.js'
 
 /** Gateways change their key once a week, and take the one before for another. */
 const MAX_AGE_MS = 3_600_000
+const RETRY_MS = 30_000
 const MAX_REMEMBERED = 1_000
 /** Beside the message: proofs, path, padding and the envelope itself. */
 const AROUND_BYTES = 8_192
@@ -35,16 +36,18 @@ export class SealedRelay {
     const keys = this.ask(hub, 'sealedKeys', new Uint8Array())
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
     this.remembered.set(hub, { at: performance.now(), keys })
-    keys.catch(() => this.remembered.delete(hub))
+    // A hub that is away is not asked again for everyone who comes.
+    keys.catch(() => this.remembered.set(hub, { at: performance.now() - MAX_AGE_MS + RETRY_MS, keys }))
     return keys
   }
 
   /** The token is spent whatever the hub answers: what is limited is the relaying. */
   async pass(hub: string, authorization: string | undefined, envelope: Uint8Array): Promise<Uint8Array> {
+    const token = await this.redemption.presented(authorization)
     await this.expectHub(hub)
     const limit = this.config.MAX_MESSAGE_BYTES + AROUND_BYTES
     if (envelope.length > limit) throw new TooLarge('The envelope is larger than any message.', limit)
-    await this.redemption.spend(await this.redemption.verified(await this.redemption.presented(authorization)))
+    await this.redemption.spend(await this.redemption.verified(token))
     return this.ask(hub, 'submitSealed', envelope)
   }
 

@@ -73,3 +73,11 @@ export async function unproposedRemovals(
   })
   return rows
 }
+
+/** A revocation beside the Commit that removes the device may note what is done already. */
+export async function forgetRemovalsOfNobody(sql: Sql): Promise<void> {
+  await sql.query({
+    text: `DELETE FROM pending_removal r
+            WHERE NOT EXISTS (SELECT FROM member m WHERE m.gid = r.gid AND m.device_id = r.device_id AND m.until_seq IS NULL)`,
+  })
+}

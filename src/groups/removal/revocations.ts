@@ -5,7 +5,7 @@ import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openGroupsOf, unproposedRemovals } from './removal.repository.js'
+import { forgetRemovalsOfNobody, openGroupsOf, unproposedRemovals } from './removal.repository.js'
 import { Removals } from './removals.service.js'
 
 const REVOKED_JOB = 'groups.revoked_v1'
@@ -44,6 +44,7 @@ export class Revocations implements OnModuleInit, OnModuleDestroy {
 
   /** One group's trouble does not keep the others waiting. */
   async sweep(): Promise<void> {
+    await forgetRemovalsOfNobody(this.pool)
     for (const { gid, deviceId, reason } of await unproposedRemovals(this.pool, SWEEP_LIMIT)) {
       try {
         await this.removals.propose(gid, deviceId, reason)

@@ -3,7 +3,7 @@ import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { EpochText, GroupId } from '../../platform/http/bytes.js'
-import { UnsupportedMediaType } from '../../platform/http/problem.js'
+import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, Unlogged } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
@@ -41,6 +41,7 @@ export class SealedMessagesController {
   ) {
     if (!/^message\/mls *(;|$)/i.test(headers['content-type'] ?? ''))
       throw new UnsupportedMediaType('Send the message itself, as message/mls.')
+    if (url.includes('?')) throw new InvalidRequest('There is no query here; it would only mark a post.')
     return this.messages.submit({ request: { method, targetUri: ANY_ORIGIN + url, headers }, groupId, epoch, bytes: message })
   }
 }

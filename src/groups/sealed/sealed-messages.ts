@@ -15,12 +15,10 @@ import type { Accepted } from '../groups.dto.js'
 import { decodeAs, refuseOtherGroup, sha256 } from '../input/mls-input.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
-import { groupOfSenderKey } from './sender-keys.repository.js'
+import { standingOfPost, type PostQuestion } from './sender-keys.repository.js'
 
 /** Attempts with one token: whoever has none that is good has none at all. */
 const ATTEMPTS_PER_TOKEN = { name: 'sealed-token', points: 20, seconds: 60 }
-/** More than a node's share of live epochs, at a few megabytes. */
-const REMEMBERED_KEYS = 20_000
 const UNKNOWN = 'no member has published this key for this group and epoch'
 
 /** A post without a sender, as it came. */
@@ -40,11 +38,9 @@ export interface SealedPost {
  */
 @Injectable()
 export class SealedMessages {
-  private readonly met = new Map<string, bigint>()
-
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'SEALED_MESSAGES_PER_MINUTE'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MAX_PAST_EPOCHS' | 'SEALED_MESSAGES_PER_MINUTE'>,
     private readonly limits: Limits,
     private readonly redemption: Redemption,
     private readonly appender: Appender,
@@ -59,24 +55,28 @@ export class SealedMessages {
     const token = await this.redemption.verified(presented)
     await this.limits.take(ATTEMPTS_PER_TOKEN, Buffer.from(token.nonce).toString('base64url'))
     if (!holds()) throw new MemberProofRefused('the signature does not verify')
-    const gid = await this.groupOf(groupId, epoch, publicKey)
-    if (gid === undefined) throw new MemberProofRefused(UNKNOWN)
-    await this.limits.take({ name: 'sealed-group', points: this.config.SEALED_MESSAGES_PER_MINUTE, seconds: 60 }, String(gid))
+    const hash = sha256(bytes)
+    const gid = await this.allowed({ groupId, epoch, publicKey, hash, ...token })
     const sealed = { senderKey: publicKey, ...token }
-    const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, hash: sha256(bytes), bytes })
+    const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, hash, bytes })
     if (!('chain' in outcome)) throw await this.refusal(groupId, outcome)
     return outcome
   }
 
-  /** From memory where the key has been met before; whether it still counts, the statement that appends will see. */
-  private async groupOf(groupId: Uint8Array, epoch: bigint, publicKey: Uint8Array): Promise<bigint | undefined> {
-    const name = `${epoch} ${Buffer.concat([publicKey, groupId]).toString('latin1')}`
-    const known = this.met.get(name)
-    if (known !== undefined) return known
-    const gid = await groupOfSenderKey(this.pool, groupId, epoch, publicKey)
-    if (this.met.size >= REMEMBERED_KEYS) this.met.clear()
-    if (gid !== undefined) this.met.set(name, gid)
-    return gid
+  /**
+   * The group, if a post would be taken as things stand: only then it counts against the group's limit, or whoever was removed could use
+   * that up for those who are in.
+   */
+  private async allowed(post: PostQuestion): Promise<bigint> {
+    const found = await standingOfPost(this.pool, post, this.config.MAX_PAST_EPOCHS)
+    if (found?.known) return found.gid
+    if (!found?.published) throw new MemberProofRefused(UNKNOWN)
+    if (found.frozen) throw new GroupFrozen(found.frozen, found.successorGroupId)
+    if (post.epoch < found.floor) throw new StaleEpoch(found.currentEpoch, found.incarnation, [])
+    if (found.pending) throw new CommitRequired(found.currentEpoch)
+    if (found.spent) throw await this.redemption.spent()
+    await this.limits.take({ name: 'sealed-group', points: this.config.SEALED_MESSAGES_PER_MINUTE, seconds: 60 }, String(found.gid))
+    return found.gid
   }
 
   private expectMessage({ groupId, epoch, bytes }: SealedPost): void {

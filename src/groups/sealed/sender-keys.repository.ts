@@ -34,13 +34,46 @@ export async function readSenderKeys(sql: Sql, gid: bigint, epoch: bigint): Prom
   return rows
 }
 
-/** The group in which a key counts for an epoch. Undefined also where there is no such group. */
-export async function groupOfSenderKey(sql: Sql, groupId: Uint8Array, epoch: bigint, publicKey: Uint8Array): Promise<bigint | undefined> {
-  const { rows } = await sql.query<{ gid: bigint }>({
-    name: 'group_of_sender_key',
-    text: `SELECT g.gid FROM groups g
-            WHERE g.group_id = $1 AND EXISTS (SELECT FROM sender_key k WHERE k.gid = g.gid AND k.epoch = $2 AND k.public_key = $3)`,
-    values: [groupId, epoch, publicKey],
+/** What there is to know of a post before anything is counted or stored for it. */
+export interface PostStanding {
+  gid: bigint
+  /** A member has said that posts of the epoch are signed with this key. */
+  published: boolean
+  /** The same bytes are in the log. */
+  known: boolean
+  spent: boolean
+  pending: boolean
+  frozen: 'reinit' | 'reset' | null
+  successorGroupId: Buffer | null
+  currentEpoch: bigint
+  incarnation: number
+  /** Lowest epoch that is taken. */
+  floor: bigint
+}
+
+export interface PostQuestion {
+  readonly groupId: Uint8Array
+  readonly epoch: bigint
+  readonly publicKey: Uint8Array
+  readonly hash: Uint8Array
+  readonly issuerKey: number
+  readonly nonce: Uint8Array
+}
+
+/** Undefined where there is no such group. The statement that appends judges again; this is so that refusals cost nobody else anything. */
+export async function standingOfPost(sql: Sql, post: PostQuestion, maxPastEpochs: number): Promise<PostStanding | undefined> {
+  const { groupId, epoch, publicKey, hash, issuerKey, nonce } = post
+  const { rows } = await sql.query<PostStanding>({
+    name: 'standing_of_sealed_post',
+    text: `SELECT g.gid, g.frozen, g.successor_group_id AS "successorGroupId", g.epoch AS "currentEpoch", g.incarnation,
+                  greatest(g.post_floor, g.epoch - $7) AS floor,
+                  EXISTS (SELECT FROM sender_key k WHERE k.gid = g.gid AND k.epoch = $2 AND k.public_key = $3) AS published,
+                  EXISTS (SELECT FROM log l WHERE l.gid = g.gid AND l.hash = $4) AS known,
+                  EXISTS (SELECT FROM spent_token t WHERE t.issuer_key = $5 AND t.nonce = $6) AS spent,
+                  EXISTS (SELECT FROM pending_removal r JOIN member m USING (gid, device_id)
+                           WHERE r.gid = g.gid AND m.until_seq IS NULL) AS pending
+             FROM groups g WHERE g.group_id = $1 AND g.deleted_at IS NULL`,
+    values: [groupId, epoch, publicKey, hash, issuerKey, nonce, maxPastEpochs],
   })
-  return rows[0]?.gid
+  return rows[0]
 }

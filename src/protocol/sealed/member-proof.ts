@@ -24,6 +24,7 @@ export type MemberProof =
 export function memberProof(message: HttpRequestMessage): MemberProof {
   const fields = signatureFields(message.headers)
   if (fields.kind === 'malformed') return faulty(fields.why)
+  if (fields.kind === 'found' && fields.signatures.length > 1) return faulty('there is more than one signature')
   const found = fields.kind === 'found' ? fields.signatures.find(({ label }) => label === MEMBER_LABEL) : undefined
   if (!found) return faulty(`there is no signature labelled ${MEMBER_LABEL}`)
   const { input, signature } = found

@@ -4,6 +4,7 @@ import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, Undecodable } from '../../platform/http/problem.js'
+import { Limits } from '../../platform/limits/limits.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeBatchRequest } from '../../protocol/privacy-pass/issuance.js'
 import { readTokenKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
@@ -14,6 +15,11 @@ import { countTokens } from './quotas.repository.js'
 
 /** However long another issuer says that its keys are good for: what is counted for them is forgotten some day. */
 const LONGEST_MS = 200 * 86_400_000
+
+/** Of one user: what the issuer allows is for all users of this provider. */
+const REQUESTS = { name: 'tokens-elsewhere', points: 20, seconds: 60 }
+/** When the next key signs is for the issuer to know; a day later there is more to know. */
+const NEXT_KEY_MS = 86_400_000
 
 interface NamedKey {
   readonly keyId: Uint8Array
@@ -29,14 +35,17 @@ export class Attester {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'TOKENS_PER_ACCOUNT'>,
+    private readonly limits: Limits,
     private readonly link: IssuerLink,
   ) {}
 
-  directory(issuer: string): Promise<IssuerDirectory> {
+  async directory({ user }: Caller, issuer: string): Promise<IssuerDirectory> {
+    await this.limits.take(REQUESTS, user)
     return this.others().directory(issuer)
   }
 
   async issue({ user }: Caller, issuer: string, batch: Uint8Array): Promise<Uint8Array> {
+    await this.limits.take(REQUESTS, user)
     const others = this.others()
     const directory = await others.directory(issuer)
     const { 'batch-size': size } = directory
@@ -45,8 +54,9 @@ export class Attester {
     if (decoded.value.length !== size) throw new BatchSize(size)
     const key = keyNamed(directory, decoded.value[0]?.truncatedKeyId)
     const requestHash = createHash('sha256').update(batch).digest()
-    const counted = { keyId: key.keyId, holder: user, requestHash, tokens: size }
-    if (!(await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil))) throw new QuotaExceeded(key.redeemUntil)
+    const counted = { issuer, keyId: key.keyId, holder: user, requestHash, tokens: size }
+    if (!(await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil)))
+      throw new QuotaExceeded(new Date(Date.now() + NEXT_KEY_MS))
     return others.issue(issuer, batch)
   }
 

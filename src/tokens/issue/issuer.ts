@@ -37,7 +37,7 @@ export interface Holder {
 export class Issuer {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'TOKENS_PER_BATCH'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_BATCH'>,
     private readonly limits: Limits,
     private readonly keys: IssuerKeys,
     private readonly events: Events,
@@ -66,7 +66,7 @@ export class Issuer {
     await this.limits.take({ name: `tokens-${points}`, points, seconds: 60 }, name)
     const key = keyFor(requests, await this.keys.all())
     const requestHash = createHash('sha256').update(body).digest()
-    const batch = { keyId: key.keyId, holder: name, requestHash, tokens: requests.length }
+    const batch = { issuer: this.config.DOMAIN, keyId: key.keyId, holder: name, requestHash, tokens: requests.length }
     if (!(await countTokens(this.pool, batch, quota, key.redeemsUntil))) throw new QuotaExceeded(key.issuesUntil)
     const signatures = await blindSignatures(key, requests)
     tokensIssued(this.events, requests.length)

@@ -2,6 +2,8 @@ import type { Sql } from '../../platform/postgres/sql.js'
 
 /** Tokens that somebody asks for. */
 export interface Batch {
+  /** Domain. */
+  readonly issuer: string
   readonly keyId: Uint8Array
   /** A user of ours by URI, or another provider by its domain. */
   readonly holder: string
@@ -13,14 +15,14 @@ export interface Batch {
 /** Counts a batch once. @returns false if it exceeds the quota; then nothing is counted */
 export async function countTokens(
   sql: Sql,
-  { keyId, holder, requestHash, tokens }: Batch,
+  { issuer, keyId, holder, requestHash, tokens }: Batch,
   quota: number,
   forgetAt: Date,
 ): Promise<boolean> {
   const { rows } = await sql.query<{ counted: boolean }>({
     name: 'count_tokens_v1',
-    text: 'SELECT count_tokens_v1($1, $2, $3, $4, $5, $6) AS counted',
-    values: [keyId, holder, requestHash, tokens, quota, forgetAt],
+    text: 'SELECT count_tokens_v1($1, $2, $3, $4, $5, $6, $7) AS counted',
+    values: [issuer, keyId, holder, requestHash, tokens, quota, forgetAt],
   })
   return rows[0]?.counted === true
 }

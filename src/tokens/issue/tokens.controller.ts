@@ -5,6 +5,7 @@ import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
+import { encodeJson } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBytes } from '../../platform/http/route-options.js'
@@ -31,13 +32,14 @@ export class TokensController {
   @Get('.well-known/private-token-issuer-directory')
   @Anonymous()
   @Header('cache-control', 'public, max-age=300')
-  @Returns(IssuerDirectory)
+  @Header('content-type', 'application/private-token-issuer-directory')
   @ApiOperation({
     summary: 'The keys that send tokens are signed with (RFC 9578 §4)',
     description: 'Use the last one whose not-before has come.',
   })
-  directory(): Promise<IssuerDirectory> {
-    return this.own.read()
+  async directory(): Promise<string> {
+    // One representation for everyone, byte for byte.
+    return encodeJson(await this.own.read())
   }
 
   @Get('v1/tokens/issuer')
@@ -46,8 +48,8 @@ export class TokensController {
     summary: 'The same of the issuer of another hub',
     description: 'Fetched and kept by this server, which so learns who looks but not why.',
   })
-  directoryOf(@CurrentDevice() _caller: Caller, @Query({ schema: AtIssuer }) { issuer }: AtIssuer): Promise<IssuerDirectory> {
-    return issuer === undefined || issuer === this.config.DOMAIN ? this.own.read() : this.attester.directory(issuer)
+  directoryOf(@CurrentDevice() caller: Caller, @Query({ schema: AtIssuer }) { issuer }: AtIssuer): Promise<IssuerDirectory> {
+    return issuer === undefined || issuer === this.config.DOMAIN ? this.own.read() : this.attester.directory(caller, issuer)
   }
 
   /** Bodies and answers in the forms of RFC 9578 §6 and draft-ietf-privacypass-batched-tokens. */

@@ -69,3 +69,8 @@ export async function dropIssuerKeysPast(sql: Sql): Promise<number> {
 export async function dropQuotasPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM token_quota WHERE forget_at < now()')
 }
+
+/** No token of the keys so far is taken any more; the next request makes a new key. */
+export async function retireIssuerKeys(sql: Sql): Promise<void> {
+  await sql.query('UPDATE issuer_key SET issues_until = least(issues_until, now()), redeems_until = least(redeems_until, now())')
+}
