@@ -85,6 +85,8 @@ describe('databases that are restored', () => {
     const [hub, follower] = federated.providers
     await hub!.pool.query('SELECT recovered_v1()')
     const incarnation = async () => {
+      // A peer that failed on a busy machine is left alone for a while, unless it is heard of.
+      await bob.device.http.get(group.path)
       const { rows } = await follower!.pool.query<{ incarnation: number }>('SELECT incarnation FROM groups WHERE group_id = $1', [
         group.record.groupId,
       ])

@@ -1,7 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
 import { WWWAuthenticateHeader } from '@cloudflare/privacypass-ts'
-import { Revocations } from '../../src/groups/removal/revocations.js'
-import type { Accepted } from '../../examples/client/group.js'
 import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/sealed-post.js'
 import { keyPair, publishSenderKey, senderKey, type SenderKey } from '../../examples/client/sealed/sender-key.js'
 import { toBase64Url } from '../../examples/client/wire.js'
@@ -220,49 +218,6 @@ describe('the member proof', () => {
     await rig.database.pool.query('UPDATE groups SET post_floor = epoch WHERE group_id = $1', [group.record.groupId])
     const problem = await problemOf(send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), late)))
     expect([problem.kind, problem.document['current_epoch']]).toEqual(['stale-epoch', group.epoch])
-  })
-})
-
-describe('a device that is revoked', () => {
-  it('stops all posts at once, until a member commits its Remove; and then its own for good', async () => {
-    const [alice, phone, laptop] = await rig.world.cast('alice', 'bob/phone', 'bob/laptop')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice, phone, laptop])
-    const theirs = laptop.group(group.record.groupId)
-    const [kept, message] = [purseOf(laptop, rig.world.domain), await messageOf(theirs, 'stolen')]
-    await kept.fill()
-    const waiting = await messageOf(group, 'patience')
-    await phone.device.http.delete('/v1/devices/laptop')
-    const token = kept.take()
-    expect(await refused(sealedRequest(group.record.groupId, key, token, message))).toBe('409 commit-required')
-    expect(await refused(sealedRequest(group.record.groupId, key, purse.take(), waiting))).toBe('409 commit-required')
-    await group.remove(laptop.uri)
-    expect(await refused(sealedRequest(group.record.groupId, key, token, message))).toBe('409 stale-epoch')
-    await sendInPresentEpoch()
-
-    async function sendInPresentEpoch(): Promise<Accepted> {
-      await publishSenderKey(group)
-      return send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'without it'))
-    }
-  })
-})
-
-describe('what is noted to be removed and is out already', () => {
-  it('stops nobody, and the sweep forgets it', async () => {
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
-    const { group, purse } = await sealedGroup(rig.world, [alice, bob])
-    await group.remove(bob.uri)
-    await publishSenderKey(group)
-    const { pool } = rig.database
-    // As a revocation leaves it that came beside the Commit.
-    await pool.query(
-      `INSERT INTO pending_removal (gid, device_id, reason) SELECT g.gid, d.id, 'revoke' FROM groups g, device d WHERE group_id = $1 AND client_uri = $2`,
-      [group.record.groupId, bob.uri],
-    )
-    await send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'hello'))
-    await rig.server.app.get(Revocations).sweep()
-    expect(
-      (await pool.query('SELECT FROM pending_removal JOIN groups USING (gid) WHERE group_id = $1', [group.record.groupId])).rowCount,
-    ).toBe(0)
   })
 })
 
