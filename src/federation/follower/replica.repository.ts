@@ -27,10 +27,10 @@ export async function lockReplica(sql: Sql, groupId: Uint8Array): Promise<Replic
 export async function lockHome(
   sql: Sql,
   groupId: Uint8Array,
-): Promise<{ hub: string; roomId: string; stopped: string | null } | undefined> {
-  const { rows } = await sql.query<{ hub: string; roomId: string; stopped: string | null }>({
+): Promise<{ hub: string; roomId: string; stopped: string | null; deleted: boolean } | undefined> {
+  const { rows } = await sql.query<{ hub: string; roomId: string; stopped: string | null; deleted: boolean }>({
     name: 'lock_home',
-    text: 'SELECT hub, room_id AS "roomId", stopped FROM followed_group WHERE group_id = $1 FOR UPDATE',
+    text: 'SELECT hub, room_id AS "roomId", stopped, deleted_at IS NOT NULL AS deleted FROM followed_group WHERE group_id = $1 FOR UPDATE',
     values: [groupId],
   })
   return rows[0]

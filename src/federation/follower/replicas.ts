@@ -71,7 +71,7 @@ export class Replicas {
   private async store(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
     const home = await lockHome(sql, batch.groupId)
     const replica = await lockReplica(sql, batch.groupId)
-    if (home?.stopped) return answer('stopped', replica)
+    if (home?.stopped || home?.deleted) return answer('stopped', replica)
     if (!replica) return this.found(sql, batch, entries, changes)
     if (replica.deleted) return answer('stopped', replica)
     const chains = await chainsOf(sql, replica.gid, batch.firstSeq - 1n, batch.firstSeq + BigInt(entries.length))

@@ -18,6 +18,10 @@ export class Admittance {
 
   async admit(domain: string): Promise<void> {
     if (!(await this.admission.admits(domain))) throw new PeerDenied()
+  }
+
+  /** Only of who has been found to be who they say: nobody shall use up what is another's. */
+  async count(domain: string): Promise<void> {
     const points = this.config.FEDERATION_REQUESTS_PER_MINUTE
     await this.limits.take({ name: 'peer-requests', points, seconds: 60 }, domain)
   }

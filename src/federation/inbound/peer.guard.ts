@@ -30,6 +30,7 @@ export class PeerGuard implements CanActivate {
     await this.admittance.admit(claimed.domain)
     if (body) this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed)
+    await this.admittance.count(claimed.domain)
     await this.admittance.agree(claimed.domain)
     await this.heard.note(claimed.domain)
     request.peer = { domain: claimed.domain }

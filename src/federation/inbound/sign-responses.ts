@@ -22,7 +22,8 @@ export class SignResponses implements OnModuleInit {
     if (this.config.FEDERATION === 'off') return
     const fastify: FastifyInstance = this.host.httpAdapter.getInstance()
     fastify.addHook('onSend', async (request, reply, payload) => {
-      if (request.routeOptions.config.mimi) await this.sign(request, reply, payload)
+      // What has no signature that can be covered is answered unsigned; an exception here would become the answer.
+      if (request.routeOptions.config.mimi) await this.sign(request, reply, payload).catch(unusable)
       return payload
     })
   }
@@ -45,6 +46,10 @@ export class SignResponses implements OnModuleInit {
     )
     void reply.headers(fields)
   }
+}
+
+function unusable(error: unknown): void {
+  if (!(error instanceof RangeError)) throw error
 }
 
 function bytesOf(payload: unknown): Uint8Array | undefined {
