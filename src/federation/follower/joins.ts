@@ -51,7 +51,12 @@ export class Joins {
         throw new RosterRefused('nothing shows that the client joined')
       return [{ deviceId: device.deviceId, seq, change, epoch: entry.epoch + 1n, ended: ended === 'none' ? 'removed' : ended }]
     })
-    return { members, refs, welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices)), trees: batch.welcomes.flatMap(treeOf) }
+    return {
+      members,
+      refs,
+      welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices, welcomed)),
+      trees: batch.welcomes.flatMap(treeOf),
+    }
   }
 }
 
@@ -63,8 +68,14 @@ function refsOf({ welcomes }: NotifyBatch): Uint8Array[] {
   })
 }
 
-function incoming({ seq, epoch, expiresAtMs, clients, message }: NotifyWelcome, devices: ReadonlyMap<string, Device>): IncomingWelcome {
-  const deviceIds = clients.flatMap((client) => devices.get(client)?.deviceId ?? [])
+/** Into the inboxes of those whose KeyPackages it answers, once each; a hub could fill anybody's otherwise. */
+function incoming(
+  { seq, epoch, expiresAtMs, clients, message }: NotifyWelcome,
+  devices: ReadonlyMap<string, Device>,
+  welcomed: ReadonlySet<bigint>,
+): IncomingWelcome {
+  const named = new Set(clients.flatMap((client) => devices.get(client)?.deviceId ?? []))
+  const deviceIds = [...named].filter((deviceId) => welcomed.has(deviceId))
   const latest = Date.now() + 400 * 86_400_000
   return { seq, epoch, bytes: message.message, expiresAt: new Date(Math.min(Number(expiresAtMs), latest)), deviceIds }
 }
