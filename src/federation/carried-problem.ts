@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { encodeCbor } from '../platform/http/encode.js'
 import { Problem } from '../platform/http/problem.js'
 import { problemFor } from '../platform/http/send-problem.js'
-import { decodeCbor } from '../protocol/strict-cbor.js'
+import { readCbor } from '../protocol/strict-cbor.js'
 
 /** What the hub would have told a client of its own, on its way to a client of another provider. */
 const Carried = z.object({
@@ -23,17 +23,9 @@ export function carryProblem(thrown: unknown): { problem: Problem; bytes: Uint8A
 
 /** Undefined for bytes that are no problem. */
 export function carriedProblem(bytes: Uint8Array): Problem | undefined {
-  const { data } = Carried.safeParse(decoded(bytes))
+  const { data } = Carried.safeParse(readCbor(bytes))
   if (!data) return undefined
   const problem = new Problem(data.status, data.type, data.detail, data.extension)
   if (data.retry_after !== undefined) problem.retryAfter = data.retry_after
   return problem
-}
-
-function decoded(bytes: Uint8Array): unknown {
-  try {
-    return decodeCbor(bytes)
-  } catch {
-    return undefined // not CBOR
-  }
 }

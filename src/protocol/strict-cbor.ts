@@ -28,6 +28,15 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   }
 }
 
+/** The same, and undefined, which no CBOR here is, for bytes that are none. Never throws. */
+export function readCbor(bytes: Uint8Array): unknown {
+  try {
+    return decodeCbor(bytes)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * One walk over the item heads before cborg sees them: it recurses per level and allocates per item, and would
  * turn a `__proto__` key into a prototype. Bounds depth and items; refuses other than text keys.

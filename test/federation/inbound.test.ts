@@ -199,3 +199,36 @@ describe('strangers', () => {
     expect(await ask()).toMatchObject({ status: 200 })
   })
 })
+
+describe('whoever has no key of a peer', () => {
+  it('uses up nothing that the peer is allowed', async () => {
+    const small = await startFederation(2, { FEDERATION_REQUESTS_PER_MINUTE: '8' }, PeerEchoModule)
+    try {
+      const [one, two] = small.providers as [Provider, Provider]
+      const forged = { ...(await keyOf(one)), privateKey: generateKeyPairSync('ed25519').privateKey }
+      const request = async (key: SigningKey) => {
+        const unsigned = { method: 'POST', targetUri: `${two.road.url}/mimi/v1/echo/room`, target: two.domain }
+        const content = { body: BODY, contentType: 'application/mimi' }
+        const headers = signRequest({ ...unsigned, content }, key, { created: now(), expires: now() + 60, nonce: nonce() })
+        return (await fetch(`${two.url}/mimi/v1/echo/room`, { method: 'POST', headers, body: BODY })).status
+      }
+      for (let time = 0; time < 20; time++) expect(await request(forged)).toBe(401)
+      const own = await Promise.all(Array.from({ length: 12 }, async () => request(await keyOf(one))))
+      expect([own.filter((status) => status === 200).length, own.filter((status) => status === 429).length]).toEqual([8, 4])
+      // What is too much is not written down either.
+      const { rows } = await two.pool.query<{ nonces: bigint }>('SELECT count(*) AS nonces FROM federation_nonce')
+      expect(rows).toEqual([{ nonces: 8n }])
+    } finally {
+      await small.close()
+    }
+  })
+  it.each([
+    ['no dictionary', { signature: 'garbage((', 'signature-input': 'mimi=()' }],
+    ['nothing', { signature: '', 'signature-input': '' }],
+    ['another label', { signature: 'x=:AA==:', 'signature-input': 'x=("@method")' }],
+  ])('is refused by a problem document, whatever stands for a signature: %s', async (_what, fields) => {
+    const headers = { from: 'mimi@a.example', 'mimi-target': 'b.example', 'content-type': 'application/mimi', ...fields }
+    const answer = await fetch(`${b.url}/mimi/v1/echo/room`, { method: 'POST', headers, body: BODY })
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'application/problem+json; charset=utf-8'])
+  })
+})

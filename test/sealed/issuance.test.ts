@@ -132,6 +132,19 @@ describe('the keys of the issuer', () => {
     return next
   }
 
+  /** With a key of its own to grow old, and a group to post to. */
+  async function serverOfItsOwn() {
+    const database = await createTestDatabase()
+    undo.push(() => database.drop())
+    const first = await startServer({ ...GENEROUS, ...SMALL_BATCHES }, { database })
+    undo.push(() => first.close())
+    const world = new World(first.url)
+    undo.push(() => world.goHome())
+    const [alice] = await world.cast('alice')
+    const { group, key, purse } = await sealedGroup(world, [alice])
+    return { database, first, alice, group, key, purse }
+  }
+
   it('are sealed in the database, and one byte tells them apart', async () => {
     const { rows } = await rig.server.pool.query<{ sealed_private: Buffer; key_id: Buffer; truncated_id: number }>(
       'SELECT * FROM issuer_key',
@@ -144,14 +157,7 @@ describe('the keys of the issuer', () => {
   })
 
   it('follow each other with an overlap: the next is published before it signs, the last one is taken after it did, and then goes', async () => {
-    const database = await createTestDatabase()
-    undo.push(() => database.drop())
-    const first = await startServer({ ...GENEROUS, ...SMALL_BATCHES }, { database })
-    undo.push(() => first.close())
-    const world = new World(first.url)
-    undo.push(() => world.goHome())
-    const [alice] = await world.cast('alice')
-    const { group, key, purse } = await sealedGroup(world, [alice])
+    const { first, alice, group, key, purse } = await serverOfItsOwn()
     const [old] = (await directoryOf(first))['token-keys']
 
     await pass(first, 0.8 * PERIOD)
@@ -192,14 +198,7 @@ describe('the keys of the issuer', () => {
   })
 
   it('are all past after a restore: what was spent since the backup cannot be spent again', async () => {
-    const database = await createTestDatabase()
-    undo.push(() => database.drop())
-    const first = await startServer({ ...GENEROUS, ...SMALL_BATCHES }, { database })
-    undo.push(() => first.close())
-    const world = new World(first.url)
-    undo.push(() => world.goHome())
-    const [alice] = await world.cast('alice')
-    const { group, key, purse } = await sealedGroup(world, [alice])
+    const { database, first, group, key, purse } = await serverOfItsOwn()
     await retireIssuerKeys(database.pool)
     const second = await another(first)
     expect(await kindOf(send(second.url, await postOf(group, key, purse.take(), 'again')))).toBe('token-required')

@@ -4,9 +4,8 @@ import type { Http } from '../http.js'
 /** What an issuer says of itself (RFC 9578 §4, with two additions of this server). */
 export interface IssuerDirectory {
   'issuer-request-uri': string
-  'token-keys': { 'token-type': number; 'token-key': string; 'not-before'?: number }[]
+  'token-keys': { 'token-type': number; 'token-key': string; 'not-before'?: number; 'redeem-until': number }[]
   'batch-size': number
-  'redeem-until': number[]
 }
 
 const BATCH = 'application/private-token-generic-batch-request'

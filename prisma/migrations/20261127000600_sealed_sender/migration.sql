@@ -72,7 +72,7 @@ CREATE TABLE sender_key (
 -- Outcomes: accepted (again, too), conflict (this user has published another one), not-a-member, frozen, stale, ahead, unknown, deleted.
 CREATE FUNCTION publish_sender_key_v1(
   p_gid bigint, p_device bigint, p_user bigint, p_epoch bigint, p_key bytea, p_max_past bigint
-) RETURNS TABLE (outcome text, current_epoch bigint, incarnation integer) LANGUAGE plpgsql VOLATILE AS $$
+) RETURNS TABLE (outcome text, current_epoch bigint, head_seq bigint, incarnation integer) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   g groups;
@@ -100,7 +100,7 @@ BEGIN
     END IF;
     DELETE FROM sender_key k WHERE k.gid = p_gid AND k.epoch < g.epoch - p_max_past;
   END IF;
-  RETURN QUERY SELECT verdict, g.epoch, g.incarnation;
+  RETURN QUERY SELECT verdict, g.epoch, g.head_seq, g.incarnation;
 END $$;
 
 CREATE FUNCTION forget_sender_keys() RETURNS trigger LANGUAGE plpgsql AS $$

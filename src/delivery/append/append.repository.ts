@@ -78,7 +78,7 @@ function ordinaryStatement(values: unknown[]): QueryConfig {
 /** Ordinary messages may be among them. */
 function sealedStatement(values: unknown[], items: readonly AppendItem[]): QueryConfig {
   return {
-    name: 'append_messages_v3',
+    name: 'sealed_append_messages_v3',
     text: `SELECT ${COLUMNS} FROM append_messages_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ORDER BY ord`,
     values: [
       ...values,

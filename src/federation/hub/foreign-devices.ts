@@ -12,7 +12,7 @@ import { Hints } from '../../platform/hints/hints.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
-import { decodeCbor } from '../../protocol/strict-cbor.js'
+import { readCbor } from '../../protocol/strict-cbor.js'
 import { refuseForeign, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { ClientUnknown } from './hub.problems.js'
@@ -84,7 +84,7 @@ function userOfClient(client: string): string | undefined {
 
 /** Only what the provider may say: devices of that user, with keys that can be used. */
 function devicesOf(user: string, body: Uint8Array): ForeignDevice[] | undefined {
-  const parsed = UserDirectory.safeParse(decoded(body))
+  const parsed = UserDirectory.safeParse(readCbor(body))
   if (!parsed.success) return undefined
   return parsed.data.devices
     .filter(({ client }) => userOfClient(client) === user)
@@ -96,12 +96,4 @@ function devicesOf(user: string, body: Uint8Array): ForeignDevice[] | undefined 
         return key && isSoundKey(key) ? [{ publicKey: key.publicKey, validFrom, validUntil }] : []
       }),
     }))
-}
-
-function decoded(body: Uint8Array): unknown {
-  try {
-    return decodeCbor(body)
-  } catch {
-    return undefined // not CBOR
-  }
 }

@@ -1,9 +1,9 @@
 import { Controller, Inject, Param } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { NotFound } from '../../platform/http/problem.js'
 import { decodeIdentifierRequest, encodeIdentifierResponse } from '../../protocol/mimi/identifier-query.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
+import { refuseOtherDomain } from '../inbound/own-domain.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { IdentifierQueries } from './identifier-queries.js'
@@ -17,7 +17,7 @@ export class IdentifierQueryPeerController {
 
   @PeerPost('identifierQuery/:domain')
   async answer(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    if (domain !== this.config.DOMAIN) throw new NotFound('No users of that domain here.')
+    refuseOtherDomain(domain, this.config.DOMAIN)
     return encodeIdentifierResponse(await this.queries.answerPeer(peer.domain, decodedOrRefused(decodeIdentifierRequest(body))))
   }
 }

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { GeneralSign, generalVerify, type GeneralJWS } from 'jose'
 import { z } from 'zod'
 import { isProviderDomain } from '../../protocol/identifiers.js'
@@ -88,10 +88,6 @@ export async function isSignedBy(directory: SignedKeyDirectory, publicKey: KeyOb
   } catch {
     return false // of another key, or of none
   }
-}
-
-export function ed25519Key(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }, format: 'jwk' })
 }
 
 function seconds(date: Date): number {

@@ -31,6 +31,7 @@ export class PeerGuard implements CanActivate {
     if (body) this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed)
     await this.admittance.count(claimed.domain)
+    await this.signatures.spend(claimed)
     await this.admittance.agree(claimed.domain)
     await this.heard.note(claimed.domain)
     request.peer = { domain: claimed.domain }

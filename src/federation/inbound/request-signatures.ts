@@ -34,11 +34,16 @@ export class RequestSignatures {
     if (verdict === 'mismatch') throw new SignatureRefused('content-digest-mismatch', 'Content-Digest is not that of the body.')
   }
 
+  /** That the provider has signed it. */
   async verify(claimed: ClaimedSignature): Promise<void> {
-    const { domain, keyId, nonce, expires } = claimed
+    const { domain, keyId } = claimed
     const key = await this.directories.key(domain, keyId, new Date())
     if (!key) throw new SignatureRefused('key-unknown', "The provider's directory has no such key.")
     if (!claimed.verify(key)) throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
+  }
+
+  /** That it comes once; this is written down. */
+  async spend({ domain, nonce, expires }: ClaimedSignature): Promise<void> {
     if (!(await this.nonces.take(domain, nonce, expires))) throw new SignatureRefused('nonce-replayed', 'The nonce was used before.')
   }
 }

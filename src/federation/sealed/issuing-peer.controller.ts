@@ -6,10 +6,10 @@ import { OwnDirectory } from '../../tokens/issue/own-directory.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { refuseOtherDomain } from './sealed.problems.js'
+import { refuseOtherDomain } from '../inbound/own-domain.js'
 
 /** Of one provider: some 10 s of a core. */
-const BATCHES_PER_MINUTE = 600
+const REQUESTS = { name: 'tokens-of-peers', points: 600, seconds: 60 }
 
 /** Send tokens for other providers' users, whom those attest to: one key for all, so a token does not say from where it was fetched. */
 @Controller(PEER_PATH)
@@ -30,6 +30,6 @@ export class IssuingPeerController {
   @PeerPost('issueTokens/:domain')
   issue(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
-    return this.issuer.issueBatch({ name: peer.domain, quota: this.config.TOKENS_PER_PEER, requests: BATCHES_PER_MINUTE }, body)
+    return this.issuer.issueBatch({ name: peer.domain, quota: this.config.TOKENS_PER_PEER, limit: REQUESTS }, body)
   }
 }

@@ -1,33 +1,26 @@
 import { Injectable } from '@nestjs/common'
 import { isProviderDomain } from '../../protocol/identifiers.js'
-import { decodeCbor } from '../../protocol/strict-cbor.js'
+import { readCbor } from '../../protocol/strict-cbor.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { IssuerDirectory } from '../../tokens/issue/issuer-directory.dto.js'
 import type { OtherIssuers } from '../../tokens/issue/other-issuers.js'
 import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { SignedClient } from '../signed-client/signed-client.js'
+import { SharedCopies } from './shared-copies.js'
 
 /** Far shorter than the time for which a key is published before it signs. */
 const MAX_AGE_MS = 300_000
-const MAX_REMEMBERED = 1_000
 
 /** The issuers of hubs, asked for our users without saying for whom. */
 @Injectable()
 export class RemoteIssuers implements OtherIssuers {
-  /** One copy for all users, so that nobody's fetching stands out. */
-  private readonly remembered = new Map<string, { at: number; directory: Promise<IssuerDirectory> }>()
+  private readonly copies = new SharedCopies(MAX_AGE_MS, (issuer) => this.fetch(issuer))
 
   constructor(private readonly client: SignedClient) {}
 
   directory(issuer: string): Promise<IssuerDirectory> {
-    const known = this.remembered.get(issuer)
-    if (known && performance.now() - known.at < MAX_AGE_MS) return known.directory
-    const directory = this.fetch(issuer)
-    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
-    this.remembered.set(issuer, { at: performance.now(), directory })
-    directory.catch(() => this.remembered.delete(issuer))
-    return directory
+    return this.copies.of(issuer)
   }
 
   issue(issuer: string, batch: Uint8Array): Promise<Uint8Array> {
@@ -35,7 +28,7 @@ export class RemoteIssuers implements OtherIssuers {
   }
 
   private async fetch(issuer: string): Promise<IssuerDirectory> {
-    const parsed = IssuerDirectory.safeParse(decoded(await this.ask(issuer, 'tokenDirectory', new Uint8Array())))
+    const parsed = IssuerDirectory.safeParse(readCbor(await this.ask(issuer, 'tokenDirectory', new Uint8Array())))
     if (!parsed.success) throw new HubGarbled()
     return parsed.data
   }
@@ -45,13 +38,5 @@ export class RemoteIssuers implements OtherIssuers {
     const answer = await this.client.send({ peer: issuer, endpoint, argument: issuer, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)
-  }
-}
-
-function decoded(body: Uint8Array): unknown {
-  try {
-    return decodeCbor(body)
-  } catch {
-    return undefined // not CBOR
   }
 }

@@ -7,7 +7,7 @@ import { PeerPost } from '../inbound/peer-route.js'
 import { PeerBody } from '../inbound/peer.js'
 import { GatewayKeys } from './gateway-keys.js'
 import { SealedGateway } from './sealed-gateway.js'
-import { refuseOtherDomain } from './sealed.problems.js'
+import { refuseOtherDomain } from '../inbound/own-domain.js'
 
 /** Envelopes of other providers' users: this hub sees which provider relays, and not for whom. */
 @Controller(PEER_PATH)

@@ -8,18 +8,17 @@ import { Redemption } from '../../tokens/redeem/redemption.js'
 import { hubProblem } from '../follower/follower.problems.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { SignedClient } from '../signed-client/signed-client.js'
+import { SharedCopies } from './shared-copies.js'
 
 /** Gateways change their key once a week, and take the one before for another. */
 const MAX_AGE_MS = 3_600_000
-const RETRY_MS = 30_000
-const MAX_REMEMBERED = 1_000
 /** Beside the message: proofs, path, padding and the envelope itself. */
 const AROUND_BYTES = 8_192
 
 /** Passes envelopes on to hubs. It sees a client's address and which hub is meant; what is inside, and for which group, it does not. */
 @Injectable()
 export class SealedRelay {
-  private readonly remembered = new Map<string, { at: number; keys: Promise<Uint8Array> }>()
+  private readonly copies = new SharedCopies(MAX_AGE_MS, (hub) => this.ask(hub, 'sealedKeys', new Uint8Array()))
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -31,14 +30,7 @@ export class SealedRelay {
   /** One copy for all. */
   async keys(hub: string): Promise<Uint8Array> {
     await this.expectHub(hub)
-    const known = this.remembered.get(hub)
-    if (known && performance.now() - known.at < MAX_AGE_MS) return known.keys
-    const keys = this.ask(hub, 'sealedKeys', new Uint8Array())
-    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
-    this.remembered.set(hub, { at: performance.now(), keys })
-    // A hub that is away is not asked again for everyone who comes.
-    keys.catch(() => this.remembered.set(hub, { at: performance.now() - MAX_AGE_MS + RETRY_MS, keys }))
-    return keys
+    return this.copies.of(hub)
   }
 
   /** The token is spent whatever the hub answers: what is limited is the relaying. */
@@ -59,8 +51,8 @@ export class SealedRelay {
   private async ask(hub: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
     const answer = await this.client.send({ peer: hub, endpoint, argument: hub, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
-    // Perhaps the envelope is for a key that the gateway has no more.
-    this.remembered.delete(hub)
+    // The envelope is for a key that the gateway has no more: so is our copy of its keys.
+    if (answer.kind === 'answered' && answer.problem === 'undecodable') this.copies.forget(hub)
     throw hubProblem(answer)
   }
 }

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import type { Refusal } from '../repository/submissions.repository.js'
 
 export interface Publication {
   readonly gid: bigint
@@ -8,16 +9,13 @@ export interface Publication {
   readonly publicKey: Uint8Array
 }
 
-export interface PublicationOutcome {
-  outcome: 'accepted' | 'conflict' | 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'unknown' | 'deleted'
-  currentEpoch: bigint
-  incarnation: number
-}
+/** `conflict`: the user has published another one. */
+export type PublicationOutcome = { kind: 'accepted' } | { kind: 'conflict' } | Refusal
 
 export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs: number): Promise<PublicationOutcome> {
   const { rows } = await sql.query<PublicationOutcome>({
     name: 'publish_sender_key_v1',
-    text: `SELECT outcome, current_epoch AS "currentEpoch", incarnation FROM publish_sender_key_v1($1, $2, $3, $4, $5, $6)`,
+    text: `SELECT outcome AS kind, current_epoch AS epoch, incarnation, head_seq AS "headSeq" FROM publish_sender_key_v1($1, $2, $3, $4, $5, $6)`,
     values: [key.gid, key.deviceId, key.userId, key.epoch, key.publicKey, maxPastEpochs],
   })
   if (!rows[0]) throw new Error('publish_sender_key_v1 answered nothing')
@@ -64,7 +62,7 @@ export interface PostQuestion {
 export async function standingOfPost(sql: Sql, post: PostQuestion, maxPastEpochs: number): Promise<PostStanding | undefined> {
   const { groupId, epoch, publicKey, hash, issuerKey, nonce } = post
   const { rows } = await sql.query<PostStanding>({
-    name: 'standing_of_sealed_post',
+    name: 'sealed_standing',
     text: `SELECT g.gid, g.frozen, g.successor_group_id AS "successorGroupId", g.epoch AS "currentEpoch", g.incarnation,
                   greatest(g.post_floor, g.epoch - $7) AS floor,
                   EXISTS (SELECT FROM sender_key k WHERE k.gid = g.gid AND k.epoch = $2 AND k.public_key = $3) AS published,

@@ -1,16 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { provesPossession } from '../../protocol/sealed/sender-key.js'
 import { openAsMember } from '../access/access.js'
-import { EpochAhead, GroupFrozen, NotAMember, StaleEpoch } from '../groups.problems.js'
-import type { GroupRow } from '../repository/groups.repository.js'
+import { submissionProblem } from '../state/submission-problem.js'
 import { PossessionUnproved, SenderKeyTaken } from './sealed.problems.js'
 import type { PublishSenderKey, SenderKeys } from './sealed.dto.js'
-import { publishSenderKey, readSenderKeys, type PublicationOutcome } from './sender-keys.repository.js'
+import { publishSenderKey, readSenderKeys } from './sender-keys.repository.js'
 
 /** The set of keys of an epoch with which posts without a sender may be signed (§9). */
 @Injectable()
@@ -26,7 +24,8 @@ export class SenderKeysService {
     if (!provesPossession({ groupId, epoch, user: caller.user, publicKey }, proof)) throw new PossessionUnproved()
     const { deviceId, userId } = caller
     const published = await publishSenderKey(this.pool, { gid: group.gid, deviceId, userId, epoch, publicKey }, this.config.MAX_PAST_EPOCHS)
-    if (published.outcome !== 'accepted') throw refusal(published, group)
+    if (published.kind === 'conflict') throw new SenderKeyTaken()
+    if (published.kind !== 'accepted') throw await submissionProblem(this.pool, group, deviceId, epoch, published)
     return this.keys(group.gid, epoch)
   }
 
@@ -39,24 +38,5 @@ export class SenderKeysService {
   private async keys(gid: bigint, epoch: bigint): Promise<SenderKeys> {
     const keys = await readSenderKeys(this.pool, gid, epoch)
     return { epoch, keys: keys.map(({ user, publicKey }) => ({ user, public_key: publicKey })) }
-  }
-}
-
-function refusal({ outcome, currentEpoch, incarnation }: PublicationOutcome, group: GroupRow): Error {
-  switch (outcome) {
-    case 'conflict':
-      return new SenderKeyTaken()
-    case 'stale':
-      return new StaleEpoch(currentEpoch, incarnation, [])
-    case 'ahead':
-      return new EpochAhead(currentEpoch)
-    case 'frozen':
-      return new GroupFrozen(group.frozen ?? 'reset', group.successorGroupId)
-    case 'deleted':
-      return new GroupDeleted()
-    case 'unknown':
-      return new UnknownGroup()
-    default:
-      return new NotAMember()
   }
 }

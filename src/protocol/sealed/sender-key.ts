@@ -1,4 +1,5 @@
-import { createPublicKey, verify, type KeyObject } from 'node:crypto'
+import { verify, type KeyObject } from 'node:crypto'
+import { ed25519Key } from '../ed25519-key.js'
 import { SIGNATURE_SCHEMES } from '../mls/signature.js'
 import { isSoundKey } from '../signature-key.js'
 import { TlsWriter } from '../tls/writer.js'
@@ -35,5 +36,5 @@ export function provesPossession(claim: SenderKeyClaim, proof: Uint8Array): bool
 /** Undefined for bytes that cannot be one. */
 export function senderKey(publicKey: Uint8Array): KeyObject | undefined {
   if (publicKey.length !== 32) return undefined
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(publicKey).toString('base64url') }, format: 'jwk' })
+  return ed25519Key(publicKey)
 }

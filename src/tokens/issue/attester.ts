@@ -67,10 +67,9 @@ export class Attester {
 }
 
 function keyNamed(directory: IssuerDirectory, truncatedId: number | undefined): NamedKey {
-  for (const [index, { 'token-key': text }] of directory['token-keys'].entries()) {
+  for (const { 'token-key': text, 'redeem-until': redeemUntil } of directory['token-keys']) {
     const key = readTokenKey(Buffer.from(text, 'base64url'))
-    const redeemUntil = directory['redeem-until'][index]
-    if (!key || redeemUntil === undefined) continue
+    if (!key) continue
     const { keyId, truncatedId: id } = tokenKeyOf(key)
     if (id === truncatedId) return { keyId, redeemUntil: new Date(Math.min(redeemUntil * 1000, Date.now() + LONGEST_MS)) }
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 const TokenKey = z.object({
   'token-type': z.int().meta({ description: '2: Blind RSA (2048 bit)' }),
   'token-key': z.string().max(1_024).meta({ description: 'SubjectPublicKeyInfo, base64url with padding' }),
+  'redeem-until': z.int().nonnegative().max(253_402_300_799).meta({ description: 'Unix seconds until which its tokens can be spent' }),
   'not-before': z.int().optional().meta({ description: 'Unix seconds from which on the key is to be used' }),
 })
 
@@ -12,10 +13,6 @@ export const IssuerDirectory = z
     'issuer-request-uri': z.string().max(1_024),
     'token-keys': z.array(TokenKey).min(1).max(8),
     'batch-size': z.int().positive().max(1_000).meta({ description: 'Tokens in one batch' }),
-    'redeem-until': z
-      .array(z.int().nonnegative().max(253_402_300_799))
-      .max(8)
-      .meta({ description: 'Unix seconds until which tokens of each key can be spent, in the order of the keys' }),
   })
   .meta({ id: 'IssuerDirectory' })
 export type IssuerDirectory = z.infer<typeof IssuerDirectory>

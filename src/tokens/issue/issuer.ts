@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Undecodable } from '../../platform/http/problem.js'
-import { Limits } from '../../platform/limits/limits.js'
+import { Limits, type Limit } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import {
@@ -28,8 +28,8 @@ export interface Holder {
   /** A user of ours by URI, or another provider by its domain. */
   readonly name: string
   readonly quota: number
-  /** Requests a minute: the same one again counts for nothing, but costs as much. */
-  readonly requests: number
+  /** Of requests: the same one again counts for nothing, but costs as much. */
+  readonly limit: Limit
 }
 
 /** Signs tokens without seeing them (RFC 9578 §6). The same request gets the same signatures, and counts once. */
@@ -58,12 +58,8 @@ export class Issuer {
     return encodeBatchResponse(await this.sign(holder, requests, body))
   }
 
-  private async sign(
-    { name, quota, requests: points }: Holder,
-    requests: readonly TokenRequest[],
-    body: Uint8Array,
-  ): Promise<Uint8Array[]> {
-    await this.limits.take({ name: `tokens-${points}`, points, seconds: 60 }, name)
+  private async sign({ name, quota, limit }: Holder, requests: readonly TokenRequest[], body: Uint8Array): Promise<Uint8Array[]> {
+    await this.limits.take(limit, name)
     const key = keyFor(requests, await this.keys.all())
     const requestHash = createHash('sha256').update(body).digest()
     const batch = { issuer: this.config.DOMAIN, keyId: key.keyId, holder: name, requestHash, tokens: requests.length }

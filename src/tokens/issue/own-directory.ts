@@ -18,13 +18,13 @@ export class OwnDirectory {
     const keys = await this.keys.shown()
     return {
       'issuer-request-uri': REQUEST_URI,
-      'token-keys': keys.map(({ tokenKey, issuesFrom }) => ({
+      'token-keys': keys.map(({ tokenKey, issuesFrom, redeemsUntil }) => ({
         'token-type': 2,
         'token-key': paddedBase64url(tokenKey),
         'not-before': seconds(issuesFrom),
+        'redeem-until': seconds(redeemsUntil),
       })),
       'batch-size': this.config.TOKENS_PER_BATCH,
-      'redeem-until': keys.map(({ redeemsUntil }) => seconds(redeemsUntil)),
     }
   }
 }

@@ -16,7 +16,7 @@ import { OwnDirectory } from './own-directory.js'
 
 const ONE = 'application/private-token-request'
 /** Of one account: a client asks a few times a day. */
-const REQUESTS_PER_MINUTE = 60
+const REQUESTS = { name: 'tokens', points: 60, seconds: 60 }
 const BATCH = 'application/private-token-generic-batch-request'
 
 @ApiTags('sealed sender')
@@ -72,7 +72,7 @@ export class TokensController {
       if (type !== BATCH) throw new InvalidRequest('Tokens of other issuers come in batches.')
       return this.attester.issue(caller, issuer, bytes)
     }
-    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, requests: REQUESTS_PER_MINUTE }
+    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, limit: REQUESTS }
     return type === ONE ? this.issuer.issueOne(holder, bytes) : this.issuer.issueBatch(holder, bytes)
   }
 }

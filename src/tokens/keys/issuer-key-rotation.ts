@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { Secrets } from '../../platform/secrets/secrets.js'
 import { generateIssuerKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
 import { issuerKeyMade } from '../tokens.events.js'
@@ -37,35 +37,28 @@ export class IssuerKeyRotation implements OnModuleInit {
     this.jobs.every('tokens.rotate_v1', Math.min(HOURLY_MS, this.config.TOKEN_KEY_PERIOD * LEAD), () => this.run())
   }
 
+  /** What is past goes in a transaction of its own: dropping a partition keeps all posts waiting, and making a key takes its time. */
   async run(): Promise<void> {
+    await this.ensure()
     await transaction(this.pool, async (sql) => {
       await lockIssuerKeys(sql)
       await dropIssuerKeysPast(sql)
-      await dropQuotasPast(sql)
-      await this.complete(sql)
     })
+    await dropQuotasPast(this.pool)
   }
 
-  /** Makes the keys that are missing: one that signs now, and towards its end the one after it. Whoever comes second finds them made. */
+  /** Makes the key that is missing: one that signs now, or towards its end the one after it. Whoever comes second finds it made. */
   async ensure(): Promise<void> {
     await transaction(this.pool, async (sql) => {
       await lockIssuerKeys(sql)
-      await this.complete(sql)
+      const { TOKEN_KEY_PERIOD: period } = this.config
+      const live = await readIssuerKeys(sql, period * LEAD)
+      const last = live.findLast(({ shown }) => shown)
+      if (last && !last.ends) return
+      const key = await this.newKey(new Set(live.map(({ truncatedId }) => truncatedId)))
+      await insertIssuerKey(sql, key, last?.issuesUntil, period)
+      issuerKeyMade(this.events)
     })
-  }
-
-  private async complete(sql: Sql): Promise<void> {
-    const { TOKEN_KEY_PERIOD: period } = this.config
-    const now = await clock(sql)
-    const last = (await readIssuerKeys(sql)).filter(({ shown }) => shown).at(-1)
-    if (!last) await this.make(sql, undefined)
-    else if (last.issuesUntil.getTime() - now.getTime() < period * LEAD) await this.make(sql, last.issuesUntil)
-  }
-
-  private async make(sql: Sql, from: Date | undefined): Promise<void> {
-    const taken = new Set((await readIssuerKeys(sql)).map(({ truncatedId }) => truncatedId))
-    await insertIssuerKey(sql, await this.newKey(taken), from, this.config.TOKEN_KEY_PERIOD)
-    issuerKeyMade(this.events)
   }
 
   /** Requests name their key by one byte of its id, so no two live keys may share it (RFC 9578 §6.1). */
@@ -78,10 +71,4 @@ export class IssuerKeyRotation implements OnModuleInit {
       return { keyId, truncatedId, tokenKey, sealedPrivate }
     }
   }
-}
-
-async function clock(sql: Sql): Promise<Date> {
-  const { rows } = await sql.query<{ now: Date }>('SELECT now() AS now')
-  if (!rows[0]) throw new Error('PostgreSQL tells no time')
-  return rows[0].now
 }

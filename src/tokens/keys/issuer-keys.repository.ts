@@ -20,6 +20,8 @@ export interface StoredIssuerKey {
   issues: boolean
   /** Clients are to use it now, or will. */
   shown: boolean
+  /** It signs for no longer than `leadMs`. */
+  ends: boolean
 }
 
 export async function lockIssuerKeys(sql: Sql): Promise<void> {
@@ -27,12 +29,14 @@ export async function lockIssuerKeys(sql: Sql): Promise<void> {
 }
 
 /** The keys by which tokens may still be spent, in the order in which they sign. */
-export async function readIssuerKeys(sql: Sql): Promise<StoredIssuerKey[]> {
+export async function readIssuerKeys(sql: Sql, leadMs = 0): Promise<StoredIssuerKey[]> {
   const { rows } = await sql.query<StoredIssuerKey>(
     `SELECT id, key_id AS "keyId", truncated_id AS "truncatedId", token_key AS "tokenKey", sealed_private AS "sealedPrivate",
             issues_from AS "issuesFrom", issues_until AS "issuesUntil", redeems_until AS "redeemsUntil",
-            issues_from <= now() AND now() < issues_until + ${ISSUES_ON} AS issues, now() < issues_until AS shown
+            issues_from <= now() AND now() < issues_until + ${ISSUES_ON} AS issues, now() < issues_until AS shown,
+            issues_until < now() + $1 * interval '1 millisecond' AS ends
        FROM issuer_key WHERE redeems_until > now() ORDER BY issues_from`,
+    [leadMs],
   )
   return rows
 }

@@ -46,7 +46,7 @@ export class Redemption {
   /** For what is given at once and not kept. @throws TokenSpent */
   async spend({ issuerKey, nonce }: GoodToken): Promise<void> {
     const { rowCount } = await this.pool.query({
-      name: 'spend_token',
+      name: 'sealed_spend',
       text: 'INSERT INTO spent_token (issuer_key, nonce) VALUES ($1, $2) ON CONFLICT DO NOTHING',
       values: [issuerKey, nonce],
     })

@@ -1,0 +1,37 @@
+/** How long a provider that did not answer is not asked again. */
+const RETRY_MS = 30_000
+const MAX_REMEMBERED = 1_000
+
+interface Copy<T> {
+  readonly until: number
+  readonly value: Promise<T>
+}
+
+/** What other providers say, fetched once for all users here, so that nobody's asking stands out. A failure is remembered, too, for less long. */
+export class SharedCopies<T> {
+  private readonly copies = new Map<string, Copy<T>>()
+
+  constructor(
+    private readonly maxAgeMs: number,
+    private readonly fetch: (provider: string) => Promise<T>,
+  ) {}
+
+  of(provider: string): Promise<T> {
+    const now = performance.now()
+    const known = this.copies.get(provider)
+    if (known && now < known.until) return known.value
+    const value = this.fetch(provider)
+    this.keep(provider, { until: now + this.maxAgeMs, value })
+    value.catch(() => this.keep(provider, { until: performance.now() + RETRY_MS, value }))
+    return value
+  }
+
+  forget(provider: string): void {
+    this.copies.delete(provider)
+  }
+
+  private keep(provider: string, copy: Copy<T>): void {
+    if (this.copies.size >= MAX_REMEMBERED) this.copies.clear()
+    this.copies.set(provider, copy)
+  }
+}
