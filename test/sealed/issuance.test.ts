@@ -6,10 +6,10 @@ import { Http } from '../../examples/client/http.js'
 import type { IssuerDirectory } from '../../examples/client/sealed/tokens.js'
 import { IssuerKeyRotation } from '../../src/tokens/keys/issuer-key-rotation.js'
 import { countTokens } from '../../src/tokens/issue/quotas.repository.js'
-import { retireIssuerKeys } from '../../src/tokens/keys/issuer-keys.repository.js'
 import { readTokenKey, tokenKeyOf } from '../../src/protocol/privacy-pass/issuer-key.js'
+import { cli } from '../support/cli.js'
 import { createTestDatabase } from '../support/database.js'
-import { startServer, type TestServer } from '../support/server.js'
+import { startServer, testEnvironment, type TestServer } from '../support/server.js'
 import { GENEROUS, problemOf, World } from '../support/world.js'
 import { SMALL_BATCHES } from './sealed-kit.js'
 import { postOf, sealedGroup, send, useSealedRig } from './sealed-rig.js'
@@ -199,7 +199,7 @@ describe('the keys of the issuer', () => {
 
   it('are all past after a restore: what was spent since the backup cannot be spent again', async () => {
     const { database, first, group, key, purse } = await serverOfItsOwn()
-    await retireIssuerKeys(database.pool)
+    expect(await cli('recovered', testEnvironment(database.url))).toMatchObject({ code: 0 })
     const second = await another(first)
     expect(await kindOf(send(second.url, await postOf(group, key, purse.take(), 'again')))).toBe('token-required')
     expect((await directoryOf(second))['token-keys']).toHaveLength(1)
