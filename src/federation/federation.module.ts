@@ -58,6 +58,7 @@ import { PeerConnections } from './outbound/peer-connections.js'
 import { Admission } from './peers/admission.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
+import { Runs } from './push/runs.js'
 import { Circuits } from './push/circuits.js'
 import { Deletions } from './push/deletions.js'
 import { Delivery } from './push/delivery.js'
@@ -107,6 +108,7 @@ const asHub = [
   Requesters,
   KeyMaterial,
   Batches,
+  Runs,
   Delivery,
   Deletions,
   Push,

@@ -109,7 +109,7 @@ describe('a hub that shows two histories', () => {
     await heard([bob], group, ['the truth'])
     const [hub, follower] = federated.providers
     const { rows } = await hub!.pool.query<{ gid: bigint }>('SELECT gid FROM groups WHERE group_id = $1', [group.record.groupId])
-    const { batch } = (await hub!.app.get(Batches).next('b.example', rows[0]!.gid, 1n))!
+    const { batch } = (await hub!.app.get(Batches).next('b.example', rows[0]!.gid, { after: 1n }))!
     const lie: NotifyBatch = { ...batch, previousChain: new Uint8Array(32).fill(9) }
     const answer = await send(lie)
     expect(answer).toMatchObject({ code: 'stopped' })

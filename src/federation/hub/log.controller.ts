@@ -23,7 +23,7 @@ export class LogController {
     const { groupId, afterSeq } = decodedOrRefused(decodeLogRequest(body))
     const group = await findGroup(this.pool, groupId)
     if (!group || group.deleted) throw new NotTheHub()
-    const outgoing = await this.batches.next(peer.domain, group.gid, afterSeq)
+    const outgoing = await this.batches.next(peer.domain, group.gid, { after: afterSeq })
     return encodeLogResponse(outgoing?.batch)
   }
 }

@@ -148,17 +148,32 @@ export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
  * Takes the lane of a peer for so long, if it may be pushed to now and nobody else does. Whoever dies with it leaves it when the time
  * is over. @returns whether it was taken
  */
-export async function takeLane(sql: Sql, domain: string, ms: number): Promise<boolean> {
+export async function takeLane(sql: Sql, domain: string, owner: string, ms: number): Promise<boolean> {
   const { rowCount } = await sql.query({
     name: 'take_lane',
-    text: `INSERT INTO peer AS p (domain, lane_until) VALUES ($1, now() + $2 * interval '1 millisecond')
-           ON CONFLICT (domain) DO UPDATE SET lane_until = excluded.lane_until
+    text: `INSERT INTO peer AS p (domain, lane_owner, lane_until) VALUES ($1, $2, now() + $3 * interval '1 millisecond')
+           ON CONFLICT (domain) DO UPDATE SET lane_owner = excluded.lane_owner, lane_until = excluded.lane_until
            WHERE NOT p.paused AND coalesce(p.retry_at <= now(), true) AND coalesce(p.lane_until < now(), true)`,
-    values: [domain, ms],
+    values: [domain, owner, ms],
   })
   return rowCount === 1
 }
 
-export async function leaveLane(sql: Sql, domain: string): Promise<void> {
-  await sql.query({ name: 'leave_lane', text: 'UPDATE peer SET lane_until = NULL WHERE domain = $1', values: [domain] })
+/** @returns whether the lane is still the owner's */
+export async function renewLane(sql: Sql, domain: string, owner: string, ms: number): Promise<boolean> {
+  const { rowCount } = await sql.query({
+    name: 'renew_lane',
+    text: `UPDATE peer SET lane_until = now() + $3 * interval '1 millisecond' WHERE domain = $1 AND lane_owner = $2`,
+    values: [domain, owner, ms],
+  })
+  return rowCount === 1
+}
+
+/** Not if it has become another's meanwhile. */
+export async function leaveLane(sql: Sql, domain: string, owner: string): Promise<void> {
+  await sql.query({
+    name: 'leave_lane',
+    text: 'UPDATE peer SET lane_until = NULL, lane_owner = NULL WHERE domain = $1 AND lane_owner = $2',
+    values: [domain, owner],
+  })
 }

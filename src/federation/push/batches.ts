@@ -9,10 +9,11 @@ import type { FanoutMessage } from '../../protocol/mimi/fanout-message.js'
 import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
-import { readChain, readOutgoingGroup, readRosterChanges, readRun, readWelcomes, type OutgoingGroup } from './outgoing.repository.js'
+import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
+import { Runs, type Run } from './runs.js'
 
-/** Bytes are those of the entries; a Welcome's tree may come on top. */
-const LIMITS = { entries: 128, bytes: 1024 * 1024 }
+/** Bytes of a batch are those of its entries, Welcomes and trees; peers take bodies of 6 MiB (docs/federation-profile.md). */
+const LIMITS = { entries: 128, entryBytes: 1024 * 1024, bytes: 4 * 1024 * 1024 }
 
 const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
 
@@ -21,63 +22,45 @@ export interface OutgoingBatch {
   readonly lastSeq: bigint
 }
 
-/** A run of entries, and where it stands. */
-interface Run {
-  readonly group: OutgoingGroup
-  readonly rows: readonly LogRow[]
-  readonly gap: NotifyBatch['gap']
-  readonly firstSeq: bigint
-  readonly lastSeq: bigint
-}
-
 /** What a peer has not stored of a group, made ready to be sent: entries, who of its users came and went, Welcomes for them. */
 @Injectable()
 export class Batches {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    private readonly runs: Runs,
     private readonly keys: ProviderKeys,
     private readonly states: PublicStates,
     private readonly trees: LargeTrees,
   ) {}
 
-  /** The next run after what the peer has acknowledged, or after a place that it names. Undefined: it is level. */
-  async next(domain: string, gid: bigint, after?: bigint): Promise<OutgoingBatch | undefined> {
-    const group = await readOutgoingGroup(this.pool, domain, gid)
-    if (!group) return undefined
-    const earliest = group.fromSeq - 1n
-    const from = after === undefined ? group.acked : after < earliest ? earliest : after
-    const run = await this.run(group, from)
-    return run && { batch: await this.batch(domain, run), lastSeq: run.lastSeq }
+  /**
+   * The next run after what the peer has acknowledged, or after a place that it names; undefined: it is level. `share` is the part of
+   * the usual size that the peer takes; a single entry and the Welcomes of its Commit cannot be divided.
+   */
+  async next(
+    domain: string,
+    gid: bigint,
+    { after, share = 1 }: { after?: bigint; share?: number } = {},
+  ): Promise<OutgoingBatch | undefined> {
+    const limits = { entries: LIMITS.entries, bytes: LIMITS.entryBytes * share }
+    const run = await this.runs.next(domain, gid, limits, after)
+    return run && this.batch(domain, run, LIMITS.bytes * share)
   }
 
-  private async run(group: OutgoingGroup, after: bigint): Promise<Run | undefined> {
-    const end = group.untilSeq ?? group.headSeq
-    const reborn = group.incarnation !== group.toldIncarnation && group.untilSeq === null
-    if (after >= end) return reborn ? { group, rows: [], gap: 'none', firstSeq: end + 1n, lastSeq: end } : undefined
-    const found = await readRun(this.pool, group.gid, after, end, LIMITS)
-    const [first] = found
-    // Everything up to the end has been retired.
-    if (!first) return { group, rows: [], gap: 'retired', firstSeq: end + 1n, lastSeq: end }
-    const rows = found.filter(({ seq }, index) => seq === first.seq + BigInt(index))
-    const returned = after + 1n === group.fromSeq
-    const gap = first.seq > after + 1n ? 'retired' : returned ? 'rejoined' : 'none'
-    return { group, rows, gap, firstSeq: first.seq, lastSeq: first.seq + BigInt(rows.length - 1) }
-  }
-
-  private async batch(domain: string, run: Run): Promise<NotifyBatch> {
-    const { group, rows, gap, firstSeq, lastSeq } = run
-    const previousChain = await this.previousChain(run)
+  private async batch(domain: string, run: Run, bytes: number): Promise<OutgoingBatch> {
+    const changed = run.rows.some(({ kind }) => kind === 'c')
+    const waiting = changed ? await this.waiting(domain, run) : []
+    const { rows, left } = fitting(run.rows, waiting, bytes)
+    const lastSeq = rows.at(-1)?.seq ?? run.firstSeq - 1n
+    const { group, incarnation, gap, firstSeq, previousChain } = run
     const chain = rows.at(-1)?.chain ?? previousChain
-    const { keyId, signature } = await this.keys.signBytes(
-      signedHeadBytes({ groupId: group.groupId, incarnation: group.incarnation, seq: lastSeq, chain }),
-    )
-    const changed = rows.some(({ kind }) => kind === 'c')
-    return {
+    const { keyId, signature } = await this.keys.signBytes(signedHeadBytes({ groupId: group.groupId, incarnation, seq: lastSeq, chain }))
+    const batch = {
       groupId: group.groupId,
       roomId: group.roomId,
       mode: group.mode,
       cipherSuite: group.cipherSuite,
-      incarnation: group.incarnation,
+      incarnation,
       postFloor: group.postFloor,
       frozen: group.frozen ?? 'no',
       successor: group.successorGroupId ?? undefined,
@@ -85,32 +68,37 @@ export class Batches {
       firstSeq,
       previousChain,
       entries: rows.map(entryOf),
-      roster: changed ? await this.roster(domain, run) : [],
-      welcomes: changed ? await this.welcomes(domain, run) : [],
+      roster: changed ? await this.roster(domain, run, lastSeq) : [],
+      welcomes: await this.welcomes(
+        group,
+        waiting.filter(({ seq }) => seq <= lastSeq),
+        left,
+      ),
       head: { keyId, signature },
-    }
+    } as const
+    return { batch, lastSeq }
   }
 
-  private async previousChain({ group, rows, gap, firstSeq }: Run): Promise<Uint8Array> {
-    const [first] = rows
-    if (!first) return group.headChain
-    if (gap === 'retired') return first.chain
-    return (await readChain(this.pool, group.gid, firstSeq - 1n)) ?? first.chain
+  private waiting(domain: string, { group, rows, firstSeq }: Run): Promise<OutgoingWelcome[]> {
+    return readWelcomes(this.pool, domain, group.gid, firstSeq, rows.at(-1)?.seq ?? firstSeq)
   }
 
-  private async roster(domain: string, { group, firstSeq, lastSeq }: Run): Promise<NotifyBatch['roster']> {
+  private async roster(domain: string, { group, firstSeq }: Run, lastSeq: bigint): Promise<NotifyBatch['roster']> {
     const changes = await readRosterChanges(this.pool, domain, group.gid, firstSeq, lastSeq)
     return changes.map(({ seq, change, ended, client }) => ({ seq, change, ended: ended ?? 'none', client }))
   }
 
-  /** The tree of an epoch goes with the first Welcome to it. */
-  private async welcomes(domain: string, { group, firstSeq, lastSeq }: Run): Promise<NotifyWelcome[]> {
-    const found = await readWelcomes(this.pool, domain, group.gid, firstSeq, lastSeq)
+  /** The tree of an epoch goes with the first Welcome to it, if there is room; a joiner can also ask for it. */
+  private async welcomes(group: OutgoingGroup, found: readonly OutgoingWelcome[], room: number): Promise<NotifyWelcome[]> {
     const told = new Set<bigint>()
     const welcomes: NotifyWelcome[] = []
+    let left = room
     for (const { seq, epoch, bytes, expiresAt, clients } of found) {
-      const tree: TreeOption = told.has(epoch) ? { kind: 'distribution-service' } : await this.tree(group, epoch)
+      const full: TreeOption = told.has(epoch) ? NO_TREE : await this.tree(group, epoch)
       told.add(epoch)
+      const size = full.kind === 'full' ? full.tree.length : 0
+      const tree = size > left ? NO_TREE : full
+      if (tree === full) left -= size
       const message = { acceptedAtMs: BigInt(Date.now()), message: bytes, kind: 'welcome', tree, proposals: [] } as const
       welcomes.push({ seq, epoch, expiresAtMs: BigInt(expiresAt.getTime()), clients, message })
     }
@@ -123,11 +111,32 @@ export class Batches {
       return { kind: 'full', tree: await this.trees.treeBytes(state) }
     }
     const stored = await findTree(this.pool, group.gid, epoch)
-    return stored ? { kind: 'full', tree: stored } : { kind: 'distribution-service' }
+    return stored ? { kind: 'full', tree: stored } : NO_TREE
   }
 }
 
 function entryOf({ kind, epoch, acceptedAt, bytes }: LogRow): NotifyEntry {
   const message: FanoutMessage = { acceptedAtMs: BigInt(acceptedAt.getTime()), message: bytes, kind: KINDS[kind], proposals: [] }
   return { kind: KINDS[kind], epoch, message }
+}
+
+const NO_TREE = { kind: 'distribution-service' } as const
+
+/** As many of the rows as fit with their Welcomes, and at least one; `left` is the room that remains. */
+function fitting(rows: readonly LogRow[], welcomes: readonly OutgoingWelcome[], bytes: number): { rows: readonly LogRow[]; left: number } {
+  let left = bytes
+  for (const [index, row] of rows.entries()) {
+    const size = row.bytes.length + sum(welcomes.filter(({ seq }) => seq === row.seq).map(sizeOf))
+    if (size > left && index > 0) return { rows: rows.slice(0, index), left }
+    left -= size
+  }
+  return { rows, left }
+}
+
+function sizeOf({ bytes, clients }: OutgoingWelcome): number {
+  return bytes.length + sum(clients.map(({ length }) => length))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
 }

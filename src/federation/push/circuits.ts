@@ -1,16 +1,26 @@
+import { randomUUID } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { retryDelay } from '../../protocol/retry-policy.js'
 import { Admission } from '../peers/admission.js'
-import { findPeer, leaveLane, noteFailure, noteSuccess, takeLane } from '../peers/peers.repository.js'
+import { findPeer, leaveLane, noteFailure, noteSuccess, renewLane, takeLane } from '../peers/peers.repository.js'
 import { duePeers } from './cursors.repository.js'
 import type { Delivered } from './delivery.js'
 import { pushFailed } from './push.events.js'
 
-/** Longer than a run and its last request can take. Whoever dies in a run holds the others up for this long. */
-const LANE_MS = 20_000
+/** Whoever dies in a run holds the others up for this long. */
+const LANE_MS = 15_000
+const RENEW_MS = 5_000
+
+/** A run's hold of a peer's lane. */
+export interface Hold {
+  readonly owner: string
+  /** Aborted if the lane is another's, as when this process was away for longer than it had the lane for. */
+  readonly lost: AbortSignal
+  readonly timer: NodeJS.Timeout
+}
 
 /** Who pushes to a peer, and whether anybody may: one that failed is left alone for a while, one that is paused until the operator says so. */
 @Injectable()
@@ -22,8 +32,16 @@ export class Circuits {
   ) {}
 
   /** Takes the peer's lane, for one run on one node. */
-  async enter(peer: string): Promise<boolean> {
-    return (await this.admission.admits(peer)) && takeLane(this.pool, peer, LANE_MS)
+  async enter(peer: string): Promise<Hold | undefined> {
+    const owner = randomUUID()
+    if (!(await this.admission.admits(peer)) || !(await takeLane(this.pool, peer, owner, LANE_MS))) return undefined
+    const lost = new AbortController()
+    const renew = async () => {
+      if (!(await renewLane(this.pool, peer, owner, LANE_MS))) lost.abort()
+    }
+    // A renewal that fails leaves two more, and then the lane to others.
+    const timer = setInterval(() => void renew().catch(() => undefined), RENEW_MS).unref()
+    return { owner, lost: lost.signal, timer }
   }
 
   /** Peers for which something waits and that may be tried. */
@@ -34,14 +52,15 @@ export class Circuits {
   }
 
   /** Notes what came of a run, and leaves the lane. @returns for how many milliseconds the peer is left alone */
-  async leave(peer: string, outcome: Delivered): Promise<number> {
+  async leave(peer: string, { owner, timer }: Hold, outcome: Delivered): Promise<number> {
+    clearInterval(timer)
     const failures = (await findPeer(this.pool, peer))?.failures ?? 0
     const delay = outcome.kind === 'failed' ? retryDelay(failures + 1, Math.random(), outcome.retryAfter) : 0
     if (outcome.kind === 'failed') {
       await noteFailure(this.pool, peer, failures + 1, new Date(Date.now() + delay), outcome.why)
       pushFailed(this.events, outcome.why.slice(0, 40))
     } else if (failures > 0) await noteSuccess(this.pool, peer)
-    await leaveLane(this.pool, peer)
+    await leaveLane(this.pool, peer, owner)
     return delay
   }
 }

@@ -27,7 +27,7 @@ export async function duePeers(sql: Sql): Promise<string[]> {
     name: 'due_peers',
     text: `SELECT x.domain FROM (
              SELECT c.domain FROM peer_cursor c JOIN groups g USING (gid) WHERE ${DUE}
-             UNION SELECT domain FROM peer_deletion WHERE receipt IS NULL
+             UNION SELECT domain FROM peer_deletion WHERE receipt IS NULL AND coalesce(retry_at <= now(), true)
            ) x LEFT JOIN peer p USING (domain)
            WHERE NOT coalesce(p.paused, false) AND coalesce(p.retry_at <= now(), true) AND coalesce(p.lane_until < now(), true)`,
   })
@@ -70,11 +70,11 @@ export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked
   return rows[0]?.beyond !== true
 }
 
-/** The peer has less than it once said, as after a restore of its database: it gets everything after `acked` again. */
+/** The peer has less than it once said, as after a restore of its database: it gets everything after `acked` again that it may have. */
 export async function rewindCursor(sql: Sql, domain: string, gid: bigint, acked: bigint): Promise<void> {
   await sql.query({
     name: 'rewind_peer_cursor',
-    text: 'UPDATE peer_cursor SET acked = greatest($3, from_seq - 1) WHERE domain = $1 AND gid = $2 AND acked > $3',
+    text: 'UPDATE peer_cursor SET acked = $3 WHERE domain = $1 AND gid = $2 AND acked > $3',
     values: [domain, gid, acked],
   })
 }

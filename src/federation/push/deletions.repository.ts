@@ -4,13 +4,15 @@ export interface PendingDeletion {
   groupId: Buffer
   roomId: string
   incarnation: number
+  /** Refusals in a row. */
+  failures: number
 }
 
 export async function pendingDeletions(sql: Sql, domain: string, limit: number): Promise<PendingDeletion[]> {
   const { rows } = await sql.query<PendingDeletion>({
     name: 'pending_deletions',
-    text: `SELECT group_id AS "groupId", room_id AS "roomId", incarnation FROM peer_deletion
-            WHERE domain = $1 AND receipt IS NULL ORDER BY asked_at LIMIT $2`,
+    text: `SELECT group_id AS "groupId", room_id AS "roomId", incarnation, failures FROM peer_deletion
+            WHERE domain = $1 AND receipt IS NULL AND coalesce(retry_at <= now(), true) ORDER BY asked_at LIMIT $2`,
     values: [domain, limit],
   })
   return rows
@@ -18,7 +20,37 @@ export async function pendingDeletions(sql: Sql, domain: string, limit: number):
 
 export async function keepReceipt(sql: Sql, domain: string, groupId: Uint8Array, receipt: Uint8Array, entries: bigint): Promise<void> {
   await sql.query({
-    text: 'UPDATE peer_deletion SET receipt = $3, deleted_entries = $4, receipt_at = now() WHERE domain = $1 AND group_id = $2',
+    text: 'UPDATE peer_deletion SET receipt = $3, deleted_entries = $4, receipt_at = now(), retry_at = NULL, last_error = NULL WHERE domain = $1 AND group_id = $2',
     values: [domain, groupId, receipt, entries],
   })
+}
+
+/** The peer refuses this deletion; it is asked again by and by. */
+export async function postponeDeletion(
+  sql: Sql,
+  domain: string,
+  { groupId, failures }: PendingDeletion,
+  delayMs: number,
+  why: string,
+): Promise<void> {
+  await sql.query({
+    text: `UPDATE peer_deletion SET failures = $3, retry_at = now() + $4 * interval '1 millisecond', last_error = $5 WHERE domain = $1 AND group_id = $2`,
+    values: [domain, groupId, failures + 1, delayMs, why.slice(0, 500)],
+  })
+}
+
+export interface RefusedDeletion {
+  domain: string
+  groupId: Buffer
+  failures: number
+  lastError: string
+}
+
+/** Deletions that peers have refused and not confirmed since. */
+export async function refusedDeletions(sql: Sql): Promise<RefusedDeletion[]> {
+  const { rows } = await sql.query<RefusedDeletion>(
+    `SELECT domain, group_id AS "groupId", failures, last_error AS "lastError" FROM peer_deletion
+      WHERE receipt IS NULL AND last_error IS NOT NULL ORDER BY domain, asked_at`,
+  )
+  return rows
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { verify } from 'node:crypto'
 import type { Pool } from 'pg'
 import { Events } from '../../platform/observability/events.js'
+import { retryDelay } from '../../protocol/retry-policy.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import {
@@ -12,9 +13,9 @@ import {
 } from '../../protocol/mimi/microchat/deletion.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { SignedClient } from '../signed-client/signed-client.js'
-import { failed, type Delivered } from './delivery.js'
-import { keepReceipt, pendingDeletions, type PendingDeletion } from './deletions.repository.js'
-import { deletionConfirmed } from './push.events.js'
+import { failed, isOfTheGroup, type Delivered } from './delivery.js'
+import { keepReceipt, pendingDeletions, postponeDeletion, type PendingDeletion } from './deletions.repository.js'
+import { deletionConfirmed, deletionRefused } from './push.events.js'
 
 const AT_ONCE = 20
 
@@ -28,10 +29,11 @@ export class Deletions {
     private readonly events: Events,
   ) {}
 
-  /** The peer's next deletions. */
-  async deliver(domain: string, signal: AbortSignal): Promise<Delivered> {
+  /** The peer's next deletions, until the time is up. One that is refused waits by itself; only a peer that cannot be asked fails. */
+  async deliver(domain: string, until: number, signal: AbortSignal): Promise<Delivered> {
     const pending = await pendingDeletions(this.pool, domain, AT_ONCE)
     for (const deletion of pending) {
+      if (performance.now() >= until) return { kind: 'moved' }
       const outcome = await this.ask(domain, deletion, signal)
       if (outcome.kind === 'failed') return outcome
     }
@@ -41,14 +43,23 @@ export class Deletions {
   private async ask(domain: string, deletion: PendingDeletion, signal: AbortSignal): Promise<Delivered> {
     const body = encodeDeleteRoomRequest(deletion)
     const answer = await this.client.send({ peer: domain, endpoint: 'deleteRoom', argument: deletion.roomId, body, signal })
-    if (answer.kind !== 'answered' || answer.status !== 200) return failed(answer)
+    if (answer.kind !== 'answered' || answer.status !== 200) {
+      const { why } = failed(answer)
+      return isOfTheGroup(answer) ? this.postpone(domain, deletion, why) : failed(answer)
+    }
     const decoded = decodeDeletionReceipt(answer.body)
     const receipt = decoded.kind === 'decoded' ? decoded.value : undefined
     if (!receipt || !(await this.isReceipt(domain, deletion, receipt)))
-      return { kind: 'failed', why: 'The receipt of a deletion is not one.', retryAfter: undefined }
+      return this.postpone(domain, deletion, 'The receipt of the deletion is not one.')
     await keepReceipt(this.pool, domain, deletion.groupId, answer.body, receipt.deletedEntries)
     deletionConfirmed(this.events)
     return { kind: 'moved' }
+  }
+
+  private async postpone(domain: string, deletion: PendingDeletion, why: string): Promise<Delivered> {
+    await postponeDeletion(this.pool, domain, deletion, retryDelay(deletion.failures + 1, Math.random()), why)
+    deletionRefused(this.events)
+    return { kind: 'stopped' }
   }
 
   private async isReceipt(domain: string, { groupId, roomId }: PendingDeletion, receipt: DeletionReceipt): Promise<boolean> {

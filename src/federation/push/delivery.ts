@@ -23,12 +23,17 @@ export type Delivered =
 /** What PostgreSQL's bigint can hold, and no log ever will. */
 const MAX_SEQ = 2n ** 53n
 
+const MAX_REMEMBERED = 10_000
+
 /** Refusals of the peer, not of the group: they pass when a clock, a key or a policy has been put right. */
 const OF_THE_PEER = new Set([401, 403, 404])
 
 /** Sends the next batch of one group to one peer, and moves the peer's cursor by what it answers. */
 @Injectable()
 export class Delivery {
+  /** What part of the usual size peers take, where it is not all. */
+  private readonly shares = new Map<string, number>()
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly batches: Batches,
@@ -37,18 +42,24 @@ export class Delivery {
   ) {}
 
   async deliver(domain: string, gid: bigint, signal: AbortSignal): Promise<Delivered> {
-    const outgoing = await this.batches.next(domain, gid)
+    const share = this.shares.get(domain) ?? 1
+    const outgoing = await this.batches.next(domain, gid, { share })
     if (!outgoing) return { kind: 'level' }
     const { batch } = outgoing
-    const answer = await this.client.send({
-      peer: domain,
-      endpoint: 'notify',
-      argument: batch.roomId,
-      body: encodeNotifyBatch(batch),
-      signal,
-    })
+    const body = encodeNotifyBatch(batch)
+    const answer = await this.client.send({ peer: domain, endpoint: 'notify', argument: batch.roomId, body, signal })
     if (answer.kind === 'answered' && answer.status === 200) return this.answered(domain, gid, outgoing, answer.body)
+    if (isTooLarge(answer)) return this.tooLarge(domain, gid, outgoing, share)
     return this.refused(domain, gid, answer)
+  }
+
+  /** Half as much, from now on; a proxy on the way may take less than the peer. What cannot be divided leaves the lane. */
+  private async tooLarge(domain: string, gid: bigint, { batch }: OutgoingBatch, share: number): Promise<Delivered> {
+    const isWhole = batch.entries.length <= 1 && !batch.welcomes.some(({ message }) => message.tree?.kind === 'full')
+    if (isWhole) return this.stop(domain, gid, 'The peer takes no body as large as the next entry needs.')
+    if (this.shares.size >= MAX_REMEMBERED) this.shares.clear()
+    this.shares.set(domain, share / 2)
+    return { kind: 'moved' }
   }
 
   private async answered(domain: string, gid: bigint, outgoing: OutgoingBatch, body: Uint8Array): Promise<Delivered> {
@@ -93,9 +104,7 @@ export class Delivery {
   }
 
   private async refused(domain: string, gid: bigint, answer: PeerAnswer): Promise<Delivered> {
-    if (answer.kind === 'answered' && judgeStatus(answer.status) === 'permanent' && !OF_THE_PEER.has(answer.status))
-      return this.stop(domain, gid, `The peer refuses the batch: ${answer.status} ${answer.problem ?? ''}`.trim())
-    return failed(answer)
+    return isOfTheGroup(answer) ? this.stop(domain, gid, `The peer refuses the batch. ${failed(answer).why}`) : failed(answer)
   }
 
   /** Takes the group out of the lane, for the operator to look at. */
@@ -104,6 +113,16 @@ export class Delivery {
     laneStopped(this.events, why)
     return { kind: 'stopped' }
   }
+}
+
+/** A refusal for good of what was asked, by the peer itself. */
+export function isOfTheGroup(answer: PeerAnswer): boolean {
+  return answer.kind === 'answered' && judgeStatus(answer.status) === 'permanent' && !OF_THE_PEER.has(answer.status)
+}
+
+/** Given before the request was read, and therefore not signed; or by a proxy. */
+function isTooLarge(answer: PeerAnswer): boolean {
+  return 'status' in answer && answer.status === 413
 }
 
 /** Why the peer could not be served, for the operator, and when it wants to be asked again. */

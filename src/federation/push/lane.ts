@@ -20,7 +20,8 @@ export class Lane {
 
   /** @returns moved: time is up, and there may be more */
   async run(peer: string, until: number, signal: AbortSignal): Promise<Delivered> {
-    const deleted = await this.deletions.deliver(peer, signal)
+    const now = performance.now()
+    const deleted = await this.deletions.deliver(peer, now + (until - now) / 2, signal)
     if (deleted.kind === 'failed') return deleted
     const relocations = new Map<bigint, number>()
     let after = 0n

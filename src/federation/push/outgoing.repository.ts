@@ -56,17 +56,19 @@ export async function readRun(sql: Sql, gid: bigint, afterSeq: bigint, untilSeq:
   return rows
 }
 
-/** The chain value of an entry; of the one before the log's first, where the incarnation's chain begins. Undefined once it is retired. */
-export async function readChain(sql: Sql, gid: bigint, seq: bigint): Promise<Buffer | undefined> {
-  const { rows } = await sql.query<{ chain: Buffer }>({
+/**
+ * The chain value of the place before an entry of this incarnation: where the incarnation begins, that is its initial value.
+ * Undefined once it is retired.
+ */
+export async function readChain(sql: Sql, gid: bigint, seq: bigint, incarnation: number): Promise<Buffer | undefined> {
+  const { rows } = await sql.query<{ chain: Buffer | null }>({
     name: 'read_chain',
-    text: `SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2
-           UNION ALL
-           SELECT log_chain_start_v1(g.group_id, g.incarnation) FROM groups g WHERE g.gid = $1 AND g.chain_from_seq = $2
-           LIMIT 1`,
-    values: [gid, seq],
+    text: `SELECT CASE WHEN coalesce((SELECT i.from_seq FROM incarnation_start i WHERE i.gid = $1 AND i.incarnation = $3), 0) = $2
+                       THEN log_chain_start_v1(g.group_id, $3) ELSE (SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2) END AS chain
+             FROM groups g WHERE g.gid = $1`,
+    values: [gid, seq, incarnation],
   })
-  return rows[0]?.chain
+  return rows[0]?.chain ?? undefined
 }
 
 export interface RosterChange {

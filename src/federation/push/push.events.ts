@@ -8,3 +8,5 @@ export const pushFailed = (events: Events, why: string): void => events.record('
 export const laneStopped = (events: Events, why: string): void => events.record('lane.stopped', { why })
 
 export const deletionConfirmed = (events: Events): void => events.record('deletion.confirmed')
+
+export const deletionRefused = (events: Events): void => events.record('deletion.refused')

@@ -8,18 +8,22 @@ import { Lane } from './lane.js'
 
 const PUSH_JOB = 'federation.push_v1'
 const SWEEP_JOB = 'federation.sweep_v1'
-/** A run holds a slot for this long at most; what is left is another run's. */
+/** A run is this long at most, and one request longer; what is left is another run's. */
 const RUN_MS = 5_000
+/** Peers that one process pushes to at a time. Slow ones wait for the network, and must not keep others from their turn. */
+const LANES_AT_ONCE = 64
 /** The database's clock decides when a wait is over. */
 const SLACK_MS = 50
 
 /**
- * One lane per peer, in one job at a time: a batch of each group in turn, so that none waits for another's history. A peer that
- * fails waits by itself, in the queue and not in a slot; it is tried again after a while, or as soon as it is heard of.
+ * One lane per peer, in one run at a time: a batch of each group in turn, so that none waits for another's history. A job only begins
+ * a run, so that no peer's slowness takes up the queue's few slots. A peer that fails is tried again after a while, or as soon as it
+ * is heard of.
  */
 @Injectable()
 export class Push implements OnModuleInit {
   private readonly draining = new AbortController()
+  private readonly running = new Map<string, Promise<void>>()
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION' | 'SWEEP_INTERVAL'>,
@@ -31,12 +35,13 @@ export class Push implements OnModuleInit {
 
   onModuleInit(): void {
     if (this.config.FEDERATION === 'off') return
-    this.jobs.process<{ peer: string }>(PUSH_JOB, ({ peer }) => this.run(peer))
+    this.jobs.process<{ peer: string }>(PUSH_JOB, ({ peer }) => this.begin(peer))
     this.jobs.every(SWEEP_JOB, this.config.SWEEP_INTERVAL, () => this.sweep())
   }
 
-  beforeApplicationShutdown(): void {
+  async beforeApplicationShutdown(): Promise<void> {
     this.draining.abort()
+    await Promise.all(this.running.values())
   }
 
   /** Something waits for the peer; asking twice is asking once. */
@@ -54,15 +59,27 @@ export class Push implements OnModuleInit {
     for (const peer of await this.circuits.due()) await this.jobs.enqueue(PUSH_JOB, { peer }, { attempts: 1 })
   }
 
-  async run(peer: string): Promise<void> {
-    if (!(await this.circuits.enter(peer))) return
-    const outcome = await this.lane.run(peer, performance.now() + RUN_MS, this.draining.signal).catch(unexpected)
+  /** Waits only while as many runs are under way as may be. A run that is already will see what this one would have been for. */
+  private async begin(peer: string): Promise<void> {
+    while (this.running.size >= LANES_AT_ONCE) await Promise.race(this.running.values())
+    if (this.running.has(peer) || this.draining.signal.aborted) return
+    const run = this.run(peer)
+      .catch((error: unknown) => this.log.error({ err: error }, 'a push failed'))
+      .finally(() => this.running.delete(peer))
+    this.running.set(peer, run)
+  }
+
+  private async run(peer: string): Promise<void> {
+    const hold = await this.circuits.enter(peer)
+    if (!hold) return
+    const signal = AbortSignal.any([this.draining.signal, hold.lost])
+    const outcome = await this.lane.run(peer, performance.now() + RUN_MS, signal).catch(unexpected)
     if ('error' in outcome) {
-      await this.circuits.leave(peer, { kind: 'failed', why: 'A push failed here.', retryAfter: undefined })
+      await this.circuits.leave(peer, hold, { kind: 'failed', why: 'A push failed here.', retryAfter: undefined })
       throw outcome.error
     }
-    const interrupted = this.draining.signal.aborted && outcome.kind === 'failed'
-    const waitMs = await this.circuits.leave(peer, interrupted ? { kind: 'moved' } : outcome)
+    const interrupted = signal.aborted && outcome.kind === 'failed'
+    const waitMs = await this.circuits.leave(peer, hold, interrupted ? { kind: 'moved' } : outcome)
     if (this.draining.signal.aborted) return
     if (waitMs > 0) this.wake(peer, waitMs + SLACK_MS)
     // What came while the lane was ours found it taken.
