@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { clientUri, parseClientUri, parseUserUri, userUri } from './identifiers.js'
+import { clientUri, parseClientUri, parseRoomUri, parseUserUri, userUri } from './identifiers.js'
 
 describe('identifiers', () => {
   test.each(['mimi://localhost/d/alice/phone', 'mimi://chat.example.com:8443/d/a.b_c-9/Laptop_2-x'])('%s is a client', (uri) => {
@@ -38,4 +38,16 @@ describe('identifiers', () => {
     '"%s" is no user',
     (uri) => expect(parseUserUri(uri)).toBeUndefined(),
   )
+
+  test('mimi://<domain>/r/<room> is a room', () => {
+    expect(parseRoomUri('mimi://chat.example.com:8443/r/a.b_c-9')).toEqual({ domain: 'chat.example.com:8443', room: 'a.b_c-9' })
+  })
+
+  test.each([
+    'room',
+    'mimi://localhost/u/alice',
+    'mimi://localhost/r/Club',
+    'mimi://localhost/r/club\0',
+    `mimi://localhost/r/${'a'.repeat(65)}`,
+  ])('"%s" is no room', (uri) => expect(parseRoomUri(uri)).toBeUndefined())
 })

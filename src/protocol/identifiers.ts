@@ -1,5 +1,7 @@
 /** The part of a user after `/u/`; also the first part of its clients. */
 const USER = '[a-z0-9][a-z0-9._-]{0,63}'
+/** The part of a room after `/r/`. */
+const ROOM = USER
 /** The part of a client after its user; chosen by the client. */
 const DEVICE = '[A-Za-z0-9_-]{1,64}'
 const DOMAIN = '[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?'
@@ -8,6 +10,7 @@ export const USER_NAME = new RegExp(`^${USER}$`)
 export const DEVICE_NAME = new RegExp(`^${DEVICE}$`)
 const USER_URI = new RegExp(`^mimi://(${DOMAIN})/u/(${USER})$`)
 const PROVIDER_DOMAIN = new RegExp(`^${DOMAIN}$`)
+const ROOM_URI = new RegExp(`^mimi://(${DOMAIN})/r/(${ROOM})$`)
 const CLIENT_URI = new RegExp(`^mimi://(${DOMAIN})/d/(${USER})/(${DEVICE})$`)
 
 /** A domain as it stands in identifiers: lower case, with a port only where that is part of the name. */
@@ -34,6 +37,17 @@ export function parseUserUri(uri: string): UserIdentifier | undefined {
 export function parseClientUri(uri: string): ClientIdentifier | undefined {
   const [, domain, user, device] = CLIENT_URI.exec(uri) ?? []
   return domain === undefined || user === undefined || device === undefined ? undefined : { domain, user, device }
+}
+
+export interface RoomIdentifier {
+  readonly domain: string
+  readonly room: string
+}
+
+/** `mimi://<domain>/r/<room>`, of any provider. */
+export function parseRoomUri(uri: string): RoomIdentifier | undefined {
+  const [, domain, room] = ROOM_URI.exec(uri) ?? []
+  return domain === undefined || room === undefined ? undefined : { domain, room }
 }
 
 export function userUri({ domain, user }: UserIdentifier): string {

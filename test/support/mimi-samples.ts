@@ -6,11 +6,11 @@ import { treeBytes } from '../../src/protocol/public-group/state.js'
 import { type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 
 export const frame = (wireFormat: number, body: Uint8Array) => Buffer.concat([Buffer.of(0, 1, 0, wireFormat), body])
-export const privateMessage = (contentType: 'application' | 'proposal' | 'commit') =>
+export const privateMessage = (contentType: 'application' | 'proposal' | 'commit', groupId: Uint8Array = Buffer.from('g')) =>
   frame(
     2,
     encodePrivateMessage({
-      groupId: Buffer.from('g'),
+      groupId,
       epoch: 1n,
       contentType,
       authenticatedData: new Uint8Array(),

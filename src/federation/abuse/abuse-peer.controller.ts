@@ -1,4 +1,4 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -11,6 +11,7 @@ import { decodedOrRefused } from '../inbound/decoded.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { AbuseReports } from './abuse-reports.js'
 
 @Controller(PEER_PATH)
@@ -23,7 +24,7 @@ export class AbusePeerController {
 
   /** Of providers that have, or had, members in the room, and of any where it is open to all: to others no room of ours exists. */
   @PeerPost('reportAbuse/:roomId', 201)
-  async report(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<undefined> {
+  async report(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<undefined> {
     const { reportingUser, allegedAbuser, reasonCode, note, messages } = decodedOrRefused(decodeAbuseReport(body))
     if (reportingUser !== '') refuseForeign(peer, reportingUser, 'reporting user')
     if (reportingUser !== '' && !parseUserUri(reportingUser)) throw new MalformedBody('the reporter is not a user')

@@ -38,7 +38,9 @@ export class AbuseReports {
     const roomId = await this.roomOfMember(caller, groupId)
     await this.spend(caller.user)
     const home = await findHome(this.pool, groupId)
-    const { alleged_abuser: allegedAbuser, reason, note } = body
+    const { alleged_abuser: allegedAbuser, reason } = body
+    // Neither PostgreSQL's text nor that between providers holds this one.
+    const note = body.note.replaceAll('\0', '\uFFFD')
     if (home === undefined || home === 'here') {
       await this.keep({ roomId, provider: this.config.DOMAIN, reporter: caller.user, allegedAbuser, reason, note, messages: 0 })
       return
@@ -71,9 +73,7 @@ export class AbuseReports {
   }
 
   private async keep(report: NewAbuseReport): Promise<void> {
-    // PostgreSQL's text holds every character but this one.
-    const note = report.note.replaceAll('\0', '\uFFFD')
-    if (!(await addAbuseReport(this.pool, { ...report, note }, MOST_OPEN))) {
+    if (!(await addAbuseReport(this.pool, report, MOST_OPEN))) {
       abuseReportDropped(this.events)
       throw new RateLimited(HOUR)
     }

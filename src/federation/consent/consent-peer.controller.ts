@@ -14,7 +14,6 @@ import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
 import { consentDecided, consentDropped, consentRequested } from './consent.events.js'
 import { cancelRequest, noteRequest, noteTold, takeTurns, type ConsentScope } from './consents.repository.js'
-import { isRoomUri } from './room-uri.js'
 
 /** Open requests of one provider to one target, and what one provider can tell one requester unasked. */
 export const MOST_PER_PROVIDER = 100
@@ -69,7 +68,6 @@ export class ConsentPeerController {
   private entry(body: Uint8Array): ConsentScope & Pick<ConsentEntry, 'operation'> {
     const { operation, requester, target, roomId } = decodedOrRefused(decodeConsentEntry(body))
     if (!parseUserUri(requester) || !parseUserUri(target)) throw new MalformedBody('a user is not mimi://<domain>/u/<user>')
-    if (roomId !== undefined && !isRoomUri(roomId)) throw new MalformedBody('the room is not mimi://<domain>/r/<room>')
     return { operation, requester, target, room: roomId ?? '' }
   }
 

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { UserUri } from '../../authentication/identifiers.dto.js'
 import { UserReference } from '../../groups/policy/uris.js'
 import { UnixSeconds } from '../../platform/http/bytes.js'
-import { isRoomUri } from './room-uri.js'
+import { parseRoomUri } from '../../protocol/identifiers.js'
 
 const RoomUri = z
   .string()
-  .refine(isRoomUri, 'Expected mimi://<domain>/r/<room>')
+  .refine((uri) => parseRoomUri(uri) !== undefined, 'Expected mimi://<domain>/r/<room>')
   .meta({ description: 'Consent for this room only; without it, for all rooms' })
 
 const State = z.enum(['requested', 'granted', 'revoked'])

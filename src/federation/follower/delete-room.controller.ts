@@ -16,6 +16,7 @@ import { ProviderKeys } from '../identity/provider-keys.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { replicaDeleted } from './follower.events.js'
 import { HomeElsewhere } from './follower.problems.js'
 import { lockFollowed, noteDeleted } from './deletion.repository.js'
@@ -32,8 +33,9 @@ export class DeleteRoomController {
   ) {}
 
   @PeerPost('deleteRoom/:roomId')
-  async delete(@CurrentPeer() peer: Peer, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async delete(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeDeleteRoomRequest(body))
+    if (request.roomId !== roomId) throw new HomeElsewhere()
     const { entries, at } = await this.remove(peer, request)
     const receipt = { ...request, deletedEntries: entries, deletedAtMs: BigInt(at.getTime()) }
     return encodeDeletionReceipt({ ...receipt, ...(await this.keys.signBytes(receiptBytes(receipt))) })

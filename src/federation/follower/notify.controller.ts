@@ -1,10 +1,11 @@
-import { Controller, Param } from '@nestjs/common'
+import { Controller } from '@nestjs/common'
 import { decodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import { encodeNotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { HomeElsewhere } from './follower.problems.js'
 import { Replicas } from './replicas.js'
 
@@ -14,7 +15,7 @@ export class NotifyController {
   constructor(private readonly replicas: Replicas) {}
 
   @PeerPost('notify/:roomId')
-  async notify(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async notify(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const batch = decodedOrRefused(decodeNotifyBatch(body))
     if (batch.roomId !== roomId) throw new HomeElsewhere()
     return encodeNotifyResponse(await this.replicas.receive(peer, batch))

@@ -1,4 +1,4 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { Problem } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -9,6 +9,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { Requesters } from '../key-material/requester.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 
@@ -23,7 +24,7 @@ export class GroupInfoController {
   ) {}
 
   @PeerPost('groupInfo/:roomId')
-  async read(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeGroupInfoRequest(body))
     const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL)
     const groupId = await currentGroupOf(this.pool, roomId)

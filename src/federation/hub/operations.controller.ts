@@ -1,4 +1,4 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
@@ -10,6 +10,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { NotTheHub } from './hub.problems.js'
 import { groupForPeer, roomOfGroup } from './hub.repository.js'
@@ -26,7 +27,7 @@ export class OperationsController {
   ) {}
 
   @PeerPost('operation/:roomId')
-  async perform(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async perform(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { operation, client, groupId, args } = decodedOrRefused(decodeOperationRequest(body))
     if (operation === 'revoked') return this.revoked(peer, client)
     const caller = await this.devices.caller(peer, client)
@@ -47,7 +48,7 @@ export class OperationsController {
 
   /** The current group of a room, for those who may know that there is one. */
   @PeerPost('room/:roomId')
-  async room(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string): Promise<Uint8Array> {
+  async room(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string): Promise<Uint8Array> {
     const groupId = await groupForPeer(this.pool, roomId, peer.domain)
     if (!groupId) throw new NotTheHub()
     return encodeCbor({ room: roomId, group_id: groupId })

@@ -1,4 +1,4 @@
-import { Controller, Param } from '@nestjs/common'
+import { Controller } from '@nestjs/common'
 import { MessagesService } from '../../groups/message/messages.service.js'
 import { encodeExtendedSubmitResponse } from '../../protocol/mimi/microchat/submissions.js'
 import { decodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
@@ -7,6 +7,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { RoomsHere } from './rooms-here.js'
 import { submitRefusal } from './submitted.js'
@@ -21,7 +22,7 @@ export class SubmissionsController {
   ) {}
 
   @PeerPost('submitMessage/:roomId')
-  async submit(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async submit(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { message, sendingUri } = decodedOrRefused(decodeSubmitMessageRequest(body))
     const caller = await this.devices.caller(peer, sendingUri)
     try {

@@ -1,6 +1,7 @@
 import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
 import { Undecodable, type Problem } from '../../platform/http/problem.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
+import { isGroupId } from '../../protocol/mimi/common.js'
 import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'
 import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
@@ -22,7 +23,8 @@ export function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, reque
 
 export function groupIdOf(message: Uint8Array): Uint8Array {
   const decoded = decodeMessage(message)
-  if (decoded.kind === 'decoded' && 'groupId' in decoded.value.body) return decoded.value.body.groupId
+  const groupId = decoded.kind === 'decoded' && 'groupId' in decoded.value.body ? decoded.value.body.groupId : undefined
+  if (groupId && isGroupId(groupId)) return groupId
   throw new Undecodable('The message names no group.')
 }
 

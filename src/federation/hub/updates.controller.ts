@@ -1,4 +1,4 @@
-import { Controller, Param } from '@nestjs/common'
+import { Controller } from '@nestjs/common'
 import { CommitsService } from '../../groups/commit/commits.service.js'
 import type { Accepted } from '../../groups/groups.dto.js'
 import { ProposalsService } from '../../groups/proposal/proposals.service.js'
@@ -8,6 +8,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { RoomsHere } from './rooms-here.js'
 import { commitOf, updateRefusal } from './submitted.js'
@@ -23,7 +24,7 @@ export class UpdatesController {
   ) {}
 
   @PeerPost('update/:roomId')
-  async update(@CurrentPeer() peer: Peer, @Param('roomId') roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async update(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeExtendedUpdateRequest(body))
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {

@@ -1,3 +1,4 @@
+import { parseRoomUri } from '../identifiers.js'
 import { Malformed, type TlsReader } from '../tls/reader.js'
 import type { TlsWriter } from '../tls/writer.js'
 
@@ -8,6 +9,8 @@ export const MIMI_MEDIA_TYPE = 'application/mimi'
 const MLS10 = 1
 const MAX_URI_BYTES = 400
 const MAX_TEXT_BYTES = 1_024
+const MAX_GROUP_ID_BYTES = 255
+const CONTROL = /\p{Cc}/u
 
 // A byte order mark is kept, so that different bytes never become the same text.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -29,7 +32,28 @@ export function writeProtocol(writer: TlsWriter): TlsWriter {
 
 /** `IdentifierUri`: what it identifies, its reader knows. */
 export function readUri(reader: TlsReader): string {
-  return readText(reader, MAX_URI_BYTES)
+  const uri = readText(reader, MAX_URI_BYTES)
+  if (CONTROL.test(uri)) throw new Malformed('a URI holds a control character')
+  return uri
+}
+
+/** The `IdentifierUri` of a room. */
+export function readRoomUri(reader: TlsReader): string {
+  const uri = readUri(reader)
+  if (!parseRoomUri(uri)) throw new Malformed('a room is not mimi://<domain>/r/<room>')
+  return uri
+}
+
+/** The id of a group, as long as in the client API: an index of the database has its limits, and far from where an id comes in. */
+export function readGroup(reader: TlsReader): Uint8Array {
+  const groupId = reader.opaque()
+  if (!isGroupId(groupId)) throw new Malformed(`a group id is not of 1 to ${MAX_GROUP_ID_BYTES} bytes`)
+  return groupId
+}
+
+/** RFC 9420 §8.1 sets no bounds; this server has them for all groups. */
+export function isGroupId(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length <= MAX_GROUP_ID_BYTES
 }
 
 export function writeText(writer: TlsWriter, text: string): TlsWriter {
@@ -40,6 +64,8 @@ export function writeText(writer: TlsWriter, text: string): TlsWriter {
 export function readText(reader: TlsReader, maxBytes = MAX_TEXT_BYTES): string {
   const bytes = reader.opaque()
   if (bytes.length > maxBytes) throw new Malformed(`a text is longer than ${maxBytes} bytes`)
+  // Such text can be valid, but PostgreSQL holds none with it.
+  if (bytes.includes(0)) throw new Malformed('a text holds a NUL')
   try {
     return utf8.decode(bytes)
   } catch {

@@ -1,7 +1,7 @@
 import { readKeyPackage } from '../mls/structures/key-package.js'
 import { decodeWhole, type Decoded } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { bytesOf, readEnum, readUri, writeEnum, writeText } from './common.js'
+import { bytesOf, readEnum, readRoomUri, readUri, writeEnum, writeText } from './common.js'
 
 const OPERATIONS = ['cancel', 'request', 'grant', 'revoke'] as const
 const MAX_KEY_PACKAGES = 100
@@ -27,7 +27,7 @@ export function decodeConsentEntry(bytes: Uint8Array): Decoded<ConsentEntry> {
   return decodeWhole(bytes, (reader) => {
     const operation = readEnum(reader, OPERATIONS)
     const [requester, target] = [readUri(reader), readUri(reader)]
-    const roomId = reader.optional(readUri)
+    const roomId = reader.optional(readRoomUri)
     const keyPackages = operation === 'grant' ? reader.vector(MAX_KEY_PACKAGES, (item) => bytesOf(item, readKeyPackage)) : []
     reader.opaque() // extensions, of which none is known
     return { operation, requester, target, roomId, keyPackages }

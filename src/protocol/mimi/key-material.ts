@@ -2,7 +2,7 @@ import { readKeyPackage } from '../mls/structures/key-package.js'
 import { readCredential, writeCredential, type Credential } from '../mls/structures/credential.js'
 import { decodeWhole, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { bytesOf, readEnum, readProtocol, readUri, writeEnum, writeProtocol, writeText } from './common.js'
+import { bytesOf, readEnum, readProtocol, readRoomUri, readUri, writeEnum, writeProtocol, writeText } from './common.js'
 
 const MAX_SUITES = 32
 const MAX_TYPES = 64
@@ -49,7 +49,7 @@ export function decodeKeyMaterialRequest(bytes: Uint8Array): Decoded<SignedKeyMa
   return decodeWhole(bytes, (reader) => {
     const start = reader.position
     readProtocol(reader)
-    const [requestingUser, targetUser, roomId] = [readUri(reader), readUri(reader), readUri(reader)]
+    const [requestingUser, targetUser, roomId] = [readUri(reader), readUri(reader), readRoomUri(reader)]
     const cipherSuites = readTypes(reader, MAX_SUITES)
     const required = { extensions: readTypes(reader), proposals: readTypes(reader), credentials: readTypes(reader) }
     const [signatureKey, credential] = [reader.opaque(), readCredential(reader)]

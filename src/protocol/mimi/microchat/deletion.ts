@@ -1,6 +1,6 @@
 import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
-import { readUri, writeText } from '../common.js'
+import { readGroup, readRoomUri, readUri, writeText } from '../common.js'
 
 /** The hub has deleted a group; whoever holds a replica does likewise. */
 export interface DeleteRoomRequest {
@@ -51,7 +51,7 @@ function writeRequest(writer: TlsWriter, { roomId, groupId, incarnation }: Delet
 }
 
 function readRequest(reader: TlsReader): DeleteRoomRequest {
-  return { roomId: readUri(reader), groupId: reader.opaque(), incarnation: reader.uint32() }
+  return { roomId: readRoomUri(reader), groupId: readGroup(reader), incarnation: reader.uint32() }
 }
 
 function writeReceipt(writer: TlsWriter, receipt: UnsignedReceipt): TlsWriter {

@@ -1,7 +1,7 @@
 import { LOG_KINDS, type LogKind } from '../../log-chain.js'
 import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
-import { readEnum, readUri, writeEnum, writeText } from '../common.js'
+import { readEnum, readGroup, readRoomUri, readUri, writeEnum, writeText } from '../common.js'
 import { readFanoutMessage, writeFanoutMessage, type FanoutMessage } from '../fanout-message.js'
 import { CHAIN_BYTES } from './accepted.js'
 
@@ -94,14 +94,14 @@ export function decodeNotifyBatch(bytes: Uint8Array): Decoded<NotifyBatch> {
 
 export function readNotifyBatch(reader: TlsReader): NotifyBatch {
   return {
-    groupId: reader.opaque(),
-    roomId: readUri(reader),
+    groupId: readGroup(reader),
+    roomId: readRoomUri(reader),
     mode: readEnum(reader, MODES),
     cipherSuite: reader.uint16(),
     incarnation: reader.uint32(),
     postFloor: reader.uint64(),
     frozen: readEnum(reader, FROZEN),
-    successor: reader.optional((item) => item.opaque()),
+    successor: reader.optional(readGroup),
     gap: readEnum(reader, GAPS),
     firstSeq: reader.uint64(),
     previousChain: reader.fixed(CHAIN_BYTES),

@@ -1,6 +1,6 @@
 import { decodeWhole, type Decoded } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
-import { readEnum, writeEnum } from '../common.js'
+import { readEnum, readGroup, writeEnum } from '../common.js'
 import { readNotifyBatch, writeNotifyBatch, type NotifyBatch } from './notify-batch.js'
 
 const CODES = ['received', 'have', 'stopped'] as const
@@ -38,7 +38,7 @@ export function encodeLogRequest({ groupId, afterSeq }: LogRequest): Uint8Array 
 }
 
 export function decodeLogRequest(bytes: Uint8Array): Decoded<LogRequest> {
-  return decodeWhole(bytes, (reader) => ({ groupId: reader.opaque(), afterSeq: reader.uint64() }))
+  return decodeWhole(bytes, (reader) => ({ groupId: readGroup(reader), afterSeq: reader.uint64() }))
 }
 
 /** The next run of entries; undefined: there is none now. */

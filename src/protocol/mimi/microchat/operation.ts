@@ -1,6 +1,6 @@
 import { decodeWhole, type Decoded } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
-import { readText, readUri, writeText } from '../common.js'
+import { readGroup, readText, readUri, writeText } from '../common.js'
 
 /** A call of the client API that only the hub can answer, made for a client of the sender's. `args` and `result` are CBOR. */
 export interface OperationRequest {
@@ -18,7 +18,7 @@ export function decodeOperationRequest(bytes: Uint8Array): Decoded<OperationRequ
   return decodeWhole(bytes, (reader) => ({
     operation: readText(reader),
     client: readUri(reader),
-    groupId: reader.opaque(),
+    groupId: readGroup(reader),
     args: reader.opaque(),
   }))
 }
