@@ -7,8 +7,9 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomVariable } from '../inbound/room-variable.js'
 import { Batches } from '../push/batches.js'
-import { NotTheHub } from './hub.problems.js'
+import { roomOfGroup } from './hub.repository.js'
 
 /** What a follower has missed, when it asks by itself. Its cursor stays where it is: that moves by what it acknowledges. */
 @Controller(PEER_PATH)
@@ -18,12 +19,12 @@ export class LogController {
     private readonly batches: Batches,
   ) {}
 
+  /** A group that is not there, in another room, at home elsewhere, or not the peer's is answered like one in which it lacks nothing. */
   @PeerPost('log/:roomId')
-  async read(@CurrentPeer() peer: Peer, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { groupId, afterSeq } = decodedOrRefused(decodeLogRequest(body))
-    const group = await findGroup(this.pool, groupId)
-    if (!group || group.deleted) throw new NotTheHub()
-    const outgoing = await this.batches.next(peer.domain, group.gid, { after: afterSeq })
+    const group = (await roomOfGroup(this.pool, groupId)) === roomId ? await findGroup(this.pool, groupId) : undefined
+    const outgoing = group && !group.deleted ? await this.batches.next(peer.domain, group.gid, { after: afterSeq }) : undefined
     return encodeLogResponse(outgoing?.batch)
   }
 }

@@ -1,5 +1,8 @@
-import { Controller } from '@nestjs/common'
+import { Controller, Param } from '@nestjs/common'
+import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { PEER_PATH } from '../identity/endpoints.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { MalformedBody } from '../inbound/inbound.problems.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
@@ -10,7 +13,9 @@ export class KeyMaterialController {
   constructor(private readonly answers: KeyMaterialAnswers) {}
 
   @PeerPost('keyMaterial/:targetUser')
-  answer(@CurrentPeer() peer: Peer, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async answer(@CurrentPeer() peer: Peer, @Param('targetUser') targetUser: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const request = decodedOrRefused(decodeKeyMaterialRequest(body))
+    if (request.targetUser !== targetUser) throw new MalformedBody('the target is not the one in the path')
     return this.answers.of(peer, body)
   }
 }
