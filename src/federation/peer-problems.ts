@@ -1,5 +1,6 @@
 import { NotFound, Problem, RateLimited } from '../platform/http/problem.js'
 import { parseRetryAfter } from '../protocol/retry-policy.js'
+import { patience } from './patience.js'
 import type { PeerAnswer } from './signed-client/peer-answer.js'
 
 class PeerUnreachable extends Problem {
@@ -25,9 +26,9 @@ export class PeerGarbled extends Problem {
 export function peerProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered':
-      return refusalOf(answer.status, parseRetryAfter(answer.retryAfter, Date.now()))
+      return refusalOf(answer.status, patience(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'unsigned':
-      return new PeerUnreachable(parseRetryAfter(answer.retryAfter, Date.now()))
+      return new PeerUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
     case 'profile-unsupported':
     case 'no-endpoint':

@@ -1,5 +1,6 @@
 import { Problem, RateLimited, Unavailable } from '../../platform/http/problem.js'
 import { parseRetryAfter } from '../../protocol/retry-policy.js'
+import { patience } from '../patience.js'
 import type { PeerAnswer } from '../signed-client/peer-answer.js'
 
 /** The hub answered, and not in the way that was agreed. */
@@ -27,7 +28,7 @@ export class HubRefused extends Problem {
 export function hubProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered': {
-      const seconds = parseRetryAfter(answer.retryAfter, Date.now())
+      const seconds = patience(parseRetryAfter(answer.retryAfter, Date.now()))
       if (answer.status === 429) return new RateLimited(seconds ?? 5)
       if (answer.status >= 500) return new HubUnreachable(seconds)
       return new HubRefused(
@@ -35,7 +36,7 @@ export function hubProblem(answer: PeerAnswer): Problem {
       )
     }
     case 'unsigned':
-      return new HubUnreachable(parseRetryAfter(answer.retryAfter, Date.now()))
+      return new HubUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
     case 'profile-unsupported':
     case 'no-endpoint':
