@@ -28,6 +28,6 @@ export class Admittance {
 
   /** Once it is certain who asks: a refusal then tells it why nothing can come of this. */
   async agree(domain: string): Promise<void> {
-    if (!haveCommonProfile((await this.directories.of(domain))?.profiles ?? [])) throw new ProfileUnsupported()
+    if (!haveCommonProfile((await this.directories.of(domain, 'inbound'))?.profiles ?? [])) throw new ProfileUnsupported()
   }
 }

@@ -37,7 +37,7 @@ export class RequestSignatures {
   /** That the provider has signed it. */
   async verify(claimed: ClaimedSignature): Promise<void> {
     const { domain, keyId } = claimed
-    const key = await this.directories.key(domain, keyId, new Date())
+    const key = await this.directories.key(domain, keyId, new Date(), 'inbound')
     if (!key) throw new SignatureRefused('key-unknown', "The provider's directory has no such key.")
     if (!claimed.verify(key)) throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
   }

@@ -29,8 +29,12 @@ export interface PeerDirectory {
   readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
 }
 
+/** Who wants to know: a request that came in, from whoever it may be, or one of ours that is to go out. */
+export type Direction = 'inbound' | 'outbound'
+
 interface Remembered {
   readonly at: number
+  readonly direction: Direction
   readonly loading: Promise<PeerDirectory | undefined>
 }
 
@@ -43,47 +47,66 @@ export class PeerDirectories {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_PEER_URLS' | 'FEDERATION_NEW_PEERS_PER_MINUTE'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'FEDERATION_PEER_URLS' | 'FEDERATION_NEW_PEERS_PER_MINUTE' | 'FEDERATION_CLOCK_SKEW'>,
     private readonly connections: PeerConnections,
     private readonly limits: Limits,
     private readonly events: Events,
   ) {}
 
   /** Undefined while the provider cannot be reached for the first time, or has no directory. */
-  of(domain: string): Promise<PeerDirectory | undefined> {
+  of(domain: string, direction: Direction): Promise<PeerDirectory | undefined> {
     const known = this.remembered.get(domain)
-    if (known && performance.now() - known.at < MEMORY_MS) return known.loading
-    return this.remember(domain, this.load(domain))
+    if (!known || performance.now() - known.at >= MEMORY_MS) return this.remember(domain, direction, this.load(domain, direction))
+    // What a stranger has begun may end at the limit of strangers.
+    return known.direction === 'inbound' && direction === 'outbound' ? known.loading.catch(() => this.of(domain, direction)) : known.loading
   }
 
   /** A key that may sign now; one that is not known is looked for anew, once in a while. */
-  async key(domain: string, keyId: string, now: Date): Promise<KeyObject | undefined> {
-    const directory = await this.of(domain)
-    const found = keyIn(directory, keyId, now)
+  async key(domain: string, keyId: string, now: Date, direction: Direction = 'outbound'): Promise<KeyObject | undefined> {
+    const directory = await this.of(domain, direction)
+    const found = this.keyIn(directory, keyId, now)
     if (found || !directory) return found
-    if (isDue(this.soughtAt, domain)) void this.remember(domain, this.refetch(domain))
+    if (isDue(this.soughtAt, domain)) {
+      noteAsked(this.soughtAt, domain)
+      void this.remember(domain, direction, this.refetch(domain))
+    }
     // Also for those who come while another looks.
-    return keyIn(await this.of(domain), keyId, now)
+    return this.keyIn(await this.of(domain, direction), keyId, now)
   }
 
-  private remember(domain: string, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
+  private keyIn(directory: PeerDirectory | undefined, keyId: string, now: Date): KeyObject | undefined {
+    const found = directory?.keys.get(keyId)
+    if (!found || (found.notAfter !== null && found.notAfter <= now)) return undefined
+    return found.notBefore.getTime() <= now.getTime() + this.config.FEDERATION_CLOCK_SKEW ? found.key : undefined
+  }
+
+  private remember(domain: string, direction: Direction, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
-    this.remembered.set(domain, { at: performance.now(), loading })
-    loading.then(
-      (directory) => directory ?? this.remembered.delete(domain),
-      () => this.remembered.delete(domain),
-    )
+    const entry = { at: performance.now(), direction, loading }
+    this.remembered.set(domain, entry)
+    const forget = () => this.remembered.get(domain) === entry && this.remembered.delete(domain)
+    loading.then((directory) => directory ?? forget(), forget)
     return loading
   }
 
-  private async load(domain: string): Promise<PeerDirectory | undefined> {
+  private async load(domain: string, direction: Direction): Promise<PeerDirectory | undefined> {
     const row = await findPeer(this.pool, domain)
     const young = row?.fetchedAt && Date.now() - row.fetchedAt.getTime() < STORED_MS
     if (young || !isDue(this.fetchedAt, domain)) return this.stored(domain)
-    // Who asks here is not known yet, and this server shall not be made to knock at all doors; at those that it knows it may.
-    const points = this.config.FEDERATION_NEW_PEERS_PER_MINUTE
-    if (!row?.fetchedAt) await this.limits.take({ name: 'new-peers', points, seconds: 60 }, 'all')
+    if (!row?.fetchedAt) await this.countNew(direction)
+    // Only now: who was stopped by the limit has not asked.
+    noteAsked(this.fetchedAt, domain)
     return this.refetch(domain)
+  }
+
+  /**
+   * Who asks here is not known yet, and this server shall not be made to knock at all doors; at those that it knows it may. Strangers
+   * and our own users have a limit each, so that the former do not keep the latter from anybody.
+   */
+  private async countNew(direction: Direction): Promise<void> {
+    const points = this.config.FEDERATION_NEW_PEERS_PER_MINUTE
+    await this.limits.take({ name: `new-peers-${direction}`, points, seconds: 60 }, 'all')
   }
 
   /** What is stored stays in force while nothing better can be had. */
@@ -136,18 +159,15 @@ export class PeerDirectories {
   }
 }
 
-/** Once in a while; asking counts. */
-function isDue(lastAt: Map<string, number>, domain: string): boolean {
-  const [now, last] = [performance.now(), lastAt.get(domain)]
-  if (last !== undefined && now - last <= REFETCH_MS) return false
-  if (lastAt.size >= MAX_REMEMBERED) lastAt.clear()
-  lastAt.set(domain, now)
-  return true
+/** Once in a while. */
+function isDue(askedAt: Map<string, number>, domain: string): boolean {
+  const last = askedAt.get(domain)
+  return last === undefined || performance.now() - last > REFETCH_MS
 }
 
-function keyIn(directory: PeerDirectory | undefined, keyId: string, now: Date): KeyObject | undefined {
-  const found = directory?.keys.get(keyId)
-  return found && (found.notAfter === null || found.notAfter > now) ? found.key : undefined
+function noteAsked(askedAt: Map<string, number>, domain: string): void {
+  if (askedAt.size >= MAX_REMEMBERED) askedAt.clear()
+  askedAt.set(domain, performance.now())
 }
 
 function parse(body: Uint8Array): ReturnType<typeof MimiDirectory.parse> | undefined {

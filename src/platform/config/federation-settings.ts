@@ -47,7 +47,9 @@ export const Federation = {
     .describe('Private or loopback addresses at which peers may be asked all the same. Unset: none.'),
   FEDERATION_NEW_PEERS_PER_MINUTE: Count(1, 1_000_000)
     .default(120)
-    .describe('Directories of providers that this server has never met, fetched in a minute: anyone may claim to be from anywhere.'),
+    .describe(
+      'Directories of providers that this server has never met, fetched in a minute because of requests that come in (anyone may claim to be from anywhere), and as many for requests that go out.',
+    ),
   FEDERATION_REQUESTS_PER_MINUTE: Count(1, 10_000_000).default(6_000).describe('Requests of one peer and minute.'),
   CONSENT: z
     .enum(['implicit', 'explicit'])

@@ -1,0 +1,69 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
+import { PROFILES } from '../../src/federation/identity/endpoints.js'
+import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
+import { PeerDirectories } from '../../src/federation/peers/peer-directories.js'
+import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
+import { startFederation, type Provider } from '../support/federation.js'
+import { callPeer } from '../support/peer-call.js'
+
+describe('strangers at a new server', () => {
+  it('do not keep its own users from whom it has not met', async () => {
+    const small = await startFederation(3, { FEDERATION_NEW_PEERS_PER_MINUTE: '2' })
+    try {
+      const directories = small.providers[1]!.app.get(PeerDirectories)
+      const [one, , three] = small.providers as [Provider, Provider, Provider]
+      for (const port of [1, 2]) expect(await directories.of(`127.0.1.1:${port}`, 'inbound')).toBeUndefined()
+      const strangers = [directories.of(one.domain, 'inbound'), directories.of(three.domain, 'inbound')]
+      const atOnce = directories.of(one.domain, 'outbound')
+      for (const stranger of strangers) await expect(stranger).rejects.toThrow('rate-limited')
+      expect(await atOnce).toMatchObject({ domain: one.domain })
+      expect(await directories.of(three.domain, 'outbound')).toMatchObject({ domain: three.domain })
+      await expect(directories.of('127.0.1.1:3', 'outbound')).rejects.toThrow('rate-limited')
+      // Who is known already is let in.
+      const body = encodeIdentifierRequest({ elements: [] })
+      const call = { endpoint: 'identifierQuery', argument: 'b.example', body } as const
+      expect((await callPeer(one, small.providers[1]!, call)).status).toBe(200)
+    } finally {
+      await small.close()
+    }
+  })
+
+  it('have a limit that is not that of its users', async () => {
+    const small = await startFederation(2, { FEDERATION_NEW_PEERS_PER_MINUTE: '2' })
+    try {
+      const [one, two] = small.providers as [Provider, Provider]
+      const directories = two.app.get(PeerDirectories)
+      for (const port of [1, 2]) await directories.of(`127.0.1.1:${port}`, 'outbound')
+      await expect(directories.of('127.0.1.1:3', 'outbound')).rejects.toThrow('rate-limited')
+      const call = { endpoint: 'identifierQuery', argument: two.domain, body: encodeIdentifierRequest({ elements: [] }) } as const
+      expect((await callPeer(one, two, call)).status).toBe(200)
+    } finally {
+      await small.close()
+    }
+  })
+})
+
+it('a key of tomorrow is none yet, unless it is only the clocks that differ', async () => {
+  const federation = await startFederation(2)
+  try {
+    const [one, two] = federation.providers as [Provider, Provider]
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
+    const [now, notBefore] = [new Date(), new Date(Date.now() + 3_600_000)]
+    const next = { keyId: 'next', publicKey: raw, privateKey, notBefore, notAfter: undefined, signs: false }
+    const keys = [...(await one.app.get(ProviderKeys).published()), next]
+    const key_directory = await signKeyDirectory(keys, { domain: one.domain, profiles: PROFILES, now })
+    one.road.weather = { status: 200, body: JSON.stringify({ key_directory }) }
+    const directories = two.app.get(PeerDirectories)
+    const sought = (ms: number) => directories.key(one.domain, 'next', new Date(notBefore.getTime() + ms), 'inbound')
+    expect((await directories.of(one.domain, 'inbound'))?.keys.has('next')).toBe(true)
+    expect(await sought(-3_600_000)).toBeUndefined()
+    expect(await sought(-32_000)).toBeUndefined()
+    expect(await sought(-28_000)).toBeDefined()
+    expect(await sought(0)).toBeDefined()
+  } finally {
+    await federation.close()
+  }
+})
