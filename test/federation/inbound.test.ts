@@ -108,6 +108,7 @@ describe('a request of a peer', () => {
     ['foreign-domain', 403, () => ({ path: `/mimi/v1/echo/${encodeURIComponent('mimi://c.example/r/x')}` })],
     ['peer-denied', 403, () => ({ key: { domain: 'b.example' } })],
     ['unsupported-media-type', 415, () => ({ fields: { 'content-type': 'text/plain' } })],
+    ['unsupported-media-type', 415, () => ({ fields: { 'content-type': 'application/json' }, send: { body: Buffer.from('{}') } })],
   ])('is refused as %s (%i)', async (type, status, made) => {
     expect(await ask(await made())).toMatchObject({ status, type })
   })

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { NotFound } from '../../platform/http/problem.js'
+import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { Admittance } from './admittance.js'
 import { HeardPeers } from './heard-peers.js'
@@ -22,9 +22,11 @@ export class PeerGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.config.FEDERATION === 'off') throw new NotFound('This server does not federate.')
     const request = context.switchToHttp().getRequest<FastifyRequest & PeerCarrier>()
+    // Decoded JSON or CBOR would be a body that no signature covers.
+    const body = request.body ?? undefined
+    if (body !== undefined && !(body instanceof Uint8Array)) throw new UnsupportedMediaType('Between providers a body is application/mimi.')
     const message = { method: request.method, targetUri: new URL(this.url.get()).origin + request.url, headers: request.headers }
     request.peerMessage = message
-    const body = request.body instanceof Uint8Array ? request.body : undefined
     const claimed = this.signatures.claim(message, body !== undefined)
     request.claimedDomain = claimed.domain
     await this.admittance.admit(claimed.domain)

@@ -18,14 +18,14 @@ export class SealedPeerController {
     private readonly gateway: SealedGateway,
   ) {}
 
-  /** `application/ohttp-keys` */
+  /** The content of `application/ohttp-keys`, under the type of all bodies between providers. */
   @PeerPost('sealedKeys/:domain')
   configs(@Param('domain') domain: string): Uint8Array {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return encodeKeyConfigs([this.keys.config(Date.now())])
   }
 
-  /** `message/ohttp-req` in, `message/ohttp-res` out */
+  /** The content of `message/ohttp-req` in, of `message/ohttp-res` out. */
   @PeerPost('submitSealed/:domain')
   @Unlogged()
   submit(@Param('domain') domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
