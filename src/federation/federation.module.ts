@@ -18,6 +18,7 @@ import { HubTelling } from './follower/hub-telling.js'
 import { Pull } from './follower/pull.job.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replicas.js'
+import { Tombstones } from './follower/tombstones.js'
 import { RevokedMembers } from './follower/revoked-members.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { LogController } from './hub/log.controller.js'
@@ -115,7 +116,7 @@ const asHub = [
   Wakes,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [ConnectFederation, Pull, HubTelling, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [ConnectFederation, Pull, HubTelling, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
 /** What users of different providers have to do with each other outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 

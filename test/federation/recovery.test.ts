@@ -95,6 +95,38 @@ describe('databases that are restored', () => {
     expect(await eventually(incarnation, (seen) => seen === 2)).toBe(2)
     await bob.until('the news', () => bob.notices.some(({ kind }) => kind === 'resync'))
   })
+
+  it('at the hub, while the follower is cut off: it gets each incarnation by itself, and the end once', async () => {
+    const { group } = await cast()
+    const [hub, follower] = federated.providers
+    await hub!.pool.query("UPDATE peer_cursor SET stopped = 'by the test'")
+    for (const text of ['one', 'two']) await group.send(text)
+    await hub!.pool.query('SELECT recovered_v1()')
+    await group.send('three')
+    await hub!.pool.query('SELECT recovered_v1()')
+    await group.send('four')
+    await hub!.pool.query('UPDATE peer_cursor SET stopped = NULL')
+    const replica = `SELECT g.incarnation, array_agg(encode(l.chain, 'hex') ORDER BY l.seq) AS chains FROM groups g JOIN log l USING (gid)
+                      WHERE g.group_id = $1 AND l.seq <= 5 GROUP BY g.gid`
+    const read = async (pool: (typeof federated.providers)[number]['pool']) =>
+      (await pool.query<{ incarnation: number; chains: string[] }>(replica, [group.record.groupId])).rows[0]
+    const seen = await eventually(
+      () => read(follower!.pool),
+      (now) => now?.incarnation === 3 && now.chains.length === 5,
+    )
+    expect(seen).toEqual(await read(hub!.pool))
+    // What comes a second time is known, also across the place where an incarnation begins.
+    await hub!.pool.query('UPDATE peer_cursor SET acked = 4')
+    const { rows } = await eventually(
+      () =>
+        hub!.pool.query<{ acked: bigint; stopped: string | null }>(
+          'SELECT acked, stopped FROM peer_cursor JOIN groups USING (gid) WHERE acked >= head_seq OR stopped IS NOT NULL',
+        ),
+      (now) => now.rows.length > 0,
+    )
+    expect(rows).toMatchObject([{ stopped: null }])
+    expect((await follower!.pool.query('SELECT 1 FROM equivocation')).rows).toEqual([])
+  })
 })
 
 describe('a hub that shows two histories', () => {

@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** A client of another provider, and a key that it is to hold; none: that it exists is enough. */
+/** A client of another provider, and a key that it is to hold; none: any will do. */
 export interface ForeignClaim {
   readonly client: string
   readonly publicKey?: Uint8Array
@@ -13,8 +13,8 @@ export async function unconfirmedAmong(sql: Sql, claims: readonly ForeignClaim[]
     text: `SELECT x.ord FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS x (client, public_key, ord)
              JOIN device d ON d.client_uri = x.client JOIN foreign_user f ON f.account_id = d.account_id
             WHERE f.fetched_at > now() - $3 * interval '1 millisecond'
-              AND (x.public_key IS NULL OR EXISTS (
-                SELECT FROM foreign_signature_key k WHERE k.device_id = d.id AND k.public_key = x.public_key))`,
+              AND EXISTS (
+                SELECT FROM foreign_signature_key k WHERE k.device_id = d.id AND k.public_key = coalesce(x.public_key, k.public_key))`,
     values: [claims.map(({ client }) => client), claims.map(({ publicKey }) => publicKey ?? null), maxAgeMs],
   })
   const confirmed = new Set(rows.map(({ ord }) => Number(ord) - 1))
@@ -28,25 +28,26 @@ export interface ForeignDevice {
 }
 
 /**
- * Writes down what a provider says of one of its users. Devices never go, as little as they do at home. Call it in a transaction.
- * @returns devices that are revoked now and were not before
+ * Writes down what a provider says of one of its users. Devices never go, as little as they do at home; one that it leaves out has no
+ * key any more that a leaf could be signed with, until the provider names it again. Call it in a transaction.
+ * @returns devices that are revoked
  */
 export async function recordForeignUser(sql: Sql, user: string, devices: readonly ForeignDevice[]): Promise<bigint[]> {
   const accountId = await recordAccount(sql, user)
-  const revoked: bigint[] = []
-  for (const device of devices) {
-    const { rows } = await sql.query<{ id: bigint; revoked: boolean }>({
-      text: `INSERT INTO device AS d (account_id, client_uri, revoked_at) VALUES ($1, $2, $3)
-             ON CONFLICT (client_uri) DO UPDATE SET revoked_at = coalesce(d.revoked_at, excluded.revoked_at) WHERE d.account_id = $1
-             RETURNING d.id, d.revoked_at IS NOT NULL AS revoked`,
-      values: [accountId, device.client, device.revokedAt],
-    })
-    const row = rows[0]
-    if (!row) continue
-    if (row.revoked) revoked.push(row.id)
-    await recordKeys(sql, row.id, device.keys)
-  }
-  return revoked
+  const { rows } = await sql.query<{ id: bigint; client: string; revoked: boolean }>({
+    text: `INSERT INTO device AS d (account_id, client_uri, revoked_at)
+           SELECT DISTINCT ON (x.client) $1::bigint, x.client, x.revoked_at FROM unnest($2::text[], $3::timestamptz[]) AS x (client, revoked_at) ORDER BY x.client
+           ON CONFLICT (client_uri) DO UPDATE SET revoked_at = coalesce(d.revoked_at, excluded.revoked_at) WHERE d.account_id = $1
+           RETURNING d.id, d.client_uri AS client, d.revoked_at IS NOT NULL AS revoked`,
+    values: [accountId, devices.map(({ client }) => client), devices.map(({ revokedAt }) => revokedAt)],
+  })
+  const ids = new Map(rows.map(({ id, client }) => [client, id]))
+  const keys = devices.flatMap(({ client, keys: ofDevice }) => {
+    const deviceId = ids.get(client)
+    return deviceId === undefined ? [] : ofDevice.map((key) => ({ ...key, deviceId }))
+  })
+  await recordKeys(sql, accountId, keys)
+  return rows.flatMap(({ id, revoked }) => (revoked ? [id] : []))
 }
 
 async function recordAccount(sql: Sql, user: string): Promise<bigint> {
@@ -65,13 +66,18 @@ async function recordAccount(sql: Sql, user: string): Promise<bigint> {
   return id
 }
 
-async function recordKeys(sql: Sql, deviceId: bigint, keys: ForeignDevice['keys']): Promise<void> {
-  await sql.query({ text: 'DELETE FROM foreign_signature_key WHERE device_id = $1', values: [deviceId] })
+type KeyOfDevice = ForeignDevice['keys'][number] & { readonly deviceId: bigint }
+
+async function recordKeys(sql: Sql, accountId: bigint, keys: readonly KeyOfDevice[]): Promise<void> {
+  await sql.query({
+    text: 'DELETE FROM foreign_signature_key k USING device d WHERE d.account_id = $1 AND k.device_id = d.id',
+    values: [accountId],
+  })
   await sql.query({
     text: `INSERT INTO foreign_signature_key (device_id, public_key, valid_from, valid_until)
-           SELECT $1, * FROM unnest($2::bytea[], $3::timestamptz[], $4::timestamptz[]) ON CONFLICT DO NOTHING`,
+           SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::timestamptz[]) ON CONFLICT DO NOTHING`,
     values: [
-      deviceId,
+      keys.map(({ deviceId }) => deviceId),
       keys.map(({ publicKey }) => publicKey),
       keys.map(({ validFrom }) => validFrom),
       keys.map(({ validUntil }) => validUntil),

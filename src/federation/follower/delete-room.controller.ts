@@ -19,7 +19,7 @@ import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { RoomVariable } from '../inbound/room-variable.js'
 import { replicaDeleted } from './follower.events.js'
 import { HomeElsewhere } from './follower.problems.js'
-import { lockFollowed, noteDeleted } from './deletion.repository.js'
+import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
 /** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
 @Controller(PEER_PATH)
@@ -44,7 +44,10 @@ export class DeleteRoomController {
   private async remove(peer: Peer, { groupId, roomId }: DeleteRoomRequest): Promise<{ entries: bigint; at: Date }> {
     const { devices, gid, ...removed } = await transaction(this.pool, async (sql) => {
       const home = await lockFollowed(sql, groupId)
-      if (!home) return { entries: 0n, at: new Date(), devices: [], gid: null }
+      if (!home) {
+        await noteUnknownDeleted(sql, { groupId, hub: peer.domain, roomId })
+        return { entries: 0n, at: new Date(), devices: [], gid: null }
+      }
       if (home.hub !== peer.domain || home.roomId !== roomId) throw new HomeElsewhere()
       if (home.deletedAt) return { entries: home.deletedEntries ?? 0n, at: home.deletedAt, devices: [], gid: null }
       await sql.query("SET LOCAL statement_timeout = '5min'")

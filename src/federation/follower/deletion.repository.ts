@@ -1,3 +1,4 @@
+import type { Home } from '../../groups/home/homes.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 export interface Followed {
@@ -23,4 +24,20 @@ export async function noteDeleted(sql: Sql, groupId: Uint8Array, entries: bigint
     values: [groupId, entries],
   })
   return rows[0]?.at ?? new Date()
+}
+
+/**
+ * Of a group that is not known here and was deleted at its hub: a batch that is still on the way begins no replica then.
+ */
+export async function noteUnknownDeleted(sql: Sql, { groupId, hub, roomId }: Home): Promise<void> {
+  await sql.query({
+    text: `INSERT INTO followed_group (group_id, hub, room_id, deleted_entries, deleted_at)
+           SELECT $1, $2, $3, 0, now() WHERE NOT EXISTS (SELECT FROM groups g WHERE g.group_id = $1) ON CONFLICT DO NOTHING`,
+    values: [groupId, hub, roomId],
+  })
+}
+
+/** Homes of groups of which nothing ever came, and that have been deleted for longer than any request lives. */
+export async function forgetDeletedUnknown(sql: Sql): Promise<void> {
+  await sql.query("DELETE FROM followed_group WHERE gid IS NULL AND deleted_at < now() - interval '1 hour'")
 }

@@ -14,10 +14,13 @@ export class HubTelling {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  async revoked({ client, groupId, hub, roomId }: RevokedMember): Promise<void> {
+  /** @returns whether the hub has heard it */
+  async revoked({ client, groupId, hub, roomId }: RevokedMember): Promise<boolean> {
     const body = encodeOperationRequest({ operation: 'revoked', client, groupId, args: new Uint8Array() })
     const answer = await this.client.send({ peer: hub, endpoint: 'operation', argument: roomId, body })
-    if (answer.kind !== 'answered' || answer.status !== 200) this.log.warn({ kind: answer.kind }, 'a hub has not heard of a revocation yet')
+    const heard = answer.kind === 'answered' && answer.status === 200
+    if (!heard) this.log.warn({ kind: answer.kind }, 'a hub has not heard of a revocation yet')
+    return heard
   }
 
   soon(job: string, jobs: Jobs): void {

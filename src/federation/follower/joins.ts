@@ -39,6 +39,7 @@ export class Joins {
     const named = [...batch.roster.map(({ client }) => client), ...batch.welcomes.flatMap(({ clients }) => clients)]
     if (named.some((client) => parseClientUri(client)?.domain !== this.config.DOMAIN))
       throw new RosterRefused('it names a client of another provider')
+    if (!isInOrder(batch.roster)) throw new RosterRefused('it is not in the order of the log')
     const devices = await resolveClients(this.pool, [...new Set(named)])
     const refs = refsOf(batch)
     const welcomed = new Set(refs.length === 0 ? [] : [...(await routeRefs(this.pool, refs)).values()].map(({ deviceId }) => deviceId))
@@ -58,6 +59,17 @@ export class Joins {
       trees: batch.welcomes.flatMap(treeOf),
     }
   }
+}
+
+/** By seq, who left before who joined, and each client once at most in either way. */
+function isInOrder(roster: NotifyBatch['roster']): boolean {
+  const told = new Set<string>()
+  return roster.every(({ seq, change, client }, index) => {
+    const before = roster[index - 1]
+    const key = `${seq} ${change} ${client}`
+    const follows = !before || before.seq < seq || (before.seq === seq && !(before.change === 'joined' && change === 'left'))
+    return follows && !told.has(key) && told.add(key) !== undefined
+  })
 }
 
 /** The KeyPackages that the Welcomes of a batch answer. */

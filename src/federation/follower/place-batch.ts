@@ -25,12 +25,11 @@ export function placeBatch(
   stored: (seq: bigint) => Uint8Array | undefined,
 ): Placement {
   if (batch.incarnation < replica.incarnation) return { kind: 'have' }
-  if (batch.incarnation > replica.incarnation) return batch.firstSeq - 1n > replica.headSeq ? { kind: 'have' } : { kind: 'reincarnate' }
   const next = replica.headSeq + 1n
-  if (batch.firstSeq > next) {
-    const minded = batch.gap === 'none' || (batch.gap === 'rejoined' && replica.inhabited)
-    return minded ? { kind: 'have' } : { kind: 'jump' }
-  }
+  const minded = batch.firstSeq > next && (batch.gap === 'none' || (batch.gap === 'rejoined' && replica.inhabited))
+  if (minded) return { kind: 'have' }
+  if (batch.incarnation > replica.incarnation) return { kind: 'reincarnate' }
+  if (batch.firstSeq > next) return { kind: 'jump' }
   // What the hub calls retired shall not hide that it goes on from another history.
   const [first] = entries
   if (batch.gap === 'retired' && first?.seq === next && !follows(replica.headChain, first)) return { kind: 'contradiction', at: 0 }

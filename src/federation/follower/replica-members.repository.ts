@@ -9,22 +9,63 @@ export interface MemberChange {
   ended: 'removed' | 'left' | 'revoked' | 'resync'
 }
 
-/** Opens and closes intervals in the order of the log, as the hub has done. */
+interface Interval {
+  deviceId: bigint
+  /** Of the joining entry; the interval begins after it. */
+  seq: bigint
+  epoch: bigint
+  end: Pick<MemberChange, 'seq' | 'ended'> | undefined
+}
+
+/** Opens and closes intervals in the order of the log, as the hub has done: in two statements, however many there are. */
 export async function applyMemberChanges(sql: Sql, gid: bigint, changes: readonly MemberChange[]): Promise<void> {
-  for (const { deviceId, seq, change, epoch, ended } of changes) {
-    await sql.query({
-      name: 'close_replica_interval',
-      text: 'UPDATE member SET until_seq = $3, ended = $4 WHERE gid = $1 AND device_id = $2 AND until_seq IS NULL AND from_seq <= $3',
-      values: [gid, deviceId, seq, change === 'left' ? ended : 'resync'],
-    })
-    if (change === 'joined') {
-      await sql.query({
-        name: 'open_replica_interval',
-        text: `INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES ($2, $1, $3::bigint + 1, $4, $3) ON CONFLICT DO NOTHING`,
-        values: [gid, deviceId, seq, epoch],
-      })
+  const ends: MemberChange[] = []
+  const opened: Interval[] = []
+  for (const ofOne of Map.groupBy(changes, ({ deviceId }) => deviceId).values()) {
+    for (const [index, change] of ofOne.entries()) {
+      const { deviceId, seq, epoch } = change
+      const next = ofOne[index + 1]
+      if (index === 0) ends.push({ ...change, ended: endOf(change) })
+      if (change.change === 'joined') opened.push({ deviceId, seq, epoch, end: next && { seq: next.seq, ended: endOf(next) } })
     }
   }
+  await closeIntervals(sql, gid, ends)
+  await openIntervals(sql, gid, opened)
+}
+
+/** Who joins while a member has joined anew. */
+function endOf({ change, ended }: MemberChange): MemberChange['ended'] {
+  return change === 'left' ? ended : 'resync'
+}
+
+async function closeIntervals(sql: Sql, gid: bigint, ends: readonly MemberChange[]): Promise<void> {
+  if (ends.length === 0) return
+  await sql.query({
+    name: 'close_replica_intervals',
+    text: `UPDATE member m SET until_seq = x.seq, ended = x.ended
+             FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS x (device_id, seq, ended)
+            WHERE m.gid = $1 AND m.device_id = x.device_id AND m.until_seq IS NULL AND m.from_seq <= x.seq`,
+    values: [gid, ends.map(({ deviceId }) => deviceId), ends.map(({ seq }) => seq), ends.map(({ ended }) => ended)],
+  })
+}
+
+async function openIntervals(sql: Sql, gid: bigint, opened: readonly Interval[]): Promise<void> {
+  if (opened.length === 0) return
+  await sql.query({
+    name: 'open_replica_intervals',
+    text: `INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, until_seq, ended)
+           SELECT x.device_id, $1, x.seq + 1, x.epoch, x.seq, x.until_seq, x.ended
+             FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[]) AS x (device_id, seq, epoch, until_seq, ended)
+           ON CONFLICT DO NOTHING`,
+    values: [
+      gid,
+      opened.map(({ deviceId }) => deviceId),
+      opened.map(({ seq }) => seq),
+      opened.map(({ epoch }) => epoch),
+      opened.map(({ end }) => end?.seq ?? null),
+      opened.map(({ end }) => end?.ended ?? null),
+    ],
+  })
 }
 
 export interface IncomingWelcome {
@@ -37,19 +78,29 @@ export interface IncomingWelcome {
 
 /** Puts Welcomes into the inboxes of those they are for. */
 export async function storeWelcomes(sql: Sql, gid: bigint, welcomes: readonly IncomingWelcome[]): Promise<void> {
-  for (const [index, { seq, epoch, bytes, expiresAt, deviceIds }] of welcomes.entries()) {
-    const ordinal = index + 1
-    await sql.query({
-      name: 'store_replica_welcome',
-      text: `WITH stored AS (
-               INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
-               ON CONFLICT DO NOTHING RETURNING gid, seq, ordinal
-             )
-             INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
-             SELECT d, 'welcome', s.gid, s.seq, s.ordinal FROM stored s, unnest($7::bigint[]) AS d ORDER BY d`,
-      values: [gid, seq, ordinal, epoch, bytes, expiresAt, deviceIds],
-    })
-  }
+  if (welcomes.length === 0) return
+  const addressed = welcomes.flatMap(({ deviceIds }, index) => deviceIds.map((deviceId) => ({ deviceId, ordinal: index + 1 })))
+  await sql.query({
+    name: 'store_replica_welcomes',
+    text: `WITH stored AS (
+             INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
+             SELECT $1, x.seq, x.ordinal, x.epoch, x.bytes, x.expires_at
+               FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[]) WITH ORDINALITY AS x (seq, epoch, bytes, expires_at, ordinal)
+             ON CONFLICT DO NOTHING RETURNING gid, seq, ordinal
+           )
+           INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
+           SELECT d.device_id, 'welcome', s.gid, s.seq, s.ordinal
+             FROM stored s JOIN unnest($6::bigint[], $7::integer[]) AS d (device_id, ordinal) USING (ordinal) ORDER BY d.device_id, s.ordinal`,
+    values: [
+      gid,
+      welcomes.map(({ seq }) => seq),
+      welcomes.map(({ epoch }) => epoch),
+      welcomes.map(({ bytes }) => bytes),
+      welcomes.map(({ expiresAt }) => expiresAt),
+      addressed.map(({ deviceId }) => deviceId),
+      addressed.map(({ ordinal }) => ordinal),
+    ],
+  })
 }
 
 /** The tree of an epoch that somebody here joins in: so that a joiner does not depend on the hub being up. */

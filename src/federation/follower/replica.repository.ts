@@ -23,12 +23,16 @@ export async function lockReplica(sql: Sql, groupId: Uint8Array): Promise<Replic
   return rows[0]
 }
 
+export interface HomeOfReplica {
+  hub: string
+  roomId: string
+  stopped: string | null
+  deleted: boolean
+}
+
 /** Serializes the first batches of a group, before there is a row of a replica to lock. */
-export async function lockHome(
-  sql: Sql,
-  groupId: Uint8Array,
-): Promise<{ hub: string; roomId: string; stopped: string | null; deleted: boolean } | undefined> {
-  const { rows } = await sql.query<{ hub: string; roomId: string; stopped: string | null; deleted: boolean }>({
+export async function lockHome(sql: Sql, groupId: Uint8Array): Promise<HomeOfReplica | undefined> {
+  const { rows } = await sql.query<HomeOfReplica>({
     name: 'lock_home',
     text: 'SELECT hub, room_id AS "roomId", stopped, deleted_at IS NOT NULL AS deleted FROM followed_group WHERE group_id = $1 FOR UPDATE',
     values: [groupId],
@@ -134,11 +138,12 @@ export async function keepHeadSignature(sql: Sql, gid: bigint, keyId: string, si
   })
 }
 
-/** The chain values that the replica has between two seqs, both included. */
+/** The chain values that the replica has between two seqs, both included; where its incarnation begins, what that one is chained from. */
 export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<Map<bigint, Buffer>> {
   const { rows } = await sql.query<{ seq: bigint; chain: Buffer }>({
     name: 'replica_chains',
-    text: 'SELECT seq, chain FROM log WHERE gid = $1 AND seq BETWEEN $2 AND $3',
+    text: `SELECT l.seq, CASE WHEN l.seq = g.chain_from_seq AND g.incarnation > 1 THEN log_chain_start_v1(g.group_id, g.incarnation) ELSE l.chain END AS chain
+             FROM log l JOIN groups g USING (gid) WHERE l.gid = $1 AND l.seq BETWEEN $2 AND $3`,
     values: [gid, fromSeq, toSeq],
   })
   return new Map(rows.map(({ seq, chain }) => [seq, chain]))
@@ -153,14 +158,23 @@ export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: 
 }
 
 /**
- * The hub lost what came after `keptSeq` to a restore, and goes on in a new incarnation: so does the replica. Devices resync,
- * and memberships that began in what is gone are gone. @returns the devices that are told
+ * The hub lost what came after `keptSeq` to a restore, and goes on in a new incarnation: so does the replica. Devices resync, and
+ * memberships that began in what is gone are gone, those that ended there go on. @returns the devices that are told
  */
 export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, keptSeq: bigint, chain: Uint8Array): Promise<bigint[]> {
-  await sql.query({ text: 'DELETE FROM log WHERE gid = $1 AND seq > $2', values: [gid, keptSeq] })
-  await sql.query({ text: 'DELETE FROM member WHERE gid = $1 AND from_seq > $2::bigint + 1', values: [gid, keptSeq] })
+  for (const text of [
+    'DELETE FROM log WHERE gid = $1 AND seq > $2',
+    "DELETE FROM inbox WHERE gid = $1 AND kind = 'welcome' AND seq > $2",
+    'DELETE FROM group_tree t USING welcome w WHERE t.gid = $1 AND w.gid = $1 AND w.seq > $2 AND t.epoch = w.epoch',
+    'DELETE FROM welcome WHERE gid = $1 AND seq > $2',
+    'DELETE FROM member WHERE gid = $1 AND from_seq > $2::bigint + 1',
+    'UPDATE member SET until_seq = NULL, ended = NULL WHERE gid = $1 AND until_seq > $2',
+  ])
+    await sql.query({ text, values: [gid, keptSeq] })
   await sql.query({
-    text: `UPDATE groups SET incarnation = $2, head_seq = $3, chain_from_seq = $3, head_chain = $4, floor_seq = least(floor_seq, $3) WHERE gid = $1`,
+    text: `UPDATE groups g SET incarnation = $2, head_seq = $3, chain_from_seq = $3, head_chain = $4, floor_seq = least(floor_seq, $3),
+             epoch = coalesce((SELECT l.epoch + 1 FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.seq <= $3 ORDER BY l.seq DESC LIMIT 1), g.epoch)
+            WHERE gid = $1`,
     values: [gid, incarnation, keptSeq, chain],
   })
   const { rows } = await sql.query<{ deviceId: bigint }>({

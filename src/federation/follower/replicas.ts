@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { settleHome } from '../../groups/home/homes.repository.js'
+import { findHome, settleHome } from '../../groups/home/homes.repository.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
@@ -25,6 +25,7 @@ import {
   lockReplica,
   moveHead,
   reincarnate,
+  type HomeOfReplica,
   type Replica,
   type ReplicaEntry,
 } from './replica.repository.js'
@@ -61,27 +62,36 @@ export class Replicas {
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
     if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
     const changes = await this.joins.of(batch)
-    const home = { groupId: batch.groupId, hub: hub.domain, roomId: batch.roomId }
-    if (!(await settleHome(this.pool, home))) throw new HomeElsewhere()
     const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes))
     this.publish(received, batch)
     return received.response
   }
 
   private async store(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
-    const home = await lockHome(sql, batch.groupId)
+    const begins = changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)
+    const home = await this.home(sql, batch, begins)
     const replica = await lockReplica(sql, batch.groupId)
     if (home?.stopped || home?.deleted) return answer('stopped', replica)
-    if (!replica) return this.found(sql, batch, entries, changes)
+    if (!replica) return begins ? this.found(sql, batch, entries, changes) : answer('have', undefined)
     if (replica.deleted) return answer('stopped', replica)
     const chains = await chainsOf(sql, replica.gid, batch.firstSeq - 1n, batch.firstSeq + BigInt(entries.length))
     const placement = placeBatch(replica, batch, entries, (seq) => (seq === replica.headSeq ? replica.headChain : chains.get(seq)))
     return this.place(sql, replica, placement, { batch, entries, changes })
   }
 
+  /** What is known of the group; nothing is written down of one that none of ours has joined, and nobody can keep an id from others. */
+  private async home(sql: Sql, { groupId, roomId }: NotifyBatch, begins: boolean): Promise<HomeOfReplica | undefined> {
+    const hub = providerOf(roomId) ?? ''
+    if (begins) await settleHome(sql, { groupId, hub, roomId })
+    else if ((await findHome(sql, groupId)) === 'here') throw new HomeElsewhere()
+    // Another one may have settled it at the same time.
+    const home = await lockHome(sql, groupId)
+    if (home ? home.hub !== hub || home.roomId !== roomId : begins) throw new HomeElsewhere()
+    return home
+  }
+
   /** The first batch of a group begins with the Commit that brought the first of ours in. */
   private async found(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
-    if (!changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)) return answer('have', undefined)
     const gid = await createReplica(sql, {
       groupId: batch.groupId,
       roomId: batch.roomId,

@@ -5,10 +5,12 @@ import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { HubTelling } from './hub-telling.js'
-import { revokedMembers } from './revoked-members.repository.js'
+import { revokedMembers, type RevokedMember } from './revoked-members.repository.js'
 
 const JOB = 'federation.revoked_v1'
 const SWEEP_MS = 60_000
+/** Devices that one hub is told of in a sweep. */
+const AT_ONCE = 100
 
 /** The hub proposes to remove devices that are revoked; of those of our users it has to hear from us. */
 @Injectable()
@@ -37,6 +39,12 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
 
   /** Those who are still in, again and again until they are out. */
   async sweep(): Promise<void> {
-    for (const one of await revokedMembers(this.pool)) await this.tell.revoked(one)
+    const hubs = Map.groupBy(await revokedMembers(this.pool, AT_ONCE), ({ hub }) => hub)
+    await Promise.all([...hubs.values()].map((members) => this.tellHub(members)))
+  }
+
+  /** Until it does not answer: it has the next sweep for the rest. */
+  private async tellHub(members: readonly RevokedMember[]): Promise<void> {
+    for (const one of members) if (!(await this.tell.revoked(one))) return
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
@@ -9,6 +10,7 @@ import {
 } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
+import { Limits } from '../../platform/limits/limits.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
@@ -16,22 +18,32 @@ import { readCbor } from '../../protocol/strict-cbor.js'
 import { refuseForeign, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { ClientUnknown } from './hub.problems.js'
-import { UserDirectory } from './user-directory.dto.js'
+import { UserDirectory, type UserDirectoryEntry } from './user-directory.dto.js'
 
 /** For how long a provider's word about a user is good. A key that is not among it is asked for at once. */
 const CONFIRMED_MS = 300_000
 /** When the provider does not answer, its older word has to do for as long as this. */
 const STALE_MS = 86_400_000
+/** What is taken of a provider's word: to check a key costs up to a millisecond, and others wait for this process meanwhile. */
+const MOST = { devices: 200, keysOfDevice: 16, keys: 500 }
+const KEYS_IN_A_ROW = 10
+/** Word of revocations in this time is looked up together. */
+const REFRESH_MS = 1_000
+const REFRESHES = { name: 'foreign-refreshes', points: 600, seconds: 60 }
+const MAX_REMEMBERED = 10_000
 const FAR_FUTURE = new Date(8.64e15)
 
 /** Devices of other providers' users, as those vouch for them: a copy of what is theirs, so that groups here treat all members alike. */
 @Injectable()
 export class ForeignDevices {
   private readonly fetching = new Map<string, Promise<void>>()
+  private readonly refreshing = new Map<string, Promise<void>>()
+  private readonly refreshedAt = new Map<string, number>()
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly client: SignedClient,
+    private readonly limits: Limits,
     private readonly hints: Hints,
   ) {}
 
@@ -47,17 +59,43 @@ export class ForeignDevices {
     refuseForeign(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) throw new ClientUnknown()
-    if ((await unconfirmedAmong(this.pool, [{ client }], STALE_MS)).length > 0) await this.fetchOnce(user)
+    const isVouchedFor = async () => (await unconfirmedAmong(this.pool, [{ client }], STALE_MS)).length === 0
+    if (!(await isVouchedFor())) {
+      await this.fetchOnce(user)
+      if (!(await isVouchedFor())) throw new ClientUnknown()
+    }
     const device = (await resolveClients(this.pool, [client])).get(client)
     if (!device || device.revoked) throw new ClientUnknown()
     return { deviceId: device.deviceId, userId: device.userId, client, user, generation: 0, expiresAt: FAR_FUTURE }
   }
 
-  /** Asks the provider anew. */
+  /** Asks the provider anew, once for all that it says of a user in a short while. */
   async refresh(peer: Peer, client: string): Promise<void> {
     refuseForeign(peer, client, 'client')
     const user = userOfClient(client)
-    if (user !== undefined) await this.fetchOnce(user)
+    if (user === undefined) return
+    const coming = this.refreshing.get(user) ?? this.refreshSoon(peer, user)
+    await coming
+  }
+
+  private refreshSoon(peer: Peer, user: string): Promise<void> {
+    const last = this.refreshedAt.get(user)
+    const waitMs = last === undefined ? 0 : Math.max(0, last + REFRESH_MS - performance.now())
+    const coming = this.limits
+      .take(REFRESHES, peer.domain)
+      .then(() => sleep(waitMs))
+      .then(() => {
+        // Whoever comes from here on may know more than what is fetched now.
+        this.refreshing.delete(user)
+        if (this.refreshedAt.size >= MAX_REMEMBERED) this.refreshedAt.clear()
+        this.refreshedAt.set(user, performance.now())
+        return this.fetch(user)
+      })
+      .finally(() => {
+        if (this.refreshing.get(user) === coming) this.refreshing.delete(user)
+      })
+    this.refreshing.set(user, coming)
+    return coming
   }
 
   private fetchOnce(user: string): Promise<void> {
@@ -70,7 +108,7 @@ export class ForeignDevices {
     const peer = user.split('/')[2] ?? ''
     const answer = await this.client.send({ peer, endpoint: 'directory', argument: user, body: new Uint8Array() })
     if (answer.kind !== 'answered' || answer.status !== 200) return
-    const devices = devicesOf(user, answer.body)
+    const devices = await devicesOf(user, answer.body)
     if (!devices) return
     const revoked = await transaction(this.pool, (sql) => recordForeignUser(sql, user, devices))
     this.hints.publish(revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
@@ -82,18 +120,31 @@ function userOfClient(client: string): string | undefined {
   return parsed && userUri(parsed)
 }
 
-/** Only what the provider may say: devices of that user, with keys that can be used. */
-function devicesOf(user: string, body: Uint8Array): ForeignDevice[] | undefined {
+/** Only what the provider may say: devices of that user, with keys that can be used; of more than is taken, those in use first. */
+async function devicesOf(user: string, body: Uint8Array): Promise<ForeignDevice[] | undefined> {
   const parsed = UserDirectory.safeParse(readCbor(body))
   if (!parsed.success) return undefined
-  return parsed.data.devices
-    .filter(({ client }) => userOfClient(client) === user)
-    .map(({ client, revoked_at: revokedAt = null, signature_keys: keys }) => ({
-      client,
-      revokedAt,
-      keys: keys.flatMap(({ public_key: bytes, valid_from: validFrom, valid_until: validUntil = null }) => {
-        const key = canonicalKey(bytes)
-        return key && isSoundKey(key) ? [{ publicKey: key.publicKey, validFrom, validUntil }] : []
-      }),
-    }))
+  const own = parsed.data.devices.filter(({ client }) => userOfClient(client) === user)
+  const inUse = own.filter(({ revoked_at: at }) => at === undefined)
+  const taken = [...inUse, ...own.filter(({ revoked_at: at }) => at !== undefined)].slice(0, MOST.devices)
+  const devices: ForeignDevice[] = []
+  let room = MOST.keys
+  for (const { client, revoked_at: revokedAt = null, signature_keys: keys } of taken) {
+    const some = keys.slice(0, Math.min(room, MOST.keysOfDevice))
+    room -= some.length
+    devices.push({ client, revokedAt, keys: await soundKeys(some) })
+  }
+  return devices
+}
+
+type ToldKey = UserDirectoryEntry['devices'][number]['signature_keys'][number]
+
+async function soundKeys(told: readonly ToldKey[]): Promise<ForeignDevice['keys']> {
+  const sound: { publicKey: Uint8Array; validFrom: Date; validUntil: Date | null }[] = []
+  for (const [index, { public_key: bytes, valid_from: validFrom, valid_until: validUntil = null }] of told.entries()) {
+    if (index % KEYS_IN_A_ROW === 0) await setImmediate()
+    const key = canonicalKey(bytes)
+    if (key && isSoundKey(key)) sound.push({ publicKey: key.publicKey, validFrom, validUntil })
+  }
+  return sound
 }

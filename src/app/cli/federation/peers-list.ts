@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { listPeers, type ListedPeer } from '../../../federation/peers/peers.repository.js'
 import { stoppedCursors, type StoppedCursor } from '../../../federation/push/cursors.repository.js'
+import { refusedDeletions, type RefusedDeletion } from '../../../federation/push/deletions.repository.js'
 import { print, type Command } from '../command.js'
 import { withDatabase } from '../with-database.js'
 
@@ -9,26 +10,48 @@ export const peersList: Command = {
   usage: '[--groups]               Other providers: policy, failures, alarms, stopped groups (--groups: which).',
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: { groups: { type: 'boolean', default: false } } })
-    const { peers, stopped } = await withDatabase(async (pool) => ({ peers: await listPeers(pool), stopped: await stoppedCursors(pool) }))
-    if (peers.length === 0 && stopped.length === 0) return print('No other provider is known.')
-    const unlisted = new Set(stopped.map(({ domain }) => domain))
+    const { peers, waiting } = await withDatabase(async (pool) => ({
+      peers: await listPeers(pool),
+      waiting: { stopped: await stoppedCursors(pool), refused: await refusedDeletions(pool), named: values.groups },
+    }))
+    const unlisted = new Set([...waiting.stopped, ...waiting.refused].map(({ domain }) => domain))
+    if (peers.length === 0 && unlisted.size === 0) return print('No other provider is known.')
     for (const peer of peers) {
       unlisted.delete(peer.domain)
-      print(describe(peer, stopped, values.groups))
+      print(describe(peer, waiting))
     }
-    for (const domain of unlisted) print([domain, ...describeStopped(domain, stopped, values.groups)].join('\n'))
+    for (const domain of unlisted) print([domain, ...describeWaiting(domain, waiting)].join('\n'))
   },
 }
 
+/** What peers refuse. */
+interface Waiting {
+  readonly stopped: readonly StoppedCursor[]
+  readonly refused: readonly RefusedDeletion[]
+  /** Group by group. */
+  readonly named: boolean
+}
+
 /** E.g. `b.example  allow, paused; 3 failures, next try 2026-01-31T12:00:00Z; last heard never`, and what is wrong below. */
-function describe(peer: ListedPeer, stopped: readonly StoppedCursor[], named: boolean): string {
+function describe(peer: ListedPeer, waiting: Waiting): string {
   const standing = [peer.policy ?? 'no policy', ...(peer.paused ? ['paused'] : [])].join(', ')
   const retry = peer.retryAt ? `, next try ${time(peer.retryAt)}` : ''
   const failures = `${peer.failures} ${peer.failures === 1 ? 'failure' : 'failures'}${retry}`
   const lines = [`${peer.domain}  ${standing}; ${failures}; last heard ${peer.lastInboundAt ? time(peer.lastInboundAt) : 'never'}`]
   if (peer.alarm !== null) lines.push(`  ALARM: its directory is not believed: ${printable(peer.alarm)}`)
   if (peer.lastError !== null) lines.push(`  last error ${peer.lastErrorAt ? time(peer.lastErrorAt) : ''}: ${printable(peer.lastError)}`)
-  return [...lines, ...describeStopped(peer.domain, stopped, named)].join('\n')
+  return [...lines, ...describeWaiting(peer.domain, waiting)].join('\n')
+}
+
+function describeWaiting(domain: string, { stopped, refused, named }: Waiting): string[] {
+  const deletions = refused.filter((deletion) => deletion.domain === domain)
+  const causes = [...new Set(deletions.map(({ lastError }) => printable(lastError)))].join(' / ')
+  const count = `${deletions.length} ${deletions.length === 1 ? 'deletion' : 'deletions'}`
+  return [
+    ...describeStopped(domain, stopped, named),
+    ...(deletions.length > 0 ? [`  ${count} refused, and tried again: ${causes}`] : []),
+    ...(named ? deletions.map(({ groupId }) => `    ${groupId.toString('base64url')}`) : []),
+  ]
 }
 
 function describeStopped(domain: string, all: readonly StoppedCursor[], named: boolean): string[] {
