@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from '@jest/globals'
+import { forgetDeletedUnknown } from '../../src/federation/follower/deletion.repository.js'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
 import { Batches } from '../../src/federation/push/batches.js'
 import { extendChain } from '../../src/protocol/log-chain.js'
@@ -96,17 +97,15 @@ it('keeps no id from others by naming it, and leaves nothing behind where nobody
   expect(rowCount).toBe(0)
 })
 
-it('founds no replica by a batch that was on its way when the group was deleted', async () => {
-  const { hub, follower, group, bob, batch } = await heldGroup()
-  const { groupId } = group.record
-  const first = (await hub.app.get(Batches).next('b.example', await gidAt(hub, groupId), { after: 0n }))!.batch
-  await follower.pool.query('DELETE FROM room WHERE room_id = $1', [batch.roomId])
-  await follower.pool.query('DELETE FROM followed_group WHERE group_id = $1', [groupId])
-  await follower.pool.query('DELETE FROM groups WHERE group_id = $1', [groupId])
+it('is told that a group is deleted which it deleted before anything of it had come', async () => {
+  const { hub, follower, batch } = await heldGroup()
+  const groupId = new Uint8Array(Buffer.from('never seen'))
   const body = encodeDeleteRoomRequest({ groupId, roomId: batch.roomId, incarnation: 1 })
   expect((await callPeer(hub, follower, { endpoint: 'deleteRoom', argument: batch.roomId, body })).status).toBe(200)
-  expect(first.roster.map(({ client }) => client)).toEqual([bob.device.client])
-  expect(await notify(hub, follower, first)).toEqual({ status: 200, code: 'stopped' })
+  expect(await notify(hub, follower, { ...batch, groupId, entries: [] })).toEqual({ status: 200, code: 'stopped' })
+  await follower.pool.query("UPDATE followed_group SET deleted_at = now() - interval '2 hours'")
+  await forgetDeletedUnknown(follower.pool)
+  expect(await notify(hub, follower, { ...batch, groupId, entries: [] })).toEqual({ status: 200, code: 'have' })
 })
 
 it('is refused a roster that is not in the order of the log, or says a thing twice', async () => {
@@ -115,8 +114,3 @@ it('is refused a roster that is not in the order of the log, or says a thing twi
   expect((await notify(hub, follower, { ...batch, roster: [left, left] })).status).toBe(422)
   expect((await notify(hub, follower, { ...batch, roster: [left, { ...left, seq: left.seq - 1n }] })).status).toBe(422)
 })
-
-async function gidAt(hub: Provider, groupId: Uint8Array): Promise<bigint> {
-  const { rows } = await hub.pool.query<{ gid: bigint }>('SELECT gid FROM groups WHERE group_id = $1', [groupId])
-  return rows[0]!.gid
-}

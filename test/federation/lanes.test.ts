@@ -5,7 +5,7 @@ import { leaveLane, renewLane, takeLane } from '../../src/federation/peers/peers
 import { encodeNotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import { eventually } from '../support/eventually.js'
 import { useFederation } from '../support/federated-world.js'
-import { agreed, heard, type World } from '../support/world.js'
+import { agreed, at, heard, joined, type World } from '../support/world.js'
 
 const federated = useFederation(2)
 
@@ -74,12 +74,15 @@ it('brings a provider that comes back late what it was there for, and nothing of
   await group.send('seen')
   await group.remove(bob.uri)
   await group.send('unseen')
-  await pool.query('UPDATE peer_cursor SET stopped = NULL')
   await pool.query("UPDATE peer SET paused = true WHERE domain = 'b.example'")
+  await pool.query('UPDATE peer_cursor SET stopped = NULL')
   await group.add(bob.user)
   await group.send('seen again')
   await pool.query("UPDATE peer SET paused = false WHERE domain = 'b.example'")
-  await heard([bob], group, ['seen', 'seen again'])
+  await eventually(
+    () => at(bob, group).texts,
+    (texts) => texts.includes('seen again'),
+  )
   const { rows } = await federated.providers[1]!.pool.query<{ seq: bigint }>(
     'SELECT seq FROM log JOIN groups USING (gid) WHERE group_id = $1 ORDER BY seq',
     [group.record.groupId],
@@ -94,10 +97,11 @@ it('takes a group up again that was stopped, when a new member comes', async () 
   await group.send('between')
   await group.add(carol.user)
   await eventually(
-    () => pool.query('SELECT FROM peer_cursor WHERE stopped IS NOT NULL'),
+    () => pool.query('SELECT FROM peer_cursor JOIN groups USING (gid) WHERE stopped IS NOT NULL AND group_id = $1', [group.record.groupId]),
     (seen) => seen.rowCount === 0,
   )
   await group.send('for both')
   await heard([bob], group, ['between', 'for both'])
+  await joined(carol, group.record.groupId)
   await heard([carol], group, ['for both'])
 })
