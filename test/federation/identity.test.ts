@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { generalVerify, importJWK, type GeneralJWS, type JWK } from 'jose'
 import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { PROFILES } from '../../src/federation/identity/endpoints.js'
@@ -21,6 +21,7 @@ beforeAll(async () => {
   ;[a, b] = (await providersOfNodes(2)) as [ProviderOfNodes, ProviderOfNodes]
   ours = await a.node()
 })
+afterEach(() => Promise.all([a.keepOnly(ours), b.keepOnly()]))
 afterAll(() => Promise.all([a.close(), b.close()]))
 
 const fetches = () => a.road.seen.filter((part) => part === '.well-known').length

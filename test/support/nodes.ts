@@ -13,6 +13,8 @@ export interface ProviderOfNodes {
   readonly settings: Readonly<Record<string, string>>
   /** Starts a node, to which the road leads from then on. */
   node(overrides?: Record<string, string>): Promise<TestServer>
+  /** Ends all nodes but one: each has connections, of which there are not so many. */
+  keepOnly(kept?: TestServer): Promise<void>
   close(): Promise<void>
 }
 
@@ -29,12 +31,17 @@ export async function providersOfNodes(count: number): Promise<ProviderOfNodes[]
         road.target = started.url
         return started
       }
+      const keepOnly = async (kept?: TestServer) => {
+        const others = nodes.filter((one) => one !== kept)
+        nodes.splice(0, nodes.length, ...nodes.filter((one) => one === kept))
+        await Promise.all(others.map((one) => one.close()))
+      }
       const close = async () => {
-        await Promise.all(nodes.map((one) => one.close()))
+        await keepOnly()
         await road.close()
         await database.drop()
       }
-      return { domain, road, database, settings, node, close }
+      return { domain, road, database, settings, node, keepOnly, close }
     }),
   )
 }
