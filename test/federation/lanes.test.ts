@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals'
 import { Batches } from '../../src/federation/push/batches.js'
 import { pendingDeletions } from '../../src/federation/push/deletions.repository.js'
 import { leaveLane, renewLane, takeLane } from '../../src/federation/peers/peers.repository.js'
-import { encodeNotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
+import type { NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import { eventually } from '../support/eventually.js'
 import { useFederation } from '../support/federated-world.js'
 import { agreed, at, heard, joined, type World } from '../support/world.js'
@@ -51,20 +51,19 @@ it('goes on while the peer refuses a deletion, which is tried again by itself', 
 })
 
 it('divides what is too large for the peer, trees and all', async () => {
-  const { group } = await cast()
+  const { carol, group } = await cast()
   const { app, pool } = federated.providers[0]!
-  const { rows } = await pool.query<{ gid: bigint }>("UPDATE peer_cursor SET stopped = 'by the test' RETURNING gid")
-  for (const text of ['one', 'two', 'three']) await group.send(text)
-  const batches = app.get(Batches)
-  const { gid } = rows.at(-1)!
-  const whole = (await batches.next('b.example', gid))!.batch
-  const part = (await batches.next('b.example', gid, { share: 2 ** -20 }))!.batch
-  expect([whole.entries.length, part.entries.length]).toEqual([3, 1])
-  expect(encodeNotifyBatch(part).length).toBeLessThan(encodeNotifyBatch(whole).length)
-  const first = (await batches.next('b.example', gid, { after: 0n, share: 2 ** -20 }))!.batch
-  expect(first.entries.length).toBe(1)
-  expect(first.welcomes.every(({ message }) => message.tree?.kind === 'distribution-service')).toBe(true)
-  await pool.query('UPDATE peer_cursor SET stopped = NULL')
+  await pool.query("UPDATE peer SET paused = true WHERE domain = 'b.example'")
+  await group.add(carol.user)
+  for (const text of ['one', 'two']) await group.send(text)
+  const { rows } = await pool.query<{ gid: bigint }>('SELECT gid FROM groups WHERE group_id = $1', [group.record.groupId])
+  const next = async (share: number) => (await app.get(Batches).next('b.example', rows[0]!.gid, { share }))!.batch
+  const trees = ({ welcomes }: NotifyBatch) => welcomes.map(({ message }) => message.tree?.kind)
+  const [whole, part] = [await next(1), await next(2 ** -20)]
+  expect([whole.entries.length, trees(whole)]).toEqual([3, ['full']])
+  expect([part.entries.length, trees(part)]).toEqual([1, ['distribution-service']])
+  await pool.query("UPDATE peer SET paused = false WHERE domain = 'b.example'")
+  await joined(carol, group.record.groupId)
 })
 
 it('brings a provider that comes back late what it was there for, and nothing of its absence', async () => {

@@ -10,6 +10,7 @@ import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
+import { fitting } from './fitting.js'
 import { Runs, type Run } from './runs.js'
 
 /** Bytes of a batch are those of its entries, Welcomes and trees; peers take bodies of 6 MiB (docs/federation-profile.md). */
@@ -121,22 +122,3 @@ function entryOf({ kind, epoch, acceptedAt, bytes }: LogRow): NotifyEntry {
 }
 
 const NO_TREE = { kind: 'distribution-service' } as const
-
-/** As many of the rows as fit with their Welcomes, and at least one; `left` is the room that remains. */
-function fitting(rows: readonly LogRow[], welcomes: readonly OutgoingWelcome[], bytes: number): { rows: readonly LogRow[]; left: number } {
-  let left = bytes
-  for (const [index, row] of rows.entries()) {
-    const size = row.bytes.length + sum(welcomes.filter(({ seq }) => seq === row.seq).map(sizeOf))
-    if (size > left && index > 0) return { rows: rows.slice(0, index), left }
-    left -= size
-  }
-  return { rows, left }
-}
-
-function sizeOf({ bytes, clients }: OutgoingWelcome): number {
-  return bytes.length + sum(clients.map(({ length }) => length))
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0)
-}
