@@ -50,19 +50,16 @@ export async function recordForeignUser(sql: Sql, user: string, devices: readonl
   return rows.flatMap(({ id, revoked }) => (revoked ? [id] : []))
 }
 
+/** In two statements, so that the second sees what another transaction has made meanwhile; runs for one user follow each other. */
 async function recordAccount(sql: Sql, user: string): Promise<bigint> {
+  await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
   const { rows } = await sql.query<{ id: bigint }>({
-    text: `WITH made AS (INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id), one AS (
-             SELECT id FROM made UNION ALL SELECT id FROM account WHERE user_uri = $1 LIMIT 1
-           ), noted AS (
-             INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM one
-             ON CONFLICT (account_id) DO UPDATE SET fetched_at = now()
-           )
-           SELECT id FROM one`,
+    text: `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri = $1
+           ON CONFLICT (account_id) DO UPDATE SET fetched_at = now() RETURNING account_id AS id`,
     values: [user],
   })
   const id = rows[0]?.id
-  if (id === undefined) throw new Error('an account was made at the same time; the next try finds it')
+  if (id === undefined) throw new Error('an account was not made')
   return id
 }
 

@@ -87,3 +87,32 @@ describe('a peer whose answers make no sense', () => {
     expect([one.isStopped(), one.sent()]).toEqual([true, 4])
   })
 })
+
+describe('a peer, or a proxy before it, that takes less than a batch', () => {
+  const tooLarge = { kind: 'unsigned', status: 413, retryAfter: undefined, detail: '' }
+  const made = (entries: number) => {
+    const shares: number[] = []
+    const statements: string[] = []
+    const query = async ({ text }: { text: string }) => ({ rows: [], text: statements.push(text) })
+    const next = async (_domain: string, _gid: bigint, { share }: { share: number }) => {
+      shares.push(share)
+      return { batch: { ...BATCH, entries: BATCH.entries.slice(0, entries) }, lastSeq: 6n }
+    }
+    const events = { record: () => undefined }
+    const delivery = new Delivery({ query } as never, { next } as never, { send: async () => tooLarge } as never, events as never)
+    return { shares, statements, deliver: () => delivery.deliver('b.example', 1n, new AbortController().signal) }
+  }
+
+  it('is sent half as much, and again half', async () => {
+    const { shares, statements, deliver } = made(2)
+    for (let times = 0; times < 3; times++) expect(await deliver()).toEqual({ kind: 'moved' })
+    expect(shares).toEqual([1, 0.5, 0.25])
+    expect(statements).toEqual([])
+  })
+
+  it('does without the group whose next entry cannot be divided, and only without that', async () => {
+    const { statements, deliver } = made(1)
+    expect(await deliver()).toEqual({ kind: 'stopped' })
+    expect(statements).toEqual([expect.stringContaining('SET stopped')])
+  })
+})
