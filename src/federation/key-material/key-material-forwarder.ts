@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { decodeKeyPackage } from '../../protocol/mls/message.js'
+import { identityText } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
@@ -35,16 +36,17 @@ export class KeyMaterialForwarder {
     const answer = await this.client.send({ peer: target, endpoint: 'keyMaterial', argument: request.targetUser, body })
     if (answer.kind !== 'answered' || answer.status !== 200) throw new KeyMaterialUnavailable()
     const decoded = decodeKeyMaterialResponse(answer.body)
-    if (decoded.kind === 'malformed') throw new KeyMaterialUnavailable()
+    if (decoded.kind === 'malformed' || decoded.value.user !== request.targetUser) throw new KeyMaterialUnavailable()
     await this.record(target, decoded.value)
     return answer.body
   }
 
   private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {
     const given = clients.flatMap((one) => (one.status === 'success' ? [one] : []))
-    const foreign = given.some(({ client }) => {
+    // A KeyPackage of another client would lead the Welcome to it astray.
+    const foreign = given.some(({ client, keyPackage }) => {
       const parsed = parseClientUri(client)
-      return parsed?.domain !== target || userUri(parsed) !== user
+      return parsed?.domain !== target || userUri(parsed) !== user || ownerOf(keyPackage) !== client
     })
     if (foreign) throw new KeyMaterialUnavailable()
     if (given.length === 0) return
@@ -60,6 +62,11 @@ export class KeyMaterialForwarder {
     })
     await recordForeignRefs(this.pool, refs)
   }
+}
+
+function ownerOf(keyPackage: Uint8Array): string | undefined {
+  const decoded = decodeKeyPackage(keyPackage)
+  return decoded.kind === 'decoded' ? identityText(decoded.value.leafNode.credential) : undefined
 }
 
 function refOf(keyPackage: Uint8Array, maxLifetimeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {
