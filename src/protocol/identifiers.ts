@@ -57,3 +57,10 @@ export function userUri({ domain, user }: UserIdentifier): string {
 export function clientUri({ domain, user, device }: ClientIdentifier): string {
   return `mimi://${domain}/d/${user}/${device}`
 }
+
+export const MAX_GROUP_ID_BYTES = 255
+
+/** RFC 9420 §8.1 sets no bounds; this server has them for all groups. */
+export function isGroupId(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length <= MAX_GROUP_ID_BYTES
+}

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { runCli } from '../../src/app/cli/run-cli.js'
 import { listPeers, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
 import { soundSettings, examined } from '../doctor/doctor-kit.js'
+import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
 
 const DOMAIN = 'a.example'
@@ -52,7 +53,7 @@ async function stop(groupId: string, why: string): Promise<void> {
   )
 }
 
-beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, provider_key, equivocation, groups CASCADE'))
+beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, peer_deletion, provider_key, equivocation, groups CASCADE'))
 
 describe('peers list', () => {
   it('says when nobody is known', async () => {
@@ -115,6 +116,23 @@ describe('a peer', () => {
     expect((await run('peers retry b.example')).out).toContain('1 stopped group included')
     expect(await peer()).toMatchObject({ failures: 0, retryAt: null })
     expect((await run('peers list')).out).not.toContain('stopped')
+  })
+
+  it('shows the deletions that it refuses, and is asked for them again', async () => {
+    await know()
+    for (const group of ['one', 'two']) {
+      const deletion = { groupId: Buffer.from(group), roomId: 'mimi://a.example/r/gone', incarnation: 1, failures: 4 }
+      await database.pool.query(`INSERT INTO peer_deletion (domain, group_id, room_id, incarnation) VALUES ('b.example', $1, $2, 1)`, [
+        deletion.groupId,
+        deletion.roomId,
+      ])
+      await postponeDeletion(database.pool, 'b.example', deletion, 3_600_000, 'The peer answers 409')
+    }
+    expect((await run('peers list')).out).toContain('  2 deletions refused, and tried again: The peer answers 409\n')
+    expect((await run('peers list --groups')).out).toContain(`    ${Buffer.from('two').toString('base64url')}\n`)
+    expect(await pendingDeletions(database.pool, 'b.example', 10)).toEqual([])
+    expect((await run('peers retry b.example')).out).toContain('0 stopped groups and 2 refused deletions included')
+    expect(await pendingDeletions(database.pool, 'b.example', 10)).toMatchObject([{ failures: 5 }, { failures: 5 }])
   })
 
   it('is trusted anew: its keys and the alarm go, what was said of it stays', async () => {

@@ -82,12 +82,15 @@ export class Replicas {
   /** What is known of the group; nothing is written down of one that none of ours has joined, and nobody can keep an id from others. */
   private async home(sql: Sql, { groupId, roomId }: NotifyBatch, begins: boolean): Promise<HomeOfReplica | undefined> {
     const hub = providerOf(roomId) ?? ''
-    if (begins) await settleHome(sql, { groupId, hub, roomId })
-    else if ((await findHome(sql, groupId)) === 'here') throw new HomeElsewhere()
-    // Another one may have settled it at the same time.
-    const home = await lockHome(sql, groupId)
-    if (home ? home.hub !== hub || home.roomId !== roomId : begins) throw new HomeElsewhere()
-    return home
+    let home = await lockHome(sql, groupId)
+    if (!home && begins) {
+      // Another one may settle it at the same time: what stands there then is what counts.
+      await settleHome(sql, { groupId, hub, roomId })
+      home = await lockHome(sql, groupId)
+    }
+    if (home && home.hub === hub && home.roomId === roomId) return home
+    if (home || begins || (await findHome(sql, groupId)) === 'here') throw new HomeElsewhere()
+    return undefined
   }
 
   /** The first batch of a group begins with the Commit that brought the first of ours in. */

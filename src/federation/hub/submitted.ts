@@ -1,7 +1,7 @@
 import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
 import { Undecodable, type Problem } from '../../platform/http/problem.js'
 import { decodeMessage } from '../../protocol/mls/message.js'
-import { isGroupId } from '../../protocol/mimi/common.js'
+import { isGroupId } from '../../protocol/identifiers.js'
 import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'
 import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'

@@ -54,3 +54,12 @@ export async function refusedDeletions(sql: Sql): Promise<RefusedDeletion[]> {
   )
   return rows
 }
+
+/** @returns how many are tried again with the next sweep */
+export async function resumeDeletions(sql: Sql, domain: string): Promise<number> {
+  const { rowCount } = await sql.query({
+    text: 'UPDATE peer_deletion SET retry_at = NULL WHERE domain = $1 AND receipt IS NULL AND retry_at IS NOT NULL',
+    values: [domain],
+  })
+  return rowCount ?? 0
+}

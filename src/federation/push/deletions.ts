@@ -44,8 +44,8 @@ export class Deletions {
     const body = encodeDeleteRoomRequest(deletion)
     const answer = await this.client.send({ peer: domain, endpoint: 'deleteRoom', argument: deletion.roomId, body, signal })
     if (answer.kind !== 'answered' || answer.status !== 200) {
-      const { why } = failed(answer)
-      return isOfTheGroup(answer) ? this.postpone(domain, deletion, why) : failed(answer)
+      const outcome = failed(answer)
+      return isOfTheGroup(answer) ? this.postpone(domain, deletion, outcome.why) : outcome
     }
     const decoded = decodeDeletionReceipt(answer.body)
     const receipt = decoded.kind === 'decoded' ? decoded.value : undefined

@@ -23,7 +23,7 @@ const SLACK_MS = 50
 @Injectable()
 export class Push implements OnModuleInit {
   private readonly draining = new AbortController()
-  private readonly running = new Map<string, Promise<void>>()
+  private readonly running = new Set<Promise<void>>()
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION' | 'SWEEP_INTERVAL'>,
@@ -41,7 +41,7 @@ export class Push implements OnModuleInit {
 
   async beforeApplicationShutdown(): Promise<void> {
     this.draining.abort()
-    await Promise.all(this.running.values())
+    await Promise.all(this.running)
   }
 
   /** Something waits for the peer; asking twice is asking once. */
@@ -59,14 +59,14 @@ export class Push implements OnModuleInit {
     for (const peer of await this.circuits.due()) await this.jobs.enqueue(PUSH_JOB, { peer }, { attempts: 1 })
   }
 
-  /** Waits only while as many runs are under way as may be. A run that is already will see what this one would have been for. */
+  /** Waits only while as many runs are under way as may be. Which of a peer's runs goes on, the lane decides: no wake is passed over. */
   private async begin(peer: string): Promise<void> {
-    while (this.running.size >= LANES_AT_ONCE) await Promise.race(this.running.values())
-    if (this.running.has(peer) || this.draining.signal.aborted) return
-    const run = this.run(peer)
+    while (this.running.size >= LANES_AT_ONCE) await Promise.race(this.running)
+    if (this.draining.signal.aborted) return
+    const run: Promise<void> = this.run(peer)
       .catch((error: unknown) => this.log.error({ err: error }, 'a push failed'))
-      .finally(() => this.running.delete(peer))
-    this.running.set(peer, run)
+      .finally(() => this.running.delete(run))
+    this.running.add(run)
   }
 
   private async run(peer: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { isGroupId } from '../../protocol/identifiers.js'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
@@ -90,7 +91,7 @@ export class Founding {
   ): Promise<{ state: PublicGroupState | undefined; founders: readonly Member[] }> {
     const tree = await this.tree(body, groupInfo)
     const { groupId, epoch, cipherSuite } = groupInfo.value.groupContext
-    if (groupId.length === 0 || groupId.length > 255) throw new InvalidCommit('group-id-length')
+    if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
     if (body.mode === 'private' && !HASH_OF_SUITE.has(cipherSuite))
       return { state: undefined, founders: [await unseenFounder(groupInfo.value, tree.nodes)] }
     const expected = { groupId, epoch: this.conformance ? epoch : 0n }

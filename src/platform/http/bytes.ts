@@ -1,3 +1,4 @@
+import { MAX_GROUP_ID_BYTES } from '../../protocol/identifiers.js'
 import { z } from 'zod'
 
 /** Larger fields are refused before anything looks at them; the configured limits are lower. */
@@ -46,7 +47,7 @@ export const Bytes = (maxBytes = MAX_FIELD_BYTES) => bytes(0, maxBytes, 'Bytes: 
 export const Hash = bytes(32, 64, 'A hash: base64url; a byte string in CBOR')
 
 /** An MLS group_id (RFC 9420 §8.1), also in a path. */
-export const GroupId = bytes(1, 255, 'MLS group_id: base64url; a byte string in CBOR')
+export const GroupId = bytes(1, MAX_GROUP_ID_BYTES, 'MLS group_id: base64url; a byte string in CBOR')
 export type GroupId = z.infer<typeof GroupId>
 
 const WHOLE_NUMBER = { type: 'integer', format: 'int64', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const

@@ -1,4 +1,4 @@
-import { parseRoomUri } from '../identifiers.js'
+import { isGroupId, MAX_GROUP_ID_BYTES, parseRoomUri } from '../identifiers.js'
 import { Malformed, type TlsReader } from '../tls/reader.js'
 import type { TlsWriter } from '../tls/writer.js'
 
@@ -9,7 +9,6 @@ export const MIMI_MEDIA_TYPE = 'application/mimi'
 const MLS10 = 1
 const MAX_URI_BYTES = 400
 const MAX_TEXT_BYTES = 1_024
-const MAX_GROUP_ID_BYTES = 255
 const CONTROL = /\p{Cc}/u
 
 // A byte order mark is kept, so that different bytes never become the same text.
@@ -49,11 +48,6 @@ export function readGroup(reader: TlsReader): Uint8Array {
   const groupId = reader.opaque()
   if (!isGroupId(groupId)) throw new Malformed(`a group id is not of 1 to ${MAX_GROUP_ID_BYTES} bytes`)
   return groupId
-}
-
-/** RFC 9420 §8.1 sets no bounds; this server has them for all groups. */
-export function isGroupId(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && bytes.length <= MAX_GROUP_ID_BYTES
 }
 
 export function writeText(writer: TlsWriter, text: string): TlsWriter {

@@ -1,5 +1,6 @@
 import { clearBackOff, setPaused } from '../../../federation/peers/peers.repository.js'
 import { resumeCursors } from '../../../federation/push/cursors.repository.js'
+import { resumeDeletions } from '../../../federation/push/deletions.repository.js'
 import { transaction } from '../../../platform/postgres/sql.js'
 import { peerCommand } from './peer-arguments.js'
 
@@ -19,12 +20,13 @@ export const peersResume = peerCommand('resume', 'DOMAIN                 Push to
 
 export const peersRetry = peerCommand(
   'retry',
-  'DOMAIN                  Try a provider again at once, its stopped groups too.',
+  'DOMAIN                  Try a provider again at once, its stopped groups and refused deletions too.',
   async (pool, domain) => {
-    const resumed = await transaction(pool, async (sql) => {
+    const { groups, deletions } = await transaction(pool, async (sql) => {
       await clearBackOff(sql, domain)
-      return resumeCursors(sql, domain)
+      return { groups: await resumeCursors(sql, domain), deletions: await resumeDeletions(sql, domain) }
     })
-    return `${domain} is tried again with the next sweep, ${resumed} stopped ${resumed === 1 ? 'group' : 'groups'} included.`
+    const refused = deletions > 0 ? ` and ${deletions} refused ${deletions === 1 ? 'deletion' : 'deletions'}` : ''
+    return `${domain} is tried again with the next sweep, ${groups} stopped ${groups === 1 ? 'group' : 'groups'}${refused} included.`
   },
 )

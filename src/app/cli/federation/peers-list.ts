@@ -7,7 +7,7 @@ import { withDatabase } from '../with-database.js'
 
 export const peersList: Command = {
   name: 'peers list',
-  usage: '[--groups]               Other providers: policy, failures, alarms, stopped groups (--groups: which).',
+  usage: '[--groups]               Other providers: policy, failures, alarms, stopped groups, refused deletions (--groups: which).',
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: { groups: { type: 'boolean', default: false } } })
     const { peers, waiting } = await withDatabase(async (pool) => ({
