@@ -17,6 +17,7 @@ export class Metrics {
     registers: [this.registry],
   })
   readonly events = this.counter('business_events_total', 'What happened, by name of the event', ['event'])
+  readonly limitsRefused = this.counter('limits_refused_total', 'What a limit of docs/limits.md refused, by name of the limit', ['limit'])
   readonly hintsDropped = this.counter('hints_dropped_total', 'Hints that could not be sent or were not ours', ['reason'])
   readonly commitLockMisses = this.counter('commit_lock_misses_total', 'Commits that went on without the courtesy lock', ['reason'])
 

@@ -1,0 +1,17 @@
+/** What a limit is counted for. */
+export type LimitHolder = 'process' | 'connection' | 'address' | 'account' | 'device' | 'stream' | 'peer' | 'group'
+
+/** One row of `docs/limits.md`. The code that enforces a limit reads `value` or the setting from here, so that the page stays true. */
+export interface DescribedLimit {
+  /** Unique, kebab-case. The label of `limits_refused_total{limit="…"}`. */
+  readonly name: string
+  readonly holder: LimitHolder
+  /** What is bounded, with its unit: `requests in flight`, `bytes of request bodies held`, `frames per second`. */
+  readonly what: string
+  /** The number in force where no setting changes it; in the unit of `what`. */
+  readonly value?: number
+  /** The setting that changes it, if one does. Its default is in `docs/configuration.md`. */
+  readonly setting?: string
+  /** What a caller beyond the limit is told: `429 with Retry-After`, `the stream is closed with 1008`. */
+  readonly refusal: string
+}
