@@ -2,7 +2,6 @@ import type { INestApplicationContext } from '@nestjs/common'
 import { HTTP_CODE_METADATA, METHOD_METADATA } from '@nestjs/common/constants.js'
 import { RequestMethod } from '@nestjs/common'
 import { ModulesContainer } from '@nestjs/core'
-import { ANONYMOUS } from '../../authentication/session/anonymous.js'
 import { routeOptionsOf } from '../../platform/http/route-options.js'
 
 /** What decorators say about a handler that @nestjs/swagger does not look at. */
@@ -20,7 +19,7 @@ export function operationsOf(app: INestApplicationContext): Map<string, Operatio
   const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [...module.controllers.values()])
   const types = controllers.flatMap(({ metatype }) => (typeof metatype === 'function' ? [metatype] : []))
   return new Map(
-    types.flatMap((type) => handlersOf(type).map(([name, handler]) => [operationId(type.name, name), describe(type, handler)] as const)),
+    types.flatMap((type) => handlersOf(type).map(([name, handler]) => [operationId(type.name, name), describe(handler)] as const)),
   )
 }
 
@@ -33,12 +32,12 @@ function handlersOf(type: { prototype?: unknown }): [string, object][] {
   })
 }
 
-function describe(type: object, handler: object): Operation {
+function describe(handler: object): Operation {
   const usual = Reflect.getMetadata(METHOD_METADATA, handler) === RequestMethod.POST ? 201 : 200
   const declared: unknown = Reflect.getMetadata(HTTP_CODE_METADATA, handler)
   return {
     status: typeof declared === 'number' ? declared : usual,
-    anonymous: Reflect.hasMetadata(ANONYMOUS, handler) || Reflect.hasMetadata(ANONYMOUS, type),
+    anonymous: routeOptionsOf(handler).anonymous === true,
     messageField: routeOptionsOf(handler).messageField,
   }
 }

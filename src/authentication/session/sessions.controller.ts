@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, HttpCode, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Returns } from '../../platform/http/returns.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { LimitedPerAddress } from '../limits/address-limit.guard.js'
 import { Anonymous } from './anonymous.js'
 import { CurrentDevice, type Caller } from './caller.js'
@@ -26,6 +27,7 @@ export class SessionsController {
   }
 
   @Post('refresh')
+  @TakesBody('tiny')
   @HttpCode(200)
   @Anonymous()
   @LimitedPerAddress('refresh')

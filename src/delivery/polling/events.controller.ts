@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { Returns } from '../../platform/http/returns.js'
+import { TakesBody, Prioritized } from '../../platform/http/route-options.js'
 import { Acknowledgements } from './acknowledgements.service.js'
 import { AcknowledgeEvents, Events, EventsAcknowledged, EventsQuery } from './events.dto.js'
 import { Polling } from './polling.service.js'
@@ -33,6 +34,8 @@ export class EventsController {
   }
 
   @Post('acks')
+  @TakesBody('message')
+  @Prioritized('last')
   @HttpCode(200)
   @Returns(EventsAcknowledged)
   @ApiOperation({ summary: 'Acknowledge events', description: 'Written before it is answered. Repeating it is harmless.' })

@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { ReportAbuse } from './abuse.dto.js'
 import { AbuseReports } from './abuse-reports.js'
 
@@ -11,6 +12,7 @@ export class AbuseController {
   constructor(private readonly reports: AbuseReports) {}
 
   @Post()
+  @TakesBody('large')
   @HttpCode(204)
   @ApiOperation({
     summary: "Complain about a user to the people who run the room's hub",

@@ -2,7 +2,7 @@ import { Controller, Get, Header, Headers, HttpCode, Param, Post } from '@nestjs
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
-import { TakesBytes, Unlogged } from '../../platform/http/route-options.js'
+import { Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
 @ApiTags('sealed sender')
@@ -21,6 +21,8 @@ export class SealedRelayController {
 
   /** Takes one of this server’s own send tokens, and no session: it shall not know whom it relays for. */
   @Post()
+  @TakesBody('message')
+  @Prioritized('post')
   @Anonymous()
   @Unlogged()
   @HttpCode(200)

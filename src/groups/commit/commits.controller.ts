@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Accepted } from '../groups.dto.js'
 import { Homes } from '../home/homes.js'
@@ -18,6 +19,7 @@ export class CommitsController {
 
   /** A member's Commit, or an external one by which the caller joins or resyncs. One per epoch is accepted, the first. */
   @Post()
+  @TakesBody('large')
   @HttpCode(200)
   @Returns(Accepted)
   async submit(

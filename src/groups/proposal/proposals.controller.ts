@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
-import { AcceptsMessage } from '../../platform/http/route-options.js'
+import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
 import { Homes } from '../home/homes.js'
 import { SubmitProposal } from './proposal.dto.js'
@@ -19,6 +19,7 @@ export class ProposalsController {
 
   /** JSON, CBOR, or the MLSMessage itself as message/mls. */
   @Post()
+  @TakesBody('message')
   @HttpCode(200)
   @AcceptsMessage('proposal')
   @Returns(Accepted)

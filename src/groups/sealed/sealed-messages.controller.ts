@@ -5,7 +5,7 @@ import { Anonymous } from '../../authentication/session/anonymous.js'
 import { EpochText, GroupId } from '../../platform/http/bytes.js'
 import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { Returns } from '../../platform/http/returns.js'
-import { AcceptsMessage, Unlogged } from '../../platform/http/route-options.js'
+import { AcceptsMessage, Prioritized, TakesBody, Unlogged } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
 import { SubmitMessage } from '../message/message.dto.js'
 import { SealedMessages } from './sealed-messages.js'
@@ -24,6 +24,8 @@ export class SealedMessagesController {
 
   /** Use a connection that never carries an access token. */
   @Post('messages')
+  @TakesBody('message')
+  @Prioritized('post')
   @Anonymous()
   @Unlogged()
   @HttpCode(200)

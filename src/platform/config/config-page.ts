@@ -23,7 +23,7 @@ function defaultOf(key: string): string {
   const value = DEFAULTS[key]
   if (typeof value === 'string') return `\`${value}\``
   if (typeof value !== 'number') return ''
-  if (key.endsWith('_BYTES')) return `\`${formatSize(value)}\``
+  if (/_BYTES$|^BYTES_/.test(key)) return `\`${formatSize(value)}\``
   return `\`${DURATION_KEYS.test(key) ? formatDuration(value) : value}\``
 }
 

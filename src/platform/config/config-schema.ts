@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isProxySetting } from '../admission/proxies.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Federation, SealedSender } from './federation-settings.js'
 import { HttpUrl } from './http-url.js'
@@ -46,10 +47,36 @@ const Process = {
     .default(0)
     .describe('How long to keep serving after readiness went off, for balancers that are slow to notice.'),
   TRUST_PROXY: z
-    .enum(['on', 'off'])
+    .string()
+    .refine(isProxySetting, 'must be off, on, a number from 1 to 9, or addresses and ranges separated by commas')
     .default('off')
-    .describe('Take the client address from X-Forwarded-For. Only behind a proxy that sets it.'),
+    .describe(
+      'Which proxies are believed when they name the client in X-Forwarded-For: off; on for the one proxy that all connections come from; how many stand in a row; or their addresses and ranges (10.0.0.0/8, 192.0.2.7).',
+    ),
   OTEL_EXPORTER_OTLP_ENDPOINT: HttpUrl.optional().describe('Send OpenTelemetry traces there. Unset: tracing is not even loaded.'),
+}
+
+const Admission = {
+  MAX_CONNECTIONS: Count(0, 1_000_000)
+    .default(0)
+    .describe('Open connections of one process, streams included. 0: as many as file descriptors are left, less 200.'),
+  CONNECTIONS_PER_ADDRESS: Count(1, 1_000_000)
+    .default(500)
+    .describe('Open connections of one client address that are no authenticated stream. Not counted for proxies (TRUST_PROXY).'),
+  ANONYMOUS_PER_MINUTE: Count(1, 10_000_000)
+    .default(1_200)
+    .describe('Requests without an access token per client address and minute, over all routes; a sixth of that at once.'),
+  REQUESTS_PER_DEVICE_PER_MINUTE: Count(1, 10_000_000)
+    .default(6_000)
+    .describe('Authenticated requests per device and minute, over all routes; a sixth of that at once.'),
+  BYTES_IN_FLIGHT: Size()
+    .default(128 * 1024 ** 2)
+    .describe('Request bodies and unsent answers that one process holds at once.'),
+  PRESSURE_DELAY: Duration(10, 60_000)
+    .default(250)
+    .describe(
+      'Mean delay of the event loop over 1.5 s from which a process refuses anonymous requests with 503; reads at twice, posts at four times as much.',
+    ),
 }
 
 const Storage = {
@@ -163,6 +190,7 @@ const Testing = {
 export const ConfigSchema = z.object({
   ...Identity,
   ...Process,
+  ...Admission,
   ...Storage,
   ...Accounts,
   ...KeyPackages,
@@ -177,6 +205,7 @@ export const ConfigSchema = z.object({
 export const CONFIG_CHAPTERS = {
   Identity,
   Process,
+  Admission,
   Storage,
   Accounts,
   'Key packages': KeyPackages,

@@ -45,6 +45,7 @@ function contradictionsIn(config: Config, nodeEnvironment: string | undefined): 
   if ((config.FEDERATION_TLS_CERT === undefined) !== (config.FEDERATION_TLS_KEY === undefined))
     found.push('FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.')
   found.push(...redisContradictions(config))
+  if (config.BYTES_IN_FLIGHT < 4 * config.MAX_BODY_BYTES) found.push('BYTES_IN_FLIGHT is less than four times MAX_BODY_BYTES.')
   const largest = Math.max(config.MAX_COMMIT_BYTES, config.MAX_TREE_BYTES, config.MAX_MESSAGE_BYTES)
   if (config.MAX_BODY_BYTES < largest)
     found.push('MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.')

@@ -8,7 +8,7 @@ import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
 import { encodeJson } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { Returns } from '../../platform/http/returns.js'
-import { TakesBytes } from '../../platform/http/route-options.js'
+import { TakesBody, TakesBytes } from '../../platform/http/route-options.js'
 import { Attester } from './attester.js'
 import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
 import { Issuer } from './issuer.js'
@@ -54,6 +54,7 @@ export class TokensController {
 
   /** Bodies and answers in the forms of RFC 9578 §6 and draft-ietf-privacypass-batched-tokens. */
   @Post('v1/tokens')
+  @TakesBody('message')
   @HttpCode(200)
   @TakesBytes(ONE, BATCH)
   @ApiOperation({ summary: 'Have send tokens signed, blindly', description: 'Safe to repeat: the same request counts once.' })
