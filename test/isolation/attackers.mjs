@@ -30,7 +30,7 @@ function open({ read = true } = {}) {
     socket.on('data', (data) => {
       socket.wasAnswered = true
       seen.bytes += data.length
-      for (const [, status] of data.toString('latin1').matchAll(/^HTTP\/1\.1 (\d{3})/gm))
+      for (const [, status] of data.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3}) /g))
         seen.answers[status] = (seen.answers[status] ?? 0) + 1
     })
   }

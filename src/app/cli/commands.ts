@@ -6,6 +6,7 @@ import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups/groups-reports.js'
 import { invitesCreate } from './authentication/invites-create.js'
 import { keysRotate } from './authentication/keys-rotate.js'
+import { limitsDocs } from './limits-docs.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
@@ -20,6 +21,7 @@ import { reportsList } from './federation/reports-list.js'
 export const COMMANDS: readonly Command[] = [
   openapi,
   configDocs,
+  limitsDocs,
   migrateCommand,
   recovered,
   doctor,

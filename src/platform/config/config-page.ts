@@ -19,7 +19,8 @@ This page is made by \`npm run cli -- config-docs\` from \`src/platform/config/c
 
 const DEFAULTS: Record<string, unknown> = ConfigSchema.partial().parse({})
 
-function defaultOf(key: string): string {
+/** The default of a setting as the pages show it; empty if it has none. */
+export function defaultOf(key: string): string {
   const value = DEFAULTS[key]
   if (typeof value === 'string') return `\`${value}\``
   if (typeof value !== 'number') return ''
