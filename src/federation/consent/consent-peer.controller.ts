@@ -1,6 +1,7 @@
 import { Controller, Inject, Param } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { findEnabledAccount } from '../../authentication/accounts/accounts.repository.js'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
@@ -31,7 +32,11 @@ export class ConsentPeerController {
   ) {}
 
   @PeerPost('requestConsent/:targetDomain', 201)
-  async request(@CurrentPeer() peer: Peer, @Param('targetDomain') domain: string, @PeerBody() body: Uint8Array): Promise<undefined> {
+  async request(
+    @CurrentPeer() peer: Peer,
+    @Param('targetDomain', { schema: ProviderDomain }) domain: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
     if (operation !== 'request' && operation !== 'cancel') throw new MalformedBody('the operation belongs to updateConsent')
     refuseForeign(peer, scope.requester, 'requesting user')
@@ -41,7 +46,11 @@ export class ConsentPeerController {
   }
 
   @PeerPost('updateConsent/:requesterDomain', 201)
-  async update(@CurrentPeer() peer: Peer, @Param('requesterDomain') domain: string, @PeerBody() body: Uint8Array): Promise<undefined> {
+  async update(
+    @CurrentPeer() peer: Peer,
+    @Param('requesterDomain', { schema: ProviderDomain }) domain: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
     if (operation !== 'grant' && operation !== 'revoke') throw new MalformedBody('the operation belongs to requestConsent')
     refuseForeign(peer, scope.target, 'target')

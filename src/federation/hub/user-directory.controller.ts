@@ -1,5 +1,6 @@
 import { Controller, Inject, Param } from '@nestjs/common'
 import { Directory } from '../../authentication/directory/directory.js'
+import { UserUri } from '../../authentication/identifiers.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { NotFound } from '../../platform/http/problem.js'
@@ -16,7 +17,7 @@ export class UserDirectoryController {
   ) {}
 
   @PeerPost('directory/:user')
-  async lookUp(@Param('user') user: string): Promise<Uint8Array> {
+  async lookUp(@Param('user', { schema: UserUri }) user: string): Promise<Uint8Array> {
     if (parseUserUri(user)?.domain !== this.config.DOMAIN) throw new NotFound('No user of this server.')
     return encodeCbor(await this.directory.lookUp(user))
   }

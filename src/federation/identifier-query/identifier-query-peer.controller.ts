@@ -1,4 +1,5 @@
 import { Controller, Inject, Param } from '@nestjs/common'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { decodeIdentifierRequest, encodeIdentifierResponse } from '../../protocol/mimi/identifier-query.js'
 import { PEER_PATH } from '../identity/endpoints.js'
@@ -16,7 +17,11 @@ export class IdentifierQueryPeerController {
   ) {}
 
   @PeerPost('identifierQuery/:domain')
-  async answer(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async answer(
+    @CurrentPeer() peer: Peer,
+    @Param('domain', { schema: ProviderDomain }) domain: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return encodeIdentifierResponse(await this.queries.answerPeer(peer.domain, decodedOrRefused(decodeIdentifierRequest(body))))
   }

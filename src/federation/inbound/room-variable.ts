@@ -1,10 +1,5 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
-import { NotFound } from '../../platform/http/problem.js'
-import { parseRoomUri } from '../../protocol/identifiers.js'
+import { Param } from '@nestjs/common'
+import { RoomUri } from '../../authentication/identifiers.dto.js'
 
 /** `{roomId}` of an endpoint; nothing but a room's URI gets as far as a query. */
-export const RoomVariable = createParamDecorator((_data: unknown, context: ExecutionContext): string => {
-  const { roomId } = context.switchToHttp().getRequest<{ params: { roomId?: string } }>().params
-  if (roomId === undefined || !parseRoomUri(roomId)) throw new NotFound('The path names no room: mimi://<domain>/r/<room>.')
-  return roomId
-})
+export const RoomVariable = () => Param('roomId', { schema: RoomUri })

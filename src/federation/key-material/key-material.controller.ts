@@ -1,4 +1,5 @@
 import { Controller, Param } from '@nestjs/common'
+import { UserUri } from '../../authentication/identifiers.dto.js'
 import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
@@ -13,7 +14,11 @@ export class KeyMaterialController {
   constructor(private readonly answers: KeyMaterialAnswers) {}
 
   @PeerPost('keyMaterial/:targetUser')
-  async answer(@CurrentPeer() peer: Peer, @Param('targetUser') targetUser: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async answer(
+    @CurrentPeer() peer: Peer,
+    @Param('targetUser', { schema: UserUri }) targetUser: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeKeyMaterialRequest(body))
     if (request.targetUser !== targetUser) throw new MalformedBody('the target is not the one in the path')
     return this.answers.of(peer, body)

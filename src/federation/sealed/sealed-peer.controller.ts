@@ -1,4 +1,5 @@
 import { Controller, Inject, Param } from '@nestjs/common'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Unlogged } from '../../platform/http/route-options.js'
 import { encodeKeyConfigs } from '../../protocol/ohttp/key-config.js'
@@ -20,7 +21,7 @@ export class SealedPeerController {
 
   /** The content of `application/ohttp-keys`, under the type of all bodies between providers. */
   @PeerPost('sealedKeys/:domain')
-  configs(@Param('domain') domain: string): Uint8Array {
+  configs(@Param('domain', { schema: ProviderDomain }) domain: string): Uint8Array {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return encodeKeyConfigs([this.keys.config(Date.now())])
   }
@@ -28,7 +29,7 @@ export class SealedPeerController {
   /** The content of `message/ohttp-req` in, of `message/ohttp-res` out. */
   @PeerPost('submitSealed/:domain')
   @Unlogged()
-  submit(@Param('domain') domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
+  submit(@Param('domain', { schema: ProviderDomain }) domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return this.gateway.answer(envelope)
   }

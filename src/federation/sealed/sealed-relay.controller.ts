@@ -1,5 +1,6 @@
 import { Controller, Get, Header, Headers, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
 import { TakesBytes, Unlogged } from '../../platform/http/route-options.js'
@@ -15,7 +16,7 @@ export class SealedRelayController {
   @Unlogged()
   @Header('content-type', 'application/ohttp-keys')
   @ApiOperation({ summary: 'The keys of a hub’s gateway (RFC 9458 §3)', description: 'The same copy for everyone.' })
-  async keys(@Param('hub') hub: string): Promise<Buffer> {
+  async keys(@Param('hub', { schema: ProviderDomain }) hub: string): Promise<Buffer> {
     return Buffer.from(await this.relay.keys(hub))
   }
 
@@ -28,7 +29,7 @@ export class SealedRelayController {
   @Header('content-type', 'message/ohttp-res')
   @ApiOperation({ summary: 'Pass an envelope on to a hub (RFC 9458, Oblivious Relay)' })
   async pass(
-    @Param('hub') hub: string,
+    @Param('hub', { schema: ProviderDomain }) hub: string,
     @Headers('authorization') authorization: string | undefined,
     @BodyBytes() { bytes }: TypedBytes,
   ): Promise<Buffer> {
