@@ -132,7 +132,12 @@ describe('somebody who gets at the operations port', () => {
       const [answer] = (await once(socket, 'data')) as [Buffer]
       expect(answer.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
       await once(socket.resume(), 'end')
-      socket.destroy()
+      // The client goes on writing to a connection that is gone: it is told so.
+      const write = () => {
+        socket.write('x')
+        return socket.destroyed
+      }
+      await eventually(write, (gone) => gone)
     }
     await refused(operations, 'headerBytes')
   })

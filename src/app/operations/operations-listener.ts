@@ -89,7 +89,7 @@ export class OperationsListener {
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request
-    if (this.asked.has(socket)) return void this.count('requests')
+    if (this.asked.has(socket)) return this.count('requests')
     this.asked.add(socket)
     const { status, contentType, bytes } = await this.answer(request).catch((error: unknown) => this.failed(error))
     const fields = { 'content-type': contentType, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', connection: 'close' }

@@ -39,7 +39,9 @@ function leadsTo(path, type, target) {
 }
 
 /** What Ingresses and routes lead to, and what is open to the world by its type. */
-function publicServices({ ofKind }) {
+function publicServices(context) {
+  const { ofKind } = context
+  const numbers = serversOf(context).map(({ config }) => config.OPERATIONS_PORT)
   const led = new Set([
     ...ofKind('Ingress').flatMap(({ spec }) =>
       (spec.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend.service?.name)),
@@ -48,7 +50,7 @@ function publicServices({ ofKind }) {
   ])
   return ofKind('Service')
     .filter(({ metadata, spec }) => led.has(metadata.name) || ['NodePort', 'LoadBalancer'].includes(spec.type))
-    .filter(({ spec }) => spec.ports.some(({ port, targetPort }) => [OPERATIONS, 9090].includes(targetPort ?? port)))
+    .filter(({ spec }) => spec.ports.some(({ port, targetPort }) => [OPERATIONS, ...numbers].includes(targetPort ?? port)))
     .map(({ metadata }) => `Service ${metadata.name} is public and leads to the port of /metrics and /health.`)
 }
 
