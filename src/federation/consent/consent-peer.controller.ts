@@ -1,7 +1,6 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { findEnabledAccount } from '../../authentication/accounts/accounts.repository.js'
-import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
@@ -11,6 +10,7 @@ import { decodeConsentEntry, type ConsentEntry } from '../../protocol/mimi/conse
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
+import { DomainVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
 import { consentDecided, consentDropped, consentRequested } from './consent.events.js'
@@ -34,7 +34,7 @@ export class ConsentPeerController {
   @PeerPost('requestConsent/:targetDomain', 201)
   async request(
     @CurrentPeer() peer: Peer,
-    @Param('targetDomain', { schema: ProviderDomain }) domain: string,
+    @DomainVariable('targetDomain') domain: string,
     @PeerBody() body: Uint8Array,
   ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
@@ -48,7 +48,7 @@ export class ConsentPeerController {
   @PeerPost('updateConsent/:requesterDomain', 201)
   async update(
     @CurrentPeer() peer: Peer,
-    @Param('requesterDomain', { schema: ProviderDomain }) domain: string,
+    @DomainVariable('requesterDomain') domain: string,
     @PeerBody() body: Uint8Array,
   ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)

@@ -1,9 +1,9 @@
-import { Controller, Param } from '@nestjs/common'
-import { UserUri } from '../../authentication/identifiers.dto.js'
+import { Controller } from '@nestjs/common'
 import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
+import { UserVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
@@ -16,7 +16,7 @@ export class KeyMaterialController {
   @PeerPost('keyMaterial/:targetUser')
   async answer(
     @CurrentPeer() peer: Peer,
-    @Param('targetUser', { schema: UserUri }) targetUser: string,
+    @UserVariable('targetUser') targetUser: string,
     @PeerBody() body: Uint8Array,
   ): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeKeyMaterialRequest(body))
