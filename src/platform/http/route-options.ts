@@ -33,7 +33,6 @@ export const TakesMimi = () => routeOption({ mimi: true })
 export const TakesBytes = (...types: readonly string[]) => routeOption({ bytes: types })
 
 export const Unlogged = () => routeOption({ unlogged: true })
-export const Operational = () => routeOption({ operational: true })
 
 export function routeOptionsOf(handler: object): RouteOptions {
   const options: RouteOptions | undefined = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
