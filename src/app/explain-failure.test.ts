@@ -24,7 +24,9 @@ describe('a failed start', () => {
     second.listen(port, '127.0.0.1')
     const [error] = (await once(second, 'error').catch((thrown: unknown) => [thrown])) as [unknown]
     first.close()
-    expect(explainFailure(error)).toMatch(/^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set PORT\.$/)
+    expect(explainFailure(error)).toMatch(
+      /^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set PORT or OPERATIONS_PORT, whichever that is\.$/,
+    )
   })
   it.each(['postgres://u:hunter2@127.0.0.1:1/x', 'postgres://u:hunter2@localhost:1/x'])(
     'says that PostgreSQL cannot be reached (%s), without the password',

@@ -26,8 +26,10 @@ interface SystemError extends Error {
 const CERTIFICATE = /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF))/
 
 function explainSystemError({ code = '', syscall, address = '', port = 0, path = '' }: SystemError): string | undefined {
-  if (code === 'EADDRINUSE') return `Another program listens on ${address}:${port} already. Stop it, or set PORT.`
-  if (code === 'EACCES' && syscall === 'listen') return `This user may not listen on port ${port}. Set PORT to one above 1023.`
+  if (code === 'EADDRINUSE')
+    return `Another program listens on ${address}:${port} already. Stop it, or set PORT or OPERATIONS_PORT, whichever that is.`
+  if (code === 'EACCES' && syscall === 'listen')
+    return `This user may not listen on port ${port}. Set PORT or OPERATIONS_PORT to one above 1023.`
   if (syscall === 'connect' || code === 'ENOTFOUND') {
     return `PostgreSQL cannot be reached (${code}). Check DATABASE_URL; "npm run cli -- doctor" tells more.`
   }

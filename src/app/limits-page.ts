@@ -1,3 +1,4 @@
+import { OPERATIONS_LIMITS } from './operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
 import { defaultOf } from '../platform/config/config-page.js'
 import type { DescribedLimit, LimitHolder } from '../platform/limits/described-limit.js'
@@ -101,7 +102,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
 ]
 
 /** Every limit there is, in the order of the page. */
-export const ALL_LIMITS: readonly DescribedLimit[] = [...ADMISSION_LIMITS, ...RATE_LIMITS]
+export const ALL_LIMITS: readonly DescribedLimit[] = [...ADMISSION_LIMITS, ...Object.values(OPERATIONS_LIMITS), ...RATE_LIMITS]
 
 const TITLES: Record<LimitHolder, string> = {
   process: 'One process',

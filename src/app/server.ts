@@ -23,6 +23,7 @@ import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
 import { serveDocs } from './openapi/docs.js'
+import { Operations, serveOperations } from './operations/operations.js'
 
 export interface AssembledServer {
   app: NestFastifyApplication
@@ -64,6 +65,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
   serveDocs(app, config)
+  if (config.OPERATIONS_PORT === undefined) serveOperations(fastify, app.get(Operations))
   return { app, connections }
 }
 

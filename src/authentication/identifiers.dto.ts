@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseClientUri, parseUserUri } from '../protocol/identifiers.js'
+import { isProviderDomain, parseClientUri, parseRoomUri, parseUserUri } from '../protocol/identifiers.js'
 
 const MAX_URI_LENGTH = 400
 
@@ -16,3 +16,20 @@ export const ClientUri = z
   .max(MAX_URI_LENGTH)
   .refine((uri) => parseClientUri(uri) !== undefined, 'Expected mimi://<domain>/d/<user>/<device>')
   .meta({ description: 'Client URI; the identity of the MLS basic credential', examples: ['mimi://example.com/d/alice/phone'] })
+
+/** `mimi://<domain>/r/<room>`, of any provider. */
+export const RoomUri = z
+  .string()
+  .max(MAX_URI_LENGTH)
+  .refine((uri) => parseRoomUri(uri) !== undefined, 'Expected mimi://<domain>/r/<room>')
+  .meta({ description: 'Room URI', examples: ['mimi://example.com/r/lobby'] })
+
+/** 253 octets of a name (RFC 1035 §2.3.4), a colon, and five digits. */
+const MAX_DOMAIN_LENGTH = 259
+
+/** A provider, as it stands in identifiers: lower case, with a port only where that is part of the name. */
+export const ProviderDomain = z
+  .string()
+  .max(MAX_DOMAIN_LENGTH)
+  .refine(isProviderDomain, 'Expected a domain in lower case')
+  .meta({ description: 'Domain of a provider', examples: ['example.com'] })

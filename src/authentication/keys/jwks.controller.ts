@@ -1,6 +1,7 @@
-import { Controller, Get, Header } from '@nestjs/common'
+import { Controller, Get } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
+import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Anonymous } from '../session/anonymous.js'
 import { KeyRing } from './key-ring.js'
@@ -12,15 +13,18 @@ const JwkSet = z
 @ApiTags('sessions')
 @Controller('.well-known/jwks.json')
 export class JwksController {
-  constructor(private readonly ring: KeyRing) {}
+  private readonly document
+
+  constructor(ring: KeyRing) {
+    this.document = new PublicDocument(jsonOrCbor(JwkSet), 'public, max-age=60', () => ring.published())
+  }
 
   /** A new key is published ten minutes before it signs: far longer than this may be cached. */
   @Get()
   @Anonymous()
-  @Header('cache-control', 'public, max-age=60')
   @Returns(JwkSet)
   @ApiOperation({ summary: 'The keys that access tokens are signed with' })
-  async keys() {
-    return { keys: await this.ring.published() }
+  keys() {
+    return this.document
   }
 }

@@ -1,7 +1,10 @@
-import { Controller, Get, Header, Headers, HttpCode, Param, Post } from '@nestjs/common'
+import { Controller, Get, Header, Headers, HttpCode, Param, Post, Req, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
+import { answerWith } from '../../platform/http/public-document.js'
 import { Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
@@ -13,10 +16,14 @@ export class SealedRelayController {
   @Get('keys')
   @Anonymous()
   @Unlogged()
-  @Header('content-type', 'application/ohttp-keys')
   @ApiOperation({ summary: 'The keys of a hub’s gateway (RFC 9458 §3)', description: 'The same copy for everyone.' })
-  async keys(@Param('hub') hub: string): Promise<Buffer> {
-    return Buffer.from(await this.relay.keys(hub))
+  async keys(
+    @Param('hub', { schema: ProviderDomain }) hub: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Buffer | undefined> {
+    // Kept, but asked for each time: whoever is refused for an old key gets the new one.
+    return answerWith(await this.relay.keys(hub), 'public, no-cache', request, reply)
   }
 
   /** Takes one of this server’s own send tokens, and no session: it shall not know whom it relays for. */
@@ -30,7 +37,7 @@ export class SealedRelayController {
   @Header('content-type', 'message/ohttp-res')
   @ApiOperation({ summary: 'Pass an envelope on to a hub (RFC 9458, Oblivious Relay)' })
   async pass(
-    @Param('hub') hub: string,
+    @Param('hub', { schema: ProviderDomain }) hub: string,
     @Headers('authorization') authorization: string | undefined,
     @BodyBytes() { bytes }: TypedBytes,
   ): Promise<Buffer> {

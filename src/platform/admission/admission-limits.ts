@@ -99,6 +99,14 @@ export const PEER_ADDRESS_REQUESTS = {
   refusal: '429 with Retry-After',
 } as const satisfies DescribedLimit
 
+export const ADDRESS_OPERATIONAL_REQUESTS = {
+  name: 'address-operational-requests',
+  holder: 'address',
+  what: 'requests for health and metrics per second, where they are on the main port; ten times that at once',
+  value: 20,
+  refusal: '429 with Retry-After, and the connection is closed',
+} as const satisfies DescribedLimit
+
 export const PROCESS_BYTES = {
   name: 'process-bytes-in-flight',
   holder: 'process',
@@ -141,6 +149,7 @@ export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   ADDRESS_OFFENCES,
   ADDRESS_ANONYMOUS_REQUESTS,
   ADDRESS_REQUESTS,
+  ADDRESS_OPERATIONAL_REQUESTS,
   PEER_ADDRESS_REQUESTS,
   CONNECTION_REQUESTS,
   PIPELINED_REQUESTS,

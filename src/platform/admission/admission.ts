@@ -5,6 +5,7 @@ import { Holds } from '../limits/holds.js'
 import {
   ACCOUNT_REQUESTS,
   ADDRESS_ANONYMOUS_REQUESTS,
+  ADDRESS_OPERATIONAL_REQUESTS,
   ADDRESS_REQUESTS,
   BODY_RATE_BURST,
   CALLER_BODY_RATE,
@@ -55,6 +56,10 @@ export class Admission {
   private readonly callerBodyRate: Buckets
   private readonly peerBodyRate: Buckets
   private readonly peerRate = new Buckets({ perSecond: PEER_ADDRESS_REQUESTS.value, burst: PEER_ADDRESS_REQUESTS.value * 5 })
+  private readonly operationalRate = new Buckets({
+    perSecond: ADDRESS_OPERATIONAL_REQUESTS.value,
+    burst: ADDRESS_OPERATIONAL_REQUESTS.value * 10,
+  })
   private readonly addressRequests = new Holds(ADDRESS_REQUESTS.value)
   private readonly deviceRequests = new Holds(DEVICE_REQUESTS.value)
   private readonly accountRequests = new Holds(ACCOUNT_REQUESTS.value)
@@ -85,6 +90,12 @@ export class Admission {
     this.count(this.anonymousRate, ADDRESS_ANONYMOUS_REQUESTS, address)
     this.hold(this.addressRequests, ADDRESS_REQUESTS, address)
     return this.admitted(address, () => this.addressRequests.release(address))
+  }
+
+  /** Health and metrics have a rate of their own: a balancer that asks must not be refused for what its clients do. @throws Problem 429 */
+  admitOperational(address: string): Admitted {
+    this.count(this.operationalRate, ADDRESS_OPERATIONAL_REQUESTS, address)
+    return this.admitted(address, () => undefined)
   }
 
   /**

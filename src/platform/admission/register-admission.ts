@@ -70,7 +70,7 @@ export function registerAdmission(fastify: FastifyInstance, { admission, authent
 
 function admit(request: FastifyRequest, admission: Admission, authenticate: AdmissionHooks['authenticate']): Admitted | Promise<Admitted> {
   const { mimi, anonymous, operational } = request.routeOptions.config
-  if (operational) return OPERATIONAL
+  if (operational) return admission.admitOperational(addressGroup(request.ip))
   if (mimi) return admission.admitPeer(addressGroup(request.ip))
   if (anonymous) return admission.admitAnonymous(addressGroup(request.ip))
   return authenticate(request).then((asker) => admission.admitDevice(asker))
@@ -79,14 +79,6 @@ function admit(request: FastifyRequest, admission: Admission, authenticate: Admi
 function isClientFault(refusal: unknown): boolean {
   const status = problemFor(refusal)?.status
   return status !== undefined && status < 500
-}
-
-/** Health and metrics answer under every load; they have no body and read nothing on demand. */
-const OPERATIONAL: Admitted = {
-  countBody: () => undefined,
-  takeBodyBytes: () => undefined,
-  holdAnswer: () => undefined,
-  release: () => undefined,
 }
 
 function priorityOf(request: FastifyRequest): Priority {

@@ -37,6 +37,12 @@ const Identity = {
 const Process = {
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all.'),
   PORT: Count(0, 65_535).default(8080).describe('Port for HTTP and WebSocket; 0 picks a free one.'),
+  OPERATIONS_PORT: Count(0, 65_535)
+    .optional()
+    .describe(
+      'Port for /health and /metrics alone; 0 picks a free one. PORT then answers them with 404. Unset: they are on PORT, for whoever gets at that.',
+    ),
+  OPERATIONS_HOST: z.string().min(1).optional().describe('Address to listen on for OPERATIONS_PORT. Default: HOST.'),
   ROLE: z.enum(['api', 'worker', 'both']).default('both').describe('api answers clients, worker runs jobs, both does both.'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

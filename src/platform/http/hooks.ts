@@ -25,8 +25,6 @@ export function registerHooks(
   allowed.watch(fastify)
   fastify.addHook('onRoute', (route) => {
     route.bodyLimit = bodyLimitOf(route.config?.body ?? (route.config?.mimi ? 'large' : 'small'), config)
-    // Routes of the documentation are made by its renderer, which knows no decorators.
-    if (isDocumentation(route.url)) route.config = { ...route.config, anonymous: true }
   })
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers({ 'x-request-id': request.id, ...SECURITY_HEADERS })
@@ -48,10 +46,6 @@ function routeRefusal(request: FastifyRequest, allowed: AllowedMethods, { ROLE }
   }
   const offDuty = ROLE === 'worker' && !request.routeOptions.config.operational
   return offDuty ? new Unavailable('This process only runs jobs.') : undefined
-}
-
-function isDocumentation(url: string): boolean {
-  return /^\/(docs(\/.*)?|openapi\.(json|yaml))$/.test(url)
 }
 
 function pathOf(url: string): string {

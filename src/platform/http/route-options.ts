@@ -70,7 +70,6 @@ export const TakesBytes = (...types: readonly string[]) => routeOption({ bytes: 
 export const Unlogged = () => routeOption({ unlogged: true })
 export const TakesBody = (size: BodySize) => routeOption({ body: size })
 export const Prioritized = (priority: Priority) => routeOption({ priority })
-export const Operational = () => routeOption({ operational: true })
 
 export function routeOptionsOf(handler: object): RouteOptions {
   const options: RouteOptions | undefined = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)

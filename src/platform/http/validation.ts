@@ -1,5 +1,5 @@
 import { StandardSchemaValidationPipe } from '@nestjs/common'
-import { InvalidRequest, TooLarge, type Problem } from './problem.js'
+import { InvalidRequest, NotFound, TooLarge, type Problem } from './problem.js'
 
 type Issue = { message: string; path?: readonly unknown[] | undefined; params?: unknown }
 
@@ -17,7 +17,10 @@ export class ValidationPipe extends StandardSchemaValidationPipe {
   protected override stripProtoKeys(): void {}
 }
 
+/** An issue may say by its `params` that it is no 400: `{ tooLarge: bytes }` is 413, `{ notFound: true }` is 404. */
 export function problemOf(issues: readonly Issue[]): Problem {
+  const absent = issues.find(({ params }) => typeof params === 'object' && params !== null && 'notFound' in params)
+  if (absent) return new NotFound(absent.message)
   const tooLarge = issues.find((issue) => typeof limitOf(issue) === 'number')
   if (tooLarge) return new TooLarge(`${pathOf(tooLarge) || 'The value'} is too large.`, limitOf(tooLarge))
   return new InvalidRequest(

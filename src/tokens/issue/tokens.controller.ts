@@ -1,12 +1,12 @@
-import { Controller, Get, Header, HttpCode, Inject, Post, Query, Res } from '@nestjs/common'
+import { Controller, Get, HttpCode, Inject, Post, Query, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
-import { encodeJson } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
+import { jsonAs, PublicDocument } from '../../platform/http/public-document.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBody, TakesBytes } from '../../platform/http/route-options.js'
 import { Attester } from './attester.js'
@@ -14,6 +14,7 @@ import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
 import { Issuer } from './issuer.js'
 import { OwnDirectory } from './own-directory.js'
 
+const DIRECTORY = 'application/private-token-issuer-directory'
 const ONE = 'application/private-token-request'
 /** Of one account: a client asks a few times a day. */
 const REQUESTS = { name: 'tokens', points: 60, seconds: 60 }
@@ -22,24 +23,26 @@ const BATCH = 'application/private-token-generic-batch-request'
 @ApiTags('sealed sender')
 @Controller()
 export class TokensController {
+  private readonly document
+
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_ACCOUNT'>,
     private readonly issuer: Issuer,
     private readonly attester: Attester,
     private readonly own: OwnDirectory,
-  ) {}
+  ) {
+    this.document = new PublicDocument(jsonAs(DIRECTORY), 'public, max-age=300', () => own.read())
+  }
 
   @Get('.well-known/private-token-issuer-directory')
   @Anonymous()
-  @Header('cache-control', 'public, max-age=300')
-  @Header('content-type', 'application/private-token-issuer-directory')
   @ApiOperation({
     summary: 'The keys that send tokens are signed with (RFC 9578 §4)',
     description: 'Use the last one whose not-before has come.',
   })
-  async directory(): Promise<string> {
+  directory() {
     // One representation for everyone, byte for byte.
-    return encodeJson(await this.own.read())
+    return this.document
   }
 
   @Get('v1/tokens/issuer')
