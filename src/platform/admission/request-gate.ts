@@ -38,7 +38,11 @@ export class RequestGate {
       return this.cut(socket)
     }
     pipeline.waiting.push({ request, response })
-    socket.pause()
+    if (pipeline.waiting.length > 1) return
+    // Node resumes the socket at the end of each request that it has parsed, so it is paused after all of this read.
+    setImmediate(() => {
+      if (pipeline.waiting.length > 0) socket.pause()
+    })
   }
 
   /** Requests that are being answered or wait on this connection. */
