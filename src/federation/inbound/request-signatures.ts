@@ -39,7 +39,9 @@ export class RequestSignatures {
     const { domain, keyId } = claimed
     const key = await this.directories.key(domain, keyId, new Date(), 'inbound')
     if (!key) throw new SignatureRefused('key-unknown', "The provider's directory has no such key.")
-    if (!claimed.verify(key)) throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
+    const verdict = claimed.verify(key)
+    if (verdict === 'invalid') throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
+    if (verdict !== 'valid') throw new SignatureRefused('signature-malformed', verdict.why)
   }
 
   /** That it comes once; this is written down. */

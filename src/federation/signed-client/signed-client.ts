@@ -79,7 +79,7 @@ export class SignedClient {
     if (body.length > 0 && checkContentDigest(headers, body) !== 'matches')
       return { ...unsigned, detail: 'The digest of the answer is not that of its body.' }
     const key = await this.directories.key(peer, claimed.keyId, now, 'outbound')
-    if (!key || !claimed.verify(key)) return { ...unsigned, detail: 'The signature of the answer does not verify.' }
+    if (!key || claimed.verify(key) !== 'valid') return { ...unsigned, detail: 'The signature of the answer does not verify.' }
     return { kind: 'answered', status, body, retryAfter: headers['retry-after'], problem: problemType(headers['content-type'], body) }
   }
 }
