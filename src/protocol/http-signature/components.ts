@@ -90,7 +90,11 @@ function fieldValue(headers: HttpHeaders, name: string, parameters: Parameters):
   return DICTIONARY_FIELDS.has(name) ? dictionaryValue(combined, strict, member) : undefined
 }
 
+/** A field is the sender's, and may be read once for each answer to it. */
+const MAX_DICTIONARY_CHARACTERS = 2_048
+
 function dictionaryValue(text: string, strict: unknown, member: unknown): string | undefined {
+  if (text.length > MAX_DICTIONARY_CHARACTERS) return undefined
   try {
     const dictionary = parseDictionary(text)
     if (member === undefined) return strict === true ? serializeDictionary(dictionary) : undefined
