@@ -35,11 +35,15 @@ export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedIn
   const algorithm = HASH_OF_SUITE.get(groupContext.cipherSuite)
   if (algorithm === undefined) return refused(broken('cipher-suite'))
 
+  // What costs nothing, then one signature, and only then the whole tree: whoever made this up should not cost more than they did.
+  const before =
+    (scrutiny === 'accepted-before' ? undefined : description(groupInfo)) ??
+    (await groupInfoSignature(groupInfo, ratchetTree.leaves[groupInfo.signer]))
+  if (before !== undefined) return refused(before)
   const tree = Tree.of(algorithm, ratchetTree)
   const found =
     treeHash(tree, groupInfo) ??
-    (await groupInfoSignature(groupInfo, tree)) ??
-    (scrutiny === 'accepted-before' ? undefined : (description(groupInfo) ?? wholeTree(tree, groupContext))) ??
+    (scrutiny === 'accepted-before' ? undefined : wholeTree(tree, groupContext)) ??
     (scrutiny === 'full' ? await leafSignatures(tree, groupContext) : undefined)
   if (found !== undefined) return refused(found)
   return { kind: 'seeded', state: seededState(groupInfo, tree) }
