@@ -17,6 +17,7 @@ function bench(limits = { atOnce: 1, perHolder: 100, waiting: 1_000 }) {
   }
   return { queue, begun, bring, end }
 }
+const settled = () => new Promise((resolve) => setImmediate(resolve))
 const all = (running: Promise<unknown>[]) => running.forEach((one) => void one.catch(() => undefined))
 
 describe('a fair queue', () => {
@@ -24,6 +25,7 @@ describe('a fair queue', () => {
     const { begun, bring, end } = bench()
     all(Array.from({ length: 100 }, (_, at) => bring('many', `m${at}`)))
     all([bring('one', 'o0'), bring('other', 't0')])
+    await settled()
     await end('m0')
     await end('o0')
     await end('t0')
@@ -33,6 +35,7 @@ describe('a fair queue', () => {
   it('has one piece of a holder in work, though more could be, and as many as are allowed of all', async () => {
     const { begun, bring, end } = bench({ atOnce: 2, perHolder: 10, waiting: 10 })
     all([bring('a', 'a0'), bring('a', 'a1'), bring('b', 'b0'), bring('c', 'c0')])
+    await settled()
     expect(begun).toEqual(['a0', 'b0'])
     await end('b0')
     expect(begun).toEqual(['a0', 'b0', 'c0'])
@@ -52,10 +55,14 @@ describe('a fair queue', () => {
   })
 
   it('goes on after work that fails, and gives it to who brought it', async () => {
-    const queue = new FairQueue({ atOnce: 1, perHolder: 2, waiting: 2 })
+    const queue = new FairQueue({ atOnce: 1, perHolder: 3, waiting: 3 })
     const failing = queue.run('a', () => Promise.reject(new Error('no')))
+    const throwing = queue.run('a', () => {
+      throw new Error('at once')
+    })
     const next = queue.run('a', () => Promise.resolve('yes'))
     await expect(failing).rejects.toThrow('no')
+    await expect(throwing).rejects.toThrow('at once')
     expect(await next).toBe('yes')
   })
 })

@@ -37,7 +37,8 @@ export class FairQueue {
     if (line.length >= this.limits.perHolder) throw new QueueFull('holder')
     if (this.waitingNow >= this.limits.waiting) throw new QueueFull('all')
     return new Promise<T>((resolve, reject) => {
-      line.push(() => work().then(resolve, reject))
+      // Also work that throws before it returns a promise has had its turn.
+      line.push(() => Promise.resolve().then(work).then(resolve, reject))
       this.lines.set(holder, line)
       this.waitingNow++
       this.begin()

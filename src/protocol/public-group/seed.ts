@@ -35,10 +35,7 @@ export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedIn
   const algorithm = HASH_OF_SUITE.get(groupContext.cipherSuite)
   if (algorithm === undefined) return refused(broken('cipher-suite'))
 
-  // What costs nothing, then one signature, and only then the whole tree: whoever made this up should not cost more than they did.
-  const before =
-    (scrutiny === 'accepted-before' ? undefined : description(groupInfo)) ??
-    (await groupInfoSignature(groupInfo, ratchetTree.leaves[groupInfo.signer]))
+  const before = await brokenBeforeHashing({ groupInfo, ratchetTree, scrutiny })
   if (before !== undefined) return refused(before)
   const tree = Tree.of(algorithm, ratchetTree)
   const found =
@@ -47,6 +44,14 @@ export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedIn
     (scrutiny === 'full' ? await leafSignatures(tree, groupContext) : undefined)
   if (found !== undefined) return refused(found)
   return { kind: 'seeded', state: seededState(groupInfo, tree) }
+}
+
+/** The rules that cost one signature at most, as far as the GroupInfo and the signer's leaf show: before a tree of any size is hashed. */
+export async function brokenBeforeHashing({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedInput): Promise<BrokenRule | undefined> {
+  return (
+    (scrutiny === 'accepted-before' ? undefined : description(groupInfo)) ??
+    (await groupInfoSignature(groupInfo, ratchetTree.leaves[groupInfo.signer]))
+  )
 }
 
 /** The state of a GroupInfo and tree that were found to belong together. */

@@ -10,9 +10,9 @@ import { WorkerTime } from '../../../platform/workers/worker-time.js'
 import { parseUserUri } from '../../../protocol/identifiers.js'
 import type { GroupInfo } from '../../../protocol/mls/structures/group-info.js'
 import { decodeRatchetTree, decodeRatchetTreeInSteps, type TreeNodes } from '../../../protocol/mls/structures/ratchet-tree.js'
-import { seed, seededState, type Scrutiny, type Seeded } from '../../../protocol/public-group/seed.js'
+import { brokenBeforeHashing, seed, seededState, type Scrutiny, type Seeded } from '../../../protocol/public-group/seed.js'
 import { deserialize, deserializeInSteps, serialize, serializeInSteps } from '../../../protocol/public-group/snapshot.js'
-import { treeBytes, treeBytesInSteps, type PublicGroupState, type Refused } from '../../../protocol/public-group/state.js'
+import { refused, treeBytes, treeBytesInSteps, type PublicGroupState, type Refused } from '../../../protocol/public-group/state.js'
 import { Tree } from '../../../protocol/public-group/tree.js'
 import type { Steps } from '../../../protocol/steps.js'
 import type { Decoded } from '../../../protocol/tls/reader.js'
@@ -95,6 +95,8 @@ export class LargeTrees implements OnApplicationShutdown {
   async seed(groupInfo: GroupInfo, tree: EncodedTree, scrutiny: Scrutiny): Promise<Seeded> {
     const algorithm = HASH_OF_SUITE.get(groupInfo.groupContext.cipherSuite)
     if (!isLarge(tree.bytes) || algorithm === undefined) return seed({ groupInfo, ratchetTree: tree.nodes, scrutiny })
+    const broken = await brokenBeforeHashing({ groupInfo, ratchetTree: tree.nodes, scrutiny })
+    if (broken !== undefined) return refused(broken)
     const encoded = new TlsWriter().raw(groupInfo.tbs).opaque(groupInfo.signature).written()
     const task = { groupInfo: encoded, ratchetTree: new Uint8Array(tree.bytes), scrutiny } satisfies SeedTask
     const found = await this.ask<Examined | Refused>('seedTree', task, [task.groupInfo, task.ratchetTree])
