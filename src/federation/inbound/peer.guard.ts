@@ -33,7 +33,7 @@ export class PeerGuard implements CanActivate {
     await this.admittance.admit(claimed.domain)
     const address = addressGroup(request.ip)
     this.admittance.doubt(address)
-    if (body) this.signatures.checkDigest(message, body)
+    if (body) await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed)
     this.admittance.believe(address)
     await this.admittance.count(claimed.domain)

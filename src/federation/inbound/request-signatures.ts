@@ -28,8 +28,8 @@ export class RequestSignatures {
     return claimed
   }
 
-  checkDigest(message: HttpRequestMessage, body: Uint8Array): void {
-    const verdict = checkContentDigest(message.headers, body)
+  async checkDigest(message: HttpRequestMessage, body: Uint8Array): Promise<void> {
+    const verdict = await checkContentDigest(message.headers, body)
     if (verdict === 'missing') throw new SignatureRefused('content-digest-missing', 'Content-Digest has no known algorithm.')
     if (verdict === 'mismatch') throw new SignatureRefused('content-digest-mismatch', 'Content-Digest is not that of the body.')
   }
