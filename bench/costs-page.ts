@@ -12,7 +12,7 @@ export function costsPage(rows: readonly CostRow[]): string {
 Written by \`npm run bench -- costs docs/costs.md\`; \`test/isolation/costs.test.ts\` measures the same again and fails if one costs more
 than it is allowed, or if a route or a frame is in no list (\`test/isolation/costs/routes.ts\`).
 
-The unit is one check of an Ed25519 signature, measured in the same run: some 0.08 to 0.15 ms of a core, so that ${A_MILLISECOND} are one or two
+The unit is one check of an Ed25519 signature, measured in the same run: some 0.06 to 0.15 ms of a core, so that ${A_MILLISECOND} are one or two
 milliseconds. Of work on the **event loop** the table has what all of it takes, since everything else waits so long. Of work elsewhere (in
 **slices** of two milliseconds, in **worker threads**, in the **thread pool** of Node) it has the longest stretch for which the event loop is
 held nevertheless, ${SLICES} at most. Each is measured at the largest input that is taken.

@@ -36,7 +36,7 @@ const entry = (bytes: number): EntryFrame => ({
   message: new Uint8Array(randomBytes(bytes)),
 })
 
-const BODIES = 'the largest body of the route, read only for those who may send it (docs/limits.md)'
+const BODIES = 'the largest body of the route'
 
 /** Bodies, frames and answers: what is done with bytes before and after anybody thinks about them. */
 export const BODY_PIECES: readonly Piece[] = [
@@ -45,7 +45,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: BODIES,
     allowed: 500,
-    because: 'JSON.parse cannot be put aside; admission reads large bodies of authenticated callers only, and few at once',
+    because: 'a parser cannot be put aside in the middle',
     make: async () => {
       const text = Buffer.from(`{"a":[${Array.from({ length: 66_000 }, () => '{}').join(',')}]}`)
       return () => decodeJson(text)
@@ -56,7 +56,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: BODIES,
     allowed: 500,
-    because: 'likewise',
+    because: 'a parser cannot be put aside in the middle',
     make: async () => {
       const text = Buffer.from(`{"a":"${randomBytes((BODY * 3) / 4 - 16).toString('base64url')}"}`)
       return () => decodeJson(text)
@@ -67,7 +67,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: BODIES,
     allowed: 150,
-    because: 'likewise',
+    because: 'a parser cannot be put aside in the middle',
     make: async () => {
       const bytes = encode(Array.from({ length: 49_000 }, () => ({})))
       return () => decodeCbor(bytes)
@@ -78,7 +78,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: BODIES,
     allowed: 100,
-    because: 'likewise; nothing is copied',
+    because: 'one look at six megabytes; nothing is copied',
     make: async () => {
       const bytes = encode({ a: randomBytes(BODY - 64) })
       return () => decodeCbor(bytes)
@@ -87,7 +87,7 @@ export const BODY_PIECES: readonly Piece[] = [
   {
     name: 'hash of a Commit of 2 MiB',
     place: 'event loop',
-    bounded: 'MAX_COMMIT_BYTES; Commits per account',
+    bounded: 'MAX_COMMIT_BYTES',
     allowed: 80,
     because: 'a Commit of usual size takes microseconds; handing it to another thread takes as long',
     make: async () => {
@@ -98,9 +98,9 @@ export const BODY_PIECES: readonly Piece[] = [
   {
     name: 'frame of 1,024 acknowledgements',
     place: 'event loop',
-    bounded: 'frames and bytes a second of one stream (docs/limits.md)',
+    bounded: 'the size of a frame',
     allowed: 80,
-    because: 'some 10 µs for each position; the stream is throttled by what it has sent',
+    because: 'some 10 µs for each position',
     make: frame({ t: 'ack', acks: positions(1_000) }),
   },
   {
@@ -108,25 +108,25 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: 'once in a stream',
     allowed: 80,
-    because: 'likewise',
+    because: 'some 10 µs for each position',
     make: frame({ t: 'resume', positions: positions(1_000) }),
   },
   {
     name: 'frame of 1,024 inbox acknowledgements',
     place: 'event loop',
-    bounded: 'frames and bytes a second of one stream (docs/limits.md)',
+    bounded: 'the size of a frame',
     make: frame({ t: 'inbox-ack', ids: Array.from({ length: 1_024 }, (_, id) => id) }),
   },
   {
     name: 'frame of an access token',
     place: 'event loop',
-    bounded: 'frames and bytes a second of one stream (docs/limits.md)',
+    bounded: 'the size of a frame',
     make: frame({ t: 'token', access_token: 'x'.repeat(4_096) }),
   },
   {
     name: 'frame of a ping',
     place: 'event loop',
-    bounded: 'frames a second of one stream (docs/limits.md)',
+    bounded: 'the size of a frame',
     make: frame({ t: 'ping', n: 1 }),
   },
   {
@@ -145,7 +145,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: '1 MiB a read, shared by all streams of the group',
     allowed: 300,
-    because: 'likewise',
+    because: 'a thousand entries, encoded once for all streams',
     make: async () => {
       const entries = Array.from({ length: 1_000 }, () => entry(1_000))
       return () => joinEntries(entries.map(encodeEntry))

@@ -8,20 +8,20 @@ type Cheap = 'no body' | 'small'
 
 const JSON_BODY = ['JSON of 200,000 values', 'JSON of 6 MiB in one string', 'CBOR of 50,000 items', 'CBOR of 6 MiB in one byte string']
 const PEER_BODY = ['signature of a peer, claimed and checked', 'digest of a body of 6 MiB']
-const STATE = ['state of a group, read from a snapshot, 180 members', 'state of a group, read from a snapshot, 1000 members']
-const SENT_TREE = [180, 1_000].flatMap((members) => [
+const STATE = ['state of a group, read from a snapshot, 180 members', 'state of a group, read from a snapshot, 2000 members']
+const SENT_TREE = [180, 2_000].flatMap((members) => [
   `ratchet tree that is sent, decoded, ${members} members`,
   `ratchet tree that is sent, checked, ${members} members`,
 ])
-const SHOWN_TREE = ['ratchet tree, encoded for joiners, 180 members', 'ratchet tree, encoded for joiners, 1000 members']
+const SHOWN_TREE = ['ratchet tree, encoded for joiners, 180 members', 'ratchet tree, encoded for joiners, 2000 members']
 const COMMIT = [
   'hash of a Commit of 2 MiB',
-  'Commit with a path in a group of 1000 members',
+  'Commit with a path in a group of 2000 members',
   'Commit with 2000 Adds',
   'Welcome of 2 MiB, decoded',
   'GroupInfo of 64 KiB, decoded',
   'snapshot of a group, written, 180 members',
-  'snapshot of a group, written, 1000 members',
+  'snapshot of a group, written, 2000 members',
   ...STATE,
   ...SENT_TREE,
   ...SHOWN_TREE,
