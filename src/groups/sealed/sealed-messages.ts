@@ -107,7 +107,8 @@ export class SealedMessages {
 }
 
 async function proofOf({ request, bytes }: SealedPost) {
-  if ((await checkContentDigest(request.headers, bytes)) !== 'matches') throw new MemberProofRefused('Content-Digest is not that of the body')
+  if ((await checkContentDigest(request.headers, bytes)) !== 'matches')
+    throw new MemberProofRefused('Content-Digest is not that of the body')
   const proof = memberProof(request)
   if (proof.kind === 'faulty') throw new MemberProofRefused(proof.why)
   return proof
