@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { FastifyInstance } from 'fastify'
 import { ClientFrame } from '../../src/protocol/frames.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { A_MILLISECOND, allowance } from './costs/piece.js'
+import { allowance } from './costs/piece.js'
 import { PIECES } from './costs/pieces.js'
 import { FRAMES, ROUTES } from './costs/routes.js'
 import { verificationMs, watchLoop } from './costs/watch-loop.js'
@@ -69,7 +69,7 @@ describe('at its largest', () => {
     expect(above.map(({ name }) => [name, costs.get(name)])).toEqual([])
   }, 240_000)
 
-  it('what anybody may read takes a millisecond', async () => {
+  it('what anybody may read is not made anew for each reader', async () => {
     const readable = Object.keys(ROUTES).filter((route) => /^GET \/(?!v1\/)[^:*]*$/.test(route))
     const costs: Record<string, number> = {}
     for (const route of readable) {
@@ -78,20 +78,21 @@ describe('at its largest', () => {
       costs[route] = loop / unit
     }
     expect(readable.length).toBeGreaterThan(10)
-    const slow = Object.entries(costs).filter(([route, cost]) => cost > (EXCEPTIONS[route] ?? 3 * A_MILLISECOND))
+    const slow = Object.entries(costs).filter(([route, cost]) => cost > (EXCEPTIONS[route] ?? READABLE))
     expect(slow).toEqual([])
   })
 })
 
-/** What takes longer to read, in checks of a signature. */
+/** In checks of a signature, here in Jest's sandbox: far more than any takes, and half of what it took to write the description out. */
+const READABLE = 150
 const EXCEPTIONS: Readonly<Record<string, number>> = {
   // As many series as there are routes; a proxy keeps it to the operator.
-  'GET /metrics': 200,
+  'GET /metrics': 300,
 }
 
 describe('this measure', () => {
   it.each(['event loop', 'worker thread'] as const)(
-    'finds what holds the loop, also where it says that it is done by a %s',
+    'finds what holds the loop, wherever it says that it is done: %s',
     async (place) => {
       const allowed = allowance({ name: '', place, bounded: '', make: () => Promise.reject(new Error()) })
       const busy = () => {
