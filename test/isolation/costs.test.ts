@@ -91,16 +91,13 @@ const EXCEPTIONS: Readonly<Record<string, number>> = {
 }
 
 describe('this measure', () => {
-  it.each(['event loop', 'worker thread'] as const)(
-    'finds what holds the loop, wherever it says that it is done: %s',
-    async (place) => {
-      const allowed = allowance({ name: '', place, bounded: '', make: () => Promise.reject(new Error()) })
-      const busy = () => {
-        const end = process.threadCpuUsage().user + 1_000 * unit * 3 * allowed
-        while (process.threadCpuUsage().user < end);
-      }
-      const { loop, stretch } = await watchLoop(async () => busy(), 3)
-      expect((place === 'event loop' ? loop : stretch) / unit).toBeGreaterThan(allowed)
-    },
-  )
+  it.each(['event loop', 'worker thread'] as const)('finds what holds the loop, wherever it says that it is done: %s', async (place) => {
+    const allowed = allowance({ name: '', place, bounded: '', make: () => Promise.reject(new Error()) })
+    const busy = () => {
+      const end = process.threadCpuUsage().user + 1_000 * unit * 3 * allowed
+      while (process.threadCpuUsage().user < end);
+    }
+    const { loop, stretch } = await watchLoop(async () => busy(), 3)
+    expect((place === 'event loop' ? loop : stretch) / unit).toBeGreaterThan(allowed)
+  })
 })
