@@ -1,3 +1,6 @@
+import { INBOUND_LIMITS } from '../federation/inbound/admittance.js'
+import { TOKEN_LIMITS } from '../tokens/issue/tokens.limits.js'
+import { WORKER_LIMITS } from '../platform/workers/worker-time.js'
 import { OPERATIONS_LIMITS } from './operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
 import { defaultOf } from '../platform/config/config-page.js'
@@ -31,7 +34,6 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     setting: 'CLAIMS_PER_TARGET_PER_MINUTE',
     refusal: TOO_MANY,
   },
-  { name: 'tokens', holder: 'account', what: 'requests for send tokens per minute', value: 60, refusal: TOO_MANY },
   {
     name: 'tokens-elsewhere',
     holder: 'account',
@@ -77,7 +79,6 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     setting: 'FEDERATION_REQUESTS_PER_MINUTE',
     refusal: TOO_MANY,
   },
-  { name: 'tokens-of-peers', holder: 'peer', what: 'requests for send tokens per minute', value: 600, refusal: TOO_MANY },
   {
     name: 'foreign-refreshes',
     holder: 'peer',
@@ -102,7 +103,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
 ]
 
 /** Every limit there is, in the order of the page. */
-export const ALL_LIMITS: readonly DescribedLimit[] = [...ADMISSION_LIMITS, ...Object.values(OPERATIONS_LIMITS), ...RATE_LIMITS]
+export const ALL_LIMITS: readonly DescribedLimit[] = [...ADMISSION_LIMITS, ...Object.values(OPERATIONS_LIMITS), ...INBOUND_LIMITS, ...TOKEN_LIMITS, ...WORKER_LIMITS, ...RATE_LIMITS]
 
 const TITLES: Record<LimitHolder, string> = {
   process: 'One process',

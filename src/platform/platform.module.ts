@@ -18,6 +18,7 @@ import { CommitLock } from './redis/commit-lock.js'
 import { RedisClients } from './redis/redis-clients.js'
 import { RedisSubscription } from './redis/redis-subscription.js'
 import { Secrets } from './secrets/secrets.js'
+import { WorkerTime } from './workers/worker-time.js'
 
 const poolProvider = {
   provide: POOL,
@@ -50,8 +51,9 @@ const prismaProvider = {
     CommitLock,
     Jobs,
     Limits,
+    WorkerTime,
     PlatformShutdown,
   ],
-  exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits],
+  exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits, WorkerTime],
 })
 export class PlatformModule {}

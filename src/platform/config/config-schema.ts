@@ -162,6 +162,11 @@ const Groups = {
   MAX_BODY_BYTES: Size()
     .default(6 * 1024 ** 2)
     .describe('Largest HTTP request body.'),
+  WORKER_TIME_PER_MINUTE: Duration(100, 3_600_000)
+    .default(15_000)
+    .describe(
+      'Time of worker threads that one account may take in a minute by large ratchet trees, its own or of past epochs; and one other provider for all its users. It may save up one minute.',
+    ),
   MESSAGES_PER_MINUTE: Count(1, 1_000_000).default(1_200).describe('Application messages per device and minute.'),
 }
 

@@ -13,11 +13,10 @@ import { Attester } from './attester.js'
 import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
 import { Issuer } from './issuer.js'
 import { OwnDirectory } from './own-directory.js'
+import { TOKEN_ANSWERS_KEPT, TOKEN_REQUESTS } from './tokens.limits.js'
 
 const DIRECTORY = 'application/private-token-issuer-directory'
 const ONE = 'application/private-token-request'
-/** Of one account: a client asks a few times a day. */
-const REQUESTS = { name: 'tokens', points: 60, seconds: 60 }
 const BATCH = 'application/private-token-generic-batch-request'
 
 @ApiTags('sealed sender')
@@ -76,7 +75,7 @@ export class TokensController {
       if (type !== BATCH) throw new InvalidRequest('Tokens of other issuers come in batches.')
       return this.attester.issue(caller, issuer, bytes)
     }
-    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, limit: REQUESTS }
+    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, requests: TOKEN_REQUESTS, kept: TOKEN_ANSWERS_KEPT.value }
     return type === ONE ? this.issuer.issueOne(holder, bytes) : this.issuer.issueBatch(holder, bytes)
   }
 }
