@@ -24,14 +24,15 @@ export class HealthController {
     return { status: 'ok' }
   }
 
+  /** Whether to send requests here, and why not, within two seconds. `degraded` is 200: what reads is served. */
   @Get('health/ready')
   @Anonymous()
   @Operational()
   @Unlogged()
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
-    const { ready, checks } = await this.readiness.report()
-    void reply.code(ready ? 200 : 503)
-    return { status: ready ? 'ok' : 'unavailable', checks }
+    const report = await this.readiness.report()
+    void reply.code(report.status === 'unavailable' ? 503 : 200)
+    return report
   }
 
   @Get('metrics')

@@ -1,0 +1,62 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** The network between a server and PostgreSQL, which can fall silent without a word: no FIN, no RST, as after a failover. */
+export interface PostgresRoad {
+  /** The database's URL, by this road. */
+  readonly url: string
+  /** Connections made so far. */
+  made(): number
+  /** Nothing passes any more on those that are open, and, unless `newOnes` is false, on those that come; they are accepted. */
+  fallSilent(options?: { newOnes?: boolean }): void
+  /** Everything passes again, what was held back included. */
+  speak(): void
+  close(): Promise<void>
+}
+
+export async function postgresRoad(databaseUrl: string): Promise<PostgresRoad> {
+  const { hostname, port } = new URL(databaseUrl)
+  const pairs = new Set<[Socket, Socket]>()
+  let made = 0
+  let silent = false
+  const hold = (pair: [Socket, Socket]) => pair.forEach((socket) => socket.pause())
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), hostname)
+    const pair: [Socket, Socket] = [client, server]
+    pairs.add(pair)
+    made += 1
+    for (const [from, to] of [pair, [server, client] as [Socket, Socket]]) {
+      from.on('data', (chunk) => void to.write(chunk))
+      from.on('error', () => undefined)
+      from.once('close', () => {
+        to.destroy()
+        pairs.delete(pair)
+      })
+    }
+    if (silent) hold(pair)
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const url = new URL(databaseUrl)
+  url.hostname = '127.0.0.1'
+  url.port = String((proxy.address() as AddressInfo).port)
+  return {
+    url: url.href,
+    made: () => made,
+    fallSilent({ newOnes = true } = {}) {
+      silent = newOnes
+      pairs.forEach(hold)
+    },
+    speak() {
+      silent = false
+      for (const pair of pairs) pair.forEach((socket) => socket.resume())
+    },
+    async close() {
+      proxy.close()
+      for (const [client, server] of pairs) {
+        client.destroy()
+        server.destroy()
+      }
+      await once(proxy, 'close')
+    },
+  }
+}
