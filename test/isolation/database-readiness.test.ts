@@ -28,21 +28,30 @@ describe('readiness', () => {
     const database = await world.database()
     const road = await postgresRoad(database.url)
     world.later(() => road.close())
-    const { ready } = await world.serve({ ...database, url: road.url }, { PG_STATEMENT_DEADLINE: '1s' })
+    const { ready } = await world.serve({ ...database, url: road.url }, { PG_STATEMENT_DEADLINE: '60s' })
     expect(await ready()).toMatchObject({ http: 200 })
-    await new Promise((resolve) => setTimeout(resolve, 1_000)) // that answer is kept for so long
     const before = road.made()
     road.fallSilent()
-    const began = performance.now()
-    const answers = await Promise.all(Array.from({ length: 50 }, ready))
-    expect(performance.now() - began).toBeLessThan(2_000)
+    const askers = Array.from({ length: 20 }, () => ready)
+    // The answer from before is kept for a second.
+    const [answers] = await eventually(
+      async () => {
+        const began = performance.now()
+        return [await Promise.all(askers.map((ask) => ask())), performance.now() - began] as const
+      },
+      ([found, took]) => {
+        // The claim is two seconds; what it must not be is the statement's deadline.
+        expect(took).toBeLessThan(10_000)
+        return found.every(({ http }) => http === 503)
+      },
+    )
     for (const answer of answers)
       expect(answer).toEqual({
         http: 503,
         status: 'unavailable',
         checks: { serving: 'ok', database: 'failing', migrations: 'unknown', writes: 'unknown', clock: 'unknown', keys: 'unknown' },
       })
-    expect(road.made() - before).toBeLessThan(10)
+    expect(road.made() - before).toBeLessThan(askers.length / 2)
     road.speak()
     await eventually(ready, ({ http }) => http === 200)
   })

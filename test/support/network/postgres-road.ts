@@ -14,11 +14,13 @@ export interface PostgresRoad {
   close(): Promise<void>
 }
 
-export async function postgresRoad(databaseUrl: string): Promise<PostgresRoad> {
+/** @param alias a name of a database which at the end of this road is that of `databaseUrl`, so that two roads can be used for one another */
+export async function postgresRoad(databaseUrl: string, alias?: string): Promise<PostgresRoad> {
   const { hostname, port } = new URL(databaseUrl)
   const pairs = new Set<[Socket, Socket]>()
   let made = 0
   let silent = false
+  const name = new URL(databaseUrl).pathname.slice(1)
   const hold = (pair: [Socket, Socket]) => pair.forEach((socket) => socket.pause())
   const proxy = createServer((client) => {
     const server = connect(Number(port), hostname)
@@ -33,11 +35,13 @@ export async function postgresRoad(databaseUrl: string): Promise<PostgresRoad> {
         pairs.delete(pair)
       })
     }
+    if (alias) renameDatabase(client, alias, name)
     if (silent) hold(pair)
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
   const url = new URL(databaseUrl)
   url.hostname = '127.0.0.1'
+  if (alias) url.pathname = `/${alias}`
   url.port = String((proxy.address() as AddressInfo).port)
   return {
     url: url.href,
@@ -59,4 +63,13 @@ export async function postgresRoad(databaseUrl: string): Promise<PostgresRoad> {
       await once(proxy, 'close')
     },
   }
+}
+
+/** In the first packet, which names the database. The names are of one length, so nothing else changes. */
+function renameDatabase(client: Socket, from: string, to: string): void {
+  if (from.length !== to.length) throw new Error('Names of one length only')
+  client.prependOnceListener('data', (chunk: Buffer) => {
+    const at = chunk.indexOf(from)
+    if (at >= 0) chunk.write(to, at)
+  })
 }
