@@ -91,6 +91,16 @@ describe('with several hosts, connections', () => {
     expect(await new PostgresTarget(together([nowhere.href, roads[1]!.url])).choose()).toBe(roads[1]!.url)
   })
 
+  it('go to the first that answers where target_session_attrs is any, whether it takes writes or not', async () => {
+    const { databases, roads, url } = await pair()
+    await setReadOnly(databases[0], true)
+    const pool = createPool(`${url}?target_session_attrs=any`, { max: 1, prepare: true })
+    world.later(() => pool.end())
+    expect((await pool.query(WHICH)).rows).toEqual([{ n: 0 }])
+    roads[0]!.fallSilent()
+    expect(await new PostgresTarget(`${url}?target_session_attrs=any`).choose()).toBe(roads[1]!.url)
+  })
+
   it('of pool and Prisma move by themselves when the one turns read-only and the other takes over, and back', async () => {
     const { databases, url } = await pair()
     const target = new PostgresTarget(url)

@@ -11,7 +11,7 @@ import { postgresRoad, type PostgresRoad } from '../support/network/postgres-roa
 const database = useTestDatabase()
 
 /** Short, so that nothing waits; the default is 12 s. */
-const DEADLINE_MS = 800
+const DEADLINE_MS = 1_500
 
 const undo: (() => unknown)[] = []
 afterEach(async () => {
@@ -71,14 +71,14 @@ describe('with a PostgreSQL that says nothing', () => {
 
   it('a transaction that may take longer has the time it was given, in PostgreSQL and here, and nobody after it', async () => {
     const { pool } = await poolOf(1)
-    const slow = 'SELECT pg_sleep(1.6)'
-    const { rows } = await transaction(pool, (sql) => sql.query(`SELECT current_setting('statement_timeout') AS most, pg_sleep(1.6)`), {
-      statementTimeout: 4_000,
+    const slow = 'SELECT pg_sleep(3)'
+    const { rows } = await transaction(pool, (sql) => sql.query(`SELECT current_setting('statement_timeout') AS most, pg_sleep(3)`), {
+      statementTimeout: 8_000,
     })
-    expect(rows).toEqual([expect.objectContaining({ most: '4s' })])
+    expect(rows).toEqual([expect.objectContaining({ most: '8s' })])
     expect(await thrownBy(pool.query(slow))).toBeInstanceOf(StatementDeadlineError)
     const shown = await pool.query<{ most: string }>(`SELECT current_setting('statement_timeout') AS most`)
-    expect(shown.rows[0]?.most).not.toBe('4s')
+    expect(shown.rows[0]?.most).not.toBe('8s')
   })
 
   it('all connections of a busy pool are given up, those who wait for one fail as well, and all goes on after it', async () => {
@@ -127,11 +127,19 @@ describe('with a PostgreSQL that says nothing', () => {
     expect(failureOf(await thrownBy(client.connect() as Promise<unknown>))).toBe('temporary')
   })
 
+  it('an answer that came while this process was paused counts', async () => {
+    const target = new PostgresTarget(database.url, { statementDeadline: DEADLINE_MS })
+    const client = await PostgresClient.open({ target })
+    const answer = client.query<{ one: number }>('SELECT 1 AS one')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DEADLINE_MS + 500)
+    expect((await answer).rows).toEqual([{ one: 1 }])
+    await client.end()
+  })
+
   it('statements that were sent together have the deadline each, counted from the answer before', async () => {
     const { target } = await pathTo()
-    const client = new PostgresClient({ target })
-    await client.connect()
-    const each = Array.from({ length: 4 }, () => client.query('SELECT pg_sleep(0.3)') as Promise<unknown>)
+    const client = await PostgresClient.open({ target })
+    const each = Array.from({ length: 4 }, () => client.query('SELECT pg_sleep(0.5)'))
     await Promise.all(each)
     await client.end()
   })

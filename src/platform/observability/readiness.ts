@@ -78,7 +78,8 @@ export class Readiness implements OnApplicationShutdown {
     // One at a time: looks at a silent PostgreSQL must not pile up.
     this.looking ??= this.look().finally(() => (this.looking = undefined))
     const late = Promise.withResolvers<Checks>()
-    const timer = setTimeout(() => late.resolve(this.withoutDatabase()), ANSWER_MS)
+    // What came while this process was busy is read first.
+    const timer = setTimeout(() => setImmediate(() => late.resolve(this.withoutDatabase())), ANSWER_MS)
     try {
       return await Promise.race([this.looking, late.promise])
     } finally {

@@ -39,6 +39,7 @@ export class PostgresClient extends Client {
   readonly #prepare: boolean
   readonly #session: SessionState
   #timer: NodeJS.Timeout | undefined
+  #answers = 0
   #retired = false
 
   /** A single connection, ready for statements. Whoever opens it ends it. */
@@ -69,13 +70,13 @@ export class PostgresClient extends Client {
     this.on('error', () => undefined)
     this.on('drain', () => this.#rest())
     this.once('connect', () => target.join(this)).once('end', () => this.#leave())
-    this.connection.on('readyForQuery', () => this.#timer?.refresh()) // for the next one, if several were sent at once
+    this.connection.on('readyForQuery', () => this.#answer())
     this.connection.on('errorMessage', ({ code = '' }: { code?: string }) => this.#refused(code))
   }
 
   /** As that of `pg`, whose overloads cannot be repeated here. */
   override connect(...[callback]: unknown[]): never {
-    const connected: Promise<unknown> = this.#target.chooses ? this.#connectToWritable() : super.connect()
+    const connected: Promise<unknown> = this.#target.chooses ? this.#connectToChosen() : super.connect()
     if (typeof callback !== 'function') return connected as never
     connected.then(
       () => callback(null, this),
@@ -98,6 +99,12 @@ export class PostgresClient extends Client {
     if (!this.#timer) this.#rest()
   }
 
+  /** If several statements were sent at once, the time of the next one begins now. */
+  #answer(): void {
+    this.#answers += 1
+    this.#timer?.refresh()
+  }
+
   /** Nothing is outstanding. */
   #rest(): void {
     clearTimeout(this.#timer)
@@ -109,8 +116,13 @@ export class PostgresClient extends Client {
     const milliseconds = this.statementDeadline
     if (milliseconds === 0) return undefined
     return setTimeout(() => {
-      this.#destroy(new StatementDeadlineError(milliseconds))
-      this.#target.suspect()
+      const answers = this.#answers
+      // If this process was paused or busy, the answer may lie there unread: what came is read first.
+      setImmediate(() => {
+        if (this.#timer === undefined || this.#answers !== answers) return
+        this.#destroy(new StatementDeadlineError(milliseconds))
+        this.#target.suspect()
+      })
     }, milliseconds)
   }
 
@@ -128,13 +140,14 @@ export class PostgresClient extends Client {
     this.#target.emit('refused', sqlState)
   }
 
-  async #connectToWritable(): Promise<void> {
+  async #connectToChosen(): Promise<void> {
     const { hostname, port } = new URL(await this.#target.choose())
     this.host = hostname.replace(/^\[(.*)\]$/, '$1')
     this.port = port === '' ? 5432 : Number(port)
     try {
       await super.connect()
-      if (this.#session.readOnly ?? (await askReadOnly(this))) throw new Error('Connection terminated: its host takes no writes')
+      if (this.#target.writable && (this.#session.readOnly ?? (await askReadOnly(this))))
+        throw new Error('Connection terminated: its host takes no writes')
     } catch (error) {
       this.#target.suspect()
       this.end().catch(() => undefined)

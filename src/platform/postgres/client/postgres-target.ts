@@ -36,7 +36,8 @@ interface TargetEvents {
 export class PostgresTarget extends EventEmitter<TargetEvents> {
   readonly urls: readonly string[]
   readonly statementDeadline: number
-  private readonly writable: boolean
+  /** True if sessions that take no writes are refused. */
+  readonly writable: boolean
   private readonly connections = new Set<Retirable>()
   private current: Promise<string> | undefined
   private suspectedAt = -Infinity
@@ -57,13 +58,13 @@ export class PostgresTarget extends EventEmitter<TargetEvents> {
 
   /** True if a connection must ask for the host before it connects, and look at its session after it. */
   get chooses(): boolean {
-    return this.writable
+    return this.writable || this.urls.length > 1
   }
 
-  /** The URL of the first host in order that takes writes. It is kept until a connection has cause for doubt. */
+  /** The URL of the first host in order that takes writes, or with `any` that answers. It is kept until a connection has cause for doubt. */
   choose(): Promise<string> {
     if (this.current) return this.current
-    const chosen = this.firstWritable()
+    const chosen = this.first()
     this.current = chosen
     chosen.catch(() => {
       if (this.current === chosen) this.current = undefined
@@ -91,21 +92,21 @@ export class PostgresTarget extends EventEmitter<TargetEvents> {
   }
 
   /** All are asked at once, but an earlier one in the list comes first: two that take writes must not be used by turns. */
-  private async firstWritable(): Promise<string> {
-    const answers = this.urls.map((url) => takesWrites(url))
+  private async first(): Promise<string> {
+    const answers = this.urls.map((url) => isOfUse(url, this.writable))
     for (const [index, answer] of answers.entries()) if (await answer) return this.urls[index] ?? ''
     throw new NoWritableHost()
   }
 }
 
-async function takesWrites(connectionString: string): Promise<boolean> {
+async function isOfUse(connectionString: string, writable: boolean): Promise<boolean> {
   const client = new Client({ connectionString, connectionTimeoutMillis: PROBE_MS, application_name: 'microchat-probe' })
   const session = new SessionState(client)
   client.on('error', () => undefined)
   const late = setTimeout(() => client.connection.stream.destroy(), PROBE_MS)
   try {
     await client.connect()
-    return !(session.readOnly ?? (await askReadOnly(client)))
+    return !writable || !(session.readOnly ?? (await askReadOnly(client)))
   } catch {
     return false
   } finally {
