@@ -97,9 +97,11 @@ describe('with a PostgreSQL that says nothing', () => {
     await Promise.all([1, 2, 3, 4, 5].map(() => pool.query('SELECT pg_sleep(0.05)')))
     road.fallSilent({ newOnes: false })
     await thrownBy(pool.query('SELECT 1'))
+    // Sooner than the pool would let go of idle ones by itself, after 10 s.
     await eventually(
       () => pool.totalCount,
       (count) => count === 0,
+      5_000,
     )
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
   })
@@ -133,6 +135,7 @@ describe('with a PostgreSQL that says nothing', () => {
     const answer = client.query<{ one: number }>('SELECT 1 AS one')
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DEADLINE_MS + 500)
     expect((await answer).rows).toEqual([{ one: 1 }])
+    expect((await client.query<{ two: number }>('SELECT 2 AS two')).rows).toEqual([{ two: 2 }])
     await client.end()
   })
 
