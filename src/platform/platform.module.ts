@@ -11,7 +11,7 @@ import { PoolMetrics } from './observability/pool-metrics.js'
 import { Readiness } from './observability/readiness.js'
 import { traceQueries } from './observability/trace-queries.js'
 import { PlatformShutdown } from './platform-shutdown.js'
-import { PostgresTarget } from './postgres/client/postgres-target.js'
+import { PostgresTarget, STATEMENT_DEADLINE_LIMIT } from './postgres/client/postgres-target.js'
 import { poolSize, PRISMA_CONNECTIONS } from './postgres/connections/budget.js'
 import { createPrisma, PRISMA } from './postgres/prisma.js'
 import { createPool, POOL } from './postgres/sql.js'
@@ -22,8 +22,11 @@ import { Secrets } from './secrets/secrets.js'
 
 const targetProvider = {
   provide: PostgresTarget,
-  inject: [CONFIG],
-  useFactory: (config: Config) => new PostgresTarget(databaseUrl(config), { statementDeadline: config.PG_STATEMENT_DEADLINE }),
+  inject: [CONFIG, Metrics],
+  useFactory: (config: Config, { limitsRefused }: Metrics) => {
+    const target = new PostgresTarget(databaseUrl(config), { statementDeadline: config.PG_STATEMENT_DEADLINE })
+    return target.on('expired', () => limitsRefused.inc({ limit: STATEMENT_DEADLINE_LIMIT.name }))
+  },
 }
 const poolProvider = {
   provide: POOL,

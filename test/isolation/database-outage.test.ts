@@ -62,6 +62,8 @@ describe.each([
       if (newOnes || status !== 200) expect([status, retryAfter]).toEqual([503, '1'])
       expect(took).toBeLessThan(BOUND_MS)
     }
+    const counted = await (await fetch(`${server.url}/metrics`)).text()
+    expect(counted).toMatch(/^limits_refused_total\{limit="statement-deadline"\} [1-9]/m)
     road.speak()
     await eventually(ready, ({ http }) => http === 200)
     await eventually(

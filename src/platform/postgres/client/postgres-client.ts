@@ -122,6 +122,7 @@ export class PostgresClient extends Client {
         if (this.#timer === undefined || this.#answers !== answers) return
         this.#destroy(new StatementDeadlineError(milliseconds))
         this.#target.suspect()
+        this.#target.emit('expired')
       })
     }, milliseconds)
   }

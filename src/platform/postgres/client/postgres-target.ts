@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { Client } from 'pg'
+import type { DescribedLimit } from '../../limits/described-limit.js'
 import { parseDatabaseUrl } from './database-url.js'
 import { askReadOnly, SessionState } from './session-state.js'
 
@@ -9,6 +10,14 @@ export const STATEMENT_DEADLINE_MS = 12_000
 const PROBE_MS = 2_000
 /** Connections are given up together at most so often: while nothing takes writes, every write says so again. */
 const SUSPICION_MS = 1_000
+
+export const STATEMENT_DEADLINE_LIMIT = {
+  name: 'statement-deadline',
+  holder: 'connection',
+  what: 'time for a statement of PostgreSQL to be answered',
+  setting: 'PG_STATEMENT_DEADLINE',
+  refusal: '503 with Retry-After; the connection to PostgreSQL is given up',
+} as const satisfies DescribedLimit
 
 export interface TargetOptions {
   /** Milliseconds within which each statement is answered, or its connection is destroyed; 0: none. */
@@ -30,6 +39,8 @@ export class NoWritableHost extends Error {
 interface TargetEvents {
   /** PostgreSQL refused a statement on one of the connections, with this SQLSTATE. */
   refused: [sqlState: string]
+  /** A statement was not answered within the deadline. */
+  expired: []
 }
 
 /** Where connections lead, shared by all of a pool or a process: which host it is now, and that all of them leave it together. */
