@@ -13,7 +13,7 @@ const CLAIM = 'microchat-server.'
 /**
  * Waits for the end of its standard input, which the kernel closes however the server ends: by kill -9, out of memory, in order.
  * Then ends the postmaster of the folder, unless it is another one by now, or another server has claimed it. `read`, `kill` and
- * `[` are the shell's own, so it takes a megabyte where another node would take forty.
+ * `[` are the shell's own, so it takes two megabytes where another node would take forty.
  * $1 data folder, $2 first and third line of its postmaster.pid, $3 pid of our server, $4 seconds of grace, $5 of patience
  */
 const SCRIPT = `
