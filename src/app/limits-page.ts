@@ -4,6 +4,7 @@ import { WORKER_LIMITS } from '../platform/workers/worker-time.js'
 import { OPERATIONS_LIMITS } from './operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
 import { defaultOf } from '../platform/config/config-page.js'
+import { STATEMENT_DEADLINE_LIMIT } from '../platform/postgres/client/postgres-target.js'
 import type { DescribedLimit, LimitHolder } from '../platform/limits/described-limit.js'
 
 const TOO_MANY = '429 with Retry-After'
@@ -103,7 +104,15 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
 ]
 
 /** Every limit there is, in the order of the page. */
-export const ALL_LIMITS: readonly DescribedLimit[] = [...ADMISSION_LIMITS, ...Object.values(OPERATIONS_LIMITS), ...INBOUND_LIMITS, ...TOKEN_LIMITS, ...WORKER_LIMITS, ...RATE_LIMITS]
+export const ALL_LIMITS: readonly DescribedLimit[] = [
+  ...ADMISSION_LIMITS,
+  ...Object.values(OPERATIONS_LIMITS),
+  ...INBOUND_LIMITS,
+  ...TOKEN_LIMITS,
+  ...WORKER_LIMITS,
+  STATEMENT_DEADLINE_LIMIT,
+  ...RATE_LIMITS,
+]
 
 const TITLES: Record<LimitHolder, string> = {
   process: 'One process',

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { directDatabaseUrl, type Config } from '../platform/config/config.js'
 import { startTracing } from '../platform/observability/tracing.js'
-import { checkConnectionBudget } from '../platform/postgres/connections/check.js'
+import { checkConnectionBudget, withStartConnection } from '../platform/postgres/connections/check.js'
 import { checkPooler } from '../platform/postgres/connections/pooler.js'
 import { migrate } from '../platform/postgres/migrate.js'
 import { embeddedSettings } from './embedded-settings.js'
@@ -37,11 +37,18 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
     if (stopDatabase) undo.push(stopDatabase)
     const applied = await migrate(directDatabaseUrl(config))
     if (applied.length > 0) log.info({ applied: applied.length }, 'migrations applied')
-    await checkConnectionBudget({ ...config, embedded: stopDatabase !== undefined }, log)
+    await withStartConnection(config, async (sql) => {
+      await checkConnectionBudget(sql, { ...config, embedded: stopDatabase !== undefined }, log)
+      const { refuseWrongSecret } = await import('./operations/sealed-keys.js')
+      await refuseWrongSecret(sql, config)
+    })
     await checkPooler(config, log)
     const { createServer, listen } = await loading
     const server = await createServer(config, log)
     undo.push(() => drain(server, config, log))
+    // Whatever is wrong is in the log from the start, the clock above all, though nobody may have asked yet.
+    const { Readiness } = await import('../platform/observability/readiness.js')
+    await server.app.get(Readiness).report()
     const url = await listen(server, config)
     operations?.serve(server.app.get(Operations))
     return { url, operationsUrl: operations?.url, stop, abandon: async () => stopDatabase?.() }

@@ -5,7 +5,7 @@ import { Metrics } from '../../platform/observability/metrics.js'
 import { Readiness } from '../../platform/observability/readiness.js'
 import { SharedValue } from '../../platform/shared-value.js'
 
-/** So many probes and scrapes as may come in this time cost what one does. */
+/** As many scrapes as may come in this time cost what one does. */
 const FRESH_MS = 1_000
 
 export interface OperationsAnswer {
@@ -22,34 +22,24 @@ export const ALIVE: OperationsAnswer = { status: 200, contentType: JSON_TYPE, by
 /** What orchestrators and Prometheus ask. Whether they have a port of their own, OPERATIONS_PORT says (docs/operator-guide.md). */
 @Injectable()
 export class Operations {
-  private readonly readinessAnswer: SharedValue<OperationsAnswer>
   private readonly metricsAnswer: SharedValue<OperationsAnswer>
-  private wasDraining = false
 
   constructor(
     private readonly readiness: Readiness,
     readonly metrics: Metrics,
   ) {
-    this.readinessAnswer = new SharedValue(FRESH_MS, () => this.reportReadiness())
     this.metricsAnswer = new SharedValue(FRESH_MS, () => this.renderMetrics())
   }
 
-  /** 200 if requests may be sent here, else 503. A drain shows at once; anything else within `FRESH_MS`. */
-  ready(): Promise<OperationsAnswer> {
-    if (this.readiness.isDraining !== this.wasDraining) this.readinessAnswer.forget()
-    this.wasDraining = this.readiness.isDraining
-    return this.readinessAnswer.get()
+  /** 200 if requests may be sent here (`degraded`: only reads), else 503. `Readiness` keeps what it found for a second. */
+  async ready(): Promise<OperationsAnswer> {
+    const report = await this.readiness.report()
+    return { status: report.status === 'unavailable' ? 503 : 200, contentType: JSON_TYPE, bytes: Buffer.from(encodeJson(report)) }
   }
 
   /** The text format of Prometheus; numbers are up to `FRESH_MS` old. */
   scrape(): Promise<OperationsAnswer> {
     return this.metricsAnswer.get()
-  }
-
-  private async reportReadiness(): Promise<OperationsAnswer> {
-    const { ready, checks } = await this.readiness.report()
-    const body = { status: ready ? 'ok' : 'unavailable', checks }
-    return { status: ready ? 200 : 503, contentType: JSON_TYPE, bytes: Buffer.from(encodeJson(body)) }
   }
 
   private async renderMetrics(): Promise<OperationsAnswer> {

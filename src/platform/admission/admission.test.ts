@@ -72,7 +72,8 @@ describe('requests in flight', () => {
   it('of all devices of an account are bounded together, and a refused one holds nothing of its device', () => {
     const { tested, refused } = admission()
     const held = times(ACCOUNT_REQUESTS.value, (n) => tested.admitDevice({ device: String(n), account: '1' }))
-    for (let n = 0; n < 2 * DEVICE_REQUESTS.value; n += 1) expect(statusOf(() => tested.admitDevice({ device: 'x', account: '1' }))).toBe(429)
+    for (let n = 0; n < 2 * DEVICE_REQUESTS.value; n += 1)
+      expect(statusOf(() => tested.admitDevice({ device: 'x', account: '1' }))).toBe(429)
     expect(new Set(refused)).toEqual(new Set([ACCOUNT_REQUESTS.name]))
     for (const { release } of held) release()
     expect(statusOf(() => tested.admitDevice({ device: 'x', account: '1' }))).toBeUndefined()

@@ -28,7 +28,8 @@ export function defaultOf(key: string): string {
   return `\`${DURATION_KEYS.test(key) ? formatDuration(value) : value}\``
 }
 
-const DURATION_KEYS = /_(TTL|LIFETIME|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW)$|^RETENTION_/
+const DURATION_KEYS =
+  /_(TTL|LIFETIME|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW|PERIOD|DEADLINE|SKEW_LIMIT)$|^RETENTION_/
 
 function escape(text: string): string {
   return text.replaceAll('|', '\\|')

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { isProxySetting } from '../admission/proxies.js'
+import { parseDatabaseUrl } from '../postgres/client/database-url.js'
+import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Federation, SealedSender } from './federation-settings.js'
 import { HttpUrl } from './http-url.js'
@@ -14,7 +16,7 @@ const Domain = z
   .toLowerCase()
   .max(253)
   .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/, 'must be a host name, without scheme or path')
-const PostgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
+const PostgresUrl = z.string().refine((text) => parseDatabaseUrl(text) !== undefined, 'must be a postgres:// URL')
 const RedisUrls = z
   .string()
   .refine((text) => splitRedisUrls(text).every(isRedisUrl), 'must be redis:// or rediss:// URLs, separated by commas')
@@ -88,7 +90,9 @@ const Admission = {
 const Storage = {
   DATABASE_URL: PostgresUrl.optional()
     .meta({ secret: true })
-    .describe('PostgreSQL 15 or newer, possibly through pgbouncer. Unset: the embedded PostgreSQL in DATA_DIR.'),
+    .describe(
+      'PostgreSQL 15 or newer, possibly through pgbouncer. Of several hosts (postgres://user@h1:5432,h2:5432/db) the first that takes writes is used. Unset: the embedded PostgreSQL in DATA_DIR.',
+    ),
   DIRECT_DATABASE_URL: PostgresUrl.optional()
     .meta({ secret: true })
     .describe('PostgreSQL without a pooler, for migrations and jobs. Default: DATABASE_URL.'),
@@ -99,6 +103,14 @@ const Storage = {
     .describe('Processes with ROLE api or both that run at most, also during an upgrade: at start all their connections must fit.'),
   WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, likewise.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
+  PG_STATEMENT_DEADLINE: Duration(100, 600_000)
+    .default(STATEMENT_DEADLINE_MS)
+    .describe(
+      'How long a statement may stay without an answer before its connection is given up and the request answered with 503. Above the statement_timeout of the role (10s).',
+    ),
+  CLOCK_SKEW_LIMIT: Duration(1_000, 600_000)
+    .default(30_000)
+    .describe('How far the clock of a process may be from that of PostgreSQL; further off it is not ready.'),
   REDIS_URL: RedisUrls.optional()
     .meta({ secret: true })
     .describe(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { createPrisma } from '../../src/platform/postgres/prisma.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
-import { isTemporary } from '../../src/platform/postgres/temporary.js'
+import { failureOf } from '../../src/platform/postgres/failures.js'
 import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 
@@ -22,8 +22,8 @@ describe('worth another try is what fails for', () => {
   it.each(ABSENT)('%s, by pg and by Prisma', async (_name, url) => {
     const pool = createPool(url, { max: 1, prepare: true })
     const prisma = createPrisma(url, { max: 1 })
-    expect(isTemporary(await thrownBy(pool.query('SELECT 1')))).toBe(true)
-    expect(isTemporary(await thrownBy(prisma.account.findFirst()))).toBe(true)
+    expect(failureOf(await thrownBy(pool.query('SELECT 1')))).toBe('temporary')
+    expect(failureOf(await thrownBy(prisma.account.findFirst()))).toBe('temporary')
     await prisma.$disconnect()
     await pool.end()
   })
@@ -38,16 +38,16 @@ describe('worth another try is what fails for', () => {
     // One may be ended before the other has begun.
     const ended = new Set<number>()
     await eventually(end, ({ rows }) => rows.reduce((pids, { pid }) => pids.add(pid), ended).size === 2)
-    for (const error of await Promise.all(failing)) expect(isTemporary(error)).toBe(true)
+    for (const error of await Promise.all(failing)) expect(failureOf(error)).toBe('temporary')
     await prisma.$disconnect()
   })
 })
 
 describe('not worth another try is what fails for', () => {
   it('a statement that is wrong', async () => {
-    expect(isTemporary(await thrownBy(database.pool.query('SELECT nothing')))).toBe(false)
+    expect(failureOf(await thrownBy(database.pool.query('SELECT nothing')))).toBeUndefined()
   })
   it('a mistake of ours', () => {
-    for (const thrown of [new TypeError('x is undefined'), 'ECONNREFUSED', undefined]) expect(isTemporary(thrown)).toBe(false)
+    for (const thrown of [new TypeError('x is undefined'), 'ECONNREFUSED', undefined]) expect(failureOf(thrown)).toBeUndefined()
   })
 })
