@@ -20,8 +20,6 @@ export interface StreamSettings {
   /** How long the optional first frame `resume` is waited for. */
   resumeGraceMs: number
   tokenWarningMs: number
-  /** Memberships are read again after so long, for joins without an inbox row whose hint was lost. */
-  membershipsMaxAgeMs: number
   /** Over which time a draining node spreads its 1012s. */
   drainMs: number
 }
@@ -41,7 +39,6 @@ export function streamSettings(config: Config): StreamSettings {
     page: { entries: 64, bytes: 256 * 1024 },
     resumeGraceMs: 3_000,
     tokenWarningMs: Math.min(60_000, config.ACCESS_TOKEN_TTL / 2),
-    membershipsMaxAgeMs: 300_000,
     drainMs: config.SHUTDOWN_GRACE / 2,
   }
 }

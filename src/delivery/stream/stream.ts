@@ -80,10 +80,10 @@ export class Stream {
       return void this.checkSession().catch((error: unknown) => this.host.log.warn({ err: error }, 'a session could not be checked'))
     if (news.kind === 'swept') {
       this.checkGeneration(news.generation)
-      const { membershipsMaxAgeMs } = this.node.settings
-      if (this.inbox.swept(news.inboxIds) || this.lanes.membershipsAgeMs > membershipsMaxAgeMs) this.lanes.stale = true
+      // A new Welcome, or one that was acknowledged elsewhere: its log can be read now.
+      if (this.inbox.swept(news.inboxIds)) this.lanes.stale = true
     } else {
-      this.inbox.touch()
+      if (news.kind === 'inbox') this.inbox.touch()
       this.lanes.stale = true
     }
     this.wake()

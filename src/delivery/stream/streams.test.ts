@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import type { Pool } from 'pg'
+import { pino } from 'pino'
 import type { Hint } from '../../platform/hints/hint.js'
 import type { Hints } from '../../platform/hints/hints.js'
 import { Metrics } from '../../platform/observability/metrics.js'
@@ -8,6 +10,9 @@ import type { Stream } from './stream.js'
 import { Streams } from './streams.js'
 
 const metrics = new DeliveryMetrics(new Metrics())
+
+/** Hints alone are tested here; test/isolation/ has the sweep. */
+const pool = { query: () => Promise.resolve({ rows: [] }) } as unknown as Pool
 
 /** Nodes whose hints to each other are on their way until the test delivers them. */
 class SlowNetwork {
@@ -28,7 +33,7 @@ class SlowNetwork {
       },
       onRecovered: (listener: () => void) => void this.recoveries.push(listener),
     } as unknown as Hints
-    return new Streams(new Interest(hints), hints, metrics)
+    return new Streams(new Interest(hints), hints, metrics, pool, pino({ level: 'silent' }))
   }
 
   /** What Redis may keep, and send once more to everybody. */

@@ -20,7 +20,6 @@ export class Lanes implements LaneHost {
   private readonly feeds = new Map<Lane, Feed>()
   private readonly behind = new Set<Lane>()
   private unacked = 0
-  private readAt = 0
   private positions = new Map<string, KnownPosition>()
 
   /** @param wake there is something to do for the stream */
@@ -38,10 +37,6 @@ export class Lanes implements LaneHost {
   /** There is something to send, and no room for it before the client acknowledges or reads. */
   get stuck(): boolean {
     return this.behind.size > 0 && (this.window <= 0 || !this.connection.hasRoom)
-  }
-
-  get membershipsAgeMs(): number {
-    return performance.now() - this.readAt
   }
 
   private get window(): number {
@@ -159,9 +154,7 @@ export class Lanes implements LaneHost {
   private async memberships(): Promise<Membership[]> {
     this.stale = false // before the read: what changes while it runs makes them stale again
     try {
-      const memberships = await this.read(() => readMemberships(this.node.pool, this.deviceId))
-      this.readAt = performance.now()
-      return memberships
+      return await this.read(() => readMemberships(this.node.pool, this.deviceId))
     } catch (error) {
       this.stale = true
       throw error
