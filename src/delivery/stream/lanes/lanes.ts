@@ -90,7 +90,10 @@ export class Lanes implements LaneHost {
       if (head?.incarnation !== lane.incarnation) {
         this.stale = true // deleted, or restored: refresh decides
         if (!head) lane.update([])
-      } else lane.phase = head.headSeq > lane.cursor ? 'behind' : 'level'
+      } else {
+        if (head.headSeq < lane.cursor) this.rewind(lane, head.headSeq)
+        lane.phase = head.headSeq > lane.cursor ? 'behind' : 'level'
+      }
       this.arrange(lane)
     }
   }
@@ -172,6 +175,13 @@ export class Lanes implements LaneHost {
     this.feeds.set(lane, this.node.feeds.follow(gid))
     this.tell(lane, lane.begin(rows, this.node.acks.book.seqOf(this.deviceId, gid, incarnation), this.positions.get(key(groupId))))
     if (lane.cursor > row.acked) this.node.acks.record({ deviceId: this.deviceId, gid, incarnation, seq: lane.cursor })
+  }
+
+  private rewind(lane: Lane, headSeq: bigint): void {
+    this.unacked -= lane.unacked
+    this.tell(lane, lane.rewind(headSeq))
+    this.unacked += lane.unacked
+    this.node.acks.book.forget(this.deviceId, lane.gid)
   }
 
   private take(lane: Lane, range: DeviceRange | undefined): void {
