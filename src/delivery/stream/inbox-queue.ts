@@ -32,9 +32,11 @@ export class InboxQueue {
     this.dirty = true
   }
 
-  /** Ids that were never sent on this stream are ignored: their turn comes. */
-  acknowledge(ids: readonly number[]): void {
+  /** Ids that were never sent on this stream are ignored: their turn comes. @returns how many are acknowledged by this */
+  acknowledge(ids: readonly number[]): number {
+    const before = this.acknowledged.size
     for (const id of ids) if (this.onTheWay.has(BigInt(id))) this.acknowledged.add(BigInt(id))
+    return this.acknowledged.size - before
   }
 
   /** Durable at once. @returns whether a log may be waiting for one of them */

@@ -117,21 +117,22 @@ export class Lanes implements LaneHost {
     return true
   }
 
-  /** @returns false for an ack beyond what was delivered */
-  acknowledge(acks: readonly Position[]): boolean {
+  /** @returns how many entries need no ack any more; undefined for an ack beyond what was delivered */
+  acknowledge(acks: readonly Position[]): number | undefined {
     const wasStuck = this.stuck
+    const before = this.unacked
     for (const ack of acks) {
       const lane = this.byGroupId.get(key(ack.group_id))
       // Of a group that is gone meanwhile, or of an incarnation that is: late, not wrong.
       if (!lane || lane.incarnation !== ack.incarnation) continue
       const seq = BigInt(ack.seq)
       const done = lane.acknowledge(seq)
-      if (done === undefined) return false
+      if (done === undefined) return undefined
       this.unacked -= done
       this.node.acks.record({ deviceId: this.deviceId, gid: lane.gid, incarnation: lane.incarnation, seq })
     }
     if (wasStuck) this.wake()
-    return true
+    return before - this.unacked
   }
 
   dispose(): void {
