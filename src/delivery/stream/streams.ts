@@ -27,6 +27,8 @@ interface Open {
   order?: bigint
   /** The last that was opened elsewhere, as the sweep has it. */
   rival: bigint
+  /** It is being closed for another; the closing handshake takes a while. */
+  gaveWay: boolean
 }
 
 /**
@@ -63,7 +65,7 @@ export class Streams {
     const displaced = this.open.get(deviceId)
     const id = `${Date.now().toString(16).padStart(ID_TIME_DIGITS, '0')}-${randomBytes(8).toString('hex')}`
     const stop = this.interest.watchDevice(deviceId, (news) => this.hear(deviceId, id, news))
-    const open: Open = { stream, id, since: performance.now(), stop, rival: 0n }
+    const open: Open = { stream, id, since: performance.now(), stop, rival: 0n, gaveWay: false }
     this.open.set(deviceId, open)
     // Those of one tick in one statement: after a restart everyone comes at once.
     if (this.unwritten.push(open) === 1) setImmediate(() => void this.write())
@@ -97,6 +99,7 @@ export class Streams {
   }
 
   private giveWay(open: Open): void {
+    open.gaveWay = true
     open.stream.close(CloseCode.displaced, 'another stream of this device')
     // Or the stream that stays would find this one in the next sweep and give way to it.
     if (open.order !== undefined) this.whileAway(deleteNews(this.pool, open.order))
@@ -142,13 +145,13 @@ export class Streams {
   private written(open: Open, order: bigint | undefined): void {
     if (order === undefined) return
     open.order = order
-    // It ended in the meantime.
+    // It ended or gave way in the meantime.
     if (!this.isOpen(open)) return this.whileAway(deleteNews(this.pool, order))
     if (open.rival > order) this.compareOrder(open, { streamId: '', order: open.rival })
   }
 
   private isOpen(open: Open): boolean {
-    return this.open.get(open.stream.caller.deviceId) === open
+    return !open.gaveWay && this.open.get(open.stream.caller.deviceId) === open
   }
 
   /** What nobody waits for: without it two streams of a device stay open until one of them ends. */
