@@ -5,9 +5,18 @@ import { OPERATIONS_LIMITS } from './operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
 import { defaultOf } from '../platform/config/config-page.js'
 import { STATEMENT_DEADLINE_LIMIT } from '../platform/postgres/client/postgres-target.js'
+import { STREAM_LIMITS } from '../delivery/socket/stream-limits.js'
 import type { DescribedLimit, LimitHolder } from '../platform/limits/described-limit.js'
 
 const TOO_MANY = '429 with Retry-After'
+
+const MAX_STREAMS: DescribedLimit = {
+  name: 'process-streams',
+  holder: 'process',
+  what: 'open streams',
+  setting: 'MAX_STREAMS',
+  refusal: '503 with Retry-After to the upgrade',
+}
 
 /** What is counted over time, on Redis for all nodes together where there is one (`src/platform/limits/limits.ts`). */
 export const RATE_LIMITS: readonly DescribedLimit[] = [

@@ -16,6 +16,7 @@ import { problemFor } from '../../platform/http/send-problem.js'
 import { LOG } from '../../platform/observability/log.js'
 import { CloseCode, MAX_CLIENT_FRAME_BYTES, STREAM_PROTOCOL } from '../../protocol/frames.js'
 import { Connection } from '../socket/connection.js'
+import { Intake } from '../socket/intake.js'
 import { Stream } from './stream.js'
 import { StreamResources } from './stream-resources.js'
 import { Streams } from './streams.js'
@@ -26,6 +27,10 @@ const SOCKET_OPTIONS = {
   perMessageDeflate: false,
   maxPayload: MAX_CLIENT_FRAME_BYTES,
   clientTracking: false,
+  autoPong: false, // the intake bounds answers
+  // A frame of the largest size arrives in at most so many pieces, and a message is not cut into more.
+  maxFragments: 64,
+  maxBufferedChunks: 1_024,
   closeTimeout: 5_000, // for the peer's half of the closing handshake
   handleProtocols: () => STREAM_PROTOCOL,
 }
@@ -112,15 +117,19 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {
-    const { budget, settings } = this.node
+    const { budget, settings, turns } = this.node
     const connection = new Connection(websocket, socket, budget, settings)
-    const stream = new Stream(caller, websocket, connection, this.node, {
+    const intake = new Intake(websocket, socket, turns, settings)
+    const stream = new Stream(caller, intake, connection, this.node, {
       authenticate: (token) => this.sessions.authenticate(token),
       log: this.log,
     })
     // A frame past maxPayload or against the protocol: ws answers with the right code (1009, 1002) and closes.
     websocket.on('error', () => undefined)
-    websocket.once('close', () => this.streams.remove(stream))
+    websocket.once('close', () => {
+      stream.dispose()
+      this.streams.remove(stream)
+    })
     this.streams.add(stream)
     socket.emit(STREAM_OPENED)
     stream.open()

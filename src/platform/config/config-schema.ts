@@ -195,6 +195,12 @@ const Delivery = {
   STREAM_ACK_TIMEOUT: Duration(50, 3_600_000)
     .default(60_000)
     .describe('A stream that acknowledges nothing for this long, with its window full, is closed.'),
+  STREAM_FRAME_RATE: Count(10, 100_000)
+    .default(200)
+    .describe('Frames per second that a stream may send, besides those that acknowledge what was delivered; ten times as many at once.'),
+  STREAM_BYTE_RATE: Size()
+    .default(64 * 1024)
+    .describe('Bytes per second of the same; four times as many at once.'),
   MAX_STREAMS: Count(1, 1_000_000).default(20_000).describe('Streams open on one node.'),
   SWEEP_INTERVAL: Duration(20, 60_000).default(2_000).describe('How often a node looks for news that a lost hint left behind.'),
   GLOBAL_SWEEP_INTERVAL: Duration(1_000).default(300_000).describe('How often a worker looks through all groups for the same.'),
