@@ -41,7 +41,7 @@ COPY --from=production /app/prisma/ prisma/
 COPY --from=production /app/node_modules/ node_modules/
 COPY --from=production /app/dist/ dist/
 # Health and metrics have a port of their own, which nothing public should lead to.
-# Few arenas: memory that many threads took in turn is given back (some 150 MB less after a flood).
+# Few arenas of malloc: what many threads took in turn is given back to the system.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 OPERATIONS_PORT=9090 MALLOC_ARENA_MAX=2
 # By number, so that Kubernetes can tell that it is not root. Nothing in the image belongs to it, and nothing need be written.
 USER 1000:1000
