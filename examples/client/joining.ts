@@ -142,8 +142,8 @@ interface InfoAnswer {
   mode?: Mode
 }
 
-async function fetchTree(device: Device, path: string, epoch: number): Promise<Uint8Array> {
-  return (await device.http.get<TreeAnswer>(`${path}/tree?epoch=${epoch}`)).ratchet_tree
+async function fetchTree(device: Device, path: string, epoch: number, headers = {}): Promise<Uint8Array> {
+  return (await device.http.get<TreeAnswer>(`${path}/tree?epoch=${epoch}`, headers)).ratchet_tree
 }
 
 export interface ExternalJoin {
@@ -162,8 +162,9 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
   const path = `/v1/groups/${toBase64Url(wish.groupId)}`
   const { impl } = await suite(wish.suite)
   const own = await device.newKeyPackage(wish.suite)
-  const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`)).group_info)
-  const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch)))
+  const code = wish.joinCode === undefined ? {} : { 'join-code': wish.joinCode }
+  const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`, code)).group_info)
+  const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch), code))
   const joined = await joinGroupExternal(info, own.public, own.private, wish.resync ?? false, impl, tree, clientConfig)
   const state: ClientState = settled(joined.newState)
   const commit = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage })
