@@ -22,7 +22,13 @@ export const LINEUPS: readonly Lineup[] = [
 export type Result = { kind: 'passed' } | { kind: 'unsupported' } | { kind: 'failed'; reason: string }
 
 /** All operations by four devices of these stacks in turn. What a failure keeps from being tried fails as well. */
-export async function runOperations(url: string, mode: Mode, suite: number, stacks: readonly StackName[]): Promise<Map<string, Result>> {
+export async function runOperations(
+  url: string,
+  mode: Mode,
+  suite: number,
+  stacks: readonly StackName[],
+  wanted = '',
+): Promise<Map<string, Result>> {
   const rooms = [new Room(url, mode, suite)]
   const [room] = rooms as [Room]
   const anotherRoom = () => {
@@ -36,7 +42,8 @@ export async function runOperations(url: string, mode: Mode, suite: number, stac
     const device = (index: number) => room.device(at(index), 20)
     const devices = [await device(0), await device(1), await device(2), await device(3)] as const
     const cast = { room, devices, stacks: [at(0), at(1), at(2), at(3)], anotherRoom }
-    for (const operation of OPERATIONS) results.set(operation.name, await outcome(() => operation.run(cast)))
+    const operations = OPERATIONS.filter(({ name }) => name.includes(wanted))
+    for (const operation of operations) results.set(operation.name, await outcome(() => operation.run(cast)))
   } finally {
     for (const one of rooms) await one.close()
   }

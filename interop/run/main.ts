@@ -6,12 +6,13 @@ import { Matrix } from './matrix.js'
 import { STACKS } from './participant.js'
 
 /**
- * `npm run interop [-- --short] [-- --only TEXT]`: OpenMLS, mls-rs and the example client over the API of a server that this starts. Without
- * `--short` or `--only` the results are written into docs/interop.md.
+ * `npm run interop [-- --short] [--only TEXT] [--operation TEXT]`: OpenMLS, mls-rs and the example client over the API of a server that this starts. Without
+ * these the results are written into docs/interop.md.
  */
 const MODES: readonly Mode[] = ['public', 'private']
 const short = process.argv.includes('--short')
-const only = process.argv.includes('--only') ? process.argv.at(process.argv.indexOf('--only') + 1) : undefined
+const only = option('--only')
+const operation = option('--operation')
 
 /** More than one address of real clients has, and nothing waits for a limit. */
 const GENEROUS = {
@@ -31,11 +32,11 @@ let failed = 0
 const server = await embeddedServer(GENEROUS)
 try {
   for (const lineup of LINEUPS) for (const mode of MODES) for (const suite of lineup.suites) await operations(lineup, mode, suite)
-  for (const campaign of campaigns()) await campaigning(campaign)
+  for (const campaign of operation === undefined ? campaigns() : []) await campaigning(campaign)
 } finally {
   await server.stop()
 }
-if (!short && only === undefined) await matrix.write()
+if (!short && only === undefined && operation === undefined) await matrix.write()
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
@@ -46,10 +47,10 @@ async function operations(lineup: Lineup, mode: Mode, suite: number): Promise<vo
   const orders = rotations(lineup.stacks)
   const failures: string[] = []
   for (const stacks of short ? orders.slice(0, 1) : orders) {
-    for (const [operation, result] of await runOperations(server.url, mode, suite, stacks)) {
-      matrix.add(lineup.name, mode, suite, operation, result)
+    for (const [tried, result] of await runOperations(server.url, mode, suite, stacks, operation)) {
+      matrix.add(lineup.name, mode, suite, tried, result)
       count(result)
-      if (result.kind === 'failed') failures.push(`  ✗ ${operation} (${stacks.join(', ')})\n    ${result.reason}`)
+      if (result.kind === 'failed') failures.push(`  ✗ ${tried} (${stacks.join(', ')})\n    ${result.reason}`)
     }
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
@@ -82,4 +83,9 @@ async function campaigning(campaign: Campaign): Promise<void> {
     matrix.addCampaign(campaign, undefined)
     console.log(`✗ ${name}: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+function option(name: string): string | undefined {
+  const at = process.argv.indexOf(name)
+  return at < 0 ? undefined : process.argv[at + 1]
 }

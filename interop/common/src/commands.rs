@@ -1,6 +1,6 @@
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, mode_of};
 use crate::device::Device;
-use crate::stack::{KeyPackageKind, Mode, Proposal, Stack};
+use crate::stack::{KeyPackageKind, Proposal, Stack};
 use crate::{Failure, Outcome, bytes_of};
 use serde_json::{Value, json};
 use std::io::{BufRead, Write, stdin, stdout};
@@ -48,10 +48,7 @@ fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command:
         command[key].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(Into::into)).collect()
     };
     match action {
-        "create" => {
-            let mode = if command["mode"] == "private" { Mode::Private } else { Mode::Public };
-            conversation.create(group, mode, &command["policy"])
-        }
+        "create" => conversation.create(group, mode_of(&command["mode"]), &command["policy"]),
         "add" => conversation.add(group, &words("users")),
         "remove" => conversation.remove(group, &words("clients")),
         "update" => conversation.update(group),
@@ -65,7 +62,10 @@ fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command:
         }
         "leave" => conversation.leave(group),
         "send" => conversation.send(group, command["text"].as_str().unwrap_or_default()),
-        "join-externally" => conversation.join_externally(group, command["resync"] == true, command["code"].as_str()),
+        "join-externally" => {
+            let mode = mode_of(&command["mode"]);
+            conversation.join_externally(group, mode, command["resync"] == true, command["code"].as_str())
+        }
         "until" => conversation.until(group, command["seq"].as_u64()),
         "view" => conversation.view(group),
         "head" => conversation.head(group),
