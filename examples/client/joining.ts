@@ -1,14 +1,4 @@
-import {
-  createGroup,
-  decodeMlsMessage,
-  encodeMlsMessage,
-  joinGroup,
-  joinGroupExternal,
-  makePskIndex,
-  type ClientState,
-  type GroupInfo,
-  type Welcome,
-} from 'ts-mls'
+import { createGroup, decodeMlsMessage, encodeMlsMessage, joinGroupExternal, type ClientState, type GroupInfo, type Welcome } from 'ts-mls'
 import { decodeExternalSender } from 'ts-mls/externalSender.js'
 import type { KeyPackage } from 'ts-mls/keyPackage.js'
 import { groupInfo } from './commits.js'
@@ -17,6 +7,7 @@ import { readingExternalPub } from './mls/external-pub.js'
 import { externalSenders } from './mls/external-senders.js'
 import { clientConfig, suite } from './mls/suites.js'
 import { decodeTree, encodeTree, settled } from './mls/tree.js'
+import { joinWelcome } from './mls/welcome.js'
 import type { GroupRecord, Mode, StoredKeyPackage } from './store.js'
 import { sha256, toBase64Url, toHex } from './wire.js'
 
@@ -113,7 +104,7 @@ export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<
   const path = `/v1/groups/${toBase64Url(item.group_id)}`
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
-  const state = await joinGroup(welcome, stored.public, stored.private, makePskIndex(undefined, {}), impl, tree, undefined, clientConfig)
+  const state = await joinWelcome(welcome, stored, impl, tree)
   const externalJoin = await hasExternalJoin(device, path)
   // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8). Last, so that a lost connection leaves it for the next try.
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)

@@ -158,18 +158,22 @@ async function leftHalfBlank({ anotherRoom, devices: [a, b, c, d] }: Cast) {
   await room.agree()
 }
 
-/** The fifth member has filled its path; two who are added beside it are unmerged at different heights for the second of them. */
+/**
+ * Of nine members the first removes the fourth and the eighth, whose leaves others then take: the node above leaves 0 to 7 lists both, the one
+ * above 0 to 3 only the first, as the ninth, who adds them, is below neither.
+ */
 async function unmergedLeaves({ anotherRoom, stacks, devices: [a, b, c, d] }: Cast) {
   const room = anotherRoom()
-  const [fifth, sixth] = [await room.device(stacks[0] ?? 'ts-mls'), await room.device(stacks[1] ?? 'ts-mls')]
-  const last = [await room.device(stacks[2] ?? 'ts-mls'), await room.device(stacks[0] ?? 'ts-mls')]
+  const more: Participant[] = []
+  for (let index = 0; index < 5; index++) more.push(await room.device(stacks[index % stacks.length] ?? 'ts-mls'))
+  const [, , , eighth, ninth] = more as [Participant, Participant, Participant, Participant, Participant]
   await room.found(a)
-  await room.add(a, b, c, d, fifth)
-  await fifth.update(room.groupId)
-  await room.agree()
-  await room.add(a, sixth)
-  for (const one of last) await room.add(a, one)
-  await sixth.update(room.groupId)
+  await room.add(a, b, c, d, ...more)
+  await room.remove(a, d, eighth)
+  await room.add(ninth, d)
+  await room.add(ninth, eighth)
+  await room.say(eighth, 'read the tree')
+  await d.update(room.groupId)
   await room.agree()
 }
 
