@@ -106,6 +106,7 @@ impl Stack for MlsRs {
 
     fn join_externally(&mut self, group: &[u8], mode: Mode, group_info: &[u8], tree: &[u8], resync: bool) -> Outcome<Bundle> {
         let own = self.groups.get(group).map(|former| former.current_member_index());
+        self.states.delete_group(group);
         let tree = ExportedTree::from_bytes(tree).map_err(library)?.into_owned();
         let mut builder = self.usual(mode).external_commit_builder().map_err(library)?.with_tree_data(tree);
         if let (true, Some(leaf)) = (resync, own) {
