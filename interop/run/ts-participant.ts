@@ -9,6 +9,9 @@ import type { Mode } from '../../examples/client/store.js'
 import { fromJson, sha256, toBase64Url, toHex, toJson } from '../../examples/client/wire.js'
 import { Refused, type KeyPackageKind, type Participant, type Policy, type View } from './participant.js'
 
+/** As long as the clients in Rust wait. */
+const PATIENCE_MS = 60_000
+
 /** The example client, which speaks MLS by ts-mls. */
 export class TsParticipant implements Participant {
   readonly stack = 'ts-mls'
@@ -91,7 +94,7 @@ export class TsParticipant implements Participant {
       if (seq === 'joined') return record?.standing === 'member' || this.of.lostWelcomes.length > 0
       return record !== undefined && (record.cursor >= seq || record.standing !== 'member')
     }
-    await this.of.until(`entry ${seq}`, there)
+    await this.of.until(`entry ${seq}`, there, PATIENCE_MS)
     const [lost] = this.of.lostWelcomes
     if (lost) throw new Refused('welcome', lost.reason)
     return this.view(groupId)

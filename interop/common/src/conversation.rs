@@ -331,7 +331,7 @@ impl<S: Stack> Conversation<S> {
 }
 
 const ATTEMPTS: usize = 20;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn body_of(bundle: &Bundle, mode: Mode, joinable: bool) -> Value {
     let mut body = json!({"commit": to_text(&bundle.commit)});
