@@ -1,9 +1,9 @@
-import { createGroup, decodeMlsMessage, encodeMlsMessage, joinGroupExternal, type ClientState, type GroupInfo, type Welcome } from 'ts-mls'
+import { createGroup, decodeMlsMessage, encodeMlsMessage, type ClientState, type GroupInfo, type Welcome } from 'ts-mls'
 import { decodeExternalSender } from 'ts-mls/externalSender.js'
 import type { KeyPackage } from 'ts-mls/keyPackage.js'
 import { groupInfo } from './commits.js'
 import type { Device } from './device.js'
-import { readingExternalPub } from './mls/external-pub.js'
+import { joinByGroupInfo } from './mls/external-join.js'
 import { externalSenders } from './mls/external-senders.js'
 import { clientConfig, suite } from './mls/suites.js'
 import { decodeTree, encodeTree, settled } from './mls/tree.js'
@@ -157,8 +157,7 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
   const code = wish.joinCode === undefined ? {} : { 'join-code': wish.joinCode }
   const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`, code)).group_info)
   const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch), code))
-  const joining = readingExternalPub(impl, info)
-  const joined = await joinGroupExternal(info, own.public, own.private, wish.resync ?? false, joining, tree, clientConfig)
+  const joined = await joinByGroupInfo(info, own, { tree, resync: wish.resync ?? false }, impl)
   const state: ClientState = settled(joined.newState)
   const commit = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage })
   const bundle = {

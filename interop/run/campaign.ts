@@ -54,18 +54,21 @@ export async function runCampaign(url: string, campaign: Campaign): Promise<Camp
 
 interface Step {
   readonly name: string
-  run(): Promise<unknown>
+  readonly run: () => Promise<unknown>
 }
 
 /** One step of those that are possible now. */
 function pick(room: Room, devices: readonly Participant[], random: Random): Step {
   const present = random.shuffled([...room.present])
   const absent = random.shuffled(devices.filter((device) => !room.present.has(device)))
-  const [one, two, three] = present as [Participant, Participant, Participant]
-  const [out, other] = absent
+  return random.one([...stepsOfMembers(room, present), ...arrivals(room, present, absent), ...departures(room, present)])
+}
+
+function stepsOfMembers(room: Room, present: readonly Participant[]): Step[] {
+  const [one, two] = present as [Participant, Participant]
   const possible: Step[] = [
     { name: `update: ${one.client}`, run: () => one.update(room.groupId) },
-    { name: `say: ${one.client}`, run: () => room.say(one, `at ${random.below(1e6)}`) },
+    { name: `say: ${one.client}`, run: () => room.say(one, 'a word') },
     { name: `race: ${one.client} ${two.client}`, run: () => Promise.all([one.update(room.groupId), two.update(room.groupId)]) },
     { name: `resync: ${one.client}`, run: () => room.joinExternally(one, { resync: true }) },
   ]
@@ -80,28 +83,36 @@ function pick(room: Room, devices: readonly Participant[], random: Random): Step
         await committer.update(room.groupId)
       },
     })
-  if (out)
-    possible.push(
-      { name: `add: ${one.client} adds ${out.client}`, run: () => room.add(one, out) },
-      { name: `join externally: ${out.client}`, run: () => room.joinExternally(out) },
-    )
-  if (out && other) possible.push({ name: `add: ${one.client} adds ${out.client} ${other.client}`, run: () => room.add(one, out, other) })
-  if (present.length > FEWEST)
-    possible.push(
-      { name: `remove: ${one.client} removes ${two.client}`, run: () => room.remove(one, two) },
-      {
-        name: `propose remove: ${one.client} of ${two.client}, committed by ${three.client}`,
-        run: () => removeByReference(room, one, two, three),
-      },
-      { name: `leave: ${two.client}, committed by ${three.client}`, run: () => leave(room, two, three) },
-    )
+  return possible
+}
+
+function arrivals(room: Room, [one]: readonly Participant[], [out, other]: readonly Participant[]): Step[] {
+  if (!one || !out) return []
+  const possible: Step[] = [{ name: `add: ${one.client} adds ${out.client}`, run: () => room.add(one, out) }]
+  if (!room.outcasts.has(out)) possible.push({ name: `join externally: ${out.client}`, run: () => room.joinExternally(out) })
+  if (other) possible.push({ name: `add: ${one.client} adds ${out.client} ${other.client}`, run: () => room.add(one, out, other) })
+  return possible
+}
+
+function departures(room: Room, present: readonly Participant[]): Step[] {
+  if (present.length <= FEWEST) return []
+  const [one, two, three] = present as [Participant, Participant, Participant]
+  const possible: Step[] = [
+    { name: `remove: ${one.client} removes ${two.client}`, run: () => room.remove(one, two) },
+    {
+      name: `propose remove: ${one.client} of ${two.client}, committed by ${three.client}`,
+      run: () => removeByReference(room, one, two, three),
+    },
+    { name: `leave: ${two.client}, committed by ${three.client}`, run: () => leave(room, two, three) },
+  ]
   if (present.length > FEWEST + 1)
     possible.push({ name: `remove: ${one.client} removes ${two.client} ${three.client}`, run: () => room.remove(one, two, three) })
-  return random.one(possible)
+  return possible
 }
 
 async function removeByReference(room: Room, proposer: Participant, target: Participant, committer: Participant): Promise<void> {
   await proposer.proposeRemove(room.groupId, target.client)
+  room.outcasts.add(target)
   await goes(room, target, committer)
 }
 

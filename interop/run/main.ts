@@ -63,7 +63,7 @@ function count(result: Result): void {
 }
 
 function campaigns(): Campaign[] {
-  const seeds = short ? [1] : [1, 2]
+  const seeds = short ? [1] : [1, 2, 3, 4]
   const epochs = short ? 60 : 200
   return MODES.flatMap((mode) => seeds.map((seed) => ({ mode, suite: 1, stacks: STACKS, seed, epochs })))
 }

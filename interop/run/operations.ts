@@ -7,7 +7,7 @@ export interface Cast {
   devices: readonly [Participant, Participant, Participant, Participant]
   stacks: readonly StackName[]
   /** Another room of the same server, mode and suite. */
-  anotherRoom(): Room
+  anotherRoom: () => Room
 }
 
 export interface Operation {
@@ -173,6 +173,8 @@ async function unmergedLeaves({ anotherRoom, stacks, devices: [a, b, c, d] }: Ca
   await room.add(ninth, d)
   await room.add(ninth, eighth)
   await room.say(eighth, 'read the tree')
+  await room.joinExternally(b, { resync: true })
+  await room.say(b, 'read it from outside')
   await d.update(room.groupId)
   await room.agree()
 }

@@ -13,6 +13,8 @@ export class Room {
   readonly #all: Participant[] = []
   /** Those that are in the group now. */
   readonly present = new Set<Participant>()
+  /** Those whom others removed: they come back by an invitation only. */
+  readonly outcasts = new Set<Participant>()
 
   constructor(
     readonly url: string,
@@ -65,12 +67,16 @@ export class Room {
     for (const other of others) {
       await other.until(this.groupId, 'joined')
       this.present.add(other)
+      this.outcasts.delete(other)
     }
     await this.agree()
   }
 
   async remove(remover: Participant, ...others: Participant[]): Promise<void> {
-    for (const other of others) this.present.delete(other)
+    for (const other of others) {
+      this.present.delete(other)
+      this.outcasts.add(other)
+    }
     await remover.remove(
       this.groupId,
       others.map(({ client }) => client),
@@ -122,7 +128,8 @@ export class Room {
   }
 
   /** All but the sender have read it, and know from whom. */
-  async say(sender: Participant, text: string): Promise<void> {
+  async say(sender: Participant, words: string): Promise<void> {
+    const text = `${words} (${++serial})`
     await sender.send(this.groupId, text)
     await this.agree()
     for (const other of this.present) {

@@ -67,13 +67,13 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     const keyPackage = await make({ from: 0, until: 365 * 86_400 })
     const { notBefore } = keyPackage.leafNode.lifetime as { notBefore: bigint }
     const expiresAt = new Date(Number(notBefore) * 1000 + 90 * DAY_MS)
-    expect(await check(framed(keyPackage), { now: new Date(Date.now() + 1000) })).toMatchObject({ keyPackage: { expiresAt } })
+    expect(await check(framed(keyPackage))).toMatchObject({ keyPackage: { expiresAt } })
   })
 
   test('a refused lifetime comes with the limit, the value and the clock', async () => {
     const now = new Date(1_900_000_000_000)
     const keyPackage = await make({ until: 366 * 86_400 })
-    const { notBefore, notAfter } = keyPackage.leafNode.lifetime as { notBefore: bigint; notAfter: bigint }
+    const { notBefore, notAfter } = keyPackage.leafNode.lifetime
     expect(await check(framed(keyPackage), { now })).toMatchObject({
       rule: 'leaf-node-lifetime',
       facts: {
