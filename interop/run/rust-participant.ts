@@ -87,8 +87,8 @@ export class RustParticipant implements Participant {
   async send(group: Uint8Array, text: string): Promise<void> {
     await this.#in(group, 'send', { text })
   }
-  async joinExternally(group: Uint8Array, mode: Mode, options: { resync?: boolean; code?: string }): Promise<void> {
-    await this.#in(group, 'join-externally', { mode, ...options })
+  async joinExternally(group: Uint8Array, _mode: Mode, options: { resync?: boolean; code?: string }): Promise<void> {
+    await this.#in(group, 'join-externally', options)
   }
   async until(group: Uint8Array, seq: number | 'joined'): Promise<View> {
     return (await this.#in(group, 'until', seq === 'joined' ? {} : { seq })) as View

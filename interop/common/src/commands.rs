@@ -62,10 +62,7 @@ fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command:
         }
         "leave" => conversation.leave(group),
         "send" => conversation.send(group, command["text"].as_str().unwrap_or_default()),
-        "join-externally" => {
-            let mode = mode_of(&command["mode"]);
-            conversation.join_externally(group, mode, command["resync"] == true, command["code"].as_str())
-        }
+        "join-externally" => conversation.join_externally(group, command["resync"] == true, command["code"].as_str()),
         "until" => conversation.until(group, command["seq"].as_u64()),
         "view" => conversation.view(group),
         "head" => conversation.head(group),

@@ -99,11 +99,12 @@ impl<S: Stack> Conversation<S> {
     }
 
     /// An external Commit; with `resync` it removes the leaf that this device had.
-    pub fn join_externally(&mut self, group: &[u8], mode: Mode, resync: bool, code: Option<&str>) -> Outcome<Value> {
+    pub fn join_externally(&mut self, group: &[u8], resync: bool, code: Option<&str>) -> Outcome<Value> {
         let path = group_path(group);
         for _ in 0..ATTEMPTS {
             let info = self.device.http.get_with_code(&format!("{path}/group-info"), code)?;
             let tree = self.device.http.get_with_code(&format!("{path}/tree?epoch={}", info["epoch"]), code)?;
+            let mode = mode_of(&info["mode"]);
             let (info, tree) = (bytes_of(&info["group_info"])?, bytes_of(&tree["ratchet_tree"])?);
             let bundle = self.device.stack.join_externally(group, mode, &info, &tree, resync)?;
             let mut body = body_of(&bundle, mode, true);
