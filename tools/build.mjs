@@ -11,6 +11,7 @@ const FOLDERS = [
   { from: 'src', to: 'dist', except: 'src/generated' },
   { from: 'examples', to: 'dist/examples' },
   { from: 'bench', to: 'dist/bench' },
+  { from: 'interop/run', to: 'dist/interop/run' },
   // Benches and fuzzing make their groups as the tests do.
   { from: 'test/support/mls', to: 'dist/test/support/mls' },
   { from: 'test/support/network', to: 'dist/test/support/network' },

@@ -8,6 +8,8 @@ import {
   type GroupInfo,
   type Proposal,
 } from 'ts-mls'
+import { whenCommitting } from './mls/commit-secret.js'
+import { writingExternalPub } from './mls/external-pub.js'
 import { encodeTree } from './mls/tree.js'
 import type { CommitBundle, GroupRecord, PendingCommit } from './store.js'
 import { fromUtf8, sha256, toHex } from './wire.js'
@@ -43,10 +45,13 @@ function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalT
 /** A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need. */
 export async function buildCommit(record: GroupRecord, extra: readonly Proposal[], impl: CiphersuiteImpl): Promise<PendingCommit> {
   const { state, mode } = record
+  const extraProposals = stillNeeded(state, extra)
+  const pending = Object.values(state.unappliedProposals).map(({ proposal }) => proposal)
+  const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)
   const made = await createCommit(
-    { state, cipherSuite: impl, pskIndex: makePskIndex(state, {}) },
+    { state, cipherSuite, pskIndex: makePskIndex(state, {}) },
     // Private mode: the joiner's tree travels inside the encrypted Welcome. Public mode: the server has it.
-    { wireAsPublicMessage: mode === 'public', ratchetTreeExtension: mode === 'private', extraProposals: stillNeeded(state, extra) },
+    { wireAsPublicMessage: mode === 'public', ratchetTreeExtension: mode === 'private', extraProposals },
   )
   const commit = encodeMlsMessage(made.commit)
   const bundle: CommitBundle = { commit, ...(await joinAids(record, made.newState, impl)) }
@@ -67,11 +72,11 @@ async function joinAids(
 }
 
 export async function groupInfo(state: ClientState, impl: CiphersuiteImpl): Promise<Uint8Array> {
-  return wrapGroupInfo(await createGroupInfoWithExternalPub(state, [], impl))
+  return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_group_info', groupInfo: await signedGroupInfo(state, impl) })
 }
 
-function wrapGroupInfo(info: GroupInfo): Uint8Array {
-  return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_group_info', groupInfo: info })
+export function signedGroupInfo(state: ClientState, impl: CiphersuiteImpl): Promise<GroupInfo> {
+  return createGroupInfoWithExternalPub(state, [], writingExternalPub(impl))
 }
 
 /** A private Commit hides its effect from the server, which has to know who no longer reads. */

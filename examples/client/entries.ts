@@ -1,5 +1,4 @@
 import {
-  acceptAll,
   decodeMlsMessage,
   makePskIndex,
   processMessage,
@@ -8,6 +7,7 @@ import {
   type MlsPrivateMessage,
   type MlsPublicMessage,
 } from 'ts-mls'
+import { whenProcessing } from './mls/commit-secret.js'
 import { acceptExternalProposal } from './mls/external-senders.js'
 import { openApplicationMessage } from './mls/private-content.js'
 import type { GroupRecord } from './store.js'
@@ -92,5 +92,6 @@ async function processHandshake(state: ClientState, message: Framed, impl: Ciphe
   if (message.wireformat === 'mls_public_message' && message.publicMessage.content.sender.senderType === 'external') {
     return acceptExternalProposal(state, message.publicMessage, impl)
   }
-  return (await processMessage(message, state, makePskIndex(state, {}), acceptAll, impl)).newState
+  const whole = whenProcessing(state, impl)
+  return (await processMessage(message, state, makePskIndex(state, {}), whole.callback, whole.impl)).newState
 }

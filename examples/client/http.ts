@@ -43,6 +43,11 @@ export interface HttpOptions {
   retries?: number
 }
 
+interface Body {
+  type: string
+  bytes: Uint8Array
+}
+
 /**
  * Requests in JSON or CBOR. A lost connection leaves open whether the server acted, so the identical body is sent again:
  * the server recognises a resubmission and answers with the original acceptance.
@@ -61,8 +66,8 @@ export class Http {
     this.#retries = options.retries ?? 8
   }
 
-  get<T>(path: string): Promise<T> {
-    return this.#send<T>('GET', path)
+  get<T>(path: string, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('GET', path, undefined, headers)
   }
   post<T>(path: string, body: unknown = {}): Promise<T> {
     return this.#send<T>('POST', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
@@ -82,10 +87,10 @@ export class Http {
     return this.#send<T>('POST', path, { type: 'message/mls', bytes: message })
   }
 
-  async #send<T>(method: string, path: string, body?: { type: string; bytes: Uint8Array }): Promise<T> {
+  async #send<T>(method: string, path: string, body?: Body, headers: Record<string, string> = {}): Promise<T> {
     let renewed = false
     for (let attempt = 0; ; attempt++) {
-      const response = await this.#try(method, path, body)
+      const response = await this.#try(method, path, body, headers)
       if (response?.ok) return (await this.#decode(response)) as T
       if (response?.status === 401 && !renewed && (await this.renew?.())) {
         renewed = true
@@ -100,8 +105,8 @@ export class Http {
     }
   }
 
-  async #try(method: string, path: string, body?: { type: string; bytes: Uint8Array }): Promise<Response | undefined> {
-    const headers: Record<string, string> = { accept: `application/${this.encoding}` }
+  async #try(method: string, path: string, body?: Body, extra: Record<string, string> = {}): Promise<Response | undefined> {
+    const headers: Record<string, string> = { accept: `application/${this.encoding}`, ...extra }
     if (this.accessToken) headers['authorization'] = `Bearer ${this.accessToken}`
     if (body) headers['content-type'] = body.type
     const init: RequestInit = body ? { method, headers, body: new Uint8Array(body.bytes) } : { method, headers }

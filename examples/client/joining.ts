@@ -1,21 +1,13 @@
-import {
-  createGroup,
-  decodeMlsMessage,
-  encodeMlsMessage,
-  joinGroup,
-  joinGroupExternal,
-  makePskIndex,
-  type ClientState,
-  type GroupInfo,
-  type Welcome,
-} from 'ts-mls'
+import { createGroup, decodeMlsMessage, encodeMlsMessage, type ClientState, type GroupInfo, type Welcome } from 'ts-mls'
 import { decodeExternalSender } from 'ts-mls/externalSender.js'
 import type { KeyPackage } from 'ts-mls/keyPackage.js'
 import { groupInfo } from './commits.js'
 import type { Device } from './device.js'
+import { joinByGroupInfo } from './mls/external-join.js'
 import { externalSenders } from './mls/external-senders.js'
 import { clientConfig, suite } from './mls/suites.js'
 import { decodeTree, encodeTree, settled } from './mls/tree.js'
+import { joinWelcome } from './mls/welcome.js'
 import type { GroupRecord, Mode, StoredKeyPackage } from './store.js'
 import { sha256, toBase64Url, toHex } from './wire.js'
 
@@ -112,7 +104,7 @@ export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<
   const path = `/v1/groups/${toBase64Url(item.group_id)}`
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
-  const state = await joinGroup(welcome, stored.public, stored.private, makePskIndex(undefined, {}), impl, tree, undefined, clientConfig)
+  const state = await joinWelcome(welcome, stored, impl, tree)
   const externalJoin = await hasExternalJoin(device, path)
   // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8). Last, so that a lost connection leaves it for the next try.
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
@@ -142,8 +134,8 @@ interface InfoAnswer {
   mode?: Mode
 }
 
-async function fetchTree(device: Device, path: string, epoch: number): Promise<Uint8Array> {
-  return (await device.http.get<TreeAnswer>(`${path}/tree?epoch=${epoch}`)).ratchet_tree
+async function fetchTree(device: Device, path: string, epoch: number, headers = {}): Promise<Uint8Array> {
+  return (await device.http.get<TreeAnswer>(`${path}/tree?epoch=${epoch}`, headers)).ratchet_tree
 }
 
 export interface ExternalJoin {
@@ -162,9 +154,10 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
   const path = `/v1/groups/${toBase64Url(wish.groupId)}`
   const { impl } = await suite(wish.suite)
   const own = await device.newKeyPackage(wish.suite)
-  const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`)).group_info)
-  const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch)))
-  const joined = await joinGroupExternal(info, own.public, own.private, wish.resync ?? false, impl, tree, clientConfig)
+  const code = wish.joinCode === undefined ? {} : { 'join-code': wish.joinCode }
+  const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`, code)).group_info)
+  const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch), code))
+  const joined = await joinByGroupInfo(info, own, { tree, resync: wish.resync ?? false }, impl)
   const state: ClientState = settled(joined.newState)
   const commit = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage })
   const bundle = {

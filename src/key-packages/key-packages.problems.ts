@@ -1,5 +1,6 @@
 import { Conflict, Problem } from '../platform/http/problem.js'
-import { sectionOf, type UploadRule } from './upload/upload-rules.js'
+import type { RefusalFacts } from './upload/check-key-package.js'
+import { describeRule, type UploadRule } from './upload/upload-rules.js'
 
 /** Where in the upload the KeyPackage stands. */
 export interface UploadPosition {
@@ -15,9 +16,9 @@ export class KeyPackageUndecodable extends Problem {
 
 /** It decodes, but breaks a rule; nothing of the upload was stored. `section` is of RFC 9420 unless it names a document. */
 export class KeyPackageRefused extends Problem {
-  constructor({ list, index }: UploadPosition, rule: UploadRule) {
-    const section = sectionOf(rule)
-    super(422, 'invalid-key-package', `${list}.${index} breaks a rule of KeyPackages: ${rule}.`, { list, index, rule, section })
+  constructor({ list, index }: UploadPosition, rule: UploadRule, facts: RefusalFacts = {}) {
+    const { section, says } = describeRule(rule)
+    super(422, 'invalid-key-package', `${list}.${index} breaks the rule ${rule}: ${says}`, { list, index, rule, section, ...facts })
   }
 }
 

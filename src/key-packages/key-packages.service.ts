@@ -29,6 +29,7 @@ export class KeyPackages {
       keys: (await activeKeys(this.pool, caller.deviceId)).map((key) => key.publicKey),
       now: new Date(),
       maxLifetimeMs: this.config.KEY_PACKAGE_MAX_LIFETIME,
+      maxAgeMs: this.config.KEY_PACKAGE_MAX_AGE,
       otherSuites: new Map(upload.other_suites.map(({ cipher_suite: suite, hash }) => [suite, hash])),
     }
     const checked = await checkAll(upload, terms)
@@ -105,7 +106,7 @@ async function checkOne(bytes: Uint8Array, position: UploadPosition, terms: Uplo
     case 'undecodable':
       throw new KeyPackageUndecodable(position, verdict.reason)
     case 'refused':
-      throw new KeyPackageRefused(position, verdict.rule)
+      throw new KeyPackageRefused(position, verdict.rule, verdict.facts)
     case 'accepted':
       return verdict.keyPackage
   }

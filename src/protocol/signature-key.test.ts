@@ -54,6 +54,9 @@ describe('isSoundKey', () => {
       ...CURVES.map(([, curve]) => point(curve, 'uncompressed')[1]),
       signaturePublicKey(generateKeyPairSync('ed25519').publicKey),
       signaturePublicKey(generateKeyPairSync('ed448').publicKey),
+      signaturePublicKey(generateKeyPairSync('ml-dsa-44').publicKey),
+      signaturePublicKey(generateKeyPairSync('ml-dsa-65').publicKey),
+      signaturePublicKey(generateKeyPairSync('ml-dsa-87').publicKey),
     ]
     for (const key of keys) {
       const canonical = canonicalKey(key)

@@ -1,9 +1,9 @@
 import { ECDH } from 'node:crypto'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { ed448 } from '@noble/curves/ed448.js'
-import { SIGNATURE_SCHEMES } from './mls/signature.js'
+import { isImportable, MLDSA_SCHEMES, SIGNATURE_SCHEMES } from './mls/signature.js'
 
-/** A public key as the directory keeps and compares it: Edwards keys raw, ECDSA keys as uncompressed points (RFC 9420 §5.1.1). */
+/** A public key as the directory keeps and compares it: Edwards and ML-DSA keys raw, ECDSA keys as uncompressed points (RFC 9420 §5.1.1). */
 export interface SignatureKey {
   /** TLS SignatureScheme (RFC 8446 §4.2.3). */
   readonly scheme: number
@@ -20,13 +20,19 @@ interface Curve {
 const CURVE_OF_LENGTH: ReadonlyMap<number, Curve> = new Map([
   [32, { scheme: SIGNATURE_SCHEMES.ed25519 }],
   [57, { scheme: SIGNATURE_SCHEMES.ed448 }],
+  [1312, { scheme: MLDSA_SCHEMES.mldsa44 }],
+  [1952, { scheme: MLDSA_SCHEMES.mldsa65 }],
+  [2592, { scheme: MLDSA_SCHEMES.mldsa87 }],
   ...sec1(SIGNATURE_SCHEMES.ecdsaP256Sha256, 'prime256v1', 32),
   ...sec1(SIGNATURE_SCHEMES.ecdsaP384Sha384, 'secp384r1', 48),
   ...sec1(SIGNATURE_SCHEMES.ecdsaP521Sha512, 'secp521r1', 66),
 ])
 
-/** The longest spelling of a public key: an uncompressed P-521 point. */
-export const MAX_PUBLIC_KEY_BYTES = 133
+/** The longest spelling of a public key: ML-DSA-87’s (FIPS 204, table 2). */
+export const MAX_PUBLIC_KEY_BYTES = 2592
+
+/** The longest signature: ML-DSA-87’s, too. */
+export const MAX_SIGNATURE_BYTES = 4627
 
 /**
  * One spelling per key, so that bytes can be compared: deployed clients send compressed points where RFC 9420 says
@@ -50,7 +56,7 @@ export function isSoundKey({ scheme, publicKey }: SignatureKey): boolean {
   try {
     if (scheme === SIGNATURE_SCHEMES.ed25519) return !ed25519.Point.fromBytes(publicKey).isSmallOrder()
     if (scheme === SIGNATURE_SCHEMES.ed448) return !ed448.Point.fromBytes(publicKey).isSmallOrder()
-    return canonicalKey(publicKey)?.scheme === scheme
+    return canonicalKey(publicKey)?.scheme === scheme && isImportable(scheme, publicKey)
   } catch {
     return false
   }

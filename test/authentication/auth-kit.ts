@@ -17,13 +17,24 @@ export interface DeviceKey {
 
 const CURVES: Record<number, string> = { 0x0403: 'P-256', 0x0503: 'P-384', 0x0603: 'P-521' }
 
+const MLDSA: Record<number, 'ml-dsa-44' | 'ml-dsa-65' | 'ml-dsa-87'> = { 0x0904: 'ml-dsa-44', 0x0905: 'ml-dsa-65', 0x0906: 'ml-dsa-87' }
+
+/** Overloads take one name each. */
+function makeMldsa(name: 'ml-dsa-44' | 'ml-dsa-65' | 'ml-dsa-87') {
+  if (name === 'ml-dsa-44') return generateKeyPairSync(name)
+  return name === 'ml-dsa-65' ? generateKeyPairSync(name) : generateKeyPairSync(name)
+}
+
 export function newKey(scheme: number = ED25519): DeviceKey {
   const namedCurve = CURVES[scheme]
+  const mldsa = MLDSA[scheme]
   const { privateKey } = namedCurve
     ? generateKeyPairSync('ec', { namedCurve })
-    : scheme === ED25519
-      ? generateKeyPairSync('ed25519')
-      : generateKeyPairSync('ed448')
+    : mldsa
+      ? makeMldsa(mldsa)
+      : scheme === ED25519
+        ? generateKeyPairSync('ed25519')
+        : generateKeyPairSync('ed448')
   return { scheme, privateKey, publicKey: signaturePublicKey(privateKey) }
 }
 
@@ -146,8 +157,8 @@ export class TestDevice {
     readonly keys: DeviceKey[] = [newKey()],
   ) {}
 
-  static async registered(url: string, name = newName()): Promise<TestDevice> {
-    const device = new TestDevice(new Http(url), name)
+  static async registered(url: string, name = newName(), key = newKey()): Promise<TestDevice> {
+    const device = new TestDevice(new Http(url), name, 'phone', [key])
     const answer = await device.register()
     if (answer.status !== 201) throw new Error(`Registering gave ${answer.status} ${JSON.stringify(answer.body)}`)
     return device

@@ -24,7 +24,7 @@ async function forwarded(user: string, client: string, keyPackage: Uint8Array): 
   }
   const asked = { send: async () => ({ kind: 'answered', status: 200, body: answer }) }
   const devices = { introduce: async () => undefined }
-  const config = { KEY_PACKAGE_MAX_LIFETIME: 86_400_000 }
+  const config = { KEY_PACKAGE_MAX_AGE: 86_400_000 }
   const forwarder = new KeyMaterialForwarder({ query } as never, config, devices as never, asked as never)
   await forwarder.forward('b.example', { targetUser: ANN } as never, new Uint8Array())
   return refs

@@ -1,5 +1,4 @@
 import {
-  createGroupInfoWithExternalPub,
   createGroupInfoWithExternalPubAndRatchetTree,
   decodeMlsMessage,
   encodeMlsMessage,
@@ -9,7 +8,9 @@ import {
 } from 'ts-mls'
 import { encodeGroupContext } from 'ts-mls/groupContext.js'
 import type { Client } from '../../examples/client/client.js'
+import { signedGroupInfo } from '../../examples/client/commits.js'
 import type { Group } from '../../examples/client/group.js'
+import { readingExternalPub, writingExternalPub } from '../../examples/client/mls/external-pub.js'
 import { clientConfig, suite } from '../../examples/client/mls/suites.js'
 import { settled } from '../../examples/client/mls/tree.js'
 import { signContent } from '../../src/protocol/mls/signature.js'
@@ -21,7 +22,7 @@ import { proposals } from '../support/mls/proposals.js'
 
 /** A GroupInfo with the tree inside, which a public group refuses. */
 export async function groupInfoWithTree(state: ClientState, suiteId: number): Promise<Uint8Array> {
-  const groupInfo = await createGroupInfoWithExternalPubAndRatchetTree(state, [], (await suite(suiteId)).impl)
+  const groupInfo = await createGroupInfoWithExternalPubAndRatchetTree(state, [], writingExternalPub((await suite(suiteId)).impl))
   return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_group_info', groupInfo })
 }
 
@@ -33,7 +34,7 @@ export async function externalCommit(
   const message = decodeMlsMessage(answer.group_info, 0)?.[0]
   if (message?.wireformat !== 'mls_group_info') throw new Error('Not a GroupInfo')
   const own = await device.newKeyPackage(1)
-  const { impl } = await suite(1)
+  const impl = readingExternalPub((await suite(1)).impl, message.groupInfo)
   const joined = await joinGroupExternal(message.groupInfo, own.public, own.private, false, impl, undefined, clientConfig)
   const commit = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage })
   return { commit, state: settled(joined.newState) }
@@ -41,7 +42,7 @@ export async function externalCommit(
 
 /** The GroupInfo of a group as it is. */
 export async function groupInfoOf(group: Group): Promise<GroupInfo> {
-  return createGroupInfoWithExternalPub(group.record.state, [], (await suite(group.record.suite)).impl)
+  return signedGroupInfo(group.record.state, (await suite(group.record.suite)).impl)
 }
 
 /** A suite 1 GroupInfo with another confirmation tag, rightly signed. */

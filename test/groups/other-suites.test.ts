@@ -94,6 +94,30 @@ describe('a group of a suite that the server does not know', () => {
     expect(await bob.call('POST', `${path}/leave`)).toMatchObject({ status: 202 })
   })
 
+  it.each([
+    ['ML-DSA-44', 0x0904],
+    ['ML-DSA-65', 0x0905],
+    ['ML-DSA-87', 0x0906],
+  ])('may sign by %s, whose keys register, log in, publish and found', async (_name, scheme) => {
+    const [first, second] = [alice, bob]
+    alice = await TestDevice.registered(server.url, undefined, newKey(scheme))
+    bob = await TestDevice.registered(server.url, undefined, newKey(scheme))
+    try {
+      expect(await alice.login()).toMatchObject({ status: 201 })
+      const { answer, groupId, path } = await create()
+      expect(answer).toMatchObject({ status: 201, body: { mode: 'private' } })
+      expect((await create({ signedBy: newKey(scheme) })).answer).toMatchObject({ status: 422, body: { rule: 'group-info-signature' } })
+      expect(await publish('sha384')).toMatchObject({ status: 201 })
+      const claim = await alice.call('POST', '/v1/key-packages/claims', { user: bob.user, cipher_suites: [SUITE] })
+      const [claimed] = (claim.body as unknown as { key_packages: { ref: string }[] }).key_packages
+      const welcome = toBase64url(forgeWelcome([fromBase64url(claimed!.ref)!], SUITE, 1120))
+      const commit = await alice.call('POST', `${path}/commits`, { commit: hidden(groupId, 0n, 'commit'), welcomes: [welcome] })
+      expect(commit).toMatchObject({ status: 200, body: { epoch: 1 } })
+    } finally {
+      ;[alice, bob] = [first, second]
+    }
+  })
+
   it('takes no external joins, neither at first nor later', async () => {
     expect((await create({ externalJoin: 'open' })).answer).toMatchObject({ status: 422, body: { rule: 'cipher-suite' } })
     const { path } = await create()

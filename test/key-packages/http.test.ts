@@ -61,7 +61,14 @@ describe('uploads', () => {
     batch[2] = (await bob.make(1, 1, { client: alice.client }))[0]!
     const problem = await problemOf(bob.upload(batch))
     expect(problem).toMatchObject({ status: 422, kind: 'invalid-key-package' })
-    expect(problem.document).toMatchObject({ list: 'key_packages', index: 2, rule: 'credential', section: '5.3.1' })
+    expect(problem.document).toMatchObject({
+      list: 'key_packages',
+      index: 2,
+      rule: 'credential',
+      section: '5.3.1',
+      expected_identity: bob.client,
+    })
+    expect(problem.message).toContain('KeyPackage names the uploading device')
     expect(await bob.counts()).toEqual([])
   })
 

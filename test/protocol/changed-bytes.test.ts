@@ -45,7 +45,7 @@ beforeAll(async () => {
   const forgery = { confirmationTag: TAG, authenticatedData: Buffer.from('aad') }
   const commit = await forge.commit(items, await forge.path(items, 0), 0, forgery)
   const { next } = (await validateCommit(forge.state, publicMessage(commit))) as ValidCommit
-  const extensions = [{ type: 4, data: newHpkeKey() }]
+  const extensions = [{ type: 4, data: new TlsWriter().opaque(newHpkeKey()).written() }]
   const groupInfo = await forgeGroupInfo(next.groupContext, forge.key(0), { confirmationTag: TAG, extensions })
   right = { commit, welcome: forgeWelcome([keyPackageRef(1, keyPackage)!]), groupInfo }
 })
@@ -130,7 +130,7 @@ describe('any changed byte of a Commit that its committer signs again', () => {
 
 it('a GroupInfo that its signer signs again may have another external_pub, which only members can check', async () => {
   const { groupContext } = groupInfoMessage(right.groupInfo)
-  const extensions = [{ type: 4, data: newHpkeKey() }]
+  const extensions = [{ type: 4, data: new TlsWriter().opaque(newHpkeKey()).written() }]
   const groupInfo = await forgeGroupInfo(groupContext, forge.key(0), { confirmationTag: TAG, extensions })
   expect(await accepted({ ...right, groupInfo })).toBe(true)
 })

@@ -1,3 +1,4 @@
+import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { describe, expect, it } from '@jest/globals'
 import { keyPackageRef } from '../../src/protocol/mls/references.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
@@ -27,7 +28,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7])('a group of suite %i', (suite) => {
     const tag = new Uint8Array({ 1: 32, 2: 32, 3: 32, 7: 48 }[suite] ?? 64)
     const message = publicMessage(await forge.commit(items, await forge.path(items, 0), 0, { confirmationTag: tag }))
     const next = nextOf(await validateCommit(forge.state, message))
-    const extensions = [{ type: 4, data: newHpkeKey(suite) }]
+    const extensions = [{ type: 4, data: new TlsWriter().opaque(newHpkeKey(suite)).written() }]
     const groupInfo = groupInfoMessage(await forgeGroupInfo(next.groupContext, forge.key(0), { confirmationTag: tag, extensions }))
     const welcomes = [welcomeMessage(forgeWelcome([keyPackageRef(suite, keyPackage)!], suite))]
     expect(outcome(await validateCommit(forge.state, message, { groupInfo, welcomes }))).toBe('valid')

@@ -31,6 +31,17 @@ describe.each(MODES_AND_SUITES)('an external Commit in %s mode, suite %i', (mode
     await heard([bob], group, ['still here?'])
   })
 
+  it('needs the code, where the policy asks for one, and is told the mode', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    const group = await world.group(alice, [], { mode, suite, policy: { external_join: 'code', join_code: 'open sesame' } })
+    const { groupId } = group.record
+    expect((await problemOf(bob.joinExternally({ groupId, mode, suite, joinCode: 'open barley' }))).status).toBe(403)
+    const answer = await bob.device.http.get(`${group.path}/group-info`, { 'join-code': 'open sesame' })
+    expect(answer).toMatchObject({ epoch: 0, mode })
+    await bob.joinExternally({ groupId, mode, suite, joinCode: 'open sesame' })
+    await agreed([alice], at(bob, group))
+  })
+
   it('is refused to a stranger', async () => {
     const [alice, mallory] = await world.cast('alice', 'mallory')
     const group = await world.group(alice, [], { mode, suite, policy: { external_join: 'same-user' } })

@@ -1,25 +1,24 @@
 import { z } from 'zod'
 import { MlsBytes, UnixSeconds } from '../../platform/http/bytes.js'
-import { SIGNATURE_SCHEMES } from '../../protocol/mls/signature.js'
-import { MAX_PUBLIC_KEY_BYTES } from '../../protocol/signature-key.js'
+import { MLDSA_SCHEMES, SIGNATURE_SCHEMES } from '../../protocol/mls/signature.js'
+import { MAX_PUBLIC_KEY_BYTES, MAX_SIGNATURE_BYTES } from '../../protocol/signature-key.js'
 import { ClientUri } from '../identifiers.dto.js'
 
-/** Longest ECDSA P-521 signature in DER; Ed448's is 114 bytes. */
-const MAX_SIGNATURE_BYTES = 150
 const MAX_KEYS = 8
 
 export const NONCE_BYTES = 32
 
 export const Nonce = MlsBytes(NONCE_BYTES).meta({ description: 'The nonce of a challenge, 32 bytes' })
 export const PublicKey = MlsBytes(MAX_PUBLIC_KEY_BYTES).meta({
-  description: 'SignaturePublicKey (RFC 9420 §5.1.1): raw for Ed25519 and Ed448, an SEC 1 point for ECDSA',
+  description: 'SignaturePublicKey (RFC 9420 §5.1.1): raw for Ed25519, Ed448 and ML-DSA, an SEC 1 point for ECDSA',
 })
 export const Proof = MlsBytes(MAX_SIGNATURE_BYTES).meta({
   description: 'SignWithLabel(., "MicroChat Device Login", {opaque domain<V>; opaque client_uri<V>; opaque nonce<V>; uint64 expires_at})',
 })
-export const Scheme = z
-  .literal(Object.values(SIGNATURE_SCHEMES))
-  .meta({ description: 'TLS SignatureScheme: 1027 ecdsa_secp256r1_sha256, 1283 …384, 1539 …521, 2055 ed25519, 2056 ed448' })
+export const Scheme = z.literal([...Object.values(SIGNATURE_SCHEMES), ...Object.values(MLDSA_SCHEMES)]).meta({
+  description:
+    'TLS SignatureScheme: 1027 ecdsa_secp256r1_sha256, 1283 …384, 1539 …521, 2055 ed25519, 2056 ed448, and for private groups 2308 mldsa44, 2309 …65, 2310 …87',
+})
 
 export const ChallengeRequest = z.strictObject({ client: ClientUri }).meta({ id: 'ChallengeRequest' })
 export type ChallengeRequest = z.infer<typeof ChallengeRequest>

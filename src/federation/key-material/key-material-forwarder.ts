@@ -18,7 +18,7 @@ import { KeyMaterialUnavailable } from './key-material.problems.js'
 export class KeyMaterialForwarder {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_LIFETIME'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE'>,
     private readonly devices: ForeignDevices,
     private readonly client: SignedClient,
   ) {}
@@ -57,7 +57,7 @@ export class KeyMaterialForwarder {
     )
     const refs = given.flatMap(({ client, keyPackage }): ForeignRef[] => {
       const device = known.get(client)
-      const claimed = refOf(keyPackage, this.config.KEY_PACKAGE_MAX_LIFETIME)
+      const claimed = refOf(keyPackage, this.config.KEY_PACKAGE_MAX_AGE)
       return device && claimed ? [{ deviceId: device.deviceId, ...claimed }] : []
     })
     await recordForeignRefs(this.pool, refs)
@@ -69,12 +69,12 @@ function ownerOf(keyPackage: Uint8Array): string | undefined {
   return decoded.kind === 'decoded' ? identityText(decoded.value.leafNode.credential) : undefined
 }
 
-function refOf(keyPackage: Uint8Array, maxLifetimeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {
+function refOf(keyPackage: Uint8Array, maxAgeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {
   const decoded = decodeKeyPackage(keyPackage)
   if (decoded.kind === 'malformed' || decoded.value.leafNode.source.kind !== 'key-package') return undefined
   const { cipherSuite, leafNode } = decoded.value
   const ref = keyPackageRef(cipherSuite, keyPackage)
-  const latest = Date.now() + maxLifetimeMs
+  const latest = Date.now() + maxAgeMs
   const notAfter = leafNode.source.kind === 'key-package' ? Number(leafNode.source.notAfter) * 1000 : latest
   return ref && { ref, cipherSuite, expiresAt: new Date(Math.min(notAfter, latest)) }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Mode } from '../groups.dto.js'
 import { Epoch, EpochText, MlsBytes } from '../../platform/http/bytes.js'
 
 export const AtEpoch = z.strictObject({
@@ -9,6 +10,9 @@ export type AtEpoch = z.infer<typeof AtEpoch>
 export const GroupInfoAt = z
   .object({
     epoch: Epoch,
+    mode: Mode.optional().meta({
+      description: 'How members frame their handshakes, which the GroupInfo does not say. A hub of an earlier release leaves it out',
+    }),
     group_info: MlsBytes().meta({ description: 'MLSMessage' }),
   })
   .meta({ id: 'GroupInfoAt' })

@@ -7,7 +7,7 @@ import { UncheckedMembership } from './unchecked-membership.js'
 
 export function createMembership(
   pool: Pool,
-  config: Pick<Config, 'CONFORMANCE' | 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
+  config: Pick<Config, 'CONFORMANCE' | 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
   link: FederationLink,
 ): Membership {
   return config.CONFORMANCE === 'on' ? new UncheckedMembership() : new DirectoryMembership(pool, config, link)

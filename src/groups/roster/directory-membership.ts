@@ -24,7 +24,7 @@ import { routeWelcomes } from './welcome-routes.js'
 export class DirectoryMembership implements Membership {
   constructor(
     private readonly pool: Pool,
-    private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
+    private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
     private readonly link: FederationLink,
   ) {}
 
@@ -47,7 +47,7 @@ export class DirectoryMembership implements Membership {
     await checkNewLeaves(this.pool, before, verdict, directory)
     const removed = removedDevices(context, before, verdict, directory)
     if (!verdict.external) await this.refuseAgainstPolicy(context, verdict, removed, directory)
-    const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_LIFETIME)
+    const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external ? [{ deviceId: context.caller.deviceId, welcome: null }] : routes.added
     return { added, removed, welcomes: routes.welcomes }

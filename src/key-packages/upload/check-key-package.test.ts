@@ -27,7 +27,14 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
 
   beforeAll(async () => {
     key = await newSignatureKey(suite)
-    terms = { client, keys: [canonicalKey(key.publicKey)!.publicKey], now: new Date(), maxLifetimeMs: 90 * DAY_MS, otherSuites: new Map() }
+    terms = {
+      client,
+      keys: [canonicalKey(key.publicKey)!.publicKey],
+      now: new Date(),
+      maxLifetimeMs: 366 * DAY_MS,
+      maxAgeMs: 90 * DAY_MS,
+      otherSuites: new Map(),
+    }
     honest = await make()
   })
 
@@ -56,6 +63,40 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     expect(verdict.kind === 'refused' ? verdict.rule : verdict.kind).toBe(expected)
   })
 
+  test('a year of lifetime is accepted, and handed out for ninety days of it', async () => {
+    const keyPackage = await make({ from: 0, until: 365 * 86_400 })
+    const { notBefore } = keyPackage.leafNode.lifetime as { notBefore: bigint }
+    const expiresAt = new Date(Number(notBefore) * 1000 + 90 * DAY_MS)
+    expect(await check(framed(keyPackage))).toMatchObject({ keyPackage: { expiresAt } })
+  })
+
+  test('a refused lifetime comes with the limit, the value and the clock', async () => {
+    const now = new Date(1_900_000_000_000)
+    const keyPackage = await make({ until: 366 * 86_400 })
+    const { notBefore, notAfter } = keyPackage.leafNode.lifetime
+    expect(await check(framed(keyPackage), { now })).toMatchObject({
+      rule: 'leaf-node-lifetime',
+      facts: {
+        not_before: Number(notBefore),
+        not_after: Number(notAfter),
+        longest_lifetime: 366 * 86_400,
+        longest_age: 90 * 86_400,
+        server_time: 1_900_000_000,
+      },
+    })
+  })
+
+  test('a refused credential comes with the identity that it has to have', async () => {
+    expect(await check(framed(await make({ client: 'alice' })))).toMatchObject({ rule: 'credential', facts: { expected_identity: client } })
+  })
+
+  test('a bare KeyPackage is told from other bytes', async () => {
+    const bytes = framed(honest).subarray(4)
+    const reason = 'it is a bare KeyPackage: an MLSMessage has 00 01 00 05 before it (RFC 9420 §6)'
+    expect(await check(bytes)).toEqual({ kind: 'undecodable', reason })
+    expect(await check(bytes.subarray(1))).not.toEqual({ kind: 'undecodable', reason })
+  })
+
   test('last resort by the flag of the upload', async () => {
     expect(await checkKeyPackage(framed(honest), true, terms)).toMatchObject({ keyPackage: { lastResort: true } })
   })
@@ -67,7 +108,8 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     ['a lifetime that is over', 'leaf-node-lifetime', () => make({ from: -7200, until: -3600 })],
     ['a lifetime that ends while it is uploaded', 'leaf-node-lifetime', () => make({ until: 5 })],
     ['a lifetime in the future', 'leaf-node-lifetime', () => make({ from: 600 })],
-    ['a lifetime longer than the maximum', 'leaf-node-lifetime', () => make({ until: 91 * 86_400 })],
+    ['a lifetime longer than the maximum', 'leaf-node-lifetime', () => make({ until: 366 * 86_400 })],
+    ['a lifetime that began longer ago than it is handed out', 'leaf-node-lifetime', () => make({ from: -91 * 86_400, until: 86_400 })],
     [
       'the same key twice',
       'key-package-init-key',

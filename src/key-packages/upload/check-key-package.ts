@@ -2,7 +2,7 @@ import { HASH_OF_SUITE, type HashAlgorithm } from '../../protocol/mls/hashes.js'
 import { keyPackageRef, keyPackageRefBy } from '../../protocol/mls/references.js'
 import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../../protocol/mls/key-package-validation.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
-import { decodeMessage } from '../../protocol/mls/message.js'
+import { decodeKeyPackage, decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
@@ -14,6 +14,7 @@ export interface CheckedKeyPackage {
   readonly ref: Uint8Array
   readonly cipherSuite: number
   readonly lastResort: boolean
+  /** The end of its lifetime, or of the age up to which it is handed out. */
   readonly expiresAt: Date
   /** In the canonical form in which the device registered it. */
   readonly signatureKey: Uint8Array
@@ -33,11 +34,18 @@ export interface UploadTerms {
   readonly keys: readonly Uint8Array[]
   readonly now: Date
   readonly maxLifetimeMs: number
+  /** How long after the beginning of its lifetime a KeyPackage is handed out, however long that is. */
+  readonly maxAgeMs: number
   readonly otherSuites: ReadonlyMap<number, HashAlgorithm>
 }
 
 export type UploadVerdict =
-  { kind: 'accepted'; keyPackage: CheckedKeyPackage } | { kind: 'undecodable'; reason: string } | { kind: 'refused'; rule: UploadRule }
+  | { kind: 'accepted'; keyPackage: CheckedKeyPackage }
+  | { kind: 'undecodable'; reason: string }
+  | { kind: 'refused'; rule: UploadRule; facts?: RefusalFacts }
+
+/** What a client needs to mend it: members of the problem document. Times are in seconds. */
+export type RefusalFacts = Record<string, string | number>
 
 /**
  * How far a client's clock may be ahead. A lifetime must hold at this much past our own time, so one that starts within it is
@@ -53,20 +61,41 @@ export function lifetimeLimits(now: Date, maxLifetimeMs: number): LifetimeLimits
 /** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
 export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
   const decoded = decodeMessage(bytes)
-  if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: decoded.reason }
+  if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: isBare(bytes) ? BARE : decoded.reason }
   if (decoded.value.wireFormat !== 'key-package') return { kind: 'undecodable', reason: 'the MLSMessage is no KeyPackage' }
   const keyPackage = decoded.value.body
 
   const mark = lastResortMark(keyPackage.extensions)
   if (mark === 'malformed') return { kind: 'refused', rule: 'last-resort-component' }
   const key = ownKey(keyPackage, terms)
-  if (key === undefined) return { kind: 'refused', rule: 'credential' }
+  if (key === undefined) return { kind: 'refused', rule: 'credential', facts: { expected_identity: terms.client } }
   const ref = refOf(keyPackage, terms)
   if (ref === undefined) return { kind: 'refused', rule: 'key-package-cipher-suite' }
 
   const verdict = await verify(keyPackage, key, terms)
-  if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule }
-  return accepted(keyPackage, { bytes, ref, lastResort: flagged || mark === 'marked', signatureKey: key.publicKey })
+  if (verdict.kind === 'invalid') return refused(verdict.rule, keyPackage, terms)
+  const kept = { bytes, ref, lastResort: flagged || mark === 'marked', signatureKey: key.publicKey }
+  return accepted(keyPackage, kept, terms)
+}
+
+const BARE = 'it is a bare KeyPackage: an MLSMessage has 00 01 00 05 before it (RFC 9420 §6)'
+const isBare = (bytes: Uint8Array): boolean => decodeKeyPackage(bytes).kind === 'decoded'
+
+/** Lifetimes are the server's to limit (RFC 9420 §7.2), so it says what it allows and what its clock shows. */
+function refused(rule: UploadRule, { leafNode }: KeyPackage, { now, maxLifetimeMs, maxAgeMs }: UploadTerms): UploadVerdict {
+  if (rule !== 'leaf-node-lifetime' || leafNode.source.kind !== 'key-package') return { kind: 'refused', rule }
+  const { notBefore, notAfter } = leafNode.source
+  return {
+    kind: 'refused',
+    rule,
+    facts: {
+      not_before: Number(notBefore),
+      not_after: Number(notAfter),
+      longest_lifetime: Math.floor(maxLifetimeMs / 1000),
+      longest_age: Math.floor(maxAgeMs / 1000),
+      server_time: Math.floor(now.getTime() / 1000),
+    },
+  }
 }
 
 /** By the hash of its suite; of one that RFC 9420 does not list, by what the upload says. */
@@ -91,15 +120,17 @@ function ownKey({ leafNode }: KeyPackage, { client, keys }: UploadTerms): Signat
 
 type Kept = Pick<CheckedKeyPackage, 'bytes' | 'ref' | 'lastResort' | 'signatureKey'>
 
-function accepted({ cipherSuite, leafNode }: KeyPackage, kept: Kept): UploadVerdict {
-  const { source, capabilities } = leafNode
+function accepted(keyPackage: KeyPackage, kept: Kept, terms: UploadTerms): UploadVerdict {
+  const { source, capabilities } = keyPackage.leafNode
   if (source.kind !== 'key-package') return { kind: 'refused', rule: 'leaf-node-source' }
+  const expiresAt = new Date(Math.min(Number(source.notAfter) * 1000, Number(source.notBefore) * 1000 + terms.maxAgeMs))
+  if (expiresAt.getTime() < terms.now.getTime() + CLOCK_SKEW_MS) return refused('leaf-node-lifetime', keyPackage, terms)
   return {
     kind: 'accepted',
     keyPackage: {
       ...kept,
-      cipherSuite,
-      expiresAt: new Date(Number(source.notAfter) * 1000),
+      cipherSuite: keyPackage.cipherSuite,
+      expiresAt,
       extensions: [...new Set(capabilities.extensions)],
       proposals: [...new Set(capabilities.proposals)],
       credentials: [...new Set(capabilities.credentials)],

@@ -10,6 +10,12 @@ export const SIGNATURE_SCHEMES = {
   ed448: 0x0808,
 } as const
 
+/**
+ * Those of draft-ietf-mls-pq-ciphersuites besides (draft-ietf-tls-mldsa, FIPS 204). Devices may register keys of them, which serves private
+ * groups; the suites themselves the server does not know. Node before 24.6 has no ML-DSA: there no such key can be registered.
+ */
+export const MLDSA_SCHEMES = { mldsa44: 0x0904, mldsa65: 0x0905, mldsa87: 0x0906 } as const
+
 /** Which signature scheme each cipher suite of RFC 9420 §17.1 signs with. */
 export const SCHEME_OF_SUITE: ReadonlyMap<number, number> = new Map([
   [1, SIGNATURE_SCHEMES.ed25519],
@@ -24,11 +30,11 @@ export const SCHEME_OF_SUITE: ReadonlyMap<number, number> = new Map([
 interface Scheme {
   /** Name as `KeyObject.asymmetricKeyDetails.namedCurve` or `asymmetricKeyType` gives it. */
   readonly nodeName: string
-  /** undefined for the Edwards curves, which hash by themselves. */
+  /** undefined for Edwards curves and ML-DSA, which hash by themselves. */
   readonly digest: 'sha256' | 'sha384' | 'sha512' | undefined
   /** DER of AlgorithmIdentifier: what stands before the BIT STRING in a SubjectPublicKeyInfo. */
   readonly algorithm: Buffer
-  /** Bytes of one coordinate, or of the whole key on Edwards curves. */
+  /** Bytes of one coordinate, or of the whole key where it is no point of SEC 1. */
   readonly size: number
 }
 
@@ -38,8 +44,11 @@ const SCHEMES: ReadonlyMap<number, Scheme> = new Map([
   [SIGNATURE_SCHEMES.ecdsaP256Sha256, ecdsa('prime256v1', 'sha256', `3013${EC_PUBLIC_KEY}06082a8648ce3d030107`, 32)],
   [SIGNATURE_SCHEMES.ecdsaP384Sha384, ecdsa('secp384r1', 'sha384', `3010${EC_PUBLIC_KEY}06052b81040022`, 48)],
   [SIGNATURE_SCHEMES.ecdsaP521Sha512, ecdsa('secp521r1', 'sha512', `3010${EC_PUBLIC_KEY}06052b81040023`, 66)],
-  [SIGNATURE_SCHEMES.ed25519, edwards('ed25519', '300506032b6570', 32)],
-  [SIGNATURE_SCHEMES.ed448, edwards('ed448', '300506032b6571', 57)],
+  [SIGNATURE_SCHEMES.ed25519, raw('ed25519', '300506032b6570', 32)],
+  [SIGNATURE_SCHEMES.ed448, raw('ed448', '300506032b6571', 57)],
+  [MLDSA_SCHEMES.mldsa44, raw('ml-dsa-44', '300b0609608648016503040311', 1312)],
+  [MLDSA_SCHEMES.mldsa65, raw('ml-dsa-65', '300b0609608648016503040312', 1952)],
+  [MLDSA_SCHEMES.mldsa87, raw('ml-dsa-87', '300b0609608648016503040313', 2592)],
 ])
 
 /**
@@ -71,7 +80,7 @@ export function verifyWithLabel(
   return verifySignature(scheme, publicKey, signContent(label, content), signature)
 }
 
-/** SignWithLabel of RFC 9420 §5.1.2, by a private key of one of the five schemes; rejects for any other key. */
+/** SignWithLabel of RFC 9420 §5.1.2, by a private key of one of these schemes; rejects for any other key. */
 export async function signWithLabel(privateKey: KeyObject, label: string, content: Uint8Array): Promise<Uint8Array> {
   const digest = SCHEMES.get(schemeOfKey(privateKey))?.digest
   return new Promise((resolve, reject) => {
@@ -89,7 +98,7 @@ export function schemeOfKey(key: KeyObject): number {
   throw new TypeError('no MLS signature scheme uses this kind of key')
 }
 
-/** The SignaturePublicKey (RFC 9420 §5.1.1) that belongs to a private or public key: raw Edwards bytes or an uncompressed point. */
+/** The SignaturePublicKey (RFC 9420 §5.1.1) that belongs to a private or public key: raw bytes or an uncompressed point. */
 export function signaturePublicKey(key: KeyObject): Uint8Array {
   const details = SCHEMES.get(schemeOfKey(key))
   const der = (key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' })
@@ -105,13 +114,19 @@ export function signContent(label: string, content: Uint8Array): Uint8Array {
     .written()
 }
 
+/** Whether a key of this scheme can be read here, so that its signatures can be checked. */
+export function isImportable(scheme: number, publicKey: Uint8Array): boolean {
+  const details = SCHEMES.get(scheme)
+  return details !== undefined && importPublicKey(details, publicKey) !== undefined
+}
+
 function importPublicKey(scheme: Scheme, publicKey: Uint8Array): KeyObject | undefined {
   if (!hasLegalShape(scheme, publicKey)) return undefined
   const bitString = derValue(0x03, Buffer.concat([Buffer.of(0), publicKey]))
   try {
     return createPublicKey({ key: derValue(0x30, Buffer.concat([scheme.algorithm, bitString])), format: 'der', type: 'spki' })
   } catch {
-    return undefined // a point that is not on the curve
+    return undefined // a point that is not on the curve, or a kind of key that this Node does not know
   }
 }
 
@@ -121,16 +136,17 @@ function hasLegalShape(scheme: Scheme, publicKey: Uint8Array): boolean {
   return (publicKey[0] === 0x02 || publicKey[0] === 0x03) && publicKey.length === 1 + scheme.size
 }
 
-/** DER tag, length, value; the values here are shorter than 256 bytes. */
+/** DER tag, length, value; the values here are shorter than 65,536 bytes. */
 function derValue(tag: number, value: Buffer): Buffer {
-  const header = value.length < 0x80 ? [tag, value.length] : [tag, 0x81, value.length]
-  return Buffer.concat([Buffer.from(header), value])
+  const { length } = value
+  const long = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...(length < 0x80 ? [length] : long)]), value])
 }
 
 function ecdsa(nodeName: string, digest: 'sha256' | 'sha384' | 'sha512', algorithm: string, size: number): Scheme {
   return { nodeName, digest, algorithm: Buffer.from(algorithm, 'hex'), size }
 }
 
-function edwards(nodeName: string, algorithm: string, size: number): Scheme {
+function raw(nodeName: string, algorithm: string, size: number): Scheme {
   return { nodeName, digest: undefined, algorithm: Buffer.from(algorithm, 'hex'), size }
 }

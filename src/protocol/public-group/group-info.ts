@@ -35,19 +35,12 @@ function groupInfoWithoutTree({ extensions }: GroupInfo): BrokenRule | undefined
   return brokenUnless(data === undefined, 'group-info-without-tree')
 }
 
-/**
- * RFC 9420 §12.4.3.2: whoever joins from outside encrypts to it. Whose key it is only members can tell. It is a vector there; the
- * bare key that ts-mls writes is taken too.
- */
+/** RFC 9420 §12.4.3.2: an `HPKEPublicKey`, which is a vector, for joiners from outside. Whose key it is only members can tell. */
 export function externalPub({ groupContext, extensions }: GroupInfo): BrokenRule | undefined {
   const data = extensionData(extensions, EXTENSION_TYPES.externalPub)
   if (data === undefined) return undefined
-  const vector = decodeWhole(data, (reader) => reader.opaque())
-  const keys = vector.kind === 'decoded' ? [data, vector.value] : [data]
-  return brokenUnless(
-    keys.some((key) => isUsableHpkeKey(groupContext.cipherSuite, key)),
-    'external-pub',
-  )
+  const key = decodeWhole(data, (reader) => reader.opaque())
+  return brokenUnless(key.kind === 'decoded' && isUsableHpkeKey(groupContext.cipherSuite, key.value), 'external-pub')
 }
 
 /** RFC 9420 §12.4.3: `group_context` is the state of the group after the Commit. */

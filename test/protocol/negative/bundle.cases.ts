@@ -85,6 +85,11 @@ export const bundleCases: NegativeCase[] = [
   },
   {
     rule: 'external-pub',
+    title: 'an external_pub without its length',
+    verdict: groupInfo(externalPub(newHpkeKey())),
+  },
+  {
+    rule: 'external-pub',
     title: 'an external_pub of two keys',
     verdict: groupInfo(externalPub(Buffer.concat([Buffer.of(32), newHpkeKey(), newHpkeKey()]))),
   },

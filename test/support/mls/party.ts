@@ -31,6 +31,7 @@ import {
   type PrivateKeyPackage,
   type Proposal,
 } from 'ts-mls-client'
+import { TlsWriter } from '../../../src/protocol/tls/writer.js'
 
 export const SUITE_NAMES: ReadonlyMap<number, CiphersuiteName> = new Map([
   [1, 'MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519'],
@@ -158,7 +159,14 @@ export class Party {
   }
 
   async groupInfo(by: string): Promise<Uint8Array> {
-    const groupInfo = await createGroupInfoWithExternalPub(this.state(by), [], this.context.cipherSuite)
+    const { cipherSuite } = this.context
+    // The library writes the bare key, where RFC 9420 §12.4.3.2 has a vector.
+    const exportPublicKey: typeof cipherSuite.hpke.exportPublicKey = async (key) =>
+      new TlsWriter().opaque(await cipherSuite.hpke.exportPublicKey(key)).written()
+    const groupInfo = await createGroupInfoWithExternalPub(this.state(by), [], {
+      ...cipherSuite,
+      hpke: { ...cipherSuite.hpke, exportPublicKey },
+    })
     return encode(mlsMessageEncoder, { version: protocolVersions.mls10, wireformat: wireformats.mls_group_info, groupInfo })
   }
 

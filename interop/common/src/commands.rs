@@ -1,0 +1,86 @@
+use crate::conversation::{Conversation, mode_of};
+use crate::device::Device;
+use crate::stack::{KeyPackageKind, Proposal, Stack};
+use crate::{Failure, Outcome, bytes_of};
+use serde_json::{Value, json};
+use std::io::{BufRead, Write, stdin, stdout};
+
+/// One command per line of standard input, one answer per line of standard output: `{"ok": …}` or `{"failure": {kind, detail, …}}`.
+pub fn serve<S: Stack>() {
+    let mut conversation: Option<Conversation<S>> = None;
+    for line in stdin().lock().lines() {
+        let command: Value = serde_json::from_str(&line.expect("readable input")).expect("a command in JSON");
+        let answer = match run(&mut conversation, &command) {
+            Ok(value) => json!({"ok": value}),
+            Err(Failure { status, kind, detail, document }) => {
+                json!({"failure": {"status": status, "kind": kind, "detail": detail, "document": document}})
+            }
+        };
+        let mut out = stdout().lock();
+        writeln!(out, "{answer}").and_then(|()| out.flush()).expect("writable output");
+    }
+}
+
+fn run<S: Stack>(slot: &mut Option<Conversation<S>>, command: &Value) -> Outcome<Value> {
+    let word = |key: &str| command[key].as_str().unwrap_or_default();
+    let action = word("do");
+    if action == "start" {
+        let suite = u16::try_from(command["suite"].as_u64().unwrap_or_default()).unwrap_or_default();
+        let device = Device::new(word("url"), word("domain"), word("user"), word("device"), suite)?;
+        *slot = Some(Conversation::new(device, suite));
+        return Ok(Value::Null);
+    }
+    let conversation = slot.as_mut().ok_or_else(|| Failure::new("driver", "start comes first"))?;
+    match action {
+        "register" => conversation.device.register(),
+        "proofs" => conversation.device.proofs(),
+        "vouch" => conversation.device.http.post("/v1/devices", &command["proofs"]),
+        "login" => conversation.device.login(),
+        "listen" => conversation.listen().map(|()| Value::Null),
+        "publish" => conversation.device.publish(key_package_kind(word("kind"))?, usize_of(&command["count"])),
+        _ => in_group(conversation, action, command),
+    }
+}
+
+fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command: &Value) -> Outcome<Value> {
+    let group = &bytes_of(&command["group"])?;
+    let words = |key: &str| -> Vec<String> {
+        command[key].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(Into::into)).collect()
+    };
+    match action {
+        "create" => conversation.create(group, mode_of(&command["mode"]), &command["policy"]),
+        "add" => conversation.add(group, &words("users")),
+        "remove" => conversation.remove(group, &words("clients")),
+        "update" => conversation.update(group),
+        "propose-update" => conversation.propose(group, &Proposal::Update),
+        "propose-remove" => conversation.propose(group, &Proposal::Remove(command["client"].as_str().unwrap_or_default().into())),
+        "propose-add" => {
+            let suite = u16::try_from(command["suite"].as_u64().unwrap_or_default()).unwrap_or_default();
+            let claimed = conversation.device.claim(&words("users"), suite)?;
+            let (_, key_package) = claimed.into_iter().next().ok_or_else(|| Failure::new("driver", "no KeyPackage"))?;
+            conversation.propose(group, &Proposal::Add(key_package))
+        }
+        "leave" => conversation.leave(group),
+        "send" => conversation.send(group, command["text"].as_str().unwrap_or_default()),
+        "join-externally" => conversation.join_externally(group, command["resync"] == true, command["code"].as_str()),
+        "until" => conversation.until(group, command["seq"].as_u64()),
+        "view" => conversation.view(group),
+        "head" => conversation.head(group),
+        other => Err(Failure::new("driver", format!("unknown command {other}"))),
+    }
+}
+
+fn key_package_kind(name: &str) -> Outcome<KeyPackageKind> {
+    match name {
+        "one-time" => Ok(KeyPackageKind::OneTime),
+        "last-resort" => Ok(KeyPackageKind::LastResort),
+        "grease" => Ok(KeyPackageKind::Grease),
+        "custom-credential" => Ok(KeyPackageKind::CustomCredential),
+        "default-lifetime" => Ok(KeyPackageKind::DefaultLifetime),
+        other => Err(Failure::new("driver", format!("unknown kind {other}"))),
+    }
+}
+
+fn usize_of(value: &Value) -> usize {
+    value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+}

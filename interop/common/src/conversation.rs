@@ -1,0 +1,213 @@
+use crate::device::Device;
+use crate::http::group_path;
+use crate::stack::{Bundle, Changes, Mode, Proposal, Stack};
+use crate::stream::Stream;
+use crate::{Failure, Outcome, bytes_of, to_text};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+
+/// What one device knows of a group beside what its library keeps.
+pub(crate) struct Record {
+    mode: Mode,
+    pub(crate) incarnation: u64,
+    /// Everything in the log up to here is done with.
+    pub(crate) cursor: u64,
+    joinable: bool,
+    pub(crate) standing: &'static str,
+    /// Hashes of what this device sent: it cannot decrypt its own messages.
+    pub(crate) sent: HashSet<Vec<u8>>,
+    pub(crate) texts: Vec<Value>,
+    pub(crate) failures: Vec<String>,
+}
+
+/// A device in its groups: what it does, and what the stream brings it.
+pub struct Conversation<S: Stack> {
+    pub device: Device<S>,
+    suite: u16,
+    pub(crate) stream: Option<Stream>,
+    pub(crate) groups: HashMap<Vec<u8>, Record>,
+    /// Welcomes that the library refused.
+    pub(crate) lost: Vec<String>,
+}
+
+impl<S: Stack> Conversation<S> {
+    pub fn new(device: Device<S>, suite: u16) -> Self {
+        Conversation { device, suite, stream: None, groups: HashMap::new(), lost: Vec::new() }
+    }
+
+    pub fn create(&mut self, group: &[u8], mode: Mode, policy: &Value) -> Outcome<Value> {
+        let answer = self.device.http.get("/v1/external-senders")?;
+        let senders = answer["external_senders"].as_array().into_iter().flatten();
+        let fitting = senders.filter(|sender| sender["cipher_suites"].as_array().is_some_and(|suites| suites.contains(&json!(self.suite))));
+        let senders = fitting.map(|sender| bytes_of(&sender["external_sender"])).collect::<Outcome<Vec<_>>>()?;
+        let founded = self.device.stack.create(group, mode, &senders)?;
+        let mut body = json!({"mode": name(mode), "group_info": to_text(&founded.group_info), "policy": policy});
+        if let Some(tree) = founded.tree {
+            body["ratchet_tree"] = json!(to_text(&tree));
+        }
+        let created = self.device.http.post("/v1/groups", &body)?;
+        self.adopt(group, mode, &created)
+    }
+
+    pub fn add(&mut self, group: &[u8], users: &[String]) -> Outcome<Value> {
+        let claimed = self.device.claim(users, self.suite)?;
+        self.commit(group, |present| {
+            let absent = claimed.iter().filter(|(client, _)| !present.contains(client));
+            Changes { key_packages: absent.map(|(_, key_package)| key_package.clone()).collect(), ..Changes::default() }
+        })
+    }
+
+    pub fn remove(&mut self, group: &[u8], clients: &[String]) -> Outcome<Value> {
+        self.commit(group, |present| Changes {
+            removed: clients.iter().filter(|one| present.contains(one)).cloned().collect(),
+            ..Changes::default()
+        })
+    }
+
+    /// An empty Commit, with all proposals that wait.
+    pub fn update(&mut self, group: &[u8]) -> Outcome<Value> {
+        self.commit(group, |_| Changes::default())
+    }
+
+    pub fn propose(&mut self, group: &[u8], proposal: &Proposal) -> Outcome<Value> {
+        let message = self.device.stack.propose(group, proposal)?;
+        self.record(group)?.sent.insert(Sha256::digest(&message).to_vec());
+        self.device.http.post(&format!("{}/proposals", group_path(group)), &json!({"proposal": to_text(&message)}))
+    }
+
+    pub fn leave(&mut self, group: &[u8]) -> Outcome<Value> {
+        self.device.http.post(&format!("{}/leave", group_path(group)), &json!({}))
+    }
+
+    pub fn send(&mut self, group: &[u8], text: &str) -> Outcome<Value> {
+        for _ in 0..ATTEMPTS {
+            // RFC 9420 §12.4: proposals that wait are committed before anything is said.
+            if self.device.stack.view(group)?.proposals > 0 {
+                self.update(group)?;
+            }
+            let message = self.device.stack.encrypt(group, text)?;
+            self.record(group)?.sent.insert(Sha256::digest(&message).to_vec());
+            match self.device.http.post_message(&format!("{}/messages", group_path(group)), &message) {
+                Err(failure) if failure.status == 409 => self.read_on(group)?,
+                outcome => return outcome,
+            }
+        }
+        Err(Failure::new("driver", "no message was accepted"))
+    }
+
+    /// An external Commit; with `resync` it removes the leaf that this device had.
+    pub fn join_externally(&mut self, group: &[u8], resync: bool, code: Option<&str>) -> Outcome<Value> {
+        let path = group_path(group);
+        for _ in 0..ATTEMPTS {
+            let info = self.device.http.get_with_code(&format!("{path}/group-info"), code)?;
+            let tree = self.device.http.get_with_code(&format!("{path}/tree?epoch={}", info["epoch"]), code)?;
+            let mode = mode_of(&info["mode"]);
+            let (info, tree) = (bytes_of(&info["group_info"])?, bytes_of(&tree["ratchet_tree"])?);
+            let bundle = self.device.stack.join_externally(group, mode, &info, &tree, resync)?;
+            let mut body = body_of(&bundle, mode, true);
+            if let Some(code) = code {
+                body["join_code"] = json!(code);
+            }
+            match self.device.http.post(&format!("{path}/commits"), &body) {
+                Ok(accepted) => {
+                    self.device.stack.merge(group)?;
+                    let answer = self.adopt(group, mode, &accepted);
+                    self.record(group)?.sent.insert(Sha256::digest(&bundle.commit).to_vec());
+                    return answer;
+                }
+                Err(failure) if failure.kind == "stale-epoch" => self.device.stack.discard(group)?,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Failure::new("driver", "no external Commit won"))
+    }
+
+    pub fn view(&mut self, group: &[u8]) -> Outcome<Value> {
+        let view = self.device.stack.view(group)?;
+        let record = self.record(group)?;
+        let (cursor, standing) = (record.cursor, record.standing);
+        Ok(json!({
+            "epoch": view.epoch, "authenticator": to_text(&view.authenticator), "members": view.members, "proposals": view.proposals,
+            "cursor": cursor, "standing": standing, "texts": record.texts, "failures": record.failures,
+        }))
+    }
+
+    /// How far the log goes.
+    pub fn head(&mut self, group: &[u8]) -> Outcome<Value> {
+        let page = self.device.http.get(&format!("{}/log?from_seq=1&limit=1", group_path(group)))?;
+        Ok(page["head_seq"].clone())
+    }
+
+    /// Commits until one wins: who loses an epoch reads what was missed, looks again, and tries again.
+    fn commit(&mut self, group: &[u8], changes: impl Fn(&[String]) -> Changes) -> Outcome<Value> {
+        for _ in 0..ATTEMPTS {
+            let members = self.device.stack.view(group)?.members;
+            let bundle = self.device.stack.commit(group, &changes(&members))?;
+            let (mode, joinable) = (self.record(group)?.mode, self.record(group)?.joinable);
+            match self.device.http.post(&format!("{}/commits", group_path(group)), &body_of(&bundle, mode, joinable)) {
+                Ok(accepted) => {
+                    let seq = accepted["seq"].as_u64().unwrap_or_default();
+                    let own = Sha256::digest(&bundle.commit).to_vec();
+                    self.record(group)?.sent.insert(own);
+                    // What came before it is of the epoch that ends here.
+                    self.read_until(group, seq)?;
+                    self.device.stack.merge(group)?;
+                    self.record(group)?.cursor = seq;
+                    return Ok(accepted);
+                }
+                Err(failure) => {
+                    self.device.stack.discard(group)?;
+                    if failure.kind != "stale-epoch" && failure.kind != "proposals-pending" {
+                        return Err(failure);
+                    }
+                    self.read_on(group)?;
+                }
+            }
+        }
+        Err(Failure::new("driver", "no Commit won"))
+    }
+
+    pub(crate) fn adopt(&mut self, group: &[u8], mode: Mode, at: &Value) -> Outcome<Value> {
+        let policy = self.device.http.get(&format!("{}/policy", group_path(group)))?;
+        let (incarnation, cursor) = (at["incarnation"].as_u64().unwrap_or_default(), at["seq"].as_u64().unwrap_or_default());
+        let joinable = policy["external_join"] != "none";
+        let record =
+            Record { mode, incarnation, cursor, joinable, standing: "member", sent: HashSet::new(), texts: vec![], failures: vec![] };
+        self.groups.insert(group.to_vec(), record);
+        Ok(at.clone())
+    }
+
+    pub(crate) fn record(&mut self, group: &[u8]) -> Outcome<&mut Record> {
+        self.groups.get_mut(group).ok_or_else(|| Failure::new("driver", "no such group"))
+    }
+}
+
+const ATTEMPTS: usize = 20;
+
+fn body_of(bundle: &Bundle, mode: Mode, joinable: bool) -> Value {
+    let mut body = json!({"commit": to_text(&bundle.commit)});
+    if !bundle.welcomes.is_empty() {
+        body["welcomes"] = bundle.welcomes.iter().map(|welcome| to_text(welcome)).collect();
+    }
+    if joinable {
+        body["group_info"] = json!(to_text(&bundle.group_info));
+    }
+    if mode == Mode::Private {
+        if let (true, Some(tree)) = (joinable, &bundle.tree) {
+            body["ratchet_tree"] = json!(to_text(tree));
+        }
+        if !bundle.removed.is_empty() {
+            body["removed"] = json!(bundle.removed);
+        }
+    }
+    body
+}
+
+fn name(mode: Mode) -> &'static str {
+    if mode == Mode::Public { "public" } else { "private" }
+}
+
+pub fn mode_of(value: &Value) -> Mode {
+    if value == "private" { Mode::Private } else { Mode::Public }
+}

@@ -1,0 +1,88 @@
+use crate::http::Http;
+use crate::stack::{KeyPackageKind, Stack};
+use crate::{Failure, Outcome, bytes_of, to_text};
+use serde_json::{Value, json};
+
+/// The device's dealings with the Authentication Service and the KeyPackage directory.
+pub struct Device<S: Stack> {
+    pub stack: S,
+    pub http: Http,
+    pub user: String,
+    pub client: String,
+    scheme: u16,
+}
+
+impl<S: Stack> Device<S> {
+    pub fn new(base: &str, domain: &str, user: &str, device: &str, suite: u16) -> Outcome<Self> {
+        let client = format!("mimi://{domain}/d/{user}/{device}");
+        let user = format!("mimi://{domain}/u/{user}");
+        // TLS SignatureSchemes of the suites of RFC 9420 §17.1 that any of the stacks has.
+        let scheme = match suite {
+            1 | 3 => 0x0807,
+            2 => 0x0403,
+            7 => 0x0503,
+            other => return Err(Failure::new("driver", format!("suite {other}"))),
+        };
+        Ok(Device { stack: S::new(&client, suite)?, http: Http::new(base), user, client, scheme })
+    }
+
+    pub fn register(&mut self) -> Outcome<Value> {
+        let mut account = self.proofs()?;
+        account["user"] = json!(self.user);
+        let session = self.http.post("/v1/accounts", &account)?;
+        self.http.keep(&session);
+        Ok(Value::Null)
+    }
+
+    /// A challenge answered with the device's key, which another device of the account takes to `POST /v1/devices`.
+    pub fn proofs(&mut self) -> Outcome<Value> {
+        let (nonce, proof) = self.challenge()?;
+        let key = json!({"scheme": self.scheme, "public_key": to_text(&self.stack.public_key()), "proof": proof});
+        Ok(json!({"client": self.client, "nonce": nonce, "signature_keys": [key]}))
+    }
+
+    pub fn login(&mut self) -> Outcome<Value> {
+        let (nonce, proof) = self.challenge()?;
+        let login = json!({"client": self.client, "nonce": nonce, "public_key": to_text(&self.stack.public_key()), "proof": proof});
+        let session = self.http.post("/v1/auth/sessions", &login)?;
+        self.http.keep(&session);
+        Ok(Value::Null)
+    }
+
+    /// @returns how many the server says it stored
+    pub fn publish(&mut self, kind: KeyPackageKind, count: usize) -> Outcome<Value> {
+        let made = (0..count).map(|_| Ok(to_text(&self.stack.key_package(kind)?))).collect::<Outcome<Vec<_>>>()?;
+        let list = if kind == KeyPackageKind::LastResort { "last_resort" } else { "key_packages" };
+        self.http.post("/v1/key-packages", &json!({ list: made }))
+    }
+
+    /// One KeyPackage of each device of these users.
+    pub fn claim(&mut self, users: &[String], suite: u16) -> Outcome<Vec<(String, Vec<u8>)>> {
+        let mut claimed = Vec::new();
+        for user in users {
+            let answer = self.http.post("/v1/key-packages/claims", &json!({"user": user, "cipher_suites": [suite]}))?;
+            for one in answer["key_packages"].as_array().into_iter().flatten() {
+                claimed.push((one["client"].as_str().unwrap_or_default().into(), bytes_of(&one["key_package"])?));
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// SignWithLabel (RFC 9420 §5.1.2) over who logs in, where, and until when.
+    fn challenge(&mut self) -> Outcome<(Value, String)> {
+        let challenge = self.http.post("/v1/auth/challenges", &json!({"client": self.client}))?;
+        let expiry = challenge["expires_at"].as_u64().unwrap_or_default().to_be_bytes();
+        let domain = challenge["domain"].as_str().unwrap_or_default();
+        let login =
+            [opaque(domain.as_bytes()), opaque(self.client.as_bytes()), opaque(&bytes_of(&challenge["nonce"])?), expiry.to_vec()].concat();
+        let content = [opaque(b"MLS 1.0 MicroChat Device Login"), opaque(&login)].concat();
+        Ok((challenge["nonce"].clone(), to_text(&self.stack.sign(&content)?)))
+    }
+}
+
+/// `opaque<V>` with the length header of RFC 9420 §2.1.2; nothing here is longer than 16383 bytes.
+fn opaque(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("a short value");
+    let header = if length < 64 { vec![length as u8] } else { (0x4000 | length).to_be_bytes().to_vec() };
+    [header, bytes.to_vec()].concat()
+}

@@ -1,0 +1,100 @@
+use crate::{Failure, Outcome, to_text};
+use serde_json::{Value, json};
+use ureq::{Agent, Body, http::Response};
+
+/// Requests in JSON with the device's access token, renewed when it has ended.
+pub struct Http {
+    pub base: String,
+    agent: Agent,
+    pub access_token: String,
+    pub refresh_token: String,
+}
+
+impl Http {
+    pub fn new(base: &str) -> Self {
+        let agent = Agent::new_with_config(Agent::config_builder().http_status_as_error(false).build());
+        Http { base: base.into(), agent, access_token: String::new(), refresh_token: String::new() }
+    }
+
+    pub fn get(&mut self, path: &str) -> Outcome<Value> {
+        self.get_with_code(path, None)
+    }
+
+    /// `code`: for a device that is not a member yet, where the group's policy asks for one.
+    pub fn get_with_code(&mut self, path: &str, code: Option<&str>) -> Outcome<Value> {
+        self.again(|http| {
+            let mut request = http.agent.get(http.url(path)).header("authorization", http.bearer());
+            if let Some(code) = code {
+                request = request.header("join-code", code);
+            }
+            answer(request.call())
+        })
+    }
+
+    pub fn post(&mut self, path: &str, body: &Value) -> Outcome<Value> {
+        self.again(|http| http.send(path, "application/json", body.to_string().as_bytes()))
+    }
+
+    /// One MLSMessage as the whole body.
+    pub fn post_message(&mut self, path: &str, message: &[u8]) -> Outcome<Value> {
+        self.again(|http| http.send(path, "message/mls", message))
+    }
+
+    pub fn renew(&mut self) -> Outcome<()> {
+        let session = self.send(
+            "/v1/auth/sessions/refresh",
+            "application/json",
+            json!({"refresh_token": self.refresh_token}).to_string().as_bytes(),
+        )?;
+        self.keep(&session);
+        Ok(())
+    }
+
+    pub fn keep(&mut self, session: &Value) {
+        self.access_token = session["access_token"].as_str().unwrap_or_default().into();
+        self.refresh_token = session["refresh_token"].as_str().unwrap_or_default().into();
+    }
+
+    fn again(&mut self, request: impl Fn(&Http) -> Outcome<Value>) -> Outcome<Value> {
+        match request(self) {
+            Err(failure) if failure.status == 401 && !self.refresh_token.is_empty() => {
+                self.renew()?;
+                request(self)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn send(&self, path: &str, kind: &str, body: &[u8]) -> Outcome<Value> {
+        let mut request = self.agent.post(self.url(path)).header("content-type", kind).header("accept", "application/json");
+        if !self.access_token.is_empty() {
+            request = request.header("authorization", self.bearer());
+        }
+        answer(request.send(body))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.access_token)
+    }
+}
+
+fn answer(response: Result<Response<Body>, ureq::Error>) -> Outcome<Value> {
+    let mut response = response.map_err(|error| Failure::new("connection", error.to_string()))?;
+    let status = response.status().as_u16();
+    let text = response.body_mut().read_to_string().map_err(|error| Failure::new("connection", error.to_string()))?;
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    if status < 300 {
+        return Ok(body);
+    }
+    let kind = body["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_string();
+    let detail = body["detail"].as_str().unwrap_or_default().to_string();
+    Err(Failure { status, kind, detail, document: body })
+}
+
+pub fn group_path(group: &[u8]) -> String {
+    format!("/v1/groups/{}", to_text(group))
+}

@@ -1,0 +1,92 @@
+use crate::{Failure, Outcome};
+use std::fmt::Debug;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    Public,
+    Private,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyPackageKind {
+    OneTime,
+    LastResort,
+    /// With values of RFC 9420 §13.5 among the capabilities.
+    Grease,
+    /// A credential that is neither basic nor X.509.
+    CustomCredential,
+    /// The lifetime that the library takes if nobody says anything.
+    DefaultLifetime,
+}
+
+/// An epoch as joiners from outside see it. In private mode the tree may be inside the GroupInfo.
+pub struct Founded {
+    pub group_info: Vec<u8>,
+    pub tree: Option<Vec<u8>>,
+}
+
+/// What goes to the server with one Commit, which the library keeps apart until `merge`.
+pub struct Bundle {
+    pub commit: Vec<u8>,
+    pub welcomes: Vec<Vec<u8>>,
+    pub group_info: Vec<u8>,
+    pub tree: Option<Vec<u8>>,
+    /// Client URIs of all that the Commit removes, by value and by reference.
+    pub removed: Vec<String>,
+}
+
+#[derive(Default)]
+pub struct Changes {
+    /// MLSMessages.
+    pub key_packages: Vec<Vec<u8>>,
+    /// Client URIs.
+    pub removed: Vec<String>,
+}
+
+pub enum Proposal {
+    Add(Vec<u8>),
+    Remove(String),
+    Update,
+}
+
+pub enum Event {
+    Text {
+        from: String,
+        text: String,
+    },
+    Proposal,
+    Commit,
+    /// A Commit that removes this device.
+    Removed,
+}
+
+pub struct View {
+    pub epoch: u64,
+    pub authenticator: Vec<u8>,
+    pub members: Vec<String>,
+    pub proposals: usize,
+}
+
+/// An MLS library as one device uses it. All messages are encoded MLSMessages; trees are `optional<Node> ratchet_tree<V>`.
+pub trait Stack: Sized {
+    fn new(client: &str, suite: u16) -> Outcome<Self>;
+    fn public_key(&self) -> Vec<u8>;
+    fn sign(&self, content: &[u8]) -> Outcome<Vec<u8>>;
+    fn key_package(&mut self, kind: KeyPackageKind) -> Outcome<Vec<u8>>;
+    /// `senders` are encoded ExternalSender structs.
+    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>]) -> Outcome<Founded>;
+    fn join(&mut self, group: &[u8], mode: Mode, welcome: &[u8], tree: Option<&[u8]>) -> Outcome<()>;
+    fn join_externally(&mut self, group: &[u8], mode: Mode, group_info: &[u8], tree: &[u8], resync: bool) -> Outcome<Bundle>;
+    fn commit(&mut self, group: &[u8], changes: &Changes) -> Outcome<Bundle>;
+    fn merge(&mut self, group: &[u8]) -> Outcome<()>;
+    fn discard(&mut self, group: &[u8]) -> Outcome<()>;
+    fn propose(&mut self, group: &[u8], proposal: &Proposal) -> Outcome<Vec<u8>>;
+    fn encrypt(&mut self, group: &[u8], text: &str) -> Outcome<Vec<u8>>;
+    fn process(&mut self, group: &[u8], message: &[u8]) -> Outcome<Event>;
+    fn view(&self, group: &[u8]) -> Outcome<View>;
+}
+
+/// A refusal of the library.
+pub fn library<E: Debug>(error: E) -> Failure {
+    Failure::new("library", format!("{error:?}"))
+}

@@ -1,0 +1,269 @@
+//! A device on mls-rs.
+
+use interop_common::{Bundle, Changes, Event, Failure, Founded, KeyPackageKind, Mode, Outcome, Proposal, Stack, View, library};
+use mls_rs::client_builder::{
+    BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo, WithMlsRules,
+};
+use mls_rs::crypto::SignatureSecretKey;
+use mls_rs::extension::built_in::ExternalSendersExt;
+use mls_rs::group::proposal::Proposal as MlsProposal;
+use mls_rs::group::{CommitEffect, ExportedTree, ReceivedMessage};
+use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
+use mls_rs::identity::{Credential, CustomCredential, SigningIdentity};
+use mls_rs::mls_rs_codec::MlsDecode;
+use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
+use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKeyPackageStorage};
+use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// As many past epochs as the server accepts messages of (docs/interop.md); the library keeps three if it is not asked.
+const PAST_EPOCHS: usize = 5;
+/// The library's own default is 365 days.
+const LIFETIME: Duration = Duration::from_secs(84 * 86_400);
+
+type Config = WithKeyPackageRepo<
+    InMemoryKeyPackageStorage,
+    WithGroupStateStorage<
+        InMemoryGroupStateStorage,
+        WithMlsRules<DefaultMlsRules, WithIdentityProvider<BasicIdentityProvider, WithCryptoProvider<RustCryptoProvider, BaseConfig>>>,
+    >,
+>;
+
+struct MlsRs {
+    client: String,
+    suite: CipherSuite,
+    secret: SignatureSecretKey,
+    public: Vec<u8>,
+    states: InMemoryGroupStateStorage,
+    key_packages: InMemoryKeyPackageStorage,
+    groups: HashMap<Vec<u8>, Group<Config>>,
+    joining: HashMap<Vec<u8>, Group<Config>>,
+}
+
+fn main() {
+    interop_common::serve::<MlsRs>();
+}
+
+impl Stack for MlsRs {
+    fn new(client: &str, suite: u16) -> Outcome<Self> {
+        let suite = CipherSuite::from(suite);
+        let provider = RustCryptoProvider::default().cipher_suite_provider(suite).ok_or_else(|| library("this suite is not supported"))?;
+        let (secret, public) = provider.signature_key_generate().map_err(library)?;
+        let states = InMemoryGroupStateStorage::new().with_max_epoch_retention(PAST_EPOCHS).map_err(library)?;
+        let key_packages = InMemoryKeyPackageStorage::default();
+        let public = public.as_bytes().to_vec();
+        Ok(MlsRs { client: client.into(), suite, secret, public, states, key_packages, groups: HashMap::new(), joining: HashMap::new() })
+    }
+
+    fn public_key(&self) -> Vec<u8> {
+        self.public.clone()
+    }
+
+    fn sign(&self, content: &[u8]) -> Outcome<Vec<u8>> {
+        let provider = RustCryptoProvider::default().cipher_suite_provider(self.suite).ok_or_else(|| library("no suite"))?;
+        provider.sign(&self.secret, content).map_err(library)
+    }
+
+    fn key_package(&mut self, kind: KeyPackageKind) -> Outcome<Vec<u8>> {
+        let credential = match kind {
+            KeyPackageKind::CustomCredential => Credential::Custom(CustomCredential::new(0xF100.into(), self.client.clone().into_bytes())),
+            KeyPackageKind::Grease => return Err(Failure::new("unsupported", "GREASE is a feature of the whole build")),
+            _ => self.credential(),
+        };
+        let lifetime = (kind != KeyPackageKind::DefaultLifetime).then_some(LIFETIME);
+        let client = self.client_for(Mode::Public, credential, lifetime);
+        let made = client.generate_key_package_message(ExtensionList::default(), ExtensionList::default(), None).map_err(library)?;
+        made.to_bytes().map_err(library)
+    }
+
+    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>]) -> Outcome<Founded> {
+        let senders = senders
+            .iter()
+            .map(|sender| SigningIdentity::mls_decode(&mut sender.as_slice()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(library)?;
+        let mut extensions = ExtensionList::default();
+        extensions.set_from(ExternalSendersExt::new(senders)).map_err(library)?;
+        let builder = self.usual(mode).group_builder().map_err(library)?;
+        let mut made = builder.with_group_id(group.to_vec()).with_group_context_extensions(extensions).build().map_err(library)?;
+        made.write_to_storage().map_err(library)?;
+        let group_info = made.group_info_message_allowing_ext_commit(false).map_err(library)?.to_bytes().map_err(library)?;
+        let tree = made.export_tree().to_bytes().map_err(library)?;
+        self.groups.insert(group.to_vec(), made);
+        Ok(Founded { group_info, tree: Some(tree) })
+    }
+
+    fn join(&mut self, group: &[u8], mode: Mode, welcome: &[u8], tree: Option<&[u8]>) -> Outcome<()> {
+        self.forget(group);
+        let tree = tree.map(|tree| ExportedTree::from_bytes(tree)).transpose().map_err(library)?;
+        let (mut joined, _) = self.usual(mode).join_group(tree, &message(welcome)?, None).map_err(library)?;
+        joined.write_to_storage().map_err(library)?;
+        self.groups.insert(group.to_vec(), joined);
+        Ok(())
+    }
+
+    fn join_externally(&mut self, group: &[u8], mode: Mode, group_info: &[u8], tree: &[u8], resync: bool) -> Outcome<Bundle> {
+        let own = self.groups.get(group).map(|former| former.current_member_index());
+        self.states.delete_group(group);
+        let tree = ExportedTree::from_bytes(tree).map_err(library)?.into_owned();
+        let mut builder = self.usual(mode).external_commit_builder().map_err(library)?.with_tree_data(tree);
+        if let (true, Some(leaf)) = (resync, own) {
+            builder = builder.with_removal(leaf);
+        }
+        let (joined, commit) = builder.build(message(group_info)?).map_err(library)?;
+        let group_info = joined.group_info_message_allowing_ext_commit(false).map_err(library)?.to_bytes().map_err(library)?;
+        let tree = joined.export_tree().to_bytes().map_err(library)?;
+        self.joining.insert(group.to_vec(), joined);
+        Ok(Bundle { commit: commit.to_bytes().map_err(library)?, welcomes: vec![], group_info, tree: Some(tree), removed: vec![] })
+    }
+
+    fn commit(&mut self, group: &[u8], changes: &Changes) -> Outcome<Bundle> {
+        let open = opened(&mut self.groups, group)?;
+        let pending: Vec<u32> = open.get_cached_proposals().iter().filter_map(|one| removal(one.proposal())).collect();
+        let own: Vec<u32> = leaves_of(open, &changes.removed).into_iter().filter(|leaf| !pending.contains(leaf)).collect();
+        let removed = pending
+            .iter()
+            .chain(&own)
+            .filter_map(|leaf| open.member_at_index(*leaf))
+            .map(|member| name_of(&member.signing_identity))
+            .collect();
+        let mut builder = open.commit_builder();
+        for key_package in &changes.key_packages {
+            builder = builder.add_member(message(key_package)?).map_err(library)?;
+        }
+        for leaf in own {
+            builder = builder.remove_member(leaf).map_err(library)?;
+        }
+        let made = builder.build().map_err(library)?;
+        let bytes = |one: &MlsMessage| one.to_bytes().map_err(library);
+        let group_info = made.external_commit_group_info().ok_or_else(|| library("no GroupInfo")).and_then(bytes)?;
+        let tree = made.ratchet_tree().map(|tree| tree.to_bytes().map_err(library)).transpose()?;
+        let welcomes = made.welcome_messages().iter().map(bytes).collect::<Outcome<Vec<_>>>()?;
+        Ok(Bundle { commit: bytes(made.commit_message())?, welcomes, group_info, tree, removed })
+    }
+
+    fn merge(&mut self, group: &[u8]) -> Outcome<()> {
+        if let Some(mut joined) = self.joining.remove(group) {
+            self.forget(group);
+            joined.write_to_storage().map_err(library)?;
+            self.groups.insert(group.to_vec(), joined);
+            return Ok(());
+        }
+        let open = opened(&mut self.groups, group)?;
+        open.apply_pending_commit().map_err(library)?;
+        open.write_to_storage().map_err(library)
+    }
+
+    fn discard(&mut self, group: &[u8]) -> Outcome<()> {
+        if self.joining.remove(group).is_none() {
+            opened(&mut self.groups, group)?.clear_pending_commit();
+        }
+        Ok(())
+    }
+
+    fn propose(&mut self, group: &[u8], proposal: &Proposal) -> Outcome<Vec<u8>> {
+        let open = opened(&mut self.groups, group)?;
+        let made = match proposal {
+            Proposal::Add(key_package) => open.propose_add(message(key_package)?, vec![]),
+            Proposal::Remove(client) => {
+                let leaf = *leaves_of(open, std::slice::from_ref(client)).first().ok_or_else(|| library("no such member"))?;
+                open.propose_remove(leaf, vec![])
+            }
+            Proposal::Update => open.propose_update(vec![]),
+        };
+        made.map_err(library)?.to_bytes().map_err(library)
+    }
+
+    fn encrypt(&mut self, group: &[u8], text: &str) -> Outcome<Vec<u8>> {
+        let open = opened(&mut self.groups, group)?;
+        open.encrypt_application_message(text.as_bytes(), vec![]).map_err(library)?.to_bytes().map_err(library)
+    }
+
+    fn process(&mut self, group: &[u8], bytes: &[u8]) -> Outcome<Event> {
+        let open = opened(&mut self.groups, group)?;
+        let event = match open.process_incoming_message(message(bytes)?).map_err(library)? {
+            ReceivedMessage::ApplicationMessage(said) => {
+                let from = open.member_at_index(said.sender_index).map(|member| name_of(&member.signing_identity)).unwrap_or_default();
+                Event::Text { from, text: String::from_utf8(said.data().to_vec()).map_err(library)? }
+            }
+            ReceivedMessage::Proposal(_) => Event::Proposal,
+            ReceivedMessage::Commit(commit) if matches!(commit.effect, CommitEffect::Removed { .. }) => Event::Removed,
+            ReceivedMessage::Commit(_) => Event::Commit,
+            _ => return Err(library("an unexpected kind of message")),
+        };
+        open.write_to_storage().map_err(library)?;
+        Ok(event)
+    }
+
+    fn view(&self, group: &[u8]) -> Outcome<View> {
+        let open = self.groups.get(group).ok_or_else(|| library("no such group"))?;
+        Ok(View {
+            epoch: open.current_epoch(),
+            authenticator: open.epoch_authenticator().map_err(library)?.as_bytes().to_vec(),
+            members: open.roster().members_iter().map(|member| name_of(&member.signing_identity)).collect(),
+            proposals: open.get_cached_proposals().len(),
+        })
+    }
+}
+
+impl MlsRs {
+    fn credential(&self) -> Credential {
+        BasicCredential::new(self.client.clone().into_bytes()).into_credential()
+    }
+
+    fn usual(&self, mode: Mode) -> Client<Config> {
+        self.client_for(mode, self.credential(), Some(LIFETIME))
+    }
+
+    /// The library takes its rules when a client is built, and the mode is a group's: the clients of one device share what they store.
+    fn client_for(&self, mode: Mode, credential: Credential, lifetime: Option<Duration>) -> Client<Config> {
+        let private = mode == Mode::Private;
+        let commits = CommitOptions::new()
+            .with_ratchet_tree_extension(private)
+            .with_allow_external_commit(true)
+            .with_always_out_of_band_ratchet_tree(true);
+        let rules = DefaultMlsRules::new()
+            .with_commit_options(commits)
+            .with_encryption_options(EncryptionOptions::new(private, Default::default()));
+        let identity = SigningIdentity::new(credential, self.public.clone().into());
+        let builder = Client::builder()
+            .crypto_provider(RustCryptoProvider::default())
+            .identity_provider(BasicIdentityProvider)
+            .mls_rules(rules)
+            .group_state_storage(self.states.clone())
+            .key_package_repo(self.key_packages.clone())
+            .signing_identity(identity, self.secret.clone(), self.suite);
+        match lifetime {
+            Some(lifetime) => builder.key_package_lifetime(lifetime).build(),
+            None => builder.build(),
+        }
+    }
+
+    /// A second membership in a group is refused while the first one's state is stored.
+    fn forget(&mut self, group: &[u8]) {
+        self.groups.remove(group);
+        self.states.delete_group(group);
+    }
+}
+
+fn opened<'a>(groups: &'a mut HashMap<Vec<u8>, Group<Config>>, group: &[u8]) -> Outcome<&'a mut Group<Config>> {
+    groups.get_mut(group).ok_or_else(|| library("no such group"))
+}
+
+fn leaves_of(group: &Group<Config>, clients: &[String]) -> Vec<u32> {
+    group.roster().members_iter().filter(|member| clients.contains(&name_of(&member.signing_identity))).map(|member| member.index).collect()
+}
+
+fn removal(proposal: &MlsProposal) -> Option<u32> {
+    if let MlsProposal::Remove(remove) = proposal { Some(remove.to_remove()) } else { None }
+}
+
+fn name_of(identity: &SigningIdentity) -> String {
+    identity.credential.as_basic().map(|basic| String::from_utf8_lossy(&basic.identifier).into_owned()).unwrap_or_default()
+}
+
+fn message(bytes: &[u8]) -> Outcome<MlsMessage> {
+    MlsMessage::from_bytes(bytes).map_err(library)
+}

@@ -1,0 +1,123 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import type { Mode } from '../../examples/client/store.js'
+import { toBase64Url } from '../../examples/client/wire.js'
+import { Refused, type KeyPackageKind, type Participant, type Policy, type StackName, type View } from './participant.js'
+
+/** Where cargo puts the programs. */
+const PROGRAMS = join(import.meta.dirname, '../../../interop/target/release')
+
+interface Answer {
+  ok?: unknown
+  failure?: { kind: string; detail: string; document: Record<string, unknown> | null }
+}
+
+/** A program in interop/, which speaks MLS, HTTP and WebSocket itself and takes commands as lines of JSON. */
+export class RustParticipant implements Participant {
+  readonly user: string
+  readonly client: string
+  readonly #child: ChildProcess
+  readonly #waiting: ((answer: Answer) => void)[] = []
+
+  private constructor(
+    readonly stack: StackName,
+    private readonly suite: number,
+    { domain, user, device }: { domain: string; user: string; device: string },
+  ) {
+    this.user = `mimi://${domain}/u/${user}`
+    this.client = `mimi://${domain}/d/${user}/${device}`
+    this.#child = spawn(join(PROGRAMS, `interop-${stack}`), { stdio: ['pipe', 'pipe', 'inherit'] })
+    if (this.#child.stdout) createInterface(this.#child.stdout).on('line', (line) => this.#waiting.shift()?.(JSON.parse(line) as Answer))
+    const ended = (reason: string) => {
+      for (const answer of this.#waiting.splice(0)) answer({ failure: { kind: 'driver', detail: reason, document: null } })
+    }
+    this.#child.once('error', (error) => ended(error.message))
+    this.#child.once('exit', (code) => ended(`the program ended with ${code}`))
+  }
+
+  static async start(stack: StackName, suite: number, url: string, name: { user: string; device: string }): Promise<RustParticipant> {
+    const domain = 'localhost'
+    const made = new RustParticipant(stack, suite, { domain, ...name })
+    await made.#run('start', { url, domain, suite, ...name })
+    return made
+  }
+
+  async register(): Promise<void> {
+    await this.#run('register')
+  }
+  async enrol(first: Participant): Promise<void> {
+    await first.vouch(await this.#run('proofs'))
+    await this.#run('login')
+  }
+  async vouch(proofs: unknown): Promise<void> {
+    await this.#run('vouch', { proofs })
+  }
+  async publish(kind: KeyPackageKind, count: number): Promise<void> {
+    await this.#run('publish', { kind, count })
+  }
+  async listen(): Promise<void> {
+    await this.#run('listen')
+  }
+  async create(group: Uint8Array, mode: Mode, policy: Policy): Promise<void> {
+    await this.#in(group, 'create', { mode, policy })
+  }
+  async add(group: Uint8Array, users: readonly string[]): Promise<void> {
+    await this.#in(group, 'add', { users })
+  }
+  async remove(group: Uint8Array, clients: readonly string[]): Promise<void> {
+    await this.#in(group, 'remove', { clients })
+  }
+  async update(group: Uint8Array): Promise<void> {
+    await this.#in(group, 'update')
+  }
+  async proposeUpdate(group: Uint8Array): Promise<void> {
+    await this.#in(group, 'propose-update')
+  }
+  async proposeRemove(group: Uint8Array, client: string): Promise<void> {
+    await this.#in(group, 'propose-remove', { client })
+  }
+  async proposeAdd(group: Uint8Array, user: string): Promise<void> {
+    await this.#in(group, 'propose-add', { users: [user], suite: this.suite })
+  }
+  async leave(group: Uint8Array): Promise<void> {
+    await this.#in(group, 'leave')
+  }
+  async send(group: Uint8Array, text: string): Promise<void> {
+    await this.#in(group, 'send', { text })
+  }
+  async joinExternally(group: Uint8Array, _mode: Mode, options: { resync?: boolean; code?: string }): Promise<void> {
+    await this.#in(group, 'join-externally', options)
+  }
+  async until(group: Uint8Array, seq: number | 'joined'): Promise<View> {
+    return (await this.#in(group, 'until', seq === 'joined' ? {} : { seq })) as View
+  }
+  async view(group: Uint8Array): Promise<View> {
+    return (await this.#in(group, 'view')) as View
+  }
+  async head(group: Uint8Array): Promise<number> {
+    return (await this.#in(group, 'head')) as number
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const exit = once(this.#child, 'exit')
+    this.#child.stdin?.end()
+    await exit
+  }
+
+  #in(group: Uint8Array, action: string, rest: object = {}): Promise<unknown> {
+    return this.#run(action, { group: toBase64Url(group), ...rest })
+  }
+
+  async #run(action: string, rest: object = {}): Promise<unknown> {
+    const answer = await new Promise<Answer>((resolve) => {
+      this.#waiting.push(resolve)
+      this.#child.stdin?.write(`${JSON.stringify({ do: action, ...rest })}\n`)
+    })
+    const { failure } = answer
+    if (failure) throw new Refused(failure.kind, `${this.stack} ${action}: ${failure.detail}`, failure.document ?? {})
+    return answer.ok
+  }
+}
