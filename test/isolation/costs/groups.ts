@@ -143,7 +143,8 @@ export const GROUP_PIECES: readonly Piece[] = [
       const framed: Uint8Array[] = []
       for (let at = 0; at < MAX_KEY_PACKAGES_PER_UPLOAD; at++)
         framed.push(new Uint8Array(Buffer.concat([Buffer.of(0, 1, 0, 5), await forgeKeyPackage(key, client)])))
-      const terms = { client, keys: [key.publicKey], now: new Date(), maxLifetimeMs: Number.MAX_SAFE_INTEGER, otherSuites: new Map() }
+      const unlimited = { maxLifetimeMs: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER }
+      const terms = { client, keys: [key.publicKey], now: new Date(), ...unlimited, otherSuites: new Map() }
       return async () => {
         for (const bytes of framed) await right('accepted', checkKeyPackage(bytes, false, terms))
       }
