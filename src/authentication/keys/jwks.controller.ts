@@ -14,12 +14,17 @@ const JwkSet = z
 export class JwksController {
   constructor(private readonly ring: KeyRing) {}
 
-  /** A new key is published ten minutes before it signs: far longer than this may be cached. */
   @Get()
   @Anonymous()
   @Header('cache-control', 'public, max-age=60')
-  @Returns(JwkSet)
-  @ApiOperation({ summary: 'The keys that access tokens are signed with' })
+  @Returns(JwkSet, { description: 'A JWK set (RFC 7517).' })
+  @ApiOperation({
+    operationId: 'getAccessTokenKeys',
+    summary: 'The keys that access tokens are signed with',
+    description:
+      'For services beside this one that check access tokens. A new key is published ten minutes before it signs, which is ' +
+      'longer than this may be cached.',
+  })
   async keys() {
     return { keys: await this.ring.published() }
   }

@@ -2,12 +2,16 @@ import { z } from 'zod'
 import { UserUri } from '../../authentication/identifiers.dto.js'
 import { UserReference } from '../../groups/policy/uris.js'
 import { UnixSeconds } from '../../platform/http/bytes.js'
-import { parseRoomUri } from '../../protocol/identifiers.js'
+import { parseRoomUri, ROOM_URI } from '../../protocol/identifiers.js'
 
 const RoomUri = z
   .string()
   .refine((uri) => parseRoomUri(uri) !== undefined, 'Expected mimi://<domain>/r/<room>')
-  .meta({ description: 'Consent for this room only; without it, for all rooms' })
+  .meta({
+    description: 'Consent for this room only; without it, for all rooms',
+    pattern: ROOM_URI.source,
+    examples: ['mimi://localhost/r/lobby'],
+  })
 
 const State = z.enum(['requested', 'granted', 'revoked'])
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { SignedKeyDirectory, signKeyDirectory } from './directory-document.js'
 import { endpointTemplates, ENDPOINTS, PROFILES, type Endpoint } from './endpoints.js'
@@ -28,8 +29,15 @@ export class MimiDirectoryController {
   @Get()
   @Anonymous()
   @Header('cache-control', 'public, max-age=60')
-  @Returns(Directory)
-  @ApiOperation({ summary: 'Where and how other providers reach this one, and the keys that it signs with' })
+  @Returns(Directory, { description: 'The directory.' })
+  @ApiOperation({
+    operationId: 'getMimiDirectory',
+    summary: 'Where and how other providers reach this one',
+    description:
+      'The directory of the MIMI protocol, with the keys that this provider signs with (docs/federation-profile.md). 404 ' +
+      'where the server does not federate.',
+  })
+  @Refuses('not-found')
   async read() {
     if (this.config.FEDERATION === 'off') throw new NotFound('This server does not federate.')
     const about = { domain: this.config.DOMAIN, profiles: PROFILES, now: new Date() }

@@ -2,6 +2,9 @@ import { Controller, Get, Header, Headers, HttpCode, Param, Post } from '@nestjs
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
+import { AT_HUB } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { ReturnsBytes } from '../../platform/http/returns.js'
 import { TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
@@ -14,19 +17,33 @@ export class SealedRelayController {
   @Anonymous()
   @Unlogged()
   @Header('content-type', 'application/ohttp-keys')
-  @ApiOperation({ summary: 'The keys of a hub’s gateway (RFC 9458 §3)', description: 'The same copy for everyone.' })
+  @ApiOperation({
+    operationId: 'getRelayKeys',
+    summary: 'The keys of the gateway of a hub',
+    description:
+      'Key configurations of Oblivious HTTP (RFC 9458 §3), the same copy for everyone. Only of hubs whose rooms this ' + 'server follows.',
+  })
+  @Refuses('not-found', ...AT_HUB)
+  @ReturnsBytes('The key configurations.', 'application/ohttp-keys')
   async keys(@Param('hub') hub: string): Promise<Buffer> {
     return Buffer.from(await this.relay.keys(hub))
   }
 
-  /** Takes one of this server’s own send tokens, and no session: it shall not know whom it relays for. */
   @Post()
   @Anonymous()
   @Unlogged()
   @HttpCode(200)
   @TakesBytes('message/ohttp-req')
   @Header('content-type', 'message/ohttp-res')
-  @ApiOperation({ summary: 'Pass an envelope on to a hub (RFC 9458, Oblivious Relay)' })
+  @ApiOperation({
+    operationId: 'relaySealedMessage',
+    summary: 'Pass an envelope on to a hub',
+    description:
+      'An encapsulated request (RFC 9458 §4) with a post to the hub in it. Authorization has a send token of this server, ' +
+      'which is spent for the relaying whatever the hub answers. The hub’s own answer is inside the encapsulated response.',
+  })
+  @Refuses('not-found', 'token-required', 'token-spent', ...AT_HUB)
+  @ReturnsBytes('An encapsulated response of the hub.', 'message/ohttp-res')
   async pass(
     @Param('hub') hub: string,
     @Headers('authorization') authorization: string | undefined,

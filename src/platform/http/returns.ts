@@ -14,3 +14,14 @@ export function Returns(schema: ZodType, options: { status?: number; description
     ApiResponse({ status: options.status ?? '2XX', description: options.description ?? 'Done', standardSchema: schema }),
   )
 }
+
+/** A success that is bytes of a type of another standard. Only describes: the handler sends them, and its content type. */
+export function ReturnsBytes(description: string, ...types: readonly string[]) {
+  const schema = { type: 'string', format: 'binary' }
+  return ApiResponse({ status: '2XX', description, content: Object.fromEntries(types.map((type) => [type, { schema }])) })
+}
+
+/** A success without content. */
+export function ReturnsNothing(description: string) {
+  return ApiResponse({ status: 204, description })
+}
