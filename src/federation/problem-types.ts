@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
+import type { SignatureProblem } from './inbound/inbound.problems.js'
 
 const KEEPS_AGAIN = 'Send the same bytes again after `Retry-After`: what was accepted is answered as accepted.'
 const NO_KEY_PACKAGES = 'The provider of the user gives no KeyPackages of it'
@@ -68,26 +69,28 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
   'user-deleted': { status: 404, when: `${NO_KEY_PACKAGES}: the user was deleted.`, client: 'Forget the user.', retry: 'no' },
 }
 
+const SIGNATURE_PROBLEMS: Readonly<Record<SignatureProblem, string>> = {
+  'signature-missing': 'The request is not signed.',
+  'signature-malformed': 'The signature fields cannot be read.',
+  'component-not-covered': 'The signature does not cover all components that it has to.',
+  'key-id-malformed': 'The key id does not have the form of the profile.',
+  'from-mismatch': 'From is not of the provider that the key is of.',
+  'algorithm-unsupported': 'The signature is of an algorithm that is not used here.',
+  'signature-too-long-lived': 'The signature is valid for longer than the profile allows.',
+  'nonce-malformed': 'The nonce does not have the form of the profile.',
+  'target-mismatch': 'The request is for another provider.',
+  'signature-stale': 'The signature is not of now.',
+  'content-digest-missing': 'Content-Digest is missing, or has no known algorithm.',
+  'content-digest-mismatch': 'Content-Digest is not that of the body.',
+  'key-unknown': 'The provider’s directory has no such key.',
+  'signature-invalid': 'The signature does not verify.',
+  'nonce-replayed': 'The nonce was used before.',
+}
+
 /** What other providers are told, and clients are not. */
 export const PEER_PROBLEMS: ProblemTypes = {
   ...Object.fromEntries(
-    [
-      ['signature-missing', 'The request is not signed.'],
-      ['signature-malformed', 'The signature fields cannot be read.'],
-      ['component-not-covered', 'The signature does not cover all components that it has to.'],
-      ['key-id-malformed', 'The key id does not have the form of the profile.'],
-      ['from-mismatch', 'From is not of the provider that the key is of.'],
-      ['algorithm-unsupported', 'The signature is of an algorithm that is not used here.'],
-      ['signature-too-long-lived', 'The signature is valid for longer than the profile allows.'],
-      ['nonce-malformed', 'The nonce does not have the form of the profile.'],
-      ['target-mismatch', 'The request is for another provider.'],
-      ['signature-stale', 'The signature is not of now.'],
-      ['content-digest-missing', 'Content-Digest is missing, or has no known algorithm.'],
-      ['content-digest-mismatch', 'Content-Digest is not that of the body.'],
-      ['key-unknown', 'The provider’s directory has no such key.'],
-      ['signature-invalid', 'The signature does not verify.'],
-      ['nonce-replayed', 'The nonce was used before.'],
-    ].map(([type, when]) => [type, { status: 401, when, client: FOR_PEERS, retry: 'redo' }]),
+    Object.entries(SIGNATURE_PROBLEMS).map(([type, when]) => [type, { status: 401, when, client: FOR_PEERS, retry: 'redo' } as const]),
   ),
   'peer-denied': { status: 403, when: 'This server does not federate with that provider.', client: 'Ask its operator.', retry: 'no' },
   'profile-unsupported': {
