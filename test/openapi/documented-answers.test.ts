@@ -55,7 +55,7 @@ describe('the answers of a server under test', () => {
     ['a type of problem that no catalogue has, on a route that is not documented', problem('brand-new', 409), '/v1/not/documented'],
     ['a problem without its header', problem('token-expired', 401)],
     ['a member of a problem', { ...problem('rate-limited', 429, { secret: 1 }), headers: { 'retry-after': '1' } }],
-  ])('are found with %s that openapi.yaml does not describe', async (_what, answer, route) => {
+  ])('are found with %s that openapi.yaml does not describe', async (_what, answer, route = '/v1/devices') => {
     expect(await faultsOf(answer, route)).toHaveLength(1)
   })
 })
