@@ -40,6 +40,9 @@ COPY package.json LICENSE ./
 COPY --from=production /app/prisma/ prisma/
 COPY --from=production /app/node_modules/ node_modules/
 COPY --from=production /app/dist/ dist/
+# A running server shows both.
+COPY openapi.yaml ./
+COPY docs/asyncapi.yaml docs/
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
 # By number, so that Kubernetes can tell that it is not root. Nothing in the image belongs to it, and nothing need be written.
 USER 1000:1000

@@ -14,7 +14,7 @@ import { Metrics } from '../platform/observability/metrics.js'
 import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
-import { serveDocs } from './openapi/docs.js'
+import { serveDocs } from './docs/serve-docs.js'
 
 export interface AssembledServer {
   app: NestFastifyApplication
@@ -38,7 +38,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   registerHooks(fastify, config, app.get(Readiness))
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
-  serveDocs(app, config)
+  serveDocs(fastify, config)
   const connections = new Connections()
   connections.watch(app.getHttpServer())
   return { app, connections }

@@ -80,9 +80,9 @@ describe('uploads', () => {
       index: 1,
       rule: 'one-last-resort-per-suite',
     })
-    expect(await problemOf(bob.upload([one!], [one!]))).toMatchObject({ status: 409, kind: 'conflict' })
+    expect(await problemOf(bob.upload([one!], [one!]))).toMatchObject({ status: 409, kind: 'key-package-role' })
     await bob.upload([one!])
-    expect(await problemOf(bob.upload([], [one!]))).toMatchObject({ status: 409, kind: 'conflict' })
+    expect(await problemOf(bob.upload([], [one!]))).toMatchObject({ status: 409, kind: 'key-package-role' })
   })
 
   test('keep to the maximum per device', async () => {

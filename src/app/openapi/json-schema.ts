@@ -12,6 +12,8 @@ export function jsonSchemaOf(schema: ZodType, io: 'input' | 'output'): Converted
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
       if (jsonSchema.type === 'integer') plainInteger(jsonSchema)
+      if (jsonSchema.contentEncoding === 'base64url')
+        Object.assign(jsonSchema, { example: 'A'.repeat(Math.max(jsonSchema.minLength ?? 0, 4)) })
       // Later versions may answer more members, and clients that are generated today have to take them (docs/versioning.md).
       if (io === 'output' && zodSchema instanceof z.ZodObject && zodSchema.def.catchall === undefined)
         delete jsonSchema.additionalProperties

@@ -49,6 +49,10 @@ const Process = {
     .enum(['on', 'off'])
     .default('off')
     .describe('Take the client address from X-Forwarded-For. Only behind a proxy that sets it.'),
+  DOCS: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('Show a landing page at /, the API at /docs, and the descriptions openapi.yaml, openapi.json and asyncapi.yaml.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: HttpUrl.optional().describe('Send OpenTelemetry traces there. Unset: tracing is not even loaded.'),
 }
 

@@ -41,7 +41,6 @@ function bytes(minBytes: number, maxBytes: number, description: string) {
       minLength: textLength(minBytes),
       maxLength: textLength(maxBytes),
       description,
-      examples: [toBase64url(new Uint8Array(Math.max(minBytes, 3)))],
     })
 }
 

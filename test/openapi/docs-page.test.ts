@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import type { Browser, Page } from 'playwright-core'
+import { parse } from 'yaml'
+import { describeWithChromium, startChromium } from '../support/chromium.js'
+import { startServer, type TestServer } from '../support/server.js'
+
+interface Operation {
+  operationId: string
+  tags: string[]
+  requestBody?: unknown
+  security: unknown[]
+}
+const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+  tags: { name: string }[]
+  paths: Record<string, Record<string, Operation>>
+}
+const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods))
+
+describeWithChromium('the pages of the documentation, in Chromium', () => {
+  let server: TestServer
+  let browser: Browser
+  let page: Page
+  let complaints: string[] = []
+  beforeAll(async () => {
+    server = await startServer()
+    browser = await startChromium()
+    page = await browser.newPage()
+    page.setDefaultTimeout(20_000)
+    page.on('console', (message) => (message.type() === 'error' || message.type() === 'warning') && complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on(
+      'request',
+      (request) => !request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url()) && complaints.push(request.url()),
+    )
+    await page.goto(`${server.url}/docs`)
+    await page.waitForSelector('.opblock')
+  }, 120_000)
+  afterAll(async () => {
+    await browser?.close()
+    await server?.close()
+  })
+
+  it('have a button to authorize, and tags in the order of the document', async () => {
+    expect(await page.locator('.btn.authorize').count()).toBe(1)
+    const shown = await page.locator('.opblock-tag').evaluateAll((tags) => tags.map((tag) => tag.getAttribute('data-tag')))
+    expect(shown).toEqual(document.tags.map(({ name }) => name))
+    expect(await page.locator('.opblock').count()).toBe(operations.length)
+  })
+
+  it.each(operations.map((operation) => [operation.operationId, operation] as const))('open %s with its example', async (id, operation) => {
+    complaints = []
+    const tag = operation.tags[0]?.replaceAll(' ', '_')
+    const block = page.locator(`[id="operations-${tag}-${id}"]`)
+    await block.locator('.opblock-summary-control').click()
+    await block.locator('.responses-inner').waitFor()
+    const text = await block.innerText()
+    expect(text).not.toMatch(/could not render|unknown encoding/i)
+    expect(text).not.toContain('-9007199254740991')
+    if (operation.requestBody)
+      expect(
+        (await block
+          .locator(
+            '.opblock-section-request-body .example, .opblock-section-request-body textarea, .opblock-section-request-body .body-param',
+          )
+          .count()) > 0,
+      ).toBe(true)
+    expect(await block.locator('.authorization__btn').count()).toBe(operation.security.length)
+    await block.locator('.opblock-summary-control').click()
+    expect(complaints).toEqual([])
+  })
+
+  it.each(['/', '/docs/stream', '/docs/errors'])('show %s without a complaint', async (path) => {
+    complaints = []
+    await page.goto(server.url + path)
+    expect((await page.locator('main').innerText()).length).toBeGreaterThan(100)
+    expect(complaints).toEqual([])
+  })
+})
