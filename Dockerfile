@@ -18,6 +18,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional
 COPY tools/prune-modules.mjs tools/
 COPY openapi.yaml ./
+# The check below describes the API anew, examples included.
+COPY docs/api-examples.json docs/
 COPY prisma/migrations/ prisma/migrations/
 COPY --from=build /app/dist/ dist/
 # The second and the third command load every module that there is: had too much been taken away, the build would end here.

@@ -11,5 +11,5 @@ export const describeWithChromium = path === undefined ? describe.skip : describ
 
 export function startChromium(): Promise<Browser> {
   if (path === undefined) throw new Error('There is no Chromium on the PATH')
-  return chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  return chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
 }

@@ -39,6 +39,7 @@ export function apiPage(): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>MicroChat Server API</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 </head>

@@ -1,4 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
+import { addExamples } from './examples.js'
 import { documentSchemas } from './json-schema.js'
 import type { Operation } from './operations.js'
 import { problemSchema } from './problem-catalogue.js'
@@ -6,7 +7,7 @@ import { inCatalogueOrder, Refusals, refusalsOf } from './refusals.js'
 
 type Method = 'get' | 'post' | 'put' | 'delete' | 'patch'
 type OperationObject = NonNullable<OpenAPIObject['paths'][string][Method]>
-type Content = Record<string, unknown>
+type Content = Record<string, object>
 const METHODS: readonly Method[] = ['get', 'post', 'put', 'delete', 'patch']
 const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
@@ -15,17 +16,20 @@ const BINARY = { type: 'string', format: 'binary' }
 /** Adds what decorators of our own say: CBOR beside JSON, message/mls, bytes, the bearer token, the refusals. */
 export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, Operation>): OpenAPIObject {
   const refusals = new Refusals()
+  const completed: OperationObject[] = []
   const types = new Set<string>()
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method]
       if (!operation) continue
+      completed.push(operation)
       for (const [status, refused] of completeOperation(operation, operations)) {
         Object.assign(operation.responses, { [status]: refusals.of(status, refused) })
         for (const type of refused) types.add(type)
       }
     }
   }
+  addExamples(completed)
   const problems = inCatalogueOrder(types).map((type) => documentSchemas(problemSchema(type)))
   const schemas = Object.assign({}, ...problems, document.components?.schemas)
   document.components = { ...document.components, schemas, responses: refusals.components() } as NonNullable<OpenAPIObject['components']>
@@ -75,5 +79,5 @@ function contentOf(holder: unknown): Content | undefined {
 }
 
 function addCbor(content: Content | undefined): void {
-  if (content?.[JSON_TYPE]) content[CBOR_TYPE] = content[JSON_TYPE]
+  if (content?.[JSON_TYPE]) content[CBOR_TYPE] = { ...content[JSON_TYPE] }
 }

@@ -1,5 +1,5 @@
 import { Controller, Get, Header, HttpCode, Inject, Post, Query, Res } from '@nestjs/common'
-import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
@@ -16,6 +16,7 @@ import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
 import { Issuer } from './issuer.js'
 import { OwnDirectory } from './own-directory.js'
 
+const DIRECTORY = 'application/private-token-issuer-directory'
 const ONE = 'application/private-token-request'
 /** Of one account: a client asks a few times a day. */
 const REQUESTS = { name: 'tokens', points: 60, seconds: 60 }
@@ -34,13 +35,17 @@ export class TokensController {
   @Get('.well-known/private-token-issuer-directory')
   @Anonymous()
   @Header('cache-control', 'public, max-age=300')
-  @Header('content-type', 'application/private-token-issuer-directory')
+  @Header('content-type', DIRECTORY)
   @ApiOperation({
     operationId: 'getTokenIssuer',
     summary: 'The keys that send tokens are signed with',
     description: 'The issuer directory of RFC 9578 §4. Use the last key whose `not-before` has come.',
   })
-  @ReturnsBytes("The issuer's directory, in JSON.", 'application/private-token-issuer-directory')
+  @ApiResponse({
+    status: 200,
+    description: "The issuer's directory, in JSON.",
+    content: { [DIRECTORY]: { schema: { $ref: '#/components/schemas/IssuerDirectory' } } },
+  })
   async directory(): Promise<string> {
     // One representation for everyone, byte for byte.
     return encodeJson(await this.own.read())
