@@ -39,7 +39,7 @@ class Described {
   }
 
   private faultOf(named: Answer | undefined, { headers, body }: { headers: Record<string, unknown>; body: unknown }): string | undefined {
-    if (!named) return `the status is not documented (${JSON.stringify(typeOf(body))})`
+    if (!named) return `the status is not documented (${String(typeOf(readable(body)))})`
     const answer = named.$ref ? this.document.components.responses[named.$ref.split('/').at(-1) ?? ''] : named
     const missing = Object.entries(answer?.headers ?? {}).filter(([name, { required }]) => required && !(name.toLowerCase() in headers))
     if (missing.length > 0) return `there is no header ${missing.map(([name]) => name).join()}`
@@ -75,6 +75,15 @@ function closed(node: unknown): object {
       : copy
   }
   return walk(node) as object
+}
+
+/** For a message: a body of an undocumented type may be anything. */
+function readable(body: unknown): unknown {
+  try {
+    return readBody('', body)
+  } catch {
+    return undefined
+  }
 }
 
 function readBody(type: string, body: unknown): unknown {
