@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
-import { freshened, operationFinder, type Exchange, type Paths } from '../../examples/recorded/exchanges.js'
+import { freshened, operationFinder, type Exchange } from '../../examples/recorded/exchanges.js'
 import { recording } from '../../examples/recorded/recorder.js'
 import { walk } from '../../examples/recorded/tour.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -12,7 +12,7 @@ interface Media {
 }
 interface Operation {
   operationId: string
-  parameters: { name: string; required: boolean; in: string; example?: unknown; 'x-fresh'?: boolean }[]
+  parameters: { name: string; required: boolean; in: string; example?: string | number; 'x-fresh'?: boolean }[]
   requestBody?: { content: Record<string, Media> }
   responses: Record<string, { content?: Record<string, Media> }>
 }
@@ -38,7 +38,7 @@ describe('the examples of openapi.yaml', () => {
   }
   beforeAll(async () => {
     server = await startServer()
-    exchanges = await recording(paths as Paths, () => walk(server.url, 'localhost'), example)
+    exchanges = await recording(paths, () => walk(server.url, 'localhost'), example)
   }, 180_000)
   afterAll(() => server?.close())
 
@@ -87,7 +87,7 @@ describe('the examples of openapi.yaml', () => {
   })
 
   it('tell a fixed path from a parameter', () => {
-    const find = operationFinder(paths as Paths)
+    const find = operationFinder(paths)
     expect(find('POST', '/v1/key-packages/claims')?.id).toBe('claimKeyPackages')
     expect(find('DELETE', '/v1/key-packages/AAAA')).toEqual({ id: 'deleteKeyPackage', path: { ref: 'AAAA' } })
     expect(find('GET', '/v1/nothing')).toBeUndefined()

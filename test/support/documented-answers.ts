@@ -43,7 +43,8 @@ class Described {
     const answer = named.$ref ? this.document.components.responses[named.$ref.split('/').at(-1) ?? ''] : named
     const missing = Object.entries(answer?.headers ?? {}).filter(([name, { required }]) => required && !(name.toLowerCase() in headers))
     if (missing.length > 0) return `there is no header ${missing.map(([name]) => name).join()}`
-    const type = String(headers['content-type'] ?? '').split(';')[0]
+    const sent = headers['content-type']
+    const type = typeof sent === 'string' ? sent.split(';')[0] : undefined
     if (!answer?.content) return body === undefined ? undefined : 'there is a body, and none is documented'
     const content = answer.content[type ?? '']
     if (!content) return `the type ${type} is not documented`

@@ -21,7 +21,7 @@ export class SealedRelayController {
     operationId: 'getRelayKeys',
     summary: 'The keys of the gateway of a hub',
     description:
-      'Key configurations of Oblivious HTTP (RFC 9458 §3), the same copy for everyone. Only of hubs whose rooms this ' + 'server follows.',
+      'Key configurations of Oblivious HTTP (RFC 9458 §3), the same copy for everyone. Only of hubs whose rooms are followed here.',
   })
   @Refuses('not-found', ...AT_HUB)
   @ReturnsBytes('The key configurations.', 'application/ohttp-keys')

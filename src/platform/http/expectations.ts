@@ -34,7 +34,7 @@ export function expectationOf(issue: Issue): string {
     case 'invalid_union':
       return alternatives(known['errors'])
     case 'invalid_format':
-      return /^Invalid/.test(known.message) ? 'Expected another form: see the description of this member' : known.message
+      return known.message.startsWith('Invalid') ? 'Expected another form: see the description of this member' : known.message
     default:
       return known.message
   }
