@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
-import { sectionOf, type UploadRule } from './upload/upload-rules.js'
+import type { FoundLifetime } from './upload/check-key-package.js'
+import { uploadRule, type UploadRule } from './upload/upload-rules.js'
 
 /** Where in the upload the KeyPackage stands. */
 export interface UploadPosition {
@@ -17,9 +18,19 @@ export class KeyPackageUndecodable extends Problem {
 
 /** It decodes, but breaks a rule; nothing of the upload was stored. `section` is of RFC 9420 unless it names a document. */
 export class KeyPackageRefused extends Problem {
-  constructor({ list, index }: UploadPosition, rule: UploadRule) {
-    const section = sectionOf(rule)
-    super(422, 'invalid-key-package', `${list}.${index} breaks a rule of KeyPackages: ${rule}.`, { list, index, rule, section })
+  /** @param found where the lifetime is at fault: a client's clock, or its library's default, is what is wrong then */
+  constructor({ list, index }: UploadPosition, rule: UploadRule, found?: FoundLifetime) {
+    const [section, says] = uploadRule(rule)
+    const members = found && {
+      not_before: found.notBefore,
+      not_after: found.notAfter,
+      server_time: found.now,
+      max_lifetime: found.maxSeconds,
+    }
+    const why = found
+      ? ` It is valid from ${found.notBefore} to ${found.notAfter}; the time here is ${found.now}, and ${found.maxSeconds} seconds are the most.`
+      : ''
+    super(422, 'invalid-key-package', `${list}.${index} breaks the rule ${rule}: ${says}${why}`, { list, index, rule, section, ...members })
   }
 }
 
@@ -61,6 +72,10 @@ export const KEY_PACKAGE_PROBLEMS: ProblemTypes = {
       ...UploadMembers,
       rule: z.string().meta({ description: 'Name in docs/mls-rules.md' }),
       section: z.string().meta({ description: 'Section of RFC 9420, or the name of another document' }),
+      not_before: z.number().optional().meta({ description: 'With leaf-node-lifetime: what the KeyPackage says, Unix seconds' }),
+      not_after: z.number().optional().meta({ description: 'The same' }),
+      server_time: z.number().optional().meta({ description: 'With leaf-node-lifetime: the clock here, Unix seconds' }),
+      max_lifetime: z.number().optional().meta({ description: 'With leaf-node-lifetime: the longest that is taken, in seconds' }),
     },
   },
   'too-many-key-packages': {

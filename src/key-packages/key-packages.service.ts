@@ -105,7 +105,7 @@ async function checkOne(bytes: Uint8Array, position: UploadPosition, terms: Uplo
     case 'undecodable':
       throw new KeyPackageUndecodable(position, verdict.reason)
     case 'refused':
-      throw new KeyPackageRefused(position, verdict.rule)
+      throw new KeyPackageRefused(position, verdict.rule, verdict.lifetime)
     case 'accepted':
       return verdict.keyPackage
   }

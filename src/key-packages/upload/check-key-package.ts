@@ -2,7 +2,7 @@ import { HASH_OF_SUITE, type HashAlgorithm } from '../../protocol/mls/hashes.js'
 import { keyPackageRef, keyPackageRefBy } from '../../protocol/mls/references.js'
 import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../../protocol/mls/key-package-validation.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
-import { decodeMessage } from '../../protocol/mls/message.js'
+import { decodeKeyPackage, decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
@@ -36,8 +36,18 @@ export interface UploadTerms {
   readonly otherSuites: ReadonlyMap<number, HashAlgorithm>
 }
 
+/** What a lifetime is, and what it is compared with: all in seconds, the first three of Unix time. */
+export interface FoundLifetime {
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly now: number
+  readonly maxSeconds: number
+}
+
 export type UploadVerdict =
-  { kind: 'accepted'; keyPackage: CheckedKeyPackage } | { kind: 'undecodable'; reason: string } | { kind: 'refused'; rule: UploadRule }
+  | { kind: 'accepted'; keyPackage: CheckedKeyPackage }
+  | { kind: 'undecodable'; reason: string }
+  | { kind: 'refused'; rule: UploadRule; lifetime?: FoundLifetime }
 
 /**
  * How far a client's clock may be ahead. A lifetime must hold at this much past our own time, so one that starts within it is
@@ -53,7 +63,7 @@ export function lifetimeLimits(now: Date, maxLifetimeMs: number): LifetimeLimits
 /** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
 export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
   const decoded = decodeMessage(bytes)
-  if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: decoded.reason }
+  if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: reasonOf(bytes, decoded.reason) }
   if (decoded.value.wireFormat !== 'key-package') return { kind: 'undecodable', reason: 'the MLSMessage is no KeyPackage' }
   const keyPackage = decoded.value.body
 
@@ -65,8 +75,22 @@ export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms
   if (ref === undefined) return { kind: 'refused', rule: 'key-package-cipher-suite' }
 
   const verdict = await verify(keyPackage, key, terms)
-  if (verdict.kind === 'invalid') return { kind: 'refused', rule: verdict.rule }
+  if (verdict.kind === 'invalid') return refused(verdict.rule, keyPackage, terms)
   return accepted(keyPackage, { bytes, ref, lastResort: flagged || mark === 'marked', signatureKey: key.publicKey })
+}
+
+/** Some libraries give the bare struct, which is the commonest mistake. */
+function reasonOf(bytes: Uint8Array, reason: string): string {
+  if (decodeKeyPackage(bytes).kind === 'malformed') return reason
+  return 'it is a bare KeyPackage; wrap it in an MLSMessage of wire format mls_key_package (RFC 9420 §6)'
+}
+
+function refused(rule: UploadRule, { leafNode: { source } }: KeyPackage, { now, maxLifetimeMs }: UploadTerms): UploadVerdict {
+  if (rule !== 'leaf-node-lifetime' || source.kind !== 'key-package') return { kind: 'refused', rule }
+  // As doubles: a lifetime may be any uint64, and this one is only shown.
+  const [notBefore, notAfter] = [Number(source.notBefore), Number(source.notAfter)]
+  const limits = { now: Math.floor(now.getTime() / 1000), maxSeconds: Math.floor(maxLifetimeMs / 1000) }
+  return { kind: 'refused', rule, lifetime: { notBefore, notAfter, ...limits } }
 }
 
 /** By the hash of its suite; of one that RFC 9420 does not list, by what the upload says. */

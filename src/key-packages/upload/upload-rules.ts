@@ -9,7 +9,7 @@ export const UPLOAD_RULES = {
 
 export type UploadRule = RuleName | keyof typeof UPLOAD_RULES
 
-/** The section in which a rule stands. */
-export function sectionOf(rule: UploadRule): string {
-  return { ...RULES, ...UPLOAD_RULES }[rule][0]
+/** The section in which a rule stands, and what it says. */
+export function uploadRule(rule: UploadRule): readonly [section: string, says: string] {
+  return { ...RULES, ...UPLOAD_RULES }[rule]
 }
