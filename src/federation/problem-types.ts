@@ -21,6 +21,12 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     client: 'Tell the operator.',
     retry: 'no',
   },
+  'provider-denied': {
+    status: 403,
+    when: 'This server federates with nobody, or not with that provider.',
+    client: 'Tell the user; only the operator can change it.',
+    retry: 'no',
+  },
   'not-the-hub': {
     status: 404,
     when: 'The group is not of the room that it is asked for in.',
