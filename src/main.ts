@@ -39,10 +39,10 @@ class StopSignals {
   }
 }
 
-function announce({ url }: RunningServer, config: Config): void {
+function announce({ url, operationsUrl }: RunningServer, config: Config): void {
   const http = config.PUBLIC_URL ?? url
   process.stdout.write(
-    `MicroChat is up. HTTP ${http}  WebSocket ${http.replace(/^http/, 'ws')}/v1/stream  API documentation ${http}/docs\n`,
+    `MicroChat is up. HTTP ${http}  WebSocket ${http.replace(/^http/, 'ws')}/v1/stream  API documentation ${http}/docs${operationsUrl ? `  Health and metrics ${operationsUrl}` : ''}\n`,
   )
 }
 

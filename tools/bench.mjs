@@ -12,9 +12,12 @@ await build()
 
 const folder = join(import.meta.dirname, '..', 'dist/bench')
 const name = process.argv[2] ?? ''
+/** What the others share. */
+const HELPERS = ['costs-page', 'processes', 'samples']
 const known = (await readdir(folder, { recursive: true }))
-  .filter((file) => file.endsWith('.js') && file.includes('/'))
+  .filter((file) => file.endsWith('.js'))
   .map((file) => relative('.', file).replace(/\.js$/, ''))
+  .filter((file) => !HELPERS.includes(file))
 if (!known.includes(name)) {
   console.error(`Usage: npm run bench -- NAME, with one of: ${known.toSorted().join(', ')}`)
   process.exit(1)

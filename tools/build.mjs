@@ -14,6 +14,7 @@ const FOLDERS = [
   // Benches and fuzzing make their groups as the tests do.
   { from: 'test/support/mls', to: 'dist/test/support/mls' },
   { from: 'test/support/network', to: 'dist/test/support/network' },
+  { from: 'test/isolation/costs', to: 'dist/test/isolation/costs' },
   { from: 'test/fuzz', to: 'dist/test/fuzz' },
 ]
 

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { LargeTrees } from '../../src/groups/state/trees/large-trees.js'
 import { createLog } from '../../src/platform/observability/log.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
+import { WorkerTime } from '../../src/platform/workers/worker-time.js'
 import { decodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { seed } from '../../src/protocol/public-group/seed.js'
 import { deserialize, serialize } from '../../src/protocol/public-group/snapshot.js'
@@ -20,7 +21,9 @@ const SIZES = [1_000, 10_000]
 const ROUNDS = 12
 const IDLE_MS = 3_000
 
-const trees = new LargeTrees(new Metrics(), createLog({ LOG_LEVEL: 'silent' }))
+const metrics = new Metrics()
+const time = new WorkerTime({ WORKER_TIME_PER_MINUTE: 60_000 }, metrics)
+const trees = new LargeTrees(metrics, createLog({ LOG_LEVEL: 'silent' }), time, { DOMAIN: 'localhost' })
 
 async function measure(members: number, work: string, once: () => unknown): Promise<Record<string, string | number>> {
   await once()

@@ -10,13 +10,15 @@ import { ProblemFilter } from '../platform/http/problem.filter.js'
 import { ReturnsInterceptor } from '../platform/http/returns.interceptor.js'
 import { ValidationPipe } from '../platform/http/validation.js'
 import { TokensModule } from '../tokens/tokens.module.js'
-import { HealthController } from './operations/health.controller.js'
+import { Operations } from './operations/operations.js'
+import { SealedKeysCheck } from './operations/sealed-keys.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({
   imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, TokensModule, DeliveryModule, GroupsModule, FederationModule],
-  controllers: [HealthController],
   providers: [
+    Operations,
+    SealedKeysCheck,
     { provide: APP_PIPE, useClass: ValidationPipe },
     { provide: APP_INTERCEPTOR, useClass: ReturnsInterceptor },
     { provide: APP_FILTER, useClass: ProblemFilter },

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { Client } from 'pg'
 import { ConfigError } from '../platform/config/config.js'
 import { ConnectionBudgetError } from '../platform/postgres/connections/check.js'
+import { NoWritableHost } from '../platform/postgres/client/postgres-target.js'
 import { explainFailure } from './explain-failure.js'
 
 const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
@@ -24,7 +25,9 @@ describe('a failed start', () => {
     second.listen(port, '127.0.0.1')
     const [error] = (await once(second, 'error').catch((thrown: unknown) => [thrown])) as [unknown]
     first.close()
-    expect(explainFailure(error)).toMatch(/^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set PORT\.$/)
+    expect(explainFailure(error)).toMatch(
+      /^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set PORT or OPERATIONS_PORT, whichever that is\.$/,
+    )
   })
   it.each(['postgres://u:hunter2@127.0.0.1:1/x', 'postgres://u:hunter2@localhost:1/x'])(
     'says that PostgreSQL cannot be reached (%s), without the password',
@@ -53,6 +56,16 @@ describe('a failed start', () => {
       expect(explainFailure(Object.assign(new Error('x'), { code }))).toContain(`certificate is not to be trusted (${code})`)
     },
   )
+  it.each([Object.assign(new Error('x'), { code: 'ETIMEDOUT', syscall: 'connect' }), new Error('timeout expired')])(
+    'says that PostgreSQL does not answer (%s)',
+    (error) => {
+      expect(explainFailure(error)).toMatch(/^PostgreSQL does not answer\. Check the host of DATABASE_URL/)
+    },
+  )
+  it('says that nothing takes writes', () => {
+    expect(explainFailure(Object.assign(new Error('x'), { code: '25006' }))).toMatch(/^PostgreSQL takes no writes: it is a standby/)
+    expect(explainFailure(new NoWritableHost())).toBe('None of the hosts in DATABASE_URL takes writes now.')
+  })
   it('says that PostgreSQL is full, or would be', () => {
     expect(explainFailure(Object.assign(new Error('x'), { code: '53300' }))).toContain('no connection left for us (53300)')
     expect(explainFailure(new ConnectionBudgetError('PostgreSQL gives 97.'))).toBe('PostgreSQL gives 97.')

@@ -1,11 +1,19 @@
+import underPressure from '@fastify/under-pressure'
 import type { Type } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { authenticateRequest } from '../authentication/session/authenticate-request.js'
+import { Sessions } from '../authentication/session/sessions.js'
+import { Admission } from '../platform/admission/admission.js'
+import { ConnectionGuard } from '../platform/admission/connection-guard.js'
+import { maxConnections } from '../platform/admission/descriptors.js'
+import { heapShare, Pressure, SAMPLE_MS } from '../platform/admission/pressure.js'
+import { proxiesOf } from '../platform/admission/proxies.js'
 import type { Config } from '../platform/config/config.js'
 import { registerAccessLog } from '../platform/http/access-log.js'
 import { registerBodyParsers } from '../platform/http/body-parsers.js'
-import { Connections } from '../platform/http/connections.js'
 import { createAdapter } from '../platform/http/fastify-adapter.js'
 import { registerHooks } from '../platform/http/hooks.js'
 import { traceRequests } from '../platform/http/trace-requests.js'
@@ -15,10 +23,11 @@ import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
 import { serveDocs } from './docs/serve-docs.js'
+import { Operations, serveOperations } from './operations/operations.js'
 
 export interface AssembledServer {
   app: NestFastifyApplication
-  connections: Connections
+  connections: ConnectionGuard
 }
 
 /**
@@ -26,22 +35,50 @@ export interface AssembledServer {
  * @param root what to assemble; tests add routes of their own
  */
 export async function createServer(config: Config, log: Logger, root: Type = AppModule): Promise<AssembledServer> {
+  // Requests of a server that is not assembled yet are refused by nothing that could count.
+  const refusals: { count: (limit: string) => void } = { count: () => undefined }
+  const proxies = proxiesOf(config.TRUST_PROXY)
+  const connections = new ConnectionGuard({
+    maxConnections: maxConnections(config.MAX_CONNECTIONS),
+    connectionsPerAddress: config.CONNECTIONS_PER_ADDRESS,
+    isProxy: (address) => proxies.isProxy(address),
+    refused: ({ name }) => refusals.count(name),
+  })
   const app = await launching({ config, log }, () =>
-    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, log), {
+    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, proxies, connections, log), {
       bodyParser: false,
       abortOnError: false,
       logger: new NestLogger(log),
     }),
   )
   const fastify = app.getHttpAdapter().getInstance()
+  const { limitsRefused } = app.get(Metrics)
+  refusals.count = (limit) => limitsRefused.inc({ limit })
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
-  registerHooks(fastify, config, app.get(Readiness))
+  const admission = new Admission(config, await watchPressure(fastify, config), ({ name }) => refusals.count(name))
+  const sessions = app.get(Sessions)
+  const authenticate = async (request: FastifyRequest) => {
+    const { deviceId, userId } = await authenticateRequest(sessions, request)
+    return { device: String(deviceId), account: String(userId) }
+  }
+  registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
   serveDocs(fastify, config)
-  const connections = new Connections()
-  connections.watch(app.getHttpServer())
+  if (config.OPERATIONS_PORT === undefined) serveOperations(fastify, app.get(Operations))
   return { app, connections }
+}
+
+/** Samples of the event loop's delay and of the heap, by @fastify/under-pressure, which has one threshold where we need three. */
+async function watchPressure(fastify: FastifyInstance, { PRESSURE_DELAY }: Pick<Config, 'PRESSURE_DELAY'>): Promise<Pressure> {
+  const pressure = new Pressure(PRESSURE_DELAY)
+  await fastify.register(underPressure, { sampleInterval: SAMPLE_MS })
+  const timer = setInterval(() => {
+    const { eventLoopDelay, heapUsed } = fastify.memoryUsage()
+    pressure.note({ delayMs: eventLoopDelay, heap: heapShare(heapUsed) })
+  }, SAMPLE_MS).unref()
+  fastify.addHook('onClose', async () => clearInterval(timer))
+  return pressure
 }
 
 /** @returns where it listens, which is only known now if PORT is 0 */

@@ -1,15 +1,19 @@
 import type { Logger } from 'pino'
 import { directDatabaseUrl, type Config } from '../platform/config/config.js'
 import { startTracing } from '../platform/observability/tracing.js'
-import { checkConnectionBudget } from '../platform/postgres/connections/check.js'
+import { checkConnectionBudget, withStartConnection } from '../platform/postgres/connections/check.js'
 import { checkPooler } from '../platform/postgres/connections/pooler.js'
 import { migrate } from '../platform/postgres/migrate.js'
 import { embeddedSettings } from './embedded-settings.js'
+import { Operations } from './operations/operations.js'
+import { OperationsListener } from './operations/operations-listener.js'
 import { drain } from './shutdown.js'
 
 export interface RunningServer {
   url: string
-  /** In order: requests, streams, jobs, connections, the embedded PostgreSQL last. */
+  /** Where health and metrics are, if OPERATIONS_PORT is set. */
+  operationsUrl: string | undefined
+  /** In order: requests, streams, jobs, connections, the embedded PostgreSQL; the port for health and metrics last. */
   stop(): Promise<void>
   /** Without waiting for anyone, but the embedded PostgreSQL is not left behind. */
   abandon(): Promise<void>
@@ -22,6 +26,8 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
+    const operations = await OperationsListener.open(given, log)
+    if (operations) undo.push(() => operations.close())
     const tracing = await startTracing(given)
     if (tracing) undo.push(() => tracing.stop())
     // Loaded only now, so that tracing sees the modules it instruments; it takes a second, as PostgreSQL does, so both at once.
@@ -31,12 +37,21 @@ export async function start(given: Config, log: Logger): Promise<RunningServer> 
     if (stopDatabase) undo.push(stopDatabase)
     const applied = await migrate(directDatabaseUrl(config))
     if (applied.length > 0) log.info({ applied: applied.length }, 'migrations applied')
-    await checkConnectionBudget({ ...config, embedded: stopDatabase !== undefined }, log)
+    await withStartConnection(config, async (sql) => {
+      await checkConnectionBudget(sql, { ...config, embedded: stopDatabase !== undefined }, log)
+      const { refuseWrongSecret } = await import('./operations/sealed-keys.js')
+      await refuseWrongSecret(sql, config)
+    })
     await checkPooler(config, log)
     const { createServer, listen } = await loading
     const server = await createServer(config, log)
     undo.push(() => drain(server, config, log))
-    return { url: await listen(server, config), stop, abandon: async () => stopDatabase?.() }
+    // Whatever is wrong is in the log from the start, the clock above all, though nobody may have asked yet.
+    const { Readiness } = await import('../platform/observability/readiness.js')
+    await server.app.get(Readiness).report()
+    const url = await listen(server, config)
+    operations?.serve(server.app.get(Operations))
+    return { url, operationsUrl: operations?.url, stop, abandon: async () => stopDatabase?.() }
   } catch (error) {
     await stop()
     throw error

@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common'
-import { APP_GUARD } from '@nestjs/core'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.js'
@@ -23,7 +22,6 @@ import { Refresh } from './refresh/refresh.js'
 import { SessionRenewal } from './refresh/session-renewal.js'
 import { DeviceStatuses } from './session/device-statuses.js'
 import { Login } from './session/login.js'
-import { SessionGuard } from './session/session.guard.js'
 import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
@@ -52,7 +50,6 @@ import { Sessions } from './session/sessions.js'
     Login,
     SessionRenewal,
     Refresh,
-    { provide: APP_GUARD, useClass: SessionGuard },
   ],
   exports: [Sessions, Directory],
 })

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { CLIENT_URI, parseClientUri, parseUserUri, USER_URI } from '../protocol/identifiers.js'
+import {
+  CLIENT_URI,
+  isProviderDomain,
+  parseClientUri,
+  parseRoomUri,
+  parseUserUri,
+  PROVIDER_DOMAIN,
+  ROOM_URI,
+  USER_URI,
+} from '../protocol/identifiers.js'
 
 const MAX_URI_LENGTH = 400
 
@@ -20,3 +29,20 @@ export const ClientUri = z
     pattern: CLIENT_URI.source,
     examples: ['mimi://localhost/d/alice/phone'],
   })
+
+/** `mimi://<domain>/r/<room>`, of any provider. */
+export const RoomUri = z
+  .string()
+  .max(MAX_URI_LENGTH)
+  .refine((uri) => parseRoomUri(uri) !== undefined, 'Expected mimi://<domain>/r/<room>')
+  .meta({ description: 'Room URI', pattern: ROOM_URI.source, examples: ['mimi://localhost/r/lobby'] })
+
+/** 253 octets of a name (RFC 1035 §2.3.4), a colon, and five digits. */
+const MAX_DOMAIN_LENGTH = 259
+
+/** A provider, as it stands in identifiers: lower case, with a port only where that is part of the name. */
+export const ProviderDomain = z
+  .string()
+  .max(MAX_DOMAIN_LENGTH)
+  .refine(isProviderDomain, 'Expected a domain in lower case')
+  .meta({ description: 'Domain of a provider', pattern: PROVIDER_DOMAIN.source, examples: ['localhost'] })

@@ -9,6 +9,9 @@ export class DeliveryMetrics {
   readonly ackRows
   readonly lag
   readonly streamsClosed
+  readonly framesReceived
+  readonly readingPaused
+  readonly limitsRefused
   readonly retired
   /** Read when scraped. */
   readonly now = { streams: 0, pollers: 0, backfills: 0, queuedBytes: 0 }
@@ -22,6 +25,9 @@ export class DeliveryMetrics {
     )
     this.ackRows = metrics.counter('delivery_ack_rows_total', 'Membership rows moved by acknowledgements')
     this.streamsClosed = metrics.counter('delivery_streams_closed_total', 'Streams ended by this server, by close code', ['code'])
+    this.framesReceived = metrics.counter('delivery_frames_received_total', 'Frames that clients sent, by kind', ['kind'])
+    this.readingPaused = metrics.counter('delivery_reading_paused_total', 'Pauses in reading from streams that are beyond their rates')
+    this.limitsRefused = metrics.limitsRefused
     this.retired = metrics.counter('delivery_retired_rows_total', 'Rows deleted by retention, by what they held', ['what'])
     this.lag = metrics.histogram(
       'delivery_lag_seconds',

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/co
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../authentication/session/caller.js'
 import { Hash } from '../platform/http/bytes.js'
+import { TakesBody } from '../platform/http/route-options.js'
 import { Returns } from '../platform/http/returns.js'
 import { ForeignClaims } from './foreign-claims.js'
 import {
@@ -25,6 +26,7 @@ export class KeyPackagesController {
   ) {}
 
   @Post()
+  @TakesBody('large')
   @HttpCode(201)
   @Returns(KeyPackagesStored, { description: 'All KeyPackages of the request are stored.' })
   @ApiOperation({

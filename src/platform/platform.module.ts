@@ -11,6 +11,7 @@ import { PoolMetrics } from './observability/pool-metrics.js'
 import { Readiness } from './observability/readiness.js'
 import { traceQueries } from './observability/trace-queries.js'
 import { PlatformShutdown } from './platform-shutdown.js'
+import { PostgresTarget, STATEMENT_DEADLINE_LIMIT } from './postgres/client/postgres-target.js'
 import { poolSize, PRISMA_CONNECTIONS } from './postgres/connections/budget.js'
 import { createPrisma, PRISMA } from './postgres/prisma.js'
 import { createPool, POOL } from './postgres/sql.js'
@@ -18,25 +19,35 @@ import { CommitLock } from './redis/commit-lock.js'
 import { RedisClients } from './redis/redis-clients.js'
 import { RedisSubscription } from './redis/redis-subscription.js'
 import { Secrets } from './secrets/secrets.js'
+import { WorkerTime } from './workers/worker-time.js'
 
+const targetProvider = {
+  provide: PostgresTarget,
+  inject: [CONFIG, Metrics],
+  useFactory: (config: Config, { limitsRefused }: Metrics) => {
+    const target = new PostgresTarget(databaseUrl(config), { statementDeadline: config.PG_STATEMENT_DEADLINE })
+    return target.on('expired', () => limitsRefused.inc({ limit: STATEMENT_DEADLINE_LIMIT.name }))
+  },
+}
 const poolProvider = {
   provide: POOL,
-  inject: [CONFIG],
-  useFactory: (config: Config) => {
-    const pool = createPool(databaseUrl(config), { max: poolSize(config), prepare: config.PG_PREPARE === 'on' })
+  inject: [CONFIG, PostgresTarget],
+  useFactory: (config: Config, target: PostgresTarget) => {
+    const pool = createPool(target, { max: poolSize(config), prepare: config.PG_PREPARE === 'on' })
     return config.OTEL_EXPORTER_OTLP_ENDPOINT ? traceQueries(pool) : pool
   },
 }
 const prismaProvider = {
   provide: PRISMA,
-  inject: [CONFIG],
-  useFactory: (config: Config) => createPrisma(databaseUrl(config), { max: PRISMA_CONNECTIONS }),
+  inject: [PostgresTarget],
+  useFactory: (target: PostgresTarget) => createPrisma(target, { max: PRISMA_CONNECTIONS }),
 }
 
 /** The plumbing, without a word of the domain. Feature modules import it; nothing is global. */
 @Module({
   providers: [
     ...launchProviders,
+    targetProvider,
     poolProvider,
     prismaProvider,
     RedisClients,
@@ -50,8 +61,9 @@ const prismaProvider = {
     CommitLock,
     Jobs,
     Limits,
+    WorkerTime,
     PlatformShutdown,
   ],
-  exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits],
+  exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits, WorkerTime],
 })
 export class PlatformModule {}

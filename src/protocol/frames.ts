@@ -7,6 +7,7 @@ export const STREAM_PROTOCOL = 'microchat.v1'
 
 /** Why the server ends a stream (RFC 6455 §7.4; 4000–4999 are the application's own). */
 export const CloseCode = {
+  policy: 1008,
   drain: 1012,
   badFrame: 4400,
   tokenExpired: 4401,

@@ -4,6 +4,7 @@ import { Attester } from './issue/attester.js'
 import { Issuer } from './issue/issuer.js'
 import { IssuerLink } from './issue/other-issuers.js'
 import { OwnDirectory } from './issue/own-directory.js'
+import { TokenSigner } from './issue/token-signer.js'
 import { TokensController } from './issue/tokens.controller.js'
 import { IssuerKeyRotation } from './keys/issuer-key-rotation.js'
 import { IssuerKeys } from './keys/issuer-keys.js'
@@ -13,7 +14,7 @@ import { Redemption } from './redeem/redemption.js'
 @Module({
   imports: [PlatformModule],
   controllers: [TokensController],
-  providers: [IssuerKeyRotation, IssuerKeys, Issuer, IssuerLink, OwnDirectory, Attester, Redemption],
+  providers: [IssuerKeyRotation, IssuerKeys, Issuer, TokenSigner, IssuerLink, OwnDirectory, Attester, Redemption],
   exports: [Redemption, Issuer, IssuerLink, OwnDirectory],
 })
 export class TokensModule {}

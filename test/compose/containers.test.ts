@@ -5,6 +5,12 @@ import { containerOf, describeDeployment, docker, healthy, inside } from './comp
 const NODES = ['api-1', 'api-2', 'worker']
 const SERVICES = [...NODES, 'postgres', 'redis', 'proxy']
 
+/** What a node answers to health and metrics on its two ports. */
+const OPERATIONS = `
+  const paths = ['/health/live', '/health/ready', '/metrics']
+  const ask = async (port) => Promise.all(paths.map(async (path) => (await fetch('http://127.0.0.1:' + port + path)).status))
+  Promise.all([8080, 9090].map(ask)).then((statuses) => console.log(JSON.stringify(statuses)))`
+
 /** Of the first process, as /proc says. */
 const IDENTITY = `
   const { readFileSync, writeFileSync } = require('node:fs')
@@ -48,6 +54,13 @@ describeDeployment('the containers', () => {
       expect(host.Memory).toBeGreaterThan(0)
     },
   )
+
+  it.each(NODES)('%s has health and metrics on a port of their own, and not on the one that the proxy leads to', async (service) => {
+    expect(JSON.parse(await inside(service, 'node', '--eval', OPERATIONS))).toEqual([
+      [404, 404, 404],
+      [200, 200, 200],
+    ])
+  })
 
   it('the proxy and the database share no network, and that of the database leads nowhere else', async () => {
     const proxy = await networksOf('proxy')

@@ -76,7 +76,7 @@ export async function startNode(pool: Pool, changes: Partial<StreamSettings> = {
     drainMs: 50,
     ...changes,
   })
-  const streams = new Streams(interest, hints, metrics)
+  const streams = new Streams(interest, hints, metrics, pool, log)
   const server = new StreamServer({ authenticate }, resources, streams, {} as HttpAdapterHost, log)
   const http = createServer((_request, response) => response.writeHead(404).end())
   server.attach(http)

@@ -23,4 +23,15 @@ describe('the global sweep', () => {
     expect(heard).toContainEqual({ kind: 'inbox', deviceId: bob })
     expect(heard).not.toContainEqual(expect.objectContaining({ gid: quiet.gid }))
   })
+
+  it('deletes news of devices that every node has read, and no other', async () => {
+    await database.pool.query('DELETE FROM device_news')
+    await TestGroup.create(database.pool, await newDevice(database.pool))
+    await database.pool.query("UPDATE device_news SET at = now() - interval '16 minutes'")
+    const young = await newDevice(database.pool)
+    await TestGroup.create(database.pool, young)
+    await new GlobalSweep(database.pool, {} as Jobs, createHints(), { GLOBAL_SWEEP_INTERVAL: 60_000 }).run()
+    const { rows } = await database.pool.query('SELECT device_id FROM device_news')
+    expect(rows).toEqual([{ device_id: young }])
+  })
 })

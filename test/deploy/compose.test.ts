@@ -128,7 +128,7 @@ describe('proxy and nodes fit together', () => {
     for (const [, { environment }] of nodes) expect(environment).toMatchObject(counts)
   })
   it('every api node is behind the proxy, and nothing else is', () => {
-    const port = /PORT=(\d+)/.exec(file('Dockerfile'))?.[1]
+    const port = /\bPORT=(\d+)/.exec(file('Dockerfile'))?.[1]
     expect(caddy('reverse_proxy')).toBe(`${api.map(([name]) => `${name}:${port}`).join(' ')} {`)
     expect(api.length).toBeGreaterThan(1)
   })
@@ -138,6 +138,18 @@ describe('proxy and nodes fit together', () => {
       expect(delay).toBeGreaterThan(parseDuration(caddy('health_interval')) ?? Infinity)
       expect(delay + grace + 1_000).toBeLessThan(10_000)
       expect(delay + grace + 1_000).toBeLessThan(parseDuration(patience) ?? 0)
+    }
+  })
+  it('health is asked on the port that has it, by the proxy and by Docker, and no service publishes that port', () => {
+    const dockerfile = file('Dockerfile')
+    const port = /OPERATIONS_PORT=(\d+)/.exec(dockerfile)?.[1]
+    expect(port).toMatch(/^\d+$/)
+    expect([caddy('health_port'), caddy('health_uri')]).toEqual([port, '/health/ready'])
+    expect(dockerfile).toMatch(/^HEALTHCHECK[^]*port: process\.env\.OPERATIONS_PORT \|\| process\.env\.PORT, path: '\/health\/ready'/m)
+    expect(dockerfile).toMatch(new RegExp(`^EXPOSE .*\\b${port}$`, 'm'))
+    for (const [, { environment = {}, ports = [] }] of programs) {
+      expect(Object.keys(environment)).not.toContain('OPERATIONS_PORT')
+      expect(ports.filter((published) => published.endsWith(`:${port}`))).toEqual([])
     }
   })
   it('they take bodies of one size', () => {

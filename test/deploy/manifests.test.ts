@@ -15,6 +15,7 @@ import {
   SECRETS,
   type Manifest,
 } from './manifests-kit.js'
+import { OPERATIONS_MUTATIONS } from './operations-mutations.js'
 
 const K8S = join(import.meta.dirname, '../../k8s')
 
@@ -123,19 +124,7 @@ const MUTATIONS: [rule: string, wrong: string, mutate: (objects: Manifest[]) => 
         'kubernetes.io/metadata.name': 'nginx',
       }),
   ],
-  ['private-operations', 'a path that leads to /metrics', (o) => (ingress(o).spec.rules[0].http.paths[0].path = '/metrics')],
-  ['private-operations', 'a prefix of /health/ready', (o) => (ingress(o).spec.rules[0].http.paths[0].path = '/health/')],
-  ['private-operations', 'a path that leads everywhere', (o) => (ingress(o).spec.rules[0].http.paths[0].path = '/')],
-  [
-    'private-operations',
-    'a path that is for the controller to interpret',
-    (o) => (ingress(o).spec.rules[0].http.paths[0].pathType = 'ImplementationSpecific'),
-  ],
-  [
-    'private-operations',
-    'a default backend',
-    (o) => (ingress(o).spec.defaultBackend = { service: { name: 'microchat-api', port: { name: 'http' } } }),
-  ],
+  ...OPERATIONS_MUTATIONS,
   [
     'ingress-streams',
     'a short time-out',
@@ -173,7 +162,7 @@ const MUTATIONS: [rule: string, wrong: string, mutate: (objects: Manifest[]) => 
   ['heap', 'a heap that is not said', (o) => (variable(o, 'NODE_OPTIONS').value = '--enable-source-maps')],
   ['probes', 'no liveness probe', (o) => delete container(o).livenessProbe],
   ['probes', 'liveness that asks the database', (o) => (container(o).livenessProbe.httpGet.path = '/health/ready')],
-  ['probes', 'a probe of another port', (o) => (container(o).readinessProbe.httpGet.port = 9090)],
+  ['probes', 'a probe of another port', (o) => (container(o).readinessProbe.httpGet.port = 9091)],
   [
     'pinned-images',
     'the latest image',

@@ -52,7 +52,7 @@ describe('connections', () => {
     const { code, of } = await examined(soundSettings(database.url))
     const [first, ...others] = of('connections')
     expect(first).toMatch(
-      /^ok: This deployment may open 22 of \d+ connections \(1 api and worker process with 20 each, and 2 for migrations and commands\); open now: \d+ of this role in this database, \d+ others\.$/,
+      /^ok: This deployment may open 23 of \d+ connections \(1 api and worker process with 21 each, and 2 for migrations and commands\); open now: \d+ of this role in this database, \d+ others\.$/,
     )
     expect(others).toEqual([])
     expect(code).toBe((await durable()) ? 0 : 1)
@@ -60,20 +60,20 @@ describe('connections', () => {
   it('that cannot all be opened are a problem', async () => {
     const { code, of } = await examined(soundSettings(database.url, { API_NODES: '900' }))
     expect(of('connections')).toEqual([
-      expect.stringMatching(/^problem: PostgreSQL gives this deployment \d+ connections .*it may open 18002/),
+      expect.stringMatching(/^problem: PostgreSQL gives this deployment \d+ connections .*it may open 18902/),
     ])
     expect(code).toBe(1)
   })
   it('of others are counted', async () => {
     await connect(process.env['TEST_ADMIN_URL'] ?? '')
     const limit = Number((await database.pool.query<{ n: string }>("SELECT current_setting('max_connections') AS n")).rows[0]?.n) - 3
-    const { of } = await examined(soundSettings(database.url, { ROLE: 'api', PG_POOL_API: String(limit - 3 - 3 - 2) }))
+    const { of } = await examined(soundSettings(database.url, { ROLE: 'api', PG_POOL_API: String(limit - 4 - 3 - 2) }))
     expect(of('connections')).toContainEqual(expect.stringMatching(/^warning: Others hold \d+ of \d+ connections/))
   })
   it('that the settings do not explain are told', async () => {
     for (let open = 0; open < 25; open++) await connect(database.url)
     expect((await examined(soundSettings(database.url))).of('connections')).toContainEqual(
-      expect.stringMatching(/^warning: \d+ connections of this role are open, more than these settings explain \(22\)/),
+      expect.stringMatching(/^warning: \d+ connections of this role are open, more than these settings explain \(23\)/),
     )
   })
 

@@ -41,16 +41,18 @@ interface ProxyOptions {
   hides?: string[]
   upgrades?: boolean
   tls?: Certificate
+  /** The server, if it is another one. */
+  to?: string
   /** Instead of passing a request on. */
   answer?: RequestListener
 }
 
 /** A proxy before the server, as good or bad as these say. */
-async function proxy({ hides = [], upgrades = true, tls, answer }: ProxyOptions): Promise<string> {
+async function proxy({ hides = [], upgrades = true, tls, answer, to = server.url }: ProxyOptions): Promise<string> {
   const listener: RequestListener = (incoming, response) => {
     if (hides.some((path) => incoming.url?.startsWith(path))) return void response.writeHead(404).end()
     const { connection: _, upgrade: __, ...headers } = incoming.headers
-    const onward = request(server.url + (incoming.url ?? ''), { method: incoming.method ?? 'GET', headers }, (back) => {
+    const onward = request(to + (incoming.url ?? ''), { method: incoming.method ?? 'GET', headers }, (back) => {
       response.writeHead(back.statusCode ?? 502, back.headers)
       back.pipe(response)
     })
@@ -90,8 +92,16 @@ describe('PUBLIC_URL', () => {
   it('lets anyone read metrics and health', async () => {
     const { of } = await seen(await proxy({}))
     expect(of('internal routes')).toEqual([
-      expect.stringMatching(/^warning: \/metrics, \/health\/live, \/health\/ready can be read by anyone/),
+      expect.stringMatching(
+        /^warning: \/metrics, \/health\/live, \/health\/ready can be read by anyone through PUBLIC_URL\. Set OPERATIONS_PORT/,
+      ),
     ])
+  })
+  it('need hide nothing of a server that has metrics and health on OPERATIONS_PORT', async () => {
+    const apart = await startServer({ OPERATIONS_PORT: '0' })
+    const { of } = await seen(await proxy({ to: apart.url }))
+    expect(of('internal routes')).toEqual(['ok: Metrics and health cannot be read through PUBLIC_URL.'])
+    await apart.close()
   })
   it('does not pass upgrades on', async () => {
     const { code, of } = await seen(await proxy({ hides: HIDES, upgrades: false }))

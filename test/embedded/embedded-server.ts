@@ -25,13 +25,20 @@ export function newFolder(): Promise<string> {
   return mkdtemp(join(process.env['TEST_RUN_FOLDER']!, 'embedded-'))
 }
 
-export function scriptArguments(dataDir: string): string[] {
-  return [join(import.meta.dirname, 'server.mjs'), dataDir, join(process.env['TEST_RUN_FOLDER']!, 'shared-by-root')]
+export function scriptArguments(dataDir: string, graceSeconds = 2): string[] {
+  return [join(import.meta.dirname, 'server.mjs'), dataDir, join(process.env['TEST_RUN_FOLDER']!, 'shared-by-root'), `${graceSeconds}`]
 }
 
 /** Starts test/embedded/server.mjs in a process group of its own and waits for its report. */
-export async function startEmbeddedServer(dataDir: string, identity: { uid?: number; gid?: number } = {}): Promise<EmbeddedServer> {
-  const child = spawn(process.execPath, scriptArguments(dataDir), { ...identity, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+export async function startEmbeddedServer(
+  dataDir: string,
+  { graceSeconds, ...identity }: { uid?: number; gid?: number; graceSeconds?: number } = {},
+): Promise<EmbeddedServer> {
+  const child = spawn(process.execPath, scriptArguments(dataDir, graceSeconds), {
+    ...identity,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const exited = once(child, 'exit') as Promise<[number | null]>
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
   const end = async (signal: NodeJS.Signals, pid: number): Promise<number | null> => {

@@ -20,7 +20,7 @@ jest.setTimeout(60_000)
 describe('after kill -9', () => {
   test('of the server, the next one adopts its PostgreSQL and stops it in the end', async () => {
     const folder = await newFolder()
-    const killed = await startEmbeddedServer(folder)
+    const killed = await startEmbeddedServer(folder, { graceSeconds: 20 })
     await query(killed.url, 'CREATE TABLE kept AS SELECT 42 AS n')
     const pid = await postmasterPid(folder)
     await killed.kill9()

@@ -51,7 +51,7 @@ const bareCommit = (groupId: Uint8Array) => ({
 })
 
 const BODIES: [Endpoint, string, string, Uint8Array][] = [
-  ['keyMaterial', 'a NUL in the target', NUL, claim({ targetUser: NUL })],
+  ['keyMaterial', 'a NUL in the target', ALICE, claim({ targetUser: NUL })],
   ['keyMaterial', 'a NUL in the room', ALICE, claim({ roomId: `${HERE}\0` })],
   ['keyMaterial', 'no room', ALICE, claim({ roomId: 'mimi://a.example/r/No room' })],
   ['update', 'a NUL in the client', HERE, encodeExtendedUpdateRequest({ ...update, sendingClient: `${PHONE}\0` })],
@@ -107,6 +107,7 @@ const PATHS: [Endpoint, Uint8Array][] = [
   ['deleteRoom', encodeDeleteRoomRequest({ roomId: THEIRS, groupId: GROUP, incarnation: 1 })],
   ['operation', encodeOperationRequest(operation)],
   ['room', NOTHING],
+  ['keyMaterial', claim({})],
   ['directory', NOTHING],
   ['tokenDirectory', NOTHING],
   ['issueTokens', NOTHING],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'
+import { eventually } from '../support/eventually.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'
 
 jest.setTimeout(120_000)
@@ -46,4 +47,14 @@ it('needs no settings: database and secret are made once, found again, and nothi
   process.kill(second.pid, 'SIGINT')
   await second.stop('SIGINT')
   expect(await findEmbeddedPostgres({ DATA_DIR })).toBeUndefined()
+})
+
+it('leaves no PostgreSQL behind when it is killed', async () => {
+  const DATA_DIR = (folder = await mkdtemp(join(process.env['TEST_RUN_FOLDER'] ?? tmpdir(), 'process-')))
+  const killed = await startEmbedded(DATA_DIR)
+  await killed.stop('SIGKILL')
+  await eventually(
+    () => findEmbeddedPostgres({ DATA_DIR }),
+    (url) => url === undefined,
+  )
 })

@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { PRISMA_CONNECTIONS, processBudget } from '../../src/platform/postgres/connections/budget.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { describeWithRedis, startRedis } from '../support/redis.js'
+import { runMain } from '../support/run-main.js'
 import { spawnServer, testEnvironment, type SpawnedServer } from '../support/server.js'
 import { GENEROUS, World } from '../support/world.js'
 
@@ -109,33 +108,24 @@ describe('a process under load opens no more connections than its budget says', 
   })
 })
 
-function start(environment: Record<string, string>): Promise<{ code: unknown; err: string; out: string }> {
-  const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-  return new Promise((resolve) => {
-    execFile(process.execPath, [main], { env: { PATH: process.env['PATH'], ...environment } }, (error, out, err) =>
-      resolve({ code: error?.code, err, out }),
-    )
-  })
-}
-
 describe('a start', () => {
   it('is refused if the whole deployment would not fit into PostgreSQL', async () => {
     const database = await freshDatabase()
-    const { code, err } = await start(testEnvironment(database.url, { ROLE: 'api', API_NODES: '900' }))
+    const { code, err } = await runMain(testEnvironment(database.url, { ROLE: 'api', API_NODES: '900' }))
     expect(code).toBe(1)
     expect(err).toMatch(
-      /^PostgreSQL gives this deployment \d+ connections \(max_connections \d+ less 3 reserved\), and it may open 10802: /,
+      /^PostgreSQL gives this deployment \d+ connections \(max_connections \d+ less 3 reserved\), and it may open 11702: /,
     )
-    expect(err).toContain('900 api processes with 12 each')
+    expect(err).toContain('900 api processes with 13 each')
     expect(err.trim().split('\n')).toHaveLength(1)
   })
   it('is refused if the database has a tighter limit of its own', async () => {
     const database = await freshDatabase()
     const name = new URL(database.url).pathname.slice(1)
-    await database.pool.query(`ALTER DATABASE ${name} CONNECTION LIMIT 17`)
-    const { code, err } = await start(testEnvironment(database.url, { ROLE: 'both' }))
+    await database.pool.query(`ALTER DATABASE ${name} CONNECTION LIMIT 18`)
+    const { code, err } = await runMain(testEnvironment(database.url, { ROLE: 'both' }))
     expect(code).toBe(1)
-    expect(err).toContain(`17 connections (database ${name}), and it may open 18`)
+    expect(err).toContain(`18 connections (database ${name}), and it may open 19`)
   })
   it('tells that the limits behind a pooler are not looked at', async () => {
     const database = await freshDatabase()
@@ -143,6 +133,6 @@ describe('a start', () => {
     const elsewhere = Object.assign(new URL(database.url), { hostname: direct.hostname === 'localhost' ? '127.0.0.1' : 'localhost' })
     const overrides = { ROLE: 'api', API_NODES: '3', LOG_LEVEL: 'info', DIRECT_DATABASE_URL: direct.href }
     const server = await runServer({ ...database, url: elsewhere.href }, overrides)
-    expect(server.output()).toContain('"connections":27,"msg":"DATABASE_URL leads to a pooler')
+    expect(server.output()).toContain('"connections":30,"msg":"DATABASE_URL leads to a pooler')
   })
 })

@@ -8,10 +8,12 @@ type Role = 'api' | 'worker'
 export class DeployedNode {
   private process: SpawnedServer | undefined
   private past = ''
+  private hasOperationsPort = true
 
   constructor(
     readonly role: Role,
     readonly port: number,
+    private readonly operationsPort: number,
     private readonly start: (main?: string) => Promise<SpawnedServer>,
   ) {}
 
@@ -25,6 +27,8 @@ export class DeployedNode {
 
   /** @param main of another release; else this one's */
   async up(main?: string): Promise<void> {
+    // The release before this one has its metrics on the main port.
+    this.hasOperationsPort = main === undefined
     this.process = await this.start(main)
   }
 
@@ -40,7 +44,8 @@ export class DeployedNode {
 
   /** @param name with its labels, or the sum over all of them; undefined if the node does not show it */
   async metric(name: string): Promise<number | undefined> {
-    const text = await (await fetch(`${this.url}/metrics`)).text()
+    const port = this.hasOperationsPort ? this.operationsPort : this.port
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
     const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     return lines.length > 0 ? lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0) : undefined
   }
@@ -67,9 +72,9 @@ export class Deployment {
     { api = 3, workers = 2, main }: DeploymentOptions = {},
   ): Promise<Deployment> {
     const create = async (role: Role) => {
-      const port = await freePort()
-      const environment = { ...settings, ROLE: role, PORT: String(port), LOG_LEVEL: 'info' }
-      return new DeployedNode(role, port, (main) => spawnServer(databaseUrl, environment, main))
+      const [port, operationsPort] = [await freePort(), await freePort()]
+      const environment = { ...settings, ROLE: role, PORT: String(port), OPERATIONS_PORT: String(operationsPort), LOG_LEVEL: 'info' }
+      return new DeployedNode(role, port, operationsPort, (main) => spawnServer(databaseUrl, environment, main))
     }
     const many = (role: Role, count: number) => Promise.all(Array.from({ length: count }, () => create(role)))
     const [apiNodes, workerNodes] = await Promise.all([many('api', api), many('worker', workers)])

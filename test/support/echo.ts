@@ -5,7 +5,7 @@ import { Anonymous } from '../../src/authentication/session/anonymous.js'
 import { CountText, Epoch, GroupId, MlsBytes, SeqText, UnixSeconds } from '../../src/platform/http/bytes.js'
 import { Problem } from '../../src/platform/http/problem.js'
 import { Returns } from '../../src/platform/http/returns.js'
-import { AcceptsMessage, Unlogged } from '../../src/platform/http/route-options.js'
+import { AcceptsMessage, TakesBody, Unlogged } from '../../src/platform/http/route-options.js'
 
 const Note = z
   .strictObject({ message: MlsBytes(1_000), epoch: Epoch.optional(), tags: z.array(z.string().max(10)).max(3).optional() })
@@ -23,6 +23,7 @@ class EchoController {
   @Post(':groupId')
   @HttpCode(200)
   @AcceptsMessage('message')
+  @TakesBody('large')
   @Returns(Echo)
   echo(@Param('groupId', { schema: GroupId }) groupId: GroupId, @Body({ schema: Note }) note: Note) {
     return { group_id: groupId, message: note.message, epoch: note.epoch ?? 0n, at: new Date(1_999), internal: 'dropped' }

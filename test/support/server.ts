@@ -45,6 +45,10 @@ export function testEnvironment(databaseUrl: string, overrides: Record<string, s
     PORT: '0',
     LOG_LEVEL: 'silent',
     SHUTDOWN_GRACE: '2s',
+    // Compiling and importing in the same process is no overload.
+    PRESSURE_DELAY: '60s',
+    ANONYMOUS_PER_MINUTE: '1000000',
+    REQUESTS_PER_DEVICE_PER_MINUTE: '1000000',
     PG_POOL_API: '6',
     ...overrides,
   }

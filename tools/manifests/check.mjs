@@ -9,7 +9,8 @@ import {
   podsAreRestricted,
   rollsWithoutGap,
 } from './rules/containers.mjs'
-import { ingressServesStreams, networkIsDeniedByDefault, operationsStayPrivate, policiesMatchPods } from './rules/network.mjs'
+import { ingressServesStreams, networkIsDeniedByDefault, policiesMatchPods } from './rules/network.mjs'
+import { operationsAreScrapedOnly, operationsHaveTheirPort, operationsStayPrivate } from './rules/operations.mjs'
 import {
   configMapsExist,
   namesAreUnique,
@@ -39,6 +40,8 @@ export const RULES = {
   'default-deny': networkIsDeniedByDefault,
   'policy-pods': policiesMatchPods,
   'private-operations': operationsStayPrivate,
+  'operations-port': operationsHaveTheirPort,
+  'operations-policy': operationsAreScrapedOnly,
   'ingress-streams': ingressServesStreams,
   'known-settings': settingsAreKnown,
   'usable-settings': settingsAreUsable,

@@ -7,6 +7,7 @@ import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups/groups-reports.js'
 import { invitesCreate } from './authentication/invites-create.js'
 import { keysRotate } from './authentication/keys-rotate.js'
+import { limitsDocs } from './limits-docs.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   openapi,
   configDocs,
   errorsDocs,
+  limitsDocs,
   migrateCommand,
   recovered,
   doctor,

@@ -1,8 +1,11 @@
 import { retireTokenKeys } from '../../authentication/keys/token-keys.repository.js'
 import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
-import { transaction } from '../../platform/postgres/sql.js'
+import { transaction, type Sql } from '../../platform/postgres/sql.js'
 import { print, type Command } from './command.js'
 import { withDatabase } from './with-database.js'
+
+/** Every group and KeyPackage there is: as long as it takes, within reason. */
+const RECOVERY_TIMEOUT_MS = 24 * 3_600_000
 
 /**
  * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be handed out again, so
@@ -15,15 +18,13 @@ export const recovered: Command = {
   name: 'recovered',
   usage: '                     After a restore: new incarnations, no stale KeyPackages, devices resync.',
   async run() {
-    const groups = await withDatabase((pool) =>
-      transaction(pool, async (sql) => {
-        await sql.query('SET LOCAL statement_timeout = 0')
-        await retireTokenKeys(sql, 0, 0)
-        await retireIssuerKeys(sql)
-        const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
-        return rows[0]?.groups ?? 0n
-      }),
-    )
+    const work = async (sql: Sql) => {
+      await retireTokenKeys(sql, 0, 0)
+      await retireIssuerKeys(sql)
+      const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
+      return rows[0]?.groups ?? 0n
+    }
+    const groups = await withDatabase((pool) => transaction(pool, work, { statementTimeout: RECOVERY_TIMEOUT_MS }))
     print(`${groups} groups have a new incarnation, unclaimed KeyPackages are gone. Start the servers again.`)
   },
 }

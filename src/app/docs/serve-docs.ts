@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { parse } from 'yaml'
 import type { Config } from '../../platform/config/config.js'
+import { answerWith, representationOf, type Representation } from '../../platform/http/public-document.js'
 import { PAGE_CSS } from './html.js'
 import { apiPage, errorsHtml, landingPage, START_JS } from './plain-pages.js'
 import { streamPage, type AsyncApi } from './stream-page.js'
@@ -13,53 +14,49 @@ const OPENAPI = new URL('../../../openapi.yaml', import.meta.url)
 const ASYNCAPI = new URL('../../../docs/asyncapi.yaml', import.meta.url)
 const SWAGGER_UI = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
-/** Swagger UI sets styles on elements; scripts come from this server alone, and no other page may frame these. */
-const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const CACHE = 'public, max-age=300'
 
-type Content = () => string | Promise<string>
+/** Swagger UI sets styles on elements; scripts come from this server alone, and no other page may frame these. */
+const SAFETY = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+}
 
 /**
  * The landing page at `/`, both descriptions, and their pages under `/docs`; nothing of it where DOCS is off. Everything comes from npm
- * packages and files of this release: nothing is fetched from elsewhere. Read on the first visit.
+ * packages and files of this release: nothing is fetched from elsewhere. Each is made on its first visit, and from then on is bytes in memory.
  */
 export function serveDocs(fastify: FastifyInstance, config: Pick<Config, 'DOCS' | 'PUBLIC_URL'>): void {
   if (config.DOCS === 'off') return
-  const openapi = once(async () =>
-    JSON.stringify({ ...(parse(await text(OPENAPI)) as object), servers: [{ url: config.PUBLIC_URL ?? '/' }] }),
-  )
-  const files: readonly (readonly [path: string, type: string, content: Content])[] = [
-    ['/', 'text/html', landingPage],
-    ['/docs', 'text/html', apiPage],
-    ['/docs/', 'text/html', apiPage],
-    ['/docs/stream', 'text/html', once(async () => streamPage(parse(await text(ASYNCAPI)) as AsyncApi))],
-    ['/docs/errors', 'text/html', once(errorsHtml)],
-    ['/openapi.json', 'application/json', openapi],
-    ['/openapi.yaml', 'application/yaml', once(() => text(OPENAPI))],
-    ['/asyncapi.yaml', 'application/yaml', once(() => text(ASYNCAPI))],
-    ['/docs/assets/page.css', 'text/css', () => PAGE_CSS],
-    ['/docs/assets/start.js', 'text/javascript', () => START_JS],
-    ['/docs/assets/swagger-ui.css', 'text/css', once(() => readFile(join(SWAGGER_UI, 'swagger-ui.css'), 'utf8'))],
-    ['/docs/assets/swagger-ui-bundle.js', 'text/javascript', once(() => readFile(join(SWAGGER_UI, 'swagger-ui-bundle.js'), 'utf8'))],
-  ]
-  for (const [path, type, content] of files) fastify.get(path, async (_request, reply) => send(reply, type, await content()))
+  const serve = (path: string, type: string, content: () => string | Promise<string>) => {
+    let made: Promise<Representation> | undefined
+    fastify.get(path, { config: { anonymous: true } }, async (request, reply) => {
+      made ??= Promise.resolve(content()).then((text) => representationOf(text, `${type}; charset=utf-8`))
+      made.catch(() => (made = undefined))
+      return reply.headers(SAFETY).send(answerWith(await made, CACHE, request, reply))
+    })
+  }
+  serve('/', 'text/html', landingPage)
+  serve('/docs', 'text/html', apiPage)
+  serve('/docs/', 'text/html', apiPage)
+  serve('/docs/stream', 'text/html', async () => streamPage(parse(await text(ASYNCAPI)) as AsyncApi))
+  serve('/docs/errors', 'text/html', errorsHtml)
+  serve('/openapi.json', 'application/json', () => openapiJson(config))
+  serve('/openapi.yaml', 'application/yaml', () => text(OPENAPI))
+  serve('/asyncapi.yaml', 'application/yaml', () => text(ASYNCAPI))
+  serve('/docs/assets/page.css', 'text/css', () => PAGE_CSS)
+  serve('/docs/assets/start.js', 'text/javascript', () => START_JS)
+  serve('/docs/assets/swagger-ui.css', 'text/css', () => readFile(join(SWAGGER_UI, 'swagger-ui.css'), 'utf8'))
+  serve('/docs/assets/swagger-ui-bundle.js', 'text/javascript', () => readFile(join(SWAGGER_UI, 'swagger-ui-bundle.js'), 'utf8'))
 }
 
-function send(reply: FastifyReply, type: string, body: string): string {
-  void reply.headers({
-    'content-type': `${type}; charset=utf-8`,
-    'cache-control': 'no-cache',
-    'content-security-policy': CSP,
-    'x-frame-options': 'DENY',
-  })
-  return body
+/** With this server as the one to try things out on. */
+async function openapiJson({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): Promise<string> {
+  const document = parse(await text(OPENAPI)) as object
+  return JSON.stringify({ ...document, servers: [{ url: PUBLIC_URL ?? '/' }] })
 }
 
 function text(file: URL): Promise<string> {
   return readFile(file, 'utf8')
-}
-
-function once(make: Content): Content {
-  let made: ReturnType<Content> | undefined
-  return () => (made ??= make())
 }

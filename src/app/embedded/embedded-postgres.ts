@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
+import { failureOf } from '../../platform/postgres/failures.js'
 import { prepareBinaries, type Binaries } from './binaries.js'
 import { findCluster, locateCluster, type ClusterFolder } from './cluster-folder.js'
 import { connectionUrl, readSecrets, writeSecrets } from './cluster-secrets.js'
 import { findFreePort } from './free-port.js'
 import { initialise } from './initialise.js'
+import { claim, ORPHAN_GRACE_SECONDS, watchForOrphan, withdrawClaim, type OrphanWatch } from './orphan-watch.js'
 import { takeOwnership } from './ownership.js'
 import { findPostmaster, sendSignal, startPostmaster, stopPostmaster, type Postmaster } from './postmaster.js'
 
@@ -34,6 +36,8 @@ export interface EmbeddedOptions {
   settings?: Record<string, string>
   /** Where root keeps what an unprivileged user must be able to reach, if DATA_DIR or the checkout is out of that user's reach. */
   sharedFolder?: string
+  /** How long a PostgreSQL whose server died waits for another to take it over, before it is ended. */
+  orphanGraceSeconds?: number
 }
 
 /** A real PostgreSQL in DATA_DIR that lives as long as this server does. */
@@ -50,14 +54,18 @@ export interface EmbeddedPostgres {
  * Refuses while another server uses the folder. Should PostgreSQL die, it is started again on the same port.
  */
 export async function startEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }, options: EmbeddedOptions = {}): Promise<EmbeddedPostgres> {
-  const { sharedFolder = SHARED_FOLDER, settings = {} } = options
+  const { sharedFolder = SHARED_FOLDER, settings = {}, orphanGraceSeconds = ORPHAN_GRACE_SECONDS } = options
   const cluster = await locateCluster(DATA_DIR, sharedFolder)
   const binaries = await prepareBinaries(cluster.user, sharedFolder)
   await initialise(cluster, binaries, settings['fsync'] === 'off' ? ['--no-sync'] : [])
-  const found = await findPostmaster(cluster.path)
-  const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...settings }, DATA_DIR)
-  const url = await keeper.open()
-  return { url, adopted: found !== undefined, stop: () => keeper.stop() }
+  const keeper = new Keeper(cluster, binaries, { ...SETTINGS, ...settings }, DATA_DIR, orphanGraceSeconds)
+  try {
+    const { url, adopted } = await keeper.open()
+    return { url, adopted, stop: () => keeper.stop() }
+  } catch (error) {
+    await withdrawClaim(cluster.path)
+    throw error
+  }
 }
 
 /** The URL of the PostgreSQL that a running server keeps in `DATA_DIR`, for the command line; undefined if none runs. */
@@ -71,6 +79,7 @@ export async function findEmbeddedPostgres({ DATA_DIR }: { DATA_DIR: string }): 
 class Keeper {
   private owner: Client | undefined
   private postmaster: Postmaster | undefined
+  private watch: OrphanWatch | undefined
   private stopping = false
   private readonly atExit = () => this.postmaster && sendSignal(this.postmaster.pid, 'SIGINT')
 
@@ -79,18 +88,19 @@ class Keeper {
     private readonly binaries: Binaries,
     private readonly settings: Record<string, string>,
     private readonly dataDir: string,
+    private readonly orphanGraceSeconds: number,
   ) {}
 
-  async open(): Promise<string> {
-    const postmaster = await this.ensurePostmaster()
-    const secrets = await readSecrets(this.cluster.path)
-    const url = connectionUrl({ ...secrets, port: postmaster.port })
-    this.owner = await takeOwnership(url, this.dataDir)
-    this.owner.once('end', () => void this.reopen())
+  async open(): Promise<{ url: string; adopted: boolean }> {
+    await claim(this.cluster.path)
+    const { postmaster, owner, url, adopted } = await this.ensureOwned()
+    this.owner = owner.once('end', () => void this.reopen())
     this.postmaster = postmaster
-    // Should the process end without `stop`, in a crash of its own, PostgreSQL is not left behind.
+    // Should the process end without `stop`, PostgreSQL is not left behind: by ourselves if we can, else by the watch.
     process.removeListener('exit', this.atExit).once('exit', this.atExit)
-    return url
+    this.watch?.end()
+    this.watch = watchForOrphan(this.cluster.path, postmaster, this.orphanGraceSeconds)
+    return { url, adopted }
   }
 
   async stop(): Promise<void> {
@@ -99,6 +109,8 @@ class Keeper {
     await this.owner?.end()
     const running = await findPostmaster(this.cluster.path)
     if (running) await stopPostmaster(this.cluster.path, running)
+    this.watch?.end()
+    await withdrawClaim(this.cluster.path)
   }
 
   /** The owner's connection broke: PostgreSQL crashed or was killed. Its recovery needs no help but a start. */
@@ -111,13 +123,27 @@ class Keeper {
     }
   }
 
+  /** The watch of a server that has just died may be ending the one that we found: then it is gone in a moment, and started again. */
+  private async ensureOwned() {
+    for (let attempt = 1; ; attempt++) {
+      const { postmaster, adopted } = await this.ensurePostmaster()
+      const url = connectionUrl({ ...(await readSecrets(this.cluster.path)), port: postmaster.port })
+      try {
+        return { postmaster, adopted, url, owner: await takeOwnership(url, this.dataDir) }
+      } catch (error) {
+        if (attempt === START_ATTEMPTS || failureOf(error) !== 'temporary') throw error
+        await delay(RETRY_MS)
+      }
+    }
+  }
+
   /** A killed postmaster's children may hold its memory for a moment, and a free port may be taken before we are: so several attempts. */
-  private async ensurePostmaster(): Promise<Postmaster> {
+  private async ensurePostmaster(): Promise<{ postmaster: Postmaster; adopted: boolean }> {
     for (let attempt = 1; ; attempt++) {
       const running = await findPostmaster(this.cluster.path)
-      if (running) return running
+      if (running) return { postmaster: running, adopted: true }
       try {
-        return await this.start()
+        return { postmaster: await this.start(), adopted: false }
       } catch (error) {
         if (attempt === START_ATTEMPTS) throw error
         await delay(RETRY_MS)

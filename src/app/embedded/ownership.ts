@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'pg'
+import type { Client } from 'pg'
+import { PostgresClient } from '../../platform/postgres/client/postgres-client.js'
+import { PostgresTarget } from '../../platform/postgres/client/postgres-target.js'
 
 /** Any constant; held by the server that owns the cluster, for as long as it lives. */
 const OWNER_LOCK = 4_729_135_001
@@ -12,9 +14,7 @@ const PATIENCE_MS = 3_000
  * no pid file to go stale. A cluster that runs without an owner may be adopted.
  */
 export async function takeOwnership(url: string, dataDir: string): Promise<Client> {
-  const client = new Client({ connectionString: url, application_name: 'microchat-owner', keepAlive: true })
-  client.on('error', () => undefined) // 'end' follows, and that is what matters
-  await client.connect()
+  const client = await PostgresClient.open({ target: new PostgresTarget(url), application_name: 'microchat-owner' })
   try {
     const deadline = performance.now() + PATIENCE_MS
     while (!(await tryLock(client))) {

@@ -9,6 +9,8 @@ import type { ClusterFolder } from './cluster-folder.js'
 export interface Postmaster {
   pid: number
   port: number
+  /** When it started, as its own pid file says it: with the pid, this names one process of all times. */
+  startedAt: string
 }
 
 const POLL_MS = 20
@@ -82,7 +84,7 @@ async function readPidFile(path: string): Promise<(Postmaster & { status: string
   const text = await readFile(join(path, 'postmaster.pid'), 'utf8').catch(() => '')
   const lines = text.split('\n')
   const pid = Number(lines[0])
-  return pid > 0 ? { pid, port: Number(lines[3]), status: lines[7]?.trim() ?? '' } : undefined
+  return pid > 0 ? { pid, port: Number(lines[3]), startedAt: lines[2] ?? '', status: lines[7]?.trim() ?? '' } : undefined
 }
 
 /** After a reboot the pid in a stale file may belong to anyone. A postmaster works in its data folder; where /proc cannot tell, we believe the pid. */

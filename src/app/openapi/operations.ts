@@ -2,7 +2,6 @@ import type { INestApplicationContext } from '@nestjs/common'
 import { HTTP_CODE_METADATA, METHOD_METADATA } from '@nestjs/common/constants.js'
 import { RequestMethod } from '@nestjs/common'
 import { ModulesContainer } from '@nestjs/core'
-import { ANONYMOUS } from '../../authentication/session/anonymous.js'
 import { refusedBy } from '../../platform/http/refuses.js'
 import { routeOptionsOf, type RouteOptions } from '../../platform/http/route-options.js'
 
@@ -51,7 +50,7 @@ function describe(type: object, handler: object): Operation {
   const declared: unknown = Reflect.getMetadata(HTTP_CODE_METADATA, handler)
   return {
     status: typeof declared === 'number' ? declared : usual,
-    anonymous: Reflect.hasMetadata(ANONYMOUS, handler) || Reflect.hasMetadata(ANONYMOUS, type),
+    anonymous: routeOptionsOf(handler).anonymous === true,
     options: routeOptionsOf(handler),
     refuses: [...refusedBy(type), ...refusedBy(handler)],
   }

@@ -2,6 +2,7 @@ import { Body, Controller, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { LimitedPerAddress } from '../limits/address-limit.guard.js'
 import { Anonymous } from '../session/anonymous.js'
 import { Challenge, ChallengeRequest } from './challenges.dto.js'
@@ -13,6 +14,7 @@ export class ChallengesController {
   constructor(private readonly challenges: Challenges) {}
 
   @Post()
+  @TakesBody('tiny')
   @Anonymous()
   @LimitedPerAddress('login')
   @Returns(Challenge, { status: 201, description: 'A nonce, and what has to be signed with it.' })

@@ -33,6 +33,7 @@ export const OwnDevices = z.object({ devices: z.array(OwnDevice) }).meta({ id: '
 /** The last part of a client URI, in a path. */
 export const DeviceName = z
   .string()
+  .max(64)
   .regex(DEVICE_NAME, 'Expected the last part of a client URI')
   .meta({ examples: ['phone'] })
 export type DeviceName = z.infer<typeof DeviceName>

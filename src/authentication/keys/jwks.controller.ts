@@ -1,7 +1,8 @@
-import { Controller, Get, Header } from '@nestjs/common'
+import { Controller, Get } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
-import { Returns } from '../../platform/http/returns.js'
+import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
+import { Returns, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { Anonymous } from '../session/anonymous.js'
 import { KeyRing } from './key-ring.js'
 
@@ -12,11 +13,14 @@ const JwkSet = z
 @ApiTags('sessions')
 @Controller('.well-known/jwks.json')
 export class JwksController {
-  constructor(private readonly ring: KeyRing) {}
+  private readonly document
+
+  constructor(ring: KeyRing) {
+    this.document = new PublicDocument(jsonOrCbor(JwkSet), 'public, max-age=60', () => ring.published())
+  }
 
   @Get()
   @Anonymous()
-  @Header('cache-control', 'public, max-age=60')
   @Returns(JwkSet, { description: 'A JWK set (RFC 7517).' })
   @ApiOperation({
     operationId: 'getAccessTokenKeys',
@@ -25,7 +29,8 @@ export class JwksController {
       'For services beside this one that check access tokens. A new key is published ten minutes before it signs, which is ' +
       'longer than this may be cached.',
   })
-  async keys() {
-    return { keys: await this.ring.published() }
+  @ReturnsUnchanged()
+  keys() {
+    return this.document
   }
 }

@@ -17,9 +17,14 @@ export interface TokenSigner {
   readonly privateKey: KeyObject
 }
 
+/** RFC 7517 §5. */
+export interface JwkSet {
+  readonly keys: readonly JWK[]
+}
+
 interface Ring {
   readonly at: number
-  readonly jwks: readonly JWK[]
+  readonly jwks: JwkSet
   readonly publicKeys: ReadonlyMap<string, KeyObject>
   readonly signer: TokenSigner | undefined
 }
@@ -29,6 +34,7 @@ interface Ring {
 export class KeyRing {
   private ring: Ring | undefined
   private loading: Promise<Ring> | undefined
+  private making: Promise<void> | undefined
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -39,9 +45,7 @@ export class KeyRing {
   async signer(): Promise<TokenSigner> {
     const ring = await this.youngerThan(MAX_AGE_MS)
     if (ring.signer !== undefined) return ring.signer
-    await this.makeFirstKey()
-    this.ring = undefined
-    this.loading = undefined
+    await (this.making ??= this.makeFirstKey())
     const { signer } = await this.youngerThan(MAX_AGE_MS)
     if (signer === undefined) throw new Error('No token signing key is in force, although one was just made')
     return signer
@@ -52,19 +56,26 @@ export class KeyRing {
     return known ?? (await this.youngerThan(MIN_AGE_MS)).publicKeys.get(kid)
   }
 
-  /** The JWK Set (RFC 7517 §5). */
-  async published(): Promise<readonly JWK[]> {
+  /** The same object until the keys are read again. */
+  async published(): Promise<JwkSet> {
     await this.signer()
     return (await this.youngerThan(MAX_AGE_MS)).jwks
   }
 
+  /** Once for all who wait for it here; and what was read before it is forgotten. */
   private async makeFirstKey(): Promise<void> {
-    const key = await newTokenKey(this.secrets)
-    await transaction(this.pool, async (sql) => {
-      await lockTokenKeys(sql)
-      const keys = await readTokenKeys(sql) // not before the lock: another node may have been first
-      if (!keys.some(({ signs }) => signs)) await insertTokenKey(sql, key, 0)
-    })
+    try {
+      const key = await newTokenKey(this.secrets)
+      await transaction(this.pool, async (sql) => {
+        await lockTokenKeys(sql)
+        const keys = await readTokenKeys(sql) // not before the lock: another node may have been first
+        if (!keys.some(({ signs }) => signs)) await insertTokenKey(sql, key, 0)
+      })
+    } finally {
+      this.ring = undefined
+      this.loading = undefined
+      this.making = undefined
+    }
   }
 
   private async youngerThan(ms: number): Promise<Ring> {
@@ -85,7 +96,7 @@ export class KeyRing {
     const signing = keys.find(({ signs }) => signs)
     return {
       at,
-      jwks: keys.map(({ publicJwk }) => publicJwk),
+      jwks: { keys: keys.map(({ publicJwk }) => publicJwk) },
       publicKeys: new Map(keys.map(({ kid, publicJwk }) => [kid, createPublicKey({ key: { ...publicJwk }, format: 'jwk' })])),
       signer: signing && { kid: signing.kid, privateKey: this.unseal(signing) },
     }

@@ -2,7 +2,7 @@ import { applyDecorators, Inject, Injectable, SetMetadata, UseGuards, type CanAc
 import { Reflector } from '@nestjs/core'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Limits } from '../../platform/limits/limits.js'
-import { addressGroup } from './address.js'
+import { addressGroup } from '../../platform/admission/address.js'
 
 const LIMIT_NAME = Symbol('LIMIT_NAME')
 

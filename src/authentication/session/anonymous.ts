@@ -1,6 +1,4 @@
-import { SetMetadata } from '@nestjs/common'
-
-export const ANONYMOUS = Symbol('ANONYMOUS')
+import { routeOption } from '../../platform/http/route-options.js'
 
 /** This route, or every route of this controller, takes no session. All others need a Bearer token. */
-export const Anonymous = () => SetMetadata(ANONYMOUS, true)
+export const Anonymous = () => routeOption({ anonymous: true })

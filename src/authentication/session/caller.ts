@@ -16,7 +16,7 @@ export interface Caller {
   readonly expiresAt: Date
 }
 
-/** What `SessionGuard` leaves on the request. */
+/** What `authenticateRequest` leaves on the request. */
 export interface CallerCarrier {
   caller?: Caller
 }

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, HttpCode, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { LimitedPerAddress } from '../limits/address-limit.guard.js'
 import { Refresh } from '../refresh/refresh.js'
 import { Anonymous } from './anonymous.js'
@@ -32,6 +33,7 @@ export class SessionsController {
   }
 
   @Post('refresh')
+  @TakesBody('tiny')
   @HttpCode(200)
   @Anonymous()
   @LimitedPerAddress('refresh')

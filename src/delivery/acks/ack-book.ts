@@ -27,6 +27,12 @@ export class AckBook {
     return ack?.incarnation === incarnation ? ack.seq : undefined
   }
 
+  /** What was acknowledged of this group is not in its log any more. */
+  forget(deviceId: bigint, gid: bigint): void {
+    const ack = this.devices.get(deviceId)?.get(gid)
+    if (ack) this.written([ack])
+  }
+
   /** Up to `limit` acks in the order in which their rows are locked, of one device or of all. They stay in the book. */
   pages(limit: number, deviceIds?: Iterable<bigint>): Ack[][] {
     const chosen = [...(deviceIds ?? this.devices.keys())].flatMap((deviceId) => [...(this.devices.get(deviceId)?.values() ?? [])])

@@ -36,6 +36,8 @@ export class Feed {
   private tail = 0n
   private wanted = 0n
   private reading = false
+  /** Where the tail was when the sweep came by. A log that ends before it at the next one has lost entries. */
+  private sweptTail = 0n
 
   constructor(
     readonly gid: bigint,
@@ -67,7 +69,10 @@ export class Feed {
     const carried = entries && this.ready(incarnation) ? entries() : undefined
     if (carried && this.follows(carried, headSeq)) return this.take(carried)
     // What came with entries is a hint, which may be old; the sweep knows.
-    if (!entries && incarnation !== undefined) this.expect(incarnation)
+    if (!entries && incarnation !== undefined) {
+      this.expect(incarnation)
+      this.noticeLoss(headSeq)
+    }
     this.readOn()
   }
 
@@ -112,6 +117,7 @@ export class Feed {
       if (!range || range.floorSeq > this.tail) return this.recheckAll()
       // A hint ahead of the log (or of another incarnation) must not make this a busy loop.
       if (this.wanted === wanted) this.wanted = range.headSeq
+      if (range.headSeq < this.tail) return this.recheckAll() // entries were lost: see `noticeLoss`
       this.expect(range.incarnation)
       // Nothing left up to the head: retention took it.
       if (range.entries.length === 0) this.tail = range.headSeq
@@ -154,6 +160,16 @@ export class Feed {
 
   private expect(incarnation: number): void {
     for (const reader of [...this.live]) if (reader.incarnation !== incarnation) this.recheck(reader)
+  }
+
+  /**
+   * A backup was restored, or a replica of the database took over. `headSeq` may have been read before the tail came to where it is
+   * now, but not before it came to where it was at the sweep before.
+   */
+  private noticeLoss(headSeq: bigint): void {
+    const lost = headSeq < this.sweptTail
+    if (lost) this.recheckAll()
+    this.sweptTail = lost || this.live.size === 0 ? 0n : this.tail
   }
 
   private recheckAll(): void {

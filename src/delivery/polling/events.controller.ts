@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
+import { TakesBody, Prioritized } from '../../platform/http/route-options.js'
 import { Acknowledgements } from './acknowledgements.service.js'
 import { AcknowledgeEvents, Events, EventsAcknowledged, EventsQuery } from './events.dto.js'
 import { Polling } from './polling.service.js'
@@ -37,6 +38,8 @@ export class EventsController {
   }
 
   @Post('acks')
+  @TakesBody('message')
+  @Prioritized('last')
   @HttpCode(200)
   @Returns(EventsAcknowledged, { description: 'How much was acknowledged by this request.' })
   @ApiOperation({

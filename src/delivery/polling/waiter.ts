@@ -19,7 +19,8 @@ export class Waiter {
       interest.watchDevice(deviceId, (news) => {
         if (news.kind === 'revoked') this.wake('revoked')
         else if (news.kind === 'session-ended' || (news.kind === 'swept' && news.generation > generation)) this.wake('over')
-        else if (news.kind === 'inbox' || (news.kind === 'swept' && news.inboxIds.length > 0)) this.wake('news')
+        else if (news.kind === 'inbox' || news.kind === 'memberships' || (news.kind === 'swept' && news.inboxIds.length > 0))
+          this.wake('news')
       }),
     )
   }

@@ -14,6 +14,8 @@ export interface ReadableLog {
   headSeq: bigint
   floorSeq: bigint
   deleted: boolean
+  /** The log follows that of a hub (§8). */
+  replica: boolean
   /** Of the device, past ones included, in order. */
   intervals: ReadableInterval[]
 }
@@ -26,16 +28,16 @@ export async function findReadableLog(sql: Sql, groupId: Uint8Array, deviceId: b
     name: 'find_readable_log',
     text: `
       SELECT g.gid, g.incarnation, g.epoch, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.deleted_at IS NOT NULL AS deleted,
-             m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", ${WAITS} AS waits
-        FROM groups g LEFT JOIN member m ON m.gid = g.gid AND m.device_id = $2
+             f.gid IS NOT NULL AS replica, m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", ${WAITS} AS waits
+        FROM groups g LEFT JOIN followed_group f ON f.gid = g.gid LEFT JOIN member m ON m.gid = g.gid AND m.device_id = $2
        WHERE g.group_id = $1 ORDER BY m.from_seq`,
     values: [groupId, deviceId],
   })
   const row = rows[0]
   if (!row) return undefined
-  const { gid, incarnation, epoch, headSeq, floorSeq, deleted } = row
+  const { gid, incarnation, epoch, headSeq, floorSeq, deleted, replica } = row
   const intervals = rows.flatMap((one) => (one.fromSeq === null ? [] : [one]))
-  return { gid, incarnation, epoch, headSeq, floorSeq, deleted, intervals }
+  return { gid, incarnation, epoch, headSeq, floorSeq, deleted, replica, intervals }
 }
 
 /** The entry that follows the Commit which began `epoch`; undefined if that Commit is not (or no longer) in the log. */

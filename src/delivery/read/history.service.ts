@@ -23,7 +23,10 @@ export class History {
     if (!first) throw new NoReader()
     const wanted = await this.firstWanted(log, query)
     const from = wanted > first.fromSeq ? wanted : first.fromSeq
-    if (from <= log.floorSeq) throw new ResyncNeeded(log.floorSeq + 1n)
+    if (from <= log.floorSeq) throw new ResyncNeeded('The log no longer reaches back that far.', log.floorSeq + 1n)
+    // A reader who asks for what follows the entry after the last one has read entries that are no more. At a follower they may be yet to come.
+    const reading = log.intervals.at(-1)?.untilSeq === null
+    if (reading && !log.replica && from > log.headSeq + 1n) throw new ResyncNeeded('The log does not reach that far.', log.headSeq + 1n)
     return this.page(caller, log, from, query.limit ?? DEFAULT_LIMIT)
   }
 

@@ -15,6 +15,8 @@ export interface Membership {
   acked: bigint
   /** Fell behind retention: there is nothing to read until it joins again. */
   resync: boolean
+  /** The log follows that of a hub (§8): a device may have been told more by the hub than has come here yet. */
+  replica: boolean
   /** The Welcome of this interval is still in the inbox: its entries wait (invariant 4). */
   waits: boolean
 }
@@ -29,9 +31,10 @@ export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membe
     text: `
       SELECT m.gid, g.group_id AS "groupId", g.incarnation, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq",
              m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", m.ended, m.join_epoch AS "joinEpoch", m.acked, m.resync,
-             ${WAITS} AS waits
+             f.gid IS NOT NULL AS replica, ${WAITS} AS waits
         FROM (SELECT * FROM member WHERE device_id = $1 OFFSET 0) m
         JOIN groups g ON g.gid = m.gid
+        LEFT JOIN followed_group f ON f.gid = m.gid
        WHERE g.deleted_at IS NULL AND (m.until_seq IS NULL OR (m.acked < m.until_seq AND NOT m.resync))
        ORDER BY m.gid, m.from_seq`,
     values: [deviceId],

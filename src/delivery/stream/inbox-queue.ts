@@ -11,6 +11,7 @@ export class InboxQueue {
   private readonly onTheWay = new Set<bigint>()
   private readonly acknowledged = new Set<bigint>()
   private sweptOnTheWay = new Set<bigint>()
+  private sweptIds: readonly bigint[] = []
 
   constructor(
     private readonly deviceId: bigint,
@@ -31,9 +32,11 @@ export class InboxQueue {
     this.dirty = true
   }
 
-  /** Ids that were never sent on this stream are ignored: their turn comes. */
-  acknowledge(ids: readonly number[]): void {
+  /** Ids that were never sent on this stream are ignored: their turn comes. @returns how many are acknowledged by this */
+  acknowledge(ids: readonly number[]): number {
+    const before = this.acknowledged.size
     for (const id of ids) if (this.onTheWay.has(BigInt(id))) this.acknowledged.add(BigInt(id))
+    return this.acknowledged.size - before
   }
 
   /** Durable at once. @returns whether a log may be waiting for one of them */
@@ -68,15 +71,17 @@ export class InboxQueue {
   }
 
   /**
-   * The table's oldest ids, as the sweep read them. @returns whether something was acknowledged elsewhere: by polling,
-   * or on another node. Only ids that were on their way at the sweep before count, as a read takes its time.
+   * The table's oldest ids, as the sweep read them. @returns whether they are others than at the sweep before: there are new ones, or some
+   * were acknowledged elsewhere, by polling or on another node. What was on its way at the sweep before and is gone needs no ack any more;
+   * what was sent since is younger than the sweep's look.
    */
   swept(ids: readonly bigint[]): boolean {
     const present = new Set(ids)
-    const gone = [...this.sweptOnTheWay].filter((id) => this.onTheWay.has(id) && !present.has(id))
-    for (const id of gone) this.onTheWay.delete(id)
+    for (const id of this.sweptOnTheWay) if (!present.has(id)) this.onTheWay.delete(id)
     if (ids.some((id) => !this.onTheWay.has(id))) this.dirty = true
+    const changed = ids.length !== this.sweptIds.length || ids.some((id, index) => id !== this.sweptIds[index])
     this.sweptOnTheWay = new Set(this.onTheWay)
-    return gone.length > 0
+    this.sweptIds = ids
+    return changed
   }
 }

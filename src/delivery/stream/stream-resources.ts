@@ -6,12 +6,14 @@ import { DeliveryMetrics } from '../delivery.metrics.js'
 import { Feeds } from '../feed/feeds.js'
 import { Gate } from '../feed/gate.js'
 import { NodeBudget } from '../socket/node-budget.js'
+import { ReadTurns } from '../socket/read-turns.js'
 import { STREAM_SETTINGS, type StreamSettings } from './stream-settings.js'
 
 /** What all streams of a node share. */
 @Injectable()
 export class StreamResources {
   readonly budget: NodeBudget
+  readonly turns = new ReadTurns()
   /** Reads of streams that catch up take turns, so that a restart of everyone's clients leaves connections for the rest. */
   readonly gate: Gate
 

@@ -1,5 +1,7 @@
 import type { Config } from '../../platform/config/config.js'
+import type { Rate } from '../../platform/limits/buckets.js'
 import type { PageLimits } from '../read/device-log.repository.js'
+import { MAX_CLIENT_FRAME_BYTES } from '../../protocol/frames.js'
 
 /** Bounds of one node's streams. Milliseconds and bytes. */
 export interface StreamSettings {
@@ -20,8 +22,11 @@ export interface StreamSettings {
   /** How long the optional first frame `resume` is waited for. */
   resumeGraceMs: number
   tokenWarningMs: number
-  /** Memberships are read again after so long, for joins without an inbox row whose hint was lost. */
-  membershipsMaxAgeMs: number
+  /** What a stream may send, besides frames that acknowledge what was delivered. */
+  frameRate: Rate
+  byteRate: Rate
+  /** A stream that stays far beyond its rates for so long is closed. */
+  floodMs: number
   /** Over which time a draining node spreads its 1012s. */
   drainMs: number
 }
@@ -41,7 +46,10 @@ export function streamSettings(config: Config): StreamSettings {
     page: { entries: 64, bytes: 256 * 1024 },
     resumeGraceMs: 3_000,
     tokenWarningMs: Math.min(60_000, config.ACCESS_TOKEN_TTL / 2),
-    membershipsMaxAgeMs: 300_000,
+    frameRate: { perSecond: config.STREAM_FRAME_RATE, burst: config.STREAM_FRAME_RATE * 10 },
+    // The largest frame always fits, several times.
+    byteRate: { perSecond: config.STREAM_BYTE_RATE, burst: Math.max(config.STREAM_BYTE_RATE, MAX_CLIENT_FRAME_BYTES) * 4 },
+    floodMs: 30_000,
     drainMs: config.SHUTDOWN_GRACE / 2,
   }
 }

@@ -5,25 +5,32 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Caller } from '../../authentication/session/caller.js'
-import { bearerToken } from '../../authentication/session/session.guard.js'
+import { bearerToken } from '../../authentication/session/authenticate-request.js'
 import { Sessions } from '../../authentication/session/sessions.js'
-import { InvalidRequest, NotFound, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
+import { STREAM_OPENED } from '../../platform/admission/connection-guard.js'
+import { answerOnSocket } from '../../platform/admission/raw-answer.js'
+import { InvalidRequest, NotFound, Problem, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
+import { isStreamPath } from '../../platform/http/fastify-adapter.js'
+import { requestId } from '../../platform/http/request-id.js'
 import { problemFor } from '../../platform/http/send-problem.js'
 import { LOG } from '../../platform/observability/log.js'
 import { CloseCode, MAX_CLIENT_FRAME_BYTES, STREAM_PROTOCOL } from '../../protocol/frames.js'
 import { Connection } from '../socket/connection.js'
-import { refuseUpgrade } from '../socket/refuse-upgrade.js'
+import { Intake } from '../socket/intake.js'
 import { Stream } from './stream.js'
 import { StreamResources } from './stream-resources.js'
 import { Streams } from './streams.js'
 
-const PATH = '/v1/stream'
 // Compression would cost memory per socket, and ciphertext does not compress.
 const SOCKET_OPTIONS = {
   noServer: true,
   perMessageDeflate: false,
   maxPayload: MAX_CLIENT_FRAME_BYTES,
   clientTracking: false,
+  autoPong: false, // the intake bounds answers
+  // A frame of the largest size arrives in at most so many pieces, and a message is not cut into more.
+  maxFragments: 64,
+  maxBufferedChunks: 1_024,
   closeTimeout: 5_000, // for the peer's half of the closing handshake
   handleProtocols: () => STREAM_PROTOCOL,
 }
@@ -31,7 +38,7 @@ const SOCKET_OPTIONS = {
 const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
 
 /**
- * `GET /v1/stream` on the server's own HTTP port. Not Nest's WsAdapter: it swallows parse errors, and what is wrong with
+ * `GET /v1/stream` on the server's own HTTP port; other addresses and protocols never come here (`fastify-adapter.ts`). Not Nest's WsAdapter: it swallows parse errors, and what is wrong with
  * an upgrade is to be said in HTTP.
  */
 @Injectable()
@@ -56,10 +63,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   attach(server: Server): void {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => socket.destroy())
-      this.upgrade(request, socket, head).catch((error: unknown) => {
-        if (!problemFor(error)) this.log.error({ err: error }, 'upgrade failed')
-        refuseUpgrade(socket, error)
-      })
+      this.upgrade(request, socket, head).catch((error: unknown) => this.refuse(error, request, socket))
     })
   }
 
@@ -96,8 +100,15 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
+  private refuse(error: unknown, request: IncomingMessage, socket: Duplex): void {
+    const id = requestId(request)
+    const problem = problemFor(error)
+    if (!problem) this.log.error({ request_id: id, err: error }, 'upgrade failed')
+    answerOnSocket(socket, problem ?? new Problem(500, 'internal', 'Something went wrong here.'), id)
+  }
+
   private admit(request: IncomingMessage): string[] {
-    if (new URL(request.url ?? '', 'http://localhost').pathname !== PATH) throw new NotFound()
+    if (!isStreamPath(request.url ?? '')) throw new NotFound()
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
     if (!protocols.includes(STREAM_PROTOCOL)) throw new InvalidRequest(`The WebSocket subprotocol is ${STREAM_PROTOCOL}.`)
     const { maxStreams } = this.node.settings
@@ -106,16 +117,21 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {
-    const { budget, settings } = this.node
+    const { budget, settings, turns } = this.node
     const connection = new Connection(websocket, socket, budget, settings)
-    const stream = new Stream(caller, websocket, connection, this.node, {
+    const intake = new Intake(websocket, socket, turns, settings)
+    const stream = new Stream(caller, intake, connection, this.node, {
       authenticate: (token) => this.sessions.authenticate(token),
       log: this.log,
     })
     // A frame past maxPayload or against the protocol: ws answers with the right code (1009, 1002) and closes.
     websocket.on('error', () => undefined)
-    websocket.once('close', () => this.streams.remove(stream))
+    websocket.once('close', () => {
+      stream.dispose()
+      this.streams.remove(stream)
+    })
     this.streams.add(stream)
+    socket.emit(STREAM_OPENED)
     stream.open()
   }
 }

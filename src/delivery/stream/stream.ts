@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
-import type { RawData, WebSocket } from 'ws'
+import type { RawData } from 'ws'
 import type { Caller } from '../../authentication/session/caller.js'
 import { readDeviceStatuses } from '../../authentication/session/device-statuses.repository.js'
-import { CloseCode, decodeClientFrame, type ClientFrame } from '../../protocol/frames.js'
+import { CloseCode, decodeClientFrame, type ClientFrame, type Position } from '../../protocol/frames.js'
 import type { DeviceNews } from '../interest/interest.js'
 import type { Connection } from '../socket/connection.js'
+import type { FrameWorth, Intake } from '../socket/intake.js'
 import { TokenWatch } from '../socket/token-watch.js'
 import { InboxQueue } from './inbox-queue.js'
 import { Lanes } from './lanes/lanes.js'
@@ -40,7 +41,7 @@ export class Stream {
 
   constructor(
     readonly caller: Caller,
-    private readonly socket: WebSocket,
+    private readonly intake: Intake,
     private readonly connection: Connection,
     private readonly node: StreamResources,
     private readonly host: StreamHost,
@@ -58,8 +59,13 @@ export class Stream {
   /** Says hello and waits a moment for the client's own positions. */
   open(): void {
     const { heartbeatMs, maxUnacked, resumeGraceMs } = this.node.settings
-    this.socket.on('message', (data, isBinary) => this.receive(data, isBinary))
-    this.socket.once('close', () => this.dispose())
+    this.intake.onFrame = (data, isBinary) => this.receive(data, isBinary)
+    this.intake.onFlood = (limit) => {
+      this.node.metrics.limitsRefused.inc({ limit })
+      this.close(CloseCode.policy, 'more frames than a stream may send')
+    }
+    this.intake.onPause = () => this.node.metrics.readingPaused.inc()
+    this.intake.open()
     this.connection.send({ t: 'hello', heartbeat: Math.ceil(heartbeatMs / 1000), max_unacked: maxUnacked })
     this.token.until(this.caller.expiresAt)
     this.timer = setTimeout(() => this.start(), resumeGraceMs).unref()
@@ -80,10 +86,10 @@ export class Stream {
       return void this.checkSession().catch((error: unknown) => this.host.log.warn({ err: error }, 'a session could not be checked'))
     if (news.kind === 'swept') {
       this.checkGeneration(news.generation)
-      const { membershipsMaxAgeMs } = this.node.settings
-      if (this.inbox.swept(news.inboxIds) || this.lanes.membershipsAgeMs > membershipsMaxAgeMs) this.lanes.stale = true
+      // A new Welcome, or one that was acknowledged elsewhere: its log can be read now.
+      if (this.inbox.swept(news.inboxIds)) this.lanes.stale = true
     } else {
-      this.inbox.touch()
+      if (news.kind === 'inbox') this.inbox.touch()
       this.lanes.stale = true
     }
     this.wake()
@@ -96,32 +102,52 @@ export class Stream {
     this.wake()
   }
 
-  private receive(data: RawData, isBinary: boolean): void {
-    if (!this.connection.isOpen) return
+  private receive(data: RawData, isBinary: boolean): FrameWorth {
+    if (!this.connection.isOpen) return 'charged'
     const decoded = isBinary && data instanceof Buffer ? decodeClientFrame(data) : { kind: 'malformed' as const, reason: 'not binary' }
-    if (decoded.kind === 'malformed') return this.close(CloseCode.badFrame, decoded.reason)
-    this.act(decoded.frame)
+    if (decoded.kind === 'malformed') {
+      this.close(CloseCode.badFrame, decoded.reason)
+      return 'charged'
+    }
+    this.node.metrics.framesReceived.inc({ kind: decoded.frame.t })
+    const worth = this.act(decoded.frame)
     this.heard = true
     this.start()
+    return worth
   }
 
-  private act(frame: ClientFrame): void {
+  private act(frame: ClientFrame): FrameWorth {
     switch (frame.t) {
       case 'resume':
-        if (this.heard) return this.close(CloseCode.badFrame, 'resume comes first')
-        return this.started ? this.lanes.resumeLate(frame.positions) : this.lanes.resume(frame.positions)
+        if (this.heard) this.close(CloseCode.badFrame, 'resume comes first')
+        else if (this.started) this.lanes.resumeLate(frame.positions)
+        else this.lanes.resume(frame.positions)
+        break
       case 'ack':
-        if (!this.lanes.acknowledge(frame.acks)) return this.close(CloseCode.badFrame, 'ack beyond what was delivered')
-        return this.progressed()
+        return this.acknowledge(frame.acks)
       case 'inbox-ack':
-        this.inbox.acknowledge(frame.ids)
-        return this.wake()
+        return this.acknowledgeInbox(frame.ids)
       case 'token':
-        return this.renew(frame.access_token)
+        this.renew(frame.access_token)
+        break
       case 'ping':
         // Whoever floods with pings and reads no answers gets none.
         if (this.connection.hasRoom) this.connection.send({ t: 'pong', n: frame.n })
     }
+    return 'charged'
+  }
+
+  private acknowledge(acks: readonly Position[]): FrameWorth {
+    const done = this.lanes.acknowledge(acks)
+    if (done === undefined) this.close(CloseCode.badFrame, 'ack beyond what was delivered')
+    else if (done > 0) this.progressed()
+    return done !== undefined && done >= acks.length ? 'progress' : 'charged'
+  }
+
+  private acknowledgeInbox(ids: readonly number[]): FrameWorth {
+    const done = this.inbox.acknowledge(ids)
+    if (done > 0) this.wake()
+    return done >= ids.length ? 'progress' : 'charged'
   }
 
   /** Tokens that come while one is being checked are not queued: the last of them is checked next. */
@@ -209,7 +235,7 @@ export class Stream {
   }
 
   /** Also runs for a close that the client began; twice does no harm. */
-  private dispose(): void {
+  dispose(): void {
     clearTimeout(this.timer)
     clearTimeout(this.stalled)
     this.token.stop()

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import type { Pool } from 'pg'
+import { pino } from 'pino'
 import type { Hint } from '../../platform/hints/hint.js'
 import type { Hints } from '../../platform/hints/hints.js'
 import { Metrics } from '../../platform/observability/metrics.js'
@@ -8,6 +10,9 @@ import type { Stream } from './stream.js'
 import { Streams } from './streams.js'
 
 const metrics = new DeliveryMetrics(new Metrics())
+
+/** Hints alone are tested here; test/isolation/ has the sweep. */
+const pool = { query: () => Promise.resolve({ rows: [] }) } as unknown as Pool
 
 /** Nodes whose hints to each other are on their way until the test delivers them. */
 class SlowNetwork {
@@ -28,7 +33,7 @@ class SlowNetwork {
       },
       onRecovered: (listener: () => void) => void this.recoveries.push(listener),
     } as unknown as Hints
-    return new Streams(new Interest(hints), hints, metrics)
+    return new Streams(new Interest(hints), hints, metrics, pool, pino({ level: 'silent' }))
   }
 
   /** What Redis may keep, and send once more to everybody. */
@@ -130,6 +135,34 @@ describe('the streams of a device over several nodes', () => {
     network.repeat(old)
     network.deliver()
     expect(newest).toEqual([])
+  })
+
+  it('say that they gave way also when they were written down only after that', async () => {
+    const asked: { name: string; values: unknown[] }[] = []
+    let write: (answer: { rows: unknown[] }) => void = () => undefined
+    const query = (statement: { name: string; values: unknown[] }) => {
+      asked.push(statement)
+      if (statement.name === 'insert_opened_streams') return new Promise((resolve) => (write = resolve))
+      return Promise.resolve({ rows: [] })
+    }
+    let hear: (hint: Hint) => void = () => undefined
+    const hints = { subscribe: (listener: typeof hear) => (hear = listener), publish: () => undefined, onRecovered: () => undefined }
+    const streams = new Streams(
+      new Interest(hints as unknown as Hints),
+      hints as unknown as Hints,
+      metrics,
+      { query } as unknown as Pool,
+      pino({ level: 'silent' }),
+    )
+    // Its closing handshake is not over before the end of the test.
+    streams.add({ caller: { deviceId: 7n }, hear: () => undefined, close: () => undefined } as unknown as Stream)
+    await new Promise((resolve) => void setImmediate(resolve))
+    hear({ kind: 'displaced', deviceId: 7n, streamId: 'ffffffffffff-' })
+    const streamId = (asked[0]!.values[1] as string[])[0]
+    write({ rows: [{ id: 5n, streamId }] })
+    await new Promise((resolve) => void setImmediate(resolve))
+    expect(asked.map(({ name }) => name)).toEqual(['insert_opened_streams', 'delete_news'])
+    expect(asked[1]!.values).toEqual([5n])
   })
 
   it('of another device are left alone', () => {

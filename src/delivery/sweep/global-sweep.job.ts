@@ -4,13 +4,14 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { deleteOldNews } from './device-news.repository.js'
 import { readInboxDevices, readRecentHeads } from './sweep.repository.js'
 
 const PAGE = 1_000
 
 /**
  * Repeats, on one worker and in ranges, the hints of everything that moved lately or waits in an inbox: for nodes whose
- * own sweep looks by key only, and for whoever reads past cursors besides devices.
+ * own sweep looks by key only, and for whoever reads past cursors besides devices. Then deletes the news that all nodes have read.
  */
 @Injectable()
 export class GlobalSweep implements OnModuleInit {
@@ -37,5 +38,6 @@ export class GlobalSweep implements OnModuleInit {
       this.hints.publish(devices.map((deviceId) => ({ kind: 'inbox', deviceId })))
       devices = await readInboxDevices(this.pool, last, PAGE)
     }
+    await deleteOldNews(this.pool)
   }
 }

@@ -6,6 +6,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { Interest } from '../interest/interest.js'
+import { NEWS_KEPT_MS, readDeviceNews } from './device-news.repository.js'
 import { readHeads, readInboxIds } from './sweep.repository.js'
 
 /** Keys of one statement. */
@@ -14,13 +15,18 @@ const CHUNK = 10_000
 const INBOX_IDS = 300
 
 /**
- * What hints tell when none is lost: every few seconds, the heads of the groups and the inboxes, revocations and logouts of the
- * devices that somebody on this node waits for, by key, one statement each.
+ * Brings what hints bring when none is lost: every few seconds, the heads of the groups, and the inboxes, revocations and logouts of the
+ * devices that somebody on this node waits for, by key, one statement each; and what changed of any device's memberships and streams.
  */
 @Injectable()
 export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | undefined
   private running: Promise<void> | undefined
+  /** News of transactions below this have been told. The first sweep tells all that is kept: streams were opened before it. */
+  private horizon = 0n
+  /** Ids of what was read last time: rows from the horizon on come again. */
+  private told = new Set<bigint>()
+  private newsReadAt = performance.now()
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -53,6 +59,8 @@ export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutd
       const heads = await readHeads(this.pool, gids)
       for (const head of heads.values()) this.interest.tellGroup(head.gid, head)
     }
+    // Before the inboxes: a Welcome that comes in between is found in its inbox, and its membership next time.
+    await this.tellNews()
     for (const deviceIds of chunks(this.interest.deviceIds())) {
       const statuses = await readDeviceStatuses(this.pool, deviceIds)
       const inboxes = await readInboxIds(this.pool, deviceIds, INBOX_IDS)
@@ -62,6 +70,21 @@ export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutd
         else this.interest.tell(deviceId, { kind: 'swept', inboxIds: inboxes.get(deviceId) ?? [], generation: status.generation })
       }
     }
+  }
+
+  private async tellNews(): Promise<void> {
+    const startedAt = performance.now()
+    const { horizon, rows } = await readDeviceNews(this.pool, this.horizon)
+    // News were deleted unread, or another database answers, where transactions have other numbers.
+    const missed = startedAt - this.newsReadAt > NEWS_KEPT_MS / 2 || horizon < this.horizon
+    if (missed) for (const deviceId of this.interest.deviceIds()) this.interest.tell(deviceId, { kind: 'memberships' })
+    for (const { id, deviceId, streamId } of rows) {
+      if (this.told.has(id)) continue
+      this.interest.tell(deviceId, streamId === null ? { kind: 'memberships' } : { kind: 'opened', streamId, order: id })
+    }
+    this.told = new Set(rows.map(({ id }) => id))
+    this.horizon = horizon
+    this.newsReadAt = startedAt
   }
 }
 

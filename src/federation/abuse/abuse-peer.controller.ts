@@ -11,7 +11,7 @@ import { decodedOrRefused } from '../inbound/decoded.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/room-variable.js'
+import { RoomVariable } from '../inbound/path-variables.js'
 import { AbuseReports } from './abuse-reports.js'
 
 @Controller(PEER_PATH)

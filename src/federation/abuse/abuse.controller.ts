@@ -5,6 +5,7 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { AT_HUB } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { ReturnsNothing } from '../../platform/http/returns.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { AbuseReports } from './abuse-reports.js'
 import { ReportAbuse } from './abuse.dto.js'
 
@@ -14,6 +15,7 @@ export class AbuseController {
   constructor(private readonly reports: AbuseReports) {}
 
   @Post()
+  @TakesBody('large')
   @HttpCode(204)
   @ApiOperation({
     operationId: 'reportAbuse',

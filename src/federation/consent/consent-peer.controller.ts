@@ -1,4 +1,4 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { findEnabledAccount } from '../../authentication/accounts/accounts.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
@@ -10,6 +10,7 @@ import { decodeConsentEntry, type ConsentEntry } from '../../protocol/mimi/conse
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
+import { DomainVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
 import { consentDecided, consentDropped, consentRequested } from './consent.events.js'
@@ -31,7 +32,11 @@ export class ConsentPeerController {
   ) {}
 
   @PeerPost('requestConsent/:targetDomain', 201)
-  async request(@CurrentPeer() peer: Peer, @Param('targetDomain') domain: string, @PeerBody() body: Uint8Array): Promise<undefined> {
+  async request(
+    @CurrentPeer() peer: Peer,
+    @DomainVariable('targetDomain') domain: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
     if (operation !== 'request' && operation !== 'cancel') throw new MalformedBody('the operation belongs to updateConsent')
     refuseForeign(peer, scope.requester, 'requesting user')
@@ -41,7 +46,11 @@ export class ConsentPeerController {
   }
 
   @PeerPost('updateConsent/:requesterDomain', 201)
-  async update(@CurrentPeer() peer: Peer, @Param('requesterDomain') domain: string, @PeerBody() body: Uint8Array): Promise<undefined> {
+  async update(
+    @CurrentPeer() peer: Peer,
+    @DomainVariable('requesterDomain') domain: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
     if (operation !== 'grant' && operation !== 'revoke') throw new MalformedBody('the operation belongs to requestConsent')
     refuseForeign(peer, scope.target, 'target')

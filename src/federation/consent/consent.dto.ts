@@ -1,33 +1,25 @@
 import { z } from 'zod'
-import { UserUri } from '../../authentication/identifiers.dto.js'
+import { RoomUri, UserUri } from '../../authentication/identifiers.dto.js'
 import { UserReference } from '../../groups/policy/uris.js'
 import { UnixSeconds } from '../../platform/http/bytes.js'
-import { parseRoomUri, ROOM_URI } from '../../protocol/identifiers.js'
 
-const RoomUri = z
-  .string()
-  .refine((uri) => parseRoomUri(uri) !== undefined, 'Expected mimi://<domain>/r/<room>')
-  .meta({
-    description: 'Consent for this room only; without it, for all rooms',
-    pattern: ROOM_URI.source,
-    examples: ['mimi://localhost/r/lobby'],
-  })
+const ConsentRoom = RoomUri.meta({ description: 'Consent for this room only; without it, for all rooms' })
 
 const State = z.enum(['requested', 'granted', 'revoked'])
 
 export const DecideConsent = z
   .strictObject({
     state: z.enum(['granted', 'revoked']),
-    room: RoomUri.optional(),
+    room: ConsentRoom.optional(),
     tell: z.boolean().default(false).meta({ description: 'Let the requester know of a revocation. A grant is always told.' }),
   })
   .meta({ id: 'DecideConsent' })
 export type DecideConsent = z.infer<typeof DecideConsent>
 
-export const RequestConsent = z.strictObject({ target: UserReference, room: RoomUri.optional() }).meta({ id: 'RequestConsent' })
+export const RequestConsent = z.strictObject({ target: UserReference, room: ConsentRoom.optional() }).meta({ id: 'RequestConsent' })
 export type RequestConsent = z.infer<typeof RequestConsent>
 
-export const CancelConsent = z.strictObject({ room: RoomUri.optional() })
+export const CancelConsent = z.strictObject({ room: ConsentRoom.optional() })
 export type CancelConsent = z.infer<typeof CancelConsent>
 
 export const ConsentDecided = z
@@ -37,10 +29,10 @@ export const ConsentDecided = z
 export const ConsentList = z
   .object({
     given: z
-      .array(z.object({ requester: UserUri, room: RoomUri.optional(), state: State, changed_at: UnixSeconds }))
+      .array(z.object({ requester: UserUri, room: ConsentRoom.optional(), state: State, changed_at: UnixSeconds }))
       .meta({ description: 'What others ask of this user, and what this user has decided; the latest first' }),
     asked: z
-      .array(z.object({ target: UserUri, room: RoomUri.optional(), state: State }))
+      .array(z.object({ target: UserUri, room: ConsentRoom.optional(), state: State }))
       .meta({ description: 'What this user has asked of others, and what they let it know' }),
   })
   .meta({ id: 'ConsentList' })

@@ -4,7 +4,7 @@ import { deleteGroup } from '../../groups/repository/groups.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import {
   decodeDeleteRoomRequest,
   encodeDeletionReceipt,
@@ -16,10 +16,13 @@ import { ProviderKeys } from '../identity/provider-keys.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/room-variable.js'
+import { RoomVariable } from '../inbound/path-variables.js'
 import { replicaDeleted } from './follower.events.js'
 import { HomeElsewhere } from './follower.problems.js'
 import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
+
+/** A long log takes its time to go; other statements stay short. */
+const DELETE_TIMEOUT_MS = 5 * 60_000
 
 /** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
 @Controller(PEER_PATH)
@@ -42,7 +45,7 @@ export class DeleteRoomController {
   }
 
   private async remove(peer: Peer, { groupId, roomId }: DeleteRoomRequest): Promise<{ entries: bigint; at: Date }> {
-    const { devices, gid, ...removed } = await transaction(this.pool, async (sql) => {
+    const work = async (sql: Sql) => {
       const home = await lockFollowed(sql, groupId)
       if (!home) {
         await noteUnknownDeleted(sql, { groupId, hub: peer.domain, roomId })
@@ -50,12 +53,12 @@ export class DeleteRoomController {
       }
       if (home.hub !== peer.domain || home.roomId !== roomId) throw new HomeElsewhere()
       if (home.deletedAt) return { entries: home.deletedEntries ?? 0n, at: home.deletedAt, devices: [], gid: null }
-      await sql.query("SET LOCAL statement_timeout = '5min'")
       const deletion = home.gid === null ? undefined : await deleteGroup(sql, this.config.DOMAIN, home.gid)
       const gone = deletion?.kind === 'accepted' ? deletion : { entries: 0n, devices: [] }
       const at = await noteDeleted(sql, groupId, gone.entries)
       return { entries: gone.entries, at, devices: gone.devices, gid: home.gid }
-    })
+    }
+    const { devices, gid, ...removed } = await transaction(this.pool, work, { statementTimeout: DELETE_TIMEOUT_MS })
     if (gid !== null) {
       replicaDeleted(this.events, removed.entries)
       this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])

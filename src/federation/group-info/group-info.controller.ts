@@ -9,7 +9,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/room-variable.js'
+import { RoomVariable } from '../inbound/path-variables.js'
 import { Requesters } from '../key-material/requester.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 

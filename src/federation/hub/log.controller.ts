@@ -7,7 +7,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/room-variable.js'
+import { RoomVariable } from '../inbound/path-variables.js'
 import { Batches } from '../push/batches.js'
 import { roomOfGroup } from './hub.repository.js'
 

@@ -1,10 +1,11 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import { Directory } from '../../authentication/directory/directory.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { PEER_PATH } from '../identity/endpoints.js'
+import { UserVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 
 /** What this server vouches for, to other servers: the devices of a user, and the keys that they hold. */
@@ -16,7 +17,7 @@ export class UserDirectoryController {
   ) {}
 
   @PeerPost('directory/:user')
-  async lookUp(@Param('user') user: string): Promise<Uint8Array> {
+  async lookUp(@UserVariable('user') user: string): Promise<Uint8Array> {
     if (parseUserUri(user)?.domain !== this.config.DOMAIN) throw new NotFound('No user of this server.')
     return encodeCbor(await this.directory.lookUp(user))
   }

@@ -1,15 +1,16 @@
-import { Controller, Get, Header, Inject } from '@nestjs/common'
+import { Controller, Get, Inject } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
+import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
 import { Refuses } from '../../platform/http/refuses.js'
-import { Returns } from '../../platform/http/returns.js'
+import { Returns, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { SignedKeyDirectory, signKeyDirectory } from './directory-document.js'
 import { endpointTemplates, ENDPOINTS, PROFILES, type Endpoint } from './endpoints.js'
 import { OwnUrl } from './own-url.js'
-import { ProviderKeys } from './provider-keys.js'
+import { ProviderKeys, type ProviderKey } from './provider-keys.js'
 
 const templates = Object.fromEntries(Object.keys(ENDPOINTS).map((name) => [name, z.string()])) as Record<Endpoint, z.ZodString>
 
@@ -17,9 +18,15 @@ const Directory = z
   .object({ ...templates, profiles: z.array(z.string()), key_directory: SignedKeyDirectory })
   .meta({ id: 'MimiDirectory', description: 'draft-ietf-mimi-protocol-06, Directory; docs/federation-profile.md' })
 
+/** How old a signature over the same keys may be: nothing beside the week for which it holds. */
+const SIGNED_AGAIN_MS = 60_000
+
 @ApiTags('federation')
 @Controller('.well-known/mimi-protocol-directory')
 export class MimiDirectoryController {
+  private readonly document = new PublicDocument(jsonOrCbor(Directory), 'public, max-age=60', () => this.current())
+  private signed: { keys: readonly ProviderKey[]; until: number; directory: Promise<object> } | undefined
+
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION'>,
     private readonly url: OwnUrl,
@@ -28,7 +35,6 @@ export class MimiDirectoryController {
 
   @Get()
   @Anonymous()
-  @Header('cache-control', 'public, max-age=60')
   @Returns(Directory, { description: 'The directory.' })
   @ApiOperation({
     operationId: 'getMimiDirectory',
@@ -38,10 +44,33 @@ export class MimiDirectoryController {
       'where the server does not federate.',
   })
   @Refuses('not-found')
-  async read() {
+  @ReturnsUnchanged()
+  read() {
     if (this.config.FEDERATION === 'off') throw new NotFound('This server does not federate.')
-    const about = { domain: this.config.DOMAIN, profiles: PROFILES, now: new Date() }
-    const keyDirectory = await signKeyDirectory(await this.keys.published(), about)
+    return this.document
+  }
+
+  /** Signed again when the keys have changed, and once in a while. */
+  private async current(): Promise<object> {
+    const keys = await this.keys.published()
+    if (this.signed && performance.now() < this.signed.until && areSame(keys, this.signed.keys)) {
+      this.signed.keys = keys
+      return this.signed.directory
+    }
+    const signed = { keys, until: performance.now() + SIGNED_AGAIN_MS, directory: this.sign(keys) }
+    this.signed = signed
+    signed.directory.catch(() => (this.signed = undefined))
+    return signed.directory
+  }
+
+  private async sign(keys: readonly ProviderKey[]): Promise<object> {
+    const keyDirectory = await signKeyDirectory(keys, { domain: this.config.DOMAIN, profiles: PROFILES, now: new Date() })
     return { ...endpointTemplates(this.url.get()), profiles: [...PROFILES], key_directory: keyDirectory }
   }
+}
+
+/** Whether the directory says the same of them. */
+function areSame(some: readonly ProviderKey[], others: readonly ProviderKey[]): boolean {
+  const said = (keys: readonly ProviderKey[]) => JSON.stringify(keys.map(({ keyId, notBefore, notAfter }) => [keyId, notBefore, notAfter]))
+  return some === others || said(some) === said(others)
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { OwnUrl } from '../identity/own-url.js'
@@ -30,8 +31,11 @@ export class PeerGuard implements CanActivate {
     const claimed = this.signatures.claim(message, body !== undefined)
     request.claimedDomain = claimed.domain
     await this.admittance.admit(claimed.domain)
-    if (body) this.signatures.checkDigest(message, body)
+    const address = addressGroup(request.ip)
+    this.admittance.doubt(address)
+    if (body) await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed)
+    this.admittance.believe(address)
     await this.admittance.count(claimed.domain)
     await this.signatures.spend(claimed)
     await this.admittance.agree(claimed.domain)

@@ -28,8 +28,8 @@ export class RequestSignatures {
     return claimed
   }
 
-  checkDigest(message: HttpRequestMessage, body: Uint8Array): void {
-    const verdict = checkContentDigest(message.headers, body)
+  async checkDigest(message: HttpRequestMessage, body: Uint8Array): Promise<void> {
+    const verdict = await checkContentDigest(message.headers, body)
     if (verdict === 'missing') throw new SignatureRefused('content-digest-missing', 'Content-Digest has no known algorithm.')
     if (verdict === 'mismatch') throw new SignatureRefused('content-digest-mismatch', 'Content-Digest is not that of the body.')
   }
@@ -39,7 +39,9 @@ export class RequestSignatures {
     const { domain, keyId } = claimed
     const key = await this.directories.key(domain, keyId, new Date(), 'inbound')
     if (!key) throw new SignatureRefused('key-unknown', "The provider's directory has no such key.")
-    if (!claimed.verify(key)) throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
+    const verdict = claimed.verify(key)
+    if (verdict === 'invalid') throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
+    if (verdict !== 'valid') throw new SignatureRefused('signature-malformed', verdict.why)
   }
 
   /** That it comes once; this is written down. */

@@ -1,8 +1,9 @@
-import { Controller, Param } from '@nestjs/common'
+import { Controller } from '@nestjs/common'
 import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
+import { UserVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
@@ -13,7 +14,11 @@ export class KeyMaterialController {
   constructor(private readonly answers: KeyMaterialAnswers) {}
 
   @PeerPost('keyMaterial/:targetUser')
-  async answer(@CurrentPeer() peer: Peer, @Param('targetUser') targetUser: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  async answer(
+    @CurrentPeer() peer: Peer,
+    @UserVariable('targetUser') targetUser: string,
+    @PeerBody() body: Uint8Array,
+  ): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeKeyMaterialRequest(body))
     if (request.targetUser !== targetUser) throw new MalformedBody('the target is not the one in the path')
     return this.answers.of(peer, body)

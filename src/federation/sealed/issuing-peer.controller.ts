@@ -1,15 +1,14 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { Issuer } from '../../tokens/issue/issuer.js'
 import { OwnDirectory } from '../../tokens/issue/own-directory.js'
+import { PEER_TOKEN_ANSWERS_KEPT, PEER_TOKEN_REQUESTS } from '../../tokens/issue/tokens.limits.js'
 import { PEER_PATH } from '../identity/endpoints.js'
+import { DomainVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { refuseOtherDomain } from '../inbound/own-domain.js'
-
-/** Of one provider: some 10 s of a core. */
-const REQUESTS = { name: 'tokens-of-peers', points: 600, seconds: 60 }
 
 /** Send tokens for other providers' users, whom those attest to: one key for all, so a token does not say from where it was fetched. */
 @Controller(PEER_PATH)
@@ -21,15 +20,17 @@ export class IssuingPeerController {
   ) {}
 
   @PeerPost('tokenDirectory/:domain')
-  async keys(@Param('domain') domain: string): Promise<Uint8Array> {
+  async keys(@DomainVariable('domain') domain: string): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return encodeCbor(await this.directory.read())
   }
 
   /** The provider has counted what its user gets; what the provider gets is counted here. */
   @PeerPost('issueTokens/:domain')
-  issue(@CurrentPeer() peer: Peer, @Param('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+  issue(@CurrentPeer() peer: Peer, @DomainVariable('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
-    return this.issuer.issueBatch({ name: peer.domain, quota: this.config.TOKENS_PER_PEER, limit: REQUESTS }, body)
+    const { TOKENS_PER_PEER: quota } = this.config
+    const holder = { name: peer.domain, quota, requests: PEER_TOKEN_REQUESTS, kept: PEER_TOKEN_ANSWERS_KEPT.value }
+    return this.issuer.issueBatch(holder, body)
   }
 }

@@ -1,8 +1,9 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Unlogged } from '../../platform/http/route-options.js'
 import { encodeKeyConfigs } from '../../protocol/ohttp/key-config.js'
 import { PEER_PATH } from '../identity/endpoints.js'
+import { DomainVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { PeerBody } from '../inbound/peer.js'
 import { GatewayKeys } from './gateway-keys.js'
@@ -20,7 +21,7 @@ export class SealedPeerController {
 
   /** The content of `application/ohttp-keys`, under the type of all bodies between providers. */
   @PeerPost('sealedKeys/:domain')
-  configs(@Param('domain') domain: string): Uint8Array {
+  configs(@DomainVariable('domain') domain: string): Uint8Array {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return encodeKeyConfigs([this.keys.config(Date.now())])
   }
@@ -28,7 +29,7 @@ export class SealedPeerController {
   /** The content of `message/ohttp-req` in, of `message/ohttp-res` out. */
   @PeerPost('submitSealed/:domain')
   @Unlogged()
-  submit(@Param('domain') domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
+  submit(@DomainVariable('domain') domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
     return this.gateway.answer(envelope)
   }

@@ -1,11 +1,14 @@
-import { Controller, Get, Header, Headers, HttpCode, Param, Post } from '@nestjs/common'
+import { Controller, Get, Header, Headers, HttpCode, Param, Post, Req, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
+import { answerWith } from '../../platform/http/public-document.js'
 import { AT_HUB } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
-import { ReturnsBytes } from '../../platform/http/returns.js'
-import { TakesBytes, Unlogged } from '../../platform/http/route-options.js'
+import { ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
+import { Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
 @ApiTags('sealed sender')
@@ -16,7 +19,6 @@ export class SealedRelayController {
   @Get('keys')
   @Anonymous()
   @Unlogged()
-  @Header('content-type', 'application/ohttp-keys')
   @ApiOperation({
     operationId: 'getRelayKeys',
     summary: 'The keys of the gateway of a hub',
@@ -25,11 +27,19 @@ export class SealedRelayController {
   })
   @Refuses('not-found', ...AT_HUB)
   @ReturnsBytes('The key configurations.', 'application/ohttp-keys')
-  async keys(@Param('hub') hub: string): Promise<Buffer> {
-    return Buffer.from(await this.relay.keys(hub))
+  @ReturnsUnchanged()
+  async keys(
+    @Param('hub', { schema: ProviderDomain }) hub: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Buffer | undefined> {
+    // Kept, but asked for each time: whoever is refused for an old key gets the new one.
+    return answerWith(await this.relay.keys(hub), 'public, no-cache', request, reply)
   }
 
   @Post()
+  @TakesBody('message')
+  @Prioritized('post')
   @Anonymous()
   @Unlogged()
   @HttpCode(200)
@@ -45,7 +55,7 @@ export class SealedRelayController {
   @Refuses('not-found', 'token-required', 'token-spent', ...AT_HUB)
   @ReturnsBytes('An encapsulated response of the hub.', 'message/ohttp-res')
   async pass(
-    @Param('hub') hub: string,
+    @Param('hub', { schema: ProviderDomain }) hub: string,
     @Headers('authorization') authorization: string | undefined,
     @BodyBytes() { bytes }: TypedBytes,
   ): Promise<Buffer> {

@@ -1,13 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { followsRoomsOf } from '../../groups/home/homes.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, TooLarge } from '../../platform/http/problem.js'
+import { representationOf, type Representation } from '../../platform/http/public-document.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { Redemption } from '../../tokens/redeem/redemption.js'
 import { hubProblem } from '../follower/follower.problems.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { SignedClient } from '../signed-client/signed-client.js'
+import { FollowedHubs } from './followed-hubs.js'
 import { SharedCopies } from './shared-copies.js'
 
 /** Gateways change their key once a week, and take the one before for another. */
@@ -18,17 +19,22 @@ const AROUND_BYTES = 8_192
 /** Passes envelopes on to hubs. It sees a client's address and which hub is meant; what is inside, and for which group, it does not. */
 @Injectable()
 export class SealedRelay {
-  private readonly copies = new SharedCopies(MAX_AGE_MS, (hub) => this.ask(hub, 'sealedKeys', new Uint8Array()))
+  private readonly copies = new SharedCopies(MAX_AGE_MS, async (hub) =>
+    representationOf(await this.ask(hub, 'sealedKeys', new Uint8Array()), 'application/ohttp-keys'),
+  )
+  private readonly hubs: FollowedHubs
 
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    @Inject(POOL) pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES'>,
     private readonly redemption: Redemption,
     private readonly client: SignedClient,
-  ) {}
+  ) {
+    this.hubs = new FollowedHubs(pool)
+  }
 
   /** One copy for all. */
-  async keys(hub: string): Promise<Uint8Array> {
+  async keys(hub: string): Promise<Representation> {
     await this.expectHub(hub)
     return this.copies.of(hub)
   }
@@ -45,7 +51,7 @@ export class SealedRelay {
 
   /** Anyone may ask here, so only for hubs that this server has to do with anyway: it shall not be made to knock at all doors. */
   private async expectHub(hub: string): Promise<void> {
-    if (!(await followsRoomsOf(this.pool, hub))) throw new NotFound('This server follows no room of such a hub.')
+    if (!(await this.hubs.has(hub))) throw new NotFound('This server follows no room of such a hub.')
   }
 
   private async ask(hub: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {

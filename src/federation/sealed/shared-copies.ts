@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+
 /** How long a provider that did not answer is not asked again. */
 const RETRY_MS = 30_000
 const MAX_REMEMBERED = 1_000
@@ -9,7 +11,7 @@ interface Copy<T> {
 
 /** What other providers say, fetched once for all users here, so that nobody's asking stands out. A failure is remembered, too, for less long. */
 export class SharedCopies<T> {
-  private readonly copies = new Map<string, Copy<T>>()
+  private readonly copies = new LRUCache<string, Copy<T>>({ max: MAX_REMEMBERED })
 
   constructor(
     private readonly maxAgeMs: number,
@@ -21,17 +23,12 @@ export class SharedCopies<T> {
     const known = this.copies.get(provider)
     if (known && now < known.until) return known.value
     const value = this.fetch(provider)
-    this.keep(provider, { until: now + this.maxAgeMs, value })
-    value.catch(() => this.keep(provider, { until: performance.now() + RETRY_MS, value }))
+    this.copies.set(provider, { until: now + this.maxAgeMs, value })
+    value.catch(() => this.copies.set(provider, { until: performance.now() + RETRY_MS, value }))
     return value
   }
 
   forget(provider: string): void {
     this.copies.delete(provider)
-  }
-
-  private keep(provider: string, copy: Copy<T>): void {
-    if (this.copies.size >= MAX_REMEMBERED) this.copies.clear()
-    this.copies.set(provider, copy)
   }
 }

@@ -76,10 +76,10 @@ export class SignedClient {
     if (claimed.domain !== peer) return { ...unsigned, detail: 'The answer is signed by another provider.' }
     if (!isFresh(claimed, now.getTime() / 1000, this.config.FEDERATION_CLOCK_SKEW / 1000))
       return { ...unsigned, detail: 'The signature of the answer is not of now.' }
-    if (body.length > 0 && checkContentDigest(headers, body) !== 'matches')
+    if (body.length > 0 && (await checkContentDigest(headers, body)) !== 'matches')
       return { ...unsigned, detail: 'The digest of the answer is not that of its body.' }
     const key = await this.directories.key(peer, claimed.keyId, now, 'outbound')
-    if (!key || !claimed.verify(key)) return { ...unsigned, detail: 'The signature of the answer does not verify.' }
+    if (!key || claimed.verify(key) !== 'valid') return { ...unsigned, detail: 'The signature of the answer does not verify.' }
     return { kind: 'answered', status, body, retryAfter: headers['retry-after'], problem: problemType(headers['content-type'], body) }
   }
 }

@@ -4,6 +4,7 @@ import { CurrentDevice, type Caller } from '../../authentication/session/caller.
 import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Accepted } from '../groups.dto.js'
 import { Homes } from '../home/homes.js'
@@ -19,6 +20,7 @@ export class CommitsController {
   ) {}
 
   @Post()
+  @TakesBody('large')
   @HttpCode(200)
   @Returns(Accepted, { description: 'Accepted: it is the next entry of the log, and the group is at `epoch`.' })
   @ApiOperation({

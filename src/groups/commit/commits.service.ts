@@ -33,7 +33,7 @@ export class CommitsService {
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, body: SubmitCommit): Promise<Accepted> {
-    const bundle = this.bundles.decode(groupId, body)
+    const bundle = this.bundles.decode(caller.user, groupId, body)
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()
     if (group.deleted) throw new GroupDeleted()

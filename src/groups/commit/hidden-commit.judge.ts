@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import type { PublicGroupState } from '../../protocol/public-group/state.js'
+import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { welcomeForm } from '../../protocol/public-group/welcome.js'
 import { bannedAmong, presentAmong } from '../access/standing.repository.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
@@ -17,7 +17,6 @@ import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './group-info-check.js'
 import type { Device } from '../roster/roster.js'
 import { refuseForeignLeaf } from '../roster/roster.js'
-import { memberOf } from '../roster/member-of.js'
 import { refKey } from '../roster/welcome-routes.js'
 
 interface Shown {
@@ -57,7 +56,10 @@ export class HiddenCommitJudge {
       reinit: bundle.reinit,
     })
     if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
-    const shown = standing.policy.externalJoin === 'none' || bundle.reinit ? undefined : await this.shownEpoch(context)
+    const shown =
+      standing.policy.externalJoin === 'none' || bundle.reinit
+        ? undefined
+        : await this.trees.paidBy(caller.user, () => this.shownEpoch(context))
     const gone = new Set(leaving.map(({ deviceId }) => deviceId))
     const { followups, unsigned } = await followupsFor(
       shown?.state,
@@ -146,8 +148,11 @@ export class HiddenCommitJudge {
     const tree = (await bundle.tree?.()) ?? (await treeInside(this.trees, groupInfo.value))
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
+    // Before anything is hashed: whose leaf signs shows in the tree as it came.
+    const { signer } = groupInfo.value
+    const leaf = tree.nodes.leaves[signer]
+    await refuseForeignLeaf(this.pool, caller, leaf && memberAt(signer, leaf))
     const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'leaves-unverified')
-    await refuseForeignLeaf(this.pool, caller, memberOf(state, groupInfo.value.signer))
     const served = await this.trees.treeBytes(state)
     refuseOtherTree(groupInfo.value, served)
     return { state, groupInfo: groupInfo.bytes, tree: served }

@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { CreateGroup, GroupCreated } from './create-group.dto.js'
 import { CreateService } from './create.service.js'
 
@@ -12,6 +13,7 @@ export class CreateController {
   constructor(private readonly creations: CreateService) {}
 
   @Post()
+  @TakesBody('large')
   @Returns(GroupCreated, { description: 'The group exists, at epoch 0 and before the first entry of its log.' })
   @ApiOperation({
     operationId: 'createGroup',

@@ -48,7 +48,7 @@ export class Founding {
   async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
-    const { state, founders } = await this.seen(body, groupInfo)
+    const { state, founders } = await this.trees.paidBy(caller.user, () => this.seen(body, groupInfo))
     await this.checkOnlyMember(caller, founders)
     const policy = await this.policy(caller, body, context)
     const joinable = policy.externalJoin !== 'none'

@@ -11,7 +11,7 @@ import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { deleteGroup } from '../repository/groups.repository.js'
 
 /** A long log takes its time to go; other statements stay short. */
-const DELETE_TIMEOUT = '5min'
+const DELETE_TIMEOUT_MS = 5 * 60_000
 
 @Injectable()
 export class DeleteService {
@@ -25,9 +25,8 @@ export class DeleteService {
   /** @returns how many entries went. What stays is the tombstone, and `group.deleted` in the members' inboxes. */
   async delete(caller: Caller, groupId: Uint8Array): Promise<{ deleted_entries: bigint }> {
     const { group } = await openAsAdmin(this.pool, groupId, caller)
-    const deletion = await transaction(this.pool, async (sql) => {
-      await sql.query(`SET LOCAL statement_timeout = '${DELETE_TIMEOUT}'`)
-      return deleteGroup(sql, this.config.DOMAIN, group.gid)
+    const deletion = await transaction(this.pool, (sql) => deleteGroup(sql, this.config.DOMAIN, group.gid), {
+      statementTimeout: DELETE_TIMEOUT_MS,
     })
     if (deletion.kind !== 'accepted') throw new GroupDeleted()
     groupDeleted(this.events, deletion.entries)

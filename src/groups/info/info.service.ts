@@ -30,7 +30,9 @@ export class InfoService {
   async tree(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
     const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
     if (group.mode === 'public') {
-      return { epoch, ratchet_tree: await this.rebuiltTree({ ...group, epoch }) }
+      const rebuilt = () => this.rebuiltTree({ ...group, epoch })
+      // What all need is kept in memory; a past epoch is rebuilt for the one who asks for it.
+      return { epoch, ratchet_tree: await (epoch < group.epoch ? this.trees.paidBy(caller.user, rebuilt) : rebuilt()) }
     }
     const stored = await findTree(this.pool, group.gid, epoch)
     if (!stored) throw new NotFound('No tree is kept for this epoch.')

@@ -12,7 +12,10 @@ export class Bundles {
     private readonly trees: LargeTrees,
   ) {}
 
-  decode(groupId: Uint8Array, body: SubmitCommit): Bundle {
-    return decodeBundle(groupId, body, this.config, this.trees)
+  /** @param user who pays for a large tree, by URI */
+  decode(user: string, groupId: Uint8Array, body: SubmitCommit): Bundle {
+    const bundle = decodeBundle(groupId, body, this.config, this.trees)
+    const { tree } = bundle
+    return tree ? { ...bundle, tree: () => this.trees.paidBy(user, tree) } : bundle
   }
 }

@@ -5,7 +5,7 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { AcceptsMessage } from '../../platform/http/route-options.js'
+import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
 import { Homes } from '../home/homes.js'
 import { SubmitMessage } from './message.dto.js'
@@ -20,6 +20,7 @@ export class MessagesController {
   ) {}
 
   @Post()
+  @TakesBody('message')
   @HttpCode(200)
   @AcceptsMessage('message')
   @Returns(Accepted, { description: 'Accepted: it is an entry of the log.' })

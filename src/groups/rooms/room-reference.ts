@@ -5,6 +5,7 @@ const ROOM = /^(?:mimi:\/\/([a-z0-9.:-]{1,260})\/r\/)?([a-z0-9][a-z0-9._-]{0,63}
 /** A room by its local name or its URI; which domains are ours is for `roomUri` to say. */
 export const RoomReference = z
   .string()
+  .max(400)
   .regex(ROOM, 'Expected a room name, or mimi://<domain>/r/<room>')
   .meta({
     description: 'Room: a local name, or mimi://<domain>/r/<name>',

@@ -6,7 +6,7 @@ import { EpochText, GroupId } from '../../platform/http/bytes.js'
 import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { TakesMessage, Unlogged } from '../../platform/http/route-options.js'
+import { Prioritized, TakesBody, TakesMessage, Unlogged } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
 import { SubmitMessage } from '../message/message.dto.js'
 import { SealedMessages } from './sealed-messages.js'
@@ -24,6 +24,8 @@ export class SealedMessagesController {
   constructor(private readonly messages: SealedMessages) {}
 
   @Post('messages')
+  @TakesBody('message')
+  @Prioritized('post')
   @Anonymous()
   @Unlogged()
   @HttpCode(200)

@@ -51,7 +51,7 @@ export class SealedMessages {
     const { groupId, epoch, bytes } = post
     const presented = await this.redemption.presented(authorizationOf(post))
     this.expectMessage(post)
-    const { publicKey, holds } = proofOf(post)
+    const { publicKey, holds } = await proofOf(post)
     const token = await this.redemption.verified(presented)
     await this.limits.take(ATTEMPTS_PER_TOKEN, Buffer.from(token.nonce).toString('base64url'))
     if (!holds()) throw new MemberProofRefused('the signature does not verify')
@@ -106,8 +106,9 @@ export class SealedMessages {
   }
 }
 
-function proofOf({ request, bytes }: SealedPost) {
-  if (checkContentDigest(request.headers, bytes) !== 'matches') throw new MemberProofRefused('Content-Digest is not that of the body')
+async function proofOf({ request, bytes }: SealedPost) {
+  if ((await checkContentDigest(request.headers, bytes)) !== 'matches')
+    throw new MemberProofRefused('Content-Digest is not that of the body')
   const proof = memberProof(request)
   if (proof.kind === 'faulty') throw new MemberProofRefused(proof.why)
   return proof

@@ -19,15 +19,17 @@ This page is made by \`npm run cli -- config-docs\` from \`src/platform/config/c
 
 const DEFAULTS: Record<string, unknown> = ConfigSchema.partial().parse({})
 
-function defaultOf(key: string): string {
+/** The default of a setting as the pages show it; empty if it has none. */
+export function defaultOf(key: string): string {
   const value = DEFAULTS[key]
   if (typeof value === 'string') return `\`${value}\``
   if (typeof value !== 'number') return ''
-  if (key.endsWith('_BYTES')) return `\`${formatSize(value)}\``
+  if (/_BYTES$|^BYTES_/.test(key)) return `\`${formatSize(value)}\``
   return `\`${DURATION_KEYS.test(key) ? formatDuration(value) : value}\``
 }
 
-const DURATION_KEYS = /_(TTL|LIFETIME|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW)$|^RETENTION_/
+const DURATION_KEYS =
+  /_(TTL|LIFETIME|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW|PERIOD|DEADLINE|SKEW_LIMIT)$|^RETENTION_/
 
 function escape(text: string): string {
   return text.replaceAll('|', '\\|')

@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { isProxySetting } from '../admission/proxies.js'
+import { parseDatabaseUrl } from '../postgres/client/database-url.js'
+import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Federation, SealedSender } from './federation-settings.js'
 import { HttpUrl } from './http-url.js'
@@ -13,7 +16,7 @@ const Domain = z
   .toLowerCase()
   .max(253)
   .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/, 'must be a host name, without scheme or path')
-const PostgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
+const PostgresUrl = z.string().refine((text) => parseDatabaseUrl(text) !== undefined, 'must be a postgres:// URL')
 const RedisUrls = z
   .string()
   .refine((text) => splitRedisUrls(text).every(isRedisUrl), 'must be redis:// or rediss:// URLs, separated by commas')
@@ -36,6 +39,12 @@ const Identity = {
 const Process = {
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all.'),
   PORT: Count(0, 65_535).default(8080).describe('Port for HTTP and WebSocket; 0 picks a free one.'),
+  OPERATIONS_PORT: Count(0, 65_535)
+    .optional()
+    .describe(
+      'Port for /health and /metrics alone; 0 picks a free one. PORT then answers them with 404. Unset: they are on PORT, for whoever gets at that.',
+    ),
+  OPERATIONS_HOST: z.string().min(1).optional().describe('Address to listen on for OPERATIONS_PORT. Default: HOST.'),
   ROLE: z.enum(['api', 'worker', 'both']).default('both').describe('api answers clients, worker runs jobs, both does both.'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -46,9 +55,12 @@ const Process = {
     .default(0)
     .describe('How long to keep serving after readiness went off, for balancers that are slow to notice.'),
   TRUST_PROXY: z
-    .enum(['on', 'off'])
+    .string()
+    .refine(isProxySetting, 'must be off, on, a number from 1 to 9, or addresses and ranges separated by commas')
     .default('off')
-    .describe('Take the client address from X-Forwarded-For. Only behind a proxy that sets it.'),
+    .describe(
+      'Which proxies are believed when they name the client in X-Forwarded-For: off; on for the one proxy that all connections come from; how many stand in a row; or their addresses and ranges (10.0.0.0/8, 192.0.2.7).',
+    ),
   DOCS: z
     .enum(['on', 'off'])
     .default('on')
@@ -56,10 +68,35 @@ const Process = {
   OTEL_EXPORTER_OTLP_ENDPOINT: HttpUrl.optional().describe('Send OpenTelemetry traces there. Unset: tracing is not even loaded.'),
 }
 
+const Admission = {
+  MAX_CONNECTIONS: Count(0, 1_000_000)
+    .default(0)
+    .describe('Open connections of one process, streams included. 0: as many as file descriptors are left, less 200.'),
+  CONNECTIONS_PER_ADDRESS: Count(1, 1_000_000)
+    .default(500)
+    .describe('Open connections of one client address that are no authenticated stream. Not counted for proxies (TRUST_PROXY).'),
+  ANONYMOUS_PER_MINUTE: Count(1, 10_000_000)
+    .default(1_200)
+    .describe('Requests without an access token per client address and minute, over all routes; a sixth of that at once.'),
+  REQUESTS_PER_DEVICE_PER_MINUTE: Count(1, 10_000_000)
+    .default(6_000)
+    .describe('Authenticated requests per device and minute, over all routes; a sixth of that at once.'),
+  BYTES_IN_FLIGHT: Size()
+    .default(128 * 1024 ** 2)
+    .describe('Request bodies and unsent answers that one process holds at once.'),
+  PRESSURE_DELAY: Duration(10, 60_000)
+    .default(250)
+    .describe(
+      'Mean delay of the event loop over 1.5 s from which a process refuses anonymous requests with 503; reads at twice, posts at four times as much.',
+    ),
+}
+
 const Storage = {
   DATABASE_URL: PostgresUrl.optional()
     .meta({ secret: true })
-    .describe('PostgreSQL 15 or newer, possibly through pgbouncer. Unset: the embedded PostgreSQL in DATA_DIR.'),
+    .describe(
+      'PostgreSQL 15 or newer, possibly through pgbouncer. Of several hosts (postgres://user@h1:5432,h2:5432/db) the first that takes writes is used. Unset: the embedded PostgreSQL in DATA_DIR.',
+    ),
   DIRECT_DATABASE_URL: PostgresUrl.optional()
     .meta({ secret: true })
     .describe('PostgreSQL without a pooler, for migrations and jobs. Default: DATABASE_URL.'),
@@ -70,6 +107,14 @@ const Storage = {
     .describe('Processes with ROLE api or both that run at most, also during an upgrade: at start all their connections must fit.'),
   WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, likewise.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
+  PG_STATEMENT_DEADLINE: Duration(100, 600_000)
+    .default(STATEMENT_DEADLINE_MS)
+    .describe(
+      'How long a statement may stay without an answer before its connection is given up and the request answered with 503. Above the statement_timeout of the role (10s).',
+    ),
+  CLOCK_SKEW_LIMIT: Duration(1_000, 600_000)
+    .default(30_000)
+    .describe('How far the clock of a process may be from that of PostgreSQL; further off it is not ready.'),
   REDIS_URL: RedisUrls.optional()
     .meta({ secret: true })
     .describe(
@@ -133,6 +178,11 @@ const Groups = {
   MAX_BODY_BYTES: Size()
     .default(6 * 1024 ** 2)
     .describe('Largest HTTP request body.'),
+  WORKER_TIME_PER_MINUTE: Duration(100, 3_600_000)
+    .default(15_000)
+    .describe(
+      'Time of worker threads that one account may take in a minute by large ratchet trees, its own or of past epochs; and one other provider for all its users. It may save up one minute.',
+    ),
   MESSAGES_PER_MINUTE: Count(1, 1_000_000).default(1_200).describe('Application messages per device and minute.'),
 }
 
@@ -149,6 +199,12 @@ const Delivery = {
   STREAM_ACK_TIMEOUT: Duration(50, 3_600_000)
     .default(60_000)
     .describe('A stream that acknowledges nothing for this long, with its window full, is closed.'),
+  STREAM_FRAME_RATE: Count(10, 100_000)
+    .default(200)
+    .describe('Frames per second that a stream may send, besides those that acknowledge what was delivered; ten times as many at once.'),
+  STREAM_BYTE_RATE: Size()
+    .default(64 * 1024)
+    .describe('Bytes per second of the same; four times as many at once.'),
   MAX_STREAMS: Count(1, 1_000_000).default(20_000).describe('Streams open on one node.'),
   SWEEP_INTERVAL: Duration(20, 60_000).default(2_000).describe('How often a node looks for news that a lost hint left behind.'),
   GLOBAL_SWEEP_INTERVAL: Duration(1_000).default(300_000).describe('How often a worker looks through all groups for the same.'),
@@ -167,6 +223,7 @@ const Testing = {
 export const ConfigSchema = z.object({
   ...Identity,
   ...Process,
+  ...Admission,
   ...Storage,
   ...Accounts,
   ...KeyPackages,
@@ -181,6 +238,7 @@ export const ConfigSchema = z.object({
 export const CONFIG_CHAPTERS = {
   Identity,
   Process,
+  Admission,
   Storage,
   Accounts,
   'Key packages': KeyPackages,

@@ -36,6 +36,8 @@ describe('settings', () => {
     [{ MAX_BODY_BYTES: '6 MB' }, 'MAX_BODY_BYTES must be a size such as 4096, 64KiB or 2MiB.'],
     [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be a postgres:// URL.'],
     [{ REDIS_URL: 'redis' }, 'REDIS_URL must be redis:// or rediss:// URLs, separated by commas.'],
+    [{ OPERATIONS_PORT: '8080' }, 'OPERATIONS_PORT must be another port than PORT.'],
+    [{ OPERATIONS_HOST: '127.0.0.1' }, 'OPERATIONS_HOST is set but OPERATIONS_PORT is not.'],
     [{ DOMAIN: 'https://example.org' }, 'DOMAIN must be a host name, without scheme or path.'],
     [{ SERVER_SECRET: 'hunter2' }, 'SERVER_SECRET must be 32 random bytes in base64 (openssl rand -base64 32).'],
     [{ DATABASE_URL: 'postgres://db/x' }, 'SERVER_SECRET is required with DATABASE_URL (make one: openssl rand -base64 32).'],

@@ -51,6 +51,11 @@ export const Federation = {
       'Directories of providers that this server has never met, fetched in a minute because of requests that come in (anyone may claim to be from anywhere), and as many for requests that go out.',
     ),
   FEDERATION_REQUESTS_PER_MINUTE: Count(1, 10_000_000).default(6_000).describe('Requests of one peer and minute.'),
+  FEDERATION_UNVERIFIED_PER_MINUTE: Count(1, 1_000_000)
+    .default(60)
+    .describe(
+      'Requests per client address and minute that claim to be of a peer and are found not to be, or not yet. Those with a right signature count for nothing.',
+    ),
   CONSENT: z
     .enum(['implicit', 'explicit'])
     .default('implicit')

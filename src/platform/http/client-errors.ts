@@ -1,26 +1,12 @@
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { answerOnSocket } from '../admission/raw-answer.js'
 import { Problem } from './problem.js'
-import { PROBLEM_MEDIA_TYPE, problemDocument } from './problem-document.js'
 import { requestId } from './request-id.js'
 
 /** What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const problem = problemOf(error.code)
-  const id = requestId({ headers: {} })
-  const body = JSON.stringify(problemDocument(problem, id))
-  socket.end(
-    [
-      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
-      `content-type: ${PROBLEM_MEDIA_TYPE}`,
-      `content-length: ${Buffer.byteLength(body)}`,
-      `x-request-id: ${id}`,
-      'connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  )
+  if (error.code === 'ECONNRESET') return void socket.destroy()
+  answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }))
 }
 
 function problemOf(code: string | undefined): Problem {

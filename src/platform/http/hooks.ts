@@ -1,8 +1,10 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { registerAdmission, type AdmissionHooks } from '../admission/register-admission.js'
 import type { Config } from '../config/config.js'
 import type { Readiness } from '../observability/readiness.js'
 import { AllowedMethods } from './allowed-methods.js'
-import { MethodNotAllowed, Unavailable } from './problem.js'
+import { MethodNotAllowed, NotFound, Unavailable, type Problem } from './problem.js'
+import { bodyLimitOf } from './route-options.js'
 
 const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -10,17 +12,26 @@ const SECURITY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
+type Settings = Pick<Config, 'ROLE' | 'MAX_MESSAGE_BYTES' | 'MAX_BODY_BYTES'>
+
 /** What holds for every request, whichever route it meets. */
-export function registerHooks(fastify: FastifyInstance, config: Pick<Config, 'ROLE'>, readiness: Readiness): void {
+export function registerHooks(
+  fastify: FastifyInstance,
+  config: Settings,
+  readiness: Readiness,
+  admission: Omit<AdmissionHooks, 'routeRefusal'>,
+): void {
   const allowed = new AllowedMethods()
   allowed.watch(fastify)
+  fastify.addHook('onRoute', (route) => {
+    route.bodyLimit = bodyLimitOf(route.config?.body ?? (route.config?.mimi ? 'large' : 'small'), config)
+  })
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers({ 'x-request-id': request.id, ...SECURITY_HEADERS })
     if (readiness.isDraining) void reply.header('connection', 'close')
-    if (request.is404) return done(wrongMethod(allowed.of(pathOf(request.url)), request.method))
-    const offDuty = config.ROLE === 'worker' && !request.routeOptions.config.operational
-    return done(offDuty ? new Unavailable('This process only runs jobs.') : undefined)
+    done()
   })
+  registerAdmission(fastify, { ...admission, routeRefusal: (request) => routeRefusal(request, allowed, config) })
   fastify.addHook('onSend', (_request, reply, payload, done) => {
     // Answers hold what only their caller may see; the documentation's assets have their own headers.
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store')
@@ -28,8 +39,13 @@ export function registerHooks(fastify: FastifyInstance, config: Pick<Config, 'RO
   })
 }
 
-function wrongMethod(allow: readonly string[], method: string): Error | undefined {
-  return allow.length > 0 && !allow.includes(method) ? new MethodNotAllowed(allow) : undefined
+function routeRefusal(request: FastifyRequest, allowed: AllowedMethods, { ROLE }: Settings): Problem | undefined {
+  if (request.is404) {
+    const methods = allowed.of(pathOf(request.url))
+    return methods.length > 0 && !methods.includes(request.method) ? new MethodNotAllowed(methods) : new NotFound()
+  }
+  const offDuty = ROLE === 'worker' && !request.routeOptions.config.operational
+  return offDuty ? new Unavailable('This process only runs jobs.') : undefined
 }
 
 function pathOf(url: string): string {

@@ -91,6 +91,12 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
     client: 'Tell the operator. Submissions can be sent again with the same bytes: what was accepted is answered as accepted.',
     retry: 'redo',
   },
+  'transfer-coding-unsupported': {
+    status: 501,
+    when: 'The body comes in a transfer coding other than chunked.',
+    client: 'Send it plainly, or chunked.',
+    retry: 'no',
+  },
   unavailable: {
     status: 503,
     when: 'This node stops, is full, or waits for its database.',

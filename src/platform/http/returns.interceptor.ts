@@ -1,22 +1,27 @@
 import { Injectable, StreamableFile, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { map, type Observable } from 'rxjs'
+import { of, switchMap, type Observable } from 'rxjs'
 import { z, type ZodType } from 'zod'
 import { negotiate } from './accept.js'
 import { encodeBody } from './encode.js'
+import { PublicDocument } from './public-document.js'
 import { RETURNS } from './returns.js'
 
-/** Renders what a handler returned through the schema of its `@Returns`. Handlers without one answer for themselves. */
+/** Renders what a handler returned: a `PublicDocument` by itself, anything else through the schema of `@Returns`, if there is one. */
 @Injectable()
 export class ReturnsInterceptor implements NestInterceptor {
   constructor(private readonly reflector: Reflector) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const schema = this.reflector.get<ZodType | undefined>(RETURNS, context.getHandler())
-    if (context.getType() !== 'http' || !schema) return next.handle()
+    if (context.getType() !== 'http') return next.handle()
     const http = context.switchToHttp()
-    return next.handle().pipe(map((value: unknown) => render(value, schema, http.getRequest(), http.getResponse())))
+    const [request, reply] = [http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>()]
+    const rendered = (value: unknown) => of(schema ? render(value, schema, request, reply) : value)
+    return next
+      .handle()
+      .pipe(switchMap((value: unknown) => (value instanceof PublicDocument ? value.answer(request, reply) : rendered(value))))
   }
 }
 

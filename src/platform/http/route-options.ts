@@ -1,3 +1,5 @@
+import type { Priority } from '../admission/pressure.js'
+import type { Config } from '../config/config.js'
 import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constants.js'
 
 /** What a route declares to the layers before Nest's handlers; Fastify keeps it as the route's config. */
@@ -12,17 +14,50 @@ export interface RouteOptions {
   unlogged?: boolean
   /** For other providers: takes a body of type application/mimi, as bytes. */
   mimi?: boolean
-  /** Also answered by a process that only runs jobs. */
+  /** Also answered by a process that only runs jobs, and under every load. */
   operational?: boolean
+  /** Takes no access token. */
+  anonymous?: boolean
+  /** What its body may have at most; `small` where nothing is said. */
+  body?: BodySize
+  /** When it is given up under overload, if not by its method. */
+  priority?: Priority
 }
 
-function routeOption(option: RouteOptions): MethodDecorator {
-  return (_target, _key, descriptor) => {
-    const handler = descriptor.value
-    if (typeof handler !== 'function') throw new TypeError('A route option decorates a method')
-    const before: unknown = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
-    Reflect.defineMetadata(FASTIFY_ROUTE_CONFIG_METADATA, Object.assign({}, before, option), handler)
+/**
+ * `tiny`: a few names. `small`: names, keys and signatures. `message`: one message of MAX_MESSAGE_BYTES, or the same in base64url.
+ * `large`: Commits, trees and uploads, up to MAX_BODY_BYTES.
+ */
+export type BodySize = 'tiny' | 'small' | 'message' | 'large'
+
+/** @returns bytes */
+export function bodyLimitOf(size: BodySize, config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MAX_BODY_BYTES'>): number {
+  const sizes = {
+    tiny: 4_096,
+    small: 65_536,
+    message: Math.ceil((config.MAX_MESSAGE_BYTES * 4) / 3) + 16_384,
+    large: config.MAX_BODY_BYTES,
   }
+  return Math.min(sizes[size], config.MAX_BODY_BYTES)
+}
+
+/** On a method, or on a class for all of its methods. */
+export function routeOption(option: RouteOptions): MethodDecorator & ClassDecorator {
+  return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor) => {
+    const handlers = descriptor ? [descriptor.value as unknown] : handlersOf(target)
+    for (const handler of handlers) {
+      if (typeof handler !== 'function') throw new TypeError('A route option decorates a method or a controller')
+      const before: unknown = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
+      Reflect.defineMetadata(FASTIFY_ROUTE_CONFIG_METADATA, Object.assign({}, before, option), handler)
+    }
+  }
+}
+
+function handlersOf(controller: object): unknown[] {
+  const prototype: unknown = 'prototype' in controller ? controller.prototype : undefined
+  if (typeof prototype !== 'object' || prototype === null) throw new TypeError('A route option decorates a method or a controller')
+  const own = Object.entries(Object.getOwnPropertyDescriptors(prototype))
+  return own.filter(([name]) => name !== 'constructor').map(([, { value }]) => value as unknown)
 }
 
 /** Also takes one MLSMessage as it is (message/mls, RFC 9420 §17.10); the handler sees `{ [field]: bytes }`. */
@@ -38,7 +73,8 @@ export const TakesMimi = () => routeOption({ mimi: true })
 export const TakesBytes = (...types: readonly string[]) => routeOption({ bytes: types })
 
 export const Unlogged = () => routeOption({ unlogged: true })
-export const Operational = () => routeOption({ operational: true })
+export const TakesBody = (size: BodySize) => routeOption({ body: size })
+export const Prioritized = (priority: Priority) => routeOption({ priority })
 
 export function routeOptionsOf(handler: object): RouteOptions {
   const options: RouteOptions | undefined = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)

@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isError } from '../observability/is-error.js'
-import { isTemporary } from '../postgres/temporary.js'
+import { failureCodeOf, failureOf } from '../postgres/failures.js'
 import { negotiate } from './accept.js'
 import { encodeCbor, encodeJson } from './encode.js'
 import {
@@ -17,9 +17,16 @@ import {
 } from './problem.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from './problem-document.js'
 
+/** A failover takes seconds, making room on a disk takes a person. */
+const READ_ONLY_SECONDS = 2
+const FULL_SECONDS = 10
+
 /** Renders anything thrown, by Nest, Fastify or a handler. What nobody expected is logged here, once, and stays opaque. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): void {
   const problem = problemFor(thrown) ?? unexpected(thrown, request, log)
+  if (failureOf(thrown) === 'input')
+    // Not the error: PostgreSQL's message quotes the value.
+    log.warn({ request_id: request.id, route: request.routeOptions.url, code: failureCodeOf(thrown) }, 'only PostgreSQL refused a value')
   if (reply.sent || reply.raw.headersSent) return
   const document = problemDocument(problem, request.id)
   // Set already, unless the router refused the address before any hook ran.
@@ -45,7 +52,23 @@ export function problemFor(thrown: unknown): Problem | undefined {
   if (thrown instanceof Problem) return thrown
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown)
   if (status !== undefined && status >= 400 && status < 500) return problemForStatus(status)
-  return isTemporary(thrown) ? new Unavailable() : undefined
+  return problemOfDatabase(thrown)
+}
+
+/** PostgreSQL's failures are 503, which says that another try is worth it; but never for a value that it can never hold. */
+function problemOfDatabase(thrown: unknown): Problem | undefined {
+  switch (failureOf(thrown)) {
+    case 'temporary':
+      return new Unavailable()
+    case 'read-only':
+      return new Unavailable('Nothing can be written right now.', READ_ONLY_SECONDS)
+    case 'full':
+      return new Unavailable('There is no room to write right now.', FULL_SECONDS)
+    case 'input':
+      return new InvalidRequest('A value in the request cannot be stored.')
+    case undefined:
+      return undefined
+  }
 }
 
 function statusOf(thrown: unknown): number | undefined {

@@ -17,6 +17,13 @@ describe('problemOf', () => {
     expect(problem.extension['errors']).toHaveLength(20)
     expect(JSON.stringify(problem.extension).length).toBeLessThan(8_000)
   })
+  it('answers 404 for a name that nothing can have', () => {
+    const issues = [
+      { path: [], message: 'too long' },
+      { path: [], message: 'No room.', params: { notFound: true } },
+    ]
+    expect(problemOf(issues, BODY)).toMatchObject({ status: 404, type: 'not-found', detail: 'No room.' })
+  })
   it('answers 413 for bytes past their limit', () => {
     expect(problemOf([{ path: ['commit'], message: '', params: { tooLarge: 7 } }], BODY)).toMatchObject({
       status: 413,

@@ -1,6 +1,6 @@
 import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common'
 import { expectationOf, type Issue } from './expectations.js'
-import { InvalidRequest, TooLarge, type Problem } from './problem.js'
+import { InvalidRequest, NotFound, TooLarge, type Problem } from './problem.js'
 
 /** A client learns where and what, for a handful of places; echoing thousands would make one request a large answer. */
 const MAX_ISSUES = 20
@@ -31,9 +31,14 @@ class Complaints extends Error {
   }
 }
 
-/** @param about which part of the request was looked at; a part of the address is never too large a body */
+/**
+ * An issue may say by its `params` that it is no 400: `{ tooLarge: bytes }` is 413, `{ notFound: true }` is 404.
+ * @param about which part of the request was looked at; a part of the address is never too large a body
+ */
 export function problemOf(issues: readonly Issue[], { type, data }: Pick<ArgumentMetadata, 'type' | 'data'>): Problem {
   const pathOf = (issue: Issue) => pathIn(issue, type === 'body' ? undefined : data)
+  const absent = issues.find(({ params }) => typeof params === 'object' && params !== null && 'notFound' in params)
+  if (absent) return new NotFound(absent.message)
   const tooLarge = type === 'body' ? issues.find((issue) => typeof limitOf(issue) === 'number') : undefined
   if (tooLarge) return new TooLarge(`${pathOf(tooLarge) || 'The value'} is too large.`, limitOf(tooLarge))
   return new InvalidRequest(

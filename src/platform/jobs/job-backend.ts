@@ -1,5 +1,8 @@
-import { createPostgresBackend, Queue, Worker, type Job, type QueueOptions, type WorkerOptions } from 'bullmq'
+import { createPostgresBackend, Queue, Worker, type Job, type QueueOptions, type PgPool, type WorkerOptions } from 'bullmq'
+import { Pool } from 'pg'
 import { directDatabaseUrl, type Config } from '../config/config.js'
+import { PostgresTarget } from '../postgres/client/postgres-target.js'
+import { poolConfig } from '../postgres/sql.js'
 import { connectRedis, type Patience, type RedisClient } from '../redis/connect-redis.js'
 import { redisNamespace } from '../redis/redis-clients.js'
 import { redisTarget, type RedisSettings } from '../redis/redis-target.js'
@@ -7,6 +10,8 @@ import { redisTarget, type RedisSettings } from '../redis/redis-target.js'
 const QUEUE = 'work'
 /** BullMQ's own tables stand beside ours, not among them. */
 const SCHEMA = 'bullmq'
+/** Of each pool of BullMQ on PostgreSQL, for what is not LISTEN. */
+const QUERY_CONNECTIONS = 3
 /** Longer than any job should take: until then nobody else takes it over. */
 const LOCK_MS = 60_000
 /** Of a client that asks about the queue or adds to it. */
@@ -14,7 +19,8 @@ const COMMAND_TIMEOUT_MS = 5_000
 /** How long whoever opens the queue waits for Redis: without it a process starts all the same. */
 const START_PATIENCE_MS = 2_000
 
-type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'DOMAIN' | 'JOB_CONCURRENCY'> & RedisSettings
+type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'PG_STATEMENT_DEADLINE' | 'DOMAIN' | 'JOB_CONCURRENCY'> &
+  RedisSettings
 type Processor = (job: Job<unknown, void>) => Promise<void>
 export type JobQueue = Pick<
   Queue<unknown, void>,
@@ -55,7 +61,8 @@ export function openQueue(config: Settings): OpenedQueue {
     const opened = new Queue<unknown, void>(QUEUE, { ...UNCONDITIONAL, connection: redis, prefix: prefixOf(config), defaultJobOptions })
     return { opened, ready: () => readyOrLate(redis), disconnect: () => redis.disconnect() }
   }
-  const options: QueueOptions<ReturnType<typeof postgresOptions>> = { connection: postgresOptions(config, true), defaultJobOptions }
+  const connection = { ...postgresOptions(config, QUERY_CONNECTIONS), schema: SCHEMA, migrate: true }
+  const options: QueueOptions<typeof connection> = { connection, defaultJobOptions }
   const opened: JobQueue = new Queue(QUEUE, options, createPostgresBackend)
   return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }
 }
@@ -68,8 +75,16 @@ export function openWorker(config: Settings, process: Processor): Opened<JobWork
     const opened = new Worker<unknown, void>(QUEUE, process, { ...settings, connection: redis, prefix: prefixOf(config) })
     return { opened, disconnect: () => redis.disconnect() }
   }
-  const options: WorkerOptions<ReturnType<typeof postgresOptions>> = { ...settings, connection: postgresOptions(config, false) }
-  return { opened: new Worker(QUEUE, process, options, createPostgresBackend), disconnect: () => undefined }
+  // A pool of ours, as BullMQ would make its LISTEN client by itself, for one host and without a deadline.
+  const pool = new Pool({ ...postgresOptions(config, QUERY_CONNECTIONS + 1), options: `-c search_path="${SCHEMA}"` })
+  pool.on('error', () => undefined)
+  const options: WorkerOptions<PgPool> = { ...settings, connection: asSeenByBullmq(pool) }
+  return { opened: new Worker(QUEUE, process, options, createPostgresBackend), disconnect: () => void pool.end().catch(() => undefined) }
+}
+
+/** BullMQ describes the little that it needs of a pool by itself, in words that the overloads of `pg` do not match. */
+function asSeenByBullmq(pool: Pool): PgPool {
+  return pool as unknown as PgPool
 }
 
 function connect(config: Settings, patience: Patience): RedisClient | undefined {
@@ -95,6 +110,7 @@ function prefixOf(config: Settings): string {
 }
 
 /** LISTEN and advisory locks do not survive a transaction pooler, hence the direct address. */
-function postgresOptions(config: Settings, migrate: boolean) {
-  return { connectionString: directDatabaseUrl(config), schema: SCHEMA, migrate, max: 3, idleTimeoutMillis: 10_000 }
+function postgresOptions(config: Settings, max: number) {
+  const target = new PostgresTarget(directDatabaseUrl(config), { statementDeadline: config.PG_STATEMENT_DEADLINE })
+  return poolConfig(target, { max, idleTimeoutMillis: 10_000 })
 }

@@ -15,11 +15,15 @@ export class Holds {
 
   /** @returns false, holding nothing more, if the key would hold more than the cap */
   take(key: string, amount = 1): boolean {
-    const held = this.of(key) + amount
-    if (held > this.cap) return false
-    this.byKey.set(key, held)
-    this.sum += amount
+    if (this.of(key) + amount > this.cap) return false
+    this.add(key, amount)
     return true
+  }
+
+  /** Holds more, also beyond the cap: for what exists already. */
+  add(key: string, amount: number): void {
+    this.byKey.set(key, this.of(key) + amount)
+    this.sum += amount
   }
 
   /** Gives back what was taken. */

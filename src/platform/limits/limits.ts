@@ -5,7 +5,7 @@ import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { Secrets } from '../secrets/secrets.js'
 
-/** At most `points` takes in any window of `seconds`. The name keeps the counters of different rules apart. */
+/** At most `points` takes in any window of `seconds`. The name keeps the counters of different rules apart; `src/app/limits-page.ts` has a row for each. */
 export interface Limit {
   readonly name: string
   readonly points: number
@@ -28,7 +28,7 @@ export class Limits {
   constructor(
     private readonly redis: RedisClients,
     private readonly secrets: Secrets,
-    metrics: Metrics,
+    private readonly metrics: Metrics,
   ) {
     this.countedHere = metrics.counter('limits_local_total', 'What was counted per process, as Redis was away: limits are then laxer')
   }
@@ -38,8 +38,9 @@ export class Limits {
     try {
       await this.limiter(limit).consume(this.counter(limit.name, key), points)
     } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) throw new RateLimited(refusal.msBeforeNext / 1000)
-      throw refusal
+      if (!(refusal instanceof RateLimiterRes)) throw refusal
+      this.metrics.limitsRefused.inc({ limit: limit.name })
+      throw new RateLimited(refusal.msBeforeNext / 1000)
     }
   }
 

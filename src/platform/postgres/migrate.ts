@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { Client, DatabaseError } from 'pg'
+import { DatabaseError, type Client } from 'pg'
+import { PostgresClient } from './client/postgres-client.js'
+import { PostgresTarget } from './client/postgres-target.js'
 import { readMigrations, type Migration } from './migration-files.js'
 import { applyRoleSettings } from './role-settings.js'
 
@@ -9,6 +11,9 @@ const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.me
 
 /** Any constant will do, but all nodes must take the same one, and it is Prisma's: its CLI waits for us and we for it. */
 const LOCK = 72_707_369
+
+/** For one statement of a migration, and for the wait for another node that migrates. TCP keep-alive notices sooner who is gone. */
+const PATIENCE_MS = 24 * 3_600_000
 
 /** A migration cannot be applied. The message is for an operator and names the migration. */
 export class MigrationError extends Error {}
@@ -20,11 +25,12 @@ export class MigrationError extends Error {}
  */
 export async function migrate(connectionString: string, folder = MIGRATIONS): Promise<string[]> {
   const migrations = await readMigrations(folder)
-  const client = new Client({ connectionString, application_name: 'microchat-migrate' })
-  await client.connect()
+  const target = new PostgresTarget(connectionString)
+  const client = await PostgresClient.open({ target, application_name: 'microchat-migrate' })
   try {
     // The role's time-outs are for requests; a migration, and waiting for another node's, may take longer.
     await client.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0')
+    if (client instanceof PostgresClient) client.statementDeadline = PATIENCE_MS
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
     await applyRoleSettings(client)
     await client.query(CREATE_TABLE)

@@ -1,6 +1,7 @@
-import { Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
+import { Pool, type PoolClient, type PoolConfig, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
+import { CONNECT_MS, PostgresClient, type PostgresClientConfig } from './client/postgres-client.js'
+import { PostgresTarget } from './client/postgres-target.js'
 import { typeParsers } from './type-parsers.js'
-import { UnpreparedClient } from './unprepared-client.js'
 
 /** What a repository function needs of a connection. A Pool and a PoolClient are both one. */
 export interface Sql {
@@ -16,38 +17,64 @@ export interface PoolOptions {
   prepare: boolean
 }
 
-/** int8 becomes bigint, bytea Buffer, timestamptz Date. A statement with a `name` is prepared once per connection. */
-export function createPool(connectionString: string, { max, prepare }: PoolOptions): Pool {
-  const pool = new Pool({
-    connectionString,
-    max,
-    types: typeParsers,
-    connectionTimeoutMillis: 5_000,
-    application_name: 'microchat',
-    ...(prepare ? {} : { Client: UnpreparedClient }),
-  })
-  // A connection that breaks is replaced on next use, and its query rejects. Without listeners, idle or lent, it would end the process.
+/**
+ * int8 becomes bigint, bytea Buffer, timestamptz Date. A statement with a `name` is prepared once per connection. Each statement has
+ * the target's deadline, and five seconds to get a connection.
+ */
+export function createPool(where: string | PostgresTarget, { max, prepare }: PoolOptions): Pool {
+  const target = typeof where === 'string' ? new PostgresTarget(where) : where
+  const pool = new Pool(poolConfig(target, { max, types: typeParsers, prepare, application_name: 'microchat' }))
+  // A connection that breaks is replaced on next use, and its query rejects. Without a listener it would end the process.
   pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
+
+type PoolOptionsOf = Pick<PoolConfig, 'max' | 'types' | 'application_name' | 'idleTimeoutMillis'> & Pick<PostgresClientConfig, 'prepare'>
+
+/** For every pool there is, also those that Prisma and BullMQ make: `pg` gives these options to each new client. */
+export function poolConfig<T extends PoolOptionsOf>(target: PostgresTarget, config: T) {
+  return { ...config, target, connectionTimeoutMillis: CONNECT_MS, connectionString: target.firstUrl, Client: PostgresClient as never }
+}
+
+export interface TransactionOptions {
+  /** Milliseconds for each of its statements instead of the role's statement_timeout, with a deadline of our own a little later. */
+  statementTimeout?: number
+}
+
+/** So that PostgreSQL's own time-out comes first. */
+const LATER_MS = 2_000
 
 /**
  * Runs `work` in one transaction, for cold paths only: every round trip inside holds its locks, and a stopped node holds them
  * until `idle_in_transaction_session_timeout`. Hot paths are one SQL function each.
  */
-export async function transaction<T>(pool: Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
+export async function transaction<T>(
+  pool: Pool,
+  work: (sql: Sql) => Promise<T>,
+  { statementTimeout }: TransactionOptions = {},
+): Promise<T> {
   const client = await pool.connect()
+  const usual = client instanceof PostgresClient ? client.statementDeadline : 0
   try {
     await client.query('BEGIN')
+    if (statementTimeout !== undefined) {
+      await client.query(`SET LOCAL statement_timeout = ${statementTimeout}`)
+      setDeadline(client, statementTimeout + LATER_MS)
+    }
     const result = await work(client)
     await client.query('COMMIT')
+    setDeadline(client, usual)
     client.release()
     return result
   } catch (error) {
+    setDeadline(client, usual)
     await rollBack(client)
     throw error
   }
+}
+
+function setDeadline(client: PoolClient, milliseconds: number): void {
+  if (client instanceof PostgresClient) client.statementDeadline = milliseconds
 }
 
 /** A connection that cannot even roll back is thrown away: the server then rolls back by itself. */

@@ -30,8 +30,20 @@ function derivedValue(message: HttpMessage, name: string, parameters: Parameters
   const own = [...parameters.keys()].filter((parameter) => parameter !== 'req')
   if (own.some((parameter) => !(name === '@query-param' && parameter === 'name'))) return undefined
   if (!isRequest(message)) return name === '@status' ? String(message.status) : undefined
-  if (!URL.canParse(message.targetUri)) return undefined
-  return requestValue(message, new URL(message.targetUri), name, parameters.get('name'))
+  const url = targetOf(message)
+  return url && requestValue(message, url, name, parameters.get('name'))
+}
+
+/** By message, which never changes: each component of it asks for the same. */
+const targets = new WeakMap<HttpRequestMessage, URL | 'none'>()
+
+function targetOf(message: HttpRequestMessage): URL | undefined {
+  let target = targets.get(message)
+  if (target === undefined) {
+    target = URL.parse(message.targetUri) ?? 'none'
+    targets.set(message, target)
+  }
+  return target === 'none' ? undefined : target
 }
 
 function requestValue({ method, targetUri }: HttpRequestMessage, url: URL, name: string, parameter: unknown): string | undefined {
@@ -78,7 +90,11 @@ function fieldValue(headers: HttpHeaders, name: string, parameters: Parameters):
   return DICTIONARY_FIELDS.has(name) ? dictionaryValue(combined, strict, member) : undefined
 }
 
+/** A field is the sender's, and may be read once for each answer to it. */
+const MAX_DICTIONARY_CHARACTERS = 2_048
+
 function dictionaryValue(text: string, strict: unknown, member: unknown): string | undefined {
+  if (text.length > MAX_DICTIONARY_CHARACTERS) return undefined
   try {
     const dictionary = parseDictionary(text)
     if (member === undefined) return strict === true ? serializeDictionary(dictionary) : undefined

@@ -1,10 +1,15 @@
-import { createHash } from 'node:crypto'
+import { createHash, webcrypto } from 'node:crypto'
 import { parseDictionary, serializeDictionary } from 'structured-headers'
 import { sameBytes } from '../mls/same-bytes.js'
 import type { HttpHeaders } from './message.js'
 
 /** RFC 9530 §5, those that are safe against somebody who wants a collision. */
 const HASHES = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
+
+/** Some hundred microseconds. */
+const MAX_HASHED_HERE = 128 * 1024
+/** Both of them, and some of other algorithms. */
+const MAX_CHARACTERS = 1_024
 
 export type DigestCheck = 'matches' | 'missing' | 'mismatch'
 
@@ -13,22 +18,37 @@ export function contentDigest(body: Uint8Array): string {
   return serializeDictionary(new Map([['sha-256', [createHash('sha256').update(body).digest(), new Map()]]]))
 }
 
-/** Every digest of a known algorithm has to be that of the body, and there has to be one. */
-export function checkContentDigest(headers: HttpHeaders, body: Uint8Array): DigestCheck {
+/** Every digest of a known algorithm has to be that of the body, and there has to be one. Large bodies are hashed in the thread pool. */
+export async function checkContentDigest(headers: HttpHeaders, body: Uint8Array): Promise<DigestCheck> {
+  const known = claimedDigests(headers)
+  if (known === undefined) return 'mismatch'
+  if (known.length === 0) return 'missing'
+  for (const { hash, value } of known) {
+    if (!(value instanceof ArrayBuffer) || !sameBytes(new Uint8Array(value), await digestOf(hash, body))) return 'mismatch'
+  }
+  return 'matches'
+}
+
+type Hash = keyof typeof HASHES
+
+/** Undefined for a field that is no dictionary, or longer than any honest one. */
+function claimedDigests(headers: HttpHeaders): { hash: Hash; value: unknown }[] | undefined {
   const field = headers['content-digest']
-  if (field === undefined) return 'missing'
+  if (field === undefined) return []
+  const text = typeof field === 'string' ? field : field.join(', ')
+  if (text.length > MAX_CHARACTERS) return undefined
   try {
-    const digests = parseDictionary(typeof field === 'string' ? field : field.join(', '))
-    const known = Object.entries(HASHES).flatMap(([name, hash]) => {
-      const value = digests.get(name)?.[0]
+    const digests = parseDictionary(text)
+    return (['sha-256', 'sha-512'] as const).flatMap((hash) => {
+      const value = digests.get(hash)?.[0]
       return value === undefined ? [] : [{ hash, value }]
     })
-    if (known.length === 0) return 'missing'
-    const matches = known.every(
-      ({ hash, value }) => value instanceof ArrayBuffer && sameBytes(new Uint8Array(value), createHash(hash).update(body).digest()),
-    )
-    return matches ? 'matches' : 'mismatch'
   } catch {
-    return 'mismatch' // no dictionary
+    return undefined
   }
+}
+
+async function digestOf(hash: Hash, body: Uint8Array): Promise<Uint8Array> {
+  if (body.length <= MAX_HASHED_HERE) return createHash(HASHES[hash]).update(body).digest()
+  return new Uint8Array(await webcrypto.subtle.digest(hash.toUpperCase(), new Uint8Array(body)))
 }

@@ -2,7 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { HttpRequestMessage } from './message.js'
-import { isFresh } from './profile.js'
+import { isFresh, MAX_COMPONENTS } from './profile.js'
+import { MAX_SIGNATURES } from './signature-fields.js'
 import { requestSignature, signRequest, type UnsignedRequest } from './signed-request.js'
 import { responseSignature, signResponse } from './signed-response.js'
 
@@ -24,15 +25,15 @@ describe('a signed request', () => {
   it('says who signed it and verifies with the key', () => {
     const claimed = requestSignature(signed(), true)
     expect(claimed).toMatchObject({ kind: 'claimed', domain: 'a.example', keyId: 'k1', ...TIMES })
-    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe(true)
-    expect(claimed.kind === 'claimed' && claimed.verify(generateKeyPairSync('ed25519').publicKey)).toBe(false)
-    expect(claimed.kind === 'claimed' && claimed.verify(generateKeyPairSync('x25519').publicKey)).toBe(false)
+    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe('valid')
+    expect(claimed.kind === 'claimed' && claimed.verify(generateKeyPairSync('ed25519').publicKey)).toBe('invalid')
+    expect(claimed.kind === 'claimed' && claimed.verify(generateKeyPairSync('x25519').publicKey)).toBe('invalid')
   })
 
   it('needs no digest without a body', () => {
     const { content: _content, ...bare } = REQUEST
     const claimed = requestSignature(signed(bare), false)
-    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe(true)
+    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe('valid')
   })
 
   it.each<[string, Partial<HttpRequestMessage>]>([
@@ -45,13 +46,14 @@ describe('a signed request', () => {
     ['the media type', { headers: { ...signed().headers, 'content-type': 'text/plain' } }],
   ])('does not verify with %s changed', (_what, change) => {
     const claimed = requestSignature({ ...signed(), ...change }, true)
-    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe(false)
+    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe('invalid')
   })
 
   const edited = (edit: (input: string) => string): HttpRequestMessage => {
     const message = signed()
     return { ...message, headers: { ...message.headers, 'signature-input': edit(String(message.headers['signature-input'])) } }
   }
+  const numbered = (count: number) => Array.from({ length: count }, (_, index) => `"n${index}"`)
   it.each([
     ['signature-missing', { ...signed(), headers: {} }],
     ['signature-missing', edited((input) => input.replace('mimi-request', 'other'))],
@@ -62,7 +64,19 @@ describe('a signed request', () => {
     ['signature-malformed', edited(() => `mimi=("a");x="${'y'.repeat(9_000)}"`)],
     ['signature-malformed', edited((input) => input.replace('created=1000;', ''))],
     ['signature-malformed', edited((input) => input.replace('"@method"', '"@method" "@method"'))],
-    ['signature-malformed', edited((input) => input.replace('"@method"', '"@method" "x-absent"'))],
+    ['signature-malformed', edited((input) => input.replace('"@method"', '"@method" "@query-param";name="x"'))],
+    ['signature-malformed', edited((input) => input.replace('"@method"', '"@method" "from";bs'))],
+    ['signature-malformed', edited((input) => input.replace('"@method"', '"@method" "signature";key="other";req'))],
+    ['signature-malformed', edited((input) => input.replace('"@method"', `"@method" ${numbered(MAX_COMPONENTS).join(' ')}`))],
+    [
+      'signature-malformed',
+      edited(
+        (input) =>
+          `${numbered(MAX_SIGNATURES)
+            .map((name) => `${name.slice(1, -1)}=("a")`)
+            .join(', ')}, ${input}`,
+      ),
+    ],
     ['component-not-covered', edited((input) => input.replace('"@query" ', ''))],
     ['component-not-covered', edited((input) => input.replace(' "content-digest"', ''))],
     ['algorithm-unsupported', edited((input) => input.replace('"ed25519"', '"hmac-sha256"'))],
@@ -76,11 +90,19 @@ describe('a signed request', () => {
     expect(requestSignature(message, true)).toMatchObject({ kind: 'faulty', fault })
   })
 
+  it('says which component it has not, to those who are let in', () => {
+    const claimed = requestSignature(
+      edited((input) => input.replace('"@method"', '"@method" "x-absent"')),
+      true,
+    )
+    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toEqual({ why: 'the message has no component "x-absent".' })
+  })
+
   it('is found among other signatures, and may cover more', () => {
     const message = edited((input) => `other=("@method");tag="mimi-request", ${input}`)
     const headers = { ...message.headers, signature: `other=:AAAA:, ${String(message.headers['signature'])}` }
     const claimed = requestSignature({ ...message, headers }, true)
-    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe(true)
+    expect(claimed.kind === 'claimed' && claimed.verify(publicKey)).toBe('valid')
   })
 
   it('never throws, whatever the fields are', () => {
@@ -107,7 +129,7 @@ describe('a signed response', () => {
   })
   const verifies = (message: ReturnType<typeof response>) => {
     const claimed = responseSignature(message, true)
-    return claimed.kind === 'claimed' && claimed.verify(publicKey)
+    return claimed.kind === 'claimed' && claimed.verify(publicKey) === 'valid'
   }
 
   it('verifies for its request, with its status, and for no other', () => {

@@ -1,14 +1,27 @@
 import type { KeyObject } from 'node:crypto'
-import { parseItem, serializeInnerList, serializeDictionary, type BareItem, type InnerList, type Item } from 'structured-headers'
+import {
+  parseItem,
+  serializeInnerList,
+  serializeDictionary,
+  serializeItem,
+  type BareItem,
+  type InnerList,
+  type Item,
+} from 'structured-headers'
 import { isProviderDomain } from '../identifiers.js'
 import { signBase, verifyBase } from './algorithms.js'
 import { integerParameter, signatureFields, textParameter, type FoundSignature } from './signature-fields.js'
 import type { HttpHeaders, HttpMessage } from './message.js'
-import { coveredBy, signatureBase } from './signature-base.js'
+import { signatureBase } from './signature-base.js'
 
 /** What every signature between providers has in common (docs/federation-profile.md). */
 export const LABEL = 'mimi'
 export const MAX_LIFETIME_SECONDS = 300
+/** Ours covers 12 at most, in a response. */
+export const MAX_COMPONENTS = 16
+
+/** In a response: the signature of what it answers, so that it fits no other request. */
+export const OF_SIGNED_REQUEST = `"signature";req;key="${LABEL}"`
 
 const NONCE = /^[A-Za-z0-9_-]{16,64}$/
 const KEY_ID = /^(.{1,260})\/([A-Za-z0-9_-]{1,64})$/
@@ -45,8 +58,10 @@ export interface ClaimedSignature extends SignatureTimes {
   /** The provider that is said to have signed. */
   readonly domain: string
   readonly keyId: string
-  verify(publicKey: KeyObject): boolean
+  /** Only here the base is built, which anybody can make long: for those who have been let in. */
+  verify(publicKey: KeyObject): SignatureVerdict
 }
+export type SignatureVerdict = 'valid' | 'invalid' | { readonly why: string }
 export interface FaultySignature {
   readonly kind: 'faulty'
   readonly fault: SignatureFault
@@ -93,7 +108,8 @@ export function claimedSignature(message: HttpMessage, needed: readonly string[]
 }
 
 function claims(message: HttpMessage, needed: readonly string[], { input, signature }: FoundSignature): ClaimedSignature | FaultySignature {
-  const covered = new Set(coveredBy(input))
+  const covered = coverage(input)
+  if (typeof covered === 'string') return faulty('signature-malformed', covered)
   const left = needed.find((component) => !covered.has(component))
   if (left !== undefined) return faulty('component-not-covered', `The signature does not cover ${left}.`)
   const algorithm = textParameter(input, 'alg')
@@ -107,10 +123,30 @@ function claims(message: HttpMessage, needed: readonly string[], { input, signat
   if (expires <= created || expires - created > MAX_LIFETIME_SECONDS)
     return faulty('signature-too-long-lived', `A signature lives ${MAX_LIFETIME_SECONDS} seconds at most.`)
   if (nonce === undefined || !NONCE.test(nonce)) return faulty('nonce-malformed', 'nonce is 16 to 64 characters of base64url.')
-  const base = signatureBase(message, input)
-  if (base.kind === 'unusable') return faulty('signature-malformed', `${base.why}.`)
-  const verify = (publicKey: KeyObject) => verifyBase('ed25519', publicKey, base.bytes, signature)
+  const verify = (publicKey: KeyObject): SignatureVerdict => {
+    const base = signatureBase(message, input)
+    if (base.kind === 'unusable') return { why: `${base.why}.` }
+    return verifyBase('ed25519', publicKey, base.bytes, signature) ? 'valid' : 'invalid'
+  }
   return { kind: 'claimed', domain, keyId, created, expires, nonce, verify }
+}
+
+/**
+ * The identifiers of the covered components, or why they are not taken. Each once, and few; in the forms of the profile only, as the
+ * others (`@query-param`, `;sf`, `;bs`, `;key` of any field) make a value out of a whole field or query each time.
+ */
+function coverage([components]: InnerList): ReadonlySet<string> | string {
+  if (components.length > MAX_COMPONENTS) return `A signature covers ${MAX_COMPONENTS} components at most.`
+  const covered = new Set<string>()
+  for (const [name, parameters] of components) {
+    if (typeof name !== 'string' || name === '@query-param') return 'A component has no name that is taken here.'
+    const identifier = serializeItem([name, parameters])
+    if (identifier !== OF_SIGNED_REQUEST && [...parameters.keys()].some((parameter) => parameter !== 'req'))
+      return `The component ${identifier} is not taken here.`
+    if (covered.has(identifier)) return `The component ${identifier} is covered twice.`
+    covered.add(identifier)
+  }
+  return covered
 }
 
 /** Whether a signature's time is now, by a clock that may differ from the signer's. */

@@ -13,18 +13,21 @@ export type SignatureFields =
   | { readonly kind: 'none' }
   | { readonly kind: 'malformed'; readonly why: string }
 
-/** The most that both fields may have together; they are read before anybody is known. */
-const MAX_CHARACTERS = 8_192
+/** The most that both fields may have together; they are read before anybody is known. Ours have some 500. */
+export const MAX_SIGNATURE_CHARACTERS = 2_048
+/** Ours, and those that proxies on the way may add. */
+export const MAX_SIGNATURES = 4
 
 /** All signatures of a message, by `Signature-Input` and `Signature`. Never throws. */
 export function signatureFields(headers: HttpHeaders): SignatureFields {
   const [inputs, values] = [combined(headers, 'signature-input'), combined(headers, 'signature')]
   if (inputs === undefined && values === undefined) return { kind: 'none' }
   if (inputs === undefined || values === undefined) return malformed('Signature-Input and Signature go together')
-  if (inputs.length + values.length > MAX_CHARACTERS) return malformed('the signature fields are too long')
+  if (inputs.length + values.length > MAX_SIGNATURE_CHARACTERS) return malformed('the signature fields are too long')
   try {
-    const signatures = parseDictionary(values)
-    const found = [...parseDictionary(inputs)].flatMap(([label, member]) => {
+    const [signatures, described] = [parseDictionary(values), parseDictionary(inputs)]
+    if (Math.max(signatures.size, described.size) > MAX_SIGNATURES) return malformed('there are too many signatures')
+    const found = [...described].flatMap(([label, member]) => {
       const value = signatures.get(label)?.[0]
       return isInnerList(member) && isBytes(value) ? [{ label, input: member, signature: new Uint8Array(value) }] : []
     })

@@ -2,7 +2,7 @@ import type { HttpRequestMessage, HttpResponseMessage } from './message.js'
 import {
   claimedSignature,
   fromField,
-  LABEL,
+  OF_SIGNED_REQUEST,
   sign,
   type ClaimedSignature,
   type FaultySignature,
@@ -16,7 +16,6 @@ const ALWAYS = ['"@status"', '"from"', '"mimi-target"']
 const WITH_BODY = ['"content-digest"', '"content-type"']
 /** What it answers. The request's own signature is among it, and with that its nonce: no answer fits another request. */
 const OF_REQUEST = ['"@method";req', '"@authority";req', '"@path";req', '"@query";req']
-const OF_SIGNED_REQUEST = `"signature";req;key="${LABEL}"`
 
 export interface UnsignedResponse {
   readonly status: number

@@ -5,6 +5,7 @@ import { SCHEME_OF_SUITE, verifyWithLabel } from '../mls/signature.js'
 import { EXTENSION_TYPES, extensionData } from '../mls/structures/extension.js'
 import type { GroupContext } from '../mls/structures/group-context.js'
 import type { GroupInfo } from '../mls/structures/group-info.js'
+import type { LeafNode } from '../mls/structures/leaf-node.js'
 import { decodeWhole } from '../tls/reader.js'
 import type { Tree } from './tree.js'
 
@@ -24,7 +25,7 @@ export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch
     groupInfoContext(groupInfo, epoch) ??
     groupInfoConfirmationTag(groupInfo, epoch) ??
     groupInfoSigner(groupInfo, epoch) ??
-    (await groupInfoSignature(groupInfo, epoch.tree))
+    (await groupInfoSignature(groupInfo, epoch.tree.leaf(groupInfo.signer)))
   )
 }
 
@@ -65,9 +66,9 @@ function groupInfoSigner({ signer }: GroupInfo, epoch: OpenedEpoch): BrokenRule 
 }
 
 /** RFC 9420 §12.4.3: signed by the key in the signer's leaf. */
-export async function groupInfoSignature(groupInfo: GroupInfo, tree: Tree): Promise<BrokenRule | undefined> {
+export async function groupInfoSignature(groupInfo: GroupInfo, signer: LeafNode | undefined): Promise<BrokenRule | undefined> {
   const scheme = SCHEME_OF_SUITE.get(groupInfo.groupContext.cipherSuite)
-  const key = tree.leaf(groupInfo.signer)?.signatureKey
+  const key = signer?.signatureKey
   const valid =
     scheme !== undefined && key !== undefined && (await verifyWithLabel(scheme, key, 'GroupInfoTBS', groupInfo.tbs, groupInfo.signature))
   return brokenUnless(valid, 'group-info-signature')

@@ -35,14 +35,23 @@ export async function seed({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedIn
   const algorithm = HASH_OF_SUITE.get(groupContext.cipherSuite)
   if (algorithm === undefined) return refused(broken('cipher-suite'))
 
+  const before = await brokenBeforeHashing({ groupInfo, ratchetTree, scrutiny })
+  if (before !== undefined) return refused(before)
   const tree = Tree.of(algorithm, ratchetTree)
   const found =
     treeHash(tree, groupInfo) ??
-    (await groupInfoSignature(groupInfo, tree)) ??
-    (scrutiny === 'accepted-before' ? undefined : (description(groupInfo) ?? wholeTree(tree, groupContext))) ??
+    (scrutiny === 'accepted-before' ? undefined : wholeTree(tree, groupContext)) ??
     (scrutiny === 'full' ? await leafSignatures(tree, groupContext) : undefined)
   if (found !== undefined) return refused(found)
   return { kind: 'seeded', state: seededState(groupInfo, tree) }
+}
+
+/** The rules that cost one signature at most, as far as the GroupInfo and the signer's leaf show: before a tree of any size is hashed. */
+export async function brokenBeforeHashing({ groupInfo, ratchetTree, scrutiny = 'full' }: SeedInput): Promise<BrokenRule | undefined> {
+  return (
+    (scrutiny === 'accepted-before' ? undefined : description(groupInfo)) ??
+    (await groupInfoSignature(groupInfo, ratchetTree.leaves[groupInfo.signer]))
+  )
 }
 
 /** The state of a GroupInfo and tree that were found to belong together. */

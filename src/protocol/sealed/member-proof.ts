@@ -29,16 +29,19 @@ export function memberProof(message: HttpRequestMessage): MemberProof {
   if (!found) return faulty(`there is no signature labelled ${MEMBER_LABEL}`)
   const { input, signature } = found
   // Exactly these: a post that covers more, or says when it was made, would stand out among the others.
-  if (coveredBy(input).join(' ') !== MEMBER_COMPONENTS.join(' ')) return faulty(`the signature has to cover ${MEMBER_COMPONENTS.join(' ')}`)
+  if (input[0].length !== MEMBER_COMPONENTS.length || coveredBy(input).join(' ') !== MEMBER_COMPONENTS.join(' '))
+    return faulty(`the signature has to cover ${MEMBER_COMPONENTS.join(' ')}`)
   if ([...input[1].keys()].some((name) => !PARAMETERS.has(name))) return faulty('the signature has parameters beside keyid, alg and tag')
   if (textParameter(input, 'tag') !== MEMBER_TAG) return faulty(`the tag is not ${MEMBER_TAG}`)
   if (textParameter(input, 'alg') !== 'ed25519') return faulty('the algorithm is not ed25519')
   const publicKey = Buffer.from(textParameter(input, 'keyid') ?? '', 'base64url')
   const key = knownKey(publicKey)
   if (!key) return faulty('keyid is not an Ed25519 key in base64url')
-  const base = signatureBase(message, input)
-  if (base.kind === 'unusable') return faulty(base.why)
-  return { kind: 'proof', publicKey: new Uint8Array(publicKey), holds: () => verifyBase('ed25519', key, base.bytes, signature) }
+  const holds = () => {
+    const base = signatureBase(message, input)
+    return base.kind === 'base' && verifyBase('ed25519', key, base.bytes, signature)
+  }
+  return { kind: 'proof', publicKey: new Uint8Array(publicKey), holds }
 }
 
 /** All members of an epoch sign with the same key, and making the object of one takes as long as using it. */

@@ -55,8 +55,8 @@ export class Attester {
     const key = keyNamed(directory, decoded.value[0]?.truncatedKeyId)
     const requestHash = createHash('sha256').update(batch).digest()
     const counted = { issuer, keyId: key.keyId, holder: user, requestHash, tokens: size }
-    if (!(await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil)))
-      throw new QuotaExceeded(new Date(Date.now() + NEXT_KEY_MS))
+    const { outcome } = await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil)
+    if (outcome === 'exceeded') throw new QuotaExceeded(new Date(Date.now() + NEXT_KEY_MS))
     return others.issue(issuer, batch)
   }
 

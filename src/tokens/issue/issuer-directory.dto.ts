@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 
 const TokenKey = z.object({
   'token-type': z.int().meta({ description: '2: Blind RSA (2048 bit)' }),
@@ -19,6 +20,6 @@ export type IssuerDirectory = z.infer<typeof IssuerDirectory>
 
 /** Of whom tokens are wanted, and are to be spent with: a hub. */
 export const AtIssuer = z.object({
-  issuer: z.string().max(253).optional().meta({ description: 'Domain of a hub; this provider by default' }),
+  issuer: ProviderDomain.optional().meta({ description: 'Domain of a hub; this provider by default' }),
 })
 export type AtIssuer = z.infer<typeof AtIssuer>

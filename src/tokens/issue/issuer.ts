@@ -1,35 +1,33 @@
 import { createHash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Undecodable } from '../../platform/http/problem.js'
-import { Limits, type Limit } from '../../platform/limits/limits.js'
-import { Events } from '../../platform/observability/events.js'
+import type { DescribedLimit } from '../../platform/limits/described-limit.js'
+import { Limits } from '../../platform/limits/limits.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import {
-  blindSign,
   decodeBatchRequest,
   decodeTokenRequest,
   encodeBatchResponse,
+  MODULUS_BYTES,
   type TokenRequest,
 } from '../../protocol/privacy-pass/issuance.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
 import { IssuerKeys, type IssuerKey } from '../keys/issuer-keys.js'
-import { tokensIssued } from '../tokens.events.js'
 import { BatchSize, QuotaExceeded, TokenKeyUnknown } from '../tokens.problems.js'
-import { countTokens } from './quotas.repository.js'
-
-/** Signatures between two looks at what else there is to do: some 2 ms. */
-const SIGNATURES_PER_TURN = 6
+import { countTokens, keepAnswer, type Batch, type Counted } from './quotas.repository.js'
+import { TokenSigner } from './token-signer.js'
 
 /** For whom tokens are, and how many they may have of one key. */
 export interface Holder {
   /** A user of ours by URI, or another provider by its domain. */
   readonly name: string
   readonly quota: number
-  /** Of requests: the same one again counts for nothing, but costs as much. */
-  readonly limit: Limit
+  /** Requests a minute, by name of the limit. */
+  readonly requests: DescribedLimit & { readonly value: number }
+  /** Answers that are kept for repeats. */
+  readonly kept: number
 }
 
 /** Signs tokens without seeing them (RFC 9578 §6). The same request gets the same signatures, and counts once. */
@@ -40,7 +38,7 @@ export class Issuer {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_BATCH'>,
     private readonly limits: Limits,
     private readonly keys: IssuerKeys,
-    private readonly events: Events,
+    private readonly signer: TokenSigner,
   ) {}
 
   /** One token; the answer is a TokenResponse. */
@@ -58,15 +56,39 @@ export class Issuer {
     return encodeBatchResponse(await this.sign(holder, requests, body))
   }
 
-  private async sign({ name, quota, limit }: Holder, requests: readonly TokenRequest[], body: Uint8Array): Promise<Uint8Array[]> {
-    await this.limits.take(limit, name)
+  private async sign(holder: Holder, requests: readonly TokenRequest[], body: Uint8Array): Promise<Uint8Array[]> {
+    const { name, requests: limit } = holder
+    await this.limits.take({ name: limit.name, points: limit.value, seconds: 60 }, name)
     const key = keyFor(requests, await this.keys.all())
     const requestHash = createHash('sha256').update(body).digest()
     const batch = { issuer: this.config.DOMAIN, keyId: key.keyId, holder: name, requestHash, tokens: requests.length }
-    if (!(await countTokens(this.pool, batch, quota, key.redeemsUntil))) throw new QuotaExceeded(key.issuesUntil)
-    const signatures = await blindSignatures(key, requests)
-    tokensIssued(this.events, requests.length)
-    return signatures
+    const counted = await this.count(batch, holder, key)
+    const answer = counted.kept ?? (await this.signer.inTurn(name, () => this.answer(counted, batch, holder, key, requests)))
+    return requests.map((_, at) => answer.subarray(at * MODULUS_BYTES, (at + 1) * MODULUS_BYTES))
+  }
+
+  private async count(batch: Batch, { quota }: Holder, key: IssuerKey): Promise<Counted> {
+    const counted = await countTokens(this.pool, batch, quota, key.redeemsUntil)
+    if (counted.outcome === 'exceeded') throw new QuotaExceeded(key.issuesUntil)
+    return counted
+  }
+
+  /** In the holder's turn: of a batch that comes many times at once one is signed, and the others find its answer. */
+  private async answer(
+    counted: Counted,
+    batch: Batch,
+    holder: Holder,
+    key: IssuerKey,
+    requests: readonly TokenRequest[],
+  ): Promise<Uint8Array> {
+    if (counted.outcome === 'repeated') {
+      const { kept } = await this.count(batch, holder, key)
+      if (kept) return kept
+      this.signer.permitAgain(holder.name)
+    }
+    const answer = await this.signer.sign(key, Buffer.concat(requests.map(({ blindedMessage }) => blindedMessage)))
+    await keepAnswer(this.pool, batch, answer, holder.kept)
+    return answer
   }
 }
 
@@ -75,17 +97,6 @@ function keyFor(requests: readonly TokenRequest[], keys: readonly IssuerKey[]): 
   const key = keys.findLast(({ issues, truncatedId }) => issues && truncatedId === requests[0]?.truncatedKeyId)
   if (!key || requests.some(({ truncatedKeyId }) => truncatedKeyId !== key.truncatedId)) throw new TokenKeyUnknown()
   return key
-}
-
-async function blindSignatures({ privateKey }: IssuerKey, requests: readonly TokenRequest[]): Promise<Uint8Array[]> {
-  const signatures: Uint8Array[] = []
-  for (const { blindedMessage } of requests) {
-    const signature = blindSign(privateKey, blindedMessage)
-    if (!signature) throw new Undecodable('A blinded message is not below the modulus.')
-    signatures.push(signature)
-    if (signatures.length % SIGNATURES_PER_TURN === 0) await nextTurn()
-  }
-  return signatures
 }
 
 function decoded<T>(outcome: Decoded<T>): T {

@@ -12,17 +12,38 @@ export interface Batch {
   readonly tokens: number
 }
 
-/** Counts a batch once. @returns false if it exceeds the quota; then nothing is counted */
+export interface Counted {
+  /** `repeated`: it was counted before. `exceeded`: it goes beyond the quota, and nothing is counted. */
+  readonly outcome: 'counted' | 'repeated' | 'exceeded'
+  /** The signatures that a repeated batch got, one after the other, if they are kept. */
+  readonly kept: Buffer | undefined
+}
+
+/** Counts a batch once, against a quota of tokens. @param forgetAt when what was counted for the key may be forgotten */
 export async function countTokens(
   sql: Sql,
   { issuer, keyId, holder, requestHash, tokens }: Batch,
   quota: number,
   forgetAt: Date,
-): Promise<boolean> {
-  const { rows } = await sql.query<{ counted: boolean }>({
-    name: 'count_tokens_v1',
-    text: 'SELECT count_tokens_v1($1, $2, $3, $4, $5, $6, $7) AS counted',
+): Promise<Counted> {
+  const { rows } = await sql.query<{ outcome: Counted['outcome']; kept: Buffer | null }>({
+    name: 'count_tokens_v2',
+    text: 'SELECT outcome, kept FROM count_tokens_v2($1, $2, $3, $4, $5, $6, $7)',
     values: [issuer, keyId, holder, requestHash, tokens, quota, forgetAt],
   })
-  return rows[0]?.counted === true
+  return { outcome: rows[0]?.outcome ?? 'exceeded', kept: rows[0]?.kept ?? undefined }
+}
+
+/** Keeps the answer to a batch that was counted. @param newest how many of the holder's are kept */
+export async function keepAnswer(
+  sql: Sql,
+  { issuer, keyId, holder, requestHash }: Batch,
+  answer: Uint8Array,
+  newest: number,
+): Promise<void> {
+  await sql.query({
+    name: 'keep_token_answer_v1',
+    text: 'SELECT keep_token_answer_v1($1, $2, $3, $4, $5, $6)',
+    values: [issuer, keyId, holder, requestHash, answer, newest],
+  })
 }

@@ -1,41 +1,43 @@
-import { Controller, Get, Header, HttpCode, Inject, Post, Query, Res } from '@nestjs/common'
+import { Controller, Get, HttpCode, Inject, Post, Query, Res } from '@nestjs/common'
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
-import { encodeJson } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
+import { jsonAs, PublicDocument } from '../../platform/http/public-document.js'
 import { AT_HUB } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
-import { Returns, ReturnsBytes } from '../../platform/http/returns.js'
-import { TakesBytes } from '../../platform/http/route-options.js'
+import { Returns, ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
+import { TakesBody, TakesBytes } from '../../platform/http/route-options.js'
 import { Attester } from './attester.js'
 import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
 import { Issuer } from './issuer.js'
 import { OwnDirectory } from './own-directory.js'
+import { TOKEN_ANSWERS_KEPT, TOKEN_REQUESTS } from './tokens.limits.js'
 
 const DIRECTORY = 'application/private-token-issuer-directory'
 const ONE = 'application/private-token-request'
-/** Of one account: a client asks a few times a day. */
-const REQUESTS = { name: 'tokens', points: 60, seconds: 60 }
 const BATCH = 'application/private-token-generic-batch-request'
 
 @ApiTags('sealed sender')
 @Controller()
 export class TokensController {
+  private readonly document
+
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_ACCOUNT'>,
     private readonly issuer: Issuer,
     private readonly attester: Attester,
     private readonly own: OwnDirectory,
-  ) {}
+  ) {
+    this.document = new PublicDocument(jsonAs(DIRECTORY), 'public, max-age=300', () => own.read())
+  }
 
   @Get('.well-known/private-token-issuer-directory')
   @Anonymous()
-  @Header('cache-control', 'public, max-age=300')
-  @Header('content-type', DIRECTORY)
+  @ReturnsUnchanged()
   @ApiOperation({
     operationId: 'getTokenIssuer',
     summary: 'The keys that send tokens are signed with',
@@ -46,9 +48,9 @@ export class TokensController {
     description: "The issuer's directory, in JSON.",
     content: { [DIRECTORY]: { schema: { $ref: '#/components/schemas/IssuerDirectory' } } },
   })
-  async directory(): Promise<string> {
+  directory() {
     // One representation for everyone, byte for byte.
-    return encodeJson(await this.own.read())
+    return this.document
   }
 
   @Get('v1/tokens/issuer')
@@ -64,6 +66,7 @@ export class TokensController {
   }
 
   @Post('v1/tokens')
+  @TakesBody('message')
   @HttpCode(200)
   @TakesBytes(ONE, BATCH)
   @ApiOperation({
@@ -91,7 +94,7 @@ export class TokensController {
       if (type !== BATCH) throw new InvalidRequest('Tokens of other issuers come in batches.')
       return this.attester.issue(caller, issuer, bytes)
     }
-    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, limit: REQUESTS }
+    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, requests: TOKEN_REQUESTS, kept: TOKEN_ANSWERS_KEPT.value }
     return type === ONE ? this.issuer.issueOne(holder, bytes) : this.issuer.issueBatch(holder, bytes)
   }
 }

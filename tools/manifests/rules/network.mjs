@@ -62,31 +62,6 @@ function strayPorts(name, ports, pods) {
     .map(({ port }) => `${name} allows port ${port}, which none of the pods has.`)
 }
 
-/** /metrics and /health tell about the inside of the deployment; they share a port with what is public. */
-export function operationsStayPrivate({ ofKind }) {
-  const routes = [
-    ...ofKind('Ingress').flatMap(({ metadata, spec }) => [
-      ...(spec.defaultBackend ? [[`Ingress ${metadata.name}`, '/', 'Prefix']] : []),
-      ...(spec.rules ?? []).flatMap(({ http }) =>
-        (http?.paths ?? []).map(({ path, pathType }) => [`Ingress ${metadata.name}`, path ?? '/', pathType]),
-      ),
-    ]),
-    ...ofKind('HTTPRoute').flatMap(({ metadata, spec }) =>
-      spec.rules.flatMap(({ matches }) => matches.map(({ path }) => [`HTTPRoute ${metadata.name}`, path.value, path.type])),
-    ),
-  ]
-  return routes
-    .filter(([, path, type]) => ['/metrics', '/health/live', '/health/ready'].some((secret) => leadsTo(path, type, secret)))
-    .map(([name, path]) => `${name} opens /metrics or /health to the public by the path ${path}.`)
-}
-
-/** Prefixes match whole elements of a path. What is neither prefix nor exact is for the controller to interpret, so it may lead anywhere. */
-function leadsTo(path, type, target) {
-  if (type === 'Exact') return path === target
-  if (type === 'Prefix' || type === 'PathPrefix') return `${target}/`.startsWith(`${path.replace(/\/$/, '')}/`)
-  return true
-}
-
 const TIMEOUTS = ['proxy-read-timeout', 'proxy-send-timeout']
 const ANNOTATION = 'nginx.ingress.kubernetes.io/'
 

@@ -42,8 +42,9 @@ export function secretsAreReferences({ objects, workloads, configMaps, settings 
 export function settingsAreUsable(context) {
   return serverContainers(context.workloads).flatMap(([name, container]) => {
     try {
-      const { HOST, PORT } = configOf(context, container)
-      if (!container.ports) return []
+      const { HOST, PORT, ROLE } = configOf(context, container)
+      // A worker has nothing on PORT that anybody would want.
+      if (!container.ports || ROLE === 'worker') return []
       const listens = HOST === '0.0.0.0' && container.ports.some(({ containerPort }) => containerPort === PORT)
       return listens ? [] : [`${name} listens on ${HOST}:${PORT}, which is not the port of its container.`]
     } catch (error) {
@@ -63,13 +64,13 @@ export function configOf({ configMaps, settings, ofKind }, container) {
   return settings.loadConfig(environment)
 }
 
-/** The servers among the workloads, by ROLE: `{ name, object, pod, config }`. Those whose settings are unusable are another rule's. */
+/** The servers among the workloads, by ROLE: `{ name, object, pod, container, config }`. Those whose settings are unusable are another rule's. */
 export function serversOf(context) {
   return context.workloads.flatMap(({ name, object, pod, containers }) => {
     const container = containers.find(isServer)
     if (!container || object.kind !== 'Deployment') return []
     try {
-      return [{ name, object, pod, config: configOf(context, container) }]
+      return [{ name, object, pod, container, config: configOf(context, container) }]
     } catch {
       return []
     }

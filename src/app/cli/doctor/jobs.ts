@@ -3,6 +3,8 @@ import type { Client } from 'pg'
 import { directDatabaseUrl, type Config } from '../../../platform/config/config.js'
 import { openQueue, type JobQueue, type OpenedQueue } from '../../../platform/jobs/job-backend.js'
 import { oldestDueSeconds } from '../../../platform/jobs/waiting-age.js'
+import { PostgresTarget } from '../../../platform/postgres/client/postgres-target.js'
+import { poolConfig } from '../../../platform/postgres/sql.js'
 import { ok, warning, type Finding } from './finding.js'
 import { withSession } from './database/session.js'
 import { within } from './within.js'
@@ -28,13 +30,7 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
 
 /** A doctor changes nothing, so no tables are made or migrated; a write would also wait for a synchronous standby that is gone. */
 function openToRead(config: Config): OpenedQueue {
-  const connection = {
-    connectionString: directDatabaseUrl(config),
-    schema: 'bullmq',
-    migrate: false,
-    max: 1,
-    connectionTimeoutMillis: PATIENCE_MS,
-  }
+  const connection = { ...poolConfig(new PostgresTarget(directDatabaseUrl(config)), { max: 1 }), schema: 'bullmq', migrate: false }
   const options: QueueOptions<typeof connection> = { connection }
   const opened: JobQueue = new Queue('work', options, createPostgresBackend)
   return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }

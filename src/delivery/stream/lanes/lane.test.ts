@@ -18,6 +18,7 @@ const membership = (changes: Partial<Membership> = {}): Membership => ({
   acked: 0n,
   resync: false,
   waits: false,
+  replica: false,
   ...changes,
 })
 const entry = (seq: bigint, changes: Partial<Entry> = {}): Entry => ({
@@ -58,7 +59,9 @@ describe('where a lane begins', () => {
     ['behind what this node knows beyond it', { acked: 4n }, 6n, undefined, 6n],
     ['where the client says', { acked: 4n }, 0n, at(8n), 8n],
     ['where the client says, also before the cursor', { acked: 4n }, 0n, at(2n), 2n],
-    ['not past the head', {}, 0n, at(99n), 10n],
+    ['not past the head of a replica, which may lag behind what its hub has answered', { replica: true }, 0n, at(99n), 10n],
+    ['not past the end of its interval', { untilSeq: 7n }, 0n, at(99n), 7n],
+    ['behind the stored cursor if the client has entries that the log has lost', { acked: 4n }, 0n, at(11n), 4n],
     ['not before the interval', { fromSeq: 6n, acked: 5n }, 0n, at(1n), 5n],
     ['behind the stored cursor if the client means another incarnation', { acked: 4n }, 0n, at(8n, 2), 4n],
     ['behind the stored cursor if the client stands before the floor', { acked: 6n, floorSeq: 5n }, 0n, at(3n), 6n],
@@ -70,6 +73,9 @@ describe('where a lane begins', () => {
     const notices = (...parameters: Parameters<Lane['begin']>) => laneWith().begin(...parameters)
     expect(notices([membership()], 0n, at(3n, 2))).toEqual([{ kind: 'resync' }])
     expect(notices([membership({ floorSeq: 5n, acked: 6n })], 0n, at(3n))).toEqual([{ kind: 'resync' }])
+    expect(notices([membership()], 0n, at(11n))).toEqual([{ kind: 'resync' }])
+    expect(notices([membership()], 0n, at(10n))).toEqual([])
+    expect(notices([membership({ replica: true })], 0n, at(11n))).toEqual([])
     expect(notices([membership()], 0n, at(3n))).toEqual([])
     expect(notices([membership()], 0n, undefined)).toEqual([])
   })
@@ -127,6 +133,17 @@ describe('how a lane goes on', () => {
     expect(lane.phase).toBe('live')
     lane.update([membership({ untilSeq: 12n, ended: 'removed' })])
     expect(lane.phase).toBe('unchecked')
+  })
+
+  it('goes back to what was acknowledged when the log ends before what was sent', () => {
+    const lane = begun([membership({ acked: 2n })])
+    lane.advance(range([entry(3n), entry(4n)], { headSeq: 4n }), 2)
+    expect(lane.rewind(3n)).toEqual([{ kind: 'resync' }])
+    expect([lane.cursor, lane.unacked]).toEqual([2n, 0])
+    const replica = begun([membership({ acked: 2n, replica: true })])
+    replica.advance(range([entry(3n)], { headSeq: 3n }), 1)
+    expect(replica.rewind(2n)).toEqual([])
+    expect([replica.cursor, replica.unacked]).toEqual([3n, 1])
   })
 
   it('begins anew when the incarnation changes', () => {

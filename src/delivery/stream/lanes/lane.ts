@@ -61,7 +61,8 @@ export class Lane implements LiveReader {
 
   /**
    * Where to begin: behind what the client says it has, else behind what it has acknowledged, and always within its
-   * intervals (§7). A position of another incarnation is of another history, one before the floor cannot be served.
+   * intervals (§7). A position of another incarnation is of another history, one before the floor cannot be served, and
+   * one past the end of the log is of entries that the log has lost: a backup was restored, or a replica took over.
    * @param acked what this node knows beyond the table
    */
   begin(memberships: readonly Membership[], acked = 0n, position?: KnownPosition): Notice[] {
@@ -73,7 +74,8 @@ export class Lane implements LiveReader {
       return this.update([])
     }
     const claimed = position && max(min(position.seq, last.untilSeq ?? last.headSeq), first.fromSeq - 1n)
-    const usable = claimed !== undefined && position?.incarnation === this.incarnation && claimed >= first.floorSeq
+    const lost = position !== undefined && last.untilSeq === null && !last.replica && position.seq > last.headSeq
+    const usable = claimed !== undefined && position?.incarnation === this.incarnation && claimed >= first.floorSeq && !lost
     this.cursor = usable ? claimed : max(acked, max(first.acked, first.fromSeq - 1n))
     const resync: Notice[] = position && !usable && !first.resync ? [{ kind: 'resync' }] : []
     return [...resync, ...this.update(rows)]
@@ -94,6 +96,15 @@ export class Lane implements LiveReader {
     const unchanged = this.phase === 'live' && !restarted && this.intervals[0]?.untilSeq === null
     if (!unchanged) this.phase = 'unchecked'
     return [...(restarted ? [{ kind: 'resync' } as const] : []), ...this.settle()]
+  }
+
+  /** The log ends before what was sent of it: goes back to what was acknowledged of what is left. */
+  rewind(headSeq: bigint): Notice[] {
+    const interval = this.intervals[0]
+    if (!interval || interval.replica) return []
+    this.unackedSeqs.length = 0
+    this.cursor = min(headSeq, max(interval.acked, interval.fromSeq - 1n))
+    return [{ kind: 'resync' }]
   }
 
   /** What was read at `place`, of which the first `taken` entries were queued. */

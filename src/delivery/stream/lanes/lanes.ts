@@ -20,7 +20,6 @@ export class Lanes implements LaneHost {
   private readonly feeds = new Map<Lane, Feed>()
   private readonly behind = new Set<Lane>()
   private unacked = 0
-  private readAt = 0
   private positions = new Map<string, KnownPosition>()
 
   /** @param wake there is something to do for the stream */
@@ -38,10 +37,6 @@ export class Lanes implements LaneHost {
   /** There is something to send, and no room for it before the client acknowledges or reads. */
   get stuck(): boolean {
     return this.behind.size > 0 && (this.window <= 0 || !this.connection.hasRoom)
-  }
-
-  get membershipsAgeMs(): number {
-    return performance.now() - this.readAt
   }
 
   private get window(): number {
@@ -95,7 +90,10 @@ export class Lanes implements LaneHost {
       if (head?.incarnation !== lane.incarnation) {
         this.stale = true // deleted, or restored: refresh decides
         if (!head) lane.update([])
-      } else lane.phase = head.headSeq > lane.cursor ? 'behind' : 'level'
+      } else {
+        if (head.headSeq < lane.cursor) this.rewind(lane, head.headSeq)
+        lane.phase = head.headSeq > lane.cursor ? 'behind' : 'level'
+      }
       this.arrange(lane)
     }
   }
@@ -119,21 +117,22 @@ export class Lanes implements LaneHost {
     return true
   }
 
-  /** @returns false for an ack beyond what was delivered */
-  acknowledge(acks: readonly Position[]): boolean {
+  /** @returns how many entries need no ack any more; undefined for an ack beyond what was delivered */
+  acknowledge(acks: readonly Position[]): number | undefined {
     const wasStuck = this.stuck
+    const before = this.unacked
     for (const ack of acks) {
       const lane = this.byGroupId.get(key(ack.group_id))
       // Of a group that is gone meanwhile, or of an incarnation that is: late, not wrong.
       if (!lane || lane.incarnation !== ack.incarnation) continue
       const seq = BigInt(ack.seq)
       const done = lane.acknowledge(seq)
-      if (done === undefined) return false
+      if (done === undefined) return undefined
       this.unacked -= done
       this.node.acks.record({ deviceId: this.deviceId, gid: lane.gid, incarnation: lane.incarnation, seq })
     }
     if (wasStuck) this.wake()
-    return true
+    return before - this.unacked
   }
 
   dispose(): void {
@@ -159,9 +158,7 @@ export class Lanes implements LaneHost {
   private async memberships(): Promise<Membership[]> {
     this.stale = false // before the read: what changes while it runs makes them stale again
     try {
-      const memberships = await this.read(() => readMemberships(this.node.pool, this.deviceId))
-      this.readAt = performance.now()
-      return memberships
+      return await this.read(() => readMemberships(this.node.pool, this.deviceId))
     } catch (error) {
       this.stale = true
       throw error
@@ -179,6 +176,13 @@ export class Lanes implements LaneHost {
     this.feeds.set(lane, this.node.feeds.follow(gid))
     this.tell(lane, lane.begin(rows, this.node.acks.book.seqOf(this.deviceId, gid, incarnation), this.positions.get(key(groupId))))
     if (lane.cursor > row.acked) this.node.acks.record({ deviceId: this.deviceId, gid, incarnation, seq: lane.cursor })
+  }
+
+  private rewind(lane: Lane, headSeq: bigint): void {
+    this.unacked -= lane.unacked
+    this.tell(lane, lane.rewind(headSeq))
+    this.unacked += lane.unacked
+    this.node.acks.book.forget(this.deviceId, lane.gid)
   }
 
   private take(lane: Lane, range: DeviceRange | undefined): void {

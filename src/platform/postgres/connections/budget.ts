@@ -2,6 +2,8 @@ import type { Config } from '../../config/config.js'
 
 /** Prisma serves cold paths only, so it gets few connections of its own. */
 export const PRISMA_CONNECTIONS = 3
+/** Readiness has one of its own, so that a busy pool does not look like a database that is gone. */
+const READINESS_CONNECTIONS = 1
 /** BullMQ on PostgreSQL (job-backend.ts): a pool for whoever adds jobs, another for whoever runs them, and its LISTEN client. */
 const JOB_QUEUE_CONNECTIONS = 3
 const JOB_WORKER_CONNECTIONS = 3 + 1
@@ -47,7 +49,7 @@ export function poolSize(config: Pick<Config, 'ROLE' | 'PG_POOL_API' | 'PG_POOL_
 
 export function processBudget(config: Settings): ConnectionBudget {
   const jobs = config.REDIS_URL ? 0 : JOB_QUEUE_CONNECTIONS + (config.ROLE === 'api' ? 0 : JOB_WORKER_CONNECTIONS)
-  return { pooled: poolSize(config) + PRISMA_CONNECTIONS, direct: jobs + (config.embedded ? OWNER_CONNECTIONS : 0) }
+  return { pooled: poolSize(config) + PRISMA_CONNECTIONS + READINESS_CONNECTIONS, direct: jobs + (config.embedded ? OWNER_CONNECTIONS : 0) }
 }
 
 /**

@@ -21,7 +21,7 @@ export function excessesOf(budget: DeploymentBudget, limits: ConnectionLimits, c
   return found
 }
 
-/** "3 api processes with 13 each, 2 worker processes with 8 each, and 2 for migrations and commands" */
+/** "3 api processes with 14 each, 2 worker processes with 9 each, and 2 for migrations and commands" */
 export function describe({ roles, throughPooler }: DeploymentBudget): string {
   const own = (role: RoleBudget) => role.direct + (throughPooler ? 0 : role.pooled)
   const parts = roles.map(

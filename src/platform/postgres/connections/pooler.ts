@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import type { Logger } from 'pino'
 import { databaseUrl, type Config } from '../../config/config.js'
+import { PostgresClient } from '../client/postgres-client.js'
+import { PostgresTarget } from '../client/postgres-target.js'
 import { deploymentBudget } from './budget.js'
 
 const CLIENTS = 4
 const ROUNDS = 6
-const CONNECT_MS = 5_000
 
 /** A pooler between us and PostgreSQL cannot do what the settings rely on. The message is for an operator. */
 export class PoolerError extends Error {}
@@ -69,12 +70,11 @@ function isLostStatement(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '26000' || error.code === '42P05')
 }
 
-async function withClients<T>(connectionString: string, count: number, work: (clients: Client[]) => Promise<T>): Promise<T> {
-  const settings = { connectionString, connectionTimeoutMillis: CONNECT_MS, application_name: 'microchat-probe' }
-  const clients = Array.from({ length: count }, () => new Client(settings))
-  for (const client of clients) client.on('error', () => undefined)
+async function withClients<T>(url: string, count: number, work: (clients: Client[]) => Promise<T>): Promise<T> {
+  const target = new PostgresTarget(url)
+  const clients: Client[] = []
   try {
-    for (const client of clients) await client.connect()
+    while (clients.length < count) clients.push(await PostgresClient.open({ target, application_name: 'microchat-probe' }))
     return await work(clients)
   } finally {
     await Promise.all(clients.map((client) => client.end().catch(() => undefined)))

@@ -1,13 +1,15 @@
-import { Client } from 'pg'
+import type { Client } from 'pg'
+import { PostgresClient } from '../../../../platform/postgres/client/postgres-client.js'
+import { PostgresTarget } from '../../../../platform/postgres/client/postgres-target.js'
 
-const CONNECT_MS = 5_000
+/** Sizes and counts of a large database take longer than what serves a request. */
+const STATEMENT_MS = 60_000
 
 /** One connection of the doctor's, closed whatever happens. */
 export async function withSession<T>(connectionString: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString, connectionTimeoutMillis: CONNECT_MS, application_name: 'microchat-doctor' })
-  client.on('error', () => undefined)
+  const target = new PostgresTarget(connectionString, { statementDeadline: STATEMENT_MS })
+  const client = await PostgresClient.open({ target, application_name: 'microchat-doctor' })
   try {
-    await client.connect()
     return await work(client)
   } finally {
     await client.end().catch(() => undefined)

@@ -40,7 +40,11 @@ async function examineHidden(url: string): Promise<Finding[]> {
   const open: string[] = []
   for (const path of INTERNAL) if (await answersAsOurs(url + path)) open.push(path)
   if (open.length === 0) return [ok('Metrics and health cannot be read through PUBLIC_URL.')]
-  return [warning(`${open.join(', ')} can be read by anyone through PUBLIC_URL. Let the proxy refuse /metrics and /health.`)]
+  return [
+    warning(
+      `${open.join(', ')} can be read by anyone through PUBLIC_URL. Set OPERATIONS_PORT, or let the proxy refuse /metrics and /health.`,
+    ),
+  ]
 }
 
 async function answersAsOurs(url: string): Promise<boolean> {

@@ -1,0 +1,143 @@
+import type { Duplex } from 'node:stream'
+import type { RawData, WebSocket } from 'ws'
+import { Bucket, type Rate } from '../../platform/limits/buckets.js'
+import { SLICE_BYTES, type ReadTurns } from './read-turns.js'
+import type { STREAM_LIMITS } from './stream-limits.js'
+
+/** Of a WebSocket frame, masked. */
+const FRAME_HEAD_BYTES = 6
+/** Of what waits to be read. A client within its rates never has so much waiting for long. */
+const FLOOD_BYTES = 32 * 1024
+
+export interface IntakeLimits {
+  frameRate: Rate
+  byteRate: Rate
+  /** A client that has been slowed down for so long, with more waiting all the time, is beyond its rates on purpose. */
+  floodMs: number
+}
+
+type LimitName = (typeof STREAM_LIMITS)[number]['name']
+
+/** What a frame turned out to be. `progress`: it acknowledges as much as it names, so the server's own sending bounds how often it comes. */
+export type FrameWorth = 'progress' | 'charged'
+
+/**
+ * The receiving half of one stream. What the client sends is left in the socket until its turn comes, and longer while the client is
+ * beyond its rates: then the kernel's buffers fill, and the client cannot send. Nothing is queued here.
+ *
+ * `ws` parses every chunk of its socket to the end, thousands of frames if they are small. Pausing it in between only stops the next
+ * chunk, so the chunks themselves are kept small: with a listener for `readable` a socket does not flow, and each `read(n)` hands `n`
+ * bytes to whoever listens for `data`, which is `ws`.
+ */
+export class Intake {
+  onFrame: (data: RawData, isBinary: boolean) => FrameWorth = () => 'charged'
+  /** The client sends far more than it may. */
+  onFlood: (limit: LimitName) => void = () => undefined
+  /** Nothing is read from the client for a while. */
+  onPause: () => void = () => undefined
+  private readonly frames: Bucket
+  private readonly bytes: Bucket
+  private asked = false
+  private pause: NodeJS.Timeout | undefined
+  private floodingSince: number | undefined
+  /** The payload of the last ping that has no answer yet. */
+  private unanswered: Buffer | undefined
+  private answering = false
+  private readonly ask = () => {
+    if (this.asked || this.pause) return
+    this.asked = true
+    this.turns.enter(this)
+  }
+
+  constructor(
+    private readonly socket: WebSocket,
+    private readonly raw: Duplex,
+    private readonly turns: ReadTurns,
+    private readonly limits: IntakeLimits,
+  ) {
+    this.frames = new Bucket(limits.frameRate)
+    this.bytes = new Bucket(limits.byteRate)
+  }
+
+  /** Begins to read. */
+  open(): void {
+    this.socket.on('message', (data, isBinary) => {
+      if (this.onFrame(data, isBinary) === 'charged') this.charge((data as Buffer).byteLength)
+    })
+    this.socket.on('ping', (payload) => this.answer(payload))
+    this.socket.on('pong', (payload) => this.charge(payload.byteLength))
+    this.socket.once('close', () => this.stop())
+    this.raw.on('readable', this.ask)
+  }
+
+  /** Called when it is this stream's turn. */
+  readSlice(): void {
+    this.asked = false
+    if (this.raw.destroyed) return
+    // With nothing there, a read is what makes the end of the connection known.
+    this.raw.read(Math.min(SLICE_BYTES, this.raw.readableLength) || undefined)
+    // `ws` listens no more after the client's close frame, or after one that is none: the rest goes nowhere.
+    if (this.raw.listenerCount('data') === 0) return this.drain()
+    const wait = this.wait()
+    if (wait > 0) {
+      this.pause = setTimeout(() => this.goOn(), wait).unref()
+      this.onPause()
+    } else if (this.raw.readableLength > 0) this.ask()
+    else this.floodingSince = undefined
+  }
+
+  private wait(): number {
+    return Math.max(this.frames.waitFor(), this.bytes.waitFor())
+  }
+
+  private goOn(): void {
+    this.pause = undefined
+    const now = performance.now()
+    if (this.raw.readableLength < FLOOD_BYTES) this.floodingSince = undefined
+    else this.floodingSince ??= now
+    if (this.floodingSince !== undefined && now - this.floodingSince >= this.limits.floodMs) {
+      this.floodingSince = undefined
+      this.onFlood(this.slower())
+    }
+    this.ask()
+  }
+
+  /** The rate that the client is further beyond. */
+  private slower(): LimitName {
+    const [frames, bytes] = [this.frames.waitFor(this.limits.frameRate.burst), this.bytes.waitFor(this.limits.byteRate.burst)]
+    return frames * this.limits.byteRate.burst > bytes * this.limits.frameRate.burst ? 'stream-frames' : 'stream-bytes'
+  }
+
+  private charge(bytes: number): void {
+    this.frames.spend(1)
+    this.bytes.spend(bytes + FRAME_HEAD_BYTES)
+  }
+
+  /** While one answer is under way, only the last of the pings that come is remembered (RFC 6455 §5.5.3). */
+  private answer(payload: Buffer): void {
+    this.charge(payload.byteLength)
+    this.unanswered = payload
+    if (!this.answering) this.sendPong()
+  }
+
+  private sendPong(): void {
+    const payload = this.unanswered
+    this.unanswered = undefined
+    if (payload === undefined || this.socket.readyState !== this.socket.OPEN) return
+    this.answering = true
+    this.socket.pong(payload, false, () => {
+      this.answering = false
+      this.sendPong()
+    })
+  }
+
+  private drain(): void {
+    this.stop()
+    this.raw.resume()
+  }
+
+  private stop(): void {
+    clearTimeout(this.pause)
+    this.raw.off('readable', this.ask)
+  }
+}

@@ -1,0 +1,162 @@
+import type { DescribedLimit } from '../limits/described-limit.js'
+
+/** What a connection, an address, a device and an anonymous caller may hold and spend at once, before anything it says is believed. */
+export const PIPELINED_REQUESTS = {
+  name: 'connection-pipelined-requests',
+  holder: 'connection',
+  what: 'HTTP/1.1 requests sent ahead of their answers',
+  value: 64,
+  refusal: 'the connection is cut (RFC 9112 §9.3.2); at the first eight the server stops reading from it',
+} as const satisfies DescribedLimit
+
+export const CONNECTION_REQUESTS = {
+  name: 'connection-requests-in-flight',
+  holder: 'connection',
+  what: 'requests answered at the same time; the next ones wait, and nothing more is read meanwhile',
+  value: 8,
+  refusal: 'nothing: they wait',
+} as const satisfies DescribedLimit
+
+export const PROCESS_CONNECTIONS = {
+  name: 'process-connections',
+  holder: 'process',
+  what: 'open connections, streams included',
+  setting: 'MAX_CONNECTIONS',
+  refusal: 'the new connection is closed at once',
+} as const satisfies DescribedLimit
+
+export const ADDRESS_CONNECTIONS = {
+  name: 'address-connections',
+  holder: 'address',
+  what: 'open connections that are no authenticated stream',
+  setting: 'CONNECTIONS_PER_ADDRESS',
+  refusal: 'the new connection is closed at once',
+} as const satisfies DescribedLimit
+
+export const ADDRESS_NEW_CONNECTIONS = {
+  name: 'address-new-connections',
+  holder: 'address',
+  what: 'new connections per second, on average; 1,000 at once',
+  value: 200,
+  refusal: 'the new connection is closed at once',
+} as const satisfies DescribedLimit
+export const NEW_CONNECTIONS_BURST = 1_000
+
+export const ADDRESS_OFFENCES = {
+  name: 'address-offences',
+  holder: 'address',
+  what: 'cut connections (see connection-pipelined-requests) per minute; 10 at once',
+  value: 30,
+  refusal: 'new connections are closed at once until the rate is back within the limit',
+} as const satisfies DescribedLimit
+export const OFFENCES_BURST = 10
+
+export const ADDRESS_ANONYMOUS_REQUESTS = {
+  name: 'address-anonymous-requests',
+  holder: 'address',
+  what: 'requests per minute to routes that need no access token; a sixth of that at once',
+  setting: 'ANONYMOUS_PER_MINUTE',
+  refusal: '429 with Retry-After, and the connection is closed. Requests refused for their form or their token count as well',
+} as const satisfies DescribedLimit
+
+export const ADDRESS_REQUESTS = {
+  name: 'address-requests-in-flight',
+  holder: 'address',
+  what: 'requests in flight that are not authenticated',
+  value: 64,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const DEVICE_REQUESTS = {
+  name: 'device-requests-in-flight',
+  holder: 'device',
+  what: 'requests in flight; each holds at most one database connection',
+  value: 32,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const ACCOUNT_REQUESTS = {
+  name: 'account-requests-in-flight',
+  holder: 'account',
+  what: 'requests in flight of all devices of an account',
+  value: 128,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const DEVICE_REQUEST_RATE = {
+  name: 'device-requests',
+  holder: 'device',
+  what: 'authenticated requests per minute; a sixth of that at once',
+  setting: 'REQUESTS_PER_DEVICE_PER_MINUTE',
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const PEER_ADDRESS_REQUESTS = {
+  name: 'address-peer-requests',
+  holder: 'address',
+  what: 'requests per second to the endpoints between providers, before their signatures are looked at; five times that at once',
+  value: 200,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const ADDRESS_OPERATIONAL_REQUESTS = {
+  name: 'address-operational-requests',
+  holder: 'address',
+  what: 'requests for health and metrics per second, where they are on the main port; ten times that at once',
+  value: 20,
+  refusal: '429 with Retry-After, and the connection is closed',
+} as const satisfies DescribedLimit
+
+export const PROCESS_BYTES = {
+  name: 'process-bytes-in-flight',
+  holder: 'process',
+  what: 'bytes of request bodies and of answers that are not sent yet; a quarter is kept for bodies up to 64 KiB',
+  setting: 'BYTES_IN_FLIGHT',
+  refusal: '503 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const CALLER_BYTES = {
+  name: 'caller-bytes-in-flight',
+  holder: 'account',
+  what: 'the same, of one account, or of one address where there is no account',
+  value: 24 * 1024 ** 2,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const CALLER_BODY_RATE = {
+  name: 'caller-body-bytes',
+  holder: 'account',
+  what: 'bytes of request bodies per second; six times that at once. Of one account, or of one address where there is no account',
+  value: 4 * 1024 ** 2,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+
+export const PEER_BODY_RATE = {
+  name: 'peer-body-bytes',
+  holder: 'address',
+  what: 'bytes of request bodies per second to the endpoints between providers; six times that at once',
+  value: 16 * 1024 ** 2,
+  refusal: '429 with Retry-After',
+} as const satisfies DescribedLimit
+/** Of both: seconds' worth that may come at once. It has to hold the largest body. */
+export const BODY_RATE_BURST = 6
+
+export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
+  PROCESS_CONNECTIONS,
+  PROCESS_BYTES,
+  ADDRESS_CONNECTIONS,
+  ADDRESS_NEW_CONNECTIONS,
+  ADDRESS_OFFENCES,
+  ADDRESS_ANONYMOUS_REQUESTS,
+  ADDRESS_REQUESTS,
+  ADDRESS_OPERATIONAL_REQUESTS,
+  PEER_ADDRESS_REQUESTS,
+  CONNECTION_REQUESTS,
+  PIPELINED_REQUESTS,
+  CALLER_BYTES,
+  CALLER_BODY_RATE,
+  PEER_BODY_RATE,
+  ACCOUNT_REQUESTS,
+  DEVICE_REQUESTS,
+  DEVICE_REQUEST_RATE,
+]

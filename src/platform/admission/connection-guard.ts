@@ -1,0 +1,104 @@
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import { Buckets } from '../limits/buckets.js'
+import type { DescribedLimit } from '../limits/described-limit.js'
+import { Holds } from '../limits/holds.js'
+import { addressGroup } from './address.js'
+import {
+  ADDRESS_CONNECTIONS,
+  ADDRESS_NEW_CONNECTIONS,
+  ADDRESS_OFFENCES,
+  NEW_CONNECTIONS_BURST,
+  OFFENCES_BURST,
+  PIPELINED_REQUESTS,
+  PROCESS_CONNECTIONS,
+} from './admission-limits.js'
+import { RequestGate } from './request-gate.js'
+
+/** Emitted on a socket that has become an authenticated stream: limits of its device apply instead of those of its address. */
+export const STREAM_OPENED = 'microchat:stream-opened'
+
+export interface ConnectionGuardSettings {
+  readonly maxConnections: number
+  readonly connectionsPerAddress: number
+  /** Whether a socket's own address is that of a proxy, which stands for many clients: limits per address do not apply to it. */
+  isProxy(address: string): boolean
+  /** Something was refused by this limit. */
+  refused(limit: DescribedLimit): void
+}
+
+/** Which connections are accepted, and which of them serve a request right now. One per HTTP server. */
+export class ConnectionGuard {
+  private readonly open = new Set<Socket>()
+  private readonly held: Holds
+  private readonly addressOf = new WeakMap<Socket, string>()
+  private readonly newConnections = new Buckets({ perSecond: ADDRESS_NEW_CONNECTIONS.value, burst: NEW_CONNECTIONS_BURST })
+  private readonly offences = new Buckets({ perSecond: ADDRESS_OFFENCES.value / 60, burst: OFFENCES_BURST })
+  private gate: RequestGate | undefined
+
+  constructor(private readonly settings: ConnectionGuardSettings) {
+    this.held = new Holds(settings.connectionsPerAddress)
+  }
+
+  get connections(): number {
+    return this.open.size
+  }
+
+  /** An HTTP server whose connections and requests pass here before `handle` sees them. */
+  createServer(options: ServerOptions, handle: RequestListener): Server {
+    const gate = new RequestGate(handle, (socket) => this.noteOffence(socket))
+    this.gate = gate
+    const server = createServer(options, gate.receive)
+    // The answer 100 is sent once the request is admitted (`register-admission.ts`), not before.
+    server.on('checkContinue', gate.receive)
+    server.maxConnections = this.settings.maxConnections
+    server.on('drop', () => this.settings.refused(PROCESS_CONNECTIONS))
+    server.prependListener('connection', (socket: Socket) => this.accept(socket))
+    // A stream is ended by its own protocol, not by `closeIdle`.
+    server.on('upgrade', ({ socket }) => this.open.delete(socket))
+    return server
+  }
+
+  private releaseAddress(socket: Socket): void {
+    const address = this.addressOf.get(socket)
+    if (address === undefined) return
+    this.addressOf.delete(socket)
+    this.held.release(address)
+  }
+
+  /**
+   * Node's `closeIdleConnections` spares those on which nothing has been sent yet, and browsers and balancers keep such ones in
+   * stock: a stop would wait for them.
+   */
+  closeIdle(): void {
+    for (const socket of this.open) if (this.gate?.requestsOn(socket) === 0) socket.destroy()
+  }
+
+  private accept(socket: Socket): void {
+    const address = addressGroup(socket.remoteAddress ?? '')
+    const limit = this.settings.isProxy(socket.remoteAddress ?? '') ? undefined : this.limitReachedBy(address)
+    if (limit) {
+      this.settings.refused(limit)
+      return void socket.destroy()
+    }
+    this.open.add(socket)
+    if (!this.settings.isProxy(socket.remoteAddress ?? '')) this.addressOf.set(socket, address)
+    socket.once('close', () => {
+      this.open.delete(socket)
+      this.releaseAddress(socket)
+    })
+    socket.once(STREAM_OPENED, () => this.releaseAddress(socket))
+  }
+
+  private limitReachedBy(address: string): DescribedLimit | undefined {
+    if (this.offences.of(address).waitFor() > 0) return ADDRESS_OFFENCES
+    if (this.newConnections.take(address) > 0) return ADDRESS_NEW_CONNECTIONS
+    return this.held.take(address) ? undefined : ADDRESS_CONNECTIONS
+  }
+
+  private noteOffence(socket: Socket): void {
+    this.settings.refused(PIPELINED_REQUESTS)
+    const address = this.addressOf.get(socket)
+    if (address !== undefined) this.offences.of(address).spend(1)
+  }
+}

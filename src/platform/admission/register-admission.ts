@@ -1,0 +1,157 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import { Problem, RateLimited, TooLarge, UnsupportedMediaType } from '../http/problem.js'
+import { problemFor, sendProblem } from '../http/send-problem.js'
+import { addressGroup } from './address.js'
+import type { Admission, Admitted, Asker } from './admission.js'
+import { SMALL_BODY_BYTES } from './bytes-in-flight.js'
+import type { Priority } from './pressure.js'
+
+export interface AdmissionHooks {
+  readonly admission: Admission
+  /** Who a request's access token speaks for. @throws Problem 401 */
+  authenticate: (request: FastifyRequest) => Promise<Asker>
+  /** Why there is no such route, or none that this process serves. */
+  routeRefusal: (request: FastifyRequest) => Problem | undefined
+  readonly log: Logger
+}
+
+/** How long a client may take to read a refusal before the connection on which it still sends a body is closed. */
+const UNREAD_BODY_MS = 2_000
+/** A remainder up to here is read and dropped, and the connection stays usable. */
+const DROPPED_BODY_BYTES = 64 * 1024
+
+const ADMITTED = Symbol('ADMITTED')
+type Carrier = FastifyRequest & { [ADMITTED]?: Admitted }
+
+/**
+ * Judges every request by its head alone: framing, route, size, who asks, and how much they have under way. Nothing of a body is
+ * read before. What is let in is counted until its answer has been sent.
+ */
+export function registerAdmission(fastify: FastifyInstance, { admission, authenticate, routeRefusal, log }: AdmissionHooks): void {
+  fastify.addHook('onRequest', async (request, reply) => {
+    const carrier: Carrier = request
+    try {
+      checkFraming(request)
+      admission.checkPressure(priorityOf(request))
+      const unserved = routeRefusal(request)
+      const admitted = unserved ? admission.admitAnonymous(addressGroup(request.ip)) : await admit(request, admission, authenticate)
+      reply.raw.once('close', () => admitted.release())
+      // The connection may have ended while the session was looked up.
+      if (reply.raw.destroyed) admitted.release()
+      carrier[ADMITTED] = admitted
+      if (unserved) throw unserved
+      checkBody(request, admitted)
+    } catch (refusal) {
+      // Asking again at once costs a new connection, and those are limited.
+      if (
+        refusal instanceof RateLimited ||
+        (!carrier[ADMITTED] && isClientFault(refusal) && admission.noteRefusal(addressGroup(request.ip)))
+      )
+        void reply.header('connection', 'close')
+      refuse(refusal, request, reply, log)
+      return reply
+    }
+  })
+  fastify.addHook('preParsing', (request, reply, payload, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+    const carrier: Carrier = request
+    const size = declaredLength(request)
+    if (carrier[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) countWhileReading(request.raw, reply, carrier[ADMITTED], size)
+    done(null, payload)
+  })
+  fastify.addHook('onSend', (request, _reply, payload, done) => {
+    const carrier: Carrier = request
+    if (typeof payload === 'string' || payload instanceof Uint8Array) carrier[ADMITTED]?.holdAnswer(payload.length)
+    done(null, payload)
+  })
+}
+
+function admit(request: FastifyRequest, admission: Admission, authenticate: AdmissionHooks['authenticate']): Admitted | Promise<Admitted> {
+  const { mimi, anonymous, operational } = request.routeOptions.config
+  if (operational) return admission.admitOperational(addressGroup(request.ip))
+  if (mimi) return admission.admitPeer(addressGroup(request.ip))
+  if (anonymous) return admission.admitAnonymous(addressGroup(request.ip))
+  return authenticate(request).then((asker) => admission.admitDevice(asker))
+}
+
+function isClientFault(refusal: unknown): boolean {
+  const status = problemFor(refusal)?.status
+  return status !== undefined && status < 500
+}
+
+function priorityOf(request: FastifyRequest): Priority {
+  const { anonymous, priority, operational } = request.routeOptions.config
+  if (operational) return 'last'
+  if (priority) return priority
+  if (anonymous || request.is404) return 'anonymous'
+  return request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'post'
+}
+
+/**
+ * What Node's parser takes, and RFC 9112 does not: two Host fields (§3.2), transfer codings besides chunked (§6.1). Bodies are not
+ * decompressed: a few bytes could stand for gigabytes (RFC 9110 §8.4 asks for 415).
+ */
+function checkFraming({ raw }: FastifyRequest): void {
+  let hosts = 0
+  for (let index = 0; index < raw.rawHeaders.length; index += 2) if (raw.rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
+  if (hosts > 1) throw new Problem(400, 'invalid-request', 'There is more than one Host field.')
+  const coding = raw.headers['transfer-encoding']
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
+    throw new Problem(501, 'transfer-coding-unsupported', 'The only transfer coding here is chunked.')
+  if ((raw.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity')
+    throw new UnsupportedMediaType('A body is sent as it is, without a content coding.')
+}
+
+/** Small bodies of known length are counted at once, others as they arrive. */
+function checkBody(request: FastifyRequest, admitted: Admitted): void {
+  const size = declaredLength(request)
+  const { bodyLimit } = request.routeOptions
+  if (size === undefined) return
+  if (bodyLimit !== undefined && size > bodyLimit) throw new TooLarge(`A body here has at most ${bodyLimit} bytes.`, bodyLimit)
+  if (size > 0) admitted.countBody(size)
+  if (size > 0 && size <= SMALL_BODY_BYTES) admitted.takeBodyBytes(size, size)
+}
+
+/** @returns the length of the body in bytes, 0 if there is none, undefined if it is not known beforehand */
+function declaredLength({ headers }: FastifyRequest): number | undefined {
+  if (headers['transfer-encoding'] !== undefined) return undefined
+  return Number(headers['content-length'] ?? 0)
+}
+
+function countWhileReading(body: IncomingMessage, reply: FastifyReply, admitted: Admitted, size = Number.POSITIVE_INFINITY): void {
+  const count = (chunk: Buffer) => {
+    try {
+      if (size === Number.POSITIVE_INFINITY) admitted.countBody(chunk.length)
+      admitted.takeBodyBytes(chunk.length, size)
+    } catch (refusal) {
+      body.off('data', count)
+      stopReadingAfter(reply, body, size)
+      // Fastify answers an error of the stream that it reads a body from.
+      if (body.listenerCount('error') > 0) body.emit('error', refusal)
+    }
+  }
+  body.on('data', count)
+}
+
+function refuse(refusal: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): void {
+  const size = declaredLength(request)
+  // A client that waits for 100 sends no body now, so nothing of this connection could be understood after it.
+  if (request.headers.expect !== undefined) void reply.header('connection', 'close')
+  else if (size !== 0 && !request.raw.complete) stopReadingAfter(reply, request.raw, size)
+  sendProblem(refusal, request, reply, log)
+}
+
+/**
+ * Node would read and drop the rest of a body after the answer, however much it is. A large rest is left in the network instead,
+ * and the connection closed when the client has had time to read the answer: closing at once would reset it before.
+ */
+function stopReadingAfter(reply: FastifyReply, body: IncomingMessage, size = Number.POSITIVE_INFINITY): void {
+  const { socket } = body
+  reply.raw.once('finish', () => {
+    // Node resumes the socket in this turn of the event loop.
+    if (size > DROPPED_BODY_BYTES) setImmediate(() => body.complete || socket.pause())
+    setTimeout(() => body.complete || socket.destroy(), UNREAD_BODY_MS).unref()
+  })
+}

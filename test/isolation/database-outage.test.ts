@@ -1,0 +1,107 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import type { Group } from '../../examples/client/group.js'
+import type { Client } from '../../examples/client/client.js'
+import { Jobs } from '../../src/platform/jobs/jobs.js'
+import { eventually } from '../support/eventually.js'
+import { GENEROUS } from '../support/generous.js'
+import { postgresRoad } from '../support/network/postgres-road.js'
+import { problemOf, World } from '../support/world.js'
+import { DatabaseWorld } from './database-kit.js'
+
+jest.setTimeout(120_000)
+
+/** Instead of 12 s: nothing that is healthy takes so long, even on a busy machine. */
+const DEADLINE = '1500ms'
+/** Of a whole request: five seconds for a connection, and a few statements. Without deadlines it would be for good. */
+const BOUND_MS = 20_000
+
+const databases = new DatabaseWorld()
+afterEach(() => databases.clear())
+
+/** Two who talk, by a server whose way to PostgreSQL can fall silent. */
+async function conversation() {
+  const database = await databases.database()
+  const road = await postgresRoad(database.url)
+  databases.later(() => road.close())
+  const settings = { ...GENEROUS, PG_STATEMENT_DEADLINE: DEADLINE, PG_POOL_API: '3' }
+  const { server, ready } = await databases.serve({ ...database, url: road.url }, settings)
+  const world = new World(server.url, 'localhost', 0)
+  databases.later(() => world.goHome())
+  const [alice, bob] = await world.cast('alice', 'bob')
+  const group = await world.group(alice, [bob])
+  await group.send('before')
+  await bob.until('the first text', () => textsOf(bob, group).includes('before'))
+  return { road, server, ready, alice, bob, group }
+}
+
+const textsOf = (client: Client, group: Group) => client.group(group.record.groupId).texts
+
+/** A read of somebody who is logged in. */
+async function read(url: string, client: Client, group: Group) {
+  const began = performance.now()
+  const address = `${url}/v1/groups/${Buffer.from(group.record.groupId).toString('base64url')}`
+  const response = await fetch(address, { headers: { authorization: `Bearer ${client.device.http.accessToken}` } })
+  return { status: response.status, retryAfter: response.headers.get('retry-after'), took: performance.now() - began }
+}
+
+describe.each([
+  ['and new ones are accepted and silent as well', true],
+  ['while new ones work', false],
+])('when all connections to PostgreSQL fall silent %s', (_name, newOnes) => {
+  it('posts and reads are answered with 503 in time, however many come, and all goes on without a restart', async () => {
+    const { road, server, ready, alice, bob, group } = await conversation()
+    road.fallSilent({ newOnes })
+    // More than there are connections, so some wait for one.
+    const reads = Array.from({ length: 9 }, () => read(server.url, alice, group))
+    const posted = group.send('meanwhile')
+    if (newOnes) expect(await problemOf(posted)).toMatchObject({ status: 503, kind: 'unavailable' })
+    // By a new connection, or refused: it depends on who was first.
+    else await posted.catch((error: unknown) => expect(error).toMatchObject({ status: 503 }))
+    for (const { status, retryAfter, took } of await Promise.all(reads)) {
+      // Whoever waited may have got a new connection.
+      if (newOnes || status !== 200) expect([status, retryAfter]).toEqual([503, '1'])
+      expect(took).toBeLessThan(BOUND_MS)
+    }
+    const counted = await (await fetch(`${server.url}/metrics`)).text()
+    expect(counted).toMatch(/^limits_refused_total\{limit="statement-deadline"\} [1-9]/m)
+    road.speak()
+    await eventually(ready, ({ http }) => http === 200)
+    await eventually(
+      () =>
+        group.send('after').then(
+          () => true,
+          () => false,
+        ),
+      (sent) => sent,
+    )
+    await bob.until('the text after it', () => textsOf(bob, group).includes('after'))
+  })
+})
+
+it('jobs on PostgreSQL go on after a silence, those that come by LISTEN included', async () => {
+  const { road, server, ready } = await conversation()
+  const jobs = server.app.get(Jobs)
+  const done: unknown[] = []
+  jobs.process('note', async (data: unknown) => void done.push(data))
+  await jobs.enqueue('note', 1)
+  await eventually(
+    () => done.length,
+    (count) => count === 1,
+  )
+  road.fallSilent()
+  await expect(jobs.enqueue('note', 2)).rejects.toThrow()
+  road.speak()
+  await eventually(ready, ({ http }) => http === 200)
+  await eventually(
+    () =>
+      jobs.enqueue('note', 3).then(
+        () => true,
+        () => false,
+      ),
+    (added) => added,
+  )
+  await eventually(
+    () => done,
+    (seen) => seen.includes(3),
+  )
+})

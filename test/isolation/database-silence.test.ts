@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { PostgresClient, StatementDeadlineError } from '../../src/platform/postgres/client/postgres-client.js'
+import { PostgresTarget } from '../../src/platform/postgres/client/postgres-target.js'
+import { failureOf } from '../../src/platform/postgres/failures.js'
+import { createPrisma } from '../../src/platform/postgres/prisma.js'
+import { createPool, transaction } from '../../src/platform/postgres/sql.js'
+import { useTestDatabase } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
+import { postgresRoad, type PostgresRoad } from '../support/network/postgres-road.js'
+
+const database = useTestDatabase()
+
+/** Short, so that nothing waits; the default is 12 s. */
+const DEADLINE_MS = 1_500
+
+const undo: (() => unknown)[] = []
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step()
+})
+
+async function pathTo(): Promise<{ road: PostgresRoad; target: PostgresTarget }> {
+  const road = await postgresRoad(database.url)
+  undo.push(() => road.close())
+  return { road, target: new PostgresTarget(road.url, { statementDeadline: DEADLINE_MS }) }
+}
+
+const thrownBy = (work: Promise<unknown>) =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+async function poolOf(max: number) {
+  const path = await pathTo()
+  const pool = createPool(path.target, { max, prepare: true })
+  undo.push(() => pool.end())
+  return { ...path, pool }
+}
+
+describe('with a PostgreSQL that says nothing', () => {
+  it('a statement ends with a temporary failure, and its connection is given up', async () => {
+    const { road, pool } = await poolOf(1)
+    await pool.query('SELECT 1')
+    road.fallSilent({ newOnes: false })
+    const error = await thrownBy(pool.query('SELECT 1'))
+    expect(error).toBeInstanceOf(StatementDeadlineError)
+    expect(failureOf(error)).toBe('temporary')
+    expect(pool.totalCount).toBe(0)
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+    expect(road.made()).toBe(2)
+  })
+
+  it.each(['BEGIN', 'a statement', 'COMMIT'])(
+    'a transaction ends so at %s, and what it did is undone or done as a whole',
+    async (where) => {
+      const { road, pool } = await poolOf(1)
+      await pool.query('SELECT 1')
+      if (where === 'BEGIN') road.fallSilent()
+      const work = transaction(pool, async (sql) => {
+        await sql.query('CREATE TABLE IF NOT EXISTS note (text text)')
+        await sql.query('INSERT INTO note VALUES ($1)', [where])
+        if (where !== 'BEGIN') road.fallSilent()
+        if (where === 'a statement') await sql.query('SELECT 1')
+      })
+      expect(failureOf(await thrownBy(work))).toBe('temporary')
+      expect(pool.totalCount).toBe(0)
+      road.speak()
+      await transaction(pool, (sql) => sql.query('SELECT 1'))
+    },
+  )
+
+  it('a transaction that may take longer has the time it was given, in PostgreSQL and here, and nobody after it', async () => {
+    const { pool } = await poolOf(1)
+    const slow = 'SELECT pg_sleep(3)'
+    const { rows } = await transaction(pool, (sql) => sql.query(`SELECT current_setting('statement_timeout') AS most, pg_sleep(3)`), {
+      statementTimeout: 8_000,
+    })
+    expect(rows).toEqual([expect.objectContaining({ most: '8s' })])
+    expect(await thrownBy(pool.query(slow))).toBeInstanceOf(StatementDeadlineError)
+    const shown = await pool.query<{ most: string }>(`SELECT current_setting('statement_timeout') AS most`)
+    expect(shown.rows[0]?.most).not.toBe('8s')
+  })
+
+  it('all connections of a busy pool are given up, those who wait for one fail as well, and all goes on after it', async () => {
+    const { road, pool } = await poolOf(3)
+    await Promise.all([1, 2, 3].map(() => pool.query('SELECT pg_sleep(0.05)')))
+    expect(pool.totalCount).toBe(3)
+    road.fallSilent({ newOnes: false })
+    // As many as there are connections, so that nobody waits for one.
+    const errors = await Promise.all([1, 2, 3].map(() => thrownBy(pool.query('SELECT 1'))))
+    expect(errors.map((error) => failureOf(error))).toEqual(['temporary', 'temporary', 'temporary'])
+    expect((await Promise.all(Array.from({ length: 9 }, () => pool.query('SELECT 1')))).length).toBe(9)
+  })
+
+  it('connections that do nothing are given up together with the one that got no answer', async () => {
+    const { road, pool } = await poolOf(5)
+    await Promise.all([1, 2, 3, 4, 5].map(() => pool.query('SELECT pg_sleep(0.05)')))
+    road.fallSilent({ newOnes: false })
+    await thrownBy(pool.query('SELECT 1'))
+    // Sooner than the pool would let go of idle ones by itself, after 10 s.
+    await eventually(
+      () => pool.totalCount,
+      (count) => count === 0,
+      5_000,
+    )
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  })
+
+  it('a statement of Prisma ends as well, inside and outside of a transaction', async () => {
+    const { road, target } = await pathTo()
+    const prisma = createPrisma(target, { max: 2 })
+    undo.push(() => prisma.$disconnect())
+    await prisma.account.findFirst()
+    road.fallSilent({ newOnes: false })
+    expect(failureOf(await thrownBy(prisma.account.findFirst()))).toBe('temporary')
+    await prisma.account.findFirst()
+    const inside = prisma.$transaction(async (part) => {
+      road.fallSilent({ newOnes: false })
+      await part.account.findFirst()
+    })
+    expect(failureOf(await thrownBy(inside))).toBe('temporary')
+    await prisma.account.findFirst()
+  })
+
+  it('a connection that is accepted and never answered ends in time', async () => {
+    const { road, target } = await pathTo()
+    road.fallSilent()
+    const client = new PostgresClient({ target, connectionTimeoutMillis: DEADLINE_MS })
+    expect(failureOf(await thrownBy(client.connect() as Promise<unknown>))).toBe('temporary')
+  })
+
+  it('an answer that came while this process was paused counts', async () => {
+    const target = new PostgresTarget(database.url, { statementDeadline: DEADLINE_MS })
+    const client = await PostgresClient.open({ target })
+    const answer = client.query<{ one: number }>('SELECT 1 AS one')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DEADLINE_MS + 500)
+    expect((await answer).rows).toEqual([{ one: 1 }])
+    expect((await client.query<{ two: number }>('SELECT 2 AS two')).rows).toEqual([{ two: 2 }])
+    await client.end()
+  })
+
+  it('statements that were sent together have the deadline each, counted from the answer before', async () => {
+    const { target } = await pathTo()
+    const client = await PostgresClient.open({ target })
+    const each = Array.from({ length: 4 }, () => client.query('SELECT pg_sleep(0.5)'))
+    await Promise.all(each)
+    await client.end()
+  })
+})

@@ -1,0 +1,47 @@
+import { METHOD_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js'
+import { RequestMethod, type INestApplicationContext } from '@nestjs/common'
+import { ModulesContainer } from '@nestjs/core'
+import type { ZodType } from 'zod'
+
+/** The number by which Nest's metadata knows `@Param` (RouteParamtypes.PARAM, which is not exported). */
+const PARAM = '5'
+
+export interface Route {
+  /** `GET` */
+  readonly method: string
+  /** `/v1/groups/:groupId` */
+  readonly path: string
+  /** The names in the path, without the colon. */
+  readonly names: readonly string[]
+  /** By name; undefined where `@Param` has none, absent where the handler has no `@Param` of that name. */
+  readonly schemas: ReadonlyMap<string, ZodType | undefined>
+}
+
+/** Every route of every controller, as its decorators say. */
+export function routesOf(app: INestApplicationContext): Route[] {
+  const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [...module.controllers.values()])
+  const types = new Set(controllers.flatMap(({ metatype }) => (typeof metatype === 'function' ? [metatype] : [])))
+  return [...types].flatMap((type) => {
+    const prototype = type.prototype as object
+    return Object.getOwnPropertyNames(prototype).flatMap((name) => {
+      const handler: unknown = Reflect.getOwnPropertyDescriptor(prototype, name)?.value
+      return typeof handler === 'function' && Reflect.hasMetadata(METHOD_METADATA, handler) ? [route(type, name, handler)] : []
+    })
+  })
+}
+
+function route(type: object, name: string, handler: object): Route {
+  const parts = [Reflect.getMetadata(PATH_METADATA, type), Reflect.getMetadata(PATH_METADATA, handler)] as string[]
+  const path = `/${parts.flatMap((part) => part.split('/').filter((segment) => segment !== '')).join('/')}`
+  const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number] ?? ''
+  const parameters = Object.entries((Reflect.getMetadata(ROUTE_ARGS_METADATA, type, name) ?? {}) as Record<string, Argument>)
+  const schemas = parameters.flatMap(([key, { data, schema }]) =>
+    key.split(':')[0] === PARAM && data !== undefined ? [[data, schema] as const] : [],
+  )
+  return { method, path, names: [...path.matchAll(/:(\w+)/g)].map(([, each = '']) => each), schemas: new Map(schemas) }
+}
+
+interface Argument {
+  data?: string
+  schema?: ZodType
+}
