@@ -1,9 +1,12 @@
+import type { Config } from '../../platform/config/config.js'
 import { VERSION } from '../../platform/version.js'
 import { PROBLEM_CHAPTERS } from '../openapi/problem-catalogue.js'
 import { inline, page } from './html.js'
 
 /** What somebody sees who opens the server's address: what it is, and where to read on. Nothing about who uses it. */
-export function landingPage(): string {
+export function landingPage({ OPERATIONS_PORT }: Pick<Config, 'OPERATIONS_PORT'>): string {
+  // On a port of its own it is not for strangers.
+  const health = OPERATIONS_PORT === undefined ? '\n<li><a href="/health/ready">Health</a></li>' : ''
   return page(
     'MicroChat Server',
     `<h1>MicroChat Server</h1>
@@ -11,8 +14,7 @@ export function landingPage(): string {
 <nav><ul>
 <li><a href="/docs">The HTTP API</a> (<a href="/openapi.yaml">openapi.yaml</a>, <a href="/openapi.json">openapi.json</a>)</li>
 <li><a href="/docs/stream">The stream</a> (<a href="/asyncapi.yaml">asyncapi.yaml</a>)</li>
-<li><a href="/docs/errors">Errors</a></li>
-<li><a href="/health/ready">Health</a></li>
+<li><a href="/docs/errors">Errors</a></li>${health}
 </ul></nav>`,
   )
 }

@@ -27,7 +27,7 @@ const SAFETY = {
  * The landing page at `/`, both descriptions, and their pages under `/docs`; nothing of it where DOCS is off. Everything comes from npm
  * packages and files of this release: nothing is fetched from elsewhere. Each is made on its first visit, and from then on is bytes in memory.
  */
-export function serveDocs(fastify: FastifyInstance, config: Pick<Config, 'DOCS' | 'PUBLIC_URL'>): void {
+export function serveDocs(fastify: FastifyInstance, config: Pick<Config, 'DOCS' | 'OPERATIONS_PORT' | 'PUBLIC_URL'>): void {
   if (config.DOCS === 'off') return
   const serve = (path: string, type: string, content: () => string | Promise<string>) => {
     let made: Promise<Representation> | undefined
@@ -37,7 +37,7 @@ export function serveDocs(fastify: FastifyInstance, config: Pick<Config, 'DOCS' 
       return reply.headers(SAFETY).send(answerWith(await made, CACHE, request, reply))
     })
   }
-  serve('/', 'text/html', landingPage)
+  serve('/', 'text/html', () => landingPage(config))
   serve('/docs', 'text/html', apiPage)
   serve('/docs/', 'text/html', apiPage)
   serve('/docs/stream', 'text/html', async () => streamPage(parse(await text(ASYNCAPI)) as AsyncApi))
