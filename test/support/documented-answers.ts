@@ -5,6 +5,7 @@ import { decode } from 'cborg'
 import { parse } from 'yaml'
 import { PROBLEMS } from '../../src/app/openapi/problem-catalogue.js'
 import { toBase64url } from '../../src/platform/http/bytes.js'
+import { BEFORE_ROUTES } from '../../src/platform/http/problem-types.js'
 
 interface Answer {
   $ref?: string
@@ -39,7 +40,7 @@ class Described {
   }
 
   private faultOf(named: Answer | undefined, { headers, body }: { headers: Record<string, unknown>; body: unknown }): string | undefined {
-    if (!named) return `the status is not documented (${String(typeOf(readable(body)))})`
+    if (!named) return isOfNoRoute(body) ? undefined : `the status is not documented (${String(typeOf(readable(body)))})`
     const answer = named.$ref ? this.document.components.responses[named.$ref.split('/').at(-1) ?? ''] : named
     const missing = Object.entries(answer?.headers ?? {}).filter(([name, { required }]) => required && !(name.toLowerCase() in headers))
     if (missing.length > 0) return `there is no header ${missing.map(([name]) => name).join()}`
@@ -76,6 +77,12 @@ function closed(node: unknown): object {
       : copy
   }
   return walk(node) as object
+}
+
+/** Refused for its framing, or for a form that no operation takes: that stands in docs/errors.md alone. */
+function isOfNoRoute(body: unknown): boolean {
+  const name = String(typeOf(readable(body))).replace('urn:microchat:problem:', '')
+  return BEFORE_ROUTES.includes(name)
 }
 
 /** For a message: a body of an undocumented type may be anything. */

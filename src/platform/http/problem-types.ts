@@ -27,6 +27,16 @@ const InvalidMember = z.object({
   message: z.string().meta({ description: 'What was expected there. For people; the text can change.' }),
 })
 
+/** Of requests that are refused before it is known what they ask for. Not repeated at each operation. */
+export const BEFORE_ROUTES: readonly string[] = [
+  'invalid-request',
+  'timeout',
+  'uri-too-long',
+  'headers-too-large',
+  'transfer-coding-unsupported',
+  'unsupported-media-type',
+]
+
 /** Problems that any route can answer, and those of requests that reach none. */
 export const PLATFORM_PROBLEMS: ProblemTypes = {
   'invalid-request': {
