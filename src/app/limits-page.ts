@@ -120,6 +120,8 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,
   STATEMENT_DEADLINE_LIMIT,
+  ...STREAM_LIMITS,
+  MAX_STREAMS,
   ...RATE_LIMITS,
 ]
 

@@ -137,6 +137,21 @@ const upgrade = (path, fields = {}) =>
     ...fields,
   })
 
+/** Some 16 KB of signature fields, which name 305 components. */
+function manyComponents() {
+  const components = Array.from({ length: 305 }, (_, n) => `"@query-param";name="parameter-${n}-${'x'.repeat(18)}"`).join(' ')
+  return {
+    from: 'mimi@b.example',
+    'mimi-target': 'localhost',
+    'signature-input':
+      `mimi=("@method" "@target-uri" ${components});created=${Math.floor(Date.now() / 1000)};expires=${Math.floor(Date.now() / 1000) + 60};nonce="AAAAAAAAAAAAAAAAAAAAAA";keyid="b.example/k";alg="ed25519";tag="mimi-request"`.slice(
+        0,
+        15_000,
+      ),
+    signature: 'mimi=:AAAA:',
+  }
+}
+
 const ATTACKS = {
   'pipelining-anonymous': () => flood(head('GET', '/.well-known/jwks.json').repeat(1_500)),
   'pipelining-unknown': () => flood('GET /x HTTP/1.1\r\nhost:a\r\n\r\n'.repeat(2_000), 3),
@@ -150,6 +165,13 @@ const ATTACKS = {
   garbage: () => hold(300, 'GARBAGE\r\n\r\n', { halfOpen: true }),
   'anonymous-reads': () => ask(head('GET', '/v1/sealed-relay/a.example/keys'), 50),
   'anonymous-sealed-posts': () => ask(post('/v1/sealed/AQID/1/messages', 'message/mls', Buffer.alloc(1_000)), 50),
+  'signature-headers': () =>
+    ask(head('POST', '/mimi/v1/notify/mimi%3A%2F%2Fa.example%2Fr%2Fx', { ...manyComponents(), 'content-length': 0 }), 20),
+  'token-batches': () =>
+    ask(
+      post('/v1/tokens', 'application/private-token-generic-batch-request', Buffer.from(process.env.BODY ?? '', 'base64'), authorized),
+      20,
+    ),
   'slow-headers': () => trickle(400, 'GET / HTTP/1.1\r\nhost: a\r\nx: ', 'a', 500),
   'slow-bodies': () =>
     trickle(200, head('POST', '/v1/groups', { ...authorized, 'content-type': 'application/json', 'content-length': 1_000_000 }), '  ', 200),

@@ -34,7 +34,7 @@ const seeds = (): string[] => [
   `POST /v1/auth/challenges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 47\r\nConnection: close\r\n\r\n{"client":"mimi://localhost/d/nobody/phone","a"`,
   `POST /v1/groups/AQID/messages HTTP/1.1\r\nHost: a\r\nContent-Type: message/mls\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n4\r\nabcd\r\n0\r\n\r\n`,
   `POST /v1/sealed/AQID/1/messages HTTP/1.1\r\nHost: a\r\nContent-Type: message/mls\r\nContent-Length: 3\r\nAuthorization: PrivateToken token="AAAA"\r\nConnection: close\r\n\r\nabc`,
-  `POST /mimi/notify/mimi%3A%2F%2Fa.example%2Fr%2Fx HTTP/1.1\r\nHost: a\r\nSignature-Input: mimi=("@method");created=1\r\nSignature: mimi=:AAAA:\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+  `POST /mimi/v1/notify/mimi%3A%2F%2Fa.example%2Fr%2Fx HTTP/1.1\r\nHost: a\r\nSignature-Input: mimi=("@method");created=1\r\nSignature: mimi=:AAAA:\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
   `OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
 ]
 

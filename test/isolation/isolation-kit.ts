@@ -81,10 +81,14 @@ function percentile99(times: readonly number[]): number {
 }
 
 /** The bystander without the attack, then with it; and what the server's memory reached. */
-export async function measure(server: IsolatedServer, attack: string) {
+export async function measure(server: IsolatedServer, attack: string, environment: Record<string, string> = {}) {
   const undisturbed = await standBy(server, 2)
   const memory = watchMemory(server.pid)
-  const attacking = run('attackers.mjs', [attack, server.url, String(ATTACK_SECONDS), server.attacker.accessToken ?? '']) as Promise<Attack>
+  const attacking = run(
+    'attackers.mjs',
+    [attack, server.url, String(ATTACK_SECONDS), server.attacker.accessToken ?? ''],
+    environment,
+  ) as Promise<Attack>
   await sleep(LEAD_MS)
   const attacked = await standBy(server, ATTACK_SECONDS - 1)
   const seen = await attacking
@@ -92,10 +96,10 @@ export async function measure(server: IsolatedServer, attack: string) {
 }
 
 /** Runs a script of this folder in a process of its own, behind everything else that wants the processor. */
-async function run(script: string, args: readonly string[]): Promise<unknown> {
+async function run(script: string, args: readonly string[], environment: Record<string, string> = {}): Promise<unknown> {
   const nice = script === 'attackers.mjs' ? ['nice', '-n', '10'] : []
   const [program = '', ...rest] = [...nice, process.execPath, fileOf(script), ...args]
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment } })
   const output = await text(child.stdout)
   return JSON.parse(output)
 }

@@ -20,7 +20,7 @@ export const CONNECTION_REQUESTS = {
 export const PROCESS_CONNECTIONS = {
   name: 'process-connections',
   holder: 'process',
-  what: 'open connections, streams included',
+  what: 'open connections, streams included; 0 allows as many as there are file descriptors, less 200',
   setting: 'MAX_CONNECTIONS',
   refusal: 'the new connection is closed at once',
 } as const satisfies DescribedLimit

@@ -24,7 +24,7 @@ describe('decodeJson', () => {
     ['forbidden member name', '{"\\u005f_proto__":1}'],
     ['nested too deeply', `${'['.repeat(17)}${']'.repeat(17)}`],
     ['nested too deeply', '['.repeat(1_000_000)],
-    ['too many values', `[${'0,'.repeat(200_001)}0]`],
+    ['too many values', `[${'0,'.repeat(64_001)}0]`],
     ['cut short', '{"a":"b'],
     ['not JSON', '{"a":'],
     ['not JSON', '{"a":1}}'],

@@ -1,7 +1,8 @@
 export class JsonError extends Error {}
 
 const MAX_DEPTH = 16
-const MAX_TOKENS = 200_000
+/** Braces, brackets, commas and strings. The largest body, a Commit with 10,000 names of the removed, has some 20,000. */
+const MAX_TOKENS = 64_000
 
 /**
  * JSON (RFC 8259) without what parsers disagree on: duplicate member names, `__proto__`, invalid UTF-8, deep nesting.

@@ -6,7 +6,7 @@ type Costs = readonly (typeof PIECES)[number]['name'][] | Cheap
 /** What is cheap however it is asked. `small`: its body has a few short fields. */
 type Cheap = 'no body' | 'small'
 
-const JSON_BODY = ['JSON of 200,000 values', 'JSON of 6 MiB in one string', 'CBOR of 50,000 items', 'CBOR of 6 MiB in one byte string']
+const JSON_BODY = ['JSON of 64,000 tokens', 'JSON of 6 MiB in one string', 'CBOR of 50,000 items', 'CBOR of 6 MiB in one byte string']
 const PEER_BODY = ['signature of a peer, claimed and checked', 'digest of a body of 6 MiB']
 const STATE = ['state of a group, read from a snapshot, 180 members', 'state of a group, read from a snapshot, 2000 members']
 const SENT_TREE = [180, 2_000].flatMap((members) => [
