@@ -18,6 +18,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional
 COPY tools/prune-modules.mjs tools/
 COPY openapi.yaml ./
+# The check below describes the API anew, examples included.
+COPY docs/api-examples.json docs/
 COPY prisma/migrations/ prisma/migrations/
 COPY --from=build /app/dist/ dist/
 # The second and the third command load every module that there is: had too much been taken away, the build would end here.
@@ -40,6 +42,9 @@ COPY package.json LICENSE ./
 COPY --from=production /app/prisma/ prisma/
 COPY --from=production /app/node_modules/ node_modules/
 COPY --from=production /app/dist/ dist/
+# A running server shows both.
+COPY openapi.yaml ./
+COPY docs/asyncapi.yaml docs/
 # Health and metrics have a port of their own, which nothing public should lead to.
 # Few arenas of malloc: what many threads took in turn is given back to the system.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 OPERATIONS_PORT=9090 MALLOC_ARENA_MAX=2

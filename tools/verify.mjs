@@ -23,6 +23,16 @@ const STEPS = [
     command: ['node', 'tools/manifests.mjs'],
   },
   { name: 'openapi', hint: '"npm run cli -- openapi" writes openapi.yaml anew.', command: ['node', 'dist/cli.js', 'openapi', '--check'] },
+  {
+    name: 'errors',
+    hint: '"npm run cli -- errors-docs" writes docs/errors.md.',
+    command: ['node', 'dist/cli.js', 'errors-docs', '--check'],
+  },
+  {
+    name: 'descriptions',
+    hint: 'openapi.yaml or docs/asyncapi.yaml is not as a generator expects it; the rule is in brackets.',
+    command: ['node', 'tools/api-descriptions.mjs'],
+  },
 ]
 
 requireSupportedNode()

@@ -22,7 +22,7 @@ import { Metrics } from '../platform/observability/metrics.js'
 import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
-import { serveDocs } from './openapi/docs.js'
+import { serveDocs } from './docs/serve-docs.js'
 import { Operations, serveOperations } from './operations/operations.js'
 
 export interface AssembledServer {
@@ -64,7 +64,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
-  serveDocs(app, config)
+  serveDocs(fastify, config)
   if (config.OPERATIONS_PORT === undefined) serveOperations(fastify, app.get(Operations))
   return { app, connections }
 }

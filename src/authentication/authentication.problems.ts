@@ -1,4 +1,13 @@
-import { Conflict, Problem } from '../platform/http/problem.js'
+import { z } from 'zod'
+import type { ProblemTypes } from '../platform/http/problem-types.js'
+import { Problem } from '../platform/http/problem.js'
+
+/** Identifiers of other providers cannot be registered here. */
+export class WrongDomain extends Problem {
+  constructor(domain: string) {
+    super(400, 'wrong-domain', `Identifiers must be of the domain ${domain}: mimi://${domain}/…`, { domain })
+  }
+}
 
 /** The access token was good once: the client refreshes and tries again. */
 export class TokenExpired extends Problem {
@@ -41,32 +50,111 @@ export class RegistrationRefused extends Problem {
   }
 }
 
-export class NameTaken extends Conflict {
+export class NameTaken extends Problem {
   constructor() {
-    super('This user or client name is taken.')
+    super(409, 'name-taken', 'This user or client name is taken.')
   }
 }
 
-export class KeyTaken extends Conflict {
+export class KeyTaken extends Problem {
   constructor() {
-    super('A signature key is registered already. Keys are never shared between devices, nor registered again.')
+    super(409, 'key-taken', 'A signature key is registered already. Keys are never shared between devices, nor registered again.')
   }
 }
 
-export class KeySucceeded extends Conflict {
+export class KeySucceeded extends Problem {
   constructor() {
-    super('The key to succeed has a successor already, or is retired.')
+    super(409, 'key-succeeded', 'The key to succeed has a successor already, or is retired.')
   }
 }
 
-export class LastKey extends Conflict {
+export class LastKey extends Problem {
   constructor() {
-    super('A device keeps at least one valid signature key: add another first, or revoke the device.')
+    super(409, 'last-key', 'A device keeps at least one valid signature key: add another first, or revoke the device.')
   }
 }
 
-export class TooMany extends Conflict {
+export class TooMany extends Problem {
   constructor(what: 'devices' | 'keys', limit: number) {
-    super(`No more than ${limit} active ${what}: remove one first.`)
+    super(409, `too-many-${what}`, `No more than ${limit} active ${what}: remove one first.`, { limit })
   }
+}
+
+export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
+  'wrong-domain': {
+    status: 400,
+    when: 'A user or client URI is of another provider than this one.',
+    client: 'Use identifiers of `domain`.',
+    retry: 'no',
+    members: { domain: z.string() },
+  },
+  'token-expired': {
+    status: 401,
+    when: 'The access token was good and has run out.',
+    client: 'Refresh the session, then send the request again.',
+    retry: 'redo',
+  },
+  'device-revoked': {
+    status: 401,
+    when: 'The device was revoked, or its account disabled.',
+    client: 'Stop: nothing that this device holds is valid any more, and refreshing does not help.',
+    retry: 'no',
+  },
+  'login-refused': {
+    status: 401,
+    when: 'The client is unknown, the nonce is spent or expired, or the proof does not fit a registered key. Which of them is not said.',
+    client: 'Get a new challenge and sign it with a registered key.',
+    retry: 'redo',
+  },
+  'refresh-refused': {
+    status: 401,
+    when: 'The refresh token is not valid any more.',
+    client: 'Log in with a new challenge.',
+    retry: 'redo',
+  },
+  'proof-refused': {
+    status: 403,
+    when: 'The nonce is spent or expired, or a new key comes without a valid proof of possession.',
+    client: 'Get a new challenge and prove each key over it.',
+    retry: 'redo',
+  },
+  'registration-refused': {
+    status: 403,
+    when: 'Registration needs a code here; it is missing, wrong, spent, expired or for another name.',
+    client: 'Ask the operator for an invite code.',
+    retry: 'no',
+  },
+  'name-taken': { status: 409, when: 'The user or client name exists, or existed.', client: 'Choose another name.', retry: 'no' },
+  'key-taken': {
+    status: 409,
+    when: 'A signature key is, or was, registered. Keys are never shared between devices.',
+    client: 'Make a new key.',
+    retry: 'no',
+  },
+  'key-succeeded': {
+    status: 409,
+    when: 'The key to succeed has a successor already, or is retired.',
+    client: 'Read the devices again.',
+    retry: 'no',
+  },
+  'last-key': {
+    status: 409,
+    when: 'A device keeps at least one valid signature key.',
+    client: 'Add another key first, or revoke the device.',
+    retry: 'redo',
+  },
+  'too-many-devices': {
+    status: 409,
+    when: 'The account has as many devices as this server allows.',
+    client: 'Revoke a device first.',
+    retry: 'redo',
+    members: { limit: z.int() },
+  },
+  'too-many-keys': {
+    status: 409,
+    when: 'The device has as many valid keys as this server allows.',
+    client: 'Retire a key first.',
+    retry: 'redo',
+    members: { limit: z.int() },
+  },
 }

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { isProviderDomain, parseClientUri, parseRoomUri, parseUserUri } from '../protocol/identifiers.js'
+import {
+  CLIENT_URI,
+  isProviderDomain,
+  parseClientUri,
+  parseRoomUri,
+  parseUserUri,
+  PROVIDER_DOMAIN,
+  ROOM_URI,
+  USER_URI,
+} from '../protocol/identifiers.js'
 
 const MAX_URI_LENGTH = 400
 
@@ -8,21 +17,25 @@ export const UserUri = z
   .string()
   .max(MAX_URI_LENGTH)
   .refine((uri) => parseUserUri(uri) !== undefined, 'Expected mimi://<domain>/u/<user>')
-  .meta({ description: 'User URI', examples: ['mimi://example.com/u/alice'] })
+  .meta({ description: 'User URI', pattern: USER_URI.source, examples: ['mimi://localhost/u/alice'] })
 
 /** `mimi://<domain>/d/<user>/<device>`, the identity in the device's MLS credential. */
 export const ClientUri = z
   .string()
   .max(MAX_URI_LENGTH)
   .refine((uri) => parseClientUri(uri) !== undefined, 'Expected mimi://<domain>/d/<user>/<device>')
-  .meta({ description: 'Client URI; the identity of the MLS basic credential', examples: ['mimi://example.com/d/alice/phone'] })
+  .meta({
+    description: 'Client URI; the identity of the MLS basic credential',
+    pattern: CLIENT_URI.source,
+    examples: ['mimi://localhost/d/alice/phone'],
+  })
 
 /** `mimi://<domain>/r/<room>`, of any provider. */
 export const RoomUri = z
   .string()
   .max(MAX_URI_LENGTH)
   .refine((uri) => parseRoomUri(uri) !== undefined, 'Expected mimi://<domain>/r/<room>')
-  .meta({ description: 'Room URI', examples: ['mimi://example.com/r/lobby'] })
+  .meta({ description: 'Room URI', pattern: ROOM_URI.source, examples: ['mimi://localhost/r/lobby'] })
 
 /** 253 octets of a name (RFC 1035 §2.3.4), a colon, and five digits. */
 const MAX_DOMAIN_LENGTH = 259
@@ -32,4 +45,4 @@ export const ProviderDomain = z
   .string()
   .max(MAX_DOMAIN_LENGTH)
   .refine(isProviderDomain, 'Expected a domain in lower case')
-  .meta({ description: 'Domain of a provider', examples: ['example.com'] })
+  .meta({ description: 'Domain of a provider', pattern: PROVIDER_DOMAIN.source, examples: ['localhost'] })

@@ -1,3 +1,5 @@
+import { GroupId, Seq } from '../platform/http/bytes.js'
+import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { NotFound, Problem } from '../platform/http/problem.js'
 
 export class UnknownGroup extends NotFound {
@@ -25,4 +27,28 @@ export class AckAhead extends Problem {
   constructor(groupId: Uint8Array, deliverable: bigint) {
     super(409, 'ack-ahead', 'An entry that was never delivered cannot be acknowledged.', { group_id: groupId, deliverable })
   }
+}
+
+export const DELIVERY_PROBLEMS: ProblemTypes = {
+  'group-deleted': { status: 410, when: 'The group was deleted.', client: 'Forget the group and its keys.', retry: 'no' },
+  'not-a-member': {
+    status: 403,
+    when: 'This device is not in the group, or was not when this happened.',
+    client: 'Read the log to the end for the Commit that removed it; to come back, be added, or join by an external Commit.',
+    retry: 'no',
+  },
+  resync: {
+    status: 409,
+    when: 'What is asked for was retired, or the group’s log began again after a restore.',
+    client: 'Join again by an external Commit, or read from `from_seq`.',
+    retry: 'redo',
+    members: { from_seq: Seq.meta({ description: 'Where the log begins now' }) },
+  },
+  'ack-ahead': {
+    status: 409,
+    when: 'An acknowledgement names an entry that this device has not been given.',
+    client: 'Acknowledge no further than `deliverable`.',
+    retry: 'redo',
+    members: { group_id: GroupId, deliverable: Seq.meta({ description: 'The last entry that may be acknowledged' }) },
+  },
 }

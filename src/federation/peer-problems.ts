@@ -10,6 +10,13 @@ class PeerUnreachable extends Problem {
   }
 }
 
+/** By this server's own settings: FEDERATION is off, or does not admit that provider. */
+export class ProviderDenied extends Problem {
+  constructor() {
+    super(403, 'provider-denied', 'This server does not federate with that provider.')
+  }
+}
+
 class PeerRefused extends Problem {
   constructor(detail: string) {
     super(502, 'peer-refused', detail)
@@ -30,6 +37,7 @@ export function peerProblem(answer: PeerAnswer): Problem {
     case 'unsigned':
       return new PeerUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
+      return new ProviderDenied()
     case 'profile-unsupported':
     case 'no-endpoint':
     case 'refused-url':

@@ -1,4 +1,7 @@
-import type { Entry } from '../delivery/read/entry.js'
+import { z } from 'zod'
+import { Entry } from '../delivery/read/entry.js'
+import { Epoch, GroupId } from '../platform/http/bytes.js'
+import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
 import { ruleOf, type CommitRule } from './groups.rules.js'
 
@@ -56,4 +59,116 @@ export class InvalidCommit extends Problem {
     const [section, says] = ruleOf(rule)
     super(422, 'invalid-commit', says, { rule, section })
   }
+}
+/** Only members of a frozen group start its successor. */
+export class NotASuccessor extends Problem {
+  constructor() {
+    super(409, 'no-predecessor', 'successor_of names no frozen group of which this device is a member.')
+  }
+}
+/** Somebody else changed the policy between the read and the write. */
+export class PolicyChanged extends Problem {
+  constructor() {
+    super(409, 'policy-changed', 'The policy has changed meanwhile.')
+  }
+}
+export class LastAdmin extends Problem {
+  constructor() {
+    super(409, 'last-admin', 'A group needs an admin.')
+  }
+}
+/** Members hold every pending proposal in memory until the next Commit, and so does the server. */
+export class TooManyProposals extends Problem {
+  constructor(detail: string) {
+    super(409, 'too-many-proposals', detail)
+  }
+}
+
+export const GROUP_PROBLEMS: ProblemTypes = {
+  policy: {
+    status: 403,
+    when: 'The group’s policy, or a ban, forbids it; `detail` says what.',
+    client: 'Ask an admin of the group.',
+    retry: 'no',
+  },
+  'stale-epoch': {
+    status: 409,
+    when: 'Another Commit was first: the group is past the epoch of this message.',
+    client: 'Drop your pending Commit, process `entries`, and make the Commit, proposal or message again in the new epoch.',
+    retry: 'redo',
+    members: {
+      current_epoch: Epoch,
+      incarnation: z.int().positive(),
+      entries: z.array(Entry).meta({ description: 'Handshakes since the epoch of the message, as far as this device may read them' }),
+    },
+  },
+  'epoch-ahead': {
+    status: 409,
+    when: 'The message, or what is asked for, is of an epoch that the group has not reached here.',
+    client: 'Check that you applied no Commit before it was accepted, and that you talk to the right server.',
+    retry: 'no',
+    members: { current_epoch: Epoch },
+  },
+  'proposals-pending': {
+    status: 409,
+    when: 'The Commit leaves out Removes of devices that leave or were revoked.',
+    client: 'Process `proposals`, and commit them by reference.',
+    retry: 'redo',
+    members: { current_epoch: Epoch, proposals: z.array(Entry).meta({ description: 'The proposals that the Commit has to include' }) },
+  },
+  'group-frozen': {
+    status: 409,
+    when: 'The group was reset or reinitialised and takes no more entries.',
+    client: 'Go to `successor`; if there is none, create it with `successor_of`.',
+    retry: 'no',
+    members: { reason: z.enum(['reinit', 'reset']), successor: GroupId.optional() },
+  },
+  'group-exists': { status: 409, when: 'There is, or was, another group with this id.', client: 'Choose another group id.', retry: 'no' },
+  'room-taken': {
+    status: 409,
+    when: 'The room has a current group.',
+    client: 'Join that group, or create its successor once it is frozen.',
+    retry: 'no',
+  },
+  'successor-taken': {
+    status: 409,
+    when: 'Another group has become the successor already.',
+    client: 'Join `successor`.',
+    retry: 'no',
+    members: { successor: GroupId },
+  },
+  'no-predecessor': {
+    status: 409,
+    when: '`successor_of` names no frozen group of which this device is a member.',
+    client: 'Check the group id; reset the group first, or wait for its ReInit.',
+    retry: 'no',
+  },
+  'invalid-commit': {
+    status: 422,
+    when: 'A Commit, Proposal, GroupInfo or tree decodes and breaks a rule of docs/mls-rules.md; `detail` is the rule in words.',
+    client: 'Mend the MLS implementation, or what it is told: no member would accept it either.',
+    retry: 'no',
+    members: {
+      rule: z.string().meta({ description: 'Name in docs/mls-rules.md' }),
+      section: z.string().meta({ description: 'Section of RFC 9420, or the name of another document' }),
+    },
+  },
+  'policy-changed': {
+    status: 409,
+    when: 'The policy has another version by now.',
+    client: 'Read the policy again and decide again.',
+    retry: 'redo',
+  },
+  'last-admin': {
+    status: 409,
+    when: 'The user is the only admin of the group.',
+    client: 'Make another user an admin first.',
+    retry: 'redo',
+  },
+  'too-many-proposals': {
+    status: 409,
+    when: 'Too many proposals, or too many bytes of them, wait for a Commit.',
+    client: 'Commit what is pending first.',
+    retry: 'redo',
+  },
 }

@@ -14,8 +14,10 @@ import {
   UploadKeyPackages,
 } from './key-packages.dto.js'
 import { KeyPackages } from './key-packages.service.js'
+import { Refuses } from '../platform/http/refuses.js'
+import { CLAIM_ELSEWHERE } from '../platform/http/refusal-sets.js'
 
-@ApiTags('KeyPackages')
+@ApiTags('key-packages')
 @Controller('v1/key-packages')
 export class KeyPackagesController {
   constructor(
@@ -26,43 +28,68 @@ export class KeyPackagesController {
   @Post()
   @TakesBody('large')
   @HttpCode(201)
-  @Returns(KeyPackagesStored)
-  @ApiOperation({ summary: 'Publish KeyPackages of this device', description: 'All or nothing, and safe to repeat.' })
+  @Returns(KeyPackagesStored, { description: 'All KeyPackages of the request are stored.' })
+  @ApiOperation({
+    operationId: 'uploadKeyPackages',
+    summary: 'Publish KeyPackages of this device',
+    description:
+      'Each is an MLSMessage with a KeyPackage (RFC 9420 §6, §10) whose credential is basic with this client’s URI, and ' +
+      'whose leaf key is registered for this device. All of them are stored, or none. Repeating the request stores nothing ' +
+      'twice.',
+  })
+  @Refuses('undecodable', 'invalid-key-package', 'too-many-key-packages', 'key-package-role')
   upload(@CurrentDevice() caller: Caller, @Body({ schema: UploadKeyPackages }) body: UploadKeyPackages) {
     return this.keyPackages.upload(caller, body)
   }
 
   @Get()
-  @Returns(KeyPackageCounts)
-  @ApiOperation({ summary: 'How many KeyPackages of this device are left' })
+  @Returns(KeyPackageCounts, { description: 'Counts by cipher suite.' })
+  @ApiOperation({
+    operationId: 'countKeyPackages',
+    summary: 'How many KeyPackages of this device are left',
+    description: 'Upload more when `available` is below `low`; the inbox says so too (`key-packages.low`).',
+  })
   counts(@CurrentDevice() caller: Caller) {
     return this.keyPackages.counts(caller)
   }
 
   @Delete()
   @HttpCode(200)
-  @Returns(KeyPackagesDeleted)
-  @ApiOperation({ summary: 'Withdraw all KeyPackages of this device' })
+  @Returns(KeyPackagesDeleted, { description: 'How many were withdrawn.' })
+  @ApiOperation({
+    operationId: 'deleteKeyPackages',
+    summary: 'Withdraw all KeyPackages of this device',
+    description: 'Those of last resort too. KeyPackages that were claimed stay with those who claimed them.',
+  })
   deleteAll(@CurrentDevice() caller: Caller) {
     return this.keyPackages.deleteAll(caller)
   }
 
   @Delete(':ref')
   @HttpCode(200)
-  @Returns(KeyPackagesDeleted)
-  @ApiOperation({ summary: 'Withdraw one KeyPackage of this device' })
+  @Returns(KeyPackagesDeleted, { description: 'The KeyPackage is withdrawn.' })
+  @ApiOperation({
+    operationId: 'deleteKeyPackage',
+    summary: 'Withdraw one KeyPackage of this device',
+    description: 'By its KeyPackageRef (RFC 9420 §5.2), as uploadKeyPackages answered it.',
+  })
+  @Refuses('not-found')
   deleteOne(@CurrentDevice() caller: Caller, @Param('ref', { schema: Hash }) ref: Uint8Array) {
     return this.keyPackages.deleteOne(caller, ref)
   }
 
   @Post('claims')
   @HttpCode(200)
-  @Returns(KeyPackagesClaimed)
+  @Returns(KeyPackagesClaimed, { description: 'The KeyPackages, each marked as used.' })
   @ApiOperation({
+    operationId: 'claimKeyPackages',
     summary: 'Take a KeyPackage of each device of a user',
     description:
-      'Each is handed out once, except those of last resort. A device that claims for its own user gets those of the other devices only.',
+      'To add the user to a group: one KeyPackage of each device, of the first of `cipher_suites` that it has. Each is ' +
+      'handed out once, except those of last resort. Devices without a suitable one are in `unavailable`. A device that ' +
+      'claims for its own user gets those of the other devices. Users of other providers need `key_material_request`.',
   })
+  @Refuses('not-found', 'no-consent', 'forbidden', 'undecodable', 'signed-request-needed', ...CLAIM_ELSEWHERE)
   claim(@CurrentDevice() caller: Caller, @Body({ schema: ClaimKeyPackages }) body: ClaimKeyPackages) {
     return this.claims.claim(caller, body)
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Hash, MlsBytes, UnixSeconds } from '../platform/http/bytes.js'
-import { parseUserUri } from '../protocol/identifiers.js'
+import { parseUserUri, USER_URI } from '../protocol/identifiers.js'
 
 /** Larger than any honest one; what a hostile one makes a decoder do grows with its size. */
 export const MAX_KEY_PACKAGE_BYTES = 16 * 1024
@@ -62,7 +62,8 @@ export const ClaimKeyPackages = z
     user: z
       .string()
       .max(400)
-      .refine((uri) => parseUserUri(uri) !== undefined, 'Expected mimi://<domain>/u/<user>'),
+      .refine((uri) => parseUserUri(uri) !== undefined, 'Expected mimi://<domain>/u/<user>')
+      .meta({ description: 'User URI', pattern: USER_URI.source, examples: ['mimi://localhost/u/bob'] }),
     cipher_suites: z.array(CipherSuite).min(1).max(16).meta({ description: 'Accepted suites, the preferred one first' }),
     required_capabilities: z
       .strictObject({ extensions: CodePoints, proposals: CodePoints, credentials: CodePoints })

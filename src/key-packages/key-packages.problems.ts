@@ -1,4 +1,6 @@
-import { Conflict, Problem } from '../platform/http/problem.js'
+import { z } from 'zod'
+import type { ProblemTypes } from '../platform/http/problem-types.js'
+import { Problem } from '../platform/http/problem.js'
 import type { RefusalFacts } from './upload/check-key-package.js'
 import { describeRule, type UploadRule } from './upload/upload-rules.js'
 
@@ -29,9 +31,9 @@ export class TooManyKeyPackages extends Problem {
 }
 
 /** What may have been handed out several times must never be handed out as fresh, and the other way round. */
-export class RoleChanged extends Conflict {
+export class RoleChanged extends Problem {
   constructor() {
-    super('A KeyPackage of this upload was uploaded before in the other role (ordinary or last resort).')
+    super(409, 'key-package-role', 'A KeyPackage of this upload was uploaded before in the other role (ordinary or last resort).')
   }
 }
 
@@ -46,4 +48,51 @@ export class NoConsent extends Problem {
   constructor() {
     super(403, 'no-consent', 'The user does not want to be added by this one.')
   }
+}
+
+const UploadMembers = { list: z.enum(['key_packages', 'last_resort']), index: z.int().nonnegative() }
+
+export const KEY_PACKAGE_PROBLEMS: ProblemTypes = {
+  'invalid-key-package': {
+    status: 422,
+    when: 'A KeyPackage of the upload decodes and breaks a rule of docs/mls-rules.md. Nothing of the upload was stored.',
+    client: 'Make the KeyPackage as `rule` demands. `list` and `index` say which one it is.',
+    retry: 'no',
+    members: {
+      ...UploadMembers,
+      rule: z.string().meta({ description: 'Name in docs/mls-rules.md' }),
+      section: z.string().meta({ description: 'Section of RFC 9420, or the name of another document' }),
+      not_before: z.number().optional().meta({ description: 'With leaf-node-lifetime: what the KeyPackage says, Unix seconds' }),
+      not_after: z.number().optional().meta({ description: 'The same' }),
+      server_time: z.number().optional().meta({ description: 'With leaf-node-lifetime: the clock here, Unix seconds' }),
+      longest_lifetime: z.number().optional().meta({ description: 'With leaf-node-lifetime: the longest that is taken, in seconds' }),
+      longest_age: z.number().optional().meta({ description: 'With leaf-node-lifetime: how long a KeyPackage is handed out, in seconds' }),
+      expected_identity: z.string().optional().meta({ description: 'With credential: the identity that it has to have' }),
+    },
+  },
+  'too-many-key-packages': {
+    status: 409,
+    when: 'The device would have more KeyPackages here than are kept.',
+    client: 'Upload fewer: `maximum` counts all suites.',
+    retry: 'no',
+    members: { maximum: z.int() },
+  },
+  'key-package-role': {
+    status: 409,
+    when: 'A KeyPackage was uploaded before in the other role (ordinary or last resort).',
+    client: 'Make a new KeyPackage: one that may have been used several times must not be handed out as fresh.',
+    retry: 'no',
+  },
+  'signed-request-needed': {
+    status: 422,
+    when: 'The user is of another provider, which wants to see who claims.',
+    client: 'Add `key_material_request`, signed by this device.',
+    retry: 'redo',
+  },
+  'no-consent': {
+    status: 403,
+    when: 'The user does not want to be added by this one.',
+    client: 'Ask for consent (`POST /v1/consents`), and claim again once it is granted.',
+    retry: 'redo',
+  },
 }

@@ -8,10 +8,10 @@ const DOMAIN = '[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?'
 
 export const USER_NAME = new RegExp(`^${USER}$`)
 export const DEVICE_NAME = new RegExp(`^${DEVICE}$`)
-const USER_URI = new RegExp(`^mimi://(${DOMAIN})/u/(${USER})$`)
-const PROVIDER_DOMAIN = new RegExp(`^${DOMAIN}$`)
-const ROOM_URI = new RegExp(`^mimi://(${DOMAIN})/r/(${ROOM})$`)
-const CLIENT_URI = new RegExp(`^mimi://(${DOMAIN})/d/(${USER})/(${DEVICE})$`)
+export const USER_URI = new RegExp(`^mimi://(${DOMAIN})/u/(${USER})$`)
+export const PROVIDER_DOMAIN = new RegExp(`^${DOMAIN}$`)
+export const ROOM_URI = new RegExp(`^mimi://(${DOMAIN})/r/(${ROOM})$`)
+export const CLIENT_URI = new RegExp(`^mimi://(${DOMAIN})/d/(${USER})/(${DEVICE})$`)
 
 /** A domain as it stands in identifiers: lower case, with a port only where that is part of the name. */
 export function isProviderDomain(domain: string): boolean {

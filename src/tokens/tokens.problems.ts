@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
 
 /** Also for a key that has just stopped signing: fetch the directory, and ask again with a key of it. */
@@ -31,4 +33,39 @@ export class TokenSpent extends Problem {
     super(401, 'token-spent', 'This token has been spent.')
     this.authenticate = challenge
   }
+}
+
+export const TOKEN_PROBLEMS: ProblemTypes = {
+  'token-key-unknown': {
+    status: 422,
+    when: 'No key that signs now has the id in the request; it may have just stopped.',
+    client: 'Fetch the issuer’s directory again and ask with a key of it.',
+    retry: 'redo',
+  },
+  'batch-size': {
+    status: 422,
+    when: 'The batch does not have the size that all batches have.',
+    client: 'Ask for `tokens` tokens at once.',
+    retry: 'redo',
+    members: { tokens: z.int() },
+  },
+  'token-quota': {
+    status: 429,
+    when: 'The account has had its tokens of this key.',
+    client: 'Wait for the next key: `Retry-After` can be days.',
+    retry: 'wait',
+    members: { retry_after: z.int().meta({ description: 'Seconds, as in the Retry-After header' }) },
+  },
+  'token-required': {
+    status: 401,
+    when: 'There is no send token, or one that is not valid here. `WWW-Authenticate` has the challenge (RFC 9577).',
+    client: 'Send a token of this issuer.',
+    retry: 'redo',
+  },
+  'token-spent': {
+    status: 401,
+    when: 'The token was used before.',
+    client: 'Use another token. If the answer to the first use was lost, look for the message in the log.',
+    retry: 'redo',
+  },
 }

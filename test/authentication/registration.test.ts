@@ -80,7 +80,7 @@ describe('a registration', () => {
 
   it('of a client elsewhere gets no challenge', async () => {
     const answer = await http.call('POST', '/v1/auth/challenges', { body: { client: 'mimi://example.net/d/alice/phone' } })
-    expect([answer.status, typeOf(answer)]).toEqual([400, 'invalid-request'])
+    expect([answer.status, typeOf(answer)]).toEqual([400, 'wrong-domain'])
   })
 
   const offCurve = () => {
@@ -115,7 +115,7 @@ describe('a registration', () => {
   it('of a taken name is a conflict', async () => {
     const { name } = await TestDevice.registered(server.url)
     const answer = await new TestDevice(http, name, 'tablet').register()
-    expect([answer.status, typeOf(answer)]).toEqual([409, 'conflict'])
+    expect([answer.status, typeOf(answer)]).toEqual([409, 'name-taken'])
   })
 
   it('with a key that another device holds is a conflict, also in another spelling', async () => {

@@ -145,7 +145,7 @@ describe('a reset', () => {
     const group = await stage.group(alice, [bob], { policy: { add_members: 'admins', external_join: 'none' } })
     const { body, state } = await founding(bob)
     const successor = { ...body, successor_of: group.record.groupId }
-    expect(await refusal(create(bob, successor))).toMatchObject({ status: 409, kind: 'conflict' })
+    expect(await refusal(create(bob, successor))).toMatchObject({ status: 409, kind: 'no-predecessor' })
     await alice.device.http.put(`${group.path}/bans/${mallory.user.split('/u/')[1]}`)
     await reset(alice, group)
     expect(await refusal(create(mallory, { ...(await founding(mallory)).body, successor_of: group.record.groupId }))).toMatchObject({

@@ -28,11 +28,13 @@ const DOCUMENTS: [path: string, status: number, type: string][] = [
   ['/.well-known/private-token-issuer-directory', 200, 'application/private-token-issuer-directory'],
   ['/.well-known/mimi-protocol-directory', 200, 'application/json; charset=utf-8'],
   ['/openapi.json', 200, 'application/json; charset=utf-8'],
-  ['/openapi.yaml', 200, 'text/yaml; charset=utf-8'],
+  ['/', 200, 'text/html; charset=utf-8'],
+  ['/openapi.yaml', 200, 'application/yaml; charset=utf-8'],
+  ['/asyncapi.yaml', 200, 'application/yaml; charset=utf-8'],
   ['/docs', 200, 'text/html; charset=utf-8'],
-  ['/docs/init.js', 200, 'text/javascript; charset=utf-8'],
-  ['/docs/swagger-ui.css', 200, 'text/css; charset=utf-8'],
-  ['/docs/swagger-ui-bundle.js', 200, 'text/javascript; charset=utf-8'],
+  ['/docs/assets/start.js', 200, 'text/javascript; charset=utf-8'],
+  ['/docs/assets/swagger-ui.css', 200, 'text/css; charset=utf-8'],
+  ['/docs/assets/swagger-ui-bundle.js', 200, 'text/javascript; charset=utf-8'],
   ['/v1/sealed-relay/nowhere.example/keys', 404, 'application/problem+json; charset=utf-8'],
 ]
 

@@ -72,6 +72,24 @@ describe('uploads', () => {
     expect(await bob.counts()).toEqual([])
   })
 
+  test('say of a lifetime what it is and what it is compared with', async () => {
+    const [long] = await bob.make(1, 1, { until: 400 * 86_400 })
+    const { document } = await problemOf(bob.upload([long!]))
+    expect(document).toMatchObject({ rule: 'leaf-node-lifetime', max_lifetime: 90 * 86_400 })
+    const { not_before, not_after, server_time, detail } = document as Record<string, number>
+    expect(not_after! - not_before!).toBeGreaterThan(400 * 86_400 - 1)
+    expect(Math.abs(server_time! - Date.now() / 1000)).toBeLessThan(600)
+    for (const number of [not_before, not_after, server_time, 90 * 86_400]) expect(detail).toContain(String(number))
+  })
+
+  test('say of a bare KeyPackage that it is one', async () => {
+    const [wrapped] = await bob.make(1)
+    // version and wire_format stand before it, two bytes each (RFC 9420 §6).
+    const { kind, document } = await problemOf(bob.upload([wrapped!.slice(4)]))
+    expect(kind).toBe('undecodable')
+    expect(document.detail).toContain('wrap it in an MLSMessage')
+  })
+
   test('repeat harmlessly', async () => {
     const batch = await bob.make(3)
     const first = await bob.upload(batch)
@@ -87,9 +105,9 @@ describe('uploads', () => {
       index: 1,
       rule: 'one-last-resort-per-suite',
     })
-    expect(await problemOf(bob.upload([one!], [one!]))).toMatchObject({ status: 409, kind: 'conflict' })
+    expect(await problemOf(bob.upload([one!], [one!]))).toMatchObject({ status: 409, kind: 'key-package-role' })
     await bob.upload([one!])
-    expect(await problemOf(bob.upload([], [one!]))).toMatchObject({ status: 409, kind: 'conflict' })
+    expect(await problemOf(bob.upload([], [one!]))).toMatchObject({ status: 409, kind: 'key-package-role' })
   })
 
   test('keep to the maximum per device', async () => {

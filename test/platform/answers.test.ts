@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { PROBLEMS } from '../../src/app/openapi/problem-catalogue.js'
 import { EchoModule } from '../support/echo.js'
 import { startServer, type TestServer } from '../support/server.js'
 
@@ -112,14 +114,47 @@ describe('the log and the metrics', () => {
 })
 
 describe('the documentation', () => {
-  it('is served with all its parts from here', async () => {
-    const { text } = await get('/docs')
-    const parts = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? '')
-    expect(parts.length).toBeGreaterThan(3)
+  it.each(['/', '/docs', '/docs/stream', '/docs/errors'])('is served with all its parts from here: %s', async (page) => {
+    const { response, text } = await get(page)
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
+    expect(response.headers.get('x-frame-options')).toBe('DENY')
+    const parts = [...text.matchAll(/(?:src|href)="(\/[^"#]*)/g)].map((match) => match[1] ?? '')
+    expect(parts.length).toBeGreaterThan(1)
     for (const part of parts) {
-      expect(part).toMatch(/^\.\//)
-      expect((await get(`/${part.slice(2)}`)).response.status).toBe(200)
+      expect(part).toMatch(/^\/([^/]|$)/)
+      expect([part, (await get(part)).response.status]).toEqual([part, 200])
     }
-    expect(JSON.parse((await get('/openapi.json')).text)).toMatchObject({ openapi: '3.1.0' })
+  })
+
+  it('describes this server by the files of the release', async () => {
+    expect(JSON.parse((await get('/openapi.json')).text)).toMatchObject({ openapi: '3.1.0', servers: [{ url: '/' }] })
+    expect((await get('/openapi.yaml')).text).toBe(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8'))
+    expect((await get('/asyncapi.yaml')).text).toContain('asyncapi: 3.0.0')
+  })
+
+  it('shows every frame of the stream and every type of problem', async () => {
+    const frames = [...(await get('/docs/stream')).text.matchAll(/<h3 id="([^"]+)"><code>/g)].map(([, name]) => name)
+    expect(frames).toEqual(expect.arrayContaining(['hello', 'entries', 'ack', 'token']))
+    const { text } = await get('/docs/errors')
+    for (const type of PROBLEMS.keys()) expect(text).toContain(`<tr id="${type}">`)
+  })
+
+  it('is not there where it is switched off, neither a page nor a description', async () => {
+    const silent = await startServer({ DOCS: 'off' })
+    const paths = [
+      '/',
+      '/docs',
+      '/docs/stream',
+      '/docs/errors',
+      '/docs/assets/start.js',
+      '/openapi.json',
+      '/openapi.yaml',
+      '/asyncapi.yaml',
+    ]
+    try {
+      for (const path of paths) expect([path, (await fetch(silent.url + path)).status]).toEqual([path, 404])
+    } finally {
+      await silent.close()
+    }
   })
 })

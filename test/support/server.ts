@@ -12,6 +12,7 @@ import { loadConfig, type Config } from '../../src/platform/config/config.js'
 import { createLog } from '../../src/platform/observability/log.js'
 import { POOL } from '../../src/platform/postgres/sql.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
+import { watchAnswers } from './documented-answers.js'
 
 /** Any will do; the same one for all, so that several servers can share a database. */
 const TEST_SECRET = Buffer.alloc(32, 0x5e).toString('base64')
@@ -32,6 +33,8 @@ export interface TestServerOptions {
   log?: DestinationStream
   /** Instead of the AppModule: usually one that imports it and adds controllers. */
   root?: Type
+  /** For suites that make the server answer what it never would by itself. */
+  undocumented?: boolean
 }
 
 /** The environment of a server under test: quick to stop, silent, on a free port. */
@@ -62,10 +65,12 @@ export async function startServer(overrides: Record<string, string> = {}, option
   const log = createLog(config, options.log)
   const server = await createServer(config, log, options.root)
   const { app } = server
+  const faults = options.undocumented ? [] : watchAnswers(app.getHttpAdapter().getInstance())
   const url = await listen(server, config)
   const close = async () => {
     await drain(server, config, log)
     if (!options.database) await database.drop()
+    if (faults.length > 0) throw new Error(`Answers that openapi.yaml does not describe:\n${faults.join('\n')}`)
   }
   return { url, wsUrl: url.replace(/^http/, 'ws'), app, pool: app.get<Pool>(POOL), config, close }
 }

@@ -2,6 +2,7 @@ import { accountsCreate } from './authentication/accounts-create.js'
 import { accountsDisable } from './authentication/accounts-disable.js'
 import type { Command } from './command.js'
 import { configDocs } from './config-docs.js'
+import { errorsDocs } from './errors-docs.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups/groups-reports.js'
 import { invitesCreate } from './authentication/invites-create.js'
@@ -21,6 +22,7 @@ import { reportsList } from './federation/reports-list.js'
 export const COMMANDS: readonly Command[] = [
   openapi,
   configDocs,
+  errorsDocs,
   limitsDocs,
   migrateCommand,
   recovered,

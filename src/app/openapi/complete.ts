@@ -1,71 +1,83 @@
-import { STATUS_CODES } from 'node:http'
 import type { OpenAPIObject } from '@nestjs/swagger'
-import { PROBLEM_MEDIA_TYPE, ProblemDocument } from '../../platform/http/problem-document.js'
-import { jsonSchemaOf } from './json-schema.js'
+import { addExamples } from './examples.js'
+import { documentSchemas } from './json-schema.js'
 import type { Operation } from './operations.js'
+import { problemSchema } from './problem-catalogue.js'
+import { inCatalogueOrder, Refusals, refusalsOf } from './refusals.js'
 
 type Method = 'get' | 'post' | 'put' | 'delete' | 'patch'
 type OperationObject = NonNullable<OpenAPIObject['paths'][string][Method]>
+type Content = Record<string, object>
 const METHODS: readonly Method[] = ['get', 'post', 'put', 'delete', 'patch']
 const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
+const BINARY = { type: 'string', format: 'binary' }
 
-/** Adds what holds for every operation: CBOR beside JSON, message/mls, the bearer token, the refusals. */
+/** Adds what decorators of our own say: CBOR beside JSON, message/mls, bytes, the bearer token, the refusals. */
 export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, Operation>): OpenAPIObject {
+  const refusals = new Refusals()
+  const completed: OperationObject[] = []
+  const types = new Set<string>()
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method]
-      if (operation) completeOperation(operation, operations.get(operation.operationId ?? ''))
+      if (!operation) continue
+      completed.push(operation)
+      for (const [status, refused] of completeOperation(operation, operations)) {
+        Object.assign(operation.responses, { [status]: refusals.of(status, refused) })
+        for (const type of refused) types.add(type)
+      }
     }
   }
-  const schemas = { ...document.components?.schemas, ...jsonSchemaOf(ProblemDocument, 'output').components }
-  const responses = Object.fromEntries(REFUSALS.map((status) => [responseName(status), refusal(status)]))
-  document.components = { ...document.components, schemas, responses }
+  addExamples(completed)
+  const problems = inCatalogueOrder(types).map((type) => documentSchemas(problemSchema(type)))
+  const schemas = Object.assign({}, ...problems, document.components?.schemas)
+  document.components = { ...document.components, schemas, responses: refusals.components() } as NonNullable<OpenAPIObject['components']>
   return document
 }
 
-function completeOperation(operation: OperationObject, known: Operation | undefined): void {
-  if (!known?.anonymous) operation.security = [{ device: [] }]
+function completeOperation(operation: OperationObject, operations: ReadonlyMap<string, Operation>): Map<number, readonly string[]> {
+  const known = operations.get(operation.operationId ?? '')
+  if (!known) throw new Error(`No handler has the operationId ${operation.operationId}`)
+  operation.security = known.anonymous ? [] : [{ device: [] }]
+  operation.parameters = withoutRepetition(operation.parameters ?? [])
+  takeBody(operation, known)
   const responses = operation.responses as Record<string, unknown>
-  const success = responses['2XX']
-  if (success && known) {
+  if (responses['2XX']) {
+    responses[String(known.status)] = responses['2XX']
     delete responses['2XX']
-    responses[String(known.status)] = success
   }
   for (const response of Object.values(responses)) addCbor(contentOf(response))
+  const takesInput = operation.parameters.length > 0 || operation.requestBody !== undefined
+  return refusalsOf({ takesInput, takesBody: operation.requestBody !== undefined }, known)
+}
+
+function takeBody(operation: OperationObject, { options }: Operation): void {
+  if (options.bytes) {
+    operation.requestBody = { required: true, content: Object.fromEntries(options.bytes.map((type) => [type, { schema: BINARY }])) }
+    return
+  }
   const body = contentOf(operation.requestBody)
   addCbor(body)
-  if (body && known?.messageField)
-    body['message/mls'] = {
-      schema: { type: 'string', format: 'binary', description: `One MLSMessage, taken as \`${known.messageField}\`` },
-    }
-  for (const status of refusalsOf(operation, known))
-    responses[String(status)] ??= { $ref: `#/components/responses/${responseName(status)}` }
+  if (!body || !options.messageField) return
+  body['message/mls'] = { schema: { ...BINARY, description: `One MLSMessage, taken as \`${options.messageField}\`` } }
+  if (options.messageOnly) for (const type of [JSON_TYPE, CBOR_TYPE]) delete body[type]
 }
 
-function refusalsOf(operation: OperationObject, known: Operation | undefined): number[] {
-  const takesInput = (operation.parameters?.length ?? 0) > 0 || operation.requestBody !== undefined
-  return [...(takesInput ? [400] : []), ...(known?.anonymous ? [] : [401]), ...(operation.requestBody ? [413, 415] : []), 429, 503]
+/** What a parameter says about itself stands in its schema too, where a second copy only makes the page longer. */
+function withoutRepetition(parameters: NonNullable<OperationObject['parameters']>): NonNullable<OperationObject['parameters']> {
+  return parameters.map((parameter) => {
+    if (!('schema' in parameter) || !parameter.schema || !('description' in parameter.schema)) return parameter
+    const { description, ...schema } = parameter.schema
+    return { ...parameter, ...(description !== undefined && { description: parameter.description ?? description }), schema }
+  })
 }
 
-const REFUSALS = [400, 401, 413, 415, 429, 503]
-
-function responseName(status: number): string {
-  return (STATUS_CODES[status] ?? 'Refused').replaceAll(' ', '')
-}
-
-function refusal(status: number) {
-  return {
-    description: STATUS_CODES[status] ?? 'Refused',
-    content: { [PROBLEM_MEDIA_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
-  }
-}
-
-function contentOf(holder: unknown): Record<string, unknown> | undefined {
+function contentOf(holder: unknown): Content | undefined {
   if (typeof holder !== 'object' || holder === null || !('content' in holder)) return undefined
-  return holder.content as Record<string, unknown>
+  return holder.content as Content
 }
 
-function addCbor(content: Record<string, unknown> | undefined): void {
-  if (content?.[JSON_TYPE]) content[CBOR_TYPE] = content[JSON_TYPE]
+function addCbor(content: Content | undefined): void {
+  if (content?.[JSON_TYPE]) content[CBOR_TYPE] = { ...content[JSON_TYPE] }
 }

@@ -7,8 +7,34 @@ export interface ConvertedSchema {
 
 /** One component per schema that has an id; zod already speaks the JSON Schema dialect of OpenAPI 3.1. */
 export function jsonSchemaOf(schema: ZodType, io: 'input' | 'output'): ConvertedSchema {
-  const { $defs: components = {}, $schema: _, ...converted } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  const json = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (jsonSchema.type === 'integer') plainInteger(jsonSchema)
+      if (jsonSchema.contentEncoding === 'base64url')
+        Object.assign(jsonSchema, { example: 'A'.repeat(Math.max(jsonSchema.minLength ?? 0, 4)) })
+      // Later versions may answer more members, and clients that are generated today have to take them (docs/versioning.md).
+      if (io === 'output' && zodSchema instanceof z.ZodObject && zodSchema.def.catchall === undefined)
+        delete jsonSchema.additionalProperties
+    },
+  })
+  const { $defs: components = {}, $schema: _, ...converted } = json
   return { schema: converted, components }
+}
+
+/** The same components for a document, where they refer to each other by other addresses. */
+export function documentSchemas(schema: ZodType): Record<string, object> {
+  const text = JSON.stringify(jsonSchemaOf(schema, 'output').components).replaceAll('"#/$defs/', '"#/components/schemas/')
+  return JSON.parse(text) as Record<string, object>
+}
+
+/** In the document a number is a number: how this server parses one (a text of a query, a bigint of CBOR) is left out. */
+function plainInteger(schema: { pattern?: string; anyOf?: unknown; minimum?: number; maximum?: number }): void {
+  delete schema.pattern
+  delete schema.anyOf
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
+  if (schema.maximum === Number.MAX_SAFE_INTEGER && schema.minimum === undefined) delete schema.maximum
 }
 
 export function isZodSchema(schema: unknown): schema is ZodType {

@@ -1,5 +1,6 @@
 import { Body, Controller, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { LimitedPerAddress } from '../limits/address-limit.guard.js'
 import { Anonymous } from '../session/anonymous.js'
@@ -15,12 +16,16 @@ export class AccountsController {
   @Post()
   @Anonymous()
   @LimitedPerAddress('login')
-  @Returns(Session, { status: 201 })
+  @Returns(Session, { status: 201, description: 'The account and the device exist; here is its first session.' })
   @ApiOperation({
+    operationId: 'registerAccount',
     summary: 'Register an account with its first device',
     description:
-      'Every key comes with its proof over one challenge for this client. 403 registration-refused where a code is needed; 409 if a name or key is taken.',
+      'Get a challenge for the new client first. Each signature key comes with its proof over that challenge (see ' +
+      'createChallenge). The account exists, and the device is logged in, when this answers 201. Names and keys are never ' +
+      'given out a second time.',
   })
+  @Refuses('wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
   register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
     return this.registration.register(body)
   }

@@ -5,7 +5,7 @@ import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { AuthenticationEvents } from '../authentication.events.js'
-import { NameTaken, RegistrationRefused } from '../authentication.problems.js'
+import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
 import { DeviceEnrolment } from '../devices/device-enrolment.js'
 import type { Session } from '../session/sessions.dto.js'
 import { SessionIssuer } from '../session/session-issuer.js'
@@ -32,7 +32,7 @@ export class Registration {
 
   async register(body: RegisterAccount): Promise<Session> {
     const client = parseClientUri(body.client)
-    if (client?.domain !== this.config.DOMAIN) throw new InvalidRequest(`This server is ${this.config.DOMAIN}.`)
+    if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
     const proven = await this.enrolment.prove(body)
     const { session, by } = await transaction(this.pool, async (sql) => {

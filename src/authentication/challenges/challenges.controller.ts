@@ -1,5 +1,6 @@
 import { Body, Controller, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { LimitedPerAddress } from '../limits/address-limit.guard.js'
@@ -16,11 +17,16 @@ export class ChallengesController {
   @TakesBody('tiny')
   @Anonymous()
   @LimitedPerAddress('login')
-  @Returns(Challenge, { status: 201 })
+  @Returns(Challenge, { status: 201, description: 'A nonce, and what has to be signed with it.' })
   @ApiOperation({
+    operationId: 'createChallenge',
     summary: 'Get a nonce to sign',
-    description: 'For a login, a registration, a new device or a new key. Unknown clients get one, too.',
+    description:
+      'For a login, a registration, a new device or a new key; clients that nobody knows get one, too. The proof is ' +
+      'SignWithLabel(key, "MicroChat Device Login", content) of RFC 9420 §5.1.2, where content is {opaque domain<V>; ' +
+      'opaque client_uri<V>; opaque nonce<V>; uint64 expires_at} with the values of this answer. A nonce is good once.',
   })
+  @Refuses('wrong-domain')
   issue(@Body({ schema: ChallengeRequest }) { client }: ChallengeRequest) {
     return this.challenges.issue(client)
   }

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { deviceLoginContent, DEVICE_LOGIN_LABEL } from '../../protocol/device-login.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
 import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
+import { WrongDomain } from '../authentication.problems.js'
 import { NONCE_BYTES } from './challenges.dto.js'
 import { findChallenge, insertChallenge } from './challenges.repository.js'
 
@@ -26,7 +26,7 @@ export class Challenges {
 
   /** The same for known and unknown clients: nobody learns here who has an account. */
   async issue(client: string): Promise<{ nonce: Uint8Array; expires_at: Date; domain: string }> {
-    if (parseClientUri(client)?.domain !== this.config.DOMAIN) throw new InvalidRequest(`This server is ${this.config.DOMAIN}.`)
+    if (parseClientUri(client)?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     const nonce = randomBytes(NONCE_BYTES)
     const expiresAt = await insertChallenge(this.pool, nonce, client, this.config.CHALLENGE_TTL)
     return { nonce, expires_at: expiresAt, domain: this.config.DOMAIN }

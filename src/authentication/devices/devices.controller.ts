@@ -1,11 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { RowIdText } from '../../platform/http/bytes.js'
-import { Returns } from '../../platform/http/returns.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CurrentDevice, type Caller } from '../session/caller.js'
 import { DeviceKeys } from './device-keys.js'
-import { Devices } from './devices.js'
 import { AddDevice, AddKey, DeviceName, OwnDevice, OwnDevices, OwnKey } from './devices.dto.js'
+import { Devices } from './devices.js'
 
 @ApiTags('devices')
 @Controller('v1/devices')
@@ -16,18 +17,24 @@ export class DevicesController {
   ) {}
 
   @Post()
-  @Returns(OwnDevice, { status: 201 })
+  @Returns(OwnDevice, { status: 201, description: 'The device is registered.' })
   @ApiOperation({
+    operationId: 'addDevice',
     summary: 'Add a device to this account',
-    description: 'The challenge and the proofs are the new device’s; it logs in by itself afterwards.',
+    description: 'The challenge and the proofs are those of the new device, for its own client URI. It logs in by itself afterwards.',
   })
+  @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
   add(@CurrentDevice() caller: Caller, @Body({ schema: AddDevice }) body: AddDevice) {
     return this.devices.add(caller, body)
   }
 
   @Get()
-  @Returns(OwnDevices)
-  @ApiOperation({ summary: 'The devices of this account' })
+  @Returns(OwnDevices, { description: 'All devices of the account, with their keys.' })
+  @ApiOperation({
+    operationId: 'listDevices',
+    summary: 'The devices of this account',
+    description: 'Revoked devices stay listed, with the time of their revocation.',
+  })
   list(@CurrentDevice() caller: Caller) {
     return this.devices.list(caller)
   }
@@ -35,26 +42,41 @@ export class DevicesController {
   @Delete(':device')
   @HttpCode(204)
   @ApiOperation({
+    operationId: 'revokeDevice',
     summary: 'Revoke a device of this account',
-    description: 'Its keys, tokens and streams end at once. Its name and keys are never used again.',
+    description:
+      'Its keys, tokens and streams end at once, its KeyPackages are withdrawn, and the server proposes its removal in the ' +
+      'groups that let it. Its name and keys are never used again. A device can revoke itself.',
   })
+  @Refuses('not-found')
+  @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
   revoke(@CurrentDevice() caller: Caller, @Param('device', { schema: DeviceName }) device: DeviceName) {
     return this.devices.revoke(caller, device)
   }
 
   @Post('self/keys')
-  @Returns(OwnKey, { status: 201 })
+  @Returns(OwnKey, { status: 201, description: 'The key is registered.' })
   @ApiOperation({
+    operationId: 'addSignatureKey',
     summary: 'Add a signature key to this device',
-    description: 'With its proof, and with the key that it succeeds, if any.',
+    description:
+      'With its proof over a challenge for this device. `succeeds` names the key that it follows (RFC 9420 §5.3.1); that ' +
+      'one stays valid until it is retired.',
   })
+  @Refuses('proof-refused', 'key-taken', 'key-succeeded', 'too-many-keys')
   addKey(@CurrentDevice() caller: Caller, @Body({ schema: AddKey }) body: AddKey) {
     return this.keys.add(caller, body)
   }
 
   @Delete('self/keys/:id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Retire a signature key of this device', description: '409 for the last valid one.' })
+  @ApiOperation({
+    operationId: 'retireSignatureKey',
+    summary: 'Retire a signature key of this device',
+    description: 'KeyPackages and leaves with this key are refused from now on. The last valid key cannot be retired.',
+  })
+  @Refuses('not-found', 'last-key')
+  @ReturnsNothing('The key is retired.')
   retireKey(@CurrentDevice() caller: Caller, @Param('id', { schema: RowIdText }) id: bigint) {
     return this.keys.retire(caller, id)
   }

@@ -1,8 +1,9 @@
 import { Controller, Get, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { Directory } from './directory.js'
 import { DirectoryEntry, DirectoryQuery } from './directory.dto.js'
+import { Directory } from './directory.js'
 
 @ApiTags('directory')
 @Controller('v1/directory')
@@ -10,11 +11,15 @@ export class DirectoryController {
   constructor(private readonly directory: Directory) {}
 
   @Get()
-  @Returns(DirectoryEntry)
+  @Returns(DirectoryEntry, { description: 'The devices and their keys.' })
   @ApiOperation({
+    operationId: 'lookUpIdentity',
     summary: 'Which signature keys an identity holds, and held',
-    description: 'For a user URI all its devices, for a client URI that one; revoked ones stay listed with their times.',
+    description:
+      'Verify the credentials of members against this: a key binds nothing outside its times. A user URI gives all ' +
+      'devices, a client URI that one; revoked ones stay listed. Only users of this provider are listed here.',
   })
+  @Refuses('not-found')
   lookUp(@Query({ schema: DirectoryQuery }) { identity }: DirectoryQuery) {
     return this.directory.lookUp(identity)
   }

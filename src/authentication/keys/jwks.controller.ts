@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
-import { Returns } from '../../platform/http/returns.js'
+import { Returns, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { Anonymous } from '../session/anonymous.js'
 import { KeyRing } from './key-ring.js'
 
@@ -19,11 +19,17 @@ export class JwksController {
     this.document = new PublicDocument(jsonOrCbor(JwkSet), 'public, max-age=60', () => ring.published())
   }
 
-  /** A new key is published ten minutes before it signs: far longer than this may be cached. */
   @Get()
   @Anonymous()
-  @Returns(JwkSet)
-  @ApiOperation({ summary: 'The keys that access tokens are signed with' })
+  @Returns(JwkSet, { description: 'A JWK set (RFC 7517).' })
+  @ApiOperation({
+    operationId: 'getAccessTokenKeys',
+    summary: 'The keys that access tokens are signed with',
+    description:
+      'For services beside this one that check access tokens. A new key is published ten minutes before it signs, which is ' +
+      'longer than this may be cached.',
+  })
+  @ReturnsUnchanged()
   keys() {
     return this.document
   }

@@ -1,12 +1,13 @@
 import { Body, Controller, Delete, HttpCode, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
-import { Returns } from '../../platform/http/returns.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { LimitedPerAddress } from '../limits/address-limit.guard.js'
+import { Refresh } from '../refresh/refresh.js'
 import { Anonymous } from './anonymous.js'
 import { CurrentDevice, type Caller } from './caller.js'
 import { Login } from './login.js'
-import { Refresh } from '../refresh/refresh.js'
 import { OpenSession, RefreshSession, Session } from './sessions.dto.js'
 
 @ApiTags('sessions')
@@ -20,8 +21,13 @@ export class SessionsController {
   @Post()
   @Anonymous()
   @LimitedPerAddress('login')
-  @Returns(Session, { status: 201 })
-  @ApiOperation({ summary: 'Log a device in', description: 'With its proof over a challenge. 401 login-refused, whatever was wrong.' })
+  @Returns(Session, { status: 201, description: 'The tokens of a new session.' })
+  @ApiOperation({
+    operationId: 'logIn',
+    summary: 'Log a device in',
+    description: 'With a challenge for this client and a proof by one of its registered keys. Each login is a session of its own.',
+  })
+  @Refuses('login-refused')
   open(@Body({ schema: OpenSession }) body: OpenSession) {
     return this.login.open(body)
   }
@@ -31,19 +37,27 @@ export class SessionsController {
   @HttpCode(200)
   @Anonymous()
   @LimitedPerAddress('refresh')
-  @Returns(Session)
+  @Returns(Session, { description: 'The next pair of tokens.' })
   @ApiOperation({
+    operationId: 'refreshSession',
     summary: 'Get new tokens for a refresh token',
     description:
-      'Each refresh token is good once; the last one may be repeated for 10 seconds and gives the same answer. An older one ends the session.',
+      'Each refresh token is good once: keep the one of the answer. If the answer was lost, the same request within 60 ' +
+      'seconds gives the same tokens. An older refresh token ends the session, because two parties hold it.',
   })
+  @Refuses('refresh-refused')
   refresh(@Body({ schema: RefreshSession }) body: RefreshSession) {
     return this.refreshes.refresh(body.refresh_token)
   }
 
   @Delete()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Log this device out', description: 'Its access and refresh tokens end, and its stream closes.' })
+  @ApiOperation({
+    operationId: 'logOut',
+    summary: 'Log this device out',
+    description: 'The access and refresh tokens of this session end, and its stream is closed. The device stays registered.',
+  })
+  @ReturnsNothing('The session has ended.')
   end(@CurrentDevice() caller: Caller) {
     return this.refreshes.end(caller)
   }

@@ -2,21 +2,26 @@ import { Controller, Get, Param, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { History } from './history.service.js'
 import { LogPage, LogQuery } from './log.dto.js'
 
-@ApiTags('Delivery')
+@ApiTags('delivery')
 @Controller('v1/groups/:groupId/log')
 export class HistoryController {
   constructor(private readonly history: History) {}
 
   @Get()
-  @Returns(LogPage)
+  @Returns(LogPage, { description: 'A page of entries.' })
   @ApiOperation({
-    summary: "Read a group's log",
-    description: 'Cut to the time in which this device is, or was, a member; it moves no cursor. What was retired answers 409 `resync`.',
+    operationId: 'readLog',
+    summary: 'Read the log of a group',
+    description:
+      'Cut to the time in which this device is, or was, a member. It moves no cursor and acknowledges nothing. Go on with ' +
+      '`from_seq` = `next_seq`.',
   })
+  @Refuses('not-found', 'group-deleted', 'not-a-member', 'resync')
   read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

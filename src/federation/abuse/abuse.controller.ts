@@ -2,9 +2,12 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { AT_HUB } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { ReturnsNothing } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
-import { ReportAbuse } from './abuse.dto.js'
 import { AbuseReports } from './abuse-reports.js'
+import { ReportAbuse } from './abuse.dto.js'
 
 @ApiTags('federation')
 @Controller('v1/groups/:groupId/abuse-reports')
@@ -15,9 +18,12 @@ export class AbuseController {
   @TakesBody('large')
   @HttpCode(204)
   @ApiOperation({
-    summary: "Complain about a user to the people who run the room's hub",
-    description: "For members. The hub gets to know the reporter's name, and no message.",
+    operationId: 'reportAbuse',
+    summary: 'Complain about a user',
+    description: 'To the people who run the hub of the room; for members. The hub gets to know the reporter’s name, and no message.',
   })
+  @Refuses('not-found', 'group-deleted', 'not-a-member', ...AT_HUB)
+  @ReturnsNothing('The complaint was passed on, or will be.')
   report(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

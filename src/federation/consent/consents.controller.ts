@@ -2,7 +2,9 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { UserReference } from '../../groups/policy/uris.js'
-import { Returns } from '../../platform/http/returns.js'
+import { AT_PEER } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CancelConsent, ConsentDecided, ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
 import { Consents } from './consents.js'
 
@@ -12,21 +14,27 @@ export class ConsentsController {
   constructor(private readonly consents: Consents) {}
 
   @Get()
-  @Returns(ConsentList)
-  @ApiOperation({ summary: 'Who may have KeyPackages of this user, and whom this user has asked' })
+  @Returns(ConsentList, { description: 'Decisions and requests.' })
+  @ApiOperation({
+    operationId: 'listConsents',
+    summary: 'Who may have KeyPackages of this user, and whom this user has asked',
+    description: 'Both with the rooms that they are for, where they are for one.',
+  })
   list(@CurrentDevice() caller: Caller) {
     return this.consents.list(caller.user)
   }
 
-  @Put(':requester')
-  @Returns(ConsentDecided)
+  @Put(':user')
+  @Returns(ConsentDecided, { description: 'The decision holds. `told` says whether the requester knows.' })
   @ApiOperation({
+    operationId: 'decideConsent',
     summary: 'Grant or revoke consent',
     description: 'Whether or not there was a request. What is revoked for all rooms or for one is not granted by the other.',
   })
+  @Refuses('not-found', 'too-many-consents', ...AT_PEER)
   decide(
     @CurrentDevice() caller: Caller,
-    @Param('requester', { schema: UserReference }) requester: string,
+    @Param('user', { schema: UserReference }) requester: string,
     @Body({ schema: DecideConsent }) body: DecideConsent,
   ) {
     return this.consents.decide(caller.user, requester, body)
@@ -34,17 +42,29 @@ export class ConsentsController {
 
   @Post()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Ask a user of any provider for consent', description: 'Whether there is such a user is not told.' })
+  @ApiOperation({
+    operationId: 'requestConsent',
+    summary: 'Ask a user of any provider for consent',
+    description: 'Whether there is such a user is not told. The decision comes with listConsents.',
+  })
+  @Refuses('not-found', 'too-many-consents', ...AT_PEER)
+  @ReturnsNothing('The request was passed on, or will be.')
   request(@CurrentDevice() caller: Caller, @Body({ schema: RequestConsent }) body: RequestConsent) {
     return this.consents.request(caller.user, body)
   }
 
-  @Delete(':target')
+  @Delete(':user')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Take a request for consent back', description: 'Of the same scope as the request was.' })
+  @ApiOperation({
+    operationId: 'cancelConsent',
+    summary: 'Take a request for consent back',
+    description: 'Of the same scope as the request was.',
+  })
+  @Refuses('not-found', ...AT_PEER)
+  @ReturnsNothing('There is no such request any more.')
   cancel(
     @CurrentDevice() caller: Caller,
-    @Param('target', { schema: UserReference }) target: string,
+    @Param('user', { schema: UserReference }) target: string,
     @Query({ schema: CancelConsent }) { room }: CancelConsent,
   ) {
     return this.consents.cancel(caller.user, target, room)

@@ -1,6 +1,7 @@
 import { Problem, RateLimited, Unavailable } from '../../platform/http/problem.js'
 import { parseRetryAfter } from '../../protocol/retry-policy.js'
 import { patience } from '../patience.js'
+import { ProviderDenied } from '../peer-problems.js'
 import type { PeerAnswer } from '../signed-client/peer-answer.js'
 
 /** The hub answered, and not in the way that was agreed. */
@@ -38,6 +39,7 @@ export function hubProblem(answer: PeerAnswer): Problem {
     case 'unsigned':
       return new HubUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
+      return new ProviderDenied()
     case 'profile-unsupported':
     case 'no-endpoint':
     case 'refused-url':

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
@@ -8,10 +8,12 @@ import { findHome } from '../../groups/home/homes.repository.js'
 import { findGroup } from '../../groups/repository/groups.repository.js'
 import { GroupId, MlsBytes } from '../../platform/http/bytes.js'
 import { Forbidden, Undecodable } from '../../platform/http/problem.js'
+import { AT_HUB } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { identityText } from '../../protocol/mls/structures/credential.js'
 import { decodeGroupInfoRequest } from '../../protocol/mimi/group-info.js'
+import { identityText } from '../../protocol/mls/structures/credential.js'
 import { hubProblem } from '../follower/follower.problems.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
@@ -28,7 +30,7 @@ const GroupInfoAnswer = z
   .meta({ id: 'SealedGroupInfoResponse' })
 
 /** For an external join of which this server is to see no more than it must. */
-@ApiTags('groups')
+@ApiTags('federation')
 @Controller('v1/groups/:groupId/sealed-group-info')
 export class SealedInfoController {
   constructor(
@@ -39,7 +41,15 @@ export class SealedInfoController {
 
   @Post()
   @HttpCode(200)
-  @Returns(GroupInfoAnswer)
+  @Returns(GroupInfoAnswer, { description: 'A GroupInfoResponse of MIMI. A refusal of the hub can be inside.' })
+  @ApiOperation({
+    operationId: 'getSealedGroupInfo',
+    summary: 'GroupInfo and tree for an external join, sealed',
+    description:
+      'For rooms of any provider: the answer is sealed to the key in the request, so that this server sees no more of the ' +
+      'group than it must.',
+  })
+  @Refuses('not-found', 'forbidden', 'undecodable', 'policy', 'not-a-member', 'group-deleted', ...AT_HUB)
   async read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

@@ -1,9 +1,11 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
+import { AT_PEER } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { IdentifiersFound, IdentifierQuery } from './identifier-query.dto.js'
 import { IdentifierQueries } from './identifier-queries.js'
+import { IdentifiersFound, IdentifierQuery } from './identifier-query.dto.js'
 
 @ApiTags('federation')
 @Controller('v1/identifier-queries')
@@ -12,11 +14,13 @@ export class IdentifierQueriesController {
 
   @Post()
   @HttpCode(200)
-  @Returns(IdentifiersFound)
+  @Returns(IdentifiersFound, { description: 'The URIs of the users that were found; none is no error.' })
   @ApiOperation({
+    operationId: 'findUser',
     summary: 'Find a user of any provider by name or handle',
-    description: '403 identifier-query-refused if the provider does not answer such queries.',
+    description: 'Only whole names match, and only users who want to be found.',
   })
+  @Refuses('not-found', 'identifier-query-refused', ...AT_PEER)
   find(@CurrentDevice() caller: Caller, @Body({ schema: IdentifierQuery }) body: IdentifierQuery) {
     return this.queries.find(caller, body)
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { UserUri } from '../../authentication/identifiers.dto.js'
-import { isProviderDomain } from '../../protocol/identifiers.js'
+import { isProviderDomain, PROVIDER_DOMAIN } from '../../protocol/identifiers.js'
 
 const MAX_HANDLE_LENGTH = 400
 const MAX_DOMAIN_LENGTH = 260
@@ -11,7 +11,7 @@ export const IdentifierQuery = z
       .string()
       .max(MAX_DOMAIN_LENGTH)
       .refine(isProviderDomain, 'Expected the domain of a provider')
-      .meta({ description: 'The provider that is asked; possibly this one' }),
+      .meta({ description: 'The provider that is asked; possibly this one', pattern: PROVIDER_DOMAIN.source, examples: ['localhost'] }),
     handle: z
       .string()
       .min(1)

@@ -13,15 +13,23 @@ export class SearchableController {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   @Get()
-  @Returns(Searchable)
-  @ApiOperation({ summary: 'Whether others find this user' })
+  @Returns(Searchable, { description: 'The choice of this user.' })
+  @ApiOperation({
+    operationId: 'getSearchable',
+    summary: 'Whether others find this user',
+    description: 'Applies to findUser of this and other providers.',
+  })
   async read(@CurrentDevice() caller: Caller) {
     return { searchable: await isSearchable(this.pool, caller.userId) }
   }
 
   @Put()
-  @Returns(Searchable)
-  @ApiOperation({ summary: 'Be found, or not', description: 'Nobody is found where the server answers no queries at all.' })
+  @Returns(Searchable, { description: 'The choice as it is now.' })
+  @ApiOperation({
+    operationId: 'setSearchable',
+    summary: 'Be found, or not',
+    description: 'Nobody is found where the server answers no queries at all.',
+  })
   async change(@CurrentDevice() caller: Caller, @Body({ schema: Searchable }) body: Searchable) {
     await setSearchable(this.pool, caller.userId, body.searchable)
     return body

@@ -5,7 +5,8 @@ import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
-import { Returns } from '../../platform/http/returns.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { SignedKeyDirectory, signKeyDirectory } from './directory-document.js'
 import { endpointTemplates, ENDPOINTS, PROFILES, type Endpoint } from './endpoints.js'
 import { OwnUrl } from './own-url.js'
@@ -34,8 +35,16 @@ export class MimiDirectoryController {
 
   @Get()
   @Anonymous()
-  @Returns(Directory)
-  @ApiOperation({ summary: 'Where and how other providers reach this one, and the keys that it signs with' })
+  @Returns(Directory, { description: 'The directory.' })
+  @ApiOperation({
+    operationId: 'getMimiDirectory',
+    summary: 'Where and how other providers reach this one',
+    description:
+      'The directory of the MIMI protocol, with the keys that this provider signs with (docs/federation-profile.md). 404 ' +
+      'where the server does not federate.',
+  })
+  @Refuses('not-found')
+  @ReturnsUnchanged()
   read() {
     if (this.config.FEDERATION === 'off') throw new NotFound('This server does not federate.')
     return this.document

@@ -2,20 +2,19 @@ import { Problem } from '../../platform/http/problem.js'
 import type { SignatureFault } from '../../protocol/http-signature/profile.js'
 import { PROFILES } from '../identity/endpoints.js'
 
+export type SignatureProblem =
+  | SignatureFault
+  | 'target-mismatch'
+  | 'signature-stale'
+  | 'content-digest-missing'
+  | 'content-digest-mismatch'
+  | 'key-unknown'
+  | 'signature-invalid'
+  | 'nonce-replayed'
+
 /** Why a peer's request is not taken, as far as its signature goes (docs/federation-profile.md). */
 export class SignatureRefused extends Problem {
-  constructor(
-    type:
-      | SignatureFault
-      | 'target-mismatch'
-      | 'signature-stale'
-      | 'content-digest-missing'
-      | 'content-digest-mismatch'
-      | 'key-unknown'
-      | 'signature-invalid'
-      | 'nonce-replayed',
-    detail: string,
-  ) {
+  constructor(type: SignatureProblem, detail: string) {
     super(401, type, detail)
   }
 }

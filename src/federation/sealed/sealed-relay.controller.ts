@@ -5,6 +5,9 @@ import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
 import { answerWith } from '../../platform/http/public-document.js'
+import { AT_HUB } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
@@ -16,7 +19,15 @@ export class SealedRelayController {
   @Get('keys')
   @Anonymous()
   @Unlogged()
-  @ApiOperation({ summary: 'The keys of a hub’s gateway (RFC 9458 §3)', description: 'The same copy for everyone.' })
+  @ApiOperation({
+    operationId: 'getRelayKeys',
+    summary: 'The keys of the gateway of a hub',
+    description:
+      'Key configurations of Oblivious HTTP (RFC 9458 §3), the same copy for everyone. Only of hubs whose rooms are followed here.',
+  })
+  @Refuses('not-found', ...AT_HUB)
+  @ReturnsBytes('The key configurations.', 'application/ohttp-keys')
+  @ReturnsUnchanged()
   async keys(
     @Param('hub', { schema: ProviderDomain }) hub: string,
     @Req() request: FastifyRequest,
@@ -26,7 +37,6 @@ export class SealedRelayController {
     return answerWith(await this.relay.keys(hub), 'public, no-cache', request, reply)
   }
 
-  /** Takes one of this server’s own send tokens, and no session: it shall not know whom it relays for. */
   @Post()
   @TakesBody('message')
   @Prioritized('post')
@@ -35,7 +45,15 @@ export class SealedRelayController {
   @HttpCode(200)
   @TakesBytes('message/ohttp-req')
   @Header('content-type', 'message/ohttp-res')
-  @ApiOperation({ summary: 'Pass an envelope on to a hub (RFC 9458, Oblivious Relay)' })
+  @ApiOperation({
+    operationId: 'relaySealedMessage',
+    summary: 'Pass an envelope on to a hub',
+    description:
+      'An encapsulated request (RFC 9458 §4) with a post to the hub in it. Authorization has a send token of this server, ' +
+      'which is spent for the relaying whatever the hub answers. The hub’s own answer is inside the encapsulated response.',
+  })
+  @Refuses('not-found', 'token-required', 'token-spent', ...AT_HUB)
+  @ReturnsBytes('An encapsulated response of the hub.', 'message/ohttp-res')
   async pass(
     @Param('hub', { schema: ProviderDomain }) hub: string,
     @Headers('authorization') authorization: string | undefined,

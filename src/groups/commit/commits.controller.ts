@@ -1,7 +1,9 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Accepted } from '../groups.dto.js'
@@ -9,7 +11,7 @@ import { Homes } from '../home/homes.js'
 import { SubmitCommit } from './commit.dto.js'
 import { CommitsService } from './commits.service.js'
 
-@ApiTags('groups')
+@ApiTags('handshakes')
 @Controller('v1/groups/:groupId/commits')
 export class CommitsController {
   constructor(
@@ -17,11 +19,31 @@ export class CommitsController {
     private readonly commits: CommitsService,
   ) {}
 
-  /** A member's Commit, or an external one by which the caller joins or resyncs. One per epoch is accepted, the first. */
   @Post()
   @TakesBody('large')
   @HttpCode(200)
-  @Returns(Accepted)
+  @Returns(Accepted, { description: 'Accepted: it is the next entry of the log, and the group is at `epoch`.' })
+  @ApiOperation({
+    operationId: 'submitCommit',
+    summary: 'Submit a Commit',
+    description:
+      'A member’s Commit, or an external one by which this device joins or comes back (RFC 9420 §12.4.3.2). One Commit per ' +
+      'epoch is accepted, the first. Apply your own Commit when this answers 200 or when you see it in the log, never ' +
+      'before. The Welcomes of a request answer each Add once; a GroupInfo of the new epoch is needed where external joins ' +
+      'are on. Retries: the same bytes get the original answer for 24 hours. On `stale-epoch`, drop the Commit, process ' +
+      '`entries` and make a new one. On `proposals-pending`, commit the proposals that it names.',
+  })
+  @Refuses(
+    ...IN_GROUP,
+    'forbidden',
+    'policy',
+    'stale-epoch',
+    'epoch-ahead',
+    'proposals-pending',
+    'group-frozen',
+    'undecodable',
+    'invalid-commit',
+  )
   async submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

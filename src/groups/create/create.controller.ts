@@ -1,6 +1,7 @@
 import { Body, Controller, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { CreateGroup, GroupCreated } from './create-group.dto.js'
@@ -13,7 +14,29 @@ export class CreateController {
 
   @Post()
   @TakesBody('large')
-  @Returns(GroupCreated)
+  @Returns(GroupCreated, { description: 'The group exists, at epoch 0 and before the first entry of its log.' })
+  @ApiOperation({
+    operationId: 'createGroup',
+    summary: 'Create a group',
+    description:
+      'At epoch 0, with the creating device as its only member (RFC 9420 §11). Send the GroupInfo without a ratchet_tree ' +
+      'extension, and the tree beside it. List keys of `GET /v1/external-senders` in the group’s external_senders, so that ' +
+      'the server can propose the removal of devices that leave or are revoked. With `successor_of`, the group takes the ' +
+      'place of a frozen one, in its room.',
+  })
+  @Refuses(
+    'undecodable',
+    'invalid-commit',
+    'forbidden',
+    'policy',
+    'group-exists',
+    'room-taken',
+    'successor-taken',
+    'no-predecessor',
+    'not-found',
+    'not-a-member',
+    'group-deleted',
+  )
   create(@CurrentDevice() caller: Caller, @Body({ schema: CreateGroup }) body: CreateGroup) {
     return this.creations.create(caller, body)
   }

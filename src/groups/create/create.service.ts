@@ -2,13 +2,12 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
-import { Conflict } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { describeKeys } from '../external-sender/describe-keys.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { groupCreated } from '../groups.events.js'
-import { GroupExists, RoomTaken, SuccessorTaken } from '../groups.problems.js'
+import { GroupExists, NotASuccessor, RoomTaken, SuccessorTaken } from '../groups.problems.js'
 import { findHome } from '../home/homes.repository.js'
 import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
@@ -72,6 +71,6 @@ function refusal(creation: Exclude<Creation, CreatedGroup>): Error {
     case 'successor-taken':
       return new SuccessorTaken(creation.successorGroupId)
     case 'predecessor':
-      return new Conflict('successor_of names no frozen group of which this device is a member.')
+      return new NotASuccessor()
   }
 }

@@ -1,8 +1,10 @@
 import { Controller, Delete, Param } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId, RowId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { DeleteService } from './delete.service.js'
@@ -20,7 +22,15 @@ export class DeleteController {
   ) {}
 
   @Delete(':groupId')
-  @Returns(GroupDeletion)
+  @Returns(GroupDeletion, { description: 'The group is deleted.' })
+  @ApiOperation({
+    operationId: 'deleteGroup',
+    summary: 'Delete a group',
+    description:
+      'For admins. Its ciphertexts, Welcomes, GroupInfo and trees are deleted at once; members are told `group.deleted`. ' +
+      'The id stays taken.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
   async delete(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const elsewhere = await this.homes.remote(groupId)
     return elsewhere ? elsewhere.perform(caller, 'delete') : this.deletions.delete(caller, groupId)

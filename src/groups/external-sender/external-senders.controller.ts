@@ -1,18 +1,24 @@
 import { Controller, Get } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Returns } from '../../platform/http/returns.js'
+import { describeKeys } from './describe-keys.js'
 import { ExternalSenderKeys } from './external-sender.dto.js'
 import { ExternalSenders } from './external-senders.js'
-import { describeKeys } from './describe-keys.js'
 
 @ApiTags('groups')
 @Controller('v1/external-senders')
 export class ExternalSendersController {
   constructor(private readonly senders: ExternalSenders) {}
 
-  /** This server's keys, for the external_senders extension of new groups: a group that lists one lets the server propose Removes. */
   @Get()
-  @Returns(ExternalSenderKeys)
+  @Returns(ExternalSenderKeys, { description: 'One key per signature scheme.' })
+  @ApiOperation({
+    operationId: 'listExternalSenders',
+    summary: 'The keys by which this server proposes',
+    description:
+      'For the external_senders extension of new groups (RFC 9420 §12.1.8.1): a group that lists one lets the server ' +
+      'propose the removal of devices that leave or are revoked.',
+  })
   async list() {
     return { external_senders: describeKeys(this.senders.identity, await this.senders.keys()) }
   }

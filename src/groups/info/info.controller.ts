@@ -1,15 +1,18 @@
 import { Controller, Get, Headers, Param, Query } from '@nestjs/common'
-import { ApiHeader, ApiTags } from '@nestjs/swagger'
+import { ApiHeader, ApiTags, ApiOperation } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { AtEpoch, GroupInfoAt, TreeAt } from './info.dto.js'
 import { InfoService } from './info.service.js'
 
-@ApiTags('groups')
+const JOIN_CODE = { name: 'join-code', required: false, description: 'For those who are not members, where the policy asks for a code' }
+
+@ApiTags('handshakes')
 @Controller('v1/groups/:groupId')
-@ApiHeader({ name: 'join-code', required: false, description: 'For whoever is not a member, where the policy asks for a code' })
 export class InfoController {
   constructor(
     private readonly homes: Homes,
@@ -17,7 +20,14 @@ export class InfoController {
   ) {}
 
   @Get('group-info')
-  @Returns(GroupInfoAt)
+  @Returns(GroupInfoAt, { description: 'A GroupInfo, without the tree.' })
+  @ApiOperation({
+    operationId: 'getGroupInfo',
+    summary: 'The GroupInfo of an epoch',
+    description: 'For an external join: members always, others where the policy lets them join (`join-code` if it asks for a code).',
+  })
+  @ApiHeader(JOIN_CODE)
+  @Refuses(...IN_GROUP, 'policy', 'epoch-ahead')
   async groupInfo(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -29,9 +39,15 @@ export class InfoController {
     return this.info.groupInfo(caller, groupId, query.epoch, code)
   }
 
-  /** Public mode: rebuilt from the log, also for an epoch that has passed. */
   @Get('tree')
-  @Returns(TreeAt)
+  @Returns(TreeAt, { description: 'The tree.' })
+  @ApiOperation({
+    operationId: 'getTree',
+    summary: 'The ratchet tree of an epoch',
+    description: 'To join by a Welcome or an external Commit. In public mode it is rebuilt from the log, also for epochs that have passed.',
+  })
+  @ApiHeader(JOIN_CODE)
+  @Refuses(...IN_GROUP, 'policy', 'epoch-ahead')
   async tree(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

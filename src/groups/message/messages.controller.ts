@@ -1,7 +1,9 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
@@ -9,7 +11,7 @@ import { Homes } from '../home/homes.js'
 import { SubmitMessage } from './message.dto.js'
 import { MessagesService } from './messages.service.js'
 
-@ApiTags('groups')
+@ApiTags('messages')
 @Controller('v1/groups/:groupId/messages')
 export class MessagesController {
   constructor(
@@ -17,12 +19,20 @@ export class MessagesController {
     private readonly messages: MessagesService,
   ) {}
 
-  /** JSON, CBOR, or the MLSMessage itself as message/mls. */
   @Post()
   @TakesBody('message')
   @HttpCode(200)
   @AcceptsMessage('message')
-  @Returns(Accepted)
+  @Returns(Accepted, { description: 'Accepted: it is an entry of the log.' })
+  @ApiOperation({
+    operationId: 'postMessage',
+    summary: 'Post an application message',
+    description:
+      'One MLSMessage with a PrivateMessage of content type application (RFC 9420 §6.3), in JSON, CBOR or as it is ' +
+      '(message/mls). Every member gets it from the log, the sender too. Messages of a few past epochs are taken, but of ' +
+      'none from before the last removal. Retries: the same bytes get the original answer for 24 hours.',
+  })
+  @Refuses(...IN_GROUP, 'policy', 'stale-epoch', 'epoch-ahead', 'group-frozen', 'undecodable')
   async submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

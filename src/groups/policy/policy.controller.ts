@@ -1,14 +1,16 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { Returns } from '../../platform/http/returns.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { ChangePolicy, Policy } from './policy.dto.js'
 import { PolicyService } from './policy.service.js'
 import { UserReference } from './uris.js'
 
-@ApiTags('groups')
+@ApiTags('policy')
 @Controller('v1/groups/:groupId')
 export class PolicyController {
   constructor(
@@ -17,14 +19,26 @@ export class PolicyController {
   ) {}
 
   @Get('policy')
-  @Returns(Policy)
+  @Returns(Policy, { description: 'The policy.' })
+  @ApiOperation({
+    operationId: 'getPolicy',
+    summary: 'Who may do what in a group',
+    description: 'For members. `banned` is shown to admins.',
+  })
+  @Refuses(...IN_GROUP)
   async read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const elsewhere = await this.homes.remote(groupId)
     return elsewhere ? elsewhere.perform(caller, 'policy') : this.policies.read(caller, groupId)
   }
 
   @Put('policy')
-  @Returns(Policy)
+  @Returns(Policy, { description: 'The policy as it is now.' })
+  @ApiOperation({
+    operationId: 'changePolicy',
+    summary: 'Change the policy',
+    description: 'For admins. What is left out stays. With `version`, only if the policy is still that one.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden', 'policy', 'policy-changed')
   async change(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -36,6 +50,13 @@ export class PolicyController {
 
   @Put('admins/:user')
   @HttpCode(204)
+  @ApiOperation({
+    operationId: 'makeAdmin',
+    summary: 'Make a user an admin',
+    description: 'For admins; the user has to be, or have been, in the group.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
   async makeAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -47,6 +68,13 @@ export class PolicyController {
 
   @Delete('admins/:user')
   @HttpCode(204)
+  @ApiOperation({
+    operationId: 'dismissAdmin',
+    summary: 'Take admin rights from a user',
+    description: 'For admins, also from oneself. One admin has to stay.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
+  @ReturnsNothing('The user is no admin.')
   async dismissAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -58,6 +86,15 @@ export class PolicyController {
 
   @Put('bans/:user')
   @HttpCode(204)
+  @ApiOperation({
+    operationId: 'banUser',
+    summary: 'Ban a user',
+    description:
+      'For admins. The user’s devices are neither added nor join, and may not post; to remove those that are in the group, ' +
+      'commit their Removes.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is banned. Repeating the request is harmless.')
   async ban(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -69,6 +106,9 @@ export class PolicyController {
 
   @Delete('bans/:user')
   @HttpCode(204)
+  @ApiOperation({ operationId: 'unbanUser', summary: 'Lift a ban', description: 'For admins. Whoever was removed has to be added again.' })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is not banned.')
   async unban(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

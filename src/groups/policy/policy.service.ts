@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { Conflict, InvalidRequest, NotFound } from '../../platform/http/problem.js'
+import { InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
-import { PolicyRefusal } from '../groups.problems.js'
+import { LastAdmin, PolicyChanged, PolicyRefusal } from '../groups.problems.js'
 import { openAsAdmin, openAsMember } from '../access/access.js'
 import { hashOfCode } from './join-code.js'
 import type { GroupPolicy } from './policy.js'
@@ -28,12 +28,11 @@ export class PolicyService {
 
   async change(caller: Caller, groupId: Uint8Array, change: ChangePolicy): Promise<Policy> {
     const { group, standing } = await openAsAdmin(this.pool, groupId, caller)
-    if (change.version !== undefined && BigInt(change.version) !== standing.policy.version)
-      throw new Conflict('The policy has changed meanwhile.')
+    if (change.version !== undefined && BigInt(change.version) !== standing.policy.version) throw new PolicyChanged()
     const next = changed(standing.policy, change)
     if (next.externalJoin !== 'none' && !HASH_OF_SUITE.has(group.cipherSuite))
       throw new PolicyRefusal('The server does not know the suite of this group, so nobody can join it from outside.')
-    if (!(await replacePolicy(this.pool, group.gid, next))) throw new Conflict('The policy has changed meanwhile.')
+    if (!(await replacePolicy(this.pool, group.gid, next))) throw new PolicyChanged()
     return this.read(caller, groupId)
   }
 
@@ -51,7 +50,7 @@ export class PolicyService {
     const { admins } = await readAdminsAndBans(this.pool, group.gid)
     if (!admins.includes(userOf(this.config.DOMAIN, user))) return
     const removed = await transaction(this.pool, (sql) => removeAdmin(sql, group.gid, userId))
-    if (!removed) throw new Conflict('A group needs an admin.')
+    if (!removed) throw new LastAdmin()
   }
 
   /** A ban keeps out; members who are in are removed by a Commit. */

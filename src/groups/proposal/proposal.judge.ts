@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
-import { Conflict, Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
+import { Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposal.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import type { Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/authorize.js'
-import { InvalidCommit, NotAMember } from '../groups.problems.js'
+import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.js'
 import { memberOf } from '../roster/member-of.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { PublicStates } from '../state/public-states.js'
@@ -58,8 +58,9 @@ export class ProposalJudge {
 function refuseExcess({ pending }: PublicGroupState, { bytes, content }: PublicMessage): void {
   const adds = content.kind === 'proposal' && content.proposal.kind === 'add' ? content.proposal.keyPackage.bytes.length : 0
   if (adds > MAX_KEY_PACKAGE_BYTES) throw new TooLarge('The KeyPackage in the proposal is too large.', MAX_KEY_PACKAGE_BYTES)
-  if (pending.size >= MAX_PENDING_PROPOSALS) throw new Conflict('Too many proposals wait for a Commit.')
-  if (pending.bytes + bytes.length > MAX_PENDING_BYTES) throw new Conflict('The proposals that wait for a Commit are too large together.')
+  if (pending.size >= MAX_PENDING_PROPOSALS) throw new TooManyProposals('Too many proposals wait for a Commit.')
+  if (pending.bytes + bytes.length > MAX_PENDING_BYTES)
+    throw new TooManyProposals('The proposals that wait for a Commit are too large together.')
 }
 
 function senderKind(message: ProposalMessage): PublicMessage['sender']['kind'] {

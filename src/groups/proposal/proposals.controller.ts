@@ -1,7 +1,9 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
@@ -9,7 +11,7 @@ import { Homes } from '../home/homes.js'
 import { SubmitProposal } from './proposal.dto.js'
 import { ProposalsService } from './proposals.service.js'
 
-@ApiTags('groups')
+@ApiTags('handshakes')
 @Controller('v1/groups/:groupId/proposals')
 export class ProposalsController {
   constructor(
@@ -17,12 +19,30 @@ export class ProposalsController {
     private readonly proposals: ProposalsService,
   ) {}
 
-  /** JSON, CBOR, or the MLSMessage itself as message/mls. */
   @Post()
   @TakesBody('message')
   @HttpCode(200)
   @AcceptsMessage('proposal')
-  @Returns(Accepted)
+  @Returns(Accepted, { description: 'Accepted: it is an entry of the log, and waits for a Commit.' })
+  @ApiOperation({
+    operationId: 'submitProposal',
+    summary: 'Submit a proposal',
+    description:
+      'One MLSMessage with a Proposal of the current epoch (RFC 9420 §12.1): of a member, or an external Add of this ' +
+      'device where the policy lets it join. A Commit has to refer to it. Retries: the same bytes get the original answer ' +
+      'for 24 hours.',
+  })
+  @Refuses(
+    ...IN_GROUP,
+    'forbidden',
+    'policy',
+    'stale-epoch',
+    'epoch-ahead',
+    'too-many-proposals',
+    'group-frozen',
+    'undecodable',
+    'invalid-commit',
+  )
   async submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

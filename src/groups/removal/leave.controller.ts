@@ -1,8 +1,10 @@
 import { Controller, HttpCode, Param, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { Removals } from './removals.service.js'
@@ -23,10 +25,17 @@ export class LeaveController {
     private readonly removals: Removals,
   ) {}
 
-  /** Nobody can commit their own Remove (RFC 9420 §12.2): the server proposes it, another member commits it. */
   @Post()
   @HttpCode(202)
-  @Returns(LeaveAccepted)
+  @Returns(LeaveAccepted, { description: 'The wish is noted. `proposed` says whether a Remove stands in the log.' })
+  @ApiOperation({
+    operationId: 'leaveGroup',
+    summary: 'Leave a group',
+    description:
+      'Nobody can commit their own Remove (RFC 9420 §12.4): the server proposes it, where the group lists its key, and ' +
+      'another member commits it. This device stays a member until then.',
+  })
+  @Refuses(...IN_GROUP, 'group-frozen')
   async leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const elsewhere = await this.homes.remote(groupId)
     if (elsewhere) return elsewhere.perform(caller, 'leave')

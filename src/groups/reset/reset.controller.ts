@@ -1,8 +1,10 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { Returns } from '../../platform/http/returns.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { ReportCommit, ReportCounted } from './reset.dto.js'
 import { ResetService } from './reset.service.js'
@@ -15,9 +17,15 @@ export class ResetController {
     private readonly resets: ResetService,
   ) {}
 
-  /** A Commit that this client cannot process. */
   @Post('reports')
-  @Returns(ReportCounted)
+  @Returns(ReportCounted, { description: 'The report is counted; so are earlier ones of other users.' })
+  @ApiOperation({
+    operationId: 'reportCommit',
+    summary: 'Report a Commit that this device cannot process',
+    description:
+      'A server cannot check all of a Commit. When enough users report the same one (`needed`), any of them can reset the group.',
+  })
+  @Refuses(...IN_GROUP, 'policy')
   async report(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -27,9 +35,17 @@ export class ResetController {
     return elsewhere ? elsewhere.perform(caller, 'report', body) : this.resets.report(caller, groupId, body)
   }
 
-  /** Freezes the group for good; create its successor with `successor_of`. */
   @Post('reset')
   @HttpCode(204)
+  @ApiOperation({
+    operationId: 'resetGroup',
+    summary: 'Freeze a group that is broken',
+    description:
+      'For admins, or after enough reports of one Commit. The group takes no more entries; create its successor with ' +
+      '`successor_of`. It cannot be undone.',
+  })
+  @Refuses(...IN_GROUP, 'policy', 'group-frozen')
+  @ReturnsNothing('The group is frozen.')
   async reset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const elsewhere = await this.homes.remote(groupId)
     return elsewhere ? elsewhere.perform(caller, 'reset') : this.resets.reset(caller, groupId)

@@ -7,7 +7,10 @@ export const RoomReference = z
   .string()
   .max(400)
   .regex(ROOM, 'Expected a room name, or mimi://<domain>/r/<room>')
-  .meta({ description: 'Room: a local name, or mimi://<domain>/r/<name>' })
+  .meta({
+    description: 'Room: a local name, or mimi://<domain>/r/<name>',
+    examples: ['lobby'],
+  })
 
 /** The one spelling that is stored; undefined for a room of another domain. */
 export function roomUri(domain: string, reference: string): string | undefined {

@@ -1,7 +1,9 @@
 import { Controller, Get, Param, Query } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP, AT_HUB } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Group } from '../groups.dto.js'
 import { Homes } from '../home/homes.js'
@@ -18,20 +20,37 @@ export class RoomsController {
   ) {}
 
   @Get('groups')
-  @Returns(MyGroups)
+  @Returns(MyGroups, { description: 'A page of groups.' })
+  @ApiOperation({
+    operationId: 'listGroups',
+    summary: 'The groups of this device',
+    description: 'Those in which it is a member now. Go on with `after` = `next`.',
+  })
   mine(@CurrentDevice() caller: Caller, @Query({ schema: ListGroups }) page: ListGroups) {
     return this.rooms.mine(caller, page)
   }
 
   @Get('groups/:groupId')
-  @Returns(Group)
+  @Returns(Group, { description: 'The group.' })
+  @ApiOperation({
+    operationId: 'getGroup',
+    summary: 'A group as this device sees it',
+    description: 'Its epoch, the head of its log, and whether it is frozen.',
+  })
+  @Refuses(...IN_GROUP)
   async group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     const elsewhere = await this.homes.remote(groupId)
     return elsewhere ? elsewhere.perform(caller, 'group') : this.rooms.group(caller, groupId)
   }
 
   @Get('rooms/:room')
-  @Returns(Room)
+  @Returns(Room, { description: 'The current group.' })
+  @ApiOperation({
+    operationId: 'getRoom',
+    summary: 'Which group is current in a room',
+    description: 'A room outlives its groups: after a reset or a ReInit it has another one. Rooms of other providers are asked for there.',
+  })
+  @Refuses('not-found', ...AT_HUB)
   room(@CurrentDevice() caller: Caller, @Param('room', { schema: RoomReference }) room: string) {
     return this.rooms.room(caller, room)
   }

@@ -4,8 +4,9 @@ import type { FastifyRequest } from 'fastify'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { EpochText, GroupId } from '../../platform/http/bytes.js'
 import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/problem.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { AcceptsMessage, Prioritized, TakesBody, Unlogged } from '../../platform/http/route-options.js'
+import { Prioritized, TakesBody, TakesMessage, Unlogged } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
 import { SubmitMessage } from '../message/message.dto.js'
 import { SealedMessages } from './sealed-messages.js'
@@ -22,19 +23,34 @@ const ANY_ORIGIN = 'https://hub.invalid'
 export class SealedMessagesController {
   constructor(private readonly messages: SealedMessages) {}
 
-  /** Use a connection that never carries an access token. */
   @Post('messages')
   @TakesBody('message')
   @Prioritized('post')
   @Anonymous()
   @Unlogged()
   @HttpCode(200)
-  @AcceptsMessage('message')
-  @Returns(Accepted)
+  @TakesMessage('message')
+  @Returns(Accepted, { description: 'Accepted: it is an entry of the log.' })
   @ApiOperation({
+    operationId: 'postSealedMessage',
     summary: 'Post a message without saying who sends it',
-    description: 'The body is the MLSMessage itself, as message/mls.',
+    description:
+      'The body is the MLSMessage itself, as message/mls. Authorization has a send token, Signature a signature by the ' +
+      'sender key of the epoch (docs/sealed-sender.md). Use a connection that never carries an access token. The token is ' +
+      'spent if, and only if, the message is accepted.',
   })
+  @Refuses(
+    'token-required',
+    'token-spent',
+    'member-proof',
+    'stale-epoch',
+    'epoch-ahead',
+    'commit-required',
+    'group-frozen',
+    'group-deleted',
+    'not-found',
+    'undecodable',
+  )
   submit(
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('epoch', { schema: EpochText }) epoch: bigint,

@@ -1,3 +1,5 @@
+import { Epoch } from '../../platform/http/bytes.js'
+import type { ProblemTypes } from '../../platform/http/problem-types.js'
 import { Problem } from '../../platform/http/problem.js'
 
 /** One answer for all that is not a member's: an unknown group is not told from one whose key is not known. */
@@ -24,4 +26,32 @@ export class PossessionUnproved extends Problem {
   constructor() {
     super(422, 'possession-unproved', 'The proof is not a signature by this key over this group, epoch and user.')
   }
+}
+
+export const SEALED_PROBLEMS: ProblemTypes = {
+  'member-proof': {
+    status: 403,
+    when: 'The post is not proved to be a member’s. An unknown group is answered the same.',
+    client: 'Check the epoch and the signature (docs/sealed-sender.md); publish the sender key if nobody has.',
+    retry: 'redo',
+  },
+  'commit-required': {
+    status: 409,
+    when: 'A removal is pending, and the device that is to go could still sign as a member.',
+    client: 'Commit the pending proposals, or wait until somebody has.',
+    retry: 'redo',
+    members: { current_epoch: Epoch },
+  },
+  'sender-key-taken': {
+    status: 409,
+    when: 'Another key of this user stands for this epoch.',
+    client: 'Compare what your devices derived: one of them is wrong.',
+    retry: 'no',
+  },
+  'possession-unproved': {
+    status: 422,
+    when: 'The proof is not a signature by this key over this group, epoch and user.',
+    client: 'Mend what is signed (docs/sealed-sender.md).',
+    retry: 'no',
+  },
 }

@@ -2,6 +2,8 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
+import { IN_GROUP } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { PublishSenderKey, SenderKeys, SenderKeysAt } from './sealed.dto.js'
@@ -17,11 +19,16 @@ export class SenderKeysController {
 
   @Post()
   @HttpCode(200)
-  @Returns(SenderKeys)
+  @Returns(SenderKeys, { description: 'The keys of the epoch, this one among them.' })
   @ApiOperation({
+    operationId: 'publishSenderKey',
     summary: 'Say what the sender key of an epoch is',
-    description: 'One member is enough. Do it in every epoch, not when about to post.',
+    description:
+      'Sealed sender needs it: the server checks by it that a post without a sender is of a member. Each member derives it ' +
+      'from the MLS exporter (docs/sealed-sender.md). One member is enough. Publish in every epoch, not when about to ' +
+      'post.',
   })
+  @Refuses(...IN_GROUP, 'stale-epoch', 'epoch-ahead', 'sender-key-taken', 'possession-unproved', 'group-frozen')
   async publish(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -32,8 +39,13 @@ export class SenderKeysController {
   }
 
   @Get()
-  @Returns(SenderKeys)
-  @ApiOperation({ summary: 'What members say the sender key of an epoch is' })
+  @Returns(SenderKeys, { description: 'The keys, one for each user at most.' })
+  @ApiOperation({
+    operationId: 'listSenderKeys',
+    summary: 'What members say the sender key of an epoch is',
+    description: 'Without `epoch`, of the current one. Compare them with the key that you derive.',
+  })
+  @Refuses(...IN_GROUP, 'stale-epoch', 'epoch-ahead')
   async read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

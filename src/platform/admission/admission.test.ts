@@ -36,7 +36,7 @@ const times = (count: number, work: (n: number) => Admitted) => Array.from({ len
 describe('rates', () => {
   it('of an address do not touch another address, a device or the health checks behind it', () => {
     const { tested, refused } = admission({ ANONYMOUS_PER_MINUTE: 60 })
-    for (const { release } of times(10, () => tested.admitAnonymous('a'))) release()
+    for (const request of times(10, () => tested.admitAnonymous('a'))) request.release()
     expect(statusOf(() => tested.admitAnonymous('a'))).toBe(429)
     expect(refused).toEqual(['address-anonymous-requests'])
     tested.admitAnonymous('b').release()
@@ -75,7 +75,7 @@ describe('requests in flight', () => {
     for (let n = 0; n < 2 * DEVICE_REQUESTS.value; n += 1)
       expect(statusOf(() => tested.admitDevice({ device: 'x', account: '1' }))).toBe(429)
     expect(new Set(refused)).toEqual(new Set([ACCOUNT_REQUESTS.name]))
-    for (const { release } of held) release()
+    for (const request of held) request.release()
     expect(statusOf(() => tested.admitDevice({ device: 'x', account: '1' }))).toBeUndefined()
   })
   it('of an address are bounded for anonymous ones and for peers together', () => {
@@ -92,7 +92,7 @@ describe('bytes in flight', () => {
     const requests = times(4, () => tested.admitDevice({ device: '1', account: '1' }))
     for (const request of requests) request.takeBodyBytes(CALLER_BYTES.value / 4, CALLER_BYTES.value / 4)
     expect(statusOf(() => requests[0]?.takeBodyBytes(1, 1))).toBe(429)
-    for (const { release } of requests) release()
+    for (const request of requests) request.release()
     expect(tested.bytes.total).toBe(0)
   })
   it('leave a quarter of the process to small bodies', () => {

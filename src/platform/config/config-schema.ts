@@ -61,6 +61,10 @@ const Process = {
     .describe(
       'Which proxies are believed when they name the client in X-Forwarded-For: off; on for the one proxy that all connections come from; how many stand in a row; or their addresses and ranges (10.0.0.0/8, 192.0.2.7).',
     ),
+  DOCS: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('Show a landing page at /, the API at /docs, and the descriptions openapi.yaml, openapi.json and asyncapi.yaml.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: HttpUrl.optional().describe('Send OpenTelemetry traces there. Unset: tracing is not even loaded.'),
 }
 

@@ -15,6 +15,11 @@ export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
+/** Of base64url without padding. */
+function textLength(byteLength: number): number {
+  return Math.ceil((byteLength * 4) / 3)
+}
+
 function bytes(minBytes: number, maxBytes: number, description: string) {
   return z
     .custom<string | Uint8Array>()
@@ -29,12 +34,19 @@ function bytes(minBytes: number, maxBytes: number, description: string) {
       if (decoded.length < minBytes) context.addIssue({ code: 'custom', message: `At least ${minBytes} bytes` })
       return decoded
     })
-    .meta({ type: 'string', contentEncoding: 'base64url', description, maxLength: Math.ceil((maxBytes * 4) / 3) })
+    .meta({
+      type: 'string',
+      contentEncoding: 'base64url',
+      pattern: '^[A-Za-z0-9_-]*$',
+      minLength: textLength(minBytes),
+      maxLength: textLength(maxBytes),
+      description,
+    })
 }
 
 /** A text that is too long is not decoded at all: its length is enough to refuse it. */
 function decodeWithin(text: string, maxBytes: number): Uint8Array | undefined {
-  return text.length > Math.ceil((maxBytes * 4) / 3) ? new Uint8Array(maxBytes + 1) : fromBase64url(text)
+  return text.length > textLength(maxBytes) ? new Uint8Array(maxBytes + 1) : fromBase64url(text)
 }
 
 /** Opaque bytes: base64url in JSON, a byte string in CBOR, a Uint8Array inside. More than `maxBytes` answers 413. */

@@ -44,11 +44,6 @@ export class MethodNotAllowed extends Problem {
     super(405, 'method-not-allowed', `This resource answers ${allow.join(', ')}.`)
   }
 }
-export class Conflict extends Problem {
-  constructor(detail: string) {
-    super(409, 'conflict', detail)
-  }
-}
 export class TooLarge extends Problem {
   constructor(detail: string, limit?: number) {
     super(413, 'too-large', detail, limit === undefined ? {} : { limit })

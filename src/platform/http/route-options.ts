@@ -6,6 +6,8 @@ import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constant
 export interface RouteOptions {
   /** A body of type message/mls is taken as this field. */
   messageField?: string
+  /** With `messageField`: and of no other type. */
+  messageOnly?: boolean
   /** Takes a body of one of these types, as bytes. */
   bytes?: readonly string[]
   /** No access log line, for routes whose callers must not be observed. */
@@ -60,6 +62,9 @@ function handlersOf(controller: object): unknown[] {
 
 /** Also takes one MLSMessage as it is (message/mls, RFC 9420 §17.10); the handler sees `{ [field]: bytes }`. */
 export const AcceptsMessage = (field: string) => routeOption({ messageField: field })
+
+/** The same, where JSON and CBOR are refused (415). */
+export const TakesMessage = (field: string) => routeOption({ messageField: field, messageOnly: true })
 
 /** Takes application/mimi, which the handler sees as bytes. */
 export const TakesMimi = () => routeOption({ mimi: true })

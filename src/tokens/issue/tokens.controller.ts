@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Inject, Post, Query, Res } from '@nestjs/common'
-import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Anonymous } from '../../authentication/session/anonymous.js'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
@@ -7,7 +7,9 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { jsonAs, PublicDocument } from '../../platform/http/public-document.js'
-import { Returns } from '../../platform/http/returns.js'
+import { AT_HUB } from '../../platform/http/refusal-sets.js'
+import { Refuses } from '../../platform/http/refuses.js'
+import { Returns, ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { TakesBody, TakesBytes } from '../../platform/http/route-options.js'
 import { Attester } from './attester.js'
 import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
@@ -35,9 +37,16 @@ export class TokensController {
 
   @Get('.well-known/private-token-issuer-directory')
   @Anonymous()
+  @ReturnsUnchanged()
   @ApiOperation({
-    summary: 'The keys that send tokens are signed with (RFC 9578 §4)',
-    description: 'Use the last one whose not-before has come.',
+    operationId: 'getTokenIssuer',
+    summary: 'The keys that send tokens are signed with',
+    description: 'The issuer directory of RFC 9578 §4. Use the last key whose `not-before` has come.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: "The issuer's directory, in JSON.",
+    content: { [DIRECTORY]: { schema: { $ref: '#/components/schemas/IssuerDirectory' } } },
   })
   directory() {
     // One representation for everyone, byte for byte.
@@ -45,21 +54,31 @@ export class TokensController {
   }
 
   @Get('v1/tokens/issuer')
-  @Returns(IssuerDirectory)
+  @Returns(IssuerDirectory, { description: 'The directory.' })
   @ApiOperation({
-    summary: 'The same of the issuer of another hub',
-    description: 'Fetched and kept by this server, which so learns who looks but not why.',
+    operationId: 'getTokenIssuerOf',
+    summary: 'The issuer directory of another hub',
+    description: 'Fetched and kept by this server, which so learns who looks but not why. Without `issuer`, this provider’s own.',
   })
+  @Refuses('not-found', ...AT_HUB)
   directoryOf(@CurrentDevice() caller: Caller, @Query({ schema: AtIssuer }) { issuer }: AtIssuer): Promise<IssuerDirectory> {
     return issuer === undefined || issuer === this.config.DOMAIN ? this.own.read() : this.attester.directory(caller, issuer)
   }
 
-  /** Bodies and answers in the forms of RFC 9578 §6 and draft-ietf-privacypass-batched-tokens. */
   @Post('v1/tokens')
   @TakesBody('message')
   @HttpCode(200)
   @TakesBytes(ONE, BATCH)
-  @ApiOperation({ summary: 'Have send tokens signed, blindly', description: 'Safe to repeat: the same request counts once.' })
+  @ApiOperation({
+    operationId: 'issueTokens',
+    summary: 'Have send tokens signed, blindly',
+    description:
+      'Requests and answers have the forms of RFC 9578 §6 (one token) and draft-ietf-privacypass-batched-tokens (a batch). ' +
+      'For another hub’s tokens name `issuer` and send a batch. The same request counts once: repeat it if the answer was ' +
+      'lost.',
+  })
+  @Refuses('not-found', 'undecodable', 'token-key-unknown', 'batch-size', 'token-quota', ...AT_HUB)
+  @ReturnsBytes('The blind signatures.', 'application/private-token-response', 'application/private-token-generic-batch-response')
   async issue(
     @CurrentDevice() caller: Caller,
     @Query({ schema: AtIssuer }) { issuer }: AtIssuer,

@@ -35,7 +35,7 @@ describe('a device', () => {
   })
 
   it.each([
-    ['a name that is taken', 'phone', () => [newKey()], 409, 'conflict'],
+    ['a name that is taken', 'phone', () => [newKey()], 409, 'name-taken'],
     ['a key that is none', 'x', () => [{ ...newKey(), publicKey: new Uint8Array(31) }], 400, 'invalid-request'],
   ])('with %s is refused', async (_case, name, keys, status, type) => {
     const phone = await TestDevice.registered(server.url)

@@ -102,7 +102,7 @@ describe('signature keys', () => {
     )
     const [first] = await ownKeys(phone)
     const retired = await commitBeneath(phone.call('DELETE', `/v1/devices/self/keys/${first.id}`))
-    expect([retired.status, typeOf(retired)]).toEqual([409, 'conflict'])
+    expect([retired.status, typeOf(retired)]).toEqual([409, 'last-key'])
   })
 
   it.each(['0', '999999999', '9007199254740993', 'x', '-1'])('of the id %s are not there', async (id) => {

@@ -1,0 +1,113 @@
+import { Client } from '../client/client.js'
+import { Device, newDevice } from '../client/device.js'
+import type { Group } from '../client/group.js'
+import { publishSenderKey } from '../client/sealed/sender-key.js'
+import { toBase64Url, utf8 } from '../client/wire.js'
+
+const GROUP_ID = utf8('lobby-1')
+const ROOM = 'lobby'
+
+interface Keys {
+  id: number
+}
+
+/** A walk through the API that meets each operation whose bodies are JSON, in an order that works on a server without users. */
+export async function walk(baseUrl: string, domain: string): Promise<void> {
+  const [alice, laptop, bob, carol] = await Promise.all(
+    ['alice/phone', 'alice/laptop', 'bob/phone', 'carol/phone'].map((name) => person(baseUrl, domain, name)),
+  )
+  if (!alice || !laptop || !bob || !carol) throw new Error('Four people take part')
+  await accounts(alice, laptop, [bob, carol])
+  await keyPackages(alice, [laptop, bob])
+  await between(alice, bob)
+  const group = await grouped(alice, laptop, bob)
+  await talking(group, bob)
+  await ruling(alice, group.path)
+  await ending(alice, laptop, bob, group)
+}
+
+function person(baseUrl: string, domain: string, name: string): Promise<Client> {
+  const [user = '', device = ''] = name.split('/')
+  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json' })
+}
+
+async function accounts(alice: Client, laptop: Client, others: readonly Client[]): Promise<void> {
+  await alice.device.register()
+  await alice.device.enrol(laptop.device)
+  for (const { device } of others) await device.register()
+  const { http, record } = alice.device
+  await alice.device.refresh()
+  await http.get('/.well-known/jwks.json')
+  await http.get('/.well-known/private-token-issuer-directory')
+  await http.get('/v1/tokens/issuer')
+  await http.get('/v1/devices')
+  await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
+  const second = new Device(http, await newDevice(record.user, record.client, [1]))
+  const { nonce, signature_keys } = await second.proofs()
+  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...signature_keys[0], nonce })
+  await http.delete(`/v1/devices/self/keys/${id}`)
+}
+
+async function keyPackages(alice: Client, others: readonly Client[]): Promise<void> {
+  for (const { device } of [...others, alice]) await device.publishKeyPackages(1)
+  const { http, record } = alice.device
+  await http.get('/v1/key-packages')
+  const [ref = ''] = record.keyPackages.keys()
+  await http.delete(`/v1/key-packages/${toBase64Url(Buffer.from(ref, 'hex'))}`)
+}
+
+async function between(alice: Client, bob: Client): Promise<void> {
+  const { http } = alice.device
+  await bob.device.http.put('/v1/me/searchable', { searchable: true })
+  await bob.device.http.get('/v1/me/searchable')
+  await http.post('/v1/identifier-queries', { domain: 'localhost', handle: 'bob' }).catch(() => undefined) // off by default
+  await http.post('/v1/consents', { target: 'bob' })
+  await http.delete('/v1/consents/bob')
+  await bob.device.http.put('/v1/consents/alice', { state: 'granted' })
+  await bob.device.http.get('/v1/consents')
+}
+
+async function grouped(alice: Client, laptop: Client, bob: Client): Promise<Group> {
+  const group = await alice.createGroup({ groupId: GROUP_ID, mode: 'public', room: ROOM, policy: { add_members: 'members' } })
+  await group.add(bob.user)
+  await bob.poll()
+  await laptop.joinExternally({ groupId: GROUP_ID, mode: 'public', suite: 1 })
+  await group.catchUp()
+  await bob.group(GROUP_ID).catchUp()
+  const { http } = alice.device
+  await http.get('/v1/groups')
+  await http.get(`/v1/rooms/${ROOM}`)
+  return group
+}
+
+async function talking(group: Group, bob: Client): Promise<void> {
+  const { http } = group.device
+  await http.post(`${group.path}/messages`, { message: await group.encrypt('Hello', group.epoch) })
+  await publishSenderKey(group)
+  await http.get(`${group.path}/sender-keys`)
+  const other = bob.device.http
+  await other.post(`${group.path}/reports`, { seq: 2, reason: 'other' })
+  await other.post(`${group.path}/abuse-reports`, { alleged_abuser: 'mimi://localhost/u/alice', note: 'Sends the same thing all day' })
+  await bob.group(GROUP_ID).catchUp()
+  await bob.group(GROUP_ID).proposeLeaving()
+  await group.catchUp()
+}
+
+async function ruling(alice: Client, path: string): Promise<void> {
+  const { http } = alice.device
+  await http.get(`${path}/policy`)
+  await http.put(`${path}/policy`, { remove_members: 'admins' })
+  await http.put(`${path}/admins/bob`)
+  await http.delete(`${path}/admins/bob`)
+  await http.put(`${path}/bans/carol`)
+  await http.delete(`${path}/bans/carol`)
+}
+
+async function ending(alice: Client, laptop: Client, bob: Client, group: Group): Promise<void> {
+  await laptop.group(GROUP_ID).leave()
+  await alice.device.http.post(`${group.path}/reset`)
+  await group.delete()
+  await alice.device.http.delete('/v1/key-packages')
+  await alice.device.http.delete('/v1/devices/laptop')
+  await bob.device.http.delete('/v1/auth/sessions')
+}

@@ -1,0 +1,139 @@
+import { z } from 'zod'
+import type { ProblemTypes } from '../platform/http/problem-types.js'
+import type { SignatureProblem } from './inbound/inbound.problems.js'
+
+const KEEPS_AGAIN = 'Send the same bytes again after `Retry-After`: what was accepted is answered as accepted.'
+const NO_KEY_PACKAGES = 'The provider of the user gives no KeyPackages of it'
+const FOR_PEERS = 'Mend the signing of requests (docs/federation-profile.md).'
+
+/** What clients are told where another provider is involved. */
+export const FEDERATION_PROBLEMS: ProblemTypes = {
+  'hub-unreachable': {
+    status: 503,
+    when: 'The group’s hub does not answer; whether it took the submission is not known.',
+    client: KEEPS_AGAIN,
+    retry: 'wait',
+  },
+  'hub-refused': { status: 502, when: 'The group’s hub refuses requests of this server.', client: 'Tell the operator.', retry: 'no' },
+  'hub-garbled': {
+    status: 502,
+    when: 'The group’s hub gave an answer that cannot be understood.',
+    client: 'Tell the operator.',
+    retry: 'no',
+  },
+  'provider-denied': {
+    status: 403,
+    when: 'This server federates with nobody, or not with that provider.',
+    client: 'Tell the user; only the operator can change it.',
+    retry: 'no',
+  },
+  'not-the-hub': {
+    status: 404,
+    when: 'The group is not of the room that it is asked for in.',
+    client: 'Look the room up again.',
+    retry: 'no',
+  },
+  'peer-unreachable': {
+    status: 503,
+    when: 'The other provider does not answer.',
+    client: 'Send the same request after `Retry-After`.',
+    retry: 'wait',
+  },
+  'peer-refused': { status: 502, when: 'The other provider refuses this server’s request.', client: 'Tell the operator.', retry: 'no' },
+  'peer-garbled': {
+    status: 502,
+    when: 'The other provider gave an answer that cannot be understood.',
+    client: 'Tell the operator.',
+    retry: 'no',
+  },
+  'too-many-consents': {
+    status: 409,
+    when: 'This user has made as many decisions, or has as many requests open, as are kept.',
+    client: 'Take a request back first.',
+    retry: 'redo',
+  },
+  'identifier-query-refused': {
+    status: 403,
+    when: 'The provider that was asked, possibly this one, does not answer such queries.',
+    client: 'Ask for the whole URI instead.',
+    retry: 'no',
+    members: { code: z.string().meta({ description: 'The response code of MIMI’s identifier query' }) },
+  },
+  'user-unknown': { status: 404, when: `${NO_KEY_PACKAGES}: it knows no such user.`, client: 'Check the user URI.', retry: 'no' },
+  'no-consent-for-this-room': {
+    status: 403,
+    when: `${NO_KEY_PACKAGES} for this room: the user has not consented.`,
+    client: 'Ask for consent (`POST /v1/consents`) with `room`.',
+    retry: 'redo',
+  },
+  'incompatible-protocol': {
+    status: 403,
+    when: `${NO_KEY_PACKAGES}: it speaks another protocol.`,
+    client: 'Do not repeat it.',
+    retry: 'no',
+  },
+  'user-deleted': { status: 404, when: `${NO_KEY_PACKAGES}: the user was deleted.`, client: 'Forget the user.', retry: 'no' },
+}
+
+const SIGNATURE_PROBLEMS: Readonly<Record<SignatureProblem, string>> = {
+  'signature-missing': 'The request is not signed.',
+  'signature-malformed': 'The signature fields cannot be read.',
+  'component-not-covered': 'The signature does not cover all components that it has to.',
+  'key-id-malformed': 'The key id does not have the form of the profile.',
+  'from-mismatch': 'From is not of the provider that the key is of.',
+  'algorithm-unsupported': 'The signature is of an algorithm that is not used here.',
+  'signature-too-long-lived': 'The signature is valid for longer than the profile allows.',
+  'nonce-malformed': 'The nonce does not have the form of the profile.',
+  'target-mismatch': 'The request is for another provider.',
+  'signature-stale': 'The signature is not of now.',
+  'content-digest-missing': 'Content-Digest is missing, or has no known algorithm.',
+  'content-digest-mismatch': 'Content-Digest is not that of the body.',
+  'key-unknown': 'The provider’s directory has no such key.',
+  'signature-invalid': 'The signature does not verify.',
+  'nonce-replayed': 'The nonce was used before.',
+}
+
+/** What other providers are told, and clients are not. */
+export const PEER_PROBLEMS: ProblemTypes = {
+  ...Object.fromEntries(
+    Object.entries(SIGNATURE_PROBLEMS).map(([type, when]) => [type, { status: 401, when, client: FOR_PEERS, retry: 'redo' } as const]),
+  ),
+  'peer-denied': { status: 403, when: 'This server does not federate with that provider.', client: 'Ask its operator.', retry: 'no' },
+  'profile-unsupported': {
+    status: 403,
+    when: 'The provider’s directory names none of the profiles that are spoken here.',
+    client: 'Publish a profile of the federation page.',
+    retry: 'no',
+  },
+  'foreign-domain': {
+    status: 403,
+    when: 'A user, client or room in the request is not of the provider that sent it.',
+    client: 'Speak for own users only.',
+    retry: 'no',
+  },
+  'client-unknown': {
+    status: 403,
+    when: 'The provider’s directory has no such device, or it was revoked.',
+    client: 'Publish the device first.',
+    retry: 'no',
+  },
+  'protocol-unsupported': { status: 422, when: 'The body is of a protocol other than MLS 1.0.', client: 'Speak MLS 1.0.', retry: 'no' },
+  'batch-refused': {
+    status: 422,
+    when: 'The entries of a batch cannot be those of the log that it is said to be of.',
+    client: 'Check what is pushed; the follower asks for the log itself.',
+    retry: 'no',
+  },
+  'roster-refused': {
+    status: 422,
+    when: 'The roster names joins that nothing in the batch shows.',
+    client: 'Check what is pushed.',
+    retry: 'no',
+  },
+  'home-elsewhere': {
+    status: 409,
+    when: 'The group, or the room, is known here as one of another provider.',
+    client: 'Stop pushing it.',
+    retry: 'no',
+  },
+}
