@@ -75,7 +75,7 @@ describe('uploads', () => {
   test('say of a lifetime what it is and what it is compared with', async () => {
     const [long] = await bob.make(1, 1, { until: 400 * 86_400 })
     const { document } = await problemOf(bob.upload([long!]))
-    expect(document).toMatchObject({ rule: 'leaf-node-lifetime', max_lifetime: 90 * 86_400 })
+    expect(document).toMatchObject({ rule: 'leaf-node-lifetime', longest_lifetime: 366 * 86_400 })
     const { not_before, not_after, server_time, detail } = document as Record<string, number>
     expect(not_after! - not_before!).toBeGreaterThan(400 * 86_400 - 1)
     expect(Math.abs(server_time! - Date.now() / 1000)).toBeLessThan(600)
