@@ -5,7 +5,7 @@ import { OPERATIONS_LIMITS } from './operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
 import { defaultOf } from '../platform/config/config-page.js'
 import { STATEMENT_DEADLINE_LIMIT } from '../platform/postgres/client/postgres-target.js'
-import { STREAM_LIMITS } from '../delivery/socket/stream-limits.js'
+import { STREAM_LIMITS, STREAM_OPENINGS } from '../delivery/socket/stream-limits.js'
 import type { DescribedLimit, LimitHolder } from '../platform/limits/described-limit.js'
 
 const TOO_MANY = '429 with Retry-After'
@@ -121,6 +121,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...WORKER_LIMITS,
   STATEMENT_DEADLINE_LIMIT,
   ...STREAM_LIMITS,
+  STREAM_OPENINGS,
   MAX_STREAMS,
   ...RATE_LIMITS,
 ]

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { WebSocket } from 'ws'
+import { STREAM_OPENINGS } from '../../src/delivery/socket/stream-limits.js'
 import { encodeFrame, STREAM_PROTOCOL } from '../../src/protocol/frames.js'
 import { useTestDatabase } from '../support/database.js'
 import { newDevice, TestGroup, tokenOf } from './delivery-kit.js'
@@ -34,6 +35,16 @@ describe('the upgrade', () => {
     const node = await start({ maxStreams: 1 })
     await (await connect(node, alice)).live()
     expect(await upgrade(node, '/v1/stream', { ...good, authorization: `Bearer ${tokenOf(alice)}` })).toMatchObject({ status: 503 })
+  })
+
+  it('of a device that opens streams without end is refused with 429', async () => {
+    const node = await start()
+    const [device, other] = [await newDevice(database.pool), await newDevice(database.pool)]
+    const headers = { ...good, authorization: `Bearer ${tokenOf(device)}` }
+    for (let n = 0; n < STREAM_OPENINGS.value; n += 1) await connect(node, device)
+    expect(await upgrade(node, '/v1/stream', headers)).toMatchObject({ status: 429 })
+    expect((await node.metrics.limitsRefused.get()).values).toMatchObject([{ labels: { limit: STREAM_OPENINGS.name } }])
+    await (await connect(node, other)).live()
   })
 
   it('takes the token as a subprotocol where headers cannot be set', async () => {

@@ -147,3 +147,24 @@ describe('with a PostgreSQL that says nothing', () => {
     await client.end()
   })
 })
+
+it('a statement on a connection that is gone already is no silence, and nobody else loses a connection for it', async () => {
+  const target = new PostgresTarget(database.url, { statementDeadline: 50 })
+  let expired = 0
+  target.on('expired', () => (expired += 1))
+  const pool = createPool(target, { max: 2, prepare: true })
+  undo.push(() => pool.end())
+  const [broken, other] = [await pool.connect(), await pool.connect()]
+  const gone = new Promise((resolve) => broken.once('end', resolve))
+  broken.on('error', () => undefined)
+  const { rows } = await broken.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  await database.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+  await gone
+  // As a transaction does whose connection broke.
+  expect(await thrownBy(broken.query('ROLLBACK'))).toBeInstanceOf(Error)
+  broken.release(true)
+  other.release()
+  // Five times the deadline, which is what would pass.
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  expect([expired, pool.idleCount]).toEqual([0, 1])
+})

@@ -24,6 +24,13 @@ const bearer = () => ({ authorization: `Bearer ${device.accessToken}` })
 describe('the head of a request', () => {
   it.each<[string, () => string, number]>([
     ['two Host fields', () => `GET /v1/devices HTTP/1.1\r\nhost: b\r\n${fields(bearer())}\r\n`, 400],
+    ['no Host field', () => `GET /v1/devices HTTP/1.1\r\nconnection: close\r\n\r\n`, 400],
+    ['an expectation that nobody knows', () => `GET /v1/devices HTTP/1.1\r\n${fields({ ...bearer(), expect: 'tea' })}\r\n`, 417],
+    [
+      'a chunked body where none is taken',
+      () => `GET /v1/devices HTTP/1.1\r\n${fields({ ...bearer(), 'transfer-encoding': 'chunked' })}\r\n`,
+      400,
+    ],
     [
       'a transfer coding besides chunked',
       () => `POST /v1/groups HTTP/1.1\r\n${fields({ ...bearer(), 'transfer-encoding': 'gzip, chunked' })}\r\n0\r\n\r\n`,

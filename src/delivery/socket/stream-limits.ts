@@ -2,6 +2,15 @@ import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 
 const CLOSED = 'reading pauses; a stream that stays far beyond it for half a minute is closed with 1008'
 
+/** Each takes a handful of statements and displaces the one before. A client that lost its connection tries again more and more slowly. */
+export const STREAM_OPENINGS = {
+  name: 'device-stream-openings',
+  holder: 'device',
+  what: 'streams opened per minute, also those that displace one of the same device; as many at once',
+  value: 120,
+  refusal: '429 with Retry-After to the upgrade',
+} as const satisfies DescribedLimit
+
 /** What one stream may send and hold. */
 export const STREAM_LIMITS = [
   {

@@ -9,14 +9,16 @@ import { bearerToken } from '../../authentication/session/authenticate-request.j
 import { Sessions } from '../../authentication/session/sessions.js'
 import { STREAM_OPENED } from '../../platform/admission/connection-guard.js'
 import { answerOnSocket } from '../../platform/admission/raw-answer.js'
-import { InvalidRequest, NotFound, Problem, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
+import { InvalidRequest, NotFound, Problem, RateLimited, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
 import { isStreamPath } from '../../platform/http/fastify-adapter.js'
 import { requestId } from '../../platform/http/request-id.js'
 import { problemFor } from '../../platform/http/send-problem.js'
+import { Buckets } from '../../platform/limits/buckets.js'
 import { LOG } from '../../platform/observability/log.js'
 import { CloseCode, MAX_CLIENT_FRAME_BYTES, STREAM_PROTOCOL } from '../../protocol/frames.js'
 import { Connection } from '../socket/connection.js'
 import { Intake } from '../socket/intake.js'
+import { STREAM_OPENINGS } from '../socket/stream-limits.js'
 import { Stream } from './stream.js'
 import { StreamResources } from './stream-resources.js'
 import { Streams } from './streams.js'
@@ -44,6 +46,7 @@ const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
 @Injectable()
 export class StreamServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly sockets = new WebSocketServer(SOCKET_OPTIONS)
+  private readonly openings = new Buckets({ perSecond: STREAM_OPENINGS.value / 60, burst: STREAM_OPENINGS.value })
   private opening = 0
   private draining = false
 
@@ -94,6 +97,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
       const caller = await this.sessions.authenticate(tokenOf(request, protocols))
       if (this.draining) throw new Unavailable()
       if (socket.destroyed) return
+      this.countOpening(caller)
       this.sockets.handleUpgrade(request, socket, head, (websocket) => this.open(websocket, socket, caller))
     } finally {
       this.opening -= 1
@@ -114,6 +118,14 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const { maxStreams } = this.node.settings
     if (this.draining || this.streams.size + this.opening >= maxStreams) throw new Unavailable('No more streams here.', 5)
     return protocols
+  }
+
+  /** @throws Problem 429 */
+  private countOpening({ deviceId }: Caller): void {
+    const wait = this.openings.take(String(deviceId))
+    if (wait === 0) return
+    this.node.metrics.limitsRefused.inc({ limit: STREAM_OPENINGS.name })
+    throw new RateLimited(wait / 1000)
   }
 
   private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {

@@ -92,7 +92,8 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
 
   test('a bare KeyPackage is told from other bytes', async () => {
     const bytes = framed(honest).subarray(4)
-    const reason = 'it is a bare KeyPackage: an MLSMessage has 00 01 00 05 before it (RFC 9420 §6)'
+    const reason =
+      'it is a bare KeyPackage; wrap it in an MLSMessage of wire format mls_key_package, which puts 00 01 00 05 before it (RFC 9420 §6)'
     expect(await check(bytes)).toEqual({ kind: 'undecodable', reason })
     expect(await check(bytes.subarray(1))).not.toEqual({ kind: 'undecodable', reason })
   })

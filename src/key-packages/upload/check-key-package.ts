@@ -78,7 +78,8 @@ export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms
   return accepted(keyPackage, kept, terms)
 }
 
-const BARE = 'it is a bare KeyPackage; wrap it in an MLSMessage of wire format mls_key_package, which puts 00 01 00 05 before it (RFC 9420 §6)'
+const BARE =
+  'it is a bare KeyPackage; wrap it in an MLSMessage of wire format mls_key_package, which puts 00 01 00 05 before it (RFC 9420 §6)'
 const isBare = (bytes: Uint8Array): boolean => decodeKeyPackage(bytes).kind === 'decoded'
 
 /** Lifetimes are the server's to limit (RFC 9420 §7.2), so it says what it allows and what its clock shows. */

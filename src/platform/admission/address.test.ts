@@ -4,6 +4,13 @@ import { addressGroup } from './address.js'
 test.each([
   ['192.0.2.1', '192.0.2.1'],
   ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['::ffff:c000:201', '192.0.2.1'],
+  ['0:0:0:0:0:ffff:c000:201', '192.0.2.1'],
+  // As some proxies write it into X-Forwarded-For: a port would make each connection an address of its own.
+  ['192.0.2.1:50123', '192.0.2.1'],
+  ['[2001:db8:1:2::1]:50123', '2001:db8:1:0::/56'],
+  ['[2001:db8:1:2::1]', '2001:db8:1:0::/56'],
+  ['unknown', 'unknown'],
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1:0::/56'],
   ['2001:0DB8:0001:02ff::1', '2001:db8:1:200::/56'],
   ['2001:db8:1:ab02::1', '2001:db8:1:ab00::/56'],

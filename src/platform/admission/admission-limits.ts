@@ -126,7 +126,7 @@ export const CALLER_BYTES = {
 export const CALLER_BODY_RATE = {
   name: 'caller-body-bytes',
   holder: 'account',
-  what: 'bytes of request bodies per second; six times that at once. Of one account, or of one address where there is no account',
+  what: 'bytes of request bodies per second, a chunk of the chunked coding as 1,024 at least; six times that at once. Of one account, or of one address where there is no account',
   value: 4 * 1024 ** 2,
   refusal: '429 with Retry-After',
 } as const satisfies DescribedLimit
@@ -134,7 +134,7 @@ export const CALLER_BODY_RATE = {
 export const PEER_BODY_RATE = {
   name: 'peer-body-bytes',
   holder: 'address',
-  what: 'bytes of request bodies per second to the endpoints between providers; six times that at once',
+  what: 'bytes of request bodies per second to the endpoints between providers, counted in the same way; six times that at once',
   value: 16 * 1024 ** 2,
   refusal: '429 with Retry-After',
 } as const satisfies DescribedLimit

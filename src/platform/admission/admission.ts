@@ -39,7 +39,7 @@ export interface Admitted {
   /** Counts bytes of its body. @throws Problem 429 or 503 */
   takeBodyBytes(bytes: number, sizeOfBody: number): void
   holdAnswer(bytes: number): void
-  release(): void
+  readonly release: () => void
 }
 
 /** A burst of a sixth of a minute's worth: ten seconds of it at once. */

@@ -48,9 +48,12 @@ export class ConnectionGuard {
   createServer(options: ServerOptions, handle: RequestListener): Server {
     const gate = new RequestGate(handle, (socket) => this.noteOffence(socket))
     this.gate = gate
-    const server = createServer(options, gate.receive)
+    // Node would answer a request without Host by itself, and past the gate: thousands of them in one read of a socket.
+    const server = createServer({ ...options, requireHostHeader: false }, gate.receive)
     // The answer 100 is sent once the request is admitted (`register-admission.ts`), not before.
     server.on('checkContinue', gate.receive)
+    // As without Host: Node's own 417 comes past the gate.
+    server.on('checkExpectation', gate.receive)
     server.maxConnections = this.settings.maxConnections
     server.on('drop', () => this.settings.refused(PROCESS_CONNECTIONS))
     server.prependListener('connection', (socket: Socket) => this.accept(socket))

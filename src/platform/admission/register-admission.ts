@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
-import { Problem, RateLimited, TooLarge, UnsupportedMediaType } from '../http/problem.js'
+import { InvalidRequest, Problem, RateLimited, TooLarge, UnsupportedMediaType } from '../http/problem.js'
 import { problemFor, sendProblem } from '../http/send-problem.js'
 import { addressGroup } from './address.js'
 import type { Admission, Admitted, Asker } from './admission.js'
@@ -21,6 +21,8 @@ export interface AdmissionHooks {
 const UNREAD_BODY_MS = 2_000
 /** A remainder up to here is read and dropped, and the connection stays usable. */
 const DROPPED_BODY_BYTES = 64 * 1024
+/** A chunk counts for so much at least: a chunk of one byte takes the parser as long as one of a kilobyte. */
+const CHUNK_BYTES = 1_024
 
 const ADMITTED = Symbol('ADMITTED')
 type Carrier = FastifyRequest & { [ADMITTED]?: Admitted }
@@ -55,10 +57,14 @@ export function registerAdmission(fastify: FastifyInstance, { admission, authent
     }
   })
   fastify.addHook('preParsing', (request, reply, payload, done) => {
-    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+    if (request.headers.expect !== undefined && request.raw.httpVersion === '1.1') reply.raw.writeContinue()
     const carrier: Carrier = request
     const size = declaredLength(request)
-    if (carrier[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) countWhileReading(request.raw, reply, carrier[ADMITTED], size)
+    if (carrier[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) {
+      countWhileReading(request, carrier[ADMITTED], size)
+      // Whoever answers before the whole body has come: it has one of an unknown type, it is too large.
+      stopReadingAfter(reply, request.raw, size)
+    }
     done(null, payload)
   })
   fastify.addHook('onSend', (request, _reply, payload, done) => {
@@ -90,14 +96,19 @@ function priorityOf(request: FastifyRequest): Priority {
 }
 
 /**
- * What Node's parser takes, and RFC 9112 does not: two Host fields (§3.2), transfer codings besides chunked (§6.1). Bodies are not
+ * What Node's parser takes, and RFC 9112 does not: two Host fields or none (§3.2), transfer codings besides chunked (§6.1). Bodies are not
  * decompressed: a few bytes could stand for gigabytes (RFC 9110 §8.4 asks for 415).
  */
-function checkFraming({ raw }: FastifyRequest): void {
+function checkFraming({ raw, method }: FastifyRequest): void {
   let hosts = 0
   for (let index = 0; index < raw.rawHeaders.length; index += 2) if (raw.rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
-  if (hosts > 1) throw new Problem(400, 'invalid-request', 'There is more than one Host field.')
+  if (hosts > 1) throw new InvalidRequest('There is more than one Host field.')
+  if (hosts === 0 && raw.httpVersion === '1.1') throw new InvalidRequest('There is no Host field.')
+  if (raw.headers.expect !== undefined && raw.httpVersion === '1.1' && !/^100-continue$/i.test(raw.headers.expect.trim()))
+    throw new Problem(417, 'expectation-failed', 'The only expectation here is 100-continue.')
   const coding = raw.headers['transfer-encoding']
+  // Nobody would read it, so it would have no limit (RFC 9110 §9.3.1 lets a server refuse it).
+  if (coding !== undefined && (method === 'GET' || method === 'HEAD')) throw new InvalidRequest(`A ${method} request has no body here.`)
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw new Problem(501, 'transfer-coding-unsupported', 'The only transfer coding here is chunked.')
   if ((raw.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity')
@@ -120,14 +131,13 @@ function declaredLength({ headers }: FastifyRequest): number | undefined {
   return Number(headers['content-length'] ?? 0)
 }
 
-function countWhileReading(body: IncomingMessage, reply: FastifyReply, admitted: Admitted, size = Number.POSITIVE_INFINITY): void {
+function countWhileReading({ raw: body }: FastifyRequest, admitted: Admitted, size = Number.POSITIVE_INFINITY): void {
   const count = (chunk: Buffer) => {
     try {
-      if (size === Number.POSITIVE_INFINITY) admitted.countBody(chunk.length)
+      if (size === Number.POSITIVE_INFINITY) admitted.countBody(Math.max(chunk.length, CHUNK_BYTES))
       admitted.takeBodyBytes(chunk.length, size)
     } catch (refusal) {
       body.off('data', count)
-      stopReadingAfter(reply, body, size)
       // Fastify answers an error of the stream that it reads a body from.
       if (body.listenerCount('error') > 0) body.emit('error', refusal)
     }

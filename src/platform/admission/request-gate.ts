@@ -8,7 +8,7 @@ interface Exchange {
 }
 
 interface Pipeline {
-  inFlight: number
+  readonly inFlight: Set<ServerResponse>
   readonly waiting: Exchange[]
 }
 
@@ -31,9 +31,10 @@ export class RequestGate {
     // Requests of a connection that was cut in the middle of one read.
     if (socket.destroyed) return
     const pipeline = this.pipelineOf(socket)
-    if (pipeline.inFlight < CONNECTION_REQUESTS.value) return this.start(pipeline, { request, response })
-    if (pipeline.inFlight + pipeline.waiting.length >= PIPELINED_REQUESTS.value) {
+    if (pipeline.inFlight.size < CONNECTION_REQUESTS.value) return this.start(pipeline, { request, response })
+    if (pipeline.inFlight.size + pipeline.waiting.length >= PIPELINED_REQUESTS.value) {
       pipeline.waiting.length = 0
+      stopParsing(socket)
       socket.destroy()
       return this.cut(socket)
     }
@@ -48,21 +49,22 @@ export class RequestGate {
   /** Requests that are being answered or wait on this connection. */
   requestsOn(socket: Socket): number {
     const pipeline = this.pipelines.get(socket)
-    return pipeline ? pipeline.inFlight + pipeline.waiting.length : 0
+    return pipeline ? pipeline.inFlight.size + pipeline.waiting.length : 0
   }
 
   private pipelineOf(socket: Socket): Pipeline {
     const known = this.pipelines.get(socket)
     if (known) return known
-    const pipeline: Pipeline = { inFlight: 0, waiting: [] }
+    const pipeline: Pipeline = { inFlight: new Set(), waiting: [] }
     this.pipelines.set(socket, pipeline)
+    socket.once('close', () => closeAll(pipeline))
     return pipeline
   }
 
   private start(pipeline: Pipeline, { request, response }: Exchange): void {
-    pipeline.inFlight += 1
+    pipeline.inFlight.add(response)
     response.once('close', () => {
-      pipeline.inFlight -= 1
+      pipeline.inFlight.delete(response)
       this.startNext(pipeline, request.socket)
     })
     this.handle(request, response)
@@ -77,4 +79,26 @@ export class RequestGate {
     if (next) this.start(pipeline, next)
     else if (socket.isPaused()) socket.resume()
   }
+}
+
+/**
+ * After an upgrade Node no longer looks after the requests that were sent before it on the same connection: they never hear of its end.
+ * What they hold, and what waits for them, hangs on that.
+ */
+function closeAll({ inFlight, waiting }: Pipeline): void {
+  waiting.length = 0
+  for (const response of inFlight) {
+    if (response.closed) continue
+    response.destroy()
+    response.emit('close')
+  }
+}
+
+/**
+ * Node parses all that one read has brought, also of a socket that was destroyed meanwhile: thousands of requests, some 50 ms. It has no
+ * documented way to stop it; an answer below zero for a request's head is what its parser takes for a failure.
+ */
+function stopParsing(socket: Socket): void {
+  const { parser } = socket as Socket & { parser?: { onIncoming?: () => number } | null }
+  if (parser?.onIncoming) parser.onIncoming = () => -1
 }

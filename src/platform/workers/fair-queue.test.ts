@@ -50,8 +50,25 @@ describe('a fair queue', () => {
     all([bring('a', 'a0'), bring('a', 'a1'), bring('a', 'a2')])
     await expect(bring('a', 'a3')).rejects.toMatchObject({ of: 'holder' })
     all([bring('b', 'b0')])
-    await expect(bring('c', 'c0')).rejects.toBeInstanceOf(QueueFull)
+    await expect(bring('b', 'b1')).rejects.toBeInstanceOf(QueueFull)
     expect(queue.waiting).toBe(3)
+  })
+
+  it('cannot be filled by a few against all others: the longest line gives up its last piece', async () => {
+    const { queue, begun, bring, end } = bench({ atOnce: 1, perHolder: 3, waiting: 6 })
+    all([bring('a', 'a0')])
+    await settled()
+    const waiting = ['a1', 'a2', 'a3', 'b1', 'b2', 'b3'].map((name) =>
+      bring(name.slice(0, 1), name).then(String, (error: QueueFull) => error.of),
+    )
+    all([bring('c', 'c1'), bring('d', 'd1')])
+    expect(await Promise.all([waiting[2], waiting[5]])).toEqual(['all', 'all'])
+    // The lines are as short as they get: whoever comes now takes nobody's place.
+    all([bring('e', 'e1'), bring('f', 'f1')])
+    await expect(bring('g', 'g1')).rejects.toMatchObject({ of: 'all' })
+    expect(queue.waiting).toBe(6)
+    for (const name of ['a0', 'b1', 'c1', 'd1', 'e1', 'f1', 'a1']) await end(name)
+    expect(begun).toEqual(['a0', 'b1', 'c1', 'd1', 'e1', 'f1', 'a1'])
   })
 
   it('goes on after work that fails, and gives it to who brought it', async () => {

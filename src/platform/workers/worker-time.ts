@@ -26,7 +26,7 @@ export const WORKER_TURNS: DescribedLimit & { readonly value: number } = {
   holder: 'process',
   what: 'pieces of long work that wait, for threads and for the event loop each',
   value: 64,
-  refusal: '503 with Retry-After',
+  refusal: '503 with Retry-After, to whoever has most of them waiting',
 }
 export const WORKER_LIMITS: readonly DescribedLimit[] = [WORKER_TIME, WORKER_TURNS_OF_ONE, WORKER_TURNS]
 

@@ -88,7 +88,8 @@ export class PostgresClient extends Client {
   /** As that of `pg`; only the first argument matters here. */
   override query(...args: unknown[]): never {
     const [first, ...rest] = args
-    this.#timer ??= this.#deadline()
+    // A connection that is gone refuses at once, and never says that it rests.
+    if (!this.connection.stream.destroyed) this.#timer ??= this.#deadline()
     const query = !this.#prepare && isNamed(first) ? { ...first, name: undefined } : first
     return super.query.apply(this, [query, ...rest] as never) as never
   }

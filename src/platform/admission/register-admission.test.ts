@@ -1,0 +1,110 @@
+import { once } from 'node:events'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import fastify, { type FastifyInstance } from 'fastify'
+import pino from 'pino'
+import { RateLimited } from '../http/problem.js'
+import { sendProblem } from '../http/send-problem.js'
+import { Admission } from './admission.js'
+import { ADDRESS_REQUESTS } from './admission-limits.js'
+import { ConnectionGuard } from './connection-guard.js'
+import { registerAdmission } from './register-admission.js'
+
+const servers: FastifyInstance[] = []
+const sockets: Socket[] = []
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  for (const server of servers.splice(0)) await server.close()
+})
+
+/** A server with one anonymous route, `/`: a GET waits for `letGo`, a POST takes JSON. */
+async function served() {
+  const settings = {
+    ANONYMOUS_PER_MINUTE: 1_000_000,
+    REQUESTS_PER_DEVICE_PER_MINUTE: 1_000_000,
+    BYTES_IN_FLIGHT: 16 * 1024 ** 2,
+    MAX_BODY_BYTES: 1024 ** 2,
+  }
+  const admission = new Admission(settings, { refuses: () => false }, () => undefined)
+  const guard = new ConnectionGuard({ maxConnections: 100, connectionsPerAddress: 100, isProxy: () => false, refused: () => undefined })
+  const server = fastify({ serverFactory: (handle) => guard.createServer({}, handle), forceCloseConnections: true })
+  servers.push(server)
+  const log = pino({ level: 'silent' })
+  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, log))
+  registerAdmission(server, {
+    admission,
+    authenticate: () => Promise.reject(new RateLimited(1)),
+    routeRefusal: () => undefined,
+    log,
+  })
+  const gate = Promise.withResolvers<void>()
+  const state = { asked: 0 }
+  const handler = async () => {
+    state.asked += 1
+    await gate.promise
+    return 'x'.repeat(1_000)
+  }
+  server.get('/', { config: { anonymous: true }, handler })
+  server.post('/', { config: { anonymous: true }, bodyLimit: settings.MAX_BODY_BYTES, handler: async () => 'taken' })
+  await server.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = server.server.address() as AddressInfo
+  const dial = async (bytes: string) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    sockets.push(socket)
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    socket.write(bytes)
+    return socket
+  }
+  return { admission, state, letGo: () => gate.resolve(), dial, guard }
+}
+
+const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('what a request holds', () => {
+  it.each([
+    ['before their answers', false],
+    ['and answered nevertheless', true],
+  ])('is given back if pipelined requests are abandoned %s', async (_when, answered) => {
+    const { admission, state, letGo, dial, guard } = await served()
+    for (let n = 1; n * 8 <= ADDRESS_REQUESTS.value; n += 1) {
+      const socket = await dial(GET.repeat(8))
+      while (state.asked < n * 8) await turn()
+      socket.resetAndDestroy()
+      while (guard.connections > 0) await turn()
+    }
+    if (answered) letGo()
+    for (let n = 0; n < 10; n += 1) await turn()
+    expect(admission.bytes.total).toBe(0)
+    expect(() => admission.admitAnonymous('127.0.0.1')).not.toThrow()
+  })
+})
+
+describe('a body in chunks', () => {
+  const head = (type: string) => `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`
+  const statusOf = async (socket: Socket) => String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
+
+  it('of a byte each is refused long before it is as large as a body may be', async () => {
+    const { dial } = await served()
+    // A burst of 24 MiB is 24,576 chunks; 200,000 bytes are far within every other limit.
+    const socket = await dial(head('application/json') + '1\r\n1\r\n'.repeat(200_000) + '0\r\n\r\n')
+    expect(await statusOf(socket)).toBe('HTTP/1.1 429')
+  })
+
+  it.each([
+    ['of a type that is not taken', 'text/x-odd', 'HTTP/1.1 415'],
+    ['that is too large', 'application/json', 'HTTP/1.1 413'],
+  ])('%s is not read on after its answer, and its connection is closed', async (_what, type, status) => {
+    const { dial, guard } = await served()
+    const chunk = `10000\r\n${'1'.repeat(0x10000)}\r\n`
+    const socket = await dial(head(type) + chunk.repeat(18))
+    const send = () => {
+      while (!socket.destroyed && socket.write(chunk));
+    }
+    socket.on('drain', send)
+    expect(await statusOf(socket)).toBe(status)
+    send()
+    while (!socket.closed || guard.connections > 0) await turn()
+  })
+})
