@@ -20,7 +20,17 @@ export class KeyPackageUndecodable extends Problem {
 export class KeyPackageRefused extends Problem {
   constructor({ list, index }: UploadPosition, rule: UploadRule, facts: RefusalFacts = {}) {
     const { section, says } = describeRule(rule)
-    super(422, 'invalid-key-package', `${list}.${index} breaks the rule ${rule}: ${says}`, { list, index, rule, section, ...facts })
+    const lifetime =
+      facts['not_before'] === undefined
+        ? ''
+        : ` It is valid from ${facts['not_before']} to ${facts['not_after']}; the time here is ${facts['server_time']}, and ${facts['longest_lifetime']} seconds are the most.`
+    super(422, 'invalid-key-package', `${list}.${index} breaks the rule ${rule}: ${says}${lifetime}`, {
+      list,
+      index,
+      rule,
+      section,
+      ...facts,
+    })
   }
 }
 

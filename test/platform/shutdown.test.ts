@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { once } from 'node:events'
 import { Readiness } from '../../src/platform/observability/readiness.js'
+import { eventually } from '../support/eventually.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { EchoModule } from '../support/echo.js'
 import { open } from '../support/raw-http.js'
@@ -92,13 +93,22 @@ describe('a process that only runs jobs', () => {
 describe('readiness', () => {
   it('is lost with the database or a migration that stopped half-way', async () => {
     const server = await startServer()
-    // Not by HTTP, where an answer is a second old.
-    const checks = async () => (await server.app.get(Readiness).report()).checks
-    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
-    await server.pool.query("UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%_log'")
-    expect(await checks()).toEqual({ ...HEALTHY, migrations: 'failing' })
-    await server.pool.query('ALTER TABLE _prisma_migrations RENAME TO gone')
-    expect(await checks()).toEqual({ ...HEALTHY, migrations: 'failing' })
-    await server.close()
+    // What was found is kept for a second.
+    const becomes = async (migrations: 'ok' | 'failing') => {
+      const report = () => server.app.get(Readiness).report()
+      const { checks } = await eventually(report, (seen) => seen.checks['migrations'] === migrations)
+      expect(checks).toEqual({ ...HEALTHY, migrations })
+    }
+    try {
+      expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
+      await server.pool.query("UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%_log'")
+      await becomes('failing')
+      await server.pool.query('UPDATE _prisma_migrations SET finished_at = now()')
+      await becomes('ok')
+      await server.pool.query('ALTER TABLE _prisma_migrations RENAME TO gone')
+      await becomes('failing')
+    } finally {
+      await server.close()
+    }
   })
 })
