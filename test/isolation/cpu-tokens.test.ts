@@ -33,7 +33,8 @@ async function ask(client: Client, body: Uint8Array): Promise<Buffer> {
 }
 
 async function signed(): Promise<number> {
-  const text = await (await fetch(`${rig.server.url}/metrics`)).text()
+  // Not by HTTP, where it may be a second old.
+  const text = await rig.server.app.get(Metrics).registry.getSingleMetricAsString('tokens_signed_total')
   return Number(/^tokens_signed_total (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
 }
 
@@ -55,7 +56,8 @@ describe('having tokens signed', () => {
     const spent = await onThisThread(async () => {
       for (const body of bodies) await ask(alice, body)
     })
-    expect(spent / bodies.length).toBeLessThan(signatures / 3)
+    // The client of the test and what judges its answers run on this thread, too.
+    expect(spent / bodies.length).toBeLessThan(signatures / 2)
   })
 
   it('costs no signature when the same batch comes again', async () => {
