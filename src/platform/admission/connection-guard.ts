@@ -102,6 +102,7 @@ export class ConnectionGuard {
   private noteOffence(socket: Socket): void {
     this.settings.refused(PIPELINED_REQUESTS)
     const address = this.addressOf.get(socket)
-    if (address !== undefined) this.offences.of(address).spend(1)
+    // Not into debt: who shares the address would be shut out for hours by a few hundred connections that were open already.
+    if (address !== undefined) this.offences.take(address)
   }
 }
