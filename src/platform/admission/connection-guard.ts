@@ -102,7 +102,7 @@ export class ConnectionGuard {
   private noteOffence(socket: Socket): void {
     this.settings.refused(PIPELINED_REQUESTS)
     const address = this.addressOf.get(socket)
-    // Not into debt: who shares the address would be shut out for hours by a few hundred connections that were open already.
+    // Never into debt: a few hundred connections cut at once would shut out all users of that address for hours.
     if (address !== undefined) this.offences.take(address)
   }
 }

@@ -62,7 +62,7 @@ export function registerAdmission(fastify: FastifyInstance, { admission, authent
     const size = declaredLength(request)
     if (carrier[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) {
       countWhileReading(request, carrier[ADMITTED], size)
-      // Whoever answers before the whole body has come: it has one of an unknown type, it is too large.
+      // An answer may come before the whole body has: its type is unknown, it is too large.
       stopReadingAfter(reply, request.raw, size)
     }
     done(null, payload)
