@@ -126,6 +126,8 @@ const unfinished = (path, fields = {}) =>
     ...Array.from({ length: 5 }, () => MEGABYTE),
     MEGABYTE.subarray(0, 900_000),
   ])
+const chunked = (method, path, fields = {}) =>
+  head(method, path, { 'content-type': 'application/json', 'transfer-encoding': 'chunked', ...fields }) + '1\r\n1\r\n'.repeat(500_000)
 const post = (path, type, body, fields = {}) =>
   Buffer.concat([Buffer.from(head('POST', path, { 'content-type': type, 'content-length': body.length, ...fields })), body])
 const upgrade = (path, fields = {}) =>
@@ -155,6 +157,13 @@ function manyComponents() {
 const ATTACKS = {
   'pipelining-anonymous': () => flood(head('GET', '/.well-known/jwks.json').repeat(1_500)),
   'pipelining-unknown': () => flood('GET /x HTTP/1.1\r\nhost:a\r\n\r\n'.repeat(2_000), 3),
+  'pipelining-without-host': () => flood('GET / HTTP/1.1\r\n\r\n'.repeat(3_600), 3),
+  'pipelining-expectations': () => flood(head('GET', '/', { expect: 'tea' }).repeat(1_500), 3),
+  // All connections that an address may have, each with a read of the socket's size at the same moment.
+  'pipelining-at-once': () => hold(400, 'GET /x HTTP/1.1\r\nhost:a\r\n\r\n'.repeat(2_000)),
+  'chunks-of-a-byte-read': () => flood(chunked('GET', '/.well-known/jwks.json'), 8),
+  'chunks-of-a-byte-anonymous': () => flood(chunked('POST', '/v1/sealed/AQID/1/messages'), 8),
+  'chunks-of-a-byte-authorized': () => flood(chunked('POST', '/v1/groups', authorized), 8),
   'pipelining-authorized': () => flood(head('GET', '/v1/devices', authorized).repeat(300)),
   'unfinished-bodies': () => hold(150, unfinished('/v1/groups')),
   'unfinished-bodies-unknown': () => hold(150, unfinished('/v1/nope')),

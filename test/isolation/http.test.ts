@@ -6,8 +6,15 @@ import { CAN_ISOLATE, descriptorsOf, measure, startIsolated, type Attack, type B
 
 /** Each with what shows that the limit was met, so that a weak attack cannot pass for a strong server. */
 const ATTACKS: [name: string, isMet: (attack: Attack) => boolean][] = [
+  // First, as the address of those that pipeline gets no connection for a while.
+  ['chunks-of-a-byte-read', ({ answers }) => count(answers, '400') > 0],
+  ['chunks-of-a-byte-anonymous', ({ answers }) => count(answers, '413', '415', '429') > 0],
+  ['chunks-of-a-byte-authorized', ({ answers }) => count(answers, '429') > 0],
   ['pipelining-anonymous', ({ refused }) => refused > 0],
   ['pipelining-unknown', ({ refused }) => refused > 0],
+  ['pipelining-without-host', ({ refused }) => refused > 0],
+  ['pipelining-expectations', ({ refused }) => refused > 0],
+  ['pipelining-at-once', ({ refused }) => refused > 0],
   ['pipelining-authorized', ({ refused }) => refused > 0],
   ['unfinished-bodies', ({ answers }) => count(answers, '401') > 0],
   ['unfinished-bodies-unknown', ({ answers }) => count(answers, '404', '429') > 0],

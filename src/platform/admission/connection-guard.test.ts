@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { ConnectionGuard, STREAM_OPENED, type ConnectionGuardSettings } from './connection-guard.js'
 
 const open: Socket[] = []
@@ -110,6 +110,24 @@ describe('pipelined requests', () => {
     const client = await dialRaw(port, request.repeat(2_000))
     while (!client.closed) await new Promise((resolve) => setImmediate(resolve))
     expect([handed, parsed, refused]).toEqual([8, 65, ['connection-pipelined-requests']])
+  })
+
+  it('of many connections at once shut their address out for seconds, not for hours', async () => {
+    let now = 1_000_000
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now)
+    try {
+      const { port, refused, dial, guard } = await guarded(answer)
+      const clients = await Promise.all(Array.from({ length: 60 }, () => dialRaw(port, '')))
+      while (guard.connections < 60) await new Promise((resolve) => setImmediate(resolve))
+      for (const client of clients) client.write(pipelined(200))
+      while (!clients.every(({ closed }) => closed)) await new Promise((resolve) => setImmediate(resolve))
+      expect(refused.filter((name) => name === 'connection-pipelined-requests')).toHaveLength(60)
+      expect(await dial()).toBeUndefined()
+      now += 2_000
+      expect(await dial()).toBeDefined()
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   async function dialRaw(port: number, bytes: string): Promise<Socket> {

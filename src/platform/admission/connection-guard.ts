@@ -102,6 +102,7 @@ export class ConnectionGuard {
   private noteOffence(socket: Socket): void {
     this.settings.refused(PIPELINED_REQUESTS)
     const address = this.addressOf.get(socket)
-    if (address !== undefined) this.offences.of(address).spend(1)
+    // Never into debt: a few hundred connections cut at once would shut out all users of that address for hours.
+    if (address !== undefined) this.offences.take(address)
   }
 }

@@ -22,7 +22,7 @@ async function served() {
   const settings = {
     ANONYMOUS_PER_MINUTE: 1_000_000,
     REQUESTS_PER_DEVICE_PER_MINUTE: 1_000_000,
-    BYTES_IN_FLIGHT: 16 * 1024 ** 2,
+    BYTES_IN_FLIGHT: 128 * 1024 ** 2,
     MAX_BODY_BYTES: 1024 ** 2,
   }
   const admission = new Admission(settings, { refuses: () => false }, () => undefined)

@@ -21,7 +21,7 @@ export interface AdmissionHooks {
 const UNREAD_BODY_MS = 2_000
 /** A remainder up to here is read and dropped, and the connection stays usable. */
 const DROPPED_BODY_BYTES = 64 * 1024
-/** A chunk counts for so much at least: a chunk of one byte takes the parser as long as one of a kilobyte. */
+/** A chunk counts for so much at least: one of a byte takes the parser as long as one of a kilobyte, and memory for its buffer. */
 const CHUNK_BYTES = 1_024
 
 const ADMITTED = Symbol('ADMITTED')
@@ -62,7 +62,7 @@ export function registerAdmission(fastify: FastifyInstance, { admission, authent
     const size = declaredLength(request)
     if (carrier[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) {
       countWhileReading(request, carrier[ADMITTED], size)
-      // Whoever answers before the whole body has come: it has one of an unknown type, it is too large.
+      // An answer may come before the whole body has: its type is unknown, it is too large.
       stopReadingAfter(reply, request.raw, size)
     }
     done(null, payload)
@@ -132,10 +132,12 @@ function declaredLength({ headers }: FastifyRequest): number | undefined {
 }
 
 function countWhileReading({ raw: body }: FastifyRequest, admitted: Admitted, size = Number.POSITIVE_INFINITY): void {
+  const inChunks = size === Number.POSITIVE_INFINITY
   const count = (chunk: Buffer) => {
+    const cost = inChunks ? Math.max(chunk.length, CHUNK_BYTES) : chunk.length
     try {
-      if (size === Number.POSITIVE_INFINITY) admitted.countBody(Math.max(chunk.length, CHUNK_BYTES))
-      admitted.takeBodyBytes(chunk.length, size)
+      if (inChunks) admitted.countBody(cost)
+      admitted.takeBodyBytes(cost, size)
     } catch (refusal) {
       body.off('data', count)
       // Fastify answers an error of the stream that it reads a body from.

@@ -63,7 +63,7 @@ describe('a fair queue', () => {
     )
     all([bring('c', 'c1'), bring('d', 'd1')])
     expect(await Promise.all([waiting[2], waiting[5]])).toEqual(['all', 'all'])
-    // The lines are as short as they get: whoever comes now takes nobody's place.
+    // All lines are of the same length now: a further holder is refused.
     all([bring('e', 'e1'), bring('f', 'f1')])
     await expect(bring('g', 'g1')).rejects.toMatchObject({ of: 'all' })
     expect(queue.waiting).toBe(6)

@@ -10,7 +10,7 @@ import { FairQueue, QueueFull, type FairQueueLimits } from './fair-queue.js'
 export const WORKER_TIME: DescribedLimit = {
   name: 'worker-time',
   holder: 'account',
-  what: 'time of worker threads and of slices of the event loop per minute, for what is long because of what an account sends or asks for; of a peer likewise',
+  what: 'time of worker threads and of slices of the event loop per minute, for what is long because of what an account sends or asks for; also of a peer',
   setting: 'WORKER_TIME_PER_MINUTE',
   refusal: '429 with Retry-After, of what takes worker time; all else goes on',
 }
@@ -26,7 +26,7 @@ export const WORKER_TURNS: DescribedLimit & { readonly value: number } = {
   holder: 'process',
   what: 'pieces of long work that wait, for threads and for the event loop each',
   value: 64,
-  refusal: '503 with Retry-After, to whoever has most of them waiting',
+  refusal: '503 with Retry-After, to the caller with the most pieces waiting',
 }
 export const WORKER_LIMITS: readonly DescribedLimit[] = [WORKER_TIME, WORKER_TURNS_OF_ONE, WORKER_TURNS]
 

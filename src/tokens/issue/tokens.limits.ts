@@ -51,7 +51,7 @@ export const BATCHES_WAITING: Numbered = {
   holder: 'process',
   what: 'batches of send tokens that wait to be signed',
   value: 256,
-  refusal: '503 with Retry-After, to whoever has most of them waiting',
+  refusal: '503 with Retry-After, to the caller with the most batches waiting',
 }
 
 export const TOKEN_LIMITS: readonly DescribedLimit[] = [
