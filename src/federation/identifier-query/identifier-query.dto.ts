@@ -26,7 +26,7 @@ export const IdentifiersFound = z
   .meta({ id: 'IdentifiersFound' })
 export type IdentifiersFound = z.output<typeof IdentifiersFound>
 
-export const Searchable = z
-  .strictObject({ searchable: z.boolean().meta({ description: 'Whether others find this user by the exact name or handle' }) })
-  .meta({ id: 'Searchable' })
-export type Searchable = z.infer<typeof Searchable>
+const searchable = { searchable: z.boolean().meta({ description: 'Whether others find this user by the exact name or handle' }) }
+export const Searchable = z.object(searchable).meta({ id: 'Searchable' })
+export const SetSearchable = z.strictObject(searchable).meta({ id: 'SetSearchable' })
+export type SetSearchable = z.infer<typeof SetSearchable>
