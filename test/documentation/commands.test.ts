@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { DEVICE_LOGIN_LABEL, deviceLoginContent } from '../../src/protocol/device-login.js'
+import { verifyWithLabel } from '../../src/protocol/mls/signature.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { ROOT, runBlocks, runProcess, shellBlocks, type ShellRun } from './shell-blocks.js'
 
@@ -66,6 +68,33 @@ describeWithCurl('the commands of docs/api-tour.md, with curl, openssl and jq', 
   it('leave nothing behind', () => {
     expect(readdirSync(folder)).toEqual([])
     expect(readdirSync(ROOT)).toEqual(before)
+  })
+})
+
+describe('the login proof that docs/api-tour.md spells out in Python', () => {
+  const page = read('docs/api-tour.md')
+  const [, program = ''] = /^```python\n([\s\S]*?)^```$/m.exec(page) ?? []
+  const login = {
+    domain: 'example.com',
+    client: 'mimi://example.com/d/alice/phone',
+    nonce: Uint8Array.from({ length: 32 }, (_, index) => index),
+    expiresAt: 1_700_000_000n,
+  }
+  const [, signature = ''] = /proof = \(([^)]*)\)/.exec(program) ?? []
+
+  it('is one that this server takes', async () => {
+    const publicKey = Buffer.from('ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c', 'hex') // of 32 bytes 07
+    const proof = Buffer.from(signature.replaceAll(/[^0-9a-f]/g, ''), 'hex')
+    expect(await verifyWithLabel(0x0807, publicKey, DEVICE_LOGIN_LABEL, deviceLoginContent(login), proof)).toBe(true)
+  })
+
+  const hasPython = spawnSync('python3', ['--version']).status === 0
+  const itWithPython = hasPython ? it : it.skip
+  itWithPython('signs the bytes that it shows, run by python3', async () => {
+    const print = `${program}\nprint(example.hex()[-172:])`
+    const { code, output, errors } = await runProcess('python3', ['-c', print], newFolder())
+    expect({ code, errors }).toEqual({ code: 0, errors: '' })
+    expect(output.trim()).toBe(Buffer.from(deviceLoginContent(login)).toString('hex'))
   })
 })
 
