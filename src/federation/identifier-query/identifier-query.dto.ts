@@ -22,7 +22,7 @@ export const IdentifierQuery = z
 export type IdentifierQuery = z.infer<typeof IdentifierQuery>
 
 export const IdentifiersFound = z
-  .object({ uris: z.array(UserUri).meta({ description: 'Empty if nobody is found, or nobody who wants to be' }) })
+  .object({ uris: z.array(UserUri).meta({ description: 'Empty if no user is found who wants to be found' }) })
   .meta({ id: 'IdentifiersFound' })
 export type IdentifiersFound = z.output<typeof IdentifiersFound>
 

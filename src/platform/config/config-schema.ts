@@ -43,7 +43,7 @@ const Process = {
   OPERATIONS_PORT: Count(0, 65_535)
     .optional()
     .describe(
-      'Port for /health and /metrics alone; 0 picks a free one. PORT then answers them with 404. Unset: they are on PORT, for whoever gets at that.',
+      'Port for /health and /metrics alone; 0 picks a free one. PORT then answers them with 404. Unset: they are on PORT, for everyone who can reach it.',
     ),
   OPERATIONS_HOST: z.string().min(1).optional().describe('Address to listen on for OPERATIONS_PORT. Default: HOST.'),
   ROLE: z.enum(['api', 'worker', 'both']).default('both').describe('api answers clients, worker runs jobs, both does both.'),

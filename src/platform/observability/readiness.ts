@@ -16,7 +16,7 @@ export interface ReadinessReport {
   checks: Checks
 }
 
-/** Whoever asks hears something by then: orchestrators and proxies wait for two or three seconds. */
+/** Every probe is answered by then: orchestrators and proxies wait for two or three seconds. */
 const ANSWER_MS = 1_500
 /** One look serves all who ask meanwhile. */
 const FRESH_MS = 1_000

@@ -10,7 +10,7 @@ import { FairQueue, QueueFull, type FairQueueLimits } from './fair-queue.js'
 export const WORKER_TIME: DescribedLimit = {
   name: 'worker-time',
   holder: 'account',
-  what: 'time of worker threads and of slices of the event loop per minute, for what is long because of what an account sends or asks for; of a peer likewise',
+  what: 'time of worker threads and of slices of the event loop per minute, for what is long because of what an account sends or asks for; the same for a peer',
   setting: 'WORKER_TIME_PER_MINUTE',
   refusal: '429 with Retry-After, of what takes worker time; all else goes on',
 }
