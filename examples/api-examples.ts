@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
-import { embeddedServer } from './demo-server.js'
+import { embeddedServer, type DemoServer } from './demo-server.js'
 import { differences, type Example, type Exchange, type Paths } from './recorded/exchanges.js'
+import { inOtherTypes } from './recorded/other-types.js'
 import { recording } from './recorded/recorder.js'
 import { walk } from './recorded/tour.js'
 
@@ -13,7 +14,7 @@ import { walk } from './recorded/tour.js'
 const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const { paths } = parse(await readFile(file('openapi.yaml'), 'utf8')) as { paths: Paths }
 const [first, second] = [await run(), await run()]
-const examples = [...first].map(([id, exchange]) => [id, exampleOf(exchange, second.get(id))] as const)
+const examples = [...first].map(([id, exchange]) => [id, exampleOf(id, exchange, second.get(id))] as const)
 await writeFile(
   file('docs/api-examples.json'),
   `${JSON.stringify(Object.fromEntries(examples.sort(([a], [b]) => (a < b ? -1 : 1))), undefined, 2)}\n`,
@@ -21,17 +22,31 @@ await writeFile(
 process.stdout.write(`${examples.length} operations recorded in docs/api-examples.json\n`)
 
 async function run(): Promise<Map<string, Exchange>> {
-  const server = await embeddedServer({ DOMAIN: 'localhost', PORT: '0' })
+  const walked = await recorded({}, ({ url, domain }) => walk(url, domain))
+  const federating = await recorded(
+    { FEDERATION: 'open' },
+    async ({ url }) => void (await fetch(`${url}/.well-known/mimi-protocol-directory`)),
+  )
+  return new Map([...walked, ...federating])
+}
+
+async function recorded(settings: Record<string, string>, work: (server: DemoServer) => Promise<void>): Promise<Map<string, Exchange>> {
+  const server = await embeddedServer({ DOMAIN: 'localhost', PORT: '0', ...settings })
   try {
-    return await recording(paths, () => walk(server.url, server.domain))
+    return await recording(paths, () => work(server))
   } finally {
     await server.stop()
   }
 }
 
-function exampleOf(exchange: Exchange, again: Exchange | undefined): Example {
+function exampleOf(id: string, exchange: Exchange, again: Exchange | undefined): Example {
   if (!again) throw new Error('The second run took another way than the first')
-  const parameters = Object.keys(exchange.path).filter((name) => exchange.path[name] !== again.path[name])
+  const changing = Object.keys(exchange.path).filter((name) => exchange.path[name] !== again.path[name])
+  const parameters = [...changing, ...Object.keys(exchange.headers ?? {})]
   const tokens = JSON.stringify(exchange.request ?? '').includes('"refresh_token"') ? ['/refresh_token'] : []
-  return { ...exchange, fresh: [...new Set([...parameters, ...differences(exchange.request, again.request), ...tokens])] }
+  return {
+    ...exchange,
+    ...inOtherTypes(id, exchange),
+    fresh: [...new Set([...parameters, ...differences(exchange.request, again.request), ...tokens])],
+  }
 }

@@ -9,20 +9,20 @@ const root = join(import.meta.dirname, '..')
 const STEPS = [
   { name: 'types', hint: 'tsc says where.', command: ['tsc', '--noEmit', '-p', 'tsconfig.json'] },
   { name: 'lint', hint: 'oxlint says where.', command: ['oxlint', '--deny-warnings'] },
-  { name: 'format', hint: '"npm run format" mends it.', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
+  { name: 'format', hint: '"npm run format" fixes it.', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
   {
     name: 'layers',
     hint: 'an import points up, see .dependency-cruiser.cjs.',
     command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'src'],
   },
   { name: 'unused', hint: 'dead code or an unused dependency; knip says which.', command: ['knip', '--no-progress', '--no-config-hints'] },
-  { name: 'lock', hint: '"node tools/complete-lock.mjs" mends it.', command: ['node', 'tools/complete-lock.mjs', '--check'] },
+  { name: 'lock', hint: '"node tools/complete-lock.mjs" fixes it.', command: ['node', 'tools/complete-lock.mjs', '--check'] },
   {
     name: 'manifests',
     hint: 'something under k8s/ is wrong; the name of the rule is in brackets.',
     command: ['node', 'tools/manifests.mjs'],
   },
-  { name: 'openapi', hint: '"npm run cli -- openapi" writes openapi.yaml anew.', command: ['node', 'dist/cli.js', 'openapi', '--check'] },
+  { name: 'openapi', hint: '"npm run cli -- openapi" writes it.', command: ['node', 'dist/cli.js', 'openapi', '--check'] },
   {
     name: 'errors',
     hint: '"npm run cli -- errors-docs" writes docs/errors.md.',

@@ -126,7 +126,9 @@ export class Http {
 
 function readBody(contentType: string, bytes: Uint8Array): unknown {
   if (contentType.includes('cbor')) return decode(bytes)
-  return contentType.includes('private-token-generic') ? bytes : fromJson(Buffer.from(bytes).toString('utf8'))
+  return contentType.includes('application/private-token-') && !contentType.includes('directory')
+    ? bytes
+    : fromJson(Buffer.from(bytes).toString('utf8'))
 }
 
 async function problemOf(response: Response): Promise<ServerProblem> {

@@ -1,10 +1,24 @@
-/** One request that succeeded, and its answer, both in JSON. */
+/** A body that is not JSON, as text. */
+export interface Bytes {
+  readonly base64url: string
+  /** Of a CBOR body: the same in diagnostic notation (RFC 8949 §8). */
+  readonly diagnostic?: string
+}
+
+/** Bodies by their content type. */
+export type BytesByType = Readonly<Record<string, Bytes>>
+
+/** One request that succeeded, and its answer, both in JSON; and in other types, where they have any. */
 export interface Exchange {
   readonly status: number
   readonly path: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
+  /** Those that prove something and are not the same for every operation. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly request?: unknown
   readonly response?: unknown
+  readonly requestBytes?: BytesByType
+  readonly responseBytes?: BytesByType
 }
 
 /** An exchange, and what of its request differs in each run: JSON pointers into the body, and names of parameters. */

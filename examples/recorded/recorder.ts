@@ -1,4 +1,4 @@
-import { operationFinder, type Exchange, type Paths } from './exchanges.js'
+import { operationFinder, type BytesByType, type Exchange, type Paths } from './exchanges.js'
 
 /** What each request may be turned into on its way; gets and gives the JSON body. */
 export type Replacement = (operationId: string, body: unknown) => unknown
@@ -6,7 +6,7 @@ export type Replacement = (operationId: string, body: unknown) => unknown
 type Fetch = typeof globalThis.fetch
 
 /**
- * Runs `work` while every `fetch` is watched, and keeps the first success of each operation. Bodies that are not JSON pass by.
+ * Runs `work` while every `fetch` is watched, and keeps the first success of each operation. Bodies that are not JSON are kept as bytes.
  * Nothing else may fetch in this process meanwhile.
  * @param replace tests put the examples of openapi.yaml in place of the first body of each operation
  */
@@ -23,14 +23,20 @@ export async function recording(
     const operation = find(init?.method ?? 'GET', url.pathname)
     if (!operation || exchanges.has(operation.id)) return real(input, init)
     const sent = isJson(new Headers(init?.headers).get('content-type')) ? await bodyOf(init) : undefined
-    if (init?.body && sent === undefined) return real(input, init)
     const request = sent === undefined ? undefined : replace(operation.id, sent)
     const response = await real(input, request === undefined ? init : { ...init, body: JSON.stringify(request) })
     const { status } = response
     if (response.ok) {
       const answer = isJson(response.headers.get('content-type')) ? await response.clone().json() : undefined
-      const exchange = { status, path: operation.path, query: Object.fromEntries(url.searchParams), request, response: answer }
-      exchanges.set(operation.id, withoutTokens(exchange) as Exchange)
+      const query = Object.fromEntries(url.searchParams)
+      const json = { status, path: operation.path, query, headers: proofsIn(init), request, response: answer }
+      const requestBytes = sent === undefined ? await bytesOf(new Response(init?.body ?? null), init?.headers) : undefined
+      const responseBytes = answer === undefined ? await bytesOf(response.clone(), response.headers) : undefined
+      exchanges.set(operation.id, {
+        ...(withoutTokens(json) as Exchange),
+        ...(requestBytes && { requestBytes }),
+        ...(responseBytes && { responseBytes }),
+      })
     }
     return response
   }
@@ -45,6 +51,22 @@ export async function recording(
 
 function isJson(type: string | null): boolean {
   return /^application\/([\w-]+\+)?json|issuer-directory/.test(type ?? '')
+}
+
+/** Undefined if there is no body. */
+async function bytesOf(body: Response, headers: ConstructorParameters<typeof Headers>[0]): Promise<BytesByType | undefined> {
+  const bytes = Buffer.from(await body.arrayBuffer())
+  const type = new Headers(headers).get('content-type')
+  return bytes.length === 0 || type === null ? undefined : { [type]: { base64url: bytes.toString('base64url') } }
+}
+
+const PROOFS = ['authorization', 'content-digest', 'signature-input', 'signature']
+
+/** The header fields of a sealed post, whose Authorization is a send token and not an access token. */
+function proofsIn(init: RequestInit | undefined): Record<string, string> | undefined {
+  const headers = new Headers(init?.headers)
+  if (!headers.has('signature-input')) return undefined
+  return Object.fromEntries(PROOFS.map((name) => [name, headers.get(name) ?? '']))
 }
 
 async function bodyOf(init: RequestInit | undefined): Promise<unknown> {

@@ -1,7 +1,9 @@
 import { Client } from '../client/client.js'
 import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
-import { publishSenderKey } from '../client/sealed/sender-key.js'
+import { sealedRequest } from '../client/sealed/sealed-post.js'
+import { publishSenderKey, senderKey } from '../client/sealed/sender-key.js'
+import { sendToken } from './send-token.js'
 import { toBase64Url, utf8 } from '../client/wire.js'
 
 const GROUP_ID = utf8('lobby-1')
@@ -11,7 +13,7 @@ interface Keys {
   id: number
 }
 
-/** A walk through the API that meets each operation whose bodies are JSON, in an order that works on a server without users. */
+/** A walk through the API that meets each operation of a provider without others, in an order that works on a server without users. */
 export async function walk(baseUrl: string, domain: string): Promise<void> {
   const [alice, laptop, bob, carol] = await Promise.all(
     ['alice/phone', 'alice/laptop', 'bob/phone', 'carol/phone'].map((name) => person(baseUrl, domain, name)),
@@ -21,7 +23,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   await keyPackages(alice, [laptop, bob])
   await between(alice, bob)
   const group = await grouped(alice, laptop, bob)
-  await talking(group, bob)
+  await talking(group, bob, domain)
   await ruling(alice, group.path)
   await ending(alice, laptop, bob, group)
 }
@@ -80,10 +82,19 @@ async function grouped(alice: Client, laptop: Client, bob: Client): Promise<Grou
   return group
 }
 
-async function talking(group: Group, bob: Client): Promise<void> {
+async function talking(group: Group, bob: Client, domain: string): Promise<void> {
   const { http } = group.device
   await http.post(`${group.path}/messages`, { message: await group.encrypt('Hello', group.epoch) })
-  await publishSenderKey(group)
+  const key = await senderKey(group)
+  await publishSenderKey(group, key)
+  const message = await group.encrypt('Hello, says a member', group.epoch)
+  const { path, headers, body } = sealedRequest(group.record.groupId, key, await sendToken(http, domain), message)
+  const sealed = await fetch(http.baseUrl + path, {
+    method: 'POST',
+    headers: { ...headers, accept: 'application/json' },
+    body: new Uint8Array(body),
+  })
+  if (!sealed.ok) throw new Error(`The sealed post was answered ${sealed.status}: ${await sealed.text()}`)
   await http.get(`${group.path}/sender-keys`)
   const other = bob.device.http
   await other.post(`${group.path}/reports`, { seq: 2, reason: 'other' })

@@ -85,7 +85,7 @@ export class Room {
     await this.out(...others)
   }
 
-  /** Whoever was removed learns it. */
+  /** A removed device learns that it is out. */
   async out(...others: Participant[]): Promise<void> {
     for (const other of others) {
       const { standing } = await other.until(this.groupId, Number.MAX_SAFE_INTEGER)

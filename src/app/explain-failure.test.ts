@@ -26,7 +26,7 @@ describe('a failed start', () => {
     const [error] = (await once(second, 'error').catch((thrown: unknown) => [thrown])) as [unknown]
     first.close()
     expect(explainFailure(error)).toMatch(
-      /^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set PORT or OPERATIONS_PORT, whichever that is\.$/,
+      /^Another program listens on 127\.0\.0\.1:\d+ already\. Stop it, or set another PORT or OPERATIONS_PORT\.$/,
     )
   })
   it.each(['postgres://u:hunter2@127.0.0.1:1/x', 'postgres://u:hunter2@localhost:1/x'])(

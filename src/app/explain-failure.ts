@@ -28,7 +28,7 @@ const CERTIFICATE = /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_T
 
 function explainSystemError({ code = '', message, syscall, address = '', port = 0, path = '' }: SystemError): string | undefined {
   if (code === 'EADDRINUSE')
-    return `Another program listens on ${address}:${port} already. Stop it, or set PORT or OPERATIONS_PORT, whichever that is.`
+    return `Another program listens on ${address}:${port} already. Stop it, or set another PORT or OPERATIONS_PORT.`
   if (code === 'EACCES' && syscall === 'listen')
     return `This user may not listen on port ${port}. Set PORT or OPERATIONS_PORT to one above 1023.`
   if ((syscall === 'connect' && code !== 'ETIMEDOUT') || code === 'ENOTFOUND') {

@@ -155,7 +155,7 @@ count as \`limits_refused_total{limit="pressure-anonymous"}\`, \`pressure-read\`
 **Statements.** A request has at most one database statement under way, so the limits of requests in flight bound statements too.
 
 **Time.** The head of a request has to arrive within 10 s and the whole within 30 s. A connection on which nothing moves for 75 s is closed,
-an idle one after 65 s. What is refused on a bare socket (an upgrade, bytes that are no HTTP) is closed within 2 s, also if the client
+an idle one after 65 s. What is refused on a bare socket (an upgrade, bytes that are not HTTP) is closed within 2 s, also if the client
 keeps its half open.
 
 This page is made by \`npm run cli -- limits-docs\` from the tables that the code reads its limits from (\`src/app/limits-page.ts\`).`

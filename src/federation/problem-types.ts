@@ -4,9 +4,9 @@ import type { SignatureProblem } from './inbound/inbound.problems.js'
 
 const KEEPS_AGAIN = 'Send the same bytes again after `Retry-After`: what was accepted is answered as accepted.'
 const NO_KEY_PACKAGES = 'The provider of the user gives no KeyPackages of it'
-const FOR_PEERS = 'Mend the signing of requests (docs/federation-profile.md).'
+const FOR_PEERS = 'Correct the signing of requests (docs/federation-profile.md).'
 
-/** What clients are told where another provider is involved. */
+/** What clients are to do where another provider is involved. */
 export const FEDERATION_PROBLEMS: ProblemTypes = {
   'hub-unreachable': {
     status: 503,
@@ -23,7 +23,7 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
   },
   'provider-denied': {
     status: 403,
-    when: 'This server federates with nobody, or not with that provider.',
+    when: 'This server does not federate, or not with that provider.',
     client: 'Tell the user; only the operator can change it.',
     retry: 'no',
   },
@@ -93,7 +93,7 @@ const SIGNATURE_PROBLEMS: Readonly<Record<SignatureProblem, string>> = {
   'nonce-replayed': 'The nonce was used before.',
 }
 
-/** What other providers are told, and clients are not. */
+/** Answers to other providers, which clients never see. */
 export const PEER_PROBLEMS: ProblemTypes = {
   ...Object.fromEntries(
     Object.entries(SIGNATURE_PROBLEMS).map(([type, when]) => [type, { status: 401, when, client: FOR_PEERS, retry: 'redo' } as const]),
@@ -120,7 +120,7 @@ export const PEER_PROBLEMS: ProblemTypes = {
   'protocol-unsupported': { status: 422, when: 'The body is of a protocol other than MLS 1.0.', client: 'Speak MLS 1.0.', retry: 'no' },
   'batch-refused': {
     status: 422,
-    when: 'The entries of a batch cannot be those of the log that it is said to be of.',
+    when: 'The entries of a batch do not fit the log that it names.',
     client: 'Check what is pushed; the follower asks for the log itself.',
     retry: 'no',
   },

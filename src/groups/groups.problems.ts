@@ -146,7 +146,7 @@ export const GROUP_PROBLEMS: ProblemTypes = {
   'invalid-commit': {
     status: 422,
     when: 'A Commit, Proposal, GroupInfo or tree decodes and breaks a rule of docs/mls-rules.md; `detail` is the rule in words.',
-    client: 'Mend the MLS implementation, or what it is told: no member would accept it either.',
+    client: 'Correct the MLS implementation, or its input: no member would accept it either.',
     retry: 'no',
     members: {
       rule: z.string().meta({ description: 'Name in docs/mls-rules.md' }),

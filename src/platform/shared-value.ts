@@ -20,7 +20,7 @@ export class SharedValue<T> {
     return next.value
   }
 
-  /** Whoever asks from now on gets a new one. */
+  /** Later callers get a new one. */
   forget(): void {
     this.made = undefined
   }

@@ -36,7 +36,7 @@ export const OPERATIONS_MUTATIONS: [rule: string, wrong: string, mutate: (object
     'all pods of the namespace of Prometheus',
     (o) => delete policy(o, 'microchat-from-prometheus').ingress[0].from[0].podSelector,
   ],
-  ['operations-policy', 'anybody who scrapes', (o) => delete policy(o, 'microchat-from-prometheus').ingress[0].from],
+  ['operations-policy', 'every pod may scrape', (o) => delete policy(o, 'microchat-from-prometheus').ingress[0].from],
   ['private-operations', 'a path that leads to /metrics', (o) => (ingress(o).spec.rules[0].http.paths[0].path = '/metrics')],
   ['private-operations', 'a prefix of /health/ready', (o) => (ingress(o).spec.rules[0].http.paths[0].path = '/health/')],
   ['private-operations', 'a path that leads everywhere', (o) => (ingress(o).spec.rules[0].http.paths[0].path = '/')],

@@ -3,7 +3,7 @@ import type { Client } from '../../examples/client/client.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { problemOf, World } from '../support/world.js'
 
-describe('on a server that federates with nobody', () => {
+describe('on a server that does not federate', () => {
   let server: TestServer
   let alice: Client
   let world: World

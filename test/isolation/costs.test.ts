@@ -69,7 +69,7 @@ describe('at its largest', () => {
     expect(above.map(({ name }) => [name, costs.get(name)])).toEqual([])
   }, 240_000)
 
-  it('what anybody may read is not made anew for each reader', async () => {
+  it('a public document is not made again for each reader', async () => {
     const readable = Object.keys(ROUTES).filter((route) => /^GET \/(?!v1\/)[^:*]*$/.test(route))
     const costs: Record<string, number> = {}
     for (const route of readable) {

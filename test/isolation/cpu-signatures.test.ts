@@ -33,7 +33,7 @@ const whole = (one: HttpRequestMessage) => () => {
 }
 const parameter = (index: number) => `"@query-param";name="q${index}"`
 
-describe('what anybody may write into the signature fields', () => {
+describe('what any sender may write into the signature fields', () => {
   it.each<[string, HttpRequestMessage]>([
     ['300 components of the query', hostile(parameter, 8_000)],
     ['as many as fit', hostile(parameter, 2_000)],

@@ -19,7 +19,7 @@ async function batch(): Promise<Uint8Array> {
   return encodeBatchRequest(Array.from({ length: TOKENS }, () => ({ truncatedKeyId: key!.truncatedId, blindedMessage: blinded() })))
 }
 const TYPE = 'application/private-token-generic-batch-request'
-/** Without the patience of the client, which comes again when it is told to. */
+/** Without the patience of the client, which comes again when the answer asks it to. */
 const post = (client: Client, body: Uint8Array) =>
   fetch(`${rig.server.url}/v1/tokens`, {
     method: 'POST',
@@ -92,7 +92,7 @@ describe('having tokens signed', () => {
     const allowed = 5 + Math.ceil((performance.now() - began) / 10_000)
     expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(allowed)
     expect(statuses.slice(0, 5)).toEqual(Array<number>(5).fill(200))
-    // What is kept is none of them.
+    // A batch whose answer is kept does not count.
     expect((await post(alice, old.at(4)!)).status).toBe(200)
   })
 

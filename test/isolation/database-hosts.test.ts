@@ -37,7 +37,7 @@ async function pair() {
   return { databases: [one, two] as const, roads, url: together(roads.map(({ url }) => url)) }
 }
 
-/** As a failover does it: sessions end, and those that come are told that nothing can be written; or the other way round. */
+/** As a failover does it: sessions end, and new ones find that nothing can be written; or the other way round. */
 async function setReadOnly({ url }: TestDatabase, readOnly: boolean): Promise<void> {
   const admin = new Client({ connectionString: url })
   await admin.connect()

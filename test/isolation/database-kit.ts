@@ -35,7 +35,7 @@ class DatabaseController {
     return 'done'
   }
 
-  /** As if PostgreSQL had said so of its own accord. */
+  /** As if PostgreSQL had said so itself. */
   @Get('raise/:state')
   async raise(@Param('state') state: string) {
     await this.pool.query(`DO $$ BEGIN RAISE EXCEPTION 'hunter2' USING ERRCODE = '${state}'; END $$`)

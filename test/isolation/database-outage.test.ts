@@ -58,7 +58,7 @@ describe.each([
     // By a new connection, or refused: it depends on who was first.
     else await posted.catch((error: unknown) => expect(error).toMatchObject({ status: 503 }))
     for (const { status, retryAfter, took } of await Promise.all(reads)) {
-      // Whoever waited may have got a new connection.
+      // A caller that waited may have got a new connection.
       if (newOnes || status !== 200) expect([status, retryAfter]).toEqual([503, '1'])
       expect(took).toBeLessThan(BOUND_MS)
     }

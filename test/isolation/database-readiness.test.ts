@@ -12,7 +12,7 @@ const ALL_OK = { serving: 'ok', database: 'ok', migrations: 'ok', writes: 'ok', 
 const world = new DatabaseWorld()
 afterEach(() => world.clear())
 
-/** A function of ours in the place of one of PostgreSQL's, for sessions from now on. */
+/** A function of the test in the place of one of PostgreSQL's, for sessions from now on. */
 async function replace(database: TestDatabase, definition: string): Promise<void> {
   await database.pool.query(definition)
   await alter(database, 'SET search_path = public, pg_catalog')
@@ -24,7 +24,7 @@ describe('readiness', () => {
     expect(await ready()).toEqual({ http: 200, status: 'ok', checks: ALL_OK })
   })
 
-  it('says no within two seconds while PostgreSQL is silent, whoever asks, with one look at a time; and yes again by itself', async () => {
+  it('says no within two seconds while PostgreSQL is silent, to every caller, with one look at a time; and yes again by itself', async () => {
     const database = await world.database()
     const road = await postgresRoad(database.url)
     world.later(() => road.close())
@@ -80,7 +80,7 @@ describe('readiness', () => {
 
   it('is degraded while the disk is full, and well again once there is room', async () => {
     const database = await world.database()
-    // Where the probe would write to the disk, and where a statement of ours does.
+    // Where the probe would write to the disk, and where a statement of the server does.
     await replace(
       database,
       `CREATE TABLE no_room AS SELECT true AS full;

@@ -146,7 +146,7 @@ describe('what PostgreSQL says', () => {
     for (const state of ['42P01', '23505', 'XX000', 'P0001']) expect([state, failureOf(await raised(state))]).toEqual([state, undefined])
   })
 
-  it('of mistakes of ours is none of it', async () => {
+  it('that is a fault of the server is not taken for an outage', async () => {
     for (const text of ['SELECT nothing', 'SELECT * FROM no_such_table', 'SELEC', 'SELECT 1 / 0', `SELECT pg_read_file('/etc/passwd')`])
       expect([text, failureOf(await thrownBy(shared.pool.query(text)))]).toEqual([text, undefined])
   })

@@ -48,12 +48,12 @@ describe('the head of a request', () => {
       200,
     ],
     [
-      'a WebSocket where there is none, which is ignored',
+      'a WebSocket where the server has none, which is ignored',
       () => `GET /v1/devices HTTP/1.1\r\n${fields({ ...bearer(), connection: 'Upgrade, close', upgrade: 'websocket' })}\r\n`,
       200,
     ],
     [
-      'a WebSocket at a target that is no URL',
+      'a WebSocket at a target that is not a URL',
       () => `GET //[ HTTP/1.1\r\n${fields({ connection: 'Upgrade, close', upgrade: 'websocket' })}\r\n`,
       404,
     ],
@@ -137,7 +137,7 @@ describe('pipelined requests', () => {
 describe('a connection', () => {
   it.each([
     ['a refused upgrade', `GET /v1/stream HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n`],
-    ['bytes that are no HTTP', 'GARBAGE\r\n\r\n'],
+    ['bytes that are not HTTP', 'GARBAGE\r\n\r\n'],
   ])('of %s is closed though its client keeps its half open', async (_name, bytes) => {
     const socket = await open(server.url)
     const ended = once(socket, 'end')

@@ -15,7 +15,7 @@ async function loseAfter(group: TestGroup, seq: number): Promise<void> {
 }
 
 describe('a device that has entries which the log has lost', () => {
-  it('is told to resync when it resumes, and gets what is there', async () => {
+  it('gets a resync when it resumes, and then what is there', async () => {
     const alice = await newDevice(database.pool)
     const group = await TestGroup.create(database.pool, alice)
     await group.say(8)
@@ -28,7 +28,7 @@ describe('a device that has entries which the log has lost', () => {
     expect(client.seqs(group)).toEqual([1, 2])
   })
 
-  it('is told so on its open stream by the sweep, once, and gets what is written from then on', async () => {
+  it('gets it on its open stream by the sweep, once, and then what is written from then on', async () => {
     const alice = await newDevice(database.pool)
     const group = await TestGroup.create(database.pool, alice)
     await group.say(8)

@@ -122,7 +122,7 @@ describe('somebody who gets at the operations port', () => {
     await refused(operations, 'requests')
   })
 
-  it('is refused what is no request, and its half of the connection is not waited for', async () => {
+  it('refuses what is not a request, and does not wait for the other half of the connection', async () => {
     const config = loadConfig(testEnvironment(database.url, { OPERATIONS_PORT: '0' }))
     const listener = await OperationsListener.open(config, createLog(config))
     if (!listener) throw new Error('There is no operations port')
@@ -163,7 +163,7 @@ describe('somebody who gets at the operations port', () => {
     expect(await statusesOf(operations, PATHS)).toEqual([200, 200, 200])
     await refused(operations, 'connections')
     await Promise.all(held.map(({ closed }) => closed))
-    // Whoever began a request and was not displaced is told that it took too long; without a limit that would be half of all.
+    // A connection that began a request and was not displaced gets 408; without a limit that would be half of all.
     const told = held.filter(({ received }) => Buffer.concat(received).includes('408'))
     expect(told.length).toBeLessThanOrEqual(CONNECTIONS)
   })

@@ -15,7 +15,7 @@ const HOSTILE = {
   'a zero byte': '%00',
   'a zero byte within': 'a%00b',
   'a slash': '%2F',
-  'an octet that is no UTF-8': '%ff',
+  'an octet that is not UTF-8': '%ff',
   'a lone surrogate': '%ED%A0%80',
   'half an escape': '%',
   'a dot segment': '..',

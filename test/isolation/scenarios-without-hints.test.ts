@@ -8,7 +8,7 @@ import { GENEROUS } from '../support/generous.js'
 import { startServer } from '../support/server.js'
 import { BOUND, DelayChecker } from './delay-checker.js'
 
-/** Two nodes behind a balancer; no hint reaches anybody, not even on the node that sends it. */
+/** Two nodes behind a balancer; no hint arrives, not even on the node that sends it. */
 const database = await createTestDatabase()
 const settings = { ...GENEROUS, SWEEP_INTERVAL: '100ms' }
 const nodes = [await startServer(settings, { database }), await startServer(settings, { database })]
@@ -16,7 +16,7 @@ const checkers = nodes.map((node) => new DelayChecker(node))
 const balancer = await startBalancer(nodes.map(({ url }) => Number(new URL(url).port)))
 const dropped = new Set<Hint['kind']>()
 let isLost: (kind: Hint['kind']) => boolean = () => true
-/** What Redis would do, and the node itself: to whoever listens, on both nodes. */
+/** What Redis would do, and the node itself: to all listeners, on both nodes. */
 const deliver = (hint: Hint) => nodes.forEach(({ app }) => app.get<{ deliver(hint: Hint): void }>(Hints).deliver(hint))
 for (const { app } of nodes) {
   app.get(Hints).publish = (hints) => {

@@ -19,7 +19,7 @@ const MEASURED_MS = 10_000
 let database: TestDatabase
 let server: SpawnedServer
 let world: World
-/** p99 in milliseconds of the bystander's requests, before anybody attacked. */
+/** p99 in milliseconds of the bystander's requests, before the attack. */
 let undisturbed: number
 let mallory: Client
 let bystander: Client

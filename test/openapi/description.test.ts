@@ -14,6 +14,7 @@ interface Operation {
   summary?: string
   description?: string
   parameters: Parameter[]
+  requestBody?: { content: Record<string, object> }
   responses: Record<string, { $ref?: string; description?: string; content?: object }>
 }
 interface Document {
@@ -60,11 +61,33 @@ describe('openapi.yaml', () => {
     expect(integersWithPattern(document)).toEqual([])
   })
 
+  it('leaves every answer open for members of later versions, and closes requests', () => {
+    expect(operations.filter(({ operation }) => closedIn(operation.responses)).map(({ operation }) => operation.operationId)).toEqual([])
+    const bodies = operations.filter(({ operation }) => operation.requestBody?.content['application/json'])
+    expect(bodies.filter(({ operation }) => !closedIn(operation.requestBody)).map(({ operation }) => operation.operationId)).toEqual([])
+  })
+
   it('is of the same version as the package and asyncapi.yaml', () => {
     const asyncapi = parse(read('docs/asyncapi.yaml')) as { info: { version: string } }
     expect([document.info.version, asyncapi.info.version]).toEqual([VERSION, VERSION])
   })
 })
+
+/** Names of operations whose answers exclude members that a later version adds (docs/versioning.md). */
+function closedIn(node: unknown, seen = new Set<string>()): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  if ('$ref' in node && typeof node.$ref === 'string') {
+    if (seen.has(node.$ref)) return false
+    seen.add(node.$ref)
+    const named: unknown = node.$ref
+      .split('/')
+      .slice(1)
+      .reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], document)
+    return closedIn(named, seen)
+  }
+  if ('additionalProperties' in node && node.additionalProperties === false) return true
+  return Object.values(node).some((child) => closedIn(child, seen))
+}
 
 function integersWithPattern(node: unknown, at = ''): string[] {
   if (typeof node !== 'object' || node === null) return []

@@ -31,7 +31,7 @@ describe.each(MODES_AND_SUITES)('an external Commit in %s mode, suite %i', (mode
     await heard([bob], group, ['still here?'])
   })
 
-  it('needs the code, where the policy asks for one, and is told the mode', async () => {
+  it('needs the code, where the policy asks for one, and gets the mode', async () => {
     const [alice, bob] = await world.cast('alice', 'bob')
     const group = await world.group(alice, [], { mode, suite, policy: { external_join: 'code', join_code: 'open sesame' } })
     const { groupId } = group.record

@@ -9,7 +9,7 @@ import { toHex } from '../wire.js'
  */
 const PATH_LABEL = Buffer.from('MLS 1.0 path')
 
-/** For a Commit of ours; `proposals` are all that it will hold. */
+/** For a Commit of this device; `proposals` are all that it will hold. */
 export function whenCommitting(state: ClientState, proposals: readonly Proposal[], impl: CiphersuiteImpl): CiphersuiteImpl {
   const { leafIndex } = state.privatePath
   const left = leavesAfter(state, proposals)

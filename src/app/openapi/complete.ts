@@ -13,7 +13,7 @@ const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
 const BINARY = { type: 'string', format: 'binary' }
 
-/** Adds what decorators of our own say: CBOR beside JSON, message/mls, bytes, the bearer token, the refusals. */
+/** Adds what this project's decorators say: CBOR beside JSON, message/mls, bytes, the bearer token, the refusals. */
 export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, Operation>): OpenAPIObject {
   const refusals = new Refusals()
   const completed: OperationObject[] = []

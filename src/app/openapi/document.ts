@@ -18,7 +18,8 @@ Every answer has an \`X-Request-Id\`, which a problem repeats as its \`instance\
 **The stream** is a WebSocket at \`GET /v1/stream\`, described in asyncapi.yaml.
 
 **Examples** were recorded from one run against a fresh server. \`x-fresh\` names the parts that differ in each run, such as nonces, proofs
-and what is encrypted: put your own there. All the rest can be sent as it is.`
+and what is encrypted: put your own there. All the rest can be sent as it is. Bodies that are not JSON are under \`x-example\`, as base64url
+of the bytes (send the bytes), and CBOR also in diagnostic notation (RFC 8949 §8).`
 
 /** In the order of a first visit. */
 const TAGS: readonly (readonly [name: string, description: string])[] = [

@@ -52,8 +52,22 @@ function memberLine(name: string, schema: z.ZodType): string {
   return `- \`${name}\` (${kindOf(json)}${optional})${description}`
 }
 
-function kindOf(json: { type?: unknown; enum?: unknown; contentEncoding?: unknown; items?: unknown }): string {
+interface Json {
+  readonly type?: unknown
+  readonly enum?: unknown
+  readonly contentEncoding?: unknown
+  readonly items?: unknown
+  readonly properties?: Readonly<Record<string, unknown>>
+}
+
+function kindOf(json: Json): string {
   if (Array.isArray(json.enum)) return json.enum.map((value) => `\`${String(value)}\``).join(' or ')
   if (json.contentEncoding !== undefined) return 'bytes'
-  return json.type === 'array' ? 'list' : String(json.type)
+  return json.type === 'array' ? listOf(json.items as Json | undefined) : String(json.type)
+}
+
+/** `list of {path, message}`, where the items have named members. */
+function listOf(items: Json | undefined): string {
+  const members = Object.keys(items?.properties ?? {})
+  return members.length > 0 ? `list of {${members.join(', ')}}` : 'list'
 }

@@ -5,7 +5,7 @@ import { ModulesContainer } from '@nestjs/core'
 import { refusedBy } from '../../platform/http/refuses.js'
 import { routeOptionsOf, type RouteOptions } from '../../platform/http/route-options.js'
 
-/** Where @ApiOperation leaves what it was told; its name is a constant inside of @nestjs/swagger. */
+/** Where @ApiOperation keeps its options; the name is a constant inside @nestjs/swagger. */
 const API_OPERATION = 'swagger/apiOperation'
 
 /** What decorators say about a handler that @nestjs/swagger does not look at. */

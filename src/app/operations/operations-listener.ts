@@ -110,7 +110,7 @@ export class OperationsListener {
   }
 
   private failed(error: unknown): OperationsAnswer {
-    this.log.error({ err: error }, 'health or metrics could not be told')
+    this.log.error({ err: error }, 'health or metrics could not be answered')
     return refusal(new Unavailable())
   }
 

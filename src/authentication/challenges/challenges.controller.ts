@@ -22,7 +22,7 @@ export class ChallengesController {
     operationId: 'createChallenge',
     summary: 'Get a nonce to sign',
     description:
-      'For a login, a registration, a new device or a new key; clients that nobody knows get one, too. The proof is ' +
+      'For a login, a registration, a new device or a new key; a client that is not registered gets one, too. The proof is ' +
       'SignWithLabel(key, "MicroChat Device Login", content) of RFC 9420 §5.1.2, where content is {opaque domain<V>; ' +
       'opaque client_uri<V>; opaque nonce<V>; uint64 expires_at} with the values of this answer. A nonce is good once.',
   })

@@ -38,7 +38,7 @@ export class EventsController {
   }
 
   @Post('acks')
-  @TakesBody('message')
+  @TakesBody('large')
   @Prioritized('last')
   @HttpCode(200)
   @Returns(EventsAcknowledged, { description: 'How much was acknowledged by this request.' })

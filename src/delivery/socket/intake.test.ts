@@ -115,7 +115,7 @@ describe('a flood', () => {
     }
   }
 
-  it('is told when much more waits all the time than may be read, and not before', async () => {
+  it('is noticed when much more waits all the time than may be read, and not before', async () => {
     const { seen, send, raw } = intakeWith(limits)
     const fill = () => raw.readableLength < 64 * 1024 && send(8_192)
     await forSeconds(8, fill)
@@ -124,7 +124,7 @@ describe('a flood', () => {
     expect(seen.floods).toEqual(['stream-frames'])
   })
 
-  it('is none while a client that was slowed down sends no more', async () => {
+  it('is not assumed while a client that was slowed down sends no more', async () => {
     const { seen, send } = intakeWith(limits)
     send(2_040)
     await turns()
@@ -132,7 +132,7 @@ describe('a flood', () => {
     expect(seen).toMatchObject({ frames: 2_040, floods: [] })
   })
 
-  it('is none when it comes now and then', async () => {
+  it('is not assumed when it comes now and then', async () => {
     const { seen, send } = intakeWith(limits)
     for (let burst = 0; burst < 5; burst++) {
       send(3_000)

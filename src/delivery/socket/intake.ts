@@ -27,7 +27,7 @@ export type FrameWorth = 'progress' | 'charged'
  *
  * `ws` parses every chunk of its socket to the end, thousands of frames if they are small. Pausing it in between only stops the next
  * chunk, so the chunks themselves are kept small: with a listener for `readable` a socket does not flow, and each `read(n)` hands `n`
- * bytes to whoever listens for `data`, which is `ws`.
+ * bytes to the listener of `data`, which is `ws`.
  */
 export class Intake {
   onFrame: (data: RawData, isBinary: boolean) => FrameWorth = () => 'charged'
@@ -76,7 +76,7 @@ export class Intake {
     if (this.raw.destroyed) return
     // With nothing there, a read is what makes the end of the connection known.
     this.raw.read(Math.min(SLICE_BYTES, this.raw.readableLength) || undefined)
-    // `ws` listens no more after the client's close frame, or after one that is none: the rest goes nowhere.
+    // `ws` listens no more after the client's close frame, or after bytes that are not a frame: the rest is dropped.
     if (this.raw.listenerCount('data') === 0) return this.drain()
     const wait = this.wait()
     if (wait > 0) {

@@ -8,7 +8,7 @@ interface Reader {
 }
 
 /**
- * Streams read in turns, a slice each. However many of them send however much, between two turns of theirs everything else of the
+ * Streams read in turns, a slice each. However many of them send however much, between two of their turns everything else of the
  * node has had its own.
  */
 export class ReadTurns {

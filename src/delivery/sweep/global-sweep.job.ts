@@ -11,7 +11,7 @@ const PAGE = 1_000
 
 /**
  * Repeats, on one worker and in ranges, the hints of everything that moved lately or waits in an inbox: for nodes whose
- * own sweep looks by key only, and for whoever reads past cursors besides devices. Then deletes the news that all nodes have read.
+ * own sweep looks by key only, and for other readers of cursors than devices. Then deletes the news that all nodes have read.
  */
 @Injectable()
 export class GlobalSweep implements OnModuleInit {

@@ -61,7 +61,7 @@ export class ConsentsController {
     description: 'Of the same scope as the request was.',
   })
   @Refuses('not-found', ...AT_PEER)
-  @ReturnsNothing('There is no such request any more.')
+  @ReturnsNothing('The request is withdrawn.')
   cancel(
     @CurrentDevice() caller: Caller,
     @Param('user', { schema: UserReference }) target: string,

@@ -14,7 +14,7 @@ export class IdentifierQueriesController {
 
   @Post()
   @HttpCode(200)
-  @Returns(IdentifiersFound, { description: 'The URIs of the users that were found; none is no error.' })
+  @Returns(IdentifiersFound, { description: 'The URIs of the users that were found; an empty list is not an error.' })
   @ApiOperation({
     operationId: 'findUser',
     summary: 'Find a user of any provider by name or handle',

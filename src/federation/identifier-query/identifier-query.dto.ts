@@ -22,11 +22,11 @@ export const IdentifierQuery = z
 export type IdentifierQuery = z.infer<typeof IdentifierQuery>
 
 export const IdentifiersFound = z
-  .object({ uris: z.array(UserUri).meta({ description: 'Empty if nobody is found, or nobody who wants to be' }) })
+  .object({ uris: z.array(UserUri).meta({ description: 'Empty if no user is found who wants to be found' }) })
   .meta({ id: 'IdentifiersFound' })
 export type IdentifiersFound = z.output<typeof IdentifiersFound>
 
-export const Searchable = z
-  .strictObject({ searchable: z.boolean().meta({ description: 'Whether others find this user by the exact name or handle' }) })
-  .meta({ id: 'Searchable' })
-export type Searchable = z.infer<typeof Searchable>
+const searchable = { searchable: z.boolean().meta({ description: 'Whether others find this user by the exact name or handle' }) }
+export const Searchable = z.object(searchable).meta({ id: 'Searchable' })
+export const SetSearchable = z.strictObject(searchable).meta({ id: 'SetSearchable' })
+export type SetSearchable = z.infer<typeof SetSearchable>

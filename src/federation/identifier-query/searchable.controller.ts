@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { Searchable } from './identifier-query.dto.js'
+import { Searchable, SetSearchable } from './identifier-query.dto.js'
 import { isSearchable, setSearchable } from './searchable.repository.js'
 
 @ApiTags('federation')
@@ -30,7 +30,7 @@ export class SearchableController {
     summary: 'Be found, or not',
     description: 'Nobody is found where the server answers no queries at all.',
   })
-  async change(@CurrentDevice() caller: Caller, @Body({ schema: Searchable }) body: Searchable) {
+  async change(@CurrentDevice() caller: Caller, @Body({ schema: SetSearchable }) body: SetSearchable) {
     await setSearchable(this.pool, caller.userId, body.searchable)
     return body
   }

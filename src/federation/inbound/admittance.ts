@@ -42,7 +42,7 @@ export class Admittance {
   }
 
   /**
-   * Before anything is done for a claim that may be anybody's. Give the point back once the signature is found to be right.
+   * Before any work for a claim that is not verified yet. Give the point back once the signature is found to be right.
    * @param address as `addressGroup` has it
    * @throws RateLimited
    */

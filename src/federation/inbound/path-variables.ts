@@ -4,7 +4,7 @@ import { ProviderDomain, RoomUri, UserUri } from '../../authentication/identifie
 
 const MAX_LENGTH = 400
 
-/** `{roomId}` of an endpoint; nothing but a room's URI gets as far as a query. What is none answers 404, as do the others here. */
+/** `{roomId}` of an endpoint; nothing but a room's URI gets as far as a query. Anything else answers 404, as do the others here. */
 export const RoomVariable = () => Param('roomId', { schema: Room })
 
 /** A user, as its URI. */

@@ -33,7 +33,7 @@ export class SealedRelayController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Buffer | undefined> {
-    // Kept, but asked for each time: whoever is refused for an old key gets the new one.
+    // Kept, but asked for each time: a client that is refused for an old key gets the new one.
     return answerWith(await this.relay.keys(hub), 'public, no-cache', request, reply)
   }
 

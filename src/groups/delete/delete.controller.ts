@@ -27,7 +27,7 @@ export class DeleteController {
     operationId: 'deleteGroup',
     summary: 'Delete a group',
     description:
-      'For admins. Its ciphertexts, Welcomes, GroupInfo and trees are deleted at once; members are told `group.deleted`. ' +
+      'For admins. Its ciphertexts, Welcomes, GroupInfo and trees are deleted at once; members get `group.deleted`. ' +
       'The id stays taken.',
   })
   @Refuses(...IN_GROUP, 'forbidden')

@@ -74,7 +74,7 @@ export class PolicyController {
     description: 'For admins, also from oneself. One admin has to stay.',
   })
   @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
-  @ReturnsNothing('The user is no admin.')
+  @ReturnsNothing('The user is not an admin.')
   async dismissAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -106,7 +106,11 @@ export class PolicyController {
 
   @Delete('bans/:user')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'unbanUser', summary: 'Lift a ban', description: 'For admins. Whoever was removed has to be added again.' })
+  @ApiOperation({
+    operationId: 'unbanUser',
+    summary: 'Lift a ban',
+    description: 'For admins. A user who was removed has to be added again.',
+  })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is not banned.')
   async unban(

@@ -51,7 +51,7 @@ export const SEALED_PROBLEMS: ProblemTypes = {
   'possession-unproved': {
     status: 422,
     when: 'The proof is not a signature by this key over this group, epoch and user.',
-    client: 'Mend what is signed (docs/sealed-sender.md).',
+    client: 'Correct what is signed (docs/sealed-sender.md).',
     retry: 'no',
   },
 }

@@ -90,7 +90,7 @@ describe.each(SUITES)('checkKeyPackage, suite %i', (suite) => {
     expect(await check(framed(await make({ client: 'alice' })))).toMatchObject({ rule: 'credential', facts: { expected_identity: client } })
   })
 
-  test('a bare KeyPackage is told from other bytes', async () => {
+  test('a bare KeyPackage is distinguished from other bytes', async () => {
     const bytes = framed(honest).subarray(4)
     const reason =
       'it is a bare KeyPackage; wrap it in an MLSMessage of wire format mls_key_package, which puts 00 01 00 05 before it (RFC 9420 §6)'

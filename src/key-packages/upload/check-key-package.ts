@@ -44,7 +44,7 @@ export type UploadVerdict =
   | { kind: 'undecodable'; reason: string }
   | { kind: 'refused'; rule: UploadRule; facts?: RefusalFacts }
 
-/** What a client needs to mend it: members of the problem document. Times are in seconds. */
+/** What a client needs to correct it: members of the problem document. Times are in seconds. */
 export type RefusalFacts = Record<string, string | number>
 
 /**

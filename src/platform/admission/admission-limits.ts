@@ -28,7 +28,7 @@ export const PROCESS_CONNECTIONS = {
 export const ADDRESS_CONNECTIONS = {
   name: 'address-connections',
   holder: 'address',
-  what: 'open connections that are no authenticated stream',
+  what: 'open connections that are not authenticated streams',
   setting: 'CONNECTIONS_PER_ADDRESS',
   refusal: 'the new connection is closed at once',
 } as const satisfies DescribedLimit

@@ -12,7 +12,7 @@ export function maxConnections(configured: number): number {
   return open === undefined ? UNKNOWN : Math.max(100, open - OTHER_DESCRIPTORS)
 }
 
-/** The soft limit (`ulimit -n`), which Node shows nowhere but in its diagnostic report. */
+/** The soft limit (`ulimit -n`), which Node shows only in its diagnostic report. */
 function openFilesLimit(): number | undefined {
   const { report: diagnostic } = process
   // Otherwise names of peers are looked up, which takes its time.

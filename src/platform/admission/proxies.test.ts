@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import proxyAddress from '@fastify/proxy-addr'
 import { isProxySetting, proxiesOf } from './proxies.js'
 
-/** As Fastify finds `request.ip`: the first address from the right that is no proxy. */
+/** As Fastify finds `request.ip`: the first address from the right that is not a proxy. */
 function clientOf(setting: string, connection: string, forwarded: string): string {
   const request = { socket: { remoteAddress: connection }, headers: { 'x-forwarded-for': forwarded } }
   return proxyAddress(request as never, (address: string, hop: number) => proxiesOf(setting).trusts(address, hop))

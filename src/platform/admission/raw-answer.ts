@@ -8,7 +8,7 @@ const CLOSING_MS = 2_000
 
 /**
  * Answers on a bare socket, where there is no request that Fastify could answer: an upgrade that is refused, bytes that
- * are no HTTP. Then the connection ends, also if the client never closes its half.
+ * are not HTTP. Then the connection ends, also if the client never closes its half.
  */
 export function answerOnSocket(socket: Duplex, problem: Problem, requestId: string): void {
   if (!socket.writable) return void socket.destroy()

@@ -7,7 +7,7 @@ export const Admission = {
     .describe('Open connections of one process, streams included. 0: as many as file descriptors are left, less 200.'),
   CONNECTIONS_PER_ADDRESS: Count(1, 1_000_000)
     .default(500)
-    .describe('Open connections of one client address that are no authenticated stream. Not counted for proxies (TRUST_PROXY).'),
+    .describe('Open connections of one client address that are not authenticated streams. Not counted for proxies (TRUST_PROXY).'),
   ANONYMOUS_PER_MINUTE: Count(1, 10_000_000)
     .default(1_200)
     .describe('Requests without an access token per client address and minute, over all routes; a sixth of that at once.'),

@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<string, string>> = {
 }
 const UNITS: Readonly<Record<string, string>> = { array: ' items', string: ' characters' }
 
-/** What was expected there, in words of this API and not of the library that found it. Messages of schemas of ours stay as they are. */
+/** What was expected there, in words of this API and not of the library that found it. Messages that this project's schemas set stay as they are. */
 export function expectationOf(issue: Issue): string {
   const known = issue as Partial<Record<string, unknown>> & Issue
   switch (known.code) {

@@ -42,7 +42,7 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
   'invalid-request': {
     status: 400,
     when: 'The request does not have the form that this page describes.',
-    client: 'Mend the request; `errors` says where, if the form is at fault.',
+    client: 'Correct the request; `errors` says where, if the form is at fault.',
     retry: 'no',
     members: { errors: z.array(InvalidMember).max(20).optional() },
   },
@@ -73,7 +73,7 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
     retry: 'no',
     members: { limit: z.int().nonnegative().optional() },
   },
-  'uri-too-long': { status: 414, when: 'The address, or a part of it, is too long.', client: 'Mend the request.', retry: 'no' },
+  'uri-too-long': { status: 414, when: 'The address, or a part of it, is too long.', client: 'Shorten it.', retry: 'no' },
   'unsupported-media-type': {
     status: 415,
     when: 'The body is of a type that this operation does not take.',
@@ -83,7 +83,7 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
   undecodable: {
     status: 422,
     when: 'Bytes that should hold a structure (an MLSMessage, a tree, a request) do not decode strictly, or hold another one; `detail` says which and why.',
-    client: 'Mend the encoder. For uploads, `list` and `index` say which of the KeyPackages it is.',
+    client: 'Correct the encoder. For uploads, `list` and `index` say which of the KeyPackages it is.',
     retry: 'no',
     members: { list: z.enum(['key_packages', 'last_resort']).optional(), index: z.int().nonnegative().optional() },
   },
@@ -97,7 +97,7 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
   'headers-too-large': { status: 431, when: 'The header fields are too large together.', client: 'Send fewer.', retry: 'no' },
   internal: {
     status: 500,
-    when: 'Something failed that nobody expected. `instance` names the request in the server’s log.',
+    when: 'Something failed unexpectedly. `instance` names the request in the server’s log.',
     client: 'Tell the operator. Submissions can be sent again with the same bytes: what was accepted is answered as accepted.',
     retry: 'redo',
   },

@@ -36,7 +36,7 @@ describe('a public document', () => {
     expect(rendered).toBe(3)
   })
 
-  it('has an ETag of its own for each representation and content, and 304 for whoever has the bytes', async () => {
+  it('has an ETag of its own for each representation and content, and 304 for clients that have the bytes', async () => {
     const document = new PublicDocument(jsonOrCbor(Shape), 'public, max-age=60', async () => ({ name: 'one' }))
     const [json, cbor] = [await ask(document), await ask(document, { accept: 'application/cbor' })]
     const etag = json.headers['etag'] ?? ''

@@ -4,7 +4,7 @@ import type { ZodType } from 'zod'
 import { negotiate } from './accept.js'
 import { encodeBody, type MediaType } from './encode.js'
 
-/** The bytes of a document, ready to be sent as often as anybody asks. */
+/** The bytes of a document, ready to be sent any number of times. */
 export interface Representation {
   readonly bytes: Buffer
   readonly contentType: string

@@ -1,12 +1,12 @@
 /** Types of problems that many operations have in common, for `@Refuses`. */
 
-/** What a client is told of a group or room of another provider. */
+/** What a client can be answered about a group or room of another provider. */
 export const AT_HUB = ['hub-unreachable', 'hub-refused', 'hub-garbled', 'not-the-hub', 'provider-denied'] as const
 
 /** What any operation on a group can answer. */
 export const IN_GROUP = ['not-found', 'group-deleted', 'not-a-member', ...AT_HUB] as const
 
-/** What a client is told where another provider is asked outside of any room. */
+/** What a client can be answered where another provider is asked outside of any room. */
 export const AT_PEER = ['peer-unreachable', 'peer-refused', 'peer-garbled', 'provider-denied'] as const
 
 /** What a claim for a user of another provider can answer. */

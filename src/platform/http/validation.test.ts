@@ -48,7 +48,7 @@ describe('a refused value', () => {
     ['too long a text', z.strictObject({ a: z.string().max(2) }), { a: 'xxx' }, 'a', 'Expected at most 2 characters'],
     ['another type', z.strictObject({ a: z.boolean() }), { a: 'x' }, 'a', 'Expected true or false'],
     ['a fraction', z.strictObject({ a: z.int() }), { a: 1.5 }, 'a', 'Expected a whole number'],
-    ['an epoch that is none', z.strictObject({ epoch: Epoch }), { epoch: 'x' }, 'epoch', 'Expected a number or a whole number'],
+    ['text for an epoch', z.strictObject({ epoch: Epoch }), { epoch: 'x' }, 'epoch', 'Expected a number or a whole number'],
     ['an unknown member', z.strictObject({}), { who: 1 }, '', 'Unknown members: who'],
     ['another value', z.strictObject({ a: z.enum(['b', 'c']) }), { a: 'd' }, 'a', 'Expected b or c'],
     [

@@ -75,7 +75,7 @@ export function openWorker(config: Settings, process: Processor): Opened<JobWork
     const opened = new Worker<unknown, void>(QUEUE, process, { ...settings, connection: redis, prefix: prefixOf(config) })
     return { opened, disconnect: () => redis.disconnect() }
   }
-  // A pool of ours, as BullMQ would make its LISTEN client by itself, for one host and without a deadline.
+  // The server's own pool, as BullMQ would make its LISTEN client by itself, for one host and without a deadline.
   const pool = new Pool({ ...postgresOptions(config, QUERY_CONNECTIONS + 1), options: `-c search_path="${SCHEMA}"` })
   pool.on('error', () => undefined)
   const options: WorkerOptions<PgPool> = { ...settings, connection: asSeenByBullmq(pool) }

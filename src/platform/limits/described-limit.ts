@@ -12,6 +12,6 @@ export interface DescribedLimit {
   readonly value?: number
   /** The setting that changes it, if one does. Its default is in `docs/configuration.md`. */
   readonly setting?: string
-  /** What a caller beyond the limit is told: `429 with Retry-After`, `the stream is closed with 1008`. */
+  /** What a caller beyond the limit gets: `429 with Retry-After`, `the stream is closed with 1008`. */
   readonly refusal: string
 }

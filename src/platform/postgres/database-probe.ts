@@ -87,7 +87,7 @@ export class DatabaseProbe {
 const SESSION = `
   SELECT clock_timestamp() AS now, pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only`
 
-/** PostgreSQL read its clock at some time between `before` and `after` of ours. */
+/** PostgreSQL read its clock at some time between `before` and `after`, on this server's clock. */
 function distance(theirs: number, before: number, after: number): number {
   if (theirs < before) return before - theirs
   return theirs > after ? after - theirs : 0

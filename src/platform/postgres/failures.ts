@@ -6,7 +6,7 @@ import { isError } from '../observability/is-error.js'
  * `read-only` – this PostgreSQL takes no writes: a standby, a demoted primary;
  * `full` – its disk is;
  * `input` – it got a value that no column holds, and that our own checks should have refused.
- * What is none of these is a mistake of ours.
+ * Everything else is a fault of this server.
  */
 export type Failure = 'temporary' | 'read-only' | 'full' | 'input'
 
@@ -47,7 +47,7 @@ const PRISMA_INPUT = /^(P2000|P2005|P2006|P2007|P2020)$/
 const SPOKEN =
   /timeout exceeded when trying to connect|timeout expired|Connection terminated|not queryable|after calling end on the pool|takes (no )?writes/
 
-/** @returns undefined for whatever is not of PostgreSQL, or a mistake of ours */
+/** @returns undefined for errors that are not PostgreSQL's, or a fault of this server */
 export function failureOf(thrown: unknown): Failure | undefined {
   if (!isError(thrown)) return undefined
   const codes = codesOf(thrown)

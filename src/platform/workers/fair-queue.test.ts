@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { FairQueue, QueueFull } from './fair-queue.js'
 
-/** Pieces that end when they are told to, by name. */
+/** Pieces that a test ends by name. */
 function bench(limits = { atOnce: 1, perHolder: 100, waiting: 1_000 }) {
   const queue = new FairQueue(limits)
   const begun: string[] = []
@@ -21,7 +21,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve))
 const all = (running: Promise<unknown>[]) => running.forEach((one) => void one.catch(() => undefined))
 
 describe('a fair queue', () => {
-  it('lets one who brings one piece wait for one piece, of whoever brings a hundred', async () => {
+  it('lets a holder with one piece wait for one piece of a holder with a hundred', async () => {
     const { begun, bring, end } = bench()
     all(Array.from({ length: 100 }, (_, at) => bring('many', `m${at}`)))
     all([bring('one', 'o0'), bring('other', 't0')])

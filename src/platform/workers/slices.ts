@@ -3,7 +3,7 @@ const SLICE_MS = 2
 
 /**
  * Work on the event loop that lets everything else have its turn, by slices.
- * @param took is told the milliseconds of each slice
+ * @param took gets the milliseconds of each slice
  * @returns what the steps return, or throws what they throw
  */
 export async function inSlices<T>(steps: Iterator<void, T, void>, took: (ms: number) => void): Promise<T> {

@@ -31,7 +31,7 @@ export async function checkContentDigest(headers: HttpHeaders, body: Uint8Array)
 
 type Hash = keyof typeof HASHES
 
-/** Undefined for a field that is no dictionary, or longer than any honest one. */
+/** Undefined for a field that is not a dictionary, or longer than any honest one. */
 function claimedDigests(headers: HttpHeaders): { hash: Hash; value: unknown }[] | undefined {
   const field = headers['content-digest']
   if (field === undefined) return []

@@ -58,7 +58,7 @@ export interface ClaimedSignature extends SignatureTimes {
   /** The provider that is said to have signed. */
   readonly domain: string
   readonly keyId: string
-  /** Only here the base is built, which anybody can make long: for those who have been let in. */
+  /** Only here the base is built, whose length the sender chooses: for those who have been admitted. */
   verify(publicKey: KeyObject): SignatureVerdict
 }
 export type SignatureVerdict = 'valid' | 'invalid' | { readonly why: string }

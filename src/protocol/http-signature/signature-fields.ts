@@ -13,7 +13,7 @@ export type SignatureFields =
   | { readonly kind: 'none' }
   | { readonly kind: 'malformed'; readonly why: string }
 
-/** The most that both fields may have together; they are read before anybody is known. Ours have some 500. */
+/** The most that both fields may have together; they are read before the sender is known. Ours have some 500. */
 export const MAX_SIGNATURE_CHARACTERS = 2_048
 /** Ours, and those that proxies on the way may add. */
 export const MAX_SIGNATURES = 4

@@ -34,7 +34,7 @@ interface Scheme {
   readonly digest: 'sha256' | 'sha384' | 'sha512' | undefined
   /** DER of AlgorithmIdentifier: what stands before the BIT STRING in a SubjectPublicKeyInfo. */
   readonly algorithm: Buffer
-  /** Bytes of one coordinate, or of the whole key where it is no point of SEC 1. */
+  /** Bytes of one coordinate, or of the whole key where it is not a point of SEC 1. */
   readonly size: number
 }
 

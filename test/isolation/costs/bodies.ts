@@ -38,14 +38,14 @@ const entry = (bytes: number): EntryFrame => ({
 
 const BODIES = 'the largest body of the route'
 
-/** Bodies, frames and answers: what is done with bytes before and after anybody thinks about them. */
+/** Bodies, frames and answers: what is done with bytes before and after they mean anything. */
 export const BODY_PIECES: readonly Piece[] = [
   {
     name: 'JSON of 64,000 tokens',
     place: 'event loop',
     bounded: BODIES,
     allowed: 200,
-    because: 'a parser cannot be put aside in the middle',
+    because: 'a parser cannot be interrupted in the middle',
     make: async () => {
       const text = Buffer.from(`{"a":[${Array.from({ length: 21_000 }, () => '{}').join(',')}]}`)
       return () => decodeJson(text)
@@ -56,7 +56,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: BODIES,
     allowed: 500,
-    because: 'a parser cannot be put aside in the middle',
+    because: 'a parser cannot be interrupted in the middle',
     make: async () => {
       const text = Buffer.from(`{"a":"${randomBytes((BODY * 3) / 4 - 16).toString('base64url')}"}`)
       return () => decodeJson(text)
@@ -67,7 +67,7 @@ export const BODY_PIECES: readonly Piece[] = [
     place: 'event loop',
     bounded: BODIES,
     allowed: 150,
-    because: 'a parser cannot be put aside in the middle',
+    because: 'a parser cannot be interrupted in the middle',
     make: async () => {
       const bytes = encode(Array.from({ length: 49_000 }, () => ({})))
       return () => decodeCbor(bytes)

@@ -16,7 +16,7 @@ import { byValue, proposals } from '../../support/mls/proposals.js'
 import { right, type Piece, type Place } from './piece.js'
 
 const LARGE = 2_000
-/** As many members as a tree has that is still done with at once. */
+/** The largest tree that is still processed at once. */
 const SMALL = 180
 const ADDS = 2_000
 

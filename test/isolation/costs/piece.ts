@@ -5,7 +5,7 @@ export type Place = 'event loop' | 'slices' | 'worker thread' | 'thread pool'
 export interface Piece {
   readonly name: string
   readonly place: Place
-  /** What keeps anybody from causing it all the time. */
+  /** What keeps a caller from causing it all the time. */
   readonly bounded: string
   /** What it may take of the event loop, at once, in checks of an Ed25519 signature; A_MILLISECOND where none is given. */
   readonly allowed?: number

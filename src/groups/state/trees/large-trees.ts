@@ -35,7 +35,7 @@ export interface EncodedTree {
 /**
  * Whatever takes long with a tree of thousands of members, kept off the event loop: hashes, signatures and rules are worker
  * threads' work, and what has to be made here of their answer is made by slices (ADR 17). Both in turns, and on the account of
- * who is said to pay (`WorkerTime.paidBy`). Small trees are done with at once.
+ * who pays (`WorkerTime.paidBy`). Small trees are processed at once.
  */
 @Injectable()
 export class LargeTrees implements OnApplicationShutdown {

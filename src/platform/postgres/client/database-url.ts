@@ -13,7 +13,7 @@ const ATTRIBUTES = 'target_session_attrs'
 /**
  * Parses a PostgreSQL URL with one host or several. Of libpq's `target_session_attrs` it takes `any`, `read-write` and `primary`
  * (which is the same here); several hosts without it mean `read-write`.
- * @returns undefined if it is no such URL
+ * @returns undefined if it is not such a URL
  */
 export function parseDatabaseUrl(text: string): DatabaseUrl | undefined {
   const [, scheme, credentials = '', hosts = '', rest = ''] = PARTS.exec(text) ?? []

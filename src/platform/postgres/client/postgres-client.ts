@@ -6,7 +6,7 @@ import { askReadOnly, SessionState } from './session-state.js'
 export const CONNECT_MS = 5_000
 /** Before the kernel asks an idle connection whether the other side is still there. */
 const KEEP_ALIVE_MS = 10_000
-/** PostgreSQL takes no writes: it is a standby, or was told so. */
+/** PostgreSQL takes no writes: it is a standby, or was set read-only. */
 const READ_ONLY = '25006'
 
 export interface PostgresClientConfig extends ClientConfig {
@@ -42,7 +42,7 @@ export class PostgresClient extends Client {
   #answers = 0
   #retired = false
 
-  /** A single connection, ready for statements. Whoever opens it ends it. */
+  /** A single connection, ready for statements. The caller ends it. */
   static async open(config: PostgresClientConfig): Promise<Client> {
     const client = new PostgresClient(config)
     try {

@@ -62,7 +62,7 @@ export class PostgresTarget extends EventEmitter<TargetEvents> {
     this.statementDeadline = statementDeadline
   }
 
-  /** Of one host; with several, it is chosen for each connection anew. */
+  /** Of one host; with several, it is chosen again for each connection. */
   get firstUrl(): string {
     return this.urls[0] ?? ''
   }
