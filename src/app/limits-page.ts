@@ -141,7 +141,8 @@ const HEAD = `# Limits
 
 What one caller may hold and spend, so that it cannot hurt another. An address is an IPv4 address or an IPv6 /56; behind a proxy it is the
 client's, if \`TRUST_PROXY\` says which proxies are believed. What a limit refuses counts in \`limits_refused_total{limit="…"}\`. A number
-that names a setting can be changed, see [configuration](configuration.md).
+that names a setting can be changed, see [configuration](configuration.md). What is held now: \`http_connections_open\`, \`http_requests_in_flight\`,
+\`http_bytes_in_flight\`, \`delivery_streams_open\`.
 
 **Order.** A request is judged by its head, before anything of its body is read: framing (RFC 9112), overload, route, session, rate, size.
 Only then is the body read, and its bytes count while they are held. A large body that is refused is not read; its connection is closed
@@ -152,7 +153,7 @@ high (\`PRESSURE_DELAY\`), it answers 503 with Retry-After: first to anonymous r
 the delay to posts, and never to acknowledgements and health checks. The heap does the same at 85, 90 and 95 % of its limit. Refusals
 count as \`limits_refused_total{limit="pressure-anonymous"}\`, \`pressure-read\` and \`pressure-post\`.
 
-**Statements.** A request has at most one database statement under way, so the limits of requests in flight bound statements too.
+**Statements.** A request runs its statements one after the other, with few exceptions, so the limits of requests in flight bound statements too.
 
 **Time.** The head of a request has to arrive within 10 s and the whole within 30 s. A connection on which nothing moves for 75 s is closed,
 an idle one after 65 s. What is refused on a bare socket (an upgrade, bytes that are not HTTP) is closed within 2 s, also if the client

@@ -52,10 +52,13 @@ export async function createServer(config: Config, log: Logger, root: Type = App
     }),
   )
   const fastify = app.getHttpAdapter().getInstance()
-  const { limitsRefused } = app.get(Metrics)
-  refusals.count = (limit) => limitsRefused.inc({ limit })
+  const metrics = app.get(Metrics)
+  refusals.count = (limit) => metrics.limitsRefused.inc({ limit })
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
   const admission = new Admission(config, await watchPressure(fastify, config), ({ name }) => refusals.count(name))
+  metrics.gauge('http_connections_open', 'Open connections without streams', () => connections.connections)
+  metrics.gauge('http_requests_in_flight', 'Requests that are not answered yet', () => admission.requests)
+  metrics.gauge('http_bytes_in_flight', 'Bytes of request bodies and of answers that are not sent yet', () => admission.bytes.total)
   const sessions = app.get(Sessions)
   const authenticate = async (request: FastifyRequest) => {
     const { deviceId, userId } = await authenticateRequest(sessions, request)

@@ -78,11 +78,12 @@ describe('requests in flight', () => {
     for (const request of held) request.release()
     expect(statusOf(() => tested.admitDevice({ device: 'x', account: '1' }))).toBeUndefined()
   })
-  it('of an address are bounded for anonymous ones and for peers together', () => {
+  it('of an address are bounded for anonymous ones and for peers together, and counted', () => {
     const { tested } = admission()
     times(ADDRESS_REQUESTS.value, (n) => (n % 2 === 0 ? tested.admitAnonymous('a') : tested.admitPeer('a')))
     expect(statusOf(() => tested.admitPeer('a'))).toBe(429)
     tested.admitPeer('b')
+    expect(tested.requests).toBe(ADDRESS_REQUESTS.value + 1)
   })
 })
 

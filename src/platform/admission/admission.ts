@@ -78,6 +78,11 @@ export class Admission {
     this.deviceRate = new Buckets(perMinute(settings.REQUESTS_PER_DEVICE_PER_MINUTE))
   }
 
+  /** Requests in flight, without those for health and metrics. */
+  get requests(): number {
+    return this.addressRequests.total + this.deviceRequests.total
+  }
+
   /** @throws Problem 503 if the process is overloaded and this kind of work is given up */
   checkPressure(priority: Priority): void {
     if (!this.pressure.refuses(priority)) return
