@@ -35,8 +35,8 @@ describe('decideRefresh', () => {
     ['the current token, much later', current, previous, 86_400_000, 'rotate'],
     ['the first token', current, null, 0, 'rotate'],
     ['the previous token, at once', previous, previous, 0, 'repeat'],
-    ['the previous token, within the grace', previous, previous, 9_999, 'repeat'],
-    ['the previous token, after the grace', previous, previous, 10_000, 'reused'],
+    ['the previous token, within the grace', previous, previous, 59_999, 'repeat'],
+    ['the previous token, after the grace', previous, previous, 60_000, 'reused'],
     ['an older token, at once', older, previous, 0, 'reused'],
     ['a token that never was', older, null, 0, 'reused'],
   ] as const)('%s', (_case, presented, previousHash, sinceRotationMs, decision) => {

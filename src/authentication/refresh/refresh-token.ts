@@ -6,7 +6,7 @@ const SECRET_BYTES = 32
 export const REFRESH_TOKEN_BYTES = FAMILY_BYTES + SECRET_BYTES
 
 /** How long the token before the current one may be repeated, by a client whose answer was lost or that asks twice at once. */
-const GRACE_MS = 10_000
+const GRACE_MS = 60_000
 
 /**
  * 16 bytes that name the family (one login and all that follows from it), then 32 secret ones. Only hashes are stored.

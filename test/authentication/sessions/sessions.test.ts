@@ -85,7 +85,7 @@ describe('a refresh', () => {
     const device = await TestDevice.registered(server.url)
     const stolen = device.refreshToken
     const thief = (await http.refresh(stolen)).body
-    await server.pool.query("UPDATE refresh_token SET rotated_at = rotated_at - interval '11 seconds'")
+    await server.pool.query("UPDATE refresh_token SET rotated_at = rotated_at - interval '61 seconds'")
     const refused = await http.refresh(stolen)
     expect([refused.status, typeOf(refused)]).toEqual([401, 'refresh-refused'])
     expect(typeOf(await http.refresh(thief.refresh_token))).toBe('refresh-refused')
