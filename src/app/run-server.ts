@@ -1,10 +1,11 @@
 import 'reflect-metadata'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
 import { explainFailure } from './explain-failure.js'
 import { start, type RunningServer } from './start.js'
 import { loadConfig, type Config } from '../platform/config/config.js'
 import { misspeltSettings } from '../platform/config/misspelt-settings.js'
-import { createLog } from '../platform/observability/log.js'
+import { createLog, isPretty } from '../platform/observability/log.js'
 
 /** One process; ROLE says whether it answers clients, runs jobs, or both. */
 async function main(): Promise<void> {
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
     await Promise.race([starting.then((started) => started.stop()).catch(() => undefined), signals.second, delay(START_END_MS)])
     process.exit(0)
   }
-  announce(server, config)
+  announce(server, config, log)
   await signals.first
   // A second one, from someone who does not want to wait.
   void signals.second.then(() => server.abandon()).finally(() => process.exit(1))
@@ -53,11 +54,18 @@ class StopSignals {
   }
 }
 
-function announce({ url, operationsUrl }: RunningServer, config: Config): void {
+/** Always said, whatever LOG_LEVEL is: scripts wait for it. */
+function announce({ url, operationsUrl }: RunningServer, config: Config, log: Logger): void {
   const http = config.PUBLIC_URL ?? url
-  process.stdout.write(
-    `MicroChat is up. HTTP ${http}  WebSocket ${http.replace(/^http/, 'ws')}/v1/stream  API documentation ${http}/docs${operationsUrl ? `  Health and metrics ${operationsUrl}` : ''}\n`,
-  )
+  const places = [
+    `MicroChat is up. HTTP ${http}`,
+    `WebSocket ${http.replace(/^http/, 'ws')}/v1/stream`,
+    `API documentation ${http}/docs`,
+    ...(operationsUrl ? [`Health and metrics ${operationsUrl}`] : []),
+  ]
+  const sentence = places.join('  ')
+  if (isPretty(config)) process.stdout.write(`${sentence}\n`)
+  else log.child({}, { level: 'info' }).info(sentence)
 }
 
 function fail(error: unknown): never {

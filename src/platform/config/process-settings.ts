@@ -18,6 +18,10 @@ export const Process = {
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('Lowest level of log lines written to standard output.'),
+  LOG_FORMAT: z
+    .enum(['pretty', 'json'])
+    .optional()
+    .describe('pretty: lines for people; json: one object a line. Default: pretty if standard output is a terminal, else json.'),
   SHUTDOWN_GRACE: Duration(0, 60_000).default(8_000).describe('How long a stop may take for requests in flight, streams and jobs.'),
   DRAIN_DELAY: Duration(0, 30_000)
     .default(0)

@@ -77,7 +77,7 @@ describe('SIGTERM ends a start', () => {
 
   it('of the embedded PostgreSQL, and leaves none behind', async () => {
     const folder = await newFolder()
-    const { child, ended } = startMain({ DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'info' })
+    const { child, ended, output } = startMain({ DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'info' })
     // The secret is written right before PostgreSQL is made.
     await eventually(
       async () => existsSync(join(folder, 'server-secret')),
@@ -85,10 +85,23 @@ describe('SIGTERM ends a start', () => {
     )
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])
+    expect(output()).not.toContain('MicroChat is up')
     await eventually(
       () => findPostmaster(join(folder, 'postgres')),
       (running) => running === undefined,
     )
+  })
+})
+
+describe('the line that says where a server is', () => {
+  it.each([
+    ['json', (text: string) => (JSON.parse(text) as { msg: string }).msg],
+    ['pretty', (text: string) => text],
+  ] as const)('is in the form of LOG_FORMAT=%s, alone on its line, at any LOG_LEVEL', async (LOG_FORMAT, sentenceOf) => {
+    const server = await spawnServer(database.url, { DOMAIN: 'one.example', LOG_FORMAT, LOG_LEVEL: 'silent' })
+    await server.stop('SIGTERM')
+    const form = /^MicroChat is up\. HTTP http:\S+ {2}WebSocket ws:\S+\/v1\/stream /
+    expect(server.output().split('\n').map(sentenceOf)).toEqual([expect.stringMatching(form)])
   })
 })
 
