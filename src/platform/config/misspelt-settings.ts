@@ -28,9 +28,9 @@ function nearest(name: string, known: readonly string[]): string | undefined {
 /** Letters to insert, delete or replace (Levenshtein); two letters that changed places are two. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
-  for (const [index, letter] of [...one].entries()) {
+  for (const [index, letter] of one.split('').entries()) {
     const next = [index + 1]
-    for (const [column, wanted] of [...other].entries()) {
+    for (const [column, wanted] of other.split('').entries()) {
       const [above = 0, diagonal = 0, left = 0] = [row[column + 1], row[column], next[column]]
       next.push(Math.min(above + 1, left + 1, diagonal + (letter === wanted ? 0 : 1)))
     }

@@ -59,7 +59,7 @@ export function createLog(config: LogSettings, given?: DestinationStream): Logge
 }
 
 function prettyOn(out: DestinationStream): DestinationStream {
-  return { write: (line) => void out.write(prettyLine(line)) }
+  return { write: (line) => out.write(prettyLine(line)) }
 }
 
 /**
