@@ -54,7 +54,7 @@ export class Processes {
     }
     const server = spawn(process.execPath, ['--enable-source-maps', MAIN], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
     this.undo.push(() => ended(server))
-    return (await line(server, /^MicroChat is up\. HTTP (\S+)/))[1] ?? ''
+    return (await line(server, /\bMicroChat is up\. HTTP (\S+)/))[1] ?? ''
   }
 
   async stop(): Promise<void> {

@@ -98,7 +98,7 @@ function listening(child: ChildProcess, domain: string): Promise<void> {
     child.once('error', reject).once('exit', (code) => reject(new Error(`The server of ${domain} ended with ${code}`)))
     if (!child.stdout) return reject(new Error('No output to read'))
     createInterface(child.stdout).on('line', (line) => {
-      if (line.startsWith('MicroChat is up.')) resolve()
+      if (line.includes('MicroChat is up.')) resolve()
       else process.stdout.write(`${domain}: ${line}\n`)
     })
   })

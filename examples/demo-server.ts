@@ -57,7 +57,7 @@ function firstUrl(child: ChildProcess): Promise<string> {
     child.once('exit', (code) => reject(new Error(`The server ended with ${code}`)))
     if (!child.stdout) return reject(new Error('No output to read'))
     createInterface(child.stdout).on('line', (line) => {
-      const url = /^MicroChat is up\. HTTP (\S+)/.exec(line)?.[1]
+      const url = /\bMicroChat is up\. HTTP (\S+)/.exec(line)?.[1]
       if (url) resolve(url)
       else process.stdout.write(`${line}\n`)
     })

@@ -1,8 +1,5 @@
-import 'reflect-metadata'
-import { runCli } from './app/cli/run-cli.js'
+import { refuseOldNode } from './app/node-version.js'
 
-/** What a command could not close, because nobody answers any more, must not keep the operator waiting. */
-const PATIENCE_MS = 3_000
-
-process.exitCode = await runCli(process.argv.slice(2))
-setTimeout(() => process.exit(), PATIENCE_MS).unref()
+refuseOldNode()
+// Only now: an older Node fails while it links modules that use what it does not have.
+await import('./app/cli/main.js')

@@ -1,54 +1,5 @@
-import 'reflect-metadata'
-import { explainFailure } from './app/explain-failure.js'
-import { start, type RunningServer } from './app/start.js'
-import { loadConfig, type Config } from './platform/config/config.js'
-import { createLog } from './platform/observability/log.js'
+import { refuseOldNode } from './app/node-version.js'
 
-/** One process; ROLE says whether it answers clients, runs jobs, or both. */
-async function main(): Promise<void> {
-  const config = loadConfig(process.env)
-  const log = createLog(config)
-  const signals = new StopSignals()
-  const server = await start(config, log)
-  announce(server, config)
-  await signals.first
-  // A second one, from someone who does not want to wait.
-  void signals.second.then(() => server.abandon()).finally(() => process.exit(1))
-  await server.stop()
-  process.exit(0)
-}
-
-/** A terminal's Ctrl-C can arrive twice, from the terminal and from npm. Only a later one is from someone who insists. */
-const ECHO_MS = 500
-
-/** SIGINT and SIGTERM, remembered if they come while the server is still starting. */
-class StopSignals {
-  private readonly asked = Promise.withResolvers<void>()
-  private readonly insisted = Promise.withResolvers<void>()
-  readonly first = this.asked.promise
-  readonly second = this.insisted.promise
-
-  constructor() {
-    let first: number | undefined
-    const receive = () => {
-      first ??= performance.now()
-      this.asked.resolve()
-      if (performance.now() - first > ECHO_MS) this.insisted.resolve()
-    }
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, receive)
-  }
-}
-
-function announce({ url, operationsUrl }: RunningServer, config: Config): void {
-  const http = config.PUBLIC_URL ?? url
-  process.stdout.write(
-    `MicroChat is up. HTTP ${http}  WebSocket ${http.replace(/^http/, 'ws')}/v1/stream  API documentation ${http}/docs${operationsUrl ? `  Health and metrics ${operationsUrl}` : ''}\n`,
-  )
-}
-
-function fail(error: unknown): never {
-  process.stderr.write(`${explainFailure(error)}\n`)
-  process.exit(1)
-}
-
-await main().catch(fail)
+refuseOldNode()
+// Only now: an older Node fails while it links modules that use what it does not have.
+await import('./app/run-server.js')

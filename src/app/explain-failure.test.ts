@@ -5,6 +5,7 @@ import { Client } from 'pg'
 import { ConfigError } from '../platform/config/config.js'
 import { ConnectionBudgetError } from '../platform/postgres/connections/check.js'
 import { NoWritableHost } from '../platform/postgres/client/postgres-target.js'
+import { EmbeddedPostgresError } from './embedded/embedded-error.js'
 import { explainFailure } from './explain-failure.js'
 
 const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
@@ -69,6 +70,22 @@ describe('a failed start', () => {
   it('says that PostgreSQL is full, or would be', () => {
     expect(explainFailure(Object.assign(new Error('x'), { code: '53300' }))).toContain('no connection left for us (53300)')
     expect(explainFailure(new ConnectionBudgetError('PostgreSQL gives 97.'))).toBe('PostgreSQL gives 97.')
+  })
+  it.each([
+    ['EACCES', 'This user may not use /data/postgres (EACCES). Check its owner'],
+    ['EPERM', 'This user may not use /data/postgres (EPERM).'],
+    ['EROFS', '/data/postgres is on a file system that takes no writes'],
+    ['EEXIST', '/data/postgres is needed as a folder'],
+    ['ENOTDIR', '/data/postgres is needed as a folder'],
+    ['ENOSPC', 'There is no room left on the disk for /data/postgres (ENOSPC).'],
+  ])('says in one sentence what is wrong with a folder: %s', (code, sentence) => {
+    const text = explainFailure(Object.assign(new Error(`${code}: x`), { code, syscall: 'mkdir', path: '/data/postgres' }))
+    expect(text).toContain(sentence)
+    expect(text).not.toContain('\n')
+  })
+  it('says that the data folder is in use', () => {
+    const sentence = 'Another MicroChat server is using ./data.'
+    expect(explainFailure(new EmbeddedPostgresError(sentence))).toBe(sentence)
   })
   it('shows where an unforeseen error came from', () => {
     expect(explainFailure(new TypeError('odd'))).toMatch(/TypeError: odd\n +at /)

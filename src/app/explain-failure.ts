@@ -4,9 +4,10 @@ import { ConnectionBudgetError } from '../platform/postgres/connections/check.js
 import { PoolerError } from '../platform/postgres/connections/pooler.js'
 import { NoWritableHost } from '../platform/postgres/client/postgres-target.js'
 import { MigrationError } from '../platform/postgres/migrate.js'
+import { EmbeddedPostgresError } from './embedded/embedded-error.js'
 
 /** Their messages are sentences for whoever runs the server. */
-const FOR_OPERATORS = [ConfigError, MigrationError, ConnectionBudgetError, PoolerError, NoWritableHost]
+const FOR_OPERATORS = [ConfigError, MigrationError, ConnectionBudgetError, PoolerError, NoWritableHost, EmbeddedPostgresError]
 
 /** Why the server did not start, in words for whoever started it; a stack only where we know nothing better. */
 export function explainFailure(error: unknown): string {
@@ -31,6 +32,8 @@ function explainSystemError({ code = '', message, syscall, address = '', port = 
     return `Another program listens on ${address}:${port} already. Stop it, or set another PORT or OPERATIONS_PORT.`
   if (code === 'EACCES' && syscall === 'listen')
     return `This user may not listen on port ${port}. Set PORT or OPERATIONS_PORT to one above 1023.`
+  const file = explainFileError(code, path)
+  if (file !== undefined) return file
   if ((syscall === 'connect' && code !== 'ETIMEDOUT') || code === 'ENOTFOUND') {
     return `PostgreSQL cannot be reached (${code}). Check DATABASE_URL; "npm run cli -- doctor" tells more.`
   }
@@ -45,6 +48,19 @@ function explainSystemError({ code = '', message, syscall, address = '', port = 
   if (/^(28|3D)/.test(code)) return `PostgreSQL refuses this user, password or database (${code}). Check DATABASE_URL.`
   if (code === '53300')
     return 'PostgreSQL has no connection left for us (53300). "npm run cli -- doctor" tells who holds them, once one is free.'
+  return undefined
+}
+
+/** What the disk says: usually of DATA_DIR, or of a file that a setting names. */
+function explainFileError(code: string, path: string): string | undefined {
+  const place = path === '' ? 'a file of this server' : path
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `There is no room left on the disk for ${place} (${code}).`
+  if (path === '') return undefined
+  if (code === 'EACCES' || code === 'EPERM')
+    return `This user may not use ${path} (${code}). Check its owner and mode, or set DATA_DIR to another folder.`
+  if (code === 'EROFS') return `${path} is on a file system that takes no writes (EROFS). Set DATA_DIR to a folder that can be written.`
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    return `${path} is needed as a folder, and it or a part of it is a file (${code}). Check DATA_DIR.`
   return undefined
 }
 

@@ -14,6 +14,7 @@ import { proxiesOf } from '../platform/admission/proxies.js'
 import type { Config } from '../platform/config/config.js'
 import { registerAccessLog } from '../platform/http/access-log.js'
 import { registerBodyParsers } from '../platform/http/body-parsers.js'
+import { Cors } from '../platform/http/cors.js'
 import { createAdapter } from '../platform/http/fastify-adapter.js'
 import { registerHooks } from '../platform/http/hooks.js'
 import { traceRequests } from '../platform/http/trace-requests.js'
@@ -44,8 +45,9 @@ export async function createServer(config: Config, log: Logger, root: Type = App
     isProxy: (address) => proxies.isProxy(address),
     refused: ({ name }) => refusals.count(name),
   })
+  const cors = new Cors(config)
   const app = await launching({ config, log }, () =>
-    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, proxies, connections, log), {
+    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, proxies, connections, cors, log), {
       bodyParser: false,
       abortOnError: false,
       logger: new NestLogger(log),
@@ -64,7 +66,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
     const { deviceId, userId } = await authenticateRequest(sessions, request)
     return { device: String(deviceId), account: String(userId) }
   }
-  registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, log })
+  registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
   serveDocs(fastify, config)

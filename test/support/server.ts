@@ -109,7 +109,7 @@ function firstUrl(child: ChildProcess, output: string[]): Promise<string> {
     if (!child.stdout) return reject(new Error('No output to read'))
     createInterface(child.stdout).on('line', (line) => {
       output.push(line)
-      const url = /^MicroChat is up\. HTTP (\S+)/.exec(line)?.[1]
+      const url = /\bMicroChat is up\. HTTP (\S+)/.exec(line)?.[1]
       if (url) resolve(url)
     })
   })

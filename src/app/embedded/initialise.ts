@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { EmbeddedPostgresError } from './embedded-error.js'
 import type { Binaries } from './binaries.js'
 import type { ClusterFolder } from './cluster-folder.js'
 import { ROLE, writeSecrets } from './cluster-secrets.js'
@@ -67,5 +68,6 @@ async function runProgram(program: string, args: string[], { input, cwd, user }:
   child.stdin.end(input)
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
   // Single-user mode reports a failed statement as ERROR and goes on.
-  if (code !== 0 || /\b(ERROR|FATAL):/.test(output)) throw new Error(`${program} failed (${String(code)}):\n${output.trim()}`)
+  if (code !== 0 || /\b(ERROR|FATAL):/.test(output))
+    throw new EmbeddedPostgresError(`${program} failed (${String(code)}):\n${output.trim()}`)
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { PostgresClient } from '../../platform/postgres/client/postgres-client.js'
 import { PostgresTarget } from '../../platform/postgres/client/postgres-target.js'
+import { EmbeddedPostgresError } from './embedded-error.js'
 
 /** Any constant; held by the server that owns the cluster, for as long as it lives. */
 const OWNER_LOCK = 4_729_135_001
@@ -19,7 +20,7 @@ export async function takeOwnership(url: string, dataDir: string): Promise<Clien
     const deadline = performance.now() + PATIENCE_MS
     while (!(await tryLock(client))) {
       if (performance.now() > deadline)
-        throw new Error(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
+        throw new EmbeddedPostgresError(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
       await delay(100)
     }
     return client

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { chown, open, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { EmbeddedPostgresError } from './embedded-error.js'
 import type { Binaries } from './binaries.js'
 import type { ClusterFolder } from './cluster-folder.js'
 
@@ -42,7 +43,7 @@ export async function startPostmaster(cluster: ClusterFolder, binaries: Binaries
   })
   const failed = new Promise<Error>((resolve) => {
     child.once('error', resolve)
-    child.once('exit', (code, signal) => resolve(new Error(`PostgreSQL ended at once (${signal ?? code})`)))
+    child.once('exit', (code, signal) => resolve(new EmbeddedPostgresError(`PostgreSQL ended at once (${signal ?? code})`)))
   })
   child.unref()
   try {
@@ -50,7 +51,7 @@ export async function startPostmaster(cluster: ClusterFolder, binaries: Binaries
       const found = await readPidFile(path)
       if (found?.pid === child.pid && found?.status === 'ready') return found
       const error = await Promise.race([failed, delay(POLL_MS)])
-      if (error) throw new Error(`${error.message}. The end of ${join(path, LOG)}:\n${await readLogEnd(path)}`)
+      if (error) throw new EmbeddedPostgresError(`${error.message}. The end of ${join(path, LOG)}:\n${await readLogEnd(path)}`)
     }
   } finally {
     await log.close()
@@ -67,7 +68,7 @@ export async function stopPostmaster(path: string, { pid }: Postmaster, patience
       await delay(POLL_MS)
     }
   }
-  throw new Error(`PostgreSQL (process ${pid}) does not stop`)
+  throw new EmbeddedPostgresError(`PostgreSQL (process ${pid}) does not stop`)
 }
 
 /** A signal to a process that may be gone by now. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
+import { EmbeddedPostgresError } from './embedded-error.js'
 
 /** Whom PostgreSQL runs as. */
 export interface SystemUser {
@@ -23,7 +24,7 @@ export function chooseSystemUser(existingFolder: string): SystemUser | undefined
     ? users.find((user) => user.uid === owner.uid)
     : CANDIDATES.map((name) => users.find((user) => user.name === name)).find((user) => user !== undefined)
   if (found && found.uid !== 0) return found
-  throw new Error(
+  throw new EmbeddedPostgresError(
     owner
       ? `The PostgreSQL data folder ${existingFolder} belongs to uid ${owner.uid}, which is no ordinary user of this machine.`
       : `PostgreSQL does not run as root, and this machine has no user named ${CANDIDATES.join(' or ')}. Run the server as an ordinary user.`,

@@ -22,7 +22,9 @@ export const Session = z
     user: UserUri,
     access_token: z.string().meta({ description: 'JWT for Authorization: Bearer' }),
     expires_at: UnixSeconds.meta({ description: 'When the access token ends, Unix seconds' }),
-    refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({ description: 'Good for one refresh, which answers the next one' }),
+    refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({
+      description: 'Good for one refresh, which answers the next one; a repeat within 60 seconds answers the same next one',
+    }),
   })
   .meta({ id: 'Session' })
 export type Session = z.output<typeof Session>

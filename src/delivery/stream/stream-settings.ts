@@ -1,14 +1,17 @@
 import type { Config } from '../../platform/config/config.js'
+import { Cors } from '../../platform/http/cors.js'
 import type { Rate } from '../../platform/limits/buckets.js'
 import type { PageLimits } from '../read/device-log.repository.js'
 import { MAX_CLIENT_FRAME_BYTES } from '../../protocol/frames.js'
 
-/** Bounds of one node's streams. Milliseconds and bytes. */
+/** What holds for the streams of one node. Milliseconds and bytes. */
 export interface StreamSettings {
   heartbeatMs: number
   /** A stream whose window stays full for so long is closed. */
   ackTimeoutMs: number
   maxStreams: number
+  /** Which pages may open one. */
+  cors: Pick<Cors, 'mayOpenStream'>
   /** Entries that may be on their way to a device without an ack. */
   maxUnacked: number
   /** Inbox items that may. */
@@ -38,6 +41,7 @@ export function streamSettings(config: Config): StreamSettings {
     heartbeatMs: config.STREAM_HEARTBEAT,
     ackTimeoutMs: config.STREAM_ACK_TIMEOUT,
     maxStreams: config.MAX_STREAMS,
+    cors: new Cors(config),
     maxUnacked: 1_024,
     maxUnackedInbox: 256,
     socketBytes: 256 * 1024,

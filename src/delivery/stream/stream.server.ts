@@ -9,7 +9,7 @@ import { bearerToken } from '../../authentication/session/authenticate-request.j
 import { Sessions } from '../../authentication/session/sessions.js'
 import { STREAM_OPENED } from '../../platform/admission/connection-guard.js'
 import { answerOnSocket } from '../../platform/admission/raw-answer.js'
-import { InvalidRequest, NotFound, Problem, RateLimited, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
+import { Forbidden, InvalidRequest, NotFound, Problem, RateLimited, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
 import { isStreamPath } from '../../platform/http/fastify-adapter.js'
 import { requestId } from '../../platform/http/request-id.js'
 import { problemFor } from '../../platform/http/send-problem.js'
@@ -113,6 +113,8 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
 
   private admit(request: IncomingMessage): string[] {
     if (!isStreamPath(request.url ?? '')) throw new NotFound()
+    if (!this.node.settings.cors.mayOpenStream(request.headers))
+      throw new Forbidden('Pages of this origin may not use this server (CORS_ORIGINS).')
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
     if (!protocols.includes(STREAM_PROTOCOL)) throw new InvalidRequest(`The WebSocket subprotocol is ${STREAM_PROTOCOL}.`)
     const { maxStreams } = this.node.settings

@@ -3,6 +3,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import fastify, { type FastifyInstance } from 'fastify'
 import pino from 'pino'
+import { Cors } from '../http/cors.js'
 import { RateLimited } from '../http/problem.js'
 import { sendProblem } from '../http/send-problem.js'
 import { Admission } from './admission.js'
@@ -35,6 +36,7 @@ async function served() {
     admission,
     authenticate: () => Promise.reject(new RateLimited(1)),
     routeRefusal: () => undefined,
+    cors: new Cors({ CORS_ORIGINS: 'any', PUBLIC_URL: undefined }),
     log,
   })
   const gate = Promise.withResolvers<void>()

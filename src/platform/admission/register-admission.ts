@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import type { Cors } from '../http/cors.js'
 import { InvalidRequest, Problem, RateLimited, TooLarge, UnsupportedMediaType } from '../http/problem.js'
 import { problemFor, sendProblem } from '../http/send-problem.js'
 import { addressGroup } from './address.js'
@@ -14,6 +15,7 @@ export interface AdmissionHooks {
   authenticate: (request: FastifyRequest) => Promise<Asker>
   /** Why there is no such route, or none that this process serves. */
   routeRefusal: (request: FastifyRequest) => Problem | undefined
+  readonly cors: Cors
   readonly log: Logger
 }
 
@@ -31,19 +33,23 @@ type Carrier = FastifyRequest & { [ADMITTED]?: Admitted }
  * Judges every request by its head alone: framing, route, size, who asks, and how much they have under way. Nothing of a body is
  * read before. What is let in is counted until its answer has been sent.
  */
-export function registerAdmission(fastify: FastifyInstance, { admission, authenticate, routeRefusal, log }: AdmissionHooks): void {
+export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHooks): void {
+  const { admission, log } = hooks
   fastify.addHook('onRequest', async (request, reply) => {
     const carrier: Carrier = request
     try {
       checkFraming(request)
-      admission.checkPressure(priorityOf(request))
-      const unserved = routeRefusal(request)
-      const admitted = unserved ? admission.admitAnonymous(addressGroup(request.ip)) : await admit(request, admission, authenticate)
+      const preflight = hooks.cors.isPreflight(request)
+      // A preflight costs less than its refusal, and must not fail where the request that it is about would not.
+      if (!preflight) admission.checkPressure(priorityOf(request))
+      const unserved = preflight ? undefined : hooks.routeRefusal(request)
+      const admitted = await admit(request, hooks, preflight || unserved !== undefined)
       reply.raw.once('close', () => admitted.release())
       // The connection may have ended while the session was looked up.
       if (reply.raw.destroyed) admitted.release()
       carrier[ADMITTED] = admitted
       if (unserved) throw unserved
+      if (preflight) return hooks.cors.answerPreflight(reply)
       checkBody(request, admitted)
     } catch (refusal) {
       // Asking again at once costs a new connection, and those are limited.
@@ -74,8 +80,9 @@ export function registerAdmission(fastify: FastifyInstance, { admission, authent
   })
 }
 
-function admit(request: FastifyRequest, admission: Admission, authenticate: AdmissionHooks['authenticate']): Admitted | Promise<Admitted> {
+function admit(request: FastifyRequest, { admission, authenticate }: AdmissionHooks, withoutRoute: boolean): Admitted | Promise<Admitted> {
   const { mimi, anonymous, operational } = request.routeOptions.config
+  if (withoutRoute) return admission.admitAnonymous(addressGroup(request.ip))
   if (operational) return admission.admitOperational(addressGroup(request.ip))
   if (mimi) return admission.admitPeer(addressGroup(request.ip))
   if (anonymous) return admission.admitAnonymous(addressGroup(request.ip))

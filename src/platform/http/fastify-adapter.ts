@@ -6,6 +6,7 @@ import type { ConnectionGuard } from '../admission/connection-guard.js'
 import type { Proxies } from '../admission/proxies.js'
 import type { Config } from '../config/config.js'
 import { answerClientError } from './client-errors.js'
+import type { Cors } from './cors.js'
 import { requestId } from './request-id.js'
 import { sendProblem } from './send-problem.js'
 
@@ -37,6 +38,7 @@ export function createAdapter(
   config: Pick<Config, 'MAX_BODY_BYTES'>,
   proxies: Proxies,
   guard: ConnectionGuard,
+  cors: Cors,
   log: Logger,
 ): FastifyAdapter {
   return new FastifyAdapter({
@@ -53,6 +55,10 @@ export function createAdapter(
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, log),
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      // What the router refuses meets no hook.
+      cors.setFields(request, reply)
+      sendProblem(error, request, reply, log)
+    },
   })
 }

@@ -9,7 +9,6 @@ import { bodyLimitOf } from './route-options.js'
 const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
 }
 
 type Settings = Pick<Config, 'ROLE' | 'MAX_MESSAGE_BYTES' | 'MAX_BODY_BYTES'>
@@ -28,6 +27,7 @@ export function registerHooks(
   })
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers({ 'x-request-id': request.id, ...SECURITY_HEADERS })
+    admission.cors.setFields(request, reply)
     if (readiness.isDraining) void reply.header('connection', 'close')
     done()
   })
@@ -35,6 +35,7 @@ export function registerHooks(
   fastify.addHook('onSend', (_request, reply, payload, done) => {
     // Answers hold what only their caller may see; the documentation's assets have their own headers.
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store')
+    admission.cors.completeVary(reply)
     done(null, payload)
   })
 }

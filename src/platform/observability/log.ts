@@ -1,6 +1,7 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { isError } from './is-error.js'
+import { prettyLine } from './pretty-line.js'
 
 export const LOG = Symbol('LOG')
 
@@ -36,8 +37,16 @@ const REDACTED = [
   'SERVER_SECRET',
 ]
 
-/** JSON lines on standard output. */
-export function createLog(config: Pick<Config, 'LOG_LEVEL'>, destination?: DestinationStream): Logger {
+type LogSettings = Pick<Config, 'LOG_LEVEL'> & Partial<Pick<Config, 'LOG_FORMAT'>>
+
+/** Lines for people where a person is likely to read them. */
+export function isPretty({ LOG_FORMAT }: Partial<Pick<Config, 'LOG_FORMAT'>>): boolean {
+  return LOG_FORMAT === undefined ? process.stdout.isTTY : LOG_FORMAT === 'pretty'
+}
+
+/** Lines on standard output, unless a destination is given. */
+export function createLog(config: LogSettings, given?: DestinationStream): Logger {
+  const destination = isPretty(config) ? prettyOn(given ?? process.stdout) : given
   const options = {
     level: config.LOG_LEVEL,
     base: null,
@@ -47,6 +56,10 @@ export function createLog(config: Pick<Config, 'LOG_LEVEL'>, destination?: Desti
     serializers: { err: describeError },
   }
   return destination ? pino(options, destination) : pino(options)
+}
+
+function prettyOn(out: DestinationStream): DestinationStream {
+  return { write: (line) => out.write(prettyLine(line)) }
 }
 
 /**

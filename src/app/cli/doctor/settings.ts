@@ -1,9 +1,14 @@
 import type { Config } from '../../../platform/config/config.js'
+import { misspeltSettings } from '../../../platform/config/misspelt-settings.js'
 import { ok, warning, type Finding } from './finding.js'
 
 /** What the settings alone reveal; that they can be read at all was found out before. */
 export function examineSettings(config: Config): Finding[] {
-  const findings = [ok('The settings can be read.'), ...examineSecret(config.SERVER_SECRET)]
+  const findings = [
+    ok('The settings can be read.'),
+    ...misspeltSettings(process.env).map((sentence) => warning(sentence)),
+    ...examineSecret(config.SERVER_SECRET),
+  ]
   if (!config.DATABASE_URL)
     findings.push(warning('DATABASE_URL is unset: the embedded PostgreSQL serves one node and is backed up by nobody.'))
   if (config.DATABASE_URL && config.DOMAIN === 'localhost')

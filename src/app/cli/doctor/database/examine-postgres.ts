@@ -10,7 +10,7 @@ import { examineMaintenance } from './maintenance.js'
 import { examineMigrations } from './migrations.js'
 import { examinePooler } from './pooler.js'
 import { examineReplication } from './replication.js'
-import { examineSealedKeys } from './sealed-keys.js'
+import { examineDomain, examineSealedKeys } from './belonging.js'
 import { examineServer } from './server.js'
 import { withSession } from './session.js'
 
@@ -27,6 +27,7 @@ const DIRECT: Record<string, Examination> = {
   backups: examineBackups,
   maintenance: examineMaintenance,
   migrations: examineMigrations,
+  domain: examineDomain,
   'sealed keys': examineSealedKeys,
   federation: examineFederation,
   facts: examineFacts,
