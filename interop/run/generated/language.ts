@@ -5,6 +5,8 @@ export interface SmokeInput {
   readonly url: string
   /** Seed of the Ed25519 key of the first client, base64url. */
   readonly seed: string
+  /** The public half, base64url: not every language derives it. */
+  readonly publicKey: string
   /** A KeyPackage that was made with that key, base64url. */
   readonly keyPackage: string
 }

@@ -6,6 +6,7 @@ import { embeddedServer } from '../../../examples/demo-server.js'
 import { Http } from '../../../examples/client/http.js'
 import { toBase64Url } from '../../../examples/client/wire.js'
 import { go } from './go.js'
+import { java } from './java.js'
 import type { Language, SmokeInput } from './language.js'
 import { python } from './python.js'
 import { Workshop } from './workshop.js'
@@ -14,7 +15,7 @@ import { Workshop } from './workshop.js'
  * `npm run generated-clients [-- LANGUAGE …]`: generates a client from openapi.yaml in each language whose tools are there, compiles it, and
  * lets it register, log in, publish, claim and poll at a server that this starts.
  */
-const LANGUAGES: readonly Language[] = [python, go]
+const LANGUAGES: readonly Language[] = [python, go, java]
 /** Ed25519, whose keys need no encoding of their own. */
 const SUITE = 1
 const SEED_BYTES = 32
@@ -92,9 +93,10 @@ function sameOperations(described: readonly string[], generated: readonly string
 async function smokeInput({ name }: Language): Promise<SmokeInput> {
   const record = await newDevice(`mimi://localhost/u/${name}-alice`, `mimi://localhost/d/${name}-alice/generated`, [SUITE])
   const made = await new Device(new Http({ baseUrl: server.url }), record).newKeyPackage(SUITE)
+  const key = record.keys.get(SUITE)
+  if (!key) throw new Error('The device has no key')
   // PKCS #8 with the seed at its end (RFC 8410 §7).
-  const seed = record.keys.get(SUITE)?.signKey.slice(-SEED_BYTES)
-  if (!seed) throw new Error('The device has no key')
+  const seed = key.signKey.slice(-SEED_BYTES)
   const message = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: made.public })
-  return { url: server.url, seed: toBase64Url(seed), keyPackage: toBase64Url(message) }
+  return { url: server.url, seed: toBase64Url(seed), publicKey: toBase64Url(key.publicKey), keyPackage: toBase64Url(message) }
 }

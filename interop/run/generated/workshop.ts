@@ -36,10 +36,10 @@ export class Workshop {
   /** openapi.yaml as it is. */
   readonly description = join(ROOT, 'openapi.yaml')
 
-  /** openapi.yaml with JSON alone where there is JSON. */
-  async jsonDescription(): Promise<string> {
+  /** openapi.yaml with JSON alone where there is JSON, by tools/json-description.mjs. */
+  async jsonDescription(flags: readonly '--open'[] = []): Promise<string> {
     const file = join(this.folder, 'openapi.json-only.yaml')
-    await this.run(process.execPath, [join(ROOT, 'tools/json-description.mjs'), file])
+    await this.run(process.execPath, [join(ROOT, 'tools/json-description.mjs'), file, ...flags])
     return file
   }
 }
