@@ -1,11 +1,13 @@
 /**
  * `node tools/api-descriptions.mjs`: lints openapi.yaml and docs/asyncapi.yaml. Two readers, because each overlooks what the other finds:
- * the JSON Schema of the specification itself, and Redocly's rules, of which not one may have anything to say. Needs no network.
+ * the JSON Schema of the specification itself, and Redocly's rules, of which not one may have anything to say. Then what is valid but
+ * not taken by generators of clients (`npm run generated-clients` runs them; this needs neither their tools nor a network).
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createConfig, lint } from '@redocly/openapi-core'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import { parse } from 'yaml'
 
 const root = join(import.meta.dirname, '..')
 const OPENAPI = join(root, 'openapi.yaml')
@@ -21,7 +23,7 @@ const RULES = {
   'no-unused-components': 'error',
 }
 
-const findings = [...(await specification()), ...(await redocly(OPENAPI)), ...(await redocly(ASYNCAPI))]
+const findings = [...(await specification()), ...(await redocly(OPENAPI)), ...(await redocly(ASYNCAPI)), ...generators()]
 for (const finding of findings) console.error(finding)
 console.log(`${findings.length} findings`)
 process.exitCode = findings.length > 0 ? 1 : 0
@@ -35,4 +37,25 @@ async function redocly(ref) {
   const config = await createConfig({ extends: ['recommended-strict'], rules: RULES })
   const problems = await lint({ ref, config })
   return problems.map(({ ruleId, message, location: [at] }) => `${ref.slice(root.length + 1)} ${at?.pointer ?? ''}: ${message} [${ruleId}]`)
+}
+
+function generators() {
+  const { components } = parse(readFileSync(OPENAPI, 'utf8'))
+  const findings = []
+  const add = (text, rule) => findings.push(`openapi.yaml ${text} [${rule}]`)
+  for (const name of Object.keys(components.responses)) {
+    if (components.schemas[name]) add(`#/components/responses/${name}: a schema has this name, and both become a type`, 'one-name-one-type')
+  }
+  visit(components.schemas, '#/components/schemas', (schema, pointer) => {
+    const values = schema.enum ?? [schema.const]
+    if (schema.type === 'number' && values.every(Number.isInteger)) add(`${pointer}: integers are of type integer`, 'integer-constants')
+    if (schema.type === 'object' && typeof schema.default === 'object') add(`${pointer}: the default of an object`, 'no-object-default')
+  })
+  return findings
+}
+
+function visit(node, pointer, see) {
+  if (typeof node !== 'object' || node === null) return
+  see(node, pointer)
+  for (const [key, value] of Object.entries(node)) visit(value, `${pointer}/${key}`, see)
 }

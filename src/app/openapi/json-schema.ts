@@ -12,6 +12,10 @@ export function jsonSchemaOf(schema: ZodType, io: 'input' | 'output'): Converted
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
       if (jsonSchema.type === 'integer') plainInteger(jsonSchema)
+      const values = jsonSchema.enum ?? [jsonSchema.const]
+      if (values.every(Number.isInteger)) jsonSchema.type = 'integer'
+      // The members say their own; generators for Java write one of an object into the code as it is, which does not compile.
+      if (jsonSchema.type === 'object') delete jsonSchema.default
       if (jsonSchema.contentEncoding === 'base64url')
         Object.assign(jsonSchema, { example: 'A'.repeat(Math.max(jsonSchema.minLength ?? 0, 4)) })
       // Later versions may answer more members, and clients that are generated today have to take them (docs/versioning.md).

@@ -57,9 +57,10 @@ export class Refusals {
 /** More types than this are a set of one operation's own, and would make no name. */
 const MAX_NAMED = 3
 
+/** With an ending that no schema has: generators make one type of each component, whichever kind it is of. */
 function responseName(types: readonly string[]): string {
-  if (types.join() === SESSION.join()) return 'Unauthorized'
-  return types.map((type) => schemaName(type).replace(/Problem$/, '')).join('Or')
+  if (types.join() === SESSION.join()) return 'UnauthorizedRefusal'
+  return `${types.map((type) => schemaName(type).replace(/Problem$/, '')).join('Or')}Refusal`
 }
 
 function response(status: number, types: readonly string[]): object {
