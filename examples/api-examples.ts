@@ -29,13 +29,13 @@ async function run(): Promise<Map<string, Exchange>> {
     { FEDERATION: 'open' },
     async ({ url }) => void (await fetch(`${url}/.well-known/mimi-protocol-directory`)),
   )
-  const { providers, stop } = await startProviders(['a.example', 'b.example'])
+  const federation = await startProviders(['a.example', 'b.example'])
   try {
-    const [hub, own] = providers
+    const [hub, own] = federation.providers
     if (!hub || !own) throw new Error('Two providers take part')
     return new Map([...walked, ...federating, ...relayOnly(await recording(paths, () => relayed(own, hub)))])
   } finally {
-    await stop()
+    await federation.stop()
   }
 }
 

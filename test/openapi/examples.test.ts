@@ -183,9 +183,9 @@ describe('the examples of openapi.yaml that are bytes', () => {
   })
 
   it('of the relay to a hub are what two providers exchange', async () => {
-    const { providers, close } = await startFederation(2)
+    const federation = await startFederation(2)
     try {
-      const [hub, own] = providers
+      const [hub, own] = federation.providers
       const exchanges = await recording(paths, () => relayed(own!, hub!))
       const sizes = (holder: Record<string, { 'x-example'?: { base64url: string } }> | undefined, type: string) =>
         Buffer.from(holder?.[type]?.['x-example']?.base64url ?? '', 'base64url').length
@@ -199,7 +199,7 @@ describe('the examples of openapi.yaml that are bytes', () => {
       expect(sizes(operations.get('relaySealedMessage')?.requestBody?.content, REQUEST)).toBe(measured(relay?.requestBytes, REQUEST))
       expect(sizes(operations.get('relaySealedMessage')?.responses['200']?.content, 'message/ohttp-res')).toBeGreaterThan(32)
     } finally {
-      await close()
+      await federation.close()
     }
   })
 
