@@ -1,10 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
+import { startProviders } from './demo-federation-providers.js'
 import { embeddedServer, type DemoServer } from './demo-server.js'
 import { differences, type Example, type Exchange, type Paths } from './recorded/exchanges.js'
 import { inOtherTypes } from './recorded/other-types.js'
 import { recording } from './recorded/recorder.js'
+import { relayed } from './recorded/relay.js'
 import { walk } from './recorded/tour.js'
 
 /**
@@ -27,7 +29,19 @@ async function run(): Promise<Map<string, Exchange>> {
     { FEDERATION: 'open' },
     async ({ url }) => void (await fetch(`${url}/.well-known/mimi-protocol-directory`)),
   )
-  return new Map([...walked, ...federating])
+  const federation = await startProviders(['a.example', 'b.example'])
+  try {
+    const [hub, own] = federation.providers
+    if (!hub || !own) throw new Error('Two providers take part')
+    return new Map([...walked, ...federating, ...relayOnly(await recording(paths, () => relayed(own, hub)))])
+  } finally {
+    await federation.stop()
+  }
+}
+
+/** What only two providers can show; of all else a provider alone has the example. */
+function relayOnly(exchanges: Map<string, Exchange>): [string, Exchange][] {
+  return [...exchanges].filter(([id]) => ['getRelayKeys', 'relaySealedMessage'].includes(id))
 }
 
 async function recorded(settings: Record<string, string>, work: (server: DemoServer) => Promise<void>): Promise<Map<string, Exchange>> {

@@ -62,11 +62,11 @@ async function bytesOf(body: Response, headers: ConstructorParameters<typeof Hea
 
 const PROOFS = ['authorization', 'content-digest', 'signature-input', 'signature']
 
-/** The header fields of a sealed post, whose Authorization is a send token and not an access token. */
+/** The header fields of a sealed post or its relaying, whose Authorization is a send token and not an access token. */
 function proofsIn(init: RequestInit | undefined): Record<string, string> | undefined {
   const headers = new Headers(init?.headers)
-  if (!headers.has('signature-input')) return undefined
-  return Object.fromEntries(PROOFS.map((name) => [name, headers.get(name) ?? '']))
+  if (!headers.get('authorization')?.startsWith('PrivateToken')) return undefined
+  return Object.fromEntries(PROOFS.flatMap((name) => (headers.has(name) ? [[name, headers.get(name) ?? '']] : [])))
 }
 
 async function bodyOf(init: RequestInit | undefined): Promise<unknown> {

@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { decode, encode } from 'cborg'
 import { parse } from 'yaml'
 import { fromJson } from '../../examples/client/wire.js'
-import { freshened, operationFinder, type Exchange } from '../../examples/recorded/exchanges.js'
+import { freshened, operationFinder, type BytesByType, type Exchange } from '../../examples/recorded/exchanges.js'
 import { OTHER_TYPES } from '../../examples/recorded/other-types.js'
 import { recording } from '../../examples/recorded/recorder.js'
+import { relayed } from '../../examples/recorded/relay.js'
 import { walk } from '../../examples/recorded/tour.js'
+import { startFederation } from '../support/federation.js'
 import { startServer, type TestServer } from '../support/server.js'
 
 interface Media {
@@ -25,10 +27,10 @@ const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.u
 }
 const operations = new Map(Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => [one.operationId, one] as const)))
 
-/** What takes two providers. */
-const WITHOUT = ['getRelayKeys', 'getSealedGroupInfo', 'relaySealedMessage']
-/** Recorded on a server that federates. */
-const FEDERATING = ['getMimiDirectory']
+/** The example client has no code for it. */
+const WITHOUT = ['getSealedGroupInfo']
+/** Recorded on servers that federate. */
+const FEDERATING = ['getMimiDirectory', 'getRelayKeys', 'relaySealedMessage']
 
 describe('the examples of openapi.yaml', () => {
   let server: TestServer
@@ -178,6 +180,27 @@ describe('the examples of openapi.yaml that are bytes', () => {
     // token_type 2, truncated_token_key_id, and a blinded message of 2048 bits (RFC 9578 §6.1).
     expect(bytesOf(tokens?.requestBody?.content, 'application/private-token-request')).toHaveLength(2 + 1 + 256)
     expect(bytesOf(tokens?.responses['200']?.content, 'application/private-token-response')).toHaveLength(256)
+  })
+
+  it('of the relay to a hub are what two providers exchange', async () => {
+    const federation = await startFederation(2)
+    try {
+      const [hub, own] = federation.providers
+      const exchanges = await recording(paths, () => relayed(own!, hub!))
+      const sizes = (holder: Record<string, { 'x-example'?: { base64url: string } }> | undefined, type: string) =>
+        Buffer.from(holder?.[type]?.['x-example']?.base64url ?? '', 'base64url').length
+      const measured = (bytes: BytesByType | undefined, type: string) => Buffer.from(bytes?.[type]?.base64url ?? '', 'base64url').length
+      const [keys, relay] = [exchanges.get('getRelayKeys'), exchanges.get('relaySealedMessage')]
+      const KEYS = 'application/ohttp-keys'
+      expect(measured(keys?.responseBytes, KEYS)).toBeGreaterThan(40)
+      expect(sizes(operations.get('getRelayKeys')?.responses['200']?.content, KEYS)).toBe(measured(keys?.responseBytes, KEYS))
+      const REQUEST = 'message/ohttp-req'
+      expect(measured(relay?.requestBytes, REQUEST)).toBeGreaterThan(2_048)
+      expect(sizes(operations.get('relaySealedMessage')?.requestBody?.content, REQUEST)).toBe(measured(relay?.requestBytes, REQUEST))
+      expect(sizes(operations.get('relaySealedMessage')?.responses['200']?.content, 'message/ohttp-res')).toBeGreaterThan(32)
+    } finally {
+      await federation.close()
+    }
   })
 
   it('of the directory for other providers are what a server with FEDERATION answers', async () => {

@@ -34,50 +34,53 @@ type Carrier = FastifyRequest & { [ADMITTED]?: Admitted }
  * read before. What is let in is counted until its answer has been sent.
  */
 export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHooks): void {
-  const { admission, log } = hooks
   fastify.addHook('onRequest', async (request, reply) => {
-    const carrier: Carrier = request
     try {
-      checkFraming(request)
-      const preflight = hooks.cors.isPreflight(request)
-      // A preflight costs less than its refusal, and must not fail where the request that it is about would not.
-      if (!preflight) admission.checkPressure(priorityOf(request))
-      const unserved = preflight ? undefined : hooks.routeRefusal(request)
-      const admitted = await admit(request, hooks, preflight || unserved !== undefined)
-      reply.raw.once('close', () => admitted.release())
-      // The connection may have ended while the session was looked up.
-      if (reply.raw.destroyed) admitted.release()
-      carrier[ADMITTED] = admitted
-      if (unserved) throw unserved
-      if (preflight) return hooks.cors.answerPreflight(reply)
-      checkBody(request, admitted)
+      if ((await judge(request, reply, hooks)) === 'preflight') return hooks.cors.answerPreflight(reply)
     } catch (refusal) {
-      // Asking again at once costs a new connection, and those are limited.
-      if (
-        refusal instanceof RateLimited ||
-        (!carrier[ADMITTED] && isClientFault(refusal) && admission.noteRefusal(addressGroup(request.ip)))
-      )
-        void reply.header('connection', 'close')
-      refuse(refusal, request, reply, log)
+      if (isTooMuch(refusal, request, hooks.admission)) void reply.header('connection', 'close')
+      refuse(refusal, request, reply, hooks.log)
       return reply
     }
   })
-  fastify.addHook('preParsing', (request, reply, payload, done) => {
+  fastify.addHook('preParsing', (request: Carrier, reply, payload, done) => {
     if (request.headers.expect !== undefined && request.raw.httpVersion === '1.1') reply.raw.writeContinue()
-    const carrier: Carrier = request
     const size = declaredLength(request)
-    if (carrier[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) {
-      countWhileReading(request, carrier[ADMITTED], size)
+    if (request[ADMITTED] && (size === undefined || size > SMALL_BODY_BYTES)) {
+      countWhileReading(request, request[ADMITTED], size)
       // An answer may come before the whole body has: its type is unknown, it is too large.
       stopReadingAfter(reply, request.raw, size)
     }
     done(null, payload)
   })
-  fastify.addHook('onSend', (request, _reply, payload, done) => {
-    const carrier: Carrier = request
-    if (typeof payload === 'string' || payload instanceof Uint8Array) carrier[ADMITTED]?.holdAnswer(payload.length)
+  fastify.addHook('onSend', (request: Carrier, _reply, payload, done) => {
+    if (typeof payload === 'string' || payload instanceof Uint8Array) request[ADMITTED]?.holdAnswer(payload.length)
     done(null, payload)
   })
+}
+
+/** @throws Problem why the request is not let in */
+async function judge(request: Carrier, reply: FastifyReply, hooks: AdmissionHooks): Promise<'admitted' | 'preflight'> {
+  checkFraming(request)
+  const preflight = hooks.cors.isPreflight(request)
+  // A preflight costs less than its refusal, and must not fail where the request that it is about would not.
+  if (!preflight) hooks.admission.checkPressure(priorityOf(request))
+  const unserved = preflight ? undefined : hooks.routeRefusal(request)
+  const admitted = await admit(request, hooks, preflight || unserved !== undefined)
+  reply.raw.once('close', () => admitted.release())
+  // The connection may have ended while the session was looked up.
+  if (reply.raw.destroyed) admitted.release()
+  request[ADMITTED] = admitted
+  if (unserved) throw unserved
+  if (preflight) return 'preflight'
+  checkBody(request, admitted)
+  return 'admitted'
+}
+
+/** Whether the connection is closed with the refusal: asking again at once costs a new connection, and those are limited. */
+function isTooMuch(refusal: unknown, request: Carrier, admission: Admission): boolean {
+  if (refusal instanceof RateLimited) return true
+  return !request[ADMITTED] && isClientFault(refusal) && admission.noteRefusal(addressGroup(request.ip))
 }
 
 function admit(request: FastifyRequest, { admission, authenticate }: AdmissionHooks, withoutRoute: boolean): Admitted | Promise<Admitted> {
