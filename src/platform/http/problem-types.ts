@@ -33,6 +33,7 @@ export const BEFORE_ROUTES: readonly string[] = [
   'timeout',
   'uri-too-long',
   'headers-too-large',
+  'expectation-failed',
   'transfer-coding-unsupported',
   'unsupported-media-type',
 ]
@@ -100,6 +101,12 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
     when: 'Something failed unexpectedly. `instance` names the request in the server’s log.',
     client: 'Tell the operator. Submissions can be sent again with the same bytes: what was accepted is answered as accepted.',
     retry: 'redo',
+  },
+  'expectation-failed': {
+    status: 417,
+    when: 'The field Expect names something other than 100-continue.',
+    client: 'Leave the field out.',
+    retry: 'no',
   },
   'transfer-coding-unsupported': {
     status: 501,
