@@ -52,12 +52,12 @@ describe('having tokens signed', () => {
     const { privateKey } = (await rig.server.app.get(IssuerKeys).shown())[0]!
     const signatures = TOKENS * medianMs(() => blindSign(privateKey, Uint8Array.of(0, ...randomBytes(255))))
     await ask(alice, await batch()) // threads have started
-    const bodies = await Promise.all(Array.from({ length: 5 }, batch))
-    const spent = await onThisThread(async () => {
-      for (const body of bodies) await ask(alice, body)
-    })
-    // The client of the test and what judges its answers run on this thread, too.
-    expect(spent / bodies.length).toBeLessThan(signatures / 2)
+    const bodies = await Promise.all(Array.from({ length: 9 }, batch))
+    const spent: number[] = []
+    for (const body of bodies) spent.push(await onThisThread(() => ask(alice, body)))
+    // The client of the test and what judges its answers run on this thread, too; once in a while that compiles something.
+    const median = spent.toSorted((one, other) => one - other)[4] ?? Number.POSITIVE_INFINITY
+    expect(median).toBeLessThan(signatures / 2)
   })
 
   it('costs no signature when the same batch comes again', async () => {
