@@ -13,5 +13,7 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   reporters: ['default', '<rootDir>/tools/summary-reporter.mjs'],
   maxWorkers: 2,
+  // Modules of finished test files are not given back; after some hundred files a worker would run out of memory.
+  workerIdleMemoryLimit: '900MB',
   testTimeout: 60_000,
 }

@@ -10,7 +10,12 @@ import { describeSamples, printTable, round } from '../samples.js'
  */
 const MESSAGES = 300
 const WARM_UP = 30
-const SETTINGS = { SWEEP_INTERVAL: '60s', LOGINS_PER_MINUTE: '100000', MESSAGES_PER_MINUTE: '1000000' }
+const SETTINGS = {
+  SWEEP_INTERVAL: '60s',
+  LOGINS_PER_MINUTE: '100000',
+  MESSAGES_PER_MINUTE: '1000000',
+  REQUESTS_PER_DEVICE_PER_MINUTE: '1000000',
+}
 
 async function measure(processes: Processes): Promise<void> {
   const [DATABASE_URL, REDIS_URL] = [await processes.postgres(), await processes.redis()]

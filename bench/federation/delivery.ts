@@ -45,6 +45,7 @@ async function startProviders(processes: Processes): Promise<[Provider, Provider
       FEDERATION_REQUESTS_PER_MINUTE: '10000000',
       LOGINS_PER_MINUTE: '100000',
       MESSAGES_PER_MINUTE: '1000000',
+      REQUESTS_PER_DEVICE_PER_MINUTE: '1000000',
     })
     return { url: roads[index].target, domain: NAMES[index], road: roads[index] }
   }

@@ -119,7 +119,12 @@ function send(url: string, { path, headers, body }: SealedRequest, agent: Agent)
 
 async function posts(processes: Processes): Promise<void> {
   const [DATABASE_URL, SERVER_SECRET] = [await processes.postgres(), randomBytes(32).toString('base64')]
-  const limits = { MESSAGES_PER_MINUTE: '1000000', SEALED_MESSAGES_PER_MINUTE: '1000000', LOGINS_PER_MINUTE: '100000' }
+  const limits = {
+    MESSAGES_PER_MINUTE: '1000000',
+    SEALED_MESSAGES_PER_MINUTE: '1000000',
+    LOGINS_PER_MINUTE: '100000',
+    ANONYMOUS_PER_MINUTE: '1000000',
+  }
   const url = await processes.server({ DATABASE_URL, SERVER_SECRET, ...limits })
   const client = await Client.create({ baseUrl: url, domain: 'localhost', user: 'alice', device: 'phone', suites: [1] })
   await client.device.register()

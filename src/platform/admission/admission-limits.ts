@@ -45,7 +45,7 @@ export const NEW_CONNECTIONS_BURST = 1_000
 export const ADDRESS_OFFENCES = {
   name: 'address-offences',
   holder: 'address',
-  what: 'cut connections (see connection-pipelined-requests) per minute; 10 at once',
+  what: 'connections per minute that were cut (connection-pipelined-requests) or sent a body in chunks of a few bytes; 10 at once',
   value: 30,
   refusal: 'new connections are closed at once until the rate is back within the limit',
 } as const satisfies DescribedLimit

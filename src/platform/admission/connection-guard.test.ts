@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import { ConnectionGuard, STREAM_OPENED, type ConnectionGuardSettings } from './connection-guard.js'
+import { OFFENCES_BURST } from './admission-limits.js'
+import { ConnectionGuard, OFFENCE, STREAM_OPENED, type ConnectionGuardSettings } from './connection-guard.js'
 
 const open: Socket[] = []
 const stops: (() => void)[] = []
@@ -64,6 +65,13 @@ describe('connections', () => {
     const { dial, server } = await guarded(answer, { connectionsPerAddress: 1 })
     server.prependListener('connection', (socket: Socket) => setImmediate(() => socket.emit(STREAM_OPENED)))
     expect([await dial(), await dial()].map(Boolean)).toEqual([true, true])
+  })
+  it('of an address are refused for a while after many of them offended', async () => {
+    const { dial, server, refused } = await guarded(answer)
+    server.prependListener('connection', (socket: Socket) => setImmediate(() => socket.emit(OFFENCE)))
+    for (let n = 0; n < OFFENCES_BURST; n += 1) expect(await dial()).toBeDefined()
+    expect(await dial()).toBeUndefined()
+    expect(refused).toEqual(['address-offences'])
   })
   it('of the process are bounded', async () => {
     const { dial, refused } = await guarded(answer, { maxConnections: 1 })

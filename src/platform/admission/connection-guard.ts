@@ -17,6 +17,8 @@ import { RequestGate } from './request-gate.js'
 
 /** Emitted on a socket that has become an authenticated stream: limits of its device apply instead of those of its address. */
 export const STREAM_OPENED = 'microchat:stream-opened'
+/** Emitted on a socket that sent what no honest client sends, and what cost a read to find out; its address is charged. */
+export const OFFENCE = 'microchat:offence'
 
 export interface ConnectionGuardSettings {
   readonly maxConnections: number
@@ -46,7 +48,10 @@ export class ConnectionGuard {
 
   /** An HTTP server whose connections and requests pass here before `handle` sees them. */
   createServer(options: ServerOptions, handle: RequestListener): Server {
-    const gate = new RequestGate(handle, (socket) => this.noteOffence(socket))
+    const gate = new RequestGate(handle, (socket) => {
+      this.settings.refused(PIPELINED_REQUESTS)
+      this.chargeOffence(socket)
+    })
     this.gate = gate
     // Node would answer a request without Host by itself, and past the gate: thousands of them in one read of a socket.
     const server = createServer({ ...options, requireHostHeader: false }, gate.receive)
@@ -91,6 +96,7 @@ export class ConnectionGuard {
       this.releaseAddress(socket)
     })
     socket.once(STREAM_OPENED, () => this.releaseAddress(socket))
+    socket.once(OFFENCE, () => this.chargeOffence(socket))
   }
 
   private limitReachedBy(address: string): DescribedLimit | undefined {
@@ -99,8 +105,7 @@ export class ConnectionGuard {
     return this.held.take(address) ? undefined : ADDRESS_CONNECTIONS
   }
 
-  private noteOffence(socket: Socket): void {
-    this.settings.refused(PIPELINED_REQUESTS)
+  private chargeOffence(socket: Socket): void {
     const address = this.addressOf.get(socket)
     // Never into debt: a few hundred connections cut at once would shut out all users of that address for hours.
     if (address !== undefined) this.offences.take(address)
