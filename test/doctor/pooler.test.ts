@@ -39,7 +39,7 @@ describeWithPgbouncer('the doctor, through pgbouncer', () => {
   it('is content without named statements', async () => {
     const { of } = await behind({ size: 4 }, { PG_PREPARE: 'off' })
     expect(of('pooler')).toEqual(['ok: DATABASE_URL leads through a pooler, without named statements.'])
-    expect(of('connections')).toContainEqual(expect.stringMatching(/^ok: Up to 13 more go to the pooler\. Its own limits are yours/))
+    expect(of('connections')).toContainEqual(expect.stringMatching(/^ok: Up to 14 more go to the pooler\. Its own limits are yours/))
   })
   it('wants DIRECT_DATABASE_URL to go past it', async () => {
     for (const DIRECT_DATABASE_URL of ['', 'same']) {
