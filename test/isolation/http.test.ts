@@ -60,12 +60,12 @@ function count(answers: Attack['answers'], ...statuses: string[]): number {
 
 /** Three times what it was without the attack, or 50 ms; and what the machine, busy with attacking, does to a bare server meanwhile. */
 function patience(undisturbed: Bystanding, attacked: Bystanding): number {
-  return Math.max(3 * undisturbed.p99, 50) + 2 * attacked.controlP99
+  return Math.max(3 * undisturbed.p99, 50) + 3 * attacked.controlP99
 }
 
 const MAX_MEGABYTES = 512
 /** The machine itself may be busy for a moment. */
-const TRIES = 3
+const TRIES = 5
 
 ;(CAN_ISOLATE ? describe : describe.skip)('a bystander keeps being served, and memory stays bounded, under', () => {
   let server: IsolatedServer
@@ -92,7 +92,7 @@ const TRIES = 3
       expect(verdict.met).toBe(true)
       expect(verdict.p99).toBeLessThanOrEqual(verdict.limit)
     },
-    180_000,
+    300_000,
   )
 
   it.each(['refused-upgrades', 'garbage', 'slow-headers', 'idle-sockets'])('%s leaves no descriptors behind', async (name) => {
