@@ -60,12 +60,12 @@ function count(answers: Attack['answers'], ...statuses: string[]): number {
 
 /** Three times what it was without the attack, or 50 ms; and what the machine, busy with attacking, does to a bare server meanwhile. */
 function patience(undisturbed: Bystanding, attacked: Bystanding): number {
-  return Math.max(3 * undisturbed.p99, 50) + 3 * attacked.controlP99
+  return Math.max(3 * undisturbed.p99, 50) + 2 * attacked.controlP99
 }
 
 const MAX_MEGABYTES = 512
 /** The machine itself may be busy for a moment. */
-const TRIES = 5
+const TRIES = 3
 /** One read of a socket brings ten thousand chunks of a byte, which Node parses in one go: some 10 to 20 ms each, on every connection that is still allowed. */
 const KNOWN_SLOW = { prefix: 'chunks-of-a-byte', ms: 1_000 }
 
