@@ -1,10 +1,16 @@
-/** `node tools/test.mjs [JEST ARGUMENTS]`: builds, then runs Jest. The last line is always `N passed, N failed`. */
+/**
+ * `node tools/test.mjs [JEST ARGUMENTS]`: builds, then runs Jest; tests that compare times (`*.alone.test.ts`) come last, with nothing beside
+ * them. The last line is always `N passed, N failed`.
+ */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { endWithParents } from './end-with-parents.mjs'
 import { requireSupportedNode } from './node-version.mjs'
 
 const root = join(import.meta.dirname, '..')
+
+/** The names of test files that nothing may run beside. */
+const ALONE = String.raw`\.alone\.test\.ts$`
 
 /** From Jest's report to its end, stopping PostgreSQL included. */
 const END_MS = 60_000
@@ -13,7 +19,7 @@ requireSupportedNode()
 endWithParents()
 /** @type {{ passed: number, failed: number, skipped: number, skippedNames: string[] }} */
 const NOTHING = { passed: 0, failed: 0, skipped: 0, skippedNames: [] }
-const { passed, failed, skipped, skippedNames } = (await tryBuild()) ? await runJest(process.argv.slice(2)) : { ...NOTHING, failed: 1 }
+const { passed, failed, skipped, skippedNames } = (await tryBuild()) ? await runAll(process.argv.slice(2)) : { ...NOTHING, failed: 1 }
 // Those that were not asked for are no news.
 if (process.argv.length === 2) for (const name of skippedNames) console.log(`skipped: ${name}`)
 process.exitCode = failed === 0 ? 0 : 1
@@ -28,6 +34,18 @@ async function tryBuild() {
     console.error(`The build failed.\n${error.message}`)
     // Someone who asked for certain tests may go on while another file is being written.
     return process.argv.length > 2
+  }
+}
+
+async function runAll(args) {
+  if (args.length > 0) return runJest(args)
+  const together = await runJest(['--testPathIgnorePatterns', '/node_modules/', ALONE])
+  const alone = await runJest(['--runInBand', '--testPathPatterns', ALONE])
+  return {
+    passed: together.passed + alone.passed,
+    failed: together.failed + alone.failed,
+    skipped: together.skipped + alone.skipped,
+    skippedNames: [...together.skippedNames, ...alone.skippedNames],
   }
 }
 

@@ -149,7 +149,8 @@ Only then is the body read, and its bytes count while they are held. A large bod
 after two seconds.
 
 **Overload.** A process measures the delay of its event loop and the use of its heap. If three samples in a row (half a second each) are too
-high (\`PRESSURE_DELAY\`), it answers 503 with Retry-After: first to anonymous requests, at twice the delay to reads, at four times
+high (\`PRESSURE_DELAY\`), it answers 503 with Retry-After: first to anonymous requests, at twice the delay to reads and
+to new streams, at four times
 the delay to posts, and never to acknowledgements and health checks. The heap does the same at 85, 90 and 95 % of its limit. Refusals
 count as \`limits_refused_total{limit="pressure-anonymous"}\`, \`pressure-read\` and \`pressure-post\`.
 

@@ -117,6 +117,11 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
       throw new Forbidden('Pages of this origin may not use this server (CORS_ORIGINS).')
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
     if (!protocols.includes(STREAM_PROTOCOL)) throw new InvalidRequest(`The WebSocket subprotocol is ${STREAM_PROTOCOL}.`)
+    // A stream that opens reads much, and its client may wait; those that are open go on.
+    if (this.node.settings.pressure.refuses('read')) {
+      this.node.metrics.limitsRefused.inc({ limit: 'pressure-read' })
+      throw new Unavailable('The server is overloaded.', 1)
+    }
     const { maxStreams } = this.node.settings
     if (this.draining || this.streams.size + this.opening >= maxStreams) throw new Unavailable('No more streams here.', 5)
     return protocols

@@ -5,7 +5,7 @@ export const PIPELINED_REQUESTS = {
   name: 'connection-pipelined-requests',
   holder: 'connection',
   what: 'HTTP/1.1 requests sent ahead of their answers',
-  value: 64,
+  value: 32,
   refusal: 'the connection is cut (RFC 9112 §9.3.2); at the first eight the server stops reading from it',
 } as const satisfies DescribedLimit
 
@@ -15,6 +15,31 @@ export const CONNECTION_REQUESTS = {
   what: 'requests answered at the same time; the next ones wait, and nothing more is read meanwhile',
   value: 8,
   refusal: 'nothing: they wait',
+} as const satisfies DescribedLimit
+
+export const TINY_CHUNKS = {
+  name: 'connection-tiny-chunks',
+  holder: 'connection',
+  what: 'chunks of less than 64 bytes in the body of one request in chunked coding',
+  value: 1_000,
+  refusal: 'the connection is cut: a chunk of a byte takes the parser as long as one of a kilobyte',
+} as const satisfies DescribedLimit
+export const TINY_CHUNK_BYTES = 64
+
+export const CONNECTIONS_BEGUN = {
+  name: 'process-connections-begun',
+  holder: 'process',
+  what: 'new connections that are read for the first time in one turn of the event loop; addresses take turns',
+  value: 8,
+  refusal: 'nothing: they wait for the next turns',
+} as const satisfies DescribedLimit
+
+export const REQUESTS_BEGUN = {
+  name: 'process-requests-begun',
+  holder: 'process',
+  what: 'requests begun in one turn of the event loop; addresses take turns',
+  value: 32,
+  refusal: 'nothing: they wait for the next turns',
 } as const satisfies DescribedLimit
 
 export const PROCESS_CONNECTIONS = {
@@ -45,7 +70,7 @@ export const NEW_CONNECTIONS_BURST = 1_000
 export const ADDRESS_OFFENCES = {
   name: 'address-offences',
   holder: 'address',
-  what: 'connections per minute that were cut (connection-pipelined-requests) or sent a body in chunks of a few bytes; 10 at once',
+  what: 'connections per minute that were cut (connection-pipelined-requests, connection-tiny-chunks); 10 at once',
   value: 30,
   refusal: 'new connections are closed at once until the rate is back within the limit',
 } as const satisfies DescribedLimit
@@ -143,6 +168,8 @@ export const BODY_RATE_BURST = 6
 
 export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   PROCESS_CONNECTIONS,
+  CONNECTIONS_BEGUN,
+  REQUESTS_BEGUN,
   PROCESS_BYTES,
   ADDRESS_CONNECTIONS,
   ADDRESS_NEW_CONNECTIONS,
@@ -153,6 +180,7 @@ export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   PEER_ADDRESS_REQUESTS,
   CONNECTION_REQUESTS,
   PIPELINED_REQUESTS,
+  TINY_CHUNKS,
   CALLER_BYTES,
   CALLER_BODY_RATE,
   PEER_BODY_RATE,

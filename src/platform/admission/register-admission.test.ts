@@ -7,7 +7,7 @@ import { Cors } from '../http/cors.js'
 import { RateLimited } from '../http/problem.js'
 import { sendProblem } from '../http/send-problem.js'
 import { Admission } from './admission.js'
-import { ADDRESS_REQUESTS } from './admission-limits.js'
+import { ADDRESS_REQUESTS, TINY_CHUNKS } from './admission-limits.js'
 import { ConnectionGuard } from './connection-guard.js'
 import { registerAdmission } from './register-admission.js'
 
@@ -27,7 +27,13 @@ async function served() {
     MAX_BODY_BYTES: 1024 ** 2,
   }
   const admission = new Admission(settings, { refuses: () => false }, () => undefined)
-  const guard = new ConnectionGuard({ maxConnections: 100, connectionsPerAddress: 100, isProxy: () => false, refused: () => undefined })
+  const refused: string[] = []
+  const guard = new ConnectionGuard({
+    maxConnections: 100,
+    connectionsPerAddress: 100,
+    isProxy: () => false,
+    refused: ({ name }) => refused.push(name),
+  })
   const server = fastify({ serverFactory: (handle) => guard.createServer({}, handle), forceCloseConnections: true })
   servers.push(server)
   const log = pino({ level: 'silent' })
@@ -58,7 +64,7 @@ async function served() {
     socket.write(bytes)
     return socket
   }
-  return { admission, state, letGo: () => gate.resolve(), dial, guard }
+  return { admission, state, letGo: () => gate.resolve(), dial, guard, refused }
 }
 
 const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
@@ -87,11 +93,19 @@ describe('a body in chunks', () => {
   const head = (type: string) => `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`
   const statusOf = async (socket: Socket) => String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
 
-  it('of a byte each is refused long before it is as large as a body may be', async () => {
+  it.each(['GET', 'POST'])('of a byte each costs no more than a thousand of them, though it is refused at once: %s', async (method) => {
+    const { dial, guard, refused } = await served()
+    const start = `${method} /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n`
+    const socket = await dial(start + '1\r\n1\r\n'.repeat(100_000))
+    while (!socket.closed || guard.connections > 0) await turn()
+    expect(refused).toEqual([TINY_CHUNKS.name])
+  })
+
+  it('of 64 bytes each counts for more than its bytes, and is refused before it is as large as a body may be', async () => {
     const { dial } = await served()
-    // A burst of 24 MiB is 24,576 chunks; 200,000 bytes are far within every other limit.
-    const socket = await dial(head('application/json') + '1\r\n1\r\n'.repeat(200_000) + '0\r\n\r\n')
-    expect(await statusOf(socket)).toBe('HTTP/1.1 429')
+    // A burst of 24 MiB is 24,576 chunks; 3.2 MB are far within every other limit but the body's own.
+    const socket = await dial(head('application/json') + `40\r\n${'1'.repeat(64)}\r\n`.repeat(50_000) + '0\r\n\r\n')
+    expect(await statusOf(socket)).toMatch(/^HTTP\/1.1 4(13|29)$/)
   })
 
   it.each([

@@ -6,7 +6,6 @@ import { InvalidRequest, Problem, RateLimited, TooLarge, UnsupportedMediaType } 
 import { problemFor, sendProblem } from '../http/send-problem.js'
 import { addressGroup } from './address.js'
 import type { Admission, Admitted, Asker } from './admission.js'
-import { OFFENCE } from './connection-guard.js'
 import { SMALL_BODY_BYTES } from './bytes-in-flight.js'
 import type { Priority } from './pressure.js'
 
@@ -119,10 +118,7 @@ function checkFraming({ raw, method }: FastifyRequest): void {
     throw new Problem(417, 'expectation-failed', 'The only expectation here is 100-continue.')
   const coding = raw.headers['transfer-encoding']
   // Nobody would read it, so it would have no limit (RFC 9110 §9.3.1 lets a server refuse it).
-  if (coding !== undefined && (method === 'GET' || method === 'HEAD')) {
-    raw.socket.emit(OFFENCE)
-    throw new InvalidRequest(`A ${method} request has no body here.`)
-  }
+  if (coding !== undefined && (method === 'GET' || method === 'HEAD')) throw new InvalidRequest(`A ${method} request has no body here.`)
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw new Problem(501, 'transfer-coding-unsupported', 'The only transfer coding here is chunked.')
   if ((raw.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity')
@@ -145,21 +141,15 @@ function declaredLength({ headers }: FastifyRequest): number | undefined {
   return Number(headers['content-length'] ?? 0)
 }
 
-/** Chunks below 64 bytes of one body: from here on it is an attack on the parser, which takes as long for a byte as for a kilobyte. */
-const MANY_TINY_CHUNKS = 100
-
 function countWhileReading({ raw: body }: FastifyRequest, admitted: Admitted, size = Number.POSITIVE_INFINITY): void {
   const inChunks = size === Number.POSITIVE_INFINITY
-  let tiny = 0
   const count = (chunk: Buffer) => {
-    if (inChunks && chunk.length < CHUNK_BYTES / 16) tiny += 1
     const cost = inChunks ? Math.max(chunk.length, CHUNK_BYTES) : chunk.length
     try {
       if (inChunks) admitted.countBody(cost)
       admitted.takeBodyBytes(cost, size)
     } catch (refusal) {
       body.off('data', count)
-      if (tiny > MANY_TINY_CHUNKS) body.socket.emit(OFFENCE)
       // Fastify answers an error of the stream that it reads a body from.
       if (body.listenerCount('error') > 0) body.emit('error', refusal)
     }

@@ -1,6 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { CONNECTION_REQUESTS, PIPELINED_REQUESTS } from './admission-limits.js'
+import { Readable } from 'node:stream'
+import type { DescribedLimit } from '../limits/described-limit.js'
+import { Turns } from '../limits/turns.js'
+import { addressGroup } from './address.js'
+import { CONNECTION_REQUESTS, PIPELINED_REQUESTS, REQUESTS_BEGUN, TINY_CHUNK_BYTES, TINY_CHUNKS } from './admission-limits.js'
 
 interface Exchange {
   request: IncomingMessage
@@ -8,35 +12,38 @@ interface Exchange {
 }
 
 interface Pipeline {
+  /** Whose turns its requests take. */
+  readonly caller: string
   readonly inFlight: Set<ServerResponse>
   readonly waiting: Exchange[]
 }
 
 /**
- * Hands requests on, a few at a time per connection. Node's parser emits every request that one read of a socket brings, up to
- * thousands; those past the first few wait here, and the socket is not read meanwhile. A connection that sends ahead
- * without end is cut.
+ * Hands requests on, a few at a time per connection and per turn of the event loop. Node's parser emits every request, and every chunk of
+ * a body, that one read of a socket brings, up to thousands. Requests past the first few wait here, and the socket is not read
+ * meanwhile. A connection that sends requests ahead without end, or chunks of a few bytes, is cut.
  */
 export class RequestGate {
   private readonly pipelines = new WeakMap<Socket, Pipeline>()
 
-  /** @param cut called for a connection that was cut */
+  private readonly turns = new Turns(REQUESTS_BEGUN.value)
+
+  /** @param cut called for a connection that was cut, with the limit that it met */
   constructor(
     private readonly handle: RequestListener,
-    private readonly cut: (socket: Socket) => void,
+    private readonly cut: (socket: Socket, limit: DescribedLimit) => void,
   ) {}
 
   readonly receive = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request
     // Requests of a connection that was cut in the middle of one read.
     if (socket.destroyed) return
+    if (request.headers['transfer-encoding'] !== undefined) this.boundChunks(request)
     const pipeline = this.pipelineOf(socket)
     if (pipeline.inFlight.size < CONNECTION_REQUESTS.value) return this.start(pipeline, { request, response })
     if (pipeline.inFlight.size + pipeline.waiting.length >= PIPELINED_REQUESTS.value) {
       pipeline.waiting.length = 0
-      stopParsing(socket)
-      socket.destroy()
-      return this.cut(socket)
+      return this.cutOff(socket, PIPELINED_REQUESTS)
     }
     pipeline.waiting.push({ request, response })
     if (pipeline.waiting.length > 1) return
@@ -44,6 +51,26 @@ export class RequestGate {
     setImmediate(() => {
       if (pipeline.waiting.length > 0) socket.pause()
     })
+  }
+
+  /**
+   * Chunks are counted where the parser hands them over. One read brings ten thousand chunks of a byte, before the request's head has
+   * been judged; to parse them takes longer than all else of a usual request.
+   */
+  private boundChunks(request: IncomingMessage): void {
+    let tiny = 0
+    // Node no longer hands over the chunks of a body that was refused, but has as much work with them.
+    Object.defineProperty(request, '_dumped', { get: () => false, set() {} })
+    request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+      if (chunk !== null && chunk.length < TINY_CHUNK_BYTES && ++tiny === TINY_CHUNKS.value) this.cutOff(request.socket, TINY_CHUNKS)
+      return Readable.prototype.push.call(request, chunk, encoding)
+    }
+  }
+
+  private cutOff(socket: Socket, limit: DescribedLimit): void {
+    stopParsing(socket)
+    socket.destroy()
+    this.cut(socket, limit)
   }
 
   /** Requests that are being answered or wait on this connection. */
@@ -55,7 +82,7 @@ export class RequestGate {
   private pipelineOf(socket: Socket): Pipeline {
     const known = this.pipelines.get(socket)
     if (known) return known
-    const pipeline: Pipeline = { inFlight: new Set(), waiting: [] }
+    const pipeline: Pipeline = { caller: addressGroup(socket.remoteAddress ?? ''), inFlight: new Set(), waiting: [] }
     this.pipelines.set(socket, pipeline)
     socket.once('close', () => closeAll(pipeline))
     return pipeline
@@ -67,7 +94,9 @@ export class RequestGate {
       pipeline.inFlight.delete(response)
       this.startNext(pipeline, request.socket)
     })
-    this.handle(request, response)
+    this.turns.enter(pipeline.caller, () => {
+      if (!response.closed) this.handle(request, response)
+    })
   }
 
   private startNext(pipeline: Pipeline, socket: Socket): void {
@@ -95,10 +124,15 @@ function closeAll({ inFlight, waiting }: Pipeline): void {
 }
 
 /**
- * Node parses all that one read has brought, also of a socket that was destroyed meanwhile: thousands of requests, some 50 ms. It has no
- * documented way to stop it; an answer below zero for a request's head is what its parser takes for a failure.
+ * Node parses all that one read has brought, also of a socket that was destroyed meanwhile: thousands of requests or chunks, some 50 ms. It
+ * has no way to stop it. Nearly all of that time goes into the parser's callbacks, so they are taken away until the read is over; they
+ * are back before Node gives the parser to another connection, which it does when this one is closed.
  */
 function stopParsing(socket: Socket): void {
-  const { parser } = socket as Socket & { parser?: { onIncoming?: () => number } | null }
-  if (parser?.onIncoming) parser.onIncoming = () => -1
+  const { parser } = socket as Socket & { parser?: Record<string, unknown> | null }
+  if (!parser) return
+  // Node keeps them under the numbers of its parser's events.
+  const callbacks = Object.fromEntries(Object.entries(parser).filter(([name, value]) => /^\d+$/.test(name) && typeof value === 'function'))
+  for (const name of Object.keys(callbacks)) parser[name] = null
+  setImmediate(() => Object.assign(parser, callbacks))
 }
