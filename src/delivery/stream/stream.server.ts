@@ -22,6 +22,7 @@ import { STREAM_OPENINGS } from '../socket/stream-limits.js'
 import { Stream } from './stream.js'
 import { StreamResources } from './stream-resources.js'
 import { Streams } from './streams.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 
 // Compression would cost memory per socket, and ciphertext does not compress.
 const SOCKET_OPTIONS = {
@@ -46,7 +47,7 @@ const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
 @Injectable()
 export class StreamServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly sockets = new WebSocketServer(SOCKET_OPTIONS)
-  private readonly openings = new Buckets({ perSecond: STREAM_OPENINGS.value / 60, burst: STREAM_OPENINGS.value })
+  private readonly openings = new Buckets({ perSecond: numberOf(STREAM_OPENINGS) / 60, burst: numberOf(STREAM_OPENINGS) })
   private opening = 0
   private draining = false
 

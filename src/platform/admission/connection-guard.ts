@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import { Buckets } from '../limits/buckets.js'
-import type { DescribedLimit } from '../limits/described-limit.js'
+import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Holds } from '../limits/holds.js'
 import { Turns } from '../limits/turns.js'
 import { addressGroup } from './address.js'
@@ -33,9 +33,9 @@ export class ConnectionGuard {
   private readonly open = new Set<Socket>()
   private readonly held: Holds
   private readonly addressOf = new WeakMap<Socket, string>()
-  private readonly newConnections = new Buckets({ perSecond: ADDRESS_NEW_CONNECTIONS.value, burst: NEW_CONNECTIONS_BURST })
-  private readonly offences = new Buckets({ perSecond: ADDRESS_OFFENCES.value / 60, burst: OFFENCES_BURST })
-  private readonly turns = new Turns(CONNECTIONS_BEGUN.value)
+  private readonly newConnections = new Buckets({ perSecond: numberOf(ADDRESS_NEW_CONNECTIONS), burst: NEW_CONNECTIONS_BURST })
+  private readonly offences = new Buckets({ perSecond: numberOf(ADDRESS_OFFENCES) / 60, burst: OFFENCES_BURST })
+  private readonly turns = new Turns(numberOf(CONNECTIONS_BEGUN))
   private gate: RequestGate | undefined
 
   constructor(private readonly settings: ConnectionGuardSettings) {

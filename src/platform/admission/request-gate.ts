@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import type { DescribedLimit } from '../limits/described-limit.js'
+import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Turns } from '../limits/turns.js'
 import { addressGroup } from './address.js'
 import { CONNECTION_REQUESTS, PIPELINED_REQUESTS, REQUESTS_BEGUN, TINY_CHUNK_BYTES, TINY_CHUNKS } from './admission-limits.js'
@@ -26,7 +26,7 @@ interface Pipeline {
 export class RequestGate {
   private readonly pipelines = new WeakMap<Socket, Pipeline>()
 
-  private readonly turns = new Turns(REQUESTS_BEGUN.value)
+  private readonly turns = new Turns(numberOf(REQUESTS_BEGUN))
 
   /** @param cut called for a connection that was cut, with the limit that it met */
   constructor(
@@ -40,8 +40,8 @@ export class RequestGate {
     if (socket.destroyed) return
     if (request.headers['transfer-encoding'] !== undefined) this.boundChunks(request)
     const pipeline = this.pipelineOf(socket)
-    if (pipeline.inFlight.size < CONNECTION_REQUESTS.value) return this.start(pipeline, { request, response })
-    if (pipeline.inFlight.size + pipeline.waiting.length >= PIPELINED_REQUESTS.value) {
+    if (pipeline.inFlight.size < numberOf(CONNECTION_REQUESTS)) return this.start(pipeline, { request, response })
+    if (pipeline.inFlight.size + pipeline.waiting.length >= numberOf(PIPELINED_REQUESTS)) {
       pipeline.waiting.length = 0
       return this.cutOff(socket, PIPELINED_REQUESTS)
     }
@@ -62,7 +62,7 @@ export class RequestGate {
     // Node no longer hands over the chunks of a body that was refused, but has as much work with them.
     Object.defineProperty(request, '_dumped', { get: () => false, set() {} })
     request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-      if (chunk !== null && chunk.length < TINY_CHUNK_BYTES && ++tiny === TINY_CHUNKS.value) this.cutOff(request.socket, TINY_CHUNKS)
+      if (chunk !== null && chunk.length < TINY_CHUNK_BYTES && ++tiny === numberOf(TINY_CHUNKS)) this.cutOff(request.socket, TINY_CHUNKS)
       return Readable.prototype.push.call(request, chunk, encoding)
     }
   }

@@ -36,6 +36,16 @@ export const Size = (max = 64 * 1024 ** 2) => parsed(parseSize, 'a size such as 
 export const Count = (min: number, max: number) =>
   parsed((text) => (/^\d{1,12}$/.test(text) ? Number(text) : undefined), `a whole number from ${min} to ${max}`, min, max)
 
+/** `name=1,other-name=20` in the environment, a map inside. */
+export const NumbersByName = () =>
+  z.string().transform((text, context): ReadonlyMap<string, number> => {
+    const pairs = text.split(',').map((pair) => pair.trim())
+    const matches = pairs.flatMap((pair) => (pair === '' ? [] : [/^([a-z][a-z-]*)=([1-9]\d{0,11})$/.exec(pair)]))
+    if (matches.includes(null))
+      context.addIssue({ code: 'custom', message: 'must be pairs such as name=10,other-name=20, of whole numbers from 1' })
+    return new Map(matches.flatMap((match) => (match ? [[match[1] ?? '', Number(match[2])]] : [])))
+  })
+
 /** The shortest way to write a duration that `parseDuration` reads back. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0'
