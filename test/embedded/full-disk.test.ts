@@ -35,6 +35,8 @@ describe('a full disk is one sentence, whatever PostgreSQL writes about it,', ()
   it('and of what is not known, its own words are shown', async () => {
     const folder = await newFolder()
     const cluster = { path: join(folder, 'postgres'), user: undefined }
-    await expect(initialise(cluster, await failing(folder, 'FATAL:  something else'))).rejects.toThrow(/failed \(1\):\nFATAL: {2}something else$/)
+    await expect(initialise(cluster, await failing(folder, 'FATAL:  something else'))).rejects.toThrow(
+      /failed \(1\):\nFATAL: {2}something else$/,
+    )
   })
 })
