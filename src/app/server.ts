@@ -17,6 +17,7 @@ import { registerBodyParsers } from '../platform/http/body-parsers.js'
 import { Cors } from '../platform/http/cors.js'
 import { createAdapter } from '../platform/http/fastify-adapter.js'
 import { registerHooks } from '../platform/http/hooks.js'
+import { servePathCheck } from '../platform/http/path-check.js'
 import { traceRequests } from '../platform/http/trace-requests.js'
 import { launching } from '../platform/launch.js'
 import { Metrics } from '../platform/observability/metrics.js'
@@ -73,6 +74,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
+  servePathCheck(fastify)
   serveDocs(fastify, config)
   if (config.OPERATIONS_PORT === undefined) serveOperations(fastify, app.get(Operations))
   return { app, connections }

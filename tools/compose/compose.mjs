@@ -67,12 +67,14 @@ export async function run([program, ...args], env) {
   }
 }
 
-/** Compose as a plugin of docker, or the older program. */
+const COMPOSE = ['docker', 'compose']
+
+/** @throws if there is no Compose 2: the older program has no `up --wait` */
 function composeProgram() {
-  const candidates = [['docker', 'compose'], ['docker-compose']]
-  const found = candidates.find(([program, ...args]) => spawnSync(program, [...args, 'version'], { stdio: 'ignore' }).status === 0)
-  if (!found) throw new Error('This needs Docker with Compose.')
-  return found
+  const [program, ...args] = COMPOSE
+  if (spawnSync(program, [...args, 'version'], { stdio: 'ignore' }).status !== 0)
+    throw new Error('This needs Docker with Compose 2.1.1 or newer: "docker compose version" has to work.')
+  return COMPOSE
 }
 
 /** Tries again and again. @returns undefined once it works, else why it did not at last */

@@ -41,6 +41,13 @@ export class PeerGuard implements CanActivate {
     await this.admittance.agree(claimed.domain)
     await this.heard.note(claimed.domain)
     request.peer = { domain: claimed.domain }
+    request.params = variablesOf(request)
     return true
   }
+}
+
+/** Of the endpoint's template: in the path or in the query, both of which the signature covers. Their schemas judge the values. */
+function variablesOf({ query, params }: FastifyRequest): object {
+  const inQuery = Object.entries(query as object).filter(([, value]) => typeof value === 'string')
+  return { ...Object.fromEntries(inQuery), ...(params as object) }
 }

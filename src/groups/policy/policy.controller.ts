@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
@@ -8,7 +8,7 @@ import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { Homes } from '../home/homes.js'
 import { ChangePolicy, Policy } from './policy.dto.js'
 import { PolicyService } from './policy.service.js'
-import { UserReference } from './uris.js'
+import { ByUser, UserReference } from './uris.js'
 
 @ApiTags('policy')
 @Controller('v1/groups/:groupId')
@@ -53,7 +53,7 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'makeAdmin',
     summary: 'Make a user an admin',
-    description: 'For admins; the user has to be, or have been, in the group.',
+    description: 'For admins; the user has to be, or have been, in the group. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
@@ -71,7 +71,7 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'dismissAdmin',
     summary: 'Take admin rights from a user',
-    description: 'For admins, also from oneself. One admin has to stay.',
+    description: 'For admins, also from oneself. One admin has to stay. Behind a proxy that decodes `%2F`, use dismissAdminByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is not an admin.')
@@ -91,7 +91,7 @@ export class PolicyController {
     summary: 'Ban a user',
     description:
       'For admins. The user’s devices are neither added nor join, and may not post; to remove those that are in the group, ' +
-      'commit their Removes.',
+      'commit their Removes. Behind a proxy that decodes `%2F`, use banUserByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
@@ -109,7 +109,7 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'unbanUser',
     summary: 'Lift a ban',
-    description: 'For admins. A user who was removed has to be added again.',
+    description: 'For admins. A user who was removed has to be added again. Behind a proxy that decodes `%2F`, use unbanUserByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is not banned.')
@@ -120,5 +120,73 @@ export class PolicyController {
   ) {
     const elsewhere = await this.homes.remote(groupId)
     return elsewhere ? elsewhere.perform(caller, 'unban', { user }) : this.policies.unban(caller, groupId, user)
+  }
+
+  @Put('admins')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'makeAdminByQuery',
+    summary: 'Make a user an admin, named in the query',
+    description: 'As makeAdmin, and through every proxy: the slashes in the name of another provider’s user are not in the path.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
+  makeAdminByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.makeAdmin(caller, groupId, user)
+  }
+
+  @Delete('admins')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'dismissAdminByQuery',
+    summary: 'Take admin rights from a user who is named in the query',
+    description: 'As dismissAdmin, and through every proxy.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
+  @ReturnsNothing('The user is not an admin.')
+  dismissAdminByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.dismissAdmin(caller, groupId, user)
+  }
+
+  @Put('bans')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'banUserByQuery',
+    summary: 'Ban a user who is named in the query',
+    description: 'As banUser, and through every proxy.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is banned. Repeating the request is harmless.')
+  banUserByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.ban(caller, groupId, user)
+  }
+
+  @Delete('bans')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'unbanUserByQuery',
+    summary: 'Lift the ban of a user who is named in the query',
+    description: 'As unbanUser, and through every proxy.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is not banned.')
+  unbanUserByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.unban(caller, groupId, user)
   }
 }

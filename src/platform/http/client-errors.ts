@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net'
 import { answerOnSocket } from '../admission/raw-answer.js'
+import type { Cors } from './cors.js'
 import { Problem } from './problem.js'
 import { requestId } from './request-id.js'
 
-/** What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. */
-export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET') return void socket.destroy()
-  answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }))
+/** What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. A page can meet 431 and 408. */
+export function answerClientErrors(cors: Cors): (error: Error & { code?: string }, socket: Socket) => void {
+  return (error, socket) => {
+    if (error.code === 'ECONNRESET') return void socket.destroy()
+    answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }), cors.fieldsWithoutRequest())
+  }
 }
 
 function problemOf(code: string | undefined): Problem {

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import type { ConnectionGuard } from '../admission/connection-guard.js'
 import type { Proxies } from '../admission/proxies.js'
 import type { Config } from '../config/config.js'
-import { answerClientError } from './client-errors.js'
+import { answerClientErrors } from './client-errors.js'
 import type { Cors } from './cors.js'
 import { requestId } from './request-id.js'
 import { sendProblem } from './send-problem.js'
@@ -54,7 +54,7 @@ export function createAdapter(
     },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     return503OnClosing: false,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: answerClientErrors(cors),
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       // What the router refuses meets no hook.
       cors.setFields(request, reply)
