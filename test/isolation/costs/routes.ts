@@ -56,7 +56,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'POST /mimi/v1/issueTokens/:domain': [...PEER_BODY, 'batch of tokens, but for the signatures'],
   'POST /mimi/v1/keyMaterial/:targetUser': PEER_BODY,
   'POST /mimi/v1/log/:roomId': PEER_BODY,
-  'POST /mimi/v1/notify/:roomId': PEER_BODY,
+  'POST /mimi/v1/notify/:roomId': [...PEER_BODY, 'framing of a batch of 256 messages, read a second time'],
   'POST /mimi/v1/operation/:roomId': PEER_BODY,
   'POST /mimi/v1/reportAbuse/:roomId': PEER_BODY,
   'POST /mimi/v1/requestConsent/:targetDomain': PEER_BODY,
