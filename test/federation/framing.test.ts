@@ -84,7 +84,7 @@ describe('a message that only the strict reader reads is refused and counted', (
     const [home] = federated.worlds as [World]
     const clients = await home.cast('alice', 'bob')
     const { group, key, purse } = await sealedGroup(home, clients)
-    const request = await postOf(group, key, await purse.take(), 'sealed')
+    const request = await postOf(group, key, purse.take(), 'sealed')
     expect(await refusedOnce('mls_private_message', () => post(home.url, request))).toEqual(REFUSED)
     expect(await post(home.url, request)).toMatchObject({ epoch: group.epoch })
   })
