@@ -13,8 +13,8 @@ if (spawnSync('cargo', ['--version']).status !== 0) {
   console.log('skipped: interoperation with OpenMLS and mls-rs, as there is no cargo on PATH')
   console.log('0 passed, 0 failed')
 } else {
-  const { build } = await import('./build.mjs')
-  await build()
+  const { buildIfStale } = await import('./build.mjs')
+  await buildIfStale()
   const code = await run('cargo', ['build', '--release', '--locked', '--quiet', '--manifest-path', join(root, 'interop/Cargo.toml')])
   if (code === 0) await import(pathToFileURL(join(root, 'dist/interop/run/main.js')).href)
   else {

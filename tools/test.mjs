@@ -27,8 +27,8 @@ console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} ski
 
 async function tryBuild() {
   try {
-    const { build } = await import('./build.mjs')
-    await build()
+    const { buildIfStale } = await import('./build.mjs')
+    await buildIfStale()
     return true
   } catch (error) {
     console.error(`The build failed.\n${error.message}`)

@@ -3,9 +3,9 @@ import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
-import { decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { NotifyBatch, NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
 import { RosterRefused } from './follower.problems.js'
@@ -75,7 +75,7 @@ function isInOrder(roster: NotifyBatch['roster']): boolean {
 /** The KeyPackages that the Welcomes of a batch answer. */
 function refsOf({ welcomes }: NotifyBatch): Uint8Array[] {
   return welcomes.flatMap(({ message }) => {
-    const decoded = decodeMessage(message.message)
+    const decoded = decodeIncoming(message.message)
     return decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
   })
 }
@@ -98,7 +98,7 @@ function treeOf({ epoch, message }: NotifyWelcome): { epoch: bigint; tree: Uint8
 
 /** Who joins by an external Commit, which is public in every mode. */
 function joinerOf(message: Uint8Array): string | undefined {
-  const decoded = decodeMessage(message)
+  const decoded = decodeIncoming(message)
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') return undefined
   const { sender, content } = decoded.value.body
   if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) return undefined

@@ -30,7 +30,7 @@ import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { hubProblem, HubGarbled } from './follower.problems.js'
 import { Pull } from './pull.job.js'
-import { updateOf } from './update-of.js'
+import { requireKind, updateOf } from './update-of.js'
 
 const NOTHING = new Uint8Array()
 const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
@@ -46,17 +46,19 @@ export class RemoteHub implements Federation {
     private readonly pull: Pull,
   ) {}
 
-  submitCommit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
+  async submitCommit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
     return this.update(home, encodeExtendedUpdateRequest(updateOf(caller.client, body)))
   }
 
-  submitProposal(home: Home, caller: Caller, proposal: Uint8Array): Promise<Accepted> {
+  async submitProposal(home: Home, caller: Caller, proposal: Uint8Array): Promise<Accepted> {
+    requireKind(proposal, 'proposal')
     const base = { kind: 'proposals', proposals: [proposal] } as const
     const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }
     return this.update(home, encodeExtendedUpdateRequest({ base, sendingClient: caller.client, ...none }))
   }
 
   async submitMessage(home: Home, caller: Caller, message: Uint8Array): Promise<Accepted> {
+    requireKind(message, 'application')
     const body = await this.ask(home, 'submitMessage', encodeSubmitMessageRequest({ message, sendingUri: caller.client }))
     return this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
   }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { findHome, settleHome } from '../../groups/home/homes.repository.js'
 import { Hints } from '../../platform/hints/hints.js'
+import { Undecodable } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
@@ -59,6 +60,7 @@ export class Replicas {
     if (providerOf(batch.roomId) !== hub.domain) throw new HomeElsewhere()
     const checked = chained(batch)
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
+    if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
     if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
     const changes = await this.joins.of(batch)

@@ -2,9 +2,9 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { decodeKeyPackage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
@@ -65,12 +65,12 @@ export class KeyMaterialForwarder {
 }
 
 function ownerOf(keyPackage: Uint8Array): string | undefined {
-  const decoded = decodeKeyPackage(keyPackage)
+  const decoded = decodeIncomingKeyPackage(keyPackage)
   return decoded.kind === 'decoded' ? identityText(decoded.value.leafNode.credential) : undefined
 }
 
 function refOf(keyPackage: Uint8Array, maxAgeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {
-  const decoded = decodeKeyPackage(keyPackage)
+  const decoded = decodeIncomingKeyPackage(keyPackage)
   if (decoded.kind === 'malformed' || decoded.value.leafNode.source.kind !== 'key-package') return undefined
   const { cipherSuite, leafNode } = decoded.value
   const ref = keyPackageRef(cipherSuite, keyPackage)

@@ -3,8 +3,8 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { ForeignClaims, type Allows, type ForeignClaim } from '../../key-packages/foreign-claims.js'
 import type { KeyPackagesClaimed } from '../../key-packages/key-packages.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
 import { Forbidden, Undecodable } from '../../platform/http/problem.js'
-import { decodeKeyPackage } from '../../protocol/mls/message.js'
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import { framed } from '../../protocol/mimi/common.js'
@@ -65,7 +65,7 @@ function claimedOf(body: Uint8Array): KeyPackagesClaimed {
 }
 
 function described(client: string, keyPackage: Uint8Array): KeyPackagesClaimed['key_packages'][number] {
-  const decoded = decodeKeyPackage(keyPackage)
+  const decoded = decodeIncomingKeyPackage(keyPackage)
   const suite = decoded.kind === 'decoded' ? decoded.value.cipherSuite : 0
   const ref = keyPackageRef(suite, keyPackage)
   if (!ref) throw new HubGarbled()
