@@ -77,7 +77,12 @@ describe('doctor', () => {
     expect(out.match(/^FAIL.*/gm)).toEqual(
       rows[0]?.fsync === 'on' ? null : [expect.stringContaining('a crash would lose accepted Commits')],
     )
-    for (const sentence of ['The settings can be read.', 'All migrations and functions are applied.', 'clocks', 'SERVER_SECRET looks random.'])
+    for (const sentence of [
+      'The settings can be read.',
+      'All migrations and functions are applied.',
+      'clocks',
+      'SERVER_SECRET looks random.',
+    ])
       expect(out).toContain(sentence)
     expect(out + err).not.toContain(secret)
     expect(out + err).not.toContain(new URL(database.url).password || 'unset')

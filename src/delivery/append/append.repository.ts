@@ -67,9 +67,7 @@ export async function appendMessages(sql: Sql, items: readonly AppendItem[], max
   }
   const sealed = items.some((item) => item.sealed)
   const { rows } = await sql.query<AppendRow>(
-    sealed
-      ? statement('sealed_append_messages', { ...parameters, ...sealedParameters(items) })
-      : statement('append_messages', parameters),
+    sealed ? statement('sealed_append_messages', { ...parameters, ...sealedParameters(items) }) : statement('append_messages', parameters),
   )
   return rows.map(toOutcome)
 }

@@ -115,7 +115,10 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
 /** No entry is taken any more; one successor may take the group's place (§4). */
 export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset'): Promise<'accepted' | 'frozen' | 'deleted' | 'unknown'> {
   const { call, values } = callFunction('freeze_group', { p_gid: gid, p_reason: reason })
-  const { rows } = await sql.query<{ outcome: 'accepted' | 'frozen' | 'deleted' | 'unknown' }>({ text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: 'accepted' | 'frozen' | 'deleted' | 'unknown' }>({
+    text: `SELECT ${call} AS outcome`,
+    values,
+  })
   return rows[0]?.outcome ?? 'unknown'
 }
 

@@ -58,7 +58,10 @@ export async function pendingMigrations(client: Client, folder = PRISMA): Promis
 }
 
 async function readSources(folder: string): Promise<{ migrations: SqlFile[]; functions: SqlFile[] }> {
-  const [migrations, functions] = await Promise.all([readMigrations(join(folder, 'migrations')), readFunctionFiles(join(folder, 'functions'))])
+  const [migrations, functions] = await Promise.all([
+    readMigrations(join(folder, 'migrations')),
+    readFunctionFiles(join(folder, 'functions')),
+  ])
   return { migrations, functions }
 }
 
