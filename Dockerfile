@@ -21,6 +21,7 @@ COPY openapi.yaml ./
 # The check below describes the API anew, examples included.
 COPY docs/api-examples.json docs/
 COPY prisma/migrations/ prisma/migrations/
+COPY prisma/functions/ prisma/functions/
 COPY --from=build /app/dist/ dist/
 # The second and the third command load every module that there is: had too much been taken away, the build would end here.
 RUN node tools/prune-modules.mjs \

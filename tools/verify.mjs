@@ -29,6 +29,11 @@ const STEPS = [
     command: ['node', 'dist/cli.js', 'errors-docs', '--check'],
   },
   {
+    name: 'schema',
+    hint: '"npm run cli -- schema-dump" writes prisma/schema.sql.',
+    command: ['node', 'dist/cli.js', 'schema-dump', '--check'],
+  },
+  {
     name: 'descriptions',
     hint: 'openapi.yaml or docs/asyncapi.yaml is not as a generator expects it; the rule is in brackets.',
     command: ['node', 'tools/api-descriptions.mjs'],

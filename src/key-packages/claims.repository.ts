@@ -1,4 +1,5 @@
 import type { Sql } from '../platform/postgres/sql.js'
+import { callFunction } from '../platform/postgres/sql-function.js'
 
 /** What a claimer takes: suites in order of preference, and what the leaf's capabilities must list. */
 export interface Wanted {
@@ -27,7 +28,7 @@ interface ClaimRow {
 }
 
 /**
- * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages_v1` and ADR 0005.
+ * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages` and ADR 0005.
  * @returns also which devices got a key-packages.low event: hint their inboxes, after COMMIT.
  */
 export async function claimKeyPackages(
@@ -36,11 +37,18 @@ export async function claimKeyPackages(
   wanted: Wanted,
   low: number,
 ): Promise<{ claimed: ClaimedKeyPackage[]; told: bigint[] }> {
+  const { call, values } = callFunction('claim_key_packages', {
+    p_devices: deviceIds,
+    p_suites: wanted.cipherSuites,
+    p_extensions: wanted.extensions,
+    p_proposals: wanted.proposals,
+    p_credentials: wanted.credentials,
+    p_low: low,
+  })
   const { rows } = await sql.query<ClaimRow>({
-    name: 'claim_key_packages_v1',
-    text: `SELECT device_id, cipher_suite, last_resort, ref, bytes, low
-             FROM claim_key_packages_v1($1, $2, $3, $4, $5, $6)`,
-    values: [deviceIds, wanted.cipherSuites, wanted.extensions, wanted.proposals, wanted.credentials, low],
+    name: 'claim_key_packages',
+    text: `SELECT device_id, cipher_suite, last_resort, ref, bytes, low FROM ${call}`,
+    values,
   })
   return { claimed: rows.flatMap(toClaimed), told: rows.filter((row) => row.low).map((row) => row.device_id) }
 }

@@ -1,35 +1,33 @@
 import type { Sql } from '../platform/postgres/sql.js'
+import { callFunction } from '../platform/postgres/sql-function.js'
 import type { CheckedKeyPackage } from './upload/check-key-package.js'
 
 export type StoreOutcome = 'stored' | 'revoked' | 'too-many' | 'role'
 
-/** Stores all or nothing, in one round trip; `store_key_packages_v1` explains the outcomes. At most `max` are kept, without last resorts. */
+/** Stores all or nothing, in one round trip; `store_key_packages` explains the outcomes. At most `max` are kept, without last resorts. */
 export async function storeKeyPackages(
   sql: Sql,
   deviceId: bigint,
   keyPackages: readonly CheckedKeyPackage[],
   { max, low }: { max: number; low: number },
 ): Promise<StoreOutcome> {
-  const { rows } = await sql.query<{ outcome: StoreOutcome }>({
-    name: 'store_key_packages_v1',
-    text: 'SELECT store_key_packages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS outcome',
-    values: [
-      deviceId,
-      max,
-      low,
-      keyPackages.map((item) => item.cipherSuite),
-      keyPackages.map((item) => item.lastResort),
-      keyPackages.map((item) => item.expiresAt),
-      keyPackages.map((item) => Buffer.from(item.ref)),
-      keyPackages.map((item) => Buffer.from(item.signatureKey)),
-      keyPackages.map((item) => arrayLiteral(item.extensions)),
-      keyPackages.map((item) => arrayLiteral(item.proposals)),
-      keyPackages.map((item) => arrayLiteral(item.credentials)),
-      keyPackages.map((item) => Buffer.from(item.bytes)),
-    ],
+  const { call, values } = callFunction('store_key_packages', {
+    p_device: deviceId,
+    p_max: max,
+    p_low: low,
+    p_suites: keyPackages.map((item) => item.cipherSuite),
+    p_last_resort: keyPackages.map((item) => item.lastResort),
+    p_expires_at: keyPackages.map((item) => item.expiresAt),
+    p_refs: keyPackages.map((item) => Buffer.from(item.ref)),
+    p_keys: keyPackages.map((item) => Buffer.from(item.signatureKey)),
+    p_extensions: keyPackages.map((item) => arrayLiteral(item.extensions)),
+    p_proposals: keyPackages.map((item) => arrayLiteral(item.proposals)),
+    p_credentials: keyPackages.map((item) => arrayLiteral(item.credentials)),
+    p_bytes: keyPackages.map((item) => Buffer.from(item.bytes)),
   })
+  const { rows } = await sql.query<{ outcome: StoreOutcome }>({ name: 'store_key_packages', text: `SELECT ${call} AS outcome`, values })
   const outcome = rows[0]?.outcome
-  if (outcome === undefined) throw new Error('store_key_packages_v1 returned nothing')
+  if (outcome === undefined) throw new Error('store_key_packages returned nothing')
   return outcome
 }
 
@@ -73,10 +71,11 @@ export async function purgeKeyPackages(
   sql: Sql,
   { limit, low }: { limit: number; low: number },
 ): Promise<{ purged: number; told: bigint[] }> {
+  const { call, values } = callFunction('purge_key_packages', { p_limit: limit, p_low: low })
   const { rows } = await sql.query<{ purged: bigint; told: bigint[] }>({
-    name: 'purge_key_packages_v1',
-    text: 'SELECT purged, told FROM purge_key_packages_v1($1, $2)',
-    values: [limit, low],
+    name: 'purge_key_packages',
+    text: `SELECT purged, told FROM ${call}`,
+    values,
   })
   return { purged: Number(rows[0]?.purged ?? 0), told: rows[0]?.told ?? [] }
 }

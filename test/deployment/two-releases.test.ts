@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import { useDeployedRace } from '../support/deployed-race.js'
-import { buildPreviousRelease, hasPreviousRelease } from '../support/previous-release.js'
+import { buildPreviousRelease, hasPreviousRelease, PREVIOUS_VERSION } from '../support/previous-release.js'
 import { hasRedis, useRedis } from '../support/redis.js'
 
 jest.setTimeout(300_000)
@@ -15,7 +15,8 @@ describeWithBoth('nodes of the release before and of this one', () => {
 
   it('serve the same groups side by side, while one after the other is upgraded', async () => {
     const { race, nodes } = await startRace({ api: 2, workers: 1, main: await buildPreviousRelease() })
-    expect(await nodes.api[0]?.metric('build_info')).toBeUndefined()
+    const previous = `build_info{version="${PREVIOUS_VERSION}"}`
+    for (const node of nodes.nodes) expect(await node.metric(previous)).toBe(1)
     await raceThrough(race, async (progress) => {
       for (const node of nodes.nodes) {
         expect(await node.down('SIGTERM')).toBe(0)
@@ -23,6 +24,6 @@ describeWithBoth('nodes of the release before and of this one', () => {
         await progress(3)
       }
     })
-    for (const node of nodes.nodes) expect(await node.metric('build_info')).toBe(1)
+    for (const node of nodes.nodes) expect([await node.metric(previous), await node.metric('build_info')]).toEqual([undefined, 1])
   })
 })

@@ -215,7 +215,7 @@ describe('a database without our tables', () => {
     try {
       const url = Object.assign(new URL(process.env['TEST_ADMIN_URL'] ?? ''), { pathname: '/doctor_empty' }).href
       const { code, of, findings } = await examined(soundSettings(url))
-      expect(of('migrations')).toEqual([expect.stringMatching(/^problem: \d+ migrations are not applied/)])
+      expect(of('migrations')).toEqual([expect.stringMatching(/^problem: \d+ migrations or files of functions are not applied/)])
       expect(findings.map(({ topic }) => topic)).not.toContain('facts')
       expect(of('jobs')).toEqual(['ok: No process has run jobs in this database yet.'])
       expect(code).toBe(1)

@@ -83,7 +83,7 @@ describe('databases that are restored', () => {
     await group.send('one')
     await heard([bob], group, ['one'])
     const [hub, follower] = federated.providers
-    await hub!.pool.query('SELECT recovered_v1()')
+    await hub!.pool.query('SELECT recovered()')
     const incarnation = async () => {
       // A peer that failed on a busy machine is left alone for a while, unless it is heard of.
       await bob.device.http.get(group.path)
@@ -101,9 +101,9 @@ describe('databases that are restored', () => {
     const [hub, follower] = federated.providers
     await hub!.pool.query("UPDATE peer_cursor SET stopped = 'by the test'")
     for (const text of ['one', 'two']) await group.send(text)
-    await hub!.pool.query('SELECT recovered_v1()')
+    await hub!.pool.query('SELECT recovered()')
     await group.send('three')
-    await hub!.pool.query('SELECT recovered_v1()')
+    await hub!.pool.query('SELECT recovered()')
     await group.send('four')
     await hub!.pool.query('UPDATE peer_cursor SET stopped = NULL')
     const replica = `SELECT g.incarnation, array_agg(encode(l.chain, 'hex') ORDER BY l.seq) AS chains FROM groups g JOIN log l USING (gid)

@@ -90,7 +90,7 @@ describe('without any hint, one sweep brings an open stream', () => {
     await group.say(1)
     await node.sweep.sweep()
     await client.untilSeq(group, 1)
-    await database.pool.query('SELECT recovered_v1()')
+    await database.pool.query('SELECT recovered()')
     const head = await group.say(1)
     await node.sweep.sweep()
     await client.until('resync', () => client.of('resync').length === 1)

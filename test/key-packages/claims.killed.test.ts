@@ -76,7 +76,7 @@ test('no answer repeats a KeyPackage while claimers are killed', async () => {
   const killer = async () => {
     while (running) {
       await pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                         WHERE datname = current_database() AND state = 'active' AND query LIKE '%claim_key_packages_v1%'
+                         WHERE datname = current_database() AND state = 'active' AND query LIKE '%claim_key_packages%'
                            AND pid <> pg_backend_pid() LIMIT 1`)
     }
   }

@@ -77,7 +77,7 @@ describe('what a claim chooses', () => {
     const { rows } = await pool.query<{ 'QUERY PLAN': string }>(
       `EXPLAIN (COSTS OFF) DELETE FROM key_package WHERE (device_id, id) = (
          SELECT k.device_id, k.id FROM key_package k
-          WHERE k.device_id = 1 AND k.cipher_suite = 1 AND NOT k.last_resort AND key_package_fits_v1(k, '{}', '{}', '{}', '{}')
+          WHERE k.device_id = 1 AND k.cipher_suite = 1 AND NOT k.last_resort AND key_package_fits(k, '{}', '{}', '{}', '{}')
           ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED)`,
     )
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n')

@@ -77,7 +77,12 @@ describe('doctor', () => {
     expect(out.match(/^FAIL.*/gm)).toEqual(
       rows[0]?.fsync === 'on' ? null : [expect.stringContaining('a crash would lose accepted Commits')],
     )
-    for (const sentence of ['The settings can be read.', 'All migrations are applied.', 'clocks', 'SERVER_SECRET looks random.'])
+    for (const sentence of [
+      'The settings can be read.',
+      'All migrations and functions are applied.',
+      'clocks',
+      'SERVER_SECRET looks random.',
+    ])
       expect(out).toContain(sentence)
     expect(out + err).not.toContain(secret)
     expect(out + err).not.toContain(new URL(database.url).password || 'unset')
@@ -101,9 +106,11 @@ describe('doctor', () => {
   ])('warns of %j', async (overrides, sentence) => {
     expect((await cli('doctor', deployment(overrides as Record<string, string>))).out).toMatch(new RegExp(`^warn .*${sentence}`, 'm'))
   })
-  it('sees a migration that is missing', async () => {
-    await database.pool.query("DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_log_functions'")
-    expect(await cli('doctor', deployment())).toMatchObject({ code: 1, out: expect.stringContaining('1 migrations are not applied') })
+  it('sees a migration, and a file of functions, that is missing', async () => {
+    await database.pool.query("DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_baseline_tokens'")
+    await database.pool.query("DELETE FROM function_file WHERE name = 'append'")
+    const sentence = '2 migrations or files of functions are not applied'
+    expect(await cli('doctor', deployment())).toMatchObject({ code: 1, out: expect.stringContaining(sentence) })
   })
 })
 

@@ -8,7 +8,6 @@ type Role = 'api' | 'worker'
 export class DeployedNode {
   private process: SpawnedServer | undefined
   private past = ''
-  private hasOperationsPort = true
 
   constructor(
     readonly role: Role,
@@ -27,8 +26,6 @@ export class DeployedNode {
 
   /** @param main of another release; else this one's */
   async up(main?: string): Promise<void> {
-    // The release before this one has its metrics on the main port.
-    this.hasOperationsPort = main === undefined
     this.process = await this.start(main)
   }
 
@@ -44,8 +41,7 @@ export class DeployedNode {
 
   /** @param name with its labels, or the sum over all of them; undefined if the node does not show it */
   async metric(name: string): Promise<number | undefined> {
-    const port = this.hasOperationsPort ? this.operationsPort : this.port
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    const text = await (await fetch(`http://127.0.0.1:${this.operationsPort}/metrics`)).text()
     const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     return lines.length > 0 ? lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0) : undefined
   }

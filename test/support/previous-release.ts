@@ -1,11 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, symlink } from 'node:fs/promises'
+import { mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What nodes are upgraded from. Moved at every release, to the one before it. */
-const PREVIOUS_RELEASE = 'a6cb60b870cfc0410015c688309f0e0a35a2894f'
+/** What nodes are upgraded from: the commit that made the baseline of the database. Moved at every release, to the one before it. */
+const PREVIOUS_RELEASE = '73d199b0c23378e112a72378880089d655526c57'
+
+/** What its nodes say that they are; its own version may still be ours. */
+export const PREVIOUS_VERSION = '0.0.0-previous'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -17,6 +20,8 @@ export async function buildPreviousRelease(): Promise<string> {
   const folder = await mkdtemp(join(process.env['TEST_RUN_FOLDER'] ?? tmpdir(), 'previous-release-'))
   const archive = execFileSync('git', ['archive', PREVIOUS_RELEASE], { cwd: root, maxBuffer: 64 * 1024 ** 2 })
   execFileSync('tar', ['-x', '-C', folder], { input: archive })
+  const manifest = join(folder, 'package.json')
+  await writeFile(manifest, (await readFile(manifest, 'utf8')).replace(/"version": "[^"]+"/, `"version": "${PREVIOUS_VERSION}"`))
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
   execFileSync(process.execPath, ['tools/build.mjs'], { cwd: folder, stdio: 'pipe' })
   return join(folder, 'dist/main.js')

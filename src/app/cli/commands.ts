@@ -11,6 +11,7 @@ import { limitsDocs } from './limits-docs.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
 import { recovered } from './recovered.js'
+import { schemaDump } from './schema-dump.js'
 import { keysRotateProvider } from './federation/keys-rotate-provider.js'
 import { peersPause, peersResume, peersRetry } from './federation/peers-lane.js'
 import { peersList } from './federation/peers-list.js'
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   configDocs,
   errorsDocs,
   limitsDocs,
+  schemaDump,
   migrateCommand,
   recovered,
   doctor,

@@ -21,7 +21,7 @@ export const recovered: Command = {
     const work = async (sql: Sql) => {
       await retireTokenKeys(sql, 0, 0)
       await retireIssuerKeys(sql)
-      const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered_v1() AS groups')
+      const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered() AS groups')
       return rows[0]?.groups ?? 0n
     }
     const groups = await withDatabase((pool) => transaction(pool, work, { statementTimeout: RECOVERY_TIMEOUT_MS }))

@@ -1,5 +1,6 @@
 import type { QueryConfig } from 'pg'
 import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction } from '../../platform/postgres/sql-function.js'
 
 /** What stands for the sender of a message that has none (§9): the caller has checked both. */
 export interface SealedSender {
@@ -52,40 +53,39 @@ interface AppendRow {
 
 /**
  * Appends a batch (≤ 128 items, ≤ 1 MB), one outcome per item, in the order of the items. One round trip, one transaction;
- * see `append_messages_v3` for the checks. A message may be at most `maxPastEpochs` behind its group.
+ * see `sealed_append_messages` for the checks. A message may be at most `maxPastEpochs` behind its group.
  */
 export async function appendMessages(sql: Sql, items: readonly AppendItem[], maxPastEpochs: number): Promise<AppendOutcome[]> {
-  const values = [
-    items.map((item) => item.gid),
-    items.map((item) => item.deviceId),
-    items.map((item) => item.epoch),
-    items.map((item) => item.bytes.length),
-    Buffer.concat(items.map((item) => item.hash)),
-    Buffer.concat(items.map((item) => item.bytes)),
-    maxPastEpochs,
-  ]
-  const statement = items.some((item) => item.sealed) ? sealedStatement(values, items) : ordinaryStatement(values)
-  const { rows } = await sql.query<AppendRow>(statement)
+  const parameters = {
+    p_gid: items.map((item) => item.gid),
+    p_device: items.map((item) => item.deviceId),
+    p_epoch: items.map((item) => item.epoch),
+    p_length: items.map((item) => item.bytes.length),
+    p_hashes: Buffer.concat(items.map((item) => item.hash)),
+    p_blob: Buffer.concat(items.map((item) => item.bytes)),
+    p_max_past: maxPastEpochs,
+  }
+  const sealed = items.some((item) => item.sealed)
+  const { rows } = await sql.query<AppendRow>(
+    sealed ? statement('sealed_append_messages', { ...parameters, ...sealedParameters(items) }) : statement('append_messages', parameters),
+  )
   return rows.map(toOutcome)
 }
 
 const COLUMNS = 'outcome, seq, epoch, chain, current_epoch, incarnation, group_id, accepted_at'
 
-function ordinaryStatement(values: unknown[]): QueryConfig {
-  return { name: 'append_messages_v2', text: `SELECT ${COLUMNS} FROM append_messages_v2($1, $2, $3, $4, $5, $6, $7) ORDER BY ord`, values }
+/** The function's name is the statement's: `sealed_` keeps it out of traces (src/platform/observability/trace-queries.ts). */
+function statement(name: string, parameters: Record<string, unknown>): QueryConfig {
+  const { call, values } = callFunction(name, parameters)
+  return { name, text: `SELECT ${COLUMNS} FROM ${call} ORDER BY ord`, values }
 }
 
-/** Ordinary messages may be among them. */
-function sealedStatement(values: unknown[], items: readonly AppendItem[]): QueryConfig {
+/** Null for the ordinary messages that are among them. */
+function sealedParameters(items: readonly AppendItem[]) {
   return {
-    name: 'sealed_append_messages_v3',
-    text: `SELECT ${COLUMNS} FROM append_messages_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ORDER BY ord`,
-    values: [
-      ...values,
-      items.map(({ sealed }) => sealed && Buffer.from(sealed.senderKey)),
-      items.map(({ sealed }) => sealed?.issuerKey),
-      items.map(({ sealed }) => sealed && Buffer.from(sealed.nonce)),
-    ],
+    p_sender_key: items.map(({ sealed }) => sealed && Buffer.from(sealed.senderKey)),
+    p_issuer_key: items.map(({ sealed }) => sealed?.issuerKey),
+    p_nonce: items.map(({ sealed }) => sealed && Buffer.from(sealed.nonce)),
   }
 }
 

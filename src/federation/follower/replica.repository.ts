@@ -142,7 +142,7 @@ export async function keepHeadSignature(sql: Sql, gid: bigint, keyId: string, si
 export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<Map<bigint, Buffer>> {
   const { rows } = await sql.query<{ seq: bigint; chain: Buffer }>({
     name: 'replica_chains',
-    text: `SELECT l.seq, CASE WHEN l.seq = g.chain_from_seq AND g.incarnation > 1 THEN log_chain_start_v1(g.group_id, g.incarnation) ELSE l.chain END AS chain
+    text: `SELECT l.seq, CASE WHEN l.seq = g.chain_from_seq AND g.incarnation > 1 THEN log_chain_start(g.group_id, g.incarnation) ELSE l.chain END AS chain
              FROM log l JOIN groups g USING (gid) WHERE l.gid = $1 AND l.seq BETWEEN $2 AND $3`,
     values: [gid, fromSeq, toSeq],
   })

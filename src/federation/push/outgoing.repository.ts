@@ -64,7 +64,7 @@ export async function readChain(sql: Sql, gid: bigint, seq: bigint, incarnation:
   const { rows } = await sql.query<{ chain: Buffer | null }>({
     name: 'read_chain',
     text: `SELECT CASE WHEN coalesce((SELECT i.from_seq FROM incarnation_start i WHERE i.gid = $1 AND i.incarnation = $3), 0) = $2
-                       THEN log_chain_start_v1(g.group_id, $3) ELSE (SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2) END AS chain
+                       THEN log_chain_start(g.group_id, $3) ELSE (SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2) END AS chain
              FROM groups g WHERE g.gid = $1`,
     values: [gid, seq, incarnation],
   })

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction } from '../../platform/postgres/sql-function.js'
 
 export type GroupMode = 'public' | 'private'
 
@@ -82,32 +83,30 @@ interface CreationRow {
   roomId: string
 }
 
-/** See `create_group_v1`: the group, its creator's interval, policy, room and, once, the place of a frozen predecessor. */
+/** See `create_group`: the group, its creator's interval, policy, room and, once, the place of a frozen predecessor. */
 export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> {
-  const { rows } = await sql.query<CreationRow>({
-    text: `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM create_group_v1(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-    values: [
-      group.groupId,
-      group.mode,
-      group.cipherSuite,
-      group.epoch,
-      group.deviceId,
-      group.userId,
-      group.roomId,
-      group.groupInfo,
-      group.tree,
-      group.snapshot,
-      group.successorOf,
-      group.externalJoin,
-      group.joinCodeHash,
-      group.addMembers,
-      group.removeMembers,
-      group.reportsToReset,
-    ],
+  const { call, values } = callFunction('create_group', {
+    p_group_id: group.groupId,
+    p_mode: group.mode,
+    p_suite: group.cipherSuite,
+    p_epoch: group.epoch,
+    p_device: group.deviceId,
+    p_user: group.userId,
+    p_room: group.roomId,
+    p_group_info: group.groupInfo,
+    p_tree: group.tree,
+    p_snapshot: group.snapshot,
+    p_successor_of: group.successorOf,
+    p_external_join: group.externalJoin,
+    p_join_code_hash: group.joinCodeHash,
+    p_add: group.addMembers,
+    p_remove: group.removeMembers,
+    p_reports: group.reportsToReset,
   })
+  const text = `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM ${call}`
+  const { rows } = await sql.query<CreationRow>({ text, values })
   const row = rows[0]
-  if (!row) throw new Error('create_group_v1 returned no row')
+  if (!row) throw new Error('create_group returned no row')
   const { outcome, gid, incarnation, chain, roomId } = row
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, gid, incarnation, chain, roomId }
   return outcome === 'successor-taken' ? { kind: outcome, successorGroupId: chain } : { kind: outcome }
@@ -115,11 +114,10 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
 
 /** No entry is taken any more; one successor may take the group's place (§4). */
 export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset'): Promise<'accepted' | 'frozen' | 'deleted' | 'unknown'> {
-  const { rows } = await sql.query<{
-    outcome: 'accepted' | 'frozen' | 'deleted' | 'unknown'
-  }>({
-    text: 'SELECT freeze_group_v1($1, $2) AS outcome',
-    values: [gid, reason],
+  const { call, values } = callFunction('freeze_group', { p_gid: gid, p_reason: reason })
+  const { rows } = await sql.query<{ outcome: 'accepted' | 'frozen' | 'deleted' | 'unknown' }>({
+    text: `SELECT ${call} AS outcome`,
+    values,
   })
   return rows[0]?.outcome ?? 'unknown'
 }
@@ -131,15 +129,12 @@ export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } 
  * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time.
  */
 export async function deleteGroup(sql: Sql, domain: string, gid: bigint): Promise<Deletion> {
-  const { rows } = await sql.query<{
-    outcome: Deletion['kind']
-    entries: bigint
-    devices: bigint[]
-  }>({
-    text: 'SELECT outcome, entries, devices FROM delete_group_v2($1, $2)',
-    values: [domain, gid],
+  const { call, values } = callFunction('delete_group', { p_domain: domain, p_gid: gid })
+  const { rows } = await sql.query<{ outcome: Deletion['kind']; entries: bigint; devices: bigint[] }>({
+    text: `SELECT outcome, entries, devices FROM ${call}`,
+    values,
   })
   const row = rows[0]
-  if (!row) throw new Error('delete_group_v2 returned no row')
+  if (!row) throw new Error('delete_group returned no row')
   return row.outcome === 'accepted' ? { kind: 'accepted', entries: row.entries, devices: row.devices } : { kind: row.outcome }
 }

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction } from '../../platform/postgres/sql-function.js'
 
 /**
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;
@@ -93,65 +94,57 @@ interface SubmissionRow {
   incarnation: number
 }
 
-/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit_v2`. */
+/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit`. */
 export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<Submission> {
-  const { rows } = await sql.query<SubmissionRow>({
-    name: 'submit_commit_v2',
-    text: `SELECT (s).* FROM (SELECT submit_commit_v2(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) AS s OFFSET 0) q`,
-    values: commitParameters(commit),
+  return submit(sql, 'submit_commit', {
+    p_domain: commit.domain,
+    p_refs: commit.usedRefs,
+    p_gid: commit.gid,
+    p_incarnation: commit.incarnation,
+    p_device: commit.deviceId,
+    p_user: commit.userId,
+    p_external: commit.external,
+    p_policy_version: commit.policyVersion,
+    p_epoch: commit.epoch,
+    p_hash: commit.hash,
+    p_bytes: commit.bytes,
+    p_added: commit.added.map((device) => device.deviceId),
+    p_added_welcome: commit.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),
+    p_removed: commit.removed.map((device) => device.deviceId),
+    p_removed_reason: commit.removed.map((device) => device.reason),
+    p_welcome: commit.welcomes.map((welcome) => welcome.bytes),
+    p_welcome_expires: commit.welcomes.map((welcome) => welcome.expiresAt),
+    p_group_info: commit.groupInfo,
+    p_tree: commit.tree,
+    p_claimed_removed: commit.claimedRemoved,
+    p_reinit: commit.reinit,
+    p_followup: commit.followups.map((followup) => followup.bytes),
+    p_followup_hash: commit.followups.map((followup) => followup.hash),
+    p_followup_device: commit.followups.map((followup) => followup.deviceId),
+    p_unsigned: commit.unsigned,
   })
-  return toSubmission(rows[0])
 }
 
-function commitParameters(commit: CommitSubmission): unknown[] {
-  return [
-    commit.domain,
-    commit.usedRefs,
-    commit.gid,
-    commit.incarnation,
-    commit.deviceId,
-    commit.userId,
-    commit.external,
-    commit.policyVersion,
-    commit.epoch,
-    commit.hash,
-    commit.bytes,
-    commit.added.map((device) => device.deviceId),
-    commit.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),
-    commit.removed.map((device) => device.deviceId),
-    commit.removed.map((device) => device.reason),
-    commit.welcomes.map((welcome) => welcome.bytes),
-    commit.welcomes.map((welcome) => welcome.expiresAt),
-    commit.groupInfo,
-    commit.tree,
-    commit.claimedRemoved,
-    commit.reinit,
-    commit.followups.map((followup) => followup.bytes),
-    commit.followups.map((followup) => followup.hash),
-    commit.followups.map((followup) => followup.deviceId),
-    commit.unsigned,
-  ]
-}
-
-/** A Proposal for the current epoch (§4 windows); see `submit_proposal_v1`. */
+/** A Proposal for the current epoch (§4 windows); see `submit_proposal`. */
 export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Promise<Submission> {
-  const { rows } = await sql.query<SubmissionRow>({
-    name: 'submit_proposal_v1',
-    text: 'SELECT (s).* FROM (SELECT submit_proposal_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS s OFFSET 0) q',
-    values: [
-      proposal.gid,
-      proposal.incarnation,
-      proposal.deviceId,
-      proposal.mustBeMember,
-      proposal.epoch,
-      proposal.hash,
-      proposal.bytes,
-      proposal.pending?.deviceId ?? null,
-      proposal.pending?.leafIndex ?? null,
-      proposal.pending?.reason ?? null,
-    ],
+  return submit(sql, 'submit_proposal', {
+    p_gid: proposal.gid,
+    p_incarnation: proposal.incarnation,
+    p_device: proposal.deviceId,
+    p_member: proposal.mustBeMember,
+    p_epoch: proposal.epoch,
+    p_hash: proposal.hash,
+    p_bytes: proposal.bytes,
+    p_pending_device: proposal.pending?.deviceId ?? null,
+    p_pending_leaf: proposal.pending?.leafIndex ?? null,
+    p_pending_reason: proposal.pending?.reason ?? null,
   })
+}
+
+/** OFFSET 0: without it PostgreSQL would call the function once for each column. */
+async function submit(sql: Sql, name: string, parameters: Record<string, unknown>): Promise<Submission> {
+  const { call, values } = callFunction(name, parameters)
+  const { rows } = await sql.query<SubmissionRow>({ name, text: `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`, values })
   return toSubmission(rows[0])
 }
 

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction } from '../../platform/postgres/sql-function.js'
 import type { Refusal } from '../repository/submissions.repository.js'
 
 export interface Publication {
@@ -13,12 +14,20 @@ export interface Publication {
 export type PublicationOutcome = { kind: 'accepted' } | { kind: 'conflict' } | Refusal
 
 export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs: number): Promise<PublicationOutcome> {
-  const { rows } = await sql.query<PublicationOutcome>({
-    name: 'publish_sender_key_v1',
-    text: `SELECT outcome AS kind, current_epoch AS epoch, incarnation, head_seq AS "headSeq" FROM publish_sender_key_v1($1, $2, $3, $4, $5, $6)`,
-    values: [key.gid, key.deviceId, key.userId, key.epoch, key.publicKey, maxPastEpochs],
+  const { call, values } = callFunction('publish_sender_key', {
+    p_gid: key.gid,
+    p_device: key.deviceId,
+    p_user: key.userId,
+    p_epoch: key.epoch,
+    p_key: key.publicKey,
+    p_max_past: maxPastEpochs,
   })
-  if (!rows[0]) throw new Error('publish_sender_key_v1 answered nothing')
+  const { rows } = await sql.query<PublicationOutcome>({
+    name: 'publish_sender_key',
+    text: `SELECT outcome AS kind, current_epoch AS epoch, incarnation, head_seq AS "headSeq" FROM ${call}`,
+    values,
+  })
+  if (!rows[0]) throw new Error('publish_sender_key returned no row')
   return rows[0]
 }
 

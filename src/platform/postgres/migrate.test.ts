@@ -11,7 +11,9 @@ let folder: string
 beforeEach(async () => {
   database = await createTestDatabase()
   await database.pool.query('DELETE FROM _prisma_migrations')
+  await database.pool.query('DELETE FROM function_file')
   folder = await mkdtemp(join(tmpdir(), 'migrations-'))
+  await Promise.all(['migrations', 'functions'].map((part) => mkdir(join(folder, part))))
 })
 
 afterEach(async () => {
@@ -20,8 +22,15 @@ afterEach(async () => {
 })
 
 const write = async (name: string, sql: string): Promise<void> => {
-  await mkdir(join(folder, name), { recursive: true })
-  await writeFile(join(folder, name, 'migration.sql'), sql)
+  await mkdir(join(folder, 'migrations', name), { recursive: true })
+  await writeFile(join(folder, 'migrations', name, 'migration.sql'), sql)
+}
+const writeFunctions = (name: string, sql: string): Promise<void> => writeFile(join(folder, 'functions', `${name}.sql`), sql)
+const answering = (name: string, answer: number): string =>
+  `CREATE OR REPLACE FUNCTION ${name}() RETURNS int LANGUAGE sql AS $$ SELECT ${answer} $$;`
+const ask = async (name: string): Promise<unknown> => {
+  const { rows } = await database.pool.query<{ answer: number }>(`SELECT ${name}() AS answer`)
+  return rows[0]?.answer
 }
 const run = (): Promise<string[]> => migrate(database.url, folder)
 const recorded = async (): Promise<string[]> => {
@@ -92,11 +101,59 @@ describe('migrate', () => {
     expect(results.flat()).toEqual(['1_slow'])
   })
 
+  test('refuses a database from before the first release', async () => {
+    await database.pool.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'y', '0_earlier', now())`,
+    )
+    await write('1_first', 'CREATE TABLE thing (id int)')
+    await expect(run()).rejects.toThrow('older than the first release')
+    expect(await recorded()).toEqual(['0_earlier'])
+  })
+
   test('may take longer than the time-out of the role it runs as', async () => {
     const role = new URL(database.url).username
     await database.pool.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET statement_timeout = '50ms'`)
     await database.pool.query(`ALTER ROLE ${role} IN DATABASE ${new URL(database.url).pathname.slice(1)} SET statement_timeout = '50ms'`)
     await write('1_slow', 'SELECT pg_sleep(0.2)')
     expect(await run()).toEqual(['1_slow'])
+  })
+})
+
+describe('migrate, of functions', () => {
+  test('applies them after the tables, and again whenever their text has changed', async () => {
+    await write('1_first', 'CREATE TABLE thing (id int)')
+    await writeFunctions('count', 'CREATE FUNCTION things() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM thing $$;')
+    await writeFunctions('other', answering('other', 1))
+    expect(await run()).toEqual(['1_first', 'functions/count', 'functions/other'])
+    expect(await run()).toEqual([])
+    await writeFunctions('other', answering('other', 2))
+    expect(await run()).toEqual(['functions/other'])
+    expect(await ask('other')).toBe(2)
+  })
+
+  test('applies all of them or none, and names the file, the line and the reason', async () => {
+    await writeFunctions('a', answering('a', 1))
+    await writeFunctions('b', answering('b', 1))
+    await run()
+    await writeFunctions('a', answering('a', 2))
+    await writeFunctions('b', `-- A comment.\nCREATE FUNCTION b() RETURNS nonsense LANGUAGE sql AS $$ SELECT 1 $$;`)
+    await expect(run()).rejects.toThrow(MigrationError)
+    await expect(run()).rejects.toThrow(/functions\/b\.sql failed, .*nonsense/)
+    expect(await ask('a')).toBe(1)
+  })
+
+  test('a node of the release before, started again, leaves those of the later release in force', async () => {
+    await writeFunctions('a', answering('a', 1))
+    await run()
+    await writeFunctions('a', answering('a', 2))
+    await run()
+    await writeFunctions('a', answering('a', 1))
+    expect(await run()).toEqual([])
+    expect(await ask('a')).toBe(2)
+  })
+
+  test('lets nodes that start together apply each once', async () => {
+    await writeFunctions('slow', `SELECT pg_sleep(0.2); ${answering('slow', 1)}`)
+    expect((await Promise.all([run(), run(), run()])).flat()).toEqual(['functions/slow'])
   })
 })

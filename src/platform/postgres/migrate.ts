@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DatabaseError, type Client } from 'pg'
 import { PostgresClient } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
-import { readMigrations, type Migration } from './migration-files.js'
+import { readFunctionFiles, readMigrations, type SqlFile } from './migration-files.js'
 import { applyRoleSettings } from './role-settings.js'
 
-/** prisma/migrations, from src/platform/postgres as well as from dist/platform/postgres. */
-const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url))
+/** Has `migrations/` and `functions/`. From src/platform/postgres as well as from dist/platform/postgres. */
+const PRISMA = fileURLToPath(new URL('../../../prisma', import.meta.url))
 
 /** Any constant will do, but all nodes must take the same one, and it is Prisma's: its CLI waits for us and we for it. */
 const LOCK = 72_707_369
@@ -15,16 +16,20 @@ const LOCK = 72_707_369
 /** For one statement of a migration, and for the wait for another node that migrates. TCP keep-alive notices sooner who is gone. */
 const PATIENCE_MS = 24 * 3_600_000
 
-/** A migration cannot be applied. The message is for an operator and names the migration. */
+/** A migration or a file of functions cannot be applied. The message is for an operator and names it. */
 export class MigrationError extends Error {}
 
 /**
- * Brings the database and our role's settings to this release; returns the names of the migrations it applied. Each runs in a transaction of its
- * own and is recorded in Prisma's table, so that `prisma migrate status` tells the same story. Nodes that start together wait
- * for each other. `connectionString` must not lead through a pooler: the lock belongs to the session.
+ * Brings the database and our role's settings to this release: first the migrations of tables, each in a transaction of its own and
+ * recorded in Prisma's table, so that `prisma migrate status` tells the same story; then, in one transaction, the files of SQL functions
+ * whose text this database has not seen. Nodes that start together wait for each other.
+ * @param connectionString must not lead through a pooler: the lock belongs to the session
+ * @param folder has `migrations/` and `functions/`
+ * @returns the names of what was applied, of functions with `functions/` before them
+ * @throws MigrationError if something does not apply; what was applied before it stays
  */
-export async function migrate(connectionString: string, folder = MIGRATIONS): Promise<string[]> {
-  const migrations = await readMigrations(folder)
+export async function migrate(connectionString: string, folder = PRISMA): Promise<string[]> {
+  const { migrations, functions } = await readSources(folder)
   const target = new PostgresTarget(connectionString)
   const client = await PostgresClient.open({ target, application_name: 'microchat-migrate' })
   try {
@@ -36,17 +41,33 @@ export async function migrate(connectionString: string, folder = MIGRATIONS): Pr
     await client.query(CREATE_TABLE)
     const pending = selectPending(migrations, await readApplied(client))
     for (const migration of pending) await apply(client, migration)
-    return pending.map(({ name }) => name)
+    const changed = selectChanged(functions, await readSeenFunctions(client))
+    if (changed.length > 0) await applyFunctions(client, changed)
+    return [...pending.map(({ name }) => name), ...changed.map(functionFileName)]
   } finally {
     await client.end()
   }
 }
 
-/** The names of the migrations that `migrate` would apply. Changes nothing. */
-export async function pendingMigrations(client: Client, folder = MIGRATIONS): Promise<string[]> {
-  const { rows } = await client.query<{ found: string | null }>("SELECT to_regclass('_prisma_migrations')::text AS found")
-  const applied = rows[0]?.found ? await readApplied(client) : new Map<string, Applied>()
-  return selectPending(await readMigrations(folder), applied).map(({ name }) => name)
+/** The names of what `migrate` would apply. Changes nothing. */
+export async function pendingMigrations(client: Client, folder = PRISMA): Promise<string[]> {
+  const { migrations, functions } = await readSources(folder)
+  const applied = (await hasTable(client, '_prisma_migrations')) ? await readApplied(client) : new Map<string, Applied>()
+  const changed = selectChanged(functions, await readSeenFunctions(client))
+  return [...selectPending(migrations, applied).map(({ name }) => name), ...changed.map(functionFileName)]
+}
+
+async function readSources(folder: string): Promise<{ migrations: SqlFile[]; functions: SqlFile[] }> {
+  const [migrations, functions] = await Promise.all([
+    readMigrations(join(folder, 'migrations')),
+    readFunctionFiles(join(folder, 'functions')),
+  ])
+  return { migrations, functions }
+}
+
+async function hasTable(client: Client, name: string): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [name])
+  return rows[0]?.found === true
 }
 
 /** As Prisma's own schema engine creates it. */
@@ -76,8 +97,12 @@ async function readApplied(client: Client): Promise<Map<string, Applied>> {
   return new Map(rows.map((row) => [row.migration_name, row]))
 }
 
-/** What is still to run. Refuses a history that this release's files do not explain. */
-function selectPending(migrations: Migration[], applied: Map<string, Applied>): Migration[] {
+/** What is still to run. Refuses a history that this release's files do not explain; what a later release added is none of ours. */
+function selectPending(migrations: SqlFile[], applied: Map<string, Applied>): SqlFile[] {
+  const [first] = migrations
+  if (first && applied.size > 0 && !applied.has(first.name)) {
+    throw new MigrationError(`This database is older than the first release: it does not have ${first.name}. Begin with an empty one.`)
+  }
   for (const { name, checksum } of migrations) {
     const before = applied.get(name)
     if (before && !before.finished) {
@@ -92,7 +117,7 @@ function selectPending(migrations: Migration[], applied: Map<string, Applied>): 
   return migrations.filter(({ name }) => !applied.has(name))
 }
 
-async function apply(client: Client, { name, sql, checksum }: Migration): Promise<void> {
+async function apply(client: Client, { name, sql, checksum }: SqlFile): Promise<void> {
   await client.query('BEGIN')
   try {
     await client.query(sql)
@@ -105,6 +130,46 @@ async function apply(client: Client, { name, sql, checksum }: Migration): Promis
   } catch (error) {
     await client.query('ROLLBACK')
     throw new MigrationError(`Migration ${name} failed and was rolled back: ${describe(error, sql)}`, { cause: error })
+  }
+}
+
+function functionFileName({ name }: SqlFile): string {
+  return `functions/${name}`
+}
+
+/** Name and checksum of every text of a file of functions that was ever applied here. */
+async function readSeenFunctions(client: Client): Promise<Set<string>> {
+  if (!(await hasTable(client, 'function_file'))) return new Set()
+  const { rows } = await client.query<{ seen: string }>(`SELECT name || ' ' || checksum AS seen FROM function_file`)
+  return new Set(rows.map(({ seen }) => seen))
+}
+
+/**
+ * The files whose text is new to this database. One that was applied before is either in force, or a later release has replaced it: while
+ * two releases run side by side, a node of the older one that starts again must not take that back.
+ */
+function selectChanged(files: SqlFile[], seen: Set<string>): SqlFile[] {
+  return files.filter(({ name, checksum }) => !seen.has(`${name} ${checksum}`))
+}
+
+/** All in one transaction: functions call each other, and a request sees either all old ones or all new ones. */
+async function applyFunctions(client: Client, files: SqlFile[]): Promise<void> {
+  await client.query('BEGIN')
+  try {
+    for (const file of files) await applyFunctionFile(client, file)
+    await client.query('COMMIT')
+  } catch (error) {
+    await client.query('ROLLBACK')
+    throw error
+  }
+}
+
+async function applyFunctionFile(client: Client, { name, sql, checksum }: SqlFile): Promise<void> {
+  try {
+    await client.query(sql)
+    await client.query('INSERT INTO function_file (name, checksum) VALUES ($1, $2)', [name, checksum])
+  } catch (error) {
+    throw new MigrationError(`functions/${name}.sql failed, and no function was changed: ${describe(error, sql)}`, { cause: error })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction } from '../../platform/postgres/sql-function.js'
 
 /** Tokens that somebody asks for. */
 export interface Batch {
@@ -26,10 +27,19 @@ export async function countTokens(
   quota: number,
   forgetAt: Date,
 ): Promise<Counted> {
+  const { call, values } = callFunction('count_tokens', {
+    p_issuer: issuer,
+    p_key: keyId,
+    p_holder: holder,
+    p_request: requestHash,
+    p_tokens: tokens,
+    p_quota: quota,
+    p_forget_at: forgetAt,
+  })
   const { rows } = await sql.query<{ outcome: Counted['outcome']; kept: Buffer | null }>({
-    name: 'count_tokens_v2',
-    text: 'SELECT outcome, kept FROM count_tokens_v2($1, $2, $3, $4, $5, $6, $7)',
-    values: [issuer, keyId, holder, requestHash, tokens, quota, forgetAt],
+    name: 'count_tokens',
+    text: `SELECT outcome, kept FROM ${call}`,
+    values,
   })
   return { outcome: rows[0]?.outcome ?? 'exceeded', kept: rows[0]?.kept ?? undefined }
 }
@@ -41,9 +51,13 @@ export async function keepAnswer(
   answer: Uint8Array,
   newest: number,
 ): Promise<void> {
-  await sql.query({
-    name: 'keep_token_answer_v1',
-    text: 'SELECT keep_token_answer_v1($1, $2, $3, $4, $5, $6)',
-    values: [issuer, keyId, holder, requestHash, answer, newest],
+  const { call, values } = callFunction('keep_token_answer', {
+    p_issuer: issuer,
+    p_key: keyId,
+    p_holder: holder,
+    p_request: requestHash,
+    p_answer: answer,
+    p_keep: newest,
   })
+  await sql.query({ name: 'keep_token_answer', text: `SELECT ${call}`, values })
 }

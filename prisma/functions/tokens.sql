@@ -1,20 +1,8 @@
--- A counted batch that comes again is answered from here, not signed again: its answer was lost, and it costs the server a look-up.
--- Blind signatures say no more than the blinded messages do: only the client can turn them into tokens. Few are kept for each holder
--- of a key, the newest; they go with the quota, and that with the key.
-CREATE TABLE token_answer (
-  issuer       text NOT NULL,
-  key_id       bytea NOT NULL,
-  holder       text NOT NULL,
-  request_hash bytea NOT NULL,
-  answer       bytea NOT NULL,                     -- blind signatures, one after the other
-  nth          integer NOT NULL,                   -- of the holder's; a time would tell when somebody fetched tokens
-  PRIMARY KEY (issuer, key_id, holder, request_hash),
-  FOREIGN KEY (issuer, key_id, holder, request_hash) REFERENCES token_batch ON DELETE CASCADE
-);
+-- Send tokens and sender keys (docs/architecture.md §9).
 
 -- Counts `p_tokens` against the quota, once for each request. `counted`; `repeated`, with the answer if it is kept; or `exceeded`: that
 -- would be too many, and nothing is counted. A repeat writes nothing.
-CREATE FUNCTION count_tokens_v2(
+CREATE OR REPLACE FUNCTION count_tokens(
   p_issuer text, p_key bytea, p_holder text, p_request bytea, p_tokens integer, p_quota integer, p_forget_at timestamptz,
   OUT outcome text, OUT kept bytea
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -24,7 +12,7 @@ BEGIN
   ELSE
     INSERT INTO token_quota AS q (issuer, key_id, holder, issued, forget_at) VALUES (p_issuer, p_key, p_holder, 0, p_forget_at)
     ON CONFLICT (issuer, key_id, holder) DO UPDATE SET forget_at = greatest(q.forget_at, excluded.forget_at);
-    -- The row is locked now: whoever counted the same request meanwhile is seen.
+    -- The row is locked now: a transaction that counted the same request meanwhile is visible.
     IF EXISTS (SELECT FROM token_batch b WHERE b.issuer = p_issuer AND b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
       outcome := 'repeated';
     ELSE
@@ -44,7 +32,7 @@ BEGIN
 END $$;
 
 -- Keeps the answer to a counted batch, and of the holder's the `p_keep` newest only.
-CREATE FUNCTION keep_token_answer_v1(
+CREATE OR REPLACE FUNCTION keep_token_answer(
   p_issuer text, p_key bytea, p_holder text, p_request bytea, p_answer bytea, p_keep integer
 ) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -58,4 +46,38 @@ BEGIN
        SELECT o.request_hash FROM token_answer o
         WHERE o.issuer = p_issuer AND o.key_id = p_key AND o.holder = p_holder ORDER BY o.nth DESC OFFSET p_keep
      );
+END $$;
+
+-- Outcomes: accepted (again, too), conflict (this user has published another one), not-a-member, frozen, stale, ahead, unknown, deleted.
+CREATE OR REPLACE FUNCTION publish_sender_key(
+  p_gid bigint, p_device bigint, p_user bigint, p_epoch bigint, p_key bytea, p_max_past bigint
+) RETURNS TABLE (outcome text, current_epoch bigint, head_seq bigint, incarnation integer) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  g groups;
+  since bigint;
+  known bytea;
+  verdict text;
+BEGIN
+  -- A Commit waits for this, or this for a Commit: a key is of an epoch in which its publisher is a member.
+  SELECT * INTO g FROM groups x WHERE x.gid = p_gid FOR SHARE;
+  SELECT max(m.join_epoch) INTO since FROM member m WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL;
+  verdict := CASE
+    WHEN g.gid IS NULL THEN 'unknown'
+    WHEN g.deleted_at IS NOT NULL THEN 'deleted'
+    WHEN since IS NULL THEN 'not-a-member'
+    WHEN g.frozen IS NOT NULL THEN 'frozen'
+    WHEN p_epoch > g.epoch THEN 'ahead'
+    WHEN p_epoch < greatest(g.post_floor, g.epoch - p_max_past, since) THEN 'stale'
+    ELSE 'accepted'
+  END;
+  IF verdict = 'accepted' THEN
+    INSERT INTO sender_key (gid, epoch, user_id, public_key) VALUES (p_gid, p_epoch, p_user, p_key) ON CONFLICT DO NOTHING;
+    SELECT k.public_key INTO known FROM sender_key k WHERE k.gid = p_gid AND k.epoch = p_epoch AND k.user_id = p_user;
+    IF known <> p_key THEN
+      verdict := 'conflict';
+    END IF;
+    DELETE FROM sender_key k WHERE k.gid = p_gid AND k.epoch < g.epoch - p_max_past;
+  END IF;
+  RETURN QUERY SELECT verdict, g.epoch, g.head_seq, g.incarnation;
 END $$;

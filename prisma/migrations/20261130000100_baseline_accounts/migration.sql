@@ -1,4 +1,4 @@
--- Accounts, their devices, and what the devices prove and hold (DESIGN §10). Prisma's tables; see prisma/schema.prisma.
+-- Accounts, their devices, and what devices prove and hold (docs/architecture.md §10). The client of prisma/schema.prisma knows these tables.
 
 CREATE TABLE "account" (
     "id" BIGSERIAL NOT NULL,
@@ -80,7 +80,7 @@ CREATE UNIQUE INDEX "account_user_uri_key" ON "account"("user_uri");
 CREATE INDEX "device_account_id_idx" ON "device"("account_id");
 CREATE UNIQUE INDEX "device_client_uri_key" ON "device"("client_uri");
 CREATE INDEX "signature_key_device_id_idx" ON "signature_key"("device_id");
--- Over all devices and for ever: a key that moved would make the directory's history ambiguous.
+-- Over all devices and all time: a key that moved would make the directory's history ambiguous.
 CREATE UNIQUE INDEX "signature_key_public_key_key" ON "signature_key"("public_key");
 CREATE UNIQUE INDEX "signature_key_successor_id_key" ON "signature_key"("successor_id");
 CREATE INDEX "challenge_expires_at_idx" ON "challenge"("expires_at");
@@ -92,3 +92,23 @@ ALTER TABLE "signature_key" ADD CONSTRAINT "signature_key_device_id_fkey" FOREIG
 ALTER TABLE "signature_key" ADD CONSTRAINT "signature_key_successor_id_fkey" FOREIGN KEY ("successor_id") REFERENCES "signature_key"("id") ON DELETE SET NULL ON UPDATE CASCADE;
 ALTER TABLE "invite" ADD CONSTRAINT "invite_account_id_fkey" FOREIGN KEY ("account_id") REFERENCES "account"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 ALTER TABLE "refresh_token" ADD CONSTRAINT "refresh_token_device_id_fkey" FOREIGN KEY ("device_id") REFERENCES "device"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- Users of other providers have rows in account and device like ours, so that memberships, bans and admins are one thing. They cannot
+-- log in here. Their keys stand apart: that a key is of one device only is for each provider to ensure, and no provider may be
+-- able to keep a key from a user of another.
+CREATE TABLE foreign_user (
+  account_id bigint PRIMARY KEY REFERENCES account (id),
+  fetched_at timestamptz NOT NULL                 -- when the provider last vouched for the devices and keys
+);
+CREATE TABLE foreign_signature_key (
+  device_id   bigint NOT NULL REFERENCES device (id),
+  public_key  bytea  NOT NULL,                    -- canonical form
+  valid_from  timestamptz NOT NULL,
+  valid_until timestamptz,
+  PRIMARY KEY (device_id, public_key)
+);
+
+-- Users who are not to be found, not even by their exact handle.
+CREATE TABLE unsearchable_account (
+  account_id bigint PRIMARY KEY REFERENCES account (id)
+);

@@ -1,5 +1,8 @@
--- The log and everything that moves with it. These tables belong to SQL functions (see the next migration),
--- never to Prisma. No foreign keys: every row is written by a function that holds the group's row lock.
+-- Groups and their log (docs/architecture.md §1). SQL functions write these tables, never Prisma. No foreign keys: every row is written
+-- by a function that holds the lock of the group's row.
+
+-- What every submission returns. `epoch` is the group's epoch after the entry; with a refusal, its current one.
+CREATE TYPE submission AS (outcome text, seq bigint, epoch bigint, chain bytea, incarnation integer);
 
 CREATE TABLE groups (
   gid             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -27,7 +30,7 @@ CREATE TABLE log (
   epoch       bigint      NOT NULL,
   accepted_at timestamptz NOT NULL,               -- never an order; rounded to a second for application entries
   hash        bytea       NOT NULL,               -- SHA-256 of bytes
-  chain       bytea       NOT NULL,               -- log_chain_v1(previous chain, seq, kind, epoch, hash)
+  chain       bytea       NOT NULL,               -- log_chain(previous chain, seq, kind, epoch, hash)
   bytes       bytea       NOT NULL,
   PRIMARY KEY (gid, seq)
 ) PARTITION BY HASH (gid);
@@ -54,45 +57,20 @@ CREATE TABLE commit_claim (
   PRIMARY KEY (gid, seq)
 );
 
--- Membership is intervals. `acked` is a cursor; it is written often and never indexed.
-CREATE TABLE member (
-  device_id  bigint NOT NULL,
-  gid        bigint NOT NULL,
-  from_seq   bigint NOT NULL,                     -- first seq this interval reads
-  until_seq  bigint,                              -- last seq it reads (the removing Commit); NULL while a member
-  join_epoch bigint NOT NULL,                     -- application entries below this epoch are not for this member
-  acked      bigint NOT NULL,                     -- cumulative: all seqs <= acked are done with
-  resync     boolean NOT NULL DEFAULT false,      -- fell behind retention: told to rejoin
-  ended      text CHECK (ended IN ('removed', 'left', 'revoked', 'resync')),   -- why until_seq is set
-  PRIMARY KEY (device_id, gid, from_seq)
-) WITH (fillfactor = 80);
-CREATE INDEX member_by_group ON member (gid);
+-- Where the incarnations after the first began: entries after `from_seq` chain from that incarnation's initial value, up to the next
+-- one's. `groups.chain_from_seq` is the last of them. A provider that follows a group across a restore gets each part under its own incarnation.
+CREATE TABLE incarnation_start (
+  gid         bigint  NOT NULL,
+  incarnation integer NOT NULL,
+  from_seq    bigint  NOT NULL,
+  PRIMARY KEY (gid, incarnation)
+);
 
 CREATE TABLE group_info (gid bigint NOT NULL, epoch bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (gid, epoch));
 -- Private mode with external joins only: the tree the committer uploaded for that epoch.
 CREATE TABLE group_tree (gid bigint NOT NULL, epoch bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (gid, epoch));
 -- Public mode: the serialized public group state (§6), from which later epochs are replayed.
 CREATE TABLE group_snapshot (gid bigint NOT NULL, epoch bigint NOT NULL, seq bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (gid, epoch));
-
--- One row per Welcome message and Commit; inbox rows point at it.
-CREATE TABLE welcome (
-  gid bigint NOT NULL, seq bigint NOT NULL, ordinal integer NOT NULL, epoch bigint NOT NULL, bytes bytea NOT NULL,
-  expires_at timestamptz NOT NULL,                -- the latest expiry of the KeyPackages it answers
-  PRIMARY KEY (gid, seq, ordinal)
-);
-
-CREATE TABLE inbox (
-  device_id  bigint NOT NULL,
-  id         bigint GENERATED ALWAYS AS IDENTITY,
-  kind       text   NOT NULL CHECK (kind IN ('welcome', 'key-packages.low', 'group.deleted', 'resync')),
-  gid        bigint,
-  seq        bigint,                              -- welcome: seq of its Commit
-  ordinal    integer,                             -- welcome: which one
-  payload    jsonb,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (device_id, id)
-);
-CREATE INDEX inbox_by_group ON inbox (gid) WHERE gid IS NOT NULL;
 
 CREATE TABLE room (room_id text PRIMARY KEY, current_gid bigint NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
 
@@ -123,4 +101,13 @@ CREATE TABLE commit_report (
   gid bigint NOT NULL, seq bigint NOT NULL, user_id bigint NOT NULL, reason text NOT NULL,
   reported_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (gid, seq, user_id)
+);
+
+-- The server's keys as an external sender (RFC 9420 §12.1.8.1), one per signature scheme, for all nodes and groups.
+-- Groups list the public keys in their GroupContext, so a key is never replaced, only added beside.
+CREATE TABLE external_sender_key (
+  scheme         integer PRIMARY KEY,              -- TLS SignatureScheme
+  public_key     bytea NOT NULL,                   -- as in the ExternalSender struct
+  sealed_private bytea NOT NULL,                   -- PKCS #8, sealed under the server secret
+  created_at     timestamptz NOT NULL DEFAULT now()
 );

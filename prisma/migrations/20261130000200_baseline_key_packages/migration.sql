@@ -25,14 +25,15 @@ CREATE INDEX key_package_claimable ON key_package (device_id, cipher_suite, id) 
 CREATE UNIQUE INDEX key_package_one_last_resort ON key_package (device_id, cipher_suite) WHERE last_resort;
 CREATE INDEX key_package_expiry ON key_package (expires_at);
 
--- Every KeyPackage that may be in somebody's hands. Welcomes are routed by it, and what stands here is never stored
+-- Every KeyPackage that may have been handed out. Welcomes are routed by it, and what stands here is never stored
 -- again: a repeated upload must not bring back what has been handed out. Last resort ones are entered on upload.
 CREATE TABLE key_package_claim (
   ref          bytea       PRIMARY KEY,
   device_id    bigint      NOT NULL,
   cipher_suite integer     NOT NULL,
   last_resort  boolean     NOT NULL,
-  expires_at   timestamptz NOT NULL
+  expires_at   timestamptz NOT NULL,
+  used         boolean     NOT NULL DEFAULT false   -- a Welcome that answers it was accepted: a repeated claim by a peer gets another one
 );
 CREATE INDEX key_package_claim_by_device ON key_package_claim (device_id, cipher_suite);
 CREATE INDEX key_package_claim_expiry ON key_package_claim (expires_at);

@@ -4,7 +4,7 @@
 
 -- Tells a device that it runs out, unless it has such an event unacknowledged. Never waits: two claims at once would
 -- each find no event, so only the holder of the lock may look; the other leaves it to that one. True if it told.
-CREATE FUNCTION key_packages_low_v1(p_device bigint, p_suite integer, p_low integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION key_packages_low(p_device bigint, p_suite integer, p_low integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   remaining integer;
@@ -24,7 +24,7 @@ BEGIN
 END $$;
 
 -- The conditions on which a KeyPackage may go out now; plain enough that the planner inlines it.
-CREATE FUNCTION key_package_fits_v1(
+CREATE OR REPLACE FUNCTION key_package_fits(
   k key_package, p_keys bytea[], p_extensions integer[], p_proposals integer[], p_credentials integer[]
 ) RETURNS boolean LANGUAGE sql VOLATILE AS $$
   SELECT k.expires_at > clock_timestamp() AND k.signature_key = ANY (p_keys)
@@ -36,7 +36,7 @@ $$;
 -- Skipping locked rows spreads concurrent claimers over the rows. But a skipped row is not a spent one: its claimer may
 -- yet roll back. So before the last resort goes out, the second pass waits for those rows; it comes back with one, or
 -- with the knowledge that they are gone (docs/adr/0005). Only a lock held for longer than lock_timeout ends the wait.
-CREATE FUNCTION take_key_package_v1(
+CREATE OR REPLACE FUNCTION take_key_package(
   p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[]
 ) RETURNS SETOF key_package LANGUAGE plpgsql VOLATILE SET lock_timeout = '1s' AS $$
 DECLARE
@@ -47,7 +47,7 @@ BEGIN
     DELETE FROM key_package WHERE (device_id, id) = (
       SELECT k.device_id, k.id FROM key_package k
        WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
-         AND key_package_fits_v1(k, p_keys, p_extensions, p_proposals, p_credentials)
+         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
        ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING *;
     IF FOUND THEN RETURN; END IF;
@@ -58,7 +58,7 @@ BEGIN
     DELETE FROM key_package WHERE (device_id, id) = (
       SELECT k.device_id, k.id FROM key_package k
        WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
-         AND key_package_fits_v1(k, p_keys, p_extensions, p_proposals, p_credentials)
+         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
        ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
     ) RETURNING *;
     IF FOUND THEN RETURN; END IF;
@@ -69,14 +69,14 @@ BEGIN
   RETURN QUERY
   SELECT * FROM key_package k
    WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
-     AND key_package_fits_v1(k, p_keys, p_extensions, p_proposals, p_credentials)
+     AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
    ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
 END $$;
 
 -- One KeyPackage of each device that has a suitable one. `p_suites` is in the claimer's order of preference.
 -- Revoked devices and keys are looked up here and not by the caller: what is revoked when this starts is not handed out.
 -- `low`: the device has a new event, so hint its inbox after COMMIT. A row without `ref` says that and nothing more.
-CREATE FUNCTION claim_key_packages_v1(
+CREATE OR REPLACE FUNCTION claim_key_packages(
   p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer
 ) RETURNS TABLE (
   device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamptz, ref bytea, bytes bytea, low boolean
@@ -94,20 +94,20 @@ BEGIN
      WHERE d.id = ANY (p_devices) AND d.revoked_at IS NULL AND a.disabled_at IS NULL ORDER BY d.id
   LOOP
     SELECT * INTO taken
-      FROM take_key_package_v1(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
+      FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
     IF FOUND THEN
       IF NOT taken.last_resort THEN
         INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
         VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
       END IF;
       RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
-                          key_packages_low_v1(taken.device_id, taken.cipher_suite, p_low);
+                          key_packages_low(taken.device_id, taken.cipher_suite, p_low);
     ELSE
       -- Claims in flight do not see each other's deletions, so all of them may have counted one too many.
       RETURN QUERY SELECT target.id, c.cipher_suite, NULL::boolean, NULL::timestamptz, NULL::bytea, NULL::bytea, true
         FROM (SELECT DISTINCT x.cipher_suite FROM key_package_claim x
                WHERE x.device_id = target.id AND x.cipher_suite = ANY (p_suites)) c
-       WHERE key_packages_low_v1(target.id, c.cipher_suite, p_low);
+       WHERE key_packages_low(target.id, c.cipher_suite, p_low);
     END IF;
   END LOOP;
 END $$;
@@ -115,7 +115,7 @@ END $$;
 -- Stores what a device uploads, all or nothing. Outcomes: stored (also what was there before), revoked, too-many, role
 -- (it stands here as last resort and comes as ordinary, or the other way round).
 -- Capabilities come as array literals ('{1,2}'), as an array of arrays would have to be rectangular.
-CREATE FUNCTION store_key_packages_v1(
+CREATE OR REPLACE FUNCTION store_key_packages(
   p_device bigint, p_max integer, p_low integer,
   p_suites integer[], p_last_resort boolean[], p_expires_at timestamptz[], p_refs bytea[], p_keys bytea[],
   p_extensions text[], p_proposals text[], p_credentials text[], p_bytes bytea[]
@@ -151,7 +151,7 @@ BEGIN
    ORDER BY t.ord
   ON CONFLICT (device_id, ref) DO NOTHING;
 
-  -- The insert may have waited for a claim of the same KeyPackage. Only now is that claim to be seen, and nobody has
+  -- The insert may have waited for a claim of the same KeyPackage. Only now can that claim be seen, and no other claim has
   -- seen the row that would hand it out a second time.
   DELETE FROM key_package k USING key_package_claim c
    WHERE k.device_id = p_device AND k.ref = ANY (p_refs) AND c.ref = k.ref AND NOT c.last_resort;
@@ -171,7 +171,7 @@ END $$;
 -- Removes what has expired, and all that revoked devices left. Devices that expiry has emptied are told, too.
 -- A claim stays for a day longer than its KeyPackage: until then nobody's clock can take a repeated upload for new.
 -- Skips what others hold, so that it never waits in the middle of devices in no order.
-CREATE FUNCTION purge_key_packages_v1(p_limit integer, p_low integer) RETURNS TABLE (purged bigint, told bigint[])
+CREATE OR REPLACE FUNCTION purge_key_packages(p_limit integer, p_low integer) RETURNS TABLE (purged bigint, told bigint[])
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   shrunk record;
@@ -205,7 +205,7 @@ BEGIN
      GROUP BY g.device_id, g.cipher_suite ORDER BY g.device_id, g.cipher_suite
   LOOP
     purged := purged + shrunk.rows;
-    IF key_packages_low_v1(shrunk.device_id, shrunk.cipher_suite, p_low) THEN
+    IF key_packages_low(shrunk.device_id, shrunk.cipher_suite, p_low) THEN
       told := told || shrunk.device_id;
     END IF;
   END LOOP;

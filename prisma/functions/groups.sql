@@ -1,0 +1,171 @@
+-- The life of a group: create, freeze, delete, and what a restore asks for.
+
+-- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set).
+-- Outcomes: accepted, duplicate, exists, room-taken, predecessor (unknown, not frozen, or the caller is not in it), successor-taken.
+CREATE OR REPLACE FUNCTION create_group(
+  p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
+  p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
+  p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer
+) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  old groups;
+  made groups;
+  stored bytea;
+BEGIN
+  IF p_successor_of IS NOT NULL THEN
+    SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
+    IF NOT FOUND OR old.deleted_at IS NOT NULL OR old.frozen IS NULL
+       OR NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = old.gid AND m.until_seq IS NULL) THEN
+      RETURN QUERY SELECT 'predecessor', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
+    IF old.successor_group_id IS NOT NULL AND old.successor_group_id <> p_group_id THEN
+      RETURN QUERY SELECT 'successor-taken', NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+      RETURN;
+    END IF;
+    p_room := old.room_id;
+  END IF;
+
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room)
+  ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
+  IF NOT FOUND THEN
+    SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
+    SELECT i.bytes INTO stored FROM group_info i WHERE i.gid = made.gid AND i.epoch = p_epoch;
+    RETURN QUERY SELECT
+      CASE WHEN made.deleted_at IS NULL AND stored = p_group_info
+                AND EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = made.gid AND m.from_seq = 1)
+           THEN 'duplicate' ELSE 'exists' END,
+      made.gid, made.incarnation, log_chain_start(p_group_id, made.incarnation), made.room_id;
+    RETURN;
+  END IF;
+
+  INSERT INTO room AS r (room_id, current_gid) VALUES (p_room, made.gid)
+  ON CONFLICT (room_id) DO UPDATE SET current_gid = excluded.current_gid WHERE r.current_gid = old.gid;
+  IF NOT FOUND THEN
+    DELETE FROM groups g WHERE g.gid = made.gid;
+    RETURN QUERY SELECT 'room-taken', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
+  IF old.gid IS NOT NULL THEN
+    UPDATE groups g SET successor_group_id = p_group_id WHERE g.gid = old.gid;
+  END IF;
+
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (p_device, made.gid, 1, p_epoch, 0);
+  INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset)
+  VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports);
+  -- The creator of the successor gets no rights by it that the predecessor did not give.
+  INSERT INTO group_admin (gid, user_id)
+  SELECT made.gid, p_user WHERE old.gid IS NULL
+   UNION SELECT made.gid, a.user_id FROM group_admin a WHERE a.gid = old.gid;
+  INSERT INTO group_info (gid, epoch, bytes) VALUES (made.gid, p_epoch, p_group_info);
+  IF p_tree IS NOT NULL THEN
+    INSERT INTO group_tree (gid, epoch, bytes) VALUES (made.gid, p_epoch, p_tree);
+  END IF;
+  IF p_snapshot IS NOT NULL THEN
+    INSERT INTO group_snapshot (gid, epoch, seq, bytes) VALUES (made.gid, p_epoch, 0, p_snapshot);
+  END IF;
+  IF old.gid IS NOT NULL THEN
+    INSERT INTO group_ban (gid, user_id) SELECT made.gid, b.user_id FROM group_ban b WHERE b.gid = old.gid;
+    INSERT INTO group_outcast (gid, user_id)
+    SELECT made.gid, x.user_id FROM (
+      SELECT o.user_id FROM group_outcast o WHERE o.gid = old.gid
+       UNION
+      SELECT d.account_id FROM member m JOIN device d ON d.id = m.device_id WHERE m.gid = old.gid
+       GROUP BY d.account_id
+      HAVING (array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST, (m.ended = 'removed') DESC NULLS FIRST))[1] = 'removed'
+    ) x
+     WHERE NOT EXISTS (
+       SELECT FROM member m JOIN device d ON d.id = m.device_id
+        WHERE m.gid = old.gid AND m.until_seq IS NULL AND d.account_id = x.user_id
+     );
+  END IF;
+  RETURN QUERY SELECT 'accepted', made.gid, made.incarnation, made.head_chain, made.room_id;
+END $$;
+
+-- Stops a group for a reset: no entry is taken any more, one successor may take its place.
+CREATE OR REPLACE FUNCTION freeze_group(p_gid bigint, p_reason text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  ELSIF g.deleted_at IS NOT NULL THEN
+    RETURN 'deleted';
+  ELSIF g.frozen IS NOT NULL THEN
+    RETURN 'frozen';
+  END IF;
+  UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
+  RETURN 'accepted';
+END $$;
+
+-- Deletion of a group deletes its ciphertext, Welcomes, GroupInfo and trees (invariant 8); the groups row stays as tombstone.
+-- `entries` counts the log rows; `devices` are those that were members. Those of this provider (p_domain) find group.deleted in their
+-- inbox; every other provider that ever had members owes a receipt (peer_deletion).
+CREATE OR REPLACE FUNCTION delete_group(p_domain text, p_gid bigint) RETURNS TABLE (outcome text, entries bigint, devices bigint[])
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  g groups;
+  gone bigint;
+  told bigint[];
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
+    RETURN;
+  END IF;
+  INSERT INTO peer_deletion (domain, group_id, room_id, incarnation)
+  SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
+  ON CONFLICT DO NOTHING;
+  DELETE FROM peer_cursor WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now() WHERE gid = p_gid;
+  DELETE FROM log WHERE gid = p_gid;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
+  SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
+    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL;
+  DELETE FROM member WHERE gid = p_gid;
+  DELETE FROM welcome WHERE gid = p_gid;
+  PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
+  DELETE FROM inbox WHERE gid = p_gid;
+  DELETE FROM group_info WHERE gid = p_gid;
+  DELETE FROM group_tree WHERE gid = p_gid;
+  DELETE FROM group_snapshot WHERE gid = p_gid;
+  DELETE FROM commit_claim WHERE gid = p_gid;
+  DELETE FROM commit_report WHERE gid = p_gid;
+  DELETE FROM pending_removal WHERE gid = p_gid;
+  DELETE FROM group_policy WHERE gid = p_gid;
+  DELETE FROM group_admin WHERE gid = p_gid;
+  DELETE FROM group_ban WHERE gid = p_gid;
+  DELETE FROM group_outcast WHERE gid = p_gid;
+  -- The room's name stays taken, so that nobody finds strangers under it.
+  INSERT INTO inbox (device_id, kind, gid)
+  SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
+   WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
+   ORDER BY t.id;
+  RETURN QUERY SELECT 'accepted', gone, told;
+END $$;
+
+-- After a restore or an asynchronous failover, seqs and epochs may be used a second time: nothing of the old incarnation may be mixed
+-- with what comes now (docs/architecture.md §1). Groups of other hubs keep theirs. Returns the number of groups.
+CREATE OR REPLACE FUNCTION recovered() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  bumped bigint;
+BEGIN
+  PERFORM 1 FROM groups ORDER BY gid FOR NO KEY UPDATE;
+  UPDATE groups g
+     SET incarnation = incarnation + 1, chain_from_seq = head_seq,
+         head_chain = log_chain_start(group_id, incarnation + 1)
+   WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  GET DIAGNOSTICS bumped = ROW_COUNT;
+  -- A peer may have stored more than what is left here.
+  UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
+  INSERT INTO inbox (device_id, kind, gid)
+  SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
+   WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+  -- Some of them were handed out after the backup was taken.
+  DELETE FROM key_package;
+  RETURN bumped;
+END $$;

@@ -1,0 +1,31 @@
+-- At a hub: the providers that have members in its groups.
+
+-- The provider in mimi://<provider>/…
+CREATE OR REPLACE FUNCTION provider_of(uri text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT split_part(uri, '/', 3)
+$$;
+
+-- After members of a group have changed by the entry at p_seq: opens a cursor for each peer that has members now, and ends those of
+-- peers that have none any more. A new member also takes a stopped group into the lane again: the peer begins with the Commit that brings
+-- it. The position of a foreign member is its provider's; its own is set past everything, so that retention does not wait for it.
+CREATE OR REPLACE FUNCTION track_peers(p_domain text, p_gid bigint, p_seq bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  UPDATE member m SET acked = 9223372036854775807
+    FROM device d
+   WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND d.id = m.device_id AND provider_of(d.client_uri) <> p_domain;
+  INSERT INTO peer_cursor AS c (domain, gid, from_seq, acked, incarnation)
+  SELECT DISTINCT provider_of(d.client_uri), p_gid, p_seq, p_seq - 1, g.incarnation
+    FROM member m JOIN device d ON d.id = m.device_id JOIN groups g ON g.gid = m.gid
+   WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND m.until_seq IS NULL AND provider_of(d.client_uri) <> p_domain
+  ON CONFLICT (domain, gid) DO UPDATE
+    -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
+    SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
+        acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
+        until_seq = NULL, stopped = NULL;
+  UPDATE peer_cursor c SET until_seq = p_seq
+   WHERE c.gid = p_gid AND c.until_seq IS NULL
+     AND NOT EXISTS (
+       SELECT FROM member m JOIN device d ON d.id = m.device_id
+        WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain
+     );
+END $$;

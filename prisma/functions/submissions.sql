@@ -1,0 +1,178 @@
+-- Commits and Proposals, one function and one round trip each (docs/architecture.md §5, §12). Their first statement locks the group's row,
+-- and every check is a later statement. Expected outcomes are values in `outcome`; only what nobody expects raises.
+-- Why "seq + 0": see append.sql.
+
+-- The checks that a Commit and a Proposal share, after the caller has locked the row. NULL: go on.
+CREATE OR REPLACE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean)
+RETURNS submission LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  old record;
+  verdict text;
+BEGIN
+  IF g.deleted_at IS NOT NULL THEN
+    RETURN ('deleted', NULL, NULL, NULL, NULL)::submission;
+  END IF;
+  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now. Where no
+  -- membership is asked for (external Commits and proposals), the caller has the bytes because it made them or read them in the log.
+  SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
+  IF FOUND AND (NOT p_member OR EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid)) THEN
+    RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
+  END IF;
+  verdict := CASE
+    WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN g.incarnation <> p_incarnation THEN 'stale'
+    WHEN g.frozen IS NOT NULL THEN 'frozen'
+    WHEN p_epoch < g.epoch THEN 'stale'
+    WHEN p_epoch > g.epoch THEN 'ahead'
+  END;
+  IF verdict IS NULL THEN
+    RETURN NULL;
+  END IF;
+  RETURN (verdict, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+END $$;
+
+-- A Proposal for the current epoch. p_device is NULL for the server's own (external sender), which need no membership.
+-- With p_pending_device, the same transaction records that the device is on its way out.
+CREATE OR REPLACE FUNCTION submit_proposal(
+  p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea,
+  p_pending_device bigint, p_pending_leaf integer, p_pending_reason text
+) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  g groups;
+  judged submission;
+  next_chain bytea;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
+  END IF;
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member);
+  -- A signature may be deterministic: the Remove for a revocation can be the bytes that stand there for a leave.
+  IF p_pending_device IS NOT NULL AND (judged.outcome IS NULL OR judged.outcome = 'duplicate' AND p_epoch = g.epoch) THEN
+    INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
+    VALUES (p_gid, p_pending_device, p_pending_leaf, p_pending_reason, p_epoch)
+    ON CONFLICT (gid, device_id) DO UPDATE
+      SET leaf_index = coalesce(excluded.leaf_index, r.leaf_index), proposed_epoch = excluded.proposed_epoch,
+          reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END;
+  END IF;
+  IF judged.outcome IS NOT NULL THEN
+    RETURN judged;
+  END IF;
+  next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
+  INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+  VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
+  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain WHERE gid = p_gid;
+  RETURN ('accepted', g.head_seq + 1, g.epoch, next_chain, g.incarnation)::submission;
+END $$;
+
+-- Everything that one Commit changes, in one transaction (invariant 2).
+--   p_domain          this provider's: members of other domains are reached through their providers
+--   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
+--   p_external        the committer joins by this Commit (or resyncs its own leaf): no membership is asked for
+--   p_added[i]        a device that joins; p_added_welcome[i] the ordinal (from 1) of the Welcome that is for it
+--   p_removed[i]      a device that is out after this Commit, p_removed_reason[i] why (member.ended)
+--   p_followup[i]     the regenerated Remove proposal, for the new epoch, of the pending p_followup_device[i]
+--   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
+--   p_policy_version  the policy under which the Commit was judged
+-- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned.
+CREATE OR REPLACE FUNCTION submit_commit(
+  p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
+  p_epoch bigint, p_hash bytea, p_bytes bytea,
+  p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[],
+  p_welcome bytea[], p_welcome_expires timestamptz[], p_group_info bytea, p_tree bytea,
+  p_claimed_removed text[], p_reinit boolean,
+  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[]
+) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  g groups;
+  judged submission;
+  commit_seq bigint;
+  next_epoch bigint := p_epoch + 1;
+  head bigint;
+  chain_at bytea;
+  commit_chain bytea;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
+  END IF;
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external);
+  IF judged.outcome IS NOT NULL THEN
+    RETURN judged;
+  END IF;
+  IF p_external AND EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = p_user) THEN
+    RETURN ('banned', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF NOT EXISTS (SELECT FROM group_policy x WHERE x.gid = p_gid AND x.version = p_policy_version)
+     OR EXISTS (
+       SELECT FROM pending_removal r
+        WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
+     ) THEN
+    RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+
+  commit_seq := g.head_seq + 1;
+  commit_chain := log_chain(g.head_chain, commit_seq, 'c', p_epoch, p_hash);
+  INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+  VALUES (p_gid, commit_seq, 'c', p_epoch, clock_timestamp(), p_hash, commit_chain, p_bytes);
+  head := commit_seq;
+  chain_at := commit_chain;
+  FOR i IN 1 .. cardinality(p_followup) LOOP
+    head := head + 1;
+    chain_at := log_chain(chain_at, head, 'p', next_epoch, p_followup_hash[i]);
+    INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+    VALUES (p_gid, head, 'p', next_epoch, clock_timestamp(), p_followup_hash[i], chain_at, p_followup[i]);
+  END LOOP;
+  UPDATE groups
+     SET epoch = next_epoch, head_seq = head, head_chain = chain_at,
+         post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
+         frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
+   WHERE gid = p_gid;
+
+  -- Sorted, because a flush of acknowledgements locks the same rows in this order.
+  PERFORM 1 FROM member m
+    WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.device_id = ANY (p_removed || p_added)
+    ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
+  UPDATE member m SET until_seq = commit_seq, ended = x.reason
+    FROM unnest(p_removed, p_removed_reason) AS x (device_id, reason)
+   WHERE m.gid = p_gid AND m.device_id = x.device_id AND m.until_seq IS NULL;
+  -- Only where the server cannot see the tree may a device be added that still is a member: its new leaf is another interval.
+  UPDATE member m SET until_seq = commit_seq, ended = 'resync'
+   WHERE m.gid = p_gid AND m.device_id = ANY (p_added) AND m.until_seq IS NULL;
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
+  SELECT DISTINCT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq
+    FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+
+  INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
+  SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
+    FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
+  INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
+  SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
+    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) WHERE x.ordinal IS NOT NULL ORDER BY x.device_id;
+
+  IF p_group_info IS NOT NULL THEN
+    INSERT INTO group_info (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_group_info);
+  END IF;
+  IF p_tree IS NOT NULL THEN
+    INSERT INTO group_tree (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_tree);
+  END IF;
+  IF p_claimed_removed IS NOT NULL OR p_reinit THEN
+    INSERT INTO commit_claim (gid, seq, removed_clients, reinit)
+    VALUES (p_gid, commit_seq, coalesce(p_claimed_removed, '{}'), p_reinit);
+  END IF;
+  -- A device that others add again still wants to leave; one that joins by itself does not.
+  DELETE FROM pending_removal WHERE gid = p_gid AND (device_id = ANY (p_removed) OR p_external AND device_id = ANY (p_added));
+  UPDATE pending_removal SET proposed_epoch = next_epoch WHERE gid = p_gid AND device_id = ANY (p_followup_device);
+  UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
+
+  IF cardinality(p_refs) > 0 THEN
+    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+  END IF;
+  -- Where a group has, or gets, members elsewhere.
+  IF EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)
+     OR EXISTS (SELECT FROM device d WHERE d.id = ANY (p_added) AND provider_of(d.client_uri) <> p_domain) THEN
+    PERFORM track_peers(p_domain, p_gid, commit_seq);
+  END IF;
+
+  RETURN ('accepted', commit_seq, next_epoch, commit_chain, g.incarnation)::submission;
+END $$;

@@ -1,0 +1,71 @@
+-- What happens with every change of a row, whichever statement makes it. When this file changes, `migrate` waits for the transactions that
+-- write these tables and holds new ones up for a moment.
+
+CREATE OR REPLACE FUNCTION drop_sender_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM sender_key WHERE gid = NEW.gid;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups
+  FOR EACH ROW WHEN (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION drop_sender_keys();
+
+CREATE OR REPLACE FUNCTION record_incarnation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO incarnation_start (gid, incarnation, from_seq) VALUES (NEW.gid, NEW.incarnation, NEW.chain_from_seq) ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW
+  WHEN (OLD.incarnation <> NEW.incarnation) EXECUTE FUNCTION record_incarnation();
+CREATE OR REPLACE FUNCTION drop_incarnations() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM incarnation_start WHERE gid = NEW.gid;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW
+  WHEN (NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION drop_incarnations();
+
+-- A device that is revoked must not post any more. Where posts have no sender, that takes a Commit that removes it; from this moment
+-- on, and not from the job on that proposes it, the group waits for that Commit.
+CREATE OR REPLACE FUNCTION queue_removals(p_devices bigint[]) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO pending_removal AS r (gid, device_id, reason)
+  SELECT m.gid, m.device_id, 'revoke'
+    FROM member m JOIN groups g USING (gid)
+   WHERE m.device_id = ANY (p_devices) AND m.until_seq IS NULL AND g.deleted_at IS NULL AND g.frozen IS NULL
+     AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid)
+   ORDER BY m.gid, m.device_id
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+$$;
+CREATE OR REPLACE FUNCTION queue_removals_of_device() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM queue_removals(ARRAY[NEW.id]);
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device
+  FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION queue_removals_of_device();
+CREATE OR REPLACE FUNCTION queue_removals_of_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM queue_removals(ARRAY(SELECT d.id FROM device d WHERE d.account_id = NEW.id));
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account
+  FOR EACH ROW WHEN (OLD.disabled_at IS NULL AND NEW.disabled_at IS NOT NULL) EXECUTE FUNCTION queue_removals_of_account();
+
+-- Rows of device_news (see its table).
+CREATE OR REPLACE FUNCTION record_membership_news() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO device_news (device_id) SELECT DISTINCT device_id FROM changed;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER record_news_on_join AFTER INSERT ON member
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
+CREATE OR REPLACE TRIGGER record_news_on_delete AFTER DELETE ON member
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
+
+-- By column, so that acknowledgements, which are the most frequent updates by far, do not come by here.
+CREATE OR REPLACE FUNCTION record_membership_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO device_news (device_id) VALUES (NEW.device_id);
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync ON member FOR EACH ROW
+  WHEN (OLD.until_seq IS DISTINCT FROM NEW.until_seq OR OLD.resync <> NEW.resync) EXECUTE FUNCTION record_membership_change();

@@ -1,0 +1,1536 @@
+-- What a migrated database holds: every table, sequence, type, function and trigger, and the settings of the server's role.
+-- For reading. `npm run cli -- schema-dump` writes it from a fresh database, and `npm run verify` compares it. The sources are
+-- prisma/migrations (tables) and prisma/functions (functions and triggers), which also have the comments.
+
+ALTER ROLE CURRENT_USER SET idle_in_transaction_session_timeout=5s;
+ALTER ROLE CURRENT_USER SET jit=off;
+ALTER ROLE CURRENT_USER SET lock_timeout=2s;
+ALTER ROLE CURRENT_USER SET plan_cache_mode=force_generic_plan;
+ALTER ROLE CURRENT_USER SET statement_timeout=10s;
+
+CREATE TYPE submission AS (
+  outcome text,
+  seq bigint,
+  epoch bigint,
+  chain bytea,
+  incarnation integer
+);
+
+CREATE SEQUENCE account_id_seq AS bigint;
+CREATE SEQUENCE device_id_seq AS bigint;
+CREATE SEQUENCE signature_key_id_seq AS bigint;
+
+CREATE TABLE _prisma_migrations (
+  id character varying(36) NOT NULL,
+  checksum character varying(64) NOT NULL,
+  finished_at timestamp with time zone,
+  migration_name character varying(255) NOT NULL,
+  logs text,
+  rolled_back_at timestamp with time zone,
+  started_at timestamp with time zone DEFAULT now() NOT NULL,
+  applied_steps_count integer DEFAULT 0 NOT NULL,
+  CONSTRAINT _prisma_migrations_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE abuse_report (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  room_id text NOT NULL,
+  provider text NOT NULL,
+  reporter text NOT NULL,
+  alleged_abuser text NOT NULL,
+  reason smallint NOT NULL,
+  note text NOT NULL,
+  messages integer NOT NULL,
+  reported_at timestamp with time zone DEFAULT now() NOT NULL,
+  closed_at timestamp with time zone,
+  CONSTRAINT abuse_report_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX abuse_report_open ON abuse_report USING btree (provider, room_id, reporter, alleged_abuser, reason, md5(note)) WHERE (closed_at IS NULL);
+
+CREATE TABLE account (
+  id bigint DEFAULT nextval('account_id_seq'::regclass) NOT NULL,
+  user_uri text NOT NULL,
+  created_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+  disabled_at timestamp(6) with time zone,
+  CONSTRAINT account_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
+CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
+
+CREATE TABLE challenge (
+  nonce bytea NOT NULL,
+  client_uri text NOT NULL,
+  expires_at timestamp(6) with time zone NOT NULL,
+  CONSTRAINT challenge_pkey PRIMARY KEY (nonce)
+);
+CREATE INDEX challenge_expires_at_idx ON challenge USING btree (expires_at);
+
+CREATE TABLE commit_claim (
+  gid bigint NOT NULL,
+  seq bigint NOT NULL,
+  removed_clients text[] NOT NULL,
+  reinit boolean NOT NULL,
+  CONSTRAINT commit_claim_pkey PRIMARY KEY (gid, seq)
+);
+
+CREATE TABLE commit_report (
+  gid bigint NOT NULL,
+  seq bigint NOT NULL,
+  user_id bigint NOT NULL,
+  reason text NOT NULL,
+  reported_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT commit_report_pkey PRIMARY KEY (gid, seq, user_id)
+);
+
+CREATE TABLE consent (
+  target text NOT NULL,
+  requester text NOT NULL,
+  room text NOT NULL,
+  state text NOT NULL,
+  asked_at timestamp with time zone,
+  told text,
+  changed_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT consent_pkey PRIMARY KEY (target, requester, room),
+  CONSTRAINT consent_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'granted'::text, 'revoked'::text]))),
+  CONSTRAINT consent_told_check CHECK ((told = ANY (ARRAY['granted'::text, 'revoked'::text])))
+);
+CREATE INDEX consent_by_requester ON consent USING btree (requester);
+
+CREATE TABLE deployment (
+  one boolean DEFAULT true NOT NULL,
+  domain text NOT NULL,
+  CONSTRAINT deployment_pkey PRIMARY KEY (one),
+  CONSTRAINT deployment_one_check CHECK (one)
+);
+
+CREATE TABLE device (
+  id bigint DEFAULT nextval('device_id_seq'::regclass) NOT NULL,
+  account_id bigint NOT NULL,
+  client_uri text NOT NULL,
+  created_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+  revoked_at timestamp(6) with time zone,
+  session_generation integer DEFAULT 0 NOT NULL,
+  CONSTRAINT device_pkey PRIMARY KEY (id),
+  CONSTRAINT device_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id) ON UPDATE CASCADE ON DELETE RESTRICT
+);
+CREATE INDEX device_account_id_idx ON device USING btree (account_id);
+CREATE UNIQUE INDEX device_client_uri_key ON device USING btree (client_uri);
+CREATE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_device();
+
+CREATE TABLE device_news (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  device_id bigint NOT NULL,
+  stream_id text,
+  xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+  at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT device_news_pkey PRIMARY KEY (id)
+);
+CREATE INDEX device_news_by_xid ON device_news USING btree (xid);
+
+CREATE TABLE equivocation (
+  group_id bytea NOT NULL,
+  incarnation integer NOT NULL,
+  seq bigint NOT NULL,
+  kept_chain bytea NOT NULL,
+  kept_signature bytea,
+  kept_key_id text,
+  other_chain bytea NOT NULL,
+  other_signature bytea NOT NULL,
+  other_key_id text NOT NULL,
+  detected_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT equivocation_pkey PRIMARY KEY (group_id, incarnation, seq, other_chain)
+);
+
+CREATE TABLE external_sender_key (
+  scheme integer NOT NULL,
+  public_key bytea NOT NULL,
+  sealed_private bytea NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT external_sender_key_pkey PRIMARY KEY (scheme)
+);
+
+CREATE TABLE federation_nonce (
+  slot smallint NOT NULL,
+  domain text NOT NULL,
+  nonce text NOT NULL,
+  CONSTRAINT federation_nonce_pkey PRIMARY KEY (slot, domain, nonce)
+) PARTITION BY LIST (slot);
+CREATE TABLE federation_nonce_0 PARTITION OF federation_nonce FOR VALUES IN ('0');
+CREATE TABLE federation_nonce_1 PARTITION OF federation_nonce FOR VALUES IN ('1');
+CREATE TABLE federation_nonce_2 PARTITION OF federation_nonce FOR VALUES IN ('2');
+CREATE TABLE federation_nonce_3 PARTITION OF federation_nonce FOR VALUES IN ('3');
+
+CREATE TABLE federation_result (
+  domain text NOT NULL,
+  endpoint text NOT NULL,
+  body_hash bytea NOT NULL,
+  body bytea,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT federation_result_pkey PRIMARY KEY (domain, endpoint, body_hash)
+);
+CREATE INDEX federation_result_expiry ON federation_result USING btree (expires_at);
+
+CREATE TABLE followed_group (
+  group_id bytea NOT NULL,
+  hub text NOT NULL,
+  room_id text NOT NULL,
+  gid bigint,
+  head_signature bytea,
+  head_key_id text,
+  stopped text,
+  first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+  deleted_entries bigint,
+  deleted_at timestamp with time zone,
+  CONSTRAINT followed_group_pkey PRIMARY KEY (group_id),
+  CONSTRAINT followed_group_gid_key UNIQUE (gid),
+  CONSTRAINT followed_group_stopped_check CHECK ((stopped = 'equivocation'::text))
+);
+CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
+
+CREATE TABLE foreign_signature_key (
+  device_id bigint NOT NULL,
+  public_key bytea NOT NULL,
+  valid_from timestamp with time zone NOT NULL,
+  valid_until timestamp with time zone,
+  CONSTRAINT foreign_signature_key_pkey PRIMARY KEY (device_id, public_key),
+  CONSTRAINT foreign_signature_key_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
+);
+
+CREATE TABLE foreign_user (
+  account_id bigint NOT NULL,
+  fetched_at timestamp with time zone NOT NULL,
+  CONSTRAINT foreign_user_pkey PRIMARY KEY (account_id),
+  CONSTRAINT foreign_user_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+CREATE TABLE function_file (
+  name text NOT NULL,
+  checksum text NOT NULL,
+  applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  CONSTRAINT function_file_pkey PRIMARY KEY (name, checksum)
+);
+
+CREATE TABLE group_admin (
+  gid bigint NOT NULL,
+  user_id bigint NOT NULL,
+  CONSTRAINT group_admin_pkey PRIMARY KEY (gid, user_id)
+);
+
+CREATE TABLE group_ban (
+  gid bigint NOT NULL,
+  user_id bigint NOT NULL,
+  CONSTRAINT group_ban_pkey PRIMARY KEY (gid, user_id)
+);
+
+CREATE TABLE group_info (
+  gid bigint NOT NULL,
+  epoch bigint NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT group_info_pkey PRIMARY KEY (gid, epoch)
+);
+
+CREATE TABLE group_outcast (
+  gid bigint NOT NULL,
+  user_id bigint NOT NULL,
+  CONSTRAINT group_outcast_pkey PRIMARY KEY (gid, user_id)
+);
+
+CREATE TABLE group_policy (
+  gid bigint NOT NULL,
+  external_join text NOT NULL,
+  join_code_hash bytea,
+  add_members text NOT NULL,
+  remove_members text NOT NULL,
+  reports_to_reset integer NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  CONSTRAINT group_policy_pkey PRIMARY KEY (gid),
+  CONSTRAINT group_policy_add_members_check CHECK ((add_members = ANY (ARRAY['members'::text, 'admins'::text]))),
+  CONSTRAINT group_policy_external_join_check CHECK ((external_join = ANY (ARRAY['same-user'::text, 'code'::text, 'open'::text, 'none'::text]))),
+  CONSTRAINT group_policy_remove_members_check CHECK ((remove_members = ANY (ARRAY['members'::text, 'admins'::text])))
+);
+
+CREATE TABLE group_snapshot (
+  gid bigint NOT NULL,
+  epoch bigint NOT NULL,
+  seq bigint NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT group_snapshot_pkey PRIMARY KEY (gid, epoch)
+);
+
+CREATE TABLE group_tree (
+  gid bigint NOT NULL,
+  epoch bigint NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT group_tree_pkey PRIMARY KEY (gid, epoch)
+);
+
+CREATE TABLE groups (
+  gid bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  group_id bytea NOT NULL,
+  incarnation integer DEFAULT 1 NOT NULL,
+  mode text NOT NULL,
+  cipher_suite integer NOT NULL,
+  epoch bigint NOT NULL,
+  head_seq bigint DEFAULT 0 NOT NULL,
+  head_chain bytea NOT NULL,
+  post_floor bigint DEFAULT 0 NOT NULL,
+  chain_from_seq bigint DEFAULT 0 NOT NULL,
+  floor_seq bigint DEFAULT 0 NOT NULL,
+  room_id text NOT NULL,
+  frozen text,
+  successor_group_id bytea,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  deleted_at timestamp with time zone,
+  CONSTRAINT groups_pkey PRIMARY KEY (gid),
+  CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
+  CONSTRAINT groups_group_id_key UNIQUE (group_id),
+  CONSTRAINT groups_mode_check CHECK ((mode = ANY (ARRAY['public'::text, 'private'::text])))
+) WITH (fillfactor=50);
+CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
+CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
+CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
+
+CREATE TABLE inbox (
+  device_id bigint NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  kind text NOT NULL,
+  gid bigint,
+  seq bigint,
+  ordinal integer,
+  payload jsonb,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT inbox_pkey PRIMARY KEY (device_id, id),
+  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'resync'::text])))
+);
+CREATE INDEX inbox_by_group ON inbox USING btree (gid) WHERE (gid IS NOT NULL);
+
+CREATE TABLE incarnation_start (
+  gid bigint NOT NULL,
+  incarnation integer NOT NULL,
+  from_seq bigint NOT NULL,
+  CONSTRAINT incarnation_start_pkey PRIMARY KEY (gid, incarnation)
+);
+
+CREATE TABLE invite (
+  code_hash bytea NOT NULL,
+  account_id bigint,
+  uses_left integer NOT NULL,
+  expires_at timestamp(6) with time zone NOT NULL,
+  CONSTRAINT invite_pkey PRIMARY KEY (code_hash),
+  CONSTRAINT invite_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id) ON UPDATE CASCADE ON DELETE RESTRICT
+);
+
+CREATE TABLE issuer_key (
+  id integer GENERATED ALWAYS AS IDENTITY NOT NULL,
+  key_id bytea NOT NULL,
+  truncated_id smallint NOT NULL,
+  token_key bytea NOT NULL,
+  sealed_private bytea NOT NULL,
+  issues_from timestamp with time zone NOT NULL,
+  issues_until timestamp with time zone NOT NULL,
+  redeems_until timestamp with time zone NOT NULL,
+  CONSTRAINT issuer_key_pkey PRIMARY KEY (id),
+  CONSTRAINT issuer_key_key_id_key UNIQUE (key_id)
+);
+
+CREATE TABLE key_package (
+  device_id bigint NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  cipher_suite integer NOT NULL,
+  last_resort boolean NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  ref bytea NOT NULL,
+  signature_key bytea NOT NULL,
+  extensions integer[] NOT NULL,
+  proposals integer[] NOT NULL,
+  credentials integer[] NOT NULL,
+  bytes bytea STORAGE EXTERNAL NOT NULL,
+  CONSTRAINT key_package_pkey PRIMARY KEY (device_id, id)
+);
+CREATE INDEX key_package_claimable ON key_package USING btree (device_id, cipher_suite, id) WHERE (NOT last_resort);
+CREATE INDEX key_package_expiry ON key_package USING btree (expires_at);
+CREATE UNIQUE INDEX key_package_once ON key_package USING btree (device_id, ref);
+CREATE UNIQUE INDEX key_package_one_last_resort ON key_package USING btree (device_id, cipher_suite) WHERE last_resort;
+
+CREATE TABLE key_package_claim (
+  ref bytea NOT NULL,
+  device_id bigint NOT NULL,
+  cipher_suite integer NOT NULL,
+  last_resort boolean NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used boolean DEFAULT false NOT NULL,
+  CONSTRAINT key_package_claim_pkey PRIMARY KEY (ref)
+);
+CREATE INDEX key_package_claim_by_device ON key_package_claim USING btree (device_id, cipher_suite);
+CREATE INDEX key_package_claim_expiry ON key_package_claim USING btree (expires_at);
+
+CREATE TABLE log (
+  gid bigint NOT NULL,
+  seq bigint NOT NULL,
+  kind character(1) NOT NULL,
+  epoch bigint NOT NULL,
+  accepted_at timestamp with time zone NOT NULL,
+  hash bytea NOT NULL,
+  chain bytea NOT NULL,
+  bytes bytea STORAGE EXTERNAL NOT NULL,
+  CONSTRAINT log_pkey PRIMARY KEY (gid, seq),
+  CONSTRAINT log_kind_check CHECK ((kind = ANY (ARRAY['c'::bpchar, 'p'::bpchar, 'a'::bpchar])))
+) PARTITION BY HASH (gid);
+CREATE TABLE log_0 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 0);
+CREATE TABLE log_1 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 1);
+CREATE TABLE log_2 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 2);
+CREATE TABLE log_3 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 3);
+CREATE TABLE log_4 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 4);
+CREATE TABLE log_5 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 5);
+CREATE TABLE log_6 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 6);
+CREATE TABLE log_7 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 7);
+CREATE TABLE log_8 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 8);
+CREATE TABLE log_9 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 9);
+CREATE TABLE log_10 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 10);
+CREATE TABLE log_11 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 11);
+CREATE TABLE log_12 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 12);
+CREATE TABLE log_13 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 13);
+CREATE TABLE log_14 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 14);
+CREATE TABLE log_15 PARTITION OF log FOR VALUES WITH (modulus 16, remainder 15);
+CREATE INDEX log_by_hash ON log USING btree (gid, hash);
+CREATE INDEX log_handshakes ON log USING btree (gid, seq) WHERE (kind = ANY (ARRAY['c'::bpchar, 'p'::bpchar]));
+CREATE UNIQUE INDEX log_one_commit_per_epoch ON log USING btree (gid, epoch) WHERE (kind = 'c'::bpchar);
+
+CREATE TABLE member (
+  device_id bigint NOT NULL,
+  gid bigint NOT NULL,
+  from_seq bigint NOT NULL,
+  until_seq bigint,
+  join_epoch bigint NOT NULL,
+  acked bigint NOT NULL,
+  resync boolean DEFAULT false NOT NULL,
+  ended text,
+  CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
+  CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
+) WITH (fillfactor=80);
+CREATE INDEX member_by_group ON member USING btree (gid);
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
+CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
+
+CREATE TABLE peer (
+  domain text NOT NULL,
+  policy text,
+  paused boolean DEFAULT false NOT NULL,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  lane_until timestamp with time zone,
+  last_error text,
+  last_error_at timestamp with time zone,
+  last_inbound_at timestamp with time zone,
+  endpoints jsonb,
+  profiles text[],
+  issued_at timestamp with time zone,
+  fetched_at timestamp with time zone,
+  alarm text,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  lane_owner text,
+  CONSTRAINT peer_pkey PRIMARY KEY (domain),
+  CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
+);
+
+CREATE TABLE peer_cursor (
+  domain text NOT NULL,
+  gid bigint NOT NULL,
+  from_seq bigint NOT NULL,
+  acked bigint NOT NULL,
+  incarnation integer NOT NULL,
+  until_seq bigint,
+  stopped text,
+  CONSTRAINT peer_cursor_pkey PRIMARY KEY (domain, gid)
+) WITH (fillfactor=80);
+CREATE INDEX peer_cursor_by_group ON peer_cursor USING btree (gid);
+
+CREATE TABLE peer_deletion (
+  domain text NOT NULL,
+  group_id bytea NOT NULL,
+  room_id text NOT NULL,
+  incarnation integer NOT NULL,
+  asked_at timestamp with time zone DEFAULT now() NOT NULL,
+  receipt bytea,
+  deleted_entries bigint,
+  receipt_at timestamp with time zone,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  last_error text,
+  CONSTRAINT peer_deletion_pkey PRIMARY KEY (domain, group_id)
+);
+
+CREATE TABLE peer_key (
+  domain text NOT NULL,
+  key_id text NOT NULL,
+  public_key bytea NOT NULL,
+  not_before timestamp with time zone NOT NULL,
+  not_after timestamp with time zone,
+  CONSTRAINT peer_key_pkey PRIMARY KEY (domain, key_id),
+  CONSTRAINT peer_key_domain_fkey FOREIGN KEY (domain) REFERENCES peer(domain) ON DELETE CASCADE
+);
+
+CREATE TABLE pending_removal (
+  gid bigint NOT NULL,
+  device_id bigint NOT NULL,
+  leaf_index integer,
+  reason text NOT NULL,
+  proposed_epoch bigint,
+  CONSTRAINT pending_removal_pkey PRIMARY KEY (gid, device_id),
+  CONSTRAINT pending_removal_reason_check CHECK ((reason = ANY (ARRAY['leave'::text, 'revoke'::text])))
+);
+
+CREATE TABLE provider_key (
+  key_id text NOT NULL,
+  public_key bytea NOT NULL,
+  sealed_private bytea NOT NULL,
+  signs_from timestamp with time zone NOT NULL,
+  signs_until timestamp with time zone,
+  published_until timestamp with time zone,
+  CONSTRAINT provider_key_pkey PRIMARY KEY (key_id)
+);
+
+CREATE TABLE refresh_token (
+  family uuid NOT NULL,
+  device_id bigint NOT NULL,
+  token_hash bytea NOT NULL,
+  previous_hash bytea,
+  rotated_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+  expires_at timestamp(6) with time zone NOT NULL,
+  CONSTRAINT refresh_token_pkey PRIMARY KEY (family),
+  CONSTRAINT refresh_token_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT
+);
+CREATE INDEX refresh_token_device_id_idx ON refresh_token USING btree (device_id);
+CREATE INDEX refresh_token_expires_at_idx ON refresh_token USING btree (expires_at);
+
+CREATE TABLE room (
+  room_id text NOT NULL,
+  current_gid bigint NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT room_pkey PRIMARY KEY (room_id)
+);
+
+CREATE TABLE sender_key (
+  gid bigint NOT NULL,
+  epoch bigint NOT NULL,
+  user_id bigint NOT NULL,
+  public_key bytea NOT NULL,
+  CONSTRAINT sender_key_pkey PRIMARY KEY (gid, epoch, user_id)
+);
+
+CREATE TABLE signature_key (
+  id bigint DEFAULT nextval('signature_key_id_seq'::regclass) NOT NULL,
+  device_id bigint NOT NULL,
+  scheme integer NOT NULL,
+  public_key bytea NOT NULL,
+  valid_from timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+  valid_until timestamp(6) with time zone,
+  revoked_at timestamp(6) with time zone,
+  successor_id bigint,
+  CONSTRAINT signature_key_pkey PRIMARY KEY (id),
+  CONSTRAINT signature_key_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT,
+  CONSTRAINT signature_key_successor_id_fkey FOREIGN KEY (successor_id) REFERENCES signature_key(id) ON UPDATE CASCADE ON DELETE SET NULL
+);
+CREATE INDEX signature_key_device_id_idx ON signature_key USING btree (device_id);
+CREATE UNIQUE INDEX signature_key_public_key_key ON signature_key USING btree (public_key);
+CREATE UNIQUE INDEX signature_key_successor_id_key ON signature_key USING btree (successor_id);
+
+CREATE TABLE spent_token (
+  issuer_key integer NOT NULL,
+  nonce bytea NOT NULL,
+  CONSTRAINT spent_token_pkey PRIMARY KEY (issuer_key, nonce)
+) PARTITION BY LIST (issuer_key);
+
+CREATE TABLE token_answer (
+  issuer text NOT NULL,
+  key_id bytea NOT NULL,
+  holder text NOT NULL,
+  request_hash bytea NOT NULL,
+  answer bytea NOT NULL,
+  nth integer NOT NULL,
+  CONSTRAINT token_answer_pkey PRIMARY KEY (issuer, key_id, holder, request_hash),
+  CONSTRAINT token_answer_issuer_key_id_holder_request_hash_fkey FOREIGN KEY (issuer, key_id, holder, request_hash) REFERENCES token_batch(issuer, key_id, holder, request_hash) ON DELETE CASCADE
+);
+
+CREATE TABLE token_batch (
+  issuer text NOT NULL,
+  key_id bytea NOT NULL,
+  holder text NOT NULL,
+  request_hash bytea NOT NULL,
+  CONSTRAINT token_batch_pkey PRIMARY KEY (issuer, key_id, holder, request_hash),
+  CONSTRAINT token_batch_issuer_key_id_holder_fkey FOREIGN KEY (issuer, key_id, holder) REFERENCES token_quota(issuer, key_id, holder) ON DELETE CASCADE
+);
+
+CREATE TABLE token_quota (
+  issuer text NOT NULL,
+  key_id bytea NOT NULL,
+  holder text NOT NULL,
+  issued integer NOT NULL,
+  forget_at timestamp with time zone NOT NULL,
+  CONSTRAINT token_quota_pkey PRIMARY KEY (issuer, key_id, holder)
+);
+
+CREATE TABLE token_signing_key (
+  kid text NOT NULL,
+  public_jwk jsonb NOT NULL,
+  sealed_private bytea NOT NULL,
+  signs_from timestamp(6) with time zone NOT NULL,
+  signs_until timestamp(6) with time zone,
+  published_until timestamp(6) with time zone,
+  CONSTRAINT token_signing_key_pkey PRIMARY KEY (kid)
+);
+
+CREATE TABLE unsearchable_account (
+  account_id bigint NOT NULL,
+  CONSTRAINT unsearchable_account_pkey PRIMARY KEY (account_id),
+  CONSTRAINT unsearchable_account_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+CREATE TABLE welcome (
+  gid bigint NOT NULL,
+  seq bigint NOT NULL,
+  ordinal integer NOT NULL,
+  epoch bigint NOT NULL,
+  bytes bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT welcome_pkey PRIMARY KEY (gid, seq, ordinal)
+);
+
+CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint)
+ RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+BEGIN
+  PERFORM 1 FROM groups WHERE gid = ANY (p_gid) ORDER BY gid FOR NO KEY UPDATE;
+
+  RETURN QUERY
+  WITH item AS (
+    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch,
+           substring(p_hashes FROM (i.ord::integer - 1) * 32 + 1 FOR 32) AS hash,
+           (sum(i.length) OVER (ORDER BY i.ord))::integer - i.length AS skip, i.length
+      FROM unnest(p_gid, p_device, p_epoch, p_length) WITH ORDINALITY AS i (gid, device_id, epoch, length, ord)
+  ), judged AS (
+    SELECT i.*, g.epoch AS current_epoch, g.head_seq, g.head_chain, g.incarnation, g.group_id,
+           old.seq AS old_seq, old.chain AS old_chain, old.epoch AS old_epoch, old.accepted_at AS old_accepted_at,
+           CASE
+             WHEN g.gid IS NULL THEN 'unknown'
+             WHEN g.deleted_at IS NOT NULL THEN 'deleted'
+             WHEN old.seq IS NOT NULL AND m.ever THEN 'duplicate'
+             WHEN m.since IS NULL THEN 'not-a-member'
+             WHEN g.frozen IS NOT NULL THEN 'frozen'
+             WHEN i.epoch > g.epoch THEN 'ahead'
+             WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             ELSE 'accepted'
+           END AS verdict
+      FROM item i
+      LEFT JOIN groups g ON g.gid = i.gid
+      LEFT JOIN LATERAL (
+        SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
+      ) old ON true
+      LEFT JOIN LATERAL (
+        SELECT count(*) > 0 AS ever, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+          FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
+      ) m ON true
+  ), ranked AS (
+    -- The same bytes twice in one batch are one message: the first that passes is it.
+    SELECT j.*, row_number() OVER (PARTITION BY j.gid, j.hash, j.verdict ORDER BY j.ord) AS copy FROM judged j
+  ), placed AS (
+    SELECT r.*, r.head_seq + row_number() OVER (PARTITION BY r.gid ORDER BY r.ord) AS new_seq
+      FROM ranked r WHERE r.verdict = 'accepted' AND r.copy = 1
+  ), chained AS (
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
+      FROM placed p
+  ), written AS (
+    INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+    SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
+           substring(p_blob FROM c.skip + 1 FOR c.length)
+      FROM chained c ORDER BY c.gid, c.new_seq
+    RETURNING gid, seq, accepted_at
+  ), moved AS (
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
+      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+     WHERE g.gid = t.gid
+  )
+  SELECT r.ord,
+         CASE WHEN r.verdict = 'accepted' AND r.copy > 1 THEN 'duplicate' ELSE r.verdict END,
+         coalesce(c.new_seq, CASE WHEN r.verdict = 'duplicate' THEN r.old_seq END),
+         CASE WHEN r.verdict = 'duplicate' THEN r.old_epoch ELSE r.epoch END,
+         coalesce(c.new_chain, CASE WHEN r.verdict = 'duplicate' THEN r.old_chain END),
+         r.current_epoch, r.incarnation, r.group_id,
+         coalesce(w.accepted_at, CASE WHEN r.verdict = 'duplicate' THEN r.old_accepted_at END)
+    FROM ranked r
+    LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
+    LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
+   ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer)
+ RETURNS TABLE(device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamp with time zone, ref bytea, bytes bytea, low boolean)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  target record;
+  taken  key_package;
+BEGIN
+  FOR target IN
+    SELECT d.id, ARRAY(SELECT s.public_key FROM signature_key s
+                        WHERE s.device_id = d.id AND s.revoked_at IS NULL AND s.valid_from <= clock_timestamp()
+                          AND (s.valid_until IS NULL OR s.valid_until > clock_timestamp())) AS keys
+      FROM device d JOIN account a ON a.id = d.account_id
+     WHERE d.id = ANY (p_devices) AND d.revoked_at IS NULL AND a.disabled_at IS NULL ORDER BY d.id
+  LOOP
+    SELECT * INTO taken
+      FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
+    IF FOUND THEN
+      IF NOT taken.last_resort THEN
+        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
+      END IF;
+      RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
+                          key_packages_low(taken.device_id, taken.cipher_suite, p_low);
+    ELSE
+      -- Claims in flight do not see each other's deletions, so all of them may have counted one too many.
+      RETURN QUERY SELECT target.id, c.cipher_suite, NULL::boolean, NULL::timestamptz, NULL::bytea, NULL::bytea, true
+        FROM (SELECT DISTINCT x.cipher_suite FROM key_package_claim x
+               WHERE x.device_id = target.id AND x.cipher_suite = ANY (p_suites)) c
+       WHERE key_packages_low(target.id, c.cipher_suite, p_low);
+    END IF;
+  END LOOP;
+END $function$
+;
+
+CREATE FUNCTION count_tokens(p_issuer text, p_key bytea, p_holder text, p_request bytea, p_tokens integer, p_quota integer, p_forget_at timestamp with time zone, OUT outcome text, OUT kept bytea)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM token_batch b WHERE b.issuer = p_issuer AND b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
+    outcome := 'repeated';
+  ELSE
+    INSERT INTO token_quota AS q (issuer, key_id, holder, issued, forget_at) VALUES (p_issuer, p_key, p_holder, 0, p_forget_at)
+    ON CONFLICT (issuer, key_id, holder) DO UPDATE SET forget_at = greatest(q.forget_at, excluded.forget_at);
+    -- The row is locked now: a transaction that counted the same request meanwhile is visible.
+    IF EXISTS (SELECT FROM token_batch b WHERE b.issuer = p_issuer AND b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
+      outcome := 'repeated';
+    ELSE
+      UPDATE token_quota q SET issued = q.issued + p_tokens
+       WHERE q.issuer = p_issuer AND q.key_id = p_key AND q.holder = p_holder AND q.issued + p_tokens <= p_quota;
+      IF NOT FOUND THEN
+        outcome := 'exceeded';
+        RETURN;
+      END IF;
+      INSERT INTO token_batch (issuer, key_id, holder, request_hash) VALUES (p_issuer, p_key, p_holder, p_request);
+      outcome := 'counted';
+      RETURN;
+    END IF;
+  END IF;
+  SELECT a.answer INTO kept FROM token_answer a
+   WHERE a.issuer = p_issuer AND a.key_id = p_key AND a.holder = p_holder AND a.request_hash = p_request;
+END $function$
+;
+
+CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer)
+ RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  old groups;
+  made groups;
+  stored bytea;
+BEGIN
+  IF p_successor_of IS NOT NULL THEN
+    SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
+    IF NOT FOUND OR old.deleted_at IS NOT NULL OR old.frozen IS NULL
+       OR NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = old.gid AND m.until_seq IS NULL) THEN
+      RETURN QUERY SELECT 'predecessor', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
+    IF old.successor_group_id IS NOT NULL AND old.successor_group_id <> p_group_id THEN
+      RETURN QUERY SELECT 'successor-taken', NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+      RETURN;
+    END IF;
+    p_room := old.room_id;
+  END IF;
+
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room)
+  ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
+  IF NOT FOUND THEN
+    SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
+    SELECT i.bytes INTO stored FROM group_info i WHERE i.gid = made.gid AND i.epoch = p_epoch;
+    RETURN QUERY SELECT
+      CASE WHEN made.deleted_at IS NULL AND stored = p_group_info
+                AND EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = made.gid AND m.from_seq = 1)
+           THEN 'duplicate' ELSE 'exists' END,
+      made.gid, made.incarnation, log_chain_start(p_group_id, made.incarnation), made.room_id;
+    RETURN;
+  END IF;
+
+  INSERT INTO room AS r (room_id, current_gid) VALUES (p_room, made.gid)
+  ON CONFLICT (room_id) DO UPDATE SET current_gid = excluded.current_gid WHERE r.current_gid = old.gid;
+  IF NOT FOUND THEN
+    DELETE FROM groups g WHERE g.gid = made.gid;
+    RETURN QUERY SELECT 'room-taken', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
+  IF old.gid IS NOT NULL THEN
+    UPDATE groups g SET successor_group_id = p_group_id WHERE g.gid = old.gid;
+  END IF;
+
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (p_device, made.gid, 1, p_epoch, 0);
+  INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset)
+  VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports);
+  -- The creator of the successor gets no rights by it that the predecessor did not give.
+  INSERT INTO group_admin (gid, user_id)
+  SELECT made.gid, p_user WHERE old.gid IS NULL
+   UNION SELECT made.gid, a.user_id FROM group_admin a WHERE a.gid = old.gid;
+  INSERT INTO group_info (gid, epoch, bytes) VALUES (made.gid, p_epoch, p_group_info);
+  IF p_tree IS NOT NULL THEN
+    INSERT INTO group_tree (gid, epoch, bytes) VALUES (made.gid, p_epoch, p_tree);
+  END IF;
+  IF p_snapshot IS NOT NULL THEN
+    INSERT INTO group_snapshot (gid, epoch, seq, bytes) VALUES (made.gid, p_epoch, 0, p_snapshot);
+  END IF;
+  IF old.gid IS NOT NULL THEN
+    INSERT INTO group_ban (gid, user_id) SELECT made.gid, b.user_id FROM group_ban b WHERE b.gid = old.gid;
+    INSERT INTO group_outcast (gid, user_id)
+    SELECT made.gid, x.user_id FROM (
+      SELECT o.user_id FROM group_outcast o WHERE o.gid = old.gid
+       UNION
+      SELECT d.account_id FROM member m JOIN device d ON d.id = m.device_id WHERE m.gid = old.gid
+       GROUP BY d.account_id
+      HAVING (array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST, (m.ended = 'removed') DESC NULLS FIRST))[1] = 'removed'
+    ) x
+     WHERE NOT EXISTS (
+       SELECT FROM member m JOIN device d ON d.id = m.device_id
+        WHERE m.gid = old.gid AND m.until_seq IS NULL AND d.account_id = x.user_id
+     );
+  END IF;
+  RETURN QUERY SELECT 'accepted', made.gid, made.incarnation, made.head_chain, made.room_id;
+END $function$
+;
+
+CREATE FUNCTION delete_group(p_domain text, p_gid bigint)
+ RETURNS TABLE(outcome text, entries bigint, devices bigint[])
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+  gone bigint;
+  told bigint[];
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
+    RETURN;
+  END IF;
+  INSERT INTO peer_deletion (domain, group_id, room_id, incarnation)
+  SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
+  ON CONFLICT DO NOTHING;
+  DELETE FROM peer_cursor WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now() WHERE gid = p_gid;
+  DELETE FROM log WHERE gid = p_gid;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
+  SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
+    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL;
+  DELETE FROM member WHERE gid = p_gid;
+  DELETE FROM welcome WHERE gid = p_gid;
+  PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
+  DELETE FROM inbox WHERE gid = p_gid;
+  DELETE FROM group_info WHERE gid = p_gid;
+  DELETE FROM group_tree WHERE gid = p_gid;
+  DELETE FROM group_snapshot WHERE gid = p_gid;
+  DELETE FROM commit_claim WHERE gid = p_gid;
+  DELETE FROM commit_report WHERE gid = p_gid;
+  DELETE FROM pending_removal WHERE gid = p_gid;
+  DELETE FROM group_policy WHERE gid = p_gid;
+  DELETE FROM group_admin WHERE gid = p_gid;
+  DELETE FROM group_ban WHERE gid = p_gid;
+  DELETE FROM group_outcast WHERE gid = p_gid;
+  -- The room's name stays taken, so that nobody finds strangers under it.
+  INSERT INTO inbox (device_id, kind, gid)
+  SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
+   WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
+   ORDER BY t.id;
+  RETURN QUERY SELECT 'accepted', gone, told;
+END $function$
+;
+
+CREATE FUNCTION drop_incarnations()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM incarnation_start WHERE gid = NEW.gid;
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION drop_sender_keys()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM sender_key WHERE gid = NEW.gid;
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION freeze_group(p_gid bigint, p_reason text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  ELSIF g.deleted_at IS NOT NULL THEN
+    RETURN 'deleted';
+  ELSIF g.frozen IS NOT NULL THEN
+    RETURN 'frozen';
+  END IF;
+  UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
+  RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean)
+ RETURNS submission
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  old record;
+  verdict text;
+BEGIN
+  IF g.deleted_at IS NOT NULL THEN
+    RETURN ('deleted', NULL, NULL, NULL, NULL)::submission;
+  END IF;
+  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now. Where no
+  -- membership is asked for (external Commits and proposals), the caller has the bytes because it made them or read them in the log.
+  SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
+  IF FOUND AND (NOT p_member OR EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid)) THEN
+    RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
+  END IF;
+  verdict := CASE
+    WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN g.incarnation <> p_incarnation THEN 'stale'
+    WHEN g.frozen IS NOT NULL THEN 'frozen'
+    WHEN p_epoch < g.epoch THEN 'stale'
+    WHEN p_epoch > g.epoch THEN 'ahead'
+  END;
+  IF verdict IS NULL THEN
+    RETURN NULL;
+  END IF;
+  RETURN (verdict, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+END $function$
+;
+
+CREATE FUNCTION keep_token_answer(p_issuer text, p_key bytea, p_holder text, p_request bytea, p_answer bytea, p_keep integer)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO token_answer (issuer, key_id, holder, request_hash, answer, nth)
+  SELECT p_issuer, p_key, p_holder, p_request, p_answer, coalesce(max(o.nth), 0) + 1
+    FROM token_answer o WHERE o.issuer = p_issuer AND o.key_id = p_key AND o.holder = p_holder
+  ON CONFLICT DO NOTHING;
+  DELETE FROM token_answer a
+   WHERE a.issuer = p_issuer AND a.key_id = p_key AND a.holder = p_holder
+     AND a.request_hash IN (
+       SELECT o.request_hash FROM token_answer o
+        WHERE o.issuer = p_issuer AND o.key_id = p_key AND o.holder = p_holder ORDER BY o.nth DESC OFFSET p_keep
+     );
+END $function$
+;
+
+CREATE FUNCTION key_package_fits(k key_package, p_keys bytea[], p_extensions integer[], p_proposals integer[], p_credentials integer[])
+ RETURNS boolean
+ LANGUAGE sql
+AS $function$
+  SELECT k.expires_at > clock_timestamp() AND k.signature_key = ANY (p_keys)
+     AND k.extensions @> p_extensions AND k.proposals @> p_proposals AND k.credentials @> p_credentials
+$function$
+;
+
+CREATE FUNCTION key_packages_low(p_device bigint, p_suite integer, p_low integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  remaining integer;
+BEGIN
+  SELECT count(*) INTO remaining FROM (
+    SELECT 1 FROM key_package k
+     WHERE k.device_id = p_device AND k.cipher_suite = p_suite AND NOT k.last_resort AND k.expires_at > clock_timestamp()
+     LIMIT p_low
+  ) enough;
+  IF remaining >= p_low OR NOT pg_try_advisory_xact_lock(hashtextextended('key-packages.low', p_device)) THEN
+    RETURN false;
+  END IF;
+  INSERT INTO inbox (device_id, kind, payload)
+  SELECT p_device, 'key-packages.low', jsonb_build_object('cipher_suite', p_suite, 'remaining', remaining)
+   WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.device_id = p_device AND i.kind = 'key-packages.low');
+  RETURN FOUND;
+END $function$
+;
+
+CREATE FUNCTION log_chain(previous bytea, seq bigint, kind text, epoch bigint, hash bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+BEGIN
+  RETURN sha256(previous || int8send(seq) || convert_to(kind, 'UTF8') || int8send(epoch) || hash);
+END $function$
+;
+
+CREATE FUNCTION log_chain_start(group_id bytea, incarnation integer)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT sha256(convert_to('microchat log chain', 'UTF8') || group_id || int4send(incarnation))
+$function$
+;
+
+CREATE FUNCTION log_chain_step(state bytea, previous bytea, seq bigint, kind text, epoch bigint, hash bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+BEGIN
+  RETURN sha256(coalesce(state, previous) || int8send(seq) || convert_to(kind, 'UTF8') || int8send(epoch) || hash);
+END $function$
+;
+
+CREATE FUNCTION provider_of(uri text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT split_part(uri, '/', 3)
+$function$
+;
+
+CREATE FUNCTION publish_sender_key(p_gid bigint, p_device bigint, p_user bigint, p_epoch bigint, p_key bytea, p_max_past bigint)
+ RETURNS TABLE(outcome text, current_epoch bigint, head_seq bigint, incarnation integer)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  g groups;
+  since bigint;
+  known bytea;
+  verdict text;
+BEGIN
+  -- A Commit waits for this, or this for a Commit: a key is of an epoch in which its publisher is a member.
+  SELECT * INTO g FROM groups x WHERE x.gid = p_gid FOR SHARE;
+  SELECT max(m.join_epoch) INTO since FROM member m WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL;
+  verdict := CASE
+    WHEN g.gid IS NULL THEN 'unknown'
+    WHEN g.deleted_at IS NOT NULL THEN 'deleted'
+    WHEN since IS NULL THEN 'not-a-member'
+    WHEN g.frozen IS NOT NULL THEN 'frozen'
+    WHEN p_epoch > g.epoch THEN 'ahead'
+    WHEN p_epoch < greatest(g.post_floor, g.epoch - p_max_past, since) THEN 'stale'
+    ELSE 'accepted'
+  END;
+  IF verdict = 'accepted' THEN
+    INSERT INTO sender_key (gid, epoch, user_id, public_key) VALUES (p_gid, p_epoch, p_user, p_key) ON CONFLICT DO NOTHING;
+    SELECT k.public_key INTO known FROM sender_key k WHERE k.gid = p_gid AND k.epoch = p_epoch AND k.user_id = p_user;
+    IF known <> p_key THEN
+      verdict := 'conflict';
+    END IF;
+    DELETE FROM sender_key k WHERE k.gid = p_gid AND k.epoch < g.epoch - p_max_past;
+  END IF;
+  RETURN QUERY SELECT verdict, g.epoch, g.head_seq, g.incarnation;
+END $function$
+;
+
+CREATE FUNCTION purge_key_packages(p_limit integer, p_low integer)
+ RETURNS TABLE(purged bigint, told bigint[])
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  shrunk record;
+  others bigint;
+BEGIN
+  WITH doomed AS (
+    SELECT k.device_id, k.id FROM device d JOIN key_package k ON k.device_id = d.id
+     WHERE d.revoked_at IS NOT NULL LIMIT p_limit FOR UPDATE OF k SKIP LOCKED
+  )
+  DELETE FROM key_package k USING doomed d WHERE k.device_id = d.device_id AND k.id = d.id;
+  GET DIAGNOSTICS purged = ROW_COUNT;
+
+  WITH doomed AS (
+    SELECT c.ref FROM key_package_claim c
+     WHERE c.expires_at <= clock_timestamp() - interval '1 day' ORDER BY c.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+  )
+  DELETE FROM key_package_claim c USING doomed d WHERE c.ref = d.ref;
+  GET DIAGNOSTICS others = ROW_COUNT;
+  purged := purged + others;
+
+  told := '{}';
+  FOR shrunk IN
+    WITH doomed AS (
+      SELECT k.device_id, k.id FROM key_package k
+       WHERE k.expires_at <= clock_timestamp() ORDER BY k.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ), gone AS (
+      DELETE FROM key_package k USING doomed d WHERE k.device_id = d.device_id AND k.id = d.id
+      RETURNING k.device_id, k.cipher_suite
+    )
+    SELECT g.device_id, g.cipher_suite, count(*) AS rows FROM gone g
+     GROUP BY g.device_id, g.cipher_suite ORDER BY g.device_id, g.cipher_suite
+  LOOP
+    purged := purged + shrunk.rows;
+    IF key_packages_low(shrunk.device_id, shrunk.cipher_suite, p_low) THEN
+      told := told || shrunk.device_id;
+    END IF;
+  END LOOP;
+  RETURN NEXT;
+END $function$
+;
+
+CREATE FUNCTION queue_removals(p_devices bigint[])
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  INSERT INTO pending_removal AS r (gid, device_id, reason)
+  SELECT m.gid, m.device_id, 'revoke'
+    FROM member m JOIN groups g USING (gid)
+   WHERE m.device_id = ANY (p_devices) AND m.until_seq IS NULL AND g.deleted_at IS NULL AND g.frozen IS NULL
+     AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid)
+   ORDER BY m.gid, m.device_id
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+$function$
+;
+
+CREATE FUNCTION queue_removals_of_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM queue_removals(ARRAY(SELECT d.id FROM device d WHERE d.account_id = NEW.id));
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION queue_removals_of_device()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM queue_removals(ARRAY[NEW.id]);
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION record_incarnation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO incarnation_start (gid, incarnation, from_seq) VALUES (NEW.gid, NEW.incarnation, NEW.chain_from_seq) ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION record_membership_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO device_news (device_id) VALUES (NEW.device_id);
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION record_membership_news()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO device_news (device_id) SELECT DISTINCT device_id FROM changed;
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION recovered()
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  bumped bigint;
+BEGIN
+  PERFORM 1 FROM groups ORDER BY gid FOR NO KEY UPDATE;
+  UPDATE groups g
+     SET incarnation = incarnation + 1, chain_from_seq = head_seq,
+         head_chain = log_chain_start(group_id, incarnation + 1)
+   WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  GET DIAGNOSTICS bumped = ROW_COUNT;
+  -- A peer may have stored more than what is left here.
+  UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
+  INSERT INTO inbox (device_id, kind, gid)
+  SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
+   WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+  -- Some of them were handed out after the backup was taken.
+  DELETE FROM key_package;
+  RETURN bumped;
+END $function$
+;
+
+CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[])
+ RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+BEGIN
+  PERFORM 1 FROM groups WHERE gid = ANY (p_gid) ORDER BY gid FOR NO KEY UPDATE;
+
+  RETURN QUERY
+  WITH item AS (
+    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.sender_key, i.issuer_key, i.nonce,
+           substring(p_hashes FROM (i.ord::integer - 1) * 32 + 1 FOR 32) AS hash,
+           (sum(i.length) OVER (ORDER BY i.ord))::integer - i.length AS skip, i.length
+      FROM unnest(p_gid, p_device, p_epoch, p_length, p_sender_key, p_issuer_key, p_nonce)
+           WITH ORDINALITY AS i (gid, device_id, epoch, length, sender_key, issuer_key, nonce, ord)
+  ), judged AS (
+    SELECT i.*, g.epoch AS current_epoch, g.head_seq, g.head_chain, g.incarnation, g.group_id,
+           old.seq AS old_seq, old.chain AS old_chain, old.epoch AS old_epoch, old.accepted_at AS old_accepted_at,
+           CASE
+             WHEN g.gid IS NULL THEN 'unknown'
+             WHEN g.deleted_at IS NOT NULL THEN 'deleted'
+             WHEN old.seq IS NOT NULL AND (m.ever OR i.device_id IS NULL) THEN 'duplicate'
+             WHEN m.since IS NULL AND k.published IS NULL THEN 'not-a-member'
+             WHEN g.frozen IS NOT NULL THEN 'frozen'
+             WHEN i.epoch > g.epoch THEN 'ahead'
+             WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             WHEN k.published AND EXISTS (
+               -- One who is out already may still be noted, if the revocation came beside the Commit.
+               SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
+             ) THEN 'commit-required'
+             ELSE 'accepted'
+           END AS verdict
+      FROM item i
+      LEFT JOIN groups g ON g.gid = i.gid
+      LEFT JOIN LATERAL (
+        SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
+      ) old ON true
+      LEFT JOIN LATERAL (
+        SELECT count(*) > 0 AS ever, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+          FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
+      ) m ON i.device_id IS NOT NULL
+      LEFT JOIN LATERAL (
+        SELECT true AS published FROM sender_key x
+         WHERE x.gid = i.gid AND x.epoch = i.epoch AND x.public_key = i.sender_key LIMIT 1
+      ) k ON i.device_id IS NULL
+  ), ranked AS (
+    -- The same bytes twice in one batch are one message: the first that passes is it.
+    SELECT j.*, row_number() OVER (PARTITION BY j.gid, j.hash, j.verdict ORDER BY j.ord) AS copy FROM judged j
+  ), usable AS (
+    SELECT r.*, row_number() OVER (PARTITION BY r.issuer_key, r.nonce ORDER BY r.ord) AS use
+      FROM ranked r WHERE r.verdict = 'accepted' AND r.copy = 1
+  ), spent AS (
+    -- In the order of the nonces, so that two nodes that race for several do not wait for each other in a ring.
+    INSERT INTO spent_token (issuer_key, nonce)
+    SELECT u.issuer_key, u.nonce FROM usable u WHERE u.nonce IS NOT NULL AND u.use = 1 ORDER BY u.issuer_key, u.nonce
+    ON CONFLICT DO NOTHING
+    RETURNING issuer_key, nonce
+  ), placed AS (
+    -- IN, and not a join: it is hashed, where joins of such steps become loops in loops (12 ms of 20 for 32 messages).
+    SELECT u.*, u.head_seq + row_number() OVER (PARTITION BY u.gid ORDER BY u.ord) AS new_seq
+      FROM usable u
+     WHERE u.nonce IS NULL OR u.use = 1 AND (u.issuer_key, u.nonce) IN (SELECT s.issuer_key, s.nonce FROM spent s)
+  ), chained AS (
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
+      FROM placed p
+  ), written AS (
+    INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+    SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
+           substring(p_blob FROM c.skip + 1 FOR c.length)
+      FROM chained c ORDER BY c.gid, c.new_seq
+    RETURNING gid, seq, accepted_at
+  ), moved AS (
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
+      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+     WHERE g.gid = t.gid
+  )
+  SELECT r.ord,
+         CASE
+           WHEN r.verdict = 'accepted' AND c.new_seq IS NULL THEN 'token-spent'
+           WHEN r.verdict = 'accepted' AND r.copy > 1 THEN 'duplicate'
+           ELSE r.verdict
+         END,
+         coalesce(c.new_seq, CASE WHEN r.verdict = 'duplicate' THEN r.old_seq END),
+         CASE WHEN r.verdict = 'duplicate' THEN r.old_epoch ELSE r.epoch END,
+         coalesce(c.new_chain, CASE WHEN r.verdict = 'duplicate' THEN r.old_chain END),
+         r.current_epoch, r.incarnation, r.group_id,
+         coalesce(w.accepted_at, CASE WHEN r.verdict = 'duplicate' THEN r.old_accepted_at END)
+    FROM ranked r
+    LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
+    LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
+   ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION store_key_packages(p_device bigint, p_max integer, p_low integer, p_suites integer[], p_last_resort boolean[], p_expires_at timestamp with time zone[], p_refs bytea[], p_keys bytea[], p_extensions text[], p_proposals text[], p_credentials text[], p_bytes bytea[])
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  -- Uploads of one device take turns, and a revocation waits for them or refuses them.
+  PERFORM 1 FROM device d WHERE d.id = p_device AND d.revoked_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN 'revoked'; END IF;
+
+  IF EXISTS (
+    SELECT 1 FROM unnest(p_refs, p_last_resort) AS t (ref, last_resort)
+     WHERE EXISTS (SELECT 1 FROM key_package k WHERE k.device_id = p_device AND k.ref = t.ref AND k.last_resort <> t.last_resort)
+        OR EXISTS (SELECT 1 FROM key_package_claim c WHERE c.ref = t.ref AND c.last_resort <> t.last_resort)
+  ) THEN RETURN 'role'; END IF;
+
+  DELETE FROM key_package k WHERE k.device_id = p_device AND k.expires_at <= clock_timestamp();
+  IF (SELECT count(*) FROM key_package k WHERE k.device_id = p_device AND NOT k.last_resort)
+   + (SELECT count(*) FROM unnest(p_refs, p_last_resort) AS t (ref, last_resort)
+       WHERE NOT t.last_resort
+         AND NOT EXISTS (SELECT 1 FROM key_package k WHERE k.device_id = p_device AND k.ref = t.ref)
+         AND NOT EXISTS (SELECT 1 FROM key_package_claim c WHERE c.ref = t.ref)) > p_max
+  THEN RETURN 'too-many'; END IF;
+
+  -- The newer last resort of a suite replaces the older.
+  DELETE FROM key_package k USING unnest(p_refs, p_suites, p_last_resort) AS t (ref, cipher_suite, last_resort)
+   WHERE k.device_id = p_device AND k.last_resort AND t.last_resort AND k.cipher_suite = t.cipher_suite AND k.ref <> t.ref;
+
+  INSERT INTO key_package (device_id, cipher_suite, last_resort, expires_at, ref, signature_key, extensions, proposals, credentials, bytes)
+  SELECT p_device, t.cipher_suite, t.last_resort, t.expires_at, t.ref, t.signature_key,
+         t.extensions::integer[], t.proposals::integer[], t.credentials::integer[], t.bytes
+    FROM unnest(p_suites, p_last_resort, p_expires_at, p_refs, p_keys, p_extensions, p_proposals, p_credentials, p_bytes)
+         WITH ORDINALITY AS t (cipher_suite, last_resort, expires_at, ref, signature_key, extensions, proposals, credentials, bytes, ord)
+   ORDER BY t.ord
+  ON CONFLICT (device_id, ref) DO NOTHING;
+
+  -- The insert may have waited for a claim of the same KeyPackage. Only now can that claim be seen, and no other claim has
+  -- seen the row that would hand it out a second time.
+  DELETE FROM key_package k USING key_package_claim c
+   WHERE k.device_id = p_device AND k.ref = ANY (p_refs) AND c.ref = k.ref AND NOT c.last_resort;
+
+  INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+  SELECT k.ref, k.device_id, k.cipher_suite, true, k.expires_at
+    FROM key_package k WHERE k.device_id = p_device AND k.last_resort AND k.ref = ANY (p_refs)
+  ON CONFLICT (ref) DO NOTHING;
+
+  -- Refilled: the warning about that suite has been heeded, and the next shortage earns a new one.
+  DELETE FROM inbox i WHERE i.device_id = p_device AND i.kind = 'key-packages.low'
+     AND (SELECT count(*) FROM key_package k WHERE k.device_id = p_device AND NOT k.last_resort
+           AND k.cipher_suite = (i.payload ->> 'cipher_suite')::integer) >= p_low;
+  RETURN 'stored';
+END $function$
+;
+
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[])
+ RETURNS submission
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+  judged submission;
+  commit_seq bigint;
+  next_epoch bigint := p_epoch + 1;
+  head bigint;
+  chain_at bytea;
+  commit_chain bytea;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
+  END IF;
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external);
+  IF judged.outcome IS NOT NULL THEN
+    RETURN judged;
+  END IF;
+  IF p_external AND EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = p_user) THEN
+    RETURN ('banned', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF NOT EXISTS (SELECT FROM group_policy x WHERE x.gid = p_gid AND x.version = p_policy_version)
+     OR EXISTS (
+       SELECT FROM pending_removal r
+        WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
+     ) THEN
+    RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+
+  commit_seq := g.head_seq + 1;
+  commit_chain := log_chain(g.head_chain, commit_seq, 'c', p_epoch, p_hash);
+  INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+  VALUES (p_gid, commit_seq, 'c', p_epoch, clock_timestamp(), p_hash, commit_chain, p_bytes);
+  head := commit_seq;
+  chain_at := commit_chain;
+  FOR i IN 1 .. cardinality(p_followup) LOOP
+    head := head + 1;
+    chain_at := log_chain(chain_at, head, 'p', next_epoch, p_followup_hash[i]);
+    INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+    VALUES (p_gid, head, 'p', next_epoch, clock_timestamp(), p_followup_hash[i], chain_at, p_followup[i]);
+  END LOOP;
+  UPDATE groups
+     SET epoch = next_epoch, head_seq = head, head_chain = chain_at,
+         post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
+         frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
+   WHERE gid = p_gid;
+
+  -- Sorted, because a flush of acknowledgements locks the same rows in this order.
+  PERFORM 1 FROM member m
+    WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.device_id = ANY (p_removed || p_added)
+    ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
+  UPDATE member m SET until_seq = commit_seq, ended = x.reason
+    FROM unnest(p_removed, p_removed_reason) AS x (device_id, reason)
+   WHERE m.gid = p_gid AND m.device_id = x.device_id AND m.until_seq IS NULL;
+  -- Only where the server cannot see the tree may a device be added that still is a member: its new leaf is another interval.
+  UPDATE member m SET until_seq = commit_seq, ended = 'resync'
+   WHERE m.gid = p_gid AND m.device_id = ANY (p_added) AND m.until_seq IS NULL;
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
+  SELECT DISTINCT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq
+    FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+
+  INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
+  SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
+    FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
+  INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
+  SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
+    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) WHERE x.ordinal IS NOT NULL ORDER BY x.device_id;
+
+  IF p_group_info IS NOT NULL THEN
+    INSERT INTO group_info (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_group_info);
+  END IF;
+  IF p_tree IS NOT NULL THEN
+    INSERT INTO group_tree (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_tree);
+  END IF;
+  IF p_claimed_removed IS NOT NULL OR p_reinit THEN
+    INSERT INTO commit_claim (gid, seq, removed_clients, reinit)
+    VALUES (p_gid, commit_seq, coalesce(p_claimed_removed, '{}'), p_reinit);
+  END IF;
+  -- A device that others add again still wants to leave; one that joins by itself does not.
+  DELETE FROM pending_removal WHERE gid = p_gid AND (device_id = ANY (p_removed) OR p_external AND device_id = ANY (p_added));
+  UPDATE pending_removal SET proposed_epoch = next_epoch WHERE gid = p_gid AND device_id = ANY (p_followup_device);
+  UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
+
+  IF cardinality(p_refs) > 0 THEN
+    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+  END IF;
+  -- Where a group has, or gets, members elsewhere.
+  IF EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)
+     OR EXISTS (SELECT FROM device d WHERE d.id = ANY (p_added) AND provider_of(d.client_uri) <> p_domain) THEN
+    PERFORM track_peers(p_domain, p_gid, commit_seq);
+  END IF;
+
+  RETURN ('accepted', commit_seq, next_epoch, commit_chain, g.incarnation)::submission;
+END $function$
+;
+
+CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text)
+ RETURNS submission
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+  judged submission;
+  next_chain bytea;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
+  END IF;
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member);
+  -- A signature may be deterministic: the Remove for a revocation can be the bytes that stand there for a leave.
+  IF p_pending_device IS NOT NULL AND (judged.outcome IS NULL OR judged.outcome = 'duplicate' AND p_epoch = g.epoch) THEN
+    INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
+    VALUES (p_gid, p_pending_device, p_pending_leaf, p_pending_reason, p_epoch)
+    ON CONFLICT (gid, device_id) DO UPDATE
+      SET leaf_index = coalesce(excluded.leaf_index, r.leaf_index), proposed_epoch = excluded.proposed_epoch,
+          reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END;
+  END IF;
+  IF judged.outcome IS NOT NULL THEN
+    RETURN judged;
+  END IF;
+  next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
+  INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+  VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
+  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain WHERE gid = p_gid;
+  RETURN ('accepted', g.head_seq + 1, g.epoch, next_chain, g.incarnation)::submission;
+END $function$
+;
+
+CREATE FUNCTION take_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[])
+ RETURNS SETOF key_package
+ LANGUAGE plpgsql
+ SET lock_timeout TO '1s'
+AS $function$
+DECLARE
+  suite integer;
+BEGIN
+  FOREACH suite IN ARRAY p_suites LOOP
+    RETURN QUERY
+    DELETE FROM key_package WHERE (device_id, id) = (
+      SELECT k.device_id, k.id FROM key_package k
+       WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
+         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+       ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) RETURNING *;
+    IF FOUND THEN RETURN; END IF;
+  END LOOP;
+
+  BEGIN
+    RETURN QUERY
+    DELETE FROM key_package WHERE (device_id, id) = (
+      SELECT k.device_id, k.id FROM key_package k
+       WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
+         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+       ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
+    ) RETURNING *;
+    IF FOUND THEN RETURN; END IF;
+  EXCEPTION WHEN lock_not_available THEN
+    NULL;
+  END;
+
+  RETURN QUERY
+  SELECT * FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
+     AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+   ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
+END $function$
+;
+
+CREATE FUNCTION track_peers(p_domain text, p_gid bigint, p_seq bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE member m SET acked = 9223372036854775807
+    FROM device d
+   WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND d.id = m.device_id AND provider_of(d.client_uri) <> p_domain;
+  INSERT INTO peer_cursor AS c (domain, gid, from_seq, acked, incarnation)
+  SELECT DISTINCT provider_of(d.client_uri), p_gid, p_seq, p_seq - 1, g.incarnation
+    FROM member m JOIN device d ON d.id = m.device_id JOIN groups g ON g.gid = m.gid
+   WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND m.until_seq IS NULL AND provider_of(d.client_uri) <> p_domain
+  ON CONFLICT (domain, gid) DO UPDATE
+    -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
+    SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
+        acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
+        until_seq = NULL, stopped = NULL;
+  UPDATE peer_cursor c SET until_seq = p_seq
+   WHERE c.gid = p_gid AND c.until_seq IS NULL
+     AND NOT EXISTS (
+       SELECT FROM member m JOIN device d ON d.id = m.device_id
+        WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain
+     );
+END $function$
+;
+
+CREATE AGGREGATE log_chain_fold(previous bytea, seq bigint, kind text, epoch bigint, hash bytea) (SFUNC = log_chain_step, STYPE = bytea);
