@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import type { CommitSubmission } from './submissions.repository.js'
 
 export type GroupMode = 'public' | 'private'
 
@@ -42,7 +43,7 @@ export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | 
   return rows[0]
 }
 
-export interface NewGroup {
+export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 'usedRefs'> {
   groupId: Uint8Array
   mode: GroupMode
   cipherSuite: number
@@ -57,6 +58,8 @@ export interface NewGroup {
   snapshot: Uint8Array | null
   /** Group id of the frozen group whose place this one takes. */
   successorOf: Uint8Array | null
+  /** Group id of the group that it branches from: those in `added` are members there. */
+  branchOf: Uint8Array | null
   externalJoin: 'same-user' | 'code' | 'open' | 'none'
   joinCodeHash: Uint8Array | null
   addMembers: 'members' | 'admins'
@@ -72,7 +75,9 @@ export interface CreatedGroup {
   roomId: string
 }
 export type Creation =
-  CreatedGroup | { kind: 'successor-taken'; successorGroupId: Buffer } | { kind: 'exists' | 'room-taken' | 'predecessor' }
+  | CreatedGroup
+  | { kind: 'successor-taken'; successorGroupId: Buffer }
+  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'members-changed' }
 
 interface CreationRow {
   outcome: Creation['kind']
@@ -82,11 +87,11 @@ interface CreationRow {
   roomId: string
 }
 
-/** See `create_group_v1`: the group, its creator's interval, policy, room and, once, the place of a frozen predecessor. */
+/** See `create_group_v2`: the group, its members' intervals and Welcomes, policy, room and, once, the place of a frozen predecessor. */
 export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> {
   const { rows } = await sql.query<CreationRow>({
-    text: `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM create_group_v1(
-      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+    text: `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM create_group_v2(
+      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
     values: [
       group.groupId,
       group.mode,
@@ -104,10 +109,16 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
       group.addMembers,
       group.removeMembers,
       group.reportsToReset,
+      group.branchOf,
+      group.added.map((device) => device.deviceId),
+      group.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),
+      group.welcomes.map((welcome) => welcome.bytes),
+      group.welcomes.map((welcome) => welcome.expiresAt),
+      group.usedRefs,
     ],
   })
   const row = rows[0]
-  if (!row) throw new Error('create_group_v1 returned no row')
+  if (!row) throw new Error('create_group_v2 returned no row')
   const { outcome, gid, incarnation, chain, roomId } = row
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, gid, incarnation, chain, roomId }
   return outcome === 'successor-taken' ? { kind: outcome, successorGroupId: chain } : { kind: outcome }
