@@ -150,16 +150,22 @@ describe('a branch is refused', () => {
     expect(await ruleOf(create(alice, unwelcome))).toBe('welcome-members')
     const onlyBob = await begin(alice, await claimed(alice, [bob]))
     expect(await ruleOf(create(alice, { ...ready.body, welcomes: onlyBob.body['welcomes'] }))).toBe('welcome-members')
-    expect(await ruleOf(create(alice, { ...onlyBob.body, welcomes: ready.body['welcomes'], branch_of: idOf(group) }))).toBe(
-      'welcome-members',
-    )
-    // Signed by Alice's own leaf, which is not the first one, in a tree of Bob's.
+    const onlyCarol = await begin(alice, await claimed(alice, [carol]))
+    for (const { body } of [ready, onlyCarol])
+      expect(await ruleOf(create(alice, { ...onlyBob.body, welcomes: body['welcomes'], branch_of: idOf(group) }))).toBe('welcome-members')
     const bobs = await begin(bob, await claimed(bob, [alice, carol]))
-    const theirs = { ...stateOf(group), groupContext: { ...stateOf(group).groupContext, groupId: utf8(randomUUID()), epoch: 1n } }
     expect(await refusal(create(alice, { ...bobs.body, branch_of: idOf(group) }))).toMatchObject({ status: 403 })
+    const other = utf8(randomUUID())
+    const renamed = (state: ClientState): ClientState => ({ ...state, groupContext: { ...state.groupContext, groupId: other, epoch: 1n } })
+    const branch = async (client: Client, state: ClientState) =>
+      ruleOf(create(client, { ...(await shown(renamed(state))), welcomes: ready.body['welcomes'], branch_of: idOf(group) }))
+    // Bob signs a group whose first leaf is Alice's, and Alice one with a gap, and one with Bob's leaf of a Commit.
+    expect(await branch(bob, stateOf(at(bob, group)))).toBe('founding-leaves')
+    await at(bob, group).update()
+    await stage.sync(alice)
+    expect(await branch(alice, stateOf(group))).toBe('founding-leaves')
     await group.remove(bob.uri)
-    const blank = { ...stateOf(group), groupContext: { ...theirs.groupContext, treeHash: stateOf(group).groupContext.treeHash } }
-    expect(await ruleOf(create(alice, { ...(await shown(blank)), branch_of: idOf(group) }))).toBe('founding-leaves')
+    expect(await branch(alice, stateOf(group))).toBe('founding-leaves')
   })
 
   it('where the tree, a leaf’s signature or the GroupInfo are not what they say', async () => {
