@@ -1,4 +1,4 @@
-import { Refused, type Participant, type StackName } from './participant.js'
+import { Refused, type Origin, type Participant, type StackName } from './participant.js'
 import type { Room } from './room.js'
 
 /** Four devices; the first three are in the room's group before and after each operation but the first. */
@@ -32,6 +32,8 @@ export const OPERATIONS: readonly Operation[] = [
   { name: 'external Commit with a join code', run: joinCode },
   { name: 'left half of the tree blank (§7.4)', run: leftHalfBlank },
   { name: 'a tree whose nodes list different unmerged leaves (§7.9.2)', run: unmergedLeaves },
+  { name: 'a branch with members of another group, at epoch 1 (§11.3)', run: branch },
+  { name: 'a ReInit, and its successor with all members at epoch 1 (§11.2)', run: reinit },
   { name: 'KeyPackage with GREASE (§13.5)', run: (cast) => addByKeyPackage(cast, 'grease') },
   { name: 'KeyPackage of last resort', run: (cast) => addByKeyPackage(cast, 'last-resort') },
   { name: 'KeyPackage with the library’s default lifetime', run: (cast) => addByKeyPackage(cast, 'default-lifetime') },
@@ -177,6 +179,46 @@ async function unmergedLeaves({ anotherRoom, stacks, devices: [a, b, c, d] }: Ca
   await room.say(b, 'read it from outside')
   await d.update(room.groupId)
   await room.agree()
+}
+
+async function branch({ anotherRoom, devices: [a, b, c] }: Cast) {
+  const before = anotherRoom()
+  await before.found(a)
+  await before.add(a, b, c)
+  await succeed(before, anotherRoom(), 'branch', [b, a])
+  await before.say(c, 'goes on beside its branch')
+}
+
+async function reinit({ anotherRoom, devices: [a, b, c] }: Cast) {
+  const [before, next] = [anotherRoom(), anotherRoom()]
+  await before.found(a)
+  await before.add(a, b, c)
+  await b.update(before.groupId)
+  await before.agree()
+  await a.reinit(before.groupId, next.groupId)
+  await before.agree()
+  await succeed(before, next, 'reinit', [c, a, b])
+}
+
+async function succeed(before: Room, next: Room, origin: Origin, [creator, ...others]: readonly [Participant, ...Participant[]]) {
+  for (const other of others) await other.expect(next.groupId, before.groupId, origin)
+  await creator.beginAfter(
+    before.groupId,
+    origin,
+    next.groupId,
+    others.map(({ user }) => user),
+  )
+  next.present.add(creator)
+  for (const other of others) {
+    await other.until(next.groupId, 'joined')
+    next.present.add(other)
+  }
+  const { epoch } = await next.agree()
+  if (epoch !== 1) throw new Error(`It begins at epoch ${epoch}`)
+  for (const member of next.present) {
+    await member.update(next.groupId)
+    await next.say(member, 'in the group after it')
+  }
 }
 
 async function addByKeyPackage({ anotherRoom, stacks, devices: [a, b] }: Cast, kind: 'grease' | 'last-resort' | 'default-lifetime') {

@@ -8,6 +8,9 @@ export interface Policy {
   join_code?: string
 }
 
+/** How a group comes from the one before it (RFC 9420 §11.2, §11.3). */
+export type Origin = 'reinit' | 'branch'
+
 /** A group as one device sees it; `authenticator` is base64url (RFC 9420 §8.7). */
 export interface View {
   epoch: number
@@ -55,6 +58,12 @@ export interface Participant {
   proposeAdd(group: Uint8Array, user: string): Promise<void>
   leave(group: Uint8Array): Promise<void>
   send(group: Uint8Array, text: string): Promise<void>
+  /** Freezes the group by a ReInit that announces `next`. */
+  reinit(group: Uint8Array, next: Uint8Array): Promise<void>
+  /** The Welcome to `group`, when it comes, is for a member of `before`. */
+  expect(group: Uint8Array, before: Uint8Array, origin: Origin): Promise<void>
+  /** A group that begins at epoch 1 with all devices of these users, who are members of `before`. */
+  beginAfter(before: Uint8Array, origin: Origin, group: Uint8Array, users: readonly string[]): Promise<void>
   joinExternally(group: Uint8Array, mode: Mode, options: { resync?: boolean; code?: string }): Promise<void>
   /** Waits until the log is read up to `seq`, or this device is out. `joined`: until it has joined by a Welcome. */
   until(group: Uint8Array, seq: number | 'joined'): Promise<View>

@@ -83,6 +83,15 @@ export class TsParticipant implements Participant {
   async send(group: Uint8Array, text: string): Promise<void> {
     await refusals(() => this.of.group(group).send(text))
   }
+  reinit(): Promise<void> {
+    throw new Refused('unsupported', 'the example client has no resumption PSKs')
+  }
+  expect(): Promise<void> {
+    throw new Refused('unsupported', 'the example client has no resumption PSKs')
+  }
+  beginAfter(): Promise<void> {
+    throw new Refused('unsupported', 'the example client has no resumption PSKs')
+  }
   async joinExternally(groupId: Uint8Array, mode: Mode, { resync, code }: { resync?: boolean; code?: string }): Promise<void> {
     const extra = { ...(resync === undefined ? {} : { resync }), ...(code === undefined ? {} : { joinCode: code }) }
     await refusals(() => this.of.joinExternally({ groupId, mode, suite: this.suite, ...extra }))

@@ -60,9 +60,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   const metrics = app.get(Metrics)
   refusals.count = (limit) => metrics.limitsRefused.inc({ limit })
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
-  const pressure = app.get(Pressure)
-  await watchPressure(fastify, pressure)
-  const admission = new Admission(config, pressure, ({ name }) => refusals.count(name))
+  const admission = new Admission(config, await watchPressure(fastify, app.get(Pressure)), ({ name }) => refusals.count(name))
   metrics.gauge('http_connections_open', 'Open connections without streams', () => connections.connections)
   metrics.gauge('http_requests_in_flight', 'Requests that are not answered yet', () => admission.requests)
   metrics.gauge('http_bytes_in_flight', 'Bytes of request bodies and of answers that are not sent yet', () => admission.bytes.total)
@@ -81,13 +79,14 @@ export async function createServer(config: Config, log: Logger, root: Type = App
 }
 
 /** Samples of the event loop's delay and of the heap, by @fastify/under-pressure, which has one threshold where we need three. */
-async function watchPressure(fastify: FastifyInstance, pressure: Pressure): Promise<void> {
+async function watchPressure(fastify: FastifyInstance, pressure: Pressure): Promise<Pressure> {
   await fastify.register(underPressure, { sampleInterval: SAMPLE_MS })
   const timer = setInterval(() => {
     const { eventLoopDelay, heapUsed } = fastify.memoryUsage()
     pressure.note({ delayMs: eventLoopDelay, heap: heapShare(heapUsed) })
   }, SAMPLE_MS).unref()
   fastify.addHook('onClose', async () => clearInterval(timer))
+  return pressure
 }
 
 /** @returns where it listens, which is only known now if PORT is 0 */

@@ -9,6 +9,7 @@ import { HiddenCommitJudge } from './commit/hidden-commit.judge.js'
 import { OpenCommitJudge } from './commit/open-commit.judge.js'
 import { CreateController } from './create/create.controller.js'
 import { CreateService } from './create/create.service.js'
+import { FoundingMembers } from './create/founding-members.js'
 import { Founding } from './create/founding.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
@@ -74,6 +75,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     Homes,
     CreateService,
     Founding,
+    FoundingMembers,
     Reinitialized,
     Bundles,
     CommitsService,

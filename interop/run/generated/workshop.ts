@@ -4,6 +4,19 @@ import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../../../..')
 
+/** How the clients of registries say that they could not get there; what they say of a package that is not there is no such thing. */
+const UNREACHABLE = new RegExp(
+  [
+    'could not resolve host|name resolution|no such host|unknown host|name or service not known|nodename nor servname',
+    'connection refused|connection reset|failed to connect|could not connect|network is unreachable|no route to host',
+    'timed out|timeout was reached|i/o timeout|spurious network error|max retries exceeded|cannot connect to proxy|proxyconnect',
+  ].join('|'),
+  'i',
+)
+
+/** A package registry that is not to be reached from here. */
+export class RegistryUnreachable extends Error {}
+
 /** Where generated code and the tools of a language go: in no commit, and kept for the next run. */
 export class Workshop {
   /** The configuration and the smoke run of this language. */
@@ -33,11 +46,24 @@ export class Workshop {
     return output
   }
 
+  /**
+   * The same for programs that take packages from a registry, and talk to nobody else.
+   * @throws RegistryUnreachable if they say that they could not get there
+   */
+  async download(...[program, args, options]: Parameters<Workshop['run']>): Promise<string> {
+    try {
+      return await this.run(program, args, options)
+    } catch (error) {
+      if (error instanceof Error && UNREACHABLE.test(error.message)) throw new RegistryUnreachable(error.message, { cause: error })
+      throw error
+    }
+  }
+
   /** openapi.yaml as it is. */
   readonly description = join(ROOT, 'openapi.yaml')
 
   /** openapi.yaml with JSON alone where there is JSON, by tools/json-description.mjs. */
-  async jsonDescription(flags: readonly '--open'[] = []): Promise<string> {
+  async jsonDescription(flags: readonly ('--open' | '--serde')[] = []): Promise<string> {
     const file = join(this.folder, 'openapi.json-only.yaml')
     await this.run(process.execPath, [join(ROOT, 'tools/json-description.mjs'), file, ...flags])
     return file

@@ -1,10 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
-import { routeRefs } from '../../key-packages/claims.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { welcomeForm } from '../../protocol/public-group/welcome.js'
 import { bannedAmong, presentAmong } from '../access/standing.repository.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { followupsFor } from '../external-sender/followups.js'
@@ -17,7 +15,7 @@ import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './group-info-check.js'
 import type { Device } from '../roster/roster.js'
 import { refuseForeignLeaf } from '../roster/roster.js'
-import { refKey } from '../roster/welcome-routes.js'
+import { routeByClaims } from '../roster/welcome-routes.js'
 
 interface Shown {
   state: PublicGroupState
@@ -26,7 +24,7 @@ interface Shown {
 }
 
 interface Joining {
-  added: AddedDevice[]
+  added: readonly AddedDevice[]
   users: bigint[]
   welcomes: CommitSubmission['welcomes']
 }
@@ -81,30 +79,11 @@ export class HiddenCommitJudge {
     }
   }
 
-  /** Each KeyPackageRef was handed out by this server, so it knows whose it is. */
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
-    const refs = bundle.welcomes.flatMap(({ value }) => value.refs)
-    if (bundle.welcomes.some(({ value }) => value.cipherSuite !== group.cipherSuite)) throw new InvalidCommit('welcome-cipher-suite')
     if (bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
-    const unfit = welcomeForm(
-      bundle.welcomes.map(({ value }) => value),
-      group.cipherSuite,
-    )
-    if (unfit !== undefined) throw new InvalidCommit(unfit.rule)
-    const routes = await routeRefs(this.pool, refs)
-    const routeOf = (ref: Uint8Array) => {
-      const route = routes.get(refKey(ref))
-      if (!route) throw new InvalidCommit('welcome-unknown-ref')
-      return route
-    }
-    const added = bundle.welcomes.flatMap(({ value }, welcome) => value.refs.map((ref) => ({ deviceId: routeOf(ref).deviceId, welcome })))
+    const { added, welcomes } = await routeByClaims(this.pool, bundle.welcomes, group.cipherSuite)
     const deviceIds = added.map(({ deviceId }) => deviceId)
-    if (new Set(deviceIds).size !== deviceIds.length) throw new InvalidCommit('one-leaf-per-client')
     const users = await this.activeUsers(deviceIds)
-    const welcomes = bundle.welcomes.map(({ bytes, value }) => ({
-      bytes,
-      expiresAt: new Date(Math.max(0, ...value.refs.map((ref) => routeOf(ref).expiresAt.getTime()))),
-    }))
     return { added, users, welcomes }
   }
 

@@ -7,13 +7,12 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
-import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
 import { serialize } from '../../protocol/public-group/snapshot.js'
 import { members, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { openAsMember } from '../access/access.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
-import { decodeGroupInfo, decodeTree, type EncodedGroupInfo } from '../input/bundle.js'
+import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
 import type { GroupPolicy } from '../policy/policy.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
 import { initialPolicy } from '../policy/policy.service.js'
@@ -24,17 +23,42 @@ import { describedEpoch, hasExternalPub, refuseOtherTree, treeInside } from '../
 import { LargeTrees, type EncodedTree } from '../state/trees/large-trees.js'
 import { Reinitialized } from '../state/reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
+import { FoundingMembers, type Invited } from './founding-members.js'
+import { beginsWithMembers, originIn, refuseOtherParameters, type Origin } from './origin.js'
 import { unseenFounder } from './unseen-founder.js'
 
 export interface Founded {
   context: GroupContext
   group: Pick<
     NewGroup,
-    'groupInfo' | 'tree' | 'snapshot' | 'externalJoin' | 'joinCodeHash' | 'addMembers' | 'removeMembers' | 'reportsToReset'
+    | 'groupInfo'
+    | 'tree'
+    | 'snapshot'
+    | 'externalJoin'
+    | 'joinCodeHash'
+    | 'addMembers'
+    | 'removeMembers'
+    | 'reportsToReset'
+    | 'added'
+    | 'welcomes'
+    | 'usedRefs'
   >
 }
 
-/** What a new group has to be (RFC 9420 §11): epoch 0, and one member, which is the device that creates it. */
+/** What the server sees of a new group: its state, but for a private one of a suite that it does not know, and its members. */
+interface Seen {
+  state: PublicGroupState | undefined
+  founders: readonly Member[]
+  /** Undefined at epoch 0. */
+  invited: Invited | undefined
+}
+
+const NOBODY: Invited = { added: [], welcomes: [], usedRefs: [] }
+
+/**
+ * What a new group has to be (RFC 9420 §11): epoch 0, and one member, which is the device that creates it; or, after a ReInit or as a
+ * branch, epoch 1 with members of the group before it.
+ */
 @Injectable()
 export class Founding {
   constructor(
@@ -42,15 +66,17 @@ export class Founding {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly reinitialized: Reinitialized,
+    private readonly foundingMembers: FoundingMembers,
     private readonly trees: LargeTrees,
   ) {}
 
   async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
-    const { state, founders } = await this.trees.paidBy(caller.user, () => this.seen(body, groupInfo))
-    await this.checkOnlyMember(caller, founders)
-    const policy = await this.policy(caller, body, context)
+    const origin = await this.origin(caller, body)
+    const { state, founders, invited } = await this.trees.paidBy(caller.user, () => this.seen(caller, body, groupInfo, origin))
+    if (!invited) await this.checkOnlyMember(caller, founders)
+    const policy = this.policy(body, origin)
     const joinable = policy.externalJoin !== 'none'
     if (joinable && !state) throw new InvalidCommit('cipher-suite')
     if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
@@ -66,6 +92,7 @@ export class Founding {
         addMembers: policy.addMembers,
         removeMembers: policy.removeMembers,
         reportsToReset: policy.reportsToReset,
+        ...(invited ?? NOBODY),
       },
     }
   }
@@ -84,19 +111,33 @@ export class Founding {
     return uri
   }
 
-  /** What the server sees of the group: its state, but for a private one of a suite that it does not know, and its members. */
-  private async seen(
-    body: CreateGroup,
-    groupInfo: EncodedGroupInfo,
-  ): Promise<{ state: PublicGroupState | undefined; founders: readonly Member[] }> {
+  /** The group that it succeeds or branches from: for members of that only. */
+  private async origin(caller: Caller, body: CreateGroup): Promise<Origin | undefined> {
+    const named = originIn(body)
+    if (!named) return undefined
+    const access = await openAsMember(this.pool, named.groupId, caller)
+    return { ...access, kind: named.kind, announced: await this.reinitialized.announcedBy(access.group) }
+  }
+
+  private async seen(caller: Caller, body: CreateGroup, groupInfo: EncodedGroupInfo, origin: Origin | undefined): Promise<Seen> {
+    const { groupContext } = groupInfo.value
+    const { groupId, epoch, cipherSuite } = groupContext
+    const withMembers = !this.conformance && beginsWithMembers(origin, groupContext)
+    const first = this.conformance ? epoch : withMembers || origin?.kind === 'branch' ? 1n : 0n
+    if (epoch !== first) throw new InvalidCommit('group-info-epoch')
+    if (origin) refuseOtherParameters(origin, groupContext)
     const tree = await this.tree(body, groupInfo)
-    const { groupId, epoch, cipherSuite } = groupInfo.value.groupContext
     if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
     if (body.mode === 'private' && !HASH_OF_SUITE.has(cipherSuite))
-      return { state: undefined, founders: [await unseenFounder(groupInfo.value, tree.nodes)] }
-    const expected = { groupId, epoch: this.conformance ? epoch : 0n }
-    const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'full')
-    return { state, founders: members(state) }
+      return { state: undefined, founders: [await unseenFounder(groupInfo.value, tree.nodes)], invited: undefined }
+    const welcomes = decodeWelcomes(body.welcomes ?? [], this.config)
+    if (!withMembers && welcomes.length > 0) throw new InvalidCommit('welcome-members')
+    const invited =
+      origin && withMembers
+        ? await this.foundingMembers.examine(caller, origin, { groupInfo: groupInfo.value, tree: tree.nodes, welcomes })
+        : undefined
+    const state = await describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: first }, 'full')
+    return { state, founders: members(state), invited }
   }
 
   private async tree(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<EncodedTree> {
@@ -116,13 +157,10 @@ export class Founding {
     await this.membership.refuseForeignLeaf(caller, only)
   }
 
-  /** A successor keeps the policy, unless an admin of the group before it decides otherwise. */
-  private async policy(caller: Caller, body: CreateGroup, context: GroupContext): Promise<GroupPolicy> {
-    if (!body.successor_of) return initialPolicy(body.policy ?? InitialPolicy.parse({}))
-    const { group, standing } = await openAsMember(this.pool, body.successor_of, caller)
-    const announced = await this.reinitialized.announcedBy(group)
-    if (announced && !(sameBytes(announced.groupId, context.groupId) && announced.cipherSuite === context.cipherSuite))
-      throw new InvalidCommit('reinit-mismatch')
+  /** A successor keeps the policy, unless an admin of the group before it decides otherwise; a branch is a group of its own. */
+  private policy(body: CreateGroup, origin: Origin | undefined): GroupPolicy {
+    if (origin?.kind !== 'successor') return initialPolicy(body.policy ?? InitialPolicy.parse({}))
+    const { standing } = origin
     if (body.policy && !standing.admin)
       throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
     return body.policy ? initialPolicy(body.policy) : standing.policy

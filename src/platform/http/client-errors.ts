@@ -4,12 +4,16 @@ import type { Cors } from './cors.js'
 import { Problem } from './problem.js'
 import { requestId } from './request-id.js'
 
+type ParserError = Error & { code?: string }
+
 /** What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. A page can meet 431 and 408. */
-export function answerClientErrors(cors: Cors): (error: Error & { code?: string }, socket: Socket) => void {
-  return (error, socket) => {
-    if (error.code === 'ECONNRESET') return void socket.destroy()
-    answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }), cors.fieldsWithoutRequest())
-  }
+export function answerClientErrors(cors: Cors): (error: ParserError, socket: Socket) => void {
+  return (error, socket) => answerClientError(error, socket, cors.fieldsWithoutRequest())
+}
+
+export function answerClientError(error: ParserError, socket: Socket, fields: Readonly<Record<string, string>> = {}): void {
+  if (error.code === 'ECONNRESET') return void socket.destroy()
+  answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }), fields)
 }
 
 function problemOf(code: string | undefined): Problem {

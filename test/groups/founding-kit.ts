@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import {
+  createCommit,
+  createGroup,
+  encodeMlsMessage,
+  joinGroup,
+  makePskIndex,
+  type ClientState,
+  type Extension,
+  type Proposal,
+} from 'ts-mls'
+import type { KeyPackage } from 'ts-mls/keyPackage.js'
+import { makeResumptionPsk } from 'ts-mls/resumption.js'
+import type { Client } from '../../examples/client/client.js'
+import { groupInfo } from '../../examples/client/commits.js'
+import { Group } from '../../examples/client/group.js'
+import { decodeKeyPackageMessage, type WelcomeItem } from '../../examples/client/joining.js'
+import { clientConfig, suite, suiteName } from '../../examples/client/mls/suites.js'
+import { decodeTree, encodeTree } from '../../examples/client/mls/tree.js'
+import type { GroupRecord, Mode } from '../../examples/client/store.js'
+import { toBase64Url, toHex, utf8 } from '../../examples/client/wire.js'
+import { decodeMlsMessage } from 'ts-mls'
+
+export interface Wish {
+  /** The group before it, as the creator knows it; its PSK goes into the Welcome. */
+  before?: ClientState
+  usage?: 'branch' | 'reinit'
+  groupId?: Uint8Array
+  suite?: number
+  mode?: Mode
+  extensions?: Extension[]
+}
+
+/** A group that its creator has brought to epoch 1 by itself, and the body of `POST /v1/groups` for it. */
+export interface Beginning {
+  state: ClientState
+  body: Record<string, unknown>
+}
+
+/** KeyPackages of all devices of these clients' users. */
+export async function claimed(creator: Client, others: readonly Client[], suiteId = 1): Promise<KeyPackage[]> {
+  const claims = await Promise.all(others.map(({ user }) => creator.device.claim(user, suiteId)))
+  return claims.flatMap(({ key_packages: packages }) => packages.map((one) => decodeKeyPackageMessage(one.key_package)))
+}
+
+/** As `branchGroup` and `reinitCreateNewGroup` of ts-mls, but with the server's external_senders as they are on the wire. */
+export async function begin(creator: Client, keyPackages: readonly KeyPackage[], wish: Wish = {}): Promise<Beginning> {
+  const { before, usage = 'branch', groupId = utf8(randomUUID()), suite: suiteId = 1, mode = 'public' } = wish
+  const { impl } = await suite(suiteId)
+  const own = await creator.device.newKeyPackage(suiteId)
+  const alone = await createGroup(groupId, own.public, own.private, [], impl, clientConfig)
+  const extensions = wish.extensions ?? before?.groupContext.extensions ?? []
+  const founded = { ...alone, groupContext: { ...alone.groupContext, extensions } }
+  const adds = keyPackages.map((keyPackage): Proposal => ({ proposalType: 'add', add: { keyPackage } }))
+  const psk = before && makeResumptionPsk(before, usage, impl)
+  const proposals: Proposal[] = psk ? [...adds, { proposalType: 'psk', psk: { preSharedKeyId: psk.id } }] : adds
+  const made = await createCommit(
+    { state: founded, cipherSuite: impl, pskIndex: makePskIndex(before, {}) },
+    { extraProposals: proposals, ratchetTreeExtension: mode === 'private' },
+  )
+  const welcome = made.welcome && encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })
+  return { state: made.newState, body: { mode, ...(await shown(made.newState, suiteId)), welcomes: welcome ? [welcome] : [] } }
+}
+
+/** GroupInfo and tree of a state, whatever it is. */
+export async function shown(state: ClientState, suiteId = 1): Promise<Record<string, Uint8Array>> {
+  return { group_info: await groupInfo(state, (await suite(suiteId)).impl), ratchet_tree: encodeTree(state.ratchetTree) }
+}
+
+export interface Created {
+  group_id: Uint8Array
+  room: string
+  epoch: number
+  seq: number
+  incarnation: number
+}
+
+export function create(client: Client, body: object): Promise<Created> {
+  return client.device.http.post<Created>('/v1/groups', body)
+}
+
+/** The creator goes on in the group that the server has. */
+export function adopt(client: Client, { state, body }: Beginning, made: Created): Group {
+  return keep(client, { groupId: made.group_id, mode: body['mode'] as Mode, state, seq: made.seq, incarnation: made.incarnation })
+}
+
+/** Takes the Welcome from the inbox, with the tree of the server in public mode, and joins as a member of `before`. */
+export async function join(client: Client, before: ClientState, mode: Mode): Promise<Group> {
+  const { inbox } = await client.device.http.get<{ inbox: (WelcomeItem & { id: number; kind: string })[] }>('/v1/events?wait=0')
+  const item = inbox.findLast(({ kind }) => kind === 'welcome')
+  const decoded = item && decodeMlsMessage(item.welcome, 0)?.[0]
+  if (!item || decoded?.wireformat !== 'mls_welcome') throw new Error('No Welcome')
+  const { welcome } = decoded
+  const own = welcome.secrets.flatMap(({ newMember }) => client.device.record.keyPackages.get(toHex(newMember)) ?? [])[0]!
+  const { impl } = await suite(own.suite)
+  const path = `/v1/groups/${toBase64Url(item.group_id)}/tree?epoch=${item.epoch}`
+  const tree = mode === 'public' ? decodeTree((await client.device.http.get<{ ratchet_tree: Uint8Array }>(path)).ratchet_tree) : undefined
+  const state = await joinGroup(welcome, own.public, own.private, makePskIndex(before, {}), impl, tree, before, clientConfig)
+  await client.device.http.post('/v1/events/acks', { acks: [], inbox: inbox.map(({ id }) => id) })
+  return keep(client, { groupId: item.group_id, mode, state, seq: item.seq, incarnation: item.incarnation })
+}
+
+type Kept = Pick<GroupRecord, 'groupId' | 'mode' | 'state' | 'incarnation'> & { seq: number }
+
+function keep(client: Client, { seq, ...of }: Kept): Group {
+  const record: GroupRecord = {
+    ...of,
+    suite: 1,
+    joinedAt: seq,
+    cursor: seq,
+    standing: 'member',
+    externalJoin: true,
+    sent: new Map(),
+    messages: [],
+    failures: [],
+  }
+  client.store.put(record)
+  const group = new Group(client.device, record)
+  client.groups.set(toHex(of.groupId), group)
+  return group
+}
+
+/** A ReInit that announces a group of this id, with the extensions that the group has. */
+export function reinitOf(group: Group, groupId: Uint8Array, suiteId = 1): Proposal {
+  const { extensions } = group.record.state.groupContext
+  return { proposalType: 'reinit', reinit: { groupId, version: 'mls10', cipherSuite: suiteName(suiteId), extensions } }
+}
