@@ -26,10 +26,6 @@ import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
 import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
-import { GroupOperations } from './hub/group-operations.js'
-import { Operations } from './hub/operations.js'
-import { PolicyOperations } from './hub/policy-operations.js'
-import { SealedOperations } from './hub/sealed-operations.js'
 import { RoomsHere } from './hub/rooms-here.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UpdatesController } from './hub/updates.controller.js'
@@ -96,16 +92,12 @@ const asHub = [
   OwnKeyMaterial,
   SealedGroupInfo,
   RoomsHere,
-  GroupOperations,
-  PolicyOperations,
-  SealedOperations,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,
   Lane,
   Circuits,
   ForeignDevices,
-  Operations,
   Requesters,
   KeyMaterial,
   Batches,

@@ -36,7 +36,9 @@ import { RoomsService } from './rooms/rooms.service.js'
 import { createMembership } from './roster/create-membership.js'
 import { MEMBERSHIP } from './roster/membership.js'
 import { FederationLink } from './home/federation-link.js'
-import { Homes } from './home/homes.js'
+import { GroupLocator } from './home/group-locator.js'
+import { GroupOperations } from './operations/group-operations.js'
+import { groupOperations, OPERATIONS_TABLE, OPERATION_SERVICES } from './operations/operations-table.js'
 import { SealedMessages } from './sealed/sealed-messages.js'
 import { SealedMessagesController } from './sealed/sealed-messages.controller.js'
 import { SenderKeysController } from './sealed/sender-keys.controller.js'
@@ -72,7 +74,9 @@ import { LargeTrees } from './state/trees/large-trees.js'
   ],
   providers: [
     FederationLink,
-    Homes,
+    GroupLocator,
+    GroupOperations,
+    { provide: OPERATIONS_TABLE, useFactory: groupOperations, inject: [...OPERATION_SERVICES] },
     CreateService,
     Founding,
     FoundingMembers,
@@ -106,22 +110,6 @@ import { LargeTrees } from './state/trees/large-trees.js'
     Snapshots,
   ],
   // What the hub of other providers' users does for them, and what connects it.
-  exports: [
-    FederationLink,
-    CommitsService,
-    ProposalsService,
-    MessagesService,
-    SenderKeysService,
-    SealedMessages,
-    InfoService,
-    PolicyService,
-    Removals,
-    ResetService,
-    DeleteService,
-    RoomsService,
-    ExternalSenders,
-    PublicStates,
-    LargeTrees,
-  ],
+  exports: [FederationLink, GroupOperations, InfoService, SealedMessages, ExternalSenders, PublicStates, LargeTrees],
 })
 export class GroupsModule {}

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { findHome, settleHome } from '../../groups/home/homes.repository.js'
+import { findHome, recordHub } from '../../groups/home/homes.repository.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Undecodable } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
@@ -87,7 +87,7 @@ export class Replicas {
     let home = await lockHome(sql, groupId)
     if (!home && begins) {
       // Another one may settle it at the same time: what stands there then is what counts.
-      await settleHome(sql, { groupId, hub, roomId })
+      await recordHub(sql, { groupId, hub, roomId })
       home = await lockHome(sql, groupId)
     }
     if (home && home.hub === hub && home.roomId === roomId) return home

@@ -1,4 +1,5 @@
 import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
+import type { SubmitProposal } from '../../groups/proposal/proposal.dto.js'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { Undecodable } from '../../platform/http/problem.js'
 import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'
@@ -23,6 +24,13 @@ export function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequ
     removed: body.removed ?? [],
     reinit: body.reinit ?? false,
   }
+}
+
+/** The same of a proposal. @throws Undecodable */
+export function proposalUpdateOf(client: string, { proposal }: SubmitProposal): ExtendedUpdateRequest {
+  requireKind(proposal, 'proposal')
+  const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }
+  return { base: { kind: 'proposals', proposals: [proposal] }, sendingClient: client, ...none }
 }
 
 type Kind = 'commit' | 'proposal' | 'application' | 'welcome' | 'group-info' | 'key-package'

@@ -5,18 +5,14 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { ChangePolicy, Policy } from './policy.dto.js'
-import { PolicyService } from './policy.service.js'
 import { ByUser, UserReference } from './uris.js'
 
 @ApiTags('policy')
 @Controller('v1/groups/:groupId')
 export class PolicyController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly policies: PolicyService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Get('policy')
   @Returns(Policy, { description: 'The policy.' })
@@ -26,9 +22,8 @@ export class PolicyController {
     description: 'For members. `banned` is shown to admins.',
   })
   @Refuses(...IN_GROUP)
-  async read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'policy') : this.policies.read(caller, groupId)
+  read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('policy', caller, groupId, {})
   }
 
   @Put('policy')
@@ -39,13 +34,12 @@ export class PolicyController {
     description: 'For admins. What is left out stays. With `version`, only if the policy is still that one.',
   })
   @Refuses(...IN_GROUP, 'forbidden', 'policy', 'policy-changed')
-  async change(
+  change(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: ChangePolicy }) body: ChangePolicy,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'change-policy', body) : this.policies.change(caller, groupId, body)
+    return this.operations.call('change-policy', caller, groupId, body)
   }
 
   @Put('admins/:user')
@@ -57,13 +51,12 @@ export class PolicyController {
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
-  async makeAdmin(
+  makeAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'make-admin', { user }) : this.policies.makeAdmin(caller, groupId, user)
+    return this.operations.call('make-admin', caller, groupId, { user })
   }
 
   @Delete('admins/:user')
@@ -75,13 +68,12 @@ export class PolicyController {
   })
   @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is not an admin.')
-  async dismissAdmin(
+  dismissAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'dismiss-admin', { user }) : this.policies.dismissAdmin(caller, groupId, user)
+    return this.operations.call('dismiss-admin', caller, groupId, { user })
   }
 
   @Put('bans/:user')
@@ -95,13 +87,12 @@ export class PolicyController {
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
-  async ban(
+  ban(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'ban', { user }) : this.policies.ban(caller, groupId, user)
+    return this.operations.call('ban', caller, groupId, { user })
   }
 
   @Delete('bans/:user')
@@ -113,13 +104,12 @@ export class PolicyController {
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is not banned.')
-  async unban(
+  unban(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'unban', { user }) : this.policies.unban(caller, groupId, user)
+    return this.operations.call('unban', caller, groupId, { user })
   }
 
   @Put('admins')

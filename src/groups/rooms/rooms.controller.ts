@@ -6,7 +6,7 @@ import { IN_GROUP, AT_HUB } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Group } from '../groups.dto.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { ByRoom, RoomReference } from './room-reference.js'
 import { ListGroups, MyGroups, Room } from './rooms.dto.js'
 import { RoomsService } from './rooms.service.js'
@@ -15,7 +15,7 @@ import { RoomsService } from './rooms.service.js'
 @Controller('v1')
 export class RoomsController {
   constructor(
-    private readonly homes: Homes,
+    private readonly operations: GroupOperations,
     private readonly rooms: RoomsService,
   ) {}
 
@@ -38,9 +38,8 @@ export class RoomsController {
     description: 'Its epoch, the head of its log, and whether it is frozen.',
   })
   @Refuses(...IN_GROUP)
-  async group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'group') : this.rooms.group(caller, groupId)
+  group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('group', caller, groupId, {})
   }
 
   @Get('rooms/:room')
