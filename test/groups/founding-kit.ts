@@ -3,7 +3,9 @@ import { expect } from '@jest/globals'
 import {
   createCommit,
   createGroup,
+  decodeMlsMessage,
   encodeMlsMessage,
+  generateKeyPackageWithKey,
   joinGroup,
   makePskIndex,
   type ClientState,
