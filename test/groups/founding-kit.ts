@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { expect } from '@jest/globals'
 import {
   createCommit,
   createGroup,
+  decodeMlsMessage,
   encodeMlsMessage,
+  generateKeyPackageWithKey,
   joinGroup,
   makePskIndex,
   type ClientState,
@@ -15,11 +18,11 @@ import type { Client } from '../../examples/client/client.js'
 import { groupInfo } from '../../examples/client/commits.js'
 import { Group } from '../../examples/client/group.js'
 import { decodeKeyPackageMessage, type WelcomeItem } from '../../examples/client/joining.js'
-import { clientConfig, suite, suiteName } from '../../examples/client/mls/suites.js'
+import { capabilities, clientConfig, lifetime, suite, suiteName } from '../../examples/client/mls/suites.js'
 import { decodeTree, encodeTree } from '../../examples/client/mls/tree.js'
 import type { GroupRecord, Mode } from '../../examples/client/store.js'
 import { toBase64Url, toHex, utf8 } from '../../examples/client/wire.js'
-import { decodeMlsMessage } from 'ts-mls'
+import { at, type Stage } from './groups-kit.js'
 
 export interface Wish {
   /** The group before it, as the creator knows it; its PSK goes into the Welcome. */
@@ -124,4 +127,27 @@ function keep(client: Client, { seq, ...of }: Kept): Group {
 export function reinitOf(group: Group, groupId: Uint8Array, suiteId = 1): Proposal {
   const { extensions } = group.record.state.groupContext
   return { proposalType: 'reinit', reinit: { groupId, version: 'mls10', cipherSuite: suiteName(suiteId), extensions } }
+}
+
+/** One that was not published: of this device, unless `by` says otherwise. */
+export async function keyPackageOf(
+  client: Client,
+  by: { identity?: string; signer?: Client | 'nobody'; lifetime?: { notBefore: bigint; notAfter: bigint } } = {},
+): Promise<KeyPackage> {
+  const { impl } = await suite(1)
+  const credential = { credentialType: 'basic' as const, identity: utf8(by.identity ?? client.uri) }
+  const keys = by.signer === 'nobody' ? await impl.signature.keygen() : (by.signer ?? client).device.record.keys.get(1)!
+  return (await generateKeyPackageWithKey(credential, capabilities([1], []), by.lifetime ?? lifetime(), [], keys, impl)).publicPackage
+}
+
+/** All have the same secrets, also after a Commit by one who came by the Welcome. */
+export async function goOn(stage: Stage, [alice, ...others]: readonly Client[], groupId: Uint8Array): Promise<void> {
+  const group = alice!.group(groupId)
+  for (const other of others) expect(at(other, group).epochAuthenticator).toBe(group.epochAuthenticator)
+  await at(others[0]!, group).update()
+  await stage.sync(alice!, ...others)
+  for (const other of others) expect([at(other, group).epoch, at(other, group).epochAuthenticator]).toEqual([2, group.epochAuthenticator])
+  await group.send('we go on')
+  await stage.sync(...others)
+  for (const other of others) expect(at(other, group).texts).toEqual(['we go on'])
 }

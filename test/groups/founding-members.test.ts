@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
-import { createCommit, generateKeyPackageWithKey, makePskIndex, type ClientState } from 'ts-mls'
+import { createCommit, makePskIndex, type ClientState } from 'ts-mls'
 import type { KeyPackage } from 'ts-mls/keyPackage.js'
 import { treeHashRoot } from 'ts-mls/treeHash.js'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { encodeTree } from '../../examples/client/mls/tree.js'
-import { capabilities, lifetime, suite } from '../../examples/client/mls/suites.js'
+import { lifetime, suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { createGroup } from '../../src/groups/repository/groups.repository.js'
 import { newGroupOf } from '../ordering/ordering-kit.js'
-import { adopt, begin, claimed, create, join, reinitOf, shown, type Beginning, type Wish } from './founding-kit.js'
+import { adopt, begin, claimed, create, goOn, join, keyPackageOf, reinitOf, shown, type Beginning, type Wish } from './founding-kit.js'
 import { at, refusal, useStage } from './groups-kit.js'
 
 const stage = useStage()
@@ -40,28 +40,6 @@ async function reinitialized(mode: 'public' | 'private' = 'public') {
   return { cast, group, groupId, wish }
 }
 
-async function keyPackageOf(
-  client: Client,
-  by: { identity?: string; signer?: Client | 'nobody'; lifetime?: { notBefore: bigint; notAfter: bigint } } = {},
-): Promise<KeyPackage> {
-  const { impl } = await suite(1)
-  const credential = { credentialType: 'basic' as const, identity: utf8(by.identity ?? client.uri) }
-  const keys = by.signer === 'nobody' ? await impl.signature.keygen() : (by.signer ?? client).device.record.keys.get(1)!
-  return (await generateKeyPackageWithKey(credential, capabilities([1], []), by.lifetime ?? lifetime(), [], keys, impl)).publicPackage
-}
-
-/** All have the same secrets, also after a Commit by one who came by the Welcome. */
-async function goOn([alice, ...others]: readonly Client[], groupId: Uint8Array): Promise<void> {
-  const group = alice!.group(groupId)
-  for (const other of others) expect(at(other, group).epochAuthenticator).toBe(group.epochAuthenticator)
-  await at(others[0]!, group).update()
-  await stage.sync(alice!, ...others)
-  for (const other of others) expect([at(other, group).epoch, at(other, group).epochAuthenticator]).toEqual([2, group.epochAuthenticator])
-  await group.send('we go on')
-  await stage.sync(...others)
-  for (const other of others) expect(at(other, group).texts).toEqual(['we go on'])
-}
-
 describe.each(['public', 'private'] as const)('a group that begins at epoch 1 in %s mode', (mode) => {
   it('is a branch with members of another group, which read its log from the first entry on', async () => {
     const { cast, group, ready } = await readyBranch({ mode })
@@ -71,7 +49,7 @@ describe.each(['public', 'private'] as const)('a group that begins at epoch 1 in
     expect(await create(alice, ready.body)).toEqual(made)
     adopt(alice, ready, made)
     for (const other of [bob, carol]) await join(other, stateOf(at(other, group)), mode)
-    await goOn(cast, made.group_id)
+    await goOn(stage, cast, made.group_id)
     expect((await alice.device.http.get<{ room: string }>(group.path)).room).not.toBe(made.room)
     await group.send('the group before goes on, too')
   })
@@ -84,7 +62,7 @@ describe.each(['public', 'private'] as const)('a group that begins at epoch 1 in
     expect(made).toMatchObject({ epoch: 1, seq: 0, group_id: groupId })
     adopt(bob, ready, made)
     for (const other of [alice, carol]) await join(other, stateOf(at(other, group)), mode)
-    await goOn([bob, alice, carol], groupId)
+    await goOn(stage, [bob, alice, carol], groupId)
     expect(await alice.device.http.get(group.path)).toMatchObject({ room: made.room, successor: groupId, frozen: 'reinit' })
     expect(await bob.device.http.get(`${at(bob, { record: { groupId } } as Group).path}/policy`)).toMatchObject({ admins: [alice.user] })
   })

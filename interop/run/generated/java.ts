@@ -1,7 +1,7 @@
 import { cp, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Language } from './language.js'
-import { missingTools, openapiGenerator } from './openapi-generator.js'
+import { DEPENDENCY_PLUGIN, missingTools, openapiGenerator } from './openapi-generator.js'
 
 const METHOD = /^ {2}public \w+ (\w+)\([^)]*\) throws ApiException \{$/gm
 
@@ -27,7 +27,7 @@ export const java: Language = {
   async compile(workshop) {
     const cwd = join(workshop.folder, 'client')
     await cp(join(workshop.source, 'Smoke.java'), join(cwd, 'src/main/java/Smoke.java'))
-    const classpath = ['dependency:build-classpath', '-Dmdep.outputFile=target/classpath.txt']
+    const classpath = [`${DEPENDENCY_PLUGIN}:build-classpath`, '-Dmdep.outputFile=target/classpath.txt']
     await workshop.download('mvn', ['-q', '-B', '-Dmaven.test.skip=true', 'compile', ...classpath], { cwd })
   },
 

@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Workshop } from './workshop.js'
 
+/** By its whole name: where Maven cannot look a short one up, it does not say why. */
+export const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.3.0'
 const NAME = 'openapi-generator-cli'
 const VERSION = '7.12.0'
 const ARTIFACT = `org.openapitools:${NAME}:${VERSION}`
@@ -21,7 +23,7 @@ const HARMLESS = [
  */
 export async function openapiGenerator(workshop: Workshop, description: string, args: readonly string[]): Promise<string> {
   const { folder } = workshop
-  await workshop.download('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${folder}`])
+  await workshop.download('mvn', ['-q', '-B', `${DEPENDENCY_PLUGIN}:copy`, `-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${folder}`])
   const client = join(folder, 'client')
   await rm(client, { recursive: true, force: true })
   const jar = join(folder, `${NAME}-${VERSION}.jar`)

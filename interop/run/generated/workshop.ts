@@ -1,18 +1,9 @@
 import { spawn } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { saysUnreachable } from '../unreachable.js'
 
 const ROOT = join(import.meta.dirname, '../../../..')
-
-/** How the clients of registries say that they could not get there; what they say of a package that is not there is no such thing. */
-const UNREACHABLE = new RegExp(
-  [
-    'could not resolve host|name resolution|no such host|unknown host|name or service not known|nodename nor servname',
-    'connection refused|connection reset|failed to connect|could not connect|network is unreachable|no route to host',
-    'timed out|timeout was reached|i/o timeout|spurious network error|max retries exceeded|cannot connect to proxy|proxyconnect',
-  ].join('|'),
-  'i',
-)
 
 /** A package registry that is not to be reached from here. */
 export class RegistryUnreachable extends Error {}
@@ -54,7 +45,7 @@ export class Workshop {
     try {
       return await this.run(program, args, options)
     } catch (error) {
-      if (error instanceof Error && UNREACHABLE.test(error.message)) throw new RegistryUnreachable(error.message, { cause: error })
+      if (error instanceof Error && saysUnreachable(error.message)) throw new RegistryUnreachable(error.message, { cause: error })
       throw error
     }
   }

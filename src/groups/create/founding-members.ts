@@ -10,6 +10,7 @@ import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { LeafNode } from '../../protocol/mls/structures/leaf-node.js'
 import type { TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
 import { memberAt, type Member } from '../../protocol/public-group/state.js'
+import { openAsMember } from '../access/access.js'
 import { presentClients, type PresentClient } from '../access/standing.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { EncodedWelcome } from '../input/bundle.js'
@@ -17,7 +18,9 @@ import type { NewGroup } from '../repository/groups.repository.js'
 import { unregisteredAmong } from '../roster/registered-keys.repository.js'
 import { refuseForeignLeaf } from '../roster/roster.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
-import type { Origin } from './origin.js'
+import { Reinitialized } from '../state/reinitialized.js'
+import type { CreateGroup } from './create-group.dto.js'
+import { originIn, type Origin } from './origin.js'
 
 /** What a creator shows of a group that begins at epoch 1; nothing in it is believed yet. */
 export interface LaterBeginning {
@@ -39,7 +42,16 @@ export class FoundingMembers {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
+    private readonly reinitialized: Reinitialized,
   ) {}
+
+  /** The group that a new one succeeds or branches from: for members of that only. */
+  async originOf(caller: Caller, body: CreateGroup): Promise<Origin | undefined> {
+    const named = originIn(body)
+    if (!named) return undefined
+    const access = await openAsMember(this.pool, named.groupId, caller)
+    return { ...access, kind: named.kind, announced: await this.reinitialized.announcedBy(access.group) }
+  }
 
   /**
    * Everything that can be said before the tree is hashed; the tree itself, its signatures and the GroupInfo are for the caller to check.

@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { isGroupId } from '../../protocol/identifiers.js'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
-import { POOL } from '../../platform/postgres/sql.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
 import { serialize } from '../../protocol/public-group/snapshot.js'
 import { members, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { openAsMember } from '../access/access.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
 import type { GroupPolicy } from '../policy/policy.js'
@@ -21,10 +18,9 @@ import { roomUri } from '../rooms/room-reference.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { describedEpoch, hasExternalPub, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { LargeTrees, type EncodedTree } from '../state/trees/large-trees.js'
-import { Reinitialized } from '../state/reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
 import { FoundingMembers, type Invited } from './founding-members.js'
-import { beginsWithMembers, originIn, refuseOtherParameters, type Origin } from './origin.js'
+import { beginsWithMembers, refuseOtherParameters, type Origin } from './origin.js'
 import { unseenFounder } from './unseen-founder.js'
 
 export interface Founded {
@@ -62,10 +58,8 @@ const NOBODY: Invited = { added: [], welcomes: [], usedRefs: [] }
 @Injectable()
 export class Founding {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(MEMBERSHIP) private readonly membership: Membership,
-    private readonly reinitialized: Reinitialized,
     private readonly foundingMembers: FoundingMembers,
     private readonly trees: LargeTrees,
   ) {}
@@ -73,7 +67,7 @@ export class Founding {
   async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
-    const origin = await this.origin(caller, body)
+    const origin = await this.foundingMembers.originOf(caller, body)
     const { state, founders, invited } = await this.trees.paidBy(caller.user, () => this.seen(caller, body, groupInfo, origin))
     if (!invited) await this.checkOnlyMember(caller, founders)
     const policy = this.policy(body, origin)
@@ -109,14 +103,6 @@ export class Founding {
     const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
     if (uri === undefined) throw new InvalidRequest('A room of another domain is made there.')
     return uri
-  }
-
-  /** The group that it succeeds or branches from: for members of that only. */
-  private async origin(caller: Caller, body: CreateGroup): Promise<Origin | undefined> {
-    const named = originIn(body)
-    if (!named) return undefined
-    const access = await openAsMember(this.pool, named.groupId, caller)
-    return { ...access, kind: named.kind, announced: await this.reinitialized.announcedBy(access.group) }
   }
 
   private async seen(caller: Caller, body: CreateGroup, groupInfo: EncodedGroupInfo, origin: Origin | undefined): Promise<Seen> {
