@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { PIPELINED_REQUESTS } from '../../src/platform/admission/admission-limits.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { TestDevice } from '../authentication/auth-kit.js'
 import { eventually } from '../support/eventually.js'
@@ -109,10 +110,10 @@ describe('the head of a request', () => {
 })
 
 describe('pipelined requests', () => {
-  it('are all answered in their order, as long as they are few', async () => {
-    const paths = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? '/v1/devices' : '/v1/nope'))
+  it('are all answered in their order, as many as may be ahead', async () => {
+    const paths = Array.from({ length: PIPELINED_REQUESTS.value }, (_, n) => (n % 2 === 0 ? '/v1/devices' : '/v1/nope'))
     const bytes = paths
-      .map((path, n) => `GET ${path} HTTP/1.1\r\n${fields({ ...bearer(), connection: n === 39 ? 'close' : 'keep-alive' })}\r\n`)
+      .map((path, n) => `GET ${path} HTTP/1.1\r\n${fields({ ...bearer(), connection: n === paths.length - 1 ? 'close' : 'keep-alive' })}\r\n`)
       .join('')
     expect(statusesOf(await sendRaw(server.url, bytes))).toEqual(paths.map((path) => (path === '/v1/nope' ? 404 : 200)))
   })
