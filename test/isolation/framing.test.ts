@@ -113,7 +113,9 @@ describe('pipelined requests', () => {
   it('are all answered in their order, as many as may be ahead', async () => {
     const paths = Array.from({ length: PIPELINED_REQUESTS.value }, (_, n) => (n % 2 === 0 ? '/v1/devices' : '/v1/nope'))
     const bytes = paths
-      .map((path, n) => `GET ${path} HTTP/1.1\r\n${fields({ ...bearer(), connection: n === paths.length - 1 ? 'close' : 'keep-alive' })}\r\n`)
+      .map(
+        (path, n) => `GET ${path} HTTP/1.1\r\n${fields({ ...bearer(), connection: n === paths.length - 1 ? 'close' : 'keep-alive' })}\r\n`,
+      )
       .join('')
     expect(statusesOf(await sendRaw(server.url, bytes))).toEqual(paths.map((path) => (path === '/v1/nope' ? 404 : 200)))
   })
