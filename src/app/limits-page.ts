@@ -1,4 +1,4 @@
-import { INBOUND_LIMITS } from '../federation/inbound/admittance.js'
+import { INBOUND_LIMITS } from '../federation/inbound/inbound-gate.js'
 import { TOKEN_LIMITS } from '../tokens/issue/tokens.limits.js'
 import { WORKER_LIMITS } from '../platform/workers/worker-time.js'
 import { OPERATIONS_LIMITS } from './operations/operations.limits.js'

@@ -1,6 +1,6 @@
 import { NotFound, Problem, RateLimited } from '../platform/http/problem.js'
 import { parseRetryAfter } from '../protocol/retry-policy.js'
-import { patience } from './patience.js'
+import { capRetryAfter } from './cap-retry-after.js'
 import type { PeerAnswer } from './signed-client/peer-answer.js'
 
 class PeerUnreachable extends Problem {
@@ -33,9 +33,9 @@ export class PeerGarbled extends Problem {
 export function peerProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered':
-      return refusalOf(answer.status, patience(parseRetryAfter(answer.retryAfter, Date.now())))
+      return refusalOf(answer.status, capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'unsigned':
-      return new PeerUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
+      return new PeerUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
       return new ProviderDenied()
     case 'profile-unsupported':

@@ -5,12 +5,12 @@ import { CommitAftermath } from './commit/commit-aftermath.js'
 import { CommitAttempts } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
-import { HiddenCommitJudge } from './commit/hidden-commit.judge.js'
-import { OpenCommitJudge } from './commit/open-commit.judge.js'
+import { PrivateCommitValidator } from './commit/private-commit.validator.js'
+import { PublicCommitValidator } from './commit/public-commit.validator.js'
 import { CreateController } from './create/create.controller.js'
 import { CreateService } from './create/create.service.js'
 import { FoundingMembers } from './create/founding-members.js'
-import { Founding } from './create/founding.js'
+import { GroupCreation } from './create/group-creation.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
 import { ExternalSendersController } from './external-sender/external-senders.controller.js'
@@ -78,14 +78,14 @@ import { LargeTrees } from './state/trees/large-trees.js'
     GroupOperations,
     { provide: OPERATIONS_TABLE, useFactory: groupOperations, inject: [...OPERATION_SERVICES] },
     CreateService,
-    Founding,
+    GroupCreation,
     FoundingMembers,
     Reinitialized,
     Bundles,
     CommitsService,
     CommitAttempts,
-    OpenCommitJudge,
-    HiddenCommitJudge,
+    PublicCommitValidator,
+    PrivateCommitValidator,
     CommitAftermath,
     ProposalsService,
     ProposalJudge,

@@ -1,6 +1,6 @@
 import { Problem, RateLimited, Unavailable } from '../../platform/http/problem.js'
 import { parseRetryAfter } from '../../protocol/retry-policy.js'
-import { patience } from '../patience.js'
+import { capRetryAfter } from '../cap-retry-after.js'
 import { ProviderDenied } from '../peer-problems.js'
 import type { PeerAnswer } from '../signed-client/peer-answer.js'
 
@@ -29,7 +29,7 @@ export class HubRefused extends Problem {
 export function hubProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered': {
-      const seconds = patience(parseRetryAfter(answer.retryAfter, Date.now()))
+      const seconds = capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now()))
       if (answer.status === 429) return new RateLimited(seconds ?? 5)
       if (answer.status >= 500) return new HubUnreachable(seconds)
       return new HubRefused(
@@ -37,7 +37,7 @@ export function hubProblem(answer: PeerAnswer): Problem {
       )
     }
     case 'unsigned':
-      return new HubUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
+      return new HubUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
       return new ProviderDenied()
     case 'profile-unsupported':

@@ -30,8 +30,8 @@ export function chained(batch: NotifyBatch): Chained {
     if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `entry ${seq} is not an MLSMessage: ${decoded.reason}` }
     if (!isOf(decoded.value, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
     const hash = new Uint8Array(createHash('sha256').update(message.message).digest())
-    const untold = index === 0 && batch.gap === 'retired'
-    chain = untold ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
+    const chainUnknown = index === 0 && batch.gap === 'retired'
+    chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
     entries.push({ seq, kind: LETTERS[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
   }
   for (const { message } of batch.welcomes) {

@@ -24,7 +24,7 @@ import {
 import { encodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
-import { carriedProblem } from '../carried-problem.js'
+import { decodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
@@ -73,7 +73,7 @@ export class RemoteHub implements Federation {
     const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
     if (decoded.kind === 'malformed') throw new HubGarbled()
     const { result, problem } = decoded.value
-    if (problem.length > 0) throw carriedProblem(problem) ?? new HubGarbled()
+    if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubGarbled()
     return resultIn(result)
   }
 
@@ -111,7 +111,7 @@ function acceptedIn(decoded: Decoded<Extended<unknown>>): Accepted {
   if (decoded.kind === 'malformed') throw new HubGarbled()
   const { accepted, problem } = decoded.value
   if (accepted) return accepted
-  throw carriedProblem(problem) ?? new HubGarbled()
+  throw decodeRelayedProblem(problem) ?? new HubGarbled()
 }
 
 function resultIn(bytes: Uint8Array): unknown {

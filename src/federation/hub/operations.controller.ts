@@ -6,7 +6,7 @@ import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeOperationRequest, encodeOperationResponse } from '../../protocol/mimi/microchat/operation.js'
 import { CborError, decodeCbor } from '../../protocol/strict-cbor.js'
-import { carryProblem } from '../carried-problem.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
@@ -36,7 +36,7 @@ export class OperationsController {
       const result = await this.operations.performFor(caller, groupId, operation, argumentsIn(args))
       return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
     } catch (thrown) {
-      return encodeOperationResponse({ result: NOTHING, problem: carryProblem(thrown).bytes })
+      return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
     }
   }
 

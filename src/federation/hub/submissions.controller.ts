@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { encodeExtendedSubmitResponse } from '../../protocol/mimi/microchat/submissions.js'
 import { decodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
-import { carryProblem } from '../carried-problem.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
@@ -30,7 +30,7 @@ export class SubmissionsController {
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
-      const { problem, bytes } = carryProblem(thrown)
+      const { problem, bytes } = encodeRelayedProblem(thrown)
       return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
     }
   }

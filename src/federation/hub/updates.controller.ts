@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common'
 import type { Accepted } from '../../groups/groups.dto.js'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { decodeExtendedUpdateRequest, encodeExtendedUpdateResponse } from '../../protocol/mimi/microchat/submissions.js'
-import { carryProblem } from '../carried-problem.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
@@ -36,7 +36,7 @@ export class UpdatesController {
         accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), { proposal })
       return updated(accepted)
     } catch (thrown) {
-      const { problem, bytes } = carryProblem(thrown)
+      const { problem, bytes } = encodeRelayedProblem(thrown)
       return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
     }
   }

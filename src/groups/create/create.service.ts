@@ -11,13 +11,13 @@ import { GroupExists, InvalidCommit, NotASuccessor, RoomTaken, SuccessorTaken } 
 import { findHome } from '../home/homes.repository.js'
 import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
-import { Founding, type Founded } from './founding.js'
+import { GroupCreation, type Founded } from './group-creation.js'
 
 @Injectable()
 export class CreateService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly founding: Founding,
+    private readonly founding: GroupCreation,
     private readonly senders: ExternalSenders,
     private readonly hints: Hints,
     private readonly events: Events,

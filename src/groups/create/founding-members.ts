@@ -16,7 +16,7 @@ import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { EncodedWelcome } from '../input/bundle.js'
 import type { NewGroup } from '../repository/groups.repository.js'
 import { unregisteredAmong } from '../roster/registered-keys.repository.js'
-import { refuseForeignLeaf } from '../roster/roster.js'
+import { requireOwnLeaf } from '../roster/roster.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { Reinitialized } from '../state/reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
@@ -60,7 +60,7 @@ export class FoundingMembers {
   async examine(caller: Caller, origin: Origin, { groupInfo, tree, welcomes }: LaterBeginning): Promise<Invited> {
     const [first, others] = this.leavesOf(tree)
     if (groupInfo.signer !== 0) throw new InvalidCommit('founding-leaves')
-    await refuseForeignLeaf(this.pool, caller, memberAt(0, first))
+    await requireOwnLeaf(this.pool, caller, memberAt(0, first))
     const present = await presentClients(this.pool, origin.group.gid)
     const deviceOf = this.membersOf(present, caller, others)
     if (origin.kind === 'successor') refuseMissing(present, caller, deviceOf)

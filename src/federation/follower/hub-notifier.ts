@@ -8,7 +8,7 @@ import type { RevokedMember } from './revoked-members.repository.js'
 
 /** Word to a hub of what it has to look up anew. */
 @Injectable()
-export class HubTelling {
+export class HubNotifier {
   constructor(
     private readonly client: SignedClient,
     @Inject(LOG) private readonly log: Logger,

@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals'
 import { encodeCbor } from '../platform/http/encode.js'
 import { RateLimited } from '../platform/http/problem.js'
-import { carriedProblem, carryProblem } from './carried-problem.js'
+import { decodeRelayedProblem, encodeRelayedProblem } from './relayed-problem.js'
 import { hubProblem } from './follower/follower.problems.js'
 import { peerProblem } from './peer-problems.js'
 
 const PROBLEM = { status: 409, type: 'stale-epoch', detail: 'The group has moved on.', extension: { current_epoch: 4 } }
-const carried = (change: object) => carriedProblem(encodeCbor({ ...PROBLEM, ...change }))
+const carried = (change: object) => decodeRelayedProblem(encodeCbor({ ...PROBLEM, ...change }))
 
 describe('a problem that a hub tells', () => {
   it('reaches the client as it is', () => {
-    const { bytes } = carryProblem(new RateLimited(7))
-    expect(carriedProblem(bytes)).toMatchObject({ status: 429, type: 'rate-limited', extension: { retry_after: 7 }, retryAfter: 7 })
+    const { bytes } = encodeRelayedProblem(new RateLimited(7))
+    expect(decodeRelayedProblem(bytes)).toMatchObject({ status: 429, type: 'rate-limited', extension: { retry_after: 7 }, retryAfter: 7 })
     expect(carried({})).toMatchObject(PROBLEM)
   })
 
@@ -47,9 +47,9 @@ describe('a problem that a hub tells', () => {
 
   it('is none with a prototype', () => {
     const bytes = Buffer.from(encodeCbor({ ...PROBLEM, extension: { aaaaaaaaa: 1 } }))
-    expect(carriedProblem(bytes)).toBeDefined()
+    expect(decodeRelayedProblem(bytes)).toBeDefined()
     bytes.write('__proto__', bytes.indexOf('aaaaaaaaa'))
-    expect(carriedProblem(bytes)).toBeUndefined()
+    expect(decodeRelayedProblem(bytes)).toBeUndefined()
   })
 
   it('puts nobody off for longer than an hour', () => {

@@ -14,7 +14,7 @@ import { LargeTrees } from '../state/trees/large-trees.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './group-info-check.js'
 import type { Device } from '../roster/roster.js'
-import { refuseForeignLeaf } from '../roster/roster.js'
+import { requireOwnLeaf } from '../roster/roster.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 
 interface Shown {
@@ -34,7 +34,7 @@ interface Joining {
  * is what the bundle claims, and the claim stands in the log for the members to compare (§4).
  */
 @Injectable()
-export class HiddenCommitJudge {
+export class PrivateCommitValidator {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly senders: ExternalSenders,
@@ -130,7 +130,7 @@ export class HiddenCommitJudge {
     // Before anything is hashed: whose leaf signs shows in the tree as it came.
     const { signer } = groupInfo.value
     const leaf = tree.nodes.leaves[signer]
-    await refuseForeignLeaf(this.pool, caller, leaf && memberAt(signer, leaf))
+    await requireOwnLeaf(this.pool, caller, leaf && memberAt(signer, leaf))
     const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'leaves-unverified')
     const served = await this.trees.treeBytes(state)
     refuseOtherTree(groupInfo.value, served)

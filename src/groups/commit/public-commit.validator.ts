@@ -22,7 +22,7 @@ import { MEMBERSHIP, type Membership } from '../roster/membership.js'
  * against the public group state, outside any transaction; SQL checks afterwards that nothing has changed meanwhile.
  */
 @Injectable()
-export class OpenCommitJudge {
+export class PublicCommitValidator {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(MEMBERSHIP) private readonly membership: Membership,
@@ -36,7 +36,7 @@ export class OpenCommitJudge {
     const { group, caller, bundle } = context
     const before = group.mode === 'public' ? await this.states.at(group) : undefined
     const state = before?.state ?? (await this.stored.of(group))
-    await this.membership.refuseForeignLeaf(caller, signerOf(state, message))
+    await this.membership.requireOwnLeaf(caller, signerOf(state, message))
     const verdict = await validateCommit(state, message, {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',

@@ -4,7 +4,7 @@ import type { OutgoingWelcome } from './outgoing.repository.js'
 type Addressed = Pick<OutgoingWelcome, 'seq' | 'bytes' | 'clients'>
 
 /** As many of the rows as fit into so many bytes with their Welcomes, and at least one; `left` is the room that remains. */
-export function fitting<Row extends Pick<LogRow, 'seq' | 'bytes'>>(
+export function takeWhileFits<Row extends Pick<LogRow, 'seq' | 'bytes'>>(
   rows: readonly Row[],
   welcomes: readonly Addressed[],
   bytes: number,

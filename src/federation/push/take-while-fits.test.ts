@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { fitting } from './fitting.js'
+import { takeWhileFits } from './take-while-fits.js'
 
 const rows = [1n, 2n, 3n].map((seq) => ({ seq, bytes: Buffer.alloc(10) }))
 const welcome = (seq: bigint, length: number) => ({ seq, bytes: Buffer.alloc(length), clients: ['12345'] })
@@ -11,6 +11,6 @@ describe('a batch of limited size', () => {
     ['counts for whom a Welcome is', [welcome(3n, 16)], 50, 2, 30],
     ['has one entry at least, however large', [welcome(1n, 100)], 50, 1, -65],
   ])('%s', (_what, welcomes, bytes, kept, left) => {
-    expect(fitting(rows, welcomes, bytes)).toEqual({ rows: rows.slice(0, kept), left })
+    expect(takeWhileFits(rows, welcomes, bytes)).toEqual({ rows: rows.slice(0, kept), left })
   })
 })

@@ -9,7 +9,7 @@ const MAX_REMEMBERED = 10_000
 
 /** Whether this server has to do with a provider at all: the setting, and what the operator says of that one. */
 @Injectable()
-export class Admission {
+export class PeerPolicy {
   private readonly remembered = new Map<string, { at: number; policy: Promise<'allow' | 'deny' | null> }>()
 
   constructor(

@@ -4,7 +4,7 @@ import { Problem } from '../platform/http/problem.js'
 import { problemFor } from '../platform/http/send-problem.js'
 import { readCbor } from '../protocol/strict-cbor.js'
 import { HubRefused } from './follower/follower.problems.js'
-import { patience } from './patience.js'
+import { capRetryAfter } from './cap-retry-after.js'
 
 /**
  * What a hub may tell a client of ours. Not 401, which would end the client's session here; and what went wrong inside of the hub is
@@ -33,7 +33,7 @@ const Carried = z.object({
 })
 
 /** The problem behind what was thrown, encoded. @throws what nobody expected, which is for this server's log alone */
-export function carryProblem(thrown: unknown): { problem: Problem; bytes: Uint8Array } {
+export function encodeRelayedProblem(thrown: unknown): { problem: Problem; bytes: Uint8Array } {
   const problem = problemFor(thrown)
   if (!problem) throw thrown
   const { status, type, detail, extension, retryAfter } = problem
@@ -41,16 +41,16 @@ export function carryProblem(thrown: unknown): { problem: Problem; bytes: Uint8A
 }
 
 /** Undefined for bytes that are no problem. */
-export function carriedProblem(bytes: Uint8Array): Problem | undefined {
+export function decodeRelayedProblem(bytes: Uint8Array): Problem | undefined {
   const { data } = Carried.safeParse(readCbor(bytes))
   if (!data) return undefined
   if (!STATUSES.has(data.status)) return new HubRefused(`The group's hub refuses this (${data.status}, ${data.type}).`)
-  const inside = patience(data.extension['retry_after'])
+  const inside = capRetryAfter(data.extension['retry_after'])
   const problem = new Problem(data.status, data.type, data.detail, {
     ...data.extension,
     ...(inside !== undefined && { retry_after: inside }),
   })
-  const seconds = patience(data.retry_after)
+  const seconds = capRetryAfter(data.retry_after)
   if (seconds !== undefined) problem.retryAfter = seconds
   return problem
 }

@@ -56,7 +56,7 @@ const NOBODY: Invited = { added: [], welcomes: [], usedRefs: [] }
  * branch, epoch 1 with members of the group before it.
  */
 @Injectable()
-export class Founding {
+export class GroupCreation {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(MEMBERSHIP) private readonly membership: Membership,
@@ -140,7 +140,7 @@ export class Founding {
 
   private async checkOnlyMember(caller: Caller, [only, ...others]: readonly Member[]): Promise<void> {
     if (others.length > 0 && !this.conformance) throw new InvalidCommit('one-founding-member')
-    await this.membership.refuseForeignLeaf(caller, only)
+    await this.membership.requireOwnLeaf(caller, only)
   }
 
   /** A successor keeps the policy, unless an admin of the group before it decides otherwise; a branch is a group of its own. */

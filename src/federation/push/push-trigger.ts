@@ -12,9 +12,9 @@ const GATHER_MS = 5
 const REMEMBER_MS = 2_000
 const MAX_REMEMBERED = 50_000
 
-/** Wakes the lanes of peers when something happens in their groups. A wake that is lost costs the time until the sweep. */
+/** PushTrigger the lanes of peers when something happens in their groups. A wake that is lost costs the time until the sweep. */
 @Injectable()
-export class Wakes implements OnModuleInit, OnModuleDestroy {
+export class PushTrigger implements OnModuleInit, OnModuleDestroy {
   private readonly remembered = new Map<bigint, { at: number; peers: readonly string[] }>()
   private readonly asked = new Set<bigint>()
   private timer: NodeJS.Timeout | undefined

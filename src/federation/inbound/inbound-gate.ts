@@ -6,7 +6,7 @@ import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { Metrics } from '../../platform/observability/metrics.js'
 import { haveCommonProfile } from '../identity/endpoints.js'
-import { Admission } from '../peers/admission.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { PeerDenied, ProfileUnsupported } from './inbound.problems.js'
 
@@ -22,13 +22,13 @@ export const INBOUND_LIMITS: readonly DescribedLimit[] = [
 
 /** Who is let in, and how often. */
 @Injectable()
-export class Admittance {
+export class InboundGate {
   /** Of this process: a claim costs a look-up and a signature check here, wherever else it is made. */
   private readonly unverified: Buckets
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_REQUESTS_PER_MINUTE' | 'FEDERATION_UNVERIFIED_PER_MINUTE'>,
-    private readonly admission: Admission,
+    private readonly admission: PeerPolicy,
     private readonly limits: Limits,
     private readonly directories: PeerDirectories,
     private readonly metrics: Metrics,
