@@ -23,9 +23,9 @@ class PeerRefused extends Problem {
   }
 }
 
-export class PeerGarbled extends Problem {
+export class PeerBadResponse extends Problem {
   constructor() {
-    super(502, 'peer-garbled', 'The other provider gave an answer that cannot be understood.')
+    super(502, 'peer-bad-response', 'The other provider gave an answer that cannot be understood.')
   }
 }
 
@@ -49,7 +49,7 @@ export function peerProblem(answer: PeerAnswer): Problem {
 }
 
 function refusalOf(status: number, seconds: number | undefined): Problem {
-  if (status === 404) return new NotFound('The other provider knows no such user.')
+  if (status === 404) return new NotFound('The other provider has no such user.')
   if (status === 429) return new RateLimited(seconds ?? 5)
   if (status >= 500) return new PeerUnreachable(seconds)
   return new PeerRefused(`The other provider refuses this server's request (${status}).`)

@@ -15,7 +15,7 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     retry: 'wait',
   },
   'hub-refused': { status: 502, when: 'The group’s hub refuses requests of this server.', client: 'Tell the operator.', retry: 'no' },
-  'hub-garbled': {
+  'hub-bad-response': {
     status: 502,
     when: 'The group’s hub gave an answer that cannot be understood.',
     client: 'Tell the operator.',
@@ -40,7 +40,7 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     retry: 'wait',
   },
   'peer-refused': { status: 502, when: 'The other provider refuses this server’s request.', client: 'Tell the operator.', retry: 'no' },
-  'peer-garbled': {
+  'peer-bad-response': {
     status: 502,
     when: 'The other provider gave an answer that cannot be understood.',
     client: 'Tell the operator.',

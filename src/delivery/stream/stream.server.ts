@@ -109,7 +109,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const id = requestId(request)
     const problem = problemFor(error)
     if (!problem) this.log.error({ request_id: id, err: error }, 'upgrade failed')
-    answerOnSocket(socket, problem ?? new Problem(500, 'internal', 'Something went wrong here.'), id)
+    answerOnSocket(socket, problem ?? new Problem(500, 'internal', 'The server failed.'), id)
   }
 
   private admit(request: IncomingMessage): string[] {

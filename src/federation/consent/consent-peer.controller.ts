@@ -81,6 +81,6 @@ export class ConsentPeerController {
   }
 
   private refuseOthers(domain: string, user: string): void {
-    if (domain !== this.config.DOMAIN || providerOf(user) !== domain) throw new NotFound('No user of this server.')
+    if (domain !== this.config.DOMAIN || providerOf(user) !== domain) throw new NotFound('The user is not of this server.')
   }
 }

@@ -29,7 +29,7 @@ import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
-import { hubProblem, HubGarbled } from './follower.problems.js'
+import { hubProblem, HubBadResponse } from './follower.problems.js'
 import { Pull } from './pull.job.js'
 import { proposalUpdateOf, requireKind, updateOf } from './update-of.js'
 
@@ -71,16 +71,16 @@ export class RemoteHub implements Federation {
     const named = 'user' in args && typeof args.user === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args.user) } : args
     const request = { operation, client: caller.client, groupId: home.groupId, args: encodeCbor(named) }
     const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
-    if (decoded.kind === 'malformed') throw new HubGarbled()
+    if (decoded.kind === 'malformed') throw new HubBadResponse()
     const { result, problem } = decoded.value
-    if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubGarbled()
+    if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubBadResponse()
     return resultIn(result)
   }
 
   async findRoom(_caller: Caller, roomId: string): Promise<Home> {
     const hub = providerOf(roomId) ?? ''
     const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
-    if (!found.success || found.data.room !== roomId) throw new HubGarbled()
+    if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
     const home = { groupId: found.data.group_id, hub, roomId }
     if (!(await recordHub(this.pool, home))) throw new NotFound('No such room.')
     return home
@@ -108,16 +108,16 @@ export class RemoteHub implements Federation {
 }
 
 function acceptedIn(decoded: Decoded<Extended<unknown>>): Accepted {
-  if (decoded.kind === 'malformed') throw new HubGarbled()
+  if (decoded.kind === 'malformed') throw new HubBadResponse()
   const { accepted, problem } = decoded.value
   if (accepted) return accepted
-  throw decodeRelayedProblem(problem) ?? new HubGarbled()
+  throw decodeRelayedProblem(problem) ?? new HubBadResponse()
 }
 
 function resultIn(bytes: Uint8Array): unknown {
   try {
     return decodeCbor(bytes) ?? undefined
   } catch {
-    throw new HubGarbled()
+    throw new HubBadResponse()
   }
 }

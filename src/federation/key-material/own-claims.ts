@@ -10,7 +10,7 @@ import { identityText } from '../../protocol/mls/structures/credential.js'
 import { framed } from '../../protocol/mimi/common.js'
 import { decodeKeyMaterialRequest, decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
 import { Consents } from '../consent/consents.js'
-import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
+import { HubBadResponse, hubProblem } from '../follower/follower.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
@@ -38,7 +38,7 @@ export class OwnClaims implements OnModuleInit {
     const decoded = decodeKeyMaterialRequest(request)
     if (decoded.kind === 'malformed') throw new Undecodable(`The key_material_request is malformed: ${decoded.reason}.`)
     const { credential, targetUser, roomId } = decoded.value
-    if (identityText(credential) !== caller.client) throw new Forbidden('The key_material_request is of another device.')
+    if (identityText(credential) !== caller.client) throw new Forbidden('The key_material_request names another device.')
     if (targetUser !== user) throw new Forbidden('The key_material_request is for another user.')
     return claimedOf(await this.ask(providerOf(roomId) ?? '', user, request))
   }
@@ -54,7 +54,7 @@ export class OwnClaims implements OnModuleInit {
 
 function claimedOf(body: Uint8Array): KeyPackagesClaimed {
   const decoded = decodeKeyMaterialResponse(body)
-  if (decoded.kind === 'malformed') throw new HubGarbled()
+  if (decoded.kind === 'malformed') throw new HubBadResponse()
   const { userStatus, clients } = decoded.value
   if (userStatus !== 'success' && userStatus !== 'partial-success' && userStatus !== 'no-compatible-material')
     throw new KeyMaterialRefused(userStatus)
@@ -68,6 +68,6 @@ function described(client: string, keyPackage: Uint8Array): KeyPackagesClaimed['
   const decoded = decodeIncomingKeyPackage(keyPackage)
   const suite = decoded.kind === 'decoded' ? decoded.value.cipherSuite : 0
   const ref = keyPackageRef(suite, keyPackage)
-  if (!ref) throw new HubGarbled()
+  if (!ref) throw new HubBadResponse()
   return { client, cipher_suite: suite, key_package: framed('key-package', keyPackage), ref, last_resort: false }
 }

@@ -101,7 +101,7 @@ export class GroupCreation {
     if (body.room !== undefined && body.successor_of !== undefined)
       throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
     const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
-    if (uri === undefined) throw new InvalidRequest('A room of another domain is made there.')
+    if (uri === undefined) throw new InvalidRequest('Create the room at the provider of its domain.')
     return uri
   }
 

@@ -27,7 +27,7 @@ export class GroupLocator {
   async hubOf(groupId: Uint8Array): Promise<{ home: Home; peers: Federation } | undefined> {
     const home = await this.find(groupId)
     if (home === undefined || home === 'here') return undefined
-    if (!this.link.peers) throw new Unavailable('This server does not federate now, and the group is at home elsewhere.')
+    if (!this.link.peers) throw new Unavailable('Another provider is the hub of this group, and this server does not federate now.')
     return { home, peers: this.link.peers }
   }
 

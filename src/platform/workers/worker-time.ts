@@ -76,7 +76,7 @@ export class WorkerTime {
       if (!(error instanceof QueueFull)) throw error
       const { name } = error.of === 'holder' ? WORKER_TURNS_OF_ONE : WORKER_TURNS
       this.metrics.limitsRefused.inc({ limit: name })
-      throw error.of === 'holder' ? new RateLimited(1) : new Unavailable('Too much work waits.')
+      throw error.of === 'holder' ? new RateLimited(1) : new Unavailable('Too much work is waiting.')
     }
   }
 
