@@ -11,7 +11,15 @@ export interface Answered {
 /** What kept an answer from coming. The detail is for the operator and holds nothing that a peer has written. */
 export interface NotAnswered {
   readonly kind:
-    'refused-url' | 'refused-address' | 'redirected' | 'too-large' | 'encoded' | 'timed-out' | 'unreachable' | 'tls-failed' | 'malformed-response'
+    | 'refused-url'
+    | 'refused-address'
+    | 'redirected'
+    | 'too-large'
+    | 'encoded'
+    | 'timed-out'
+    | 'unreachable'
+    | 'tls-failed'
+    | 'malformed-response'
   readonly detail: string
 }
 
