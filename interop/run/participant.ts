@@ -1,3 +1,4 @@
+import type { Origin } from '../../examples/client/mls/resumption.js'
 import type { Mode } from '../../examples/client/store.js'
 
 export const STACKS = ['openmls', 'mls-rs', 'ts-mls'] as const
@@ -8,8 +9,7 @@ export interface Policy {
   join_code?: string
 }
 
-/** How a group comes from the one before it (RFC 9420 §11.2, §11.3). */
-export type Origin = 'reinit' | 'branch'
+export type { Origin }
 
 /** A group as one device sees it; `authenticator` is base64url (RFC 9420 §8.7). */
 export interface View {

@@ -3,10 +3,8 @@ import { expect } from '@jest/globals'
 import {
   createCommit,
   createGroup,
-  decodeMlsMessage,
   encodeMlsMessage,
   generateKeyPackageWithKey,
-  joinGroup,
   makePskIndex,
   type ClientState,
   type Extension,
@@ -17,11 +15,11 @@ import { makeResumptionPsk } from 'ts-mls/resumption.js'
 import type { Client } from '../../examples/client/client.js'
 import { groupInfo } from '../../examples/client/commits.js'
 import { Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage, type WelcomeItem } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { capabilities, clientConfig, lifetime, suite, suiteName } from '../../examples/client/mls/suites.js'
-import { decodeTree, encodeTree } from '../../examples/client/mls/tree.js'
-import type { GroupRecord, Mode } from '../../examples/client/store.js'
-import { toBase64Url, toHex, utf8 } from '../../examples/client/wire.js'
+import { encodeTree } from '../../examples/client/mls/tree.js'
+import type { Mode } from '../../examples/client/store.js'
+import { utf8 } from '../../examples/client/wire.js'
 import { at, type Stage } from './groups-kit.js'
 
 export interface Wish {
@@ -46,7 +44,7 @@ export async function claimed(creator: Client, others: readonly Client[], suiteI
   return claims.flatMap(({ key_packages: packages }) => packages.map((one) => decodeKeyPackageMessage(one.key_package)))
 }
 
-/** As `branchGroup` and `reinitCreateNewGroup` of ts-mls, but with the server's external_senders as they are on the wire. */
+/** As the example client begins a group after another, but with anything in it, and not sent. */
 export async function begin(creator: Client, keyPackages: readonly KeyPackage[], wish: Wish = {}): Promise<Beginning> {
   const { before, usage = 'branch', groupId = utf8(randomUUID()), suite: suiteId = 1, mode = 'public' } = wish
   const { impl } = await suite(suiteId)
@@ -80,47 +78,6 @@ export interface Created {
 
 export function create(client: Client, body: object): Promise<Created> {
   return client.device.http.post<Created>('/v1/groups', body)
-}
-
-/** The creator goes on in the group that the server has. */
-export function adopt(client: Client, { state, body }: Beginning, made: Created): Group {
-  return keep(client, { groupId: made.group_id, mode: body['mode'] as Mode, state, seq: made.seq, incarnation: made.incarnation })
-}
-
-/** Takes the Welcome from the inbox, with the tree of the server in public mode, and joins as a member of `before`. */
-export async function join(client: Client, before: ClientState, mode: Mode): Promise<Group> {
-  const { inbox } = await client.device.http.get<{ inbox: (WelcomeItem & { id: number; kind: string })[] }>('/v1/events?wait=0')
-  const item = inbox.findLast(({ kind }) => kind === 'welcome')
-  const decoded = item && decodeMlsMessage(item.welcome, 0)?.[0]
-  if (!item || decoded?.wireformat !== 'mls_welcome') throw new Error('No Welcome')
-  const { welcome } = decoded
-  const own = welcome.secrets.flatMap(({ newMember }) => client.device.record.keyPackages.get(toHex(newMember)) ?? [])[0]!
-  const { impl } = await suite(own.suite)
-  const path = `/v1/groups/${toBase64Url(item.group_id)}/tree?epoch=${item.epoch}`
-  const tree = mode === 'public' ? decodeTree((await client.device.http.get<{ ratchet_tree: Uint8Array }>(path)).ratchet_tree) : undefined
-  const state = await joinGroup(welcome, own.public, own.private, makePskIndex(before, {}), impl, tree, before, clientConfig)
-  await client.device.http.post('/v1/events/acks', { acks: [], inbox: inbox.map(({ id }) => id) })
-  return keep(client, { groupId: item.group_id, mode, state, seq: item.seq, incarnation: item.incarnation })
-}
-
-type Kept = Pick<GroupRecord, 'groupId' | 'mode' | 'state' | 'incarnation'> & { seq: number }
-
-function keep(client: Client, { seq, ...of }: Kept): Group {
-  const record: GroupRecord = {
-    ...of,
-    suite: 1,
-    joinedAt: seq,
-    cursor: seq,
-    standing: 'member',
-    externalJoin: true,
-    sent: new Map(),
-    messages: [],
-    failures: [],
-  }
-  client.store.put(record)
-  const group = new Group(client.device, record)
-  client.groups.set(toHex(of.groupId), group)
-  return group
 }
 
 /** A ReInit that announces a group of this id, with the extensions that the group has. */

@@ -10,7 +10,7 @@ import { lifetime, suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { createGroup } from '../../src/groups/repository/groups.repository.js'
 import { newGroupOf } from '../ordering/ordering-kit.js'
-import { adopt, begin, claimed, create, goOn, join, keyPackageOf, reinitOf, shown, type Beginning, type Wish } from './founding-kit.js'
+import { begin, claimed, create, goOn, keyPackageOf, reinitOf, shown, type Beginning, type Wish } from './founding-kit.js'
 import { at, refusal, useStage } from './groups-kit.js'
 
 const stage = useStage()
@@ -47,24 +47,26 @@ describe.each(['public', 'private'] as const)('a group that begins at epoch 1 in
     const made = await create(alice, ready.body)
     expect(made).toMatchObject({ epoch: 1, seq: 0, group_id: ready.state.groupContext.groupId })
     expect(await create(alice, ready.body)).toEqual(made)
-    adopt(alice, ready, made)
-    for (const other of [bob, carol]) await join(other, stateOf(at(other, group)), mode)
-    await goOn(stage, cast, made.group_id)
+    const groupId = utf8(randomUUID())
+    const branch = await alice.beginAfter({ before: group.record, origin: 'branch', groupId, users: [bob.user, carol.user] })
+    for (const other of [bob, carol]) await other.poll()
+    await goOn(stage, cast, groupId)
     expect((await alice.device.http.get<{ room: string }>(group.path)).room).not.toBe(made.room)
+    expect(await alice.device.http.get(`${branch.path}/policy`)).toMatchObject({ admins: [alice.user] })
     await group.send('the group before goes on, too')
   })
 
   it('is the successor of a ReInit with all members, and takes its room, admins and policy', async () => {
-    const { cast, group, groupId, wish } = await reinitialized(mode)
+    const { cast, group, groupId } = await reinitialized(mode)
     const [alice, bob, carol] = cast
-    const ready = await begin(bob, await claimed(bob, [alice, carol]), { ...wish, before: stateOf(at(bob, group)) })
-    const made = await create(bob, { ...ready.body, successor_of: idOf(group) })
-    expect(made).toMatchObject({ epoch: 1, seq: 0, group_id: groupId })
-    adopt(bob, ready, made)
-    for (const other of [alice, carol]) await join(other, stateOf(at(other, group)), mode)
+    const before = await alice.device.http.get<{ room: string }>(group.path)
+    const users = [alice.user, carol.user]
+    const next = await bob.beginAfter({ before: at(bob, group).record, origin: 'reinit', groupId, users })
+    for (const other of [alice, carol]) await other.poll()
     await goOn(stage, [bob, alice, carol], groupId)
-    expect(await alice.device.http.get(group.path)).toMatchObject({ room: made.room, successor: groupId, frozen: 'reinit' })
-    expect(await bob.device.http.get(`${at(bob, { record: { groupId } } as Group).path}/policy`)).toMatchObject({ admins: [alice.user] })
+    expect(await alice.device.http.get(group.path)).toMatchObject({ room: before.room, successor: groupId, frozen: 'reinit' })
+    expect(await bob.device.http.get(next.path)).toMatchObject({ room: before.room })
+    expect(await bob.device.http.get(`${next.path}/policy`)).toMatchObject({ admins: [alice.user] })
   })
 })
 
