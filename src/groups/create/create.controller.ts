@@ -25,6 +25,7 @@ export class CreateController {
       'place of a frozen one, in its room.',
   })
   @Refuses(
+    'wrong-domain',
     'undecodable',
     'invalid-commit',
     'forbidden',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isGroupId } from '../../protocol/identifiers.js'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { WrongDomain } from '../../authentication/authentication.problems.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
@@ -80,7 +81,7 @@ export class Founding {
     if (body.room !== undefined && body.successor_of !== undefined)
       throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
     const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
-    if (uri === undefined) throw new InvalidRequest('A room of another domain is made there.')
+    if (uri === undefined) throw new WrongDomain(this.config.DOMAIN)
     return uri
   }
 
