@@ -138,6 +138,13 @@ describe(`requests by the schemas of openapi.yaml (seed ${SEED})`, () => {
     expect(await complaints(operation, made, isWrong)).toEqual([])
   })
 
+  it.each(byId(withBody))('%s takes no member that it does not describe', async (_id, operation) => {
+    const made = sampled(cases(operation), 4).map((one) => ({ ...one, body: { ...(one.body as object), unknown: true } }))
+    expect(
+      await complaints(operation, made, ({ type, text }) => type !== 'invalid-request' || !text.includes('Unknown members: unknown')),
+    ).toEqual([])
+  })
+
   it.each(byId(withInput.filter(({ parameters }) => parameters.some(({ in: where }) => where !== 'header'))))(
     '%s never answers a hostile parameter with a 5xx',
     async (_id, operation) => {
