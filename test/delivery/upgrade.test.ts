@@ -42,9 +42,10 @@ describe('the upgrade', () => {
     const [device, other] = [await newDevice(database.pool), await newDevice(database.pool)]
     const headers = { ...good, authorization: `Bearer ${tokenOf(device)}` }
     for (let n = 0; n < STREAM_OPENINGS.value; n += 1) await connect(node, device)
-    // On a slow machine some have become allowed again meanwhile.
-    const more = Array.from({ length: STREAM_OPENINGS.value }, () => upgrade(node, '/v1/stream', headers).catch(() => undefined))
-    expect((await Promise.all(more)).find((answer) => answer)).toMatchObject({ status: 429 })
+    // On a slow machine the bucket has filled up a little meanwhile.
+    let answer: Awaited<ReturnType<typeof upgrade>> | undefined
+    for (let n = 0; n < STREAM_OPENINGS.value && !answer; n += 1) answer = await upgrade(node, '/v1/stream', headers).catch(() => undefined)
+    expect(answer).toMatchObject({ status: 429 })
     expect((await node.metrics.limitsRefused.get()).values).toMatchObject([{ labels: { limit: STREAM_OPENINGS.name } }])
     await (await connect(node, other)).live()
   })

@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { isUnread } from '../../tools/unread-files.mjs'
 
 const ROOT = join(import.meta.dirname, '../..')
+/** Not TypeScript, as the image is built by it. */
+const RULE: string = '../../tools/unread-files.mjs'
+const { isUnread } = (await import(RULE)) as { isUnread: (path: string) => boolean }
 const inRepository = (path: string) => relative(ROOT, path).replaceAll(sep, '/')
 
 interface Lock {

@@ -21,6 +21,7 @@ export interface Schema {
   pattern?: string
   contentEncoding?: string
   minimum?: number
+  exclusiveMinimum?: number
   maximum?: number
 }
 

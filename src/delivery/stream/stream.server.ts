@@ -21,6 +21,7 @@ import { Intake } from '../socket/intake.js'
 import { STREAM_OPENINGS } from '../socket/stream-limits.js'
 import { Stream } from './stream.js'
 import { StreamResources } from './stream-resources.js'
+import { LostEntries } from '../lost-entries.js'
 import { Streams } from './streams.js'
 import { numberOf } from '../../platform/limits/described-limit.js'
 
@@ -48,6 +49,7 @@ const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
 export class StreamServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly sockets = new WebSocketServer(SOCKET_OPTIONS)
   private readonly openings = new Buckets({ perSecond: numberOf(STREAM_OPENINGS) / 60, burst: numberOf(STREAM_OPENINGS) })
+  private readonly lost: LostEntries
   private opening = 0
   private draining = false
 
@@ -57,7 +59,9 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly streams: Streams,
     private readonly http: HttpAdapterHost,
     @Inject(LOG) private readonly log: Logger,
-  ) {}
+  ) {
+    this.lost = new LostEntries(node.metrics, log)
+  }
 
   onApplicationBootstrap(): void {
     const server: unknown = this.http.httpAdapter?.getHttpServer()
@@ -107,9 +111,13 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
 
   private refuse(error: unknown, request: IncomingMessage, socket: Duplex): void {
     const id = requestId(request)
-    const problem = problemFor(error)
-    if (!problem) this.log.error({ request_id: id, err: error }, 'upgrade failed')
-    answerOnSocket(socket, problem ?? new Problem(500, 'internal', 'The server failed.'), id)
+    const known = problemFor(error)
+    if (!known) this.log.error({ request_id: id, err: error }, 'upgrade failed')
+    const problem = known ?? new Problem(500, 'internal', 'The server failed.')
+    // The line that every other request has (platform/http/access-log.ts): the instance of the answer is found in the log by it.
+    const route = isStreamPath(request.url ?? '') ? '/v1/stream' : 'unmatched'
+    this.log.info({ request_id: id, method: 'GET', route, status: problem.status }, 'request')
+    answerOnSocket(socket, problem, id)
   }
 
   private admit(request: IncomingMessage): string[] {
@@ -143,6 +151,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const stream = new Stream(caller, intake, connection, this.node, {
       authenticate: (token) => this.sessions.authenticate(token),
       log: this.log,
+      lost: () => this.lost.note(),
     })
     // A frame past maxPayload or against the protocol: ws answers with the right code (1009, 1002) and closes.
     websocket.on('error', () => undefined)

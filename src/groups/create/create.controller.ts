@@ -28,6 +28,7 @@ export class CreateController {
       'members of that group, with its suite. All are members there, of this provider, and their KeyPackages were claimed here.',
   })
   @Refuses(
+    'wrong-domain',
     'undecodable',
     'invalid-commit',
     'forbidden',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isGroupId } from '../../protocol/identifiers.js'
 import { Inject, Injectable } from '@nestjs/common'
+import { WrongDomain } from '../../authentication/authentication.problems.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
@@ -101,7 +102,7 @@ export class GroupCreation {
     if (body.room !== undefined && body.successor_of !== undefined)
       throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
     const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
-    if (uri === undefined) throw new InvalidRequest('Create the room at the provider of its domain.')
+    if (uri === undefined) throw new WrongDomain(this.config.DOMAIN)
     return uri
   }
 

@@ -1,19 +1,23 @@
 import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
 import { answerOnSocket } from '../admission/raw-answer.js'
 import type { Cors } from './cors.js'
 import { Problem } from './problem.js'
 import { requestId } from './request-id.js'
 
-type ParserError = Error & { code?: string }
-
-/** What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. A page can meet 431 and 408. */
-export function answerClientErrors(cors: Cors): (error: ParserError, socket: Socket) => void {
-  return (error, socket) => answerClientError(error, socket, cors.fieldsWithoutRequest())
-}
-
-export function answerClientError(error: ParserError, socket: Socket, fields: Readonly<Record<string, string>> = {}): void {
-  if (error.code === 'ECONNRESET') return void socket.destroy()
-  answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }), fields)
+/**
+ * What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. A page can meet 431 and 408.
+ * @param cors absent on a port that no page uses
+ */
+export function answerClientErrors(log: Logger, cors?: Cors): (error: Error & { code?: string }, socket: Socket) => void {
+  return (error, socket) => {
+    if (error.code === 'ECONNRESET') return void socket.destroy()
+    const problem = problemOf(error.code)
+    const id = requestId({ headers: {} })
+    // As in the access log, so that the instance of the answer is found; nothing of what was sent.
+    log.info({ request_id: id, route: 'unmatched', status: problem.status }, 'request')
+    answerOnSocket(socket, problem, id, cors?.fieldsWithoutRequest())
+  }
 }
 
 function problemOf(code: string | undefined): Problem {

@@ -54,7 +54,7 @@ export function createAdapter(
     },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     return503OnClosing: false,
-    clientErrorHandler: answerClientErrors(cors),
+    clientErrorHandler: answerClientErrors(log, cors),
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       // What the router refuses meets no hook.
       cors.setFields(request, reply)

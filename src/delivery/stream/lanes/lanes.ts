@@ -22,12 +22,16 @@ export class Lanes implements LaneHost {
   private unacked = 0
   private positions = new Map<string, KnownPosition>()
 
-  /** @param wake there is something to do for the stream */
+  /**
+   * @param wake there is something to do for the stream
+   * @param lost the client has entries past the end of a log
+   */
   constructor(
     readonly deviceId: bigint,
     private readonly connection: Connection,
     private readonly node: StreamResources,
     private readonly wake: () => void,
+    private readonly lost: () => void,
   ) {}
 
   get caughtUp(): boolean {
@@ -205,6 +209,7 @@ export class Lanes implements LaneHost {
 
   private tell(lane: Lane, notices: readonly Notice[]): void {
     for (const notice of notices) {
+      if (notice.kind === 'resync' && notice.lost) this.lost()
       if (notice.kind === 'resync') this.connection.send({ t: 'resync', group_id: lane.groupId, incarnation: lane.incarnation })
       else this.connection.send({ t: 'removed', group_id: lane.groupId, seq: Number(notice.seq) })
     }
