@@ -30,8 +30,8 @@ export class Lanes implements LaneHost {
     readonly deviceId: bigint,
     private readonly connection: Connection,
     private readonly node: StreamResources,
-    private readonly wake: () => void,
-    private readonly lost: () => void,
+    /** `wake`: there is something to do; `lost`: see `StreamHost`. */
+    private readonly stream: { wake(): void; lost(): void },
   ) {}
 
   get caughtUp(): boolean {
@@ -135,7 +135,7 @@ export class Lanes implements LaneHost {
       this.unacked -= done
       this.node.acks.record({ deviceId: this.deviceId, gid: lane.gid, incarnation: lane.incarnation, seq })
     }
-    if (wasStuck) this.wake()
+    if (wasStuck) this.stream.wake()
     return before - this.unacked
   }
 
@@ -147,7 +147,7 @@ export class Lanes implements LaneHost {
     if (batch.entries.length > 0 && (batch.entries.length > this.window || !this.connection.hasRoom)) {
       lane.phase = 'behind'
       this.arrange(lane)
-      return this.wake()
+      return this.stream.wake()
     }
     this.send(batch, 'live')
     lane.queued(batch, last)
@@ -156,7 +156,7 @@ export class Lanes implements LaneHost {
   recheck(lane: Lane): void {
     this.stale = true
     this.arrange(lane)
-    this.wake()
+    this.stream.wake()
   }
 
   private async memberships(): Promise<Membership[]> {
@@ -209,7 +209,7 @@ export class Lanes implements LaneHost {
 
   private tell(lane: Lane, notices: readonly Notice[]): void {
     for (const notice of notices) {
-      if (notice.kind === 'resync' && notice.lost) this.lost()
+      if (notice.kind === 'resync' && notice.lost) this.stream.lost()
       if (notice.kind === 'resync') this.connection.send({ t: 'resync', group_id: lane.groupId, incarnation: lane.incarnation })
       else this.connection.send({ t: 'removed', group_id: lane.groupId, seq: Number(notice.seq) })
     }
