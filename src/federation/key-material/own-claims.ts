@@ -14,7 +14,7 @@ import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
-import { KeyMaterialRefused } from './key-material.problems.js'
+import { KeyMaterialRefused, toldApart } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */
 @Injectable()
@@ -48,7 +48,8 @@ export class OwnClaims implements OnModuleInit {
     if (hub === own.domain) return this.answers.of(own, request)
     const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
-    throw hubProblem(answer)
+    const target = providerOf(user) ?? ''
+    throw toldApart(answer, { target, all: [own.domain, hub, target] }) ?? hubProblem(answer)
   }
 }
 
