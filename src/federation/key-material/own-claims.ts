@@ -62,6 +62,9 @@ function claimedOf(body: Uint8Array): KeyPackagesClaimed {
   return {
     key_packages: clients.flatMap((one) => (one.status === 'success' ? [described(one.client, one.keyPackage)] : [])),
     unavailable: clients.flatMap((one) => (one.status === 'success' ? [] : [one.client])),
+    reasons: clients.flatMap(({ status, client }) =>
+      status === 'success' ? [] : [{ client, reason: status === 'nothing-compatible' ? 'incompatible' : 'exhausted' } as const],
+    ),
   }
 }
 
