@@ -11,7 +11,7 @@ async function failing(folder: string, says: string): Promise<Binaries> {
   const program = join(folder, 'program')
   await writeFile(program, `#!/bin/sh\necho "${says}" >&2\nexit 1\n`)
   await chmod(program, 0o755)
-  return { initdb: program, postgres: program } as Binaries
+  return { initdb: program, postgres: program }
 }
 
 const FULL = 'FATAL:  could not extend file: No space left on device'

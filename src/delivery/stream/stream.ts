@@ -49,13 +49,7 @@ export class Stream {
     private readonly host: StreamHost,
   ) {
     this.generation = caller.generation
-    this.lanes = new Lanes(
-      caller.deviceId,
-      connection,
-      node,
-      () => this.wake(),
-      () => host.lost(),
-    )
+    this.lanes = new Lanes(caller.deviceId, connection, node, { wake: () => this.wake(), lost: () => host.lost() })
     this.inbox = new InboxQueue(caller.deviceId, connection, node)
     this.token = new TokenWatch(node.settings.tokenWarningMs, {
       expiring: (at) => connection.send({ t: 'token-expiring', expires_at: Math.floor(at.getTime() / 1000) }),
