@@ -12,6 +12,8 @@ const root = join(import.meta.dirname, '..')
 /** The names of test files that nothing may run beside. */
 const ALONE = String.raw`\.alone\.test\.ts$`
 
+let interrupted = false
+
 /** From Jest's report to its end, stopping PostgreSQL included. */
 const END_MS = 60_000
 
@@ -40,6 +42,7 @@ async function tryBuild() {
 async function runAll(args) {
   if (args.length > 0) return runJest(args)
   const together = await runJest(['--testPathIgnorePatterns', '/node_modules/', ALONE])
+  if (interrupted) return together
   const alone = await runJest(['--runInBand', '--testPathPatterns', ALONE])
   return {
     passed: together.passed + alone.passed,
@@ -54,7 +57,11 @@ async function runJest(args) {
   const jest = join(root, 'node_modules/jest/bin/jest.js')
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const child = spawn(process.execPath, [...flags, jest, ...args], { cwd: root, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => {
+      interrupted = true
+      child.kill(signal)
+    })
   /** @type {{ passed: number, failed: number, skipped: number, skippedNames: string[] }} */
   let counts = NOTHING
   child.on('message', (message) => {

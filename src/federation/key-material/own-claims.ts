@@ -14,7 +14,7 @@ import { HubBadResponse, hubProblem } from '../follower/follower.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
-import { KeyMaterialRefused } from './key-material.problems.js'
+import { KeyMaterialRefused, toldApart } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */
 @Injectable()
@@ -48,7 +48,8 @@ export class OwnClaims implements OnModuleInit {
     if (hub === own.domain) return this.answers.of(own, request)
     const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
-    throw hubProblem(answer)
+    const target = providerOf(user) ?? ''
+    throw toldApart(answer, { target, all: [own.domain, hub, target] }) ?? hubProblem(answer)
   }
 }
 
@@ -61,6 +62,9 @@ function claimedOf(body: Uint8Array): KeyPackagesClaimed {
   return {
     key_packages: clients.flatMap((one) => (one.status === 'success' ? [described(one.client, one.keyPackage)] : [])),
     unavailable: clients.flatMap((one) => (one.status === 'success' ? [] : [one.client])),
+    reasons: clients.flatMap(({ status, client }) =>
+      status === 'success' ? [] : [{ client, reason: status === 'nothing-compatible' ? 'incompatible' : 'exhausted' } as const],
+    ),
   }
 }
 

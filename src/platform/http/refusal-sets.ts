@@ -10,4 +10,12 @@ export const IN_GROUP = ['not-found', 'group-deleted', 'not-a-member', ...AT_HUB
 export const AT_PEER = ['peer-unreachable', 'peer-refused', 'peer-bad-response', 'provider-denied'] as const
 
 /** What a claim for a user of another provider can answer. */
-export const CLAIM_ELSEWHERE = [...AT_HUB, 'user-unknown', 'user-deleted', 'no-consent-for-this-room', 'incompatible-protocol'] as const
+export const CLAIM_ELSEWHERE = [
+  ...AT_HUB,
+  'key-material-unavailable',
+  'providers-apart',
+  'user-unknown',
+  'user-deleted',
+  'no-consent-for-this-room',
+  'incompatible-protocol',
+] as const

@@ -11,6 +11,12 @@ import { Lane, type KnownPosition, type LaneHost, type Notice } from './lane.js'
 /** Groups of one backfill read: with 64 entries each, about a thousand rows. */
 const LANES_PER_READ = 16
 
+/** The stream that the groups are of: `wake` if there is something to do, `lost` if the client has entries past the end of a log. */
+interface LanesListener {
+  wake(): void
+  lost(): void
+}
+
 /** All groups of one stream: who is behind, how much may be on its way without an ack. */
 export class Lanes implements LaneHost {
   /** Memberships may have changed. */
@@ -22,16 +28,11 @@ export class Lanes implements LaneHost {
   private unacked = 0
   private positions = new Map<string, KnownPosition>()
 
-  /**
-   * @param wake there is something to do for the stream
-   * @param lost the client has entries past the end of a log
-   */
   constructor(
     readonly deviceId: bigint,
     private readonly connection: Connection,
     private readonly node: StreamResources,
-    /** `wake`: there is something to do; `lost`: see `StreamHost`. */
-    private readonly stream: { wake(): void; lost(): void },
+    private readonly stream: LanesListener,
   ) {}
 
   get caughtUp(): boolean {
