@@ -9,7 +9,7 @@ import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import { identityText, type Credential } from '../../protocol/mls/structures/credential.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
-import { Admission } from '../peers/admission.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
 
 /** What a client has signed for other providers. */
 export interface SignedByClient {
@@ -32,7 +32,7 @@ export class Requesters {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly devices: ForeignDevices,
-    private readonly admission: Admission,
+    private readonly admission: PeerPolicy,
   ) {}
 
   /** Whether users of a provider get nothing here, because the settings do not admit it. */
