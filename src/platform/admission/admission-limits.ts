@@ -29,9 +29,17 @@ export const TINY_CHUNK_BYTES = 64
 export const CONNECTIONS_BEGUN = {
   name: 'process-connections-begun',
   holder: 'process',
-  what: 'new connections that are read for the first time in one turn of the event loop; addresses take turns',
+  what: 'new connections that begin to be served in one turn of the event loop; addresses take turns',
   value: 8,
   refusal: 'nothing: they wait for the next turns',
+} as const satisfies DescribedLimit
+
+export const READS = {
+  name: 'process-reads',
+  holder: 'process',
+  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop; addresses take turns',
+  value: 8,
+  refusal: 'nothing: they wait for the next turns, and the network before them',
 } as const satisfies DescribedLimit
 
 export const REQUESTS_BEGUN = {
@@ -169,6 +177,7 @@ export const BODY_RATE_BURST = 6
 export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   PROCESS_CONNECTIONS,
   CONNECTIONS_BEGUN,
+  READS,
   REQUESTS_BEGUN,
   PROCESS_BYTES,
   ADDRESS_CONNECTIONS,

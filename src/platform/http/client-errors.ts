@@ -6,6 +6,8 @@ import { requestId } from './request-id.js'
 /** What Node's own HTTP parser refuses never becomes a request: answered here, on the bare socket. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET') return void socket.destroy()
+  // What still comes is dropped: each further piece would be an error of its own, and the second one ends the connection.
+  socket.removeAllListeners('data')
   answerOnSocket(socket, problemOf(error.code), requestId({ headers: {} }))
 }
 
