@@ -217,6 +217,16 @@ describe('pipelined requests', () => {
     while (socket.isPaused()) await turn()
   })
 
+  it('that come behind an answer which ends the connection are not handed on', async () => {
+    const handed: ServerResponse[] = []
+    const { port } = await guarded((_request, response) => void handed.push(response))
+    const client = await dialRaw(port, pipelined(20))
+    while (handed.length < 8) await turn()
+    handed[0]?.setHeader('connection', 'close').end()
+    while (!client.closed) await turn()
+    expect(handed).toHaveLength(8)
+  })
+
   it.each([
     ['', 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'],
     // Node would answer these by itself, all of them, before anything here could count them.

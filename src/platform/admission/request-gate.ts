@@ -17,6 +17,8 @@ interface Pipeline {
   readonly waiting: Exchange[]
   /** Of bodies in chunked coding, since this connection last had nothing to answer. */
   tinyChunks: number
+  /** An answer has said that the connection ends: nothing that came behind it is handed on (RFC 9112 §9.6). */
+  ending: boolean
 }
 
 /**
@@ -40,6 +42,7 @@ export class RequestGate {
     // Requests of a connection that was cut in the middle of one read.
     if (socket.destroyed) return
     const pipeline = this.pipelineOf(socket)
+    if (pipeline.ending) return
     if (pipeline.inFlight.size + pipeline.waiting.length === 0) pipeline.tinyChunks = 0
     if (request.headers['transfer-encoding'] !== undefined) this.boundChunks(request, pipeline)
     if (pipeline.inFlight.size < numberOf(CONNECTION_REQUESTS)) return this.start(pipeline, { request, response })
@@ -95,7 +98,7 @@ export class RequestGate {
   private pipelineOf(socket: Socket): Pipeline {
     const known = this.pipelines.get(socket)
     if (known) return known
-    const pipeline: Pipeline = { caller: addressGroup(socket.remoteAddress ?? ''), inFlight: new Set(), waiting: [], tinyChunks: 0 }
+    const pipeline: Pipeline = { caller: addressGroup(socket.remoteAddress ?? ''), inFlight: new Set(), waiting: [], tinyChunks: 0, ending: false }
     this.pipelines.set(socket, pipeline)
     socket.once('close', () => closeAll(pipeline))
     return pipeline
@@ -105,6 +108,7 @@ export class RequestGate {
     pipeline.inFlight.add(response)
     response.once('close', () => {
       pipeline.inFlight.delete(response)
+      pipeline.ending ||= response.getHeader('connection') === 'close'
       this.startNext(pipeline, request.socket)
     })
     this.turns.enter(pipeline.caller, () => {
@@ -113,7 +117,7 @@ export class RequestGate {
   }
 
   private startNext(pipeline: Pipeline, socket: Socket): void {
-    if (socket.destroyed) {
+    if (socket.destroyed || pipeline.ending) {
       pipeline.waiting.length = 0
       return
     }
