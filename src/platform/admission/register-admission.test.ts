@@ -67,6 +67,7 @@ async function served() {
 }
 
 const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
+const statusOf = async (socket: Socket) => String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('what a request holds', () => {
@@ -88,9 +89,22 @@ describe('what a request holds', () => {
   })
 })
 
+describe('answers that are not sent yet', () => {
+  it.each([
+    ['its caller', '127.0.0.1', 25 * 1024 ** 2, 'HTTP/1.1 429'],
+    ['the process', '192.0.2.1', 129 * 1024 ** 2, 'HTTP/1.1 503'],
+  ])('make a read wait once they are more than %s may hold', async (_whose, caller, bytes, status) => {
+    const { admission, dial, letGo } = await served()
+    letGo()
+    admission.bytes.hold(caller, bytes)
+    expect(await statusOf(await dial(GET))).toBe(status)
+    admission.bytes.release(caller, bytes)
+    expect(await statusOf(await dial(GET))).toBe('HTTP/1.1 200')
+  })
+})
+
 describe('a body in chunks', () => {
   const head = (type: string) => `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`
-  const statusOf = async (socket: Socket) => String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
 
   it.each(['GET', 'POST'])('of a byte each is not read on after its refusal, and its connection ends: %s', async (method) => {
     const { dial, guard, server } = await served()

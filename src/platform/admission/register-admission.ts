@@ -133,7 +133,9 @@ function checkFraming({ raw, method }: FastifyRequest): void {
 /** Small bodies of known length are counted at once, others as they arrive. */
 function checkBody(request: FastifyRequest, admitted: Admitted): void {
   const size = declaredLength(request)
-  const { bodyLimit } = request.routeOptions
+  const { bodyLimit, config } = request.routeOptions
+  // Answers may be what is held: who does not read them gets no more. Health and metrics are never refused for what others hold.
+  if (config.operational !== true) admitted.takeBodyBytes(0, 0)
   if (size === undefined) return
   if (bodyLimit !== undefined && size > bodyLimit) throw new TooLarge(`A body here has at most ${bodyLimit} bytes.`, bodyLimit)
   if (size > 0) admitted.countBody(size)

@@ -98,7 +98,13 @@ export class RequestGate {
   private pipelineOf(socket: Socket): Pipeline {
     const known = this.pipelines.get(socket)
     if (known) return known
-    const pipeline: Pipeline = { caller: addressGroup(socket.remoteAddress ?? ''), inFlight: new Set(), waiting: [], tinyChunks: 0, ending: false }
+    const pipeline: Pipeline = {
+      caller: addressGroup(socket.remoteAddress ?? ''),
+      inFlight: new Set(),
+      waiting: [],
+      tinyChunks: 0,
+      ending: false,
+    }
     this.pipelines.set(socket, pipeline)
     socket.once('close', () => closeAll(pipeline))
     return pipeline
