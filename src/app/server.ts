@@ -14,10 +14,12 @@ import { proxiesOf } from '../platform/admission/proxies.js'
 import type { Config } from '../platform/config/config.js'
 import { registerAccessLog } from '../platform/http/access-log.js'
 import { registerBodyParsers } from '../platform/http/body-parsers.js'
+import { answerClientErrors } from '../platform/http/client-errors.js'
 import { Cors } from '../platform/http/cors.js'
-import { createAdapter } from '../platform/http/fastify-adapter.js'
+import { createAdapter, type RouterRefusal } from '../platform/http/fastify-adapter.js'
 import { registerHooks } from '../platform/http/hooks.js'
 import { servePathCheck } from '../platform/http/path-check.js'
+import { sendProblem } from '../platform/http/send-problem.js'
 import { traceRequests } from '../platform/http/trace-requests.js'
 import { launching } from '../platform/launch.js'
 import { Metrics } from '../platform/observability/metrics.js'
@@ -41,6 +43,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   setLimits(config.LIMITS)
   // Requests of a server that is not assembled yet are refused by nothing that could count.
   const refusals: { count: (limit: string) => void } = { count: () => undefined }
+  const router: { refuse: RouterRefusal } = { refuse: (error, request, reply) => sendProblem(error, request, reply, log) }
   const proxies = proxiesOf(config.TRUST_PROXY)
   const connections = new ConnectionGuard({
     maxConnections: maxConnections(config.MAX_CONNECTIONS),
@@ -50,11 +53,18 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   })
   const cors = new Cors(config)
   const app = await launching({ config, log }, () =>
-    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, proxies, connections, cors, log), {
-      bodyParser: false,
-      abortOnError: false,
-      logger: new NestLogger(log),
-    }),
+    NestFactory.create<NestFastifyApplication>(
+      root,
+      createAdapter(config, proxies, connections, {
+        refuse: (error, request, reply) => router.refuse(error, request, reply),
+        clientError: answerClientErrors(log, cors),
+      }),
+      {
+        bodyParser: false,
+        abortOnError: false,
+        logger: new NestLogger(log),
+      },
+    ),
   )
   const fastify = app.getHttpAdapter().getInstance()
   const metrics = app.get(Metrics)
@@ -69,7 +79,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
     const { deviceId, userId } = await authenticateRequest(sessions, request)
     return { device: String(deviceId), account: String(userId) }
   }
-  registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
+  router.refuse = registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
   servePathCheck(fastify)

@@ -20,7 +20,7 @@ export const CONNECTION_REQUESTS = {
 export const TINY_CHUNKS = {
   name: 'connection-tiny-chunks',
   holder: 'connection',
-  what: 'chunks of less than 64 bytes in the body of one request in chunked coding',
+  what: 'chunks of less than 64 bytes in the chunked bodies of one request, and of those sent ahead of its answer',
   value: 1_000,
   refusal: 'the connection is cut: a chunk of a byte takes the parser as long as one of a kilobyte',
 } as const satisfies DescribedLimit
@@ -29,9 +29,17 @@ export const TINY_CHUNK_BYTES = 64
 export const CONNECTIONS_BEGUN = {
   name: 'process-connections-begun',
   holder: 'process',
-  what: 'new connections that are read for the first time in one turn of the event loop; addresses take turns',
+  what: 'new connections that begin to be served in one turn of the event loop; addresses take turns',
   value: 8,
   refusal: 'nothing: they wait for the next turns',
+} as const satisfies DescribedLimit
+
+export const READS = {
+  name: 'process-reads',
+  holder: 'process',
+  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop; addresses take turns',
+  value: 8,
+  refusal: 'nothing: they wait for the next turns, and the network before them',
 } as const satisfies DescribedLimit
 
 export const REQUESTS_BEGUN = {
@@ -137,7 +145,7 @@ export const PROCESS_BYTES = {
   holder: 'process',
   what: 'bytes of request bodies and of answers that are not sent yet; a quarter is kept for bodies up to 64 KiB',
   setting: 'BYTES_IN_FLIGHT',
-  refusal: '503 with Retry-After',
+  refusal: '503 with Retry-After, to reads as well',
 } as const satisfies DescribedLimit
 
 export const CALLER_BYTES = {
@@ -145,13 +153,13 @@ export const CALLER_BYTES = {
   holder: 'account',
   what: 'the same, of one account, or of one address where there is no account',
   value: 24 * 1024 ** 2,
-  refusal: '429 with Retry-After',
+  refusal: '429 with Retry-After, to reads as well',
 } as const satisfies DescribedLimit
 
 export const CALLER_BODY_RATE = {
   name: 'caller-body-bytes',
   holder: 'account',
-  what: 'bytes of request bodies per second, a chunk of the chunked coding as 1,024 at least; six times that at once. Of one account, or of one address where there is no account',
+  what: 'bytes of request bodies per second, a chunk of 64 bytes or more of the chunked coding as 1,024 at least; six times that at once. Of one account, or of one address where there is no account',
   value: 4 * 1024 ** 2,
   refusal: '429 with Retry-After',
 } as const satisfies DescribedLimit
@@ -169,6 +177,7 @@ export const BODY_RATE_BURST = 6
 export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   PROCESS_CONNECTIONS,
   CONNECTIONS_BEGUN,
+  READS,
   REQUESTS_BEGUN,
   PROCESS_BYTES,
   ADDRESS_CONNECTIONS,

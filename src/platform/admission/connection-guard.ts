@@ -13,7 +13,9 @@ import {
   NEW_CONNECTIONS_BURST,
   OFFENCES_BURST,
   PROCESS_CONNECTIONS,
+  READS,
 } from './admission-limits.js'
+import { readInTurns } from './read-in-turns.js'
 import { RequestGate } from './request-gate.js'
 
 /** Emitted on a socket that has become an authenticated stream: limits of its device apply instead of those of its address. */
@@ -35,7 +37,9 @@ export class ConnectionGuard {
   private readonly addressOf = new WeakMap<Socket, string>()
   private readonly newConnections = new Buckets({ perSecond: numberOf(ADDRESS_NEW_CONNECTIONS), burst: NEW_CONNECTIONS_BURST })
   private readonly offences = new Buckets({ perSecond: numberOf(ADDRESS_OFFENCES) / 60, burst: OFFENCES_BURST })
-  private readonly turns = new Turns(numberOf(CONNECTIONS_BEGUN))
+  private readonly beginnings = new Turns(numberOf(CONNECTIONS_BEGUN))
+  private readonly reads = new Turns(numberOf(READS))
+  private readonly stopReading = new WeakMap<Socket, () => void>()
   private gate: RequestGate | undefined
 
   constructor(private readonly settings: ConnectionGuardSettings) {
@@ -62,8 +66,11 @@ export class ConnectionGuard {
     server.maxConnections = this.settings.maxConnections
     server.on('drop', () => this.settings.refused(PROCESS_CONNECTIONS))
     this.acceptInTurns(server)
-    // A stream is ended by its own protocol, not by `closeIdle`.
-    server.on('upgrade', ({ socket }) => this.open.delete(socket))
+    server.on('upgrade', ({ socket }) => {
+      // A stream is ended by its own protocol, not by `closeIdle`, and reads in its own turns.
+      this.open.delete(socket)
+      this.stopReading.get(socket)?.()
+    })
     return server
   }
 
@@ -83,9 +90,8 @@ export class ConnectionGuard {
   }
 
   /**
-   * Four hundred connections that each send 64 KB at the same moment would all be parsed in one turn of the event loop. So Node's own
-   * listener, which begins to read, is called for a few of them at a time; they are paused until then. A proxy is trusted, and stands
-   * for many clients: it does not wait.
+   * Node's own listener, which begins to serve a connection, is called for a few of them at a time; they are paused until then. A proxy is
+   * trusted, and stands for many clients: it does not wait. What connections send is read in turns, also from a proxy.
    */
   private acceptInTurns(server: Server): void {
     const [serve] = server.listeners('connection')
@@ -98,11 +104,15 @@ export class ConnectionGuard {
       const begin = () => {
         if (socket.destroyed) return
         serve.call(server, socket)
-        socket.resume()
+        const caller = addressGroup(socket.remoteAddress ?? '')
+        this.stopReading.set(
+          socket,
+          readInTurns(socket, (work) => this.reads.enter(caller, work)),
+        )
       }
       const address = this.addressOf.get(socket)
       if (address === undefined) begin()
-      else this.turns.enter(address, begin)
+      else this.beginnings.enter(address, begin)
     })
   }
 

@@ -32,14 +32,18 @@ type Carrier = FastifyRequest & { [ADMITTED]?: Admitted }
 /**
  * Judges every request by its head alone: framing, route, size, who asks, and how much they have under way. Nothing of a body is
  * read before. What is let in is counted until its answer has been sent.
+ * @returns what answers a request that was refused before it met a hook
  */
-export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHooks): void {
+export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHooks) {
+  const answer = (refusal: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    if (isTooMuch(refusal, request, hooks.admission)) void reply.header('connection', 'close')
+    refuse(refusal, request, reply, hooks.log)
+  }
   fastify.addHook('onRequest', async (request, reply) => {
     try {
       if ((await judge(request, reply, hooks)) === 'preflight') return hooks.cors.answerPreflight(reply)
     } catch (refusal) {
-      if (isTooMuch(refusal, request, hooks.admission)) void reply.header('connection', 'close')
-      refuse(refusal, request, reply, hooks.log)
+      answer(refusal, request, reply)
       return reply
     }
   })
@@ -57,6 +61,7 @@ export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHook
     if (typeof payload === 'string' || payload instanceof Uint8Array) request[ADMITTED]?.holdAnswer(payload.length)
     done(null, payload)
   })
+  return answer
 }
 
 /** @throws Problem why the request is not let in */
@@ -128,7 +133,9 @@ function checkFraming({ raw, method }: FastifyRequest): void {
 /** Small bodies of known length are counted at once, others as they arrive. */
 function checkBody(request: FastifyRequest, admitted: Admitted): void {
   const size = declaredLength(request)
-  const { bodyLimit } = request.routeOptions
+  const { bodyLimit, config } = request.routeOptions
+  // Answers may be what is held: who does not read them gets no more. Health and metrics are never refused for what others hold.
+  if (config.operational !== true) admitted.takeBodyBytes(0, 0)
   if (size === undefined) return
   if (bodyLimit !== undefined && size > bodyLimit) throw new TooLarge(`A body here has at most ${bodyLimit} bytes.`, bodyLimit)
   if (size > 0) admitted.countBody(size)

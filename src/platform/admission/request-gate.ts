@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Turns } from '../limits/turns.js'
 import { addressGroup } from './address.js'
@@ -16,12 +15,16 @@ interface Pipeline {
   readonly caller: string
   readonly inFlight: Set<ServerResponse>
   readonly waiting: Exchange[]
+  /** Of bodies in chunked coding, since this connection last had nothing to answer. */
+  tinyChunks: number
+  /** An answer has said that the connection ends: nothing that came behind it is handed on (RFC 9112 §9.6). */
+  ending: boolean
 }
 
 /**
  * Hands requests on, a few at a time per connection and per turn of the event loop. Node's parser emits every request, and every chunk of
- * a body, that one read of a socket brings, up to thousands. Requests past the first few wait here, and the socket is not read
- * meanwhile. A connection that sends requests ahead without end, or chunks of a few bytes, is cut.
+ * a body, that one read of a socket brings. Requests past the first few wait here, and the socket is not read meanwhile. A
+ * connection that sends requests ahead without end, or chunks of a few bytes, is cut.
  */
 export class RequestGate {
   private readonly pipelines = new WeakMap<Socket, Pipeline>()
@@ -38,8 +41,10 @@ export class RequestGate {
     const { socket } = request
     // Requests of a connection that was cut in the middle of one read.
     if (socket.destroyed) return
-    if (request.headers['transfer-encoding'] !== undefined) this.boundChunks(request)
     const pipeline = this.pipelineOf(socket)
+    if (pipeline.ending) return
+    if (pipeline.inFlight.size + pipeline.waiting.length === 0) pipeline.tinyChunks = 0
+    if (request.headers['transfer-encoding'] !== undefined) this.boundChunks(request, pipeline)
     if (pipeline.inFlight.size < numberOf(CONNECTION_REQUESTS)) return this.start(pipeline, { request, response })
     if (pipeline.inFlight.size + pipeline.waiting.length >= numberOf(PIPELINED_REQUESTS)) {
       pipeline.waiting.length = 0
@@ -54,21 +59,32 @@ export class RequestGate {
   }
 
   /**
-   * Chunks are counted where the parser hands them over. One read brings ten thousand chunks of a byte, before the request's head has
-   * been judged; to parse them takes longer than all else of a usual request.
+   * Chunks are counted where the parser hands them over, before their request has been judged: each takes it as long as a kilobyte. What
+   * they bring is joined, as a buffer of one byte takes a kilobyte of memory, and nobody may read the body for a while.
    */
-  private boundChunks(request: IncomingMessage): void {
-    let tiny = 0
+  private boundChunks(request: IncomingMessage, pipeline: Pipeline): void {
+    const { push } = request
+    let joined = Buffer.alloc(0)
+    const flush = () => {
+      if (joined.length > 0) push.call(request, joined)
+      joined = Buffer.alloc(0)
+    }
     // Node no longer hands over the chunks of a body that was refused, but has as much work with them.
     Object.defineProperty(request, '_dumped', { get: () => false, set() {} })
-    request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-      if (chunk !== null && chunk.length < TINY_CHUNK_BYTES && ++tiny === numberOf(TINY_CHUNKS)) this.cutOff(request.socket, TINY_CHUNKS)
-      return Readable.prototype.push.call(request, chunk, encoding)
+    request.push = (chunk: Buffer | null) => {
+      if (chunk === null || chunk.length >= TINY_CHUNK_BYTES) {
+        flush()
+        return push.call(request, chunk)
+      }
+      pipeline.tinyChunks += 1
+      if (pipeline.tinyChunks === numberOf(TINY_CHUNKS)) this.cutOff(request.socket, TINY_CHUNKS)
+      if (joined.length === 0) queueMicrotask(flush)
+      joined = Buffer.concat([joined, chunk])
+      return request.readableLength + joined.length < request.readableHighWaterMark
     }
   }
 
   private cutOff(socket: Socket, limit: DescribedLimit): void {
-    stopParsing(socket)
     socket.destroy()
     this.cut(socket, limit)
   }
@@ -82,7 +98,13 @@ export class RequestGate {
   private pipelineOf(socket: Socket): Pipeline {
     const known = this.pipelines.get(socket)
     if (known) return known
-    const pipeline: Pipeline = { caller: addressGroup(socket.remoteAddress ?? ''), inFlight: new Set(), waiting: [] }
+    const pipeline: Pipeline = {
+      caller: addressGroup(socket.remoteAddress ?? ''),
+      inFlight: new Set(),
+      waiting: [],
+      tinyChunks: 0,
+      ending: false,
+    }
     this.pipelines.set(socket, pipeline)
     socket.once('close', () => closeAll(pipeline))
     return pipeline
@@ -92,6 +114,7 @@ export class RequestGate {
     pipeline.inFlight.add(response)
     response.once('close', () => {
       pipeline.inFlight.delete(response)
+      pipeline.ending ||= response.getHeader('connection') === 'close'
       this.startNext(pipeline, request.socket)
     })
     this.turns.enter(pipeline.caller, () => {
@@ -100,7 +123,7 @@ export class RequestGate {
   }
 
   private startNext(pipeline: Pipeline, socket: Socket): void {
-    if (socket.destroyed) {
+    if (socket.destroyed || pipeline.ending) {
       pipeline.waiting.length = 0
       return
     }
@@ -121,18 +144,4 @@ function closeAll({ inFlight, waiting }: Pipeline): void {
     response.destroy()
     response.emit('close')
   }
-}
-
-/**
- * Node parses all that one read has brought, also of a socket that was destroyed meanwhile: thousands of requests or chunks, some 50 ms. It
- * has no way to stop it. Nearly all of that time goes into the parser's callbacks, so they are taken away until the read is over; they
- * are back before Node gives the parser to another connection, which it does when this one is closed.
- */
-function stopParsing(socket: Socket): void {
-  const { parser } = socket as Socket & { parser?: Record<string, unknown> | null }
-  if (!parser) return
-  // Node keeps them under the numbers of its parser's events.
-  const callbacks = Object.fromEntries(Object.entries(parser).filter(([name, value]) => /^\d+$/.test(name) && typeof value === 'function'))
-  for (const name of Object.keys(callbacks)) parser[name] = null
-  setImmediate(() => Object.assign(parser, callbacks))
 }

@@ -12,6 +12,8 @@ import { requestId } from './request-id.js'
 export function answerClientErrors(log: Logger, cors?: Cors): (error: Error & { code?: string }, socket: Socket) => void {
   return (error, socket) => {
     if (error.code === 'ECONNRESET') return void socket.destroy()
+    // What still comes is dropped: each further piece would be an error of its own, and the second one ends the connection.
+    socket.removeAllListeners('data')
     const problem = problemOf(error.code)
     const id = requestId({ headers: {} })
     // As in the access log, so that the instance of the answer is found; nothing of what was sent.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Turns } from './turns.js'
+import { TURN_MS, Turns } from './turns.js'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -39,5 +39,36 @@ describe('work in turns', () => {
     for (const n of [1, 2, 3]) turns.enter('a', () => void (done.push(`a${n}`), n === 3 && turns.enter('a', () => done.push('within'))))
     while (done.length < 4) await turn()
     expect(done).toEqual(['a1', 'a2', 'a3', 'within'])
+  })
+
+  it('goes on in the next turn after a few milliseconds, but does one piece in each', async () => {
+    let clock = 0
+    const turns = new Turns(100, () => clock)
+    const done: number[] = []
+    for (const ms of [TURN_MS / 2, TURN_MS / 2, 1, 2 * TURN_MS, 1]) {
+      turns.enter('a', () => {
+        clock += ms
+        done.push(ms)
+      })
+    }
+    const counts = [done.length]
+    while (done.length < 5) {
+      await turn()
+      counts.push(done.length)
+    }
+    expect(counts).toEqual([2, 4, 5])
+  })
+
+  it('goes on though a piece of it has failed', async () => {
+    const turns = new Turns(1)
+    const done: number[] = []
+    expect(() =>
+      turns.enter('a', () => {
+        throw new Error('a piece failed')
+      }),
+    ).toThrow('a piece failed')
+    turns.enter('a', () => done.push(1))
+    await turn()
+    expect(done).toEqual([1])
   })
 })
