@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { authenticateRequest } from '../authentication/session/authenticate-request.js'
 import { Sessions } from '../authentication/session/sessions.js'
-import { Admission } from '../platform/admission/admission.js'
+import { Admission, type Asker } from '../platform/admission/admission.js'
 import { ConnectionGuard } from '../platform/admission/connection-guard.js'
 import { maxConnections } from '../platform/admission/descriptors.js'
 import { heapShare, Pressure, SAMPLE_MS } from '../platform/admission/pressure.js'
@@ -59,11 +59,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
         refuse: (error, request, reply) => router.refuse(error, request, reply),
         clientError: answerClientErrors(log, cors),
       }),
-      {
-        bodyParser: false,
-        abortOnError: false,
-        logger: new NestLogger(log),
-      },
+      { bodyParser: false, abortOnError: false, logger: new NestLogger(log) },
     ),
   )
   const fastify = app.getHttpAdapter().getInstance()
@@ -71,14 +67,8 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   refusals.count = (limit) => metrics.limitsRefused.inc({ limit })
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
   const admission = new Admission(config, await watchPressure(fastify, app.get(Pressure)), ({ name }) => refusals.count(name))
-  metrics.gauge('http_connections_open', 'Open connections without streams', () => connections.connections)
-  metrics.gauge('http_requests_in_flight', 'Requests that are not answered yet', () => admission.requests)
-  metrics.gauge('http_bytes_in_flight', 'Bytes of request bodies and of answers that are not sent yet', () => admission.bytes.total)
-  const sessions = app.get(Sessions)
-  const authenticate = async (request: FastifyRequest) => {
-    const { deviceId, userId } = await authenticateRequest(sessions, request)
-    return { device: String(deviceId), account: String(userId) }
-  }
+  showHeld(metrics, connections, admission)
+  const authenticate = askerBy(app.get(Sessions))
   router.refuse = registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
@@ -86,6 +76,19 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   serveDocs(fastify, config)
   if (config.OPERATIONS_PORT === undefined) serveOperations(fastify, app.get(Operations))
   return { app, connections }
+}
+
+function showHeld(metrics: Metrics, connections: ConnectionGuard, admission: Admission): void {
+  metrics.gauge('http_connections_open', 'Open connections without streams', () => connections.connections)
+  metrics.gauge('http_requests_in_flight', 'Requests that are not answered yet', () => admission.requests)
+  metrics.gauge('http_bytes_in_flight', 'Bytes of request bodies and of answers that are not sent yet', () => admission.bytes.total)
+}
+
+function askerBy(sessions: Sessions): (request: FastifyRequest) => Promise<Asker> {
+  return async (request) => {
+    const { deviceId, userId } = await authenticateRequest(sessions, request)
+    return { device: String(deviceId), account: String(userId) }
+  }
 }
 
 /** Samples of the event loop's delay and of the heap, by @fastify/under-pressure, which has one threshold where we need three. */

@@ -63,10 +63,10 @@ export class RequestGate {
    * they bring is joined, as a buffer of one byte takes a kilobyte of memory, and nobody may read the body for a while.
    */
   private boundChunks(request: IncomingMessage, pipeline: Pipeline): void {
-    const { push } = request
+    const push = request.push.bind(request)
     let joined = Buffer.alloc(0)
     const flush = () => {
-      if (joined.length > 0) push.call(request, joined)
+      if (joined.length > 0) push(joined)
       joined = Buffer.alloc(0)
     }
     // Node no longer hands over the chunks of a body that was refused, but has as much work with them.
@@ -74,7 +74,7 @@ export class RequestGate {
     request.push = (chunk: Buffer | null) => {
       if (chunk === null || chunk.length >= TINY_CHUNK_BYTES) {
         flush()
-        return push.call(request, chunk)
+        return push(chunk)
       }
       pipeline.tinyChunks += 1
       if (pipeline.tinyChunks === numberOf(TINY_CHUNKS)) this.cutOff(request.socket, TINY_CHUNKS)

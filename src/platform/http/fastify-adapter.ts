@@ -38,7 +38,7 @@ export function createAdapter(
   config: Pick<Config, 'MAX_BODY_BYTES'>,
   proxies: Proxies,
   guard: ConnectionGuard,
-  answers: { refuse: RouterRefusal; clientError(error: Error & { code?: string }, socket: Socket): void },
+  answers: { refuse: RouterRefusal; clientError: (error: Error & { code?: string }, socket: Socket) => void },
 ): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.MAX_BODY_BYTES,
