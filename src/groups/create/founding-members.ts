@@ -79,7 +79,7 @@ export class FoundingMembers {
   private leavesOf({ leaves }: TreeNodes): [first: LeafNode, others: Member[]] {
     const [first, ...others] = leaves
     const limits = lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
-    if (!first || first.source.kind === 'update') throw new InvalidCommit('founding-leaves')
+    if (!first) throw new InvalidCommit('founding-leaves')
     const added = others.map((leaf, index) => {
       if (leaf?.source.kind !== 'key-package') throw new InvalidCommit('founding-leaves')
       const expired = leafNodeLifetime(leaf, limits)
