@@ -144,8 +144,13 @@ describe('a branch is refused', () => {
     await at(bob, group).update()
     await stage.sync(alice)
     expect(await branch(alice, stateOf(group))).toBe('founding-leaves')
-    await group.remove(bob.uri)
-    expect(await branch(alice, stateOf(group))).toBe('founding-leaves')
+    const gapped = await stage.group(alice, [bob, carol])
+    await gapped.remove(bob.uri)
+    expect(await branch(alice, stateOf(gapped))).toBe('founding-leaves')
+    const [dave] = await stage.cast('dave') // too many leaves are not even looked at
+    await gapped.add(dave.user, bob.user)
+    await gapped.remove(carol.uri)
+    expect(await branch(alice, stateOf(gapped))).toBe('founding-members')
   })
 
   it('where the tree, a leaf’s signature or the GroupInfo are not what they say', async () => {

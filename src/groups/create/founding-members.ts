@@ -58,10 +58,12 @@ export class FoundingMembers {
    * @throws InvalidCommit, PolicyRefusal, or Forbidden where the first leaf is not the caller's
    */
   async examine(caller: Caller, origin: Origin, { groupInfo, tree, welcomes }: LaterBeginning): Promise<Invited> {
+    const present = await presentClients(this.pool, origin.group.gid)
+    // No more leaves are looked at than the group before can have brought along.
+    if (tree.leaves.length > present.size) throw new InvalidCommit('founding-members')
     const [first, others] = this.leavesOf(tree)
     if (groupInfo.signer !== 0) throw new InvalidCommit('founding-leaves')
     await requireOwnLeaf(this.pool, caller, memberAt(0, first))
-    const present = await presentClients(this.pool, origin.group.gid)
     const deviceOf = this.membersOf(present, caller, others)
     if (origin.kind === 'successor') refuseMissing(present, caller, deviceOf)
     const claims = others.map(({ identity, signatureKey }) => ({ deviceId: deviceOf.get(identity ?? '') ?? 0n, publicKey: signatureKey }))
@@ -77,7 +79,7 @@ export class FoundingMembers {
   private leavesOf({ leaves }: TreeNodes): [first: LeafNode, others: Member[]] {
     const [first, ...others] = leaves
     const limits = lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
-    if (!first || first.source.kind === 'update') throw new InvalidCommit('founding-leaves')
+    if (!first) throw new InvalidCommit('founding-leaves')
     const added = others.map((leaf, index) => {
       if (leaf?.source.kind !== 'key-package') throw new InvalidCommit('founding-leaves')
       const expired = leafNodeLifetime(leaf, limits)

@@ -7,8 +7,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
-import { serialize } from '../../protocol/public-group/snapshot.js'
-import { members, treeBytes, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { members, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
 import type { GroupPolicy } from '../policy/policy.js'
@@ -75,13 +74,12 @@ export class GroupCreation {
     const joinable = policy.externalJoin !== 'none'
     if (joinable && !state) throw new InvalidCommit('cipher-suite')
     if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
-    const open = body.mode === 'public'
+    const kept = state ? await this.trees.paidBy(caller.user, () => this.kept(body.mode, joinable, state)) : { tree: null, snapshot: null }
     return {
       context,
       group: {
         groupInfo: groupInfo.bytes,
-        tree: !open && joinable && state ? treeBytes(state) : null,
-        snapshot: open && state ? serialize(state) : null,
+        ...kept,
         externalJoin: policy.externalJoin,
         joinCodeHash: policy.joinCodeHash,
         addMembers: policy.addMembers,
@@ -90,6 +88,12 @@ export class GroupCreation {
         ...(invited ?? NOBODY),
       },
     }
+  }
+
+  /** The tree for joiners from outside, where nobody could make it again, and the state to follow from, where Commits are read. */
+  private async kept(mode: CreateGroup['mode'], joinable: boolean, state: PublicGroupState): Promise<Pick<NewGroup, 'tree' | 'snapshot'>> {
+    if (mode === 'public') return { tree: null, snapshot: await this.trees.serialize(state) }
+    return { tree: joinable ? await this.trees.treeBytes(state) : null, snapshot: null }
   }
 
   /** A history of the official test vectors begins in the middle of a group's life. */
