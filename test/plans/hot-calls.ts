@@ -214,7 +214,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await dueGroups(sql, 'peer3.example', 0n, 10)
       await peersOf(sql, [BIG])
     },
-    rows: SIZES.groups / 50,
+    rows: SIZES.groups / 500,
   },
   'a push to a peer': {
     call: async (sql) => {

@@ -1,11 +1,15 @@
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'
+import { PostgresTarget } from '../../src/platform/postgres/client/postgres-target.js'
 import { migrate } from '../../src/platform/postgres/migrate.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
 import type { Pool } from 'pg'
 
 /** Entries of the log. The suite's default takes some 20 s to fill; `npm run plans` has a million. */
 const LOG_ROWS = Number(process.env['PLAN_LOG_ROWS'] ?? 100_000)
+
+/** For one statement that fills a table with a million rows, on a busy machine. */
+const FILLING_MS = 600_000
 
 /** What the statements find. The sizes of everything else follow from the log's. */
 export const SIZES = {
@@ -44,7 +48,8 @@ export async function startPlanDatabase(): Promise<{ pool: Pool; stop(): Promise
   }
   const postgres = await startEmbeddedPostgres({ DATA_DIR: join(process.env['TEST_RUN_FOLDER']!, 'plans') }, { settings })
   await migrate(postgres.url)
-  const pool = createPool(postgres.url, { max: 1, prepare: true })
+  const target = new PostgresTarget(postgres.url, { statementDeadline: FILLING_MS })
+  const pool = createPool(target, { max: 1, prepare: true })
   await fill(pool)
   return {
     pool,
@@ -95,7 +100,7 @@ function accounts(): string[] {
     `INSERT INTO signature_key (device_id, scheme, public_key) SELECT d.id, 2055, ${hash(`'key ' || d.id || ' ' || n`)} FROM device d, ${series(2)} n`,
     `INSERT INTO refresh_token (family, device_id, token_hash, expires_at) SELECT gen_random_uuid(), id, '\\x00', now() + interval '9 days' FROM device`,
     `INSERT INTO challenge (nonce, client_uri, expires_at)
-     SELECT ${hash(`'nonce ' || n`)}, 'mimi://localhost/d/' || n, now() + interval '1 minute' FROM ${series(devices / 10)} n`,
+     SELECT ${hash(`'nonce ' || n`)}, 'mimi://localhost/d/' || n, now() + interval '1 day' FROM ${series(devices / 10)} n`,
     `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri NOT LIKE 'mimi://localhost/%'`,
     `INSERT INTO foreign_signature_key (device_id, public_key, valid_from)
      SELECT d.id, ${hash(`'foreign ' || d.id`)}, now() FROM device d JOIN foreign_user f USING (account_id)`,
@@ -170,8 +175,8 @@ function keyPackages(): string[] {
 
 function federation(): string[] {
   return [
-    `INSERT INTO peer (domain) SELECT 'peer' || n || '.example' FROM ${series(50, 0)} n`,
-    `INSERT INTO peer_cursor (domain, gid, from_seq, acked, incarnation) SELECT 'peer' || gid % 50 || '.example', gid, 1, head_seq, 1 FROM groups`,
+    `INSERT INTO peer (domain) SELECT 'peer' || n || '.example' FROM ${series(499, 0)} n`,
+    `INSERT INTO peer_cursor (domain, gid, from_seq, acked, incarnation) SELECT 'peer' || gid % 500 || '.example', gid, 1, head_seq, 1 FROM groups`,
     `INSERT INTO peer_cursor (domain, gid, from_seq, acked, incarnation) SELECT 'peer' || n || '.example', 1, 1, 5, 1 FROM ${series(50, 2)} n ON CONFLICT DO NOTHING`,
     `INSERT INTO peer_deletion (domain, group_id, room_id, incarnation, receipt)
      SELECT 'peer' || n % 50 || '.example', ${hash(`'gone ' || n`)}, 'mimi://localhost/r/gone-' || n, 1, '\\x00' FROM ${series(SIZES.groups)} n`,

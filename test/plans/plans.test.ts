@@ -48,8 +48,8 @@ const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
 const NOT_COUNTED = ['recovered', 'key_package_fits', 'log_chain_step', 'provider_of']
 
 /** A statement that calls a function has the pages of all in it. Each level of an index is a page, and so is each row. */
-const PAGES = 500
-const PAGES_PER_ROW = 25
+const PAGES = 600
+const PAGES_PER_ROW = 30
 const REMOVED = 120
 
 let database: Awaited<ReturnType<typeof startPlanDatabase>>
