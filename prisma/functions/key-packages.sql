@@ -170,7 +170,8 @@ END $$;
 
 -- Removes what has expired, and all that revoked devices left. Devices that expiry has emptied are told, too.
 -- A claim stays for a day longer than its KeyPackage: until then nobody's clock can take a repeated upload for new.
--- Skips what others hold, so that it never waits in the middle of devices in no order.
+-- Skips what others hold, so that it never waits in the middle of devices in no order. By now(): what is volatile, as clock_timestamp() is,
+-- leads through no index.
 CREATE OR REPLACE FUNCTION purge_key_packages(p_limit integer, p_low integer) RETURNS TABLE (purged bigint, told bigint[])
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -178,15 +179,16 @@ DECLARE
   others bigint;
 BEGIN
   WITH doomed AS (
-    SELECT k.device_id, k.id FROM device d JOIN key_package k ON k.device_id = d.id
-     WHERE d.revoked_at IS NOT NULL LIMIT p_limit FOR UPDATE OF k SKIP LOCKED
+    SELECT k.device_id, k.id FROM device d CROSS JOIN LATERAL (
+      SELECT x.device_id, x.id FROM key_package x WHERE x.device_id = d.id FOR UPDATE SKIP LOCKED
+    ) k WHERE d.revoked_at IS NOT NULL LIMIT p_limit
   )
   DELETE FROM key_package k USING doomed d WHERE k.device_id = d.device_id AND k.id = d.id;
   GET DIAGNOSTICS purged = ROW_COUNT;
 
   WITH doomed AS (
     SELECT c.ref FROM key_package_claim c
-     WHERE c.expires_at <= clock_timestamp() - interval '1 day' ORDER BY c.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+     WHERE c.expires_at <= now() - interval '1 day' ORDER BY c.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
   )
   DELETE FROM key_package_claim c USING doomed d WHERE c.ref = d.ref;
   GET DIAGNOSTICS others = ROW_COUNT;
@@ -196,7 +198,7 @@ BEGIN
   FOR shrunk IN
     WITH doomed AS (
       SELECT k.device_id, k.id FROM key_package k
-       WHERE k.expires_at <= clock_timestamp() ORDER BY k.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+       WHERE k.expires_at <= now() ORDER BY k.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
     ), gone AS (
       DELETE FROM key_package k USING doomed d WHERE k.device_id = d.device_id AND k.id = d.id
       RETURNING k.device_id, k.cipher_suite

@@ -12,18 +12,22 @@ CREATE OR REPLACE FUNCTION track_peers(p_domain text, p_gid bigint, p_seq bigint
 BEGIN
   UPDATE member m SET acked = 9223372036854775807
     FROM device d
-   WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND d.id = m.device_id AND provider_of(d.client_uri) <> p_domain;
+   WHERE m.gid = p_gid AND m.from_seq - 1 = p_seq AND d.id = m.device_id AND provider_of(d.client_uri) <> p_domain;
   INSERT INTO peer_cursor AS c (domain, gid, from_seq, acked, incarnation)
   SELECT DISTINCT provider_of(d.client_uri), p_gid, p_seq, p_seq - 1, g.incarnation
     FROM member m JOIN device d ON d.id = m.device_id JOIN groups g ON g.gid = m.gid
-   WHERE m.gid = p_gid AND m.from_seq = p_seq + 1 AND m.until_seq IS NULL AND provider_of(d.client_uri) <> p_domain
+   WHERE m.gid = p_gid AND m.from_seq - 1 = p_seq AND m.until_seq IS NULL AND provider_of(d.client_uri) <> p_domain
   ON CONFLICT (domain, gid) DO UPDATE
     -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
     SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
         acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
         until_seq = NULL, stopped = NULL;
+  -- Only of peers that a member has just left: to ask it of every peer reads all members once for each (124,000 pages with 50 peers and 1,000 members).
   UPDATE peer_cursor c SET until_seq = p_seq
    WHERE c.gid = p_gid AND c.until_seq IS NULL
+     AND c.domain IN (
+       SELECT provider_of(d.client_uri) FROM member m JOIN device d ON d.id = m.device_id WHERE m.gid = p_gid AND m.until_seq = p_seq
+     )
      AND NOT EXISTS (
        SELECT FROM member m JOIN device d ON d.id = m.device_id
         WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain

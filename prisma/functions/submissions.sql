@@ -91,6 +91,7 @@ DECLARE
   head bigint;
   chain_at bytea;
   commit_chain bytea;
+  leaver record;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND THEN
@@ -129,16 +130,19 @@ BEGIN
          frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
    WHERE gid = p_gid;
 
-  -- Sorted, because a flush of acknowledgements locks the same rows in this order.
-  PERFORM 1 FROM member m
-    WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.device_id = ANY (p_removed || p_added)
-    ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
-  UPDATE member m SET until_seq = commit_seq, ended = x.reason
-    FROM unnest(p_removed, p_removed_reason) AS x (device_id, reason)
-   WHERE m.gid = p_gid AND m.device_id = x.device_id AND m.until_seq IS NULL;
-  -- Only where the server cannot see the tree may a device be added that still is a member: its new leaf is another interval.
-  UPDATE member m SET until_seq = commit_seq, ended = 'resync'
-   WHERE m.gid = p_gid AND m.device_id = ANY (p_added) AND m.until_seq IS NULL;
+  -- In the order in which a flush of acknowledgements locks the same rows. One by one: as one statement PostgreSQL, which takes a group to be
+  -- small, would read everybody who is or was in it. Only where the server cannot see the tree may a device be added that still is a member:
+  -- its new leaf is another interval.
+  FOR leaver IN
+    SELECT x.device_id, x.reason FROM (
+      SELECT r.device_id, r.reason, 1 AS turn FROM unnest(p_removed, p_removed_reason) AS r (device_id, reason)
+       UNION ALL
+      SELECT a.device_id, 'resync', 2 FROM unnest(p_added) AS a (device_id)
+    ) x ORDER BY x.device_id, x.turn
+  LOOP
+    UPDATE member m SET until_seq = commit_seq, ended = leaver.reason
+     WHERE m.device_id = leaver.device_id AND m.gid = p_gid AND m.until_seq IS NULL;
+  END LOOP;
   INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
   SELECT DISTINCT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq
     FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;

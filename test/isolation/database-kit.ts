@@ -4,7 +4,8 @@ import { AppModule } from '../../src/app/app.module.js'
 import { Anonymous } from '../../src/authentication/session/anonymous.js'
 import { PlatformModule } from '../../src/platform/platform.module.js'
 import { POOL } from '../../src/platform/postgres/sql.js'
-import { PRISMA, type Prisma } from '../../src/platform/postgres/prisma.js'
+import { PrismaClient } from '../../src/generated/prisma/client.js'
+import { PRISMA } from '../../src/platform/postgres/prisma.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startServer } from '../support/server.js'
 
@@ -14,7 +15,7 @@ import { startServer } from '../support/server.js'
 class DatabaseController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(PRISMA) private readonly prisma: Prisma,
+    @Inject(PRISMA) private readonly prisma: PrismaClient,
   ) {}
 
   @Get('read')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What nodes are upgraded from: the commit that made the baseline of the database. Moved at every release, to the one before it. */
-const PREVIOUS_RELEASE = '73d199b0c23378e112a72378880089d655526c57'
+const PREVIOUS_RELEASE = '3ea4c2bf37f68077e59d1b082746716a318d7245'
 
 /** What its nodes say that they are; its own version may still be ours. */
 export const PREVIOUS_VERSION = '0.0.0-previous'

@@ -30,6 +30,7 @@ CREATE TABLE token_quota (
   forget_at timestamptz NOT NULL,                  -- the same for all rows of a key
   PRIMARY KEY (issuer, key_id, holder)
 );
+CREATE INDEX token_quota_expiry ON token_quota (forget_at);
 -- Requests that were counted: repeated, they cost nothing, and get the same signatures. Blinded messages are independent of tokens,
 -- and their hash is all that is kept.
 CREATE TABLE token_batch (

@@ -41,7 +41,7 @@ export async function disableAccount(sql: Sql, userUri: string): Promise<boolean
 export async function findUnfinishedDisabling(sql: Sql): Promise<bigint[]> {
   const { rows } = await sql.query<{ id: bigint }>(
     `SELECT account.id FROM account
-     WHERE disabled_at IS NOT NULL AND EXISTS (SELECT 1 FROM device WHERE account_id = account.id AND revoked_at IS NULL)
+     WHERE disabled_at IS NOT NULL AND EXISTS (SELECT 1 FROM device WHERE account_id = account.id AND revoked_at IS NULL OFFSET 0)
      LIMIT 1000`,
   )
   return rows.map(({ id }) => id)

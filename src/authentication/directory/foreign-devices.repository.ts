@@ -67,7 +67,7 @@ type KeyOfDevice = ForeignDevice['keys'][number] & { readonly deviceId: bigint }
 
 async function recordKeys(sql: Sql, accountId: bigint, keys: readonly KeyOfDevice[]): Promise<void> {
   await sql.query({
-    text: 'DELETE FROM foreign_signature_key k USING device d WHERE d.account_id = $1 AND k.device_id = d.id',
+    text: 'DELETE FROM foreign_signature_key WHERE device_id = ANY (ARRAY(SELECT id FROM device WHERE account_id = $1))',
     values: [accountId],
   })
   await sql.query({

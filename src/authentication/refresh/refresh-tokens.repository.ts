@@ -8,8 +8,8 @@ const MAX_FAMILIES = 8
 export async function insertRefreshToken(sql: Sql, family: string, deviceId: bigint, hash: Uint8Array, ttlMs: number): Promise<Date> {
   await sql.query({
     name: 'drop_oldest_families',
-    text: `DELETE FROM refresh_token WHERE family IN (
-             SELECT family FROM refresh_token WHERE device_id = $1 ORDER BY rotated_at DESC OFFSET $2)`,
+    text: `DELETE FROM refresh_token WHERE family = ANY (ARRAY(
+             SELECT family FROM refresh_token WHERE device_id = $1 ORDER BY rotated_at DESC OFFSET $2))`,
     values: [deviceId, MAX_FAMILIES - 1],
   })
   const { rows } = await sql.query<{ now: Date }>({

@@ -50,8 +50,9 @@ export async function devicesTouched(sql: Sql, gid: bigint, first: bigint, last:
   const { rows } = await sql.query<{ deviceId: bigint }>({
     name: 'devices_touched',
     text: `
-      SELECT DISTINCT device_id AS "deviceId" FROM member
-       WHERE gid = $1 AND (until_seq BETWEEN $2 AND $3 OR from_seq BETWEEN $2 + 1 AND $3 + 1)`,
+      SELECT device_id AS "deviceId" FROM member WHERE gid = $1 AND until_seq BETWEEN $2 AND $3
+       UNION
+      SELECT device_id FROM member WHERE gid = $1 AND from_seq - 1 BETWEEN $2 AND $3`,
     values: [gid, first, last],
   })
   return new Set(rows.map((row) => row.deviceId))

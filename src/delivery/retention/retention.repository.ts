@@ -72,7 +72,7 @@ export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: Re
     name: 'read_floor_moves',
     text: `
       WITH aged AS (
-        SELECT g.gid, g.mode = 'public' AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid) AS tracked, g.floor_seq, coalesce((
+        SELECT g.gid, g.mode = 'public' AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid OFFSET 0) AS tracked, g.floor_seq, coalesce((
                  SELECT l.seq - 1 FROM log l WHERE l.gid = g.gid AND l.accepted_at >= ${NOW} - ${ms('$3')} ORDER BY l.seq LIMIT 1
                ), g.head_seq) AS seq
           FROM groups g WHERE g.gid = ANY ($1::bigint[])

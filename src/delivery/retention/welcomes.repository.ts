@@ -2,7 +2,8 @@ import type { Sql } from '../../platform/postgres/sql.js'
 
 /**
  * Welcomes whose KeyPackages have expired can no longer be answered: they go, and the devices that still are members
- * are told to join by themselves. Locks member before inbox, as everyone does. At most `limit` Welcomes.
+ * are told to join by themselves. Locks member before inbox, as everyone does. At most `limit` Welcomes. Rows of both tables are never
+ * updated, so their place (ctid) finds them, without a join that PostgreSQL would read whole tables for.
  * @returns how many went, and the devices that were told
  */
 export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: number): Promise<{ purged: number; told: bigint[] }> {
@@ -10,21 +11,23 @@ export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: nu
     name: 'purge_expired_welcomes',
     text: `
       WITH expired AS MATERIALIZED (
-        SELECT gid, seq, ordinal FROM welcome WHERE expires_at <= coalesce($1::timestamptz, now()) ORDER BY gid, seq, ordinal LIMIT $2
+        SELECT ctid AS place, gid, seq, ordinal FROM welcome WHERE expires_at <= coalesce($1::timestamptz, now()) ORDER BY expires_at LIMIT $2
+      ), waiting AS MATERIALIZED (
+        SELECT i.* FROM expired e CROSS JOIN LATERAL (
+          SELECT ctid AS place, device_id, gid, seq FROM inbox
+           WHERE gid = e.gid AND kind = 'welcome' AND seq = e.seq AND ordinal = e.ordinal OFFSET 0
+        ) i
       ), joining AS MATERIALIZED (
-        SELECT m.device_id, m.gid, m.from_seq FROM expired e
-          JOIN inbox i ON i.gid = e.gid AND i.kind = 'welcome' AND i.seq = e.seq AND i.ordinal = e.ordinal
+        SELECT m.device_id, m.gid, m.from_seq FROM waiting i
           JOIN member m ON m.device_id = i.device_id AND m.gid = i.gid AND m.from_seq = i.seq + 1 AND m.until_seq IS NULL
          ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE OF m
       ), marked AS (
         UPDATE member m SET resync = true FROM joining j
          WHERE m.device_id = j.device_id AND m.gid = j.gid AND m.from_seq = j.from_seq RETURNING m.device_id, m.gid
       ), gone AS (
-        DELETE FROM inbox i USING expired e
-         WHERE i.gid = e.gid AND i.kind = 'welcome' AND i.seq = e.seq AND i.ordinal = e.ordinal
-           AND (SELECT count(*) FROM joining) >= 0
+        DELETE FROM inbox WHERE ctid = ANY (ARRAY(SELECT place FROM waiting)) AND (SELECT count(*) FROM joining) >= 0
       ), dropped AS (
-        DELETE FROM welcome w USING expired e WHERE w.gid = e.gid AND w.seq = e.seq AND w.ordinal = e.ordinal RETURNING 1
+        DELETE FROM welcome WHERE ctid = ANY (ARRAY(SELECT place FROM expired)) RETURNING 1
       ), told AS (
         INSERT INTO inbox (device_id, kind, gid) SELECT device_id, 'resync', gid FROM marked ORDER BY device_id RETURNING device_id
       )
@@ -41,7 +44,7 @@ export async function purgeAcknowledgedWelcomes(sql: Sql, limit: number): Promis
     text: `
       DELETE FROM welcome USING (
         SELECT w.gid, w.seq, w.ordinal FROM welcome w
-         WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal)
+         WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal OFFSET 0)
          LIMIT $1
       ) old WHERE welcome.gid = old.gid AND welcome.seq = old.seq AND welcome.ordinal = old.ordinal`,
     values: [limit],

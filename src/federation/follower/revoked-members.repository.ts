@@ -1,3 +1,4 @@
+import { GONE_DEVICES } from '../../groups/removal/removal.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 export interface RevokedMember {
@@ -16,10 +17,11 @@ export async function revokedMembers(sql: Sql, atOnce: number): Promise<RevokedM
     text: `SELECT client, "groupId", hub, "roomId" FROM (
              SELECT x.*, row_number() OVER (PARTITION BY hub ORDER BY random()) AS turn FROM (
                SELECT DISTINCT ON (d.id, f.hub) d.client_uri AS client, f.group_id AS "groupId", f.hub, f.room_id AS "roomId"
-                 FROM followed_group f JOIN member m ON m.gid = f.gid AND m.until_seq IS NULL
-                 JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
-                 JOIN groups g ON g.gid = f.gid AND g.deleted_at IS NULL
-                WHERE d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL
+                 FROM (${GONE_DEVICES}) gone
+                CROSS JOIN LATERAL (SELECT id, client_uri FROM device WHERE id = gone.id OFFSET 0) d
+                CROSS JOIN LATERAL (SELECT gid FROM member WHERE device_id = d.id AND until_seq IS NULL OFFSET 0) m
+                CROSS JOIN LATERAL (SELECT * FROM followed_group WHERE gid = m.gid OFFSET 0) f
+                CROSS JOIN LATERAL (SELECT FROM groups WHERE gid = m.gid AND deleted_at IS NULL OFFSET 0) g
                 ORDER BY d.id, f.hub
              ) x
            ) y WHERE turn <= $1`,

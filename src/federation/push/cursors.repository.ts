@@ -10,12 +10,15 @@ export interface DueGroup {
 const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND (
   c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq)) OR c.incarnation <> g.incarnation AND c.until_seq IS NULL)`
 
-/** Groups with entries that the peer has not stored, by gid after `afterGid`: whoever goes round begins again with 0. */
+/**
+ * Groups with entries that the peer has not stored, by gid after `afterGid`: a caller that goes round begins again with 0. The
+ * comparison of rows, "+ 0" and "OFFSET 0" let the peer's own cursors lead, and not the order of all groups.
+ */
 export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limit: number): Promise<DueGroup[]> {
   const { rows } = await sql.query<DueGroup>({
     name: 'due_groups',
-    text: `SELECT c.gid, c.acked FROM peer_cursor c JOIN groups g USING (gid)
-            WHERE c.domain = $1 AND c.gid > $2 AND ${DUE} ORDER BY c.gid LIMIT $3`,
+    text: `SELECT c.gid, c.acked FROM peer_cursor c CROSS JOIN LATERAL (SELECT * FROM groups WHERE groups.gid = c.gid OFFSET 0) g
+            WHERE c.domain = $1 AND (c.domain, c.gid) > ($1, $2) AND ${DUE} ORDER BY c.gid + 0 LIMIT $3`,
     values: [domain, afterGid, limit],
   })
   return rows

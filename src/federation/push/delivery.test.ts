@@ -32,9 +32,9 @@ function hub(answer: () => NotifyResponse) {
   const statements: string[] = []
   const isStopped = () => statements.some((one) => one.startsWith('UPDATE peer_cursor SET stopped'))
   let sent = 0
-  const query = async ({ text, values }: { text: string; values: unknown[] }) => {
+  const query = async ({ name, text, values }: { name?: string; text: string; values: unknown[] }) => {
     statements.push(text.trim().split(/\s+/).slice(0, 4).join(' '))
-    if (text.includes('FROM peer_cursor c JOIN groups')) return { rows: isStopped() ? [] : [{ gid: 1n }] }
+    if (name === 'due_groups') return { rows: isStopped() ? [] : [{ gid: 1n }] }
     return { rows: [{ beyond: (values[2] as bigint) > HEAD }] }
   }
   const batches = { next: async () => ({ batch: BATCH, lastSeq: 6n }) }

@@ -86,7 +86,7 @@ export async function readRosterChanges(sql: Sql, domain: string, gid: bigint, f
             WHERE m.gid = $2 AND m.until_seq BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1
            UNION ALL
            SELECT m.from_seq - 1, d.client_uri, 'joined', NULL FROM member m JOIN device d ON d.id = m.device_id
-            WHERE m.gid = $2 AND m.from_seq BETWEEN $3::bigint + 1 AND $4::bigint + 1 AND provider_of(d.client_uri) = $1
+            WHERE m.gid = $2 AND m.from_seq - 1 BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1
            ORDER BY 1, 3 DESC, 2`,
     values: [domain, gid, fromSeq, toSeq],
   })

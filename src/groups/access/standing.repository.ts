@@ -27,7 +27,10 @@ type StandingRow = Omit<GroupPolicy, 'version'> & {
   lastEnded: Ended | null
 }
 
-/** Undefined once the group is deleted. */
+/**
+ * Undefined once the group is deleted. "OFFSET 0": one look-up for each of the user's devices, since PostgreSQL takes a group to be small and
+ * would read all who are or were in it.
+ */
 export async function readStanding(sql: Sql, gid: bigint, deviceId: bigint, userId: bigint): Promise<Standing | undefined> {
   const { rows } = await sql.query<StandingRow>({
     name: 'read_standing',
@@ -47,7 +50,8 @@ export async function readStanding(sql: Sql, gid: bigint, deviceId: bigint, user
        CROSS JOIN LATERAL (
          SELECT coalesce(bool_or(m.until_seq IS NULL), false) AS present,
                 (array_agg(m.ended ORDER BY m.until_seq DESC, (m.ended = 'removed') DESC) FILTER (WHERE m.until_seq IS NOT NULL))[1] AS "lastEnded"
-           FROM device d JOIN member m ON m.device_id = d.id AND m.gid = p.gid WHERE d.account_id = $3
+           FROM device d CROSS JOIN LATERAL (SELECT * FROM member m WHERE m.device_id = d.id AND m.gid = p.gid OFFSET 0) m
+          WHERE d.account_id = $3
        ) account
        WHERE p.gid = $1`,
     values: [gid, deviceId, userId],
@@ -75,7 +79,8 @@ export async function presentAmong(sql: Sql, gid: bigint, deviceIds: readonly bi
   if (deviceIds.length === 0) return new Set()
   const { rows } = await sql.query<{ deviceId: bigint }>({
     name: 'present_among',
-    text: 'SELECT DISTINCT device_id AS "deviceId" FROM member WHERE gid = $1 AND device_id = ANY ($2) AND until_seq IS NULL',
+    text: `SELECT DISTINCT x.device_id AS "deviceId" FROM unnest($2::bigint[]) AS x (device_id)
+            CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = $1 AND m.until_seq IS NULL OFFSET 0) m`,
     values: [gid, deviceIds],
   })
   return new Set(rows.map(({ deviceId }) => deviceId))

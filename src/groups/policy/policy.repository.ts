@@ -14,8 +14,8 @@ export async function replacePolicy(sql: Sql, gid: bigint, policy: GroupPolicy):
 
 export async function readAdminsAndBans(sql: Sql, gid: bigint): Promise<{ admins: string[]; banned: string[] }> {
   const { rows } = await sql.query<{ admins: string[]; banned: string[] }>({
-    text: `SELECT ARRAY(SELECT a.user_uri FROM group_admin x JOIN account a ON a.id = x.user_id WHERE x.gid = $1 ORDER BY 1) AS admins,
-                  ARRAY(SELECT a.user_uri FROM group_ban x JOIN account a ON a.id = x.user_id WHERE x.gid = $1 ORDER BY 1) AS banned`,
+    text: `SELECT ARRAY(SELECT (SELECT a.user_uri FROM account a WHERE a.id = x.user_id) FROM group_admin x WHERE x.gid = $1 ORDER BY 1) AS admins,
+                  ARRAY(SELECT (SELECT a.user_uri FROM account a WHERE a.id = x.user_id) FROM group_ban x WHERE x.gid = $1 ORDER BY 1) AS banned`,
     values: [gid],
   })
   return rows[0] ?? { admins: [], banned: [] }
@@ -64,7 +64,8 @@ export async function removeBan(sql: Sql, gid: bigint, userId: bigint): Promise<
 /** Whether the user has, or ever had, a device in the group. */
 export async function everMember(sql: Sql, gid: bigint, userId: bigint): Promise<boolean> {
   const { rows } = await sql.query({
-    text: 'SELECT FROM member m JOIN device d ON d.id = m.device_id WHERE m.gid = $1 AND d.account_id = $2 LIMIT 1',
+    text: `SELECT FROM unnest(ARRAY(SELECT id FROM device WHERE account_id = $2)) AS d (id)
+            CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = $1 OFFSET 0) m LIMIT 1`,
     values: [gid, userId],
   })
   return rows.length > 0

@@ -47,9 +47,14 @@ export async function openGroupsOf(sql: Sql, deviceId: bigint): Promise<bigint[]
   return rows.map(({ gid }) => gid)
 }
 
+/** Ids of devices that are revoked, or whose account is disabled. Few among all, and found by their indexes. */
+export const GONE_DEVICES = `
+  SELECT d.id FROM device d WHERE d.revoked_at IS NOT NULL
+  UNION SELECT d.id FROM account a CROSS JOIN LATERAL (SELECT id FROM device WHERE account_id = a.id OFFSET 0) d WHERE a.disabled_at IS NOT NULL`
+
 /**
  * Revoked devices that are still members of a group which does not know it, and removals whose proposal is of an epoch
- * gone by: whatever a lost hint, a crash or a race left behind.
+ * gone by: whatever a lost hint, a crash or a race left behind. "OFFSET 0" makes each step one look-up: PostgreSQL would join whole tables.
  */
 export async function unproposedRemovals(
   sql: Sql,
@@ -57,16 +62,16 @@ export async function unproposedRemovals(
 ): Promise<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }[]> {
   const { rows } = await sql.query<{ gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' }>({
     text: `
-      SELECT m.gid, m.device_id AS "deviceId", 'revoke' AS reason
-        FROM device d JOIN account a ON a.id = d.account_id
-        JOIN member m ON m.device_id = d.id AND m.until_seq IS NULL
-        JOIN groups g ON g.gid = m.gid AND g.deleted_at IS NULL AND g.frozen IS NULL
-       WHERE (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
-         AND NOT EXISTS (SELECT FROM pending_removal r WHERE r.gid = m.gid AND r.device_id = m.device_id AND r.reason = 'revoke')
-         AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid)
+      SELECT m.gid, gone.id AS "deviceId", 'revoke' AS reason
+        FROM (${GONE_DEVICES}) gone
+       CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = gone.id AND m.until_seq IS NULL OFFSET 0) m
+       CROSS JOIN LATERAL (SELECT FROM groups g WHERE g.gid = m.gid AND g.deleted_at IS NULL AND g.frozen IS NULL OFFSET 0) g
+       WHERE NOT EXISTS (SELECT FROM pending_removal r WHERE r.gid = m.gid AND r.device_id = gone.id AND r.reason = 'revoke' OFFSET 0)
+         AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid OFFSET 0)
       UNION ALL
       SELECT r.gid, r.device_id, r.reason
-        FROM pending_removal r JOIN groups g ON g.gid = r.gid AND g.deleted_at IS NULL AND g.frozen IS NULL
+        FROM pending_removal r
+       CROSS JOIN LATERAL (SELECT g.epoch FROM groups g WHERE g.gid = r.gid AND g.deleted_at IS NULL AND g.frozen IS NULL OFFSET 0) g
        WHERE r.proposed_epoch IS DISTINCT FROM g.epoch
        LIMIT $1`,
     values: [limit],
@@ -78,6 +83,6 @@ export async function unproposedRemovals(
 export async function forgetRemovalsOfNobody(sql: Sql): Promise<void> {
   await sql.query({
     text: `DELETE FROM pending_removal r
-            WHERE NOT EXISTS (SELECT FROM member m WHERE m.gid = r.gid AND m.device_id = r.device_id AND m.until_seq IS NULL)`,
+            WHERE NOT EXISTS (SELECT FROM member m WHERE m.gid = r.gid AND m.device_id = r.device_id AND m.until_seq IS NULL OFFSET 0)`,
   })
 }

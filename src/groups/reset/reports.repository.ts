@@ -4,8 +4,9 @@ import type { Sql } from '../../platform/postgres/sql.js'
  * Whether the report `r` counts: its user has been a member ever since the Commit, or joined by its Welcome. Who left, and who
  * came back from outside, has nothing to do with that Commit any more.
  */
-export const REPORT_COUNTS = `EXISTS (SELECT FROM device d JOIN member m ON m.device_id = d.id
-  WHERE d.account_id = r.user_id AND m.gid = r.gid AND m.until_seq IS NULL AND m.from_seq <= r.seq + 1)`
+export const REPORT_COUNTS = `EXISTS (SELECT FROM device d CROSS JOIN LATERAL (
+    SELECT FROM member m WHERE m.device_id = d.id AND m.gid = r.gid AND m.until_seq IS NULL AND m.from_seq <= r.seq + 1 OFFSET 0
+  ) m WHERE d.account_id = r.user_id)`
 
 /** One report per user and Commit counts, whichever of the user's devices sent it. Returns how many reports of it count. */
 export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigint, reason: string): Promise<number> {
@@ -39,11 +40,11 @@ export interface ReadCommit {
   joined: boolean
 }
 
-/** The Commit at `seq`, if the device was to process it or joined by it. */
+/** The Commit at `seq`, if the device was to process it or joined by it. "::text": by seq, and not by the index of all Commits. */
 export async function findReadCommit(sql: Sql, gid: bigint, deviceId: bigint, seq: bigint): Promise<ReadCommit | undefined> {
   const { rows } = await sql.query<ReadCommit>({
     text: `SELECT l.epoch, l.bytes, l.seq < m.from_seq AS joined FROM log l JOIN member m ON m.gid = l.gid AND m.device_id = $2
-            WHERE l.gid = $1 AND l.seq = $3 AND l.kind = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
+            WHERE l.gid = $1 AND l.seq = $3 AND l.kind::text = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
     values: [gid, deviceId, seq],
   })
   return rows[0]

@@ -12,8 +12,9 @@ export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint;
 /** Whether any device of the user is or was a member of a group that the room has had. */
 export async function knowsRoom(sql: Sql, roomId: string, userId: bigint): Promise<boolean> {
   const { rows } = await sql.query({
-    text: `SELECT FROM groups g JOIN member m ON m.gid = g.gid JOIN device d ON d.id = m.device_id
-            WHERE g.room_id = $1 AND d.account_id = $2 LIMIT 1`,
+    text: `SELECT FROM unnest(ARRAY(SELECT id FROM device WHERE account_id = $2)) AS d (id)
+            CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = d.id OFFSET 0) m
+            WHERE (SELECT g.room_id FROM groups g WHERE g.gid = m.gid) = $1 LIMIT 1`,
     values: [roomId, userId],
   })
   return rows.length > 0

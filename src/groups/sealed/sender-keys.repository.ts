@@ -34,8 +34,8 @@ export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs
 export async function readSenderKeys(sql: Sql, gid: bigint, epoch: bigint): Promise<{ user: string; publicKey: Buffer }[]> {
   const { rows } = await sql.query<{ user: string; publicKey: Buffer }>({
     name: 'read_sender_keys',
-    text: `SELECT a.user_uri AS user, k.public_key AS "publicKey" FROM sender_key k JOIN account a ON a.id = k.user_id
-            WHERE k.gid = $1 AND k.epoch = $2 ORDER BY a.user_uri`,
+    text: `SELECT (SELECT a.user_uri FROM account a WHERE a.id = k.user_id) AS user, k.public_key AS "publicKey" FROM sender_key k
+            WHERE k.gid = $1 AND k.epoch = $2 ORDER BY 1`,
     values: [gid, epoch],
   })
   return rows

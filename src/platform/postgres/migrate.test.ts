@@ -152,6 +152,17 @@ describe('migrate, of functions', () => {
     expect(await ask('a')).toBe(2)
   })
 
+  test('a node of the release before leaves the functions of a database that a later release made', async () => {
+    await write('1_first', 'SELECT 1')
+    await write('2_later', 'SELECT 1')
+    await writeFunctions('a', answering('a', 2))
+    await run()
+    await rm(join(folder, 'migrations', '2_later'), { recursive: true })
+    await writeFunctions('a', answering('a', 1))
+    expect(await run()).toEqual([])
+    expect(await ask('a')).toBe(2)
+  })
+
   test('lets nodes that start together apply each once', async () => {
     await writeFunctions('slow', `SELECT pg_sleep(0.2); ${answering('slow', 1)}`)
     expect((await Promise.all([run(), run(), run()])).flat()).toEqual(['functions/slow'])

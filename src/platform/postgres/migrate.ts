@@ -39,9 +39,10 @@ export async function migrate(connectionString: string, folder = PRISMA): Promis
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
     await applyRoleSettings(client)
     await client.query(CREATE_TABLE)
-    const pending = selectPending(migrations, await readApplied(client))
+    const applied = await readApplied(client)
+    const pending = selectPending(migrations, applied)
     for (const migration of pending) await apply(client, migration)
-    const changed = selectChanged(functions, await readSeenFunctions(client))
+    const changed = isOfLaterRelease(migrations, applied) ? [] : selectChanged(functions, await readSeenFunctions(client))
     if (changed.length > 0) await applyFunctions(client, changed)
     return [...pending.map(({ name }) => name), ...changed.map(functionFileName)]
   } finally {
@@ -53,8 +54,9 @@ export async function migrate(connectionString: string, folder = PRISMA): Promis
 export async function pendingMigrations(client: Client, folder = PRISMA): Promise<string[]> {
   const { migrations, functions } = await readSources(folder)
   const applied = (await hasTable(client, '_prisma_migrations')) ? await readApplied(client) : new Map<string, Applied>()
-  const changed = selectChanged(functions, await readSeenFunctions(client))
-  return [...selectPending(migrations, applied).map(({ name }) => name), ...changed.map(functionFileName)]
+  const pending = selectPending(migrations, applied)
+  const changed = isOfLaterRelease(migrations, applied) ? [] : selectChanged(functions, await readSeenFunctions(client))
+  return [...pending.map(({ name }) => name), ...changed.map(functionFileName)]
 }
 
 async function readSources(folder: string): Promise<{ migrations: SqlFile[]; functions: SqlFile[] }> {
@@ -131,6 +133,12 @@ async function apply(client: Client, { name, sql, checksum }: SqlFile): Promise<
     await client.query('ROLLBACK')
     throw new MigrationError(`Migration ${name} failed and was rolled back: ${describe(error, sql)}`, { cause: error })
   }
+}
+
+/** It has migrations that these files do not know: its functions are that release's. */
+function isOfLaterRelease(migrations: SqlFile[], applied: Map<string, Applied>): boolean {
+  const known = new Set(migrations.map(({ name }) => name))
+  return [...applied.keys()].some((name) => !known.has(name))
 }
 
 function functionFileName({ name }: SqlFile): string {

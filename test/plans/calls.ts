@@ -1,0 +1,94 @@
+import { FirstResults } from '../../src/federation/inbound/first-results.js'
+import { Nonces } from '../../src/federation/inbound/nonces.js'
+import { reportedCommits } from '../../src/groups/reset/reported-commits.js'
+import type { Sql } from '../../src/platform/postgres/sql.js'
+import { Redemption } from '../../src/tokens/redeem/redemption.js'
+
+/** Stands for any value: an array of one, an object with every property, 1n as a number and 'x' as a string. */
+export function anything(): unknown {
+  return new Proxy({}, HANDLER)
+}
+
+const HANDLER: ProxyHandler<object> = {
+  get(_, key) {
+    if (key === 'then') return undefined
+    if (key === Symbol.toPrimitive) return (hint: string) => (hint === 'string' ? 'x' : 1n)
+    if (key === Symbol.iterator) return () => [anything()][Symbol.iterator]()
+    if (key === 'length') return 1
+    if (key === 'toString') return () => 'x'
+    if (key === 'valueOf') return () => 1n
+    const method: unknown = Reflect.get(Array.prototype, key)
+    if (typeof method === 'function') return (...given: unknown[]): unknown => method.apply([anything()], given) as unknown
+    return anything()
+  },
+}
+
+const BYTES = Buffer.alloc(32)
+const message = { gid: 1n, deviceId: 1n, epoch: 1n, hash: BYTES, bytes: BYTES }
+const ages = { now: null, application: 1, handshake: 1, idempotency: 1 }
+const keyPackage = {
+  cipherSuite: 1,
+  lastResort: false,
+  expiresAt: 0,
+  ref: BYTES,
+  signatureKey: BYTES,
+  extensions: [],
+  proposals: [],
+  credentials: [],
+  bytes: BYTES,
+}
+const none = { usedRefs: [], added: [], removed: [], welcomes: [], followups: [], unsigned: [] }
+const scope = { target: 'x', requester: 'x', room: '' }
+
+/** `<file>:<function>` → the arguments of each call, after the connection, where arbitrary ones do not do or do not reach every statement. */
+export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
+  'append:appendMessages': [
+    [[message], 1],
+    [[{ ...message, deviceId: null, sealed: { senderKey: BYTES, issuerKey: 1, nonce: BYTES } }], 1],
+  ],
+  'retention:readFloorMoves': [[[1n], ages]],
+  'retention:retireApplication': [[[1n], ages, 1]],
+  'cursors:advanceCursor': [['x', 1n, 1n, 1]],
+  'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
+  'submissions:submitCommit': [[none]],
+  'claims:routeRefs': [[[BYTES]]],
+  'key-packages:deleteKeyPackages': [[1n, BYTES]],
+  'key-packages:storeKeyPackages': [[1n, [keyPackage], { max: 1, low: 1 }]],
+  'replica-members:applyMemberChanges': [[1n, [{ deviceId: 1n, seq: 1n, epoch: 1n, change: 'joined', ended: 'left' }]]],
+  'consents:noteRequest': [
+    [scope, { by: 'provider', most: 1, elsewhere: false }],
+    [scope, { by: 'requester', most: 1, elsewhere: true }],
+  ],
+  'peers:storeDirectory': [
+    [{ domain: 'x', endpoints: {}, profiles: [], issuedAt: 0, keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }] }],
+  ],
+  'searchable:setSearchable': [
+    [1n, true],
+    [1n, false],
+  ],
+}
+
+const noJobs = { every: () => undefined }
+const peer = { domain: 'x' }
+
+/** File in src/ → what sends its statements, of files that are not repositories. */
+export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = {
+  'groups/reset/reported-commits.ts': (sql) => reportedCommits(sql, 1),
+  'federation/inbound/nonces.ts': async (sql) => {
+    const pool = Object.assign(sql, { connect: () => Promise.resolve(sql), release: () => undefined })
+    const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never)
+    await nonces.take('x', 'x', 1)
+    await nonces.forget(new Date())
+  },
+  'federation/inbound/first-results.ts': async (sql) => {
+    const config = { FEDERATION: 'open' } as never
+    const purge = { every: async (_: string, __: number, run: () => Promise<void>) => run() }
+    const results = new FirstResults(sql as never, config, purge as never)
+    results.onModuleInit()
+    await results.once(peer, 'x', BYTES, () => Promise.resolve(BYTES))
+    await results['earlier'](['x', 'x', BYTES])
+    await results['forget'](['x', 'x', BYTES], BYTES)
+    await results.once(peer, 'x', BYTES, () => Promise.reject(new Error('failed'))).catch(() => undefined)
+  },
+  'tokens/redeem/redemption.ts': (sql) => new Redemption(sql as never, { DOMAIN: 'x' }, {} as never).spend({ issuerKey: 1, nonce: BYTES }),
+}
