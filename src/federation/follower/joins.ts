@@ -17,7 +17,6 @@ export interface OwnChanges {
   readonly welcomes: readonly IncomingWelcome[]
   /** KeyPackageRefs that the Welcomes answer. */
   readonly refs: readonly Uint8Array[]
-  readonly trees: readonly { epoch: bigint; tree: Uint8Array }[]
 }
 
 interface Device {
@@ -56,7 +55,6 @@ export class Joins {
       members,
       refs,
       welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices, welcomed)),
-      trees: batch.welcomes.flatMap(treeOf),
     }
   }
 }
@@ -90,10 +88,6 @@ function incoming(
   const deviceIds = [...named].filter((deviceId) => welcomed.has(deviceId))
   const latest = Date.now() + 400 * 86_400_000
   return { seq, epoch, bytes: message.message, expiresAt: new Date(Math.min(Number(expiresAtMs), latest)), deviceIds }
-}
-
-function treeOf({ epoch, message }: NotifyWelcome): { epoch: bigint; tree: Uint8Array }[] {
-  return message.tree?.kind === 'full' ? [{ epoch, tree: message.tree.tree }] : []
 }
 
 /** Who joins by an external Commit, which is public in every mode. */

@@ -165,7 +165,6 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
   for (const text of [
     'DELETE FROM log WHERE gid = $1 AND seq > $2',
     "DELETE FROM inbox WHERE gid = $1 AND kind = 'welcome' AND seq > $2",
-    'DELETE FROM group_tree t USING welcome w WHERE t.gid = $1 AND w.gid = $1 AND w.seq > $2 AND t.epoch = w.epoch',
     'DELETE FROM welcome WHERE gid = $1 AND seq > $2',
     'DELETE FROM member WHERE gid = $1 AND from_seq - 1 > $2',
     'UPDATE member SET until_seq = NULL, ended = NULL WHERE gid = $1 AND until_seq > $2',

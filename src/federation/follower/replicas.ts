@@ -14,7 +14,7 @@ import { BatchRefused, HomeElsewhere } from './follower.problems.js'
 import { chained, isSignedHead } from './incoming.js'
 import { Joins, type OwnChanges } from './joins.js'
 import { placeBatch, type Placement } from './place-batch.js'
-import { applyMemberChanges, markUsed, storeTree, storeWelcomes } from './replica-members.repository.js'
+import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
 import {
   appendEntries,
   chainsOf,
@@ -152,7 +152,6 @@ export class Replicas {
     const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
     await storeWelcomes(sql, gid, welcomes)
     await markUsed(sql, changes.refs)
-    for (const { epoch, tree } of changes.trees) await storeTree(sql, gid, epoch, tree)
     const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
     await moveHead(sql, gid, {
       headSeq: last.seq,
