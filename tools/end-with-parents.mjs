@@ -12,7 +12,7 @@ export function endWithParents() {
 
 /** npm hands a signal on to the shell that it runs scripts in, and many shells die of it without telling their child. */
 function endWithNpm() {
-  // Whoever starts us by hand may well leave us running.
+  // Anyone who starts us by hand may well leave us running.
   if (!process.env.npm_lifecycle_event) return
   const parent = process.ppid
   const timer = setInterval(() => {
@@ -23,7 +23,7 @@ function endWithNpm() {
   timer.unref()
 }
 
-/** A closed terminal; under nohup we stay. What was to be printed there goes nowhere: a logger may retry a failing write for ever. */
+/** A closed terminal; under nohup we stay. What was to be printed there goes nowhere: a logger may retry a failing write forever. */
 function endWithTerminal() {
   if (isHangupIgnored()) return
   const terminals = [1, 2].filter((descriptor) => isatty(descriptor))

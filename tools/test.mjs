@@ -66,7 +66,7 @@ async function runJest(args) {
   let counts = NOTHING
   child.on('message', (message) => {
     counts = message
-    // A handle that a test left open would keep Jest, and CI, waiting for ever: that is a failure, not a hang.
+    // A handle that a test left open would keep Jest, and CI, waiting forever: that is a failure, not a hang.
     setTimeout(() => child.kill('SIGKILL'), END_MS).unref()
   })
   const code = await new Promise((resolve) => child.once('error', resolve).once('close', resolve))

@@ -14,7 +14,7 @@ import { withoutSignatureChecks } from '../../test/support/mls/without-signature
  * `npm run bench -- public-group/commits`: what a Commit with a path costs a server in microseconds, by the size of the group.
  * `beyond` is to validate and apply it with every signature check answered at once, `whole` with them, and `signatures` is as
  * many checks alone. Beside it ts-mls 1.6.4, as far as it has functions for the public half: its decoders, merging a path,
- * and hashing the tree, which it does anew for each epoch.
+ * and hashing the tree, which it does again for each epoch.
  */
 const SIZES = [10, 100, 1_000, 10_000]
 const WARM_UP = 100

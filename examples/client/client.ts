@@ -197,7 +197,7 @@ export class Client {
     }
   }
 
-  /** Too far behind, or the log began anew: come back by an external Commit that replaces our own leaf. */
+  /** Too far behind, or the log began again: come back by an external Commit that replaces our own leaf. */
   async #onResync(groupId: Uint8Array): Promise<void> {
     const record = this.store.group(groupId)
     if (!record?.externalJoin) return

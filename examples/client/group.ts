@@ -21,7 +21,7 @@ interface LogPage {
   incarnation: number
 }
 
-/** What a Commit should do, asked anew for each attempt; `undefined` when there is nothing left to do. */
+/** What a Commit should do, asked again for each attempt; `undefined` when there is nothing left to do. */
 type Intent = (members: Member[]) => Proposal[] | undefined
 
 const ATTEMPTS = 100
@@ -144,7 +144,7 @@ export class Group {
     return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal })
   }
 
-  /** Commits until it succeeds: whoever loses an epoch processes what was missed, looks again, and retries. */
+  /** Commits until it succeeds: anyone who loses an epoch processes what was missed, looks again, and retries. */
   async commit(intent: Intent, attempts = ATTEMPTS): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
       if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return

@@ -30,7 +30,7 @@ export function isTransient(error: unknown): boolean {
   return error instanceof NoAnswer || (error instanceof ServerProblem && (error.status >= 500 || error.status === 429))
 }
 
-/** Longer than this is for whoever called to wait: a quota is full for days. */
+/** Longer than this is for the one who called to wait: a quota is full for days. */
 const MAX_PATIENCE_MS = 60_000
 
 /** Come back later (429, 503), or a proxy that lost the server before the answer (502, 504): as good as a lost connection. */

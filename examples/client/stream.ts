@@ -48,7 +48,7 @@ export class Stream {
   #closed = false
   #failures = 0
   #work: Promise<unknown> = Promise.resolve()
-  /** Close code of the last connection that ended, for whoever wants to know why. */
+  /** Close code of the last connection that ended, for the one who wants to know why. */
   lastClose: number | undefined
 
   constructor(

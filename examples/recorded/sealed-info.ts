@@ -7,7 +7,7 @@ const MLS10 = Uint8Array.of(1)
 const BASIC = Uint8Array.of(0, 1)
 
 /**
- * The GroupInfoRequest of MIMI (docs/federation-profile.md, "GroupInfo"), signed by the device. The answer can be opened only by whoever has
+ * The GroupInfoRequest of MIMI (docs/federation-profile.md, "GroupInfo"), signed by the device. The answer can be opened only by the one who has
  * the private key of `groupInfoKey`, so a joiner keeps it; here it is thrown away.
  */
 export async function groupInfoRequest(client: Client, suiteId = 1): Promise<Uint8Array> {

@@ -6,10 +6,10 @@ import { NoWritableHost } from '../platform/postgres/client/postgres-target.js'
 import { MigrationError } from '../platform/postgres/migrate.js'
 import { EmbeddedPostgresError } from './embedded/embedded-error.js'
 
-/** Their messages are sentences for whoever runs the server. */
+/** Their messages are sentences for the one who runs the server. */
 const FOR_OPERATORS = [ConfigError, MigrationError, ConnectionBudgetError, PoolerError, NoWritableHost, EmbeddedPostgresError]
 
-/** Why the server did not start, in words for whoever started it; a stack only where we know nothing better. */
+/** Why the server did not start, in words for the one who started it; a stack only where we know nothing better. */
 export function explainFailure(error: unknown): string {
   if (!isError(error)) return String(error)
   if (FOR_OPERATORS.some((kind) => error instanceof kind)) return error.message

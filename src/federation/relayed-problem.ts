@@ -7,7 +7,7 @@ import { HubRefused } from './follower/follower.problems.js'
 import { capRetryAfter } from './cap-retry-after.js'
 
 /**
- * What a hub may tell a client of ours. Not 401, which would end the client's session here; and what went wrong inside of the hub is
+ * What a hub may tell a local client. Not 401, which would end the client's session here; and what went wrong inside of the hub is
  * this server's to tell.
  */
 const STATUSES = new Set([400, 403, 404, 409, 410, 413, 422, 429, 503])

@@ -32,7 +32,7 @@ export class Claims {
     return this.hand(caller.user, request.user, wanted(request), caller.deviceId)
   }
 
-  /** For whoever may have them; the claimer is a user of any provider. */
+  /** For anyone who may have them; the claimer is a user of any provider. */
   async hand(claimer: string, user: string, what: Wanted, except?: bigint): Promise<KeyPackagesClaimed> {
     await this.spend(claimer, user)
     const devices = await devicesOfUser(this.pool, user)
@@ -57,7 +57,7 @@ export class Claims {
   }
 
   /**
-   * Slows down whoever would use up other people's KeyPackages (RFC 9420 §16.8). In this order, so that a claimer over its own
+   * Slows down anyone who would use up other people's KeyPackages (RFC 9420 §16.8). In this order, so that a claimer over its own
    * limits uses up nothing of the target's, which everyone shares.
    */
   private async spend(claimer: string, target: string): Promise<void> {

@@ -10,7 +10,7 @@ export interface Launch {
 
 /**
  * Several servers live in one test process, each with settings and a log of its own, while modules are classes, not
- * instances. So whoever starts a server says what everything constructed inside `work` is meant to use.
+ * instances. So anyone who starts a server says what everything constructed inside `work` is meant to use.
  */
 const launch = new AsyncLocalStorage<Launch>()
 

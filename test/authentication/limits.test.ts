@@ -26,7 +26,7 @@ describe('anonymous requests', () => {
     expect((await ask({ 'x-forwarded-for': '192.0.2.7' })).status).toBe(429)
     expect((await http.call('POST', '/v1/auth/sessions', { body: {} })).status).toBe(429)
     expect((await http.call('POST', '/v1/accounts', { body: {} })).status).toBe(429)
-    // Whoever has a session goes on, and renews it.
+    // Anyone who has a session goes on, and renews it.
     expect(await device.standing()).toBe('accepted')
     expect((await http.refresh(device.refreshToken)).status).toBe(200)
   })

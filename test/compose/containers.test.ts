@@ -39,7 +39,7 @@ describeDeployment('the containers', () => {
   })
 
   it.each(SERVICES)(
-    '%s has a read-only root, no spare capability, a limit of memory, and logs that do not grow for ever',
+    '%s has a read-only root, no spare capability, a limit of memory, and logs that do not grow forever',
     async (service) => {
       const { HostConfig: host } = await (await ServiceContainer.of(service)).inspect()
       expect(host).toMatchObject({

@@ -75,7 +75,7 @@ describe('application entries', () => {
     expect(await log()).toBe('c1 c4')
   })
 
-  it('go at their time, whoever has not read them; the handshakes stay, and so nobody has to join again', async () => {
+  it('go at their time, no matter who has not read them; the handshakes stay, and so nobody has to join again', async () => {
     await group.add(bob)
     await group.say(3)
     await inDays(29)

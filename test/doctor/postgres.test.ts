@@ -182,7 +182,7 @@ describe('a PostgreSQL as it should be', () => {
     )
   })
 
-  /** To PostgreSQL a standby is whoever speaks its replication protocol. */
+  /** To PostgreSQL a standby is anyone who speaks its replication protocol. */
   const follow = () => cluster.asSuperuser({ replication: 'database' } as ClientConfig)
 
   async function reload(superuser: Client, name: string, value: string): Promise<void> {

@@ -86,7 +86,7 @@ const seen = (PUBLIC_URL: string, more: Record<string, string> = {}) =>
 describe('PUBLIC_URL', () => {
   it('is well if the proxy hides what is internal and passes upgrades on', async () => {
     const { of } = await seen(await proxy({ hides: HIDES }))
-    expect(of('public url')).toEqual(['ok: PUBLIC_URL leads to a server of ours.'])
+    expect(of('public url')).toEqual(['ok: PUBLIC_URL leads to a MicroChat server.'])
     expect(of('internal routes')).toEqual(['ok: Metrics and health cannot be read through PUBLIC_URL.'])
     expect(of('streams')).toEqual(['ok: WebSocket upgrades pass through PUBLIC_URL.'])
   })

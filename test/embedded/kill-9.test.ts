@@ -80,7 +80,7 @@ describe('after kill -9', () => {
     other.kill()
   })
 
-  test('in the middle of the first start, the next one begins anew and leaves no rubbish', async () => {
+  test('in the middle of the first start, the next one begins again and leaves no rubbish', async () => {
     const folder = await newFolder()
     const child = spawn(process.execPath, scriptArguments(folder), { stdio: 'ignore' })
     await until(async () => (await readdir(folder)).some((name) => name.startsWith('postgres.making-')))

@@ -135,7 +135,7 @@ describe('a peer', () => {
     expect(await pendingDeletions(database.pool, 'b.example', 10)).toMatchObject([{ failures: 5 }, { failures: 5 }])
   })
 
-  it('is trusted anew: its keys and the alarm go, what was said of it stays', async () => {
+  it('is trusted again: its keys and the alarm go, what was said of it stays', async () => {
     await know()
     await run('peers allow b.example')
     await raiseAlarm(database.pool, 'b.example', 'it has expired')
@@ -154,7 +154,7 @@ describe('a peer', () => {
     },
   )
 
-  it('that is not known cannot be trusted anew', async () => {
+  it('that is not known cannot be trusted again', async () => {
     expect(await run('peers trust d.example')).toMatchObject({ code: 1, err: 'There is no provider d.example that is known here.\n' })
   })
 })

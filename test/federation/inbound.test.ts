@@ -160,7 +160,7 @@ describe('nonces', () => {
 })
 
 describe('what must not be done twice', () => {
-  it('is done once for an identical body, and answered likewise', async () => {
+  it('is done once for an identical body, and answered in the same way', async () => {
     const results = b.app.get(FirstResults)
     let done = 0
     const work = async () => Buffer.of(++done)
@@ -192,7 +192,7 @@ describe('what must not be done twice', () => {
 describe('strangers', () => {
   it('cannot make this server knock at any number of doors, and do not keep out whom it knows', async () => {
     await ask()
-    // Nobody is there; whoever claims to be from there only has to be looked for.
+    // Nobody is there; anyone who claims to be from there only has to be looked for.
     const claims = Array.from({ length: 60 }, (_, index) => ask({ key: { domain: `127.0.1.${index}:1` } }))
     const types = (await Promise.all(claims)).map(({ type }) => type)
     expect(types.filter((type) => type === 'key-unknown').length).toBeLessThanOrEqual(20)
@@ -201,7 +201,7 @@ describe('strangers', () => {
   })
 })
 
-describe('whoever has no key of a peer', () => {
+describe('anyone who has no key of a peer', () => {
   it('uses up nothing that the peer is allowed', async () => {
     const small = await startFederation(2, { FEDERATION_REQUESTS_PER_MINUTE: '8' }, PeerEchoModule)
     try {

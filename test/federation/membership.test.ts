@@ -45,7 +45,7 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     expect(seqs).toEqual([2, 6]) // the Commit that took her out, and what came after the one that brought her back
   })
 
-  it('ask their own server to leave, and are taken out by whoever commits next', async () => {
+  it('ask their own server to leave, and are taken out by the one who commits next', async () => {
     const [first, second] = worlds()
     const [[alice], [bob]] = await Promise.all([first.cast('alice'), second.cast('bob')])
     const group = await first.group(alice, [bob], { mode })

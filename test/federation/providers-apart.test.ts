@@ -9,7 +9,7 @@ describe('providers that refuse each other and meet in a room of a third', () =>
   const federated = useFederation(3, { FEDERATION: 'deny-list' })
   beforeAll(() => setPolicy(federated.providers[2]!.pool, 'b.example', 'deny'))
 
-  it('are named to whoever claims KeyPackages across', async () => {
+  it('are named to the one who claims KeyPackages across', async () => {
     const [home, away, third] = federated.worlds as [World, World, World]
     const [[alice], [bob], [ann]] = await Promise.all([home.cast('alice'), away.cast('bob'), third.cast('ann')])
     const group = await home.group(alice, [])

@@ -6,7 +6,7 @@ import { fuzzTargets, type Target } from './targets.js'
 
 /**
  * `npm run fuzz -- --seconds 60 --seed 1`: what is hostile comes back as a value, soon. Bytes that lead to something new join those
- * that are changed further. Every signature is taken for right, so that what it covers is looked at too. Keys are made anew in
+ * that are changed further. Every signature is taken for right, so that what it covers is looked at too. Keys are made again in
  * each run: a seed gives the same changes, and the failing input is printed in full.
  */
 const SLOW_MS = 100

@@ -121,7 +121,7 @@ describe('a pool of threads', () => {
     expect(await Promise.all([running, waiting])).toEqual(['waited', 1])
   })
 
-  it('lets go of whoever waits when it is closed', async () => {
+  it('lets go of the one who waits when it is closed', async () => {
     const never = pool.run('neverEnds', undefined)
     const behind = pool.run('echo', 1)
     await Promise.all([

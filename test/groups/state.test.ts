@@ -50,7 +50,7 @@ describe('the tracked state of a public group', () => {
     expect(hex(encodeTree(joined.record.state.ratchetTree))).toBe(hex(encodeTree(group.record.state.ratchetTree)))
   })
 
-  it('is written down anew when the Commits since outweigh it, and what an unread Welcome needs stays', async () => {
+  it('is written down again when the Commits since outweigh it, and what an unread Welcome needs stays', async () => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     const group = await stage.group(alice, [bob])
     const gid = await stage.gid(group)

@@ -171,7 +171,7 @@ describe('a claim in flight', () => {
     expect(claimed.filter((item) => item.lastResort)).toHaveLength(2)
   })
 
-  test('that hangs does not hold up others for ever: they get the last resort', async () => {
+  test('that hangs does not hold up others forever: they get the last resort', async () => {
     await store(pool, device, [checked(device), checked(device, { lastResort: true })])
     const hanging = await openClaim()
     expect(await claim([device], nodes[1])).toMatchObject([{ lastResort: true }])

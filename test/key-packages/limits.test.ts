@@ -55,7 +55,7 @@ test('one user may not drain many others either', async () => {
   expect(await claims(alice, await Promise.all(Array.from({ length: 8 }, register)))).toBe(5)
 })
 
-test('many users may not drain one, and whoever is over the own limit takes nothing of what the others have', async () => {
+test('many users may not drain one, and the one who is over the own limit takes nothing of what the others have', async () => {
   const bob = await register()
   const others = await Promise.all(Array.from({ length: 4 }, register))
   expect(await claims(others[0]!, Array<HttpDevice>(10).fill(bob))).toBe(3)

@@ -28,7 +28,7 @@ const FOR_FORMER_MEMBERS = ['getGroup', 'readLog']
 const FOR_JOINERS = ['getGroupInfo', 'getTree', 'getSealedGroupInfo']
 /** Refused for what is in the message, which is of another group than the address, before it is seen who sends it. */
 const BY_CONTENT = ['submitCommit', 'postMessage', 'submitProposal']
-/** Invariant 5 knows no intervals yet: whoever was a member once gets the acceptance of bytes that were accepted after its removal. */
+/** Invariant 5 knows no intervals yet: anyone who was a member once gets the acceptance of bytes that were accepted after its removal. */
 const ANSWERED_AGAIN = ['submitCommit', 'postMessage', 'submitProposal']
 /** What a frozen group refuses to its members. */
 const NOT_WHEN_FROZEN = ['submitCommit', 'postMessage', 'submitProposal', 'leaveGroup', 'resetGroup']
@@ -91,7 +91,7 @@ describe('an operation of openapi.yaml', () => {
     expect([...matrix.people.keys()]).toEqual([...CALLERS])
   })
 
-  it.each(OUTSIDE)('is refused to whoever is outside, and that changes nothing: %s', async (caller) => {
+  it.each(OUTSIDE)('is refused to those outside, and that changes nothing: %s', async (caller) => {
     const before = await matrix.fingerprint()
     expect(await column(caller)).toEqual(expectedColumn((operation, state) => expectedOutside(operation, state, caller)))
     expect(await matrix.fingerprint()).toEqual(before)
@@ -105,7 +105,7 @@ describe('an operation of openapi.yaml', () => {
     expect(await column('member', operations)).toEqual(expectedColumn(expectedOfMember))
   })
 
-  it.each(OUTSIDE)('is refused to whoever is outside also with the bytes that a member has succeeded with: %s', async (caller) => {
+  it.each(OUTSIDE)('is refused to those outside also with the bytes that a member has succeeded with: %s', async (caller) => {
     const expected = (operation: Operation, state: State) =>
       caller !== 'stranger' && state === 'live' && isOneOf(operation, ANSWERED_AGAIN) ? 'done' : expectedOutside(operation, state, caller)
     const before = await matrix.fingerprint()

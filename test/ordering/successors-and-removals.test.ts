@@ -30,7 +30,7 @@ describe('a successor', () => {
     expect(await createGroup(database.pool, request)).toEqual({ ...made, kind: 'duplicate' })
   })
 
-  test('is one, whoever races', async () => {
+  test('is one, no matter who races', async () => {
     const group = await pair()
     await freezeGroup(database.pool, group.gid, 'reset')
     const made = await Promise.all(

@@ -47,7 +47,7 @@ describe('not worth another try is what fails for', () => {
   it('a statement that is wrong', async () => {
     expect(failureOf(await thrownBy(database.pool.query('SELECT nothing')))).toBeUndefined()
   })
-  it('a mistake of ours', () => {
+  it('a mistake in the server', () => {
     for (const thrown of [new TypeError('x is undefined'), 'ECONNREFUSED', undefined]) expect(failureOf(thrown)).toBeUndefined()
   })
 })

@@ -52,7 +52,7 @@ function later(ms: number): void {
 }
 
 function isNoticed(overrides: () => Record<string, string>): void {
-  it('shows by the age of scheduled work that nobody begins, and is opened anew', async () => {
+  it('shows by the age of scheduled work that nobody begins, and is opened again', async () => {
     const { jobs, read } = create(overrides())
     let runs = 0
     jobs.every('tick_v1', 1_000, async () => void runs++)
@@ -89,7 +89,7 @@ describeWithOwnRedis('a worker on Redis that died silently', () => {
   const redis = useRedis()
   isNoticed(() => ({ REDIS_URL: redis.url }))
 
-  it('while the queue cannot be asked, the age grows, and nothing is opened anew', async () => {
+  it('while the queue cannot be asked, the age grows, and nothing is opened again', async () => {
     const { jobs, read } = create({ REDIS_URL: redis.url })
     jobs.every('tick_v1', 500, async () => undefined)
     await jobs.onApplicationBootstrap()

@@ -29,7 +29,7 @@ describe("Prisma's command line", () => {
     })
   })
 
-  test('finds that the migrations make what schema.prisma says, and would drop no table of ours', async () => {
+  test('finds that the migrations make what schema.prisma says, and would drop no table of the server', async () => {
     const args = ['migrate', 'diff', '--from-migrations', 'prisma/migrations', '--to-schema', 'prisma/schema.prisma', '--script']
     const { code, output } = await prisma(ROOT, database.url, args)
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('This is an empty migration') })

@@ -22,7 +22,7 @@ describe('a leaf that came after the nodes above it were set', () => {
       expect(verdict).toMatchObject({ kind: 'valid' })
       return before.at((verdict as ValidCommit).next)
     }
-    // Leaf 4 sets 9, 11 and 7; leaf 0 sets 1, 3 and 7 anew, so that it vouches for 11 as it was then: without leaf 7.
+    // Leaf 4 sets 9, 11 and 7; leaf 0 sets 1, 3 and 7 again, so that it vouches for 11 as it was then: without leaf 7.
     const right = after(seven, await judgeCommit(seven, [], { by: 4 }))
     const left = after(right, await judgeCommit(right, [], { by: 0 }))
     const add = byValue(proposals.add(await forgeKeyPackage(newKey(), 'new')))

@@ -24,7 +24,7 @@ const kindOf = async (request: Promise<unknown>) => (await problemOf(request)).k
 const publish = (client: Client, group: Group, body: object) => client.device.http.post(`${group.path}/sender-keys`, body)
 
 describe('the sender keys of an epoch', () => {
-  it('are one key, whoever derives it, and another one in the next epoch', async () => {
+  it('are one key, no matter who derives it, and another one in the next epoch', async () => {
     const [alice, bob] = await rig.world.cast('alice', 'bob')
     const { group, key } = await sealedGroup(rig.world, [alice, bob])
     expect((await senderKey(at(bob, group))).publicKey).toEqual(key.publicKey)
@@ -36,7 +36,7 @@ describe('the sender keys of an epoch', () => {
     expect(next.publicKey).not.toEqual(key.publicKey)
   })
 
-  it('a wrong one takes nobody’s place, and stands under the name of whoever published it', async () => {
+  it('a wrong one takes nobody’s place, and stands under the name of the one who published it', async () => {
     const [alice, bob, mallory] = await rig.world.cast('alice', 'bob', 'mallory')
     const group = await rig.world.group(alice, [bob, mallory])
     await agreed([bob, mallory], group)

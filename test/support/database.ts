@@ -6,7 +6,7 @@ import { createPool } from '../../src/platform/postgres/sql.js'
 export interface TestDatabase {
   url: string
   pool: Pool
-  /** Closes the pool and drops the database, whoever else is still connected to it. */
+  /** Closes the pool and drops the database, no matter who else is still connected to it. */
   drop(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export function useTestDatabase(): Pick<TestDatabase, 'url' | 'pool'> {
 const PASSING = new Set(['55006', '42501'])
 const ATTEMPTS = 20
 
-/** Whoever is about to leave is let go, for which PostgreSQL waits five seconds; who stays is cut off. */
+/** Anyone who is about to leave is let go, for which PostgreSQL waits five seconds; who stays is cut off. */
 async function dropDatabase(name: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -86,7 +86,7 @@ export async function newKeyPackageMessages(count: number, options: KeyPackageOp
   return Promise.all(Array.from({ length: count }, () => newKeyPackageMessage(options)))
 }
 
-/** Changes a KeyPackage as no honest client would, and signs leaf and whole anew: only the change is wrong with it. */
+/** Changes a KeyPackage as no honest client would, and signs leaf and whole again: only the change is wrong with it. */
 export async function forge(keyPackage: KeyPackage, key: SignatureKeyPair, change: (draft: KeyPackage) => void): Promise<KeyPackage> {
   const { signature } = await suiteOf(keyPackage.cipherSuite)
   const draft: KeyPackage = { ...keyPackage, leafNode: { ...keyPackage.leafNode } }

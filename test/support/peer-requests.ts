@@ -9,7 +9,7 @@ import type { TestServer } from './server.js'
 
 export const signerOf = (node: TestServer): Promise<SigningKey> => node.app.get(ProviderKeys).signer()
 
-/** A request to a node of a provider, in the name of whoever has the key. */
+/** A request to a node of a provider, in the name of the one who has the key. */
 export async function askAs(signer: SigningKey, { road, domain }: ProviderOfNodes, node: TestServer, argument = 'room') {
   const created = Math.floor(Date.now() / 1000)
   const times = { created, expires: created + 60, nonce: randomBytes(16).toString('base64url') }

@@ -91,7 +91,7 @@ export class Race {
     if (this.#busyGuests.has(key)) return
     this.#busyGuests.add(key)
     try {
-      // Whoever is behind may not know yet that the guest is in, or out, and would find nothing to do.
+      // Anyone who is behind may not know yet that the guest is in, or out, and would find nothing to do.
       await group.catchUp()
       if (guest.store.group(groupId)?.standing === 'member') {
         await group.remove(guest.uri)

@@ -5,8 +5,8 @@ import { ServerProblem, type ProblemDocument } from '../http.js'
 import type { SealedRequest } from './sealed-post.js'
 
 /**
- * Sends on a connection of its own, which is closed afterwards: a shared one would tie the post to whoever used it before. The address
- * is still seen by whoever is asked; only a relay hides that.
+ * Sends on a connection of its own, which is closed afterwards: a shared one would tie the post to the one who used it before. The address
+ * is still seen by the one who is asked; only a relay hides that.
  */
 export async function sendAnonymously<T>(baseUrl: string, { path, headers, body }: SealedRequest): Promise<T> {
   const { status, bytes } = await exchange(new URL(path, baseUrl), 'POST', headers, body)

@@ -1,4 +1,4 @@
-/** The embedded PostgreSQL cannot be used as things are. The message is for whoever starts the server. */
+/** The embedded PostgreSQL cannot be used as things are. The message is for the one who starts the server. */
 export class EmbeddedPostgresError extends Error {}
 
 /**

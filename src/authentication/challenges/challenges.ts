@@ -34,7 +34,7 @@ export class Challenges {
 
   /**
    * The proven keys in canonical form, or undefined if the challenge is over or any one proof does not hold. It spends
-   * nothing: whoever acts upon it consumes the challenge in its own transaction.
+   * nothing: anyone who acts upon it consumes the challenge in its own transaction.
    */
   async proven(client: string, nonce: Uint8Array, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
     const expiresAt = await findChallenge(this.pool, nonce, client)

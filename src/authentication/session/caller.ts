@@ -24,6 +24,6 @@ export interface CallerCarrier {
 /** The authenticated device, as a parameter of a handler. */
 export const CurrentDevice = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
   const { caller } = context.switchToHttp().getRequest<CallerCarrier>()
-  if (caller === undefined) throw new Unauthenticated() // on an @Anonymous() route: a mistake of ours, but a safe one
+  if (caller === undefined) throw new Unauthenticated() // on an @Anonymous() route: a mistake in the server, but a safe one
   return caller
 })

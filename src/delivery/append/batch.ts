@@ -1,6 +1,6 @@
 import type { AppendItem } from './append.repository.js'
 
-/** One waiting message and whoever waits for what becomes of it. */
+/** One waiting message and the one who waits for what becomes of it. */
 export interface Waiting<Outcome> {
   item: AppendItem
   resolve: (outcome: Outcome) => void

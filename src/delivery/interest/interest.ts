@@ -19,7 +19,7 @@ export type DeviceNews =
 /** The log of a group reaches `headSeq`. */
 export interface GroupNews {
   headSeq: bigint
-  /** The sweep says it, and whoever brings entries. */
+  /** The sweep says it, and anyone who brings entries. */
   incarnation?: number | undefined
   /** The last application entries up to `headSeq`. */
   entries?: (() => readonly CarriedEntry[]) | undefined

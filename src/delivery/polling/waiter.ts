@@ -25,7 +25,7 @@ export class Waiter {
     )
   }
 
-  /** Forgets news so far: whoever asks is about to read. */
+  /** Forgets news so far: anyone who asks is about to read. */
   begin(): void {
     if (this.state === 'news') this.state = undefined
   }

@@ -23,7 +23,7 @@ export async function readGids(sql: Sql, after: bigint, limit: number): Promise<
 
 /**
  * Deletes application entries that every open cursor has passed and that no resubmission may meet any more, and those
- * past their time whoever has not read them. At most `limit` rows; call again while it returns that many.
+ * past their time, no matter who has not read them. At most `limit` rows; call again while it returns that many.
  *
  * Times are taken as rising with seq, so the search for the first young entry ends at it, and never goes past what
  * everyone has read: an offline device does not make each run walk over what it has not fetched.

@@ -133,7 +133,7 @@ export class Stream {
         this.renew(frame.access_token)
         break
       case 'ping':
-        // Whoever floods with pings and reads no answers gets none.
+        // Anyone who floods with pings and reads no answers gets none.
         if (this.connection.hasRoom) this.connection.send({ t: 'pong', n: frame.n })
     }
     return 'charged'

@@ -22,7 +22,7 @@ export class AbusePeerController {
     private readonly reports: AbuseReports,
   ) {}
 
-  /** Of providers that have, or had, members in the room, and of any where it is open to all: to others no room of ours exists. */
+  /** Of providers that have, or had, members in the room, and of any where it is open to all: to others no room here exists. */
   @PeerPost('reportAbuse/:roomId', 201)
   async report(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<undefined> {
     const { reportingUser, allegedAbuser, reasonCode, note, messages } = decodedOrRefused(decodeAbuseReport(body))

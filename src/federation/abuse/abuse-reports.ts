@@ -51,7 +51,7 @@ export class AbuseReports {
     if (answer.kind !== 'answered' || answer.status >= 300) throw hubProblem(answer)
   }
 
-  /** Passed on by another provider, for a room of ours. */
+  /** Passed on by another provider, for a local room. */
   async take(report: NewAbuseReport): Promise<void> {
     const points = this.config.ABUSE_REPORTS_PER_PEER_PER_HOUR
     await this.limits.take({ name: 'abuse-reports-of', points, seconds: HOUR }, report.provider)

@@ -46,7 +46,7 @@ export class Consents {
   ) {}
 
   /**
-   * Whether a target of ours lets a requester of any provider have its KeyPackages. For targets elsewhere their providers decide.
+   * Whether a local target lets a requester of any provider have its KeyPackages. For targets elsewhere their providers decide.
    * @param room the room that they are for, if any
    */
   async allows(requester: string, target: string, room = ''): Promise<boolean> {

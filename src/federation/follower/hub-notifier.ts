@@ -6,7 +6,7 @@ import { encodeOperationRequest } from '../../protocol/mimi/microchat/operation.
 import { SignedClient } from '../signed-client/signed-client.js'
 import type { RevokedMember } from './revoked-members.repository.js'
 
-/** Word to a hub of what it has to look up anew. */
+/** Word to a hub of what it has to look up again. */
 @Injectable()
 export class HubNotifier {
   constructor(

@@ -24,7 +24,7 @@ interface Device {
 }
 
 /**
- * The hub says who of ours came and went. That a device of ours joined has to show for itself: by a Welcome to a KeyPackage that we
+ * The hub says which local devices came and went. That a local device joined has to show for itself: by a Welcome to a KeyPackage that we
  * handed out for it, or by its own external Commit. That one left, the hub could bring about anyway by sending nothing more.
  */
 @Injectable()

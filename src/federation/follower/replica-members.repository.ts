@@ -33,7 +33,7 @@ export async function applyMemberChanges(sql: Sql, gid: bigint, changes: readonl
   await openIntervals(sql, gid, opened)
 }
 
-/** Who joins while a member has joined anew. */
+/** Who joins while a member has joined again. */
 function endOf({ change, ended }: MemberChange): MemberChange['ended'] {
   return change === 'left' ? ended : 'resync'
 }

@@ -7,7 +7,7 @@ export interface Replica {
   headSeq: bigint
   headChain: Buffer
   deleted: boolean
-  /** A device of ours is a member. */
+  /** A local device is a member. */
   hasLocalMembers: boolean
 }
 
@@ -149,7 +149,7 @@ export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bi
   return new Map(rows.map(({ seq, chain }) => [seq, chain]))
 }
 
-/** After a gap that nobody of ours minds, or that nobody can fill: the replica goes on from here. */
+/** After a gap that no local member minds, or that nobody can fill: the replica goes on from here. */
 export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: Uint8Array): Promise<void> {
   await sql.query({
     text: 'UPDATE groups SET head_seq = $2, head_chain = $3 WHERE gid = $1',

@@ -81,7 +81,7 @@ export class Replicas {
     return this.place(sql, replica, placement, { batch, entries, changes })
   }
 
-  /** What is known of the group; nothing is written down of one that none of ours has joined, and nobody can keep an id from others. */
+  /** What is known of the group; nothing is written down of one that no local device has joined, and nobody can keep an id from others. */
   private async home(sql: Sql, { groupId, roomId }: NotifyBatch, begins: boolean): Promise<HomeOfReplica | undefined> {
     const hub = providerOf(roomId) ?? ''
     let home = await lockHome(sql, groupId)
@@ -95,7 +95,7 @@ export class Replicas {
     return undefined
   }
 
-  /** The first batch of a group begins with the Commit that brought the first of ours in. */
+  /** The first batch of a group begins with the Commit that brought the first local member in. */
   private async found(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
     const gid = await createReplica(sql, {
       groupId: batch.groupId,

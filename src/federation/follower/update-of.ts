@@ -4,7 +4,7 @@ import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { Undecodable } from '../../platform/http/problem.js'
 import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'
 
-/** What a client of ours submits, as the hub takes it. @throws for what could not even be written down there */
+/** What a local client submits, as the hub takes it. @throws for what could not even be written down there */
 export function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
   requireKind(body.commit, 'commit')
   for (const welcome of body.welcomes ?? []) requireKind(welcome, 'welcome')
@@ -36,7 +36,7 @@ export function proposalUpdateOf(client: string, { proposal }: SubmitProposal): 
 type Kind = 'commit' | 'proposal' | 'application' | 'welcome' | 'group-info' | 'key-package'
 
 /**
- * What a client of ours sends to a hub is read here too, by both readers, before it is passed on.
+ * What a local client sends to a hub is read here too, by both readers, before it is passed on.
  * @throws Undecodable for what is no MLSMessage, or one of another kind
  */
 export function requireKind(bytes: Uint8Array, kind: Kind): void {

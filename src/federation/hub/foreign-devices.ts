@@ -47,7 +47,7 @@ export class ForeignDevices {
     private readonly hints: Hints,
   ) {}
 
-  /** Asks the providers of those claims that are not confirmed; whoever does not answer leaves things as they are. */
+  /** Asks the providers of those claims that are not confirmed; anyone who does not answer leaves things as they are. */
   async introduce(claims: readonly ForeignClaim[]): Promise<void> {
     const open = await unconfirmedAmong(this.pool, claims, CONFIRMED_MS)
     const users = new Set(open.flatMap(({ client }) => userOfClient(client) ?? []))
@@ -69,7 +69,7 @@ export class ForeignDevices {
     return { deviceId: device.deviceId, userId: device.userId, client, user, generation: 0, expiresAt: FAR_FUTURE }
   }
 
-  /** Asks the provider anew, once for all that it says of a user in a short while. */
+  /** Asks the provider again, once for all that it says of a user in a short while. */
   async refresh(peer: Peer, client: string): Promise<void> {
     refuseForeign(peer, client, 'client')
     const user = userOfClient(client)
@@ -85,7 +85,7 @@ export class ForeignDevices {
       .take(REFRESHES, peer.domain)
       .then(() => sleep(waitMs))
       .then(() => {
-        // Whoever comes from here on may know more than what is fetched now.
+        // Anyone who comes from here on may know more than what is fetched now.
         this.refreshing.delete(user)
         if (this.refreshedAt.size >= MAX_REMEMBERED) this.refreshedAt.clear()
         this.refreshedAt.set(user, performance.now())

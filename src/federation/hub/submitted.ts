@@ -6,7 +6,7 @@ import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submis
 import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 
-/** An update as a client of ours would submit it. */
+/** An update as a local client would submit it. */
 export function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: ExtendedUpdateRequest): SubmitCommit {
   const { commit, welcome, groupInfo, tree } = base
   const welcomes = [...(welcome ? [welcome] : []), ...request.moreWelcomes]

@@ -41,7 +41,7 @@ export class IdentifierQueries {
     return response
   }
 
-  /** For a user of ours, who may ask here or elsewhere. */
+  /** For a local user, who may ask here or elsewhere. */
   async find(caller: Caller, { domain, handle }: IdentifierQuery): Promise<IdentifiersFound> {
     await this.limits.take(PER_USER, caller.user)
     const request = { elements: [elementOf(handle)] }

@@ -21,7 +21,7 @@ const KeyOfDirectory = z.object({
   exp: Seconds.optional(),
 })
 
-/** What a provider says of itself, signed by each of its keys, so that whoever knows one of them can learn of the others. */
+/** What a provider says of itself, signed by each of its keys, so that the one who knows one of them can learn of the others. */
 export const KeyDirectory = z.object({
   domain: z.string().refine(isProviderDomain),
   issued_at: Seconds,

@@ -27,7 +27,7 @@ export class FirstResults implements OnModuleInit {
   }
 
   /**
-   * @param spent whether an earlier result is of no use any more, so that the work is done anew
+   * @param spent whether an earlier result is of no use any more, so that the work is done again
    * @throws Unavailable while the first of two is still at it; what fails is forgotten, and may be tried again
    */
   async once(
@@ -68,7 +68,7 @@ export class FirstResults implements OnModuleInit {
     })
   }
 
-  /** Whoever began and died leaves the place to the next after a minute. */
+  /** Anyone who began and died leaves the place to the next after a minute. */
   private async begin(key: unknown[]): Promise<boolean> {
     const { rowCount } = await this.pool.query({
       name: 'begin_result',

@@ -4,7 +4,7 @@ import type { Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { KeyMaterial } from './key-material.service.js'
 
-/** The same answer for the same request, until one of its KeyPackages has been used: then whoever asks again wants others. */
+/** The same answer for the same request, until one of its KeyPackages has been used: then anyone who asks again wants others. */
 @Injectable()
 export class KeyMaterialAnswers {
   constructor(
@@ -13,7 +13,7 @@ export class KeyMaterialAnswers {
     private readonly forwarder: KeyMaterialForwarder,
   ) {}
 
-  /** @param sender the provider that asks; ours, for a user of ours */
+  /** @param sender the provider that asks; ours, for a local user */
   of(sender: Peer, body: Uint8Array): Promise<Uint8Array> {
     const answer = () => this.material.answer(sender.domain, body)
     return this.results.once(sender, 'keyMaterial', body, answer, (result) => this.forwarder.isSpent(result))

@@ -33,7 +33,7 @@ const TYPE = 'urn:microchat:problem:'
 const Apart = z.object({ by: ProviderDomain, provider: ProviderDomain })
 
 /**
- * What a hub says of the target's provider, or that one of us: as a problem for whoever asked. Undefined for everything else.
+ * What a hub says of the target's provider, or that one of us: as a problem for the one who asked. Undefined for everything else.
  * @param concerned domains that it may name: those of the request, and no others
  */
 export function toldApart(

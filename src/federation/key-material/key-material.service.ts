@@ -29,7 +29,7 @@ export class KeyMaterial {
 
   /**
    * As the hub of the room, or as the target's provider for a hub.
-   * @param sender the provider that sent the request; ours, for a user of ours
+   * @param sender the provider that sent the request; ours, for a local user
    */
   async answer(sender: string, body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeKeyMaterialRequest(body))

@@ -9,7 +9,7 @@ export interface PinnedKey {
 /** Further in the future than a clock may be off, `issued_at` would make every later directory look old. */
 const TOLERATED_SECONDS = 300
 
-/** What is known of a provider when its directory comes anew. */
+/** What is known of a provider when its directory comes again. */
 export interface Known {
   readonly domain: string
   readonly pinned: readonly PinnedKey[]
@@ -17,7 +17,7 @@ export interface Known {
 }
 
 /**
- * Whether a fetched directory is the provider's. At first sight whoever WebPKI says is at the domain is believed, and its keys are
+ * Whether a fetched directory is the provider's. At first sight the one that WebPKI authenticates at the domain is believed, and its keys are
  * pinned; from then on a key that is pinned has to have signed. @returns why not; undefined: it is believed
  */
 export async function doubtsAbout(

@@ -29,7 +29,7 @@ export interface PeerDirectory {
   readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
 }
 
-/** Who wants to know: a request that came in, from whoever it may be, or one of ours that is to go out. */
+/** Who wants to know: a request that came in, from anyone, or an outgoing one. */
 export type Direction = 'inbound' | 'outbound'
 
 interface Remembered {
@@ -62,7 +62,7 @@ export class PeerDirectories {
     return known.direction === 'inbound' && direction === 'outbound' ? known.loading.catch(() => this.of(domain, direction)) : known.loading
   }
 
-  /** A key that may sign now; one that is not known is looked for anew, once in a while. */
+  /** A key that may sign now; one that is not known is looked for again, once in a while. */
   async key(domain: string, keyId: string, now: Date, direction: Direction = 'outbound'): Promise<KeyObject | undefined> {
     const directory = await this.of(domain, direction)
     const found = this.keyIn(directory, keyId, now)

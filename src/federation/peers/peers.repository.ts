@@ -145,7 +145,7 @@ export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
 }
 
 /**
- * Takes the lane of a peer for so long, if it may be pushed to now and nobody else does. Whoever dies with it leaves it when the time
+ * Takes the lane of a peer for so long, if it may be pushed to now and nobody else does. Anyone who dies with it leaves it when the time
  * is over. @returns whether it was taken
  */
 export async function takeLane(sql: Sql, domain: string, owner: string, ms: number): Promise<boolean> {

@@ -10,7 +10,7 @@ import { duePeers } from './cursors.repository.js'
 import type { Delivered } from './delivery.js'
 import { pushFailed } from './push.events.js'
 
-/** Whoever dies in a run holds the others up for this long. */
+/** Anyone who dies in a run holds the others up for this long. */
 const LANE_MS = 15_000
 const RENEW_MS = 5_000
 

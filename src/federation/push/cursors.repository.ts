@@ -37,7 +37,7 @@ export async function duePeers(sql: Sql): Promise<string[]> {
   return rows.map(({ domain }) => domain)
 }
 
-/** The peers with members in these groups, for whoever hears that something has happened there. */
+/** The peers with members in these groups, for the one who hears that something has happened there. */
 export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid: bigint; domain: string }[]> {
   const { rows } = await sql.query<{ gid: bigint; domain: string }>({
     name: 'peers_of',

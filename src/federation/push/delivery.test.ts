@@ -63,7 +63,7 @@ describe('a peer whose answers make no sense', () => {
     ['it has more than there is', have(11n)],
     ['it has more than a column holds', have(2n ** 64n - 1n)],
     ['it has what the batch continues', have(4n)],
-  ])('is not sent the same again for ever: %s', async (_what, answer) => {
+  ])('is not sent the same again forever: %s', async (_what, answer) => {
     const one = hub(() => answer)
     expect(await one.deliver()).toEqual({ kind: 'stopped' })
     expect(one.isStopped()).toBe(true)

@@ -77,7 +77,7 @@ export class Delivery {
   }
 
   private async received(domain: string, gid: bigint, { batch, lastSeq }: OutgoingBatch, receivedThrough: bigint): Promise<Delivered> {
-    // A batch without entries ends where it begins. Any other has to bring the peer further, or it would be sent for ever.
+    // A batch without entries ends where it begins. Any other has to bring the peer further, or it would be sent forever.
     const least = batch.entries.length > 0 ? batch.firstSeq : lastSeq
     if (receivedThrough < least) return this.stop(domain, gid, 'The peer says that it received a batch, and nothing of it.')
     batchPushed(this.events, batch.entries.length)

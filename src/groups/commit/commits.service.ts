@@ -39,7 +39,7 @@ export class CommitsService {
     if (group.deleted) throw new GroupDeleted()
     const earlier = await findAcceptance(this.pool, group.gid, { deviceId: caller.deviceId, outside: isExternal(bundle) }, bundle.hash)
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    // Whoever waits here finds the epoch gone by, and the server is spared the validation.
+    // Anyone who waits here finds the epoch gone by, and the server is spared the validation.
     return this.lock.withLock(`commit:${group.gid}`, () => this.attempt(caller, groupId, bundle, ATTEMPTS))
   }
 

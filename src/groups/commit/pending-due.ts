@@ -26,7 +26,7 @@ export async function duePending(
   )
   const leaves = new Set(left.flatMap(({ leafIndex }) => leafIndex ?? []))
   if (leaves.size === 0) return
-  // Leaf numbers are of the epoch of the proposal: whoever has moved meanwhile is not asked for.
+  // Leaf numbers are of the epoch of the proposal: those that have moved meanwhile are not asked for.
   const due = [...state.pending.values()].filter(
     ({ proposal, sender }) => sender.kind === 'external' && proposal.kind === 'remove' && leaves.has(proposal.removed),
   )

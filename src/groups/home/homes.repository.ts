@@ -24,7 +24,7 @@ export async function findHome(sql: Sql, groupId: Uint8Array): Promise<Home | 'h
 }
 
 /**
- * Fixes where a group is at home, at first sight; nobody else's claim to the same id moves it, and an id of a group of ours is
+ * Fixes where a group is at home, at first sight; nobody else's claim to the same id moves it, and an id of a local group is
  * nobody's. @returns whether it is (now, or has been) at home there
  */
 export async function recordHub(sql: Sql, { groupId, hub, roomId }: Home): Promise<boolean> {

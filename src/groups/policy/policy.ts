@@ -35,7 +35,7 @@ export interface Joiner {
 
 /**
  * External Commits (RFC 9420 §12.4.3.2) need no member's consent, so the policy is all that stands before them.
- * Whoever has a device in the group may bring another one or resync; whoever was thrown out may not come back this way.
+ * Anyone who has a device in the group may bring another one or resync; anyone who was thrown out may not come back this way.
  */
 export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict {
   if (joiner.banned) return refused('This user is banned from the group.')

@@ -37,7 +37,7 @@ export class ProposalJudge {
     }
     if (!standing.member) throw new NotAMember()
     const hidden = message.wireFormat === 'private-message'
-    // A SelfRemove is public in both modes: whoever joins from outside must be able to commit it.
+    // A SelfRemove is public in both modes: anyone who joins from outside must be able to commit it.
     if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')
     return { mustBeMember: true }
   }

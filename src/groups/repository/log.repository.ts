@@ -18,7 +18,7 @@ const MISSED_ENTRIES = 64
 const MISSED_BYTES = 1024 * 1024
 
 /**
- * Invariant 5: the original acceptance, for whoever is or was a member; and for anyone where a message comes from outside
+ * Invariant 5: the original acceptance, for the one who is or was a member; and for anyone where a message comes from outside
  * the group, for who has its bytes made them or read them in the log.
  *
  * "+ 0": otherwise PostgreSQL walks the whole group in the order of seq (933 ms of 600,000 entries) instead of looking for the hash.

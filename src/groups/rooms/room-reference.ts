@@ -23,7 +23,7 @@ export function roomUri(domain: string, reference: string): string | undefined {
   return `mimi://${domain}/r/${name}`
 }
 
-/** The URI of a room of another domain, and that domain; undefined for one of ours. */
+/** The URI of a room of another domain, and that domain; undefined for one of this server. */
 export function foreignRoom(domain: string, reference: string): { roomId: string; hub: string } | undefined {
   const [, hub, name] = ROOM.exec(reference) ?? []
   return name === undefined || hub === undefined || hub === domain ? undefined : { roomId: `mimi://${hub}/r/${name}`, hub }

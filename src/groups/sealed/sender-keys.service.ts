@@ -18,7 +18,7 @@ export class SenderKeysService {
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_PAST_EPOCHS'>,
   ) {}
 
-  /** A wrong key takes nobody else's place, and stands under the name of whoever published it. Again, it changes nothing. */
+  /** A wrong key takes nobody else's place, and stands under the name of the one who published it. Again, it changes nothing. */
   async publish(caller: Caller, groupId: Uint8Array, { epoch, public_key: publicKey, proof }: PublishSenderKey): Promise<SenderKeys> {
     const { group } = await openAsMember(this.pool, groupId, caller)
     if (!provesPossession({ groupId, epoch, user: caller.user, publicKey }, proof)) throw new PossessionUnproved()

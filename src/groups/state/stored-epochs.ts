@@ -76,7 +76,7 @@ export class StoredEpochs {
     return decoded?.kind === 'decoded' && decoded.value.wireFormat === 'group-info' ? decoded.value.body : undefined
   }
 
-  /** A SelfRemove is public in both modes, because whoever joins from outside has to commit it. */
+  /** A SelfRemove is public in both modes, because anyone who joins from outside has to commit it. */
   private async withProposals(group: GroupRow, shown: Shown): Promise<Shown> {
     const rows = await readPublicProposals(this.pool, group.gid, group.epoch, shown.seq)
     return { state: rows.map(publicMessageOf).reduce(addProposal, shown.state), seq: rows.at(-1)?.seq ?? shown.seq }

@@ -51,7 +51,7 @@ const Storage = {
   API_NODES: Count(1, 1_000)
     .default(1)
     .describe('Processes with ROLE api or both that run at most, also during an upgrade: at start all their connections must fit.'),
-  WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, likewise.'),
+  WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, too.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
   PG_STATEMENT_DEADLINE: Duration(100, 600_000)
     .default(STATEMENT_DEADLINE_MS)
@@ -109,7 +109,9 @@ const KeyPackages = {
   CLAIMS_PER_PAIR_PER_MINUTE: Count(1, 100_000)
     .default(30)
     .describe('KeyPackage claims by one user against one user and minute, so that nobody alone uses up what the next limit leaves to all.'),
-  CLAIMS_PER_TARGET_PER_MINUTE: Count(1, 100_000).default(120).describe('KeyPackage claims against one user and minute, whoever claims.'),
+  CLAIMS_PER_TARGET_PER_MINUTE: Count(1, 100_000)
+    .default(120)
+    .describe('KeyPackage claims against one user and minute, no matter who claims.'),
 }
 
 const Groups = {
@@ -165,7 +167,7 @@ const Testing = {
     .enum(['on', 'off'])
     .default('off')
     .describe(
-      'Only for running the official MLS test vectors: whoever is logged in may create a group at any epoch and submit for any of its leaves. Refused when NODE_ENV is production.',
+      'Only for running the official MLS test vectors: anyone who is logged in may create a group at any epoch and submit for any of its leaves. Refused when NODE_ENV is production.',
     ),
 }
 

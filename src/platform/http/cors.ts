@@ -85,7 +85,7 @@ export class Cors {
   }
 
   /**
-   * Whether a WebSocket may be opened by whoever sent these fields. Browsers do not ask before they open one, so this is the only check.
+   * Whether a WebSocket may be opened by the one who sent these fields. Browsers do not ask before they open one, so this is the only check.
    * A request without Origin comes from no page; one of this server's own pages is not from another origin.
    */
   mayOpenStream({ origin, host }: IncomingHttpHeaders): boolean {

@@ -16,7 +16,7 @@ const QUERY_CONNECTIONS = 3
 const LOCK_MS = 60_000
 /** Of a client that asks about the queue or adds to it. */
 const COMMAND_TIMEOUT_MS = 5_000
-/** How long whoever opens the queue waits for Redis: without it a process starts all the same. */
+/** How long anyone who opens the queue waits for Redis: without it a process starts all the same. */
 const START_PATIENCE_MS = 2_000
 
 type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'PG_STATEMENT_DEADLINE' | 'DOMAIN' | 'JOB_CONCURRENCY'> &
@@ -34,7 +34,7 @@ export type JobWorker = Pick<Worker<unknown, void>, 'run' | 'close' | 'disconnec
   on(event: 'failed', listener: (job: Job<unknown, void> | undefined, error: Error) => void): unknown
 }
 
-/** What was opened, and how to let go of its connection, which BullMQ leaves to whoever brought it. */
+/** What was opened, and how to let go of its connection, which BullMQ leaves to the one who brought it. */
 export interface Opened<T> {
   opened: T
   disconnect: () => void
@@ -49,7 +49,7 @@ export interface OpenedQueue extends Opened<JobQueue> {
 const KEPT = { removeOnComplete: { count: 20 }, removeOnFail: { count: 500, age: 7 * 86_400 } }
 
 /**
- * BullMQ waits for the first connection, and asks Redis for its version, before any command of a queue: for ever where
+ * BullMQ waits for the first connection, and asks Redis for its version, before any command of a queue: forever where
  * Redis is away at the start, and what that question fails with stays the answer to every later one.
  */
 const UNCONDITIONAL = { skipWaitingForReady: true, skipVersionCheck: true } as const
@@ -69,7 +69,7 @@ export function openQueue(config: Settings): OpenedQueue {
 
 export function openWorker(config: Settings, process: Processor): Opened<JobWorker> {
   const settings = { autorun: false, concurrency: config.JOB_CONCURRENCY, lockDuration: LOCK_MS }
-  // A worker waits for Redis to come back, however long; whoever adds a job must not.
+  // A worker waits for Redis to come back, however long; anyone who adds a job must not.
   const redis = connect(config, 'patient')
   if (redis) {
     const opened = new Worker<unknown, void>(QUEUE, process, { ...settings, connection: redis, prefix: prefixOf(config) })

@@ -10,7 +10,7 @@ const FORCED_CLOSE_MS = 5_000
 /** For a worker without jobs to let go of its connections. */
 const CLOSE_MS = 2_000
 
-/** What becomes of jobs is told to whoever started the runner. */
+/** What becomes of jobs is told to the one who started the runner. */
 export interface RunnerEvents {
   failed(name: string, error: Error, attempt: number | undefined): void
   restarted(): void
@@ -48,7 +48,7 @@ export class JobRunner {
   async check(dueForMs: number): Promise<void> {
     const signs = { dueForMs, running: this.running.size, lastBegunAt: this.lastBegunAt, concurrency: this.config.JOB_CONCURRENCY }
     if (!isSilentlyDead(signs, performance.now())) return
-    this.log.error({ due_for_seconds: Math.round(dueForMs / 1000) }, 'the job worker does not take work that is due; it is opened anew')
+    this.log.error({ due_for_seconds: Math.round(dueForMs / 1000) }, 'the job worker does not take work that is due; it is opened again')
     this.events.restarted()
     const dead = this.worker
     this.worker = undefined

@@ -119,7 +119,7 @@ export class Jobs implements OnApplicationBootstrap {
 
   private runnerEvents(metrics: Metrics) {
     const failures = metrics.counter('jobs_failed_total', 'Attempts of jobs that failed, by name', ['name'])
-    const restarts = metrics.counter('job_worker_restarts_total', 'Job workers that were silently dead and opened anew')
+    const restarts = metrics.counter('job_worker_restarts_total', 'Job workers that were silently dead and opened again')
     return {
       failed: (name: string, error: Error, attempt: number | undefined) => {
         failures.inc({ name: this.handlers.has(name) ? name : 'unknown' })

@@ -13,7 +13,7 @@ export interface WorkerSigns {
 }
 
 /**
- * Whether to open the worker anew. A connection that came back half-way can leave it waiting for ever without an error;
+ * Whether to open the worker again. A connection that came back half-way can leave it waiting forever without an error;
  * work that is due then waits although there is room for it. A worker that is merely busy, or that others outrun, is well.
  */
 export function isSilentlyDead(signs: WorkerSigns, now: number): boolean {

@@ -18,7 +18,7 @@ const COUNTERS = 2 ** 16
 
 /**
  * Counts what each key does, on Redis for all nodes together where there is one, else (and while it is away) per process.
- * A key falls by a keyed hash into one of 65,536 counters per rule: memory stays bounded whoever asks, and neither Redis
+ * A key falls by a keyed hash into one of 65,536 counters per rule: memory stays bounded no matter who asks, and neither Redis
  * nor a heap dump holds an address.
  */
 @Injectable()

@@ -1,7 +1,7 @@
 import { failureOf } from '../postgres/failures.js'
 import { isError } from './is-error.js'
 
-/** What the disk says of a file or a folder, and the system of a port: for whoever runs the server, not for who wrote it. */
+/** What the disk says of a file or a folder, and the system of a port: for the one who runs the server, not for who wrote it. */
 const SYSTEM = /^(EACCES|EPERM|EEXIST|ENOENT|ENOTDIR|EISDIR|EROFS|ENOSPC|EDQUOT|EADDRINUSE)$/
 /** Redis that is away, starts, is a replica or refuses the login; ioredis and Redis say so in words, without a code. */
 const REDIS =

@@ -58,7 +58,7 @@ describe('the log', () => {
   })
 
   it.each<[string, Error]>([
-    ['mistake of ours', new TypeError('undefined is not a function')],
+    ['mistake in the server', new TypeError('undefined is not a function')],
     ['query that is wrong', Object.assign(new Error('syntax error at or near'), { code: '42601' })],
     ['value that no column holds', Object.assign(new Error('invalid byte sequence'), { code: '22021' })],
     ['quarrel with Redis that is not known', new Error('ERR unknown command')],

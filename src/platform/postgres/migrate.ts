@@ -99,7 +99,7 @@ async function readApplied(client: Client): Promise<Map<string, Applied>> {
   return new Map(rows.map((row) => [row.migration_name, row]))
 }
 
-/** What is still to run. Refuses a history that this release's files do not explain; what a later release added is none of ours. */
+/** What is still to run. Refuses a history that this release's files do not explain; what a later release added is not this release's. */
 function selectPending(migrations: SqlFile[], applied: Map<string, Applied>): SqlFile[] {
   const [first] = migrations
   if (first && applied.size > 0 && !applied.has(first.name)) {

@@ -6,7 +6,7 @@ import { poolConfig } from './sql.js'
 /** Provider token of the process's one Prisma client. It is for the tables of schema.prisma and cold paths only. */
 export const PRISMA = Symbol('PRISMA')
 
-/** Reads only (docs/adr/0023-prisma-beside-pg.md): what writes is SQL, in a transaction of ours. */
+/** Reads only (docs/adr/0023-prisma-beside-pg.md): what writes is SQL, in one of our transactions. */
 type Reads = 'findMany' | 'findFirst' | 'findUnique' | 'findUniqueOrThrow' | 'count'
 type Model = 'account' | 'device' | 'signatureKey' | 'challenge' | 'invite' | 'refreshToken' | 'tokenSigningKey'
 

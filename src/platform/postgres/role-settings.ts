@@ -1,7 +1,7 @@
 import type { Sql } from './sql.js'
 
 /**
- * Set on the role, not on the connection: poolers drop start-up options. The generic plan spares planning a 128-row batch anew
+ * Set on the role, not on the connection: poolers drop start-up options. The generic plan spares planning a 128-row batch again
  * (21k → 33k appends/s measured); the time-outs bound what one stuck or stopped node can hold.
  */
 export const ROLE_SETTINGS = {

@@ -16,14 +16,14 @@ type NodeOptions = Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMappi
 export type Patience = 'impatient' | 'patient'
 
 /**
- * A Redis that hangs is one that is away: whoever waits for it would make clients wait. The socket's time-out also takes
+ * A Redis that hangs is one that is away: anyone who waits for it would make clients wait. The socket's time-out also takes
  * hold of a connection whose other end vanished without a word.
  */
 const IMPATIENT = { maxRetriesPerRequest: 0, commandTimeout: 1_000, socketTimeout: 1_000, connectTimeout: 2_000 } as const
 /** Not for commands: those of a worker block on purpose. `null`: an interrupted one is sent again after reconnecting. */
 const PATIENT = { maxRetriesPerRequest: null, connectTimeout: 5_000 } as const
 
-/** Whoever subscribes does so on every `ready`: were ioredis to do it, a refusal would be an unhandled rejection and end the process. */
+/** Anyone who subscribes does so on every `ready`: were ioredis to do it, a refusal would be an unhandled rejection and end the process. */
 const COMMON = { autoResubscribe: false } as const
 
 const RETRY_CEILING_MS = 2_000

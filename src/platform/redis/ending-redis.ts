@@ -15,7 +15,7 @@ export class EndingRedis extends Redis {
   }
 
   /**
-   * Between two attempts to reconnect ioredis would stay `reconnecting` for ever: whoever waits for `end`, or for a command
+   * Between two attempts to reconnect ioredis would stay `reconnecting` forever: anyone who waits for `end`, or for a command
    * that waits for Redis (as BullMQ does in closing), is never answered. In `wait`, before a first attempt, it does end.
    */
   override disconnect(reconnect = false): void {

@@ -31,7 +31,7 @@ export class RedisSubscription {
   private timer: NodeJS.Timeout | undefined
   private unheard = 0
   private state: 'unknown' | 'up' | 'down' = 'unknown'
-  /** The subscriber has connected anew although no outage was counted. */
+  /** The subscriber has connected again although no outage was counted. */
   private interrupted = false
 
   constructor(

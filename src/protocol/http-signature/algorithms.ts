@@ -1,6 +1,6 @@
 import { constants, createHmac, sign, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
 
-/** RFC 9421 §3.3. This server signs with Ed25519 only; the others are here for whoever reads its vectors. */
+/** RFC 9421 §3.3. This server signs with Ed25519 only; the others are here for the one who reads its vectors. */
 export type HttpSignatureAlgorithm =
   'ed25519' | 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha512' | 'rsa-v1_5-sha256' | 'hmac-sha256'
 

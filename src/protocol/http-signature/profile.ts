@@ -98,7 +98,7 @@ export function sign(
   }
 }
 
-/** The one signature of ours, among whatever else a message carries. Never throws. */
+/** The one signature of this profile, among whatever else a message carries. Never throws. */
 export function claimedSignature(message: HttpMessage, needed: readonly string[], tag: string): ClaimedSignature | FaultySignature {
   const fields = signatureFields(message.headers)
   if (fields.kind === 'malformed') return faulty('signature-malformed', fields.why)

@@ -21,7 +21,7 @@ import { TokenSigner } from './token-signer.js'
 
 /** For whom tokens are, and how many they may have of one key. */
 export interface Holder {
-  /** A user of ours by URI, or another provider by its domain. */
+  /** A local user by URI, or another provider by its domain. */
   readonly name: string
   readonly quota: number
   /** Requests a minute, by name of the limit. */

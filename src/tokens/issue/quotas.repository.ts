@@ -6,7 +6,7 @@ export interface Batch {
   /** Domain. */
   readonly issuer: string
   readonly keyId: Uint8Array
-  /** A user of ours by URI, or another provider by its domain. */
+  /** A local user by URI, or another provider by its domain. */
   readonly holder: string
   /** SHA-256 of the request. */
   readonly requestHash: Uint8Array

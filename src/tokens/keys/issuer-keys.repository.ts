@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** Any fixed number: whoever makes or drops a key holds this advisory lock, on whichever node. */
+/** Any fixed number: anyone who makes or drops a key holds this advisory lock, on whichever node. */
 const KEY_LOCK = 6_245_111
 /** A token whose key was good a moment ago is still being spent: its partition stays a day longer. */
 const KEPT_ON = `interval '1 day'`

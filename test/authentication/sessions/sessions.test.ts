@@ -81,7 +81,7 @@ describe('a refresh', () => {
     expect((await http.refresh(successor)).status).toBe(200)
   })
 
-  it('with a token used long ago ends the session of whoever holds it, at once', async () => {
+  it('with a token used long ago ends the session of the one who holds it, at once', async () => {
     const device = await TestDevice.registered(server.url)
     const stolen = device.refreshToken
     const thief = (await http.refresh(stolen)).body

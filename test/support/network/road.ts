@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What happens to whoever comes this way: `answer` is given in the place of the server's. */
+/** What happens to the one who comes this way: `answer` is given in the place of the server's. */
 export type Weather = 'clear' | 'cut' | 'hangs' | { status: number; headers?: Record<string, string>; body?: string } | 'garbage'
 
 export interface Road {

@@ -57,7 +57,7 @@ export function heapFitsLimit({ workloads }) {
   })
 }
 
-/** What runs for ever says when it has started, is ready, and is alive; and whether it is alive is not PostgreSQL's to say. */
+/** What runs forever says when it has started, is ready, and is alive; and whether it is alive is not PostgreSQL's to say. */
 export function deploymentsHaveProbes({ workloads }) {
   const lasting = workloads.filter(({ object }) => object.kind !== 'Job')
   return lasting.flatMap(({ name, containers }) =>

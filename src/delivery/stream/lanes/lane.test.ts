@@ -146,7 +146,7 @@ describe('how a lane goes on', () => {
     expect([replica.cursor, replica.unacked]).toEqual([3n, 1])
   })
 
-  it('begins anew when the incarnation changes', () => {
+  it('begins again when the incarnation changes', () => {
     const lane = begun([membership()])
     lane.advance(range([entry(1n)]), 1)
     expect(lane.update([membership({ incarnation: 2, acked: 1n })])).toEqual([{ kind: 'resync' }])

@@ -28,7 +28,7 @@ export interface KnownPosition {
 
 /**
  * One device's way through one group's log: its intervals, how far entries were queued, and which of them wait for an
- * ack. Pure but for telling its host; whoever reads entries hands them in.
+ * ack. Pure but for telling its host; anyone who reads entries hands them in.
  */
 export class Lane implements LiveReader {
   phase: LanePhase = 'unchecked'

@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.js'
 export const PRISMA_CONNECTIONS = 3
 /** Readiness has one of its own, so that a busy pool does not look like a database that is gone. */
 const READINESS_CONNECTIONS = 1
-/** BullMQ on PostgreSQL (job-backend.ts): a pool for whoever adds jobs, another for whoever runs them, and its LISTEN client. */
+/** BullMQ on PostgreSQL (job-backend.ts): a pool for the one who adds jobs, another for the one who runs them, and its LISTEN client. */
 const JOB_QUEUE_CONNECTIONS = 3
 const JOB_WORKER_CONNECTIONS = 3 + 1
 /** The embedded mode's claim to its data folder. */

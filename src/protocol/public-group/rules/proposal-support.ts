@@ -6,7 +6,7 @@ import type { PublicGroupState } from '../state.js'
 
 /**
  * RFC 9420 §12.2: a proposal type beyond the RFC's own needs every member that stays, by the capabilities of its leaf in this
- * epoch; who is added or removed does not matter. SelfRemove's draft says the same of whoever proposes it.
+ * epoch; who is added or removed does not matter. SelfRemove's draft says the same of the one who proposes it.
  */
 export function proposalTypesSupported({ tree }: PublicGroupState, proposals: readonly SentProposal[]): BrokenRule | undefined {
   const kinds = new Set(proposals.map(({ proposal }) => proposal.kind).filter((kind) => NON_DEFAULT_PROPOSALS.has(kind)))

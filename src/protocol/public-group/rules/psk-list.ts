@@ -10,7 +10,7 @@ export function pskList(proposals: readonly SentProposal[]): BrokenRule | undefi
   return (
     // RFC 9420 §12.2
     brokenUnless(new Set(ids).size === ids.length, 'psk-repeated') ??
-    // RFC 9420 §12.4.3.1: whoever joins by this Commit refuses a second one
+    // RFC 9420 §12.4.3.1: anyone who joins by this Commit refuses a second one
     brokenUnless(psks.filter(foundsGroup).length <= 1, 'psk-usage-once')
   )
 }

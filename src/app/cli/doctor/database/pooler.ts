@@ -16,7 +16,7 @@ export async function examinePooler(config: Config): Promise<Finding[]> {
 function examineAbsence({ PG_PREPARE }: Config): Finding[] {
   const direct = ok('DATABASE_URL leads to PostgreSQL itself.')
   if (PG_PREPARE === 'on') return [direct]
-  return [direct, warning('PG_PREPARE is off without a pooler: every query is parsed anew. Set it to on.')]
+  return [direct, warning('PG_PREPARE is off without a pooler: every query is parsed again. Set it to on.')]
 }
 
 async function examinePreparation({ PG_PREPARE, ...config }: Config): Promise<Finding> {

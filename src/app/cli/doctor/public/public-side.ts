@@ -33,7 +33,7 @@ async function examineReach(url: string): Promise<Finding[]> {
       warning(`PUBLIC_URL cannot be reached from here (${answer}). If it cannot be from elsewhere either, look at the proxy and its name.`),
     ]
   const body: unknown = await answer.json().catch(() => undefined)
-  if (answer.ok && typeof body === 'object' && body !== null && 'keys' in body) return [ok('PUBLIC_URL leads to a server of ours.')]
+  if (answer.ok && typeof body === 'object' && body !== null && 'keys' in body) return [ok('PUBLIC_URL leads to a MicroChat server.')]
   return [problem(`PUBLIC_URL answers ${answer.status} where this server would show its keys: it leads elsewhere, or to no live node.`)]
 }
 
