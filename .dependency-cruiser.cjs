@@ -1,3 +1,9 @@
+/** What of ts-mls the server may load: decoders of single fields. None of these modules holds, derives or uses a key (docs/adr/0004-decoders.md). */
+const FRAMING_MODULES = 'codec/(number|tlsDecoder|variableLength)|contentType|protocolVersion|sender|wireformat'
+
+/** Files that decode MLS which this server has accepted and stored, or has decoded before. */
+const STORED_MLS_READERS = 'groups/(state/(stored-epochs|public-states|trees/tree-worker)|reset/commit-authors)\\.ts$'
+
 /** Import layers, top to bottom: a module may import from its own layer and from those below it. */
 const LAYERS = ['app', 'federation', 'groups', 'delivery', 'key-packages', 'tokens', 'authentication', 'platform', 'protocol']
 
@@ -32,7 +38,35 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/protocol/', pathNot: '\\.test\\.ts$' },
       to: {
-        pathNot: '^src/protocol/|^node_modules/(@cloudflare|@hpke|@noble|cborg|structured-headers|zod)/|^(node:)?(crypto|buffer|util)$',
+        pathNot:
+          '^src/protocol/|^node_modules/(@cloudflare|@hpke|@noble|cborg|structured-headers|ts-mls|zod)/|^(node:)?(crypto|buffer|util)$',
+      },
+    },
+    {
+      name: 'ts-mls-in-one-file',
+      comment: 'ts-mls reads framing beside our strict reader, in one file (docs/adr/0004-decoders.md).',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/protocol/mls/framing\\.ts$|\\.test\\.ts$' },
+      to: { path: '(^|/)node_modules/ts-mls(-client)?/' },
+    },
+    {
+      name: 'ts-mls-reads-framing-only',
+      comment: 'The server takes nothing of ts-mls that could decrypt (docs/adr/0004-decoders.md).',
+      severity: 'error',
+      from: { path: '^src/protocol/mls/framing\\.ts$' },
+      to: {
+        path: '(^|/)node_modules/ts-mls(-client)?/',
+        pathNot: `(^|/)node_modules/ts-mls/dist/src/(${FRAMING_MODULES})\\.(js|d\\.ts)$`,
+      },
+    },
+    {
+      name: 'what-comes-in-has-two-readers',
+      comment: 'MLS that somebody sent is decoded by src/platform/http/incoming-message.ts. The strict reader alone reads what is stored.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(protocol/|platform/http/incoming-message\\.ts$|${STORED_MLS_READERS})|\\.test\\.ts$` },
+      to: {
+        path: '^src/protocol/mls/(message|structures/(key-package|group-info|welcome|public-message|private-message))\\.ts$',
+        dependencyTypesNot: ['type-only'],
       },
     },
     {

@@ -5,7 +5,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY prisma.config.ts ./
+COPY nest-cli.json .swcrc tsconfig.json tsconfig.build.json prisma.config.ts ./
 COPY prisma/ prisma/
 COPY tools/ tools/
 COPY src/ src/
@@ -16,7 +16,7 @@ FROM node:24-bookworm-slim AS production
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional
-COPY tools/prune-modules.mjs tools/
+COPY tools/prune-modules.mjs tools/unread-files.mjs tools/
 COPY openapi.yaml ./
 # The check below describes the API anew, examples included.
 COPY docs/api-examples.json docs/

@@ -9,7 +9,7 @@ export function costsPage(rows: readonly CostRow[]): string {
   })
   return `# What requests cost
 
-Written by \`npm run bench -- costs docs/costs.md\`; \`test/isolation/costs.test.ts\` measures the same again and fails if one costs more
+Written by \`npm run bench -- costs docs/costs.md\`; \`test/isolation/costs.alone.test.ts\` measures the same again and fails if one costs more
 than it is allowed, or if a route or a frame is in no list (\`test/isolation/costs/routes.ts\`).
 
 The unit is one check of an Ed25519 signature, measured in the same run: some 0.06 to 0.15 ms of a core, so that ${A_MILLISECOND} are one or two

@@ -7,8 +7,8 @@ import { requireSupportedNode } from './node-version.mjs'
 
 requireSupportedNode()
 endWithParents()
-const { build } = await import('./build.mjs')
-await build()
+const { buildIfStale } = await import('./build.mjs')
+await buildIfStale()
 
 const folder = join(import.meta.dirname, '..', 'dist/bench')
 const name = process.argv[2] ?? ''

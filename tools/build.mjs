@@ -1,69 +1,91 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { transformFile } from '@swc/core'
+/**
+ * Builds dist/: Prisma's client, then the server by `nest build` (nest-cli.json, .swcrc), and meanwhile what stands beside src/
+ * (build-beside.mjs). It checks no types: `npm run types` does.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buildBeside, FOLDERS_BESIDE } from './build-beside.mjs'
 import { generatePrismaIfStale } from './prisma-generate.mjs'
-import { swcOptions } from './swc-options.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const GENERATED = { from: 'src/generated', to: 'dist/generated' }
-const FOLDERS = [
-  { from: 'src', to: 'dist', except: 'src/generated' },
-  { from: 'examples', to: 'dist/examples' },
-  { from: 'bench', to: 'dist/bench' },
-  { from: 'interop/run', to: 'dist/interop/run' },
-  // Benches and fuzzing make their groups as the tests do.
-  { from: 'test/support/mls', to: 'dist/test/support/mls' },
-  { from: 'test/support/network', to: 'dist/test/support/network' },
-  { from: 'test/isolation/costs', to: 'dist/test/isolation/costs' },
-  { from: 'test/fuzz', to: 'dist/test/fuzz' },
-]
+const root = join(import.meta.dirname, '..')
+const STAMP = join(root, 'dist/.build')
+/** What decides how sources are compiled, beside the sources. */
+const SETTINGS = ['nest-cli.json', '.swcrc', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'prisma/schema.prisma', 'tools']
 
-/** Strips the types of every source into dist/, with source maps. It checks nothing: `npm run types` does. */
+/** Builds unless dist/ is what a build of these sources left. @throws with what the compilers said */
+export async function buildIfStale() {
+  if ((await readFile(STAMP, 'utf8').catch(() => '')) !== (await stamp(await fingerprint()))) await build()
+}
+
+/** @throws with what the compilers said */
 export async function build() {
-  // Prisma's generator takes a second: meanwhile everything but its output is compiled.
-  const generated = generatePrismaIfStale().then(() => compileFolder(GENERATED))
-  const written = (await Promise.all([...FOLDERS.map(compileFolder), generated])).flat()
-  await removeAllBut(new Set(written))
-  return written.length
+  await generatePrismaIfStale()
+  // Of the sources as they are before: one that is changed meanwhile is compiled by the next build.
+  const sources = await fingerprint()
+  const [server, beside] = await Promise.all([nestBuild(), buildBeside()])
+  await removeAllBut(new Set([...server, ...beside]))
+  await writeFile(STAMP, await stamp(sources))
 }
 
-async function compileFolder({ from, to, except }) {
-  const entries = await readdir(join(root, from), { recursive: true, withFileTypes: true }).catch(() => [])
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  const sources = files.filter((file) => /(?<!\.test|\.d)\.ts$/.test(file) && !(except && file.startsWith(join(root, except))))
-  const results = await Promise.allSettled(sources.map((source) => compile(source, from, to)))
-  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.message] : []))
-  if (errors.length > 0) throw new Error(errors.join('\n'))
-  return results.map((result) => result.value)
+/** @returns the files of dist/ that it stands for */
+async function nestBuild() {
+  const nest = join(root, 'node_modules/@nestjs/cli/bin/nest.js')
+  const child = spawn(process.execPath, [nest, 'build'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
+  if (code !== 0) throw new Error(`nest build failed:\n${output}`)
+  const sources = (await filesIn('src')).filter((file) => /(?<!\.test|\.d)\.ts$/.test(file))
+  return sources.map((file) => file.replace(join(root, 'src'), join(root, 'dist')).replace(/\.ts$/, '.js'))
 }
 
-async function compile(source, from, to) {
-  const target = join(root, to, relative(join(root, from), source)).replace(/\.ts$/, '.js')
-  const { code: compiled, map } = await transformFile(source, {
-    ...swcOptions,
-    configFile: false,
-    swcrc: false,
-    sourceMaps: true,
-    sourceFileName: relative(dirname(target), source),
-  })
-  // Beside src/ there is a folder between; in dist/ there is none.
-  const code = compiled.replaceAll(/((?:from|import) ?['"](?:\.\.\/)+)src\//g, '$1')
-  await mkdir(dirname(target), { recursive: true })
-  await writeFile(`${target}.map`, map)
-  await writeFile(target, `${code}\n//# sourceMappingURL=${basename(target)}.map\n`)
-  return target
-}
-
-/** Clears away what deleted sources left. The rest is overwritten in place, so that a server running from dist/ can still load it. */
+/**
+ * Clears away what deleted sources left. `nest build` could delete dist/ first, but a server that runs from it loads modules later, too:
+ * files that are still there are overwritten in place.
+ */
 async function removeAllBut(written) {
-  const entries = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const files = await filesIn('dist')
   await Promise.all(files.filter((file) => !written.has(file.replace(/\.map$/, ''))).map((file) => rm(file, { force: true })))
+}
+
+/** The sources by name, size and time of change, so that nothing need be read. */
+async function fingerprint() {
+  const inputs = [...SETTINGS, 'src', ...FOLDERS_BESIDE.map(({ from }) => from)]
+  const files = (await Promise.all(inputs.map(filesIn)))
+    .flat()
+    .filter((file) => !file.endsWith('.test.ts'))
+    .toSorted()
+  const facts = await Promise.all(files.map((file) => stat(file)))
+  const hash = createHash('sha256')
+  files.forEach((file, index) => hash.update(`${file} ${facts[index]?.size} ${facts[index]?.mtimeMs}\n`))
+  return hash.digest('hex')
+}
+
+/** With the number of files in dist/, in case some were deleted. */
+async function stamp(sources) {
+  const built = (await filesIn('dist')).filter((file) => file !== STAMP)
+  return `${sources} ${built.length}`
+}
+
+/** All files under a folder, or the one file that it is; none if it is not there. */
+async function filesIn(path) {
+  const full = join(root, path)
+  const entries = await readdir(full, { recursive: true, withFileTypes: true }).catch((error) =>
+    error.code === 'ENOTDIR' ? undefined : [],
+  )
+  if (entries === undefined) return [full]
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
 }
 
 if (import.meta.filename === process.argv[1]) {
   const start = performance.now()
-  const count = await build()
-  console.log(`Built ${count} files into dist/ in ${Math.round(performance.now() - start)} ms`)
+  try {
+    await build()
+    console.log(`Built dist/ in ${Math.round(performance.now() - start)} ms`)
+  } catch (error) {
+    console.error(error.message)
+    process.exitCode = 1
+  }
 }

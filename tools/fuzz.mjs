@@ -6,6 +6,6 @@ import { requireSupportedNode } from './node-version.mjs'
 
 requireSupportedNode()
 endWithParents()
-const { build } = await import('./build.mjs')
-await build()
+const { buildIfStale } = await import('./build.mjs')
+await buildIfStale()
 await import(pathToFileURL(join(import.meta.dirname, '../dist/test/fuzz/fuzz.js')).href)

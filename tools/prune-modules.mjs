@@ -1,20 +1,17 @@
 /**
  * `node tools/prune-modules.mjs`: takes from node_modules what a running server never reads; the Dockerfile does it, nobody else should.
- * Only by rules that hold whatever the packages' versions are: files that Node does not load, and those of Prisma's query compilers
+ * Only by rules that hold whatever the packages' versions are: files that Node does not load (unread-files.mjs), and those of Prisma's query compilers
  * (one per database, each in several forms) that the generated client does not name.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
+import { isUnread } from './unread-files.mjs'
 
 const root = join(import.meta.dirname, '..')
 
-/** Declarations and sources of TypeScript, source maps, prose. What a licence asks to be kept is kept. */
-const UNREAD = /\.(ts|mts|cts|map|md|markdown|tsbuildinfo)$/
-const LEGAL = /^(licen[cs]e|notice|copying|copyright|patents|authors)/i
-
 const compilers = 'node_modules/@prisma/client/runtime'
 const named = compilersNamedIn('dist/generated')
-const unread = filesIn('node_modules').filter(({ name }) => UNREAD.test(name) && !LEGAL.test(name))
+const unread = filesIn('node_modules').filter(({ path }) => isUnread(relative(root, path).replaceAll(sep, '/')))
 const unnamed = filesIn(compilers).filter(({ name }) => name.startsWith('query_compiler_') && !named.has(name))
 const bytes = [...unread, ...unnamed].reduce((sum, { path }) => sum + remove(path), 0)
 console.log(`Took ${Math.round(bytes / 1e6)} MB out of node_modules; Prisma keeps ${[...named].join(', ')}`)

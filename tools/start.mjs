@@ -6,8 +6,8 @@ import { requireSupportedNode } from './node-version.mjs'
 
 requireSupportedNode()
 endWithParents()
-const { build } = await import('./build.mjs')
-await build()
+const { buildIfStale } = await import('./build.mjs')
+await buildIfStale()
 
 const dist = join(import.meta.dirname, '..', 'dist')
 const target = process.argv[2]?.endsWith('.js') ? process.argv.splice(2, 1)[0] : 'main.js'

@@ -41,8 +41,8 @@ const STEPS = [
 ]
 
 requireSupportedNode()
-const { build } = await import('./build.mjs')
-await build()
+const { buildIfStale } = await import('./build.mjs')
+await buildIfStale()
 
 const failed = []
 for (const step of STEPS) {

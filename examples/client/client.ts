@@ -1,3 +1,4 @@
+import { beginOnServer, type GroupAfter } from './beginning.js'
 import { Device, newDevice } from './device.js'
 import type { Entry } from './entries.js'
 import { Group } from './group.js'
@@ -84,6 +85,13 @@ export class Client {
     return this.#adopt(record.groupId)
   }
 
+  /** A branch, or the group that a ReInit announced, with members from the first epoch on. */
+  async beginAfter(wish: GroupAfter): Promise<Group> {
+    const record = await beginOnServer(this.device, wish)
+    this.store.put(record)
+    return this.#adopt(record.groupId)
+  }
+
   async joinExternally(wish: ExternalJoin): Promise<Group> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -148,6 +156,8 @@ export class Client {
     }
   }
 
+  readonly #stateOf = (groupId: Uint8Array) => this.store.group(groupId)?.state
+
   #positions(): Position[] {
     return [...this.store.groups.values()]
       .filter((record) => record.standing !== 'deleted')
@@ -176,7 +186,7 @@ export class Client {
     const known = this.store.group(item.group_id)
     if (known && known.standing === 'member' && known.cursor >= item.seq) return
     try {
-      const record = await joinByWelcome(this.device, item)
+      const record = await joinByWelcome(this.device, item, this.#stateOf)
       if (known) this.former.push(known)
       this.store.put(record)
       this.#adopt(item.group_id)

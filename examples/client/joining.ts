@@ -5,6 +5,7 @@ import { groupInfo } from './commits.js'
 import type { Device } from './device.js'
 import { joinByGroupInfo } from './mls/external-join.js'
 import { externalSenders } from './mls/external-senders.js'
+import type { StateOf } from './mls/resumption.js'
 import { clientConfig, suite } from './mls/suites.js'
 import { decodeTree, encodeTree, settled } from './mls/tree.js'
 import { joinWelcome } from './mls/welcome.js'
@@ -61,19 +62,7 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
-  const externalJoin = await hasExternalJoin(device, `/v1/groups/${toBase64Url(wish.groupId)}`)
-  return {
-    ...fresh(),
-    groupId: wish.groupId,
-    mode,
-    suite: suiteId,
-    incarnation: answer.incarnation,
-    joinedAt: answer.seq,
-    cursor: answer.seq,
-    state,
-    standing: 'member',
-    externalJoin,
-  }
+  return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state })
 }
 
 async function serverAsSender(device: Device, suiteId: number) {
@@ -96,30 +85,30 @@ export interface WelcomeItem {
   welcome: Uint8Array
 }
 
-/** Joins by a Welcome from the inbox. In public mode the tree comes from the server, as of the epoch we join at. */
-export async function joinByWelcome(device: Device, item: WelcomeItem): Promise<GroupRecord> {
+/**
+ * Joins by a Welcome from the inbox. In public mode the tree comes from the server, as of the epoch we join at.
+ * @param stateOf the groups that this device is in: one of them may be the group before
+ */
+export async function joinByWelcome(device: Device, item: WelcomeItem, stateOf: StateOf = () => undefined): Promise<GroupRecord> {
   const welcome = decodeWelcome(item.welcome)
   const stored = findKeyPackage(device, welcome)
   const { impl } = await suite(stored.suite)
   const path = `/v1/groups/${toBase64Url(item.group_id)}`
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
-  const state = await joinWelcome(welcome, stored, impl, tree)
-  const externalJoin = await hasExternalJoin(device, path)
+  const state = await joinWelcome(welcome, stored, impl, { tree, stateOf })
+  const record = await recordOf(device, { ...item, groupId: item.group_id, mode: view.mode, suite: stored.suite, state: settled(state) })
   // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8). Last, so that a lost connection leaves it for the next try.
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
-  return {
-    ...fresh(),
-    groupId: item.group_id,
-    mode: view.mode,
-    suite: stored.suite,
-    incarnation: item.incarnation,
-    joinedAt: item.seq,
-    cursor: item.seq,
-    state: settled(state),
-    standing: 'member',
-    externalJoin,
-  }
+  return record
+}
+
+type Joined = Pick<GroupRecord, 'groupId' | 'mode' | 'suite' | 'incarnation' | 'state'> & { seq: number }
+
+/** What a device keeps of a group that it is in from the entry after `seq` on. */
+export async function recordOf(device: Device, { groupId, mode, suite, incarnation, state, seq }: Joined): Promise<GroupRecord> {
+  const externalJoin = await hasExternalJoin(device, `/v1/groups/${toBase64Url(groupId)}`)
+  return { ...fresh(), groupId, mode, suite, incarnation, joinedAt: seq, cursor: seq, state, standing: 'member', externalJoin }
 }
 
 async function hasExternalJoin(device: Device, path: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
 import { sealedRequest } from '../client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../client/sealed/sender-key.js'
+import { groupInfoRequest } from './sealed-info.js'
 import { sendToken } from './send-token.js'
 import { toBase64Url, utf8 } from '../client/wire.js'
 
@@ -65,7 +66,10 @@ async function between(alice: Client, bob: Client): Promise<void> {
   await http.post('/v1/identifier-queries', { domain: 'localhost', handle: 'bob' }).catch(() => undefined) // off by default
   await http.post('/v1/consents', { target: 'bob' })
   await http.delete('/v1/consents/bob')
+  await http.post('/v1/consents', { target: 'bob' })
+  await http.delete('/v1/consents?user=bob')
   await bob.device.http.put('/v1/consents/alice', { state: 'granted' })
+  await bob.device.http.put(`/v1/consents?user=${encodeURIComponent(alice.user)}`, { state: 'granted' })
   await bob.device.http.get('/v1/consents')
 }
 
@@ -79,6 +83,8 @@ async function grouped(alice: Client, laptop: Client, bob: Client): Promise<Grou
   const { http } = alice.device
   await http.get('/v1/groups')
   await http.get(`/v1/rooms/${ROOM}`)
+  await http.get(`/v1/rooms?room=${encodeURIComponent(`mimi://localhost/r/${ROOM}`)}`)
+  await laptop.device.http.post(`${group.path}/sealed-group-info`, { request: await groupInfoRequest(laptop) })
   return group
 }
 
@@ -110,8 +116,14 @@ async function ruling(alice: Client, path: string): Promise<void> {
   await http.put(`${path}/policy`, { remove_members: 'admins' })
   await http.put(`${path}/admins/bob`)
   await http.delete(`${path}/admins/bob`)
+  const bob = encodeURIComponent('mimi://localhost/u/bob')
+  await http.put(`${path}/admins?user=${bob}`)
+  await http.delete(`${path}/admins?user=${bob}`)
   await http.put(`${path}/bans/carol`)
   await http.delete(`${path}/bans/carol`)
+  const carol = encodeURIComponent('mimi://localhost/u/carol')
+  await http.put(`${path}/bans?user=${carol}`)
+  await http.delete(`${path}/bans?user=${carol}`)
 }
 
 async function ending(alice: Client, laptop: Client, bob: Client, group: Group): Promise<void> {

@@ -39,7 +39,7 @@ export async function runOperations(
   const results = new Map<string, Result>()
   try {
     const at = (index: number): StackName => stacks[index % stacks.length] ?? 'ts-mls'
-    const device = (index: number) => room.device(at(index), 20)
+    const device = (index: number) => room.device(at(index), 30)
     const devices = [await device(0), await device(1), await device(2), await device(3)] as const
     const cast = { room, devices, stacks: [at(0), at(1), at(2), at(3)], anotherRoom }
     const operations = OPERATIONS.filter(({ name }) => name.includes(wanted))

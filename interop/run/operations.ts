@@ -1,5 +1,6 @@
 import { Refused, type Participant, type StackName } from './participant.js'
 import type { Room } from './room.js'
+import { branch, reinit } from './successions.js'
 
 /** Four devices; the first three are in the room's group before and after each operation but the first. */
 export interface Cast {
@@ -32,6 +33,8 @@ export const OPERATIONS: readonly Operation[] = [
   { name: 'external Commit with a join code', run: joinCode },
   { name: 'left half of the tree blank (§7.4)', run: leftHalfBlank },
   { name: 'a tree whose nodes list different unmerged leaves (§7.9.2)', run: unmergedLeaves },
+  { name: 'a branch with members of another group, at epoch 1 (§11.3)', run: branch },
+  { name: 'a ReInit, and its successor with all members at epoch 1 (§11.2)', run: reinit },
   { name: 'KeyPackage with GREASE (§13.5)', run: (cast) => addByKeyPackage(cast, 'grease') },
   { name: 'KeyPackage of last resort', run: (cast) => addByKeyPackage(cast, 'last-resort') },
   { name: 'KeyPackage with the library’s default lifetime', run: (cast) => addByKeyPackage(cast, 'default-lifetime') },

@@ -1,3 +1,4 @@
+import type { Origin } from '../../examples/client/mls/resumption.js'
 import type { Mode } from '../../examples/client/store.js'
 
 export const STACKS = ['openmls', 'mls-rs', 'ts-mls'] as const
@@ -7,6 +8,8 @@ export interface Policy {
   external_join: 'same-user' | 'code' | 'open' | 'none'
   join_code?: string
 }
+
+export type { Origin }
 
 /** A group as one device sees it; `authenticator` is base64url (RFC 9420 §8.7). */
 export interface View {
@@ -55,6 +58,12 @@ export interface Participant {
   proposeAdd(group: Uint8Array, user: string): Promise<void>
   leave(group: Uint8Array): Promise<void>
   send(group: Uint8Array, text: string): Promise<void>
+  /** Freezes the group by a ReInit that announces `next`. */
+  reinit(group: Uint8Array, next: Uint8Array): Promise<void>
+  /** The Welcome to `group`, when it comes, is for a member of `before`. */
+  expect(group: Uint8Array, before: Uint8Array, origin: Origin): Promise<void>
+  /** A group that begins at epoch 1 with all devices of these users, who are members of `before`. */
+  beginAfter(before: Uint8Array, origin: Origin, group: Uint8Array, users: readonly string[]): Promise<void>
   joinExternally(group: Uint8Array, mode: Mode, options: { resync?: boolean; code?: string }): Promise<void>
   /** Waits until the log is read up to `seq`, or this device is out. `joined`: until it has joined by a Welcome. */
   until(group: Uint8Array, seq: number | 'joined'): Promise<View>

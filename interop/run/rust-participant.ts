@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import type { Mode } from '../../examples/client/store.js'
 import { toBase64Url } from '../../examples/client/wire.js'
-import { Refused, type KeyPackageKind, type Participant, type Policy, type StackName, type View } from './participant.js'
+import { Refused, type KeyPackageKind, type Origin, type Participant, type Policy, type StackName, type View } from './participant.js'
 
 /** Where cargo puts the programs. */
 const PROGRAMS = join(import.meta.dirname, '../../../interop/target/release')
@@ -86,6 +86,15 @@ export class RustParticipant implements Participant {
   }
   async send(group: Uint8Array, text: string): Promise<void> {
     await this.#in(group, 'send', { text })
+  }
+  async reinit(group: Uint8Array, next: Uint8Array): Promise<void> {
+    await this.#in(group, 'reinit', { next: toBase64Url(next) })
+  }
+  async expect(group: Uint8Array, before: Uint8Array, origin: Origin): Promise<void> {
+    await this.#in(group, 'expect', { before: toBase64Url(before), origin })
+  }
+  async beginAfter(before: Uint8Array, origin: Origin, group: Uint8Array, users: readonly string[]): Promise<void> {
+    await this.#in(group, 'begin-after', { before: toBase64Url(before), origin, users })
   }
   async joinExternally(group: Uint8Array, _mode: Mode, options: { resync?: boolean; code?: string }): Promise<void> {
     await this.#in(group, 'join-externally', options)

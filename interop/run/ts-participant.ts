@@ -7,7 +7,7 @@ import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import type { Mode } from '../../examples/client/store.js'
 import { fromJson, sha256, toBase64Url, toHex, toJson } from '../../examples/client/wire.js'
-import { Refused, type KeyPackageKind, type Participant, type Policy, type View } from './participant.js'
+import { Refused, type KeyPackageKind, type Origin, type Participant, type Policy, type View } from './participant.js'
 
 /** As long as the clients in Rust wait. */
 const PATIENCE_MS = 60_000
@@ -82,6 +82,20 @@ export class TsParticipant implements Participant {
   }
   async send(group: Uint8Array, text: string): Promise<void> {
     await refusals(() => this.of.group(group).send(text))
+  }
+  async reinit(groupId: Uint8Array, next: Uint8Array): Promise<void> {
+    const group = this.#group(groupId)
+    const { cipherSuite, extensions } = group.record.state.groupContext
+    await refusals(() =>
+      group.commit(() => [{ proposalType: 'reinit', reinit: { groupId: next, version: 'mls10', cipherSuite, extensions } }]),
+    )
+  }
+  expect(): Promise<void> {
+    // The PSK that the Welcome names says which group was before.
+    return Promise.resolve()
+  }
+  async beginAfter(before: Uint8Array, origin: Origin, groupId: Uint8Array, users: readonly string[]): Promise<void> {
+    await refusals(() => this.of.beginAfter({ before: this.#group(before).record, origin, groupId, users }))
   }
   async joinExternally(groupId: Uint8Array, mode: Mode, { resync, code }: { resync?: boolean; code?: string }): Promise<void> {
     const extra = { ...(resync === undefined ? {} : { resync }), ...(code === undefined ? {} : { joinCode: code }) }

@@ -16,7 +16,7 @@ const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
 
 describe('a failed start', () => {
   it('says which settings are wrong', () => {
-    expect(explainFailure(new ConfigError(['PORT is out of range.']))).toBe('The configuration is not usable:\n  - PORT is out of range.')
+    expect(explainFailure(new ConfigError(['PORT must be set.']))).toBe('The configuration is not usable:\n  - PORT must be set.')
   })
   it('says that the port is taken', async () => {
     const first = createServer().listen(0, '127.0.0.1')

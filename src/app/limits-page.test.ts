@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
 import { ConfigSchema } from '../platform/config/config-schema.js'
-import { ALL_LIMITS, limitsPage } from './limits-page.js'
+import { changeLimits, numberOf } from '../platform/limits/described-limit.js'
+import { ALL_LIMITS, limitsPage, setLimits } from './limits-page.js'
 
 const ROOT = new URL('../../', import.meta.url)
 
@@ -16,6 +17,25 @@ it('each limit has a name of its own, and a number or a setting that exists', ()
   for (const { name, value, setting } of ALL_LIMITS) {
     expect({ name, known: setting === undefined ? value !== undefined : settings.includes(setting) }).toEqual({ name, known: true })
   }
+})
+
+it('LIMITS changes what has no setting of its own, and nothing else', () => {
+  const row = { name: 'account-requests-in-flight', value: 128 }
+  setLimits(new Map([[row.name, 2]]))
+  expect(numberOf(row)).toBe(2)
+  changeLimits(new Map())
+  expect(numberOf(row)).toBe(128)
+  expect(() => setLimits(new Map([['no-such-limit', 1]]))).toThrow('no-such-limit, which is no limit')
+  expect(() => setLimits(new Map([['login', 1]]))).toThrow('LOGINS_PER_MINUTE')
+  expect(() => setLimits(new Map([['operations-requests', 2]]))).toThrow('cannot be changed')
+})
+
+it('no number is read past LIMITS', () => {
+  const files = readdirSync(new URL('src/', ROOT), { recursive: true, encoding: 'utf8' }).filter((file) => /(?<!\.test)\.ts$/.test(file))
+  const past = files.filter(
+    (file) => !file.startsWith('protocol/') && /\b[A-Z_]{5,}\.value\b/.test(readFileSync(new URL(`src/${file}`, ROOT), 'utf8')),
+  )
+  expect(past).toEqual([])
 })
 
 it('each rate limit that the sources define stands in the table', () => {

@@ -1,12 +1,13 @@
-import { INBOUND_LIMITS } from '../federation/inbound/admittance.js'
+import { INBOUND_LIMITS } from '../federation/inbound/inbound-gate.js'
 import { TOKEN_LIMITS } from '../tokens/issue/tokens.limits.js'
 import { WORKER_LIMITS } from '../platform/workers/worker-time.js'
 import { OPERATIONS_LIMITS } from './operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
+import { ConfigError } from '../platform/config/config.js'
 import { defaultOf } from '../platform/config/config-page.js'
 import { STATEMENT_DEADLINE_LIMIT } from '../platform/postgres/client/postgres-target.js'
 import { STREAM_LIMITS, STREAM_OPENINGS } from '../delivery/socket/stream-limits.js'
-import type { DescribedLimit, LimitHolder } from '../platform/limits/described-limit.js'
+import { changeLimits, type DescribedLimit, type LimitHolder } from '../platform/limits/described-limit.js'
 
 const TOO_MANY = '429 with Retry-After'
 
@@ -141,7 +142,7 @@ const HEAD = `# Limits
 
 What one caller may hold and spend, so that it cannot hurt another. An address is an IPv4 address or an IPv6 /56; behind a proxy it is the
 client's, if \`TRUST_PROXY\` says which proxies are believed. What a limit refuses counts in \`limits_refused_total{limit="…"}\`. A number
-that names a setting can be changed, see [configuration](configuration.md). What is held now: \`http_connections_open\`, \`http_requests_in_flight\`,
+is changed by its setting, see [configuration](configuration.md); \`LIMITS\` takes several, as \`account-requests-in-flight=64,tokens=30\`. What is held now: \`http_connections_open\`, \`http_requests_in_flight\`,
 \`http_bytes_in_flight\`, \`delivery_streams_open\`.
 
 **Order.** A request is judged by its head, before anything of its body is read: framing (RFC 9112), overload, route, session, rate, size.
@@ -149,7 +150,8 @@ Only then is the body read, and its bytes count while they are held. A large bod
 after two seconds.
 
 **Overload.** A process measures the delay of its event loop and the use of its heap. If three samples in a row (half a second each) are too
-high (\`PRESSURE_DELAY\`), it answers 503 with Retry-After: first to anonymous requests, at twice the delay to reads, at four times
+high (\`PRESSURE_DELAY\`), it answers 503 with Retry-After: first to anonymous requests, at twice the delay to reads and
+to new streams, at four times
 the delay to posts, and never to acknowledgements and health checks. The heap does the same at 85, 90 and 95 % of its limit. Refusals
 count as \`limits_refused_total{limit="pressure-anonymous"}\`, \`pressure-read\` and \`pressure-post\`.
 
@@ -180,7 +182,19 @@ export function limitsPage(): string {
   return `${[HEAD, ...chapters].join('\n\n')}\n`
 }
 
-function row({ name, what, value, setting, refusal }: DescribedLimit): string {
+/** Other numbers, from LIMITS. @throws ConfigError for names that are none, or that have a setting of their own */
+export function setLimits(numbers: ReadonlyMap<string, number> = new Map()): void {
+  const sentences = [...numbers.keys()].flatMap((name) => {
+    const limit = ALL_LIMITS.find((row) => row.name === name)
+    if (!limit) return [`LIMITS names ${name}, which is no limit: see docs/limits.md.`]
+    if (limit.setting !== undefined) return [`LIMITS names ${name}, which has a setting of its own: ${limit.setting}.`]
+    return limit.fixed ? [`LIMITS names ${name}, which cannot be changed.`] : []
+  })
+  if (sentences.length > 0) throw new ConfigError(sentences)
+  changeLimits(numbers)
+}
+
+function row({ name, what, value, setting, fixed, refusal }: DescribedLimit): string {
   const number = setting === undefined ? (value ?? 0).toLocaleString('en') : defaultOf(setting).replaceAll('`', '')
-  return `| \`${name}\` | ${what} | ${number} | ${setting === undefined ? '' : `\`${setting}\``} | ${refusal} |`
+  return `| \`${name}\` | ${what} | ${number} | ${fixed ? 'none' : `\`${setting ?? 'LIMITS'}\``} | ${refusal} |`
 }

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { authenticateRequest } from '../authentication/session/authenticate-request.js'
 import { Sessions } from '../authentication/session/sessions.js'
-import { Admission } from '../platform/admission/admission.js'
+import { Admission, type Asker } from '../platform/admission/admission.js'
 import { ConnectionGuard } from '../platform/admission/connection-guard.js'
 import { maxConnections } from '../platform/admission/descriptors.js'
 import { heapShare, Pressure, SAMPLE_MS } from '../platform/admission/pressure.js'
@@ -14,15 +14,19 @@ import { proxiesOf } from '../platform/admission/proxies.js'
 import type { Config } from '../platform/config/config.js'
 import { registerAccessLog } from '../platform/http/access-log.js'
 import { registerBodyParsers } from '../platform/http/body-parsers.js'
+import { answerClientErrors } from '../platform/http/client-errors.js'
 import { Cors } from '../platform/http/cors.js'
-import { createAdapter } from '../platform/http/fastify-adapter.js'
+import { createAdapter, type RouterRefusal } from '../platform/http/fastify-adapter.js'
 import { registerHooks } from '../platform/http/hooks.js'
+import { servePathCheck } from '../platform/http/path-check.js'
+import { sendProblem } from '../platform/http/send-problem.js'
 import { traceRequests } from '../platform/http/trace-requests.js'
 import { launching } from '../platform/launch.js'
 import { Metrics } from '../platform/observability/metrics.js'
 import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
+import { setLimits } from './limits-page.js'
 import { serveDocs } from './docs/serve-docs.js'
 import { Operations, serveOperations } from './operations/operations.js'
 
@@ -36,8 +40,10 @@ export interface AssembledServer {
  * @param root what to assemble; tests add routes of their own
  */
 export async function createServer(config: Config, log: Logger, root: Type = AppModule): Promise<AssembledServer> {
+  setLimits(config.LIMITS)
   // Requests of a server that is not assembled yet are refused by nothing that could count.
   const refusals: { count: (limit: string) => void } = { count: () => undefined }
+  const router: { refuse: RouterRefusal } = { refuse: (error, request, reply) => sendProblem(error, request, reply, log) }
   const proxies = proxiesOf(config.TRUST_PROXY)
   const connections = new ConnectionGuard({
     maxConnections: maxConnections(config.MAX_CONNECTIONS),
@@ -47,36 +53,46 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   })
   const cors = new Cors(config)
   const app = await launching({ config, log }, () =>
-    NestFactory.create<NestFastifyApplication>(root, createAdapter(config, proxies, connections, cors, log), {
-      bodyParser: false,
-      abortOnError: false,
-      logger: new NestLogger(log),
-    }),
+    NestFactory.create<NestFastifyApplication>(
+      root,
+      createAdapter(config, proxies, connections, {
+        refuse: (error, request, reply) => router.refuse(error, request, reply),
+        clientError: answerClientErrors(log, cors),
+      }),
+      { bodyParser: false, abortOnError: false, logger: new NestLogger(log) },
+    ),
   )
   const fastify = app.getHttpAdapter().getInstance()
   const metrics = app.get(Metrics)
   refusals.count = (limit) => metrics.limitsRefused.inc({ limit })
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
-  const admission = new Admission(config, await watchPressure(fastify, config), ({ name }) => refusals.count(name))
-  metrics.gauge('http_connections_open', 'Open connections without streams', () => connections.connections)
-  metrics.gauge('http_requests_in_flight', 'Requests that are not answered yet', () => admission.requests)
-  metrics.gauge('http_bytes_in_flight', 'Bytes of request bodies and of answers that are not sent yet', () => admission.bytes.total)
-  const sessions = app.get(Sessions)
-  const authenticate = async (request: FastifyRequest) => {
-    const { deviceId, userId } = await authenticateRequest(sessions, request)
-    return { device: String(deviceId), account: String(userId) }
-  }
-  registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
+  const admission = new Admission(config, await watchPressure(fastify, app.get(Pressure)), ({ name }) => refusals.count(name))
+  showHeld(metrics, connections, admission)
+  const authenticate = askerBy(app.get(Sessions))
+  router.refuse = registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })
   registerAccessLog(fastify, log, app.get(Metrics))
   registerBodyParsers(fastify)
+  servePathCheck(fastify)
   serveDocs(fastify, config)
   if (config.OPERATIONS_PORT === undefined) serveOperations(fastify, app.get(Operations))
   return { app, connections }
 }
 
+function showHeld(metrics: Metrics, connections: ConnectionGuard, admission: Admission): void {
+  metrics.gauge('http_connections_open', 'Open connections without streams', () => connections.connections)
+  metrics.gauge('http_requests_in_flight', 'Requests that are not answered yet', () => admission.requests)
+  metrics.gauge('http_bytes_in_flight', 'Bytes of request bodies and of answers that are not sent yet', () => admission.bytes.total)
+}
+
+function askerBy(sessions: Sessions): (request: FastifyRequest) => Promise<Asker> {
+  return async (request) => {
+    const { deviceId, userId } = await authenticateRequest(sessions, request)
+    return { device: String(deviceId), account: String(userId) }
+  }
+}
+
 /** Samples of the event loop's delay and of the heap, by @fastify/under-pressure, which has one threshold where we need three. */
-async function watchPressure(fastify: FastifyInstance, { PRESSURE_DELAY }: Pick<Config, 'PRESSURE_DELAY'>): Promise<Pressure> {
-  const pressure = new Pressure(PRESSURE_DELAY)
+async function watchPressure(fastify: FastifyInstance, pressure: Pressure): Promise<Pressure> {
   await fastify.register(underPressure, { sampleInterval: SAMPLE_MS })
   const timer = setInterval(() => {
     const { eventLoopDelay, heapUsed } = fastify.memoryUsage()

@@ -30,6 +30,16 @@ export const ClientUri = z
     examples: ['mimi://localhost/d/alice/phone'],
   })
 
+/** Either of these, as one type: generators make a type of its own of each union, and not all can write one into a query. */
+export const UserOrClientUri = z
+  .string()
+  .max(MAX_URI_LENGTH)
+  .refine(
+    (uri) => parseUserUri(uri) !== undefined || parseClientUri(uri) !== undefined,
+    'Expected mimi://<domain>/u/<user> or mimi://<domain>/d/<user>/<device>',
+  )
+  .meta({ description: 'User or client URI', pattern: `${USER_URI.source}|${CLIENT_URI.source}`, examples: ['mimi://localhost/u/alice'] })
+
 /** `mimi://<domain>/r/<room>`, of any provider. */
 export const RoomUri = z
   .string()

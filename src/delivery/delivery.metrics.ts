@@ -11,6 +11,7 @@ export class DeliveryMetrics {
   readonly streamsClosed
   readonly framesReceived
   readonly readingPaused
+  readonly entriesLost
   readonly limitsRefused
   readonly retired
   /** Read when scraped. */
@@ -27,6 +28,10 @@ export class DeliveryMetrics {
     this.streamsClosed = metrics.counter('delivery_streams_closed_total', 'Streams ended by this server, by close code', ['code'])
     this.framesReceived = metrics.counter('delivery_frames_received_total', 'Frames that clients sent, by kind', ['kind'])
     this.readingPaused = metrics.counter('delivery_reading_paused_total', 'Pauses in reading from streams that are beyond their rates')
+    this.entriesLost = metrics.counter(
+      'delivery_entries_lost_total',
+      'How often a client had entries past the end of a log: a restore or failover without "recovered", or a client that lies',
+    )
     this.limitsRefused = metrics.limitsRefused
     this.retired = metrics.counter('delivery_retired_rows_total', 'Rows deleted by retention, by what they held', ['what'])
     this.lag = metrics.histogram(

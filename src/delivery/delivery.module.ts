@@ -15,6 +15,7 @@ import { History } from './read/history.service.js'
 import { Retention } from './retention/retention.job.js'
 import { StreamResources } from './stream/stream-resources.js'
 import { StreamServer } from './stream/stream.server.js'
+import { Pressure } from '../platform/admission/pressure.js'
 import { STREAM_SETTINGS, streamSettings } from './stream/stream-settings.js'
 import { Streams } from './stream/streams.js'
 import { GlobalSweep } from './sweep/global-sweep.job.js'
@@ -25,7 +26,7 @@ import { NodeSweep } from './sweep/node-sweep.js'
   imports: [PlatformModule, AuthenticationModule],
   controllers: [HistoryController, EventsController],
   providers: [
-    { provide: STREAM_SETTINGS, useFactory: streamSettings, inject: [CONFIG] },
+    { provide: STREAM_SETTINGS, useFactory: streamSettings, inject: [CONFIG, Pressure] },
     DeliveryMetrics,
     Interest,
     Feeds,

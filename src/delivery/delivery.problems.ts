@@ -47,7 +47,9 @@ export const DELIVERY_PROBLEMS: ProblemTypes = {
   'ack-ahead': {
     status: 409,
     when: 'An acknowledgement names an entry that this device has not been given.',
-    client: 'Acknowledge no further than `deliverable`.',
+    client:
+      'Acknowledge no further than `deliverable`. A device that has processed entries past it has what the log has lost (a backup was restored): ' +
+      'join again by an external Commit.',
     retry: 'redo',
     members: { group_id: GroupId, deliverable: Seq.meta({ description: 'The last entry that may be acknowledged' }) },
   },

@@ -14,7 +14,7 @@ import { ConnectFederation } from './follower/connect-federation.js'
 import { DeleteRoomController } from './follower/delete-room.controller.js'
 import { Joins } from './follower/joins.js'
 import { NotifyController } from './follower/notify.controller.js'
-import { HubTelling } from './follower/hub-telling.js'
+import { HubNotifier } from './follower/hub-notifier.js'
 import { Pull } from './follower/pull.job.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replicas.js'
@@ -26,10 +26,6 @@ import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
 import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
-import { GroupOperations } from './hub/group-operations.js'
-import { Operations } from './hub/operations.js'
-import { PolicyOperations } from './hub/policy-operations.js'
-import { SealedOperations } from './hub/sealed-operations.js'
 import { RoomsHere } from './hub/rooms-here.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UpdatesController } from './hub/updates.controller.js'
@@ -41,7 +37,7 @@ import { SearchableController } from './identifier-query/searchable.controller.j
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
-import { Admittance } from './inbound/admittance.js'
+import { InboundGate } from './inbound/inbound-gate.js'
 import { FirstResults } from './inbound/first-results.js'
 import { HeardPeers } from './inbound/heard-peers.js'
 import { Nonces } from './inbound/nonces.js'
@@ -56,7 +52,7 @@ import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requester.js'
 import { PeerConnections } from './outbound/peer-connections.js'
-import { Admission } from './peers/admission.js'
+import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
 import { Runs } from './push/runs.js'
@@ -65,7 +61,7 @@ import { Deletions } from './push/deletions.js'
 import { Delivery } from './push/delivery.js'
 import { Lane } from './push/lane.js'
 import { Push } from './push/push.job.js'
-import { Wakes } from './push/wakes.js'
+import { PushTrigger } from './push/push-trigger.js'
 import { GatewayKeys } from './sealed/gateway-keys.js'
 import { IssuingPeerController } from './sealed/issuing-peer.controller.js'
 import { RemoteIssuers } from './sealed/remote-issuers.js'
@@ -81,11 +77,11 @@ const speaking = [
   ProviderKeys,
   PeerConnections,
   PeerDirectories,
-  Admission,
+  PeerPolicy,
   Nonces,
   FirstResults,
   RequestSignatures,
-  Admittance,
+  InboundGate,
   HeardPeers,
   PeerGuard,
   SignResponses,
@@ -96,16 +92,12 @@ const asHub = [
   OwnKeyMaterial,
   SealedGroupInfo,
   RoomsHere,
-  GroupOperations,
-  PolicyOperations,
-  SealedOperations,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,
   Lane,
   Circuits,
   ForeignDevices,
-  Operations,
   Requesters,
   KeyMaterial,
   Batches,
@@ -113,10 +105,10 @@ const asHub = [
   Delivery,
   Deletions,
   Push,
-  Wakes,
+  PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [ConnectFederation, Pull, HubTelling, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
+const asFollower = [ConnectFederation, Pull, HubNotifier, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
 /** What users of different providers have to do with each other outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
@@ -152,12 +144,12 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
   exports: [
     PeerGuard,
     RequestSignatures,
-    Admittance,
+    InboundGate,
     HeardPeers,
     SignedClient,
     PeerDirectories,
     ProviderKeys,
-    Admission,
+    PeerPolicy,
     Nonces,
     FirstResults,
     OwnUrl,

@@ -1,6 +1,6 @@
 import { NotFound, Problem, RateLimited } from '../platform/http/problem.js'
 import { parseRetryAfter } from '../protocol/retry-policy.js'
-import { patience } from './patience.js'
+import { capRetryAfter } from './cap-retry-after.js'
 import type { PeerAnswer } from './signed-client/peer-answer.js'
 
 class PeerUnreachable extends Problem {
@@ -23,9 +23,9 @@ class PeerRefused extends Problem {
   }
 }
 
-export class PeerGarbled extends Problem {
+export class PeerBadResponse extends Problem {
   constructor() {
-    super(502, 'peer-garbled', 'The other provider gave an answer that cannot be understood.')
+    super(502, 'peer-bad-response', 'The other provider gave an answer that cannot be understood.')
   }
 }
 
@@ -33,9 +33,9 @@ export class PeerGarbled extends Problem {
 export function peerProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered':
-      return refusalOf(answer.status, patience(parseRetryAfter(answer.retryAfter, Date.now())))
+      return refusalOf(answer.status, capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'unsigned':
-      return new PeerUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
+      return new PeerUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
       return new ProviderDenied()
     case 'profile-unsupported':
@@ -49,7 +49,7 @@ export function peerProblem(answer: PeerAnswer): Problem {
 }
 
 function refusalOf(status: number, seconds: number | undefined): Problem {
-  if (status === 404) return new NotFound('The other provider knows no such user.')
+  if (status === 404) return new NotFound('The other provider has no such user.')
   if (status === 429) return new RateLimited(seconds ?? 5)
   if (status >= 500) return new PeerUnreachable(seconds)
   return new PeerRefused(`The other provider refuses this server's request (${status}).`)

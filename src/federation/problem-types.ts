@@ -15,7 +15,7 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     retry: 'wait',
   },
   'hub-refused': { status: 502, when: 'The group’s hub refuses requests of this server.', client: 'Tell the operator.', retry: 'no' },
-  'hub-garbled': {
+  'hub-bad-response': {
     status: 502,
     when: 'The group’s hub gave an answer that cannot be understood.',
     client: 'Tell the operator.',
@@ -40,7 +40,7 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     retry: 'wait',
   },
   'peer-refused': { status: 502, when: 'The other provider refuses this server’s request.', client: 'Tell the operator.', retry: 'no' },
-  'peer-garbled': {
+  'peer-bad-response': {
     status: 502,
     when: 'The other provider gave an answer that cannot be understood.',
     client: 'Tell the operator.',
@@ -60,6 +60,23 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     members: { code: z.string().meta({ description: 'The response code of MIMI’s identifier query' }) },
   },
   'user-unknown': { status: 404, when: `${NO_KEY_PACKAGES}: it knows no such user.`, client: 'Check the user URI.', retry: 'no' },
+  'key-material-unavailable': {
+    status: 503,
+    when: `${NO_KEY_PACKAGES} now: it does not answer the hub of the room, or not in a form that can be understood.`,
+    client: 'Send the same request after `Retry-After`.',
+    retry: 'wait',
+    members: { provider: z.string().meta({ description: 'Domain of the user’s provider' }) },
+  },
+  'providers-apart': {
+    status: 403,
+    when: `${NO_KEY_PACKAGES}: two of the three providers of the requester, the room and the user do not federate with each other.`,
+    client: 'Tell the user; only the operator of `by` can change it.',
+    retry: 'no',
+    members: {
+      by: z.string().meta({ description: 'Domain of the provider that refuses' }),
+      provider: z.string().meta({ description: 'Domain of the provider that is refused' }),
+    },
+  },
   'no-consent-for-this-room': {
     status: 403,
     when: `${NO_KEY_PACKAGES} for this room: the user has not consented.`,

@@ -5,11 +5,12 @@ import { CommitAftermath } from './commit/commit-aftermath.js'
 import { CommitAttempts } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
-import { HiddenCommitJudge } from './commit/hidden-commit.judge.js'
-import { OpenCommitJudge } from './commit/open-commit.judge.js'
+import { PrivateCommitValidator } from './commit/private-commit.validator.js'
+import { PublicCommitValidator } from './commit/public-commit.validator.js'
 import { CreateController } from './create/create.controller.js'
 import { CreateService } from './create/create.service.js'
-import { Founding } from './create/founding.js'
+import { FoundingMembers } from './create/founding-members.js'
+import { GroupCreation } from './create/group-creation.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
 import { ExternalSendersController } from './external-sender/external-senders.controller.js'
@@ -35,7 +36,9 @@ import { RoomsService } from './rooms/rooms.service.js'
 import { createMembership } from './roster/create-membership.js'
 import { MEMBERSHIP } from './roster/membership.js'
 import { FederationLink } from './home/federation-link.js'
-import { Homes } from './home/homes.js'
+import { GroupLocator } from './home/group-locator.js'
+import { GroupOperations } from './operations/group-operations.js'
+import { groupOperations, OPERATIONS_TABLE, OPERATION_SERVICES } from './operations/operations-table.js'
 import { SealedMessages } from './sealed/sealed-messages.js'
 import { SealedMessagesController } from './sealed/sealed-messages.controller.js'
 import { SenderKeysController } from './sealed/sender-keys.controller.js'
@@ -71,15 +74,18 @@ import { LargeTrees } from './state/trees/large-trees.js'
   ],
   providers: [
     FederationLink,
-    Homes,
+    GroupLocator,
+    GroupOperations,
+    { provide: OPERATIONS_TABLE, useFactory: groupOperations, inject: [...OPERATION_SERVICES] },
     CreateService,
-    Founding,
+    GroupCreation,
+    FoundingMembers,
     Reinitialized,
     Bundles,
     CommitsService,
     CommitAttempts,
-    OpenCommitJudge,
-    HiddenCommitJudge,
+    PublicCommitValidator,
+    PrivateCommitValidator,
     CommitAftermath,
     ProposalsService,
     ProposalJudge,
@@ -104,22 +110,6 @@ import { LargeTrees } from './state/trees/large-trees.js'
     Snapshots,
   ],
   // What the hub of other providers' users does for them, and what connects it.
-  exports: [
-    FederationLink,
-    CommitsService,
-    ProposalsService,
-    MessagesService,
-    SenderKeysService,
-    SealedMessages,
-    InfoService,
-    PolicyService,
-    Removals,
-    ResetService,
-    DeleteService,
-    RoomsService,
-    ExternalSenders,
-    PublicStates,
-    LargeTrees,
-  ],
+  exports: [FederationLink, GroupOperations, InfoService, SealedMessages, ExternalSenders, PublicStates, LargeTrees],
 })
 export class GroupsModule {}

@@ -40,7 +40,7 @@ export class GroupFrozen extends Problem {
 }
 export class GroupExists extends Problem {
   constructor() {
-    super(409, 'group-exists', 'There is, or was, another group with this id.')
+    super(409, 'group-exists', 'The group id is in use, or was in use by a deleted group.')
   }
 }
 export class RoomTaken extends Problem {
@@ -50,7 +50,7 @@ export class RoomTaken extends Problem {
 }
 export class SuccessorTaken extends Problem {
   constructor(successor: Uint8Array) {
-    super(409, 'successor-taken', 'Another group has already taken this place.', { successor })
+    super(409, 'successor-taken', 'Another group is the successor already.', { successor })
   }
 }
 /** A Commit, Proposal, GroupInfo or tree that decodes but breaks a rule (docs/mls-rules.md); `section` is of RFC 9420 unless it names a document. */
@@ -123,7 +123,12 @@ export const GROUP_PROBLEMS: ProblemTypes = {
     retry: 'no',
     members: { reason: z.enum(['reinit', 'reset']), successor: GroupId.optional() },
   },
-  'group-exists': { status: 409, when: 'There is, or was, another group with this id.', client: 'Choose another group id.', retry: 'no' },
+  'group-exists': {
+    status: 409,
+    when: 'The group id is in use, or was in use by a deleted group.',
+    client: 'Choose another group id.',
+    retry: 'no',
+  },
   'room-taken': {
     status: 409,
     when: 'The room has a current group.',

@@ -12,7 +12,7 @@ export const GROUP_RULES = {
   'credential-key': ['5.3.1', 'A new or changed leaf’s signature key is registered for its device.'],
   'one-leaf-per-client': ['12.2', 'Nobody is added who has a leaf in the group already.'],
   'external-commit-remove': ['12.4.3.2', 'A joiner removes its own former leaf and no other.'],
-  'welcome-unknown-ref': ['12.4.3.1', 'A private group’s Welcomes are for KeyPackages that this server handed out.'],
+  'welcome-unknown-ref': ['12.4.3.1', 'Where the server sees no Add, a Welcome is for KeyPackages that this server handed out.'],
   'group-info-missing': ['12.4.3', 'Where external joins are on, each Commit brings the GroupInfo of its epoch.'],
   'group-info-external-pub': ['12.4.3.2', 'Where external joins are on, a GroupInfo has an external_pub.'],
   'group-info-group-id': ['12.4.3', 'A GroupInfo is of the group it is submitted for.'],
@@ -23,7 +23,13 @@ export const GROUP_RULES = {
   'group-info-tree': ['12.4.3.3', 'A private group’s GroupInfo that has a ratchet_tree has the one that the server serves.'],
   'one-founding-member': ['11', 'A new group has one member, which is the device that creates it.'],
   'group-id-length': ['8.1', 'A group id has 1 to 255 bytes here.'],
-  'reinit-mismatch': ['11.2', 'A successor has the group id and the suite that the ReInit announced.'],
+  'founding-leaves': ['11', 'At epoch 1 the creator has the first leaf and signs, and all others have one that came in a KeyPackage.'],
+  'founding-members': [
+    '11.2',
+    'At epoch 1 all are members of the group before, and none is leaving it; after a ReInit, they are all of its members.',
+  ],
+  'reinit-mismatch': ['11.2', 'A successor has the group id and the suite that the ReInit announced, and at epoch 1 its extensions.'],
+  'branch-mismatch': ['11.3', 'A branch has the suite of the group that it branches from.'],
 } as const satisfies Record<string, readonly [section: string, says: string]>
 
 export type CommitRule = RuleName | keyof typeof GROUP_RULES

@@ -53,6 +53,16 @@ export async function claimKeyPackages(
   return { claimed: rows.flatMap(toClaimed), told: rows.filter((row) => row.low).map((row) => row.device_id) }
 }
 
+/** Which of these devices have a KeyPackage that could be handed out, of whatever suite. */
+export async function havingKeyPackages(sql: Sql, deviceIds: readonly bigint[]): Promise<Set<bigint>> {
+  const { rows } = await sql.query<{ deviceId: bigint }>({
+    name: 'having_key_packages',
+    text: `SELECT DISTINCT device_id AS "deviceId" FROM key_package WHERE device_id = ANY($1) AND expires_at > now()`,
+    values: [deviceIds],
+  })
+  return new Set(rows.map(({ deviceId }) => deviceId))
+}
+
 function toClaimed(row: ClaimRow): ClaimedKeyPackage[] {
   const { ref, bytes, last_resort: lastResort } = row
   if (ref === null || bytes === null || lastResort === null) return []

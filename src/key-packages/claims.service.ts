@@ -8,7 +8,7 @@ import { NotFound } from '../platform/http/problem.js'
 import { Limits } from '../platform/limits/limits.js'
 import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
-import { claimKeyPackages, type ClaimedKeyPackage, type Wanted } from './claims.repository.js'
+import { claimKeyPackages, havingKeyPackages, type ClaimedKeyPackage, type Wanted } from './claims.repository.js'
 import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
 import { keyPackagesClaimed } from './key-packages.events.js'
 
@@ -43,7 +43,10 @@ export class Claims {
     const { claimed, told } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
     this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
 
-    const answer = answerFor(targets, claimed)
+    const given = new Set(claimed.map(({ deviceId }) => deviceId))
+    const without = ids.filter((id) => !given.has(id))
+    const others = without.length > 0 ? await havingKeyPackages(this.pool, without) : new Set<bigint>()
+    const answer = answerFor(targets, claimed, others)
     keyPackagesClaimed(this.events, {
       count: claimed.length,
       last_resort: claimed.filter((item) => item.lastResort).length,
@@ -79,14 +82,21 @@ export function wantedOf(cipherSuites: readonly number[], required: Omit<Wanted,
   }
 }
 
-function answerFor(targets: readonly { deviceId: bigint; client: string }[], claimed: readonly ClaimedKeyPackage[]): KeyPackagesClaimed {
+/** @param others devices that have KeyPackages, though none that was wanted */
+function answerFor(
+  targets: readonly { deviceId: bigint; client: string }[],
+  claimed: readonly ClaimedKeyPackage[],
+  others: ReadonlySet<bigint>,
+): KeyPackagesClaimed {
   const byDevice = new Map(claimed.map((item) => [item.deviceId, item]))
+  const without = targets.filter(({ deviceId }) => !byDevice.has(deviceId))
   return {
     key_packages: targets.flatMap(({ deviceId, client }) => {
       const item = byDevice.get(deviceId)
       if (item === undefined) return []
       return [{ client, cipher_suite: item.cipherSuite, key_package: item.bytes, ref: item.ref, last_resort: item.lastResort }]
     }),
-    unavailable: targets.filter(({ deviceId }) => !byDevice.has(deviceId)).map(({ client }) => client),
+    unavailable: without.map(({ client }) => client),
+    reasons: without.map(({ deviceId, client }) => ({ client, reason: others.has(deviceId) ? 'incompatible' : 'exhausted' })),
   }
 }

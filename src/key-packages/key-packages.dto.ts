@@ -89,6 +89,9 @@ export const KeyPackagesClaimed = z
       }),
     ),
     unavailable: z.array(z.string()).meta({ description: 'Clients of the user that have no suitable KeyPackage' }),
+    reasons: z
+      .array(z.object({ client: z.string(), reason: z.enum(['exhausted', 'incompatible']) }))
+      .meta({ description: 'Of each in `unavailable`: it has no KeyPackage left, or none of these suites with these capabilities' }),
   })
   .meta({ id: 'KeyPackagesClaimed' })
 export type KeyPackagesClaimed = z.input<typeof KeyPackagesClaimed>

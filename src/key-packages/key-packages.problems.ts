@@ -56,7 +56,7 @@ export class SignedRequestNeeded extends Problem {
 
 export class NoConsent extends Problem {
   constructor() {
-    super(403, 'no-consent', 'The user does not want to be added by this one.')
+    super(403, 'no-consent', 'The user has not consented to be added by this user.')
   }
 }
 
@@ -101,7 +101,7 @@ export const KEY_PACKAGE_PROBLEMS: ProblemTypes = {
   },
   'no-consent': {
     status: 403,
-    when: 'The user does not want to be added by this one.',
+    when: 'The user has not consented to be added by this user.',
     client: 'Ask for consent (`POST /v1/consents`), and claim again once it is granted.',
     retry: 'redo',
   },

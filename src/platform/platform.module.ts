@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common'
+import { Pressure } from './admission/pressure.js'
 import { CONFIG, databaseUrl, type Config } from './config/config.js'
 import { Hints } from './hints/hints.js'
 import { Jobs } from './jobs/jobs.js'
@@ -21,6 +22,7 @@ import { RedisSubscription } from './redis/redis-subscription.js'
 import { Secrets } from './secrets/secrets.js'
 import { WorkerTime } from './workers/worker-time.js'
 
+const pressureProvider = { provide: Pressure, inject: [CONFIG], useFactory: (config: Config) => new Pressure(config.PRESSURE_DELAY) }
 const targetProvider = {
   provide: PostgresTarget,
   inject: [CONFIG, Metrics],
@@ -50,6 +52,7 @@ const prismaProvider = {
     targetProvider,
     poolProvider,
     prismaProvider,
+    pressureProvider,
     RedisClients,
     RedisSubscription,
     Secrets,
@@ -64,6 +67,6 @@ const prismaProvider = {
     WorkerTime,
     PlatformShutdown,
   ],
-  exports: [CONFIG, LOG, POOL, PRISMA, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits, WorkerTime],
+  exports: [CONFIG, LOG, POOL, PRISMA, Pressure, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits, WorkerTime],
 })
 export class PlatformModule {}

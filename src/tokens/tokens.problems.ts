@@ -5,12 +5,12 @@ import { Problem } from '../platform/http/problem.js'
 /** Also for a key that has just stopped signing: fetch the directory, and ask again with a key of it. */
 export class TokenKeyUnknown extends Problem {
   constructor() {
-    super(422, 'token-key-unknown', 'No key that signs now has this id.')
+    super(422, 'token-key-unknown', 'No signing key in use has this id.')
   }
 }
 export class BatchSize extends Problem {
   constructor(tokens: number) {
-    super(422, 'batch-size', `A batch is of ${tokens} tokens, for everyone.`, { tokens })
+    super(422, 'batch-size', `A batch has exactly ${tokens} tokens.`, { tokens })
   }
 }
 export class QuotaExceeded extends Problem {

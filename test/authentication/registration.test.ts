@@ -112,6 +112,17 @@ describe('a registration', () => {
     expect((await http.call('POST', '/v1/accounts', { body })).status).toBe(400)
   })
 
+  it.each([253_402_300_800, 8_640_000_000_001, Number.MAX_SAFE_INTEGER])(
+    'with a key that ends after all calendars, at %i, is a bad request',
+    async (end) => {
+      const device = new TestDevice(http, newName())
+      const { signature_keys, ...proofs } = await device.proofs()
+      const body = { user: device.user, ...proofs, signature_keys: signature_keys.map((key) => ({ ...key, valid_until: end })) }
+      const answer = await http.call('POST', '/v1/accounts', { body })
+      expect([answer.status, typeOf(answer)]).toEqual([400, 'invalid-request'])
+    },
+  )
+
   it('of a taken name is a conflict', async () => {
     const { name } = await TestDevice.registered(server.url)
     const answer = await new TestDevice(http, name, 'tablet').register()

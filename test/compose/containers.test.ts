@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals'
 import { World } from '../support/world.js'
-import { containerOf, describeDeployment, docker, healthy, inside } from './compose-project.js'
+import { describeDeployment, healthy, ServiceContainer } from './compose-project.js'
 
 const NODES = ['api-1', 'api-2', 'worker']
 const SERVICES = [...NODES, 'postgres', 'redis', 'proxy']
@@ -18,11 +18,11 @@ const IDENTITY = `
   const written = ['/tmp/x', '/app/x', '/x'].map((file) => { try { writeFileSync(file, ''); return file } catch (error) { return error.code } })
   console.log(JSON.stringify({ uid: status.Uid.split('\\t')[0], capabilities: BigInt('0x' + status.CapPrm).toString(), noNewPrivs: status.NoNewPrivs, written }))`
 
+const run = async (service: string, ...command: string[]) => (await ServiceContainer.of(service)).run(...command)
+
 async function networksOf(service: string): Promise<string[]> {
-  const { Networks } = JSON.parse(await docker('inspect', '--format={{json .NetworkSettings}}', await containerOf(service))) as {
-    Networks: Record<string, unknown>
-  }
-  return Object.keys(Networks)
+  const { NetworkSettings } = await (await ServiceContainer.of(service)).inspect()
+  return Object.keys(NetworkSettings.Networks)
 }
 
 describeDeployment('the containers', () => {
@@ -30,7 +30,7 @@ describeDeployment('the containers', () => {
   afterEach(() => world?.goHome())
 
   it.each(NODES)('%s is nobody in particular and can write to /tmp only', async (service) => {
-    expect(JSON.parse(await inside(service, 'node', '--eval', IDENTITY))).toEqual({
+    expect(JSON.parse(await run(service, 'node', '--eval', IDENTITY))).toEqual({
       uid: '1000',
       capabilities: '0',
       noNewPrivs: '1',
@@ -41,7 +41,7 @@ describeDeployment('the containers', () => {
   it.each(SERVICES)(
     '%s has a read-only root, no spare capability, a limit of memory, and logs that do not grow for ever',
     async (service) => {
-      const host = JSON.parse(await docker('inspect', '--format={{json .HostConfig}}', await containerOf(service)))
+      const { HostConfig: host } = await (await ServiceContainer.of(service)).inspect()
       expect(host).toMatchObject({
         ReadonlyRootfs: true,
         CapDrop: ['ALL'],
@@ -49,14 +49,14 @@ describeDeployment('the containers', () => {
         RestartPolicy: { Name: 'unless-stopped' },
         LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
       })
-      const added = (host.CapAdd ?? []).map((capability: string) => capability.replace(/^CAP_/, ''))
+      const added = ((host.CapAdd ?? []) as string[]).map((capability) => capability.replace(/^CAP_/, ''))
       expect(added).toEqual(service === 'proxy' ? ['NET_BIND_SERVICE'] : [])
       expect(host.Memory).toBeGreaterThan(0)
     },
   )
 
   it.each(NODES)('%s has health and metrics on a port of their own, and not on the one that the proxy leads to', async (service) => {
-    expect(JSON.parse(await inside(service, 'node', '--eval', OPERATIONS))).toEqual([
+    expect(JSON.parse(await run(service, 'node', '--eval', OPERATIONS))).toEqual([
       [404, 404, 404],
       [200, 200, 200],
     ])
@@ -67,21 +67,22 @@ describeDeployment('the containers', () => {
     const database = await networksOf('postgres')
     expect(database.filter((network) => proxy.includes(network))).toEqual([])
     expect(await networksOf('redis')).toEqual(database)
-    for (const network of database) expect(await docker('network', 'inspect', '--format={{.Internal}}', network)).toBe('true')
+    const container = await ServiceContainer.of('postgres')
+    for (const network of database) expect(await container.isInternal(network)).toBe(true)
   })
 
   it('a node with open streams ends by itself within ten seconds', async () => {
     world = new World(process.env['TEST_SERVER_URL'] ?? '', process.env['TEST_SERVER_DOMAIN'])
     const crowd = await world.cast('alice', 'bob', 'carol', 'dave', 'erin', 'frank')
     for (const client of crowd) await client.until('its stream', () => client.lives > 0)
-    const container = await containerOf('api-1')
+    const container = await ServiceContainer.of('api-1')
     const begun = performance.now()
-    await docker('stop', container)
+    await container.stop()
     const took = performance.now() - begun
-    expect(await docker('inspect', '--format={{.State.ExitCode}}', container)).toBe('0')
+    expect((await container.inspect()).State.ExitCode).toBe(0)
     expect(took).toBeLessThan(10_000)
     for (const client of crowd) await client.until('a stream to the other node', () => client.stream?.open === true)
-    await docker('start', container)
+    await container.start()
     await healthy('api-1')
   })
 })

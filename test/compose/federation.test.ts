@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { agreed, at, heard, World } from '../support/world.js'
-import { containerOf, describeDeployment, docker, healthy } from './compose-project.js'
+import { describeDeployment, healthy, ServiceContainer } from './compose-project.js'
 
 describeDeployment('the second provider of the profile federation', () => {
   let home: World
@@ -11,7 +11,7 @@ describeDeployment('the second provider of the profile federation', () => {
     away = new World(process.env['TEST_PEER_URL'] ?? '', 'peer.localhost', 100)
   })
   afterEach(async () => {
-    await docker('start', await containerOf('peer'))
+    await (await ServiceContainer.of('peer')).start()
     await Promise.all([home.goHome(), away.goHome()])
   })
 
@@ -31,12 +31,12 @@ describeDeployment('the second provider of the profile federation', () => {
     const [alice] = await home.cast('alice')
     const [bob] = await away.cast('bob')
     const group = await home.group(alice, [bob], {})
-    await docker('kill', await containerOf('peer'))
+    await (await ServiceContainer.of('peer')).kill()
     const texts = Array.from({ length: 30 }, (_, number) => `message ${number}`)
     for (const text of texts) await group.send(text)
     await heard([alice], group, texts)
     expect(at(bob, group).texts).toEqual([])
-    await docker('start', await containerOf('peer'))
+    await (await ServiceContainer.of('peer')).start()
     await heard([bob], group, texts)
   })
 })

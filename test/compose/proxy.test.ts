@@ -4,7 +4,7 @@ import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:tls'
 import { expect, it } from '@jest/globals'
-import { containerOf, describeDeployment, docker, logOf } from './compose-project.js'
+import { describeDeployment, ServiceContainer } from './compose-project.js'
 
 const server = new URL(process.env['TEST_SERVER_URL'] ?? 'https://localhost')
 const MIB = 1024 ** 2
@@ -58,7 +58,8 @@ describeDeployment('the proxy', () => {
   })
 
   it('sends plain HTTP to HTTPS', async () => {
-    const port = /:(\d+)$/m.exec(await docker('port', await containerOf('proxy'), '80/tcp'))?.[1]
+    const { NetworkSettings } = await (await ServiceContainer.of('proxy')).inspect()
+    const port = NetworkSettings.Ports['80/tcp']?.[0]?.HostPort
     const answer = await fetch(`http://localhost:${port}/v1/devices`, { redirect: 'manual' })
     expect([answer.status, answer.headers.get('location')]).toEqual([308, 'https://localhost/v1/devices'])
   })
@@ -66,7 +67,7 @@ describeDeployment('the proxy', () => {
   it('writes down neither who asked nor for what, not even when that went wrong', async () => {
     const head = 'POST /v1/auth/challenges?c2VjcmV0 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json'
     expect(await sendRaw(`${head}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nnot a chunk\r\n`)).toMatch(/^HTTP\/1.1 502 /)
-    const lines = (await logOf('proxy')).split('\n')
+    const lines = (await (await ServiceContainer.of('proxy')).log()).split('\n')
     expect(lines.filter((line) => line.includes('serving initial configuration'))).not.toEqual([])
     expect(lines.filter((line) => /c2VjcmV0|"(remote_ip|client_ip|uri|headers)"/.test(line))).toEqual([])
   })

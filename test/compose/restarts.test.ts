@@ -1,21 +1,20 @@
 import { afterEach, expect, it } from '@jest/globals'
 import { Race } from '../support/race.js'
 import { World } from '../support/world.js'
-import { containerOf, describeDeployment, docker, healthy } from './compose-project.js'
+import { describeDeployment, healthy, ServiceContainer } from './compose-project.js'
 
 type Meddle = (race: Race) => Promise<void>
 
-const restart = (service: string) => async () => void (await docker('restart', await containerOf(service)))
+const restart = (service: string) => async () => (await ServiceContainer.of(service)).restart()
 
 /** Away until the clients, who go on without it, have done so many things; 0 where they cannot. */
 const away =
   (service: string, signal: string, actions: number): Meddle =>
   async (race) => {
-    const container = await containerOf(service)
-    await docker('kill', `--signal=${signal}`, container)
-    await docker('wait', container)
+    const container = await ServiceContainer.of(service)
+    await container.kill(signal)
     if (actions > 0) await race.progress(actions)
-    await docker('start', container)
+    await container.start()
   }
 
 const SERVICES = ['postgres', 'redis', 'api-1', 'api-2', 'worker', 'proxy']
@@ -42,7 +41,7 @@ describeDeployment('clients chat through the proxy, and in the end everyone has 
   let world: World | undefined
   afterEach(async () => {
     // What a failed test has left dead.
-    for (const service of SERVICES) await docker('start', await containerOf(service))
+    for (const service of SERVICES) await (await ServiceContainer.of(service)).start()
     await world?.goHome()
   })
 

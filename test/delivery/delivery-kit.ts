@@ -72,7 +72,7 @@ export async function startNode(pool: Pool, changes: Partial<StreamSettings> = {
   const interest = new Interest(hints)
   const acks = new AckFlusher(pool, config, log, metrics)
   const resources = new StreamResources(pool, new Feeds(pool, interest, metrics, log), acks, metrics, {
-    ...streamSettings(config),
+    ...streamSettings(config, { refuses: () => false }),
     drainMs: 50,
     ...changes,
   })

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { pino } from 'pino'
 import { EventsReader } from '../../src/delivery/polling/events.reader.js'
 import { Acknowledgements } from '../../src/delivery/polling/acknowledgements.service.js'
 import { Polling } from '../../src/delivery/polling/polling.service.js'
@@ -23,7 +24,7 @@ const ack = (deviceId: bigint, seq: bigint, incarnation = 1, inbox: bigint[] = [
 beforeAll(async () => {
   node = await startNode(database.pool)
   polling = new Polling(new EventsReader(database.pool, node.acks), node.interest, node.metrics, { maxStreams: 3 })
-  acknowledgements = new Acknowledgements(database.pool, node.hints)
+  acknowledgements = new Acknowledgements(database.pool, node.hints, node.metrics, pino({ level: 'silent' }))
 })
 afterAll(() => node.close())
 beforeEach(async () => {
@@ -142,6 +143,17 @@ describe('polling', () => {
     expect(seqsOf(await poll(bob))).toEqual([2, 3, 6])
     await ack(bob, 6n)
     expect(await group.acked(bob)).toEqual([3n, 6n])
+  })
+
+  it('counts clients that acknowledge what the log has lost, and not those that are merely ahead of their Welcome', async () => {
+    const counted = async () => (await node.metrics.entriesLost.get()).values[0]?.value ?? 0
+    const before = await counted()
+    await group.say(3)
+    await group.add(bob, 'welcome')
+    await problemOf(ack(bob, 4n))
+    expect(await counted()).toBe(before)
+    await problemOf(ack(alice, 9n))
+    expect(await counted()).toBe(before + 1)
   })
 
   it('refuses an ack of what does not exist, and ignores those that are late', async () => {

@@ -42,9 +42,18 @@ describe('the upgrade', () => {
     const [device, other] = [await newDevice(database.pool), await newDevice(database.pool)]
     const headers = { ...good, authorization: `Bearer ${tokenOf(device)}` }
     for (let n = 0; n < STREAM_OPENINGS.value; n += 1) await connect(node, device)
-    expect(await upgrade(node, '/v1/stream', headers)).toMatchObject({ status: 429 })
+    // On a slow machine the bucket has filled up a little meanwhile.
+    let answer: Awaited<ReturnType<typeof upgrade>> | undefined
+    for (let n = 0; n < STREAM_OPENINGS.value && !answer; n += 1) answer = await upgrade(node, '/v1/stream', headers).catch(() => undefined)
+    expect(answer).toMatchObject({ status: 429 })
     expect((await node.metrics.limitsRefused.get()).values).toMatchObject([{ labels: { limit: STREAM_OPENINGS.name } }])
     await (await connect(node, other)).live()
+  })
+
+  it('is refused while the process is overloaded, before its token is looked at', async () => {
+    const node = await start({ pressure: { refuses: (priority) => priority === 'read' } })
+    expect(await upgrade(node, '/v1/stream', { ...good, authorization: 'Bearer nonsense' })).toMatchObject({ status: 503 })
+    expect((await node.metrics.limitsRefused.get()).values).toMatchObject([{ labels: { limit: 'pressure-read' } }])
   })
 
   it('takes the token as a subprotocol where headers cannot be set', async () => {

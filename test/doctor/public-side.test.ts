@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { freePort } from '../support/free-port.js'
+import { decodePath, decodingProxy, type Alteration, type DecodingProxy } from '../support/network/decoding-proxy.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { examined, soundSettings } from './doctor-kit.js'
 
@@ -128,6 +129,50 @@ describe('PUBLIC_URL', () => {
       expect.stringMatching(/^warning: PUBLIC_URL names a proxy, but TRUST_PROXY is off/),
     )
     expect((await seen(url, { TRUST_PROXY: 'on' })).of('settings').join()).not.toContain('TRUST_PROXY')
+  })
+})
+
+describe('addresses with an escaped slash', () => {
+  const altering: DecodingProxy[] = []
+  afterEach(async () => {
+    await Promise.all(altering.splice(0).map((one) => one.close()))
+  })
+  const through = async (alter: Alteration) => {
+    const made = await decodingProxy(server.url, alter)
+    altering.push(made)
+    return made.url
+  }
+  const ALTERS_PATHS =
+    /^warning: The proxy at PUBLIC_URL alters or refuses escaped slashes \(%2F\) in paths\..* in the query\. See "Proxies"/
+  const decodeQuery: Alteration = (url) => url.replace(/\?.*/, (query) => decodeURIComponent(query))
+
+  it('are well where a proxy leaves them alone', async () => {
+    expect((await seen(await proxy({ hides: HIDES }))).of('paths')).toEqual(['ok: Addresses pass through PUBLIC_URL as they were sent.'])
+  })
+  it('are decoded by the proxy', async () => {
+    const { of } = await seen(await through(decodePath))
+    expect(of('paths')).toEqual([expect.stringMatching(ALTERS_PATHS)])
+  })
+  it('are merely spelt in another way, which a signature does not survive either', async () => {
+    const { of } = await seen(await through((url) => url.replaceAll('%2F', '%2f')))
+    expect(of('paths')).toEqual([expect.stringMatching(/^problem: The proxy at PUBLIC_URL alters the query/)])
+  })
+  it('are refused by the proxy', async () => {
+    const url = await proxy({ hides: [...HIDES, '/v1/path-check/'] })
+    expect((await seen(url)).of('paths')).toEqual([expect.stringMatching(ALTERS_PATHS)])
+  })
+  it('are altered in the query', async () => {
+    const { code, of } = await seen(await through(decodeQuery))
+    expect(of('paths')).toEqual([expect.stringMatching(/^problem: The proxy at PUBLIC_URL alters the query of addresses: .* signature/)])
+    expect(code).toBe(1)
+  })
+  it('are altered on the way of other providers only', async () => {
+    const federating = { FEDERATION: 'open', FEDERATION_URL: await through(decodePath) }
+    const { of } = await seen(await proxy({ hides: HIDES }), federating)
+    expect(of('paths')).toEqual([
+      'ok: Addresses pass through PUBLIC_URL as they were sent.',
+      expect.stringMatching(/^warning: The proxy at FEDERATION_URL alters or refuses escaped slashes/),
+    ])
   })
 })
 

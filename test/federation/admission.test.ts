@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { PROFILES } from '../../src/federation/identity/endpoints.js'
 import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
-import { Admission } from '../../src/federation/peers/admission.js'
+import { PeerPolicy } from '../../src/federation/peers/peer-policy.js'
 import { forgetKeys, setPolicy } from '../../src/federation/peers/peers.repository.js'
 import type { Config } from '../../src/platform/config/config.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
@@ -67,7 +67,7 @@ describe('who is admitted', () => {
     ['deny-list', 'deny', false],
   ])('with FEDERATION=%s and the policy %s: %s', async (FEDERATION, policy, admitted) => {
     await set(policy)
-    const admission = new Admission(b.database.pool, { FEDERATION, DOMAIN: b.domain })
+    const admission = new PeerPolicy(b.database.pool, { FEDERATION, DOMAIN: b.domain })
     expect(await admission.admits(a.domain)).toBe(admitted)
     expect(await admission.admits(b.domain)).toBe(false)
   })

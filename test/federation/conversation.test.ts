@@ -32,6 +32,9 @@ describe.each(MODES_AND_SUITES)('a group of two providers in %s mode, suite %i',
     for (const one of [dave, carol]) await joined(one, group.record.groupId)
     await alice.until('the Commit', () => group.epoch === at(bob, group).epoch)
     await agreed([bob, dave, carol], group)
+    // The hub sent trees along with the Welcomes. They show the members, also those of a private group.
+    const { rows } = await federated.providers[1]!.pool.query('SELECT gid FROM group_tree')
+    expect(rows).toEqual([])
     await at(dave, group).send('here')
     await heard([alice, bob, dave, carol], group, ['here'])
   })

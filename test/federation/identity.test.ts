@@ -76,7 +76,7 @@ describe('the directory', () => {
       room: 'roomId',
       directory: 'user',
     }
-    const templates = Object.entries(variables).map(([name, variable]) => [name, `${a.road.url}/mimi/v1/${name}/{${variable}}`])
+    const templates = Object.entries(variables).map(([name, variable]) => [name, `${a.road.url}/mimi/v1/${name}?${variable}={${variable}}`])
     expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-1', 'mimi-draft-06'] })
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { applyMemberChanges, storeTree, storeWelcomes } from '../../src/federation/follower/replica-members.repository.js'
+import { applyMemberChanges, storeWelcomes } from '../../src/federation/follower/replica-members.repository.js'
 import { reincarnate } from '../../src/federation/follower/replica.repository.js'
 import { revokedMembers } from '../../src/federation/follower/revoked-members.repository.js'
 import { useTestDatabase } from '../support/database.js'
@@ -80,7 +80,6 @@ describe('members of a replica', () => {
       deviceIds: [deviceId],
     })
     await storeWelcomes(database.pool, gid, [welcome(1n, 1n, stayed), welcome(7n, 3n, late)])
-    for (const epoch of [1n, 3n]) await storeTree(database.pool, gid, epoch, Buffer.from('t'))
 
     const told = await reincarnate(database.pool, gid, 2, 5n, Buffer.alloc(32))
     expect([...told].sort()).toEqual([stayed, early].sort())
@@ -90,7 +89,6 @@ describe('members of a replica', () => {
     expect(await count('log WHERE gid = $1')).toBe(5)
     expect(await count('welcome WHERE gid = $1')).toBe(1)
     expect(await count("inbox WHERE gid = $1 AND kind = 'welcome'")).toBe(1)
-    expect(await count('group_tree WHERE gid = $1')).toBe(1)
     expect((await database.pool.query('SELECT epoch, head_seq AS head FROM groups WHERE gid = $1', [gid])).rows).toEqual([
       { epoch: 2n, head: 5n },
     ])

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { verifyKeyPackage } from '../../src/protocol/mls/key-package-validation.js'
+import { compareFraming } from '../../src/protocol/mls/framing.js'
 import { decodeMessage } from '../../src/protocol/mls/message.js'
 import type { GroupInfo } from '../../src/protocol/mls/structures/group-info.js'
 import type { PublicMessage } from '../../src/protocol/mls/structures/public-message.js'
@@ -41,6 +42,8 @@ async function message(state: PublicGroupState, bundle: CommitBundle, bytes: Uin
   if (decoded.kind === 'malformed') return decoded.reason
   const { value } = decoded
   if (Buffer.compare(value.bytes, bytes) !== 0) throw new Error('what was decoded is not what was there')
+  const framing = compareFraming(value)
+  if (framing.kind === 'disagreed') throw new Error(`ts-mls reads the framing differently: ${framing.field}`)
   switch (value.wireFormat) {
     case 'public-message':
       return handshake(state, bundle, value.body)

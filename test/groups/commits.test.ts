@@ -166,7 +166,7 @@ describe('a Commit is refused', () => {
     expect(groupInfo).toBeDefined()
     expect(await refusal(submit(alice, group, { ...bundle, group_info: await groupInfoWithTree(next, 1) }))).toMatchObject({
       status: 422,
-      document: { rule: 'group-info-without-tree' },
+      document: { rule: 'group-info-without-tree', detail: expect.stringContaining('make it without one (docs/interop.md') },
     })
   })
 

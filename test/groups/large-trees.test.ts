@@ -109,6 +109,10 @@ describe('a pool of threads', () => {
     },
   )
 
+  it('is ended, and not the process, each time that it takes all memory', async () => {
+    for (let n = 0; n < 15; n += 1) await expect(pool.run('takesAllMemory', undefined)).rejects.toBeInstanceOf(WorkerFailure)
+  })
+
   it('takes no more than its queue holds', async () => {
     const [running, waiting] = [pool.run('waits', undefined), pool.run('echo', 1)]
     const over = ['a', 'b', 'c'].map((task) => pool.run('echo', task))

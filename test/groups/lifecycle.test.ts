@@ -89,6 +89,7 @@ describe('creating a group', () => {
     })
     expect(await refusal(create(alice, { ...body, policy: { external_join: 'code' } }))).toMatchObject({ status: 400 })
     expect(await refusal(create(alice, { ...body, room: 'Not A Room' }))).toMatchObject({ status: 400 })
+    expect(await refusal(create(alice, { ...body, room: 'mimi://b.example/r/x' }))).toMatchObject({ status: 400, kind: 'wrong-domain' })
     expect(await refusal(create(alice, { ...body, group_info: Uint8Array.of(0, 1, 0, 4) }))).toMatchObject({
       status: 422,
       kind: 'undecodable',

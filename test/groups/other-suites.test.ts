@@ -28,16 +28,18 @@ interface Wish {
   externalJoin?: string
   suite?: number
   signedBy?: TestDevice['key']
+  /** It says that it begins at epoch 1. */
+  branchOf?: Uint8Array
 }
 
-async function create({ mode = 'private', externalJoin = 'none', suite = SUITE, signedBy = alice.key }: Wish = {}) {
+async function create({ mode = 'private', externalJoin = 'none', suite = SUITE, signedBy = alice.key, branchOf }: Wish = {}) {
   const groupId = randomBytes(16)
   const leaf = await forgeLeaf(alice.key, alice.client, { kind: 'key-package' }, undefined, { suite, encryptionKey: randomBytes(1216) })
   const context = makeGroupContext({
     version: 1,
     cipherSuite: suite,
     groupId,
-    epoch: 0n,
+    epoch: branchOf ? 1n : 0n,
     treeHash: randomBytes(32),
     confirmedTranscriptHash: new Uint8Array(),
     extensions: [],
@@ -48,6 +50,7 @@ async function create({ mode = 'private', externalJoin = 'none', suite = SUITE, 
     group_info: toBase64url(groupInfo),
     ratchet_tree: toBase64url(encodeRatchetTree({ leaves: [leaf], parents: [] })),
     policy: { external_join: externalJoin },
+    ...(branchOf ? { branch_of: toBase64url(branchOf) } : {}),
   }
   return { groupId, path: `/v1/groups/${toBase64url(groupId)}`, answer: await alice.call('POST', '/v1/groups', body) }
 }
@@ -78,6 +81,12 @@ describe('a group of a suite that the server does not know', () => {
   it('is refused in public mode, with a word that private mode takes it', async () => {
     const { answer } = await create({ mode: 'public' })
     expect(answer).toMatchObject({ status: 422, body: { rule: 'cipher-suite', detail: expect.stringContaining('private group') } })
+  })
+
+  it('begins at epoch 0, also as a branch', async () => {
+    const { groupId } = await create()
+    const { answer } = await create({ branchOf: groupId })
+    expect(answer).toMatchObject({ status: 422, body: { rule: 'group-info-epoch' } })
   })
 
   it('adds by a Welcome, commits and talks in private mode', async () => {

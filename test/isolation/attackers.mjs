@@ -118,6 +118,20 @@ async function ask(bytes, lanes) {
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
+/** So many connections that are there already, and then all say `bytes` at the same moment; those that end are opened again. */
+async function together(count, bytes, ms) {
+  const lane = []
+  while (running()) {
+    for (let n = lane.length; n < count; n += 1) {
+      const socket = open()
+      lane.push(socket)
+      socket.once('close', () => lane.splice(lane.indexOf(socket), 1))
+    }
+    await pause(ms)
+    for (const socket of lane) socket.write(bytes)
+  }
+}
+
 const MEGABYTE = Buffer.alloc(1024 * 1024, 0x20)
 /** A body of 6 MB, of which the last bytes never come. */
 const unfinished = (path, fields = {}) =>
@@ -126,8 +140,12 @@ const unfinished = (path, fields = {}) =>
     ...Array.from({ length: 5 }, () => MEGABYTE),
     MEGABYTE.subarray(0, 900_000),
   ])
-const chunked = (method, path, fields = {}) =>
-  head(method, path, { 'content-type': 'application/json', 'transfer-encoding': 'chunked', ...fields }) + '1\r\n1\r\n'.repeat(500_000)
+const chunked = (method, path, fields = {}, chunk = '1\r\n1\r\n', count = 500_000) =>
+  head(method, path, { 'content-type': 'application/json', 'transfer-encoding': 'chunked', ...fields }) + chunk.repeat(count)
+/** As many chunks as do not cut the connection, and the end of the body. */
+const few = (method, path) => `${chunked(method, path, {}, '1\r\n1\r\n', 990)}0\r\n\r\n`
+/** A token of the right form and a signature that is not. */
+const forged = token ? { authorization: `Bearer ${token.slice(0, -8)}AAAAAAAA` } : {}
 const post = (path, type, body, fields = {}) =>
   Buffer.concat([Buffer.from(head('POST', path, { 'content-type': type, 'content-length': body.length, ...fields })), body])
 const upgrade = (path, fields = {}) =>
@@ -161,6 +179,13 @@ const ATTACKS = {
   'pipelining-expectations': () => flood(head('GET', '/', { expect: 'tea' }).repeat(1_500), 3),
   // All connections that an address may have, each with a read of the socket's size at the same moment.
   'pipelining-at-once': () => hold(400, 'GET /x HTTP/1.1\r\nhost:a\r\n\r\n'.repeat(2_000)),
+  // The same of connections that have been there for a while, each with as much as does not cut it.
+  'pipelining-together': () => together(400, 'GET /x HTTP/1.1\r\nhost:a\r\n\r\n'.repeat(31), 1_000),
+  'chunks-of-a-byte-together': () => together(400, few('POST', '/v1/groups'), 1_000),
+  'chunks-of-a-byte-in-many-requests': () => flood(few('POST', '/v1/groups').repeat(10), 8),
+  'chunks-of-64-bytes': () => flood(chunked('POST', '/v1/groups', {}, '40\r\n' + '1'.repeat(64) + '\r\n', 40_000), 8),
+  'forged-tokens-pipelined': () => flood(head('GET', '/v1/devices', forged).repeat(31), 8),
+  'addresses-that-cannot-be-decoded': () => ask(head('GET', '/v1/%zz'), 50),
   'chunks-of-a-byte-read': () => flood(chunked('GET', '/.well-known/jwks.json'), 8),
   'chunks-of-a-byte-anonymous': () => flood(chunked('POST', '/v1/sealed/AQID/1/messages'), 8),
   'chunks-of-a-byte-authorized': () => flood(chunked('POST', '/v1/groups', authorized), 8),

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
-import { INBOUND_LIMITS } from '../../src/federation/inbound/admittance.js'
+import { INBOUND_LIMITS } from '../../src/federation/inbound/inbound-gate.js'
 import { PeerDirectories } from '../../src/federation/peers/peer-directories.js'
 import { ConfigSchema } from '../../src/platform/config/config-schema.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'

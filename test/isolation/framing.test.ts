@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { PIPELINED_REQUESTS } from '../../src/platform/admission/admission-limits.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { TestDevice } from '../authentication/auth-kit.js'
 import { eventually } from '../support/eventually.js'
@@ -108,11 +109,45 @@ describe('the head of a request', () => {
   })
 })
 
+describe('requests that the router refuses', () => {
+  it.each([
+    ['an address that cannot be decoded', '/v1/%zz', 400],
+    ['a parameter that is too long', `/v1/groups/${'a'.repeat(1_100)}/log`, 414],
+  ])('for %s count for their address, and past its limit lose their connection', async (_why, path, status) => {
+    const other = await startServer({ ANONYMOUS_PER_MINUTE: '60' })
+    try {
+      const answer = await sendRaw(other.url, `GET ${path} HTTP/1.1\r\n${fields({ connection: 'keep-alive' })}\r\n`.repeat(24))
+      // Ten are the burst, those in work together come to it; with the others the connection would have stayed open.
+      expect(statusesOf(answer).length).toBeLessThan(24)
+      expect(new Set(statusesOf(answer))).toEqual(new Set([status]))
+    } finally {
+      await other.close()
+    }
+  })
+
+  it('do not have their bodies read', async () => {
+    const socket = await open(server.url)
+    socket.on('error', () => undefined).resume()
+    socket.write(`POST /v1/%zz HTTP/1.1\r\n${fields({ connection: 'keep-alive', 'transfer-encoding': 'chunked' })}\r\n`)
+    const chunk = `10000\r\n${'1'.repeat(0x10000)}\r\n`
+    const send = () => {
+      while (!socket.destroyed && socket.write(chunk));
+    }
+    socket.on('drain', send)
+    send()
+    await new Promise((resolve) => socket.once('close', resolve))
+    // What the network held, at most.
+    expect(socket.bytesWritten).toBeLessThan(64 * 1024 ** 2)
+  })
+})
+
 describe('pipelined requests', () => {
-  it('are all answered in their order, as long as they are few', async () => {
-    const paths = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? '/v1/devices' : '/v1/nope'))
+  it('are all answered in their order, as many as may be ahead', async () => {
+    const paths = Array.from({ length: PIPELINED_REQUESTS.value }, (_, n) => (n % 2 === 0 ? '/v1/devices' : '/v1/nope'))
     const bytes = paths
-      .map((path, n) => `GET ${path} HTTP/1.1\r\n${fields({ ...bearer(), connection: n === 39 ? 'close' : 'keep-alive' })}\r\n`)
+      .map(
+        (path, n) => `GET ${path} HTTP/1.1\r\n${fields({ ...bearer(), connection: n === paths.length - 1 ? 'close' : 'keep-alive' })}\r\n`,
+      )
       .join('')
     expect(statusesOf(await sendRaw(server.url, bytes))).toEqual(paths.map((path) => (path === '/v1/nope' ? 404 : 200)))
   })

@@ -20,12 +20,14 @@ describe('a device that has entries which the log has lost', () => {
     const group = await TestGroup.create(database.pool, alice)
     await group.say(8)
     await loseAfter(group, 2)
-    const client = await connect(await start(), alice, {
+    const node = await start()
+    const client = await connect(node, alice, {
       resume: { t: 'resume', positions: [{ group_id: group.groupId, incarnation: 1, seq: 8 }] },
     })
     await client.live()
     expect(client.of('resync')).toMatchObject([{ incarnation: 1 }])
     expect(client.seqs(group)).toEqual([1, 2])
+    expect((await node.metrics.entriesLost.get()).values).toMatchObject([{ value: 1 }])
   })
 
   it('gets it on its open stream by the sweep, once, and then what is written from then on', async () => {

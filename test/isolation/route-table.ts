@@ -25,20 +25,24 @@ export function routesOf(app: INestApplicationContext): Route[] {
     const prototype = type.prototype as object
     return Object.getOwnPropertyNames(prototype).flatMap((name) => {
       const handler: unknown = Reflect.getOwnPropertyDescriptor(prototype, name)?.value
-      return typeof handler === 'function' && Reflect.hasMetadata(METHOD_METADATA, handler) ? [route(type, name, handler)] : []
+      return typeof handler === 'function' && Reflect.hasMetadata(METHOD_METADATA, handler) ? routesOfHandler(type, name, handler) : []
     })
   })
 }
 
-function route(type: object, name: string, handler: object): Route {
-  const parts = [Reflect.getMetadata(PATH_METADATA, type), Reflect.getMetadata(PATH_METADATA, handler)] as string[]
-  const path = `/${parts.flatMap((part) => part.split('/').filter((segment) => segment !== '')).join('/')}`
+/** One for each of its paths. */
+function routesOfHandler(type: object, name: string, handler: object): Route[] {
+  const prefix = Reflect.getMetadata(PATH_METADATA, type) as string
+  const paths = [Reflect.getMetadata(PATH_METADATA, handler) as string | string[]].flat()
   const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number] ?? ''
   const parameters = Object.entries((Reflect.getMetadata(ROUTE_ARGS_METADATA, type, name) ?? {}) as Record<string, Argument>)
   const schemas = parameters.flatMap(([key, { data, schema }]) =>
     key.split(':')[0] === PARAM && data !== undefined ? [[data, schema] as const] : [],
   )
-  return { method, path, names: [...path.matchAll(/:(\w+)/g)].map(([, each = '']) => each), schemas: new Map(schemas) }
+  return paths.map((each) => {
+    const path = `/${[prefix, each].flatMap((part) => part.split('/').filter((segment) => segment !== '')).join('/')}`
+    return { method, path, names: [...path.matchAll(/:(\w+)/g)].map(([, found = '']) => found), schemas: new Map(schemas) }
+  })
 }
 
 interface Argument {

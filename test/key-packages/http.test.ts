@@ -166,7 +166,7 @@ describe('claims', () => {
     expect((await bob.claim(bob.user)).key_packages.map((item) => item.client)).toEqual([tablet.client])
     expect(await bob.counts()).toMatchObject([{ available: 1 }])
     await alice.upload(await alice.make(1))
-    expect(await alice.claim(alice.user)).toEqual({ key_packages: [], unavailable: [] })
+    expect(await alice.claim(alice.user)).toEqual({ key_packages: [], unavailable: [], reasons: [] })
   })
 
   test('filter by required capabilities, of which the default ones are met by all', async () => {
@@ -174,7 +174,12 @@ describe('claims', () => {
     const required = { extensions: [1, 3, 0xf001], proposals: [1, 7, 0xf002], credentials: [1] }
     const { key_packages: got } = await alice.claim(bob.user, [1], { required_capabilities: required })
     expect(got).toHaveLength(1)
-    expect((await alice.claim(bob.user, [1], { required_capabilities: required })).unavailable).toEqual([bob.client])
+    // It has others, which do not list what is required.
+    expect(await alice.claim(bob.user, [1], { required_capabilities: required })).toEqual({
+      key_packages: [],
+      unavailable: [bob.client],
+      reasons: [{ client: bob.client, reason: 'incompatible' }],
+    })
     expect((await alice.claim(bob.user)).key_packages).toHaveLength(1)
   })
 
@@ -182,7 +187,11 @@ describe('claims', () => {
     const tablet = await HttpDevice.register(server.url, { beside: bob })
     await tablet.upload(await tablet.make(2), await tablet.make(1))
     await bob.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
-    expect(await alice.claim(bob.user)).toEqual({ key_packages: [], unavailable: [bob.client] })
+    expect(await alice.claim(bob.user)).toEqual({
+      key_packages: [],
+      unavailable: [bob.client],
+      reasons: [{ client: bob.client, reason: 'exhausted' }],
+    })
     await server.app.get(KeyPackagePurge).run()
     const { rows } = await server.pool.query('SELECT 1 FROM key_package JOIN device ON device.id = device_id WHERE client_uri = $1', [
       tablet.client,

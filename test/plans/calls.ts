@@ -51,6 +51,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'cursors:advanceCursor': [['x', 1n, 1n, 1]],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],
+  'groups:createGroup': [[none]],
   'claims:routeRefs': [[[BYTES]]],
   'key-packages:deleteKeyPackages': [[1n, BYTES]],
   'key-packages:storeKeyPackages': [[1n, [keyPackage], { max: 1, low: 1 }]],

@@ -50,6 +50,10 @@ export const newGroup = {
   addMembers: 'members' as const,
   removeMembers: 'members' as const,
   reportsToReset: 2,
+  branchOf: null,
+  added: [],
+  welcomes: [],
+  usedRefs: [],
 }
 export const keyPackage = {
   cipherSuite: 1,

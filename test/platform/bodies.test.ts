@@ -135,6 +135,15 @@ describe('an address', () => {
   it('405 says what is allowed', async () => {
     expect((await fetch(`${server.url}/v1/echo/AQID`, { method: 'PUT' })).headers.get('allow')).toBe('DELETE, GET, HEAD, POST')
   })
+  it.each([
+    ['PUT', '/v1/key-packages/claims', 'POST'],
+    ['PUT', '/v1/key-packages/AAAA', 'DELETE'],
+    ['DELETE', '/v1/auth/sessions/refresh', 'POST'],
+    ['POST', '/v1/devices/self', 'DELETE'],
+  ])('405 of %s %s says what this resource allows, and nothing of those beside it: %s', async (method, path, allowed) => {
+    const answer = await fetch(`${server.url}${path}`, { method })
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allowed])
+  })
   it('a parameter that is no group id is 400', async () => {
     expect((await post(JSON_TYPE, '{"message":"_w"}', '/v1/echo/AQ==')).status).toBe(400)
   })

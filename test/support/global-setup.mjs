@@ -24,11 +24,8 @@ export default async function setUp() {
 async function findRedis() {
   if (process.env['TEST_REDIS_URL']) return 'url'
   if (spawnSync('redis-server', ['--version']).status === 0) return 'server'
-  const { getContainerRuntimeClient } = await import('testcontainers')
-  return getContainerRuntimeClient().then(
-    () => 'container',
-    () => 'none',
-  )
+  const { hasContainerEngine } = await import('./containers.ts')
+  return (await hasContainerEngine()) ? 'container' : 'none'
 }
 
 async function createRunFolder() {

@@ -12,33 +12,35 @@ import { leafToNodeIndex, leafWidth, toLeafIndex, type LeafIndex } from 'ts-mls/
 import { firstCommonAncestor } from 'ts-mls/updatePath.js'
 import { decryptGroupInfo, decryptGroupSecrets } from 'ts-mls/welcome.js'
 import type { StoredKeyPackage } from '../store.js'
+import { checkOrigin, resumptionOf, type StateOf } from './resumption.js'
 import { clientConfig } from './suites.js'
 import { decodeTree } from './tree.js'
 
 /**
- * Joins by a Welcome without PSKs (RFC 9420 §12.4.3.1), in the library's own steps. Its `joinGroup` takes a tree that comes inside the
+ * Joins by a Welcome (RFC 9420 §12.4.3.1) without PSKs but that of a group before it, in the library's own steps. Its `joinGroup` takes a tree that comes inside the
  * Welcome, as in private mode, as it is and then refuses valid ones (see tree.ts); here it goes through `decodeTree` like that of the server.
  *
- * @param tree of the Welcome's epoch, where it is not inside
+ * @param from the tree of the Welcome's epoch, where it is not inside, and the groups that this device is in
  */
 export async function joinWelcome(
   welcome: Welcome,
   own: StoredKeyPackage,
   impl: CiphersuiteImpl,
-  tree?: RatchetTree,
+  { tree, stateOf }: { tree: RatchetTree | undefined; stateOf: StateOf },
 ): Promise<ClientState> {
-  const { joinerSecret, pathSecret, groupInfo, noPsk } = await openWelcome(welcome, own, impl)
+  const { joinerSecret, pathSecret, groupInfo, resumption } = await openWelcome(welcome, own, impl, stateOf)
   const inside = groupInfo.extensions.find(({ extensionType }) => extensionType === 'ratchet_tree')
   const ratchetTree = inside ? decodeTree(inside.extensionData) : tree
   if (!ratchetTree) throw new Error('This Welcome comes without a tree')
   if (groupInfo.groupContext.cipherSuite !== own.public.cipherSuite) throw new Error('The group is of another suite than the KeyPackage')
   if (!extensionsSupportedByCapabilities(groupInfo.groupContext.extensions, own.public.leafNode.capabilities))
     throw new Error('The group has extensions that this client does not list')
+  checkOrigin(resumption, groupInfo.groupContext, ratchetTree)
   await checkGroupInfo(groupInfo, ratchetTree, impl)
-  if (!(await verifyGroupInfoConfirmationTag(groupInfo, joinerSecret, noPsk, impl))) throw new Error('Wrong confirmation tag')
+  if (!(await verifyGroupInfoConfirmationTag(groupInfo, joinerSecret, resumption.secret, impl))) throw new Error('Wrong confirmation tag')
   const leaf = findLeafIndex(ratchetTree, own.public.leafNode)
   if (leaf === undefined) throw new Error('This KeyPackage has no leaf in the tree')
-  const [keySchedule, encryptionSecret] = await deriveKeySchedule(joinerSecret, noPsk, groupInfo.groupContext, impl.kdf)
+  const [keySchedule, encryptionSecret] = await deriveKeySchedule(joinerSecret, resumption.secret, groupInfo.groupContext, impl.kdf)
   return {
     groupContext: groupInfo.groupContext,
     ratchetTree,
@@ -54,15 +56,14 @@ export async function joinWelcome(
   }
 }
 
-async function openWelcome(welcome: Welcome, own: StoredKeyPackage, impl: CiphersuiteImpl) {
+async function openWelcome(welcome: Welcome, own: StoredKeyPackage, impl: CiphersuiteImpl, stateOf: StateOf) {
   const initKey = await impl.hpke.importPrivateKey(own.private.initPrivateKey)
   const secrets = await decryptGroupSecrets(initKey, await makeKeyPackageRef(own.public, impl.hash), welcome, impl.hpke)
   if (!secrets) throw new Error('The group secrets do not decode')
-  if (secrets.psks.length > 0) throw new Error('This client has no PSKs')
-  const noPsk = new Uint8Array(impl.kdf.size)
-  const groupInfo = await decryptGroupInfo(welcome, secrets.joinerSecret, noPsk, impl)
+  const resumption = await resumptionOf(secrets.psks, stateOf, impl)
+  const groupInfo = await decryptGroupInfo(welcome, secrets.joinerSecret, resumption.secret, impl)
   if (!groupInfo) throw new Error('The GroupInfo does not decode')
-  return { ...secrets, groupInfo, noPsk }
+  return { ...secrets, groupInfo, resumption }
 }
 
 async function checkGroupInfo(groupInfo: GroupInfo, tree: RatchetTree, impl: CiphersuiteImpl): Promise<void> {

@@ -1,6 +1,6 @@
 use crate::conversation::{Conversation, mode_of};
 use crate::device::Device;
-use crate::stack::{KeyPackageKind, Proposal, Stack};
+use crate::stack::{KeyPackageKind, Origin, Proposal, Stack};
 use crate::{Failure, Outcome, bytes_of};
 use serde_json::{Value, json};
 use std::io::{BufRead, Write, stdin, stdout};
@@ -61,6 +61,12 @@ fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command:
             conversation.propose(group, &Proposal::Add(key_package))
         }
         "leave" => conversation.leave(group),
+        "reinit" => conversation.reinit(group, &bytes_of(&command["next"])?),
+        "expect" => {
+            let (before, origin) = (bytes_of(&command["before"])?, origin_of(&command["origin"]));
+            conversation.device.stack.expect(group, &before, origin).map(|()| Value::Null)
+        }
+        "begin-after" => conversation.begin_after(&bytes_of(&command["before"])?, origin_of(&command["origin"]), group, &words("users")),
         "send" => conversation.send(group, command["text"].as_str().unwrap_or_default()),
         "join-externally" => conversation.join_externally(group, command["resync"] == true, command["code"].as_str()),
         "until" => conversation.until(group, command["seq"].as_u64()),
@@ -79,6 +85,10 @@ fn key_package_kind(name: &str) -> Outcome<KeyPackageKind> {
         "default-lifetime" => Ok(KeyPackageKind::DefaultLifetime),
         other => Err(Failure::new("driver", format!("unknown kind {other}"))),
     }
+}
+
+fn origin_of(value: &Value) -> Origin {
+    if value == "reinit" { Origin::Reinit } else { Origin::Branch }
 }
 
 fn usize_of(value: &Value) -> usize {

@@ -1,6 +1,6 @@
 use crate::device::Device;
 use crate::http::group_path;
-use crate::stack::{Bundle, Changes, Mode, Proposal, Stack};
+use crate::stack::{Bundle, Changes, Mode, Origin, Proposal, Stack};
 use crate::stream::Stream;
 use crate::{Failure, Outcome, bytes_of, to_text};
 use serde_json::{Value, json};
@@ -44,6 +44,39 @@ impl<S: Stack> Conversation<S> {
         let founded = self.device.stack.create(group, mode, &senders)?;
         let mut body = json!({"mode": name(mode), "group_info": to_text(&founded.group_info), "policy": policy});
         if let Some(tree) = founded.tree {
+            body["ratchet_tree"] = json!(to_text(&tree));
+        }
+        let created = self.device.http.post("/v1/groups", &body)?;
+        self.adopt(group, mode, &created)
+    }
+
+    /// Freezes the group; what comes after it has the id `next`.
+    pub fn reinit(&mut self, group: &[u8], next: &[u8]) -> Outcome<Value> {
+        let commit = self.device.stack.reinit(group, next)?;
+        let mut body = json!({"commit": to_text(&commit)});
+        if self.record(group)?.mode == Mode::Private {
+            body["reinit"] = json!(true);
+        }
+        let accepted = self.device.http.post(&format!("{}/commits", group_path(group)), &body)?;
+        self.device.stack.merge(group)?;
+        let record = self.record(group)?;
+        record.cursor = accepted["seq"].as_u64().unwrap_or_default();
+        record.sent.insert(Sha256::digest(&commit).to_vec());
+        Ok(accepted)
+    }
+
+    /// The successor or a branch of `before`, with members of it from the first epoch on.
+    pub fn begin_after(&mut self, before: &[u8], origin: Origin, group: &[u8], users: &[String]) -> Outcome<Value> {
+        let mode = self.record(before)?.mode;
+        let claimed = self.device.claim(users, self.suite)?;
+        let key_packages: Vec<_> = claimed.into_iter().map(|(_, key_package)| key_package).collect();
+        let begun = self.device.stack.begin_after(before, origin, group, mode, &key_packages)?;
+        let welcomes: Vec<_> = begun.welcomes.iter().map(|welcome| to_text(welcome)).collect();
+        let named = if origin == Origin::Reinit { "successor_of" } else { "branch_of" };
+        let mut body = json!({
+            "mode": name(mode), "group_info": to_text(&begun.founded.group_info), "welcomes": welcomes, named: to_text(before),
+        });
+        if let Some(tree) = begun.founded.tree {
             body["ratchet_tree"] = json!(to_text(&tree));
         }
         let created = self.device.http.post("/v1/groups", &body)?;

@@ -10,7 +10,7 @@ mod stack;
 mod stream;
 
 pub use commands::serve;
-pub use stack::{Bundle, Changes, Event, Founded, KeyPackageKind, Mode, Proposal, Stack, View, library};
+pub use stack::{Begun, Bundle, Changes, Event, Founded, KeyPackageKind, Mode, Origin, Proposal, Stack, View, library};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;

@@ -43,6 +43,21 @@ pub struct Changes {
     pub removed: Vec<String>,
 }
 
+/// How a group comes from the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// RFC 9420 §11.2.
+    Reinit,
+    /// RFC 9420 §11.3.
+    Branch,
+}
+
+/// A group at epoch 1, with members.
+pub struct Begun {
+    pub founded: Founded,
+    pub welcomes: Vec<Vec<u8>>,
+}
+
 pub enum Proposal {
     Add(Vec<u8>),
     Remove(String),
@@ -84,6 +99,19 @@ pub trait Stack: Sized {
     fn encrypt(&mut self, group: &[u8], text: &str) -> Outcome<Vec<u8>>;
     fn process(&mut self, group: &[u8], message: &[u8]) -> Outcome<Event>;
     fn view(&self, group: &[u8]) -> Outcome<View>;
+
+    /// A Commit of a ReInit that announces the group `next`, of the same suite and with the same extensions.
+    fn reinit(&mut self, _group: &[u8], _next: &[u8]) -> Outcome<Vec<u8>> {
+        Err(Failure::new("unsupported", "the library makes no ReInit"))
+    }
+    /// The Welcome to `group`, when it comes, is for a member of `before`.
+    fn expect(&mut self, _group: &[u8], _before: &[u8], _origin: Origin) -> Outcome<()> {
+        Err(Failure::new("unsupported", "the library joins no group that comes from another"))
+    }
+    /// A group with those whose KeyPackages these are. All are members of `before`.
+    fn begin_after(&mut self, _before: &[u8], _origin: Origin, _group: &[u8], _mode: Mode, _key_packages: &[Vec<u8>]) -> Outcome<Begun> {
+        Err(Failure::new("unsupported", "the library begins no group that comes from another"))
+    }
 }
 
 /// A refusal of the library.

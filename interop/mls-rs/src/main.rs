@@ -1,19 +1,21 @@
 //! A device on mls-rs.
 
-use interop_common::{Bundle, Changes, Event, Failure, Founded, KeyPackageKind, Mode, Outcome, Proposal, Stack, View, library};
+use interop_common::{
+    Begun, Bundle, Changes, Event, Failure, Founded, KeyPackageKind, Mode, Origin, Outcome, Proposal, Stack, View, library,
+};
 use mls_rs::client_builder::{
     BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo, WithMlsRules,
 };
 use mls_rs::crypto::SignatureSecretKey;
 use mls_rs::extension::built_in::ExternalSendersExt;
 use mls_rs::group::proposal::Proposal as MlsProposal;
-use mls_rs::group::{CommitEffect, ExportedTree, ReceivedMessage};
+use mls_rs::group::{CommitEffect, ExportedTree, ReceivedMessage, ReinitClient};
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::identity::{Credential, CustomCredential, SigningIdentity};
 use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKeyPackageStorage};
-use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
+use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage, ProtocolVersion};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -40,6 +42,8 @@ struct MlsRs {
     key_packages: InMemoryKeyPackageStorage,
     groups: HashMap<Vec<u8>, Group<Config>>,
     joining: HashMap<Vec<u8>, Group<Config>>,
+    /// Groups whose Welcome is for a member of the group before, and which that is.
+    expected: HashMap<Vec<u8>, (Vec<u8>, Origin)>,
 }
 
 fn main() {
@@ -54,7 +58,17 @@ impl Stack for MlsRs {
         let states = InMemoryGroupStateStorage::new().with_max_epoch_retention(PAST_EPOCHS).map_err(library)?;
         let key_packages = InMemoryKeyPackageStorage::default();
         let public = public.as_bytes().to_vec();
-        Ok(MlsRs { client: client.into(), suite, secret, public, states, key_packages, groups: HashMap::new(), joining: HashMap::new() })
+        Ok(MlsRs {
+            client: client.into(),
+            suite,
+            secret,
+            public,
+            states,
+            key_packages,
+            groups: HashMap::new(),
+            joining: HashMap::new(),
+            expected: HashMap::new(),
+        })
     }
 
     fn public_key(&self) -> Vec<u8> {
@@ -98,7 +112,13 @@ impl Stack for MlsRs {
     fn join(&mut self, group: &[u8], mode: Mode, welcome: &[u8], tree: Option<&[u8]>) -> Outcome<()> {
         self.forget(group);
         let tree = tree.map(|tree| ExportedTree::from_bytes(tree)).transpose().map_err(library)?;
-        let (mut joined, _) = self.usual(mode).join_group(tree, &message(welcome)?, None).map_err(library)?;
+        let welcome = message(welcome)?;
+        let (mut joined, _) = match self.expected.remove(group) {
+            None => self.usual(mode).join_group(tree, &welcome, None),
+            Some((before, Origin::Branch)) => opened(&mut self.groups, &before)?.join_subgroup(&welcome, tree, None),
+            Some((before, Origin::Reinit)) => self.reinit_client(&before, mode)?.join(&welcome, tree, None),
+        }
+        .map_err(library)?;
         joined.write_to_storage().map_err(library)?;
         self.groups.insert(group.to_vec(), joined);
         Ok(())
@@ -206,6 +226,34 @@ impl Stack for MlsRs {
             proposals: open.get_cached_proposals().len(),
         })
     }
+
+    fn reinit(&mut self, group: &[u8], next: &[u8]) -> Outcome<Vec<u8>> {
+        let suite = self.suite;
+        let open = opened(&mut self.groups, group)?;
+        let extensions = open.context().extensions().clone();
+        let builder = open.commit_builder().reinit(Some(next.to_vec()), ProtocolVersion::MLS_10, suite, extensions).map_err(library)?;
+        builder.build().map_err(library)?.commit_message().to_bytes().map_err(library)
+    }
+
+    fn expect(&mut self, group: &[u8], before: &[u8], origin: Origin) -> Outcome<()> {
+        self.expected.insert(group.to_vec(), (before.to_vec(), origin));
+        Ok(())
+    }
+
+    fn begin_after(&mut self, before: &[u8], origin: Origin, group: &[u8], mode: Mode, key_packages: &[Vec<u8>]) -> Outcome<Begun> {
+        let key_packages = key_packages.iter().map(|one| message(one)).collect::<Outcome<Vec<_>>>()?;
+        let (mut made, welcomes) = match origin {
+            Origin::Branch => opened(&mut self.groups, before)?.branch(group.to_vec(), key_packages, None),
+            Origin::Reinit => self.reinit_client(before, mode)?.commit(key_packages, ExtensionList::default(), None),
+        }
+        .map_err(library)?;
+        made.write_to_storage().map_err(library)?;
+        let group_info = made.group_info_message_allowing_ext_commit(false).map_err(library)?.to_bytes().map_err(library)?;
+        let tree = made.export_tree().to_bytes().map_err(library)?;
+        let welcomes = welcomes.iter().map(|one| one.to_bytes().map_err(library)).collect::<Outcome<Vec<_>>>()?;
+        self.groups.insert(group.to_vec(), made);
+        Ok(Begun { founded: Founded { group_info, tree: Some(tree) }, welcomes })
+    }
 }
 
 impl MlsRs {
@@ -239,6 +287,12 @@ impl MlsRs {
             Some(lifetime) => builder.key_package_lifetime(lifetime).build(),
             None => builder.build(),
         }
+    }
+
+    /// It takes the group for itself: here a second one, from storage.
+    fn reinit_client(&self, before: &[u8], mode: Mode) -> Outcome<ReinitClient<Config>> {
+        let suspended = self.usual(mode).load_group(before).map_err(library)?;
+        suspended.get_reinit_client(None, None).map_err(library)
     }
 
     /// A second membership in a group is refused while the first one's state is stored.

@@ -26,7 +26,7 @@ export const go: Language = {
     await mkdir(join(folder, 'microchat'), { recursive: true })
     const client = join(folder, 'microchat/client.gen.go')
     const config = join(source, 'config.yaml')
-    await workshop.run('go', ['mod', 'download'], ENVIRONMENT)
+    await workshop.download('go', ['mod', 'download'], ENVIRONMENT)
     const said = await workshop.run('go', ['tool', 'oapi-codegen', '-config', config, '-o', client, description], ENVIRONMENT)
     if (said.trim() !== '') throw new Error(`oapi-codegen warns: ${said}`)
     return [...(await readFile(client, 'utf8')).matchAll(METHOD)].flatMap(([, name]) => (name === undefined ? [] : [name]))

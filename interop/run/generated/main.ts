@@ -9,13 +9,14 @@ import { go } from './go.js'
 import { java } from './java.js'
 import type { Language, SmokeInput } from './language.js'
 import { python } from './python.js'
-import { Workshop } from './workshop.js'
+import { rust } from './rust.js'
+import { RegistryUnreachable, Workshop } from './workshop.js'
 
 /**
  * `npm run generated-clients [-- LANGUAGE …]`: generates a client from openapi.yaml in each language whose tools are there, compiles it, and
  * lets it register, log in, publish, claim and poll at a server that this starts.
  */
-const LANGUAGES: readonly Language[] = [python, go, java]
+const LANGUAGES: readonly Language[] = [python, go, java, rust]
 /** Ed25519, whose keys need no encoding of their own. */
 const SUITE = 1
 const SEED_BYTES = 32
@@ -49,7 +50,7 @@ async function tryOut(language: Language): Promise<void> {
   for (const [index, [step, action]] of steps.entries()) {
     if (missing !== undefined) skip(`${name} ${step}`, `there is no ${missing}`)
     else if (!(await check(`${name} ${step}`, action))) {
-      for (const [later] of steps.slice(index + 1)) skip(`${name} ${later}`, 'the step before failed')
+      for (const [later] of steps.slice(index + 1)) skip(`${name} ${later}`, 'the step before did not pass')
       return
     }
   }
@@ -63,6 +64,10 @@ async function check(name: string, action: () => Promise<void>): Promise<boolean
     console.log(`✓ ${name} (${((performance.now() - began) / 1000).toFixed(1)} s)`)
     return true
   } catch (error) {
+    if (error instanceof RegistryUnreachable) {
+      skip(name, `a package registry cannot be reached: ${error.message.split('\n')[0]}`)
+      return false
+    }
     counts.failed++
     console.log(`✗ ${name}\n${error instanceof Error ? error.message : String(error)}`)
     return false

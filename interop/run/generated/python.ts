@@ -47,7 +47,7 @@ async function install(workshop: Workshop): Promise<void> {
   const environment = join(workshop.folder, 'venv')
   await rm(environment, { recursive: true, force: true })
   await workshop.run('python3', ['-m', 'venv', environment])
-  await workshop.run(program(workshop, 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', requirements])
+  await workshop.download(program(workshop, 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', requirements])
   await writeFile(stamp, wanted)
 }
 

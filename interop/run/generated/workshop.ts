@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { saysUnreachable } from '../unreachable.js'
 
 const ROOT = join(import.meta.dirname, '../../../..')
+
+/** A package registry that is not to be reached from here. */
+export class RegistryUnreachable extends Error {}
 
 /** Where generated code and the tools of a language go: in no commit, and kept for the next run. */
 export class Workshop {
@@ -33,11 +37,24 @@ export class Workshop {
     return output
   }
 
+  /**
+   * The same for programs that take packages from a registry, and talk to nobody else.
+   * @throws RegistryUnreachable if they say that they could not get there
+   */
+  async download(...[program, args, options]: Parameters<Workshop['run']>): Promise<string> {
+    try {
+      return await this.run(program, args, options)
+    } catch (error) {
+      if (error instanceof Error && saysUnreachable(error.message)) throw new RegistryUnreachable(error.message, { cause: error })
+      throw error
+    }
+  }
+
   /** openapi.yaml as it is. */
   readonly description = join(ROOT, 'openapi.yaml')
 
   /** openapi.yaml with JSON alone where there is JSON, by tools/json-description.mjs. */
-  async jsonDescription(flags: readonly '--open'[] = []): Promise<string> {
+  async jsonDescription(flags: readonly ('--open' | '--serde')[] = []): Promise<string> {
     const file = join(this.folder, 'openapi.json-only.yaml')
     await this.run(process.execPath, [join(ROOT, 'tools/json-description.mjs'), file, ...flags])
     return file

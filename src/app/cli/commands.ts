@@ -1,15 +1,13 @@
 import { accountsCreate } from './authentication/accounts-create.js'
 import { accountsDisable } from './authentication/accounts-disable.js'
 import type { Command } from './command.js'
-import { configDocs } from './config-docs.js'
-import { errorsDocs } from './errors-docs.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups/groups-reports.js'
 import { invitesCreate } from './authentication/invites-create.js'
 import { keysRotate } from './authentication/keys-rotate.js'
-import { limitsDocs } from './limits-docs.js'
 import { migrateCommand } from './migrate.js'
 import { openapi } from './openapi.js'
+import { pageCommands } from './page-commands.js'
 import { recovered } from './recovered.js'
 import { schemaDump } from './schema-dump.js'
 import { keysRotateProvider } from './federation/keys-rotate-provider.js'
@@ -22,9 +20,7 @@ import { reportsList } from './federation/reports-list.js'
 
 export const COMMANDS: readonly Command[] = [
   openapi,
-  configDocs,
-  errorsDocs,
-  limitsDocs,
+  ...pageCommands,
   schemaDump,
   migrateCommand,
   recovered,

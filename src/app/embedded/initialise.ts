@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EmbeddedPostgresError } from './embedded-error.js'
+import { programFailure } from './embedded-error.js'
 import type { Binaries } from './binaries.js'
 import type { ClusterFolder } from './cluster-folder.js'
 import { ROLE, writeSecrets } from './cluster-secrets.js'
@@ -16,7 +16,7 @@ export async function initialise({ path, user }: ClusterFolder, binaries: Binari
   if (await exists(path)) return
   const work = await workPath(path)
   const data = join(work, 'data')
-  const run = (program: string, args: string[], input = ''): Promise<void> => runProgram(program, args, { input, cwd: work, user })
+  const run = (program: string, args: string[], input = ''): Promise<void> => runProgram(program, args, { input, cwd: work, user, path })
   try {
     await mkdir(work, { mode: 0o700 })
     const secrets = { port: 0, password: newPassword(), superuserPassword: newPassword() }
@@ -57,9 +57,11 @@ interface RunOptions {
   input: string
   cwd: string
   user: ClusterFolder['user']
+  /** The data folder that is made, for messages. */
+  path: string
 }
 
-async function runProgram(program: string, args: string[], { input, cwd, user }: RunOptions): Promise<void> {
+async function runProgram(program: string, args: string[], { input, cwd, user, path }: RunOptions): Promise<void> {
   const identity = user ? { uid: user.uid, gid: user.gid } : {}
   const child = spawn(program, args, { cwd, ...identity, env: { PATH: process.env['PATH'], LC_ALL: 'C' } })
   let output = ''
@@ -68,6 +70,5 @@ async function runProgram(program: string, args: string[], { input, cwd, user }:
   child.stdin.end(input)
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
   // Single-user mode reports a failed statement as ERROR and goes on.
-  if (code !== 0 || /\b(ERROR|FATAL):/.test(output))
-    throw new EmbeddedPostgresError(`${program} failed (${String(code)}):\n${output.trim()}`)
+  if (code !== 0 || /\b(ERROR|FATAL):/.test(output)) throw programFailure(`${program} failed (${String(code)})`, output, path)
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { chown, open, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { EmbeddedPostgresError } from './embedded-error.js'
+import { EmbeddedPostgresError, programFailure } from './embedded-error.js'
 import type { Binaries } from './binaries.js'
 import type { ClusterFolder } from './cluster-folder.js'
 
@@ -51,7 +51,7 @@ export async function startPostmaster(cluster: ClusterFolder, binaries: Binaries
       const found = await readPidFile(path)
       if (found?.pid === child.pid && found?.status === 'ready') return found
       const error = await Promise.race([failed, delay(POLL_MS)])
-      if (error) throw new EmbeddedPostgresError(`${error.message}. The end of ${join(path, LOG)}:\n${await readLogEnd(path)}`)
+      if (error) throw programFailure(`${error.message}. The end of ${join(path, LOG)}`, await readLogEnd(path), path)
     }
   } finally {
     await log.close()

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../../platform/config/config.js'
-import { answerClientError } from '../../platform/http/client-errors.js'
+import { answerClientErrors } from '../../platform/http/client-errors.js'
 import { encodeJson } from '../../platform/http/encode.js'
 import { MethodNotAllowed, NotFound, TooLarge, Unavailable, type Problem } from '../../platform/http/problem.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from '../../platform/http/problem-document.js'
@@ -33,10 +33,11 @@ export class OperationsListener {
   ) {
     server.on('connection', (socket: Socket) => this.admit(socket))
     server.on('request', (request, response) => void this.handle(request, response))
+    const answer = answerClientErrors(log)
     server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
       if (error.code === 'HPE_HEADER_OVERFLOW') this.count('headerBytes')
       if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') this.count('headerMs')
-      answerClientError(error, socket)
+      answer(error, socket)
       socket.destroySoon()
     })
     server.setTimeout(LIMITS.silenceMs.value, (socket) => {

@@ -7,6 +7,7 @@ export const OPERATIONS_LIMITS = {
     holder: 'process',
     what: 'connections to OPERATIONS_PORT',
     value: 64,
+    fixed: true,
     refusal: 'the oldest connection is closed, so that a probe always gets in',
   },
   requests: {
@@ -14,6 +15,7 @@ export const OPERATIONS_LIMITS = {
     holder: 'connection',
     what: 'requests on one connection to OPERATIONS_PORT',
     value: 1,
+    fixed: true,
     refusal: 'the connection is closed after its first answer',
   },
   headerBytes: {
@@ -21,6 +23,7 @@ export const OPERATIONS_LIMITS = {
     holder: 'connection',
     what: 'bytes of the header fields of a request to OPERATIONS_PORT',
     value: 8_192,
+    fixed: true,
     refusal: '431',
   },
   headerMs: {
@@ -28,6 +31,7 @@ export const OPERATIONS_LIMITS = {
     holder: 'connection',
     what: 'milliseconds for a request to OPERATIONS_PORT to arrive',
     value: 5_000,
+    fixed: true,
     refusal: '408, and the connection is closed',
   },
   silenceMs: {
@@ -35,6 +39,7 @@ export const OPERATIONS_LIMITS = {
     holder: 'connection',
     what: 'milliseconds for which a connection to OPERATIONS_PORT may stand still',
     value: 10_000,
+    fixed: true,
     refusal: 'the connection is closed',
   },
   bodyBytes: {
@@ -42,6 +47,7 @@ export const OPERATIONS_LIMITS = {
     holder: 'connection',
     what: 'bytes of the body of a request to OPERATIONS_PORT',
     value: 0,
+    fixed: true,
     refusal: '413',
   },
 } as const satisfies Record<string, DescribedLimit>

@@ -9,7 +9,7 @@ export function assertUsableKeys(keys: readonly NewSignatureKey[]): void {
     const found = complaint(key, seen)
     return found === undefined ? [] : [{ path: `signature_keys.${index}.${found.member}`, message: found.message }]
   })
-  if (errors.length > 0) throw new InvalidRequest('A signature key cannot be used.', errors)
+  if (errors.length > 0) throw new InvalidRequest('The signature key is not valid for its scheme.', errors)
 }
 
 function complaint(given: NewSignatureKey, seen: Set<string>): { member: keyof NewSignatureKey; message: string } | undefined {

@@ -28,7 +28,7 @@ export class Devices {
   async add(caller: Caller, body: AddDevice): Promise<OwnDevice> {
     const client = parseClientUri(body.client)
     if (client === undefined || userUri(client) !== caller.user)
-      throw new Forbidden('A device joins the account of the device that adds it.')
+      throw new Forbidden('A device is added to the account of the device that adds it.')
     const proven = await this.enrolment.prove(body)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
@@ -53,7 +53,7 @@ export class Devices {
     const revoked = await this.revocations.revoke(async (sql) => {
       await holdAccount(sql, caller)
       const found = await findDevice(sql, caller.userId, target)
-      if (found === undefined) throw new NotFound('Your account has no device of this name.')
+      if (found === undefined) throw new NotFound('The account has no device with this name.')
       return found.active ? markRevoked(sql, caller.userId, found.id) : []
     })
     if (revoked.length > 0) this.events.deviceRevoked({ self: target === caller.client })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { UnixSeconds } from '../../platform/http/bytes.js'
 import { PublicKey } from '../challenges/challenges.dto.js'
-import { ClientUri, UserUri } from '../identifiers.dto.js'
+import { ClientUri, UserOrClientUri } from '../identifiers.dto.js'
 
 export const DirectoryKey = z
   .object({
@@ -24,9 +24,9 @@ export const DirectoryDevice = z
 export type DirectoryDevice = z.output<typeof DirectoryDevice>
 
 export const DirectoryEntry = z
-  .object({ identity: z.union([UserUri, ClientUri]), devices: z.array(DirectoryDevice) })
+  .object({ identity: UserOrClientUri, devices: z.array(DirectoryDevice) })
   .meta({ id: 'DirectoryEntry', description: 'Which signature keys an identity holds and has held; a key binds nothing outside its times' })
 export type DirectoryEntry = z.output<typeof DirectoryEntry>
 
-export const DirectoryQuery = z.strictObject({ identity: z.union([UserUri, ClientUri]) })
+export const DirectoryQuery = z.strictObject({ identity: UserOrClientUri })
 export type DirectoryQuery = z.infer<typeof DirectoryQuery>

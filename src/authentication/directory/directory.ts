@@ -17,13 +17,13 @@ export class Directory {
   /** @param identity a user URI, for all of its devices, or a client URI, for one */
   async lookUp(identity: string): Promise<DirectoryEntry> {
     const domain = (parseUserUri(identity) ?? parseClientUri(identity))?.domain
-    if (domain !== this.config.DOMAIN) throw new NotFound('This server vouches for its own users only.')
+    if (domain !== this.config.DOMAIN) throw new NotFound('This server answers for its own users only.')
     const devices: RecordedDevice[] = await this.prisma.device.findMany({
       where: { OR: [{ clientUri: identity }, { account: { userUri: identity } }] },
       include: WITH_KEYS,
       orderBy: { id: 'asc' },
     })
-    if (devices.length === 0) throw new NotFound('This server knows no device of this identity.')
+    if (devices.length === 0) throw new NotFound('No device with this identity is known here.')
     return { identity, devices: devices.map(describeDevice) }
   }
 }

@@ -1,21 +1,31 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import type { Logger } from 'pino'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
+import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { writeAcks, type Ack } from '../acks/acks.repository.js'
+import { DeliveryMetrics } from '../delivery.metrics.js'
 import { AckAhead } from '../delivery.problems.js'
 import { acknowledgeInbox } from '../inbox/inbox.repository.js'
+import { LostEntries } from '../lost-entries.js'
 import { readMemberships, type Membership } from '../read/memberships.repository.js'
 import type { AcknowledgeEvents, EventsAcknowledged } from './events.dto.js'
 
 /** What a poller is done with: written before it is answered, because nothing else of it remains here. */
 @Injectable()
 export class Acknowledgements {
+  private readonly lost: LostEntries
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly hints: Hints,
-  ) {}
+    metrics: DeliveryMetrics,
+    @Inject(LOG) log: Logger,
+  ) {
+    this.lost = new LostEntries(metrics, log)
+  }
 
   async acknowledge(caller: Caller, body: AcknowledgeEvents): Promise<EventsAcknowledged> {
     const { deviceId } = caller
@@ -35,7 +45,10 @@ export class Acknowledgements {
       const gid = intervals[0]?.gid
       if (gid === undefined || intervals[0]?.incarnation !== incarnation) return []
       const deliverable = deliverableOf(intervals)
-      if (seq > deliverable) throw new AckAhead(group_id, deliverable)
+      if (seq > deliverable) {
+        if (isPastTheLog(intervals, seq)) this.lost.note()
+        throw new AckAhead(group_id, deliverable)
+      }
       return [{ deviceId, gid, incarnation, seq }]
     })
   }
@@ -49,4 +62,10 @@ function deliverableOf(intervals: readonly Membership[]): bigint {
     deliverable = untilSeq ?? headSeq
   }
   return deliverable
+}
+
+/** A replica may lag behind what its hub has answered; the log of a group at home is all that there is. */
+function isPastTheLog(intervals: readonly Membership[], seq: bigint): boolean {
+  const last = intervals.at(-1)
+  return last !== undefined && last.untilSeq === null && !last.replica && seq > last.headSeq
 }

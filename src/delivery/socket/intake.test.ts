@@ -41,6 +41,16 @@ function intakeWith(limits: Partial<IntakeLimits> = {}, worth: FrameWorth = 'cha
 }
 
 describe('what streams send', () => {
+  it('ends with the end of the connection, also if that came before the last bytes had their turn', async () => {
+    const { raw, seen, send } = intakeWith()
+    let ended = false
+    raw.on('end', () => (ended = true))
+    send(1)
+    raw.push(null)
+    await turns()
+    expect([seen.frames, ended]).toEqual([1, true])
+  })
+
   it('is parsed in small pieces, between which everything else has its turn, however many streams send', async () => {
     const shared = new ReadTurns()
     const all = Array.from({ length: 20 }, () => intakeWith({}, 'charged', shared))

@@ -74,8 +74,9 @@ export class Intake {
   readSlice(): void {
     this.asked = false
     if (this.raw.destroyed) return
-    // With nothing there, a read is what makes the end of the connection known.
-    this.raw.read(Math.min(SLICE_BYTES, this.raw.readableLength) || undefined)
+    this.raw.read(Math.min(SLICE_BYTES, this.raw.readableLength))
+    // This makes the end of the connection known, also one that came with the last bytes.
+    if (this.raw.readableLength === 0) this.raw.read(0)
     // `ws` listens no more after the client's close frame, or after bytes that are not a frame: the rest is dropped.
     if (this.raw.listenerCount('data') === 0) return this.drain()
     const wait = this.wait()

@@ -1,4 +1,5 @@
 import type { Config } from '../../platform/config/config.js'
+import type { Pressure } from '../../platform/admission/pressure.js'
 import { Cors } from '../../platform/http/cors.js'
 import type { Rate } from '../../platform/limits/buckets.js'
 import type { PageLimits } from '../read/device-log.repository.js'
@@ -12,6 +13,8 @@ export interface StreamSettings {
   maxStreams: number
   /** Which pages may open one. */
   cors: Pick<Cors, 'mayOpenStream'>
+  /** Whether the node has too much to do to open more. */
+  pressure: Pick<Pressure, 'refuses'>
   /** Entries that may be on their way to a device without an ack. */
   maxUnacked: number
   /** Inbox items that may. */
@@ -36,12 +39,13 @@ export interface StreamSettings {
 
 export const STREAM_SETTINGS = Symbol('STREAM_SETTINGS')
 
-export function streamSettings(config: Config): StreamSettings {
+export function streamSettings(config: Config, pressure: Pick<Pressure, 'refuses'>): StreamSettings {
   return {
     heartbeatMs: config.STREAM_HEARTBEAT,
     ackTimeoutMs: config.STREAM_ACK_TIMEOUT,
     maxStreams: config.MAX_STREAMS,
     cors: new Cors(config),
+    pressure,
     maxUnacked: 1_024,
     maxUnackedInbox: 256,
     socketBytes: 256 * 1024,

@@ -21,7 +21,9 @@ import { Intake } from '../socket/intake.js'
 import { STREAM_OPENINGS } from '../socket/stream-limits.js'
 import { Stream } from './stream.js'
 import { StreamResources } from './stream-resources.js'
+import { LostEntries } from '../lost-entries.js'
 import { Streams } from './streams.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 
 // Compression would cost memory per socket, and ciphertext does not compress.
 const SOCKET_OPTIONS = {
@@ -46,7 +48,8 @@ const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
 @Injectable()
 export class StreamServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly sockets = new WebSocketServer(SOCKET_OPTIONS)
-  private readonly openings = new Buckets({ perSecond: STREAM_OPENINGS.value / 60, burst: STREAM_OPENINGS.value })
+  private readonly openings = new Buckets({ perSecond: numberOf(STREAM_OPENINGS) / 60, burst: numberOf(STREAM_OPENINGS) })
+  private readonly lost: LostEntries
   private opening = 0
   private draining = false
 
@@ -56,7 +59,9 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly streams: Streams,
     private readonly http: HttpAdapterHost,
     @Inject(LOG) private readonly log: Logger,
-  ) {}
+  ) {
+    this.lost = new LostEntries(node.metrics, log)
+  }
 
   onApplicationBootstrap(): void {
     const server: unknown = this.http.httpAdapter?.getHttpServer()
@@ -106,9 +111,13 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
 
   private refuse(error: unknown, request: IncomingMessage, socket: Duplex): void {
     const id = requestId(request)
-    const problem = problemFor(error)
-    if (!problem) this.log.error({ request_id: id, err: error }, 'upgrade failed')
-    answerOnSocket(socket, problem ?? new Problem(500, 'internal', 'Something went wrong here.'), id)
+    const known = problemFor(error)
+    if (!known) this.log.error({ request_id: id, err: error }, 'upgrade failed')
+    const problem = known ?? new Problem(500, 'internal', 'The server failed.')
+    // The line that every other request has (platform/http/access-log.ts): the instance of the answer is found in the log by it.
+    const route = isStreamPath(request.url ?? '') ? '/v1/stream' : 'unmatched'
+    this.log.info({ request_id: id, method: 'GET', route, status: problem.status }, 'request')
+    answerOnSocket(socket, problem, id)
   }
 
   private admit(request: IncomingMessage): string[] {
@@ -117,6 +126,11 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
       throw new Forbidden('Pages of this origin may not use this server (CORS_ORIGINS).')
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
     if (!protocols.includes(STREAM_PROTOCOL)) throw new InvalidRequest(`The WebSocket subprotocol is ${STREAM_PROTOCOL}.`)
+    // A stream that opens reads much, and its client may wait; those that are open go on.
+    if (this.node.settings.pressure.refuses('read')) {
+      this.node.metrics.limitsRefused.inc({ limit: 'pressure-read' })
+      throw new Unavailable('The server is overloaded.', 1)
+    }
     const { maxStreams } = this.node.settings
     if (this.draining || this.streams.size + this.opening >= maxStreams) throw new Unavailable('No more streams here.', 5)
     return protocols
@@ -137,6 +151,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const stream = new Stream(caller, intake, connection, this.node, {
       authenticate: (token) => this.sessions.authenticate(token),
       log: this.log,
+      lost: () => this.lost.note(),
     })
     // A frame past maxPayload or against the protocol: ws answers with the right code (1009, 1002) and closes.
     websocket.on('error', () => undefined)

@@ -17,6 +17,8 @@ const RETRY_MS = 1_000
 export interface StreamHost {
   authenticate(accessToken: string): Promise<Caller>
   log: Logger
+  /** A client has entries past the end of a log. */
+  lost(): void
 }
 
 /**
@@ -47,7 +49,7 @@ export class Stream {
     private readonly host: StreamHost,
   ) {
     this.generation = caller.generation
-    this.lanes = new Lanes(caller.deviceId, connection, node, () => this.wake())
+    this.lanes = new Lanes(caller.deviceId, connection, node, { wake: () => this.wake(), lost: () => host.lost() })
     this.inbox = new InboxQueue(caller.deviceId, connection, node)
     this.token = new TokenWatch(node.settings.tokenWarningMs, {
       expiring: (at) => connection.send({ t: 'token-expiring', expires_at: Math.floor(at.getTime() / 1000) }),

@@ -14,7 +14,7 @@ import { DomainVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
 import { consentDecided, consentDropped, consentRequested } from './consent.events.js'
-import { cancelRequest, noteRequest, noteTold, takeTurns, type ConsentScope } from './consents.repository.js'
+import { cancelRequest, noteRequest, noteTold, lockUserConsents, type ConsentScope } from './consents.repository.js'
 
 /** Open requests of one provider to one target, and what one provider can tell one requester unasked. */
 export const MOST_PER_PROVIDER = 100
@@ -58,7 +58,7 @@ export class ConsentPeerController {
     if ((await findEnabledAccount(this.pool, scope.requester)) === undefined) return
     const state = operation === 'grant' ? 'granted' : 'revoked'
     await transaction(this.pool, async (sql) => {
-      await takeTurns(sql, `${scope.requester} ${peer.domain}`)
+      await lockUserConsents(sql, `${scope.requester} ${peer.domain}`)
       await noteTold(sql, scope, state, MOST_PER_PROVIDER)
     })
     consentDecided(this.events, state, true)
@@ -66,7 +66,7 @@ export class ConsentPeerController {
 
   private async note(peer: Peer, scope: ConsentScope): Promise<void> {
     const kept = await transaction(this.pool, async (sql) => {
-      await takeTurns(sql, `${scope.target} ${peer.domain}`)
+      await lockUserConsents(sql, `${scope.target} ${peer.domain}`)
       return noteRequest(sql, scope, { by: 'provider', most: MOST_PER_PROVIDER, elsewhere: false })
     })
     if (kept) consentRequested(this.events, true)
@@ -81,6 +81,6 @@ export class ConsentPeerController {
   }
 
   private refuseOthers(domain: string, user: string): void {
-    if (domain !== this.config.DOMAIN || providerOf(user) !== domain) throw new NotFound('No user of this server.')
+    if (domain !== this.config.DOMAIN || providerOf(user) !== domain) throw new NotFound('The user is not of this server.')
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { RoomUri, UserUri } from '../../authentication/identifiers.dto.js'
-import { UserReference } from '../../groups/policy/uris.js'
+import { ByUser, UserReference } from '../../groups/policy/uris.js'
 import { UnixSeconds } from '../../platform/http/bytes.js'
 
 const ConsentRoom = RoomUri.meta({ description: 'Consent for this room only; without it, for all rooms' })
@@ -21,6 +21,9 @@ export type RequestConsent = z.infer<typeof RequestConsent>
 
 export const CancelConsent = z.strictObject({ room: ConsentRoom.optional() })
 export type CancelConsent = z.infer<typeof CancelConsent>
+
+export const CancelConsentByQuery = z.strictObject({ ...ByUser.shape, ...CancelConsent.shape })
+export type CancelConsentByQuery = z.infer<typeof CancelConsentByQuery>
 
 export const ConsentDecided = z
   .object({ told: z.boolean().meta({ description: 'The requester, or its provider, knows. The same request may be sent again.' }) })

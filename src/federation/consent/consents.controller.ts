@@ -1,11 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
-import { UserReference } from '../../groups/policy/uris.js'
+import { ByUser, UserReference } from '../../groups/policy/uris.js'
 import { AT_PEER } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
-import { CancelConsent, ConsentDecided, ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
+import { CancelConsent, CancelConsentByQuery, ConsentDecided, ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
 import { Consents } from './consents.js'
 
 @ApiTags('federation')
@@ -29,7 +29,9 @@ export class ConsentsController {
   @ApiOperation({
     operationId: 'decideConsent',
     summary: 'Grant or revoke consent',
-    description: 'Whether or not there was a request. What is revoked for all rooms or for one is not granted by the other.',
+    description:
+      'Whether or not there was a request. What is revoked for all rooms or for one is not granted by the other. ' +
+      'Behind a proxy that decodes `%2F`, use decideConsentByQuery.',
   })
   @Refuses('not-found', 'too-many-consents', ...AT_PEER)
   decide(
@@ -58,7 +60,7 @@ export class ConsentsController {
   @ApiOperation({
     operationId: 'cancelConsent',
     summary: 'Take a request for consent back',
-    description: 'Of the same scope as the request was.',
+    description: 'Of the same scope as the request was. Behind a proxy that decodes `%2F`, use cancelConsentByQuery.',
   })
   @Refuses('not-found', ...AT_PEER)
   @ReturnsNothing('The request is withdrawn.')
@@ -68,5 +70,34 @@ export class ConsentsController {
     @Query({ schema: CancelConsent }) { room }: CancelConsent,
   ) {
     return this.consents.cancel(caller.user, target, room)
+  }
+
+  @Put()
+  @Returns(ConsentDecided, { description: 'The decision holds. `told` says whether the requester knows.' })
+  @ApiOperation({
+    operationId: 'decideConsentByQuery',
+    summary: 'Grant or revoke consent to a user who is named in the query',
+    description: 'As decideConsent, and through every proxy: the slashes in the name of another provider’s user are not in the path.',
+  })
+  @Refuses('not-found', 'too-many-consents', ...AT_PEER)
+  decideByQuery(
+    @CurrentDevice() caller: Caller,
+    @Query({ schema: ByUser }) { user }: ByUser,
+    @Body({ schema: DecideConsent }) body: DecideConsent,
+  ) {
+    return this.consents.decide(caller.user, user, body)
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'cancelConsentByQuery',
+    summary: 'Take a request for consent back; the user is named in the query',
+    description: 'As cancelConsent, and through every proxy.',
+  })
+  @Refuses('not-found', ...AT_PEER)
+  @ReturnsNothing('The request is withdrawn.')
+  cancelByQuery(@CurrentDevice() caller: Caller, @Query({ schema: CancelConsentByQuery }) { user, room }: CancelConsentByQuery) {
+    return this.consents.cancel(caller.user, user, room)
   }
 }

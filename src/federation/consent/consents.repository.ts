@@ -25,7 +25,7 @@ export async function readConsent(sql: Sql, { target, requester, room }: Consent
 }
 
 /** Those who count what is there before they add to it take turns. Until the transaction ends. */
-export async function takeTurns(sql: Sql, key: string): Promise<void> {
+export async function lockUserConsents(sql: Sql, key: string): Promise<void> {
   await sql.query({ text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', values: [`consent ${key}`] })
 }
 

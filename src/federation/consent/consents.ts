@@ -21,7 +21,7 @@ import {
   markTold,
   noteRequest,
   readConsent,
-  takeTurns,
+  lockUserConsents,
   type ConsentScope,
 } from './consents.repository.js'
 
@@ -70,7 +70,7 @@ export class Consents {
     const toTell = state === 'granted' || tell
     const abroad = this.isAbroad(requester)
     const kept = await transaction(this.pool, async (sql) => {
-      await takeTurns(sql, target)
+      await lockUserConsents(sql, target)
       return decide(sql, scope, state, toTell && !abroad, MOST_DECIDED)
     })
     if (!kept) throw new TooManyConsents('decisions on consent')
@@ -88,7 +88,7 @@ export class Consents {
     const scope = { target, requester, room }
     const elsewhere = this.isAbroad(target)
     const kept = await transaction(this.pool, async (sql) => {
-      await takeTurns(sql, requester)
+      await lockUserConsents(sql, requester)
       return noteRequest(sql, scope, { by: 'requester', most: MOST_OPEN, elsewhere })
     })
     if (!kept) throw new TooManyConsents('requests for consent are open')

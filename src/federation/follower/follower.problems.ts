@@ -1,13 +1,13 @@
 import { Problem, RateLimited, Unavailable } from '../../platform/http/problem.js'
 import { parseRetryAfter } from '../../protocol/retry-policy.js'
-import { patience } from '../patience.js'
+import { capRetryAfter } from '../cap-retry-after.js'
 import { ProviderDenied } from '../peer-problems.js'
 import type { PeerAnswer } from '../signed-client/peer-answer.js'
 
 /** The hub answered, and not in the way that was agreed. */
-export class HubGarbled extends Problem {
+export class HubBadResponse extends Problem {
   constructor() {
-    super(502, 'hub-garbled', "The group's hub gave an answer that cannot be understood.")
+    super(502, 'hub-bad-response', "The group's hub gave an answer that cannot be understood.")
   }
 }
 
@@ -29,7 +29,7 @@ export class HubRefused extends Problem {
 export function hubProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered': {
-      const seconds = patience(parseRetryAfter(answer.retryAfter, Date.now()))
+      const seconds = capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now()))
       if (answer.status === 429) return new RateLimited(seconds ?? 5)
       if (answer.status >= 500) return new HubUnreachable(seconds)
       return new HubRefused(
@@ -37,7 +37,7 @@ export function hubProblem(answer: PeerAnswer): Problem {
       )
     }
     case 'unsigned':
-      return new HubUnreachable(patience(parseRetryAfter(answer.retryAfter, Date.now())))
+      return new HubUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
     case 'denied':
       return new ProviderDenied()
     case 'profile-unsupported':
@@ -55,19 +55,19 @@ export function hubProblem(answer: PeerAnswer): Problem {
 /** A batch whose entries cannot be those of the log that it is said to be of. */
 export class BatchRefused extends Problem {
   constructor(why: string) {
-    super(422, 'batch-refused', `The batch is not what it says: ${why}.`)
+    super(422, 'batch-refused', `Invalid batch: ${why}.`)
   }
 }
 
 export class RosterRefused extends Problem {
   constructor(why: string) {
-    super(422, 'roster-refused', `The roster is not believed: ${why}.`)
+    super(422, 'roster-refused', `Invalid roster: ${why}.`)
   }
 }
 
 /** Ids are fixed at first sight; nobody's group can be taken over, nor ours be shadowed. */
 export class HomeElsewhere extends Problem {
   constructor() {
-    super(409, 'home-elsewhere', 'The group is at home elsewhere, as far as is known here.')
+    super(409, 'home-elsewhere', 'Another provider is the hub of this group.')
   }
 }

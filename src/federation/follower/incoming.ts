@@ -1,26 +1,42 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import { verify } from 'node:crypto'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { extendChain } from '../../protocol/log-chain.js'
-import { decodeMessage } from '../../protocol/mls/message.js'
+import type { MlsMessage } from '../../protocol/mls/message.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { ReplicaEntry } from './replica.repository.js'
 
 const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
 
-/** The entries of a batch as the log keeps them, chained from what the hub says stood before; or why they cannot be what it says. */
-export function chained(batch: NotifyBatch): { kind: 'entries'; entries: ReplicaEntry[] } | { kind: 'wrong'; why: string } {
+/**
+ * `wrong`: the entries cannot be what the hub says they are. `undecodable`: an entry or a Welcome is no MLSMessage, or its two readers
+ * disagree.
+ */
+export type Chained =
+  | { readonly kind: 'entries'; readonly entries: ReplicaEntry[] }
+  | { readonly kind: 'wrong'; readonly why: string }
+  | { readonly kind: 'undecodable'; readonly reason: string }
+
+/** The entries of a batch as the log keeps them, chained from what the hub says stood before. */
+export function chained(batch: NotifyBatch): Chained {
   if (!isStorable(batch)) return wrong('a number in it is larger than any log has')
   const entries: ReplicaEntry[] = []
   let chain = batch.previousChain
   for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
     const seq = batch.firstSeq + BigInt(index)
     if (message.kind !== kind) return wrong(`entry ${seq} is not a ${kind}`)
-    if (!isOf(message.message, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
+    const decoded = decodeIncoming(message.message)
+    if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `entry ${seq} is not an MLSMessage: ${decoded.reason}` }
+    if (!isOf(decoded.value, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
     const hash = new Uint8Array(createHash('sha256').update(message.message).digest())
-    const untold = index === 0 && batch.gap === 'retired'
-    chain = untold ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
+    const chainUnknown = index === 0 && batch.gap === 'retired'
+    chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
     entries.push({ seq, kind: LETTERS[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
+  }
+  for (const { message } of batch.welcomes) {
+    const decoded = decodeIncoming(message.message)
+    if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `a Welcome is not an MLSMessage: ${decoded.reason}` }
   }
   return { kind: 'entries', entries }
 }
@@ -33,10 +49,8 @@ export function isSignedHead(batch: NotifyBatch, entries: readonly ReplicaEntry[
   return verify(null, signedHeadBytes(head), key, batch.head.signature)
 }
 
-function isOf(message: Uint8Array, groupId: Uint8Array, epoch: bigint): boolean {
-  const decoded = decodeMessage(message)
-  if (decoded.kind === 'malformed' || !('groupId' in decoded.value.body)) return false
-  return sameBytes(decoded.value.body.groupId, groupId) && decoded.value.body.epoch === epoch
+function isOf({ body }: MlsMessage, groupId: Uint8Array, epoch: bigint): boolean {
+  return 'groupId' in body && sameBytes(body.groupId, groupId) && body.epoch === epoch
 }
 
 /** PostgreSQL knows no later year than 294276; a hub that does is not believed. */

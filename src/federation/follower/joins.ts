@@ -3,9 +3,9 @@ import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
-import { decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { NotifyBatch, NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
 import { RosterRefused } from './follower.problems.js'
@@ -17,7 +17,6 @@ export interface OwnChanges {
   readonly welcomes: readonly IncomingWelcome[]
   /** KeyPackageRefs that the Welcomes answer. */
   readonly refs: readonly Uint8Array[]
-  readonly trees: readonly { epoch: bigint; tree: Uint8Array }[]
 }
 
 interface Device {
@@ -56,7 +55,6 @@ export class Joins {
       members,
       refs,
       welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices, welcomed)),
-      trees: batch.welcomes.flatMap(treeOf),
     }
   }
 }
@@ -75,7 +73,7 @@ function isInOrder(roster: NotifyBatch['roster']): boolean {
 /** The KeyPackages that the Welcomes of a batch answer. */
 function refsOf({ welcomes }: NotifyBatch): Uint8Array[] {
   return welcomes.flatMap(({ message }) => {
-    const decoded = decodeMessage(message.message)
+    const decoded = decodeIncoming(message.message)
     return decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
   })
 }
@@ -92,13 +90,9 @@ function incoming(
   return { seq, epoch, bytes: message.message, expiresAt: new Date(Math.min(Number(expiresAtMs), latest)), deviceIds }
 }
 
-function treeOf({ epoch, message }: NotifyWelcome): { epoch: bigint; tree: Uint8Array }[] {
-  return message.tree?.kind === 'full' ? [{ epoch, tree: message.tree.tree }] : []
-}
-
 /** Who joins by an external Commit, which is public in every mode. */
 function joinerOf(message: Uint8Array): string | undefined {
-  const decoded = decodeMessage(message)
+  const decoded = decodeIncoming(message)
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') return undefined
   const { sender, content } = decoded.value.body
   if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) return undefined

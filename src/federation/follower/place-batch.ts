@@ -19,15 +19,15 @@ export type Placement =
  * Decides what to do with a batch. `stored` is the chain value of the replica at a seq, as far as it has it.
  */
 export function placeBatch(
-  replica: Pick<Replica, 'incarnation' | 'headSeq' | 'headChain' | 'inhabited'>,
+  replica: Pick<Replica, 'incarnation' | 'headSeq' | 'headChain' | 'hasLocalMembers'>,
   batch: Pick<NotifyBatch, 'incarnation' | 'gap' | 'firstSeq' | 'previousChain'>,
   entries: readonly Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>[],
   stored: (seq: bigint) => Uint8Array | undefined,
 ): Placement {
   if (batch.incarnation < replica.incarnation) return { kind: 'have' }
   const next = replica.headSeq + 1n
-  const minded = batch.firstSeq > next && (batch.gap === 'none' || (batch.gap === 'rejoined' && replica.inhabited))
-  if (minded) return { kind: 'have' }
+  const gapMatters = batch.firstSeq > next && (batch.gap === 'none' || (batch.gap === 'rejoined' && replica.hasLocalMembers))
+  if (gapMatters) return { kind: 'have' }
   if (batch.incarnation > replica.incarnation) return { kind: 'reincarnate' }
   if (batch.firstSeq > next) return { kind: 'jump' }
   // What the hub calls retired shall not hide that it goes on from another history.

@@ -3,10 +3,10 @@ import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
 import type { Accepted } from '../../groups/groups.dto.js'
-import type { Federation, HubOperation } from '../../groups/home/federation-link.js'
-import { settleHome, type Home } from '../../groups/home/homes.repository.js'
+import type { Federation } from '../../groups/home/federation-link.js'
+import { recordHub, type Home } from '../../groups/home/homes.repository.js'
+import type { HubCall } from '../../groups/operations/operation.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
@@ -19,18 +19,19 @@ import {
   decodeExtendedUpdateResponse,
   encodeExtendedUpdateRequest,
   type Extended,
+  type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
 import { encodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
-import { carriedProblem } from '../carried-problem.js'
+import { decodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
-import { hubProblem, HubGarbled } from './follower.problems.js'
+import { hubProblem, HubBadResponse } from './follower.problems.js'
 import { Pull } from './pull.job.js'
-import { updateOf } from './update-of.js'
+import { proposalUpdateOf, requireKind, updateOf } from './update-of.js'
 
 const NOTHING = new Uint8Array()
 const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
@@ -46,37 +47,42 @@ export class RemoteHub implements Federation {
     private readonly pull: Pull,
   ) {}
 
-  submitCommit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
-    return this.update(home, encodeExtendedUpdateRequest(updateOf(caller.client, body)))
+  /** @throws Undecodable for what could not even be written down at the hub; otherwise the hub's refusal */
+  async call(home: Home, caller: Caller, call: HubCall): Promise<unknown> {
+    switch (call.endpoint) {
+      case 'commit':
+        return this.update(home, updateOf(caller.client, call.body))
+      case 'proposal':
+        return this.update(home, proposalUpdateOf(caller.client, call.body))
+      case 'message':
+        return this.submitMessage(home, caller, call.body.message)
+      case 'operation':
+        return this.perform(home, caller, call.name, call.args)
+    }
   }
 
-  submitProposal(home: Home, caller: Caller, proposal: Uint8Array): Promise<Accepted> {
-    const base = { kind: 'proposals', proposals: [proposal] } as const
-    const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }
-    return this.update(home, encodeExtendedUpdateRequest({ base, sendingClient: caller.client, ...none }))
-  }
-
-  async submitMessage(home: Home, caller: Caller, message: Uint8Array): Promise<Accepted> {
+  private async submitMessage(home: Home, caller: Caller, message: Uint8Array): Promise<Accepted> {
+    requireKind(message, 'application')
     const body = await this.ask(home, 'submitMessage', encodeSubmitMessageRequest({ message, sendingUri: caller.client }))
     return this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
   }
 
-  async perform(home: Home, caller: Caller, operation: HubOperation, args: Record<string, unknown>): Promise<unknown> {
-    const named = typeof args['user'] === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args['user']) } : args
+  private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {
+    const named = 'user' in args && typeof args.user === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args.user) } : args
     const request = { operation, client: caller.client, groupId: home.groupId, args: encodeCbor(named) }
     const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
-    if (decoded.kind === 'malformed') throw new HubGarbled()
+    if (decoded.kind === 'malformed') throw new HubBadResponse()
     const { result, problem } = decoded.value
-    if (problem.length > 0) throw carriedProblem(problem) ?? new HubGarbled()
+    if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubBadResponse()
     return resultIn(result)
   }
 
   async findRoom(_caller: Caller, roomId: string): Promise<Home> {
     const hub = providerOf(roomId) ?? ''
     const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
-    if (!found.success || found.data.room !== roomId) throw new HubGarbled()
+    if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
     const home = { groupId: found.data.group_id, hub, roomId }
-    if (!(await settleHome(this.pool, home))) throw new NotFound('No such room.')
+    if (!(await recordHub(this.pool, home))) throw new NotFound('No such room.')
     return home
   }
 
@@ -84,8 +90,9 @@ export class RemoteHub implements Federation {
     return this.devices.introduce(claims)
   }
 
-  private async update(home: Home, request: Uint8Array): Promise<Accepted> {
-    return this.accepted(home, acceptedIn(decodeExtendedUpdateResponse(await this.ask(home, 'update', request))))
+  private async update(home: Home, request: ExtendedUpdateRequest): Promise<Accepted> {
+    const answer = await this.ask(home, 'update', encodeExtendedUpdateRequest(request))
+    return this.accepted(home, acceptedIn(decodeExtendedUpdateResponse(answer)))
   }
 
   private accepted(home: Home, accepted: Accepted): Accepted {
@@ -101,16 +108,16 @@ export class RemoteHub implements Federation {
 }
 
 function acceptedIn(decoded: Decoded<Extended<unknown>>): Accepted {
-  if (decoded.kind === 'malformed') throw new HubGarbled()
+  if (decoded.kind === 'malformed') throw new HubBadResponse()
   const { accepted, problem } = decoded.value
   if (accepted) return accepted
-  throw carriedProblem(problem) ?? new HubGarbled()
+  throw decodeRelayedProblem(problem) ?? new HubBadResponse()
 }
 
 function resultIn(bytes: Uint8Array): unknown {
   try {
     return decodeCbor(bytes) ?? undefined
   } catch {
-    throw new HubGarbled()
+    throw new HubBadResponse()
   }
 }

@@ -103,15 +103,6 @@ export async function storeWelcomes(sql: Sql, gid: bigint, welcomes: readonly In
   })
 }
 
-/** The tree of an epoch that somebody here joins in: so that a joiner does not depend on the hub being up. */
-export async function storeTree(sql: Sql, gid: bigint, epoch: bigint, bytes: Uint8Array): Promise<void> {
-  await sql.query({
-    name: 'store_replica_tree',
-    text: 'INSERT INTO group_tree (gid, epoch, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
-    values: [gid, epoch, bytes],
-  })
-}
-
 /** KeyPackages to which a Welcome has come. */
 export async function markUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<void> {
   if (refs.length === 0) return

@@ -8,7 +8,7 @@ export interface Replica {
   headChain: Buffer
   deleted: boolean
   /** A device of ours is a member. */
-  inhabited: boolean
+  hasLocalMembers: boolean
 }
 
 /** What this server holds of a group at another hub, its row locked until the end of the transaction. */
@@ -16,7 +16,7 @@ export async function lockReplica(sql: Sql, groupId: Uint8Array): Promise<Replic
   const { rows } = await sql.query<Replica>({
     name: 'lock_replica',
     text: `SELECT g.gid, g.incarnation, g.head_seq AS "headSeq", g.head_chain AS "headChain", g.deleted_at IS NOT NULL AS deleted,
-                  EXISTS (SELECT FROM member m WHERE m.gid = g.gid AND m.until_seq IS NULL) AS inhabited
+                  EXISTS (SELECT FROM member m WHERE m.gid = g.gid AND m.until_seq IS NULL) AS "hasLocalMembers"
              FROM followed_group f JOIN groups g ON g.gid = f.gid WHERE f.group_id = $1 FOR NO KEY UPDATE OF g`,
     values: [groupId],
   })
@@ -165,7 +165,6 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
   for (const text of [
     'DELETE FROM log WHERE gid = $1 AND seq > $2',
     "DELETE FROM inbox WHERE gid = $1 AND kind = 'welcome' AND seq > $2",
-    'DELETE FROM group_tree t USING welcome w WHERE t.gid = $1 AND w.gid = $1 AND w.seq > $2 AND t.epoch = w.epoch',
     'DELETE FROM welcome WHERE gid = $1 AND seq > $2',
     'DELETE FROM member WHERE gid = $1 AND from_seq - 1 > $2',
     'UPDATE member SET until_seq = NULL, ended = NULL WHERE gid = $1 AND until_seq > $2',

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { findHome, settleHome } from '../../groups/home/homes.repository.js'
+import { findHome, recordHub } from '../../groups/home/homes.repository.js'
 import { Hints } from '../../platform/hints/hints.js'
+import { Undecodable } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
@@ -13,7 +14,7 @@ import { BatchRefused, HomeElsewhere } from './follower.problems.js'
 import { chained, isSignedHead } from './incoming.js'
 import { Joins, type OwnChanges } from './joins.js'
 import { placeBatch, type Placement } from './place-batch.js'
-import { applyMemberChanges, markUsed, storeTree, storeWelcomes } from './replica-members.repository.js'
+import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
 import {
   appendEntries,
   chainsOf,
@@ -59,6 +60,7 @@ export class Replicas {
     if (providerOf(batch.roomId) !== hub.domain) throw new HomeElsewhere()
     const checked = chained(batch)
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
+    if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
     if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
     const changes = await this.joins.of(batch)
@@ -85,7 +87,7 @@ export class Replicas {
     let home = await lockHome(sql, groupId)
     if (!home && begins) {
       // Another one may settle it at the same time: what stands there then is what counts.
-      await settleHome(sql, { groupId, hub, roomId })
+      await recordHub(sql, { groupId, hub, roomId })
       home = await lockHome(sql, groupId)
     }
     if (home && home.hub === hub && home.roomId === roomId) return home
@@ -150,7 +152,6 @@ export class Replicas {
     const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
     await storeWelcomes(sql, gid, welcomes)
     await markUsed(sql, changes.refs)
-    for (const { epoch, tree } of changes.trees) await storeTree(sql, gid, epoch, tree)
     const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
     await moveHead(sql, gid, {
       headSeq: last.seq,

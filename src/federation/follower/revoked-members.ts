@@ -4,7 +4,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { HubTelling } from './hub-telling.js'
+import { HubNotifier } from './hub-notifier.js'
 import { revokedMembers, type RevokedMember } from './revoked-members.repository.js'
 
 const JOB = 'federation.revoked_v1'
@@ -21,7 +21,7 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly jobs: Jobs,
-    private readonly tell: HubTelling,
+    private readonly tell: HubNotifier,
     private readonly hints: Hints,
   ) {}
 

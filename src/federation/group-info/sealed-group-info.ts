@@ -38,7 +38,7 @@ export class SealedGroupInfo {
     const sealing = { suite, publicKey, label: GROUP_INFO_ENCRYPTION_LABEL, context: Buffer.from(roomId) }
     const sealed = await encryptWithLabel(sealing, plaintext)
     const hub = (await this.senders.keys()).get(SCHEME_OF_SUITE.get(suite) ?? 0)
-    if (!sealed || !hub) throw new Undecodable('The groupInfoPublicKey is no key of the cipher suite.')
+    if (!sealed || !hub) throw new Undecodable('The groupInfoPublicKey is not a valid key of the cipher suite.')
     const hubCredential = { kind: 'basic', identity: Buffer.from(this.senders.identity) } as const
     const tbs = groupInfoResponseTbs(roomId, { cipherSuite: suite, hubKey: hub.publicKey, hubCredential, ...sealed })
     return encodeGroupInfoResponse(tbs, await signWithLabel(hub.privateKey, GROUP_INFO_RESPONSE_LABEL, tbs))

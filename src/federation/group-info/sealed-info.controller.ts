@@ -57,7 +57,7 @@ export class SealedInfoController {
   ) {
     const decoded = decodeGroupInfoRequest(request)
     if (decoded.kind === 'malformed') throw new Undecodable(`The request is malformed: ${decoded.reason}.`)
-    if (identityText(decoded.value.credential) !== caller.client) throw new Forbidden('The request is of another device.')
+    if (identityText(decoded.value.credential) !== caller.client) throw new Forbidden('The request was made by another device.')
     const home = await findHome(this.pool, groupId)
     if (home === undefined) throw new UnknownGroup()
     if (home === 'here') {

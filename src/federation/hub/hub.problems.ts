@@ -2,7 +2,7 @@ import { Problem } from '../../platform/http/problem.js'
 
 export class ClientUnknown extends Problem {
   constructor() {
-    super(403, 'client-unknown', 'The provider vouches for no such device.')
+    super(403, 'client-unknown', 'The provider does not list this device.')
   }
 }
 

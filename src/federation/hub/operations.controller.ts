@@ -1,11 +1,12 @@
 import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeOperationRequest, encodeOperationResponse } from '../../protocol/mimi/microchat/operation.js'
 import { CborError, decodeCbor } from '../../protocol/strict-cbor.js'
-import { carryProblem } from '../carried-problem.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
@@ -14,7 +15,6 @@ import { RoomVariable } from '../inbound/path-variables.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { NotTheHub } from './hub.problems.js'
 import { groupForPeer, roomOfGroup } from './hub.repository.js'
-import { Operations } from './operations.js'
 
 const NOTHING = new Uint8Array()
 
@@ -23,7 +23,7 @@ export class OperationsController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly devices: ForeignDevices,
-    private readonly operations: Operations,
+    private readonly operations: GroupOperations,
   ) {}
 
   @PeerPost('operation/:roomId')
@@ -33,10 +33,10 @@ export class OperationsController {
     const caller = await this.devices.caller(peer, client)
     try {
       if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
-      const result = await this.operations.perform(operation, caller, groupId, argumentsIn(args))
+      const result = await this.operations.performFor(caller, groupId, operation, argumentsIn(args))
       return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
     } catch (thrown) {
-      return encodeOperationResponse({ result: NOTHING, problem: carryProblem(thrown).bytes })
+      return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
     }
   }
 

@@ -1,8 +1,8 @@
 import { Controller } from '@nestjs/common'
-import { MessagesService } from '../../groups/message/messages.service.js'
+import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { encodeExtendedSubmitResponse } from '../../protocol/mimi/microchat/submissions.js'
 import { decodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
-import { carryProblem } from '../carried-problem.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
@@ -18,7 +18,7 @@ export class SubmissionsController {
   constructor(
     private readonly rooms: RoomsHere,
     private readonly devices: ForeignDevices,
-    private readonly messages: MessagesService,
+    private readonly operations: GroupOperations,
   ) {}
 
   @PeerPost('submitMessage/:roomId')
@@ -26,11 +26,11 @@ export class SubmissionsController {
     const { message, sendingUri } = decodedOrRefused(decodeSubmitMessageRequest(body))
     const caller = await this.devices.caller(peer, sendingUri)
     try {
-      const accepted = await this.messages.submit(caller, await this.rooms.groupOf(roomId, message), message)
+      const accepted = await this.operations.perform('message', caller, await this.rooms.groupOf(roomId, message), { message })
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
-      const { problem, bytes } = carryProblem(thrown)
+      const { problem, bytes } = encodeRelayedProblem(thrown)
       return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
     }
   }

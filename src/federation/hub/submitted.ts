@@ -1,6 +1,6 @@
 import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { Undecodable, type Problem } from '../../platform/http/problem.js'
-import { decodeMessage } from '../../protocol/mls/message.js'
 import { isGroupId } from '../../protocol/identifiers.js'
 import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'
 import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
@@ -22,7 +22,7 @@ export function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, reque
 }
 
 export function groupIdOf(message: Uint8Array): Uint8Array {
-  const decoded = decodeMessage(message)
+  const decoded = decodeIncoming(message)
   const groupId = decoded.kind === 'decoded' && 'groupId' in decoded.value.body ? decoded.value.body.groupId : undefined
   if (groupId && isGroupId(groupId)) return groupId
   throw new Undecodable('The message names no group.')

@@ -1,9 +1,8 @@
 import { Controller } from '@nestjs/common'
-import { CommitsService } from '../../groups/commit/commits.service.js'
 import type { Accepted } from '../../groups/groups.dto.js'
-import { ProposalsService } from '../../groups/proposal/proposals.service.js'
+import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { decodeExtendedUpdateRequest, encodeExtendedUpdateResponse } from '../../protocol/mimi/microchat/submissions.js'
-import { carryProblem } from '../carried-problem.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost } from '../inbound/peer-route.js'
@@ -19,8 +18,7 @@ export class UpdatesController {
   constructor(
     private readonly rooms: RoomsHere,
     private readonly devices: ForeignDevices,
-    private readonly commits: CommitsService,
-    private readonly proposals: ProposalsService,
+    private readonly operations: GroupOperations,
   ) {}
 
   @PeerPost('update/:roomId')
@@ -29,14 +27,16 @@ export class UpdatesController {
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {
       const { base } = request
-      if (base.kind === 'commit')
-        return updated(await this.commits.submit(caller, await this.rooms.groupOf(roomId, base.commit), commitOf(base, request)))
+      if (base.kind === 'commit') {
+        const groupId = await this.rooms.groupOf(roomId, base.commit)
+        return updated(await this.operations.perform('commit', caller, groupId, commitOf(base, request)))
+      }
       let accepted: Accepted | undefined
       for (const proposal of base.proposals)
-        accepted = await this.proposals.submit(caller, await this.rooms.groupOf(roomId, proposal), proposal)
+        accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), { proposal })
       return updated(accepted)
     } catch (thrown) {
-      const { problem, bytes } = carryProblem(thrown)
+      const { problem, bytes } = encodeRelayedProblem(thrown)
       return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
     }
   }

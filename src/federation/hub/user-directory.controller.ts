@@ -18,7 +18,7 @@ export class UserDirectoryController {
 
   @PeerPost('directory/:user')
   async lookUp(@UserVariable('user') user: string): Promise<Uint8Array> {
-    if (parseUserUri(user)?.domain !== this.config.DOMAIN) throw new NotFound('No user of this server.')
+    if (parseUserUri(user)?.domain !== this.config.DOMAIN) throw new NotFound('The user is not of this server.')
     return encodeCbor(await this.directory.lookUp(user))
   }
 }

@@ -12,7 +12,7 @@ import {
   type IdentifierRequest,
   type IdentifierResponse,
 } from '../../protocol/mimi/identifier-query.js'
-import { PeerGarbled, peerProblem } from '../peer-problems.js'
+import { PeerBadResponse, peerProblem } from '../peer-problems.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import type { IdentifierQuery, IdentifiersFound } from './identifier-query.dto.js'
 import { identifierQueryAnswered } from './identifier-query.events.js'
@@ -65,7 +65,7 @@ export class IdentifierQueries {
     const answer = await this.client.send({ peer, endpoint: 'identifierQuery', argument: peer, body })
     if (answer.kind !== 'answered' || answer.status !== 200) throw peerProblem(answer)
     const decoded = decodeIdentifierResponse(answer.body)
-    if (decoded.kind === 'malformed') throw new PeerGarbled()
+    if (decoded.kind === 'malformed') throw new PeerBadResponse()
     return decoded.value
   }
 }

@@ -4,7 +4,7 @@ import { ProviderDomain, RoomUri, UserUri } from '../../authentication/identifie
 
 const MAX_LENGTH = 400
 
-/** `{roomId}` of an endpoint; nothing but a room's URI gets as far as a query. Anything else answers 404, as do the others here. */
+/** `{roomId}` of an endpoint, in the path or in the query; nothing but a room's URI gets as far as a query. Anything else answers 404, as do the others here. */
 export const RoomVariable = () => Param('roomId', { schema: Room })
 
 /** A user, as its URI. */
@@ -23,5 +23,6 @@ function variable(schema: ZodType, what: string) {
   return z
     .string()
     .max(MAX_LENGTH)
-    .refine(isOne, { message: `The path does not name ${what}.`, params: { notFound: true } })
+    .refine(isOne, { message: `The address does not name ${what}.`, params: { notFound: true } })
+    .prefault('')
 }

@@ -4,7 +4,7 @@ import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { OwnUrl } from '../identity/own-url.js'
-import { Admittance } from './admittance.js'
+import { InboundGate } from './inbound-gate.js'
 import { HeardPeers } from './heard-peers.js'
 import type { PeerCarrier } from './peer.js'
 import { RequestSignatures } from './request-signatures.js'
@@ -16,7 +16,7 @@ export class PeerGuard implements CanActivate {
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly url: OwnUrl,
     private readonly signatures: RequestSignatures,
-    private readonly admittance: Admittance,
+    private readonly admittance: InboundGate,
     private readonly heard: HeardPeers,
   ) {}
 
@@ -41,6 +41,13 @@ export class PeerGuard implements CanActivate {
     await this.admittance.agree(claimed.domain)
     await this.heard.note(claimed.domain)
     request.peer = { domain: claimed.domain }
+    request.params = variablesOf(request)
     return true
   }
+}
+
+/** Of the endpoint's template: in the path or in the query, both of which the signature covers. Their schemas judge the values. */
+function variablesOf({ query, params }: FastifyRequest): object {
+  const inQuery = Object.entries(query as object).filter(([, value]) => typeof value === 'string')
+  return { ...Object.fromEntries(inQuery), ...(params as object) }
 }

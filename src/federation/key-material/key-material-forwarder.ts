@@ -2,23 +2,25 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
+import type { Problem } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { decodeKeyPackage } from '../../protocol/mls/message.js'
+import { parseClientUri, parseUserUri, userUri } from '../../protocol/identifiers.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
+import type { PeerAnswer } from '../signed-client/peer-answer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
-import { KeyMaterialUnavailable } from './key-material.problems.js'
+import { KeyMaterialUnavailable, ProvidersApart, toldApart } from './key-material.problems.js'
 
 /** The hub between the requester's provider and the target's: passes on what was signed, and remembers whose KeyPackages came back. */
 @Injectable()
 export class KeyMaterialForwarder {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_AGE'>,
     private readonly devices: ForeignDevices,
     private readonly client: SignedClient,
   ) {}
@@ -34,11 +36,20 @@ export class KeyMaterialForwarder {
   /** A user of another provider, whose clients and KeyPackages we get to know on the way. */
   async forward(target: string, request: SignedKeyMaterialRequest, body: Uint8Array): Promise<Uint8Array> {
     const answer = await this.client.send({ peer: target, endpoint: 'keyMaterial', argument: request.targetUser, body })
-    if (answer.kind !== 'answered' || answer.status !== 200) throw new KeyMaterialUnavailable()
+    if (answer.kind !== 'answered' || answer.status !== 200) throw this.refusal(target, request, answer)
     const decoded = decodeKeyMaterialResponse(answer.body)
-    if (decoded.kind === 'malformed' || decoded.value.user !== request.targetUser) throw new KeyMaterialUnavailable()
+    if (decoded.kind === 'malformed' || decoded.value.user !== request.targetUser) throw new KeyMaterialUnavailable(target)
     await this.record(target, decoded.value)
     return answer.body
+  }
+
+  /** Names who refuses whom: the requester's provider cannot know it from here. */
+  private refusal(target: string, { requestingUser }: SignedKeyMaterialRequest, answer: PeerAnswer): Problem {
+    const own = this.config.DOMAIN
+    if (answer.kind === 'denied') return new ProvidersApart(own, target)
+    if (answer.kind === 'answered' && answer.problem === 'urn:microchat:problem:peer-denied') return new ProvidersApart(target, own)
+    const requester = parseUserUri(requestingUser)?.domain ?? own
+    return toldApart(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
   }
 
   private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {
@@ -48,7 +59,7 @@ export class KeyMaterialForwarder {
       const parsed = parseClientUri(client)
       return parsed?.domain !== target || userUri(parsed) !== user || ownerOf(keyPackage) !== client
     })
-    if (foreign) throw new KeyMaterialUnavailable()
+    if (foreign) throw new KeyMaterialUnavailable(target)
     if (given.length === 0) return
     await this.devices.introduce(given.map(({ client }) => ({ client })))
     const known = await resolveClients(
@@ -65,12 +76,12 @@ export class KeyMaterialForwarder {
 }
 
 function ownerOf(keyPackage: Uint8Array): string | undefined {
-  const decoded = decodeKeyPackage(keyPackage)
+  const decoded = decodeIncomingKeyPackage(keyPackage)
   return decoded.kind === 'decoded' ? identityText(decoded.value.leafNode.credential) : undefined
 }
 
 function refOf(keyPackage: Uint8Array, maxAgeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {
-  const decoded = decodeKeyPackage(keyPackage)
+  const decoded = decodeIncomingKeyPackage(keyPackage)
   if (decoded.kind === 'malformed' || decoded.value.leafNode.source.kind !== 'key-package') return undefined
   const { cipherSuite, leafNode } = decoded.value
   const ref = keyPackageRef(cipherSuite, keyPackage)

@@ -8,6 +8,7 @@ import { isInRoom } from '../hub/hub.repository.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
 import { providerOf } from '../inbound/peer.js'
+import { ProvidersApart } from './key-material.problems.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
 import { Requesters, type Requester } from './requester.js'
@@ -56,7 +57,10 @@ export class KeyMaterial {
 
   private async asTarget(request: SignedKeyMaterialRequest): Promise<Uint8Array> {
     const requester = await this.requester(request)
-    return requester ? this.own.hand(request, requester.deviceId) : refusal(request, 'no-consent')
+    if (requester) return this.own.hand(request, requester.deviceId)
+    const provider = parseUserUri(request.requestingUser)?.domain
+    if (provider !== undefined && (await this.requesters.areRefused(provider))) throw new ProvidersApart(this.config.DOMAIN, provider)
+    return refusal(request, 'no-consent')
   }
 
   private async requester(request: SignedKeyMaterialRequest): Promise<Requester | undefined> {

@@ -3,18 +3,18 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { ForeignClaims, type Allows, type ForeignClaim } from '../../key-packages/foreign-claims.js'
 import type { KeyPackagesClaimed } from '../../key-packages/key-packages.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
 import { Forbidden, Undecodable } from '../../platform/http/problem.js'
-import { decodeKeyPackage } from '../../protocol/mls/message.js'
 import { keyPackageRef } from '../../protocol/mls/references.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import { framed } from '../../protocol/mimi/common.js'
 import { decodeKeyMaterialRequest, decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
 import { Consents } from '../consent/consents.js'
-import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
+import { HubBadResponse, hubProblem } from '../follower/follower.problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { KeyMaterialAnswers } from './key-material-answers.js'
-import { KeyMaterialRefused } from './key-material.problems.js'
+import { KeyMaterialRefused, toldApart } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */
 @Injectable()
@@ -38,7 +38,7 @@ export class OwnClaims implements OnModuleInit {
     const decoded = decodeKeyMaterialRequest(request)
     if (decoded.kind === 'malformed') throw new Undecodable(`The key_material_request is malformed: ${decoded.reason}.`)
     const { credential, targetUser, roomId } = decoded.value
-    if (identityText(credential) !== caller.client) throw new Forbidden('The key_material_request is of another device.')
+    if (identityText(credential) !== caller.client) throw new Forbidden('The key_material_request names another device.')
     if (targetUser !== user) throw new Forbidden('The key_material_request is for another user.')
     return claimedOf(await this.ask(providerOf(roomId) ?? '', user, request))
   }
@@ -48,26 +48,30 @@ export class OwnClaims implements OnModuleInit {
     if (hub === own.domain) return this.answers.of(own, request)
     const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
-    throw hubProblem(answer)
+    const target = providerOf(user) ?? ''
+    throw toldApart(answer, { target, all: [own.domain, hub, target] }) ?? hubProblem(answer)
   }
 }
 
 function claimedOf(body: Uint8Array): KeyPackagesClaimed {
   const decoded = decodeKeyMaterialResponse(body)
-  if (decoded.kind === 'malformed') throw new HubGarbled()
+  if (decoded.kind === 'malformed') throw new HubBadResponse()
   const { userStatus, clients } = decoded.value
   if (userStatus !== 'success' && userStatus !== 'partial-success' && userStatus !== 'no-compatible-material')
     throw new KeyMaterialRefused(userStatus)
   return {
     key_packages: clients.flatMap((one) => (one.status === 'success' ? [described(one.client, one.keyPackage)] : [])),
     unavailable: clients.flatMap((one) => (one.status === 'success' ? [] : [one.client])),
+    reasons: clients.flatMap(({ status, client }) =>
+      status === 'success' ? [] : [{ client, reason: status === 'nothing-compatible' ? 'incompatible' : 'exhausted' } as const],
+    ),
   }
 }
 
 function described(client: string, keyPackage: Uint8Array): KeyPackagesClaimed['key_packages'][number] {
-  const decoded = decodeKeyPackage(keyPackage)
+  const decoded = decodeIncomingKeyPackage(keyPackage)
   const suite = decoded.kind === 'decoded' ? decoded.value.cipherSuite : 0
   const ref = keyPackageRef(suite, keyPackage)
-  if (!ref) throw new HubGarbled()
+  if (!ref) throw new HubBadResponse()
   return { client, cipher_suite: suite, key_package: framed('key-package', keyPackage), ref, last_resort: false }
 }

@@ -30,7 +30,10 @@ export class OwnKeyMaterial {
     const given = answer.key_packages.map(({ client, key_package: bytes }): ClientKeyMaterial => {
       return { status: 'success', client, keyPackage: unframed(bytes as Uint8Array) }
     })
-    const without = answer.unavailable.map((client): ClientKeyMaterial => ({ status: 'nothing-compatible', client }))
+    const without = answer.reasons.map(({ client, reason }): ClientKeyMaterial => ({
+      status: reason === 'exhausted' ? 'key-material-exhausted' : 'nothing-compatible',
+      client,
+    }))
     const userStatus = without.length === 0 ? 'success' : given.length > 0 ? 'partial-success' : 'no-compatible-material'
     return encodeKeyMaterialResponse({ userStatus, user: request.targetUser, clients: [...given, ...without] })
   }

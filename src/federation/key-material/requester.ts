@@ -9,6 +9,7 @@ import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import { identityText, type Credential } from '../../protocol/mls/structures/credential.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
 
 /** What a client has signed for other providers. */
 export interface SignedByClient {
@@ -31,7 +32,13 @@ export class Requesters {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly devices: ForeignDevices,
+    private readonly admission: PeerPolicy,
   ) {}
+
+  /** Whether users of a provider get nothing here, because the settings do not admit it. */
+  async areRefused(provider: string): Promise<boolean> {
+    return provider !== this.config.DOMAIN && !(await this.admission.admits(provider))
+  }
 
   /** Undefined if the request is not what it says. */
   async of({ credential, signatureKey, tbs, signature }: SignedByClient, label: string): Promise<Requester | undefined> {

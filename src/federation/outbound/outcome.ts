@@ -11,7 +11,15 @@ export interface Answered {
 /** What kept an answer from coming. The detail is for the operator and holds nothing that a peer has written. */
 export interface NotAnswered {
   readonly kind:
-    'refused-url' | 'refused-address' | 'redirected' | 'too-large' | 'encoded' | 'timed-out' | 'unreachable' | 'tls-failed' | 'garbled'
+    | 'refused-url'
+    | 'refused-address'
+    | 'redirected'
+    | 'too-large'
+    | 'encoded'
+    | 'timed-out'
+    | 'unreachable'
+    | 'tls-failed'
+    | 'malformed-response'
   readonly detail: string
 }
 
@@ -30,7 +38,7 @@ export class Refusal extends Error {
 const KINDS: readonly [RegExp, NotAnswered['kind']][] = [
   [/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT|ABORT_ERR)$/, 'timed-out'],
   [/^UND_ERR_(HEADERS_OVERFLOW|RES_EXCEEDED_MAX_SIZE)$|^HPE_HEADER_OVERFLOW$/, 'too-large'],
-  [/^HPE_|^HTTPParserError$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/, 'garbled'],
+  [/^HPE_|^HTTPParserError$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/, 'malformed-response'],
   [/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO|HOSTNAME_MISMATCH)/, 'tls-failed'],
 ]
 

@@ -10,7 +10,7 @@ import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
-import { fitting } from './fitting.js'
+import { takeWhileFits } from './take-while-fits.js'
 import { Runs, type Run } from './runs.js'
 
 /** Bytes of a batch are those of its entries, Welcomes and trees; peers take bodies of 6 MiB (docs/federation-profile.md). */
@@ -51,7 +51,7 @@ export class Batches {
   private async batch(domain: string, run: Run, bytes: number): Promise<OutgoingBatch> {
     const changed = run.rows.some(({ kind }) => kind === 'c')
     const waiting = changed ? await this.waiting(domain, run) : []
-    const { rows, left } = fitting(run.rows, waiting, bytes)
+    const { rows, left } = takeWhileFits(run.rows, waiting, bytes)
     const lastSeq = rows.at(-1)?.seq ?? run.firstSeq - 1n
     const { group, incarnation, gap, firstSeq, previousChain } = run
     const chain = rows.at(-1)?.chain ?? previousChain

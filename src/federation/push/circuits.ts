@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { retryDelay } from '../../protocol/retry-policy.js'
-import { Admission } from '../peers/admission.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
 import { findPeer, leaveLane, noteFailure, noteSuccess, renewLane, takeLane } from '../peers/peers.repository.js'
 import { duePeers } from './cursors.repository.js'
 import type { Delivered } from './delivery.js'
@@ -27,7 +27,7 @@ export interface Hold {
 export class Circuits {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly admission: Admission,
+    private readonly admission: PeerPolicy,
     private readonly events: Events,
   ) {}
 

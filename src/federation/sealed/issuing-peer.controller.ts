@@ -9,6 +9,7 @@ import { DomainVariable } from '../inbound/path-variables.js'
 import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { refuseOtherDomain } from '../inbound/own-domain.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 
 /** Send tokens for other providers' users, whom those attest to: one key for all, so a token does not say from where it was fetched. */
 @Controller(PEER_PATH)
@@ -30,7 +31,7 @@ export class IssuingPeerController {
   issue(@CurrentPeer() peer: Peer, @DomainVariable('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     refuseOtherDomain(domain, this.config.DOMAIN)
     const { TOKENS_PER_PEER: quota } = this.config
-    const holder = { name: peer.domain, quota, requests: PEER_TOKEN_REQUESTS, kept: PEER_TOKEN_ANSWERS_KEPT.value }
+    const holder = { name: peer.domain, quota, requests: PEER_TOKEN_REQUESTS, kept: numberOf(PEER_TOKEN_ANSWERS_KEPT) }
     return this.issuer.issueBatch(holder, body)
   }
 }

@@ -4,7 +4,7 @@ import { readCbor } from '../../protocol/strict-cbor.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { IssuerDirectory } from '../../tokens/issue/issuer-directory.dto.js'
 import type { OtherIssuers } from '../../tokens/issue/other-issuers.js'
-import { HubGarbled, hubProblem } from '../follower/follower.problems.js'
+import { HubBadResponse, hubProblem } from '../follower/follower.problems.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { SignedClient } from '../signed-client/signed-client.js'
 import { SharedCopies } from './shared-copies.js'
@@ -29,12 +29,12 @@ export class RemoteIssuers implements OtherIssuers {
 
   private async fetch(issuer: string): Promise<IssuerDirectory> {
     const parsed = IssuerDirectory.safeParse(readCbor(await this.ask(issuer, 'tokenDirectory', new Uint8Array())))
-    if (!parsed.success) throw new HubGarbled()
+    if (!parsed.success) throw new HubBadResponse()
     return parsed.data
   }
 
   private async ask(issuer: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
-    if (!isProviderDomain(issuer)) throw new InvalidRequest('The issuer is a domain.')
+    if (!isProviderDomain(issuer)) throw new InvalidRequest('issuer must be a domain name.')
     const answer = await this.client.send({ peer: issuer, endpoint, argument: issuer, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)

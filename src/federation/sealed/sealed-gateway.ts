@@ -34,7 +34,7 @@ export class SealedGateway {
   /** @throws Undecodable outside of the envelope, if it cannot be opened */
   async answer(envelope: Uint8Array): Promise<Uint8Array> {
     const opened = await decapsulateRequest(this.keys.at(Date.now()), envelope)
-    if (!opened) throw new Undecodable('The envelope is for none of the keys of this gateway.')
+    if (!opened) throw new Undecodable('The envelope was encrypted to a key that this gateway does not have.')
     return opened.sealResponse(encodeResponseMessage(await this.respond(opened.request), RESPONSE_BLOCK))
   }
 

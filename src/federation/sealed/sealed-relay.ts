@@ -51,7 +51,7 @@ export class SealedRelay {
 
   /** Anyone may ask here, so only for hubs that this server has to do with anyway: it shall not be made to knock at all doors. */
   private async expectHub(hub: string): Promise<void> {
-    if (!(await this.hubs.has(hub))) throw new NotFound('This server follows no room of such a hub.')
+    if (!(await this.hubs.has(hub))) throw new NotFound('This server does not follow a room of that hub.')
   }
 
   private async ask(hub: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {

@@ -11,7 +11,7 @@ import { expand, PROFILES, type Endpoint } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import type { Answered } from '../outbound/outcome.js'
 import { PeerConnections } from '../outbound/peer-connections.js'
-import { Admission } from '../peers/admission.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import type { PeerAnswer } from './peer-answer.js'
 
@@ -33,7 +33,7 @@ export class SignedClient {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_CLOCK_SKEW'>,
     private readonly keys: ProviderKeys,
-    private readonly admission: Admission,
+    private readonly admission: PeerPolicy,
     private readonly directories: PeerDirectories,
     private readonly connections: PeerConnections,
   ) {}

@@ -7,8 +7,8 @@ import { refusedByPosition } from '../state/epoch-check.js'
 import { authorizeCommit } from './authorize.js'
 import { CommitAftermath } from './commit-aftermath.js'
 import type { CommitContext, Judged } from './commit-context.js'
-import { HiddenCommitJudge } from './hidden-commit.judge.js'
-import { OpenCommitJudge } from './open-commit.judge.js'
+import { PrivateCommitValidator } from './private-commit.validator.js'
+import { PublicCommitValidator } from './public-commit.validator.js'
 
 /** One try at a Commit: judged against what was just read, then written if nothing has changed meanwhile. */
 @Injectable()
@@ -16,8 +16,8 @@ export class CommitAttempts {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly open: OpenCommitJudge,
-    private readonly hidden: HiddenCommitJudge,
+    private readonly open: PublicCommitValidator,
+    private readonly hidden: PrivateCommitValidator,
     private readonly aftermath: CommitAftermath,
   ) {}
 

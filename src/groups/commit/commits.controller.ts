@@ -7,17 +7,13 @@ import { Refuses } from '../../platform/http/refuses.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Accepted } from '../groups.dto.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { SubmitCommit } from './commit.dto.js'
-import { CommitsService } from './commits.service.js'
 
 @ApiTags('handshakes')
 @Controller('v1/groups/:groupId/commits')
 export class CommitsController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly commits: CommitsService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Post()
   @TakesBody('large')
@@ -44,12 +40,11 @@ export class CommitsController {
     'undecodable',
     'invalid-commit',
   )
-  async submit(
+  submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: SubmitCommit }) body: SubmitCommit,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.submitCommit(caller, body) : this.commits.submit(caller, groupId, body)
+    return this.operations.call('commit', caller, groupId, body)
   }
 }

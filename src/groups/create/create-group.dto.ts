@@ -8,10 +8,16 @@ import { RoomReference } from '../rooms/room-reference.js'
 export const CreateGroup = z
   .strictObject({
     mode: Mode.default('public'),
-    group_info: MlsBytes().meta({ description: 'MLSMessage with the GroupInfo of epoch 0, signed by the creator' }),
+    group_info: MlsBytes().meta({ description: 'MLSMessage with the GroupInfo of the first epoch, signed by the creator' }),
     ratchet_tree: MlsBytes().optional().meta({ description: 'Needed, unless (private mode only) the GroupInfo carries it' }),
     room: RoomReference.optional(),
     successor_of: GroupId.optional().meta({ description: 'The frozen group whose place this one takes' }),
+    branch_of: GroupId.optional().meta({ description: 'The group that this one branches from (RFC 9420 §11.3): it begins at epoch 1' }),
+    welcomes: z
+      .array(MlsBytes())
+      .max(64)
+      .optional()
+      .meta({ description: 'At epoch 1: MLSMessages that together invite each member but the creator once' }),
     policy: InitialPolicy.optional(),
   })
   .meta({ id: 'CreateGroup' })

@@ -7,17 +7,17 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { describeKeys } from '../external-sender/describe-keys.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { groupCreated } from '../groups.events.js'
-import { GroupExists, NotASuccessor, RoomTaken, SuccessorTaken } from '../groups.problems.js'
+import { GroupExists, InvalidCommit, NotASuccessor, RoomTaken, SuccessorTaken } from '../groups.problems.js'
 import { findHome } from '../home/homes.repository.js'
 import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
-import { Founding, type Founded } from './founding.js'
+import { GroupCreation, type Founded } from './group-creation.js'
 
 @Injectable()
 export class CreateService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly founding: Founding,
+    private readonly founding: GroupCreation,
     private readonly senders: ExternalSenders,
     private readonly hints: Hints,
     private readonly events: Events,
@@ -39,11 +39,13 @@ export class CreateService {
       userId: caller.userId,
       roomId,
       successorOf: body.successor_of ?? null,
+      branchOf: body.branch_of ?? null,
     })
     if (!('gid' in creation)) throw refusal(creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
     // A stream that is open follows its new membership.
-    this.hints.publish([{ kind: 'inbox', deviceId: caller.deviceId }])
+    const devices = [caller, ...founded.group.added].map(({ deviceId }) => deviceId)
+    this.hints.publish(devices.map((deviceId) => ({ kind: 'inbox', deviceId })))
     return this.answer(founded, body, creation)
   }
 
@@ -70,6 +72,8 @@ function refusal(creation: Exclude<Creation, CreatedGroup>): Error {
       return new RoomTaken()
     case 'successor-taken':
       return new SuccessorTaken(creation.successorGroupId)
+    case 'members-changed':
+      return new InvalidCommit('founding-members')
     case 'predecessor':
       return new NotASuccessor()
   }

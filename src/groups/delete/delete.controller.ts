@@ -6,8 +6,7 @@ import { GroupId, RowId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
-import { DeleteService } from './delete.service.js'
+import { GroupOperations } from '../operations/group-operations.js'
 
 export const GroupDeletion = z
   .object({ deleted_entries: RowId.meta({ description: 'Entries of the log that are gone' }) })
@@ -16,10 +15,7 @@ export const GroupDeletion = z
 @ApiTags('groups')
 @Controller('v1/groups')
 export class DeleteController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly deletions: DeleteService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Delete(':groupId')
   @Returns(GroupDeletion, { description: 'The group is deleted.' })
@@ -31,8 +27,7 @@ export class DeleteController {
       'The id stays taken.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
-  async delete(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'delete') : this.deletions.delete(caller, groupId)
+  delete(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('delete', caller, groupId, {})
   }
 }

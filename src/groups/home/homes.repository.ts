@@ -27,9 +27,9 @@ export async function findHome(sql: Sql, groupId: Uint8Array): Promise<Home | 'h
  * Fixes where a group is at home, at first sight; nobody else's claim to the same id moves it, and an id of a group of ours is
  * nobody's. @returns whether it is (now, or has been) at home there
  */
-export async function settleHome(sql: Sql, { groupId, hub, roomId }: Home): Promise<boolean> {
+export async function recordHub(sql: Sql, { groupId, hub, roomId }: Home): Promise<boolean> {
   const { rows } = await sql.query<{ settled: boolean }>({
-    name: 'settle_home',
+    name: 'record_hub',
     text: `
       WITH made AS (
         INSERT INTO followed_group (group_id, hub, room_id)

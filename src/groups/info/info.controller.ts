@@ -5,19 +5,15 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { AtEpoch, GroupInfoAt, TreeAt } from './info.dto.js'
-import { InfoService } from './info.service.js'
 
 const JOIN_CODE = { name: 'join-code', required: false, description: 'For those who are not members, where the policy asks for a code' }
 
 @ApiTags('handshakes')
 @Controller('v1/groups/:groupId')
 export class InfoController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly info: InfoService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Get('group-info')
   @Returns(GroupInfoAt, { description: 'A GroupInfo, without the tree.' })
@@ -28,15 +24,13 @@ export class InfoController {
   })
   @ApiHeader(JOIN_CODE)
   @Refuses(...IN_GROUP, 'policy', 'epoch-ahead')
-  async groupInfo(
+  groupInfo(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Query({ schema: AtEpoch }) query: AtEpoch,
     @Headers('join-code') code?: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    if (elsewhere) return elsewhere.perform(caller, 'group-info', { ...query, join_code: code })
-    return this.info.groupInfo(caller, groupId, query.epoch, code)
+    return this.operations.call('group-info', caller, groupId, { ...query, join_code: code })
   }
 
   @Get('tree')
@@ -48,14 +42,12 @@ export class InfoController {
   })
   @ApiHeader(JOIN_CODE)
   @Refuses(...IN_GROUP, 'policy', 'epoch-ahead')
-  async tree(
+  tree(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Query({ schema: AtEpoch }) query: AtEpoch,
     @Headers('join-code') code?: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    if (elsewhere) return elsewhere.perform(caller, 'tree', { ...query, join_code: code })
-    return this.info.tree(caller, groupId, query.epoch, code)
+    return this.operations.call('tree', caller, groupId, { ...query, join_code: code })
   }
 }

@@ -62,7 +62,7 @@ export class InfoService {
     if (standing.member && epoch >= standing.member.joinEpoch) return { ...access, epoch }
     if ((await waitingEpochs(this.pool, group.gid, caller.deviceId)).includes(epoch)) return { ...access, epoch }
     if (!standing.member) authorizeExternalJoin(standing, joinCode)
-    if (epoch !== group.epoch) throw new NotFound('This epoch is not for this device.')
+    if (epoch !== group.epoch) throw new NotFound('This device was not a member in this epoch.')
     return { ...access, epoch }
   }
 }

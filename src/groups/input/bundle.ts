@@ -61,7 +61,7 @@ function commitOf(framed: ReturnType<typeof decodeAs<'public-message' | 'private
   return { kind: 'private', message: framed.body }
 }
 
-function decodeWelcomes(welcomes: readonly Uint8Array[], limits: Limits): EncodedWelcome[] {
+export function decodeWelcomes(welcomes: readonly Uint8Array[], limits: Pick<Limits, 'MAX_COMMIT_BYTES'>): EncodedWelcome[] {
   const total = welcomes.reduce((sum, { length }) => sum + length, 0)
   if (total > limits.MAX_COMMIT_BYTES) throw new TooLarge('The welcomes are too large together.', limits.MAX_COMMIT_BYTES)
   return welcomes.map((bytes) => ({ bytes, value: decodeAs(bytes, limits.MAX_COMMIT_BYTES, 'welcome', 'welcome').body }))

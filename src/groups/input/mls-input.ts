@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { TooLarge, Undecodable } from '../../platform/http/problem.js'
-import { decodeMessage, type MlsMessage } from '../../protocol/mls/message.js'
+import type { MlsMessage } from '../../protocol/mls/message.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
 
 /** Epochs are uint64 on the wire and int8 in the log; a client that counts to 2^63 does not count Commits. */
@@ -11,10 +12,13 @@ type Of<F extends WireFormat> = Extract<MlsMessage, { wireFormat: F }>
 
 export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
 
-/** One MLSMessage of an expected wire format: 413 before it is looked at, 422 if it is anything else. */
+/**
+ * One MLSMessage of an expected wire format, read by two readers. @throws 413 before it is looked at, 422 if it is anything else or the
+ * readers disagree
+ */
 export function decodeAs<F extends WireFormat>(bytes: Uint8Array, maxBytes: number, what: string, ...formats: readonly F[]): Of<F> {
   if (bytes.length > maxBytes) throw new TooLarge(`The ${what} is too large.`, maxBytes)
-  const decoded = decodeMessage(bytes)
+  const decoded = decodeIncoming(bytes)
   if (decoded.kind === 'malformed') throw new Undecodable(`The ${what} is not an MLSMessage: ${decoded.reason}.`)
   const message = decoded.value
   if (!isOneOf(message, formats)) throw new Undecodable(`The ${what} is a ${message.wireFormat}; expected ${formats.join(' or ')}.`)

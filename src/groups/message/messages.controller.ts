@@ -7,17 +7,13 @@ import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { SubmitMessage } from './message.dto.js'
-import { MessagesService } from './messages.service.js'
 
 @ApiTags('messages')
 @Controller('v1/groups/:groupId/messages')
 export class MessagesController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly messages: MessagesService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Post()
   @TakesBody('message')
@@ -33,12 +29,11 @@ export class MessagesController {
       'none from before the last removal. Retries: the same bytes get the original answer for 24 hours.',
   })
   @Refuses(...IN_GROUP, 'policy', 'stale-epoch', 'epoch-ahead', 'group-frozen', 'undecodable')
-  async submit(
+  submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: SubmitMessage }) body: SubmitMessage,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.submitMessage(caller, body.message) : this.messages.submit(caller, groupId, body.message)
+    return this.operations.call('message', caller, groupId, body)
   }
 }

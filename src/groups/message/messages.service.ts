@@ -35,7 +35,7 @@ export class MessagesService {
 
   async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
     const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
-    if (message.body.contentType !== 'application') throw new Undecodable('A handshake does not go with the application messages.')
+    if (message.body.contentType !== 'application') throw new Undecodable('A handshake is not posted as an application message.')
     refuseOtherGroup(groupId, message.body, 'message')
     await this.limits.take({ name: 'messages', points: this.config.MESSAGES_PER_MINUTE, seconds: 60 }, caller.deviceId.toString())
     const gid = await this.gid(groupId)

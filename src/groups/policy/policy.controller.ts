@@ -1,22 +1,18 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { ChangePolicy, Policy } from './policy.dto.js'
-import { PolicyService } from './policy.service.js'
-import { UserReference } from './uris.js'
+import { ByUser, UserReference } from './uris.js'
 
 @ApiTags('policy')
 @Controller('v1/groups/:groupId')
 export class PolicyController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly policies: PolicyService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Get('policy')
   @Returns(Policy, { description: 'The policy.' })
@@ -26,9 +22,8 @@ export class PolicyController {
     description: 'For members. `banned` is shown to admins.',
   })
   @Refuses(...IN_GROUP)
-  async read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'policy') : this.policies.read(caller, groupId)
+  read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('policy', caller, groupId, {})
   }
 
   @Put('policy')
@@ -39,13 +34,12 @@ export class PolicyController {
     description: 'For admins. What is left out stays. With `version`, only if the policy is still that one.',
   })
   @Refuses(...IN_GROUP, 'forbidden', 'policy', 'policy-changed')
-  async change(
+  change(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: ChangePolicy }) body: ChangePolicy,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'change-policy', body) : this.policies.change(caller, groupId, body)
+    return this.operations.call('change-policy', caller, groupId, body)
   }
 
   @Put('admins/:user')
@@ -53,17 +47,16 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'makeAdmin',
     summary: 'Make a user an admin',
-    description: 'For admins; the user has to be, or have been, in the group.',
+    description: 'For admins; the user has to be, or have been, in the group. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
-  async makeAdmin(
+  makeAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'make-admin', { user }) : this.policies.makeAdmin(caller, groupId, user)
+    return this.operations.call('make-admin', caller, groupId, { user })
   }
 
   @Delete('admins/:user')
@@ -71,17 +64,16 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'dismissAdmin',
     summary: 'Take admin rights from a user',
-    description: 'For admins, also from oneself. One admin has to stay.',
+    description: 'For admins, also from oneself. One admin has to stay. Behind a proxy that decodes `%2F`, use dismissAdminByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is not an admin.')
-  async dismissAdmin(
+  dismissAdmin(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'dismiss-admin', { user }) : this.policies.dismissAdmin(caller, groupId, user)
+    return this.operations.call('dismiss-admin', caller, groupId, { user })
   }
 
   @Put('bans/:user')
@@ -91,17 +83,16 @@ export class PolicyController {
     summary: 'Ban a user',
     description:
       'For admins. The user’s devices are neither added nor join, and may not post; to remove those that are in the group, ' +
-      'commit their Removes.',
+      'commit their Removes. Behind a proxy that decodes `%2F`, use banUserByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
-  async ban(
+  ban(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'ban', { user }) : this.policies.ban(caller, groupId, user)
+    return this.operations.call('ban', caller, groupId, { user })
   }
 
   @Delete('bans/:user')
@@ -109,16 +100,83 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'unbanUser',
     summary: 'Lift a ban',
-    description: 'For admins. A user who was removed has to be added again.',
+    description: 'For admins. A user who was removed has to be added again. Behind a proxy that decodes `%2F`, use unbanUserByQuery.',
   })
   @Refuses(...IN_GROUP, 'forbidden')
   @ReturnsNothing('The user is not banned.')
-  async unban(
+  unban(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Param('user', { schema: UserReference }) user: string,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'unban', { user }) : this.policies.unban(caller, groupId, user)
+    return this.operations.call('unban', caller, groupId, { user })
+  }
+
+  @Put('admins')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'makeAdminByQuery',
+    summary: 'Make a user an admin, named in the query',
+    description: 'As makeAdmin, and through every proxy: the slashes in the name of another provider’s user are not in the path.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
+  makeAdminByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.makeAdmin(caller, groupId, user)
+  }
+
+  @Delete('admins')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'dismissAdminByQuery',
+    summary: 'Take admin rights from a user who is named in the query',
+    description: 'As dismissAdmin, and through every proxy.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
+  @ReturnsNothing('The user is not an admin.')
+  dismissAdminByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.dismissAdmin(caller, groupId, user)
+  }
+
+  @Put('bans')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'banUserByQuery',
+    summary: 'Ban a user who is named in the query',
+    description: 'As banUser, and through every proxy.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is banned. Repeating the request is harmless.')
+  banUserByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.ban(caller, groupId, user)
+  }
+
+  @Delete('bans')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'unbanUserByQuery',
+    summary: 'Lift the ban of a user who is named in the query',
+    description: 'As unbanUser, and through every proxy.',
+  })
+  @Refuses(...IN_GROUP, 'forbidden')
+  @ReturnsNothing('The user is not banned.')
+  unbanUserByQuery(
+    @CurrentDevice() caller: Caller,
+    @Param('groupId', { schema: GroupId }) groupId: GroupId,
+    @Query({ schema: ByUser }) { user }: ByUser,
+  ) {
+    return this.unban(caller, groupId, user)
   }
 }

@@ -18,6 +18,10 @@ export const UserReference = z
     examples: ['bob'],
   })
 
+/** The same in a query, which proxies leave alone: in a path, some decode `%2F`, and then nobody finds the route. */
+export const ByUser = z.strictObject({ user: UserReference })
+export type ByUser = z.infer<typeof ByUser>
+
 export function userOf(domain: string, reference: string): string {
   return USER_NAME.test(reference) ? userUri({ domain, user: reference }) : reference
 }

@@ -48,7 +48,7 @@ export class ProposalJudge {
     const state = group.mode === 'public' ? (await this.states.at(group)).state : await this.stored.find(group)
     if (!state) return
     refuseExcess(state, message.body)
-    await this.membership.refuseForeignLeaf(caller, proposerOf(state, message.body))
+    await this.membership.requireOwnLeaf(caller, proposerOf(state, message.body))
     const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
   }

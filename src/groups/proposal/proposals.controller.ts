@@ -7,17 +7,13 @@ import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted } from '../groups.dto.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { SubmitProposal } from './proposal.dto.js'
-import { ProposalsService } from './proposals.service.js'
 
 @ApiTags('handshakes')
 @Controller('v1/groups/:groupId/proposals')
 export class ProposalsController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly proposals: ProposalsService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Post()
   @TakesBody('message')
@@ -43,12 +39,11 @@ export class ProposalsController {
     'undecodable',
     'invalid-commit',
   )
-  async submit(
+  submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: SubmitProposal }) body: SubmitProposal,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.submitProposal(caller, body.proposal) : this.proposals.submit(caller, groupId, body.proposal)
+    return this.operations.call('proposal', caller, groupId, body)
   }
 }

@@ -6,8 +6,7 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
-import { Removals } from './removals.service.js'
+import { GroupOperations } from '../operations/group-operations.js'
 
 export const LeaveAccepted = z
   .object({
@@ -20,10 +19,7 @@ export const LeaveAccepted = z
 @ApiTags('groups')
 @Controller('v1/groups/:groupId/leave')
 export class LeaveController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly removals: Removals,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Post()
   @HttpCode(202)
@@ -36,9 +32,7 @@ export class LeaveController {
       'another member commits it. This device stays a member until then.',
   })
   @Refuses(...IN_GROUP, 'group-frozen')
-  async leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    if (elsewhere) return elsewhere.perform(caller, 'leave')
-    return this.removals.leave(caller, groupId)
+  leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('leave', caller, groupId, {})
   }
 }

@@ -1,5 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { callFunction } from '../../platform/postgres/sql-function.js'
+import type { CommitSubmission } from './submissions.repository.js'
 
 export type GroupMode = 'public' | 'private'
 
@@ -43,7 +44,7 @@ export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | 
   return rows[0]
 }
 
-export interface NewGroup {
+export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 'usedRefs'> {
   groupId: Uint8Array
   mode: GroupMode
   cipherSuite: number
@@ -58,6 +59,8 @@ export interface NewGroup {
   snapshot: Uint8Array | null
   /** Group id of the frozen group whose place this one takes. */
   successorOf: Uint8Array | null
+  /** Group id of the group that it branches from: those in `added` are members there. */
+  branchOf: Uint8Array | null
   externalJoin: 'same-user' | 'code' | 'open' | 'none'
   joinCodeHash: Uint8Array | null
   addMembers: 'members' | 'admins'
@@ -73,7 +76,9 @@ export interface CreatedGroup {
   roomId: string
 }
 export type Creation =
-  CreatedGroup | { kind: 'successor-taken'; successorGroupId: Buffer } | { kind: 'exists' | 'room-taken' | 'predecessor' }
+  | CreatedGroup
+  | { kind: 'successor-taken'; successorGroupId: Buffer }
+  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'members-changed' }
 
 interface CreationRow {
   outcome: Creation['kind']
@@ -83,9 +88,9 @@ interface CreationRow {
   roomId: string
 }
 
-/** See `create_group`: the group, its creator's interval, policy, room and, once, the place of a frozen predecessor. */
+/** See `create_group_with_members`: the group, its members' intervals and Welcomes, policy, room and, once, the place of a frozen predecessor. */
 export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> {
-  const { call, values } = callFunction('create_group', {
+  const { call, values } = callFunction('create_group_with_members', {
     p_group_id: group.groupId,
     p_mode: group.mode,
     p_suite: group.cipherSuite,
@@ -102,11 +107,17 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
     p_add: group.addMembers,
     p_remove: group.removeMembers,
     p_reports: group.reportsToReset,
+    p_branch_of: group.branchOf,
+    p_added: group.added.map((device) => device.deviceId),
+    p_added_welcome: group.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),
+    p_welcome: group.welcomes.map((welcome) => welcome.bytes),
+    p_welcome_expires: group.welcomes.map((welcome) => welcome.expiresAt),
+    p_refs: group.usedRefs,
   })
   const text = `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM ${call}`
   const { rows } = await sql.query<CreationRow>({ text, values })
   const row = rows[0]
-  if (!row) throw new Error('create_group returned no row')
+  if (!row) throw new Error('create_group_with_members returned no row')
   const { outcome, gid, incarnation, chain, roomId } = row
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, gid, incarnation, chain, roomId }
   return outcome === 'successor-taken' ? { kind: outcome, successorGroupId: chain } : { kind: outcome }

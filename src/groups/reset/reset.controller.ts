@@ -5,17 +5,13 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { ReportCommit, ReportCounted } from './reset.dto.js'
-import { ResetService } from './reset.service.js'
 
 @ApiTags('groups')
 @Controller('v1/groups/:groupId')
 export class ResetController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly resets: ResetService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Post('reports')
   @Returns(ReportCounted, { description: 'The report is counted; so are earlier ones of other users.' })
@@ -26,13 +22,12 @@ export class ResetController {
       'A server cannot check all of a Commit. When enough users report the same one (`needed`), any of them can reset the group.',
   })
   @Refuses(...IN_GROUP, 'policy')
-  async report(
+  report(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: ReportCommit }) body: ReportCommit,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'report', body) : this.resets.report(caller, groupId, body)
+    return this.operations.call('report', caller, groupId, body)
   }
 
   @Post('reset')
@@ -46,8 +41,7 @@ export class ResetController {
   })
   @Refuses(...IN_GROUP, 'policy', 'group-frozen')
   @ReturnsNothing('The group is frozen.')
-  async reset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'reset') : this.resets.reset(caller, groupId)
+  reset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('reset', caller, groupId, {})
   }
 }

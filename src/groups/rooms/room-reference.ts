@@ -12,6 +12,10 @@ export const RoomReference = z
     examples: ['lobby'],
   })
 
+/** The same in a query, which proxies leave alone. */
+export const ByRoom = z.strictObject({ room: RoomReference })
+export type ByRoom = z.infer<typeof ByRoom>
+
 /** The one spelling that is stored; undefined for a room of another domain. */
 export function roomUri(domain: string, reference: string): string | undefined {
   const [, foreign, name] = ROOM.exec(reference) ?? []

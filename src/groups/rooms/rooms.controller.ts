@@ -6,8 +6,8 @@ import { IN_GROUP, AT_HUB } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Group } from '../groups.dto.js'
-import { Homes } from '../home/homes.js'
-import { RoomReference } from './room-reference.js'
+import { GroupOperations } from '../operations/group-operations.js'
+import { ByRoom, RoomReference } from './room-reference.js'
 import { ListGroups, MyGroups, Room } from './rooms.dto.js'
 import { RoomsService } from './rooms.service.js'
 
@@ -15,7 +15,7 @@ import { RoomsService } from './rooms.service.js'
 @Controller('v1')
 export class RoomsController {
   constructor(
-    private readonly homes: Homes,
+    private readonly operations: GroupOperations,
     private readonly rooms: RoomsService,
   ) {}
 
@@ -38,9 +38,8 @@ export class RoomsController {
     description: 'Its epoch, the head of its log, and whether it is frozen.',
   })
   @Refuses(...IN_GROUP)
-  async group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'group') : this.rooms.group(caller, groupId)
+  group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('group', caller, groupId, {})
   }
 
   @Get('rooms/:room')
@@ -48,10 +47,24 @@ export class RoomsController {
   @ApiOperation({
     operationId: 'getRoom',
     summary: 'Which group is current in a room',
-    description: 'A room outlives its groups: after a reset or a ReInit it has another one. Rooms of other providers are asked for there.',
+    description:
+      'A room outlives its groups: after a reset or a ReInit it has another one. Rooms of other providers are asked for there. ' +
+      'Behind a proxy that decodes `%2F`, use getRoomByQuery.',
   })
   @Refuses('not-found', ...AT_HUB)
   room(@CurrentDevice() caller: Caller, @Param('room', { schema: RoomReference }) room: string) {
+    return this.rooms.room(caller, room)
+  }
+
+  @Get('rooms')
+  @Returns(Room, { description: 'The current group.' })
+  @ApiOperation({
+    operationId: 'getRoomByQuery',
+    summary: 'Which group is current in a room that is named in the query',
+    description: 'As getRoom, and through every proxy: the slashes in the name of another provider’s room are not in the path.',
+  })
+  @Refuses('not-found', ...AT_HUB)
+  getRoomByQuery(@CurrentDevice() caller: Caller, @Query({ schema: ByRoom }) { room }: ByRoom) {
     return this.rooms.room(caller, room)
   }
 }

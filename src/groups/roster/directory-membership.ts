@@ -17,7 +17,7 @@ import type { Bundle } from '../input/bundle.js'
 import { judgeRosterChange, removalReason, type Proposer } from '../policy/policy.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
-import { checkNewLeaves, deviceOf, directoryOf, identityAt, refuseForeignLeaf, type Directory } from './roster.js'
+import { checkNewLeaves, deviceOf, directoryOf, identityAt, requireOwnLeaf, type Directory } from './roster.js'
 import { routeWelcomes } from './welcome-routes.js'
 
 /** Leaves are devices of the directory, with keys that they registered, and their users act within the group's policy. */
@@ -28,9 +28,9 @@ export class DirectoryMembership implements Membership {
     private readonly link: FederationLink,
   ) {}
 
-  async refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void> {
+  async requireOwnLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void> {
     await this.introduce(signer ? [signer] : [])
-    return refuseForeignLeaf(this.pool, caller, signer)
+    return requireOwnLeaf(this.pool, caller, signer)
   }
 
   welcomesOf({ welcomes }: Pick<Bundle, 'welcomes'>): readonly Welcome[] {

@@ -20,7 +20,7 @@ export interface DeviceChanges {
  */
 export interface Membership {
   /** Refuses what is not signed for a leaf of the caller's. */
-  refuseForeignLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void>
+  requireOwnLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void>
   /** The Welcomes that have to answer the Adds of a Commit; undefined: nobody asks for any. */
   welcomesOf(bundle: Pick<Bundle, 'welcomes'>): readonly Welcome[] | undefined
   /** What new leaves' lifetimes are held against now; undefined: nothing. */

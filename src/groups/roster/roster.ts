@@ -36,8 +36,8 @@ export function deviceOf(directory: Directory, member: Pick<Member, 'identity'>)
 }
 
 /** The submitting device must be the one whose leaf signs: by its URI and by a registered key (§4). */
-export async function refuseForeignLeaf(sql: Sql, caller: { client: string; deviceId: bigint }, signer: Member | undefined): Promise<void> {
-  if (signer?.identity !== caller.client) throw new Forbidden("The message is of a leaf that is not this device's.")
+export async function requireOwnLeaf(sql: Sql, caller: { client: string; deviceId: bigint }, signer: Member | undefined): Promise<void> {
+  if (signer?.identity !== caller.client) throw new Forbidden('The message was signed by the leaf of another device.')
   const unregistered = await unregisteredAmong(sql, [{ deviceId: caller.deviceId, publicKey: signer.signatureKey }])
   if (unregistered.length > 0) throw new Forbidden("The leaf's signature key is not registered for this device.")
 }

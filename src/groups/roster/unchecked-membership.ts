@@ -8,7 +8,7 @@ import type { DeviceChanges, Membership } from './membership.js'
  * whoever created the group reads and submits on.
  */
 export class UncheckedMembership implements Membership {
-  async refuseForeignLeaf(): Promise<void> {
+  async requireOwnLeaf(): Promise<void> {
     // Every leaf is everybody's.
   }
 

@@ -59,7 +59,7 @@ export class SealedMessagesController {
   ) {
     if (!/^message\/mls *(;|$)/i.test(headers['content-type'] ?? ''))
       throw new UnsupportedMediaType('Send the message itself, as message/mls.')
-    if (url.includes('?')) throw new InvalidRequest('There is no query here; it would only mark a post.')
+    if (url.includes('?')) throw new InvalidRequest('This address takes no query: it would make a post recognizable.')
     return this.messages.submit({ request: { method, targetUri: ANY_ORIGIN + url, headers }, groupId, epoch, bytes: message })
   }
 }

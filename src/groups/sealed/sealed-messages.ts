@@ -83,7 +83,7 @@ export class SealedMessages {
     const { body } = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
     if (body.contentType !== 'application') throw new Undecodable('Only application messages are posted without a sender.')
     refuseOtherGroup(groupId, body, 'message')
-    if (body.epoch !== epoch) throw new InvalidRequest('The message is of another epoch than the address.')
+    if (body.epoch !== epoch) throw new InvalidRequest('The epoch of the message is not the epoch in the address.')
   }
 
   private async refusal(groupId: Uint8Array, outcome: AppendOutcome): Promise<Error> {

@@ -5,7 +5,7 @@ import { Problem } from '../../platform/http/problem.js'
 /** One answer for all that is not a member's: an unknown group is not told from one whose key is not known. */
 export class MemberProofRefused extends Problem {
   constructor(why: string) {
-    super(403, 'member-proof', `The post is not proved to be a member's: ${why}.`)
+    super(403, 'member-proof', `The sender is not proven to be a member: ${why}.`)
   }
 }
 /** Somebody leaves or was revoked, and could still sign as a member: a Commit has to come first. */
@@ -19,7 +19,7 @@ export class CommitRequired extends Problem {
 /** A user's key of an epoch is published once. */
 export class SenderKeyTaken extends Problem {
   constructor() {
-    super(409, 'sender-key-taken', 'Another key of this user stands for this epoch.')
+    super(409, 'sender-key-taken', 'This user has published another key for this epoch.')
   }
 }
 export class PossessionUnproved extends Problem {
@@ -44,7 +44,7 @@ export const SEALED_PROBLEMS: ProblemTypes = {
   },
   'sender-key-taken': {
     status: 409,
-    when: 'Another key of this user stands for this epoch.',
+    when: 'This user has published another key for this epoch.',
     client: 'Compare what your devices derived: one of them is wrong.',
     retry: 'no',
   },

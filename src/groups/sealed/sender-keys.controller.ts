@@ -5,17 +5,13 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { Homes } from '../home/homes.js'
+import { GroupOperations } from '../operations/group-operations.js'
 import { PublishSenderKey, SenderKeys, SenderKeysAt } from './sealed.dto.js'
-import { SenderKeysService } from './sender-keys.service.js'
 
 @ApiTags('sealed sender')
 @Controller('v1/groups/:groupId/sender-keys')
 export class SenderKeysController {
-  constructor(
-    private readonly homes: Homes,
-    private readonly keys: SenderKeysService,
-  ) {}
+  constructor(private readonly operations: GroupOperations) {}
 
   @Post()
   @HttpCode(200)
@@ -29,13 +25,12 @@ export class SenderKeysController {
       'post.',
   })
   @Refuses(...IN_GROUP, 'stale-epoch', 'epoch-ahead', 'sender-key-taken', 'possession-unproved', 'group-frozen')
-  async publish(
+  publish(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Body({ schema: PublishSenderKey }) body: PublishSenderKey,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'publish-sender-key', body) : this.keys.publish(caller, groupId, body)
+    return this.operations.call('publish-sender-key', caller, groupId, body)
   }
 
   @Get()
@@ -46,12 +41,11 @@ export class SenderKeysController {
     description: 'Without `epoch`, of the current one. Compare them with the key that you derive.',
   })
   @Refuses(...IN_GROUP, 'stale-epoch', 'epoch-ahead')
-  async read(
+  read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
     @Query({ schema: SenderKeysAt }) { epoch }: SenderKeysAt,
   ) {
-    const elsewhere = await this.homes.remote(groupId)
-    return elsewhere ? elsewhere.perform(caller, 'sender-keys', { epoch }) : this.keys.read(caller, groupId, epoch)
+    return this.operations.call('sender-keys', caller, groupId, { epoch })
   }
 }

@@ -1,8 +1,8 @@
+import { decodeIncoming, decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
 import { HASH_OF_SUITE, type HashAlgorithm } from '../../protocol/mls/hashes.js'
 import { keyPackageRef, keyPackageRefBy } from '../../protocol/mls/references.js'
 import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../../protocol/mls/key-package-validation.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
-import { decodeKeyPackage, decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
@@ -60,7 +60,7 @@ export function lifetimeLimits(now: Date, maxLifetimeMs: number): LifetimeLimits
 
 /** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
 export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
-  const decoded = decodeMessage(bytes)
+  const decoded = decodeIncoming(bytes)
   if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: isBare(bytes) ? BARE : decoded.reason }
   if (decoded.value.wireFormat !== 'key-package') return { kind: 'undecodable', reason: 'the MLSMessage is no KeyPackage' }
   const keyPackage = decoded.value.body
@@ -80,7 +80,7 @@ export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms
 
 const BARE =
   'it is a bare KeyPackage; wrap it in an MLSMessage of wire format mls_key_package, which puts 00 01 00 05 before it (RFC 9420 §6)'
-const isBare = (bytes: Uint8Array): boolean => decodeKeyPackage(bytes).kind === 'decoded'
+const isBare = (bytes: Uint8Array): boolean => decodeIncomingKeyPackage(bytes).kind === 'decoded'
 
 /** Lifetimes are the server's to limit (RFC 9420 §7.2), so it says what it allows and what its clock shows. */
 function refused(rule: UploadRule, { leafNode }: KeyPackage, { now, maxLifetimeMs, maxAgeMs }: UploadTerms): UploadVerdict {

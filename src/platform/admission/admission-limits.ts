@@ -5,7 +5,7 @@ export const PIPELINED_REQUESTS = {
   name: 'connection-pipelined-requests',
   holder: 'connection',
   what: 'HTTP/1.1 requests sent ahead of their answers',
-  value: 64,
+  value: 32,
   refusal: 'the connection is cut (RFC 9112 §9.3.2); at the first eight the server stops reading from it',
 } as const satisfies DescribedLimit
 
@@ -15,6 +15,39 @@ export const CONNECTION_REQUESTS = {
   what: 'requests answered at the same time; the next ones wait, and nothing more is read meanwhile',
   value: 8,
   refusal: 'nothing: they wait',
+} as const satisfies DescribedLimit
+
+export const TINY_CHUNKS = {
+  name: 'connection-tiny-chunks',
+  holder: 'connection',
+  what: 'chunks of less than 64 bytes in the chunked bodies of one request, and of those sent ahead of its answer',
+  value: 1_000,
+  refusal: 'the connection is cut: a chunk of a byte takes the parser as long as one of a kilobyte',
+} as const satisfies DescribedLimit
+export const TINY_CHUNK_BYTES = 64
+
+export const CONNECTIONS_BEGUN = {
+  name: 'process-connections-begun',
+  holder: 'process',
+  what: 'new connections that begin to be served in one turn of the event loop; addresses take turns',
+  value: 8,
+  refusal: 'nothing: they wait for the next turns',
+} as const satisfies DescribedLimit
+
+export const READS = {
+  name: 'process-reads',
+  holder: 'process',
+  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop; addresses take turns',
+  value: 8,
+  refusal: 'nothing: they wait for the next turns, and the network before them',
+} as const satisfies DescribedLimit
+
+export const REQUESTS_BEGUN = {
+  name: 'process-requests-begun',
+  holder: 'process',
+  what: 'requests begun in one turn of the event loop; addresses take turns',
+  value: 32,
+  refusal: 'nothing: they wait for the next turns',
 } as const satisfies DescribedLimit
 
 export const PROCESS_CONNECTIONS = {
@@ -45,7 +78,7 @@ export const NEW_CONNECTIONS_BURST = 1_000
 export const ADDRESS_OFFENCES = {
   name: 'address-offences',
   holder: 'address',
-  what: 'connections per minute that were cut (connection-pipelined-requests) or sent a body in chunks of a few bytes; 10 at once',
+  what: 'connections per minute that were cut (connection-pipelined-requests, connection-tiny-chunks); 10 at once',
   value: 30,
   refusal: 'new connections are closed at once until the rate is back within the limit',
 } as const satisfies DescribedLimit
@@ -112,7 +145,7 @@ export const PROCESS_BYTES = {
   holder: 'process',
   what: 'bytes of request bodies and of answers that are not sent yet; a quarter is kept for bodies up to 64 KiB',
   setting: 'BYTES_IN_FLIGHT',
-  refusal: '503 with Retry-After',
+  refusal: '503 with Retry-After, to reads as well',
 } as const satisfies DescribedLimit
 
 export const CALLER_BYTES = {
@@ -120,13 +153,13 @@ export const CALLER_BYTES = {
   holder: 'account',
   what: 'the same, of one account, or of one address where there is no account',
   value: 24 * 1024 ** 2,
-  refusal: '429 with Retry-After',
+  refusal: '429 with Retry-After, to reads as well',
 } as const satisfies DescribedLimit
 
 export const CALLER_BODY_RATE = {
   name: 'caller-body-bytes',
   holder: 'account',
-  what: 'bytes of request bodies per second, a chunk of the chunked coding as 1,024 at least; six times that at once. Of one account, or of one address where there is no account',
+  what: 'bytes of request bodies per second, a chunk of 64 bytes or more of the chunked coding as 1,024 at least; six times that at once. Of one account, or of one address where there is no account',
   value: 4 * 1024 ** 2,
   refusal: '429 with Retry-After',
 } as const satisfies DescribedLimit
@@ -143,6 +176,9 @@ export const BODY_RATE_BURST = 6
 
 export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   PROCESS_CONNECTIONS,
+  CONNECTIONS_BEGUN,
+  READS,
+  REQUESTS_BEGUN,
   PROCESS_BYTES,
   ADDRESS_CONNECTIONS,
   ADDRESS_NEW_CONNECTIONS,
@@ -153,6 +189,7 @@ export const ADMISSION_LIMITS: readonly DescribedLimit[] = [
   PEER_ADDRESS_REQUESTS,
   CONNECTION_REQUESTS,
   PIPELINED_REQUESTS,
+  TINY_CHUNKS,
   CALLER_BYTES,
   CALLER_BODY_RATE,
   PEER_BODY_RATE,

@@ -1,6 +1,6 @@
 import { Problem, RateLimited, Unavailable } from '../http/problem.js'
 import { Buckets } from '../limits/buckets.js'
-import type { DescribedLimit } from '../limits/described-limit.js'
+import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Holds } from '../limits/holds.js'
 import {
   ACCOUNT_REQUESTS,
@@ -55,14 +55,14 @@ export class Admission {
   private readonly deviceRate: Buckets
   private readonly callerBodyRate: Buckets
   private readonly peerBodyRate: Buckets
-  private readonly peerRate = new Buckets({ perSecond: PEER_ADDRESS_REQUESTS.value, burst: PEER_ADDRESS_REQUESTS.value * 5 })
+  private readonly peerRate = new Buckets({ perSecond: numberOf(PEER_ADDRESS_REQUESTS), burst: numberOf(PEER_ADDRESS_REQUESTS) * 5 })
   private readonly operationalRate = new Buckets({
-    perSecond: ADDRESS_OPERATIONAL_REQUESTS.value,
-    burst: ADDRESS_OPERATIONAL_REQUESTS.value * 10,
+    perSecond: numberOf(ADDRESS_OPERATIONAL_REQUESTS),
+    burst: numberOf(ADDRESS_OPERATIONAL_REQUESTS) * 10,
   })
-  private readonly addressRequests = new Holds(ADDRESS_REQUESTS.value)
-  private readonly deviceRequests = new Holds(DEVICE_REQUESTS.value)
-  private readonly accountRequests = new Holds(ACCOUNT_REQUESTS.value)
+  private readonly addressRequests = new Holds(numberOf(ADDRESS_REQUESTS))
+  private readonly deviceRequests = new Holds(numberOf(DEVICE_REQUESTS))
+  private readonly accountRequests = new Holds(numberOf(ACCOUNT_REQUESTS))
 
   /** @param refused something was refused by this limit */
   constructor(
@@ -71,9 +71,9 @@ export class Admission {
     private readonly refused: (limit: Pick<DescribedLimit, 'name'>) => void,
   ) {
     const { MAX_BODY_BYTES: largest } = settings
-    this.bytes = new BytesInFlight(settings.BYTES_IN_FLIGHT, Math.max(CALLER_BYTES.value, 2 * largest))
-    this.callerBodyRate = bodyRate(CALLER_BODY_RATE.value, largest)
-    this.peerBodyRate = bodyRate(PEER_BODY_RATE.value, largest)
+    this.bytes = new BytesInFlight(settings.BYTES_IN_FLIGHT, Math.max(numberOf(CALLER_BYTES), 2 * largest))
+    this.callerBodyRate = bodyRate(numberOf(CALLER_BODY_RATE), largest)
+    this.peerBodyRate = bodyRate(numberOf(PEER_BODY_RATE), largest)
     this.anonymousRate = new Buckets(perMinute(settings.ANONYMOUS_PER_MINUTE))
     this.deviceRate = new Buckets(perMinute(settings.REQUESTS_PER_DEVICE_PER_MINUTE))
   }

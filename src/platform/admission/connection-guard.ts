@@ -1,24 +1,25 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import { Buckets } from '../limits/buckets.js'
-import type { DescribedLimit } from '../limits/described-limit.js'
+import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Holds } from '../limits/holds.js'
+import { Turns } from '../limits/turns.js'
 import { addressGroup } from './address.js'
 import {
   ADDRESS_CONNECTIONS,
   ADDRESS_NEW_CONNECTIONS,
   ADDRESS_OFFENCES,
+  CONNECTIONS_BEGUN,
   NEW_CONNECTIONS_BURST,
   OFFENCES_BURST,
-  PIPELINED_REQUESTS,
   PROCESS_CONNECTIONS,
+  READS,
 } from './admission-limits.js'
+import { readInTurns } from './read-in-turns.js'
 import { RequestGate } from './request-gate.js'
 
 /** Emitted on a socket that has become an authenticated stream: limits of its device apply instead of those of its address. */
 export const STREAM_OPENED = 'microchat:stream-opened'
-/** Emitted on a socket that sent what no honest client sends, and what cost a read to find out; its address is charged. */
-export const OFFENCE = 'microchat:offence'
 
 export interface ConnectionGuardSettings {
   readonly maxConnections: number
@@ -34,8 +35,11 @@ export class ConnectionGuard {
   private readonly open = new Set<Socket>()
   private readonly held: Holds
   private readonly addressOf = new WeakMap<Socket, string>()
-  private readonly newConnections = new Buckets({ perSecond: ADDRESS_NEW_CONNECTIONS.value, burst: NEW_CONNECTIONS_BURST })
-  private readonly offences = new Buckets({ perSecond: ADDRESS_OFFENCES.value / 60, burst: OFFENCES_BURST })
+  private readonly newConnections = new Buckets({ perSecond: numberOf(ADDRESS_NEW_CONNECTIONS), burst: NEW_CONNECTIONS_BURST })
+  private readonly offences = new Buckets({ perSecond: numberOf(ADDRESS_OFFENCES) / 60, burst: OFFENCES_BURST })
+  private readonly beginnings = new Turns(numberOf(CONNECTIONS_BEGUN))
+  private readonly reads = new Turns(numberOf(READS))
+  private readonly stopReading = new WeakMap<Socket, () => void>()
   private gate: RequestGate | undefined
 
   constructor(private readonly settings: ConnectionGuardSettings) {
@@ -48,8 +52,8 @@ export class ConnectionGuard {
 
   /** An HTTP server whose connections and requests pass here before `handle` sees them. */
   createServer(options: ServerOptions, handle: RequestListener): Server {
-    const gate = new RequestGate(handle, (socket) => {
-      this.settings.refused(PIPELINED_REQUESTS)
+    const gate = new RequestGate(handle, (socket, limit) => {
+      this.settings.refused(limit)
       this.chargeOffence(socket)
     })
     this.gate = gate
@@ -61,9 +65,12 @@ export class ConnectionGuard {
     server.on('checkExpectation', gate.receive)
     server.maxConnections = this.settings.maxConnections
     server.on('drop', () => this.settings.refused(PROCESS_CONNECTIONS))
-    server.prependListener('connection', (socket: Socket) => this.accept(socket))
-    // A stream is ended by its own protocol, not by `closeIdle`.
-    server.on('upgrade', ({ socket }) => this.open.delete(socket))
+    this.acceptInTurns(server)
+    server.on('upgrade', ({ socket }) => {
+      // A stream is ended by its own protocol, not by `closeIdle`, and reads in its own turns.
+      this.open.delete(socket)
+      this.stopReading.get(socket)?.()
+    })
     return server
   }
 
@@ -82,12 +89,41 @@ export class ConnectionGuard {
     for (const socket of this.open) if (this.gate?.requestsOn(socket) === 0) socket.destroy()
   }
 
-  private accept(socket: Socket): void {
+  /**
+   * Node's own listener, which begins to serve a connection, is called for a few of them at a time; they are paused until then. A proxy is
+   * trusted, and stands for many clients: it does not wait. What connections send is read in turns, also from a proxy.
+   */
+  private acceptInTurns(server: Server): void {
+    const [serve] = server.listeners('connection')
+    if (!serve) throw new Error('An HTTP server without a listener for its connections')
+    server.removeAllListeners('connection')
+    // A documented option of `net.createServer` that `http.createServer` does not hand on.
+    Object.assign(server, { pauseOnConnect: true })
+    server.on('connection', (socket: Socket) => {
+      if (!this.accept(socket)) return
+      const begin = () => {
+        if (socket.destroyed) return
+        serve.call(server, socket)
+        const caller = addressGroup(socket.remoteAddress ?? '')
+        this.stopReading.set(
+          socket,
+          readInTurns(socket, (work) => this.reads.enter(caller, work)),
+        )
+      }
+      const address = this.addressOf.get(socket)
+      if (address === undefined) begin()
+      else this.beginnings.enter(address, begin)
+    })
+  }
+
+  /** @returns false if the connection was refused */
+  private accept(socket: Socket): boolean {
     const address = addressGroup(socket.remoteAddress ?? '')
     const limit = this.settings.isProxy(socket.remoteAddress ?? '') ? undefined : this.limitReachedBy(address)
     if (limit) {
       this.settings.refused(limit)
-      return void socket.destroy()
+      socket.destroy()
+      return false
     }
     this.open.add(socket)
     if (!this.settings.isProxy(socket.remoteAddress ?? '')) this.addressOf.set(socket, address)
@@ -96,7 +132,7 @@ export class ConnectionGuard {
       this.releaseAddress(socket)
     })
     socket.once(STREAM_OPENED, () => this.releaseAddress(socket))
-    socket.once(OFFENCE, () => this.chargeOffence(socket))
+    return true
   }
 
   private limitReachedBy(address: string): DescribedLimit | undefined {

@@ -9,8 +9,9 @@ const CLOSING_MS = 2_000
 /**
  * Answers on a bare socket, where there is no request that Fastify could answer: an upgrade that is refused, bytes that
  * are not HTTP. Then the connection ends, also if the client never closes its half.
+ * @param fields more header fields, by name
  */
-export function answerOnSocket(socket: Duplex, problem: Problem, requestId: string): void {
+export function answerOnSocket(socket: Duplex, problem: Problem, requestId: string, fields: Readonly<Record<string, string>> = {}): void {
   if (!socket.writable) return void socket.destroy()
   const body = JSON.stringify(problemDocument(problem, requestId))
   const headers = [
@@ -21,6 +22,7 @@ export function answerOnSocket(socket: Duplex, problem: Problem, requestId: stri
     'connection: close',
     ...(problem.status === 401 ? ['www-authenticate: Bearer'] : []),
     ...(problem.retryAfter === undefined ? [] : [`retry-after: ${problem.retryAfter}`]),
+    ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
   ]
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
   // What still arrives is read and dropped: closing with unread bytes would reset the connection before the answer is read.

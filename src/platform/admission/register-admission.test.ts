@@ -27,7 +27,12 @@ async function served() {
     MAX_BODY_BYTES: 1024 ** 2,
   }
   const admission = new Admission(settings, { refuses: () => false }, () => undefined)
-  const guard = new ConnectionGuard({ maxConnections: 100, connectionsPerAddress: 100, isProxy: () => false, refused: () => undefined })
+  const guard = new ConnectionGuard({
+    maxConnections: 100,
+    connectionsPerAddress: 100,
+    isProxy: () => false,
+    refused: () => undefined,
+  })
   const server = fastify({ serverFactory: (handle) => guard.createServer({}, handle), forceCloseConnections: true })
   servers.push(server)
   const log = pino({ level: 'silent' })
@@ -58,10 +63,11 @@ async function served() {
     socket.write(bytes)
     return socket
   }
-  return { admission, state, letGo: () => gate.resolve(), dial, guard }
+  return { admission, state, letGo: () => gate.resolve(), dial, guard, server: server.server }
 }
 
 const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
+const statusOf = async (socket: Socket) => String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('what a request holds', () => {
@@ -83,15 +89,39 @@ describe('what a request holds', () => {
   })
 })
 
+describe('answers that are not sent yet', () => {
+  it.each([
+    ['its caller', '127.0.0.1', 25 * 1024 ** 2, 'HTTP/1.1 429'],
+    ['the process', '192.0.2.1', 129 * 1024 ** 2, 'HTTP/1.1 503'],
+  ])('make a read wait once they are more than %s may hold', async (_whose, caller, bytes, status) => {
+    const { admission, dial, letGo } = await served()
+    letGo()
+    admission.bytes.hold(caller, bytes)
+    expect(await statusOf(await dial(GET))).toBe(status)
+    admission.bytes.release(caller, bytes)
+    expect(await statusOf(await dial(GET))).toBe('HTTP/1.1 200')
+  })
+})
+
 describe('a body in chunks', () => {
   const head = (type: string) => `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`
-  const statusOf = async (socket: Socket) => String(((await once(socket, 'data')) as [Buffer])[0]).slice(0, 12)
 
-  it('of a byte each is refused long before it is as large as a body may be', async () => {
+  it.each(['GET', 'POST'])('of a byte each is not read on after its refusal, and its connection ends: %s', async (method) => {
+    const { dial, guard, server } = await served()
+    let connection: Socket | undefined
+    server.on('connection', (own: Socket) => (connection = own))
+    const start = `${method} /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n`
+    const socket = await dial(start + '1\r\n1\r\n'.repeat(200_000))
+    socket.resume()
+    while (!socket.closed || guard.connections > 0) await turn()
+    expect(connection?.bytesRead).toBeLessThan(600_000)
+  })
+
+  it('of 64 bytes each counts for more than its bytes, and is refused before it is as large as a body may be', async () => {
     const { dial } = await served()
-    // A burst of 24 MiB is 24,576 chunks; 200,000 bytes are far within every other limit.
-    const socket = await dial(head('application/json') + '1\r\n1\r\n'.repeat(200_000) + '0\r\n\r\n')
-    expect(await statusOf(socket)).toBe('HTTP/1.1 429')
+    // A burst of 24 MiB is 24,576 chunks; 3.2 MB are far within every other limit but the body's own.
+    const socket = await dial(head('application/json') + `40\r\n${'1'.repeat(64)}\r\n`.repeat(50_000) + '0\r\n\r\n')
+    expect(await statusOf(socket)).toMatch(/^HTTP\/1.1 4(13|29)$/)
   })
 
   it.each([

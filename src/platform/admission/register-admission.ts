@@ -6,7 +6,6 @@ import { InvalidRequest, Problem, RateLimited, TooLarge, UnsupportedMediaType } 
 import { problemFor, sendProblem } from '../http/send-problem.js'
 import { addressGroup } from './address.js'
 import type { Admission, Admitted, Asker } from './admission.js'
-import { OFFENCE } from './connection-guard.js'
 import { SMALL_BODY_BYTES } from './bytes-in-flight.js'
 import type { Priority } from './pressure.js'
 
@@ -33,14 +32,18 @@ type Carrier = FastifyRequest & { [ADMITTED]?: Admitted }
 /**
  * Judges every request by its head alone: framing, route, size, who asks, and how much they have under way. Nothing of a body is
  * read before. What is let in is counted until its answer has been sent.
+ * @returns what answers a request that was refused before it met a hook
  */
-export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHooks): void {
+export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHooks) {
+  const answer = (refusal: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    if (isTooMuch(refusal, request, hooks.admission)) void reply.header('connection', 'close')
+    refuse(refusal, request, reply, hooks.log)
+  }
   fastify.addHook('onRequest', async (request, reply) => {
     try {
       if ((await judge(request, reply, hooks)) === 'preflight') return hooks.cors.answerPreflight(reply)
     } catch (refusal) {
-      if (isTooMuch(refusal, request, hooks.admission)) void reply.header('connection', 'close')
-      refuse(refusal, request, reply, hooks.log)
+      answer(refusal, request, reply)
       return reply
     }
   })
@@ -58,6 +61,7 @@ export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHook
     if (typeof payload === 'string' || payload instanceof Uint8Array) request[ADMITTED]?.holdAnswer(payload.length)
     done(null, payload)
   })
+  return answer
 }
 
 /** @throws Problem why the request is not let in */
@@ -119,10 +123,7 @@ function checkFraming({ raw, method }: FastifyRequest): void {
     throw new Problem(417, 'expectation-failed', 'The only expectation here is 100-continue.')
   const coding = raw.headers['transfer-encoding']
   // Nobody would read it, so it would have no limit (RFC 9110 §9.3.1 lets a server refuse it).
-  if (coding !== undefined && (method === 'GET' || method === 'HEAD')) {
-    raw.socket.emit(OFFENCE)
-    throw new InvalidRequest(`A ${method} request has no body here.`)
-  }
+  if (coding !== undefined && (method === 'GET' || method === 'HEAD')) throw new InvalidRequest(`A ${method} request has no body here.`)
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw new Problem(501, 'transfer-coding-unsupported', 'The only transfer coding here is chunked.')
   if ((raw.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity')
@@ -132,7 +133,9 @@ function checkFraming({ raw, method }: FastifyRequest): void {
 /** Small bodies of known length are counted at once, others as they arrive. */
 function checkBody(request: FastifyRequest, admitted: Admitted): void {
   const size = declaredLength(request)
-  const { bodyLimit } = request.routeOptions
+  const { bodyLimit, config } = request.routeOptions
+  // Answers may be what is held: who does not read them gets no more. Health and metrics are never refused for what others hold.
+  if (config.operational !== true) admitted.takeBodyBytes(0, 0)
   if (size === undefined) return
   if (bodyLimit !== undefined && size > bodyLimit) throw new TooLarge(`A body here has at most ${bodyLimit} bytes.`, bodyLimit)
   if (size > 0) admitted.countBody(size)
@@ -145,21 +148,15 @@ function declaredLength({ headers }: FastifyRequest): number | undefined {
   return Number(headers['content-length'] ?? 0)
 }
 
-/** Chunks below 64 bytes of one body: from here on it is an attack on the parser, which takes as long for a byte as for a kilobyte. */
-const MANY_TINY_CHUNKS = 100
-
 function countWhileReading({ raw: body }: FastifyRequest, admitted: Admitted, size = Number.POSITIVE_INFINITY): void {
   const inChunks = size === Number.POSITIVE_INFINITY
-  let tiny = 0
   const count = (chunk: Buffer) => {
-    if (inChunks && chunk.length < CHUNK_BYTES / 16) tiny += 1
     const cost = inChunks ? Math.max(chunk.length, CHUNK_BYTES) : chunk.length
     try {
       if (inChunks) admitted.countBody(cost)
       admitted.takeBodyBytes(cost, size)
     } catch (refusal) {
       body.off('data', count)
-      if (tiny > MANY_TINY_CHUNKS) body.socket.emit(OFFENCE)
       // Fastify answers an error of the stream that it reads a body from.
       if (body.listenerCount('error') > 0) body.emit('error', refusal)
     }

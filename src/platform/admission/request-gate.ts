@@ -1,6 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { CONNECTION_REQUESTS, PIPELINED_REQUESTS } from './admission-limits.js'
+import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
+import { Turns } from '../limits/turns.js'
+import { addressGroup } from './address.js'
+import { CONNECTION_REQUESTS, PIPELINED_REQUESTS, REQUESTS_BEGUN, TINY_CHUNK_BYTES, TINY_CHUNKS } from './admission-limits.js'
 
 interface Exchange {
   request: IncomingMessage
@@ -8,22 +11,30 @@ interface Exchange {
 }
 
 interface Pipeline {
+  /** Whose turns its requests take. */
+  readonly caller: string
   readonly inFlight: Set<ServerResponse>
   readonly waiting: Exchange[]
+  /** Of bodies in chunked coding, since this connection last had nothing to answer. */
+  tinyChunks: number
+  /** An answer has said that the connection ends: nothing that came behind it is handed on (RFC 9112 §9.6). */
+  ending: boolean
 }
 
 /**
- * Hands requests on, a few at a time per connection. Node's parser emits every request that one read of a socket brings, up to
- * thousands; those past the first few wait here, and the socket is not read meanwhile. A connection that sends ahead
- * without end is cut.
+ * Hands requests on, a few at a time per connection and per turn of the event loop. Node's parser emits every request, and every chunk of
+ * a body, that one read of a socket brings. Requests past the first few wait here, and the socket is not read meanwhile. A
+ * connection that sends requests ahead without end, or chunks of a few bytes, is cut.
  */
 export class RequestGate {
   private readonly pipelines = new WeakMap<Socket, Pipeline>()
 
-  /** @param cut called for a connection that was cut */
+  private readonly turns = new Turns(numberOf(REQUESTS_BEGUN))
+
+  /** @param cut called for a connection that was cut, with the limit that it met */
   constructor(
     private readonly handle: RequestListener,
-    private readonly cut: (socket: Socket) => void,
+    private readonly cut: (socket: Socket, limit: DescribedLimit) => void,
   ) {}
 
   readonly receive = (request: IncomingMessage, response: ServerResponse): void => {
@@ -31,12 +42,13 @@ export class RequestGate {
     // Requests of a connection that was cut in the middle of one read.
     if (socket.destroyed) return
     const pipeline = this.pipelineOf(socket)
-    if (pipeline.inFlight.size < CONNECTION_REQUESTS.value) return this.start(pipeline, { request, response })
-    if (pipeline.inFlight.size + pipeline.waiting.length >= PIPELINED_REQUESTS.value) {
+    if (pipeline.ending) return
+    if (pipeline.inFlight.size + pipeline.waiting.length === 0) pipeline.tinyChunks = 0
+    if (request.headers['transfer-encoding'] !== undefined) this.boundChunks(request, pipeline)
+    if (pipeline.inFlight.size < numberOf(CONNECTION_REQUESTS)) return this.start(pipeline, { request, response })
+    if (pipeline.inFlight.size + pipeline.waiting.length >= numberOf(PIPELINED_REQUESTS)) {
       pipeline.waiting.length = 0
-      stopParsing(socket)
-      socket.destroy()
-      return this.cut(socket)
+      return this.cutOff(socket, PIPELINED_REQUESTS)
     }
     pipeline.waiting.push({ request, response })
     if (pipeline.waiting.length > 1) return
@@ -44,6 +56,37 @@ export class RequestGate {
     setImmediate(() => {
       if (pipeline.waiting.length > 0) socket.pause()
     })
+  }
+
+  /**
+   * Chunks are counted where the parser hands them over, before their request has been judged: each takes it as long as a kilobyte. What
+   * they bring is joined, as a buffer of one byte takes a kilobyte of memory, and nobody may read the body for a while.
+   */
+  private boundChunks(request: IncomingMessage, pipeline: Pipeline): void {
+    const push = request.push.bind(request)
+    let joined = Buffer.alloc(0)
+    const flush = () => {
+      if (joined.length > 0) push(joined)
+      joined = Buffer.alloc(0)
+    }
+    // Node no longer hands over the chunks of a body that was refused, but has as much work with them.
+    Object.defineProperty(request, '_dumped', { get: () => false, set() {} })
+    request.push = (chunk: Buffer | null) => {
+      if (chunk === null || chunk.length >= TINY_CHUNK_BYTES) {
+        flush()
+        return push(chunk)
+      }
+      pipeline.tinyChunks += 1
+      if (pipeline.tinyChunks === numberOf(TINY_CHUNKS)) this.cutOff(request.socket, TINY_CHUNKS)
+      if (joined.length === 0) queueMicrotask(flush)
+      joined = Buffer.concat([joined, chunk])
+      return request.readableLength + joined.length < request.readableHighWaterMark
+    }
+  }
+
+  private cutOff(socket: Socket, limit: DescribedLimit): void {
+    socket.destroy()
+    this.cut(socket, limit)
   }
 
   /** Requests that are being answered or wait on this connection. */
@@ -55,7 +98,13 @@ export class RequestGate {
   private pipelineOf(socket: Socket): Pipeline {
     const known = this.pipelines.get(socket)
     if (known) return known
-    const pipeline: Pipeline = { inFlight: new Set(), waiting: [] }
+    const pipeline: Pipeline = {
+      caller: addressGroup(socket.remoteAddress ?? ''),
+      inFlight: new Set(),
+      waiting: [],
+      tinyChunks: 0,
+      ending: false,
+    }
     this.pipelines.set(socket, pipeline)
     socket.once('close', () => closeAll(pipeline))
     return pipeline
@@ -65,13 +114,16 @@ export class RequestGate {
     pipeline.inFlight.add(response)
     response.once('close', () => {
       pipeline.inFlight.delete(response)
+      pipeline.ending ||= response.getHeader('connection') === 'close'
       this.startNext(pipeline, request.socket)
     })
-    this.handle(request, response)
+    this.turns.enter(pipeline.caller, () => {
+      if (!response.closed) this.handle(request, response)
+    })
   }
 
   private startNext(pipeline: Pipeline, socket: Socket): void {
-    if (socket.destroyed) {
+    if (socket.destroyed || pipeline.ending) {
       pipeline.waiting.length = 0
       return
     }
@@ -92,13 +144,4 @@ function closeAll({ inFlight, waiting }: Pipeline): void {
     response.destroy()
     response.emit('close')
   }
-}
-
-/**
- * Node parses all that one read has brought, also of a socket that was destroyed meanwhile: thousands of requests, some 50 ms. It has no
- * documented way to stop it; an answer below zero for a request's head is what its parser takes for a failure.
- */
-function stopParsing(socket: Socket): void {
-  const { parser } = socket as Socket & { parser?: { onIncoming?: () => number } | null }
-  if (parser?.onIncoming) parser.onIncoming = () => -1
 }

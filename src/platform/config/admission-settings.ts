@@ -1,4 +1,4 @@
-import { Count, Duration, Size } from './units.js'
+import { Count, Duration, NumbersByName, Size } from './units.js'
 
 /** What one caller may hold and spend; see docs/limits.md. */
 export const Admission = {
@@ -17,6 +17,11 @@ export const Admission = {
   BYTES_IN_FLIGHT: Size()
     .default(128 * 1024 ** 2)
     .describe('Request bodies and unsent answers that one process holds at once.'),
+  LIMITS: NumbersByName()
+    .optional()
+    .describe(
+      'Other numbers for limits without a setting of their own, by the names in docs/limits.md: account-requests-in-flight=64,tokens=30.',
+    ),
   PRESSURE_DELAY: Duration(10, 60_000)
     .default(250)
     .describe(

@@ -27,12 +27,20 @@ describe('settings', () => {
     expect(loadConfig({ DATABASE_URL: '', PORT: '' }).PORT).toBe(8080)
   })
 
+  it('take a week of a token key as the page writes it', () => {
+    expect(loadConfig({ TOKEN_KEY_PERIOD: '7d' }).TOKEN_KEY_PERIOD).toBe(loadConfig({}).TOKEN_KEY_PERIOD)
+    expect(configurationPage()).toContain('| `TOKEN_KEY_PERIOD` | `7d` |')
+  })
+
   it.each([
     [{ PORT: 'eighty' }, 'PORT must be a whole number from 0 to 65535.'],
-    [{ PORT: '65536' }, 'PORT is out of range.'],
+    [{ PORT: '65536' }, 'PORT must be from 0 to 65535.'],
     [{ ROLE: 'boss' }, 'ROLE must be one of api, worker, both.'],
     [{ ACCESS_TOKEN_TTL: '300' }, 'ACCESS_TOKEN_TTL must be a duration such as 250ms, 30s, 5m, 24h or 90d.'],
-    [{ ACCESS_TOKEN_TTL: '1s' }, 'ACCESS_TOKEN_TTL is out of range.'],
+    [{ ACCESS_TOKEN_TTL: '1s' }, 'ACCESS_TOKEN_TTL must be from 10s to 1d.'],
+    [{ MAX_BODY_BYTES: '65MiB' }, 'MAX_BODY_BYTES must be from 1 to 64MiB.'],
+    [{ TOKEN_KEY_PERIOD: '604800000' }, 'TOKEN_KEY_PERIOD must be a duration such as 250ms, 30s, 5m, 24h or 90d.'],
+    [{ TOKEN_KEY_PERIOD: '91d' }, 'TOKEN_KEY_PERIOD must be from 1h to 90d.'],
     [{ MAX_BODY_BYTES: '6 MB' }, 'MAX_BODY_BYTES must be a size such as 4096, 64KiB or 2MiB.'],
     [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be a postgres:// URL.'],
     [{ REDIS_URL: 'redis' }, 'REDIS_URL must be redis:// or rediss:// URLs, separated by commas.'],

@@ -15,7 +15,7 @@ const MAX_UNANSWERED = 1_000
 type Listener = (hint: Hint) => void
 
 /**
- * Wakes whoever waits for something new: in this process at once, on other nodes through Redis.
+ * PushTrigger whoever waits for something new: in this process at once, on other nodes through Redis.
  * Publish after COMMIT only. Nothing here is ever relied upon: the sweep finds what a lost hint left behind.
  */
 @Injectable()

@@ -12,14 +12,16 @@ export class AllowedMethods {
     })
   }
 
-  /** @param path without query; parameters match one segment each, as in the router */
+  /**
+   * Of the routes with the fewest parameters that fit: `/v1/key-packages/claims` is a resource of its own and no `/v1/key-packages/:ref`.
+   * @param path without query; parameters match one segment each, as in the router
+   */
   of(path: string): string[] {
     const segments = path.split('/')
-    const allowed = new Set<string>()
-    for (const [template, methods] of this.methods) {
-      if (!template.includes('*') && matches(template.split('/'), segments)) for (const method of methods) allowed.add(method)
-    }
-    return [...allowed].sort()
+    const fitting = [...this.methods].filter(([template]) => !template.includes('*') && matches(template.split('/'), segments))
+    const fewest = Math.min(...fitting.map(([template]) => parametersIn(template)))
+    const methods = fitting.filter(([template]) => parametersIn(template) === fewest).flatMap(([, of]) => [...of])
+    return [...new Set(methods)].sort()
   }
 }
 
@@ -28,4 +30,8 @@ function matches(template: readonly string[], segments: readonly string[]): bool
     template.length === segments.length &&
     template.every((part, index) => (part.startsWith(':') ? segments[index] !== '' : part === segments[index]))
   )
+}
+
+function parametersIn(template: string): number {
+  return template.split('/').filter((part) => part.startsWith(':')).length
 }

@@ -104,8 +104,11 @@ export function CountText(min: number, max: number) {
     .meta({ type: 'integer', minimum: min, maximum: max })
 }
 
+/** The end of the year 9999: what PostgreSQL and Date can both hold. */
+const LAST_SECOND = 253_402_300_799
+
 /** A moment as whole Unix seconds on the wire, a Date inside. */
 export const UnixSeconds = z
-  .union([z.int().nonnegative(), z.date()])
+  .union([z.int().nonnegative().max(LAST_SECOND), z.date()])
   .transform((value) => (value instanceof Date ? value : new Date(value * 1000)))
-  .meta({ type: 'integer', format: 'int64', description: 'Unix time in seconds' })
+  .meta({ type: 'integer', format: 'int64', minimum: 0, maximum: LAST_SECOND, description: 'Unix time in seconds' })

@@ -45,6 +45,19 @@ export class Cors {
     void reply.headers({ 'access-control-allow-origin': allowed, 'access-control-expose-headers': ANSWER_FIELDS })
   }
 
+  /**
+   * The same for an answer to what never became a request. Its origin is not known, so pages can read it only where any origin may. Not for
+   * refused streams: a browser shows a page nothing of a handshake that failed.
+   */
+  fieldsWithoutRequest(): Record<string, string> {
+    if (!this.any) return { 'cross-origin-resource-policy': 'same-origin' }
+    return {
+      'cross-origin-resource-policy': 'cross-origin',
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': ANSWER_FIELDS,
+    }
+  }
+
   /** A handler's own Vary has replaced ours, where the answer differs by origin. */
   completeVary(reply: FastifyReply): void {
     if (this.any || this.off) return

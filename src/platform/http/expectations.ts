@@ -28,9 +28,9 @@ export function expectationOf(issue: Issue): string {
     case 'invalid_value':
       return `Expected ${texts(known['values']).join(' or ')}`
     case 'too_small':
-      return `Expected at least ${bound(known['minimum'], known['origin'])}`
+      return `Expected ${known['inclusive'] === false ? 'more than' : 'at least'} ${bound(known['minimum'], known['origin'])}`
     case 'too_big':
-      return `Expected at most ${bound(known['maximum'], known['origin'])}`
+      return `Expected ${known['inclusive'] === false ? 'less than' : 'at most'} ${bound(known['maximum'], known['origin'])}`
     case 'invalid_union':
       return alternatives(known['errors'])
     case 'invalid_format':

@@ -1,14 +1,11 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestListener, ServerOptions } from 'node:http'
-import type { Logger } from 'pino'
+import type { Socket } from 'node:net'
 import type { ConnectionGuard } from '../admission/connection-guard.js'
 import type { Proxies } from '../admission/proxies.js'
 import type { Config } from '../config/config.js'
-import { answerClientError } from './client-errors.js'
-import type { Cors } from './cors.js'
 import { requestId } from './request-id.js'
-import { sendProblem } from './send-problem.js'
 
 /** A client that sends slowly holds a socket and nothing else, and not for longer than this. */
 const HEADERS_TIMEOUT_MS = 10_000
@@ -34,12 +31,14 @@ export function isStreamPath(target: string): boolean {
   return target === '/v1/stream' || target.startsWith('/v1/stream?')
 }
 
+/** Answers what the router refuses, which meets no hook. */
+export type RouterRefusal = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
+
 export function createAdapter(
   config: Pick<Config, 'MAX_BODY_BYTES'>,
   proxies: Proxies,
   guard: ConnectionGuard,
-  cors: Cors,
-  log: Logger,
+  answers: { refuse: RouterRefusal; clientError: (error: Error & { code?: string }, socket: Socket) => void },
 ): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.MAX_BODY_BYTES,
@@ -54,11 +53,7 @@ export function createAdapter(
     },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     return503OnClosing: false,
-    clientErrorHandler: answerClientError,
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      // What the router refuses meets no hook.
-      cors.setFields(request, reply)
-      sendProblem(error, request, reply, log)
-    },
+    clientErrorHandler: answers.clientError,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => answers.refuse(error, request, reply),
   })
 }

@@ -3,6 +3,7 @@ import { registerAdmission, type AdmissionHooks } from '../admission/register-ad
 import type { Config } from '../config/config.js'
 import type { Readiness } from '../observability/readiness.js'
 import { AllowedMethods } from './allowed-methods.js'
+import type { RouterRefusal } from './fastify-adapter.js'
 import { MethodNotAllowed, NotFound, Unavailable, type Problem } from './problem.js'
 import { bodyLimitOf } from './route-options.js'
 
@@ -13,13 +14,16 @@ const SECURITY_HEADERS = {
 
 type Settings = Pick<Config, 'ROLE' | 'MAX_MESSAGE_BYTES' | 'MAX_BODY_BYTES'>
 
-/** What holds for every request, whichever route it meets. */
+/**
+ * What holds for every request, whichever route it meets.
+ * @returns what answers those that the router refuses: they meet no hook
+ */
 export function registerHooks(
   fastify: FastifyInstance,
   config: Settings,
   readiness: Readiness,
   admission: Omit<AdmissionHooks, 'routeRefusal'>,
-): void {
+): RouterRefusal {
   const allowed = new AllowedMethods()
   allowed.watch(fastify)
   fastify.addHook('onRoute', (route) => {
@@ -31,13 +35,17 @@ export function registerHooks(
     if (readiness.isDraining) void reply.header('connection', 'close')
     done()
   })
-  registerAdmission(fastify, { ...admission, routeRefusal: (request) => routeRefusal(request, allowed, config) })
+  const refuse = registerAdmission(fastify, { ...admission, routeRefusal: (request) => routeRefusal(request, allowed, config) })
   fastify.addHook('onSend', (_request, reply, payload, done) => {
     // Answers hold what only their caller may see; the documentation's assets have their own headers.
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store')
     admission.cors.completeVary(reply)
     done(null, payload)
   })
+  return (error, request, reply) => {
+    admission.cors.setFields(request, reply)
+    refuse(error, request, reply)
+  }
 }
 
 function routeRefusal(request: FastifyRequest, allowed: AllowedMethods, { ROLE }: Settings): Problem | undefined {

@@ -44,7 +44,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
 
 function unexpected(thrown: unknown, request: FastifyRequest, log: Logger): Problem {
   log.error({ request_id: request.id, route: request.routeOptions.url, err: thrown }, 'request failed')
-  return new Problem(500, 'internal', 'Something went wrong here. The instance names this request in our log.')
+  return new Problem(500, 'internal', 'The server failed. `instance` names this request in its log.')
 }
 
 /** The problem for an error of known origin: ours, Nest's, Fastify's or PostgreSQL's. */
@@ -61,9 +61,9 @@ function problemOfDatabase(thrown: unknown): Problem | undefined {
     case 'temporary':
       return new Unavailable()
     case 'read-only':
-      return new Unavailable('Nothing can be written right now.', READ_ONLY_SECONDS)
+      return new Unavailable('The server cannot write at the moment.', READ_ONLY_SECONDS)
     case 'full':
-      return new Unavailable('There is no room to write right now.', FULL_SECONDS)
+      return new Unavailable('The disk of the database is full.', FULL_SECONDS)
     case 'input':
       return new InvalidRequest('A value in the request cannot be stored.')
     case undefined:

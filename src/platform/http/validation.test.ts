@@ -46,6 +46,8 @@ describe('a refused value', () => {
     ['a missing list', z.strictObject({ a: z.array(z.int()) }), {}, 'a', 'Missing: expected a list'],
     ['too short a list', z.strictObject({ a: z.array(z.int()).min(1) }), { a: [] }, 'a', 'Expected at least 1 items'],
     ['too long a text', z.strictObject({ a: z.string().max(2) }), { a: 'xxx' }, 'a', 'Expected at most 2 characters'],
+    ['what has to be positive', z.strictObject({ a: z.int().positive() }), { a: 0 }, 'a', 'Expected more than 0'],
+    ['what has to be negative', z.strictObject({ a: z.int().negative() }), { a: 0 }, 'a', 'Expected less than 0'],
     ['another type', z.strictObject({ a: z.boolean() }), { a: 'x' }, 'a', 'Expected true or false'],
     ['a fraction', z.strictObject({ a: z.int() }), { a: 1.5 }, 'a', 'Expected a whole number'],
     ['text for an epoch', z.strictObject({ epoch: Epoch }), { epoch: 'x' }, 'epoch', 'Expected a number or a whole number'],

@@ -39,7 +39,7 @@ export class JobRunner {
     const { opened } = this.worker
     this.connected = false
     opened.on('ready', () => (this.connected = true))
-    opened.on('error', (error) => this.errors.warn(error, 'job worker'))
+    opened.on('error', (error) => this.errors.warn(error, 'the job worker reports an error'))
     opened.on('failed', (job, error) => this.events.failed(job?.name ?? 'unknown', error, job?.attemptsMade))
     opened.run().catch((error: unknown) => this.log.error({ err: error }, 'job worker stopped'))
   }

@@ -73,7 +73,7 @@ export class Jobs implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     this.queue = openQueue(this.config)
     const { opened, ready } = this.queue
-    opened.on('error', (error) => this.errors.warn(error, 'job queue'))
+    opened.on('error', (error) => this.errors.warn(error, 'the job queue reports an error'))
     await ready()
     if (this.config.ROLE === 'api') return
     await this.maintain(opened)

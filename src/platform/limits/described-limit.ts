@@ -10,8 +10,24 @@ export interface DescribedLimit {
   readonly what: string
   /** The number in force where no setting changes it; in the unit of `what`. */
   readonly value?: number
-  /** The setting that changes it, if one does. Its default is in `docs/configuration.md`. */
+  /** The setting that changes it. Its default is in `docs/configuration.md`. Without one, `LIMITS` changes `value`. */
   readonly setting?: string
+  /** `value` cannot be changed. */
+  readonly fixed?: true
   /** What a caller beyond the limit gets: `429 with Retry-After`, `the stream is closed with 1008`. */
   readonly refusal: string
+}
+
+/** By the name of their rows: what `LIMITS` says instead of `value`. */
+const changed = new Map<string, number>()
+
+/** Gives rows other numbers. Called once for a process, before what is limited is made. */
+export function changeLimits(numbers: ReadonlyMap<string, number>): void {
+  changed.clear()
+  for (const [name, number] of numbers) changed.set(name, number)
+}
+
+/** The number in force of a row without a setting of its own. */
+export function numberOf({ name, value }: { readonly name: string; readonly value: number }): number {
+  return changed.get(name) ?? value
 }

@@ -3,6 +3,7 @@ import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes, type RateLimiterAb
 import { RateLimited } from '../http/problem.js'
 import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
+import { numberOf } from './described-limit.js'
 import { Secrets } from '../secrets/secrets.js'
 
 /** At most `points` takes in any window of `seconds`. The name keeps the counters of different rules apart; `src/app/limits-page.ts` has a row for each. */
@@ -47,7 +48,11 @@ export class Limits {
   private limiter(limit: Limit): RateLimiterAbstract {
     const known = this.limiters.get(limit.name)
     if (known !== undefined) return known
-    const options = { keyPrefix: `${this.redis.namespace}:limit:${limit.name}`, points: limit.points, duration: limit.seconds }
+    const options = {
+      keyPrefix: `${this.redis.namespace}:limit:${limit.name}`,
+      points: numberOf({ name: limit.name, value: limit.points }),
+      duration: limit.seconds,
+    }
     const { publisher } = this.redis
     const limiter =
       publisher === undefined

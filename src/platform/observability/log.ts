@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
 import type { Config } from '../config/config.js'
+import { isExpectedFault } from './expected-faults.js'
 import { isError } from './is-error.js'
 import { prettyLine } from './pretty-line.js'
 
@@ -64,15 +65,17 @@ function prettyOn(out: DestinationStream): DestinationStream {
 
 /**
  * An error without what it drags along: pg puts rows into `detail`, `where` and `parameters`,
- * and a message of zod or pg may quote input, so it is cut.
+ * and a message of zod or pg may quote input, so it is cut. The stack is left out where the fault is not the program's.
  */
 export function describeError(thrown: unknown): Record<string, unknown> {
   if (!isError(thrown)) return { type: typeof thrown }
   const code = 'code' in thrown ? { code: thrown.code } : {}
   const cause = isError(thrown.cause) ? { cause: describeError(thrown.cause) } : {}
-  const frames = (thrown.stack ?? '')
-    .split('\n')
-    .filter((line) => line.trimStart().startsWith('at '))
-    .slice(0, 12)
-  return { type: thrown.name, message: thrown.message.slice(0, 300), ...code, stack: frames.map((line) => line.trim()), ...cause }
+  const stack = isExpectedFault(thrown) ? {} : { stack: framesOf(thrown) }
+  return { type: thrown.name, message: thrown.message.slice(0, 300), ...code, ...stack, ...cause }
+}
+
+function framesOf({ stack = '' }: Error): string[] {
+  const lines = stack.split('\n').map((line) => line.trim())
+  return lines.filter((line) => line.startsWith('at ')).slice(0, 12)
 }

@@ -3,6 +3,17 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { VERSION } from '../version.js'
 
 /**
+ * Messages that the strict reader accepts and ts-mls reads differently (docs/adr/0004-decoders.md). Of the process, not of one server: it
+ * is counted by functions that belong to none. More than none means a fault in one of the two readers.
+ */
+export const framingDisagreements = new Counter({
+  name: 'framing_disagreements_total',
+  help: 'MLSMessages refused because two readers of their framing disagree, by wire format and first differing field',
+  labelNames: ['wire_format', 'field'],
+  registers: [],
+})
+
+/**
  * The metrics of one server, in its own registry (several servers share a process in tests).
  * Labels have few values by design: a route template, a status, a name from our own code. Never an id.
  */
@@ -23,6 +34,7 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })
+    this.registry.registerMetric(framingDisagreements)
     const build = new Gauge({ name: 'build_info', help: 'The release that runs here', labelNames: ['version'], registers: [this.registry] })
     build.set({ version: VERSION }, 1)
   }

@@ -16,7 +16,7 @@ const REPLACE_EVERY = 10
 const KEPT_MS = 10_000
 
 /**
- * This process's ear. It proves itself: what the process says on a channel of its own must come back, through the
+ * The subscription of this process to hints, with a check of itself: what the process publishes on a channel of its own must come back, through the
  * publisher, Redis and the subscriber. A connection alone proves little: its other end may have vanished, been paused,
  * or be a master that nobody publishes to any more.
  */

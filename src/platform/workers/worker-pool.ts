@@ -12,6 +12,11 @@ export interface WorkerPoolLimits {
 }
 
 const IDLE_MS = 60_000
+/**
+ * Objects that are younger than two collections of garbage. With Node's default of 48 MB, one collection takes a thread so far past its heap's
+ * limit that V8 aborts the process before the thread has been ended.
+ */
+const YOUNG_MEGABYTES = 8
 const NICE = 10
 
 /** Threads for computations that would hold up the event loop. They start when they are needed and end when they no longer are. */
@@ -26,7 +31,7 @@ export class WorkerPool {
       maxThreads: threads,
       maxQueue: queue,
       idleTimeout: IDLE_MS,
-      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes, maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
       // A thread that waits for its next task with Atomics would not hear from the thread pool, which checks its signatures.
       atomics: 'disabled',
       // Where there are fewer processors than threads, the event loop comes first.

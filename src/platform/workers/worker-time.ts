@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../config/config.js'
 import { RateLimited, Unavailable } from '../http/problem.js'
 import { Buckets } from '../limits/buckets.js'
-import type { DescribedLimit } from '../limits/described-limit.js'
+import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Metrics } from '../observability/metrics.js'
 import { FairQueue, QueueFull, type FairQueueLimits } from './fair-queue.js'
 
@@ -57,7 +57,7 @@ export class WorkerTime {
 
   /** Turns at one resource: threads, or the event loop. */
   turns(atOnce: number): FairQueue {
-    const limits: FairQueueLimits = { atOnce, perHolder: WORKER_TURNS_OF_ONE.value, waiting: WORKER_TURNS.value }
+    const limits: FairQueueLimits = { atOnce, perHolder: numberOf(WORKER_TURNS_OF_ONE), waiting: numberOf(WORKER_TURNS) }
     return new FairQueue(limits)
   }
 
@@ -76,7 +76,7 @@ export class WorkerTime {
       if (!(error instanceof QueueFull)) throw error
       const { name } = error.of === 'holder' ? WORKER_TURNS_OF_ONE : WORKER_TURNS
       this.metrics.limitsRefused.inc({ limit: name })
-      throw error.of === 'holder' ? new RateLimited(1) : new Unavailable('Too much work waits.')
+      throw error.of === 'holder' ? new RateLimited(1) : new Unavailable('Too much work is waiting.')
     }
   }
 

@@ -109,7 +109,10 @@ export const RULES = {
   'welcome-kem-output': ['12.4.3.1', 'A Welcome’s kem_outputs are as long as the suite’s KEM makes them.'],
   'welcome-empty': ['12.4.3.1', 'A Welcome holds a secret for at least one new member.'],
   'welcome-group-info': ['12.4.3.1', 'A Welcome’s encrypted_group_info is no shorter than the tag of an AEAD.'],
-  'group-info-without-tree': ['12.4.3.3', 'A public group’s GroupInfo has no ratchet_tree: the server serves the tree.'],
+  'group-info-without-tree': [
+    '12.4.3.3',
+    'A public group’s GroupInfo has no ratchet_tree extension, as the server serves the tree: make it without one (docs/interop.md says how in each library).',
+  ],
   'group-info-context': ['12.4.3', 'The GroupInfo’s GroupContext is that of the epoch the Commit opens.'],
   'group-info-confirmation-tag': ['12.4.3', 'The GroupInfo’s confirmation tag is the Commit’s.'],
   'group-info-signer': ['12.4.3.1', 'The GroupInfo’s signer is the committer.'],

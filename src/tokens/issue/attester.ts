@@ -61,7 +61,7 @@ export class Attester {
   }
 
   private others(): OtherIssuers {
-    if (!this.link.others) throw new NotFound('This server knows no other issuer.')
+    if (!this.link.others) throw new NotFound('Tokens of other issuers are not available here.')
     return this.link.others
   }
 }

@@ -12,6 +12,7 @@ import type { IssuerKey } from '../keys/issuer-keys.js'
 import { tokensIssued } from '../tokens.events.js'
 import { BATCHES_WAITING, BATCHES_WAITING_OF_ONE, TOKENS_SIGNED_AGAIN } from './tokens.limits.js'
 import type { SigningTask } from './signing-worker.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 
 const THREADS = 2
 const HEAP_MEGABYTES = 64
@@ -26,10 +27,10 @@ export class TokenSigner implements OnApplicationShutdown {
   })
   private readonly turns = new FairQueue({
     atOnce: THREADS,
-    perHolder: BATCHES_WAITING_OF_ONE.value,
-    waiting: BATCHES_WAITING.value,
+    perHolder: numberOf(BATCHES_WAITING_OF_ONE),
+    waiting: numberOf(BATCHES_WAITING),
   })
-  private readonly again = new Buckets({ perSecond: TOKENS_SIGNED_AGAIN.value / 60, burst: TOKENS_SIGNED_AGAIN.value })
+  private readonly again = new Buckets({ perSecond: numberOf(TOKENS_SIGNED_AGAIN) / 60, burst: numberOf(TOKENS_SIGNED_AGAIN) })
   private readonly signed
 
   constructor(

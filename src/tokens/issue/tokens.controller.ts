@@ -16,6 +16,7 @@ import { AtIssuer, IssuerDirectory } from './issuer-directory.dto.js'
 import { Issuer } from './issuer.js'
 import { OwnDirectory } from './own-directory.js'
 import { TOKEN_ANSWERS_KEPT, TOKEN_REQUESTS } from './tokens.limits.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 
 const DIRECTORY = 'application/private-token-issuer-directory'
 const ONE = 'application/private-token-request'
@@ -94,7 +95,12 @@ export class TokensController {
       if (type !== BATCH) throw new InvalidRequest('Tokens of other issuers come in batches.')
       return this.attester.issue(caller, issuer, bytes)
     }
-    const holder = { name: caller.user, quota: this.config.TOKENS_PER_ACCOUNT, requests: TOKEN_REQUESTS, kept: TOKEN_ANSWERS_KEPT.value }
+    const holder = {
+      name: caller.user,
+      quota: this.config.TOKENS_PER_ACCOUNT,
+      requests: TOKEN_REQUESTS,
+      kept: numberOf(TOKEN_ANSWERS_KEPT),
+    }
     return type === ONE ? this.issuer.issueOne(holder, bytes) : this.issuer.issueBatch(holder, bytes)
   }
 }

@@ -1,9 +1,13 @@
 import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import { checkContentDigest } from '../../../src/protocol/http-signature/content-digest.js'
 import { requestSignature, signRequest } from '../../../src/protocol/http-signature/signed-request.js'
+import { compareFraming } from '../../../src/protocol/mls/framing.js'
+import { decodeMessage } from '../../../src/protocol/mls/message.js'
+import { MAX_BATCH_ENTRIES } from '../../../src/protocol/mimi/microchat/notify-batch.js'
 import { decapsulateRequest, encapsulateRequest } from '../../../src/protocol/ohttp/encapsulation.js'
 import type { KeyConfig } from '../../../src/protocol/ohttp/key-config.js'
 import { decodeBatchRequest, encodeBatchRequest, encodeBatchResponse } from '../../../src/protocol/privacy-pass/issuance.js'
+import { TlsWriter } from '../../../src/protocol/tls/writer.js'
 import type { Piece } from './piece.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -12,6 +16,23 @@ const TIMES = { created: 1_000, expires: 1_060, nonce: 'abcdefghijklmnop' }
 
 /** Between providers, and for those who post without a sender. */
 export const PROTOCOL_PIECES: readonly Piece[] = [
+  {
+    name: `framing of a batch of ${MAX_BATCH_ENTRIES} messages, read a second time`,
+    place: 'event loop',
+    bounded: 'FEDERATION_REQUESTS_PER_MINUTE; the entries of a batch',
+    allowed: 60,
+    because: 'some 4 µs for each message, whatever its length',
+    make: async () => {
+      const messages = Array.from({ length: MAX_BATCH_ENTRIES }, () => {
+        const decoded = decodeMessage(privateMessageOf(16 * 1024))
+        if (decoded.kind === 'malformed') throw new Error(decoded.reason)
+        return decoded.value
+      })
+      return () => {
+        for (const message of messages) if (compareFraming(message).kind !== 'agreed') throw new Error('They disagree')
+      }
+    },
+  },
   {
     name: 'signature of a peer, claimed and checked',
     place: 'event loop',
@@ -70,3 +91,8 @@ export const PROTOCOL_PIECES: readonly Piece[] = [
     },
   },
 ]
+
+function privateMessageOf(ciphertextBytes: number): Uint8Array {
+  const writer = new TlsWriter().uint32(0x0001_0002).opaque(randomBytes(32)).uint64(7n).uint8(1)
+  return writer.opaque(new Uint8Array()).opaque(randomBytes(28)).opaque(randomBytes(ciphertextBytes)).written()
+}

@@ -126,6 +126,30 @@ describe('switched off', () => {
   })
 })
 
+describe('what the HTTP parser refuses, on the bare socket,', () => {
+  const large = `GET /v1/devices HTTP/1.1\r\nhost: x\r\norigin: ${PAGE}\r\nx-large: ${'a'.repeat(20_000)}\r\n\r\n`
+  const REFUSED: [status: number, bytes: string][] = [
+    [431, large],
+    [400, `GET /v1/dev ices HTTP/1.1\r\nhost: x\r\norigin: ${PAGE}\r\n\r\n`],
+  ]
+
+  it.each(REFUSED)('may be read by a page of any origin: %i', async (status, bytes) => {
+    const answer = await sendRaw(any.url, bytes)
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(answer).toMatch(/^access-control-allow-origin: \*\r$/m)
+    expect(answer).toMatch(/^access-control-expose-headers: retry-after, x-request-id, /m)
+    expect(answer).toMatch(/^cross-origin-resource-policy: cross-origin\r$/m)
+  })
+
+  it.each(REFUSED)('says nothing of origins where they are listed, as nobody knows the origin, or off: %i', async (_status, bytes) => {
+    for (const server of [listed, off]) {
+      const answer = await sendRaw(server.url, bytes)
+      expect(answer).not.toContain('access-control-')
+      expect(answer).toMatch(/^cross-origin-resource-policy: same-origin\r$/m)
+    }
+  })
+})
+
 describe('preflights', () => {
   it('count against the address, and their refusal can be read', async () => {
     const strict = await startServer({ ANONYMOUS_PER_MINUTE: '30' })

@@ -57,6 +57,25 @@ describe('a misspelt setting', () => {
   })
 })
 
+describe('LIMITS', () => {
+  it('gives a limit another number', async () => {
+    const small = await spawnServer(database.url, { LIMITS: 'address-operational-requests=1', DOMAIN: 'one.example' })
+    const statuses = await Promise.all(Array.from({ length: 40 }, async () => (await fetch(`${small.url}/health/live`)).status))
+    await small.stop('SIGTERM')
+    // One a second, and ten times that at once.
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(10)
+  })
+  it('that names none stops the start with a sentence', async () => {
+    const { code, err } = await runMain(testEnvironment(database.url, { DOMAIN: 'one.example', LIMITS: 'no-such-limit=1,login=2' }))
+    expect(code).toBe(1)
+    expect(err).toContain('LIMITS names no-such-limit, which is no limit')
+    expect(err).toContain('LIMITS names login, which has a setting of its own: LOGINS_PER_MINUTE')
+    expect(err).not.toMatch(/\n +at /)
+    const malformed = await runMain(testEnvironment(database.url, { DOMAIN: 'one.example', LIMITS: 'tokens=0' }))
+    expect([malformed.code, malformed.err]).toEqual([1, expect.stringContaining('LIMITS must be pairs')])
+  })
+})
+
 describe('SIGTERM ends a start', () => {
   it('that waits for a PostgreSQL which accepts and says nothing', async () => {
     const silent = createServer().listen(0, '127.0.0.1')

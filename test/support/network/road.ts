@@ -8,7 +8,7 @@ export type Weather = 'clear' | 'cut' | 'hangs' | { status: number; headers?: Re
 export interface Road {
   readonly url: string
   weather: Weather
-  /** Requests that came, by the last part but one of their path: notify, update, … */
+  /** Requests that came, by the endpoint: notify, update, … */
   readonly seen: string[]
   /** Where it leads; known only once the server listens. */
   target: string
@@ -20,7 +20,7 @@ export async function road(): Promise<Road> {
   const server = createServer((incoming, outgoing) => handle(incoming, outgoing))
   const made: Road = { url: '', weather: 'clear', seen: [], target: '', close }
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    made.seen.push(incoming.url?.split('/').at(-2) ?? '')
+    made.seen.push(/^\/(?:mimi\/v1\/)?([\w.-]+)/.exec(incoming.url ?? '')?.[1] ?? '')
     const { weather } = made
     if (weather === 'clear') return forward(made.target, incoming, outgoing)
     if (weather === 'cut') return void incoming.socket.destroy()

@@ -73,7 +73,7 @@ describe('where a lane begins', () => {
     const notices = (...parameters: Parameters<Lane['begin']>) => laneWith().begin(...parameters)
     expect(notices([membership()], 0n, at(3n, 2))).toEqual([{ kind: 'resync' }])
     expect(notices([membership({ floorSeq: 5n, acked: 6n })], 0n, at(3n))).toEqual([{ kind: 'resync' }])
-    expect(notices([membership()], 0n, at(11n))).toEqual([{ kind: 'resync' }])
+    expect(notices([membership()], 0n, at(11n))).toEqual([{ kind: 'resync', lost: true }])
     expect(notices([membership()], 0n, at(10n))).toEqual([])
     expect(notices([membership({ replica: true })], 0n, at(11n))).toEqual([])
     expect(notices([membership()], 0n, at(3n))).toEqual([])
@@ -138,7 +138,7 @@ describe('how a lane goes on', () => {
   it('goes back to what was acknowledged when the log ends before what was sent', () => {
     const lane = begun([membership({ acked: 2n })])
     lane.advance(range([entry(3n), entry(4n)], { headSeq: 4n }), 2)
-    expect(lane.rewind(3n)).toEqual([{ kind: 'resync' }])
+    expect(lane.rewind(3n)).toEqual([{ kind: 'resync', lost: true }])
     expect([lane.cursor, lane.unacked]).toEqual([2n, 0])
     const replica = begun([membership({ acked: 2n, replica: true })])
     replica.advance(range([entry(3n)], { headSeq: 3n }), 1)

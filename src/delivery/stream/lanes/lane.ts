@@ -11,7 +11,7 @@ import type { Membership } from '../../read/memberships.repository.js'
 export type LanePhase = 'unchecked' | 'behind' | 'level' | 'live' | 'waiting' | 'ended'
 
 /** What the client has to be told, in order, after the entries before it. */
-export type Notice = { kind: 'removed'; seq: bigint } | { kind: 'resync' }
+export type Notice = { kind: 'removed'; seq: bigint } | { kind: 'resync'; lost?: true }
 
 export interface LaneHost {
   readonly deviceId: bigint
@@ -77,7 +77,7 @@ export class Lane implements LiveReader {
     const lost = position !== undefined && last.untilSeq === null && !last.replica && position.seq > last.headSeq
     const usable = claimed !== undefined && position?.incarnation === this.incarnation && claimed >= first.floorSeq && !lost
     this.cursor = usable ? claimed : max(acked, max(first.acked, first.fromSeq - 1n))
-    const resync: Notice[] = position && !usable && !first.resync ? [{ kind: 'resync' }] : []
+    const resync: Notice[] = position && !usable && !first.resync ? [{ kind: 'resync', ...(lost && { lost }) }] : []
     return [...resync, ...this.update(rows)]
   }
 
@@ -104,7 +104,7 @@ export class Lane implements LiveReader {
     if (!interval || interval.replica) return []
     this.unackedSeqs.length = 0
     this.cursor = min(headSeq, max(interval.acked, interval.fromSeq - 1n))
-    return [{ kind: 'resync' }]
+    return [{ kind: 'resync', lost: true }]
   }
 
   /** What was read at `place`, of which the first `taken` entries were queued. */

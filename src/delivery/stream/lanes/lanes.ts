@@ -11,6 +11,12 @@ import { Lane, type KnownPosition, type LaneHost, type Notice } from './lane.js'
 /** Groups of one backfill read: with 64 entries each, about a thousand rows. */
 const LANES_PER_READ = 16
 
+/** The stream that the groups are of: `wake` if there is something to do, `lost` if the client has entries past the end of a log. */
+interface LanesListener {
+  wake(): void
+  lost(): void
+}
+
 /** All groups of one stream: who is behind, how much may be on its way without an ack. */
 export class Lanes implements LaneHost {
   /** Memberships may have changed. */
@@ -22,12 +28,11 @@ export class Lanes implements LaneHost {
   private unacked = 0
   private positions = new Map<string, KnownPosition>()
 
-  /** @param wake there is something to do for the stream */
   constructor(
     readonly deviceId: bigint,
     private readonly connection: Connection,
     private readonly node: StreamResources,
-    private readonly wake: () => void,
+    private readonly stream: LanesListener,
   ) {}
 
   get caughtUp(): boolean {
@@ -131,7 +136,7 @@ export class Lanes implements LaneHost {
       this.unacked -= done
       this.node.acks.record({ deviceId: this.deviceId, gid: lane.gid, incarnation: lane.incarnation, seq })
     }
-    if (wasStuck) this.wake()
+    if (wasStuck) this.stream.wake()
     return before - this.unacked
   }
 
@@ -143,7 +148,7 @@ export class Lanes implements LaneHost {
     if (batch.entries.length > 0 && (batch.entries.length > this.window || !this.connection.hasRoom)) {
       lane.phase = 'behind'
       this.arrange(lane)
-      return this.wake()
+      return this.stream.wake()
     }
     this.send(batch, 'live')
     lane.queued(batch, last)
@@ -152,7 +157,7 @@ export class Lanes implements LaneHost {
   recheck(lane: Lane): void {
     this.stale = true
     this.arrange(lane)
-    this.wake()
+    this.stream.wake()
   }
 
   private async memberships(): Promise<Membership[]> {
@@ -205,6 +210,7 @@ export class Lanes implements LaneHost {
 
   private tell(lane: Lane, notices: readonly Notice[]): void {
     for (const notice of notices) {
+      if (notice.kind === 'resync' && notice.lost) this.stream.lost()
       if (notice.kind === 'resync') this.connection.send({ t: 'resync', group_id: lane.groupId, incarnation: lane.incarnation })
       else this.connection.send({ t: 'removed', group_id: lane.groupId, seq: Number(notice.seq) })
     }

@@ -124,7 +124,7 @@ export class LargeTrees implements OnApplicationShutdown {
         this.failures.inc()
         this.log.error({ err: error }, 'a worker thread did not finish with a large tree')
         // Not done here instead: what has ended a thread could end the process.
-        throw new Unavailable('The group is large, and too much is going on.')
+        throw new Unavailable('The group is large, and the server is busy.')
       } finally {
         took(performance.now() - began)
       }

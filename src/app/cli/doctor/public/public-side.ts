@@ -2,6 +2,7 @@ import type { Config } from '../../../../platform/config/config.js'
 import { examine, ok, problem, reasonOf, warning, type Diagnosis, type Finding } from '../finding.js'
 import { examineCertificate } from './certificate.js'
 import { examineDirectory } from './directory.js'
+import { examinePaths } from './paths.js'
 import { examineStreams } from './streams.js'
 
 const PATIENCE_MS = 5_000
@@ -20,8 +21,9 @@ export async function examinePublicSide(config: Config): Promise<Diagnosis[]> {
   if (reach.some(({ grade }) => grade !== 'ok')) return [...certificate, ...reach]
   const hidden = await examine('internal routes', () => examineHidden(PUBLIC_URL))
   const streams = await examine('streams', () => examineStreams(PUBLIC_URL))
+  const paths = await examine('paths', () => examinePaths(config))
   const directory = await examine('federation', () => examineDirectory(config))
-  return [...certificate, ...reach, ...hidden, ...streams, ...directory]
+  return [...certificate, ...reach, ...hidden, ...streams, ...paths, ...directory]
 }
 
 async function examineReach(url: string): Promise<Finding[]> {

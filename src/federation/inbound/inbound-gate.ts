@@ -1,0 +1,70 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { RateLimited } from '../../platform/http/problem.js'
+import { Buckets } from '../../platform/limits/buckets.js'
+import type { DescribedLimit } from '../../platform/limits/described-limit.js'
+import { Limits } from '../../platform/limits/limits.js'
+import { Metrics } from '../../platform/observability/metrics.js'
+import { haveCommonProfile } from '../identity/endpoints.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
+import { PeerDirectories } from '../peers/peer-directories.js'
+import { PeerDenied, ProfileUnsupported } from './inbound.problems.js'
+
+export const INBOUND_LIMITS: readonly DescribedLimit[] = [
+  {
+    name: 'unverified-peer-requests',
+    holder: 'address',
+    what: 'requests of peers per minute, but for those whose signature was found to be right',
+    setting: 'FEDERATION_UNVERIFIED_PER_MINUTE',
+    refusal: '429 with Retry-After',
+  },
+]
+
+/** Who is let in, and how often. */
+@Injectable()
+export class InboundGate {
+  /** Of this process: a claim costs a look-up and a signature check here, wherever else it is made. */
+  private readonly unverified: Buckets
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_REQUESTS_PER_MINUTE' | 'FEDERATION_UNVERIFIED_PER_MINUTE'>,
+    private readonly admission: PeerPolicy,
+    private readonly limits: Limits,
+    private readonly directories: PeerDirectories,
+    private readonly metrics: Metrics,
+  ) {
+    const burst = config.FEDERATION_UNVERIFIED_PER_MINUTE
+    this.unverified = new Buckets({ perSecond: burst / 60, burst })
+  }
+
+  async admit(domain: string): Promise<void> {
+    if (!(await this.admission.admits(domain))) throw new PeerDenied()
+  }
+
+  /**
+   * Before any work for a claim that is not verified yet. Give the point back once the signature is found to be right.
+   * @param address as `addressGroup` has it
+   * @throws RateLimited
+   */
+  doubt(address: string): void {
+    const wait = this.unverified.take(address)
+    if (wait === 0) return
+    this.metrics.limitsRefused.inc({ limit: 'unverified-peer-requests' })
+    throw new RateLimited(wait / 1000)
+  }
+
+  believe(address: string): void {
+    this.unverified.of(address).spend(-1)
+  }
+
+  /** Only of who has been found to be who they say: nobody shall use up what is another's. */
+  async count(domain: string): Promise<void> {
+    const points = this.config.FEDERATION_REQUESTS_PER_MINUTE
+    await this.limits.take({ name: 'peer-requests', points, seconds: 60 }, domain)
+  }
+
+  /** Once it is certain who asks: a refusal then tells it why nothing can come of this. */
+  async agree(domain: string): Promise<void> {
+    if (!haveCommonProfile((await this.directories.of(domain, 'inbound'))?.profiles ?? [])) throw new ProfileUnsupported()
+  }
+}

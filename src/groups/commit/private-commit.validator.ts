@@ -1,0 +1,139 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { bannedAmong, presentAmong } from '../access/standing.repository.js'
+import { ExternalSenders } from '../external-sender/external-senders.js'
+import { followupsFor } from '../external-sender/followups.js'
+import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { judgeRosterChange, removalReason } from '../policy/policy.js'
+import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
+import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
+import type { CommitContext, Judged } from './commit-context.js'
+import { checkGroupInfo } from './group-info-check.js'
+import type { Device } from '../roster/roster.js'
+import { requireOwnLeaf } from '../roster/roster.js'
+import { routeByClaims } from '../roster/welcome-routes.js'
+
+interface Shown {
+  state: PublicGroupState
+  groupInfo: Uint8Array
+  tree: Uint8Array
+}
+
+interface Joining {
+  added: readonly AddedDevice[]
+  users: bigint[]
+  welcomes: CommitSubmission['welcomes']
+}
+
+/**
+ * Members' Commits of a private group, which are PrivateMessages: whom they add shows in the Welcomes, whom they remove
+ * is what the bundle claims, and the claim stands in the log for the members to compare (§4).
+ */
+@Injectable()
+export class PrivateCommitValidator {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly senders: ExternalSenders,
+    private readonly trees: LargeTrees,
+  ) {}
+
+  async judge(context: CommitContext): Promise<Judged> {
+    const { group, standing, bundle, pending, caller } = context
+    checkGroupInfo(context, bundle.reinit)
+    const joining = await this.joining(context)
+    const leaving = await this.leaving(context)
+    const banned = await bannedAmong(this.pool, group.gid, joining.users)
+    const verdict = judgeRosterChange(standing.policy, {
+      committer: { userId: caller.userId, admin: standing.admin },
+      added: joining.users.map((userId) => ({ userId, banned: banned.has(userId) })),
+      removed: leaving,
+      reinit: bundle.reinit,
+    })
+    if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
+    const shown =
+      standing.policy.externalJoin === 'none' || bundle.reinit
+        ? undefined
+        : await this.trees.paidBy(caller.user, () => this.shownEpoch(context))
+    const gone = new Set(leaving.map(({ deviceId }) => deviceId))
+    const { followups, unsigned } = await followupsFor(
+      shown?.state,
+      pending.filter(({ deviceId }) => !gone.has(deviceId)),
+      (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
+    )
+    return {
+      external: false,
+      added: joining.added,
+      removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
+      welcomes: joining.welcomes,
+      groupInfo: shown?.groupInfo ?? null,
+      tree: shown?.tree ?? null,
+      claimedRemoved: bundle.removed,
+      reinit: bundle.reinit,
+      followups,
+      unsigned,
+      states: undefined,
+    }
+  }
+
+  private async joining({ group, bundle }: CommitContext): Promise<Joining> {
+    if (bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
+    const { added, welcomes } = await routeByClaims(this.pool, bundle.welcomes, group.cipherSuite)
+    const deviceIds = added.map(({ deviceId }) => deviceId)
+    const users = await this.activeUsers(deviceIds)
+    return { added, users, welcomes }
+  }
+
+  private async activeUsers(deviceIds: readonly bigint[]): Promise<bigint[]> {
+    const names = [...(await clientsOf(this.pool, deviceIds)).values()]
+    const devices = [
+      ...(
+        await resolveClients(
+          this.pool,
+          names.map(({ client }) => client),
+        )
+      ).values(),
+    ]
+    if (devices.some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked')
+    return devices.map(({ userId }) => userId)
+  }
+
+  private async leaving({ group, bundle, caller, pending }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId'>)[]> {
+    const claimed = [...new Set(bundle.removed)]
+    if (claimed.length === 0) return []
+    const devices = await resolveClients(this.pool, claimed)
+    const present = await presentAmong(
+      this.pool,
+      group.gid,
+      [...devices.values()].map(({ deviceId }) => deviceId),
+    )
+    const reasons = new Map(pending.map(({ deviceId, reason }) => [deviceId, reason]))
+    return claimed.map((client) => {
+      const device = devices.get(client)
+      if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member')
+      if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer')
+      const by = { committerUserId: caller.userId, proposer: 'unseen' as const, pending: reasons.get(device.deviceId) }
+      return { deviceId: device.deviceId, userId: device.userId, reason: removalReason(device.userId, by) }
+    })
+  }
+
+  /** The new epoch as the committer shows it to joiners; its GroupInfo must be signed by the committer's own leaf. */
+  private async shownEpoch({ group, bundle, caller }: CommitContext): Promise<Shown> {
+    const { groupInfo } = bundle
+    if (!groupInfo) throw new InvalidCommit('group-info-missing')
+    const tree = (await bundle.tree?.()) ?? (await treeInside(this.trees, groupInfo.value))
+    if (!tree) throw new InvalidCommit('ratchet-tree-missing')
+    const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
+    // Before anything is hashed: whose leaf signs shows in the tree as it came.
+    const { signer } = groupInfo.value
+    const leaf = tree.nodes.leaves[signer]
+    await requireOwnLeaf(this.pool, caller, leaf && memberAt(signer, leaf))
+    const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'leaves-unverified')
+    const served = await this.trees.treeBytes(state)
+    refuseOtherTree(groupInfo.value, served)
+    return { state, groupInfo: groupInfo.bytes, tree: served }
+  }
+}

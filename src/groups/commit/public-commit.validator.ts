@@ -1,0 +1,88 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { POOL } from '../../platform/postgres/sql.js'
+import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
+import { validateCommit, type ValidCommit } from '../../protocol/public-group/commit.js'
+import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { followupsFor } from '../external-sender/followups.js'
+import { ExternalSenders } from '../external-sender/external-senders.js'
+import { InvalidCommit } from '../groups.problems.js'
+import { refuseOtherTree } from '../state/described-epoch.js'
+import { PublicStates } from '../state/public-states.js'
+import type { Tracked } from '../state/state-cache.js'
+import { StoredEpochs } from '../state/stored-epochs.js'
+import type { CommitContext, Judged } from './commit-context.js'
+import { checkGroupInfo } from './group-info-check.js'
+import { memberOf } from '../roster/member-of.js'
+import { duePending } from './pending-due.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+
+/**
+ * Commits that the server can read: all of a public group, and the external ones of a private group. They are judged
+ * against the public group state, outside any transaction; SQL checks afterwards that nothing has changed meanwhile.
+ */
+@Injectable()
+export class PublicCommitValidator {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(MEMBERSHIP) private readonly membership: Membership,
+    private readonly states: PublicStates,
+    private readonly stored: StoredEpochs,
+    private readonly senders: ExternalSenders,
+  ) {}
+
+  /** @throws the problem that the Commit meets first */
+  async judge(context: CommitContext, message: PublicMessage): Promise<Judged> {
+    const { group, caller, bundle } = context
+    const before = group.mode === 'public' ? await this.states.at(group) : undefined
+    const state = before?.state ?? (await this.stored.of(group))
+    await this.membership.requireOwnLeaf(caller, signerOf(state, message))
+    const verdict = await validateCommit(state, message, {
+      groupInfo: bundle.groupInfo?.value,
+      mayCarryTree: group.mode === 'private',
+      welcomes: this.membership.welcomesOf(bundle),
+      lifetimes: this.membership.lifetimes(),
+    })
+    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
+    checkGroupInfo(context, verdict.reinit !== undefined)
+    return this.consequences(context, state, verdict, before)
+  }
+
+  private async consequences(
+    context: CommitContext,
+    state: PublicGroupState,
+    verdict: ValidCommit,
+    before: Tracked | undefined,
+  ): Promise<Judged> {
+    const { caller, bundle, pending } = context
+    const { added, removed, welcomes } = await this.membership.changesOf(context, state, verdict)
+    await duePending(this.pool, context, state, removed, verdict.external)
+    const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
+    const { followups, unsigned } = await followupsFor(
+      verdict.next,
+      pending.filter(({ deviceId }) => !gone.has(deviceId)),
+      (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
+    )
+    const tree = before ? null : await this.stored.encodedTree(verdict.next)
+    if (tree && bundle.groupInfo) refuseOtherTree(bundle.groupInfo.value, tree)
+    return {
+      external: verdict.external,
+      added,
+      removed,
+      welcomes,
+      groupInfo: bundle.groupInfo?.bytes ?? null,
+      tree,
+      claimedRemoved: null,
+      reinit: verdict.reinit !== undefined,
+      followups,
+      unsigned,
+      states: before && { before, next: verdict.next },
+    }
+  }
+}
+
+function signerOf(state: PublicGroupState, { sender, content }: PublicMessage): Member | undefined {
+  if (sender.kind === 'member') return memberOf(state, sender.leafIndex)
+  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) throw new InvalidCommit('external-commit-path')
+  return memberAt(-1, content.path.leafNode)
+}

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import { isGroupId } from '../../protocol/identifiers.js'
+import { Inject, Injectable } from '@nestjs/common'
+import { WrongDomain } from '../../authentication/authentication.problems.js'
+import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { InvalidRequest } from '../../platform/http/problem.js'
+import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
+import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
+import { members, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
+import type { GroupPolicy } from '../policy/policy.js'
+import { InitialPolicy } from '../policy/policy.dto.js'
+import { initialPolicy } from '../policy/policy.service.js'
+import type { NewGroup } from '../repository/groups.repository.js'
+import { roomUri } from '../rooms/room-reference.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { describedEpoch, hasExternalPub, refuseOtherTree, treeInside } from '../state/described-epoch.js'
+import { LargeTrees, type EncodedTree } from '../state/trees/large-trees.js'
+import type { CreateGroup } from './create-group.dto.js'
+import { FoundingMembers, type Invited } from './founding-members.js'
+import { beginsWithMembers, refuseOtherParameters, type Origin } from './origin.js'
+import { unseenFounder } from './unseen-founder.js'
+
+export interface Founded {
+  context: GroupContext
+  group: Pick<
+    NewGroup,
+    | 'groupInfo'
+    | 'tree'
+    | 'snapshot'
+    | 'externalJoin'
+    | 'joinCodeHash'
+    | 'addMembers'
+    | 'removeMembers'
+    | 'reportsToReset'
+    | 'added'
+    | 'welcomes'
+    | 'usedRefs'
+  >
+}
+
+/** What the server sees of a new group: its state, but for a private one of a suite that it does not know, and its members. */
+interface Seen {
+  state: PublicGroupState | undefined
+  founders: readonly Member[]
+  /** Undefined at epoch 0. */
+  invited: Invited | undefined
+}
+
+const NOBODY: Invited = { added: [], welcomes: [], usedRefs: [] }
+
+/**
+ * What a new group has to be (RFC 9420 §11): epoch 0, and one member, which is the device that creates it; or, after a ReInit or as a
+ * branch, epoch 1 with members of the group before it.
+ */
+@Injectable()
+export class GroupCreation {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(MEMBERSHIP) private readonly membership: Membership,
+    private readonly foundingMembers: FoundingMembers,
+    private readonly trees: LargeTrees,
+  ) {}
+
+  async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
+    const groupInfo = decodeGroupInfo(body.group_info, this.config)
+    const { groupContext: context } = groupInfo.value
+    const origin = await this.foundingMembers.originOf(caller, body)
+    const { state, founders, invited } = await this.trees.paidBy(caller.user, () => this.seen(caller, body, groupInfo, origin))
+    if (!invited) await this.checkOnlyMember(caller, founders)
+    const policy = this.policy(body, origin)
+    const joinable = policy.externalJoin !== 'none'
+    if (joinable && !state) throw new InvalidCommit('cipher-suite')
+    if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
+    const kept = state ? await this.trees.paidBy(caller.user, () => this.kept(body.mode, joinable, state)) : { tree: null, snapshot: null }
+    return {
+      context,
+      group: {
+        groupInfo: groupInfo.bytes,
+        ...kept,
+        externalJoin: policy.externalJoin,
+        joinCodeHash: policy.joinCodeHash,
+        addMembers: policy.addMembers,
+        removeMembers: policy.removeMembers,
+        reportsToReset: policy.reportsToReset,
+        ...(invited ?? NOBODY),
+      },
+    }
+  }
+
+  /** The tree for joiners from outside, where nobody could make it again, and the state to follow from, where Commits are read. */
+  private async kept(mode: CreateGroup['mode'], joinable: boolean, state: PublicGroupState): Promise<Pick<NewGroup, 'tree' | 'snapshot'>> {
+    if (mode === 'public') return { tree: null, snapshot: await this.trees.serialize(state) }
+    return { tree: joinable ? await this.trees.treeBytes(state) : null, snapshot: null }
+  }
+
+  /** A history of the official test vectors begins in the middle of a group's life. */
+  private get conformance(): boolean {
+    return this.config.CONFORMANCE === 'on'
+  }
+
+  /** The room that it belongs to: the one of the group before it, the one that was asked for, or one of its own. */
+  room(body: CreateGroup): string {
+    if (body.room !== undefined && body.successor_of !== undefined)
+      throw new InvalidRequest('A successor takes the room of the group before it: leave out room.')
+    const uri = roomUri(this.config.DOMAIN, body.room ?? randomBytes(16).toString('hex'))
+    if (uri === undefined) throw new WrongDomain(this.config.DOMAIN)
+    return uri
+  }
+
+  private async seen(caller: Caller, body: CreateGroup, groupInfo: EncodedGroupInfo, origin: Origin | undefined): Promise<Seen> {
+    const { groupContext } = groupInfo.value
+    const { groupId, epoch, cipherSuite } = groupContext
+    const withMembers = !this.conformance && beginsWithMembers(origin, groupContext)
+    const first = this.conformance ? epoch : withMembers || origin?.kind === 'branch' ? 1n : 0n
+    if (epoch !== first) throw new InvalidCommit('group-info-epoch')
+    if (origin) refuseOtherParameters(origin, groupContext)
+    const tree = await this.tree(body, groupInfo)
+    if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
+    if (body.mode === 'private' && !HASH_OF_SUITE.has(cipherSuite))
+      return { state: undefined, founders: [await unseenFounder(groupInfo.value, tree.nodes)], invited: undefined }
+    const welcomes = decodeWelcomes(body.welcomes ?? [], this.config)
+    if (!withMembers && welcomes.length > 0) throw new InvalidCommit('welcome-members')
+    const invited =
+      origin && withMembers
+        ? await this.foundingMembers.examine(caller, origin, { groupInfo: groupInfo.value, tree: tree.nodes, welcomes })
+        : undefined
+    const state = await describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: first }, 'full')
+    return { state, founders: members(state), invited }
+  }
+
+  private async tree(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<EncodedTree> {
+    const inside = await treeInside(this.trees, groupInfo.value)
+    if (inside && body.mode === 'public' && !this.conformance) throw new InvalidCommit('group-info-without-tree')
+    const tree = body.ratchet_tree ? await decodeTree(body.ratchet_tree, this.config, this.trees) : inside
+    if (!tree) throw new InvalidCommit('ratchet-tree-missing')
+    if (body.mode === 'private') refuseOtherTree(groupInfo.value, tree.bytes)
+    // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
+    const founded = groupInfo.value.groupContext.epoch === 0n
+    if (!this.conformance && founded && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
+    return tree
+  }
+
+  private async checkOnlyMember(caller: Caller, [only, ...others]: readonly Member[]): Promise<void> {
+    if (others.length > 0 && !this.conformance) throw new InvalidCommit('one-founding-member')
+    await this.membership.requireOwnLeaf(caller, only)
+  }
+
+  /** A successor keeps the policy, unless an admin of the group before it decides otherwise; a branch is a group of its own. */
+  private policy(body: CreateGroup, origin: Origin | undefined): GroupPolicy {
+    if (origin?.kind !== 'successor') return initialPolicy(body.policy ?? InitialPolicy.parse({}))
+    const { standing } = origin
+    if (body.policy && !standing.admin)
+      throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
+    return body.policy ? initialPolicy(body.policy) : standing.policy
+  }
+}

@@ -1,0 +1,42 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
+import type { Pool } from 'pg'
+import { Unavailable } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { FederationLink, type Federation } from './federation-link.js'
+import { findHome, type Home } from './homes.repository.js'
+
+/** More than a node's share of live groups, at a few megabytes. */
+const REMEMBERED_GROUPS = 50_000
+
+/** Tells groups that are at home here from those of other hubs, for which this server only speaks. */
+@Injectable()
+export class GroupLocator {
+  /** By group id; never stale, since a home is fixed at first sight and a deleted group keeps its row. */
+  private readonly known = new LRUCache<string, Home | 'here'>({ max: REMEMBERED_GROUPS })
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly link: FederationLink,
+  ) {}
+
+  /**
+   * @returns undefined for a group that is at home here, and for one that nobody here has heard of
+   * @throws Unavailable if it is elsewhere, and this server does not federate
+   */
+  async hubOf(groupId: Uint8Array): Promise<{ home: Home; peers: Federation } | undefined> {
+    const home = await this.find(groupId)
+    if (home === undefined || home === 'here') return undefined
+    if (!this.link.peers) throw new Unavailable('Another provider is the hub of this group, and this server does not federate now.')
+    return { home, peers: this.link.peers }
+  }
+
+  private async find(groupId: Uint8Array): Promise<Home | 'here' | undefined> {
+    const key = Buffer.from(groupId).toString('latin1')
+    const known = this.known.get(key)
+    if (known) return known
+    const home = await findHome(this.pool, groupId)
+    if (home) this.known.set(key, home)
+    return home
+  }
+}

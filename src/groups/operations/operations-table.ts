@@ -1,0 +1,96 @@
+import { z, type ZodType } from 'zod'
+import type { Caller } from '../../authentication/session/caller.js'
+import { Epoch } from '../../platform/http/bytes.js'
+import { SubmitCommit } from '../commit/commit.dto.js'
+import { CommitsService } from '../commit/commits.service.js'
+import { DeleteService } from '../delete/delete.service.js'
+import { InfoService } from '../info/info.service.js'
+import { SubmitMessage } from '../message/message.dto.js'
+import { MessagesService } from '../message/messages.service.js'
+import { ChangePolicy } from '../policy/policy.dto.js'
+import { PolicyService } from '../policy/policy.service.js'
+import { UserReference } from '../policy/uris.js'
+import { SubmitProposal } from '../proposal/proposal.dto.js'
+import { ProposalsService } from '../proposal/proposals.service.js'
+import { Removals } from '../removal/removals.service.js'
+import { ReportCommit } from '../reset/reset.dto.js'
+import { ResetService } from '../reset/reset.service.js'
+import { RoomsService } from '../rooms/rooms.service.js'
+import { PublishSenderKey } from '../sealed/sealed.dto.js'
+import { SenderKeysService } from '../sealed/sender-keys.service.js'
+import type { HubCall } from './operation.js'
+
+const Nothing = z.object({})
+const User = z.object({ user: UserReference })
+const AtEpoch = z.object({ epoch: Epoch.optional(), join_code: z.string().max(128).optional() })
+
+/** What `groupOperations` is made of, in its order. */
+export const OPERATION_SERVICES = [
+  CommitsService,
+  ProposalsService,
+  MessagesService,
+  SenderKeysService,
+  RoomsService,
+  InfoService,
+  PolicyService,
+  Removals,
+  ResetService,
+  DeleteService,
+] as const
+type InstanceOf<Class> = Class extends new (...args: never[]) => infer Instance ? Instance : never
+type InstancesOf<Classes extends readonly unknown[]> = { readonly [Index in keyof Classes]: InstanceOf<Classes[Index]> }
+type Services = InstancesOf<typeof OPERATION_SERVICES>
+
+function operation<Args, Answer>(
+  args: ZodType<Args>,
+  perform: (caller: Caller, groupId: Uint8Array, args: Args) => Promise<Answer>,
+  toHub?: (args: Args) => HubCall,
+) {
+  return { args, perform, ...(toHub && { toHub }) }
+}
+
+/** Every call about one group, by the name that it has between providers (docs/federation-profile.md). */
+export function groupOperations(
+  ...[commits, proposals, messages, senderKeys, rooms, info, policies, removals, resets, deletions]: Services
+) {
+  return {
+    commit: operation(
+      SubmitCommit,
+      (caller, groupId, body) => commits.submit(caller, groupId, body),
+      (body) => ({ endpoint: 'commit', body }),
+    ),
+    proposal: operation(
+      SubmitProposal,
+      (caller, groupId, { proposal }) => proposals.submit(caller, groupId, proposal),
+      (body) => ({ endpoint: 'proposal', body }),
+    ),
+    message: operation(
+      SubmitMessage,
+      (caller, groupId, { message }) => messages.submit(caller, groupId, message),
+      (body) => ({ endpoint: 'message', body }),
+    ),
+    'publish-sender-key': operation(PublishSenderKey, (caller, groupId, body) => senderKeys.publish(caller, groupId, body)),
+    'sender-keys': operation(z.object({ epoch: Epoch.optional() }), (caller, groupId, { epoch }) =>
+      senderKeys.read(caller, groupId, epoch),
+    ),
+    group: operation(Nothing, (caller, groupId) => rooms.group(caller, groupId)),
+    'group-info': operation(AtEpoch, (caller, groupId, { epoch, join_code: code }) => info.groupInfo(caller, groupId, epoch, code)),
+    tree: operation(AtEpoch, (caller, groupId, { epoch, join_code: code }) => info.tree(caller, groupId, epoch, code)),
+    policy: operation(Nothing, (caller, groupId) => policies.read(caller, groupId)),
+    'change-policy': operation(ChangePolicy, (caller, groupId, body) => policies.change(caller, groupId, body)),
+    'make-admin': operation(User, (caller, groupId, { user }) => policies.makeAdmin(caller, groupId, user)),
+    'dismiss-admin': operation(User, (caller, groupId, { user }) => policies.dismissAdmin(caller, groupId, user)),
+    ban: operation(User, (caller, groupId, { user }) => policies.ban(caller, groupId, user)),
+    unban: operation(User, (caller, groupId, { user }) => policies.unban(caller, groupId, user)),
+    leave: operation(Nothing, (caller, groupId) => removals.leave(caller, groupId)),
+    report: operation(ReportCommit, (caller, groupId, body) => resets.report(caller, groupId, body)),
+    reset: operation(Nothing, (caller, groupId) => resets.reset(caller, groupId)),
+    delete: operation(Nothing, (caller, groupId) => deletions.delete(caller, groupId)),
+  }
+}
+
+export type OperationsTable = ReturnType<typeof groupOperations>
+export type OperationName = keyof OperationsTable
+export type ArgumentsOf<Name extends OperationName> = Parameters<OperationsTable[Name]['perform']>[2]
+export type AnswerOf<Name extends OperationName> = ReturnType<OperationsTable[Name]['perform']>
+export const OPERATIONS_TABLE = Symbol('OPERATIONS_TABLE')

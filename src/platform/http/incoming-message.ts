@@ -1,0 +1,29 @@
+import { compareFraming } from '../../protocol/mls/framing.js'
+import { decodeMessage, type MlsMessage } from '../../protocol/mls/message.js'
+import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
+import { framed } from '../../protocol/mimi/common.js'
+import type { Decoded } from '../../protocol/tls/reader.js'
+import { framingDisagreements } from '../observability/metrics.js'
+
+/**
+ * Decodes one MLSMessage that a client or a peer sent. Two readers look at it: the strict one, whose answer counts, and ts-mls, which has
+ * to see the same framing (docs/adr/0004-decoders.md). Where they disagree the message is malformed, and the disagreement is counted.
+ * Never throws. What this server has stored itself is read by `decodeMessage` alone.
+ */
+export function decodeIncoming(bytes: Uint8Array): Decoded<MlsMessage> {
+  const decoded = decodeMessage(bytes)
+  if (decoded.kind === 'malformed') return decoded
+  const { wireFormat } = decoded.value
+  const verdict = compareFraming(decoded.value)
+  if (verdict.kind === 'agreed') return decoded
+  framingDisagreements.inc({ wire_format: wireFormat, field: verdict.field })
+  return { kind: 'malformed', reason: `two readers of its framing disagree (${verdict.field})` }
+}
+
+/** The same for a KeyPackage as MIMI sends it, without the frame of an MLSMessage. Its `bytes` are of a copy. */
+export function decodeIncomingKeyPackage(bytes: Uint8Array): Decoded<KeyPackage> {
+  const decoded = decodeIncoming(framed('key-package', bytes))
+  if (decoded.kind === 'malformed') return decoded
+  if (decoded.value.wireFormat !== 'key-package') return { kind: 'malformed', reason: 'it is no KeyPackage' }
+  return { kind: 'decoded', value: decoded.value.body }
+}
