@@ -84,6 +84,7 @@ END $$;
 -- The same with messages without a sender among them. Of those p_device is NULL; p_sender_key is the key that the post is signed with
 -- (which the caller has checked), p_issuer_key and p_nonce the token. A token is spent by the statement that appends its message.
 -- Further outcomes: not-a-member (also: no member has published that key), commit-required, token-spent.
+-- A function of its own: its further steps would cost members' messages 21 % (128 in one call) to 50 % (one).
 CREATE OR REPLACE FUNCTION sealed_append_messages(
   p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
   p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[]
