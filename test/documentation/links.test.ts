@@ -46,6 +46,14 @@ describe('the pages', () => {
     expect(brokenLinks(join(ROOT, page))).toEqual([])
   })
 
+  it('name files and folders of the sources that exist', () => {
+    const named = PAGES.flatMap((page) =>
+      [...read(page).matchAll(/`((?:src|prisma|test|tools|bench)\/[\w./-]+)`/g)].map(([, path = '']) => path),
+    )
+    expect(named.length).toBeGreaterThan(40)
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
   it('have, in the operator’s guide, every chapter in the list of contents', () => {
     const guide = read(join(ROOT, 'docs/operator-guide.md'))
     const chapters = [...guide.matchAll(/^## (.*)$/gm)].map(([, title = '']) => title)
