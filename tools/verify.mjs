@@ -34,6 +34,11 @@ const STEPS = [
     command: ['node', 'dist/cli.js', 'schema-dump', '--check'],
   },
   {
+    name: 'invariants',
+    hint: '"node tools/invariants.mjs" writes docs/invariants.md.',
+    command: ['node', 'tools/invariants.mjs', '--check'],
+  },
+  {
     name: 'descriptions',
     hint: 'openapi.yaml or docs/asyncapi.yaml is not as a generator expects it; the rule is in brackets.',
     command: ['node', 'tools/api-descriptions.mjs'],

@@ -15,7 +15,7 @@ afterEach(async () => {
   await server?.stop('SIGKILL')
 })
 
-it('the server is killed in the middle of it, again and again: the same ending', async () => {
+it('[I2] the server is killed in the middle of it, again and again: the same ending', async () => {
   const settings = { ...GENEROUS, PORT: String(await freePort()) }
   server = await spawnServer(database.url, settings)
   world = new World(server.url, 'localhost', 100)

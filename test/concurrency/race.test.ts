@@ -7,7 +7,7 @@ const ROUNDS = setting('RACE_ROUNDS', 10_000)
 const world = useWorld()
 
 it(
-  '8 clients race Commits on 4 groups: one per epoch, one history, every message read once',
+  '[I1] [I3] 8 clients race Commits on 4 groups: one per epoch, one history, every message read once',
   async () => {
     const race = new Race(world, {
       racers: 8,

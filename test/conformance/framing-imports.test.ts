@@ -107,11 +107,11 @@ describe('of ts-mls', () => {
     expect(lint).toContain(`${FRAMING}: ${specifierOf(module)}`)
   })
 
-  it('framing.ts may not import what derives keys, from a module that it may import', () => {
+  it('[I9] framing.ts may not import what derives keys, from a module that it may import', () => {
     expect(lint).toContain(`${FRAMING}: ts-mls/sender.js`)
   })
 
-  it('no other file may import anything, nor load it later', () => {
+  it('[I9] no other file may import anything, nor load it later', () => {
     expect(layers).toContain('ts-mls-in-one-file: src/protocol/mls/other.ts → ts-mls/sender.js')
     expect(layers).toContain('ts-mls-in-one-file: src/platform/http/incoming-message.ts → ts-mls/wireformat.js')
     expect(layers).toContain('ts-mls-in-one-file: src/groups/commit/dynamic.ts → ts-mls/index.js')

@@ -25,7 +25,7 @@ const order = (client: StreamClient) =>
     frame.t === 'entries' ? frame.entries.map((entry) => entry.seq) : frame.t === 'hello' || frame.t === 'live' ? [] : [frame.t],
   )
 
-describe('a Welcome comes before its log', () => {
+describe('[I4] a Welcome comes before its log', () => {
   it('on a stream that connects after it: the inbox first, the log once the Welcome is acknowledged', async () => {
     const joined = await group.add(bob, 'welcome')
     await group.say(3)

@@ -29,7 +29,7 @@ describe('the stream', () => {
     expect(client.entries(group)[0]).toMatchObject({ incarnation: 1, kind: 'application', epoch: 0 })
   })
 
-  it('shows every entry once and in order while a writer never stops', async () => {
+  it('[I3] shows every entry once and in order while a writer never stops', async () => {
     const [alice, bob] = [await newDevice(database.pool), await newDevice(database.pool)]
     const group = await TestGroup.create(database.pool, alice)
     await group.add(bob)
@@ -79,7 +79,7 @@ describe('the stream', () => {
     expect(reads.stop()).toBeLessThanOrEqual(2)
   })
 
-  it('delivers without any hint once the sweep has come by', async () => {
+  it('[I3] delivers without any hint once the sweep has come by', async () => {
     const alice = await newDevice(database.pool)
     const group = await TestGroup.create(database.pool, alice)
     const client = await connect(alice)

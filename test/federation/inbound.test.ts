@@ -109,7 +109,7 @@ describe('a request of a peer', () => {
     ['peer-denied', 403, () => ({ key: { domain: 'b.example' } })],
     ['unsupported-media-type', 415, () => ({ fields: { 'content-type': 'text/plain' } })],
     ['unsupported-media-type', 415, () => ({ fields: { 'content-type': 'application/json' }, send: { body: Buffer.from('{}') } })],
-  ])('is refused as %s (%i)', async (type, status, made) => {
+  ])('[I12] is refused as %s (%i)', async (type, status, made) => {
     expect(await ask(await made())).toMatchObject({ status, type })
   })
 

@@ -184,7 +184,7 @@ describe('a successor', () => {
 })
 
 describe('a deletion', () => {
-  it('is for admins, says how much went, leaves nothing but a tombstone and a word to the members', async () => {
+  it('[I8] is for admins, says how much went, leaves nothing but a tombstone and a word to the members', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob])
     await group.update()

@@ -103,7 +103,7 @@ async function answerTo(bytes: Buffer, silenceMs = 250): Promise<string> {
   return Buffer.concat(received).toString('latin1')
 }
 
-it('no sequence of bytes is answered with 500, in the request line, the fields or an upgrade', async () => {
+it('[I11] no sequence of bytes is answered with 500, in the request line, the fields or an upgrade', async () => {
   const below = numbers(20_261_129)
   const inputs = [...seeds(), ...Array.from({ length: 2_000 }, (_, n) => seeds()[n % seeds().length] ?? '')].map((seed, index) => {
     let bytes: Buffer = Buffer.from(seed, 'latin1')

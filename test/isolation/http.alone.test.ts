@@ -73,7 +73,7 @@ const MAX_MEGABYTES = 512
 /** The machine itself may be busy for a moment. */
 const TRIES = 3
 
-;(CAN_ISOLATE ? describe : describe.skip)('a bystander keeps being served, and memory stays bounded, under', () => {
+;(CAN_ISOLATE ? describe : describe.skip)('[I11] a bystander keeps being served, and memory stays bounded, under', () => {
   let server: IsolatedServer
   let batch: string
   beforeAll(async () => {

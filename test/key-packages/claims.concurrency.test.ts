@@ -57,7 +57,7 @@ async function openClaim(devices: TestDevice[] = [device]): Promise<{ client: Po
 }
 
 describe('claims at once over several nodes', () => {
-  test('hand out each KeyPackage exactly once, and the last resort only to those who come after', async () => {
+  test('[I6] hand out each KeyPackage exactly once, and the last resort only to those who come after', async () => {
     const uploaded = manyChecked(40, device)
     await store(pool, device, [...uploaded, checked(device, { lastResort: true })])
     const claimed = await claimEverywhere(100)
@@ -158,7 +158,7 @@ describe('a claim in flight', () => {
     expect(await second).toMatchObject([{ lastResort: true }])
   })
 
-  test('whose connection dies loses nothing and hands out nothing twice', async () => {
+  test('[I6] whose connection dies loses nothing and hands out nothing twice', async () => {
     await store(pool, device, [...manyChecked(3, device), checked(device, { lastResort: true })])
     const doomed = await openClaim()
     const others = claimEverywhere(5)

@@ -25,7 +25,7 @@ async function pair() {
 }
 
 describe('one Commit per epoch', () => {
-  test('of twenty concurrent Commits for one epoch exactly one is accepted, the others are stale', async () => {
+  test('[I1] of twenty concurrent Commits for one epoch exactly one is accepted, the others are stale', async () => {
     const { gid } = await pair()
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, i) => submitCommit(database.pool, commitOf(gid, i % 2 ? ALICE : BOB, 1n))),
@@ -36,7 +36,7 @@ describe('one Commit per epoch', () => {
     expect(rows).toHaveLength(1)
   })
 
-  test('the index refuses a second Commit of an epoch even if the function were wrong', async () => {
+  test('[I1] the index refuses a second Commit of an epoch even if the function were wrong', async () => {
     const { gid } = await pair()
     const forged = database.pool.query(
       `INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes) VALUES ($1, 99, 'c', 0, now(), $2, $2, $2)`,
@@ -85,7 +85,7 @@ describe('one Commit per epoch', () => {
 })
 
 describe('idempotency', () => {
-  test('an identical Commit gets its acceptance again when stale, when its sender is removed and when the group is frozen', async () => {
+  test('[I5] an identical Commit gets its acceptance again when stale, when its sender is removed and when the group is frozen', async () => {
     const { gid } = await pair()
     const mine = commitOf(gid, BOB, 1n)
     const first = await submitCommit(database.pool, mine)
@@ -112,7 +112,7 @@ describe('idempotency', () => {
     expect((await submitCommit(database.pool, { ...mine, deviceId: CAROL })).kind).toBe('not-a-member')
   })
 
-  test('the same message twice, in one batch and in two, is one entry', async () => {
+  test('[I5] the same message twice, in one batch and in two, is one entry', async () => {
     const { gid } = await pair()
     const item = messageOf(gid, BOB, 1n)
     const [first, second] = await appendMessages(database.pool, [item, item], 5)

@@ -10,7 +10,7 @@ import { agreed, at, heard, MODES_AND_SUITES, problemOf, useWorld } from '../sup
 describe.each(MODES_AND_SUITES)('two Commits for one epoch in %s mode, suite %i', (mode, suite) => {
   const world = useWorld()
 
-  it('one wins; the loser gets 409 with the Commit it missed, processes it, and wins the next epoch', async () => {
+  it('[I5] one wins; the loser gets 409 with the Commit it missed, processes it, and wins the next epoch', async () => {
     const [alice, bob] = await world.cast('alice', 'bob')
     const group = await world.group(alice, [bob], { mode, suite })
     const own = at(bob, group)
@@ -47,7 +47,7 @@ describe.each(MODES_AND_SUITES)('two Commits for one epoch in %s mode, suite %i'
     expect(commits).toHaveLength(1)
   })
 
-  it('many at once: everyone succeeds in the end, and all agree', async () => {
+  it('[I1] many at once: everyone succeeds in the end, and all agree', async () => {
     const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
     const group = await world.group(alice, [bob, carol], { mode, suite })
     const everyone = [alice, bob, carol].map((client) => at(client, group))

@@ -4,7 +4,7 @@ import { at, heard, MODES_AND_SUITES, problemOf, switchOff, useWorld } from '../
 describe.each(MODES_AND_SUITES)('deletion in %s mode, suite %i', (mode, suite) => {
   const world = useWorld()
 
-  it('takes every entry at once, tells everybody, also who was offline, and leaves a tombstone', async () => {
+  it('[I8] takes every entry at once, tells everybody, also who was offline, and leaves a tombstone', async () => {
     const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
     const group = await world.group(alice, [bob, carol], { mode, suite })
     const saved = await switchOff(carol)

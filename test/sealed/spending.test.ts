@@ -35,7 +35,7 @@ async function outcomeOf(url: string, request: SealedRequest): Promise<string | 
   }
 }
 
-it('two nodes that race for one token: one message is accepted, whichever group it is for', async () => {
+it('[I7] two nodes that race for one token: one message is accepted, whichever group it is for', async () => {
   const shared = await database()
   const nodes = await Promise.all([0, 1].map(() => startServer(SETTINGS, { database: shared })))
   undo.push(() => Promise.all(nodes.map((node) => node.close())))
@@ -60,7 +60,7 @@ it('two nodes that race for one token: one message is accepted, whichever group 
   expect(rows).toEqual([{ spent: 10n, written: 10n }])
 })
 
-it('a crash leaves neither a spent token without its message nor a message whose token can be used again', async () => {
+it('[I7] a crash leaves neither a spent token without its message nor a message whose token can be used again', async () => {
   const shared = await database()
   const settings = { ...SETTINGS, TOKENS_PER_BATCH: '40', PORT: String(await freePort()) }
   let server: SpawnedServer = await spawnServer(shared.url, settings)

@@ -152,7 +152,7 @@ describe('the whole database, after many batches and many posts', () => {
 })
 
 describe('what the server wrote', () => {
-  it('has no line about a sealed post: no route, no address, no agent, no time', () => {
+  it('[I10] has no line about a sealed post: no route, no address, no agent, no time', () => {
     const all = lines.join('')
     expect(all).toContain('/v1/tokens')
     for (const line of during) expect(line).not.toMatch(/sealed/i)
@@ -162,7 +162,7 @@ describe('what the server wrote', () => {
     for (const word of [AGENT, '127.0.0.1', '::1', 'remoteAddress']) expect(during.join('')).not.toContain(word)
   })
 
-  it('has nothing of a token or a batch', async () => {
+  it('[I10] has nothing of a token or a batch', async () => {
     const metrics = await (await fetch(`${rig.server.url}/metrics`)).text()
     const all = lines.join('') + metrics
     for (const { tokens, blinded, request, user } of batches) {

@@ -27,7 +27,7 @@ describe('the log', () => {
     expect(text.match(/\[redacted\]/g)).toHaveLength(3)
   })
 
-  it('leaves out what a database error quotes from rows', () => {
+  it('[I10] leaves out what a database error quotes from rows', () => {
     const error = Object.assign(new Error('duplicate key'), {
       code: '23505',
       detail: 'Key (ref)=(hunter2)',
