@@ -1,5 +1,6 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import {
@@ -38,7 +39,7 @@ const FAR_FUTURE = new Date(8.64e15)
 export class ForeignDevices {
   private readonly fetching = new Map<string, Promise<void>>()
   private readonly refreshing = new Map<string, Promise<void>>()
-  private readonly refreshedAt = new Map<string, number>()
+  private readonly refreshedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -87,7 +88,6 @@ export class ForeignDevices {
       .then(() => {
         // Anyone who comes from here on may know more than what is fetched now.
         this.refreshing.delete(user)
-        if (this.refreshedAt.size >= MAX_REMEMBERED) this.refreshedAt.clear()
         this.refreshedAt.set(user, performance.now())
         return this.fetch(user)
       })

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Limits } from '../../platform/limits/limits.js'
@@ -41,9 +42,9 @@ interface Remembered {
 /** Where other providers are, what they speak and which keys they sign with, as they say themselves. */
 @Injectable()
 export class PeerDirectories {
-  private readonly remembered = new Map<string, Remembered>()
-  private readonly fetchedAt = new Map<string, number>()
-  private readonly soughtAt = new Map<string, number>()
+  private readonly remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
+  private readonly fetchedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  private readonly soughtAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -82,7 +83,6 @@ export class PeerDirectories {
   }
 
   private remember(domain: string, direction: Direction, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
-    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
     const entry = { at: performance.now(), direction, loading }
     this.remembered.set(domain, entry)
     const forget = () => this.remembered.get(domain) === entry && this.remembered.delete(domain)
@@ -160,13 +160,12 @@ export class PeerDirectories {
 }
 
 /** Once in a while. */
-function isDue(askedAt: Map<string, number>, domain: string): boolean {
+function isDue(askedAt: LRUCache<string, number>, domain: string): boolean {
   const last = askedAt.get(domain)
   return last === undefined || performance.now() - last > REFETCH_MS
 }
 
-function noteAsked(askedAt: Map<string, number>, domain: string): void {
-  if (askedAt.size >= MAX_REMEMBERED) askedAt.clear()
+function noteAsked(askedAt: LRUCache<string, number>, domain: string): void {
   askedAt.set(domain, performance.now())
 }
 

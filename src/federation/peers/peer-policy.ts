@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -10,7 +11,7 @@ const MAX_REMEMBERED = 10_000
 /** Whether this server has to do with a provider at all: the setting, and what the operator says of that one. */
 @Injectable()
 export class PeerPolicy {
-  private readonly remembered = new Map<string, { at: number; policy: Promise<'allow' | 'deny' | null> }>()
+  private readonly remembered = new LRUCache<string, { at: number; policy: Promise<'allow' | 'deny' | null> }>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -35,7 +36,6 @@ export class PeerPolicy {
     const known = this.remembered.get(domain)
     if (known && performance.now() - known.at < REMEMBER_MS) return known.policy
     const policy = findPeer(this.pool, domain).then((row) => row?.policy ?? null)
-    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
     this.remembered.set(domain, { at: performance.now(), policy })
     policy.catch(() => this.remembered.delete(domain))
     return policy

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -32,7 +33,7 @@ const OF_THE_PEER = new Set([401, 403, 404])
 @Injectable()
 export class Delivery {
   /** What part of the usual size peers take, where it is not all. */
-  private readonly shares = new Map<string, number>()
+  private readonly shares = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -57,7 +58,6 @@ export class Delivery {
   private async tooLarge(domain: string, gid: bigint, { batch }: OutgoingBatch, share: number): Promise<Delivered> {
     const isWhole = batch.entries.length <= 1 && !batch.welcomes.some(({ message }) => message.tree?.kind === 'full')
     if (isWhole) return this.stop(domain, gid, 'The peer takes no body as large as the next entry needs.')
-    if (this.shares.size >= MAX_REMEMBERED) this.shares.clear()
     this.shares.set(domain, share / 2)
     return { kind: 'moved' }
   }

@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
@@ -15,7 +16,7 @@ const MAX_REMEMBERED = 50_000
 /** PushTrigger the lanes of peers when something happens in their groups. A wake that is lost costs the time until the sweep. */
 @Injectable()
 export class PushTrigger implements OnModuleInit, OnModuleDestroy {
-  private readonly remembered = new Map<bigint, { at: number; peers: readonly string[] }>()
+  private readonly remembered = new LRUCache<bigint, { at: number; peers: readonly string[] }>({ max: MAX_REMEMBERED })
   private readonly asked = new Set<bigint>()
   private timer: NodeJS.Timeout | undefined
   private unsubscribe = (): void => undefined
@@ -61,7 +62,6 @@ export class PushTrigger implements OnModuleInit, OnModuleDestroy {
   /** What cannot be looked up waits for the sweep. */
   private async lookUp(gids: readonly bigint[], at: number): Promise<void> {
     const rows = await peersOf(this.pool, gids).catch(() => [])
-    if (this.remembered.size > MAX_REMEMBERED) this.remembered.clear()
     for (const gid of gids) this.remembered.set(gid, { at, peers: rows.filter((row) => row.gid === gid).map(({ domain }) => domain) })
   }
 }

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { AppendOutcome } from '../../delivery/append/append.repository.js'
@@ -24,7 +25,7 @@ const REMEMBERED_GROUPS = 50_000
 @Injectable()
 export class MessagesService {
   /** group_id to gid. Never stale: a deleted group keeps its row, and its id is never given to another. */
-  private readonly gids = new Map<string, bigint>()
+  private readonly gids = new LRUCache<string, bigint>({ max: REMEMBERED_GROUPS })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -51,7 +52,6 @@ export class MessagesService {
     if (known !== undefined) return known
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()
-    if (this.gids.size >= REMEMBERED_GROUPS) this.gids.clear()
     this.gids.set(key, group.gid)
     return group.gid
   }

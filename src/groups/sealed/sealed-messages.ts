@@ -1,4 +1,6 @@
+import type { KeyObject } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import type { AppendOutcome } from '../../delivery/append/append.repository.js'
 import { Appender } from '../../delivery/append/appender.js'
@@ -9,6 +11,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { checkContentDigest } from '../../protocol/http-signature/content-digest.js'
 import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
 import { memberProof } from '../../protocol/sealed/member-proof.js'
+import { senderKey } from '../../protocol/sealed/sender-key.js'
 import { Redemption } from '../../tokens/redeem/redemption.js'
 import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
 import type { Accepted } from '../groups.dto.js'
@@ -106,10 +109,21 @@ export class SealedMessages {
   }
 }
 
+/** All members of an epoch sign with the same key, and making the object of one takes as long as using it. */
+const KEYS = {
+  known: new LRUCache<string, KeyObject>({ max: 10_000 }),
+  get(publicKey: Uint8Array): KeyObject | undefined {
+    const name = Buffer.from(publicKey).toString('latin1')
+    const key = this.known.get(name) ?? senderKey(publicKey)
+    if (key) this.known.set(name, key)
+    return key
+  },
+}
+
 async function proofOf({ request, bytes }: SealedPost) {
   if ((await checkContentDigest(request.headers, bytes)) !== 'matches')
     throw new MemberProofRefused('Content-Digest is not that of the body')
-  const proof = memberProof(request)
+  const proof = memberProof(request, (publicKey) => KEYS.get(publicKey))
   if (proof.kind === 'faulty') throw new MemberProofRefused(proof.why)
   return proof
 }

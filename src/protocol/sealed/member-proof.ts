@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import { verifyBase } from '../http-signature/algorithms.js'
 import type { HttpRequestMessage } from '../http-signature/message.js'
 import { coveredBy, signatureBase } from '../http-signature/signature-base.js'
@@ -20,8 +19,11 @@ export type MemberProof =
   | { readonly kind: 'proof'; readonly publicKey: Uint8Array; readonly holds: () => boolean }
   | { readonly kind: 'faulty'; readonly why: string }
 
-/** That a post is by somebody who has the sender key in `keyid`; whether that key counts is for the group to say. Never throws. */
-export function memberProof(message: HttpRequestMessage): MemberProof {
+/**
+ * That a post is by somebody who has the sender key in `keyid`; whether that key counts is for the group to say. Never throws.
+ * @param keyOf the key object of an Ed25519 public key, undefined if it is none; a caller may remember them
+ */
+export function memberProof(message: HttpRequestMessage, keyOf = senderKey): MemberProof {
   const fields = signatureFields(message.headers)
   if (fields.kind === 'malformed') return faulty(fields.why)
   if (fields.kind === 'found' && fields.signatures.length > 1) return faulty('there is more than one signature')
@@ -35,27 +37,13 @@ export function memberProof(message: HttpRequestMessage): MemberProof {
   if (textParameter(input, 'tag') !== MEMBER_TAG) return faulty(`the tag is not ${MEMBER_TAG}`)
   if (textParameter(input, 'alg') !== 'ed25519') return faulty('the algorithm is not ed25519')
   const publicKey = Buffer.from(textParameter(input, 'keyid') ?? '', 'base64url')
-  const key = knownKey(publicKey)
+  const key = keyOf(publicKey)
   if (!key) return faulty('keyid is not an Ed25519 key in base64url')
   const holds = () => {
     const base = signatureBase(message, input)
     return base.kind === 'base' && verifyBase('ed25519', key, base.bytes, signature)
   }
   return { kind: 'proof', publicKey: new Uint8Array(publicKey), holds }
-}
-
-/** All members of an epoch sign with the same key, and making the object of one takes as long as using it. */
-const known = new Map<string, KeyObject>()
-const MAX_KNOWN = 10_000
-
-function knownKey(publicKey: Uint8Array): KeyObject | undefined {
-  const name = Buffer.from(publicKey).toString('latin1')
-  const found = known.get(name)
-  if (found) return found
-  const key = senderKey(publicKey)
-  if (known.size >= MAX_KNOWN) known.clear()
-  if (key) known.set(name, key)
-  return key
 }
 
 function faulty(why: string): MemberProof {
