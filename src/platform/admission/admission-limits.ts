@@ -37,8 +37,8 @@ export const CONNECTIONS_BEGUN = {
 export const READS = {
   name: 'process-reads',
   holder: 'process',
-  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop; addresses take turns',
-  value: 8,
+  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop, and 4 ms of them at most; addresses take turns',
+  value: 64,
   refusal: 'nothing: they wait for the next turns, and the network before them',
 } as const satisfies DescribedLimit
 
