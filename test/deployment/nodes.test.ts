@@ -70,11 +70,11 @@ describeWithOwnRedis('several processes on one PostgreSQL and one Redis', () => 
         await listener.until(`text ${index}`, () => listener.group(groupId).texts.length === index + 1)
       }
     }
-    // Metrics are up to a second old.
+    // Metrics are up to a second old. The first message may still be read from the log, where a stream has just seen its Welcome.
     for (const node of nodes.api)
       await eventually(
         () => node.metric('delivery_live_batches_total{source="hint"}'),
-        (batches) => batches === 3,
+        (batches) => (batches ?? 0) >= 2,
       )
     expect(carol.group(groupId).texts).toEqual(['from node 0', 'from node 1', 'from node 2'])
   })
