@@ -93,6 +93,23 @@ describe('what a connection sends', () => {
     expect(depths).toEqual([1, 1])
   })
 
+  it('goes on though its turn comes within the resume, and what is read there pauses the socket again', async () => {
+    const raw = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+    const socket = raw as unknown as Socket
+    let bytes = 0
+    socket.on('data', (piece: Buffer) => {
+      bytes += piece.length
+      socket.pause()
+    })
+    readInTurns(socket, (work) => work())
+    raw.push(Buffer.alloc(5 * SLICE_BYTES))
+    for (let n = 1; n <= 5; n += 1) {
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(bytes).toBe(n * SLICE_BYTES)
+      socket.resume()
+    }
+  })
+
   it('flows as usual once this has ended', async () => {
     const { raw, socket, pieces, end, next } = reading()
     raw.push(Buffer.alloc(3 * SLICE_BYTES))

@@ -43,8 +43,10 @@ export function readInTurns(socket: Socket, enter: (work: () => void) => void): 
     },
     resume: () => {
       paused = false
-      if (missed) ask()
+      // Before the read, which may come at once and pause the socket again.
+      const asks = missed
       missed = false
+      if (asks) ask()
       return socket
     },
     isPaused: () => paused,
