@@ -55,7 +55,8 @@ export async function startEmbeddedServer(
 }
 
 export async function query<R extends QueryResultRow>(url: string, text: string): Promise<R[]> {
-  const client = new Client({ connectionString: url })
+  // A server that was killed a moment ago may still take a connection, and never answer.
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, query_timeout: 10_000 })
   await client.connect()
   try {
     return (await client.query<R>(text)).rows
