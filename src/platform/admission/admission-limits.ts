@@ -30,14 +30,14 @@ export const CONNECTIONS_BEGUN = {
   name: 'process-connections-begun',
   holder: 'process',
   what: 'new connections that begin to be served in one turn of the event loop; addresses take turns',
-  value: 8,
+  value: 4,
   refusal: 'nothing: they wait for the next turns',
 } as const satisfies DescribedLimit
 
 export const READS = {
   name: 'process-reads',
   holder: 'process',
-  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop, and 4 ms of them at most; addresses take turns',
+  what: 'pieces of 4 KiB of what connections send that are read in one turn of the event loop, and 2 ms of them at most; addresses take turns',
   value: 64,
   refusal: 'nothing: they wait for the next turns, and the network before them',
 } as const satisfies DescribedLimit
@@ -46,7 +46,7 @@ export const REQUESTS_BEGUN = {
   name: 'process-requests-begun',
   holder: 'process',
   what: 'requests begun in one turn of the event loop; addresses take turns',
-  value: 32,
+  value: 8,
   refusal: 'nothing: they wait for the next turns',
 } as const satisfies DescribedLimit
 

@@ -1,5 +1,5 @@
 /** Pieces differ in what they cost, by what a caller puts into them: after so long a turn is over. */
-export const TURN_MS = 4
+export const TURN_MS = 2
 
 /**
  * Work of many callers, a bounded number of pieces in each turn of the event loop: however much arrives at the same moment, between
