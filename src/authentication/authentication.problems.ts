@@ -103,19 +103,20 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
   'login-refused': {
     status: 401,
     when: 'The client is unknown, the nonce is spent or expired, or the proof does not fit a registered key. Which of them is not said.',
-    client: 'Get a new challenge and sign it with a registered key.',
+    client:
+      'Get a new challenge and sign it with a registered key: the label, the domain, the bytes of the nonce and `expires_at` are as the tour’s vector shows. If it is refused again, ask whether the device was revoked: its logins are refused in the same way.',
     retry: 'redo',
   },
   'refresh-refused': {
     status: 401,
-    when: 'The refresh token is not valid any more.',
+    when: 'The refresh token is not valid any more: it was used before, its session or all of the device’s were ended, or the device was revoked.',
     client: 'Log in with a new challenge.',
     retry: 'redo',
   },
   'proof-refused': {
     status: 403,
     when: 'The nonce is spent or expired, or a new key comes without a valid proof of possession.',
-    client: 'Get a new challenge and prove each key over it.',
+    client: 'Get a new challenge and prove each key over it, in the form of the tour’s vector.',
     retry: 'redo',
   },
   'registration-refused': {

@@ -36,7 +36,10 @@ export class Claims {
   async hand(claimer: string, user: string, what: Wanted, except?: bigint): Promise<KeyPackagesClaimed> {
     await this.spend(claimer, user)
     const devices = await devicesOfUser(this.pool, user)
-    if (devices.length === 0) throw new NotFound('No such user here, or it has no device.')
+    if (devices.length === 0)
+      throw new NotFound(
+        'This server has no such user, or the user has no device. Users of other providers need federation and key_material_request.',
+      )
     const targets = devices.filter((device) => device.deviceId !== except)
 
     const ids = targets.map((device) => device.deviceId)

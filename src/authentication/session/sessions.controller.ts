@@ -25,7 +25,8 @@ export class SessionsController {
   @ApiOperation({
     operationId: 'logIn',
     summary: 'Log a device in',
-    description: 'With a challenge for this client and a proof by one of its registered keys. Each login is a session of its own.',
+    description:
+      'With a challenge for this client and a proof by one of its registered keys. Earlier sessions of the device go on. The signed label is `MLS 1.0 MicroChat Device Login` (docs/api-tour.md has a vector).',
   })
   @Refuses('login-refused')
   open(@Body({ schema: OpenSession }) body: OpenSession) {
@@ -55,9 +56,10 @@ export class SessionsController {
   @ApiOperation({
     operationId: 'logOut',
     summary: 'Log this device out',
-    description: 'The access and refresh tokens of this session end, and its stream is closed. The device stays registered.',
+    description:
+      'All access and refresh tokens of this device end, those of its other sessions too, and its stream is closed. The device stays registered.',
   })
-  @ReturnsNothing('The session has ended.')
+  @ReturnsNothing('The sessions have ended.')
   end(@CurrentDevice() caller: Caller) {
     return this.refreshes.end(caller)
   }

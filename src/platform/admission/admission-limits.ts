@@ -151,7 +151,7 @@ export const PROCESS_BYTES = {
 export const CALLER_BYTES = {
   name: 'caller-bytes-in-flight',
   holder: 'account',
-  what: 'the same, of one account, or of one address where there is no account',
+  what: 'bytes of request bodies and of answers that are not sent yet, of one account, or of one address where there is no account',
   value: 24 * 1024 ** 2,
   refusal: '429 with Retry-After, to reads as well',
 } as const satisfies DescribedLimit

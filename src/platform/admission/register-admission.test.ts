@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import fastify, { type FastifyInstance } from 'fastify'
 import pino from 'pino'
@@ -115,6 +116,26 @@ describe('a body in chunks', () => {
     socket.resume()
     while (!socket.closed || guard.connections > 0) await turn()
     expect(connection?.bytesRead).toBeLessThan(600_000)
+  })
+
+  it.each([
+    ['of known length', 'content-length: 2000000', ''],
+    ['in chunks', 'transfer-encoding: chunked', '20000\r\n'],
+  ])('a large one, %s, that is refused by its head: the answer says that the connection ends, and arrives', async (_what, field, start) => {
+    const { dial } = await served()
+    for (let n = 0; n < 10; n += 1) {
+      const socket = await dial(`POST / HTTP/1.1\r\nhost: a\r\ncontent-type: text/x-odd\r\n${field}\r\n\r\n${start}`)
+      const failed: unknown[] = []
+      socket.on('error', (error) => failed.push(error))
+      const answer = text(socket)
+      // As a client that writes its body in pieces, and reads in between.
+      for (let piece = 0; piece < 8 && socket.writable; piece += 1) {
+        socket.write(' '.repeat(16 * 1024))
+        await turn()
+      }
+      expect(await answer).toMatch(/^HTTP\/1.1 41[35] [^]*connection: close\r\n[^]*\}$/i)
+      expect(failed).toEqual([])
+    }
   })
 
   it('of 64 bytes each counts for more than its bytes, and is refused before it is as large as a body may be', async () => {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import type { Cors } from '../http/cors.js'
@@ -57,7 +58,8 @@ export function registerAdmission(fastify: FastifyInstance, hooks: AdmissionHook
     }
     done(null, payload)
   })
-  fastify.addHook('onSend', (request: Carrier, _reply, payload, done) => {
+  fastify.addHook('onSend', (request: Carrier, reply, payload, done) => {
+    if (isLeftUnread(request)) void reply.header('connection', 'close')
     if (typeof payload === 'string' || payload instanceof Uint8Array) request[ADMITTED]?.holdAnswer(payload.length)
     done(null, payload)
   })
@@ -130,6 +132,11 @@ function checkFraming({ raw, method }: FastifyRequest): void {
     throw new UnsupportedMediaType('A body is sent as it is, without a content coding.')
 }
 
+/** Whether more of the body is still to come than is read and dropped: then the connection ends with the answer. */
+function isLeftUnread(request: FastifyRequest): boolean {
+  return !request.raw.complete && (declaredLength(request) ?? Number.POSITIVE_INFINITY) > DROPPED_BODY_BYTES
+}
+
 /** Small bodies of known length are counted at once, others as they arrive. */
 function checkBody(request: FastifyRequest, admitted: Admitted): void {
   const size = declaredLength(request)
@@ -169,6 +176,7 @@ function refuse(refusal: unknown, request: FastifyRequest, reply: FastifyReply, 
   // A client that waits for 100 sends no body now, so nothing of this connection could be understood after it.
   if (request.headers.expect !== undefined) void reply.header('connection', 'close')
   else if (size !== 0 && !request.raw.complete) stopReadingAfter(reply, request.raw, size)
+  if (isLeftUnread(request)) void reply.header('connection', 'close')
   sendProblem(refusal, request, reply, log)
 }
 
@@ -178,7 +186,10 @@ function refuse(refusal: unknown, request: FastifyRequest, reply: FastifyReply, 
  */
 function stopReadingAfter(reply: FastifyReply, body: IncomingMessage, size = Number.POSITIVE_INFINITY): void {
   const { socket } = body
+  // Node would destroy the socket as soon as an answer with `connection: close` is sent, which resets it.
+  socket.destroySoon = () => (body.complete ? Socket.prototype.destroySoon.call(socket) : void socket.end())
   reply.raw.once('finish', () => {
+    Reflect.deleteProperty(socket, 'destroySoon')
     // Node resumes the socket in this turn of the event loop.
     if (size > DROPPED_BODY_BYTES) setImmediate(() => body.complete || socket.pause())
     setTimeout(() => body.complete || socket.destroy(), UNREAD_BODY_MS).unref()
