@@ -147,7 +147,7 @@ is changed by its setting, see [configuration](configuration.md); \`LIMITS\` tak
 
 **Order.** A request is judged by its head, before anything of its body is read: framing (RFC 9112), overload, route, session, rate, size.
 Only then is the body read, and its bytes count while they are held. A large body that is refused is not read; the answer
-says `Connection: close`, and the connection ends within two seconds.
+says \`Connection: close\`, and the connection ends within two seconds.
 
 **Overload.** A process measures the delay of its event loop and the use of its heap. If three samples in a row (half a second each) are too
 high (\`PRESSURE_DELAY\`), it answers 503 with Retry-After: first to anonymous requests, at twice the delay to reads and
