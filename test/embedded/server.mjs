@@ -16,9 +16,12 @@ try {
   )
   console.log(JSON.stringify({ url, adopted }))
   await stopped
+  // It may be just coming back, from a kill.
   const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  await client.query('SELECT 1')
+  await client.connect().then(
+    () => client.query('SELECT 1'),
+    () => undefined,
+  )
   await client.end()
   await stop()
 } catch (error) {

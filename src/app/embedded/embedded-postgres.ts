@@ -81,6 +81,8 @@ class Keeper {
   private postmaster: Postmaster | undefined
   private watch: OrphanWatch | undefined
   private stopping = false
+  /** PostgreSQL is being started again. */
+  private reopening: Promise<void> | undefined
   private readonly atExit = () => this.postmaster && sendSignal(this.postmaster.pid, 'SIGINT')
 
   constructor(
@@ -94,7 +96,7 @@ class Keeper {
   async open(): Promise<{ url: string; adopted: boolean }> {
     await claim(this.cluster.path)
     const { postmaster, owner, url, adopted } = await this.ensureOwned()
-    this.owner = owner.once('end', () => void this.reopen())
+    this.owner = owner.once('end', () => (this.reopening = this.reopen()))
     this.postmaster = postmaster
     // Should the process end without `stop`, PostgreSQL is not left behind: by ourselves if we can, else by the watch.
     process.removeListener('exit', this.atExit).once('exit', this.atExit)
@@ -105,6 +107,8 @@ class Keeper {
 
   async stop(): Promise<void> {
     this.stopping = true
+    // One that is just coming back would be owned, and watched, after this has ended.
+    await this.reopening
     process.removeListener('exit', this.atExit)
     await this.owner?.end()
     const running = await findPostmaster(this.cluster.path)
