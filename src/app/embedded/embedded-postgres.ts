@@ -96,7 +96,9 @@ class Keeper {
   async open(): Promise<{ url: string; adopted: boolean }> {
     await claim(this.cluster.path)
     const { postmaster, owner, url, adopted } = await this.ensureOwned()
-    this.owner = owner.once('end', () => (this.reopening = this.reopen()))
+    this.owner = owner.once('end', () => {
+      this.reopening = this.reopen()
+    })
     this.postmaster = postmaster
     // Should the process end without `stop`, PostgreSQL is not left behind: by ourselves if we can, else by the watch.
     process.removeListener('exit', this.atExit).once('exit', this.atExit)
