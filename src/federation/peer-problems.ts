@@ -29,7 +29,7 @@ export class PeerBadResponse extends Problem {
   }
 }
 
-/** What a local client is told when another provider did not do what it was asked for, outside of any room. */
+/** What a local client gets when another provider did not do what it was asked for, outside of any room. */
 export function peerProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered':

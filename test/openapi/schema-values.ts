@@ -58,7 +58,7 @@ function strings({ pattern, minLength = 0, maxLength = Number.POSITIVE_INFINITY 
 
 const made = new Map<string, fc.Arbitrary<string>>()
 
-/** Long quantifiers make it dear to prepare, and many members have the same pattern. */
+/** Long quantifiers make it expensive to prepare, and many members have the same pattern. */
 function matching(pattern: string): fc.Arbitrary<string> {
   const known = made.get(pattern) ?? fc.stringMatching(new RegExp(pattern), { size: 'small' })
   made.set(pattern, known)

@@ -123,10 +123,10 @@ describe('what is executed looks at few pages and throws few rows away, inside f
   test.each(Object.entries(HOT_CALLS))('%s', async (_, { call, rows = 0 }) => {
     const executions = await execute(database.pool, call)
     expect(executions.length).toBeGreaterThan(0)
-    const dear = executions.filter(
+    const expensive = executions.filter(
       (one) => one.pages > PAGES + PAGES_PER_ROW * (one.rows + rows) || one.removed > REMOVED + 2 * (one.rows + rows),
     )
-    expect(dear.map(({ text, ...cost }) => `${JSON.stringify(cost)} ${text.slice(0, 200)}`)).toEqual([])
+    expect(expensive.map(({ text, ...cost }) => `${JSON.stringify(cost)} ${text.slice(0, 200)}`)).toEqual([])
   })
 
   test('so every function has been executed', async () => {

@@ -66,7 +66,7 @@ class Described {
   }
 }
 
-/** Clients have to take members that they do not know. A test does not: whatever is answered has to be documented. */
+/** Clients have to take members that they do not know. A test does not: every answer has to be documented. */
 function closed(node: unknown): object {
   const walk = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(walk)

@@ -25,7 +25,7 @@ export class HubRefused extends Problem {
   }
 }
 
-/** What a local client is told when its group's hub gave no answer of the agreed form. */
+/** What a local client gets when its group's hub gave no answer of the agreed form. */
 export function hubProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered': {

@@ -10,7 +10,7 @@ const FORCED_CLOSE_MS = 5_000
 /** For a worker without jobs to let go of its connections. */
 const CLOSE_MS = 2_000
 
-/** What becomes of jobs is told to the one who started the runner. */
+/** The one who started the runner hears what becomes of jobs. */
 export interface RunnerEvents {
   failed(name: string, error: Error, attempt: number | undefined): void
   restarted(): void

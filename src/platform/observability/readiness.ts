@@ -16,7 +16,7 @@ export interface ReadinessReport {
   checks: Checks
 }
 
-/** The answer is sent by then, whatever is known: orchestrators and proxies wait for two or three seconds. */
+/** The answer is sent by then, with what is known: orchestrators and proxies wait for two or three seconds. */
 const ANSWER_MS = 1_500
 /** One look serves all who ask meanwhile. */
 const FRESH_MS = 1_000
