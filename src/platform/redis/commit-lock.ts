@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common'
 import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from './redis-clients.js'
 import type { RedisClient } from './connect-redis.js'
+import { sleep } from '../timing.js'
 
 /** How the lock sees time; tests bring their own. */
 export interface LockTimer {
@@ -11,7 +12,7 @@ export interface LockTimer {
 }
 export const MONOTONIC: LockTimer = {
   now: () => performance.now(),
-  sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+  sleep: (ms) => sleep(ms),
 }
 
 const PATIENCE_MS = 250
