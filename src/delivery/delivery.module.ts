@@ -21,7 +21,7 @@ import { Streams } from './stream/streams.js'
 import { GlobalSweep } from './sweep/global-sweep.job.js'
 import { NodeSweep } from './sweep/node-sweep.js'
 
-/** The reading half of the Delivery Service: one log, many cursors (DESIGN §7). */
+/** The reading half of the Delivery Service: one log, many cursors (docs/architecture.md, §7). */
 @Module({
   imports: [PlatformModule, AuthenticationModule],
   controllers: [HistoryController, EventsController],
