@@ -5,7 +5,6 @@ import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
 import { deleteSpentInvites } from './accounts/invites.repository.js'
 import { Registration } from './accounts/registration.js'
-import { AuthenticationEvents } from './authentication.events.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
@@ -39,7 +38,6 @@ const purge = purgeJob({
   imports: [PlatformModule],
   controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
   providers: [
-    AuthenticationEvents,
     purge,
     DisabledAccounts,
     Registration,

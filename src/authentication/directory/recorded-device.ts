@@ -36,6 +36,10 @@ export function describeDevice(device: RecordedDevice): DirectoryDevice {
   }
 }
 
+/**
+ * A key as the directory shows it.
+ * @param deviceEnd when its device ended, if it did: the key ended by then at the latest
+ */
 export function describeKey(key: RecordedKey, deviceEnd: Date | undefined): DirectoryDevice['signature_keys'][number] {
   const validUntil = earliest(key.validUntil, key.revokedAt, deviceEnd)
   return {

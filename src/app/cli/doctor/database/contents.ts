@@ -8,6 +8,7 @@ import { describeClosed, examineKeys } from '../../../operations/sealed-keys.js'
 import { describeOtherDomain, readDomain } from '../../../operations/stored-domain.repository.js'
 import { ok, problem, type Finding, warning } from '../finding.js'
 
+/** Whether this release could start: asks what `migrate` would apply, and applies nothing. */
 export async function examineMigrations(client: Client): Promise<Finding[]> {
   try {
     const pending = await pendingMigrations(client)
