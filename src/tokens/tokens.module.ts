@@ -8,7 +8,7 @@ import { TokenSigner } from './issue/token-signer.js'
 import { TokensController } from './issue/tokens.controller.js'
 import { IssuerKeyRotation } from './keys/issuer-key-rotation.js'
 import { IssuerKeys } from './keys/issuer-keys.js'
-import { Redemption } from './redeem/redemption.js'
+import { Redemption } from './redemption.js'
 
 /** Send tokens: this provider as issuer, as origin, and as attester of its users with other issuers (§9, RFC 9576). */
 @Module({

@@ -1,6 +1,6 @@
 import { applyDecorators, HttpCode, Post, UseGuards, UseInterceptors } from '@nestjs/common'
 import { ApiExcludeEndpoint } from '@nestjs/swagger'
-import { Anonymous } from '../../authentication/session/anonymous.js'
+import { Anonymous } from '../../authentication/session/caller.js'
 import { TakesMimi } from '../../platform/http/route-options.js'
 import { PeerGuard } from './peer.guard.js'
 import { PeerInterceptor } from './peer.interceptor.js'

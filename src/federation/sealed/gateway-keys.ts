@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { publicKeyOf, type KeyConfig } from '../../protocol/ohttp/key-config.js'
 
 const PERIOD_MS = 7 * 86_400_000
