@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Hint } from '../../platform/hints/hint.js'
-import type { Hints } from '../../platform/hints/hints.js'
+import type { Hint } from '../platform/hints/hint.js'
+import type { Hints } from '../platform/hints/hints.js'
 import { Interest, type DeviceNews } from './interest.js'
 
 function interestWith() {

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { CONFIG, type Config } from '../../platform/config/config.js'
-import { POOL } from '../../platform/postgres/sql.js'
-import { challengeDigest, challengeField } from '../../protocol/privacy-pass/challenge.js'
-import { isAuthentic, presentedToken, type PresentedToken } from '../../protocol/privacy-pass/token.js'
-import { IssuerKeys } from '../keys/issuer-keys.js'
-import { TokenRequired, TokenSpent } from '../tokens.problems.js'
+import { CONFIG, type Config } from '../platform/config/config.js'
+import { POOL } from '../platform/postgres/sql.js'
+import { challengeDigest, challengeField } from '../protocol/privacy-pass/challenge.js'
+import { isAuthentic, presentedToken, type PresentedToken } from '../protocol/privacy-pass/token.js'
+import { IssuerKeys } from './keys/issuer-keys.js'
+import { TokenRequired, TokenSpent } from './tokens.problems.js'
 
 /** A token that is ours and good, as far as that shows before it is spent. */
 export interface GoodToken {

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common'
-import type { CarriedEntry, Hint } from '../../platform/hints/hint.js'
-import { Hints } from '../../platform/hints/hints.js'
+import type { CarriedEntry, Hint } from '../platform/hints/hint.js'
+import { Hints } from '../platform/hints/hints.js'
 
 /** What may have happened to a device; like a hint, it may be told twice or be old. */
 export type DeviceNews =
