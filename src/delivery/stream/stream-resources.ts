@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { numberOf } from '../../platform/limits/described-limit.js'
+import { Turns } from '../../platform/limits/turns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { AckFlusher } from '../acks/ack-flusher.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
 import { Feeds } from '../feed/feeds.js'
 import { NodeBudget } from '../socket/node-budget.js'
-import { ReadTurns } from '../socket/read-turns.js'
+import { STREAM_READS } from '../socket/stream-limits.js'
 import { STREAM_SETTINGS, type StreamSettings } from './stream-settings.js'
 
 /** At most `width` pieces of work at once; the others wait their turn, first come first served. */
@@ -36,7 +38,8 @@ export class Gate {
 @Injectable()
 export class StreamResources {
   readonly budget: NodeBudget
-  readonly turns = new ReadTurns()
+  /** In which streams are read. */
+  readonly turns = new Turns(numberOf(STREAM_READS))
   /** Reads of streams that catch up take turns, so that a restart of everyone's clients leaves connections for the rest. */
   readonly gate: Gate
 
