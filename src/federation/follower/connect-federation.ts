@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
 import { FederationLink } from '../../groups/home/federation-link.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { IssuerLink } from '../../tokens/issue/other-issuers.js'
+import { IssuerLink } from '../../tokens/issue/attester.js'
 import { RemoteIssuers } from '../sealed/remote-issuers.js'
 import { RemoteHub } from './remote-hub.js'
 

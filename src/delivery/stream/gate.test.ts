@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Gate } from './gate.js'
+import { Gate } from './stream-resources.js'
 
 describe('the gate', () => {
   it('lets so many through at once, the others in their order, and goes on after a failure', async () => {

@@ -10,8 +10,8 @@ import {
   newSignatureKey,
   SUITES,
   type SignatureKeyPair,
-} from '../../../test/support/key-packages.js'
-import { canonicalKey } from '../../protocol/signature-key.js'
+} from '../../test/support/key-packages.js'
+import { canonicalKey } from '../protocol/signature-key.js'
 import { checkKeyPackage, type UploadTerms } from './check-key-package.js'
 
 const DAY_MS = 86_400_000

@@ -1,13 +1,29 @@
-import { decodeIncoming, decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
-import { HASH_OF_SUITE, type HashAlgorithm } from '../../protocol/mls/hashes.js'
-import { keyPackageRef, keyPackageRefBy } from '../../protocol/mls/references.js'
-import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../../protocol/mls/key-package-validation.js'
-import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
-import { identityText } from '../../protocol/mls/structures/credential.js'
-import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
-import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
-import { lastResortMark } from './last-resort.js'
-import type { UploadRule } from './upload-rules.js'
+import { decodeIncoming, decodeIncomingKeyPackage } from '../platform/http/incoming-message.js'
+import { HASH_OF_SUITE, type HashAlgorithm } from '../protocol/mls/hashes.js'
+import { keyPackageRef, keyPackageRefBy } from '../protocol/mls/references.js'
+import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../protocol/mls/key-package-validation.js'
+import type { LifetimeLimits } from '../protocol/mls/leaf-node-rules.js'
+import { identityText } from '../protocol/mls/structures/credential.js'
+import { extensionData, type Extension } from '../protocol/mls/structures/extension.js'
+import type { KeyPackage } from '../protocol/mls/structures/key-package.js'
+import { RULES, type RuleName } from '../protocol/mls/rules.js'
+import { canonicalKey, type SignatureKey } from '../protocol/signature-key.js'
+import { decodeWhole, Malformed, type TlsReader } from '../protocol/tls/reader.js'
+
+/** Rules for publishing a KeyPackage beyond those for the KeyPackage itself. Listed with the others in docs/mls-rules.md. */
+export const UPLOAD_RULES = {
+  credential: ['5.3.1', 'A KeyPackage names the uploading device, and its key is registered for it.'],
+  'last-resort-component': ['draft-ietf-mls-extensions', 'A KeyPackage’s mark as last resort can be read.'],
+  'one-last-resort-per-suite': ['16.8', 'A device has one KeyPackage of last resort in each suite.'],
+} as const satisfies Record<string, readonly [section: string, says: string]>
+
+export type UploadRule = RuleName | keyof typeof UPLOAD_RULES
+
+/** The section in which a rule stands, and what it says. */
+export function describeRule(rule: UploadRule): { section: string; says: string } {
+  const [section, says] = { ...RULES, ...UPLOAD_RULES }[rule]
+  return { section, says }
+}
 
 /** A KeyPackage as the directory keeps it. */
 export interface CheckedKeyPackage {
@@ -137,4 +153,35 @@ function accepted(keyPackage: KeyPackage, kept: Kept, terms: UploadTerms): Uploa
       credentials: [...new Set(capabilities.credentials)],
     },
   }
+}
+
+/** draft-ietf-mls-extensions-09: app_data_dictionary, with a component last_resort_key_package that has no data. */
+const APP_DATA_DICTIONARY = 0x0006
+const LAST_RESORT_COMPONENT = 0x0004
+/** What earlier drafts had instead: an empty extension of its own, which most clients still send. */
+const LAST_RESORT_EXTENSION = 0x000a
+
+const MAX_COMPONENTS = 256
+
+export type LastResortMark = 'marked' | 'unmarked' | 'malformed'
+
+/** Whether the extensions of a KeyPackage mark it as one of last resort. A mark with data in it is malformed: it is defined as empty. */
+export function lastResortMark(extensions: readonly Extension[]): LastResortMark {
+  const legacy = extensionData(extensions, LAST_RESORT_EXTENSION)
+  const dictionary = extensionData(extensions, APP_DATA_DICTIONARY)
+  const component = dictionary === undefined ? { kind: 'decoded' as const, value: undefined } : decodeWhole(dictionary, readLastResort)
+  if (component.kind === 'malformed') return 'malformed'
+  const marks = [legacy, component.value].filter((mark) => mark !== undefined)
+  if (marks.some((data) => data.length > 0)) return 'malformed'
+  return marks.length > 0 ? 'marked' : 'unmarked'
+}
+
+/** The data of the component in an AppDataDictionary, whose entries are sorted by component_id and unique. */
+function readLastResort(reader: TlsReader): Uint8Array | undefined {
+  const components = reader.vector(MAX_COMPONENTS, (item) => ({ id: item.uint16(), data: item.opaque() }))
+  components.forEach(({ id }, index) => {
+    const before = components[index - 1]
+    if (before && before.id >= id) throw new Malformed('the components are not sorted and unique')
+  })
+  return components.find(({ id }) => id === LAST_RESORT_COMPONENT)?.data
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { AppendItem, AppendOutcome } from './append.repository.js'
-import { MicroBatcher } from './micro-batcher.js'
+import { MicroBatcher } from './appender.js'
 
 const item = (gid: number, mark: number): AppendItem => ({
   gid: BigInt(gid),

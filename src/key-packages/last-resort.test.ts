@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { lastResortMark } from './last-resort.js'
+import { lastResortMark } from './check-key-package.js'
 
 const none = Uint8Array.of()
 const extension = (data: Uint8Array) => ({ type: 0x000a, data })
