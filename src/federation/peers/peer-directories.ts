@@ -9,9 +9,9 @@ import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { MimiDirectory, readKeyDirectory } from '../identity/directory-document.js'
 import { ed25519Key } from '../../protocol/ed25519-key.js'
 import { ENDPOINTS } from '../identity/endpoints.js'
-import { PeerConnections } from '../outbound/peer-connections.js'
+import { PeerConnections } from '../outbound/peer-http.js'
 import { doubtsAbout } from './judge-directory.js'
-import { peerAlarmed, peerFirstSeen, peerKeysChanged } from './peers.events.js'
+import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
 import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
 
 /** For how long a node goes by its own copy, and all of them by the one in the database. */

@@ -1,6 +1,6 @@
-import { extendChain, LOG_KINDS } from '../../protocol/log-chain.js'
-import { sameBytes } from '../../protocol/mls/same-bytes.js'
-import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
+import { extendChain, LOG_KINDS } from '../../../protocol/log-chain.js'
+import { sameBytes } from '../../../protocol/mls/same-bytes.js'
+import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { Replica, ReplicaEntry } from './replica.repository.js'
 
 /** What a batch is to a replica. `from`: the index of the first entry that is new. */

@@ -1,25 +1,24 @@
-import { Controller, Inject } from '@nestjs/common'
+import { Controller, Inject, Injectable, type OnModuleInit } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { deleteGroup } from '../../groups/repository/groups.repository.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
-import { Hints } from '../../platform/hints/hints.js'
-import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { deleteGroup } from '../../../groups/repository/groups.repository.js'
+import { CONFIG, type Config } from '../../../platform/config/config.js'
+import { Hints } from '../../../platform/hints/hints.js'
+import { Jobs } from '../../../platform/jobs/jobs.js'
+import { Events } from '../../../platform/observability/events.js'
+import { POOL, type Sql, transaction } from '../../../platform/postgres/sql.js'
 import {
   decodeDeleteRoomRequest,
+  type DeleteRoomRequest,
   encodeDeletionReceipt,
   receiptBytes,
-  type DeleteRoomRequest,
-} from '../../protocol/mimi/microchat/deletion.js'
-import { PEER_PATH } from '../identity/endpoints.js'
-import { ProviderKeys } from '../identity/provider-keys.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
-import { PeerPost } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/path-variables.js'
-import { replicaDeleted } from './follower.events.js'
-import { HomeElsewhere } from './follower.problems.js'
-import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
+} from '../../../protocol/mimi/microchat/deletion.js'
+import { replicaDeleted } from '../../federation.events.js'
+import { PEER_PATH } from '../../identity/endpoints.js'
+import { ProviderKeys } from '../../identity/provider-keys.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
+import { CurrentPeer, type Peer, PeerBody } from '../../inbound/peer.js'
+import { HomeElsewhere } from '../../inbound/inbound.problems.js'
+import { forgetDeletedUnknown, lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
 /** A long log takes its time to go; other statements stay short. */
 const DELETE_TIMEOUT_MS = 5 * 60_000
@@ -64,5 +63,21 @@ export class DeleteRoomController {
       this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])
     }
     return removed
+  }
+}
+
+const SWEEP_MS = 600_000
+
+/** Deletions of groups that were never here are remembered for a while only: a hub may name as many as it likes. */
+@Injectable()
+export class Tombstones implements OnModuleInit {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
+    private readonly jobs: Jobs,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.FEDERATION !== 'off') this.jobs.every('federation.tombstones_v1', SWEEP_MS, () => forgetDeletedUnknown(this.pool))
   }
 }

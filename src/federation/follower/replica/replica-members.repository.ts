@@ -1,4 +1,4 @@
-import type { Sql } from '../../platform/postgres/sql.js'
+import type { Sql } from '../../../platform/postgres/sql.js'
 
 export interface MemberChange {
   deviceId: bigint

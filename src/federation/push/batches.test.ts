@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { takeWhileFits } from './take-while-fits.js'
+import { takeWhileFits } from './batches.js'
 
 const rows = [1n, 2n, 3n].map((seq) => ({ seq, bytes: Buffer.alloc(10) }))
 const welcome = (seq: bigint, length: number) => ({ seq, bytes: Buffer.alloc(length), clients: ['12345'] })

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import { FollowedHubs } from './followed-hubs.js'
+import { FollowedHubs } from './sealed-relay.js'
 
 function setting(...hubs: string[]) {
   const made = { hubs, now: 0, queries: 0 }

@@ -11,7 +11,7 @@ const RELOCATIONS = 3
 
 /** What waits for one peer: a batch of each group in turn, so that none waits for another's history. */
 @Injectable()
-export class Lane {
+export class PeerLane {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly delivery: Delivery,

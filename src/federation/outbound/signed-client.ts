@@ -7,13 +7,38 @@ import { isFresh } from '../../protocol/http-signature/profile.js'
 import { signRequest } from '../../protocol/http-signature/signed-request.js'
 import { responseSignature } from '../../protocol/http-signature/signed-response.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
-import { expand, PROFILES, type Endpoint } from '../identity/endpoints.js'
+import { type Endpoint, expand, PROFILES } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
-import type { Answered } from '../outbound/outcome.js'
-import { PeerConnections } from '../outbound/peer-connections.js'
-import { PeerPolicy } from '../peers/peer-policy.js'
+import type { Answered, NotAnswered } from './outcome.js'
+import { PeerConnections } from './peer-http.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
-import type { PeerAnswer } from './peer-answer.js'
+import { PeerPolicy } from '../peers/peer-policy.js'
+
+/** What a peer answered, by its signature. */
+interface PeerAnswered {
+  readonly kind: 'answered'
+  readonly status: number
+  readonly body: Uint8Array
+  readonly retryAfter: string | undefined
+  /** Type of the problem document, with a refusal. */
+  readonly problem: string | undefined
+}
+
+/** Somebody answered, perhaps only a proxy. */
+interface Unsigned {
+  readonly kind: 'unsigned'
+  readonly status: number
+  readonly retryAfter: string | undefined
+  readonly detail: string
+}
+
+/** The peer was not even asked. */
+interface NotAsked {
+  readonly kind: 'denied' | 'no-directory' | 'profile-unsupported' | 'no-endpoint'
+  readonly detail: string
+}
+
+export type PeerAnswer = PeerAnswered | Unsigned | NotAsked | NotAnswered
 
 const LIFETIME_SECONDS = 60
 

@@ -1,5 +1,5 @@
-import type { Home } from '../../groups/home/homes.repository.js'
-import type { Sql } from '../../platform/postgres/sql.js'
+import type { Home } from '../../../groups/home/homes.repository.js'
+import type { Sql } from '../../../platform/postgres/sql.js'
 
 export interface Followed {
   hub: string

@@ -1,12 +1,10 @@
 import { Controller } from '@nestjs/common'
-import { decodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
-import { encodeNotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
-import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
-import { PeerPost } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/path-variables.js'
-import { HomeElsewhere } from './follower.problems.js'
+import { decodeNotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import { encodeNotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
+import { PEER_PATH } from '../../identity/endpoints.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
+import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { Replicas } from './replicas.js'
 
 /** What hubs push. */
