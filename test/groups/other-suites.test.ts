@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { fromBase64url, toBase64url } from '../../src/platform/http/bytes.js'
-import { makeGroupContext } from '../../src/protocol/mls/structures/group-context.js'
+import { makeGroupContext } from '../../src/protocol/mls/structures/group-info.js'
 import { encodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { newKey, TestDevice, UNLIMITED } from '../authentication/auth-kit.js'

@@ -3,7 +3,7 @@ import { verify } from 'node:crypto'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { extendChain } from '../../protocol/log-chain.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
-import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import { sameBytes } from '../../protocol/bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { ReplicaEntry } from './replica.repository.js'
 

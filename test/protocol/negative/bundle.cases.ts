@@ -1,4 +1,4 @@
-import { keyPackageRef } from '../../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../../src/protocol/mls/hashes.js'
 import { validateCommit, type CommitBundle, type ValidCommit } from '../../../src/protocol/public-group/commit.js'
 import { groupInfoMessage, publicMessage, welcomeMessage } from '../../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeWelcome, newKey, type GroupInfoChanges } from '../../support/mls/forge.js'

@@ -1,4 +1,4 @@
-import { MAX_ADDS } from '../../../src/protocol/public-group/proposal-list.js'
+import { MAX_ADDS } from '../../../src/protocol/public-group/proposals/proposal-list.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'

@@ -1,6 +1,6 @@
-import { PendingProposals } from '../../../src/protocol/public-group/pending-proposals.js'
+import { PendingProposals } from '../../../src/protocol/public-group/proposals/pending-proposals.js'
 import { addProposal } from '../../../src/protocol/public-group/state.js'
-import { validateProposal } from '../../../src/protocol/public-group/proposal.js'
+import { validateProposal } from '../../../src/protocol/public-group/proposals/proposal.js'
 import { publicMessage } from '../../support/mls/follower.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
