@@ -8,7 +8,7 @@ import { StoredEpochs } from '../../src/groups/state/stored-epochs.js'
 import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { forgeWelcome } from '../support/mls/forge.js'
 import { externalCommit, groupInfoWithTree, selfRemove } from './hostile.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

@@ -13,7 +13,7 @@ import type { Accepted, Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { proposals } from '../support/mls/proposals.js'
 import { emptyPrivateMessage, groupInfoOf, largeKeyPackage, selfRemove, signedProposal } from './hostile.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

@@ -3,13 +3,12 @@ import { once } from 'node:events'
 import { describe, expect, it } from '@jest/globals'
 import { SLICE_BYTES, SLICES_PER_TURN } from '../../src/delivery/socket/read-turns.js'
 import { encodeFrame } from '../../src/protocol/frames.js'
-import { newDevice, TestGroup, type TestNode } from '../delivery/delivery-kit.js'
-import { upTo, useRig } from '../delivery/rig.js'
+import { newDevice, TestGroup, type TestNode, upTo, useStreamNodes } from '../delivery/delivery-node-fixture.js'
 import type { StreamClient } from '../delivery/stream-client.js'
 import { useTestDatabase } from '../support/database.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 
 const frames = async (node: TestNode, kind?: string) =>
   (await node.metrics.framesReceived.get()).values

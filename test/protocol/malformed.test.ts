@@ -13,7 +13,7 @@ import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { publicMessage, ratchetTree } from '../support/mls/follower.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../support/mls/forge.js'
 import { proposals } from '../support/mls/proposals.js'
-import { appDataDictionary } from './negative/kit.js'
+import { appDataDictionary } from './negative/forged-group-fixture.js'
 
 const MEMBER = '0100000000'
 const PROPOSAL = '02'

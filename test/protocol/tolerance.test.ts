@@ -10,7 +10,15 @@ import { groupInfoMessage, outcome, publicMessage, ratchetTree, welcomeMessage }
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeLeaf, forgeWelcome, newKey } from '../support/mls/forge.js'
 import { newHpkeKey } from '../support/mls/forge-keys.js'
 import { byReference, byValue, proposals } from '../support/mls/proposals.js'
-import { appDataDictionary, judgeCommit, judgeExternal, judgeProposal, requiredCapabilities, waiting, withAppData } from './negative/kit.js'
+import {
+  appDataDictionary,
+  judgeCommit,
+  judgeExternal,
+  judgeProposal,
+  requiredCapabilities,
+  waiting,
+  withAppData,
+} from './negative/forged-group-fixture.js'
 
 const GREASE = [0x0a0a, 0x5a5a, 0xeaea]
 const greased = GREASE.map((type) => ({ type, data: Buffer.from('anything') }))

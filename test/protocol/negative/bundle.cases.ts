@@ -4,7 +4,7 @@ import { groupInfoMessage, publicMessage, welcomeMessage } from '../../support/m
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeWelcome, newKey, type GroupInfoChanges } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import { byValue, proposals } from '../../support/mls/proposals.js'
-import { group, type NegativeCase, type Verdict } from './kit.js'
+import { group, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 interface Fitting {
   readonly forge: Forge

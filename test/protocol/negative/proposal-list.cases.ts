@@ -12,7 +12,7 @@ import {
   waiting,
   withAppData,
   type NegativeCase,
-} from './kit.js'
+} from './forged-group-fixture.js'
 
 const firstEpoch = once(() => Forge.group(2, [], { epoch: 0n }))
 const withDictionary = once(() => Forge.group(3, [requiredCapabilities({ proposals: [8] }), appDataDictionary(7, 9)], withAppData))

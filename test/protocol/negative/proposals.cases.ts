@@ -14,7 +14,7 @@ import {
   waiting,
   withAppData,
   type NegativeCase,
-} from './kit.js'
+} from './forged-group-fixture.js'
 
 const oneWithoutSelfRemove = once(() =>
   Forge.group(4, [], { leaf: (at) => (at === 3 ? { capabilities: { proposals: [0x0a0a, 0x1a1a] } } : {}) }),

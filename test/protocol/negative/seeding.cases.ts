@@ -9,7 +9,7 @@ import { groupInfoMessage, publicMessage } from '../../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeLeaf, newKey, type GroupInfoChanges } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import type { PathChanges } from '../../support/mls/forge-path.js'
-import { group, once, requiredCapabilities, type NegativeCase, type Verdict } from './kit.js'
+import { group, once, requiredCapabilities, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 /** No parent hash depends on a leaf of this group. */
 const flat = once(() => Forge.group(5))
