@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { writeAcks } from '../../src/delivery/acks/acks.repository.js'
 import { transaction } from '../../src/platform/postgres/sql.js'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, TestGroup, upTo, useStreamNodes, waitFor } from './delivery-node-fixture.js'
+import { newDevice, TestGroup } from './delivery-node-fixture.js'
+import { upTo, useStreamNodes, waitFor } from './stream-fixture.js'
 
 const database = useTestDatabase()
 const { start, connect } = useStreamNodes(database)

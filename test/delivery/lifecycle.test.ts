@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { STREAM_PROTOCOL } from '../../src/protocol/frames.js'
 import { useTestDatabase } from '../support/database.js'
-import { createHints, newDevice, TestGroup, tokenOf, useStreamNodes, waitFor } from './delivery-node-fixture.js'
+import { createHints, newDevice, TestGroup, tokenOf } from './delivery-node-fixture.js'
+import { useStreamNodes, waitFor } from './stream-fixture.js'
 import { upgrade } from './raw-upgrade.js'
 
 const database = useTestDatabase()

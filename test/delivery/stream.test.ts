@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, TestGroup, type TestNode, upTo, useStreamNodes } from './delivery-node-fixture.js'
+import { newDevice, TestGroup, type TestNode } from './delivery-node-fixture.js'
+import { upTo, useStreamNodes } from './stream-fixture.js'
 import type { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()
