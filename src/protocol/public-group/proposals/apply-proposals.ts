@@ -1,13 +1,14 @@
-import { broken, type BrokenRule } from '../mls/broken-rule.js'
-import type { Extension } from '../mls/structures/extension.js'
-import type { KeyPackage } from '../mls/structures/key-package.js'
-import { copyLeafNode, type LeafNode } from '../mls/structures/leaf-node.js'
-import { makeParentNode, MAX_LEAVES } from '../mls/structures/ratchet-tree.js'
-import { applyAppDataUpdates } from './rules/app-data.js'
-import { replacedExtensions } from './rules/group-extensions.js'
-import { changedLeaf, type SentProposal } from './sent-proposal.js'
-import type { TreeDraft } from './tree.js'
-import { directPath, fullLeafCount } from './tree-math.js'
+import { broken, type BrokenRule } from '../../mls/rules.js'
+import type { Extension } from '../../mls/structures/extension.js'
+import type { KeyPackage } from '../../mls/structures/key-package.js'
+import { copyLeafNode, type LeafNode } from '../../mls/structures/leaf-node.js'
+import { makeParentNode, MAX_LEAVES } from '../../mls/structures/ratchet-tree.js'
+import { applyAppDataUpdates } from './app-data.js'
+import { replacedExtensions } from '../rules/group-extensions.js'
+import { changedLeaf, type SentProposal } from './pending-proposals.js'
+import type { TreeDraft } from '../tree/tree.js'
+import { directPath, fullLeafCount } from '../tree/tree-math.js'
+import { blankPath } from '../tree/update-path.js'
 
 export interface AddedLeaf {
   readonly leafIndex: number
@@ -96,11 +97,5 @@ function markUnmerged(tree: TreeDraft, added: readonly number[]): void {
     if (parent === undefined) continue
     const unmergedLeaves = [...new Set([...parent.unmergedLeaves, ...leaves])].sort((a, b) => a - b)
     tree.setParent(node, makeParentNode({ ...parent, unmergedLeaves }))
-  }
-}
-
-export function blankPath(tree: TreeDraft, leafIndex: number): void {
-  for (const node of directPath(leafIndex, tree.leafCount)) {
-    if (tree.parent(node) !== undefined) tree.setParent(node, undefined)
   }
 }

@@ -1,4 +1,4 @@
-import { sameBytes } from '../../mls/same-bytes.js'
+import { sameBytes } from '../../../bytes.js'
 import { HashBuckets, type HashBucketsEdit } from './hash-buckets.js'
 
 /** A key and how often it occurs. */

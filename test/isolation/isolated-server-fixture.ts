@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { TestDevice } from '../authentication/auth-kit.js'
+import { TestDevice } from '../authentication/device-fixture.js'
 import { createTestDatabase } from '../support/database.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'
 

@@ -1,29 +1,16 @@
-import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { sameBytes } from '../mls/same-bytes.js'
-import { leafNodeSource } from '../mls/leaf-node-rules.js'
-import type { UpdatePath } from '../mls/structures/commit.js'
-import { copyLeafNode } from '../mls/structures/leaf-node.js'
-import { makeParentNode } from '../mls/structures/ratchet-tree.js'
-import { blankPath } from './apply-proposals.js'
+import { broken, brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { sameBytes } from '../../bytes.js'
+import { leafNodeSource } from '../../mls/leaf-node-rules.js'
+import type { UpdatePath } from '../../mls/structures/commit.js'
+import { copyLeafNode } from '../../mls/structures/leaf-node.js'
+import { makeParentNode } from '../../mls/structures/ratchet-tree.js'
 import { parentHash } from './tree-hash.js'
-import { directPath, leafNodeIndex, sibling } from './tree-math.js'
+import { filteredDirectPath, type PathStep } from './resolution.js'
+import { directPath } from './tree-math.js'
 import type { TreeDraft } from './tree.js'
 
 /** What the highest node of a path has for a parent hash (RFC 9420 §7.9). */
 const NO_PARENT: Uint8Array = new Uint8Array()
-
-/** A node of a filtered direct path, and its child on the copath. */
-export interface PathStep {
-  readonly node: number
-  readonly copathChild: number
-}
-
-/** RFC 9420 §4.1.2: the direct path without the nodes whose child on the copath has an empty resolution. */
-export function filteredDirectPath(tree: TreeDraft, leafIndex: number): PathStep[] {
-  const path = directPath(leafIndex, tree.leafCount)
-  const below = [leafNodeIndex(leafIndex), ...path]
-  return path.map((node, at) => ({ node, copathChild: sibling(below[at] ?? node) })).filter(({ copathChild }) => !tree.isEmpty(copathChild))
-}
 
 /**
  * Merges an UpdatePath into the tree (RFC 9420 §7.5): blanks the direct path, then sets the nodes of the filtered one, from the
@@ -40,6 +27,13 @@ export function mergeUpdatePath(tree: TreeDraft, leafIndex: number, path: Update
   }, NO_PARENT)
   tree.setLeaf(leafIndex, copyLeafNode(path.leafNode))
   return leafNodeSource(path.leafNode, 'commit') ?? leafParentHash(path, lowestHash)
+}
+
+/** Blanks every node above a leaf, up to the root (RFC 9420 §7.5, §12.1.2, §12.1.3); the leaf itself stays. */
+export function blankPath(tree: TreeDraft, leafIndex: number): void {
+  for (const node of directPath(leafIndex, tree.leafCount)) {
+    if (tree.parent(node) !== undefined) tree.setParent(node, undefined)
+  }
 }
 
 /** Returns the new node's own parent hash. */

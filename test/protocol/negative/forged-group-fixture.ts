@@ -1,7 +1,7 @@
 import type { RuleName } from '../../../src/protocol/mls/rules.js'
 import type { Extension } from '../../../src/protocol/mls/structures/extension.js'
 import { validateCommit, type CommitBundle, type ValidCommit } from '../../../src/protocol/public-group/commit.js'
-import { validateProposal } from '../../../src/protocol/public-group/proposal.js'
+import { validateProposal } from '../../../src/protocol/public-group/proposals/proposal.js'
 import { addProposal } from '../../../src/protocol/public-group/state.js'
 import { TlsWriter } from '../../../src/protocol/tls/writer.js'
 import { publicMessage } from '../../support/mls/follower.js'

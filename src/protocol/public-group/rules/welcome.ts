@@ -1,7 +1,7 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { AEAD_TAG_BYTES, kemOutputBytes } from '../mls/hpke-key.js'
-import type { Welcome } from '../mls/structures/welcome.js'
-import { refKey } from './state.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { AEAD_TAG_BYTES, kemOutputBytes } from '../../mls/hpke-key.js'
+import type { Welcome } from '../../mls/structures/welcome.js'
+import { hex } from '../../bytes.js'
 
 /** The rules for the Welcomes of a Commit, given the KeyPackageRefs of its Adds. */
 export function welcomesOfCommit(welcomes: readonly Welcome[], suite: number, added: readonly Uint8Array[]): BrokenRule | undefined {
@@ -23,8 +23,8 @@ function welcomeSuite(welcomes: readonly Welcome[], suite: number): BrokenRule |
 
 /** RFC 9420 §12.4.3.1: one Welcome or several, but together exactly one secret for each new member. */
 function welcomeMembers(welcomes: readonly Welcome[], added: readonly Uint8Array[]): BrokenRule | undefined {
-  const invited = welcomes.flatMap(({ refs }) => refs.map(refKey)).sort()
-  const expected = added.map(refKey).sort()
+  const invited = welcomes.flatMap(({ refs }) => refs.map(hex)).sort()
+  const expected = added.map(hex).sort()
   const same = invited.length === expected.length && invited.every((ref, at) => ref === expected[at])
   return brokenUnless(same, 'welcome-members')
 }

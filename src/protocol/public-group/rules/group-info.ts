@@ -1,13 +1,12 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { isUsableHpkeKey } from '../mls/hpke-key.js'
-import { sameBytes } from '../mls/same-bytes.js'
-import { SCHEME_OF_SUITE, verifyWithLabel } from '../mls/signature.js'
-import { EXTENSION_TYPES, extensionData } from '../mls/structures/extension.js'
-import type { GroupContext } from '../mls/structures/group-context.js'
-import type { GroupInfo } from '../mls/structures/group-info.js'
-import type { LeafNode } from '../mls/structures/leaf-node.js'
-import { decodeWhole } from '../tls/reader.js'
-import type { Tree } from './tree.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { isUsableHpkeKey } from '../../mls/hpke-key.js'
+import { sameBytes } from '../../bytes.js'
+import { SCHEME_OF_SUITE, verifyWithLabel } from '../../mls/signature.js'
+import { EXTENSION_TYPES, extensionData } from '../../mls/structures/extension.js'
+import type { GroupContext, GroupInfo } from '../../mls/structures/group-info.js'
+import type { LeafNode } from '../../mls/structures/leaf-node.js'
+import { decodeWhole } from '../../tls/reader.js'
+import type { Tree } from '../tree/tree.js'
 
 /** The epoch a Commit opens, which the GroupInfo that comes with it must describe. */
 export interface OpenedEpoch {

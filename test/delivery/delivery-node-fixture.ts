@@ -23,7 +23,7 @@ import { Metrics } from '../../src/platform/observability/metrics.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
 import { RedisSubscription } from '../../src/platform/redis/redis-subscription.js'
 import { Secrets } from '../../src/platform/secrets.js'
-import { commitOf, messageOf, newGroup } from '../ordering/ordering-kit.js'
+import { commitOf, messageOf, newGroup } from '../ordering/submission-fixture.js'
 import { testEnvironment } from '../support/server.js'
 
 const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' })

@@ -1,9 +1,9 @@
-import { brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { sameBytes } from '../mls/same-bytes.js'
-import type { UpdatePath } from '../mls/structures/commit.js'
-import type { Proposal } from '../mls/structures/proposal.js'
-import { count, type SentProposal } from './sent-proposal.js'
-import type { PublicGroupState } from './state.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { sameBytes } from '../../bytes.js'
+import type { UpdatePath } from '../../mls/structures/commit.js'
+import type { Proposal } from '../../mls/structures/proposal.js'
+import { count, type SentProposal } from './pending-proposals.js'
+import type { PublicGroupState } from '../state.js'
 
 /** RFC 9420 §12.2, and what draft-ietf-mls-extensions adds. */
 const ALLOWED: ReadonlySet<Proposal['kind']> = new Set([

@@ -20,7 +20,7 @@ import { capabilities, clientConfig, lifetime, suite, suiteName } from '../../ex
 import { encodeTree } from '../../examples/client/mls/tree.js'
 import type { Mode } from '../../examples/client/store.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { at, type Stage } from './groups-kit.js'
+import { at, type Stage } from './group-fixture.js'
 
 export interface Wish {
   /** The group before it, as the creator knows it; its PSK goes into the Welcome. */

@@ -1,14 +1,13 @@
-import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import type { LifetimeLimits } from '../mls/leaf-node-rules.js'
-import type { Commit } from '../mls/structures/commit.js'
-import type { Proposal, ReInit } from '../mls/structures/proposal.js'
-import type { Sender } from '../mls/structures/public-message.js'
-import { appDataList } from './rules/app-data.js'
-import { proposalContent } from './proposal.js'
-import { proposalTypesSupported } from './rules/proposal-support.js'
-import { pskList } from './rules/psk-list.js'
-import { changedLeaf, count, type SentProposal } from './sent-proposal.js'
-import { refKey, type PublicGroupState } from './state.js'
+import { broken, brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import type { LifetimeLimits } from '../../mls/leaf-node-rules.js'
+import type { Commit } from '../../mls/structures/commit.js'
+import type { Proposal, ReInit } from '../../mls/structures/proposal.js'
+import type { Sender } from '../../mls/structures/public-message.js'
+import { appDataList } from './app-data.js'
+import { proposalContent, foundsGroup, proposalTypesSupported } from './proposal.js'
+import { changedLeaf, count, type SentProposal } from './pending-proposals.js'
+import { hex } from '../../bytes.js'
+import type { PublicGroupState } from '../state.js'
 
 /** RFC 9420 §12.4, and SelfRemove's own draft. */
 const PATH_REQUIRED: ReadonlySet<Proposal['kind']> = new Set([
@@ -27,7 +26,7 @@ export type CommittedProposals =
 
 /** RFC 9420 §12.2: a Commit holds each proposal once; looked at before anything is resolved. */
 export function repeatedReference({ proposals }: Commit): BrokenRule | undefined {
-  const refs = proposals.flatMap((item) => (item.kind === 'reference' ? [refKey(item.ref)] : []))
+  const refs = proposals.flatMap((item) => (item.kind === 'reference' ? [hex(item.ref)] : []))
   return brokenUnless(new Set(refs).size === refs.length, 'proposal-reference-repeated')
 }
 
@@ -39,7 +38,7 @@ export function resolveProposals(state: PublicGroupState, commit: Commit, commit
       proposals.push({ proposal: item.proposal, sender: committer, byReference: false })
       continue
     }
-    const pending = state.pending.get(refKey(item.ref))
+    const pending = state.pending.get(hex(item.ref))
     if (pending === undefined) return { kind: 'broken', ...broken('proposal-reference') }
     proposals.push({ proposal: pending.proposal, sender: pending.sender, byReference: true })
   }
@@ -92,8 +91,20 @@ function oneChangePerLeaf(proposals: readonly SentProposal[]): BrokenRule | unde
 
 /** RFC 9420 §10.1: no KeyPackage is used twice. */
 function addedInitKeys(proposals: readonly SentProposal[]): BrokenRule | undefined {
-  const keys = proposals.flatMap(({ proposal }) => (proposal.kind === 'add' ? [refKey(proposal.keyPackage.initKey)] : []))
+  const keys = proposals.flatMap(({ proposal }) => (proposal.kind === 'add' ? [hex(proposal.keyPackage.initKey)] : []))
   return brokenUnless(new Set(keys).size === keys.length, 'add-init-key')
+}
+
+/** The rules for the PSKs of a Commit, taken together. */
+function pskList(proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const psks = proposals.flatMap(({ proposal }) => (proposal.kind === 'psk' ? [proposal.psk] : []))
+  const ids = psks.map(({ bytes }) => hex(bytes))
+  return (
+    // RFC 9420 §12.2
+    brokenUnless(new Set(ids).size === ids.length, 'psk-repeated') ??
+    // RFC 9420 §12.4.3.1: anyone who joins by this Commit refuses a second one
+    brokenUnless(psks.filter(foundsGroup).length <= 1, 'psk-usage-once')
+  )
 }
 
 function pathPresence(proposals: readonly SentProposal[], { path }: Commit): BrokenRule | undefined {

@@ -1,7 +1,7 @@
-import { TlsWriter } from '../tls/writer.js'
-import { digest, type HashAlgorithm } from '../mls/hashes.js'
-import type { LeafNode } from '../mls/structures/leaf-node.js'
-import type { ParentNode } from '../mls/structures/ratchet-tree.js'
+import { TlsWriter } from '../../tls/writer.js'
+import { digest, type HashAlgorithm } from '../../mls/hashes.js'
+import type { LeafNode } from '../../mls/structures/leaf-node.js'
+import type { ParentNode } from '../../mls/structures/ratchet-tree.js'
 
 const LEAF = 1
 const PARENT = 2

@@ -1,12 +1,12 @@
 import { afterEach } from '@jest/globals'
 import type { Pool } from 'pg'
-import { startNode, type TestNode } from './delivery-kit.js'
+import { startNode, type TestNode } from './delivery-node-fixture.js'
 import { StreamClient } from './stream-client.js'
 
 type StartOptions = Parameters<typeof startNode> extends [Pool, ...infer Rest] ? Rest : never
 
 /** Nodes and clients of a test file; after each test the clients leave and the nodes drain. */
-export function useRig(database: { pool: Pool }) {
+export function useStreamNodes(database: { pool: Pool }) {
   const nodes: TestNode[] = []
   const clients: StreamClient[] = []
   afterEach(async () => {

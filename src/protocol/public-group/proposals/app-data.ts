@@ -1,10 +1,10 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
-import { sameBytes } from '../../mls/same-bytes.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { sameBytes } from '../../bytes.js'
 import { decodeAppDataDictionary, encodeAppDataDictionary, type AppDataUpdate, type ComponentData } from '../../mls/structures/app-data.js'
 import { EXTENSION_TYPES, extensionData, type Extension } from '../../mls/structures/extension.js'
 import { PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
-import { decodedExtension, replacedExtensions, requirementsOf } from './group-extensions.js'
-import type { SentProposal } from '../sent-proposal.js'
+import { decodedExtension, replacedExtensions, requirementsOf } from '../rules/group-extensions.js'
+import type { SentProposal } from './pending-proposals.js'
 
 /**
  * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server is told of

@@ -12,28 +12,28 @@ import { utf8 } from '../../examples/client/wire.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startServer, type TestServer, type TestServerOptions } from '../support/server.js'
 import { agreed, GENEROUS, World } from '../support/world.js'
-import { purseOf, SMALL_BATCHES } from './sealed-kit.js'
+import { purseOf, SMALL_BATCHES } from './sealed-sender-fixture.js'
 
-export interface SealedRig {
+export interface SealedServer {
   readonly server: TestServer
   readonly database: TestDatabase
   readonly world: World
 }
 
 /** One server for all tests of a file, and people around it. */
-export function useSealedRig(overrides: Record<string, string> = {}, options: TestServerOptions = {}): SealedRig {
-  const rig: { server?: TestServer; database?: TestDatabase; world: World } = { world: new World('') }
+export function useSealedServer(overrides: Record<string, string> = {}, options: TestServerOptions = {}): SealedServer {
+  const fixture: { server?: TestServer; database?: TestDatabase; world: World } = { world: new World('') }
   beforeAll(async () => {
-    rig.database = await createTestDatabase()
-    rig.server = await startServer({ ...GENEROUS, ...SMALL_BATCHES, ...overrides }, { ...options, database: rig.database })
-    Object.assign(rig.world, { url: rig.server.url })
+    fixture.database = await createTestDatabase()
+    fixture.server = await startServer({ ...GENEROUS, ...SMALL_BATCHES, ...overrides }, { ...options, database: fixture.database })
+    Object.assign(fixture.world, { url: fixture.server.url })
   })
-  afterEach(() => rig.world.goHome())
+  afterEach(() => fixture.world.goHome())
   afterAll(async () => {
-    await rig.server?.close()
-    await rig.database?.drop()
+    await fixture.server?.close()
+    await fixture.database?.drop()
   })
-  return rig as SealedRig
+  return fixture as SealedServer
 }
 
 /** A group of these, with the key of the epoch published by the first of them. */
@@ -71,7 +71,7 @@ export function send(url: string, request: SealedRequest): Promise<Accepted> {
 }
 
 /** How many tokens have been spent, over all keys. */
-export async function spentTokens({ database }: SealedRig): Promise<number> {
+export async function spentTokens({ database }: SealedServer): Promise<number> {
   const { rows } = await database.pool.query<{ spent: bigint }>('SELECT count(*) AS spent FROM spent_token')
   return Number(rows[0]?.spent)
 }

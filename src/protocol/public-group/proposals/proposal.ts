@@ -1,22 +1,25 @@
-import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
-import { hashBytes } from '../mls/hashes.js'
-import { isUsableHpkeKey } from '../mls/hpke-key.js'
-import { keyPackageContent, keyPackageSignatures } from '../mls/key-package-validation.js'
-import { leafNodeContent, leafNodeSignature, leafNodeSource, type LifetimeLimits } from '../mls/leaf-node-rules.js'
-import { proposalRef } from '../mls/references.js'
-import { sameBytes } from '../mls/same-bytes.js'
-import type { Proposal } from '../mls/structures/proposal.js'
-import type { PublicMessage, Sender } from '../mls/structures/public-message.js'
-import { appDataUpdate, appDataUpdateAbsent } from './rules/app-data.js'
-import { framing } from './framing.js'
-import { groupExtensions } from './rules/group-extensions.js'
-import { proposalTypesSupported } from './rules/proposal-support.js'
-import type { SentProposal } from './sent-proposal.js'
-import { refused, type PublicGroupState, type Refused } from './state.js'
+import { broken, brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { hashBytes, proposalRef } from '../../mls/hashes.js'
+import { isUsableHpkeKey } from '../../mls/hpke-key.js'
+import { keyPackageContent, keyPackageSignatures } from '../../mls/key-package-validation.js'
+import { leafNodeContent, leafNodeSignature, leafNodeSource, type LifetimeLimits } from '../../mls/leaf-node-rules.js'
+import { sameBytes } from '../../bytes.js'
+import { type Proposal, NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
+import type { PublicMessage, Sender } from '../../mls/structures/public-message.js'
+import { appDataUpdate, appDataUpdateAbsent } from './app-data.js'
+import { framing } from '../framing.js'
+import { groupExtensions } from '../rules/group-extensions.js'
+import { type SentProposal, changedLeaf } from './pending-proposals.js'
+import { refused, type PublicGroupState, type Refused } from '../state.js'
+import { listsAll } from '../../mls/grease.js'
 
 /** Far more than a group has members who leave at once; each one costs memory until the next Commit. */
 const MAX_PENDING = 4096
 
+/** RFC 9420 §8.4. */
+const PSK_USAGE_APPLICATION = 1
+
+/** Of a KeyPackage that an Add brings, as of one that is published. */
 export const MAX_KEY_PACKAGE_BYTES = 16 * 1024
 
 export type ProposalVerdict =
@@ -136,5 +139,19 @@ export function foundsGroup({ source }: OfKind<'psk'>['psk']): boolean {
   return source.kind === 'resumption' && source.usage !== PSK_USAGE_APPLICATION
 }
 
-/** RFC 9420 §8.4. */
-const PSK_USAGE_APPLICATION = 1
+/**
+ * RFC 9420 §12.2: a proposal type beyond the RFC's own needs every member that stays, by the capabilities of its leaf in this
+ * epoch; who is added or removed does not matter. SelfRemove's draft says the same of the one who proposes it.
+ */
+export function proposalTypesSupported({ tree }: PublicGroupState, proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const kinds = new Set(proposals.map(({ proposal }) => proposal.kind).filter((kind) => NON_DEFAULT_PROPOSALS.has(kind)))
+  if (kinds.size === 0) return undefined
+  const types = [...kinds].map((kind) => PROPOSAL_TYPES[kind])
+  const leaving = new Set(proposals.filter(({ proposal }) => proposal.kind !== 'update').map(changedLeaf))
+  for (let leafIndex = 0; leafIndex < tree.leafCount; leafIndex++) {
+    const leaf = leaving.has(leafIndex) ? undefined : tree.leaf(leafIndex)
+    const supported = leaf === undefined || listsAll(leaf.capabilities.proposals, types)
+    if (!supported) return brokenUnless(false, 'proposal-type-supported')
+  }
+  return undefined
+}
