@@ -1,6 +1,5 @@
 import { decodeIncoming, decodeIncomingKeyPackage } from '../platform/http/incoming-message.js'
-import { HASH_OF_SUITE, type HashAlgorithm } from '../protocol/mls/hashes.js'
-import { keyPackageRef, keyPackageRefBy } from '../protocol/mls/references.js'
+import { HASH_OF_SUITE, type HashAlgorithm, keyPackageRef, keyPackageRefBy } from '../protocol/mls/hashes.js'
 import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../protocol/mls/key-package-validation.js'
 import type { LifetimeLimits } from '../protocol/mls/leaf-node-rules.js'
 import { identityText } from '../protocol/mls/structures/credential.js'

@@ -1,5 +1,4 @@
-import type { Sql } from '../platform/postgres/sql.js'
-import { callFunction } from '../platform/postgres/sql-function.js'
+import { callFunction, type Sql } from '../platform/postgres/sql.js'
 import type { CheckedKeyPackage } from './check-key-package.js'
 
 export type StoreOutcome = 'stored' | 'revoked' | 'too-many' | 'role'

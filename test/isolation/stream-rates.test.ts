@@ -4,13 +4,13 @@ import { describe, expect, it } from '@jest/globals'
 import { STREAM_READS } from '../../src/delivery/socket/stream-limits.js'
 import { SLICE_BYTES } from '../../src/platform/admission/read-in-turns.js'
 import { encodeFrame } from '../../src/protocol/frames.js'
-import { newDevice, TestGroup, type TestNode } from '../delivery/delivery-kit.js'
-import { upTo, useRig } from '../delivery/rig.js'
+import { newDevice, TestGroup, type TestNode } from '../delivery/delivery-node-fixture.js'
+import { upTo, useStreamNodes } from '../delivery/stream-fixture.js'
 import type { StreamClient } from '../delivery/stream-client.js'
 import { useTestDatabase } from '../support/database.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 
 const frames = async (node: TestNode, kind?: string) =>
   (await node.metrics.framesReceived.get()).values

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import type { Client } from 'pg'
 import { failureOf } from '../../platform/postgres/failures.js'
 import { prepareBinaries, type Binaries } from './binaries.js'
 import { findCluster, locateCluster, type ClusterFolder } from './cluster-folder.js'
 import { connectionUrl, readSecrets, writeSecrets } from './cluster-secrets.js'
-import { findFreePort } from './free-port.js'
 import { initialise } from './initialise.js'
 import { claim, ORPHAN_GRACE_SECONDS, watchForOrphan, withdrawClaim, type OrphanWatch } from './orphan-watch.js'
 import { takeOwnership } from './ownership.js'
@@ -163,5 +163,22 @@ class Keeper {
     const port = await findFreePort(secrets.port)
     if (port !== secrets.port) await writeSecrets(path, { ...secrets, port }, user)
     return startPostmaster(this.cluster, this.binaries, { ...this.settings, port: String(port) })
+  }
+}
+
+/** `preferred` if nobody listens on it, else any free port of the loopback interface. Anyone who takes it first has it: be ready to ask again. */
+export async function findFreePort(preferred: number): Promise<number> {
+  return (await probe(preferred)) ?? (await probe(0)) ?? preferred
+}
+
+async function probe(port: number): Promise<number | undefined> {
+  const server = createServer()
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
+    return (server.address() as AddressInfo).port
+  } catch {
+    return undefined
+  } finally {
+    server.close()
   }
 }

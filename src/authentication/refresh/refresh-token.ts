@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Secrets } from '../../platform/secrets/secrets.js'
+import type { Secrets } from '../../platform/secrets.js'
 
 const FAMILY_BYTES = 16
 const SECRET_BYTES = 32

@@ -49,3 +49,35 @@ export class MalformedBody extends Problem {
     super(422, 'undecodable', `The body is malformed: ${reason}.`)
   }
 }
+
+export class ClientUnknown extends Problem {
+  constructor() {
+    super(403, 'client-unknown', 'The provider does not list this device.')
+  }
+}
+
+export class NotTheHub extends Problem {
+  constructor() {
+    super(404, 'not-the-hub', 'This server is not the hub of that room.')
+  }
+}
+
+/** A batch whose entries cannot be those of the log that it is said to be of. */
+export class BatchRefused extends Problem {
+  constructor(why: string) {
+    super(422, 'batch-refused', `Invalid batch: ${why}.`)
+  }
+}
+
+export class RosterRefused extends Problem {
+  constructor(why: string) {
+    super(422, 'roster-refused', `Invalid roster: ${why}.`)
+  }
+}
+
+/** Ids are fixed at first sight; nobody's group can be taken over, nor ours be shadowed. */
+export class HomeElsewhere extends Problem {
+  constructor() {
+    super(409, 'home-elsewhere', 'Another provider is the hub of this group.')
+  }
+}

@@ -1,11 +1,14 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import type { Pool } from 'pg'
 import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { OwnUrl } from '../identity/own-url.js'
+import { noteInbound } from '../peers/peers.repository.js'
 import { InboundGate } from './inbound-gate.js'
-import { HeardPeers } from './heard-peers.js'
 import type { PeerCarrier } from './peer.js'
 import { RequestSignatures } from './request-signatures.js'
 
@@ -50,4 +53,23 @@ export class PeerGuard implements CanActivate {
 function variablesOf({ query, params }: FastifyRequest): object {
   const inQuery = Object.entries(query as object).filter(([, value]) => typeof value === 'string')
   return { ...Object.fromEntries(inQuery), ...(params as object) }
+}
+
+/** A peer that is heard often is not written down each time. */
+const NOTE_MS = 10_000
+const MAX_REMEMBERED = 10_000
+
+/** Who was heard of lately: a peer that asks is a peer that can be asked. */
+@Injectable()
+export class HeardPeers {
+  private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  async note(domain: string): Promise<void> {
+    const last = this.notedAt.get(domain)
+    if (last !== undefined && performance.now() - last < NOTE_MS) return
+    this.notedAt.set(domain, performance.now())
+    await noteInbound(this.pool, domain)
+  }
 }

@@ -8,7 +8,7 @@ import { PeerPolicy } from '../peers/peer-policy.js'
 import { findPeer, leaveLane, noteFailure, noteSuccess, renewLane, takeLane } from '../peers/peers.repository.js'
 import { duePeers } from './cursors.repository.js'
 import type { Delivered } from './delivery.js'
-import { pushFailed } from './push.events.js'
+import { pushFailed } from '../federation.events.js'
 
 /** Anyone who dies in a run holds the others up for this long. */
 const LANE_MS = 15_000

@@ -4,9 +4,9 @@ import { readCbor } from '../../protocol/strict-cbor.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { IssuerDirectory } from '../../tokens/issue/issuer-directory.js'
 import type { OtherIssuers } from '../../tokens/issue/attester.js'
-import { HubBadResponse, hubProblem } from '../follower/follower.problems.js'
+import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import type { Endpoint } from '../identity/endpoints.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import { SharedCopies } from './shared-copies.js'
 
 /** Far shorter than the time for which a key is published before it signs. */

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodType } from 'zod'
-import { negotiate } from './accept.js'
-import { encodeBody, type MediaType } from './encode.js'
+import { negotiate, encodeBody, type MediaType } from './encode.js'
 
 /** The bytes of a document, ready to be sent any number of times. */
 export interface Representation {

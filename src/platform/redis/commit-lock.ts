@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { Metrics } from '../observability/metrics.js'
-import { acquireLease, releaseLease } from './lease.js'
 import { LocalLocks } from './local-locks.js'
 import { RedisClients } from './redis-clients.js'
+import type { RedisClient } from './connect-redis.js'
 
 /** How the lock sees time; tests bring their own. */
 export interface LockTimer {
@@ -79,4 +79,18 @@ export class CommitLock {
     this.metrics.commitLockMisses.inc({ reason })
     return false
   }
+}
+
+/**
+ * Deletes the lease if it is still ours; after it ran out it may be another node's.
+ * KEYS[1] the lease, ARGV[1] the token under which it was taken.
+ */
+const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
+
+export async function acquireLease(redis: RedisClient, key: string, token: string, leaseMs: number): Promise<'got' | 'busy'> {
+  return (await redis.set(key, token, 'PX', leaseMs, 'NX')) === 'OK' ? 'got' : 'busy'
+}
+
+export async function releaseLease(redis: RedisClient, key: string, token: string): Promise<void> {
+  await redis.eval(RELEASE, 1, key, token)
 }

@@ -101,3 +101,12 @@ export function framed(wireFormat: keyof typeof WIRE_FORMATS, body: Uint8Array):
   message.set(body, MLS_VERSION_AND_WIRE_FORMAT)
   return message
 }
+
+const SERVER_FRANK_BYTES = 32
+
+/** `Frank`: read so that what follows it is found; this server neither makes nor checks one. */
+export function readFrank(reader: TlsReader): void {
+  reader.fixed(SERVER_FRANK_BYTES)
+  reader.uint16() // cipher suite of the signature
+  reader.opaque()
+}

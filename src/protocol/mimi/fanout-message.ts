@@ -1,7 +1,7 @@
 import { readMessage, type MlsMessage } from '../mls/message.js'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { readFrank } from './frank.js'
+import { readFrank } from './common.js'
 import { readTreeOption, writeTreeOption, type TreeOption } from './tree-option.js'
 
 const MAX_STAPLED = 256

@@ -1,7 +1,6 @@
 import { decodeWhole, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { readText, readUri, writeText } from './common.js'
-import { readFrank } from './frank.js'
+import { readFrank, readText, readUri, writeText } from './common.js'
 
 const MAX_MESSAGES = 32
 const MAX_NOTE_BYTES = 8_192

@@ -1,8 +1,7 @@
 import { readMessage } from '../mls/message.js'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { readEnum, readProtocol, readUri, writeEnum, writeProtocol, writeText } from './common.js'
-import { readFrank } from './frank.js'
+import { readEnum, readFrank, readProtocol, readUri, writeEnum, writeProtocol, writeText } from './common.js'
 
 export interface SubmitMessageRequest {
   /** MLSMessage: a PrivateMessage with application data. */

@@ -1,7 +1,7 @@
 import { constants, privateDecrypt, type KeyObject } from 'node:crypto'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { TOKEN_TYPE } from './challenge.js'
+import { TOKEN_TYPE } from './token.js'
 
 export const MODULUS_BYTES = 256
 

@@ -4,7 +4,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { generateIssuerKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
 import {
   dropIssuerKeysPast,

@@ -3,7 +3,7 @@ import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readEnum, readGroup, readRoomUri, readUri, writeEnum, writeText } from '../common.js'
 import { readFanoutMessage, writeFanoutMessage, type FanoutMessage } from '../fanout-message.js'
-import { CHAIN_BYTES } from './accepted.js'
+import { CHAIN_BYTES } from './submissions.js'
 
 const MODES = [undefined, 'public', 'private'] as const
 const FROZEN = ['no', 'reinit', 'reset'] as const

@@ -1,17 +1,35 @@
 import { readWelcome } from '../../mls/structures/welcome.js'
-import { decodeWhole, type Decoded } from '../../tls/reader.js'
+import { type Decoded, decodeWhole, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
-import { readSubmitMessageResponse, writeSubmitMessageResponse, type SubmitMessageResponse } from '../submit-message.js'
+import { readSubmitMessageResponse, type SubmitMessageResponse, writeSubmitMessageResponse } from '../submit-message.js'
 import {
   readUpdateRequest,
   readUpdateResponse,
-  writeUpdateRequest,
-  writeUpdateResponse,
   type UpdateRequest,
   type UpdateResponse,
+  writeUpdateRequest,
+  writeUpdateResponse,
 } from '../update.js'
-import { readAccepted, writeAccepted, type AcceptedEntry } from './accepted.js'
+
+export const CHAIN_BYTES = 32
+
+/** Where the hub's log has the entry; the draft's responses tell a time only. */
+interface AcceptedEntry {
+  readonly seq: bigint
+  /** Of the group after the entry. */
+  readonly epoch: bigint
+  readonly incarnation: number
+  readonly chain: Uint8Array
+}
+
+function writeAccepted(writer: TlsWriter, { seq, epoch, incarnation, chain }: AcceptedEntry): TlsWriter {
+  return writer.uint64(seq).uint64(epoch).uint32(incarnation).raw(chain)
+}
+
+function readAccepted(reader: TlsReader): AcceptedEntry {
+  return { seq: reader.uint64(), epoch: reader.uint64(), incarnation: reader.uint32(), chain: reader.fixed(CHAIN_BYTES) }
+}
 
 const MAX_WELCOMES = 64
 const MAX_REMOVED = 10_000

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Config } from '../../../../platform/config/config.js'
-import { PATH_CHECK, QUERY_CHECK } from '../../../../platform/http/path-check.js'
+import { PATH_CHECK, QUERY_CHECK } from '../../../operations/path-check.js'
 import { ok, problem, reasonOf, warning, type Finding } from '../finding.js'
 
 const PATIENCE_MS = 5_000
