@@ -15,6 +15,7 @@ import { IdentifierQueries } from './identifier-queries.js'
 import { IdentifierQuery, IdentifiersFound, Searchable, SetSearchable } from './identifier-query.dto.js'
 import { isSearchable, setSearchable } from './searchable.repository.js'
 
+/** Searches of this server's users. */
 @ApiTags('federation')
 @Controller('v1/identifier-queries')
 export class IdentifierQueriesController {
@@ -34,6 +35,7 @@ export class IdentifierQueriesController {
   }
 }
 
+/** Whether others find this user. */
 @ApiTags('federation')
 @Controller('v1/me/searchable')
 export class SearchableController {
@@ -63,6 +65,7 @@ export class SearchableController {
   }
 }
 
+/** Searches of other providers' users. */
 @Controller(PEER_PATH)
 export class IdentifierQueryPeerController {
   constructor(

@@ -11,6 +11,7 @@ import { ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
+/** Sealed posts to other hubs, on behalf of this server's users. */
 @ApiTags('sealed sender')
 @Controller('v1/sealed-relay/:hub')
 export class SealedRelayController {
