@@ -23,7 +23,7 @@ export function decodeBatchRequest(bytes: Uint8Array, maxTokens: number): Decode
   return decodeWhole(bytes, (reader) => reader.vector(maxTokens, readTokenRequest))
 }
 
-/** The opposite of `decodeBatchRequest`: what an attester asks another issuer for. */
+/** The opposite of `decodeBatchRequest`. */
 export function encodeBatchRequest(requests: readonly TokenRequest[]): Uint8Array {
   const write = (writer: TlsWriter, { truncatedKeyId, blindedMessage }: TokenRequest) =>
     writer.uint16(TOKEN_TYPE).uint8(truncatedKeyId).raw(blindedMessage)
