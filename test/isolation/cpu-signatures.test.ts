@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { HttpRequestMessage } from '../../src/protocol/http-signature/message.js'
 import { requestSignature, signRequest } from '../../src/protocol/http-signature/signed-request.js'
 import { memberProof } from '../../src/protocol/sealed/member-proof.js'
-import { medianMs } from './cpu-kit.js'
+import { medianMs } from './median-time.js'
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519')
 const KEY = { domain: 'a.example', keyId: 'k1', privateKey }

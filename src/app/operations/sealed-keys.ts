@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { TOKEN_KEY_PURPOSE } from '../../authentication/keys/token-key-replacement.js'
+import { TOKEN_KEY_PURPOSE } from '../../authentication/keys/token-key-rotation.js'
 import { readTokenKeys } from '../../authentication/keys/token-keys.repository.js'
 import { PROVIDER_KEY_PURPOSE } from '../../federation/identity/provider-key-rotation.js'
 import { readProviderKeys } from '../../federation/identity/provider-keys.repository.js'
@@ -8,7 +8,7 @@ import { readSenderKeys } from '../../groups/external-sender/external-sender.rep
 import { CONFIG, ConfigError, type Config } from '../../platform/config/config.js'
 import { Readiness } from '../../platform/observability/readiness.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { ISSUER_KEY_PURPOSE } from '../../tokens/keys/issuer-key-rotation.js'
 import { readIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 

@@ -11,11 +11,11 @@ import {
   UseInterceptors,
 } from '@nestjs/common'
 import { ApiExcludeEndpoint } from '@nestjs/swagger'
+import { Anonymous } from '../../authentication/session/caller.js'
 import type { FastifyReply } from 'fastify'
 import { map, type Observable } from 'rxjs'
 import { z, type ZodType } from 'zod'
 import { ProviderDomain, RoomUri, UserUri } from '../../authentication/identifiers.dto.js'
-import { Anonymous } from '../../authentication/session/anonymous.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { TakesMimi } from '../../platform/http/route-options.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'

@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { Events } from '../../platform/observability/events.js'
 import { retryDelay } from '../../protocol/retry-policy.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import { sameBytes } from '../../protocol/bytes.js'
 import {
   decodeDeletionReceipt,
   encodeDeleteRoomRequest,

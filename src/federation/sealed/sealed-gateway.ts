@@ -6,7 +6,7 @@ import { encodeJson } from '../../platform/http/encode.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from '../../platform/http/problem-document.js'
 import { InvalidRequest, NotFound, Undecodable, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { problemFor } from '../../platform/http/send-problem.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import {
   type BinaryRequestMessage,

@@ -1,5 +1,4 @@
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 import type { CommitSubmission } from './submissions.repository.js'
 
 export type GroupMode = 'public' | 'private'

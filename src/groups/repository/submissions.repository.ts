@@ -1,5 +1,4 @@
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 
 /**
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;

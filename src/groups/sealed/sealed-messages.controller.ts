@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Param, Post, Req } from '@nestjs/common'
 import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
-import { Anonymous } from '../../authentication/session/anonymous.js'
+import { Anonymous } from '../../authentication/session/caller.js'
 import { EpochText, GroupId } from '../../platform/http/bytes.js'
 import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { Refuses } from '../../platform/http/refuses.js'

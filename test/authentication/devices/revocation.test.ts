@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { DisabledAccounts } from '../../../src/authentication/accounts/disabled-accounts.js'
+import { DisabledAccounts } from '../../../src/authentication/accounts/disabled-accounts.job.js'
 import { disableAccount } from '../../../src/authentication/accounts/accounts.repository.js'
 import { Revocations } from '../../../src/authentication/devices/revocations.js'
 import { Hints } from '../../../src/platform/hints/hints.js'
@@ -9,7 +9,7 @@ import { eventually } from '../../support/eventually.js'
 import { describeWithRedis, useRedis } from '../../support/redis.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { uncommittedChange } from '../account-lock.js'
-import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from '../auth-kit.js'
+import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from '../device-fixture.js'
 
 let database: TestDatabase
 let server: TestServer

@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { KeyRing } from '../../../src/authentication/keys/key-ring.js'
-import { replaceTokenKeyNow, rotateTokenKey } from '../../../src/authentication/keys/token-key-replacement.js'
+import { replaceTokenKeyNow, rotateTokenKey, TokenKeyRotation } from '../../../src/authentication/keys/token-key-rotation.js'
 import { readTokenKeys } from '../../../src/authentication/keys/token-keys.repository.js'
-import { TokenKeyRotation } from '../../../src/authentication/keys/token-key-rotation.js'
-import { Secrets } from '../../../src/platform/secrets/secrets.js'
+import { Secrets } from '../../../src/platform/secrets.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { Http, TestDevice, UNLIMITED } from '../auth-kit.js'
+import { Http, TestDevice, UNLIMITED } from '../device-fixture.js'
 
 const TTL = 300_000
 let database: TestDatabase

@@ -1,9 +1,8 @@
-import { createHash, type KeyObject } from 'node:crypto'
-import { verify } from 'node:crypto'
+import { createHash, type KeyObject, verify } from 'node:crypto'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
 import { extendChain } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
-import { sameBytes } from '../../../protocol/mls/same-bytes.js'
+import { sameBytes } from '../../../protocol/bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { ReplicaEntry } from './replica.repository.js'
 

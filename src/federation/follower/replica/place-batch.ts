@@ -1,5 +1,5 @@
 import { extendChain, LOG_KINDS } from '../../../protocol/log-chain.js'
-import { sameBytes } from '../../../protocol/mls/same-bytes.js'
+import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { Replica, ReplicaEntry } from './replica.repository.js'
 
