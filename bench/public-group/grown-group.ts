@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { makeGroupContext } from '../../src/protocol/mls/structures/group-context.js'
+import { makeGroupContext } from '../../src/protocol/mls/structures/group-info.js'
 import { makeParentNode } from '../../src/protocol/mls/structures/ratchet-tree.js'
-import { parentHash } from '../../src/protocol/public-group/tree-hash.js'
-import { TreeDraft } from '../../src/protocol/public-group/tree.js'
-import { filteredDirectPath } from '../../src/protocol/public-group/update-path.js'
+import { parentHash } from '../../src/protocol/public-group/tree/tree-hash.js'
+import { TreeDraft } from '../../src/protocol/public-group/tree/tree.js'
+import { filteredDirectPath } from '../../src/protocol/public-group/tree/resolution.js'
 import { Forge, forgeLeaf } from '../../test/support/mls/forge.js'
 
 /**

@@ -33,7 +33,7 @@ const purge = purgeJob({
   deletions: [deleteExpiredChallenges, deleteExpiredFamilies, deleteSpentInvites],
 })
 
-/** Accounts, devices and sessions: who may speak, and as whom (docs/architecture.md, §10). */
+/** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
   controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],

@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common'
-import { AppendModule } from '../delivery/append/append.module.js'
+import { AppendModule } from '../delivery/delivery.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { CommitAftermath } from './commit/commit-aftermath.js'
 import { CommitAttempts } from './commit/commit-attempts.js'

@@ -1,4 +1,4 @@
-import { ECDH } from 'node:crypto'
+import { createPublicKey, ECDH, type KeyObject } from 'node:crypto'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { ed448 } from '@noble/curves/ed448.js'
 import { isImportable, MLDSA_SCHEMES, SIGNATURE_SCHEMES } from './mls/signature.js'
@@ -76,4 +76,9 @@ function sec1(scheme: number, curve: string, size: number): [number, Curve][] {
     [1 + size, { scheme, curve }],
     [1 + 2 * size, { scheme, curve }],
   ]
+}
+
+/** A public key of 32 raw bytes, as node:crypto takes it. @throws for another length */
+export function ed25519Key(raw: Uint8Array): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }, format: 'jwk' })
 }

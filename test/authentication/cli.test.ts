@@ -3,7 +3,7 @@ import { runCli } from '../../src/app/cli/run-cli.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { startServer, testEnvironment, type TestServer } from '../support/server.js'
-import { Http, newName, TestDevice, UNLIMITED } from './auth-kit.js'
+import { Http, newName, TestDevice, UNLIMITED } from './device-fixture.js'
 
 let database: TestDatabase
 let server: TestServer

@@ -4,7 +4,7 @@ import { activeKeys, clientsOf, devicesOfUser, resolveClients } from '../../src/
 import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
 import { toBase64url } from '../../src/platform/http/bytes.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { clientOf, Http, newKey, newName, TestDevice, typeOf, UNLIMITED, userOf } from './auth-kit.js'
+import { clientOf, Http, newKey, newName, TestDevice, typeOf, UNLIMITED, userOf } from './device-fixture.js'
 
 let server: TestServer
 let reader: TestDevice

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { describeWithRedis, useRedis } from '../support/redis.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { clientOf, Http, TestDevice, typeOf } from './auth-kit.js'
+import { clientOf, Http, TestDevice, typeOf } from './device-fixture.js'
 
 describe('anonymous requests', () => {
   let server: TestServer

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createAccount, createDeviceInvite, createInvite, type IssuedCode } from '../../src/authentication/accounts/administration.js'
 import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { Http, newName, TestDevice, typeOf, UNLIMITED, userOf } from './auth-kit.js'
+import { Http, newName, TestDevice, typeOf, UNLIMITED, userOf } from './device-fixture.js'
 
 const DAY = 86_400_000
 const codeOf = (issued: IssuedCode | undefined) => ({ invite_code: issued!.code })

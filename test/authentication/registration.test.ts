@@ -15,7 +15,7 @@ import {
   UNLIMITED,
   userOf,
   type DeviceKey,
-} from './auth-kit.js'
+} from './device-fixture.js'
 
 let server: TestServer
 let http: Http

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { startServer, type TestServer } from '../support/server.js'
-import { Http, newKey, TestDevice, UNLIMITED } from './auth-kit.js'
+import { Http, newKey, TestDevice, UNLIMITED } from './device-fixture.js'
 
 let server: TestServer
 const lines: string[] = []

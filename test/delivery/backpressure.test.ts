@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals'
 import { writeAcks } from '../../src/delivery/acks/acks.repository.js'
 import { transaction } from '../../src/platform/postgres/sql.js'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, TestGroup } from './delivery-kit.js'
-import { upTo, useRig, waitFor } from './rig.js'
+import { newDevice, TestGroup } from './delivery-node-fixture.js'
+import { upTo, useStreamNodes, waitFor } from './stream-fixture.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 
 describe('a stream that acknowledges nothing', () => {
   it('gets as many entries as its window holds, in backfill and live, and goes on when it acknowledges', async () => {

@@ -3,7 +3,7 @@ import { GlobalSweep } from '../../src/delivery/sweep/global-sweep.job.js'
 import type { Hint } from '../../src/platform/hints/hint.js'
 import type { Jobs } from '../../src/platform/jobs/jobs.js'
 import { useTestDatabase } from '../support/database.js'
-import { createHints, newDevice, TestGroup } from './delivery-kit.js'
+import { createHints, newDevice, TestGroup } from './delivery-node-fixture.js'
 
 const database = useTestDatabase()
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals'
 import { History } from '../../src/delivery/read/history.service.js'
 import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
 import { useTestDatabase } from '../support/database.js'
-import { callerOf, newDevice, problemOf, seqsOf, TestGroup } from './delivery-kit.js'
+import { callerOf, newDevice, problemOf, seqsOf, TestGroup } from './delivery-node-fixture.js'
 
 const database = useTestDatabase()
 let history: History

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { STREAM_PROTOCOL } from '../../src/protocol/frames.js'
 import { useTestDatabase } from '../support/database.js'
-import { createHints, newDevice, TestGroup, tokenOf } from './delivery-kit.js'
-import { useRig, waitFor } from './rig.js'
+import { createHints, newDevice, TestGroup, tokenOf } from './delivery-node-fixture.js'
+import { useStreamNodes, waitFor } from './stream-fixture.js'
 import { upgrade } from './raw-upgrade.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 let alice: bigint
 
 beforeEach(async () => {

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
-import { newDevice, TestGroup, type TestNode } from './delivery-kit.js'
-import { upTo, useRig } from './rig.js'
+import { newDevice, TestGroup, type TestNode } from './delivery-node-fixture.js'
+import { upTo, useStreamNodes } from './stream-fixture.js'
 import type { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()
@@ -10,14 +10,14 @@ let node: TestNode
 let alice: bigint
 let bob: bigint
 let group: TestGroup
-const rig = useRig(database)
+const fixture = useStreamNodes(database)
 
 beforeEach(async () => {
-  node = await rig.start()
+  node = await fixture.start()
   ;[alice, bob] = [await newDevice(database.pool), await newDevice(database.pool)]
   group = await TestGroup.create(database.pool, alice)
 })
-const connect = (deviceId: bigint, options?: Parameters<typeof StreamClient.connect>[2]) => rig.connect(node, deviceId, options)
+const connect = (deviceId: bigint, options?: Parameters<typeof StreamClient.connect>[2]) => fixture.connect(node, deviceId, options)
 const hintGroup = (headSeq: bigint) => node.hints.publish([{ kind: 'group', gid: group.gid, headSeq }])
 const hintInbox = (deviceId: bigint) => node.hints.publish([{ kind: 'inbox', deviceId }])
 const order = (client: StreamClient) =>

@@ -4,8 +4,8 @@ import { EventsReader } from '../../src/delivery/polling/events.reader.js'
 import { Acknowledgements } from '../../src/delivery/polling/acknowledgements.service.js'
 import { Polling } from '../../src/delivery/polling/polling.service.js'
 import { useTestDatabase } from '../support/database.js'
-import { callerOf, newDevice, problemOf, seqsOf, startNode, TestGroup, type TestNode } from './delivery-kit.js'
-import { waitFor } from './rig.js'
+import { callerOf, newDevice, problemOf, seqsOf, startNode, TestGroup, type TestNode } from './delivery-node-fixture.js'
+import { waitFor } from './stream-fixture.js'
 import { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()

@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import type { TestNode } from './delivery-kit.js'
+import type { TestNode } from './delivery-node-fixture.js'
 
 export interface Answer {
   status: number

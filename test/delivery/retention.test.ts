@@ -9,7 +9,7 @@ import { Jobs } from '../../src/platform/jobs/jobs.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { testEnvironment } from '../support/server.js'
 import { useTestDatabase } from '../support/database.js'
-import { createHints, newDevice, TestGroup } from './delivery-kit.js'
+import { createHints, newDevice, TestGroup } from './delivery-node-fixture.js'
 
 const DAY = 86_400_000
 const database = useTestDatabase()

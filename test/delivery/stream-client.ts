@@ -8,7 +8,7 @@ import {
   type EntryFrame,
   type ServerFrame,
 } from '../../src/protocol/frames.js'
-import { tokenOf, type TestGroup } from './delivery-kit.js'
+import { tokenOf, type TestGroup } from './delivery-node-fixture.js'
 
 const DEADLINE_MS = 25_000
 

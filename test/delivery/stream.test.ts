@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, TestGroup, type TestNode } from './delivery-kit.js'
-import { upTo, useRig } from './rig.js'
+import { newDevice, TestGroup, type TestNode } from './delivery-node-fixture.js'
+import { upTo, useStreamNodes } from './stream-fixture.js'
 import type { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()
 let node: TestNode
-const rig = useRig(database)
+const fixture = useStreamNodes(database)
 
 beforeEach(async () => {
-  node = await rig.start()
+  node = await fixture.start()
 })
-const connect = (deviceId: bigint, options?: Parameters<typeof StreamClient.connect>[2]) => rig.connect(node, deviceId, options)
+const connect = (deviceId: bigint, options?: Parameters<typeof StreamClient.connect>[2]) => fixture.connect(node, deviceId, options)
 const hint = (group: TestGroup, headSeq: bigint) => node.hints.publish([{ kind: 'group', gid: group.gid, headSeq }])
 
 describe('the stream', () => {

@@ -3,13 +3,13 @@ import { WebSocket } from 'ws'
 import { STREAM_OPENINGS } from '../../src/delivery/socket/stream-limits.js'
 import { encodeFrame, STREAM_PROTOCOL } from '../../src/protocol/frames.js'
 import { useTestDatabase } from '../support/database.js'
-import { newDevice, TestGroup, tokenOf } from './delivery-kit.js'
-import { useRig } from './rig.js'
+import { newDevice, TestGroup, tokenOf } from './delivery-node-fixture.js'
+import { useStreamNodes } from './stream-fixture.js'
 import { upgrade } from './raw-upgrade.js'
 import type { StreamClient } from './stream-client.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 let alice: bigint
 
 beforeEach(async () => {

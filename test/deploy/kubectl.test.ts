@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from '@jest/globals'
-import { archives, assertIntegrity, findRenderer } from './manifests-kit.js'
+import { archives, assertIntegrity, findRenderer } from './manifests-fixture.js'
 
 const { fileOfTarball, fileOfZip } = archives
 

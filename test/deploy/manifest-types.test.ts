@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { typeErrors, type Manifest } from './manifests-kit.js'
+import { typeErrors, type Manifest } from './manifests-fixture.js'
 
 const deployment = (): Manifest => ({
   apiVersion: 'apps/v1',

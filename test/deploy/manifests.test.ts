@@ -14,7 +14,7 @@ import {
   RULES,
   SECRETS,
   type Manifest,
-} from './manifests-kit.js'
+} from './manifests-fixture.js'
 import { OPERATIONS_MUTATIONS } from './operations-mutations.js'
 
 const K8S = join(import.meta.dirname, '../../k8s')

@@ -1,4 +1,4 @@
-import { find, type Manifest } from './manifests-kit.js'
+import { find, type Manifest } from './manifests-fixture.js'
 
 const ingress = (objects: Manifest[]) => find(objects, 'Ingress', 'microchat')
 const container = (objects: Manifest[]) => find(objects, 'Deployment', 'microchat-api').spec.template.spec.containers[0]

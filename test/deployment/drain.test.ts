@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { NoAnswer, ServerProblem } from '../../examples/client/http.js'
-import { TestDevice } from '../authentication/auth-kit.js'
+import { TestDevice } from '../authentication/device-fixture.js'
 import { StreamClient } from '../delivery/stream-client.js'
 import { useTestDatabase } from '../support/database.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'

@@ -3,7 +3,7 @@ import { openQueue } from '../../src/platform/jobs/job-backend.js'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { useTestDatabase } from '../support/database.js'
 import { describeWithRedis, useRedis } from '../support/redis.js'
-import { examined, soundSettings } from './doctor-kit.js'
+import { examined, soundSettings } from './doctor-fixture.js'
 
 jest.setTimeout(60_000)
 

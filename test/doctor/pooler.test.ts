@@ -7,7 +7,7 @@ import {
   type PgbouncerOptions,
   type TestPgbouncer,
 } from '../support/pgbouncer.js'
-import { examined, soundSettings } from './doctor-kit.js'
+import { examined, soundSettings } from './doctor-fixture.js'
 
 jest.setTimeout(60_000)
 

@@ -10,7 +10,7 @@ import { migrate } from '../../src/platform/postgres/migrate.js'
 import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { startServer } from '../support/server.js'
-import { examined, soundSettings } from './doctor-kit.js'
+import { examined, soundSettings } from './doctor-fixture.js'
 
 jest.setTimeout(120_000)
 

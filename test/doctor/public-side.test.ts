@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream'
 import { freePort } from '../support/free-port.js'
 import { decodePath, decodingProxy, type Alteration, type DecodingProxy } from '../support/network/decoding-proxy.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { examined, soundSettings } from './doctor-kit.js'
+import { examined, soundSettings } from './doctor-fixture.js'
 
 jest.setTimeout(60_000)
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { runCli } from '../../src/app/cli/run-cli.js'
 import { listPeers, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
-import { soundSettings, examined } from '../doctor/doctor-kit.js'
+import { soundSettings, examined } from '../doctor/doctor-fixture.js'
 import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
 

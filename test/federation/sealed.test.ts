@@ -6,8 +6,8 @@ import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/
 import { SealedSender } from '../../examples/client/sealed/sealed-sender.js'
 import { publishSenderKey, senderKey } from '../../examples/client/sealed/sender-key.js'
 import { fromUtf8 } from '../../examples/client/wire.js'
-import { purseOf, sealedSenders, SMALL_BATCHES } from '../sealed/sealed-kit.js'
-import { messageOf } from '../sealed/sealed-rig.js'
+import { purseOf, sealedSenders, SMALL_BATCHES } from '../sealed/sealed-sender-fixture.js'
+import { messageOf } from '../sealed/sealed-server-fixture.js'
 import { useFederation } from '../support/federated-world.js'
 import { agreed, at, heard, MODES_AND_SUITES, problemOf, type World } from '../support/world.js'
 

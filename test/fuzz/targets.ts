@@ -7,7 +7,7 @@ import type { PublicMessage } from '../../src/protocol/mls/structures/public-mes
 import { decodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { applyCommit } from '../../src/protocol/public-group/apply-commit.js'
 import { validateCommit, type CommitBundle, type ValidCommit } from '../../src/protocol/public-group/commit.js'
-import { validateProposal } from '../../src/protocol/public-group/proposal.js'
+import { validateProposal } from '../../src/protocol/public-group/proposals/proposal.js'
 import { seed } from '../../src/protocol/public-group/seed.js'
 import { deserialize, serialize } from '../../src/protocol/public-group/snapshot.js'
 import { addProposal, treeBytes, type PublicGroupState } from '../../src/protocol/public-group/state.js'

@@ -6,7 +6,7 @@ import { mergePending } from '../../examples/client/entries.js'
 import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { suite as suiteOf } from '../../examples/client/mls/suites.js'
 import { groupInfoWithTree } from './hostile.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage({ MAX_COMMIT_BYTES: '32KiB', MAX_GROUP_INFO_BYTES: '16KiB', MAX_TREE_BYTES: '32KiB' })
 

@@ -9,9 +9,9 @@ import { encodeTree } from '../../examples/client/mls/tree.js'
 import { lifetime, suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { createGroup } from '../../src/groups/repository/groups.repository.js'
-import { newGroupOf } from '../ordering/ordering-kit.js'
-import { begin, claimed, create, goOn, keyPackageOf, reinitOf, shown, type Beginning, type Wish } from './founding-kit.js'
-import { at, refusal, useStage } from './groups-kit.js'
+import { newGroupOf } from '../ordering/submission-fixture.js'
+import { begin, claimed, create, goOn, keyPackageOf, reinitOf, shown, type Beginning, type Wish } from './group-creation-fixture.js'
+import { at, refusal, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

@@ -3,8 +3,8 @@ import type { ClientState, GroupContext, PreSharedKeyID } from 'ts-mls'
 import { makeResumptionPsk } from 'ts-mls/resumption.js'
 import { checkOrigin, resumptionOf, type Origin } from '../../examples/client/mls/resumption.js'
 import { suite } from '../../examples/client/mls/suites.js'
-import { begin, claimed, reinitOf } from './founding-kit.js'
-import { useStage } from './groups-kit.js'
+import { begin, claimed, reinitOf } from './group-creation-fixture.js'
+import { useStage } from './group-fixture.js'
 import { utf8 } from '../../examples/client/wire.js'
 
 const stage = useStage()

@@ -7,7 +7,7 @@ import type { Group } from '../../examples/client/group.js'
 import { clientConfig, suite } from '../../examples/client/mls/suites.js'
 import { encodeTree } from '../../examples/client/mls/tree.js'
 import { toBase64Url, utf8 } from '../../examples/client/wire.js'
-import { at, refusal, useStage } from './groups-kit.js'
+import { at, refusal, useStage } from './group-fixture.js'
 import { groupInfoWithTree } from './hostile.js'
 
 const stage = useStage()

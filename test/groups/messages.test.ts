@@ -4,7 +4,7 @@ import type { Client } from '../../examples/client/client.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage({ MAX_MESSAGE_BYTES: '4KiB', MAX_PAST_EPOCHS: '2' })
 

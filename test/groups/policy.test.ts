@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
-import { at, refusal, useStage } from './groups-kit.js'
+import { at, refusal, useStage } from './group-fixture.js'
 import { retagged } from './hostile.js'
 
 const stage = useStage()

@@ -5,10 +5,10 @@ import type { Pool, QueryConfig } from 'pg'
 import { findGroupByGid } from '../../src/groups/repository/groups.repository.js'
 import { StateCache } from '../../src/groups/state/state-cache.js'
 import { StoredEpochs } from '../../src/groups/state/stored-epochs.js'
-import { keyPackageRef } from '../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { forgeWelcome } from '../support/mls/forge.js'
 import { externalCommit, groupInfoWithTree, selfRemove } from './hostile.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

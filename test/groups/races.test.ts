@@ -5,9 +5,9 @@ import { submitCommit } from '../../src/groups/repository/submissions.repository
 import { mergePending } from '../../examples/client/entries.js'
 import { startServer } from '../support/server.js'
 import { GENEROUS } from '../support/world.js'
-import { commitOf } from '../ordering/ordering-kit.js'
-import { untilBlocked } from '../key-packages/key-packages-kit.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { commitOf } from '../ordering/submission-fixture.js'
+import { untilBlocked } from '../key-packages/key-package-fixture.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

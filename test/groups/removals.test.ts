@@ -7,7 +7,7 @@ import { Revocations } from '../../src/groups/removal/revocations.js'
 import { startServer } from '../support/server.js'
 import { eventually } from '../support/eventually.js'
 import { GENEROUS } from '../support/world.js'
-import { at, draft, refusal, submit, useStage } from './groups-kit.js'
+import { at, draft, refusal, submit, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

@@ -7,7 +7,7 @@ import { reportedCommits } from '../../src/groups/reset/reported-commits.js'
 import { mostReports } from '../../src/groups/reset/reports.repository.js'
 import { cli } from '../support/cli.js'
 import { testEnvironment } from '../support/server.js'
-import { refusal, useStage } from './groups-kit.js'
+import { refusal, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

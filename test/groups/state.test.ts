@@ -5,7 +5,7 @@ import { Snapshots } from '../../src/groups/state/snapshots.job.js'
 import { PublicStates } from '../../src/groups/state/public-states.js'
 import { StateCache } from '../../src/groups/state/state-cache.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
-import { at, refusal, useStage } from './groups-kit.js'
+import { at, refusal, useStage } from './group-fixture.js'
 
 const stage = useStage()
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, it } from '@jest/globals'
-import { TestDevice } from '../authentication/auth-kit.js'
+import { TestDevice } from '../authentication/device-fixture.js'
 import { eventually } from '../support/eventually.js'
 import { open } from '../support/raw-http.js'
 import { startServer, type TestServer } from '../support/server.js'

@@ -6,14 +6,14 @@ import { TokenSigner } from '../../src/tokens/issue/token-signer.js'
 import { BATCHES_WAITING, BATCHES_WAITING_OF_ONE } from '../../src/tokens/issue/tokens.limits.js'
 import { IssuerKeys } from '../../src/tokens/keys/issuer-keys.js'
 import { blindSign, encodeBatchRequest } from '../../src/protocol/privacy-pass/issuance.js'
-import { useSealedRig } from '../sealed/sealed-rig.js'
-import { medianMs } from './cpu-kit.js'
+import { useSealedServer } from '../sealed/sealed-server-fixture.js'
+import { medianMs } from './median-time.js'
 
 const TOKENS = 250
-const rig = useSealedRig({ TOKENS_PER_BATCH: String(TOKENS), TOKENS_PER_ACCOUNT: String(40 * TOKENS) })
+const fixture = useSealedServer({ TOKENS_PER_BATCH: String(TOKENS), TOKENS_PER_ACCOUNT: String(40 * TOKENS) })
 
 async function batch(): Promise<Uint8Array> {
-  const [key] = await rig.server.app.get(IssuerKeys).shown()
+  const [key] = await fixture.server.app.get(IssuerKeys).shown()
   // Below the modulus; it need not come of any token.
   const blinded = () => Uint8Array.of(0, ...randomBytes(255))
   return encodeBatchRequest(Array.from({ length: TOKENS }, () => ({ truncatedKeyId: key!.truncatedId, blindedMessage: blinded() })))
@@ -21,7 +21,7 @@ async function batch(): Promise<Uint8Array> {
 const TYPE = 'application/private-token-generic-batch-request'
 /** Without the patience of the client, which comes again when the answer asks it to. */
 const post = (client: Client, body: Uint8Array) =>
-  fetch(`${rig.server.url}/v1/tokens`, {
+  fetch(`${fixture.server.url}/v1/tokens`, {
     method: 'POST',
     headers: { 'content-type': TYPE, authorization: `Bearer ${client.device.http.accessToken}` },
     body: new Uint8Array(body),
@@ -34,7 +34,7 @@ async function ask(client: Client, body: Uint8Array): Promise<Buffer> {
 
 /** From the registry: the answer of /metrics is up to a second old. */
 async function signed(): Promise<number> {
-  const text = await rig.server.app.get(Metrics).registry.metrics()
+  const text = await fixture.server.app.get(Metrics).registry.metrics()
   return Number(/^tokens_signed_total (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
 }
 
@@ -48,8 +48,8 @@ async function onThisThread(work: () => Promise<unknown>): Promise<number> {
 
 describe('having tokens signed', () => {
   it('takes the event loop a fraction of what the signatures take', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { privateKey } = (await rig.server.app.get(IssuerKeys).shown())[0]!
+    const [alice] = await fixture.world.cast('alice')
+    const { privateKey } = (await fixture.server.app.get(IssuerKeys).shown())[0]!
     const signatures = TOKENS * medianMs(() => blindSign(privateKey, Uint8Array.of(0, ...randomBytes(255))))
     await ask(alice, await batch()) // threads have started
     const bodies = await Promise.all(Array.from({ length: 9 }, batch))
@@ -61,7 +61,7 @@ describe('having tokens signed', () => {
   })
 
   it('costs no signature when the same batch comes again', async () => {
-    const [alice] = await rig.world.cast('alice')
+    const [alice] = await fixture.world.cast('alice')
     const body = await batch()
     const answer = await ask(alice, body)
     const before = await signed()
@@ -71,11 +71,11 @@ describe('having tokens signed', () => {
   })
 
   it('again for a batch that lies far back is limited far below new ones, and gives the same', async () => {
-    const [alice] = await rig.world.cast('alice')
+    const [alice] = await fixture.world.cast('alice')
     const first = await batch()
     const answer = await ask(alice, first)
     for (let later = 0; later < 8; later++) await ask(alice, await batch())
-    const { rows } = await rig.database.pool.query<{ kept: bigint }>('SELECT count(*) AS kept FROM token_answer WHERE holder = $1', [
+    const { rows } = await fixture.database.pool.query<{ kept: bigint }>('SELECT count(*) AS kept FROM token_answer WHERE holder = $1', [
       alice.user,
     ])
     expect(Number(rows[0]?.kept)).toBe(8)
@@ -97,8 +97,8 @@ describe('having tokens signed', () => {
   })
 
   it('lets so much wait of one, and so much of all, and says so', async () => {
-    const signer = rig.server.app.get(TokenSigner)
-    const refused = rig.server.app.get(Metrics).limitsRefused
+    const signer = fixture.server.app.get(TokenSigner)
+    const refused = fixture.server.app.get(Metrics).limitsRefused
     const ends: (() => void)[] = []
     const hold = (holder: string) => signer.inTurn(holder, () => new Promise<void>((resolve) => void ends.push(resolve)))
     const held: Promise<void>[] = []

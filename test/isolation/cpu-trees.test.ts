@@ -5,7 +5,7 @@ import { Metrics } from '../../src/platform/observability/metrics.js'
 import { WorkerPool } from '../../src/platform/workers/worker-pool.js'
 import { WORKER_TURNS_OF_ONE } from '../../src/platform/workers/worker-time.js'
 import { encodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
-import { at, draft, refusal, submit, useStage } from '../groups/groups-kit.js'
+import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 import { ratchetTree } from '../support/mls/follower.js'
 
 const LEAVES = 4_096

@@ -10,7 +10,7 @@ import type { TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { postgresRoad } from '../support/network/postgres-road.js'
-import { DatabaseWorld, nameOf } from './database-kit.js'
+import { DatabaseWorld, nameOf } from './database-fixture.js'
 
 const world = new DatabaseWorld()
 afterEach(() => world.clear())

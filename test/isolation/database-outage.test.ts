@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.js'
 import { GENEROUS } from '../support/generous.js'
 import { postgresRoad } from '../support/network/postgres-road.js'
 import { problemOf, World } from '../support/world.js'
-import { DatabaseWorld } from './database-kit.js'
+import { DatabaseWorld } from './database-fixture.js'
 
 jest.setTimeout(120_000)
 

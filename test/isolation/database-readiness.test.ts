@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.js'
 import { postgresRoad } from '../support/network/postgres-road.js'
 import { testEnvironment } from '../support/server.js'
 import { runMain } from '../support/run-main.js'
-import { alter, DatabaseWorld, nameOf } from './database-kit.js'
+import { alter, DatabaseWorld, nameOf } from './database-fixture.js'
 
 const ALL_OK = { serving: 'ok', database: 'ok', migrations: 'ok', writes: 'ok', clock: 'ok', keys: 'ok' }
 

@@ -5,7 +5,7 @@ import { failureOf, SQL_STATES, type Failure } from '../../src/platform/postgres
 import { createPrisma } from '../../src/platform/postgres/prisma.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
 import { useTestDatabase } from '../support/database.js'
-import { alter, DatabaseWorld, nameOf } from './database-kit.js'
+import { alter, DatabaseWorld, nameOf } from './database-fixture.js'
 
 const world = new DatabaseWorld()
 afterEach(() => world.clear())

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { TestDevice } from '../authentication/auth-kit.js'
+import { TestDevice } from '../authentication/device-fixture.js'
 import { open } from '../support/raw-http.js'
 import { startServer, type TestServer } from '../support/server.js'
 

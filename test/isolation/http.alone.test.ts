@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createHash, randomBytes } from 'node:crypto'
 import { encodeBatchRequest } from '../../src/protocol/privacy-pass/issuance.js'
 import { eventually } from '../support/eventually.js'
-import { CAN_ISOLATE, descriptorsOf, measure, startIsolated, type Attack, type Bystanding, type IsolatedServer } from './isolation-kit.js'
+import {
+  CAN_ISOLATE,
+  descriptorsOf,
+  measure,
+  startIsolated,
+  type Attack,
+  type Bystanding,
+  type IsolatedServer,
+} from './isolated-server-fixture.js'
 
 /** Each with what shows that the limit was met, so that a weak attack cannot pass for a strong server. */
 const ATTACKS: [name: string, isMet: (attack: Attack) => boolean][] = [

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
 import { History } from '../../src/delivery/read/history.service.js'
-import { callerOf, newDevice, problemOf, TestGroup } from '../delivery/delivery-kit.js'
-import { useRig } from '../delivery/rig.js'
+import { callerOf, newDevice, problemOf, TestGroup } from '../delivery/delivery-node-fixture.js'
+import { useStreamNodes } from '../delivery/stream-fixture.js'
 import { useTestDatabase } from '../support/database.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 
 /** A backup that ends at `seq` was restored, or a replica took over that had got so far; nobody has run `recovered`. */
 async function loseAfter(group: TestGroup, seq: number): Promise<void> {

@@ -3,13 +3,13 @@ import { acknowledgeInbox } from '../../src/delivery/inbox/inbox.repository.js'
 import { EventsReader } from '../../src/delivery/polling/events.reader.js'
 import { Polling } from '../../src/delivery/polling/polling.service.js'
 import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
-import { callerOf, newDevice, seqsOf, TestGroup, type TestNode } from '../delivery/delivery-kit.js'
-import { useRig, waitFor } from '../delivery/rig.js'
+import { callerOf, newDevice, seqsOf, TestGroup, type TestNode } from '../delivery/delivery-node-fixture.js'
+import { useStreamNodes, waitFor } from '../delivery/stream-fixture.js'
 import type { StreamClient } from '../delivery/stream-client.js'
 import { useTestDatabase } from '../support/database.js'
 
 const database = useTestDatabase()
-const { start, connect } = useRig(database)
+const { start, connect } = useStreamNodes(database)
 let node: TestNode
 let [alice, bob] = [0n, 0n]
 let client: StreamClient

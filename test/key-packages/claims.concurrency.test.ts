@@ -4,7 +4,7 @@ import { claimKeyPackages, type ClaimedKeyPackage } from '../../src/key-packages
 import { deleteKeyPackages, purgeKeyPackages } from '../../src/key-packages/key-packages.repository.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
-import { checked, hex, manyChecked, newDevice, store, untilBlocked, wanting, type TestDevice } from './key-packages-kit.js'
+import { checked, hex, manyChecked, newDevice, store, untilBlocked, wanting, type TestDevice } from './key-package-fixture.js'
 
 const NODES = 4
 

@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg'
 import { claimKeyPackages, type ClaimedKeyPackage } from '../../src/key-packages/claims.repository.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
 import { useTestDatabase } from '../support/database.js'
-import { hex, manyChecked, newDevice, store, wanting, type TestDevice } from './key-packages-kit.js'
+import { hex, manyChecked, newDevice, store, wanting, type TestDevice } from './key-package-fixture.js'
 
 const database = useTestDatabase()
 let pool: Pool

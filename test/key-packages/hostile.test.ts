@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startServer, type TestServer } from '../support/server.js'
-import { HttpDevice, UNLIMITED } from './http-kit.js'
+import { HttpDevice, UNLIMITED } from './http-device-fixture.js'
 
 let server: TestServer
 let mallory: HttpDevice

@@ -5,8 +5,8 @@ import { KeyPackagePurge } from '../../src/key-packages/purge.job.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { LAST_RESORT_COMPONENT, LAST_RESORT_EXTENSION, SUITES } from '../support/key-packages.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { HttpDevice, problemOf, UNLIMITED } from './http-kit.js'
-import { hex } from './key-packages-kit.js'
+import { HttpDevice, problemOf, UNLIMITED } from './http-device-fixture.js'
+import { hex } from './key-package-fixture.js'
 
 let database: TestDatabase
 let server: TestServer

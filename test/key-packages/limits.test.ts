@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { startServer, type TestServer } from '../support/server.js'
-import { HttpDevice, problemOf } from './http-kit.js'
+import { HttpDevice, problemOf } from './http-device-fixture.js'
 
 let server: TestServer
 

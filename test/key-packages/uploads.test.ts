@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import { countKeyPackages, deleteKeyPackages } from '../../src/key-packages/key-packages.repository.js'
 import { useTestDatabase } from '../support/database.js'
-import { checked, hex, manyChecked, newDevice, store, wanting, type TestDevice } from './key-packages-kit.js'
+import { checked, hex, manyChecked, newDevice, store, wanting, type TestDevice } from './key-package-fixture.js'
 
 const database = useTestDatabase()
 let pool: Pool

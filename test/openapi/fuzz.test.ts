@@ -4,7 +4,7 @@ import { encode } from 'cborg'
 import fc from 'fast-check'
 import type { Client } from '../../examples/client/client.js'
 import { toBase64Url } from '../../examples/client/wire.js'
-import { useStage } from '../groups/groups-kit.js'
+import { useStage } from '../groups/group-fixture.js'
 import { addressOf, COMPONENTS, OPERATIONS, type Operation } from './operations.js'
 import { hostileText, spoilt, valuesOf, type Encoding } from './schema-values.js'
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { useStage } from '../groups/groups-kit.js'
-import { CALLERS, Matrix, OF_GROUPS, STATES, type Answered, type Caller, type State } from './matrix-kit.js'
+import { useStage } from '../groups/group-fixture.js'
+import { CALLERS, Matrix, OF_GROUPS, STATES, type Answered, type Caller, type State } from './access-matrix-fixture.js'
 import { OPERATIONS, type Operation } from './operations.js'
 
 jest.setTimeout(120_000)

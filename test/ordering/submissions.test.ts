@@ -5,7 +5,7 @@ import { deleteGroup, freezeGroup } from '../../src/groups/repository/groups.rep
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { extendChain, initialChain } from '../../src/protocol/log-chain.js'
 import { useTestDatabase } from '../support/database.js'
-import { commitOf, messageOf, newGroup, sha256 } from './ordering-kit.js'
+import { commitOf, messageOf, newGroup, sha256 } from './submission-fixture.js'
 
 const database = useTestDatabase()
 

@@ -4,7 +4,7 @@ import { appendMessages } from '../../src/delivery/append/append.repository.js'
 import { createGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { useTestDatabase } from '../support/database.js'
-import { commitOf, messageOf, newGroup, newGroupOf, sha256 } from './ordering-kit.js'
+import { commitOf, messageOf, newGroup, newGroupOf, sha256 } from './submission-fixture.js'
 
 const database = useTestDatabase()
 

@@ -14,7 +14,7 @@ import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.
 import { readHeads, readInboxIds, readRecentHeads } from '../../src/delivery/sweep/sweep.repository.js'
 import { advanceCursor, dueGroups, peersOf } from '../../src/federation/push/cursors.repository.js'
 import { readRosterChanges, readRun, readWelcomes } from '../../src/federation/push/outgoing.repository.js'
-import { lockReplica } from '../../src/federation/follower/replica.repository.js'
+import { lockReplica } from '../../src/federation/follower/replica/replica.repository.js'
 import { presentAmong, readStanding } from '../../src/groups/access/standing.repository.js'
 import { everMember, readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
 import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { decodeMessage } from '../../src/protocol/mls/message.js'
-import { keyPackageRef } from '../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { signWithLabel } from '../../src/protocol/mls/signature.js'
 import { applyCommit } from '../../src/protocol/public-group/apply-commit.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'

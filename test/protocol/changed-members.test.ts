@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals'
 import type { ValidCommit } from '../../src/protocol/public-group/commit.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../support/mls/proposals.js'
-import { judgeCommit, judgeExternal, waiting, type Verdict } from './negative/kit.js'
+import { judgeCommit, judgeExternal, waiting, type Verdict } from './negative/forged-group-fixture.js'
 
 /** Leaf indices. */
 function changes(verdict: Verdict): Record<'added' | 'removed' | 'updated', number[]> {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
-import { keyPackageRef } from '../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { validateCommit, type CommitBundle, type ValidCommit } from '../../src/protocol/public-group/commit.js'
 import { groupInfoMessage, outcome, publicMessage, welcomeMessage } from '../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeWelcome, newKey } from '../support/mls/forge.js'

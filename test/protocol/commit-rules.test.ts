@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { applyCommit } from '../../src/protocol/public-group/apply-commit.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
-import { validateProposal } from '../../src/protocol/public-group/proposal.js'
+import { validateProposal } from '../../src/protocol/public-group/proposals/proposal.js'
 import { addProposal } from '../../src/protocol/public-group/state.js'
 import { outcome, publicMessage } from '../support/mls/follower.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey, type Forgery } from '../support/mls/forge.js'

@@ -1,16 +1,24 @@
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { describe, expect, it } from '@jest/globals'
-import { keyPackageRef } from '../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { validateCommit, type ValidCommit } from '../../src/protocol/public-group/commit.js'
-import { MAX_KEY_PACKAGE_BYTES } from '../../src/protocol/public-group/proposal.js'
-import { MAX_ADDS } from '../../src/protocol/public-group/proposal-list.js'
+import { MAX_KEY_PACKAGE_BYTES } from '../../src/protocol/public-group/proposals/proposal.js'
+import { MAX_ADDS } from '../../src/protocol/public-group/proposals/proposal-list.js'
 import { seed } from '../../src/protocol/public-group/seed.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
 import { groupInfoMessage, outcome, publicMessage, ratchetTree, welcomeMessage } from '../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeLeaf, forgeWelcome, newKey } from '../support/mls/forge.js'
 import { newHpkeKey } from '../support/mls/forge-keys.js'
 import { byReference, byValue, proposals } from '../support/mls/proposals.js'
-import { appDataDictionary, judgeCommit, judgeExternal, judgeProposal, requiredCapabilities, waiting, withAppData } from './negative/kit.js'
+import {
+  appDataDictionary,
+  judgeCommit,
+  judgeExternal,
+  judgeProposal,
+  requiredCapabilities,
+  waiting,
+  withAppData,
+} from './negative/forged-group-fixture.js'
 
 const GREASE = [0x0a0a, 0x5a5a, 0xeaea]
 const greased = GREASE.map((type) => ({ type, data: Buffer.from('anything') }))

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import type { ValidCommit } from '../../src/protocol/public-group/commit.js'
-import { makeGroupContext } from '../../src/protocol/mls/structures/group-context.js'
+import { makeGroupContext } from '../../src/protocol/mls/structures/group-info.js'
 import { makeParentNode, type TreeNodes } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { seed } from '../../src/protocol/public-group/seed.js'
-import { Tree } from '../../src/protocol/public-group/tree.js'
+import { Tree } from '../../src/protocol/public-group/tree/tree.js'
 import { groupInfoMessage } from '../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, newKey } from '../support/mls/forge.js'
 import { byValue, proposals } from '../support/mls/proposals.js'
-import { judgeCommit, type Verdict } from './negative/kit.js'
+import { judgeCommit, type Verdict } from './negative/forged-group-fixture.js'
 
 // Eight leaves, the last of them new. Nodes are numbered as in RFC 9420 Appendix C: the root is 7, its right child 11.
 const NODE_11 = 5

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { sealedSenders, SMALL_BATCHES } from '../sealed/sealed-kit.js'
+import { sealedSenders, SMALL_BATCHES } from '../sealed/sealed-sender-fixture.js'
 import { agreed, at, heard, MODES_AND_SUITES, useWorld } from '../support/world.js'
 
 const world = useWorld(SMALL_BATCHES)

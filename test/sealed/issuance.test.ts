@@ -11,10 +11,10 @@ import { cli } from '../support/cli.js'
 import { createTestDatabase } from '../support/database.js'
 import { startServer, testEnvironment, type TestServer } from '../support/server.js'
 import { GENEROUS, problemOf, World } from '../support/world.js'
-import { SMALL_BATCHES } from './sealed-kit.js'
-import { postOf, sealedGroup, send, useSealedRig } from './sealed-rig.js'
+import { SMALL_BATCHES } from './sealed-sender-fixture.js'
+import { postOf, sealedGroup, send, useSealedServer } from './sealed-server-fixture.js'
 
-const rig = useSealedRig({ TOKENS_PER_ACCOUNT: '12' })
+const fixture = useSealedServer({ TOKENS_PER_ACCOUNT: '12' })
 const BATCH = 'application/private-token-generic-batch-request'
 const ONE = 'application/private-token-request'
 
@@ -41,14 +41,14 @@ const kindOf = async (request: Promise<unknown>) => (await problemOf(request)).k
 
 describe('the issuer directory', () => {
   it('has the same keys for everyone, with the time from which they are to be used', async () => {
-    const answer = await fetch(`${rig.server.url}/.well-known/private-token-issuer-directory`)
+    const answer = await fetch(`${fixture.server.url}/.well-known/private-token-issuer-directory`)
     expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
     expect(answer.headers.get('content-type')).toBe('application/private-token-issuer-directory')
     const directory = (await answer.json()) as IssuerDirectory
     expect(directory).toMatchObject({ 'issuer-request-uri': '/v1/tokens', 'batch-size': 4 })
     expect(directory['token-keys']).toHaveLength(1)
     expect(directory['token-keys'][0]?.['not-before']).toBeLessThanOrEqual(Date.now() / 1000)
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
+    const [alice, bob] = await fixture.world.cast('alice', 'bob')
     for (const { device } of [alice, bob]) expect(await device.http.get('/v1/tokens/issuer')).toEqual(directory)
     expect(readTokenKey(keyIn(directory))?.asymmetricKeyDetails).toMatchObject({ modulusLength: 2048 })
   })
@@ -56,8 +56,8 @@ describe('the issuer directory', () => {
 
 describe('a batch', () => {
   it('gets tokens that verify under the published key, by the library alone', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const tokenKey = keyIn(await directoryOf(rig.server))
+    const [alice] = await fixture.world.cast('alice')
+    const tokenKey = keyIn(await directoryOf(fixture.server))
     const { body, clients } = await requestsOf(4, tokenKey)
     const { tokenResponses } = genericBatched.GenericBatchTokenResponse.deserialize(await ask(alice, body))
     expect(tokenResponses).toHaveLength(4)
@@ -65,11 +65,11 @@ describe('a batch', () => {
       await client.finalize(tokenResponses[index]?.tokenResponse as publicVerif.TokenResponse) // throws if it does not verify
   })
   it('of one, in the form of RFC 9578, does, too', async () => {
-    const [alice] = await rig.world.cast('alice')
+    const [alice] = await fixture.world.cast('alice')
     const client = new publicVerif.Client(publicVerif.BlindRSAMode.PSS)
     const challenge = new TokenChallenge(2, 'localhost', new Uint8Array(), ['localhost'])
-    const request = await client.createTokenRequest(challenge, keyIn(await directoryOf(rig.server)))
-    const answer = await fetch(`${rig.server.url}/v1/tokens`, {
+    const request = await client.createTokenRequest(challenge, keyIn(await directoryOf(fixture.server)))
+    const answer = await fetch(`${fixture.server.url}/v1/tokens`, {
       method: 'POST',
       headers: { 'content-type': ONE, authorization: `Bearer ${alice.device.http.accessToken}` },
       body: new Uint8Array(request.serialize()),
@@ -78,11 +78,11 @@ describe('a batch', () => {
     await client.finalize(client.deserializeTokenResponse(new Uint8Array(await answer.arrayBuffer())))
   })
   it('is refused without a session, of another size, of another key, or malformed', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const tokenKey = keyIn(await directoryOf(rig.server))
+    const [alice] = await fixture.world.cast('alice')
+    const tokenKey = keyIn(await directoryOf(fixture.server))
     const { body } = await requestsOf(4, tokenKey)
     const headers = { 'content-type': BATCH }
-    expect((await fetch(`${rig.server.url}/v1/tokens`, { method: 'POST', headers, body: new Uint8Array(body) })).status).toBe(401)
+    expect((await fetch(`${fixture.server.url}/v1/tokens`, { method: 'POST', headers, body: new Uint8Array(body) })).status).toBe(401)
     expect(await kindOf(ask(alice, (await requestsOf(3, tokenKey)).body))).toBe('batch-size')
     expect(await kindOf(ask(alice, (await requestsOf(5, tokenKey)).body))).toBe('undecodable')
     const otherKey = new Uint8Array(body)
@@ -95,8 +95,8 @@ describe('a batch', () => {
     expect(await kindOf(alice.device.http.post('/v1/tokens', { tokens: 4 }))).toBe('unsupported-media-type')
   })
   it('again gets the same answer and counts once, also when it comes many times at once', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const tokenKey = keyIn(await directoryOf(rig.server))
+    const [alice] = await fixture.world.cast('alice')
+    const tokenKey = keyIn(await directoryOf(fixture.server))
     const { body } = await requestsOf(4, tokenKey)
     const first = await ask(alice, body)
     const again = await Promise.all(Array.from({ length: 20 }, () => ask(alice, body)))
@@ -108,8 +108,8 @@ describe('a batch', () => {
     expect(await ask(alice, body)).toEqual(first)
   })
   it('counts against the account’s quota, whatever its devices ask for at once', async () => {
-    const [phone, laptop] = await rig.world.cast('alice/phone', 'alice/laptop')
-    const tokenKey = keyIn(await directoryOf(rig.server))
+    const [phone, laptop] = await fixture.world.cast('alice/phone', 'alice/laptop')
+    const tokenKey = keyIn(await directoryOf(fixture.server))
     const bodies = await Promise.all(Array.from({ length: 8 }, () => requestsOf(4, tokenKey)))
     const outcomes = await Promise.allSettled(bodies.map((one, index) => ask(index % 2 ? phone : laptop, one.body)))
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
@@ -146,7 +146,7 @@ describe('the keys of the issuer', () => {
   }
 
   it('are sealed in the database, and one byte tells them apart', async () => {
-    const { rows } = await rig.server.pool.query<{ sealed_private: Buffer; key_id: Buffer; truncated_id: number }>(
+    const { rows } = await fixture.server.pool.query<{ sealed_private: Buffer; key_id: Buffer; truncated_id: number }>(
       'SELECT * FROM issuer_key',
     )
     for (const { sealed_private: sealed, key_id: keyId, truncated_id: truncatedId } of rows) {
@@ -210,12 +210,12 @@ describe('the keys of the issuer', () => {
     const batch = (issuer: string, request: number) => ({ issuer, keyId, holder: 'h', requestHash: Uint8Array.of(request), tokens: 4 })
     const [soon, late] = [new Date(Date.now() - 1_000), new Date(Date.now() + 86_400_000)]
     const count = async (issuer: string, request: number, until: Date) =>
-      (await countTokens(rig.server.pool, batch(issuer, request), 4, until)).outcome
+      (await countTokens(fixture.server.pool, batch(issuer, request), 4, until)).outcome
     expect(await count('a.example', 1, late)).toBe('counted')
     expect(await count('a.example', 1, late)).toBe('repeated')
     expect(await count('a.example', 2, soon)).toBe('exceeded')
     expect(await count('evil.example', 2, soon)).toBe('counted')
-    await rig.server.app.get(IssuerKeyRotation).run()
+    await fixture.server.app.get(IssuerKeyRotation).run()
     expect(await count('a.example', 3, soon)).toBe('exceeded')
     expect(await count('evil.example', 3, late)).toBe('counted')
   })

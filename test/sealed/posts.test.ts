@@ -5,13 +5,13 @@ import { keyPair, publishSenderKey, senderKey, type SenderKey } from '../../exam
 import { toBase64Url } from '../../examples/client/wire.js'
 import { startServer } from '../support/server.js'
 import { agreed, GENEROUS, heard, problemOf, World } from '../support/world.js'
-import { purseOf, SMALL_BATCHES } from './sealed-kit.js'
-import { messageOf, postOf, sealedGroup, send, spentTokens, useSealedRig } from './sealed-rig.js'
+import { purseOf, SMALL_BATCHES } from './sealed-sender-fixture.js'
+import { messageOf, postOf, sealedGroup, send, spentTokens, useSealedServer } from './sealed-server-fixture.js'
 
-const rig = useSealedRig()
+const fixture = useSealedServer()
 
 const refused = async (request: SealedRequest) => {
-  const { status, kind } = await problemOf(send(rig.server.url, request))
+  const { status, kind } = await problemOf(send(fixture.server.url, request))
   return `${status} ${kind}`
 }
 const withHeaders = (request: SealedRequest, headers: Record<string, string>): SealedRequest => ({
@@ -21,10 +21,10 @@ const withHeaders = (request: SealedRequest, headers: Record<string, string>): S
 
 describe('a post without a sender', () => {
   it('is answered with its place, and read by all, the poster included', async () => {
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice, bob])
+    const [alice, bob] = await fixture.world.cast('alice', 'bob')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice, bob])
     const message = await group.encrypt('hello', group.epoch)
-    const accepted = await send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), message))
+    const accepted = await send(fixture.server.url, sealedRequest(group.record.groupId, key, purse.take(), message))
     expect(accepted).toMatchObject({ epoch: 1, incarnation: 1 })
     await heard([alice, bob], group, ['hello'])
     const { cursor } = bob.group(group.record.groupId).record
@@ -32,11 +32,11 @@ describe('a post without a sender', () => {
   })
 
   it('without a token gets a challenge that a client of the standard understands', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const request = await postOf(group, key, purse.take(), 'hello')
     for (const authorization of ['', `Bearer ${alice.device.http.accessToken}`, 'PrivateToken token="AAAA"']) {
-      const answer = await fetch(rig.server.url + request.path, {
+      const answer = await fetch(fixture.server.url + request.path, {
         method: 'POST',
         headers: { ...request.headers, authorization },
         body: new Uint8Array(request.body),
@@ -50,8 +50,8 @@ describe('a post without a sender', () => {
   })
 
   it('does not take a token of another hub, of a key that is not ours, or one that was changed', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const elsewhere = await startServer({ ...GENEROUS, ...SMALL_BATCHES, DOMAIN: 'b.example' })
     const away = new World(elsewhere.url, 'b.example')
     try {
@@ -78,44 +78,44 @@ describe('a post without a sender', () => {
   })
 
   it('spends its token: another message with it is refused', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const token = purse.take()
-    await send(rig.server.url, await postOf(group, key, token, 'first'))
+    await send(fixture.server.url, await postOf(group, key, token, 'first'))
     expect(await refused(await postOf(group, key, token, 'second'))).toBe('401 token-spent')
     await group.catchUp()
     expect(group.record.cursor).toBe(1)
   })
 
   it('sent again is one message and one token, with the same answer; with a new token that one is kept', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
-    const before = await spentTokens(rig)
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
+    const before = await spentTokens(fixture)
     const request = await postOf(group, key, purse.take(), 'once')
-    const first = await send(rig.server.url, request)
-    expect(await send(rig.server.url, request)).toEqual(first)
+    const first = await send(fixture.server.url, request)
+    expect(await send(fixture.server.url, request)).toEqual(first)
     const other = purse.take()
-    expect(await send(rig.server.url, sealedRequest(group.record.groupId, key, other, request.body))).toEqual(first)
-    expect((await spentTokens(rig)) - before).toBe(1)
-    await send(rig.server.url, await postOf(group, key, other, 'another'))
+    expect(await send(fixture.server.url, sealedRequest(group.record.groupId, key, other, request.body))).toEqual(first)
+    expect((await spentTokens(fixture)) - before).toBe(1)
+    await send(fixture.server.url, await postOf(group, key, other, 'another'))
   })
 
   it('that is refused spends nothing', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
-    const before = await spentTokens(rig)
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
+    const before = await spentTokens(fixture)
     const token = purse.take()
     const wrong: SenderKey = { epoch: key.epoch, ...keyPair(new Uint8Array(32).fill(9)) }
     expect(await refused(await postOf(group, wrong, token, 'no'))).toBe('403 member-proof')
-    expect(await spentTokens(rig)).toBe(before)
-    await send(rig.server.url, await postOf(group, key, token, 'yes'))
+    expect(await spentTokens(fixture)).toBe(before)
+    await send(fixture.server.url, await postOf(group, key, token, 'yes'))
   })
 })
 
 describe('the member proof', () => {
   it('is refused with anything changed that it covers', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const [token, other] = [purse.take(), purse.take()]
     const request = await postOf(group, key, token, 'hello')
     const otherMessage = await messageOf(group, 'other')
@@ -133,12 +133,12 @@ describe('the member proof', () => {
     ]
     const answers = await Promise.all(cases.map(async ([what, changed]) => `${what}: ${await refused(changed)}`))
     expect(answers).toEqual(cases.map(([what]) => `${what}: 403 member-proof`))
-    await send(rig.server.url, request)
+    await send(fixture.server.url, request)
   })
 
   it('is of the group and the epoch in the address', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const [one, two] = [await sealedGroup(rig.world, [alice]), await sealedGroup(rig.world, [alice])]
+    const [alice] = await fixture.world.cast('alice')
+    const [one, two] = [await sealedGroup(fixture.world, [alice]), await sealedGroup(fixture.world, [alice])]
     const message = await messageOf(one.group, 'hello')
     const toTwo = sealedRequest(two.group.record.groupId, one.key, one.purse.take(), message)
     expect(await refused(toTwo)).toBe('422 undecodable')
@@ -148,14 +148,14 @@ describe('the member proof', () => {
   })
 
   it('of an unknown group is refused like one of a key that nobody has published', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, purse } = await sealedGroup(fixture.world, [alice])
     await group.update()
     const unpublished = await senderKey(group)
-    const before = await problemOf(send(rig.server.url, await postOf(group, unpublished, purse.take(), 'no')))
+    const before = await problemOf(send(fixture.server.url, await postOf(group, unpublished, purse.take(), 'no')))
     group.record.groupId = new Uint8Array(group.record.groupId).fill(7)
     group.record.state.groupContext.groupId = group.record.groupId
-    const unknown = await problemOf(send(rig.server.url, await postOf(group, unpublished, purse.take(), 'no')))
+    const unknown = await problemOf(send(fixture.server.url, await postOf(group, unpublished, purse.take(), 'no')))
     const { instance: _first, ...refusal } = before.document
     const { instance: _second, ...other } = unknown.document
     expect(other).toEqual(refusal)
@@ -163,10 +163,10 @@ describe('the member proof', () => {
   })
 
   it('of a member who was removed is refused, with the old key and with the new epoch', async () => {
-    const [alice, mallory] = await rig.world.cast('alice', 'mallory')
-    const { group, key } = await sealedGroup(rig.world, [alice, mallory])
+    const [alice, mallory] = await fixture.world.cast('alice', 'mallory')
+    const { group, key } = await sealedGroup(fixture.world, [alice, mallory])
     const theirs = mallory.group(group.record.groupId)
-    const purse = purseOf(mallory, rig.world.domain)
+    const purse = purseOf(mallory, fixture.world.domain)
     await purse.fill()
     const message = await messageOf(theirs, 'still here')
     await group.remove(mallory.uri)
@@ -198,33 +198,33 @@ describe('the member proof', () => {
   })
 
   it('that marks itself, by a query or a second signature, is refused', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const request = await postOf(group, key, purse.take(), 'hello')
     expect(await refused({ ...request, path: `${request.path}?me=alice` })).toBe('400 invalid-request')
     const { signature = '', 'signature-input': input = '' } = request.headers
     const marked = { signature: `${signature}, me=:AAAA:`, 'signature-input': `${input}, me=("@path");keyid="alice"` }
     expect(await refused(withHeaders(request, marked))).toBe('403 member-proof')
-    await send(rig.server.url, request)
+    await send(fixture.server.url, request)
   })
 
   it('of an epoch below the floor is refused with the present epoch, and of one within it is taken', async () => {
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice, bob])
+    const [alice, bob] = await fixture.world.cast('alice', 'bob')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice, bob])
     const [early, late] = [await messageOf(group, 'early'), await messageOf(group, 'late')]
     await group.update()
-    await send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), early))
+    await send(fixture.server.url, sealedRequest(group.record.groupId, key, purse.take(), early))
     await agreed([bob], group)
-    await rig.database.pool.query('UPDATE groups SET post_floor = epoch WHERE group_id = $1', [group.record.groupId])
-    const problem = await problemOf(send(rig.server.url, sealedRequest(group.record.groupId, key, purse.take(), late)))
+    await fixture.database.pool.query('UPDATE groups SET post_floor = epoch WHERE group_id = $1', [group.record.groupId])
+    const problem = await problemOf(send(fixture.server.url, sealedRequest(group.record.groupId, key, purse.take(), late)))
     expect([problem.kind, problem.document['current_epoch']]).toEqual(['stale-epoch', group.epoch])
   })
 })
 
 describe('hostile bytes', () => {
   it('get a problem and never a 500', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const request = await postOf(group, key, purse.take(), 'hello')
     const bodies = [new Uint8Array(), new Uint8Array(5).fill(255), request.body.subarray(0, 40), new Uint8Array(300_000)]
     for (const body of bodies) expect(`${body.length} ${await refused({ ...request, body })}`).toMatch(/ 4\d\d /)

@@ -4,21 +4,21 @@ import type { Accepted } from '../../examples/client/group.js'
 import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../../examples/client/sealed/sender-key.js'
 import { problemOf } from '../support/world.js'
-import { purseOf } from './sealed-kit.js'
-import { messageOf, postOf, sealedGroup, send, useSealedRig } from './sealed-rig.js'
+import { purseOf } from './sealed-sender-fixture.js'
+import { messageOf, postOf, sealedGroup, send, useSealedServer } from './sealed-server-fixture.js'
 
-const rig = useSealedRig()
+const fixture = useSealedServer()
 
 const refused = async (request: SealedRequest) => {
-  const { status, kind } = await problemOf(send(rig.server.url, request))
+  const { status, kind } = await problemOf(send(fixture.server.url, request))
   return `${status} ${kind}`
 }
 describe('a device that is revoked', () => {
   it('stops all posts at once, until a member commits its Remove; and then its own for good', async () => {
-    const [alice, phone, laptop] = await rig.world.cast('alice', 'bob/phone', 'bob/laptop')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice, phone, laptop])
+    const [alice, phone, laptop] = await fixture.world.cast('alice', 'bob/phone', 'bob/laptop')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice, phone, laptop])
     const theirs = laptop.group(group.record.groupId)
-    const [kept, message] = [purseOf(laptop, rig.world.domain), await messageOf(theirs, 'stolen')]
+    const [kept, message] = [purseOf(laptop, fixture.world.domain), await messageOf(theirs, 'stolen')]
     await kept.fill()
     const waiting = await messageOf(group, 'patience')
     await phone.device.http.delete('/v1/devices/laptop')
@@ -31,25 +31,25 @@ describe('a device that is revoked', () => {
 
     async function sendInPresentEpoch(): Promise<Accepted> {
       await publishSenderKey(group)
-      return send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'without it'))
+      return send(fixture.server.url, await postOf(group, await senderKey(group), purse.take(), 'without it'))
     }
   })
 })
 
 describe('what is noted to be removed and is out already', () => {
   it('stops nobody, and the sweep forgets it', async () => {
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
-    const { group, purse } = await sealedGroup(rig.world, [alice, bob])
+    const [alice, bob] = await fixture.world.cast('alice', 'bob')
+    const { group, purse } = await sealedGroup(fixture.world, [alice, bob])
     await group.remove(bob.uri)
     await publishSenderKey(group)
-    const { pool } = rig.database
+    const { pool } = fixture.database
     // As a revocation leaves it that came beside the Commit.
     await pool.query(
       `INSERT INTO pending_removal (gid, device_id, reason) SELECT g.gid, d.id, 'revoke' FROM groups g, device d WHERE group_id = $1 AND client_uri = $2`,
       [group.record.groupId, bob.uri],
     )
-    await send(rig.server.url, await postOf(group, await senderKey(group), purse.take(), 'hello'))
-    await rig.server.app.get(Revocations).sweep()
+    await send(fixture.server.url, await postOf(group, await senderKey(group), purse.take(), 'hello'))
+    await fixture.server.app.get(Revocations).sweep()
     expect(
       (await pool.query('SELECT FROM pending_removal JOIN groups USING (gid) WHERE group_id = $1', [group.record.groupId])).rowCount,
     ).toBe(0)

@@ -8,11 +8,11 @@ import { keyPair, publishSenderKey, senderKey, type SenderKey } from '../../exam
 import { suite } from '../../examples/client/mls/suites.js'
 import { possessionBytes } from '../../src/protocol/sealed/sender-key.js'
 import { agreed, at, heard, problemOf } from '../support/world.js'
-import { sealedSenders } from './sealed-kit.js'
-import { messageOf, postOf, sealedGroup, send, useSealedRig } from './sealed-rig.js'
+import { sealedSenders } from './sealed-sender-fixture.js'
+import { messageOf, postOf, sealedGroup, send, useSealedServer } from './sealed-server-fixture.js'
 import { sealedRequest } from '../../examples/client/sealed/sealed-post.js'
 
-const rig = useSealedRig()
+const fixture = useSealedServer()
 
 const WRONG = keyPair(new Uint8Array(32).fill(3))
 
@@ -25,8 +25,8 @@ const publish = (client: Client, group: Group, body: object) => client.device.ht
 
 describe('the sender keys of an epoch', () => {
   it('are one key, no matter who derives it, and another one in the next epoch', async () => {
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
-    const { group, key } = await sealedGroup(rig.world, [alice, bob])
+    const [alice, bob] = await fixture.world.cast('alice', 'bob')
+    const { group, key } = await sealedGroup(fixture.world, [alice, bob])
     expect((await senderKey(at(bob, group))).publicKey).toEqual(key.publicKey)
     expect(await publishSenderKey(at(bob, group))).toEqual([])
     await group.update()
@@ -37,12 +37,12 @@ describe('the sender keys of an epoch', () => {
   })
 
   it('a wrong one takes nobody’s place, and stands under the name of the one who published it', async () => {
-    const [alice, bob, mallory] = await rig.world.cast('alice', 'bob', 'mallory')
-    const group = await rig.world.group(alice, [bob, mallory])
+    const [alice, bob, mallory] = await fixture.world.cast('alice', 'bob', 'mallory')
+    const group = await fixture.world.group(alice, [bob, mallory])
     await agreed([bob, mallory], group)
     const theirs = at(mallory, group)
     await publish(mallory, theirs, publication(mallory, theirs, { epoch: group.epoch, ...WRONG }))
-    const [ofAlice, ofBob] = await sealedSenders(rig.world, group, [alice, bob])
+    const [ofAlice, ofBob] = await sealedSenders(fixture.world, group, [alice, bob])
     expect(await ofBob!.prepare()).toEqual([mallory.user])
     await ofAlice!.post('hello')
     await ofBob!.post('hello yourself')
@@ -50,8 +50,8 @@ describe('the sender keys of an epoch', () => {
   })
 
   it('are one for each user: a second is refused, the same again is not', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key } = await sealedGroup(fixture.world, [alice])
     expect(await publish(alice, group, publication(alice, group, key))).toEqual({
       epoch: key.epoch,
       keys: [{ user: alice.user, public_key: key.publicKey }],
@@ -60,8 +60,8 @@ describe('the sender keys of an epoch', () => {
   })
 
   it('are taken only with the proof of who has them, for this group, epoch and user', async () => {
-    const [alice, bob] = await rig.world.cast('alice', 'bob')
-    const group = await rig.world.group(alice, [bob])
+    const [alice, bob] = await fixture.world.cast('alice', 'bob')
+    const group = await fixture.world.group(alice, [bob])
     await agreed([bob], group)
     const key = await senderKey(group)
     const good = publication(alice, group, key)
@@ -80,8 +80,8 @@ describe('the sender keys of an epoch', () => {
   })
 
   it('are for members, of epochs that they are in', async () => {
-    const [alice, bob, eve] = await rig.world.cast('alice', 'bob', 'eve')
-    const { group, key } = await sealedGroup(rig.world, [alice])
+    const [alice, bob, eve] = await fixture.world.cast('alice', 'bob', 'eve')
+    const { group, key } = await sealedGroup(fixture.world, [alice])
     const { path } = group
     await group.add(bob.user)
     await bob.until('joining', () => bob.groups.size > 0)
@@ -94,10 +94,10 @@ describe('the sender keys of an epoch', () => {
   })
 
   it('go with their group, and are pruned as epochs pass', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     const count = async () => {
-      const { rows } = await rig.database.pool.query<{ keys: bigint }>(
+      const { rows } = await fixture.database.pool.query<{ keys: bigint }>(
         'SELECT count(*) AS keys FROM sender_key JOIN groups USING (gid) WHERE group_id = $1',
         [group.record.groupId],
       )
@@ -105,28 +105,28 @@ describe('the sender keys of an epoch', () => {
     }
     const message = await messageOf(group, 'late')
     const once = sealedRequest(group.record.groupId, key, purse.take(), await messageOf(group, 'in time'))
-    const accepted = await send(rig.server.url, once)
+    const accepted = await send(fixture.server.url, once)
     for (let epoch = 0; epoch < 7; epoch++) {
       await group.update()
       await publishSenderKey(group)
     }
     expect(await count()).toBe(6)
     const late = sealedRequest(group.record.groupId, key, purse.take(), message)
-    expect(await kindOf(send(rig.server.url, late))).toBe('member-proof')
+    expect(await kindOf(send(fixture.server.url, late))).toBe('member-proof')
     // What was accepted is accepted still, though its key is gone.
-    expect(await send(rig.server.url, once)).toEqual(accepted)
+    expect(await send(fixture.server.url, once)).toEqual(accepted)
     const present = await senderKey(group)
     const post = await postOf(group, present, purse.take(), 'too late')
     await group.delete()
     expect(await count()).toBe(0)
-    expect(await kindOf(send(rig.server.url, post))).toBe('member-proof')
+    expect(await kindOf(send(fixture.server.url, post))).toBe('member-proof')
   })
 
   it('of a frozen group post nothing, and the answer says why', async () => {
-    const [alice] = await rig.world.cast('alice')
-    const { group, key, purse } = await sealedGroup(rig.world, [alice])
+    const [alice] = await fixture.world.cast('alice')
+    const { group, key, purse } = await sealedGroup(fixture.world, [alice])
     await group.device.http.post(`${group.path}/reset`)
-    expect(await kindOf(send(rig.server.url, await postOf(group, key, purse.take(), 'no')))).toBe('group-frozen')
+    expect(await kindOf(send(fixture.server.url, await postOf(group, key, purse.take(), 'no')))).toBe('group-frozen')
   })
 
   it('are derived as the test vector of docs/sealed-sender.md says', async () => {

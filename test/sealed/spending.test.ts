@@ -8,8 +8,8 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { freePort } from '../support/free-port.js'
 import { spawnServer, startServer, type SpawnedServer } from '../support/server.js'
 import { agreed, GENEROUS, World } from '../support/world.js'
-import { purseOf, SMALL_BATCHES } from './sealed-kit.js'
-import { messageOf, send } from './sealed-rig.js'
+import { purseOf, SMALL_BATCHES } from './sealed-sender-fixture.js'
+import { messageOf, send } from './sealed-server-fixture.js'
 
 jest.setTimeout(180_000)
 

@@ -6,8 +6,8 @@ import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { spawnServer } from '../support/server.js'
 import { GENEROUS, World } from '../support/world.js'
-import { SMALL_BATCHES } from './sealed-kit.js'
-import { postOf, sealedGroup, send } from './sealed-rig.js'
+import { SMALL_BATCHES } from './sealed-sender-fixture.js'
+import { postOf, sealedGroup, send } from './sealed-server-fixture.js'
 
 jest.setTimeout(60_000)
 const database = useTestDatabase()

@@ -8,12 +8,15 @@ import { SealedSender } from '../../examples/client/sealed/sealed-sender.js'
 import { TokenPurse } from '../../examples/client/sealed/tokens.js'
 import { readTokenKey } from '../../src/protocol/privacy-pass/issuer-key.js'
 import { at, heard, agreed } from '../support/world.js'
-import { useSealedRig } from './sealed-rig.js'
+import { useSealedServer } from './sealed-server-fixture.js'
 
 const AGENT = 'an-agent-like-no-other/1.0'
 const PER_BATCH = 8
 const lines: string[] = []
-const rig = useSealedRig({ LOG_LEVEL: 'trace', TOKENS_PER_BATCH: String(PER_BATCH) }, { log: { write: (line) => void lines.push(line) } })
+const fixture = useSealedServer(
+  { LOG_LEVEL: 'trace', TOKENS_PER_BATCH: String(PER_BATCH) },
+  { log: { write: (line) => void lines.push(line) } },
+)
 
 /** One batch as the issuer saw it, and the tokens that the client made of it. */
 interface Fetched {
@@ -53,7 +56,7 @@ async function fetchBatch(client: Client): Promise<TokenPurse> {
 
 /** Every row of every table, bytes as hexadecimal. */
 async function wholeDatabase(): Promise<Map<string, Row[]>> {
-  const { pool } = rig.database
+  const { pool } = fixture.database
   const names = await pool.query<{ name: string; table: string }>(
     `SELECT relname AS name, c.oid::regclass::text AS table FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')`,
@@ -72,9 +75,9 @@ async function wholeDatabase(): Promise<Map<string, Row[]>> {
 const rowsOf = (pattern: RegExp) => [...tables].flatMap(([name, rows]) => (pattern.test(name) ? rows : []))
 
 beforeAll(async () => {
-  const members = await rig.world.cast('alice', 'bob', 'carol')
+  const members = await fixture.world.cast('alice', 'bob', 'carol')
   const [alice, bob, carol] = members
-  const group = await rig.world.group(alice, [bob, carol])
+  const group = await fixture.world.group(alice, [bob, carol])
   await agreed([bob, carol], group)
   const senders: SealedSender[] = []
   for (const client of members) {
@@ -82,7 +85,7 @@ beforeAll(async () => {
     const purse = await fetchBatch(client)
     const send = (request: SealedRequest) => {
       posted.push(request)
-      return sendAnonymously<never>(rig.server.url, { ...request, headers: { ...request.headers, 'user-agent': AGENT } })
+      return sendAnonymously<never>(fixture.server.url, { ...request, headers: { ...request.headers, 'user-agent': AGENT } })
     }
     const sender = new SealedSender(at(client, group), purse, send)
     await sender.prepare()
@@ -99,7 +102,7 @@ beforeAll(async () => {
   during = lines.slice(before)
   tables = await wholeDatabase()
 }, 120_000)
-afterAll(() => rig.world.goHome())
+afterAll(() => fixture.world.goHome())
 
 describe('the whole database, after many batches and many posts', () => {
   it('has each spent token in one place, and nothing of the batches but the hash and the blind answer of each request', () => {
@@ -163,7 +166,7 @@ describe('what the server wrote', () => {
   })
 
   it('[I10] has nothing of a token or a batch', async () => {
-    const metrics = await (await fetch(`${rig.server.url}/metrics`)).text()
+    const metrics = await (await fetch(`${fixture.server.url}/metrics`)).text()
     const all = lines.join('') + metrics
     for (const { tokens, blinded, request, user } of batches) {
       for (const bytes of [...tokens.map(({ nonce }) => nonce), ...blinded, request.subarray(0, 40)])

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { chmod, mkdtemp, rm, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,10 +8,14 @@ import { FastifyAdapter } from '@nestjs/platform-fastify'
 import { stringify } from 'yaml'
 import { configurationPage } from '../../platform/config/config-page.js'
 import { migrate } from '../../platform/postgres/migrate.js'
+import { describeSqlTables, SQL_OWNED, tablesOfClient } from '../../platform/postgres/prisma-models.js'
 import { describeSchema } from '../../platform/postgres/schema-dump.js'
 import { createPool, type Sql } from '../../platform/postgres/sql.js'
 import { limitsPage } from '../limits-page.js'
 import { type Command, CliError, print } from './command.js'
+
+/** From src/app/cli as well as from dist/app/cli. */
+const PRISMA_FOLDER = new URL('../../../prisma/', import.meta.url)
 
 /** The commands that write pages of docs/ from the sources. */
 export const pageCommands: readonly Command[] = [
@@ -33,11 +37,24 @@ function writing(name: string, path: string, page: () => string | Promise<string
 
 export const schemaDump: Command = {
   name: 'schema-dump',
-  usage: '[--check]         Write prisma/schema.sql from a fresh database, or fail if it differs.',
+  usage:
+    '[--check]         Write prisma/schema.sql and the SQL-owned tables of schema.prisma from a fresh database, or fail if they differ.',
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: { check: { type: 'boolean', default: false } } })
-    await writeOrCheck('prisma/schema.sql', await withFreshDatabase(describeSchema), values.check)
+    await withFreshDatabase(async (sql) => {
+      await writeOrCheck('prisma/schema.sql', await describeSchema(sql), values.check)
+      await writeOrCheck('prisma/schema.prisma', await prismaSchema(sql), values.check)
+    })
   },
+}
+
+/** The file as it is, up to the tables that SQL owns, and these as they are in the database. */
+async function prismaSchema(sql: Sql): Promise<string> {
+  const [own = ''] = (await readFile(new URL('schema.prisma', PRISMA_FOLDER), 'utf8')).split(SQL_OWNED)
+  const folders = (await readdir(new URL('migrations/', PRISMA_FOLDER), { withFileTypes: true })).filter((entry) => entry.isDirectory())
+  const texts = folders.map(({ name }) => readFile(new URL(`migrations/${name}/migration.sql`, PRISMA_FOLDER), 'utf8'))
+  const tables = await describeSqlTables(sql, tablesOfClient(own), (await Promise.all(texts)).join('\n'))
+  return `${own.trimEnd()}\n\n${tables}`
 }
 
 /** A migrated database in a PostgreSQL of its own, which is gone afterwards: whatever DATABASE_URL says, nobody's data is touched. */

@@ -1,10 +1,16 @@
-import type { AppendItem } from './append.repository.js'
+import type { AppendItem, AppendOutcome } from './append.repository.js'
 
 /** One waiting message and the one who waits for what becomes of it. */
 export interface Waiting<Outcome> {
   item: AppendItem
   resolve: (outcome: Outcome) => void
   reject: (error: unknown) => void
+}
+
+/** A message and its place in the log. */
+export interface AppendedMessage {
+  item: AppendItem
+  outcome: Extract<AppendOutcome, { kind: 'accepted' | 'duplicate' }>
 }
 
 export const MAX_BATCH_ITEMS = 128

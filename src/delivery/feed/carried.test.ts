@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { carried, Reader, setUp, settled, upTo } from '../../../test/delivery/feed-kit.js'
+import { carried, Reader, setUp, settled, upTo } from '../../../test/delivery/feed-fixture.js'
 
 describe('a feed that is told entries with the news', () => {
   it('passes on what a hint brings along, without reading', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Reader, setUp, settled, upTo } from '../../../test/delivery/feed-kit.js'
+import { Reader, setUp, settled, upTo } from '../../../test/delivery/feed-fixture.js'
 
 describe('a feed', () => {
   it('reads on in pages until it has what the hint says, for all its readers at once', async () => {

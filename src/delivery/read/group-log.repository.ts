@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PageLimits } from './device-log.repository.js'
-import type { Entry } from './entry.js'
+import type { Entry } from './log.dto.js'
 import { isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './log-row.js'
 
 export interface GroupRange {

@@ -1,4 +1,4 @@
-import type { Entry } from './entry.js'
+import type { Entry } from './log.dto.js'
 
 /** The columns that every read of the log selects, from a row source named `l`; NULL throughout where a join found none. */
 export const LOG_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt", l.hash, l.chain, l.bytes'

@@ -147,7 +147,9 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {
     const { budget, settings, turns } = this.node
     const connection = new Connection(websocket, socket, budget, settings)
-    const intake = new Intake(websocket, socket, turns, settings)
+    // By device, which has one stream, not by address: many devices may share one.
+    const device = String(caller.deviceId)
+    const intake = new Intake(websocket, socket, (work) => turns.enter(device, work), settings)
     const stream = new Stream(caller, intake, connection, this.node, {
       authenticate: (token) => this.sessions.authenticate(token),
       log: this.log,

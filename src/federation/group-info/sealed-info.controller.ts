@@ -13,8 +13,8 @@ import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeGroupInfoRequest } from '../../protocol/mimi/group-info.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
-import { hubProblem } from '../follower/follower.problems.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { hubProblem } from '../peer-problems.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 
 const GroupInfoQuery = z

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
+import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri } from '../../protocol/identifiers.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { Problem } from '../../platform/http/problem.js'
-import { makeGroupContext, type GroupContext, type GroupContextFields } from '../../protocol/mls/structures/group-context.js'
+import { makeGroupContext, type GroupContext, type GroupContextFields } from '../../protocol/mls/structures/group-info.js'
 import type { ReInit } from '../../protocol/mls/structures/proposal.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { beginsWithMembers, refuseOtherParameters, type Origin } from './origin.js'

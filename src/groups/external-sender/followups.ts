@@ -1,4 +1,4 @@
-import type { GroupContext } from '../../protocol/mls/structures/group-context.js'
+import type { GroupContext } from '../../protocol/mls/structures/group-info.js'
 import { memberNamed, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { sha256 } from '../input/mls-input.js'
 import type { PendingRemoval } from '../removal/removal.repository.js'

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
+import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'

@@ -1,4 +1,4 @@
-import { sameBytes } from '../../protocol/mls/same-bytes.js'
+import { sameBytes } from '../../protocol/bytes.js'
 import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/extension.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { Scrutiny } from '../../protocol/public-group/seed.js'

@@ -1,5 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import type { Entry } from '../../delivery/read/entry.js'
+import type { Entry } from '../../delivery/read/log.dto.js'
 import { toEntry } from '../../delivery/read/log-row.js'
 import { readMissedHandshakes } from '../repository/log.repository.js'
 

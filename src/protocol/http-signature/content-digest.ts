@@ -1,6 +1,6 @@
 import { createHash, webcrypto } from 'node:crypto'
 import { parseDictionary, serializeDictionary } from 'structured-headers'
-import { sameBytes } from '../mls/same-bytes.js'
+import { sameBytes } from '../bytes.js'
 import type { HttpHeaders } from './message.js'
 
 /** RFC 9530 §5, those that are safe against somebody who wants a collision. */

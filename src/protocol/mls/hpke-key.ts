@@ -1,4 +1,5 @@
 import { ECDH } from 'node:crypto'
+import { hex } from '../bytes.js'
 
 /** The KEM of each cipher suite of RFC 9420 §17.1 by its curve. */
 const CURVE_OF_SUITE: ReadonlyMap<number, Curve> = new Map([
@@ -82,8 +83,4 @@ function isPoint(curve: string, key: Uint8Array): boolean {
   } catch {
     return false
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }

@@ -1,4 +1,4 @@
-import { brokenUnless, type BrokenRule } from './broken-rule.js'
+import { brokenUnless, type BrokenRule } from './rules.js'
 import { isGrease } from './grease.js'
 import { isUsableHpkeKey } from './hpke-key.js'
 import {
@@ -10,9 +10,9 @@ import {
   leafNodeStatements,
   type LifetimeLimits,
 } from './leaf-node-rules.js'
-import { sameBytes } from './same-bytes.js'
+import { sameBytes } from '../bytes.js'
 import { SCHEME_OF_SUITE, verifyWithLabel } from './signature.js'
-import { MLS10 } from './structures/group-context.js'
+import { MLS10 } from './structures/group-info.js'
 import type { KeyPackage } from './structures/key-package.js'
 
 export type KeyPackageVerdict = { readonly kind: 'valid' } | ({ readonly kind: 'invalid' } & BrokenRule)

@@ -1,11 +1,11 @@
 import { decodeWhole } from '../tls/reader.js'
-import { brokenUnless, type BrokenRule } from './broken-rule.js'
+import { brokenUnless, type BrokenRule } from './rules.js'
 import { lists } from './grease.js'
 import { isUsableHpkeKey } from './hpke-key.js'
 import { SCHEME_OF_SUITE, verifyWithLabel } from './signature.js'
 import { credentialType } from './structures/credential.js'
 import { DEFAULT_EXTENSIONS, EXTENSION_TYPES, extensionData } from './structures/extension.js'
-import { MLS10 } from './structures/group-context.js'
+import { MLS10 } from './structures/group-info.js'
 import { leafNodeTbs, type LeafNode, type LeafNodeSource } from './structures/leaf-node.js'
 
 /** When a lifetime has to hold, and how many seconds it may be long. */

@@ -1,6 +1,5 @@
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
-import { MLS10 } from './structures/group-context.js'
-import { readGroupInfo, type GroupInfo } from './structures/group-info.js'
+import { MLS10, readGroupInfo, type GroupInfo } from './structures/group-info.js'
 import { readKeyPackage, type KeyPackage } from './structures/key-package.js'
 import { readPrivateMessage, type PrivateMessage } from './structures/private-message.js'
 import { readPublicMessage, type PublicMessage } from './structures/public-message.js'

@@ -1,10 +1,23 @@
-import { broken } from '../mls/broken-rule.js'
+import { broken, type BrokenRule } from '../mls/rules.js'
 import type { ReInit } from '../mls/structures/proposal.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
 import { place } from './framing.js'
-import { nextEpoch } from './next-epoch.js'
-import { reinitOf, resolveProposals } from './proposal-list.js'
-import { refused, type PublicGroupState, type Refused } from './state.js'
+import { reinitOf, resolveProposals } from './proposals/proposal-list.js'
+import {
+  refused,
+  type PublicGroupState,
+  type Refused,
+  memberAt,
+  type CommitContent,
+  type Member,
+  confirmedTranscriptHash,
+  interimTranscriptHash,
+} from './state.js'
+import { makeGroupContext } from '../mls/structures/group-info.js'
+import { applyGroupContextExtensions, applyProposals, takeBlankLeaf, type AddedLeaf } from './proposals/apply-proposals.js'
+import { PendingProposals, type SentProposal } from './proposals/pending-proposals.js'
+import { TreeDraft } from './tree/tree.js'
+import { mergeUpdatePath } from './tree/update-path.js'
 
 export interface AppliedCommit {
   readonly kind: 'applied'
@@ -26,4 +39,72 @@ export function applyCommit(state: PublicGroupState, message: PublicMessage): Ap
   const next = nextEpoch(state, { message, commit, proposals: resolved.proposals })
   if (next.kind === 'broken') return refused(next)
   return { kind: 'applied', next: next.state, reinit: reinitOf(resolved.proposals) }
+}
+
+/** A Commit whose proposals are resolved. */
+export interface ResolvedCommit {
+  readonly message: PublicMessage
+  readonly commit: CommitContent
+  readonly proposals: readonly SentProposal[]
+}
+
+/** Half way: the proposals are in the tree, the path is not. */
+export interface ProposalsApplied {
+  readonly kind: 'proposals-applied'
+  readonly draft: TreeDraft
+  /** Whose key signed, at its leaf in the new tree. */
+  readonly committer: Member
+  readonly added: readonly AddedLeaf[]
+}
+
+export interface NextEpoch {
+  readonly kind: 'next'
+  readonly state: PublicGroupState
+  readonly committer: Member
+  readonly added: readonly AddedLeaf[]
+}
+
+type Broken = { readonly kind: 'broken' } & BrokenRule
+
+/** Applies a Commit (RFC 9420 §12.4.2): the new tree, transcript hashes and GroupContext. */
+export function nextEpoch(state: PublicGroupState, resolved: ResolvedCommit): NextEpoch | Broken {
+  const applied = withProposals(state, resolved)
+  return applied.kind === 'broken' ? applied : withPath(state, resolved, applied)
+}
+
+export function withProposals(state: PublicGroupState, { message, commit, proposals }: ResolvedCommit): ProposalsApplied | Broken {
+  const { sender } = message
+  const draft = new TreeDraft(state.tree)
+  const applied = applyProposals(draft, proposals)
+  if (applied.kind === 'broken') return applied
+
+  // A joiner by external Commit gets the leaf that an Add would have got (RFC 9420 §12.4.3.2).
+  const leafIndex = sender.kind === 'member' ? sender.leafIndex : takeBlankLeaf(draft)
+  if (leafIndex === undefined) return { kind: 'broken', ...broken('tree-size') }
+  const signer = sender.kind === 'member' ? state.tree.leaf(leafIndex) : commit.path?.leafNode
+  if (signer === undefined) return { kind: 'broken', ...broken('sender-is-member') }
+  return { kind: 'proposals-applied', draft, committer: memberAt(leafIndex, signer), added: applied.added }
+}
+
+/** The draft is of no further use afterwards. */
+export function withPath(
+  state: PublicGroupState,
+  resolved: ResolvedCommit,
+  { draft, committer, added }: ProposalsApplied,
+): NextEpoch | Broken {
+  const { message, commit, proposals } = resolved
+  const unmerged = commit.path && mergeUpdatePath(draft, committer.leafIndex, commit.path)
+  if (unmerged !== undefined) return { kind: 'broken', ...unmerged }
+
+  const tree = draft.seal()
+  const confirmed = confirmedTranscriptHash(tree.algorithm, state.interimTranscriptHash, message)
+  const groupContext = makeGroupContext({
+    ...state.groupContext,
+    epoch: state.groupContext.epoch + 1n,
+    treeHash: tree.hash,
+    confirmedTranscriptHash: confirmed,
+    extensions: applyGroupContextExtensions(state.groupContext.extensions, proposals),
+  })
+  const interim = interimTranscriptHash(tree.algorithm, confirmed, commit.confirmationTag)
+  return { kind: 'next', state: { groupContext, tree, interimTranscriptHash: interim, pending: PendingProposals.none }, committer, added }
 }

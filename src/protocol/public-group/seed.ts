@@ -1,16 +1,14 @@
-import { broken, brokenUnless, type BrokenRule } from '../mls/broken-rule.js'
+import { broken, brokenUnless, type BrokenRule } from '../mls/rules.js'
 import { HASH_OF_SUITE, hashBytes } from '../mls/hashes.js'
-import { sameBytes } from '../mls/same-bytes.js'
-import type { GroupContext } from '../mls/structures/group-context.js'
-import type { GroupInfo } from '../mls/structures/group-info.js'
+import { sameBytes } from '../bytes.js'
+import type { GroupContext, GroupInfo } from '../mls/structures/group-info.js'
 import type { TreeNodes } from '../mls/structures/ratchet-tree.js'
 import { groupExtensions } from './rules/group-extensions.js'
-import { externalPub, groupInfoSignature } from './group-info.js'
-import { PendingProposals } from './pending-proposals.js'
-import { refused, type PublicGroupState, type Refused } from './state.js'
-import { interimTranscriptHash } from './transcript.js'
+import { externalPub, groupInfoSignature } from './rules/group-info.js'
+import { PendingProposals } from './proposals/pending-proposals.js'
+import { refused, type PublicGroupState, type Refused, interimTranscriptHash } from './state.js'
 import { leafSignatures, wholeTree } from './rules/tree-rules.js'
-import { Tree } from './tree.js'
+import { Tree } from './tree/tree.js'
 
 export type Seeded = { readonly kind: 'seeded'; readonly state: PublicGroupState } | Refused
 

@@ -1,15 +1,15 @@
 import { HASH_OF_SUITE } from '../mls/hashes.js'
 import { decodeMessage } from '../mls/message.js'
-import { sameBytes } from '../mls/same-bytes.js'
-import { readGroupContext } from '../mls/structures/group-context.js'
+import { sameBytes } from '../bytes.js'
+import { readGroupContext } from '../mls/structures/group-info.js'
 import type { PublicMessage } from '../mls/structures/public-message.js'
 import { readRatchetTree, writeRatchetTree } from '../mls/structures/ratchet-tree.js'
 import { finish, type Steps } from '../steps.js'
 import { decodeWholeInSteps, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { PendingProposals } from './pending-proposals.js'
+import { PendingProposals } from './proposals/pending-proposals.js'
 import { addProposal, type PublicGroupState } from './state.js'
-import { Tree } from './tree.js'
+import { Tree } from './tree/tree.js'
 
 /** Of the server's own snapshot format, so that a later release can read an older snapshot. */
 const FORMAT = 1

@@ -1,14 +1,15 @@
+import { hex } from '../bytes.js'
 import { finish, type Steps } from '../steps.js'
 import { TlsWriter } from '../tls/writer.js'
-import type { BrokenRule } from '../mls/broken-rule.js'
-import { proposalRef } from '../mls/references.js'
+import type { BrokenRule } from '../mls/rules.js'
+import { digest, proposalRef, type HashAlgorithm } from '../mls/hashes.js'
 import { identityText, type Credential } from '../mls/structures/credential.js'
-import type { GroupContext } from '../mls/structures/group-context.js'
+import type { GroupContext } from '../mls/structures/group-info.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
 import type { HandshakeContent, PublicMessage } from '../mls/structures/public-message.js'
 import { writeRatchetTree } from '../mls/structures/ratchet-tree.js'
-import type { PendingProposals } from './pending-proposals.js'
-import type { Tree } from './tree.js'
+import type { PendingProposals } from './proposals/pending-proposals.js'
+import type { Tree } from './tree/tree.js'
 
 /** All that is public about a group in one epoch (RFC 9420 §6). Immutable: a Commit gives the next one. */
 export interface PublicGroupState {
@@ -71,9 +72,15 @@ export function addProposal(state: PublicGroupState, message: PublicMessage): Pu
   const ref = proposalRef(state.groupContext.cipherSuite, message.authenticatedContent)
   if (message.content.kind !== 'proposal' || ref === undefined) return state
   const pending = { ref, proposal: message.content.proposal, sender: message.sender, bytes: message.bytes }
-  return { ...state, pending: state.pending.with(refKey(ref), pending) }
+  return { ...state, pending: state.pending.with(hex(ref), pending) }
 }
 
-export function refKey(ref: Uint8Array): string {
-  return Buffer.from(ref).toString('hex')
+/** RFC 9420 §8.2: the transcript up to and including a Commit's signature. */
+export function confirmedTranscriptHash(algorithm: HashAlgorithm, interimBefore: Uint8Array, commit: PublicMessage): Uint8Array {
+  return digest(algorithm, new TlsWriter().raw(interimBefore).raw(commit.transcriptInput).written())
+}
+
+/** RFC 9420 §8.2: that transcript and the confirmation tag; at epoch 0 the tag of the group's creation (§11). */
+export function interimTranscriptHash(algorithm: HashAlgorithm, confirmed: Uint8Array, confirmationTag: Uint8Array): Uint8Array {
+  return digest(algorithm, new TlsWriter().raw(confirmed).opaque(confirmationTag).written())
 }

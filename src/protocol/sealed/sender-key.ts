@@ -1,7 +1,6 @@
 import { verify, type KeyObject } from 'node:crypto'
-import { ed25519Key } from '../ed25519-key.js'
+import { ed25519Key, isSoundKey } from '../signature-key.js'
 import { SIGNATURE_SCHEMES } from '../mls/signature.js'
-import { isSoundKey } from '../signature-key.js'
 import { TlsWriter } from '../tls/writer.js'
 
 /**

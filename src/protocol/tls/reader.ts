@@ -1,5 +1,5 @@
 import type { Steps } from '../steps.js'
-import { varintSize } from './varint.js'
+import { varintSize } from './writer.js'
 
 /** What a reader throws; `decodeWhole` turns it into a value, so it never leaves `src/protocol`. */
 export class Malformed extends Error {}

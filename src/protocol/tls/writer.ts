@@ -1,7 +1,9 @@
 import type { Steps } from '../steps.js'
-import { MAX_VECTOR_BYTES, varintSize } from './varint.js'
 
 const INITIAL_BYTES = 256
+
+/** The most bytes a variable-length vector can announce: 30 bits (RFC 9420 §2.1.2). */
+export const MAX_VECTOR_BYTES = 2 ** 30 - 1
 
 /**
  * Writes the TLS presentation language (RFC 8446 §3) with the variable-length vectors of RFC 9420 §2.1.2.
@@ -118,4 +120,10 @@ export class TlsWriter {
 function within(value: number, max: number): number {
   if (!Number.isInteger(value) || value < 0 || value > max) throw new RangeError(`not an integer from 0 to ${max}`)
   return value
+}
+
+/** The size in bytes (1, 2 or 4) of the shortest header that can announce `length`; any longer one is malformed (RFC 9420 §2.1.2). */
+export function varintSize(length: number): 1 | 2 | 4 {
+  if (length < 0x40) return 1
+  return length < 0x4000 ? 2 : 4
 }

@@ -8,8 +8,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { decodeBatchRequest } from '../../protocol/privacy-pass/issuance.js'
 import { readTokenKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
 import { BatchSize, QuotaExceeded, TokenKeyUnknown } from '../tokens.problems.js'
-import type { IssuerDirectory } from './issuer-directory.dto.js'
-import { IssuerLink, type OtherIssuers } from './other-issuers.js'
+import type { IssuerDirectory } from './issuer-directory.js'
 import { countTokens } from './quotas.repository.js'
 import { sha256 } from '../../protocol/sha256.js'
 
@@ -24,6 +23,27 @@ const NEXT_KEY_MS = 86_400_000
 interface NamedKey {
   readonly keyId: Uint8Array
   readonly redeemUntil: Date
+}
+
+/** Issuers of other providers, as this layer needs them. The layer that knows how to talk to those connects itself. */
+export interface OtherIssuers {
+  directory(issuer: string): Promise<IssuerDirectory>
+  /** Passes a batch on; the answer is the issuer's. Whom it is for is not said. */
+  issue(issuer: string, batch: Uint8Array): Promise<Uint8Array>
+}
+
+/** Unconnected, this server knows no other issuer. */
+@Injectable()
+export class IssuerLink {
+  private connected: OtherIssuers | undefined
+
+  get others(): OtherIssuers | undefined {
+    return this.connected
+  }
+
+  connect(others: OtherIssuers): void {
+    this.connected = others
+  }
 }
 
 /**

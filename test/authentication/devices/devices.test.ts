@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startServer, type TestServer } from '../../support/server.js'
-import { Http, newKey, TestDevice, typeOf, UNLIMITED, type Answer } from '../auth-kit.js'
+import { Http, newKey, TestDevice, typeOf, UNLIMITED, type Answer } from '../device-fixture.js'
 
 let server: TestServer
 let http: Http

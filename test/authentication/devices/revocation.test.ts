@@ -9,7 +9,7 @@ import { eventually } from '../../support/eventually.js'
 import { describeWithRedis, useRedis } from '../../support/redis.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { uncommittedChange } from '../account-lock.js'
-import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from '../auth-kit.js'
+import { Http, newName, TestDevice, typeOf, UNLIMITED, type Answer } from '../device-fixture.js'
 
 let database: TestDatabase
 let server: TestServer

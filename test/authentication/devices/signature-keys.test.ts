@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startServer, type TestServer } from '../../support/server.js'
 import { uncommittedChange } from '../account-lock.js'
-import { Http, newKey, TestDevice, typeOf, UNLIMITED } from '../auth-kit.js'
+import { Http, newKey, TestDevice, typeOf, UNLIMITED } from '../device-fixture.js'
 
 let server: TestServer
 let http: Http

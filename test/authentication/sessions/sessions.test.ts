@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { toBase64url } from '../../../src/platform/http/bytes.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { clientOf, Http, newKey, newName, provenKey, TestDevice, typeOf, UNLIMITED, visible } from '../auth-kit.js'
+import { clientOf, Http, newKey, newName, provenKey, TestDevice, typeOf, UNLIMITED, visible } from '../device-fixture.js'
 
 let server: TestServer
 let http: Http

@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../../support/database.js
 import { eventually } from '../../support/eventually.js'
 import { hasRedis, startRedis, type TestRedis } from '../../support/redis.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { TestDevice, UNLIMITED } from '../auth-kit.js'
+import { TestDevice, UNLIMITED } from '../device-fixture.js'
 
 let database: TestDatabase
 let redis: TestRedis | undefined

@@ -5,7 +5,7 @@ import { readTokenKeys } from '../../../src/authentication/keys/token-keys.repos
 import { Secrets } from '../../../src/platform/secrets.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { Http, TestDevice, UNLIMITED } from '../auth-kit.js'
+import { Http, TestDevice, UNLIMITED } from '../device-fixture.js'
 
 const TTL = 300_000
 let database: TestDatabase

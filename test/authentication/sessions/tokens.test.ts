@@ -5,7 +5,7 @@ import { AccessTokens } from '../../../src/authentication/keys/access-tokens.js'
 import { KeyRing } from '../../../src/authentication/keys/key-ring.js'
 import { Sessions } from '../../../src/authentication/session/sessions.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { Http, TestDevice, typeOf, UNLIMITED } from '../auth-kit.js'
+import { Http, TestDevice, typeOf, UNLIMITED } from '../device-fixture.js'
 
 let server: TestServer
 let http: Http

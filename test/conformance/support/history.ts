@@ -3,7 +3,7 @@ import { EXTENSION_TYPES, extensionData } from '../../../src/protocol/mls/struct
 import type { GroupInfo } from '../../../src/protocol/mls/structures/group-info.js'
 import type { PublicMessage } from '../../../src/protocol/mls/structures/public-message.js'
 import { validateCommit } from '../../../src/protocol/public-group/commit.js'
-import { validateProposal } from '../../../src/protocol/public-group/proposal.js'
+import { validateProposal } from '../../../src/protocol/public-group/proposals/proposal.js'
 import { addProposal, type PublicGroupState } from '../../../src/protocol/public-group/state.js'
 import { ratchetTree, seeded } from '../../support/mls/follower.js'
 import { openWelcome } from '../../support/mls/open-welcome.js'

@@ -1,10 +1,10 @@
-import { keyPackageRef } from '../../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../../src/protocol/mls/hashes.js'
 import { validateCommit, type CommitBundle, type ValidCommit } from '../../../src/protocol/public-group/commit.js'
 import { groupInfoMessage, publicMessage, welcomeMessage } from '../../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeWelcome, newKey, type GroupInfoChanges } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import { byValue, proposals } from '../../support/mls/proposals.js'
-import { group, type NegativeCase, type Verdict } from './kit.js'
+import { group, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 interface Fitting {
   readonly forge: Forge

@@ -1,6 +1,6 @@
 import { forgeKeyPackage, newKey } from '../../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
-import { group, judgeExternal, waiting, type NegativeCase } from './kit.js'
+import { group, judgeExternal, waiting, type NegativeCase } from './forged-group-fixture.js'
 
 const init = byValue(proposals.externalInit())
 

@@ -2,7 +2,7 @@ import { validateCommit } from '../../../src/protocol/public-group/commit.js'
 import { publicMessage } from '../../support/mls/follower.js'
 import { Forge, newKey } from '../../support/mls/forge.js'
 import { proposals } from '../../support/mls/proposals.js'
-import { group, judgeCommit, judgeProposal, once, type NegativeCase } from './kit.js'
+import { group, judgeCommit, judgeProposal, once, type NegativeCase } from './forged-group-fixture.js'
 
 const lastEpoch = once(() => Forge.group(2, [], { epoch: 2n ** 64n - 1n }))
 

@@ -1,7 +1,7 @@
 import type { Extension } from '../../../src/protocol/mls/structures/extension.js'
 import type { LeafChanges } from '../../support/mls/forge-leaf.js'
 import { byValue, proposals } from '../../support/mls/proposals.js'
-import { group, judgeCommit, judgeProposal, requiredCapabilities, type NegativeCase, type Verdict } from './kit.js'
+import { group, judgeCommit, judgeProposal, requiredCapabilities, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 async function replacedBy(extensions: Extension[], leaf: LeafChanges = {}): Promise<Verdict> {
   return judgeCommit(await group(), [byValue(proposals.groupContextExtensions(extensions))], { path: { leaf } })

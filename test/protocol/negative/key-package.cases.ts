@@ -5,7 +5,7 @@ import { forgeKeyPackage, newKey } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import type { KeyPackageChanges } from '../../support/mls/forge-leaf.js'
 import { byValue, proposals } from '../../support/mls/proposals.js'
-import { group, judgeCommit, type NegativeCase, type Verdict } from './kit.js'
+import { group, judgeCommit, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 async function published(changes: KeyPackageChanges): Promise<Verdict> {
   const keyPackage = readKeyPackage(new TlsReader(await forgeKeyPackage(newKey(), 'new', 1, changes)))

@@ -3,7 +3,16 @@ import type { Forgery } from '../../support/mls/forge.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import type { KeyPackageChanges, LeafChanges } from '../../support/mls/forge-leaf.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
-import { group, judgeCommit, judgeProposal, once, requiredCapabilities, waiting, type NegativeCase, type Verdict } from './kit.js'
+import {
+  group,
+  judgeCommit,
+  judgeProposal,
+  once,
+  requiredCapabilities,
+  waiting,
+  type NegativeCase,
+  type Verdict,
+} from './forged-group-fixture.js'
 
 const OTHER_CREDENTIAL = { kind: 'other', type: 0xf001, data: new Uint8Array(2) } as const
 const X25519_ZERO = new Uint8Array(32)

@@ -1,6 +1,15 @@
 import { Forge, forgeLeaf } from '../../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
-import { appDataDictionary, group, judgeCommit, once, requiredCapabilities, waiting, withAppData, type NegativeCase } from './kit.js'
+import {
+  appDataDictionary,
+  group,
+  judgeCommit,
+  once,
+  requiredCapabilities,
+  waiting,
+  withAppData,
+  type NegativeCase,
+} from './forged-group-fixture.js'
 
 const required = requiredCapabilities({ proposals: [8] })
 const path = { leaf: withAppData.leaf() }

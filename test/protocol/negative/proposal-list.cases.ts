@@ -1,4 +1,4 @@
-import { MAX_ADDS } from '../../../src/protocol/public-group/proposal-list.js'
+import { MAX_ADDS } from '../../../src/protocol/public-group/proposals/proposal-list.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
@@ -12,7 +12,7 @@ import {
   waiting,
   withAppData,
   type NegativeCase,
-} from './kit.js'
+} from './forged-group-fixture.js'
 
 const firstEpoch = once(() => Forge.group(2, [], { epoch: 0n }))
 const withDictionary = once(() => Forge.group(3, [requiredCapabilities({ proposals: [8] }), appDataDictionary(7, 9)], withAppData))

@@ -1,6 +1,6 @@
-import { PendingProposals } from '../../../src/protocol/public-group/pending-proposals.js'
+import { PendingProposals } from '../../../src/protocol/public-group/proposals/pending-proposals.js'
 import { addProposal } from '../../../src/protocol/public-group/state.js'
-import { validateProposal } from '../../../src/protocol/public-group/proposal.js'
+import { validateProposal } from '../../../src/protocol/public-group/proposals/proposal.js'
 import { publicMessage } from '../../support/mls/follower.js'
 import { Forge, forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
@@ -14,7 +14,7 @@ import {
   waiting,
   withAppData,
   type NegativeCase,
-} from './kit.js'
+} from './forged-group-fixture.js'
 
 const oneWithoutSelfRemove = once(() =>
   Forge.group(4, [], { leaf: (at) => (at === 3 ? { capabilities: { proposals: [0x0a0a, 0x1a1a] } } : {}) }),

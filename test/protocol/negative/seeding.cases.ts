@@ -1,15 +1,15 @@
 import type { LeafNode } from '../../../src/protocol/mls/structures/leaf-node.js'
-import { makeGroupContext, type GroupContextFields } from '../../../src/protocol/mls/structures/group-context.js'
+import { makeGroupContext, type GroupContextFields } from '../../../src/protocol/mls/structures/group-info.js'
 import { makeParentNode, type ParentNode, type TreeNodes } from '../../../src/protocol/mls/structures/ratchet-tree.js'
 import { applyCommit } from '../../../src/protocol/public-group/apply-commit.js'
 import { seed } from '../../../src/protocol/public-group/seed.js'
-import { leafHash, parentHash } from '../../../src/protocol/public-group/tree-hash.js'
-import { Tree } from '../../../src/protocol/public-group/tree.js'
+import { leafHash, parentHash } from '../../../src/protocol/public-group/tree/tree-hash.js'
+import { Tree } from '../../../src/protocol/public-group/tree/tree.js'
 import { groupInfoMessage, publicMessage } from '../../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeLeaf, newKey, type GroupInfoChanges } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import type { PathChanges } from '../../support/mls/forge-path.js'
-import { group, once, requiredCapabilities, type NegativeCase, type Verdict } from './kit.js'
+import { group, once, requiredCapabilities, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 /** No parent hash depends on a leaf of this group. */
 const flat = once(() => Forge.group(5))

@@ -1,13 +1,13 @@
 import { readKeyPackage } from '../../../src/protocol/mls/structures/key-package.js'
 import { MAX_LEAVES } from '../../../src/protocol/mls/structures/ratchet-tree.js'
-import { applyProposals } from '../../../src/protocol/public-group/apply-proposals.js'
-import { Tree, TreeDraft } from '../../../src/protocol/public-group/tree.js'
+import { applyProposals } from '../../../src/protocol/public-group/proposals/apply-proposals.js'
+import { Tree, TreeDraft } from '../../../src/protocol/public-group/tree/tree.js'
 import { TlsReader } from '../../../src/protocol/tls/reader.js'
 import { forgeKeyPackage, forgeLeaf, newKey } from '../../support/mls/forge.js'
 import { newHpkeKey } from '../../support/mls/forge-keys.js'
 import type { PathChanges } from '../../support/mls/forge-path.js'
 import { byValue, proposals } from '../../support/mls/proposals.js'
-import { group, judgeCommit, type NegativeCase, type Verdict } from './kit.js'
+import { group, judgeCommit, type NegativeCase, type Verdict } from './forged-group-fixture.js'
 
 /** An empty Commit of the first member, whose nodes hold keys of the Commit before. */
 function withPath(change: PathChanges | ((forge: Awaited<ReturnType<typeof group>>) => PathChanges)): () => Promise<Verdict> {

@@ -1,7 +1,7 @@
 import { readGroupInfo, type GroupInfo } from '../../../src/protocol/mls/structures/group-info.js'
 import { TlsReader } from '../../../src/protocol/tls/reader.js'
 import { TlsWriter } from '../../../src/protocol/tls/writer.js'
-import { keyPackageRef } from '../../../src/protocol/mls/references.js'
+import { keyPackageRef } from '../../../src/protocol/mls/hashes.js'
 import { expand, extract, openAead, openBase, uint16 } from './hpke.js'
 import { SUITES, type Suite } from './suite.js'
 

@@ -13,7 +13,7 @@ import { decodeRatchetTree, decodeRatchetTreeInSteps, type TreeNodes } from '../
 import { brokenBeforeHashing, seed, seededState, type Scrutiny, type Seeded } from '../../../protocol/public-group/seed.js'
 import { deserialize, deserializeInSteps, serialize, serializeInSteps } from '../../../protocol/public-group/snapshot.js'
 import { refused, treeBytes, treeBytesInSteps, type PublicGroupState, type Refused } from '../../../protocol/public-group/state.js'
-import { Tree } from '../../../protocol/public-group/tree.js'
+import { Tree } from '../../../protocol/public-group/tree/tree.js'
 import type { Steps } from '../../../protocol/steps.js'
 import type { Decoded } from '../../../protocol/tls/reader.js'
 import { TlsWriter } from '../../../protocol/tls/writer.js'

@@ -1,5 +1,5 @@
-import { Malformed, type TlsReader } from '../../tls/reader.js'
 import type { TlsWriter } from '../../tls/writer.js'
+import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../../tls/reader.js'
 
 /** Extension types of RFC 9420 §17.3 that the server looks into. */
 export const EXTENSION_TYPES = {
@@ -15,6 +15,8 @@ export const EXTENSION_TYPES = {
 export const DEFAULT_EXTENSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5])
 
 const MAX_EXTENSIONS = 256
+/** Of each list of a required_capabilities extension. */
+const MAX_REQUIRED = 1024
 
 /** RFC 9420 §7.2; unknown types, GREASE among them, are kept as they are. */
 export interface Extension {
@@ -37,4 +39,21 @@ export function writeExtensions(writer: TlsWriter, extensions: readonly Extensio
 
 export function extensionData(extensions: readonly Extension[], type: number): Uint8Array | undefined {
   return extensions.find((extension) => extension.type === type)?.data
+}
+
+/** RFC 9420 §11.1: what each member has to list in its capabilities. */
+export interface RequiredCapabilities {
+  readonly extensions: readonly number[]
+  readonly proposals: readonly number[]
+  readonly credentials: readonly number[]
+}
+
+/** Decodes the data of a required_capabilities extension. */
+export function decodeRequiredCapabilities(extensionData: Uint8Array): Decoded<RequiredCapabilities> {
+  return decodeWhole(extensionData, readRequiredCapabilities)
+}
+
+function readRequiredCapabilities(reader: TlsReader): RequiredCapabilities {
+  const list = (): number[] => reader.vector(MAX_REQUIRED, (item) => item.uint16())
+  return { extensions: list(), proposals: list(), credentials: list() }
 }

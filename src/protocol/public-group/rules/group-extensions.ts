@@ -1,11 +1,16 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import { decodeExternalSenders } from '../../mls/external-senders.js'
 import { decodeAppDataDictionary } from '../../mls/structures/app-data.js'
-import { DEFAULT_EXTENSIONS, EXTENSION_TYPES, extensionData, type Extension } from '../../mls/structures/extension.js'
+import {
+  DEFAULT_EXTENSIONS,
+  EXTENSION_TYPES,
+  extensionData,
+  type Extension,
+  decodeRequiredCapabilities,
+} from '../../mls/structures/extension.js'
 import { DEFAULT_PROPOSALS } from '../../mls/structures/proposal.js'
-import { decodeRequiredCapabilities } from '../../mls/structures/required-capabilities.js'
 import type { Decoded } from '../../tls/reader.js'
-import type { SentProposal } from '../sent-proposal.js'
+import type { SentProposal } from '../proposals/pending-proposals.js'
 
 /** The default extensions that may be in a GroupContext (RFC 9420 §17.3). */
 const OF_GROUP: ReadonlySet<number> = new Set([EXTENSION_TYPES.requiredCapabilities, EXTENSION_TYPES.externalSenders])

@@ -1,10 +1,10 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import { lists, listsAll } from '../../mls/grease.js'
 import { credentialType } from '../../mls/structures/credential.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
 import type { Requirements } from './group-extensions.js'
-import { shortForm } from '../tree-index/tree-index.js'
-import type { Tree } from '../tree.js'
+import { shortForm } from '../tree/tree-index/tree-index.js'
+import type { Tree } from '../tree/tree.js'
 
 /** The rules for one leaf of a tree, beside all others in it. */
 export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requirements): BrokenRule | undefined {

@@ -1,14 +1,14 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import { leafNodeSignature } from '../../mls/leaf-node-rules.js'
 import { credentialType } from '../../mls/structures/credential.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
 import { requirementsOf } from './group-extensions.js'
 import { credentialKnown, leafAmongMembers, leafEncryptionKey, meetsRequired, supportsExtensions } from './member-rules.js'
-import type { NextEpoch, ResolvedCommit } from '../next-epoch.js'
-import { proposalSignatures } from '../proposal.js'
-import { changedLeaf } from '../sent-proposal.js'
+import type { NextEpoch, ResolvedCommit } from '../apply-commit.js'
+import { proposalSignatures } from '../proposals/proposal.js'
+import { changedLeaf } from '../proposals/pending-proposals.js'
 import type { PublicGroupState } from '../state.js'
-import type { Tree } from '../tree.js'
+import type { Tree } from '../tree/tree.js'
 
 /** Signatures that are checked at the same time: each is first prepared on the event loop. */
 const AT_ONCE = 16

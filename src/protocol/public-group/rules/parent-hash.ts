@@ -1,10 +1,10 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
-import { sameBytes } from '../../mls/same-bytes.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
+import { sameBytes } from '../../bytes.js'
 import { makeParentNode, type ParentNode } from '../../mls/structures/ratchet-tree.js'
-import { resolution } from '../tree-index/resolution.js'
-import { intermediateHash, leafHash, parentHash } from '../tree-hash.js'
-import { isLeaf, leafNodeIndex, left, level, right } from '../tree-math.js'
-import type { Tree } from '../tree.js'
+import { resolution } from '../tree/resolution.js'
+import { intermediateHash, leafHash, parentHash } from '../tree/tree-hash.js'
+import { isLeaf, leafNodeIndex, left, level, right } from '../tree/tree-math.js'
+import type { Tree } from '../tree/tree.js'
 
 /** RFC 9420 §7.9.2: each parent node was set by the path of a leaf below it. From the top: exactly one node below vouches for it. */
 export function parentHashes(tree: Tree): BrokenRule | undefined {

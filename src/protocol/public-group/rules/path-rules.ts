@@ -1,12 +1,11 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import { hashBytes } from '../../mls/hashes.js'
 import { AEAD_TAG_BYTES, isUsableHpkeKey, kemOutputBytes } from '../../mls/hpke-key.js'
 import type { UpdatePath } from '../../mls/structures/commit.js'
-import { resolution } from '../tree-index/resolution.js'
-import { refKey } from '../state.js'
-import { leafNodeIndex } from '../tree-math.js'
-import type { TreeDraft } from '../tree.js'
-import { filteredDirectPath, type PathStep } from '../update-path.js'
+import { resolution, filteredDirectPath, type PathStep } from '../tree/resolution.js'
+import { hex } from '../../bytes.js'
+import { leafNodeIndex } from '../tree/tree-math.js'
+import type { TreeDraft } from '../tree/tree.js'
 
 /** Where a path goes: into the tree that the proposals left (RFC 9420 §12.4.2), before it is merged. */
 export interface PathPlace {
@@ -72,7 +71,7 @@ function pathKeys({ tree }: PathPlace, path: UpdatePath): BrokenRule | undefined
 
 /** RFC 9420 §12.4.3.1: a joiner would refuse the tree. */
 function pathKeysDistinct(path: UpdatePath): BrokenRule | undefined {
-  const keys = keysOf(path).map(refKey)
+  const keys = keysOf(path).map(hex)
   return brokenUnless(new Set(keys).size === keys.length, 'update-path-keys-distinct')
 }
 

@@ -1,13 +1,13 @@
-import { brokenUnless, type BrokenRule } from '../../mls/broken-rule.js'
+import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import { isUsableHpkeKey } from '../../mls/hpke-key.js'
 import { leafNodeContent, leafNodeSignature } from '../../mls/leaf-node-rules.js'
-import type { GroupContext } from '../../mls/structures/group-context.js'
+import type { GroupContext } from '../../mls/structures/group-info.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
 import { requirementsOf } from './group-extensions.js'
 import { leafAmongMembers, leafEncryptionKey } from './member-rules.js'
 import { parentHashes } from './parent-hash.js'
-import { directPath, leafNodeIndex } from '../tree-math.js'
-import type { Tree } from '../tree.js'
+import { directPath, leafNodeIndex } from '../tree/tree-math.js'
+import type { Tree } from '../tree/tree.js'
 
 /** Signatures that are checked at the same time. */
 const AT_ONCE = 16
