@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Standing } from '../access/standing.repository.js'
+import type { Standing } from '../access/access.repository.js'
 import { InvalidCommit, NotAMember, PolicyRefusal } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
 import { hashOfCode } from '../policy/join-code.js'

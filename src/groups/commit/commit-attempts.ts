@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { submitCommit, type CommitSubmission, type Submission } from '../repository/submissions.repository.js'
+import { submitCommit, type CommitSubmission, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { refusedByPosition } from '../state/epoch-check.js'
 import { authorizeCommit } from './authorize.js'
 import { CommitAftermath } from './commit-aftermath.js'
@@ -21,7 +21,7 @@ export class CommitAttempts {
     private readonly aftermath: CommitAftermath,
   ) {}
 
-  async run(context: CommitContext): Promise<Submission> {
+  async run(context: CommitContext): Promise<SubmissionOutcome> {
     const { group, standing, bundle } = context
     authorizeCommit(group.mode, standing, bundle)
     const refused = refusedByPosition(group, bundle.epoch)

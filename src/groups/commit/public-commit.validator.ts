@@ -33,10 +33,10 @@ export class PublicCommitValidator {
 
   /** @throws the problem that the Commit meets first */
   async judge(context: CommitContext, message: PublicMessage): Promise<Judged> {
-    const { group, caller, bundle } = context
-    const before = group.mode === 'public' ? await this.states.at(group) : undefined
+    const { group, caller, bundle, callersKeys, lastHandshake } = context
+    const before = group.mode === 'public' ? await this.states.at(group, lastHandshake) : undefined
     const state = before?.state ?? (await this.stored.of(group))
-    await this.membership.requireOwnLeaf(caller, signerOf(state, message))
+    await this.membership.requireOwnLeaf(caller, signerOf(state, message), callersKeys)
     const verdict = await validateCommit(state, message, {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',

@@ -11,7 +11,7 @@ import { ExternalSenders } from '../external-sender/external-senders.js'
 import { removalProposed } from '../groups.events.js'
 import { sha256 } from '../input/mls-input.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
-import { submitProposal, type Submission } from '../repository/submissions.repository.js'
+import { submitProposal, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { RemovalStates } from './removal-states.js'
 import { noteRemoval, pendingRemovals } from './removal.repository.js'
 
@@ -55,7 +55,7 @@ export class Removals {
     return this.note(gid, deviceId, reason)
   }
 
-  private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<Submission | 'unsigned' | 'standing'> {
+  private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<SubmissionOutcome | 'unsigned' | 'standing'> {
     const known = (await pendingRemovals(this.pool, group.gid)).find((pending) => pending.deviceId === deviceId)
     const again = known !== undefined && (known.reason === reason || known.reason === 'revoke')
     if (again && known.leafIndex !== null && known.proposedEpoch === group.epoch) return 'standing'

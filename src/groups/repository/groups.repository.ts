@@ -22,14 +22,15 @@ export interface GroupRow {
   deleted: boolean
 }
 
-const GROUP_COLUMNS = `gid, group_id AS "groupId", incarnation, mode, cipher_suite AS "cipherSuite", epoch, head_seq AS "headSeq",
-  head_chain AS "headChain", post_floor AS "postFloor", floor_seq AS "floorSeq", room_id AS "roomId", frozen,
-  successor_group_id AS "successorGroupId", deleted_at IS NOT NULL AS deleted`
+/** Of a row of `groups` named `g`. */
+export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
+  g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
+  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted`
 
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group',
-    text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE group_id = $1`,
+    text: `SELECT ${GROUP_COLUMNS} FROM groups g WHERE g.group_id = $1`,
     values: [groupId],
   })
   return rows[0]
@@ -38,7 +39,7 @@ export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow
 export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group_by_gid',
-    text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE gid = $1`,
+    text: `SELECT ${GROUP_COLUMNS} FROM groups g WHERE g.gid = $1`,
     values: [gid],
   })
   return rows[0]
