@@ -1,6 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import type { Entry } from './entry.js'
-import { isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './log-row.js'
+import { type Entry, isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
 
 /** A place to read on from: within one interval of the device, after `after`. */
 export interface Place {

@@ -1,7 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PageLimits } from './device-log.repository.js'
-import type { Entry } from './entry.js'
-import { isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './log-row.js'
+import { type Entry, isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
 
 export interface GroupRange {
   incarnation: number

@@ -1,5 +1,4 @@
-import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
-import type { SubmitProposal } from '../../groups/proposal/proposal.dto.js'
+import type { SubmitCommit, SubmitProposal } from '../../groups/groups.dto.js'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { Undecodable } from '../../platform/http/problem.js'
 import type { ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'

@@ -1,4 +1,4 @@
-import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
+import type { SubmitCommit } from '../../groups/groups.dto.js'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { Undecodable, type Problem } from '../../platform/http/problem.js'
 import { isGroupId } from '../../protocol/identifiers.js'

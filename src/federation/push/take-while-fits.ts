@@ -1,4 +1,4 @@
-import type { LogRow } from '../../delivery/read/log-row.js'
+import type { LogRow } from '../../delivery/read/entry.js'
 import type { OutgoingWelcome } from './outgoing.repository.js'
 
 type Addressed = Pick<OutgoingWelcome, 'seq' | 'bytes' | 'clients'>

@@ -5,14 +5,12 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { CommitLock } from '../../platform/redis/commit-lock.js'
 import { openForSubmission } from '../access/access.js'
-import type { Accepted } from '../groups.dto.js'
+import type { Accepted, SubmitCommit } from '../groups.dto.js'
 import { commitRefused } from '../groups.events.js'
-import type { Bundle } from '../input/bundle.js'
-import { Bundles } from '../input/bundles.js'
-import { submissionProblem } from '../state/submission-problem.js'
-import { isExternal } from './authorize.js'
+import { type Bundle, Bundles } from '../input/bundle.js'
+import { submissionProblem } from '../state/submission-refusals.js'
+import { isExternal } from './commit-checks.js'
 import { CommitAttempts } from './commit-attempts.js'
-import type { SubmitCommit } from './commit.dto.js'
 
 /** How often a Commit is judged again because policy or pending removals changed between judgement and writing. */
 const ATTEMPTS = 4

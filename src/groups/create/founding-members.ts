@@ -18,7 +18,7 @@ import type { NewGroup } from '../repository/groups.repository.js'
 import { unregisteredAmong } from '../roster/roster.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
-import { Reinitialized } from '../state/reinitialized.js'
+import { Reinitialized } from './reinitialized.js'
 import type { CreateGroup } from './create-group.dto.js'
 import { originIn, type Origin } from './origin.js'
 

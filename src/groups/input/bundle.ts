@@ -1,12 +1,13 @@
-import type { Config } from '../../platform/config/config.js'
+import { type Config, CONFIG } from '../../platform/config/config.js'
 import { TooLarge, Undecodable } from '../../platform/http/problem.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { PrivateMessage } from '../../protocol/mls/structures/private-message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
-import type { SubmitCommit } from '../commit/commit.dto.js'
-import type { EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
+import type { SubmitCommit } from '../groups.dto.js'
+import { type EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
 import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
+import { Inject, Injectable } from '@nestjs/common'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
 
@@ -86,4 +87,20 @@ export async function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TR
   const decoded = await trees.decode(bytes)
   if (decoded.kind === 'malformed') throw new Undecodable(`The ratchet_tree does not decode: ${decoded.reason}.`)
   return { bytes, nodes: decoded.value }
+}
+
+/** Decodes what comes with a Commit within this server's limits, large trees off the event loop and only when asked for. */
+@Injectable()
+export class Bundles {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly trees: LargeTrees,
+  ) {}
+
+  /** @param user who pays for a large tree, by URI */
+  decode(user: string, groupId: Uint8Array, body: SubmitCommit): Bundle {
+    const bundle = decodeBundle(groupId, body, this.config, this.trees)
+    const { tree } = bundle
+    return tree ? { ...bundle, tree: () => this.trees.paidBy(user, tree) } : bundle
+  }
 }

@@ -6,9 +6,8 @@ import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
-import { Accepted } from '../groups.dto.js'
+import { Accepted, SubmitMessage } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
-import { SubmitMessage } from './message.dto.js'
 
 @ApiTags('messages')
 @Controller('v1/groups/:groupId/messages')

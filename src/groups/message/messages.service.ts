@@ -13,7 +13,7 @@ import type { Accepted } from '../groups.dto.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { EpochAhead, GroupFrozen, NotAMember, StaleEpoch } from '../groups.problems.js'
 import { findGroup } from '../repository/groups.repository.js'
-import { missedEntries } from '../state/missed-entries.js'
+import { missedEntries } from '../state/submission-refusals.js'
 
 /** More than a node's share of live groups, at a few megabytes. */
 const REMEMBERED_GROUPS = 50_000

@@ -1,8 +1,6 @@
 import type { ZodType } from 'zod'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { SubmitCommit } from '../commit/commit.dto.js'
-import type { SubmitMessage } from '../message/message.dto.js'
-import type { SubmitProposal } from '../proposal/proposal.dto.js'
+import type { SubmitCommit, SubmitMessage, SubmitProposal } from '../groups.dto.js'
 
 /** A call as it goes to the hub of a group: MIMI has endpoints for handshakes and messages; all else goes to this product's `operation`. */
 export type HubCall =

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 export const EXTERNAL_JOIN = ['same-user', 'code', 'open', 'none'] as const
 export const WHO = ['members', 'admins'] as const
 
@@ -88,4 +90,8 @@ export function removalReason(
 export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: number): Verdict {
   if (admin || mostReports >= policy.reportsToReset) return ALLOWED
   return refused(`A reset needs an admin, or reports of one Commit by ${policy.reportsToReset} users.`)
+}
+
+export function hashOfCode(code: string): Buffer {
+  return createHash('sha256').update('microchat join code\0').update(code).digest()
 }

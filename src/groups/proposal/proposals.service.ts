@@ -10,8 +10,7 @@ import type { Accepted } from '../groups.dto.js'
 import { proposalAccepted } from '../groups.events.js'
 import { decodeAs, refuseOtherGroup, sha256 } from '../input/mls-input.js'
 import { submitProposal } from '../repository/submissions.repository.js'
-import { refusedByPosition } from '../state/epoch-check.js'
-import { submissionProblem } from '../state/submission-problem.js'
+import { refusedByPosition, submissionProblem } from '../state/submission-refusals.js'
 import { ProposalJudge } from './proposal.judge.js'
 
 /** Proposals wait in the log for a Commit of their epoch; they need no courtesy lock, for they exclude nothing. */

@@ -1,4 +1,4 @@
-import { LOG_COLUMNS, type LogRow } from '../../delivery/read/log-row.js'
+import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A handshake as it stands in the log. */

@@ -11,8 +11,7 @@ import { NotAMember } from '../groups.problems.js'
 import type { Group } from '../groups.dto.js'
 import { leavingClients } from '../removal/removal.repository.js'
 import type { GroupRow } from '../repository/groups.repository.js'
-import { foreignRoom, roomUri } from './room-reference.js'
-import type { ListGroups, MyGroups, Room } from './rooms.dto.js'
+import { foreignRoom, roomUri, type ListGroups, type MyGroups, type Room } from './rooms.dto.js'
 import { findRoom, groupsOf, knowsRoom } from './rooms.repository.js'
 
 type Shown = Pick<

@@ -1,7 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
-import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
-import { leaf, memberAt } from '../../protocol/public-group/state.js'
+import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { Forbidden } from '../../platform/http/problem.js'
@@ -76,4 +75,9 @@ function oneLeafPerClient(verdict: ValidCommit): void {
     const taken = credential.kind === 'basic' && tree.leavesNamed(credential.identity).length > 1
     if (taken) throw new InvalidCommit('one-leaf-per-client')
   }
+}
+
+export function memberOf(state: PublicGroupState, leafIndex: number): Member | undefined {
+  const node = leaf(state, leafIndex)
+  return node && memberAt(leafIndex, node)
 }

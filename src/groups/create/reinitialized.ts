@@ -5,7 +5,7 @@ import type { ReInit } from '../../protocol/mls/structures/proposal.js'
 import { applyCommit } from '../../protocol/public-group/apply-commit.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readCommitOf } from '../repository/log.repository.js'
-import { PublicStates, publicMessageOf } from './public-states.js'
+import { PublicStates, publicMessageOf } from '../state/public-states.js'
 
 /** What a ReInit (RFC 9420 §12.1.5) said about the group to come. */
 @Injectable()
