@@ -2,11 +2,11 @@ import { Inject, Injectable, Module } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
+import { PlatformModule } from '../../platform/platform.module.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { appendMessages, type AppendItem, type AppendOutcome } from './append.repository.js'
 import { hintOf } from './carried-entries.js'
 import { MicroBatcher } from './micro-batcher.js'
-import { PlatformModule } from '../../platform/platform.module.js'
 
 /** The way of every application message into its group's log; wakes the readers after COMMIT. */
 @Injectable()

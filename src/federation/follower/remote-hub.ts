@@ -4,9 +4,8 @@ import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Accepted } from '../../groups/groups.dto.js'
-import type { Federation } from '../../groups/home/federation-link.js'
+import type { Federation, HubCall } from '../../groups/home/federation-link.js'
 import { recordHub, type Home } from '../../groups/home/homes.repository.js'
-import type { HubCall } from '../../groups/operations/operation.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
@@ -14,13 +13,7 @@ import { encodeCbor } from '../../platform/http/encode.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
-import {
-  decodeExtendedSubmitResponse,
-  decodeExtendedUpdateResponse,
-  encodeExtendedUpdateRequest,
-  type Extended,
-  type ExtendedUpdateRequest,
-} from '../../protocol/mimi/microchat/submissions.js'
+import { decodeExtendedSubmitResponse, decodeExtendedUpdateResponse, encodeExtendedUpdateRequest, type Extended, type ExtendedUpdateRequest } from '../../protocol/mimi/microchat/submissions.js'
 import { encodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'

@@ -1,17 +1,17 @@
 import { timingSafeEqual } from 'node:crypto'
+import { toEntry } from '../../delivery/read/entry.js'
+import type { Sql } from '../../platform/postgres/sql.js'
+import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import type { Standing } from '../access/access.repository.js'
 import { InvalidCommit, NotAMember, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
+import { sha256 } from '../input/mls-input.js'
 import { hashOfCode, judgeExternalJoin } from '../policy/policy.js'
 import type { GroupMode } from '../repository/groups.repository.js'
-import { hasExternalPub } from '../state/described-epoch.js'
-import type { CommitContext } from './commit-context.js'
-import type { Sql } from '../../platform/postgres/sql.js'
-import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { readHandshakesByHash } from '../repository/log.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
-import { sha256 } from '../input/mls-input.js'
-import { toEntry } from '../../delivery/read/entry.js'
+import { hasExternalPub } from '../state/described-epoch.js'
+import type { CommitContext } from './commit-context.js'
 
 /** Whether a Commit comes from outside, as its sender says; a member may also come back from outside (resync). */
 export function isExternal(bundle: Pick<Bundle, 'commit'>): boolean {

@@ -4,8 +4,8 @@ import { CurrentDevice, type Caller } from '../../authentication/session/caller.
 import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
-import { TakesBody } from '../../platform/http/route-options.js'
 import { Returns } from '../../platform/http/returns.js'
+import { TakesBody } from '../../platform/http/route-options.js'
 import { Accepted, SubmitCommit } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
 

@@ -9,8 +9,8 @@ import type { Accepted, SubmitCommit } from '../groups.dto.js'
 import { commitRefused } from '../groups.events.js'
 import { type Bundle, Bundles } from '../input/bundle.js'
 import { submissionProblem } from '../state/submission-refusals.js'
-import { isExternal } from './commit-checks.js'
 import { CommitAttempts } from './commit-attempts.js'
+import { isExternal } from './commit-checks.js'
 
 /** How often a Commit is judged again because policy or pending removals changed between judgement and writing. */
 const ATTEMPTS = 4

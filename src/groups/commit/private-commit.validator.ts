@@ -8,13 +8,13 @@ import { ExternalSenders, followupsFor } from '../external-sender/external-sende
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../policy/policy.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
+import { requireOwnLeaf } from '../roster/roster.js'
+import type { Device } from '../roster/roster.repository.js'
+import { routeByClaims } from '../roster/welcome-routes.js'
 import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
-import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo } from './commit-checks.js'
-import type { Device } from '../roster/roster.repository.js'
-import { requireOwnLeaf } from '../roster/roster.js'
-import { routeByClaims } from '../roster/welcome-routes.js'
+import type { CommitContext, Judged } from './commit-context.js'
 
 interface Shown {
   state: PublicGroupState

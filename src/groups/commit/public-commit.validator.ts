@@ -6,14 +6,14 @@ import { validateCommit, type ValidCommit } from '../../protocol/public-group/co
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { followupsFor, ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit } from '../groups.problems.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { memberOf } from '../roster/roster.js'
 import { refuseOtherTree } from '../state/described-epoch.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
-import type { CommitContext, Judged } from './commit-context.js'
 import { checkGroupInfo, duePending } from './commit-checks.js'
-import { memberOf } from '../roster/roster.js'
-import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import type { CommitContext, Judged } from './commit-context.js'
 
 /**
  * Commits that the server can read: all of a public group, and the external ones of a private group. They are judged

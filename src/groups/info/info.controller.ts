@@ -1,13 +1,13 @@
 import { Controller, Get, Headers, Param, Query } from '@nestjs/common'
 import { ApiHeader, ApiTags, ApiOperation } from '@nestjs/swagger'
+import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId, Epoch, EpochText, MlsBytes } from '../../platform/http/bytes.js'
 import { IN_GROUP } from '../../platform/http/refusal-sets.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { GroupOperations } from '../operations/group-operations.js'
-import { z } from 'zod'
 import { Mode } from '../groups.dto.js'
+import { GroupOperations } from '../operations/group-operations.js'
 
 const AtEpoch = z.strictObject({
   epoch: EpochText.optional().meta({ description: 'Default: the current epoch' }),

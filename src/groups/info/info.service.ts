@@ -7,8 +7,8 @@ import { openGroup, type Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import { EpochAhead } from '../groups.problems.js'
 import { findGroupInfo, findTree, waitingEpochs } from '../repository/states.repository.js'
-import { LargeTrees } from '../state/trees/large-trees.js'
 import { PublicStates, StateNotKept, type GroupAt } from '../state/public-states.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
 
 /** What joiners need besides a Welcome: the GroupInfo for an external join, and the tree of their first epoch. */
 @Injectable()

@@ -1,3 +1,4 @@
+import { Inject, Injectable } from '@nestjs/common'
 import { type Config, CONFIG } from '../../platform/config/config.js'
 import { TooLarge, Undecodable } from '../../platform/http/problem.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
@@ -7,7 +8,6 @@ import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { SubmitCommit } from '../groups.dto.js'
 import { type EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
 import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
-import { Inject, Injectable } from '@nestjs/common'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
 

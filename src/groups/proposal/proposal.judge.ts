@@ -8,8 +8,8 @@ import { memberAt, type Member, type PublicGroupState } from '../../protocol/pub
 import type { Access, SubmissionAccess } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.js'
-import { memberOf } from '../roster/roster.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { memberOf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
 

@@ -1,10 +1,10 @@
-import type { Welcome } from '../../protocol/mls/structures/welcome.js'
-import type { Bundle } from '../input/bundle.js'
-import type { DeviceChanges, Membership } from './membership.js'
 import type { Pool } from 'pg'
-import type { FederationLink } from '../home/federation-link.js'
 import type { Config } from '../../platform/config/config.js'
+import type { Welcome } from '../../protocol/mls/structures/welcome.js'
+import type { FederationLink } from '../home/federation-link.js'
+import type { Bundle } from '../input/bundle.js'
 import { DirectoryMembership } from './directory-membership.js'
+import type { DeviceChanges, Membership } from './membership.js'
 
 /**
  * For the official test vectors (CONFORMANCE=on): their members are no devices of the directory, their KeyPackages have expired, and

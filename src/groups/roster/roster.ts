@@ -1,9 +1,9 @@
+import { Forbidden } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/mls/same-bytes.js'
-import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
+import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
-import { Forbidden } from '../../platform/http/problem.js'
 import { InvalidCommit } from '../groups.problems.js'
 import { unregisteredAmong, type Device, type LeafDevices, type NamedLeaf } from './roster.repository.js'
 
