@@ -5,6 +5,7 @@ import { BatchQueue, type Waiting } from './batch.js'
 export type WriteBatch = (items: readonly AppendItem[]) => Promise<AppendOutcome[]>
 /** Called after COMMIT with what is new in each group, in the order of the log. */
 export type Appended = (groups: ReadonlyMap<bigint, readonly AppendedMessage[]>) => void
+/** A message that is in the log now, and where it stands there. */
 export interface AppendedMessage {
   item: AppendItem
   outcome: Extract<AppendOutcome, { kind: 'accepted' | 'duplicate' }>

@@ -8,6 +8,7 @@ export interface Place {
   after: bigint
 }
 
+/** How much one page takes at most. */
 export interface PageLimits {
   /** Entries of one group. */
   entries: number

@@ -7,6 +7,7 @@ export const LOG_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt
 
 const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
 
+/** A row of `log` as it is read and written; `hash` is SHA-256 of `bytes`, and `kind` the first letter of the kind (`LOG_KINDS`). */
 export interface LogRow {
   seq: bigint
   kind: keyof typeof KINDS
@@ -20,10 +21,12 @@ export interface LogRow {
 /** An outer join's row: of a group without news, or with the bytes left behind because the page was full. */
 export type MaybeLogRow = LogRow | { [Column in keyof LogRow]: LogRow[Column] | null }
 
+/** Whether an outer join found an entry, and the page had room for its bytes. */
 export function isRead<Row extends MaybeLogRow>(row: Row): row is Row & LogRow {
   return row.seq !== null && row.bytes !== null
 }
 
+/** A row as clients get it: with the group's id and incarnation, and the kind in full. */
 export function toEntry(group: { groupId: Uint8Array; incarnation: number }, row: LogRow): Entry {
   return {
     group_id: group.groupId,

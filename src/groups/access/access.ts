@@ -6,6 +6,7 @@ import { GroupFrozen, NotAMember } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readForSubmission, readGroupAndStanding, type FoundForSubmission, type FoundGroup, type Standing } from './access.repository.js'
 
+/** A group that is there, and where the caller stands with it. */
 export interface Access {
   group: GroupRow
   standing: Standing
@@ -49,6 +50,7 @@ export async function openAsAdmin(sql: Sql, groupId: Uint8Array, caller: Pick<Ca
   return access
 }
 
+/** @throws GroupFrozen after a ReInit or a reset, with the successor if there is one */
 export function refuseFrozen(group: GroupRow): void {
   if (group.frozen) throw new GroupFrozen(group.frozen, group.successorGroupId)
 }

@@ -23,6 +23,7 @@ export async function presentAmong(sql: Sql, gid: bigint, deviceIds: readonly bi
   return new Set(rows.map(({ deviceId }) => deviceId))
 }
 
+/** A member's device. */
 export interface PresentClient {
   deviceId: bigint
   /** On the way out: it asked to leave, was revoked, or its user is banned or disabled. */

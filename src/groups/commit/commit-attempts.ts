@@ -45,8 +45,8 @@ export class CommitAttempts {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly open: PublicCommitValidator,
-    private readonly hidden: PrivateCommitValidator,
+    private readonly publicCommits: PublicCommitValidator,
+    private readonly privateCommits: PrivateCommitValidator,
     private readonly aftermath: CommitAftermath,
   ) {}
 
@@ -57,7 +57,9 @@ export class CommitAttempts {
     if (refused) return refused
     await bundle.tree?.() // what does not decode is refused, also where nobody looks at it
     const judged =
-      bundle.commit.kind === 'public' ? await this.open.judge(context, bundle.commit.message) : await this.hidden.judge(context)
+      bundle.commit.kind === 'public'
+        ? await this.publicCommits.judge(context, bundle.commit.message)
+        : await this.privateCommits.judge(context)
     const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged) })
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
     return outcome

@@ -26,6 +26,11 @@ export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pic
   if (open !== (mode === 'public')) throw new InvalidCommit('wire-format-of-mode')
 }
 
+/**
+ * Whether the policy lets a device join or come back from outside.
+ * @param joinCode as it came with the request
+ * @throws PolicyRefusal
+ */
 export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {
   const { banned, present, lastEnded, policy } = standing
   const verdict = judgeExternalJoin(policy, { banned, present, lastEnded, codeMatches: matches(policy.joinCodeHash, joinCode) })
@@ -51,7 +56,7 @@ export function checkGroupInfo({ bundle, standing }: Pick<CommitContext, 'bundle
  * epoch stands in the log (§4): 409 with those Removes. A leaver cannot commit its own Remove (RFC 9420 §12.2), and a
  * joiner cannot commit proposals at all; both get them regenerated behind their Commit.
  */
-export async function duePending(
+export async function refuseMissingRemoves(
   sql: Sql,
   { group, caller, pending }: CommitContext,
   state: PublicGroupState,

@@ -12,7 +12,7 @@ import { refuseOtherTree } from '../state/described-epoch.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
-import { checkGroupInfo, duePending } from './commit-checks.js'
+import { checkGroupInfo, refuseMissingRemoves } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
 
 /**
@@ -54,7 +54,7 @@ export class PublicCommitValidator {
   ): Promise<Judged> {
     const { caller, bundle, pending } = context
     const { added, removed, welcomes } = await this.membership.changesOf(context, state, verdict)
-    await duePending(this.pool, context, state, removed, verdict.external)
+    await refuseMissingRemoves(this.pool, context, state, removed, verdict.external)
     const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
     const { followups, unsigned } = await followupsFor(
       verdict.next,

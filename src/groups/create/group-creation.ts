@@ -27,6 +27,7 @@ import type { CreateGroup } from './create-group.dto.js'
 import { FoundingMembers, type Invited } from './founding-members.js'
 import { beginsWithMembers, refuseOtherParameters, type Origin } from './origin.js'
 
+/** What a request to create a group was found to ask for, checked. */
 export interface Founded {
   context: GroupContext
   group: Pick<

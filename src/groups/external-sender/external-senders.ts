@@ -14,8 +14,9 @@ import { memberNamed, type PublicGroupState } from '../../protocol/public-group/
 import { sha256 } from '../input/mls-input.js'
 import type { PendingRemoval } from '../removal/removal.repository.js'
 import type { Followup } from '../repository/submissions.repository.js'
-import { insertSenderKey, readSenderKeys } from './external-sender.repository.js'
+import { insertExternalSenderKey, readExternalSenderKeys } from './external-sender.repository.js'
 
+/** For what `Secrets` seals the private keys. */
 export const EXTERNAL_SENDER_PURPOSE = 'external sender key'
 
 interface SenderKey {
@@ -81,9 +82,9 @@ export class ExternalSenders {
 
   private async load(): Promise<ReadonlyMap<number, SenderKey>> {
     const schemes = Object.values(SIGNATURE_SCHEMES)
-    const found = new Set((await readSenderKeys(this.pool)).map(({ scheme }) => scheme))
+    const found = new Set((await readExternalSenderKeys(this.pool)).map(({ scheme }) => scheme))
     for (const scheme of schemes) if (!found.has(scheme)) await this.make(scheme)
-    const stored = await readSenderKeys(this.pool)
+    const stored = await readExternalSenderKeys(this.pool)
     return new Map(
       stored.map((key) => [
         key.scheme,
@@ -102,7 +103,7 @@ export class ExternalSenders {
   private async make(scheme: number): Promise<void> {
     const privateKey = generateKey(scheme)
     const sealedPrivate = this.secrets.seal(EXTERNAL_SENDER_PURPOSE, privateKey.export({ format: 'der', type: 'pkcs8' }))
-    await insertSenderKey(this.pool, { scheme, publicKey: signaturePublicKey(privateKey), sealedPrivate })
+    await insertExternalSenderKey(this.pool, { scheme, publicKey: signaturePublicKey(privateKey), sealedPrivate })
   }
 }
 

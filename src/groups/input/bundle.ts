@@ -11,10 +11,12 @@ import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
 
+/** An MLSMessage with a Welcome, and what is in it. */
 export interface EncodedWelcome {
   bytes: Uint8Array
   value: Welcome
 }
+/** An MLSMessage with a GroupInfo, and what is in it. */
 export interface EncodedGroupInfo {
   bytes: Uint8Array
   value: GroupInfo
@@ -62,12 +64,14 @@ function commitOf(framed: ReturnType<typeof decodeAs<'public-message' | 'private
   return { kind: 'private', message: framed.body }
 }
 
+/** @param welcomes MLSMessages, together at most MAX_COMMIT_BYTES. @throws TooLarge, Undecodable */
 export function decodeWelcomes(welcomes: readonly Uint8Array[], limits: Pick<Limits, 'MAX_COMMIT_BYTES'>): EncodedWelcome[] {
   const total = welcomes.reduce((sum, { length }) => sum + length, 0)
   if (total > limits.MAX_COMMIT_BYTES) throw new TooLarge('The welcomes are too large together.', limits.MAX_COMMIT_BYTES)
   return welcomes.map((bytes) => ({ bytes, value: decodeAs(bytes, limits.MAX_COMMIT_BYTES, 'welcome', 'welcome').body }))
 }
 
+/** @param bytes an MLSMessage of at most MAX_GROUP_INFO_BYTES. @throws TooLarge, Undecodable */
 export function decodeGroupInfo(bytes: Uint8Array, limits: Pick<Limits, 'MAX_GROUP_INFO_BYTES'>): EncodedGroupInfo {
   return { bytes, value: decodeAs(bytes, limits.MAX_GROUP_INFO_BYTES, 'group_info', 'group-info').body }
 }
@@ -82,6 +86,7 @@ function refuseLargeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES
   if (bytes.length > limits.MAX_TREE_BYTES) throw new TooLarge('The ratchet_tree is too large.', limits.MAX_TREE_BYTES)
 }
 
+/** @param bytes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), at most MAX_TREE_BYTES. @throws TooLarge, Undecodable */
 export async function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>, trees: LargeTrees): Promise<EncodedTree> {
   refuseLargeTree(bytes, limits)
   const decoded = await trees.decode(bytes)

@@ -27,6 +27,7 @@ export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.m
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
   g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted`
 
+/** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group',
@@ -36,6 +37,7 @@ export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow
   return rows[0]
 }
 
+/** The same by row id. */
 export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group_by_gid',
@@ -45,6 +47,7 @@ export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | 
   return rows[0]
 }
 
+/** A group that was checked and is to be written; `welcomes` and `added` for one that begins at epoch 1. */
 export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 'usedRefs'> {
   groupId: Uint8Array
   mode: GroupMode
@@ -69,6 +72,7 @@ export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 
   reportsToReset: number
 }
 
+/** `duplicate`: the same creator made it by the same GroupInfo before. `chain` is the start of the log's hash chain. */
 export interface CreatedGroup {
   kind: 'accepted' | 'duplicate'
   gid: bigint

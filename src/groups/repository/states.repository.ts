@@ -1,5 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
+/** A serialized public group state (src/protocol/public-group/snapshot.ts). */
 export interface Snapshot {
   epoch: bigint
   /** The Commit that made the epoch; 0 for the epoch the group was created with. */
@@ -59,6 +60,7 @@ export async function storeSnapshot(
   })
 }
 
+/** The MLSMessage that came along with the Commit to `epoch`, or with the creation. */
 export async function findGroupInfo(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
     name: 'find_group_info',

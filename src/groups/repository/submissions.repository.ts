@@ -6,6 +6,7 @@ import { callFunction } from '../../platform/postgres/sql-function.js'
  * every other outcome carries the group's present epoch and head.
  */
 export type SubmissionOutcome = Admitted | Refusal
+/** The entry is in the log, now or since before; `epoch` is the group's after it, `chain` that of the entry. */
 export interface Admitted {
   kind: 'accepted' | 'duplicate'
   seq: bigint
@@ -28,6 +29,7 @@ export interface AddedDevice {
   welcome: number | null
 }
 
+/** A device that is out after a Commit, and why, as `member.ended` says it. */
 export interface RemovedDevice {
   deviceId: bigint
   reason: 'removed' | 'left' | 'revoked' | 'resync'
@@ -69,6 +71,7 @@ export interface CommitSubmission {
   unsigned: readonly bigint[]
 }
 
+/** A Proposal that was judged and is to be written. `hash` is SHA-256 of `bytes`, which are an MLSMessage. */
 export interface ProposalSubmission {
   gid: bigint
   incarnation: number

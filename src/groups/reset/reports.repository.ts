@@ -33,6 +33,7 @@ export async function mostReports(sql: Sql, gid: bigint): Promise<number> {
   return rows[0]?.most ?? 0
 }
 
+/** A Commit that a device has had to process; `epoch` is the one it ended, `bytes` the MLSMessage. */
 export interface ReadCommit {
   epoch: bigint
   bytes: Buffer

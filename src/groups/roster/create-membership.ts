@@ -29,6 +29,7 @@ export class UncheckedMembership implements Membership {
   }
 }
 
+/** The directory's rules, but for CONFORMANCE=on. */
 export function createMembership(
   pool: Pool,
   config: Pick<Config, 'CONFORMANCE' | 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,

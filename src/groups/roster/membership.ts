@@ -33,4 +33,5 @@ export interface Membership {
   changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
 }
 
+/** Provider token of the process's one `Membership`. */
 export const MEMBERSHIP = Symbol('MEMBERSHIP')

@@ -1,6 +1,7 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 
+/** A device, and a key that is said to be one of its own; as MLS encodes it. */
 export interface ClaimedKey {
   deviceId: bigint
   publicKey: Uint8Array
@@ -50,6 +51,7 @@ export interface Device {
   banned: boolean
 }
 
+/** What the database knows of those whom a Commit names. */
 export interface LeafDevices {
   /** By client URI; unknown ones are left out. */
   directory: Map<string, Device>

@@ -21,6 +21,7 @@ export function leavesNamed(before: PublicGroupState, verdict: ValidCommit): Nam
   return [...changed, ...[...others].map((client) => ({ client, publicKey: null }))]
 }
 
+/** The client URI in a leaf's credential; none for a blank leaf, and for a credential of another kind. */
 export function identityAt(state: PublicGroupState, leafIndex: number): string[] {
   const node = leaf(state, leafIndex)
   const identity = node && memberAt(leafIndex, node).identity
@@ -77,6 +78,7 @@ function oneLeafPerClient(verdict: ValidCommit): void {
   }
 }
 
+/** Who is at a leaf; undefined for a blank one. */
 export function memberOf(state: PublicGroupState, leafIndex: number): Member | undefined {
   const node = leaf(state, leafIndex)
   return node && memberAt(leafIndex, node)

@@ -109,6 +109,7 @@ function step(tracked: Tracked, row: HandshakeRow): Tracked {
   return { ...tracked, state: again.next, seq: row.seq, commitSeq: row.seq, replayBytes: tracked.replayBytes + row.bytes.length }
 }
 
+/** @throws Error for what an honest server has never stored */
 export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage {
   const decoded = decodeMessage(row.bytes)
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message')

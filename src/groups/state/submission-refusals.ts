@@ -33,6 +33,7 @@ export async function submissionProblem(sql: Sql, group: GroupRow, deviceId: big
   }
 }
 
+/** How the group stood when a handshake came for another epoch than its own. */
 export interface PositionRefusal {
   kind: 'stale' | 'ahead' | 'frozen'
   headSeq: bigint
