@@ -29,6 +29,7 @@ export class Batch {
   }
 }
 
+/** @param entries of one group, in the order of their seqs; each is encoded once, however many streams send it */
 export function toBatch(entries: readonly Entry[]): Batch {
   return new Batch(
     entries.map((entry) => {

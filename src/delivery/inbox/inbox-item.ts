@@ -20,6 +20,7 @@ export const InboxItem = z.discriminatedUnion('kind', [
 ])
 export type InboxItem = z.output<typeof InboxItem>
 
+/** The item as the stream has it (docs/asyncapi.yaml): numbers instead of bigints, times in Unix seconds. */
 export function inboxFrame(item: InboxItem): InboxFrame {
   const id = Number(item.id)
   if (item.kind !== 'welcome') return { ...item, t: 'inbox', id }

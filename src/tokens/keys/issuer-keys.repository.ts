@@ -24,6 +24,7 @@ export interface StoredIssuerKey {
   ends: boolean
 }
 
+/** Waits for every other node that makes or drops a key, until the transaction ends. */
 export async function lockIssuerKeys(sql: Sql): Promise<void> {
   await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
 }
