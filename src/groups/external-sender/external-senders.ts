@@ -11,7 +11,7 @@ import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/ex
 import type { GroupContext } from '../../protocol/mls/structures/group-info.js'
 import { insertExternalSenderKey, readExternalSenderKeys } from './external-sender.repository.js'
 import { memberNamed, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { sha256 } from '../input/mls-input.js'
+import { sha256 } from '../../protocol/sha256.js'
 import type { PendingRemoval } from '../removal/removal.repository.js'
 import type { Followup } from '../repository/submissions.repository.js'
 
