@@ -4,6 +4,11 @@ import { sha256 } from './sha256.js'
 export const LOG_KINDS = ['commit', 'proposal', 'application'] as const
 export type LogKind = (typeof LOG_KINDS)[number]
 
+/** A kind as rows of the log and its hash chain have it: the first letter. */
+export const KIND_OF_LETTER = { c: 'commit', p: 'proposal', a: 'application' } as const satisfies Record<string, LogKind>
+export const LETTER_OF_KIND = { commit: 'c', proposal: 'p', application: 'a' } as const satisfies Record<LogKind, KindLetter>
+export type KindLetter = keyof typeof KIND_OF_LETTER
+
 export interface ChainLink {
   /** From 1. */
   readonly seq: bigint
@@ -22,7 +27,7 @@ export function initialChain(groupId: Uint8Array, incarnation: number): Uint8Arr
 
 /** The chain value of an entry, given the one before it. Equal to SQL's log_chain, which writes a kind as its first letter. */
 export function extendChain(previous: Uint8Array, { seq, kind, epoch, hash }: ChainLink): Uint8Array {
-  return new Uint8Array(sha256(previous, int8(seq), kind.charAt(0), int8(epoch), hash))
+  return new Uint8Array(sha256(previous, int8(seq), LETTER_OF_KIND[kind], int8(epoch), hash))
 }
 
 function int8(value: bigint): Uint8Array {

@@ -1,7 +1,7 @@
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { TooLarge, Undecodable } from '../../platform/http/problem.js'
-import type { MlsMessage } from '../../protocol/mls/message.js'
 import { sameBytes } from '../../protocol/bytes.js'
+import type { MlsMessage } from '../../protocol/mls/message.js'
 
 /** Epochs are uint64 on the wire and int8 in the log; a client that counts to 2^63 does not count Commits. */
 const MAX_EPOCH = 2n ** 63n - 2n
