@@ -2,7 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common'
 import type { CarriedEntry, Hint } from '../platform/hints/hint.js'
 import { Hints } from '../platform/hints/hints.js'
 
-/** What may have happened to a device; like a hint, it may be told twice or be old. */
+/** What may have happened to a device; like a hint, it may come twice or be old. */
 export type DeviceNews =
   | { kind: 'inbox' }
   | { kind: 'revoked' }
@@ -45,7 +45,7 @@ export class Interest implements OnModuleDestroy {
     this.unsubscribe()
   }
 
-  /** @returns how to stop */
+  /** @returns ends the watch */
   watchGroup(gid: bigint, listener: GroupListener): () => void {
     return watch(this.groups, gid, listener)
   }
@@ -62,21 +62,21 @@ export class Interest implements OnModuleDestroy {
     return [...this.watchedDevices.keys()]
   }
 
-  tellGroup(gid: bigint, news: GroupNews): void {
+  notifyGroup(gid: bigint, news: GroupNews): void {
     for (const listener of [...(this.groups.get(gid) ?? [])]) listener(news)
   }
 
-  tell(deviceId: bigint, news: DeviceNews): void {
+  notifyDevice(deviceId: bigint, news: DeviceNews): void {
     for (const listener of [...(this.watchedDevices.get(deviceId) ?? [])]) listener(news)
   }
 
   private receive(hint: Hint): void {
-    if (hint.kind === 'group') this.tellGroup(hint.gid, hint)
+    if (hint.kind === 'group') this.notifyGroup(hint.gid, hint)
     else if (hint.kind === 'displaced' || hint.kind === 'stream-open')
-      this.tell(hint.deviceId, { kind: hint.kind, streamId: hint.streamId })
-    else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.tell(hint.deviceId, { kind: hint.kind })
+      this.notifyDevice(hint.deviceId, { kind: hint.kind, streamId: hint.streamId })
+    else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.notifyDevice(hint.deviceId, { kind: hint.kind })
     // An acknowledged Welcome opens a log, and what is in the inbox has changed: the same look at both.
-    else this.tell(hint.deviceId, { kind: 'inbox' })
+    else this.notifyDevice(hint.deviceId, { kind: 'inbox' })
   }
 }
 

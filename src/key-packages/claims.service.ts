@@ -43,8 +43,8 @@ export class Claims {
     const targets = devices.filter((device) => device.deviceId !== except)
 
     const ids = targets.map((device) => device.deviceId)
-    const { claimed, told } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
-    this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
+    const { claimed, notified } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
+    this.hints.publish([...new Set(notified)].map((deviceId) => ({ kind: 'inbox', deviceId })))
 
     const given = new Set(claimed.map(({ deviceId }) => deviceId))
     const without = ids.filter((id) => !given.has(id))
@@ -54,7 +54,7 @@ export class Claims {
       count: claimed.length,
       last_resort: claimed.filter((item) => item.lastResort).length,
       unavailable: answer.unavailable.length,
-      low: told.length,
+      low: notified.length,
     })
     return answer
   }

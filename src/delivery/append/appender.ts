@@ -65,10 +65,10 @@ export class MicroBatcher {
       for (const waiting of batch) await this.writeBatch([waiting])
       return
     }
-    this.tell(batch, outcomes)
+    this.settle(batch, outcomes)
   }
 
-  private tell(batch: readonly Waiting<AppendOutcome>[], outcomes: readonly AppendOutcome[]): void {
+  private settle(batch: readonly Waiting<AppendOutcome>[], outcomes: readonly AppendOutcome[]): void {
     const groups = new Map<bigint, AppendedMessage[]>()
     for (const [index, waiting] of batch.entries()) {
       const outcome = outcomes[index]

@@ -9,7 +9,7 @@ const MAX_MESSAGE_BYTES = 1_024
 const MAX_ENTRIES = 32
 
 /**
- * The news of one group, with the entries themselves where they are small: who is level with the log need not read it then.
+ * The news of one group, with the entries themselves where they are small: readers who are level with the log need not read it then.
  * Application messages only. Any other entry, and any that is missing before one of these, makes the reader read.
  */
 export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[] {

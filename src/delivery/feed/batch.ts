@@ -29,6 +29,7 @@ export class Batch {
   }
 }
 
+/** Encodes entries of one group, in the order of its log. */
 export function toBatch(entries: readonly Entry[]): Batch {
   return new Batch(
     entries.map((entry) => {

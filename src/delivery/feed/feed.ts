@@ -20,7 +20,7 @@ export interface LiveReader {
 
 type CarriedEntries = ReturnType<NonNullable<GroupNews['entries']>>
 
-/** Readers told at one go before other work gets its turn. */
+/** Readers that get a batch at one go, before other work has its turn. */
 const PUSH_SLICE = 256
 const NOBODY: ReadonlySet<bigint> = new Set()
 
@@ -64,7 +64,7 @@ export class Feed {
    * A hint or the sweep says that the log reaches `headSeq`; while a read is under way, that only marks it. Entries that
    * come along and follow what everyone has spare the read. Whatever is missing before them might be a Commit.
    */
-  hear({ headSeq, incarnation, entries }: GroupNews): void {
+  onNews({ headSeq, incarnation, entries }: GroupNews): void {
     if (headSeq > this.wanted) this.wanted = headSeq
     const carried = entries && this.ready(incarnation) ? entries() : undefined
     if (carried && this.follows(carried, headSeq)) return this.take(carried)
@@ -139,9 +139,9 @@ export class Feed {
   private async offer(batch: Batch, last: bigint, acceptedAt = new Date(), touched = NOBODY): Promise<void> {
     this.tail = last
     this.metrics.lag.observe(Math.max(0, (Date.now() - acceptedAt.getTime()) / 1000))
-    let told = 0
+    let offered = 0
     for (const reader of [...this.live]) {
-      if (++told % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (++offered % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
       if (!this.live.has(reader)) continue
       if (touched.has(reader.deviceId)) this.recheck(reader)
       else this.offerTo(reader, batch, last)

@@ -22,7 +22,7 @@ export class Connection {
   private starved = false
   private missedPings = 0
   private readonly heartbeat: NodeJS.Timeout
-  private readonly roomOnNode = () => this.tellRoom()
+  private readonly roomOnNode = () => this.announceRoom()
 
   constructor(
     private readonly socket: WebSocket,
@@ -96,10 +96,10 @@ export class Connection {
     this.released(frame)
     this.missedPings = 0 // a slow reader who reads is no dead one
     if (this.queue.length > 0 && !this.flushing) this.flush()
-    if (this.starved && this.queuedBytes < this.limits.socketBytes / 2) this.tellRoom()
+    if (this.starved && this.queuedBytes < this.limits.socketBytes / 2) this.announceRoom()
   }
 
-  private tellRoom(): void {
+  private announceRoom(): void {
     if (!this.starved || !this.isOpen) return
     this.starved = false
     this.onRoom()

@@ -81,7 +81,7 @@ export class Stream {
   }
 
   /** News of the device by hint or sweep; displacement is the registry's. */
-  hear(news: DeviceNews): void {
+  onNews(news: DeviceNews): void {
     if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
     // Asked for once more: an old hint may be repeated, and the device have logged in since.
     if (news.kind === 'session-ended')

@@ -64,7 +64,7 @@ export class Streams {
     const { deviceId } = stream.caller
     const displaced = this.open.get(deviceId)
     const id = `${Date.now().toString(16).padStart(ID_TIME_DIGITS, '0')}-${randomBytes(8).toString('hex')}`
-    const stop = this.interest.watchDevice(deviceId, (news) => this.hear(deviceId, id, news))
+    const stop = this.interest.watchDevice(deviceId, (news) => this.onNews(deviceId, id, news))
     const open: Open = { stream, id, since: performance.now(), stop, rival: 0n, gaveWay: false }
     this.open.set(deviceId, open)
     // Those of one tick in one statement: after a restart everyone comes at once.
@@ -83,12 +83,12 @@ export class Streams {
     this.metrics.now.streams = this.open.size
   }
 
-  private hear(deviceId: bigint, id: string, news: DeviceNews): void {
+  private onNews(deviceId: bigint, id: string, news: DeviceNews): void {
     const open = this.open.get(deviceId)
     if (open?.id !== id) return
     if (news.kind === 'stream-open') return this.compare(open, deviceId, news.streamId)
     if (news.kind === 'opened') return this.compareOrder(open, news)
-    if (news.kind !== 'displaced') return open.stream.hear(news)
+    if (news.kind !== 'displaced') return open.stream.onNews(news)
     if (news.streamId === id) return
     // No hint is under way for so long: somebody repeats it. What is true, the open streams know.
     if (openedAt(news.streamId) < openedAt(id) - REPEATED_MS) return this.compare(open, deviceId, news.streamId)

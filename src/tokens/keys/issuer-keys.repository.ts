@@ -24,11 +24,15 @@ export interface StoredIssuerKey {
   ends: boolean
 }
 
+/** Waits until nobody else makes or drops issuer keys; until the end of the transaction. */
 export async function lockIssuerKeys(sql: Sql): Promise<void> {
   await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
 }
 
-/** The keys by which tokens may still be spent, in the order in which they sign. */
+/**
+ * The keys by which tokens may still be spent, in the order in which they sign.
+ * @param leadMs milliseconds before the end of a key's time from which on it `ends`
+ */
 export async function readIssuerKeys(sql: Sql, leadMs = 0): Promise<StoredIssuerKey[]> {
   const { rows } = await sql.query<StoredIssuerKey>(
     `SELECT id, key_id AS "keyId", truncated_id AS "truncatedId", token_key AS "tokenKey", sealed_private AS "sealedPrivate",
@@ -69,7 +73,7 @@ export async function dropIssuerKeysPast(sql: Sql): Promise<number> {
   return rows.length
 }
 
-/** Also those of other providers' keys. */
+/** Counts of tokens whose time to be forgotten has come, also those of other providers' keys. */
 export async function dropQuotasPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM token_quota WHERE forget_at < now()')
 }
