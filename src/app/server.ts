@@ -18,7 +18,7 @@ import { createAdapter, type RouterRefusal } from '../platform/http/server/fasti
 import { registerHooks } from '../platform/http/server/hooks.js'
 import { servePathCheck } from './operations/path-check.js'
 import { sendProblem } from '../platform/http/send-problem.js'
-import { launching } from '../platform/launch.js'
+import { launching } from '../platform/platform.module.js'
 import { Metrics } from '../platform/observability/metrics.js'
 import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'

@@ -3,8 +3,7 @@ import { createAccount } from '../../authentication/accounts/administration.js'
 import { userUri, USER_NAME } from '../../protocol/identifiers.js'
 import { parseDuration } from '../../platform/config/units.js'
 import { disableAccount } from '../../authentication/accounts/accounts.repository.js'
-import { CliError, print, type Command } from './command.js'
-import { withDatabase } from './with-database.js'
+import { CliError, print, type Command, withDatabase } from './command.js'
 
 export const accountsCreate: Command = {
   name: 'accounts create',

@@ -3,8 +3,7 @@ import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 import { transaction, type Sql } from '../../platform/postgres/sql.js'
 import { directDatabaseUrl, loadConfig } from '../../platform/config/config.js'
 import { migrate } from '../../platform/postgres/migrate.js'
-import { print, type Command } from './command.js'
-import { withDatabase } from './with-database.js'
+import { print, type Command, withDatabase } from './command.js'
 
 /** Every group and KeyPackage there is: as long as it takes, within reason. */
 const RECOVERY_TIMEOUT_MS = 24 * 3_600_000

@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util'
 import { createDeviceInvite, createInvite } from '../../authentication/accounts/administration.js'
 import { userUri } from '../../protocol/identifiers.js'
-import { CliError, print, type Command } from './command.js'
+import { CliError, print, type Command, withDatabase } from './command.js'
 import { lifetime, userName } from './accounts.js'
-import { withDatabase } from './with-database.js'
 
 const MAX_USES = 10_000
 

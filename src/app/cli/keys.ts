@@ -2,8 +2,7 @@ import { parseArgs } from 'node:util'
 import { replaceTokenKeyNow, rotateTokenKey } from '../../authentication/keys/token-key-rotation.js'
 import { Secrets } from '../../platform/secrets.js'
 import { rotateProviderKey } from '../../federation/identity/provider-key-rotation.js'
-import { print, type Command } from './command.js'
-import { withDatabase } from './with-database.js'
+import { print, type Command, withDatabase } from './command.js'
 
 export const keysRotate: Command = {
   name: 'keys rotate',

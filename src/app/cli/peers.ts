@@ -14,8 +14,7 @@ import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../f
 import type { Config } from '../../platform/config/config.js'
 import { transaction } from '../../platform/postgres/sql.js'
 import { isProviderDomain } from '../../protocol/identifiers.js'
-import { print, type Command, CliError } from './command.js'
-import { withDatabase } from './with-database.js'
+import { print, type Command, CliError, withDatabase } from './command.js'
 
 /** One domain, as it stands in identifiers. */
 function domainIn(args: readonly string[]): string {

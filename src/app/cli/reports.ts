@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 import { listAbuseReports, type AbuseReportRow, closeAbuseReport } from '../../federation/abuse/abuse-reports.repository.js'
-import { CliError, print, type Command } from './command.js'
-import { withDatabase } from './with-database.js'
+import { CliError, print, type Command, withDatabase } from './command.js'
 
 const MOST = 1_000
 

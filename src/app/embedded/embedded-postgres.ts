@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import type { Client } from 'pg'
 import { failureOf } from '../../platform/postgres/failures.js'
@@ -9,6 +8,7 @@ import { initialise } from './initialise.js'
 import { claim, ORPHAN_GRACE_SECONDS, watchForOrphan, withdrawClaim, type OrphanWatch } from './orphan-watch.js'
 import { takeOwnership } from './ownership.js'
 import { findPostmaster, sendSignal, startPostmaster, stopPostmaster, type Postmaster } from './postmaster.js'
+import { sleep } from '../../platform/timing.js'
 
 const START_ATTEMPTS = 5
 const RETRY_MS = 500
@@ -125,7 +125,7 @@ class Keeper {
     while (!this.stopping) {
       const opened = await this.open().catch(() => undefined)
       if (opened) return
-      await delay(RETRY_MS)
+      await sleep(RETRY_MS)
     }
   }
 
@@ -138,7 +138,7 @@ class Keeper {
         return { postmaster, adopted, url, owner: await takeOwnership(url, this.dataDir) }
       } catch (error) {
         if (attempt === START_ATTEMPTS || failureOf(error) !== 'temporary') throw error
-        await delay(RETRY_MS)
+        await sleep(RETRY_MS)
       }
     }
   }
@@ -152,7 +152,7 @@ class Keeper {
         return { postmaster: await this.start(), adopted: false }
       } catch (error) {
         if (attempt === START_ATTEMPTS) throw error
-        await delay(RETRY_MS)
+        await sleep(RETRY_MS)
       }
     }
   }

@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { transaction } from '../../platform/postgres/sql.js'
 import { findEnabledAccount, insertAccount } from './accounts.repository.js'
 import { insertInvite } from './invites.repository.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 // What an operator does from the command line. Codes are shown once and stored as hashes.
 
@@ -43,5 +44,5 @@ export function newInviteCode(): string {
 }
 
 export function hashOfCode(code: string): Uint8Array {
-  return createHash('sha256').update('microchat invite v1\0').update(code).digest()
+  return sha256('microchat invite v1\0', code)
 }

@@ -23,6 +23,7 @@ import { StreamResources } from './stream-resources.js'
 import { LostEntries } from '../lost-entries.js'
 import { Streams } from './streams.js'
 import { numberOf } from '../../platform/limits/described-limit.js'
+import { sleep } from '../../platform/timing.js'
 
 // Compression would cost memory per socket, and ciphertext does not compress.
 const SOCKET_OPTIONS = {
@@ -89,7 +90,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
       stream.close(CloseCode.drain, 'this server goes away')
       const wait = end - drainMs + (drainMs * (index + 1)) / streams.length - performance.now()
       // A handful of streams need no spreading.
-      if (streams.length > 16 && wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
+      if (streams.length > 16 && wait > 1) await sleep(wait)
     }
     await this.node.acks.flush()
   }

@@ -10,6 +10,30 @@ import { encodeOperationRequest } from '../../protocol/mimi/microchat/operation.
 import { SignedClient } from '../outbound/signed-client.js'
 import { type RevokedMember, revokedMembers } from './revoked-members.repository.js'
 
+/** Word to a hub of what it has to look up again. */
+@Injectable()
+export class HubNotifier {
+  constructor(
+    private readonly client: SignedClient,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  /** @returns whether the hub has heard it */
+  async revoked({ client, groupId, hub, roomId }: RevokedMember): Promise<boolean> {
+    const body = encodeOperationRequest({ operation: 'revoked', client, groupId, args: new Uint8Array() })
+    const answer = await this.client.send({ peer: hub, endpoint: 'operation', argument: roomId, body })
+    const heard = answer.kind === 'answered' && answer.status === 200
+    if (!heard) this.log.warn({ kind: answer.kind }, 'a hub has not heard of a revocation yet')
+    return heard
+  }
+
+  soon(job: string, jobs: Jobs): void {
+    jobs
+      .enqueue(job, {}, { dedupeId: job, attempts: 1 })
+      .catch((error: unknown) => this.log.warn({ err: error }, 'revocations wait for the sweep'))
+  }
+}
+
 const JOB = 'federation.revoked_v1'
 const SWEEP_MS = 60_000
 /** Devices that one hub is told of in a sweep. */
@@ -49,29 +73,5 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
   /** Until it does not answer: it has the next sweep for the rest. */
   private async tellHub(members: readonly RevokedMember[]): Promise<void> {
     for (const one of members) if (!(await this.tell.revoked(one))) return
-  }
-}
-
-/** Word to a hub of what it has to look up again. */
-@Injectable()
-export class HubNotifier {
-  constructor(
-    private readonly client: SignedClient,
-    @Inject(LOG) private readonly log: Logger,
-  ) {}
-
-  /** @returns whether the hub has heard it */
-  async revoked({ client, groupId, hub, roomId }: RevokedMember): Promise<boolean> {
-    const body = encodeOperationRequest({ operation: 'revoked', client, groupId, args: new Uint8Array() })
-    const answer = await this.client.send({ peer: hub, endpoint: 'operation', argument: roomId, body })
-    const heard = answer.kind === 'answered' && answer.status === 200
-    if (!heard) this.log.warn({ kind: answer.kind }, 'a hub has not heard of a revocation yet')
-    return heard
-  }
-
-  soon(job: string, jobs: Jobs): void {
-    jobs
-      .enqueue(job, {}, { dedupeId: job, attempts: 1 })
-      .catch((error: unknown) => this.log.warn({ err: error }, 'revocations wait for the sweep'))
   }
 }

@@ -12,6 +12,25 @@ import { InboundGate } from './inbound-gate.js'
 import type { PeerCarrier } from './peer.js'
 import { RequestSignatures } from './request-signatures.js'
 
+/** A peer that is heard often is not written down each time. */
+const NOTE_MS = 10_000
+const MAX_REMEMBERED = 10_000
+
+/** Who was heard of lately: a peer that asks is a peer that can be asked. */
+@Injectable()
+export class HeardPeers {
+  private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  async note(domain: string): Promise<void> {
+    const last = this.notedAt.get(domain)
+    if (last !== undefined && performance.now() - last < NOTE_MS) return
+    this.notedAt.set(domain, performance.now())
+    await noteInbound(this.pool, domain)
+  }
+}
+
 /** Lets in the requests of peers that are admitted. Cheap checks come first; nothing is written before the last. */
 @Injectable()
 export class PeerGuard implements CanActivate {
@@ -53,23 +72,4 @@ export class PeerGuard implements CanActivate {
 function variablesOf({ query, params }: FastifyRequest): object {
   const inQuery = Object.entries(query as object).filter(([, value]) => typeof value === 'string')
   return { ...Object.fromEntries(inQuery), ...(params as object) }
-}
-
-/** A peer that is heard often is not written down each time. */
-const NOTE_MS = 10_000
-const MAX_REMEMBERED = 10_000
-
-/** Who was heard of lately: a peer that asks is a peer that can be asked. */
-@Injectable()
-export class HeardPeers {
-  private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
-
-  constructor(@Inject(POOL) private readonly pool: Pool) {}
-
-  async note(domain: string): Promise<void> {
-    const last = this.notedAt.get(domain)
-    if (last !== undefined && performance.now() - last < NOTE_MS) return
-    this.notedAt.set(domain, performance.now())
-    await noteInbound(this.pool, domain)
-  }
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { openWorker, type JobWorker, type Opened } from './job-backend.js'
 import type { QuietLog } from './quiet-log.js'
-import { succeedsWithin } from './succeeds-within.js'
+import { succeedsWithin } from '../timing.js'
 
 const FORCED_CLOSE_MS = 5_000
 /** For a worker without jobs to let go of its connections. */
@@ -69,14 +69,14 @@ export class JobRunner {
     // One that never was waits for that first, unless it is forced.
     const closing = worker.opened.close(!this.connected)
     while (this.running.size > 0) await Promise.allSettled(this.running)
-    if (!(await succeedsWithin(closing, CLOSE_MS))) await this.sever(worker)
+    if (!(await succeedsWithin(CLOSE_MS, closing))) await this.sever(worker)
     worker.disconnect()
   }
 
   /** What waits for an answer fails then, and the worker's own end goes on. */
   private async sever({ opened }: Opened<JobWorker>): Promise<void> {
     const severed = opened.disconnect().catch((error: unknown) => this.log.warn({ err: error }, 'a job worker could not be cut off'))
-    await succeedsWithin(severed, CLOSE_MS)
+    await succeedsWithin(CLOSE_MS, severed)
   }
 
   /** What is dead may not be able to close in order. A job that it still runs is taken over by nobody before its lock ends. */
@@ -85,7 +85,7 @@ export class JobRunner {
     const closing = dead.opened
       .close(true)
       .catch((error: unknown) => this.log.warn({ err: error }, 'a dead job worker could not be closed'))
-    await succeedsWithin(closing, FORCED_CLOSE_MS)
+    await succeedsWithin(FORCED_CLOSE_MS, closing)
     dead.disconnect()
   }
 

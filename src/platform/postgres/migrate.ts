@@ -1,4 +1,4 @@
-import { randomUUID, createHash } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readFile, readdir } from 'node:fs/promises'
@@ -6,6 +6,7 @@ import { DatabaseError, type Client } from 'pg'
 import { PostgresClient } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
 import { applyRoleSettings } from './role-settings.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** Has `migrations/` and `functions/`. From src/platform/postgres as well as from dist/platform/postgres. */
 const PRISMA = fileURLToPath(new URL('../../../prisma', import.meta.url))
@@ -212,5 +213,5 @@ export async function readFunctionFiles(folder: string): Promise<SqlFile[]> {
 
 async function readSqlFile(name: string, path: string): Promise<SqlFile> {
   const sql = await readFile(path, 'utf8')
-  return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+  return { name, sql, checksum: sha256(sql).toString('hex') }
 }

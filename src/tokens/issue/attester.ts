@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
@@ -11,6 +10,7 @@ import { readTokenKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key
 import { BatchSize, QuotaExceeded, TokenKeyUnknown } from '../tokens.problems.js'
 import type { IssuerDirectory } from './issuer-directory.js'
 import { countTokens } from './quotas.repository.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** However long another issuer says that its keys are good for: what is counted for them is forgotten some day. */
 const LONGEST_MS = 200 * 86_400_000
@@ -73,7 +73,7 @@ export class Attester {
     if (decoded.kind === 'malformed') throw new Undecodable(`The request for tokens is malformed: ${decoded.reason}.`)
     if (decoded.value.length !== size) throw new BatchSize(size)
     const key = keyNamed(directory, decoded.value[0]?.truncatedKeyId)
-    const requestHash = createHash('sha256').update(batch).digest()
+    const requestHash = sha256(batch)
     const counted = { issuer, keyId: key.keyId, holder: user, requestHash, tokens: size }
     const { outcome } = await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil)
     if (outcome === 'exceeded') throw new QuotaExceeded(new Date(Date.now() + NEXT_KEY_MS))
