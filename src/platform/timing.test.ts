@@ -28,7 +28,7 @@ describe('a time limit', () => {
       port2.postMessage('here')
     })
     const result = within(1, arrived)
-    for (const end = performance.now() + 20; performance.now() < end; );
+    for (const end = performance.now() + 20; performance.now() < end;);
     await expect(result).resolves.toBe('here')
   })
 
