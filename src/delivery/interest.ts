@@ -19,7 +19,7 @@ export type DeviceNews =
 /** The log of a group reaches `headSeq`. */
 export interface GroupNews {
   headSeq: bigint
-  /** The sweep says it, and anyone who brings entries. */
+  /** Set by the sweep, and with `entries`. */
   incarnation?: number | undefined
   /** The last application entries up to `headSeq`. */
   entries?: (() => readonly CarriedEntry[]) | undefined
@@ -28,8 +28,8 @@ export type GroupListener = (news: GroupNews) => void
 export type DeviceListener = (news: DeviceNews) => void
 
 /**
- * Who on this node waits for which group and which device. All hints of all nodes arrive here; most find nobody, and
- * that has to be cheap (two look-ups).
+ * The listeners on this node, by group and by device. All hints of all nodes arrive here; most concern no listener, and
+ * have to be cheap (two look-ups).
  */
 @Injectable()
 export class Interest implements OnModuleDestroy {

@@ -60,8 +60,8 @@ export async function countKeyPackages(sql: Sql, deviceId: bigint): Promise<Suit
 }
 
 /**
- * Deletes one by its KeyPackageRef (RFC 9420 §5.2), or all without `ref`. What was handed out before stays handed out: its Welcomes are still
- * routed. @returns how many went
+ * Deletes one by its KeyPackageRef (RFC 9420 §5.2), or all without `ref`. What was handed out before stays handed out: its Welcomes are
+ * still routed. @returns how many went
  */
 export async function deleteKeyPackages(sql: Sql, deviceId: bigint, ref?: Uint8Array): Promise<number> {
   const { rowCount } = await sql.query({

@@ -20,7 +20,7 @@ export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[
   return [carried ? { ...hint, incarnation: last.incarnation, entries: once(() => messages.map(carry)) } : hint]
 }
 
-/** For readers here and for Redis, no matter who asks first; where there is neither, nothing is encoded. */
+/** Encoded once for readers on this node and for Redis, and not at all where there are neither. */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => (made ??= { value: make() }).value

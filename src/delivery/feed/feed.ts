@@ -95,7 +95,7 @@ export class Feed {
     this.busyWith(this.read())
   }
 
-  /** One thing at a time: what is heard meanwhile is in `wanted`. */
+  /** One piece of work at a time: news that come meanwhile are in `wanted`. */
   private busyWith(work: Promise<void>): void {
     this.reading = true
     work.then(
@@ -129,7 +129,7 @@ export class Feed {
     const batch = toBatch(range.entries)
     const first = range.entries.at(0)?.seq ?? 0n
     const last = range.entries.at(-1)?.seq ?? this.tail
-    // A Commit may have removed readers: for those, the rest of the log is not theirs to see.
+    // A Commit may have removed readers: they may not see the rest of the log.
     const commits = range.entries.some((entry) => entry.kind === 'commit')
     const touched = commits ? await devicesTouched(this.pool, this.gid, first, last) : NOBODY
     this.metrics.liveBatches.inc({ source: 'log' })
@@ -148,7 +148,7 @@ export class Feed {
     }
   }
 
-  /** Nobody's failure may leave the others behind `tail`, nor the one that failed with a gap. */
+  /** A reader that fails must not leave others behind `tail`, and must not have a gap itself. */
   private offerTo(reader: LiveReader, batch: Batch, last: bigint): void {
     try {
       reader.offer(batch, last)

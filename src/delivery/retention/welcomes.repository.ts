@@ -38,7 +38,10 @@ export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: nu
   return { purged: Number(rows[0]?.purged ?? 0n), notified: rows[0]?.notified ?? [] }
 }
 
-/** Welcomes that everyone has acknowledged. They and their inbox rows came in one transaction, so none is still to come. */
+/**
+ * Welcomes that no inbox refers to any more, `limit` at most: a Welcome and its inbox rows are written in one transaction.
+ * @returns how many went
+ */
 export async function purgeAcknowledgedWelcomes(sql: Sql, limit: number): Promise<number> {
   const { rowCount } = await sql.query({
     name: 'purge_acknowledged_welcomes',

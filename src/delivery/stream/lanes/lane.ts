@@ -4,7 +4,7 @@ import type { DeviceRange, Place } from '../../read/device-log.repository.js'
 import type { Membership } from '../../read/memberships.repository.js'
 
 /**
- * `unchecked`: level as far as we know, but nobody has looked since hints are listened for. `behind`: reads on by itself.
+ * `unchecked`: level as far as is known, but the head was not read since hints are listened for. `behind`: reads on by itself.
  * `level`: has read to the head and may join the feed. `live`: the feed reads for it. `waiting`: for the ack of a Welcome.
  * `ended`: nothing more will come.
  */
@@ -28,7 +28,7 @@ export interface KnownPosition {
 
 /**
  * One device's way through one group's log: its intervals, how far entries were queued, and which of them wait for an
- * ack. Pure but for its calls of the host; anyone who reads entries hands them in.
+ * ack. Pure but for its calls of the host; it reads nothing itself.
  */
 export class Lane implements LiveReader {
   phase: LanePhase = 'unchecked'

@@ -17,7 +17,7 @@ interface LanesListener {
   lost(): void
 }
 
-/** All groups of one stream: who is behind, how much may be on its way without an ack. */
+/** All groups of one stream: which are behind, and how much may be on its way without an ack. */
 export class Lanes implements LaneHost {
   /** Memberships may have changed. */
   stale = true
@@ -55,7 +55,7 @@ export class Lanes implements LaneHost {
     }
   }
 
-  /** Positions that come when entries are on their way already: what of it was sent again is acknowledged by that. */
+  /** Positions that come when entries are on their way already: entries that were sent again are acknowledged by them. */
   resumeLate(positions: readonly Position[]): void {
     this.acknowledge(
       positions.flatMap((position) => {
@@ -219,7 +219,7 @@ export class Lanes implements LaneHost {
   /** Puts a lane where its phase belongs. */
   private arrange(lane: Lane): void {
     const feed = this.feeds.get(lane)
-    this.behind.delete(lane) // and in again at the end: everyone gets a turn
+    this.behind.delete(lane) // and in again at the end: each has its turn
     if (lane.phase === 'level') lane.phase = feed?.join(lane) ? 'live' : 'behind'
     if (lane.phase !== 'live') feed?.leave(lane)
     if (lane.phase === 'behind') this.behind.add(lane)
