@@ -3,11 +3,15 @@ import type { Decision } from './consent/consents.repository.js'
 
 // Which peer it was is for `peers list`, not for the log.
 
+// Key directories of peers.
+
 export const peerFirstSeen = (events: Events): void => events.record('peer.first_seen')
 
 export const peerAlarmed = (events: Events, why: string): void => events.record('peer.alarmed', { why })
 
 export const peerKeysChanged = (events: Events): void => events.record('peer.keys_changed')
+
+// As a hub.
 
 export const batchPushed = (events: Events, entries: number): void => events.record('batch.pushed', { entries })
 
@@ -20,6 +24,8 @@ export const deletionConfirmed = (events: Events): void => events.record('deleti
 
 export const deletionRefused = (events: Events): void => events.record('deletion.refused')
 
+// As a follower.
+
 export const batchReceived = (events: Events, entries: number): void => events.record('batch.received', { entries })
 
 export const batchOutOfPlace = (events: Events): void => events.record('batch.out_of_place')
@@ -28,6 +34,8 @@ export const batchOutOfPlace = (events: Events): void => events.record('batch.ou
 export const hubEquivocated = (events: Events): void => events.record('hub.equivocated')
 
 export const replicaDeleted = (events: Events, entries: bigint): void => events.record('replica.deleted', { entries: Number(entries) })
+
+// Between users of two providers.
 
 export const consentRequested = (events: Events, abroad: boolean): void => events.record('consent.requested', { abroad })
 

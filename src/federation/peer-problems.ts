@@ -30,6 +30,7 @@ class PeerRefused extends Problem {
   }
 }
 
+/** The provider answered, signed, and not in the form that was agreed. */
 export class PeerBadResponse extends Problem {
   constructor() {
     super(502, 'peer-bad-response', 'The other provider gave an answer that cannot be understood.')
@@ -77,6 +78,7 @@ class HubUnreachable extends Problem {
   }
 }
 
+/** The hub refuses this server, not the user; the operator has to see to it. */
 export class HubRefused extends Problem {
   constructor(detail: string) {
     super(502, 'hub-refused', detail)

@@ -1,4 +1,4 @@
-import { entryFrame, type Entry } from '../read/log.dto.js'
+import { entryFrame, type Entry } from '../read/entry.js'
 import { encodeEntry, joinEntries } from '../../protocol/frames.js'
 
 /** An entry, encoded once for all readers, with what decides which of them may see it. */

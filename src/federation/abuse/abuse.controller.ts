@@ -17,6 +17,7 @@ import { MalformedBody, NotTheHub } from '../inbound/inbound.problems.js'
 import { CurrentPeer, type Peer, PeerBody, providerOf, refuseForeign } from '../inbound/peer.js'
 import { AbuseReports, ReportAbuse } from './abuse-reports.js'
 
+/** Reports of this server's users, for the hub of the room. */
 @ApiTags('federation')
 @Controller('v1/groups/:groupId/abuse-reports')
 export class AbuseController {
@@ -41,6 +42,7 @@ export class AbuseController {
   }
 }
 
+/** Reports that other providers pass on to this hub. */
 @Controller(PEER_PATH)
 export class AbusePeerController {
   constructor(

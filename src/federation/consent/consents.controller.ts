@@ -7,6 +7,7 @@ import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CancelConsent, CancelConsentByQuery, ConsentDecided, ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
 import { Consents } from './consents.js'
 
+/** What users decide on who may have KeyPackages of them, and what they ask of others. */
 @ApiTags('federation')
 @Controller('v1/consents')
 export class ConsentsController {

@@ -10,7 +10,7 @@ import { encodeOperationRequest } from '../../protocol/mimi/microchat/operation.
 import { SignedClient } from '../outbound/signed-client.js'
 import { type RevokedMember, revokedMembers } from './revoked-members.repository.js'
 
-/** Word to a hub of what it has to look up again. */
+/** Tells a hub to look up devices again that were revoked here. */
 @Injectable()
 export class HubNotifier {
   constructor(
@@ -27,7 +27,8 @@ export class HubNotifier {
     return heard
   }
 
-  soon(job: string, jobs: Jobs): void {
+  /** Has a job run the sweep at once, on one node; asking many times is asking once. */
+  enqueue(job: string, jobs: Jobs): void {
     jobs
       .enqueue(job, {}, { dedupeId: job, attempts: 1 })
       .catch((error: unknown) => this.log.warn({ err: error }, 'revocations wait for the sweep'))
@@ -48,7 +49,7 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly jobs: Jobs,
-    private readonly tell: HubNotifier,
+    private readonly notifier: HubNotifier,
     private readonly hints: Hints,
   ) {}
 
@@ -56,7 +57,7 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
     if (this.config.FEDERATION === 'off') return
     this.jobs.every(JOB, SWEEP_MS, () => this.sweep())
     this.unsubscribe = this.hints.subscribe((hint) => {
-      if (hint.kind === 'revoked') this.tell.soon(JOB, this.jobs)
+      if (hint.kind === 'revoked') this.notifier.enqueue(JOB, this.jobs)
     })
   }
 
@@ -72,6 +73,6 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
 
   /** Until it does not answer: it has the next sweep for the rest. */
   private async tellHub(members: readonly RevokedMember[]): Promise<void> {
-    for (const one of members) if (!(await this.tell.revoked(one))) return
+    for (const one of members) if (!(await this.notifier.revoked(one))) return
   }
 }

@@ -16,6 +16,7 @@ import { groupForPeer, roomOfGroup } from './hub.repository.js'
 
 const NOTHING = new Uint8Array()
 
+/** Calls of the client API that followers make at this hub for their users. */
 @Controller(PEER_PATH)
 export class OperationsController {
   constructor(

@@ -14,6 +14,7 @@ import { IdentifierQueries } from './identifier-queries.js'
 import { IdentifierQuery, IdentifiersFound, Searchable, SetSearchable } from './identifier-query.dto.js'
 import { isSearchable, setSearchable } from './searchable.repository.js'
 
+/** Searches of this server's users. */
 @ApiTags('federation')
 @Controller('v1/identifier-queries')
 export class IdentifierQueriesController {
@@ -33,6 +34,7 @@ export class IdentifierQueriesController {
   }
 }
 
+/** Whether others find this user. */
 @ApiTags('federation')
 @Controller('v1/me/searchable')
 export class SearchableController {
@@ -62,6 +64,7 @@ export class SearchableController {
   }
 }
 
+/** Searches of other providers' users. */
 @Controller(PEER_PATH)
 export class IdentifierQueryPeerController {
   constructor(

@@ -21,6 +21,7 @@ const Directory = z
 /** How old a signature over the same keys may be: nothing beside the week for which it holds. */
 const SIGNED_AGAIN_MS = 60_000
 
+/** The directory of this provider: endpoints, profiles and signed keys. */
 @ApiTags('federation')
 @Controller('.well-known/mimi-protocol-directory')
 export class MimiDirectoryController {

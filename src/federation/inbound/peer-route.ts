@@ -53,7 +53,7 @@ class PeerInterceptor implements NestInterceptor {
   }
 }
 
-const MAX_LENGTH = 400
+const MAX_VARIABLE_LENGTH = 400
 
 /** `{roomId}` of an endpoint, in the path or in the query; nothing but a room's URI gets as far as a query. Anything else answers 404, as do the others here. */
 export const RoomVariable = () => Param('roomId', { schema: Room })
@@ -73,7 +73,7 @@ function variable(schema: ZodType, what: string) {
   const isOne = (text: string) => schema.safeParse(text).success
   return z
     .string()
-    .max(MAX_LENGTH)
+    .max(MAX_VARIABLE_LENGTH)
     .refine(isOne, { message: `The address does not name ${what}.`, params: { notFound: true } })
     .prefault('')
 }

@@ -38,7 +38,7 @@ export class PeerGuard implements CanActivate {
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly url: OwnUrl,
     private readonly signatures: RequestSignatures,
-    private readonly admittance: InboundGate,
+    private readonly gate: InboundGate,
     private readonly heard: HeardPeers,
   ) {}
 
@@ -52,15 +52,15 @@ export class PeerGuard implements CanActivate {
     request.peerMessage = message
     const claimed = this.signatures.claim(message, body !== undefined)
     request.claimedDomain = claimed.domain
-    await this.admittance.admit(claimed.domain)
+    await this.gate.requireAdmitted(claimed.domain)
     const address = addressGroup(request.ip)
-    this.admittance.doubt(address)
+    this.gate.takeUnverified(address)
     if (body) await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed)
-    this.admittance.believe(address)
-    await this.admittance.count(claimed.domain)
+    this.gate.returnVerified(address)
+    await this.gate.countRequest(claimed.domain)
     await this.signatures.spend(claimed)
-    await this.admittance.agree(claimed.domain)
+    await this.gate.requireCommonProfile(claimed.domain)
     await this.heard.note(claimed.domain)
     request.peer = { domain: claimed.domain }
     request.params = variablesOf(request)

@@ -58,13 +58,13 @@ export class SignedClient {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_CLOCK_SKEW'>,
     private readonly keys: ProviderKeys,
-    private readonly admission: PeerPolicy,
+    private readonly policy: PeerPolicy,
     private readonly directories: PeerDirectories,
     private readonly connections: PeerConnections,
   ) {}
 
   async send({ peer, endpoint, argument, body, signal }: PeerCall): Promise<PeerAnswer> {
-    if (!(await this.admission.admits(peer))) return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
+    if (!(await this.policy.admits(peer))) return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
     const directory = await this.directories.of(peer, 'outbound')
     if (!directory) return { kind: 'no-directory', detail: 'The provider has no directory that can be read.' }
     if (!directory.profiles.some((profile) => PROFILES.some((ours) => ours === profile)))
@@ -81,7 +81,7 @@ export class SignedClient {
       body,
       ...(signal && { signal }),
     })
-    return outcome.kind === 'answered' ? this.believe(peer, request, outcome) : outcome
+    return outcome.kind === 'answered' ? this.verified(peer, request, outcome) : outcome
   }
 
   private async request(peer: string, targetUri: string, body: Uint8Array): Promise<HttpRequestMessage> {
@@ -92,7 +92,7 @@ export class SignedClient {
   }
 
   /** A proxy on the way may answer instead of the provider, and then nothing is known; but it may well ask for patience. */
-  private async believe(peer: string, request: HttpRequestMessage, answered: Answered): Promise<PeerAnswer> {
+  private async verified(peer: string, request: HttpRequestMessage, answered: Answered): Promise<PeerAnswer> {
     const { status, headers, body } = answered
     const unsigned = { kind: 'unsigned', status, retryAfter: headers['retry-after'] } as const
     const claimed = responseSignature({ status, headers, request }, body.length > 0)

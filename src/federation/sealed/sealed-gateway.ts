@@ -18,8 +18,8 @@ import {
 import { decapsulateRequest } from '../../protocol/ohttp/encapsulation.js'
 import { type KeyConfig, publicKeyOf } from '../../protocol/ohttp/key-config.js'
 
-const PERIOD_MS = 7 * 86_400_000
-const PURPOSE = 'oblivious gateway v1'
+const KEY_PERIOD_MS = 7 * 86_400_000
+const KEY_PURPOSE = 'oblivious gateway v1'
 
 /** Keys of envelopes: one a week, which every node derives from SERVER_SECRET, so that none is stored and all agree. */
 @Injectable()
@@ -41,12 +41,12 @@ export class GatewayKeys {
   private privateKey(period: number): Uint8Array {
     const number = Buffer.alloc(8)
     number.writeBigUInt64BE(BigInt(period))
-    return this.secrets.mac(PURPOSE, number)
+    return this.secrets.mac(KEY_PURPOSE, number)
   }
 }
 
 function periodOf(now: number): number {
-  return Math.floor(now / PERIOD_MS)
+  return Math.floor(now / KEY_PERIOD_MS)
 }
 
 function idOf(period: number): number {
@@ -54,7 +54,7 @@ function idOf(period: number): number {
 }
 
 /** The only resource behind the gateway. */
-const PATH = /^\/v1\/sealed\/([A-Za-z0-9_-]{1,340})\/(\d{1,15})\/messages$/
+const RESOURCE = /^\/v1\/sealed\/([A-Za-z0-9_-]{1,340})\/(\d{1,15})\/messages$/
 const ANY_ORIGIN = 'https://hub.invalid'
 /** Relays see sizes: an acceptance shall look like a refusal. */
 const RESPONSE_BLOCK = 1_024
@@ -102,7 +102,7 @@ function headersOf(fields: readonly Field[]): HttpHeaders {
 }
 
 function target({ method, path }: BinaryRequestMessage): { groupId: Uint8Array; epoch: bigint } {
-  const [, group, epoch] = PATH.exec(path) ?? []
+  const [, group, epoch] = RESOURCE.exec(path) ?? []
   const groupId = group === undefined ? undefined : fromBase64url(group)
   if (method !== 'POST' || !groupId || epoch === undefined) throw new NotFound('Only posts without a sender are taken here.')
   return { groupId, epoch: BigInt(epoch) }

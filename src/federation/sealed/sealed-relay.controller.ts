@@ -9,6 +9,7 @@ import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
 import { ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { SealedRelay } from './sealed-relay.js'
 
+/** Sealed posts to other hubs, on behalf of this server's users. */
 @ApiTags('sealed sender')
 @Controller('v1/sealed-relay/:hub')
 export class SealedRelayController {

@@ -21,10 +21,12 @@ export class UnknownProtocol extends Malformed {
   }
 }
 
+/** `Protocol` (one byte). @throws UnknownProtocol for any but mls10 */
 export function readProtocol(reader: TlsReader): void {
   if (reader.uint8() !== MLS10) throw new UnknownProtocol()
 }
 
+/** `Protocol` mls10, the one there is. */
 export function writeProtocol(writer: TlsWriter): TlsWriter {
   return writer.uint8(MLS10)
 }
@@ -50,6 +52,7 @@ export function readGroup(reader: TlsReader): Uint8Array {
   return groupId
 }
 
+/** `string`: UTF-8 with the variable-size length of RFC 9420 §2.1.2. */
 export function writeText(writer: TlsWriter, text: string): TlsWriter {
   return writer.opaque(Buffer.from(text))
 }
@@ -74,6 +77,7 @@ export function readEnum<Name extends string>(reader: TlsReader, names: readonly
   return name
 }
 
+/** One byte, the index of `name` in `names`. The name has to be among them. */
 export function writeEnum<Name extends string>(writer: TlsWriter, names: readonly (Name | undefined)[], name: Name): TlsWriter {
   return writer.uint8(names.indexOf(name))
 }

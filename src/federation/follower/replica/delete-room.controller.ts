@@ -66,7 +66,7 @@ export class DeleteRoomController {
   }
 }
 
-const SWEEP_MS = 600_000
+const TOMBSTONE_SWEEP_MS = 600_000
 
 /** Deletions of groups that were never here are remembered for a while only: a hub may name as many as it likes. */
 @Injectable()
@@ -78,6 +78,7 @@ export class Tombstones implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    if (this.config.FEDERATION !== 'off') this.jobs.every('federation.tombstones_v1', SWEEP_MS, () => forgetDeletedUnknown(this.pool))
+    if (this.config.FEDERATION !== 'off')
+      this.jobs.every('federation.tombstones_v1', TOMBSTONE_SWEEP_MS, () => forgetDeletedUnknown(this.pool))
   }
 }

@@ -9,6 +9,9 @@ export interface Followed {
   deletedAt: Date | null
 }
 
+/**
+ * What is known of a group at another hub, its row locked until the end of the transaction. `gid` is null where no replica was ever made.
+ */
 export async function lockFollowed(sql: Sql, groupId: Uint8Array): Promise<Followed | undefined> {
   const { rows } = await sql.query<Followed>({
     text: `SELECT hub, room_id AS "roomId", gid, deleted_entries AS "deletedEntries", deleted_at AS "deletedAt"
@@ -18,6 +21,7 @@ export async function lockFollowed(sql: Sql, groupId: Uint8Array): Promise<Follo
   return rows[0]
 }
 
+/** Remembers the deletion of a group and how many entries went with it, for the receipt. @returns when, by the database's clock */
 export async function noteDeleted(sql: Sql, groupId: Uint8Array, entries: bigint): Promise<Date> {
   const { rows } = await sql.query<{ at: Date }>({
     text: 'UPDATE followed_group SET deleted_entries = $2, deleted_at = now() WHERE group_id = $1 RETURNING deleted_at AS at',

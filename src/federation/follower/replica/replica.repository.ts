@@ -91,6 +91,7 @@ export interface ReplicaEntry {
   bytes: Uint8Array
 }
 
+/** Appends to the log of a replica. The caller has checked that they follow the head, and moves it (`moveHead`) in the same transaction. */
 export async function appendEntries(sql: Sql, gid: bigint, entries: readonly ReplicaEntry[]): Promise<void> {
   await sql.query({
     name: 'append_replica_entries',
@@ -121,6 +122,7 @@ export interface HeadOfReplica {
   successorGroupId: Uint8Array | null
 }
 
+/** What the group is after the entries that were appended. Only the epoch may stay as it is (null). */
 export async function moveHead(sql: Sql, gid: bigint, head: HeadOfReplica): Promise<void> {
   await sql.query({
     name: 'move_replica_head',
@@ -196,6 +198,7 @@ export interface Equivocation {
   otherKeyId: string
 }
 
+/** Keeps both signed histories of one place, and stops the replica until an operator has looked at it. The same proof is kept once. */
 export async function keepEquivocation(sql: Sql, found: Equivocation): Promise<void> {
   await sql.query({
     text: `WITH stopped AS (

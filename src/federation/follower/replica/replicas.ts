@@ -11,7 +11,7 @@ import { providerOf, type Peer } from '../../inbound/peer.js'
 import { PeerDirectories } from '../../peers/peer-directories.js'
 import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
-import { chained, isSignedHead } from './incoming.js'
+import { chainEntries, isSignedHead } from './batch-entries.js'
 import { Joins, type OwnChanges } from './joins.js'
 import { placeBatch, type Placement } from './place-batch.js'
 import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
@@ -58,7 +58,7 @@ export class Replicas {
   /** Stores what continues the replica, all of a batch or nothing; a repetition changes nothing. */
   async receive(hub: Peer, batch: NotifyBatch): Promise<NotifyResponse> {
     if (providerOf(batch.roomId) !== hub.domain) throw new HomeElsewhere()
-    const checked = chained(batch)
+    const checked = chainEntries(batch)
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
     if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())

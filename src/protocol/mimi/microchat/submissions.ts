@@ -46,6 +46,7 @@ export interface ExtendedUpdateRequest {
   readonly reinit: boolean
 }
 
+/** `ExtendedUpdateRequest`, the body of `update` in this profile; Welcomes lose their MLSMessage frame. */
 export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uint8Array {
   const writer = writeText(writeUpdateRequest(new TlsWriter(), request.base), request.sendingClient)
   return writer
@@ -56,6 +57,7 @@ export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uin
     .written()
 }
 
+/** `ExtendedUpdateRequest`; Welcomes get their frame back. Malformed for more than 64 more Welcomes or 10,000 removed clients. */
 export function decodeExtendedUpdateRequest(bytes: Uint8Array): Decoded<ExtendedUpdateRequest> {
   return decodeWhole(bytes, (reader) => ({
     base: readUpdateRequest(reader),
@@ -74,10 +76,12 @@ export interface Extended<Response> {
   readonly problem: Uint8Array
 }
 
+/** `ExtendedUpdateResponse`. `problem` is empty where `accepted` is not. */
 export function encodeExtendedUpdateResponse({ base, accepted, problem }: Extended<UpdateResponse>): Uint8Array {
   return writeUpdateResponse(new TlsWriter(), base).optional(accepted, writeAccepted).opaque(problem).written()
 }
 
+/** `ExtendedUpdateResponse`; `problem` stays encoded. */
 export function decodeExtendedUpdateResponse(bytes: Uint8Array): Decoded<Extended<UpdateResponse>> {
   return decodeWhole(bytes, (reader) => ({
     base: readUpdateResponse(reader),
@@ -86,10 +90,12 @@ export function decodeExtendedUpdateResponse(bytes: Uint8Array): Decoded<Extende
   }))
 }
 
+/** `ExtendedSubmitResponse`. `problem` is empty where `accepted` is not. */
 export function encodeExtendedSubmitResponse({ base, accepted, problem }: Extended<SubmitMessageResponse>): Uint8Array {
   return writeSubmitMessageResponse(new TlsWriter(), base).optional(accepted, writeAccepted).opaque(problem).written()
 }
 
+/** `ExtendedSubmitResponse`; `problem` stays encoded. */
 export function decodeExtendedSubmitResponse(bytes: Uint8Array): Decoded<Extended<SubmitMessageResponse>> {
   return decodeWhole(bytes, (reader) => ({
     base: readSubmitMessageResponse(reader),

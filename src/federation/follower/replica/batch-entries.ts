@@ -12,13 +12,13 @@ const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
  * `wrong`: the entries cannot be what the hub says they are. `undecodable`: an entry or a Welcome is no MLSMessage, or its two readers
  * disagree.
  */
-export type Chained =
+export type ChainedEntries =
   | { readonly kind: 'entries'; readonly entries: ReplicaEntry[] }
   | { readonly kind: 'wrong'; readonly why: string }
   | { readonly kind: 'undecodable'; readonly reason: string }
 
 /** The entries of a batch as the log keeps them, chained from what the hub says stood before. */
-export function chained(batch: NotifyBatch): Chained {
+export function chainEntries(batch: NotifyBatch): ChainedEntries {
   if (!isStorable(batch)) return wrong('a number in it is larger than any log has')
   const entries: ReplicaEntry[] = []
   let chain = batch.previousChain
