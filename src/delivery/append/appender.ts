@@ -1,8 +1,7 @@
-import { Inject, Injectable, Module } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
-import { PlatformModule } from '../../platform/platform.module.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { appendMessages, type AppendItem, type AppendOutcome } from './append.repository.js'
 import { BatchQueue, type AppendedMessage, type Waiting } from './batch.js'
@@ -102,6 +101,3 @@ export class Appender {
     return this.batcher.append(item)
   }
 }
-
-@Module({ imports: [PlatformModule], providers: [Appender], exports: [Appender] })
-export class AppendModule {}
