@@ -31,9 +31,9 @@ export class KeyPackagePurge implements OnModuleInit {
     let rows = 0
     let low = 0
     for (let batch = BATCH; batch >= BATCH; rows += batch) {
-      const { purged, told } = await purgeKeyPackages(this.pool, { limit: BATCH, low: this.config.KEY_PACKAGE_LOW })
-      this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
-      low += told.length
+      const { purged, notified } = await purgeKeyPackages(this.pool, { limit: BATCH, low: this.config.KEY_PACKAGE_LOW })
+      this.hints.publish([...new Set(notified)].map((deviceId) => ({ kind: 'inbox', deviceId })))
+      low += notified.length
       batch = purged
     }
     keyPackagesPurged(this.events, { rows, low })
