@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
+import { deleteInBatches } from '../../platform/jobs/purge.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
 import {
@@ -74,11 +75,11 @@ export class Retention implements OnModuleInit {
   }
 
   private async whileFull(what: string, step: () => Promise<number>): Promise<void> {
-    let rows = ROWS
-    while (rows >= ROWS) {
-      rows = await step()
+    await deleteInBatches(ROWS, async () => {
+      const rows = await step()
       this.metrics.retired.inc({ what }, rows)
-    }
+      return rows
+    })
   }
 
   private notify(deviceIds: readonly bigint[]): void {
