@@ -8,7 +8,7 @@ import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { type RevokedMember, revokedMembers } from './revoked-members.repository.js'
+import { revokedMembers, type RevokedMember } from './revoked-members.repository.js'
 
 /** Tells a hub to look up devices again that were revoked here. */
 @Injectable()

@@ -1,25 +1,26 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import {
-  type ForeignClaim,
-  type ForeignDevice,
   recordForeignUser,
   unconfirmedAmong,
+  type ForeignClaim,
+  type ForeignDevice,
 } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Bytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { sleep } from '../../platform/timing.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { ClientUnknown } from '../inbound/inbound.problems.js'
-import { type Peer, refuseForeign } from '../inbound/peer.js'
+import { refuseForeign, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 
 const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })

@@ -13,7 +13,7 @@ import { decodeSubmitMessageRequest, type SubmitMessageResponse } from '../../pr
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
-import { CurrentPeer, type Peer, PeerBody } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { RoomsHere } from './rooms-here.js'

@@ -1,14 +1,14 @@
 import {
   applyDecorators,
-  type CallHandler,
-  type ExecutionContext,
   HttpCode,
   Injectable,
-  type NestInterceptor,
   Param,
   Post,
   UseGuards,
   UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
 } from '@nestjs/common'
 import { ApiExcludeEndpoint } from '@nestjs/swagger'
 import { Anonymous } from '../../authentication/session/caller.js'

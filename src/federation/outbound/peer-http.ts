@@ -3,15 +3,15 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Agent, request } from 'undici'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import {
-  type AddressRange,
   checkedLookup,
   isAllowedAddress,
   literalAddress,
   parseRanges,
-  type Resolver,
   systemResolver,
+  type AddressRange,
+  type Resolver,
 } from './address-policy.js'
-import { type Outcome, outcomeOf, Refusal } from './outcome.js'
+import { outcomeOf, Refusal, type Outcome } from './outcome.js'
 
 /** Milliseconds and bytes. */
 export interface OutboundSettings {

@@ -6,11 +6,11 @@ import { PublicStates } from '../../groups/state/public-states.js'
 import { LargeTrees } from '../../groups/state/trees/large-trees.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { FanoutMessage } from '../../protocol/mimi/fanout-message.js'
-import { type NotifyBatch, type NotifyEntry, type NotifyWelcome, signedHeadBytes } from '../../protocol/mimi/microchat/notify-batch.js'
+import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
-import { type OutgoingGroup, type OutgoingWelcome, readRosterChanges, readWelcomes } from './outgoing.repository.js'
-import { type Run, Runs } from './runs.js'
+import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
+import { Runs, type Run } from './runs.js'
 
 /** Bytes of a batch are those of its entries, Welcomes and trees; peers take bodies of 6 MiB (docs/federation-profile.md). */
 const LIMITS = { entries: 128, entryBytes: 1024 * 1024, bytes: 4 * 1024 * 1024 }

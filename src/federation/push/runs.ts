@@ -4,12 +4,12 @@ import type { LogRow } from '../../delivery/read/log-row.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import {
-  type OutgoingGroup,
   readChain,
   readIncarnation,
   readOutgoingGroup,
   readPresence,
   readRun,
+  type OutgoingGroup,
   type RunLimits,
 } from './outgoing.repository.js'
 

@@ -9,14 +9,14 @@ import { problemFor } from '../../platform/http/send-problem.js'
 import { Secrets } from '../../platform/secrets.js'
 import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import {
-  type BinaryRequestMessage,
-  type BinaryResponseMessage,
   decodeRequestMessage,
   encodeResponseMessage,
+  type BinaryRequestMessage,
+  type BinaryResponseMessage,
   type Field,
 } from '../../protocol/ohttp/binary-message.js'
 import { decapsulateRequest } from '../../protocol/ohttp/encapsulation.js'
-import { type KeyConfig, publicKeyOf } from '../../protocol/ohttp/key-config.js'
+import { publicKeyOf, type KeyConfig } from '../../protocol/ohttp/key-config.js'
 
 const KEY_PERIOD_MS = 7 * 86_400_000
 const KEY_PURPOSE = 'oblivious gateway v1'

@@ -9,7 +9,7 @@ import { OwnDirectory } from '../../tokens/issue/issuer-directory.js'
 import { PEER_TOKEN_ANSWERS_KEPT, PEER_TOKEN_REQUESTS } from '../../tokens/issue/tokens.limits.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { DomainVariable, PeerPost, refuseOtherDomain } from '../inbound/peer-route.js'
-import { CurrentPeer, type Peer, PeerBody } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { GatewayKeys, SealedGateway } from './sealed-gateway.js'
 
 /** Envelopes of other providers' users: this hub sees which provider relays, and not for whom. */

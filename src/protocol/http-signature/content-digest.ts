@@ -1,5 +1,6 @@
 import { createHash, webcrypto } from 'node:crypto'
 import { parseDictionary, serializeDictionary } from 'structured-headers'
+import { sha256 } from '../sha256.js'
 import { sameBytes } from '../bytes.js'
 import type { HttpHeaders } from './message.js'
 
@@ -15,7 +16,7 @@ export type DigestCheck = 'matches' | 'missing' | 'mismatch'
 
 /** The value of Content-Digest for a body (RFC 9530 §2). */
 export function contentDigest(body: Uint8Array): string {
-  return serializeDictionary(new Map([['sha-256', [createHash('sha256').update(body).digest(), new Map()]]]))
+  return serializeDictionary(new Map([['sha-256', [sha256(body), new Map()]]]))
 }
 
 /** Every digest of a known algorithm has to be that of the body, and there has to be one. Large bodies are hashed in the thread pool. */

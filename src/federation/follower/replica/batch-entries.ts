@@ -1,9 +1,10 @@
-import { createHash, type KeyObject, verify } from 'node:crypto'
+import { verify, type KeyObject } from 'node:crypto'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
 import { extendChain } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import { sha256 } from '../../../protocol/sha256.js'
 import type { ReplicaEntry } from './replica.repository.js'
 
 const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
@@ -28,7 +29,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
     const decoded = decodeIncoming(message.message)
     if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `entry ${seq} is not an MLSMessage: ${decoded.reason}` }
     if (!isOf(decoded.value, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
-    const hash = new Uint8Array(createHash('sha256').update(message.message).digest())
+    const hash = sha256(message.message)
     const chainUnknown = index === 0 && batch.gap === 'retired'
     chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
     entries.push({ seq, kind: LETTERS[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })

@@ -1,15 +1,15 @@
 import { readWelcome } from '../../mls/structures/welcome.js'
-import { type Decoded, decodeWhole, type TlsReader } from '../../tls/reader.js'
+import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
-import { readSubmitMessageResponse, type SubmitMessageResponse, writeSubmitMessageResponse } from '../submit-message.js'
+import { readSubmitMessageResponse, writeSubmitMessageResponse, type SubmitMessageResponse } from '../submit-message.js'
 import {
   readUpdateRequest,
   readUpdateResponse,
-  type UpdateRequest,
-  type UpdateResponse,
   writeUpdateRequest,
   writeUpdateResponse,
+  type UpdateRequest,
+  type UpdateResponse,
 } from '../update.js'
 
 export const CHAIN_BYTES = 32
