@@ -16,13 +16,13 @@ import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
-import { RoomsHere } from './rooms-here.js'
+import { HostedRooms } from './hosted-rooms.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
-    private readonly rooms: RoomsHere,
+    private readonly rooms: HostedRooms,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}

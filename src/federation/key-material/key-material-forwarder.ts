@@ -12,7 +12,7 @@ import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMate
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
-import { KeyMaterialUnavailable, ProvidersApart, toldApart } from './key-material.problems.js'
+import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
 
 /** The hub between the requester's provider and the target's: passes on what was signed, and remembers whose KeyPackages came back. */
 @Injectable()
@@ -48,7 +48,7 @@ export class KeyMaterialForwarder {
     if (answer.kind === 'denied') return new ProvidersApart(own, target)
     if (answer.kind === 'answered' && answer.problem === 'urn:microchat:problem:peer-denied') return new ProvidersApart(target, own)
     const requester = parseUserUri(requestingUser)?.domain ?? own
-    return toldApart(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
+    return relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
   }
 
   private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {

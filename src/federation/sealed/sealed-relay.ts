@@ -36,14 +36,14 @@ export class SealedRelay {
 
   /** One copy for all. */
   async keys(hub: string): Promise<Representation> {
-    await this.expectHub(hub)
+    await this.requireFollowed(hub)
     return this.copies.of(hub)
   }
 
   /** The token is spent whatever the hub answers: what is limited is the relaying. */
   async pass(hub: string, authorization: string | undefined, envelope: Uint8Array): Promise<Uint8Array> {
     const token = await this.redemption.presented(authorization)
-    await this.expectHub(hub)
+    await this.requireFollowed(hub)
     const limit = this.config.MAX_MESSAGE_BYTES + AROUND_BYTES
     if (envelope.length > limit) throw new TooLarge('The envelope is larger than any message.', limit)
     await this.redemption.spend(await this.redemption.verified(token))
@@ -51,7 +51,7 @@ export class SealedRelay {
   }
 
   /** Anyone may ask here, so only for hubs that this server has to do with anyway: it shall not be made to knock at all doors. */
-  private async expectHub(hub: string): Promise<void> {
+  private async requireFollowed(hub: string): Promise<void> {
     if (!(await this.hubs.has(hub))) throw new NotFound('This server does not follow a room of that hub.')
   }
 
