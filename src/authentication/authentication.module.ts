@@ -25,7 +25,7 @@ import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 
-/** Accounts, devices and sessions: who may speak, and as whom (DESIGN §10). */
+/** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
   controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Entry } from '../delivery/read/log.dto.js'
+import { Entry } from '../delivery/read/entry.js'
 import { Epoch, GroupId } from '../platform/http/bytes.js'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'

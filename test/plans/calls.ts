@@ -1,6 +1,5 @@
 import { FirstResults } from '../../src/federation/inbound/first-results.js'
 import { Nonces } from '../../src/federation/inbound/nonces.js'
-import { reportedCommits } from '../../src/groups/reset/reported-commits.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { Redemption } from '../../src/tokens/redemption.js'
 
@@ -74,7 +73,6 @@ const peer = { domain: 'x' }
 
 /** File in src/ → what sends its statements, of files that are not repositories. */
 export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = {
-  'groups/reset/reported-commits.ts': (sql) => reportedCommits(sql, 1),
   'federation/inbound/nonces.ts': async (sql) => {
     const pool = Object.assign(sql, { connect: () => Promise.resolve(sql), release: () => undefined })
     const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never)

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { reportedCommits, type ReportedCommit } from '../../groups/reset/reported-commits.js'
+import { reportedCommits, type ReportedCommit } from '../../groups/reset/reports.repository.js'
 import { CliError, print, type Command, withDatabase } from './command.js'
 
 const MOST = 1_000

@@ -13,6 +13,7 @@ export interface AppendedMessage {
   outcome: Extract<AppendOutcome, { kind: 'accepted' | 'duplicate' }>
 }
 
+/** What one call of `append_messages` takes at most: messages, and bytes of them together; one larger message always fits. */
 export const MAX_BATCH_ITEMS = 128
 export const MAX_BATCH_BYTES = 1024 * 1024
 

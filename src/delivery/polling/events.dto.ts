@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CountText, GroupId, RowId, Seq } from '../../platform/http/bytes.js'
 import { InboxItem } from '../inbox/inbox-item.js'
-import { Entry } from '../read/log.dto.js'
+import { Entry } from '../read/entry.js'
 
 export const EventsQuery = z.strictObject({
   wait: CountText(0, 60).optional().meta({ description: 'Seconds to wait if there is nothing yet. Default 0.' }),

@@ -1,32 +1,6 @@
 import { z } from 'zod'
-import { CountText, Epoch, EpochText, GroupId, Hash, MlsBytes, Seq, SeqText, UnixSeconds } from '../../platform/http/bytes.js'
-import type { EntryFrame } from '../../protocol/frames.js'
-
-/** One entry of a group's log, the same in JSON, in CBOR and on the stream. It never says who sent it. */
-export const Entry = z
-  .object({
-    group_id: GroupId,
-    incarnation: z.int().positive(),
-    seq: Seq,
-    kind: z.enum(['commit', 'proposal', 'application']),
-    epoch: Epoch,
-    accepted_at: UnixSeconds,
-    hash: Hash,
-    chain: Hash,
-    message: MlsBytes(),
-  })
-  .meta({ id: 'Entry', description: 'A log entry. `hash` is SHA-256 of `message`; `chain` extends the chain of the entries before it.' })
-export type Entry = z.output<typeof Entry>
-
-/** Numbers instead of bigints: seq and epoch stay below 2^53. */
-export function entryFrame(entry: Entry): EntryFrame {
-  return {
-    ...entry,
-    seq: Number(entry.seq),
-    epoch: Number(entry.epoch),
-    accepted_at: Math.floor(entry.accepted_at.getTime() / 1000),
-  }
-}
+import { CountText, EpochText, Seq, SeqText } from '../../platform/http/bytes.js'
+import { Entry } from './entry.js'
 
 export const LogQuery = z
   .strictObject({
@@ -41,7 +15,9 @@ export const LogPage = z
   .object({
     entries: z.array(Entry),
     next_seq: Seq.optional().meta({ description: 'Where to go on; absent at the end of what this device may read.' }),
-    head_seq: Seq.meta({ description: 'The last entry that this device may read; 0 while the log waits for the acknowledgement of its Welcome.' }),
+    head_seq: Seq.meta({
+      description: 'The last entry that this device may read; 0 while the log waits for the acknowledgement of its Welcome.',
+    }),
     incarnation: z.int().positive(),
   })
   .meta({ id: 'LogPage' })

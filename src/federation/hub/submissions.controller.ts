@@ -1,6 +1,5 @@
 import { Controller } from '@nestjs/common'
-import type { SubmitCommit } from '../../groups/commit/commit.dto.js'
-import type { Accepted } from '../../groups/groups.dto.js'
+import type { SubmitCommit, Accepted } from '../../groups/groups.dto.js'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
 import type { Problem } from '../../platform/http/problem.js'
 import {

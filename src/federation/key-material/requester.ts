@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
-import { unregisteredAmong } from '../../groups/roster/registered-keys.repository.js'
+import { unregisteredAmong } from '../../groups/roster/roster.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import type { LogRow } from '../../delivery/read/log-row.js'
+import type { LogRow } from '../../delivery/read/entry.js'
 import { findTree } from '../../groups/repository/states.repository.js'
 import { PublicStates } from '../../groups/state/public-states.js'
 import { LargeTrees } from '../../groups/state/trees/large-trees.js'

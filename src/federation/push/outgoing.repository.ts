@@ -1,4 +1,4 @@
-import { LOG_COLUMNS, type LogRow } from '../../delivery/read/log-row.js'
+import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A group as a peer has to know it, and where the run of entries for it begins. */

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import type { LogRow } from '../../delivery/read/log-row.js'
+import type { LogRow } from '../../delivery/read/entry.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import {

@@ -5,9 +5,8 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { Returns } from '../../platform/http/returns.js'
-import { Accepted } from '../groups.dto.js'
+import { Accepted, SubmitCommit } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
-import { SubmitCommit } from './commit.dto.js'
 
 @ApiTags('handshakes')
 @Controller('v1/groups/:groupId/commits')

@@ -6,8 +6,7 @@ import { IN_GROUP, AT_HUB, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Group } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
-import { ByRoom, RoomReference } from './room-reference.js'
-import { ListGroups, MyGroups, Room } from './rooms.dto.js'
+import { ByRoom, RoomReference, ListGroups, MyGroups, Room } from './rooms.dto.js'
 import { RoomsService } from './rooms.service.js'
 
 @ApiTags('groups')

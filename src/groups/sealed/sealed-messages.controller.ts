@@ -7,8 +7,7 @@ import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/proble
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Prioritized, TakesBody, TakesMessage, Unlogged } from '../../platform/http/route-options.js'
-import { Accepted } from '../groups.dto.js'
-import { SubmitMessage } from '../message/message.dto.js'
+import { Accepted, SubmitMessage } from '../groups.dto.js'
 import { SealedMessages } from './sealed-messages.js'
 
 /** Only the path and what follows it counts for the proof; the host is bound by the token. */

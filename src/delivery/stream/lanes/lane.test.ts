@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { toBatch } from '../../feed/batch.js'
 import type { DeviceRange } from '../../read/device-log.repository.js'
-import type { Entry } from '../../read/log.dto.js'
+import type { Entry } from '../../read/entry.js'
 import type { Membership } from '../../read/memberships.repository.js'
 import { Lane, type LaneHost } from './lane.js'
 

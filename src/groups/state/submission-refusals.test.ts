@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { refusedByPosition } from './epoch-check.js'
+import { refusedByPosition } from './submission-refusals.js'
 
 describe('a handshake by the epoch it is of', () => {
   it.each([

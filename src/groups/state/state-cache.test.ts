@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { ByteLru } from './byte-lru.js'
+import { ByteLru } from './state-cache.js'
 
 describe('the byte-bounded cache', () => {
   it('drops what was used longest ago when the weight passes the bound', () => {
