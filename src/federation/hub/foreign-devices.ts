@@ -20,7 +20,7 @@ import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { ClientUnknown } from '../inbound/inbound.problems.js'
-import { refuseForeign, type Peer } from '../inbound/peer.js'
+import { requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 
 const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })
@@ -67,7 +67,7 @@ export class ForeignDevices {
 
   /** A device for which its provider speaks, as somebody who calls here. */
   async caller(peer: Peer, client: string): Promise<Caller> {
-    refuseForeign(peer, client, 'client')
+    requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) throw new ClientUnknown()
     const isVouchedFor = async () => (await unconfirmedAmong(this.pool, [{ client }], STALE_MS)).length === 0
@@ -82,7 +82,7 @@ export class ForeignDevices {
 
   /** Asks the provider again, once for all that it says of a user in a short while. */
   async refresh(peer: Peer, client: string): Promise<void> {
-    refuseForeign(peer, client, 'client')
+    requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) return
     const coming = this.refreshing.get(user) ?? this.refreshSoon(peer, user)
