@@ -39,7 +39,7 @@ const PER_MINUTE = { name: 'consents-by', points: 60, seconds: 60 }
 
 type Operation = ConsentEntry['operation']
 
-/** Who may have whose KeyPackages, as far as somebody said so (draft-ietf-mimi-protocol-06, Convey explicit consent). */
+/** Who may have KeyPackages of whom, as users have decided (draft-ietf-mimi-protocol-06, Convey explicit consent). */
 @Injectable()
 export class Consents {
   constructor(

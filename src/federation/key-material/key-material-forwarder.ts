@@ -14,7 +14,7 @@ import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.reposito
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
 
-/** The hub between the requester's provider and the target's: passes on what was signed, and remembers whose KeyPackages came back. */
+/** The hub between the requester's provider and the target's: forwards the signed request, and records whose KeyPackages the answer holds. */
 @Injectable()
 export class KeyMaterialForwarder {
   constructor(
@@ -53,7 +53,7 @@ export class KeyMaterialForwarder {
 
   private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {
     const given = clients.flatMap((one) => (one.status === 'success' ? [one] : []))
-    // A KeyPackage of another client would lead the Welcome to it astray.
+    // The Welcome to a KeyPackage is routed by its owner, so every KeyPackage has to be of the client that it is listed under.
     const foreign = given.some(({ client, keyPackage }) => {
       const parsed = parseClientUri(client)
       return parsed?.domain !== target || userUri(parsed) !== user || ownerOf(keyPackage) !== client

@@ -34,7 +34,7 @@ export class Batches {
   ) {}
 
   /**
-   * The next run after what the peer has acknowledged, or after a place that it names; undefined: it is level. `share` is the part of
+   * The next run after what the peer has acknowledged, or after a place that it names; undefined: it has everything. `share` is the part of
    * the usual size that the peer takes; a single entry and the Welcomes of its Commit cannot be divided.
    */
   async next(

@@ -7,7 +7,7 @@ export interface OutgoingGroup {
   groupId: Buffer
   roomId: string
   incarnation: number
-  /** The one that the peer has heard of. */
+  /** The latest that was announced to the peer. */
   toldIncarnation: number
   mode: 'public' | 'private'
   cipherSuite: number

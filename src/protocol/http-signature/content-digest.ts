@@ -4,7 +4,7 @@ import { sha256 } from '../sha256.js'
 import { sameBytes } from '../bytes.js'
 import type { HttpHeaders } from './message.js'
 
-/** RFC 9530 §5, those that are safe against somebody who wants a collision. */
+/** RFC 9530 §5, those that are safe against deliberate collisions. */
 const HASHES = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
 
 /** Some hundred microseconds. */

@@ -53,7 +53,7 @@ function isOf({ body }: MlsMessage, groupId: Uint8Array, epoch: bigint): boolean
   return 'groupId' in body && sameBytes(body.groupId, groupId) && body.epoch === epoch
 }
 
-/** PostgreSQL knows no later year than 294276; a hub that does is not believed. */
+/** A time beyond what Date and PostgreSQL hold becomes 1970. */
 function dateOf(ms: bigint): Date {
   return new Date(Number(ms < 8_640_000_000_000_000n ? ms : 0n))
 }

@@ -68,7 +68,7 @@ export class DeleteRoomController {
 
 const TOMBSTONE_SWEEP_MS = 600_000
 
-/** Deletions of groups that were never here are remembered for a while only: a hub may name as many as it likes. */
+/** Deletions of groups that were never here are remembered for an hour only: a hub may name as many as it likes. */
 @Injectable()
 export class Tombstones implements OnModuleInit {
   constructor(

@@ -41,7 +41,7 @@ export interface NotifyWelcome {
   readonly message: FanoutMessage
 }
 
-/** The word of the hub for one place of its log: no other entry stands there. */
+/** The hub's signature for one place of its log: two of them for one place prove two histories. */
 export interface SignedHead {
   readonly keyId: string
   readonly signature: Uint8Array

@@ -34,7 +34,7 @@ function readAccepted(reader: TlsReader): AcceptedEntry {
 const MAX_WELCOMES = 64
 const MAX_REMOVED = 10_000
 
-/** An UpdateRequest with what a client of this profile may send besides. */
+/** An UpdateRequest, and what this profile adds to it. */
 export interface ExtendedUpdateRequest {
   readonly base: UpdateRequest
   readonly sendingClient: string
