@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 
 /** What a log entry is, as the API names it. */
 export const LOG_KINDS = ['commit', 'proposal', 'application'] as const
+/** One of `LOG_KINDS`. */
 export type LogKind = (typeof LOG_KINDS)[number]
 
+/** What the chain value of an entry covers besides the value before it. */
 export interface ChainLink {
   /** From 1. */
   readonly seq: bigint
@@ -13,14 +15,14 @@ export interface ChainLink {
   readonly hash: Uint8Array
 }
 
-/** Where the hash chain of a group's log starts: before any entry of this incarnation. Equal to SQL's log_chain_start. */
+/** Where the hash chain of a group's log starts: 32 bytes, before any entry of this incarnation. Equal to SQL's log_chain_start. */
 export function initialChain(groupId: Uint8Array, incarnation: number): Uint8Array {
   const suffix = Buffer.alloc(4)
   suffix.writeInt32BE(incarnation)
   return sha256(Buffer.from('microchat log chain'), groupId, suffix)
 }
 
-/** The chain value of an entry, given the one before it. Equal to SQL's log_chain, which writes a kind as its first letter. */
+/** The chain value of an entry, 32 bytes, given the one before it. Equal to SQL's log_chain, which writes a kind as its first letter. */
 export function extendChain(previous: Uint8Array, { seq, kind, epoch, hash }: ChainLink): Uint8Array {
   return sha256(previous, int8(seq), Buffer.from(kind.charAt(0)), int8(epoch), hash)
 }
