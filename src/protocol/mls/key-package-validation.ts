@@ -28,8 +28,8 @@ export async function verifyKeyPackage(keyPackage: KeyPackage, lifetimes: Lifeti
 }
 
 /**
- * `verifyKeyPackage` for a suite that RFC 9420 does not list, as its client says one of this signature scheme (RFC 8446 §4.2.3). The KEM is not
- * known, so nothing is said of the shape of HPKE keys.
+ * `verifyKeyPackage` for a suite that RFC 9420 does not list, whose uploader names the signature scheme (RFC 8446 §4.2.3). The KEM is
+ * not known, so the shape of HPKE keys is not checked.
  */
 export async function verifyOtherKeyPackage(keyPackage: KeyPackage, scheme: number, lifetimes: LifetimeLimits): Promise<KeyPackageVerdict> {
   const { version, cipherSuite, leafNode } = keyPackage
