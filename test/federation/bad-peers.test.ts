@@ -30,7 +30,7 @@ describe.each(FAULTS)('a peer that %s', (_what, fault) => {
     await heard([alice, carol], group, texts)
     const peers = () =>
       hub!.pool.query<{ failures: number; last_error: string }>("SELECT failures, last_error FROM peer WHERE domain = 'b.example'")
-    const { rows } = await eventually(peers, (seen) => (seen.rows[0]?.failures ?? 0) > 0, 20_000)
+    const { rows } = await eventually(peers, (seen) => (seen.rows[0]?.failures ?? 0) > 0)
     expect(rows[0]!.last_error).not.toBe('')
 
     sick!.proxy.fault = 'none'

@@ -42,5 +42,5 @@ describe('a provider that is cut off', () => {
     expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b))
     await own.send('back')
     await heard([alice], group, [...texts, 'back'])
-  }, 240_000)
+  })
 })

@@ -47,7 +47,7 @@ describe('a hub that dies between accepting and pushing', () => {
     await Promise.all([home.goHome(), away.goHome()])
     await Promise.all([server.stop('SIGTERM'), peer.close()])
     await Promise.all([hub!.proxy.close(), follower!.proxy.close()])
-  }, 120_000)
+  })
 })
 
 describe('databases that are restored', () => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Group } from '../../examples/client/group.js'
 import type { Client } from '../../examples/client/client.js'
 import { Jobs } from '../../src/platform/jobs/jobs.js'
@@ -7,8 +7,6 @@ import { GENEROUS } from '../support/generous.js'
 import { postgresProxy } from '../support/network/postgres-proxy.js'
 import { problemOf, World } from '../support/world.js'
 import { DatabaseWorld } from './database-fixture.js'
-
-jest.setTimeout(120_000)
 
 /** Instead of 12 s: nothing that is healthy takes so long, even on a busy machine. */
 const DEADLINE = '1500ms'
