@@ -15,7 +15,7 @@ export default defineConfig({
   tables: { external: externalTables() },
 })
 
-/** Every table that a migration makes and schema.prisma does not know. Were they not listed, `migrate dev` would write DROPs for them. */
+/** Every table that a migration makes and SQL owns. Were they not listed, `migrate dev` would write DROPs and ALTERs for them. */
 function externalTables(): string[] {
   const scripts = readdirSync(migrations, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -24,7 +24,9 @@ function externalTables(): string[] {
     [...sql.matchAll(/CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?"?(\w+)"?/gi)].map((match) => match[1] ?? ''),
   )
   const schema = readFileSync(new URL('prisma/schema.prisma', import.meta.url), 'utf8')
-  const known = new Set([...schema.matchAll(/@@map\("(\w+)"\)/g)].map((match) => match[1]))
+  const models = [...schema.matchAll(/^model \w+ \{\n([\s\S]*?)^\}/gm)].map((match) => match[1] ?? '')
+  const owned = models.filter((body) => !body.includes('@@ignore'))
+  const known = new Set(owned.map((body) => /@@map\("(\w+)"\)/.exec(body)?.[1]))
   const partitions = Array.from({ length: 16 }, (_, part) => `log_${part}`)
   return [...created, ...partitions].filter((table) => !known.has(table)).map((table) => `public.${table}`)
 }

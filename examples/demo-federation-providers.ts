@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { findFreePort } from '../src/app/embedded/free-port.js'
+import { findFreePort } from '../src/app/embedded/embedded-postgres.js'
 
 export interface DemoProvider {
   readonly domain: string

@@ -1,5 +1,12 @@
 import { refuseOldNode } from './app/node-version.js'
 
+/** What a command could not close, because nobody answers any more, must not keep the operator waiting. */
+const PATIENCE_MS = 3_000
+
 refuseOldNode()
 // Only now: an older Node fails while it links modules that use what it does not have.
-await import('./app/cli/main.js')
+await import('reflect-metadata')
+const { runCli } = await import('./app/cli/run-cli.js')
+
+process.exitCode = await runCli(process.argv.slice(2))
+setTimeout(() => process.exit(), PATIENCE_MS).unref()

@@ -30,7 +30,7 @@ const STEPS = [
   },
   {
     name: 'schema',
-    hint: '"npm run cli -- schema-dump" writes prisma/schema.sql.',
+    hint: '"npm run cli -- schema-dump" writes prisma/schema.sql and schema.prisma.',
     command: ['node', 'dist/cli.js', 'schema-dump', '--check'],
   },
   {

@@ -25,6 +25,9 @@ interface LogPage {
 type Intent = (members: Member[]) => Proposal[] | undefined
 
 const ATTEMPTS = 100
+/** How often, and how long after the last try, an accepted entry is looked for that the log does not show yet. */
+const READ_ATTEMPTS = 200
+const READ_AGAIN_MS = 50
 
 /** A group as one device sees it. Operations run one at a time; entries from the stream wait for their turn in between. */
 export class Group {
@@ -167,8 +170,8 @@ export class Group {
     const { record } = this
     try {
       const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, pending.bundle)
-      // Entries that came before ours are for the epoch we leave: they have to be read first.
-      if (seq !== record.cursor + 1) await this.#readOn()
+      // Entries that came before ours are for the epoch we leave: they have to be read first, and the cursor passes nothing unread.
+      if (seq !== record.cursor + 1) await this.#readUpTo(seq)
       if (record.pending !== pending) return 'done'
       mergePending(record)
       record.cursor = Math.max(record.cursor, seq)
@@ -210,6 +213,20 @@ export class Group {
       await this.#apply(page.entries)
       if (page.next_seq === undefined || page.entries.length === 0) return
     }
+  }
+
+  /**
+   * Reads the log up to `seq`. What was accepted may not be readable at once: a log waits for the acknowledgement of its Welcome, and
+   * a provider that follows the group waits for the hub.
+   * @throws Error after some ten seconds in vain; the entries then come by the stream
+   */
+  async #readUpTo(seq: number): Promise<void> {
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS))
+      await this.#readOn()
+      if (this.record.cursor >= seq || this.record.standing !== 'member') return
+    }
+    throw new Error(`Entry ${seq} was accepted, but cannot be read yet`)
   }
 
   async #apply(entries: readonly Entry[]): Promise<void> {

@@ -6,7 +6,7 @@ import { ADMISSION_LIMITS } from '../platform/admission/admission-limits.js'
 import { ConfigError } from '../platform/config/config.js'
 import { defaultOf } from '../platform/config/config-page.js'
 import { STATEMENT_DEADLINE_LIMIT } from '../platform/postgres/client/postgres-target.js'
-import { STREAM_LIMITS, STREAM_OPENINGS } from '../delivery/socket/stream-limits.js'
+import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../delivery/socket/stream-limits.js'
 import { changeLimits, type DescribedLimit, type LimitHolder } from '../platform/limits/described-limit.js'
 
 const TOO_MANY = '429 with Retry-After'
@@ -121,6 +121,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,
   STATEMENT_DEADLINE_LIMIT,
+  STREAM_READS,
   ...STREAM_LIMITS,
   STREAM_OPENINGS,
   MAX_STREAMS,

@@ -1,11 +1,11 @@
 import 'reflect-metadata'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { explainFailure } from './explain-failure.js'
 import { start, type RunningServer } from './start.js'
 import { loadConfig, type Config } from '../platform/config/config.js'
 import { misspeltSettings } from '../platform/config/misspelt-settings.js'
 import { createLog, isPretty } from '../platform/observability/log.js'
+import { sleep } from '../platform/timing.js'
 
 /** One process; ROLE says whether it answers clients, runs jobs, or both. */
 async function main(): Promise<void> {
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   if (!server) {
     log.info('asked to stop before the start was done')
     ended.abort()
-    await Promise.race([starting.then((started) => started.stop()).catch(() => undefined), signals.second, delay(START_END_MS)])
+    await Promise.race([starting.then((started) => started.stop()).catch(() => undefined), signals.second, sleep(START_END_MS)])
     process.exit(0)
   }
   announce(server, config, log)

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../platform/config/config.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import type { AssembledServer } from './server.js'
+import { sleep, within } from '../platform/timing.js'
 
 const IDLE_CHECK_MS = 100
 
@@ -21,7 +22,8 @@ export async function drain({ app, connections }: AssembledServer, config: Setti
   const idle = setInterval(() => connections.closeIdle(), IDLE_CHECK_MS)
   const cut = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE)
   try {
-    await withinGrace(app.close(), config.SHUTDOWN_GRACE + 1_000)
+    const ms = config.SHUTDOWN_GRACE + 1_000
+    await within(ms, app.close(), `Still not ended after ${ms} ms`)
   } catch (error) {
     log.error({ err: error }, 'not everything could be ended in order')
   } finally {
@@ -29,22 +31,4 @@ export async function drain({ app, connections }: AssembledServer, config: Setti
     clearTimeout(cut)
   }
   log.info('stopped')
-}
-
-async function withinGrace(work: Promise<void>, ms: number): Promise<void> {
-  const timer = new AbortController()
-  const late = sleep(ms, timer.signal).then(() => Promise.reject(new Error(`Still not ended after ${ms} ms`)))
-  late.catch(() => undefined)
-  try {
-    await Promise.race([work, late])
-  } finally {
-    timer.abort()
-  }
-}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal?.addEventListener('abort', () => clearTimeout(timer))
-  })
 }

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
-import { DisabledAccounts } from './accounts/disabled-accounts.js'
+import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
 import { Registration } from './accounts/registration.js'
 import { AuthenticationEvents } from './authentication.events.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
@@ -18,15 +18,14 @@ import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
 import { Purge } from './purge.js'
-import { Refresh } from './refresh/refresh.js'
-import { SessionRenewal } from './refresh/session-renewal.js'
+import { Refresh, SessionRenewal } from './refresh/refresh.js'
 import { DeviceStatuses } from './session/device-statuses.js'
 import { Login } from './session/login.js'
 import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 
-/** Accounts, devices and sessions: who may speak, and as whom (DESIGN §10). */
+/** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
   controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],

@@ -3,9 +3,10 @@ import { AuthenticationModule } from '../authentication/authentication.module.js
 import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AckFlusher } from './acks/ack-flusher.js'
+import { Appender } from './append/appender.js'
 import { DeliveryMetrics } from './delivery.metrics.js'
 import { Feeds } from './feed/feeds.js'
-import { Interest } from './interest/interest.js'
+import { Interest } from './interest.js'
 import { Acknowledgements } from './polling/acknowledgements.service.js'
 import { EventsController } from './polling/events.controller.js'
 import { EventsReader } from './polling/events.reader.js'
@@ -21,7 +22,11 @@ import { Streams } from './stream/streams.js'
 import { GlobalSweep } from './sweep/global-sweep.job.js'
 import { NodeSweep } from './sweep/node-sweep.js'
 
-/** The reading half of the Delivery Service: one log, many cursors (DESIGN §7). */
+/** The writing half of the log, for those above who order messages. */
+@Module({ imports: [PlatformModule], providers: [Appender], exports: [Appender] })
+export class AppendModule {}
+
+/** The reading half of the Delivery Service: one log, many cursors (§7). */
 @Module({
   imports: [PlatformModule, AuthenticationModule],
   controllers: [HistoryController, EventsController],

@@ -1,25 +1,24 @@
-import { Module } from '@nestjs/common'
+import { Inject, Module, type OnModuleInit } from '@nestjs/common'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { GroupsModule } from '../groups/groups.module.js'
+import { FederationLink } from '../groups/home/federation-link.js'
 import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
+import { CONFIG, type Config } from '../platform/config/config.js'
+import { IssuerLink } from '../tokens/issue/attester.js'
 import { TokensModule } from '../tokens/tokens.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
-import { AbuseController } from './abuse/abuse.controller.js'
-import { AbusePeerController } from './abuse/abuse-peer.controller.js'
+import { AbuseController, AbusePeerController } from './abuse/abuse.controller.js'
 import { AbuseReports } from './abuse/abuse-reports.js'
 import { ConsentPeerController } from './consent/consent-peer.controller.js'
 import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
-import { ConnectFederation } from './follower/connect-federation.js'
-import { DeleteRoomController } from './follower/delete-room.controller.js'
-import { Joins } from './follower/joins.js'
-import { NotifyController } from './follower/notify.controller.js'
-import { HubNotifier } from './follower/hub-notifier.js'
-import { Pull } from './follower/pull.job.js'
+import { DeleteRoomController, Tombstones } from './follower/replica/delete-room.controller.js'
+import { Joins } from './follower/replica/joins.js'
+import { NotifyController } from './follower/replica/notify.controller.js'
+import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
+import { Pull } from './follower/replica/pull.job.js'
 import { RemoteHub } from './follower/remote-hub.js'
-import { Replicas } from './follower/replicas.js'
-import { Tombstones } from './follower/tombstones.js'
-import { RevokedMembers } from './follower/revoked-members.js'
+import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
@@ -28,30 +27,29 @@ import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
 import { RoomsHere } from './hub/rooms-here.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
-import { UpdatesController } from './hub/updates.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
-import { IdentifierQueriesController } from './identifier-query/identifier-queries.controller.js'
+import {
+  IdentifierQueriesController,
+  IdentifierQueryPeerController,
+  SearchableController,
+} from './identifier-query/identifier-queries.controller.js'
 import { IdentifierQueries } from './identifier-query/identifier-queries.js'
-import { IdentifierQueryPeerController } from './identifier-query/identifier-query-peer.controller.js'
-import { SearchableController } from './identifier-query/searchable.controller.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { InboundGate } from './inbound/inbound-gate.js'
 import { FirstResults } from './inbound/first-results.js'
-import { HeardPeers } from './inbound/heard-peers.js'
+import { HeardPeers, PeerGuard } from './inbound/peer.guard.js'
 import { Nonces } from './inbound/nonces.js'
-import { PeerGuard } from './inbound/peer.guard.js'
 import { RequestSignatures } from './inbound/request-signatures.js'
 import { SignResponses } from './inbound/sign-responses.js'
-import { KeyMaterialAnswers } from './key-material/key-material-answers.js'
+import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.service.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
-import { KeyMaterial } from './key-material/key-material.service.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requester.js'
-import { PeerConnections } from './outbound/peer-connections.js'
+import { PeerConnections } from './outbound/peer-http.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
@@ -59,17 +57,15 @@ import { Runs } from './push/runs.js'
 import { Circuits } from './push/circuits.js'
 import { Deletions } from './push/deletions.js'
 import { Delivery } from './push/delivery.js'
-import { Lane } from './push/lane.js'
+import { PeerLane } from './push/peer-lane.js'
 import { Push } from './push/push.job.js'
 import { PushTrigger } from './push/push-trigger.js'
-import { GatewayKeys } from './sealed/gateway-keys.js'
-import { IssuingPeerController } from './sealed/issuing-peer.controller.js'
+import { GatewayKeys, SealedGateway } from './sealed/sealed-gateway.js'
+import { IssuingPeerController, SealedPeerController } from './sealed/sealed-peer.controller.js'
 import { RemoteIssuers } from './sealed/remote-issuers.js'
-import { SealedGateway } from './sealed/sealed-gateway.js'
-import { SealedPeerController } from './sealed/sealed-peer.controller.js'
 import { SealedRelay } from './sealed/sealed-relay.js'
 import { SealedRelayController } from './sealed/sealed-relay.controller.js'
-import { SignedClient } from './signed-client/signed-client.js'
+import { SignedClient } from './outbound/signed-client.js'
 
 /** Who other providers are, and how they and this one speak with each other. */
 const speaking = [
@@ -95,7 +91,7 @@ const asHub = [
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,
-  Lane,
+  PeerLane,
   Circuits,
   ForeignDevices,
   Requesters,
@@ -108,7 +104,7 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [ConnectFederation, Pull, HubNotifier, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
+const asFollower = [Pull, HubNotifier, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
 /** What users of different providers have to do with each other outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
@@ -123,7 +119,6 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     KeyMaterialController,
     GroupInfoController,
     SealedInfoController,
-    UpdatesController,
     SubmissionsController,
     OperationsController,
     LogController,
@@ -155,4 +150,19 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     OwnUrl,
   ],
 })
-export class FederationModule {}
+export class FederationModule implements OnModuleInit {
+  constructor(
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
+    private readonly link: FederationLink,
+    private readonly hubs: RemoteHub,
+    private readonly issuerLink: IssuerLink,
+    private readonly issuers: RemoteIssuers,
+  ) {}
+
+  /** Tells the layers below, which know nothing of this one, that there are other providers. */
+  onModuleInit(): void {
+    if (this.config.FEDERATION === 'off') return
+    this.link.connect(this.hubs)
+    this.issuerLink.connect(this.issuers)
+  }
+}

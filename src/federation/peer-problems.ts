@@ -1,7 +1,14 @@
-import { NotFound, Problem, RateLimited } from '../platform/http/problem.js'
+import { NotFound, Problem, RateLimited, Unavailable } from '../platform/http/problem.js'
 import { parseRetryAfter } from '../protocol/retry-policy.js'
-import { capRetryAfter } from './cap-retry-after.js'
-import type { PeerAnswer } from './signed-client/peer-answer.js'
+import type { PeerAnswer } from './outbound/signed-client.js'
+
+/** Longest Retry-After of another provider that is passed on. */
+const MAX_RETRY_AFTER_SECONDS = 3_600
+
+/** For how long a local client is put off by another provider's word: not until it has forgotten what it wanted. */
+export function capRetryAfter(seconds: unknown): number | undefined {
+  return typeof seconds === 'number' && seconds >= 0 ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) : undefined
+}
 
 class PeerUnreachable extends Problem {
   constructor(seconds = 5) {
@@ -11,7 +18,7 @@ class PeerUnreachable extends Problem {
 }
 
 /** By this server's own settings: FEDERATION is off, or does not admit that provider. */
-export class ProviderDenied extends Problem {
+class ProviderDenied extends Problem {
   constructor() {
     super(403, 'provider-denied', 'This server does not federate with that provider.')
   }
@@ -23,6 +30,7 @@ class PeerRefused extends Problem {
   }
 }
 
+/** The provider answered, signed, and not in the form that was agreed. */
 export class PeerBadResponse extends Problem {
   constructor() {
     super(502, 'peer-bad-response', 'The other provider gave an answer that cannot be understood.')
@@ -53,4 +61,53 @@ function refusalOf(status: number, seconds: number | undefined): Problem {
   if (status === 429) return new RateLimited(seconds ?? 5)
   if (status >= 500) return new PeerUnreachable(seconds)
   return new PeerRefused(`The other provider refuses this server's request (${status}).`)
+}
+
+/** The hub answered, and not in the way that was agreed. */
+export class HubBadResponse extends Problem {
+  constructor() {
+    super(502, 'hub-bad-response', "The group's hub gave an answer that cannot be understood.")
+  }
+}
+
+/** The hub cannot be reached; whether it took the submission is not known. The same bytes may be sent again. */
+class HubUnreachable extends Problem {
+  constructor(seconds = 5) {
+    super(503, 'hub-unreachable', "The group's hub does not answer now. The same submission may be sent again.")
+    this.retryAfter = seconds
+  }
+}
+
+/** The hub refuses this server, not the user; the operator has to see to it. */
+export class HubRefused extends Problem {
+  constructor(detail: string) {
+    super(502, 'hub-refused', detail)
+  }
+}
+
+/** What a local client gets when its group's hub gave no answer of the agreed form. */
+export function hubProblem(answer: PeerAnswer): Problem {
+  switch (answer.kind) {
+    case 'answered': {
+      const seconds = capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now()))
+      if (answer.status === 429) return new RateLimited(seconds ?? 5)
+      if (answer.status >= 500) return new HubUnreachable(seconds)
+      return new HubRefused(
+        `The group's hub refuses this server's request (${answer.status}${answer.problem ? `, ${answer.problem}` : ''}).`,
+      )
+    }
+    case 'unsigned':
+      return new HubUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
+    case 'denied':
+      return new ProviderDenied()
+    case 'profile-unsupported':
+    case 'no-endpoint':
+    case 'refused-url':
+    case 'refused-address':
+      return new HubRefused(answer.detail)
+    case 'no-directory':
+      return new Unavailable("The directory of the group's hub cannot be read.", 30)
+    default:
+      return new HubUnreachable()
+  }
 }

@@ -2,8 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { encodeCbor } from '../platform/http/encode.js'
 import { RateLimited } from '../platform/http/problem.js'
 import { decodeRelayedProblem, encodeRelayedProblem } from './relayed-problem.js'
-import { hubProblem } from './follower/follower.problems.js'
-import { peerProblem } from './peer-problems.js'
+import { hubProblem, peerProblem } from './peer-problems.js'
 
 const PROBLEM = { status: 409, type: 'stale-epoch', detail: 'The group has moved on.', extension: { current_epoch: 4 } }
 const carried = (change: object) => decodeRelayedProblem(encodeCbor({ ...PROBLEM, ...change }))

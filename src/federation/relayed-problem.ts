@@ -3,8 +3,7 @@ import { encodeCbor } from '../platform/http/encode.js'
 import { Problem } from '../platform/http/problem.js'
 import { problemFor } from '../platform/http/send-problem.js'
 import { readCbor } from '../protocol/strict-cbor.js'
-import { HubRefused } from './follower/follower.problems.js'
-import { capRetryAfter } from './cap-retry-after.js'
+import { capRetryAfter, HubRefused } from './peer-problems.js'
 
 /**
  * What a hub may tell a local client. Not 401, which would end the client's session here; and what went wrong inside of the hub is

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { Epoch, GroupId, Hash, Seq } from '../platform/http/bytes.js'
+import { Epoch, GroupId, Hash, Seq, MlsBytes } from '../platform/http/bytes.js'
+import { ClientUri } from './policy/uris.js'
 
 export const Mode = z.enum(['public', 'private']).meta({
   description: 'public: handshakes are PublicMessages and the server checks them; private: the server sees epochs only',
@@ -35,3 +36,32 @@ export const Group = z
   })
   .meta({ id: 'Group' })
 export type Group = z.infer<typeof Group>
+
+export const SubmitCommit = z
+  .strictObject({
+    commit: MlsBytes().meta({ description: 'MLSMessage: PublicMessage in public mode and for external Commits, else PrivateMessage' }),
+    welcomes: z.array(MlsBytes()).max(64).optional().meta({ description: 'MLSMessages; together they answer each Add once' }),
+    group_info: MlsBytes()
+      .optional()
+      .meta({ description: 'MLSMessage of the new epoch; mandatory where external joins are on; never with a tree in public mode' }),
+    ratchet_tree: MlsBytes().optional().meta({ description: 'Private mode with external joins: the tree of the new epoch' }),
+    removed: z.array(ClientUri).max(10_000).optional().meta({ description: 'Private mode: who is out after this Commit' }),
+    reinit: z.boolean().optional().meta({ description: 'Private mode: this Commit carries a ReInit' }),
+    join_code: z.string().min(8).max(128).optional().meta({ description: 'For an external Commit where the policy asks for a code' }),
+  })
+  .meta({ id: 'SubmitCommit' })
+export type SubmitCommit = z.infer<typeof SubmitCommit>
+
+export const SubmitProposal = z
+  .strictObject({
+    proposal: MlsBytes().meta({ description: 'MLSMessage with one Proposal for the current epoch' }),
+  })
+  .meta({ id: 'SubmitProposal' })
+export type SubmitProposal = z.infer<typeof SubmitProposal>
+
+export const SubmitMessage = z
+  .strictObject({
+    message: MlsBytes().meta({ description: 'MLSMessage: a PrivateMessage with application data' }),
+  })
+  .meta({ id: 'SubmitMessage' })
+export type SubmitMessage = z.infer<typeof SubmitMessage>

@@ -1,5 +1,4 @@
-import type { Sql } from '../platform/postgres/sql.js'
-import { callFunction } from '../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../platform/postgres/sql.js'
 
 /** What a claimer takes: suites in order of preference, and what the leaf's capabilities must list. */
 export interface Wanted {

@@ -14,8 +14,7 @@ import {
   UploadKeyPackages,
 } from './key-packages.dto.js'
 import { KeyPackages } from './key-packages.service.js'
-import { Refuses } from '../platform/http/refuses.js'
-import { CLAIM_ELSEWHERE } from '../platform/http/refusal-sets.js'
+import { Refuses, CLAIM_ELSEWHERE } from '../platform/http/refuses.js'
 
 @ApiTags('key-packages')
 @Controller('v1/key-packages')

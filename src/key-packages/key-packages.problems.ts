@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
-import type { RefusalFacts } from './upload/check-key-package.js'
-import { describeRule, type UploadRule } from './upload/upload-rules.js'
+import { describeRule, type RefusalFacts, type UploadRule } from './check-key-package.js'
 
 /** Where in the upload the KeyPackage stands. */
 export interface UploadPosition {

@@ -1,6 +1,5 @@
-import type { Sql } from '../platform/postgres/sql.js'
-import { callFunction } from '../platform/postgres/sql-function.js'
-import type { CheckedKeyPackage } from './upload/check-key-package.js'
+import { callFunction, type Sql } from '../platform/postgres/sql.js'
+import type { CheckedKeyPackage } from './check-key-package.js'
 
 export type StoreOutcome = 'stored' | 'revoked' | 'too-many' | 'role'
 

@@ -11,7 +11,7 @@ import type { KeyPackageCounts, KeyPackagesStored, UploadKeyPackages } from './k
 import { keyPackagesUploaded } from './key-packages.events.js'
 import { KeyPackageRefused, KeyPackageUndecodable, RoleChanged, TooManyKeyPackages, type UploadPosition } from './key-packages.problems.js'
 import { countKeyPackages, deleteKeyPackages, storeKeyPackages } from './key-packages.repository.js'
-import { checkKeyPackage, type CheckedKeyPackage, type UploadTerms } from './upload/check-key-package.js'
+import { checkKeyPackage, type CheckedKeyPackage, type UploadTerms } from './check-key-package.js'
 
 /** What a device publishes of itself. */
 @Injectable()

@@ -1,14 +1,13 @@
 import { Module } from '@nestjs/common'
 import { PlatformModule } from '../platform/platform.module.js'
-import { Attester } from './issue/attester.js'
+import { Attester, IssuerLink } from './issue/attester.js'
 import { Issuer } from './issue/issuer.js'
-import { IssuerLink } from './issue/other-issuers.js'
-import { OwnDirectory } from './issue/own-directory.js'
+import { OwnDirectory } from './issue/issuer-directory.js'
 import { TokenSigner } from './issue/token-signer.js'
 import { TokensController } from './issue/tokens.controller.js'
 import { IssuerKeyRotation } from './keys/issuer-key-rotation.js'
 import { IssuerKeys } from './keys/issuer-keys.js'
-import { Redemption } from './redeem/redemption.js'
+import { Redemption } from './redemption.js'
 
 /** Send tokens: this provider as issuer, as origin, and as attester of its users with other issuers (§9, RFC 9576). */
 @Module({

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
-import { examineTransactions } from '../../src/app/cli/doctor/database/maintenance.js'
+import { examineTransactions } from '../../src/app/cli/doctor/database/server.js'
 import { findCluster } from '../../src/app/embedded/cluster-folder.js'
 import { readSecrets } from '../../src/app/embedded/cluster-secrets.js'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'

@@ -98,6 +98,13 @@ describe('the login proof that docs/api-tour.md spells out in Python', () => {
   })
 })
 
+/** Lines of a transcript that an output does not have, in their order. The names of each run's users are its own. */
+function missingLines(transcript: readonly string[], output: string): readonly string[] {
+  let found = 0
+  for (const line of output.replaceAll(/-[0-9a-f]{6}\b/g, '').split('\n')) if (line === transcript[found]) found += 1
+  return transcript.slice(found)
+}
+
 describe('the commands of README.md', () => {
   const blocks = shellBlocks(read('README.md'))
   const named = [...blocks.join('\n').matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)]
@@ -105,7 +112,12 @@ describe('the commands of README.md', () => {
     .filter((name) => name !== 'ci')
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 
+  /** What README.md shows of the first demo. */
+  const [, shown = ''] = /^```text\n([\s\S]*?)^```$/m.exec(read('README.md')) ?? []
+  const transcript = shown.trimEnd().split('\n')
+
   it('are scripts of package.json', () => {
+    expect(transcript.length).toBeGreaterThan(10)
     expect(named).toEqual(expect.arrayContaining(['start', 'test', 'demo', 'demo:federation', 'demo:compose']))
     expect(named.filter((name) => scripts[name] === undefined)).toEqual([])
   })
@@ -116,6 +128,7 @@ describe('the commands of README.md', () => {
     const folder = newFolder()
     const { code, output } = await runProcess(process.execPath, [`dist/${file}`], folder)
     expect(output).toMatch(/decrypted/)
+    if (name === 'demo') expect(missingLines(transcript, output)).toEqual([])
     expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m)
     expect(code).toBe(0)
     expect(readdirSync(folder)).toEqual([])

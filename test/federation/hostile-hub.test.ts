@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from '@jest/globals'
-import { forgetDeletedUnknown } from '../../src/federation/follower/deletion.repository.js'
+import { forgetDeletedUnknown } from '../../src/federation/follower/replica/deletion.repository.js'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
 import { Batches } from '../../src/federation/push/batches.js'
 import { extendChain } from '../../src/protocol/log-chain.js'

@@ -2,9 +2,8 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { parseRanges } from '../../src/federation/outbound/address-policy.js'
+import { parseRanges, type Resolver } from '../../src/federation/outbound/address-policy.js'
 import { OUTBOUND_LIMITS, PeerHttp, type OutboundSettings } from '../../src/federation/outbound/peer-http.js'
-import type { Resolver } from '../../src/federation/outbound/resolve.js'
 
 const LOOPBACK = parseRanges(['127.0.0.0/8', '::1/128'])
 const closing: (() => Promise<unknown> | void)[] = []

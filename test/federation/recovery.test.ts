@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
-import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
+import { SignedClient } from '../../src/federation/outbound/signed-client.js'
 import { extendChain } from '../../src/protocol/log-chain.js'
 import { encodeNotifyBatch, signedHeadBytes, type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse } from '../../src/protocol/mimi/microchat/notify-response.js'

@@ -104,6 +104,24 @@ describe('a Commit is refused', () => {
     expect(await stage.log(group)).toEqual(['c0'])
   })
 
+  it.each([
+    ['was revoked', 'revoked_at = now()'],
+    ['has expired', 'valid_until = now()'],
+    ['is not valid yet', "valid_from = now() + interval '1 hour'"],
+  ])('of a leaf whose signature key %s: 403', async (_, change) => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob])
+    const { bundle } = await draft(group)
+    await stage.pool.query(`UPDATE signature_key SET ${change} WHERE device_id = $1`, [await stage.deviceId(alice)])
+    expect(await refusal(submit(alice, group, bundle))).toMatchObject({
+      status: 403,
+      kind: 'forbidden',
+      document: { detail: "The leaf's signature key is not registered for this device." },
+    })
+    expect(await stage.log(group)).toEqual(['c0'])
+    await submit(bob, group, (await draft(at(bob, group))).bundle)
+  })
+
   it('if anything in the bundle does not decode as a whole: 422', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice)

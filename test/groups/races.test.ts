@@ -52,6 +52,18 @@ describe('what waits behind an uncommitted Remove', () => {
   })
 })
 
+describe('a Commit that is sent again while it is under way', () => {
+  it('[I5] is accepted once, and each answer is that acceptance', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice)
+    const { bundle } = await draft(group)
+    const [first, ...again] = await Promise.all(Array.from({ length: 4 }, () => submit(alice, group, bundle)))
+    expect(first).toMatchObject({ seq: 1, epoch: 1 })
+    expect(again).toEqual([first, first, first])
+    expect(await stage.log(group)).toEqual(['c0'])
+  })
+})
+
 describe('Commits of one epoch that race over two nodes', () => {
   it('have exactly one winner, and the losers agree on what they missed', async () => {
     const second = await startServer(GENEROUS, {

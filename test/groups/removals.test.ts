@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
-import { insertSenderKey, readSenderKeys } from '../../src/groups/external-sender/external-sender.repository.js'
+import { insertExternalSenderKey, readExternalSenderKeys } from '../../src/groups/external-sender/external-sender.repository.js'
 import { ExternalSenders } from '../../src/groups/external-sender/external-senders.js'
 import { Revocations } from '../../src/groups/removal/revocations.js'
 import { startServer } from '../support/server.js'
@@ -151,8 +151,8 @@ describe("the server's keys as an external sender", () => {
       expect(one).toEqual(other)
       expect(one!.map(([scheme]) => scheme)).toEqual([0x0403, 0x0503, 0x0603, 0x0807, 0x0808])
       // A node that comes too late to make them leaves them as they are.
-      await insertSenderKey(stage.pool, { scheme: 0x0807, publicKey: Buffer.from('late'), sealedPrivate: Buffer.from('late') })
-      expect((await readSenderKeys(stage.pool)).map(({ publicKey }) => publicKey.toString('hex'))).toEqual(
+      await insertExternalSenderKey(stage.pool, { scheme: 0x0807, publicKey: Buffer.from('late'), sealedPrivate: Buffer.from('late') })
+      expect((await readExternalSenderKeys(stage.pool)).map(({ publicKey }) => publicKey.toString('hex'))).toEqual(
         one!.map(([, publicKey]) => publicKey),
       )
     } finally {

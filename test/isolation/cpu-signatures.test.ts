@@ -26,6 +26,16 @@ function hostile(component: (index: number) => string, characters: number): Http
   return { ...HONEST, targetUri, headers }
 }
 
+/** A field that is covered, and of which almost nothing is left once blanks are taken from its ends. */
+const blanks: HttpRequestMessage = {
+  ...HONEST,
+  headers: {
+    ...HONEST.headers,
+    'signature-input': String(HONEST.headers['signature-input']).replace(')', ' "x-pad")'),
+    'x-pad': `a${' '.repeat(15_000)}b`,
+  },
+}
+
 /** Read as it is when nothing stops it: with the base built and the signature checked. */
 const whole = (one: HttpRequestMessage) => () => {
   const claimed = requestSignature({ ...one }, false)
@@ -38,6 +48,7 @@ describe('what any sender may write into the signature fields', () => {
     ['300 components of the query', hostile(parameter, 8_000)],
     ['as many as fit', hostile(parameter, 2_000)],
     ['the longest field, encoded again and again', hostile(() => '"cookie";bs', 2_000)],
+    ['a covered field of blanks', blanks],
     ['one component per character that counts', hostile((index) => `"${index.toString(36)}"`, 2_000)],
     [
       'signatures by the dozen',

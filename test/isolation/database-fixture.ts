@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Module, Param } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { AppModule } from '../../src/app/app.module.js'
-import { Anonymous } from '../../src/authentication/session/anonymous.js'
+import { Anonymous } from '../../src/authentication/session/caller.js'
 import { PlatformModule } from '../../src/platform/platform.module.js'
 import { POOL } from '../../src/platform/postgres/sql.js'
 import { PrismaClient } from '../../src/generated/prisma/client.js'

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, expect, it } from '@jest/globals'
-import { SLICE_BYTES, SLICES_PER_TURN } from '../../src/delivery/socket/read-turns.js'
+import { STREAM_READS } from '../../src/delivery/socket/stream-limits.js'
+import { SLICE_BYTES } from '../../src/platform/admission/read-in-turns.js'
 import { encodeFrame } from '../../src/protocol/frames.js'
 import { newDevice, TestGroup, type TestNode } from '../delivery/delivery-node-fixture.js'
 import { upTo, useStreamNodes } from '../delivery/stream-fixture.js'
@@ -67,7 +68,7 @@ describe('a stream that sends without end', () => {
     const node = await start({ frameRate: { perSecond: 1e6, burst: 1e6 }, byteRate: { perSecond: 1e8, burst: 1e8 } })
     const clients = await Promise.all(upTo(4).map(() => liveClient(node)))
     const bytes = encodeFrame({ t: 'ping', n: 1 })
-    const perTurn = (SLICES_PER_TURN * SLICE_BYTES) / (bytes.length + 6)
+    const perTurn = (STREAM_READS.value * SLICE_BYTES) / (bytes.length + 6)
     const before = await frames(node)
     let [seen, most] = [before, 0]
     for (const client of clients) for (let sent = 0; sent < 3_000; sent++) client.socket.send(bytes)
@@ -77,7 +78,7 @@ describe('a stream that sends without end', () => {
       most = Math.max(most, now - seen)
       seen = now
     }
-    expect(most).toBeLessThanOrEqual(perTurn + SLICES_PER_TURN)
+    expect(most).toBeLessThanOrEqual(perTurn + STREAM_READS.value)
   })
 })
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import type { Wanted } from '../../src/key-packages/claims.repository.js'
 import { storeKeyPackages, type StoreOutcome } from '../../src/key-packages/key-packages.repository.js'
-import type { CheckedKeyPackage } from '../../src/key-packages/upload/check-key-package.js'
+import type { CheckedKeyPackage } from '../../src/key-packages/check-key-package.js'
 
 const DAY_MS = 86_400_000
 

@@ -1,8 +1,7 @@
 import { FirstResults } from '../../src/federation/inbound/first-results.js'
 import { Nonces } from '../../src/federation/inbound/nonces.js'
-import { reportedCommits } from '../../src/groups/reset/reported-commits.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
-import { Redemption } from '../../src/tokens/redeem/redemption.js'
+import { Redemption } from '../../src/tokens/redemption.js'
 
 /** Stands for any value: an array of one, an object with every property, 1n as a number and 'x' as a string. */
 export function anything(): unknown {
@@ -74,7 +73,6 @@ const peer = { domain: 'x' }
 
 /** File in src/ → what sends its statements, of files that are not repositories. */
 export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = {
-  'groups/reset/reported-commits.ts': (sql) => reportedCommits(sql, 1),
   'federation/inbound/nonces.ts': async (sql) => {
     const pool = Object.assign(sql, { connect: () => Promise.resolve(sql), release: () => undefined })
     const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never)
@@ -91,5 +89,5 @@ export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = 
     await results['forget'](['x', 'x', BYTES], BYTES)
     await results.once(peer, 'x', BYTES, () => Promise.reject(new Error('failed'))).catch(() => undefined)
   },
-  'tokens/redeem/redemption.ts': (sql) => new Redemption(sql as never, { DOMAIN: 'x' }, {} as never).spend({ issuerKey: 1, nonce: BYTES }),
+  'tokens/redemption.ts': (sql) => new Redemption(sql as never, { DOMAIN: 'x' }, {} as never).spend({ issuerKey: 1, nonce: BYTES }),
 }

@@ -14,16 +14,16 @@ import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.
 import { readHeads, readInboxIds, readRecentHeads } from '../../src/delivery/sweep/sweep.repository.js'
 import { advanceCursor, dueGroups, peersOf } from '../../src/federation/push/cursors.repository.js'
 import { readRosterChanges, readRun, readWelcomes } from '../../src/federation/push/outgoing.repository.js'
-import { lockReplica } from '../../src/federation/follower/replica.repository.js'
-import { presentAmong, readStanding } from '../../src/groups/access/standing.repository.js'
+import { lockReplica } from '../../src/federation/follower/replica/replica.repository.js'
+import { presentAmong } from '../../src/groups/access/members.repository.js'
+import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
 import { everMember, readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
 import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
-import * as log from '../../src/groups/repository/log.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { addReport, findReadCommit, mostReports } from '../../src/groups/reset/reports.repository.js'
 import { groupsOf, knowsRoom } from '../../src/groups/rooms/rooms.repository.js'
-import { unregisteredAmong } from '../../src/groups/roster/registered-keys.repository.js'
+import { devicesOfLeaves, unregisteredAmong } from '../../src/groups/roster/roster.repository.js'
 import { publishSenderKey, standingOfPost } from '../../src/groups/sealed/sender-keys.repository.js'
 import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-packages.repository.js'
@@ -31,6 +31,7 @@ import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
 import { hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
+import * as log from '../../src/groups/repository/log.repository.js'
 
 /**
  * What happens most, and what calls the functions, against the big group wherever there is one: name → the call. Each statement may look at so
@@ -148,8 +149,12 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
     rows: 2_000,
   },
   'the global sweep': { call: (sql) => readRecentHeads(sql, 0n, 1_000, 60_000), rows: 1_000 },
-  'an earlier acceptance': { call: (sql) => log.findAcceptance(sql, BIG, { deviceId: 1n, outside: false }, hash('1 77')) },
-  'no earlier acceptance': { call: (sql) => log.findAcceptance(sql, BIG, { deviceId: 1n, outside: true }, hash('nothing')) },
+  'what a submission is judged by': {
+    call: (sql) => readForSubmission(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, { hash: hash('nothing'), outside: true }),
+  },
+  'what a submission again is answered': {
+    call: (sql) => readForSubmission(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, { hash: hash('1 77'), outside: false }),
+  },
   'what a stale device missed': { call: (sql) => log.readMissedHandshakes(sql, BIG, 1n, EPOCH - 3n) },
   'handshakes to replay': { call: (sql) => log.readHandshakes(sql, BIG, HEAD - 300n, EPOCH, 100) },
   'handshakes by hash': {
@@ -163,7 +168,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   },
   'the Commit of an epoch': { call: (sql) => log.readCommitOf(sql, BIG, EPOCH - 2n) },
   'proposals of an epoch': { call: (sql) => log.readPublicProposals(sql, BIG, EPOCH, 0n) },
-  'where a user stands': { call: (sql) => readStanding(sql, BIG, 1n, 1n) },
+  'where a user stands': { call: (sql) => readGroupAndStanding(sql, hash('group 1'), { deviceId: 1n, userId: 1n }) },
   'who is present': {
     call: (sql) =>
       presentAmong(
@@ -190,10 +195,15 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         several(20, (n) => ({ deviceId: BigInt(n), publicKey: hash(`key ${n} 1`) })),
       ),
   },
-  'pending removals': { call: (sql) => pendingRemovals(sql, 50n) },
+  'pending removals': {
+    call: async (sql) => {
+      await pendingRemovals(sql, 50n)
+      await readForSubmission(sql, hash('group 50'), { deviceId: 2n, userId: 2n }, { hash: hash('nothing'), outside: true })
+    },
+  },
   'removals to propose': { call: (sql) => unproposedRemovals(sql, 100), rows: SIZES.devices / 20 },
   'a group by its id': { call: (sql) => findGroup(sql, hash('group 1')) },
-  'devices of a request': {
+  'devices of a request, and of a Commit': {
     call: async (sql) => {
       await readDeviceStatuses(
         sql,
@@ -203,10 +213,10 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         sql,
         several(20, (n) => BigInt(n)),
       )
-      await resolveClients(
-        sql,
-        several(20, (n) => `mimi://localhost/d/${n}/1`),
-      )
+      const clients = several(20, (n) => `mimi://localhost/d/${n}/1`)
+      await resolveClients(sql, clients)
+      const leaves = clients.map((client, n) => ({ client, publicKey: n % 2 ? null : hash(`key ${n + 1} 1`) }))
+      await devicesOfLeaves(sql, BIG, leaves)
     },
   },
   'what is due to a peer': {

@@ -32,7 +32,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:stoppedCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },
-  'reported-commits': { walks: ['all of commit_report, by its index'], why: "an operator's command" },
+  'reports:reportedCommits': { walks: ['all of commit_report, by its index'], why: "an operator's command" },
 }
 
 /** The same while there are no statistics, for which PostgreSQL takes most rows to be revoked. */

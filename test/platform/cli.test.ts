@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { parse } from 'yaml'
-import { openapiYaml } from '../../src/app/cli/openapi.js'
+import { openapiYaml } from '../../src/app/cli/generated-files.js'
 import { cli } from '../support/cli.js'
 import { useTestDatabase } from '../support/database.js'
 import { describeWithOwnRedis, describeWithRedis, useRedis } from '../support/redis.js'

@@ -3,8 +3,13 @@ import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Aead } from '../../src/protocol/ohttp/aead.js'
-import { decapsulateResponse, encapsulateResponse, type ResponseSecret } from '../../src/protocol/ohttp/encapsulated-response.js'
-import { decapsulateRequest, encapsulateRequest } from '../../src/protocol/ohttp/encapsulation.js'
+import {
+  decapsulateRequest,
+  decapsulateResponse,
+  encapsulateRequest,
+  encapsulateResponse,
+  type ResponseSecret,
+} from '../../src/protocol/ohttp/encapsulation.js'
 import { decodeKeyConfigs, encodeKeyConfigs, publicKeyOf, type KeyConfig } from '../../src/protocol/ohttp/key-config.js'
 
 const AEADS: readonly Aead[] = ['aes-128-gcm', 'chacha20-poly1305']

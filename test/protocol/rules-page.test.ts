@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
 import { GROUP_RULES } from '../../src/groups/groups.rules.js'
-import { UPLOAD_RULES } from '../../src/key-packages/upload/upload-rules.js'
+import { UPLOAD_RULES } from '../../src/key-packages/check-key-package.js'
 import { RULES } from '../../src/protocol/mls/rules.js'
 
 const page = readFileSync('docs/mls-rules.md', 'utf8')

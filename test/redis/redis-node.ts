@@ -8,7 +8,7 @@ import { CommitLock } from '../../src/platform/redis/commit-lock.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
 import { RedisSubscription } from '../../src/platform/redis/redis-subscription.js'
 import type { RedisSettings } from '../../src/platform/redis/redis-target.js'
-import { Secrets } from '../../src/platform/secrets/secrets.js'
+import { Secrets } from '../../src/platform/secrets.js'
 import { eventually } from '../support/eventually.js'
 
 const log = createLog({ LOG_LEVEL: 'silent' })

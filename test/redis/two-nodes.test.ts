@@ -8,7 +8,7 @@ import { Metrics } from '../../src/platform/observability/metrics.js'
 import { CommitLock } from '../../src/platform/redis/commit-lock.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
 import { RedisSubscription } from '../../src/platform/redis/redis-subscription.js'
-import { Secrets } from '../../src/platform/secrets/secrets.js'
+import { Secrets } from '../../src/platform/secrets.js'
 import { eventually } from '../support/eventually.js'
 import { describeWithOwnRedis, redisSettings, useRedis } from '../support/redis.js'
 

@@ -1,6 +1,7 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import { Client } from '../../examples/client/client.js'
-import { agreed, at, MODES_AND_SUITES, useWorld } from '../support/world.js'
+import type { Group } from '../../examples/client/group.js'
+import { agreed, at, joined, MODES_AND_SUITES, useWorld } from '../support/world.js'
 
 describe.each(MODES_AND_SUITES)('a client without a stream in %s mode, suite %i', (mode, suite) => {
   const world = useWorld()
@@ -20,6 +21,32 @@ describe.each(MODES_AND_SUITES)('a client without a stream in %s mode, suite %i'
     await alice.until('the answer', () => group.texts.includes('answer'))
   })
 
+  it('commits before its Welcome is acknowledged and misses nothing that was sent in between', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    await bob.disconnect()
+    const group = await world.group(alice, [], { mode, suite })
+    await group.add(bob.user)
+    // The device has joined and means to acknowledge, and the network holds that up.
+    const { http } = bob.device
+    const post = http.post.bind(http)
+    let arrive = () => {}
+    const held = new Promise<void>((resolve) => (arrive = resolve))
+    jest.spyOn(http, 'post').mockImplementation(async (path: string, body?: unknown) => {
+      if (path === '/v1/events/acks') await held
+      return post(path, body)
+    })
+    const polling = bob.poll()
+    await joined(bob, group.record.groupId)
+    await group.send('in between')
+    const emptyPage = emptyPageOf(at(bob, group))
+    const update = at(bob, group).update()
+    await emptyPage
+    arrive()
+    await Promise.all([polling, update])
+    expect(at(bob, group).texts).toEqual(['in between'])
+    await agreed([alice], at(bob, group))
+  })
+
   it('is answered by a long poll as soon as there is something', async () => {
     const [alice, bob] = await world.cast('alice', 'bob')
     await bob.disconnect()
@@ -31,6 +58,18 @@ describe.each(MODES_AND_SUITES)('a client without a stream in %s mode, suite %i'
     expect(performance.now() - begun).toBeLessThan(19_000)
   })
 })
+
+/** Resolves when a device has been shown a page of the log with nothing in it. */
+function emptyPageOf(group: Group): Promise<void> {
+  const history = group.history.bind(group)
+  return new Promise((resolve) => {
+    jest.spyOn(group, 'history').mockImplementation(async (fromSeq, limit) => {
+      const page = await history(fromSeq, limit)
+      if (page.entries.length === 0) resolve()
+      return page
+    })
+  })
+}
 
 /** Polls as a simple client would; a short long poll stands in for waiting. */
 async function pollUntil(client: Client, condition: () => boolean): Promise<void> {

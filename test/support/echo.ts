@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Module, Param, Post, Query } from '@nestjs/common'
 import { z } from 'zod'
 import { AppModule } from '../../src/app/app.module.js'
-import { Anonymous } from '../../src/authentication/session/anonymous.js'
+import { Anonymous } from '../../src/authentication/session/caller.js'
 import { CountText, Epoch, GroupId, MlsBytes, SeqText, UnixSeconds } from '../../src/platform/http/bytes.js'
 import { Problem } from '../../src/platform/http/problem.js'
 import { Returns } from '../../src/platform/http/returns.js'

@@ -1,5 +1,5 @@
-import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
-import type { PeerCall } from '../../src/federation/signed-client/signed-client.js'
+import { SignedClient } from '../../src/federation/outbound/signed-client.js'
+import type { PeerCall } from '../../src/federation/outbound/signed-client.js'
 import type { Provider } from './federation.js'
 
 /** What one provider is answered by another, whatever its users would have asked for. */

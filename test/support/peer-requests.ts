@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
-import { SignedClient } from '../../src/federation/signed-client/signed-client.js'
+import { SignedClient } from '../../src/federation/outbound/signed-client.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
 import { signRequest } from '../../src/protocol/http-signature/signed-request.js'
 import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'

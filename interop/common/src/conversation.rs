@@ -58,9 +58,11 @@ impl<S: Stack> Conversation<S> {
             body["reinit"] = json!(true);
         }
         let accepted = self.device.http.post(&format!("{}/commits", group_path(group)), &body)?;
+        let seq = accepted["seq"].as_u64().unwrap_or_default();
+        self.read_until(group, seq)?;
         self.device.stack.merge(group)?;
         let record = self.record(group)?;
-        record.cursor = accepted["seq"].as_u64().unwrap_or_default();
+        record.cursor = seq;
         record.sent.insert(Sha256::digest(&commit).to_vec());
         Ok(accepted)
     }

@@ -33,24 +33,37 @@ impl<S: Stack> Conversation<S> {
         }
     }
 
+    /// Reads to the end of what the log shows.
     pub(crate) fn read_on(&mut self, group: &[u8]) -> Outcome<()> {
-        self.read_until(group, u64::MAX)
+        while self.read_page(group, u64::MAX)? {}
+        Ok(())
     }
 
-    /// Reads the log up to the entry before `seq`.
+    /// Reads the log up to the entry before `seq`, which was accepted. It may not be readable at once: the log waits for the
+    /// acknowledgement of its Welcome.
     pub(crate) fn read_until(&mut self, group: &[u8], seq: u64) -> Outcome<()> {
-        while self.record(group)?.cursor + 1 < seq {
-            let from = self.record(group)?.cursor + 1;
-            let page = self.device.http.get(&format!("{}/log?from_seq={from}&limit=200", group_path(group)))?;
-            let entries = page["entries"].as_array().cloned().unwrap_or_default();
-            for entry in entries.iter().filter(|entry| entry["seq"].as_u64().unwrap_or_default() < seq) {
-                self.take_entry(entry)?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.record(group)?.cursor + 1 < seq && self.record(group)?.standing == "member" {
+            if self.read_page(group, seq)? {
+                continue;
             }
-            if entries.is_empty() || page["next_seq"].is_null() {
-                return Ok(());
+            if Instant::now() > deadline {
+                return Err(Failure::new("driver", format!("entries before {seq} cannot be read")));
             }
+            std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// One page of the log, without what is not before `seq`. Says whether there is more.
+    fn read_page(&mut self, group: &[u8], seq: u64) -> Outcome<bool> {
+        let from = self.record(group)?.cursor + 1;
+        let page = self.device.http.get(&format!("{}/log?from_seq={from}&limit=200", group_path(group)))?;
+        let entries = page["entries"].as_array().cloned().unwrap_or_default();
+        for entry in entries.iter().filter(|entry| entry["seq"].as_u64().unwrap_or_default() < seq) {
+            self.take_entry(entry)?;
+        }
+        Ok(!entries.is_empty() && !page["next_seq"].is_null())
     }
 
     fn take_frame(&mut self) -> Outcome<()> {

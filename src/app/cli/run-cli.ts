@@ -1,7 +1,40 @@
-import { explainFailure } from '../explain-failure.js'
 import { isError } from '../../platform/observability/is-error.js'
+import { explainFailure } from '../explain-failure.js'
 import { CliError, print, type Command } from './command.js'
-import { COMMANDS } from './commands.js'
+import { accountsCreate, accountsDisable } from './accounts.js'
+import { doctor } from './doctor/doctor.js'
+import { groupsReports } from './groups.js'
+import { invitesCreate } from './invites.js'
+import { keysRotate, keysRotateProvider } from './keys.js'
+import { migrateCommand, recovered } from './database.js'
+import { openapi, pageCommands, schemaDump } from './generated-files.js'
+import { peersPause, peersResume, peersRetry, peersList, peersAllow, peersDeny, peersReset, peersTrust } from './peers.js'
+import { reportsClose, reportsList } from './reports.js'
+
+const COMMANDS: readonly Command[] = [
+  openapi,
+  ...pageCommands,
+  schemaDump,
+  migrateCommand,
+  recovered,
+  doctor,
+  accountsCreate,
+  accountsDisable,
+  invitesCreate,
+  keysRotate,
+  keysRotateProvider,
+  groupsReports,
+  reportsList,
+  reportsClose,
+  peersList,
+  peersAllow,
+  peersDeny,
+  peersReset,
+  peersPause,
+  peersResume,
+  peersRetry,
+  peersTrust,
+]
 
 /** @returns the exit code */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { chmod, lstat, mkdir, readlink, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { EmbeddedPostgresError } from './embedded-error.js'
 import { canRun, chooseSystemUser, type SystemUser } from './system-user.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 export interface ClusterFolder {
   /** PostgreSQL's data folder; absent before the first start. */
@@ -51,7 +51,7 @@ async function openUp(base: string, user: SystemUser): Promise<boolean> {
 }
 
 async function moveOut(link: string, sharedFolder: string): Promise<string> {
-  const name = `${basename(dirname(dirname(link)))}-${createHash('sha256').update(link).digest('hex').slice(0, 8)}`
+  const name = `${basename(dirname(dirname(link)))}-${sha256(link).toString('hex').slice(0, 8)}`
   const target = join(sharedFolder, name)
   await mkdir(sharedFolder, { recursive: true, mode: 0o755 })
   await symlink(target, link)

@@ -1,14 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import type { Client } from 'pg'
 import { failureOf } from '../../platform/postgres/failures.js'
 import { prepareBinaries, type Binaries } from './binaries.js'
 import { findCluster, locateCluster, type ClusterFolder } from './cluster-folder.js'
 import { connectionUrl, readSecrets, writeSecrets } from './cluster-secrets.js'
-import { findFreePort } from './free-port.js'
 import { initialise } from './initialise.js'
 import { claim, ORPHAN_GRACE_SECONDS, watchForOrphan, withdrawClaim, type OrphanWatch } from './orphan-watch.js'
 import { takeOwnership } from './ownership.js'
 import { findPostmaster, sendSignal, startPostmaster, stopPostmaster, type Postmaster } from './postmaster.js'
+import { sleep } from '../../platform/timing.js'
 
 const START_ATTEMPTS = 5
 const RETRY_MS = 500
@@ -125,7 +125,7 @@ class Keeper {
     while (!this.stopping) {
       const opened = await this.open().catch(() => undefined)
       if (opened) return
-      await delay(RETRY_MS)
+      await sleep(RETRY_MS)
     }
   }
 
@@ -138,7 +138,7 @@ class Keeper {
         return { postmaster, adopted, url, owner: await takeOwnership(url, this.dataDir) }
       } catch (error) {
         if (attempt === START_ATTEMPTS || failureOf(error) !== 'temporary') throw error
-        await delay(RETRY_MS)
+        await sleep(RETRY_MS)
       }
     }
   }
@@ -152,7 +152,7 @@ class Keeper {
         return { postmaster: await this.start(), adopted: false }
       } catch (error) {
         if (attempt === START_ATTEMPTS) throw error
-        await delay(RETRY_MS)
+        await sleep(RETRY_MS)
       }
     }
   }
@@ -163,5 +163,22 @@ class Keeper {
     const port = await findFreePort(secrets.port)
     if (port !== secrets.port) await writeSecrets(path, { ...secrets, port }, user)
     return startPostmaster(this.cluster, this.binaries, { ...this.settings, port: String(port) })
+  }
+}
+
+/** `preferred` if nobody listens on it, else any free port of the loopback interface. Anyone who takes it first has it: be ready to ask again. */
+export async function findFreePort(preferred: number): Promise<number> {
+  return (await probe(preferred)) ?? (await probe(0)) ?? preferred
+}
+
+async function probe(port: number): Promise<number | undefined> {
+  const server = createServer()
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
+    return (server.address() as AddressInfo).port
+  } catch {
+    return undefined
+  } finally {
+    server.close()
   }
 }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { PostgresClient } from '../../platform/postgres/client/postgres-client.js'
 import { PostgresTarget } from '../../platform/postgres/client/postgres-target.js'
 import { EmbeddedPostgresError } from './embedded-error.js'
+import { sleep } from '../../platform/timing.js'
 
 /** Any constant; held by the server that owns the cluster, for as long as it lives. */
 const OWNER_LOCK = 4_729_135_001
@@ -21,7 +21,7 @@ export async function takeOwnership(url: string, dataDir: string): Promise<Clien
     while (!(await tryLock(client))) {
       if (performance.now() > deadline)
         throw new EmbeddedPostgresError(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)
-      await delay(100)
+      await sleep(100)
     }
     return client
   } catch (error) {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { chown, open, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { EmbeddedPostgresError, programFailure } from './embedded-error.js'
 import type { Binaries } from './binaries.js'
 import type { ClusterFolder } from './cluster-folder.js'
+import { sleep } from '../../platform/timing.js'
 
 /** A running PostgreSQL, ours or one that an earlier process of this server left behind. */
 export interface Postmaster {
@@ -23,7 +23,7 @@ export async function findPostmaster(path: string): Promise<Postmaster | undefin
     const found = await readPidFile(path)
     if (!found || !(await isPostmasterOf(path, found.pid))) return undefined
     if (found.status === 'ready') return found
-    await delay(POLL_MS)
+    await sleep(POLL_MS)
   }
 }
 
@@ -50,7 +50,7 @@ export async function startPostmaster(cluster: ClusterFolder, binaries: Binaries
     for (;;) {
       const found = await readPidFile(path)
       if (found?.pid === child.pid && found?.status === 'ready') return found
-      const error = await Promise.race([failed, delay(POLL_MS)])
+      const error = await Promise.race([failed, sleep(POLL_MS)])
       if (error) throw programFailure(`${error.message}. The end of ${join(path, LOG)}`, await readLogEnd(path), path)
     }
   } finally {
@@ -65,7 +65,7 @@ export async function stopPostmaster(path: string, { pid }: Postmaster, patience
     const deadline = performance.now() + patience
     while (performance.now() < deadline) {
       if (!(await isPostmasterOf(path, pid))) return
-      await delay(POLL_MS)
+      await sleep(POLL_MS)
     }
   }
   throw new EmbeddedPostgresError(`PostgreSQL (process ${pid}) does not stop`)

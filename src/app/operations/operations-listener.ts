@@ -3,11 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../../platform/config/config.js'
-import { answerClientErrors } from '../../platform/http/client-errors.js'
+import { answerClientErrors } from '../../platform/http/server/client-errors.js'
 import { encodeJson } from '../../platform/http/encode.js'
 import { MethodNotAllowed, NotFound, TooLarge, Unavailable, type Problem } from '../../platform/http/problem.js'
-import { PROBLEM_MEDIA_TYPE, problemDocument } from '../../platform/http/problem-document.js'
-import { requestId } from '../../platform/http/request-id.js'
+import { PROBLEM_MEDIA_TYPE, problemDocument, requestId } from '../../platform/http/problem-document.js'
 import { ALIVE, OPERATIONS, type Operations, type OperationsAnswer } from './operations.js'
 import { OPERATIONS_LIMITS as LIMITS } from './operations.limits.js'
 

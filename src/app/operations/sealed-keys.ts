@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { TOKEN_KEY_PURPOSE } from '../../authentication/keys/token-key-replacement.js'
+import { TOKEN_KEY_PURPOSE } from '../../authentication/keys/token-key-rotation.js'
 import { readTokenKeys } from '../../authentication/keys/token-keys.repository.js'
 import { PROVIDER_KEY_PURPOSE } from '../../federation/identity/provider-key-rotation.js'
 import { readProviderKeys } from '../../federation/identity/provider-keys.repository.js'
 import { EXTERNAL_SENDER_PURPOSE } from '../../groups/external-sender/external-senders.js'
-import { readSenderKeys } from '../../groups/external-sender/external-sender.repository.js'
+import { readExternalSenderKeys } from '../../groups/external-sender/external-sender.repository.js'
 import { CONFIG, ConfigError, type Config } from '../../platform/config/config.js'
 import { Readiness } from '../../platform/observability/readiness.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { ISSUER_KEY_PURPOSE } from '../../tokens/keys/issuer-key-rotation.js'
 import { readIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 
@@ -33,7 +33,7 @@ export async function examineKeys(sql: Sql, secrets: Secrets): Promise<SealedKey
   const tokenKeys = await readTokenKeys(sql)
   const opened = [
     ...tokenKeys.map((key) => opens(TOKEN_KEY_PURPOSE, key.sealedPrivate)),
-    ...(await readSenderKeys(sql)).map((key) => opens(EXTERNAL_SENDER_PURPOSE, key.sealedPrivate)),
+    ...(await readExternalSenderKeys(sql)).map((key) => opens(EXTERNAL_SENDER_PURPOSE, key.sealedPrivate)),
     ...(await readProviderKeys(sql)).map((key) => opens(PROVIDER_KEY_PURPOSE, key.sealedPrivate)),
     ...(await readIssuerKeys(sql)).map((key) => opens(ISSUER_KEY_PURPOSE, key.sealedPrivate)),
   ]

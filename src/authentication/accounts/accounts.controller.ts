@@ -2,11 +2,10 @@ import { Body, Controller, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { LimitedPerAddress } from '../limits/address-limit.guard.js'
-import { Anonymous } from '../session/anonymous.js'
+import { LimitedPerAddress } from '../address-limit.guard.js'
+import { Anonymous } from '../session/caller.js'
 import { Session } from '../session/sessions.dto.js'
-import { RegisterAccount } from './accounts.dto.js'
-import { Registration } from './registration.js'
+import { RegisterAccount, Registration } from './registration.js'
 
 @ApiTags('accounts')
 @Controller('v1/accounts')

@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { transaction } from '../../platform/postgres/sql.js'
 import { findEnabledAccount, insertAccount } from './accounts.repository.js'
-import { hashOfCode, newInviteCode } from './invite-code.js'
 import { insertInvite } from './invites.repository.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 // What an operator does from the command line. Codes are shown once and stored as hashes.
 
@@ -33,4 +34,15 @@ export async function createDeviceInvite(pool: Pool, user: string, lifetimeMs: n
   if (accountId === undefined) return undefined
   const code = newInviteCode()
   return { code, expiresAt: await insertInvite(pool, { codeHash: hashOfCode(code), accountId, uses: 1, lifetimeMs }) }
+}
+
+/** 160 bits: nobody guesses one, so a plain hash of it can be stored and looked up. */
+const CODE_BYTES = 20
+
+export function newInviteCode(): string {
+  return randomBytes(CODE_BYTES).toString('base64url')
+}
+
+export function hashOfCode(code: string): Uint8Array {
+  return sha256('microchat invite v1\0', code)
 }

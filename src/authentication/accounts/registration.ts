@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
+import { z } from 'zod'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
@@ -9,10 +10,22 @@ import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.p
 import { DeviceEnrolment } from '../devices/device-enrolment.js'
 import type { Session } from '../session/sessions.dto.js'
 import { SessionIssuer } from '../session/session-issuer.js'
+import { Nonce, NewSignatureKeys } from '../challenges/challenges.dto.js'
+import { ClientUri, UserUri } from '../identifiers.dto.js'
 import { insertAccount } from './accounts.repository.js'
-import type { RegisterAccount } from './accounts.dto.js'
-import { hashOfCode } from './invite-code.js'
+import { hashOfCode } from './administration.js'
 import { lockInvitedAccount, useInvite } from './invites.repository.js'
+
+export const RegisterAccount = z
+  .strictObject({
+    user: UserUri,
+    client: ClientUri,
+    nonce: Nonce,
+    signature_keys: NewSignatureKeys,
+    invite_code: z.string().max(64).optional().meta({ description: 'From the operator, where registration needs one' }),
+  })
+  .meta({ id: 'RegisterAccount' })
+export type RegisterAccount = z.infer<typeof RegisterAccount>
 
 interface Admission {
   readonly accountId: bigint

@@ -9,7 +9,7 @@ import { describeKey } from '../directory/recorded-device.js'
 import type { Caller } from '../session/caller.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
-import { holdAccount } from './hold-account.js'
+import { holdAccount } from './devices.js'
 import { countValidKeys, findKey, insertSignatureKey, retireKey, setSuccessor, type NewKey } from './signature-keys.repository.js'
 
 /** One per scheme, and some per group. */

@@ -2,15 +2,16 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { Forbidden, NotFound } from '../../platform/http/problem.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { AuthenticationEvents } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/recorded-device.js'
 import type { Caller } from '../session/caller.js'
+import { lockAccount } from '../accounts/accounts.repository.js'
+import { DeviceRevoked } from '../authentication.problems.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { findDevice, markRevoked } from './devices.repository.js'
-import { holdAccount } from './hold-account.js'
+import { findDevice, markRevoked, isActiveDevice } from './devices.repository.js'
 import { Revocations } from './revocations.js'
 
 /** The devices of one account, as one of them sees and changes them. */
@@ -67,4 +68,12 @@ function ownDevice(device: RecordedDevice, caller: Caller): OwnDevice {
     return id === undefined ? [] : [{ ...key, id }]
   })
   return { ...described, signature_keys: signatureKeys, current: device.clientUri === caller.client }
+}
+
+/**
+ * Takes the lock under which an account's devices and keys change, in a statement before those that check.
+ * @throws DeviceRevoked if the caller's device is out of service, also if that was committed while this waited
+ */
+export async function holdAccount(sql: Sql, { deviceId, userId }: Caller): Promise<void> {
+  if (!(await lockAccount(sql, userId)) || !(await isActiveDevice(sql, deviceId))) throw new DeviceRevoked()
 }

@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
 import { Returns, ReturnsUnchanged } from '../../platform/http/returns.js'
-import { Anonymous } from '../session/anonymous.js'
+import { Anonymous } from '../session/caller.js'
 import { KeyRing } from './key-ring.js'
 
 const JwkSet = z

@@ -3,8 +3,8 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { JWK } from 'jose'
 import { Pool } from 'pg'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
-import { newTokenKey, TOKEN_KEY_PURPOSE } from './token-key-replacement.js'
+import { Secrets } from '../../platform/secrets.js'
+import { newTokenKey, TOKEN_KEY_PURPOSE } from './token-key-rotation.js'
 import { insertTokenKey, lockTokenKeys, readTokenKeys, type StoredTokenKey } from './token-keys.repository.js'
 
 /** Far shorter than the lead a new key is published with before it signs. */

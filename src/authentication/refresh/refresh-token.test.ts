@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { decideRefresh, hashOfToken, newRefreshToken, REFRESH_TOKEN_BYTES, successorOf, tokenOf } from './refresh-token.js'
 
 const secrets = new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') })

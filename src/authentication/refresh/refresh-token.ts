@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
-import type { Secrets } from '../../platform/secrets/secrets.js'
+import { randomBytes } from 'node:crypto'
+import type { Secrets } from '../../platform/secrets.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 const FAMILY_BYTES = 16
 const SECRET_BYTES = 32
@@ -37,7 +38,7 @@ export function successorOf(token: RefreshToken, secrets: Secrets): RefreshToken
 }
 
 export function hashOfToken(token: RefreshToken): Buffer {
-  return createHash('sha256').update(token.bytes).digest()
+  return sha256(token.bytes)
 }
 
 /** What the database holds about a family. */

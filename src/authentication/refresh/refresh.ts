@@ -1,11 +1,65 @@
-import { Injectable } from '@nestjs/common'
+import { Injectable, Inject } from '@nestjs/common'
+import { Pool } from 'pg'
 import { Hints } from '../../platform/hints/hints.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { Secrets } from '../../platform/secrets.js'
 import { AuthenticationEvents } from '../authentication.events.js'
 import { RefreshRefused } from '../authentication.problems.js'
 import type { Caller } from '../session/caller.js'
-import { SessionIssuer } from '../session/session-issuer.js'
-import { SessionRenewal } from './session-renewal.js'
+import { SessionIssuer, type BegunSession } from '../session/session-issuer.js'
 import type { Session } from '../session/sessions.dto.js'
+import { lockAccount } from '../accounts/accounts.repository.js'
+import { endSessionGeneration } from '../devices/devices.repository.js'
+import { decideRefresh, hashOfToken, REFRESH_TOKEN_BYTES, successorOf, tokenOf, type RefreshToken } from './refresh-token.js'
+import { accountOfFamily, deleteFamily, deleteRefreshTokens, readFamily, rotateRefreshToken } from './refresh-tokens.repository.js'
+
+type Renewal = { readonly kind: 'renewed'; readonly session: BegunSession } | { readonly kind: 'reused'; readonly deviceId: bigint }
+
+/** What happens to refresh tokens, in the database. */
+@Injectable()
+export class SessionRenewal {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'REFRESH_TOKEN_TTL'>,
+    private readonly secrets: Secrets,
+  ) {}
+
+  /** @throws RefreshRefused for a token of no family. `reused` is no exception: that the family ends has to be committed. */
+  async renew(bytes: Uint8Array): Promise<Renewal> {
+    if (bytes.length !== REFRESH_TOKEN_BYTES) throw new RefreshRefused()
+    const token = tokenOf(bytes)
+    return transaction(this.pool, async (sql) => {
+      const accountId = await accountOfFamily(sql, token.family)
+      if (accountId === undefined || !(await lockAccount(sql, accountId))) throw new RefreshRefused()
+      return this.decide(sql, token)
+    })
+  }
+
+  /** Ends all sessions of a device, its access tokens included. */
+  end(deviceId: bigint, accountId: bigint): Promise<void> {
+    return transaction(this.pool, async (sql) => {
+      await lockAccount(sql, accountId)
+      await deleteRefreshTokens(sql, [deviceId])
+      await endSessionGeneration(sql, deviceId)
+    })
+  }
+
+  private async decide(sql: Sql, token: RefreshToken): Promise<Renewal> {
+    const family = await readFamily(sql, token.family)
+    if (family === undefined) throw new RefreshRefused()
+    const decision = decideRefresh(hashOfToken(token), family)
+    if (decision === 'reused') {
+      await deleteFamily(sql, token.family)
+      await endSessionGeneration(sql, family.deviceId)
+      return { kind: 'reused', deviceId: family.deviceId }
+    }
+    const next = successorOf(token, this.secrets)
+    if (decision === 'rotate') await rotateRefreshToken(sql, token.family, hashOfToken(next), this.config.REFRESH_TOKEN_TTL)
+    const { deviceId, userId, client, generation } = family
+    return { kind: 'renewed', session: { device: { deviceId, userId, client, generation }, refreshToken: next, now: family.now } }
+  }
+}
 
 /** How a session goes on, and how it ends. */
 @Injectable()

@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { Unauthenticated } from '../../platform/http/problem.js'
+import { routeOption } from '../../platform/http/route-options.js'
 
 /** The device behind a request or stream. */
 export interface Caller {
@@ -27,3 +28,6 @@ export const CurrentDevice = createParamDecorator((_data: unknown, context: Exec
   if (caller === undefined) throw new Unauthenticated() // on an @Anonymous() route: a mistake in the server, but a safe one
   return caller
 })
+
+/** This route, or every route of this controller, takes no session. All others need a Bearer token. */
+export const Anonymous = () => routeOption({ anonymous: true })

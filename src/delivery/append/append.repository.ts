@@ -1,6 +1,5 @@
 import type { QueryConfig } from 'pg'
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 
 /** What stands for the sender of a message that has none (§9): the caller has checked both. */
 export interface SealedSender {
@@ -74,7 +73,7 @@ export async function appendMessages(sql: Sql, items: readonly AppendItem[], max
 
 const COLUMNS = 'outcome, seq, epoch, chain, current_epoch, incarnation, group_id, accepted_at'
 
-/** The function's name is the statement's: `sealed_` keeps it out of traces (src/platform/observability/trace-queries.ts). */
+/** The function's name is the statement's: `sealed_` keeps it out of traces (src/platform/observability/tracing.ts). */
 function statement(name: string, parameters: Record<string, unknown>): QueryConfig {
   const { call, values } = callFunction(name, parameters)
   return { name, text: `SELECT ${COLUMNS} FROM ${call} ORDER BY ord`, values }

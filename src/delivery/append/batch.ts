@@ -1,4 +1,4 @@
-import type { AppendItem } from './append.repository.js'
+import type { AppendItem, AppendOutcome } from './append.repository.js'
 
 /** One waiting message and the one who waits for what becomes of it. */
 export interface Waiting<Outcome> {
@@ -7,6 +7,13 @@ export interface Waiting<Outcome> {
   reject: (error: unknown) => void
 }
 
+/** A message and its place in the log. */
+export interface AppendedMessage {
+  item: AppendItem
+  outcome: Extract<AppendOutcome, { kind: 'accepted' | 'duplicate' }>
+}
+
+/** What one call of `append_messages` takes at most: messages, and bytes of them together; one larger message always fits. */
 export const MAX_BATCH_ITEMS = 128
 export const MAX_BATCH_BYTES = 1024 * 1024
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { decodeServerFrame, joinEntries } from '../../protocol/frames.js'
 import { hintOf } from './carried-entries.js'
-import type { AppendedMessage } from './micro-batcher.js'
+import type { AppendedMessage } from './batch.js'
 
 function message(seq: number, bytes: number): AppendedMessage {
   return {

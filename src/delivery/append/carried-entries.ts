@@ -1,7 +1,7 @@
 import type { Hint, CarriedEntry } from '../../platform/hints/hint.js'
 import { encodeEntry } from '../../protocol/frames.js'
 import { entryFrame } from '../read/entry.js'
-import type { AppendedMessage } from './micro-batcher.js'
+import type { AppendedMessage } from './batch.js'
 
 /** A larger message is read from the log where it is wanted, instead of travelling to nodes where it is not. */
 const MAX_MESSAGE_BYTES = 1_024

@@ -1,5 +1,4 @@
-import type { Entry } from '../read/entry.js'
-import { entryFrame } from '../read/entry.js'
+import { entryFrame, type Entry } from '../read/entry.js'
 import { encodeEntry, joinEntries } from '../../protocol/frames.js'
 
 /** An entry as it goes out, encoded once for everyone, with what decides for whom it is. */

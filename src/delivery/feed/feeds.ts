@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
-import { Interest } from '../interest/interest.js'
+import { Interest } from '../interest.js'
 import { Feed } from './feed.js'
 
 /** Large enough that a read is worth its round trip, small enough that other groups get their turn. */

@@ -1,5 +1,5 @@
 import type { Caller } from '../../authentication/session/caller.js'
-import type { Interest } from '../interest/interest.js'
+import type { Interest } from '../interest.js'
 
 /** Why a wait ended. `over`: the time is up, the client is gone, or somebody else waits in its place. */
 export type Woken = 'news' | 'revoked' | 'over'

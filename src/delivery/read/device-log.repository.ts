@@ -1,6 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import type { Entry } from './entry.js'
-import { isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './log-row.js'
+import { type Entry, isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
 
 /** A place to read on from: within one interval of the device, after `after`. */
 export interface Place {
@@ -9,6 +8,7 @@ export interface Place {
   after: bigint
 }
 
+/** How much one page takes at most. */
 export interface PageLimits {
   /** Entries of one group. */
   entries: number

@@ -2,6 +2,45 @@ import { z } from 'zod'
 import { Epoch, GroupId, Hash, MlsBytes, Seq, UnixSeconds } from '../../platform/http/bytes.js'
 import type { EntryFrame } from '../../protocol/frames.js'
 
+/** The columns that every read of the log selects, from a row source named `l`; NULL throughout where a join found none. */
+export const LOG_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt", l.hash, l.chain, l.bytes'
+
+const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
+
+/** A row of `log` as it is read and written; `hash` is SHA-256 of `bytes`, and `kind` the first letter of the kind (`LOG_KINDS`). */
+export interface LogRow {
+  seq: bigint
+  kind: keyof typeof KINDS
+  epoch: bigint
+  acceptedAt: Date
+  hash: Buffer
+  chain: Buffer
+  bytes: Buffer
+}
+
+/** An outer join's row: of a group without news, or with the bytes left behind because the page was full. */
+export type MaybeLogRow = LogRow | { [Column in keyof LogRow]: LogRow[Column] | null }
+
+/** Whether an outer join found an entry, and the page had room for its bytes. */
+export function isRead<Row extends MaybeLogRow>(row: Row): row is Row & LogRow {
+  return row.seq !== null && row.bytes !== null
+}
+
+/** A row as clients get it: with the group's id and incarnation, and the kind in full. */
+export function toEntry(group: { groupId: Uint8Array; incarnation: number }, row: LogRow): Entry {
+  return {
+    group_id: group.groupId,
+    incarnation: group.incarnation,
+    seq: row.seq,
+    kind: KINDS[row.kind],
+    epoch: row.epoch,
+    accepted_at: row.acceptedAt,
+    hash: row.hash,
+    chain: row.chain,
+    message: row.bytes,
+  }
+}
+
 /** One entry of a group's log, the same in JSON, in CBOR and on the stream. It never says who sent it. */
 export const Entry = z
   .object({

@@ -1,8 +1,8 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PageLimits } from './device-log.repository.js'
-import type { Entry } from './entry.js'
-import { isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './log-row.js'
+import { type Entry, isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
 
+/** Consecutive entries of a group after a place, and how the group stood when they were read. */
 export interface GroupRange {
   incarnation: number
   headSeq: bigint

@@ -1,12 +1,14 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { WAITS } from './memberships.repository.js'
 
+/** From entry `fromSeq` to `untilSeq`, both included; open where that is NULL. `waits`: its Welcome is not acknowledged yet (invariant 4). */
 export interface ReadableInterval {
   fromSeq: bigint
   untilSeq: bigint | null
   waits: boolean
 }
 
+/** A group's log as far as one device may know of it. */
 export interface ReadableLog {
   gid: bigint
   incarnation: number

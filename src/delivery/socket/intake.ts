@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
+import { SLICE_BYTES } from '../../platform/admission/read-in-turns.js'
 import { Bucket, type Rate } from '../../platform/limits/buckets.js'
-import { SLICE_BYTES, type ReadTurns } from './read-turns.js'
 import type { STREAM_LIMITS } from './stream-limits.js'
 
 /** Of a WebSocket frame, masked. */
@@ -37,6 +37,7 @@ export class Intake {
   onPause: () => void = () => undefined
   private readonly frames: Bucket
   private readonly bytes: Bucket
+  /** Its turn comes, or is now: `ws` may resume the socket in the middle of what it parses. */
   private asked = false
   private pause: NodeJS.Timeout | undefined
   private floodingSince: number | undefined
@@ -45,14 +46,16 @@ export class Intake {
   private answering = false
   private readonly ask = () => {
     if (this.asked || this.pause) return
+    // Before the turn, which may come at once.
     this.asked = true
-    this.turns.enter(this)
+    this.enter(this.readSlice)
   }
 
+  /** @param enter does the work when it is this stream's turn */
   constructor(
     private readonly socket: WebSocket,
     private readonly raw: Duplex,
-    private readonly turns: ReadTurns,
+    private readonly enter: (work: () => void) => void,
     private readonly limits: IntakeLimits,
   ) {
     this.frames = new Bucket(limits.frameRate)
@@ -70,11 +73,10 @@ export class Intake {
     this.raw.on('readable', this.ask)
   }
 
-  /** Called when it is this stream's turn. */
-  readSlice(): void {
+  private readonly readSlice = (): void => {
+    if (!this.raw.destroyed) this.raw.read(Math.min(SLICE_BYTES, this.raw.readableLength))
     this.asked = false
     if (this.raw.destroyed) return
-    this.raw.read(Math.min(SLICE_BYTES, this.raw.readableLength))
     // This makes the end of the connection known, also one that came with the last bytes.
     if (this.raw.readableLength === 0) this.raw.read(0)
     // `ws` listens no more after the client's close frame, or after bytes that are not a frame: the rest is dropped.

@@ -11,6 +11,15 @@ export const STREAM_OPENINGS = {
   refusal: '429 with Retry-After to the upgrade',
 } as const satisfies DescribedLimit
 
+/** Of all streams of a process together. */
+export const STREAM_READS = {
+  name: 'process-stream-reads',
+  holder: 'process',
+  what: 'pieces of 4 KiB of what streams send that are read in one turn of the event loop, and 2 ms of them at most; devices take turns',
+  value: 8,
+  refusal: 'nothing: they wait for the next turns, and the network before them',
+} as const satisfies DescribedLimit
+
 /** What one stream may send and hold. */
 export const STREAM_LIMITS = [
   {

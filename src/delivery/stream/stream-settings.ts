@@ -1,6 +1,6 @@
 import type { Config } from '../../platform/config/config.js'
 import type { Pressure } from '../../platform/admission/pressure.js'
-import { Cors } from '../../platform/http/cors.js'
+import { Cors } from '../../platform/http/server/cors.js'
 import type { Rate } from '../../platform/limits/buckets.js'
 import type { PageLimits } from '../read/device-log.repository.js'
 import { MAX_CLIENT_FRAME_BYTES } from '../../protocol/frames.js'

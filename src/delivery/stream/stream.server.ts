@@ -5,13 +5,12 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Caller } from '../../authentication/session/caller.js'
-import { bearerToken } from '../../authentication/session/authenticate-request.js'
-import { Sessions } from '../../authentication/session/sessions.js'
+import { bearerToken, Sessions } from '../../authentication/session/sessions.js'
 import { STREAM_OPENED } from '../../platform/admission/connection-guard.js'
 import { answerOnSocket } from '../../platform/admission/raw-answer.js'
 import { Forbidden, InvalidRequest, NotFound, Problem, RateLimited, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
-import { isStreamPath } from '../../platform/http/fastify-adapter.js'
-import { requestId } from '../../platform/http/request-id.js'
+import { isStreamPath } from '../../platform/http/server/fastify-adapter.js'
+import { requestId } from '../../platform/http/problem-document.js'
 import { problemFor } from '../../platform/http/send-problem.js'
 import { Buckets } from '../../platform/limits/buckets.js'
 import { LOG } from '../../platform/observability/log.js'
@@ -24,6 +23,7 @@ import { StreamResources } from './stream-resources.js'
 import { LostEntries } from '../lost-entries.js'
 import { Streams } from './streams.js'
 import { numberOf } from '../../platform/limits/described-limit.js'
+import { sleep } from '../../platform/timing.js'
 
 // Compression would cost memory per socket, and ciphertext does not compress.
 const SOCKET_OPTIONS = {
@@ -90,7 +90,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
       stream.close(CloseCode.drain, 'this server goes away')
       const wait = end - drainMs + (drainMs * (index + 1)) / streams.length - performance.now()
       // A handful of streams need no spreading.
-      if (streams.length > 16 && wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
+      if (streams.length > 16 && wait > 1) await sleep(wait)
     }
     await this.node.acks.flush()
   }
@@ -114,7 +114,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const known = problemFor(error)
     if (!known) this.log.error({ request_id: id, err: error }, 'upgrade failed')
     const problem = known ?? new Problem(500, 'internal', 'The server failed.')
-    // The line that every other request has (platform/http/access-log.ts): the instance of the answer is found in the log by it.
+    // The line that every other request has (platform/http/server/observe-requests.ts): the instance of the answer is found in the log by it.
     const route = isStreamPath(request.url ?? '') ? '/v1/stream' : 'unmatched'
     this.log.info({ request_id: id, method: 'GET', route, status: problem.status }, 'request')
     answerOnSocket(socket, problem, id)
@@ -147,7 +147,9 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {
     const { budget, settings, turns } = this.node
     const connection = new Connection(websocket, socket, budget, settings)
-    const intake = new Intake(websocket, socket, turns, settings)
+    // By device, which has one stream, not by address: many devices may share one.
+    const device = String(caller.deviceId)
+    const intake = new Intake(websocket, socket, (work) => turns.enter(device, work), settings)
     const stream = new Stream(caller, intake, connection, this.node, {
       authenticate: (token) => this.sessions.authenticate(token),
       log: this.log,

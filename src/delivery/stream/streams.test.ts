@@ -5,7 +5,7 @@ import type { Hint } from '../../platform/hints/hint.js'
 import type { Hints } from '../../platform/hints/hints.js'
 import { Metrics } from '../../platform/observability/metrics.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
-import { Interest } from '../interest/interest.js'
+import { Interest } from '../interest.js'
 import type { Stream } from './stream.js'
 import { Streams } from './streams.js'
 

@@ -7,7 +7,7 @@ import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { CloseCode } from '../../protocol/frames.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
-import { Interest, type DeviceNews } from '../interest/interest.js'
+import { Interest, type DeviceNews } from '../interest.js'
 import { deleteNews, insertOpenedStreams, isNews } from '../sweep/device-news.repository.js'
 import type { Stream } from './stream.js'
 

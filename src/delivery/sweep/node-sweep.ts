@@ -5,7 +5,7 @@ import { readDeviceStatuses } from '../../authentication/session/device-statuses
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { Interest } from '../interest/interest.js'
+import { Interest } from '../interest.js'
 import { NEWS_KEPT_MS, readDeviceNews } from './device-news.repository.js'
 import { readHeads, readInboxIds } from './sweep.repository.js'
 

@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { z } from 'zod'
+import { UserUri } from '../../authentication/identifiers.dto.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
-import { presentAmong } from '../../groups/access/standing.repository.js'
+import { presentAmong } from '../../groups/access/members.repository.js'
 import { NotAMember } from '../../groups/groups.problems.js'
 import { findHome } from '../../groups/home/homes.repository.js'
 import { findGroup } from '../../groups/repository/groups.repository.js'
@@ -12,11 +14,22 @@ import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { encodeAbuseReport } from '../../protocol/mimi/report-abuse.js'
-import { hubProblem } from '../follower/follower.problems.js'
-import { SignedClient } from '../signed-client/signed-client.js'
-import type { ReportAbuse } from './abuse.dto.js'
-import { abuseReportDropped, abuseReported } from './abuse.events.js'
+import { abuseReportDropped, abuseReported } from '../federation.events.js'
+import { hubProblem } from '../peer-problems.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import { addAbuseReport, type NewAbuseReport } from './abuse-reports.repository.js'
+
+/** Of UTF-16: in UTF-8 never more than the 8 KiB that the hub's decoder takes. */
+const MAX_NOTE_LENGTH = 2_000
+
+export const ReportAbuse = z
+  .strictObject({
+    alleged_abuser: UserUri,
+    reason: z.int().min(0).max(255).default(0).meta({ description: 'AbuseType of the MIMI protocol, which names none yet; 0 for none' }),
+    note: z.string().max(MAX_NOTE_LENGTH).default('').meta({ description: "For the people who run the room's hub" }),
+  })
+  .meta({ id: 'ReportAbuse', description: 'No messages: those would show their content to the hub' })
+export type ReportAbuse = z.infer<typeof ReportAbuse>
 
 /** Reports of one provider that wait for the operator. */
 const MOST_OPEN = 10_000

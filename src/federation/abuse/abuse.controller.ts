@@ -1,14 +1,23 @@
-import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
+import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
-import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
+import type { Pool } from 'pg'
+import { type Caller, CurrentDevice } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { AT_HUB } from '../../platform/http/refusal-sets.js'
-import { Refuses } from '../../platform/http/refuses.js'
+import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
 import { ReturnsNothing } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
-import { AbuseReports } from './abuse-reports.js'
-import { ReportAbuse } from './abuse.dto.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { parseClientUri, parseUserUri } from '../../protocol/identifiers.js'
+import { decodeAbuseReport } from '../../protocol/mimi/report-abuse.js'
+import { groupForPeer } from '../hub/hub.repository.js'
+import { PEER_PATH } from '../identity/endpoints.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
+import { MalformedBody, NotTheHub } from '../inbound/inbound.problems.js'
+import { CurrentPeer, type Peer, PeerBody, providerOf, refuseForeign } from '../inbound/peer.js'
+import { AbuseReports, ReportAbuse } from './abuse-reports.js'
 
+/** Reports of this server's users, for the hub of the room. */
 @ApiTags('federation')
 @Controller('v1/groups/:groupId/abuse-reports')
 export class AbuseController {
@@ -30,5 +39,28 @@ export class AbuseController {
     @Body({ schema: ReportAbuse }) body: ReportAbuse,
   ) {
     return this.reports.report(caller, groupId, body)
+  }
+}
+
+/** Reports that other providers pass on to this hub. */
+@Controller(PEER_PATH)
+export class AbusePeerController {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly reports: AbuseReports,
+  ) {}
+
+  /** Of providers that have, or had, members in the room, and of any where it is open to all: to others no room here exists. */
+  @PeerPost('reportAbuse/:roomId', 201)
+  async report(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<undefined> {
+    const { reportingUser, allegedAbuser, reasonCode, note, messages } = decodedOrRefused(decodeAbuseReport(body))
+    if (reportingUser !== '') refuseForeign(peer, reportingUser, 'reporting user')
+    if (reportingUser !== '' && !parseUserUri(reportingUser)) throw new MalformedBody('the reporter is not a user')
+    if (!parseUserUri(allegedAbuser) && !parseClientUri(allegedAbuser))
+      throw new MalformedBody('the alleged abuser is neither user nor client')
+    if (providerOf(roomId) !== this.config.DOMAIN || !(await groupForPeer(this.pool, roomId, peer.domain))) throw new NotTheHub()
+    const who = { roomId, provider: peer.domain, reporter: reportingUser, allegedAbuser }
+    await this.reports.take({ ...who, reason: reasonCode, note, messages })
   }
 }

@@ -2,12 +2,12 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { ByUser, UserReference } from '../../groups/policy/uris.js'
-import { AT_PEER } from '../../platform/http/refusal-sets.js'
-import { Refuses } from '../../platform/http/refuses.js'
+import { AT_PEER, Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CancelConsent, CancelConsentByQuery, ConsentDecided, ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
 import { Consents } from './consents.js'
 
+/** What users decide on who may have KeyPackages of them, and what they ask of others. */
 @ApiTags('federation')
 @Controller('v1/consents')
 export class ConsentsController {

@@ -2,28 +2,33 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { InvalidRequest } from '../../platform/http/problem.js'
+import { InvalidRequest, Problem } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { encodeConsentEntry, type ConsentEntry } from '../../protocol/mimi/consent.js'
+import { type ConsentEntry, encodeConsentEntry } from '../../protocol/mimi/consent.js'
+import { consentDecided, consentRequested } from '../federation.events.js'
 import { providerOf } from '../inbound/peer.js'
 import { peerProblem } from '../peer-problems.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import type { ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
-import { consentDecided, consentRequested } from './consent.events.js'
-import { TooManyConsents } from './consent.problems.js'
 import {
   cancelRequest,
   consentsAskedBy,
+  type ConsentScope,
   consentsGivenBy,
   decide,
+  lockUserConsents,
   markTold,
   noteRequest,
   readConsent,
-  lockUserConsents,
-  type ConsentScope,
 } from './consents.repository.js'
+
+class TooManyConsents extends Problem {
+  constructor(what: string) {
+    super(409, 'too-many-consents', `Too many ${what}.`)
+  }
+}
 
 /** Requests of one of our users that nobody has answered. */
 const MOST_OPEN = 100

@@ -3,15 +3,15 @@ import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { Accepted } from '../../groups/groups.dto.js'
-import type { Federation } from '../../groups/home/federation-link.js'
-import { recordHub, type Home } from '../../groups/home/homes.repository.js'
-import type { HubCall } from '../../groups/operations/operation.js'
+import type { SubmitCommit, Accepted, SubmitProposal } from '../../groups/groups.dto.js'
+import type { Federation, HubCall } from '../../groups/home/federation-link.js'
+import { type Home, recordHub } from '../../groups/home/homes.repository.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { encodeCbor } from '../../platform/http/encode.js'
-import { NotFound } from '../../platform/http/problem.js'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
+import { NotFound, Undecodable } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import {
@@ -24,14 +24,13 @@ import {
 import { encodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
-import { decodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
-import { SignedClient } from '../signed-client/signed-client.js'
-import { hubProblem, HubBadResponse } from './follower.problems.js'
-import { Pull } from './pull.job.js'
-import { proposalUpdateOf, requireKind, updateOf } from './update-of.js'
+import { SignedClient } from '../outbound/signed-client.js'
+import { HubBadResponse, hubProblem } from '../peer-problems.js'
+import { decodeRelayedProblem } from '../relayed-problem.js'
+import { Pull } from './replica/pull.job.js'
 
 const NOTHING = new Uint8Array()
 const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
@@ -120,4 +119,47 @@ function resultIn(bytes: Uint8Array): unknown {
   } catch {
     throw new HubBadResponse()
   }
+}
+
+/** What a local client submits, as the hub takes it. @throws for what could not even be written down there */
+function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
+  requireKind(body.commit, 'commit')
+  for (const welcome of body.welcomes ?? []) requireKind(welcome, 'welcome')
+  if (body.group_info) requireKind(body.group_info, 'group-info')
+  const [welcome, ...moreWelcomes] = body.welcomes ?? []
+  return {
+    base: {
+      kind: 'commit',
+      commit: body.commit,
+      welcome,
+      groupInfo: body.group_info,
+      tree: body.ratchet_tree ? { kind: 'full', tree: body.ratchet_tree } : { kind: 'distribution-service' },
+    },
+    sendingClient: client,
+    moreWelcomes,
+    joinCode: body.join_code,
+    removed: body.removed ?? [],
+    reinit: body.reinit ?? false,
+  }
+}
+
+/** The same of a proposal. @throws Undecodable */
+function proposalUpdateOf(client: string, { proposal }: SubmitProposal): ExtendedUpdateRequest {
+  requireKind(proposal, 'proposal')
+  const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }
+  return { base: { kind: 'proposals', proposals: [proposal] }, sendingClient: client, ...none }
+}
+
+type Kind = 'commit' | 'proposal' | 'application' | 'welcome' | 'group-info' | 'key-package'
+
+/**
+ * What a local client sends to a hub is read here too, by both readers, before it is passed on.
+ * @throws Undecodable for what is no MLSMessage, or one of another kind
+ */
+function requireKind(bytes: Uint8Array, kind: Kind): void {
+  const decoded = decodeIncoming(bytes)
+  if (decoded.kind === 'malformed') throw new Undecodable(`The ${kind} is not an MLSMessage: ${decoded.reason}.`)
+  const { wireFormat, body } = decoded.value
+  const found = wireFormat === 'public-message' ? body.content.kind : wireFormat === 'private-message' ? body.contentType : wireFormat
+  if (found !== kind) throw new Undecodable(`Expected a ${kind}, but the MLSMessage is a ${found}.`)
 }

@@ -1,11 +1,39 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common'
 import type { Pool } from 'pg'
+import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
+import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { HubNotifier } from './hub-notifier.js'
-import { revokedMembers, type RevokedMember } from './revoked-members.repository.js'
+import { encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
+import { SignedClient } from '../outbound/signed-client.js'
+import { type RevokedMember, revokedMembers } from './revoked-members.repository.js'
+
+/** Tells a hub to look up devices again that were revoked here. */
+@Injectable()
+export class HubNotifier {
+  constructor(
+    private readonly client: SignedClient,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  /** @returns whether the hub has heard it */
+  async revoked({ client, groupId, hub, roomId }: RevokedMember): Promise<boolean> {
+    const body = encodeOperationRequest({ operation: 'revoked', client, groupId, args: new Uint8Array() })
+    const answer = await this.client.send({ peer: hub, endpoint: 'operation', argument: roomId, body })
+    const heard = answer.kind === 'answered' && answer.status === 200
+    if (!heard) this.log.warn({ kind: answer.kind }, 'a hub has not heard of a revocation yet')
+    return heard
+  }
+
+  /** Has a job run the sweep at once, on one node; asking many times is asking once. */
+  enqueue(job: string, jobs: Jobs): void {
+    jobs
+      .enqueue(job, {}, { dedupeId: job, attempts: 1 })
+      .catch((error: unknown) => this.log.warn({ err: error }, 'revocations wait for the sweep'))
+  }
+}
 
 const JOB = 'federation.revoked_v1'
 const SWEEP_MS = 60_000
@@ -21,7 +49,7 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly jobs: Jobs,
-    private readonly tell: HubNotifier,
+    private readonly notifier: HubNotifier,
     private readonly hints: Hints,
   ) {}
 
@@ -29,7 +57,7 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
     if (this.config.FEDERATION === 'off') return
     this.jobs.every(JOB, SWEEP_MS, () => this.sweep())
     this.unsubscribe = this.hints.subscribe((hint) => {
-      if (hint.kind === 'revoked') this.tell.soon(JOB, this.jobs)
+      if (hint.kind === 'revoked') this.notifier.enqueue(JOB, this.jobs)
     })
   }
 
@@ -45,6 +73,6 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
 
   /** Until it does not answer: it has the next sweep for the rest. */
   private async tellHub(members: readonly RevokedMember[]): Promise<void> {
-    for (const one of members) if (!(await this.tell.revoked(one))) return
+    for (const one of members) if (!(await this.notifier.revoked(one))) return
   }
 }

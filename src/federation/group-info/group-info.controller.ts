@@ -6,10 +6,8 @@ import { decodeGroupInfoRequest, encodeGroupInfoRefusal, GROUP_INFO_REQUEST_LABE
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { currentGroupOf } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
-import { PeerPost } from '../inbound/peer-route.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/path-variables.js'
 import { Requesters } from '../key-material/requester.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 

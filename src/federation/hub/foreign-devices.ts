@@ -2,24 +2,33 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
+import { z } from 'zod'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import {
-  recordForeignUser,
-  unconfirmedAmong,
   type ForeignClaim,
   type ForeignDevice,
+  recordForeignUser,
+  unconfirmedAmong,
 } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
+import { Bytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
-import { refuseForeign, type Peer } from '../inbound/peer.js'
-import { SignedClient } from '../signed-client/signed-client.js'
-import { ClientUnknown } from './hub.problems.js'
-import { UserDirectory, type UserDirectoryEntry } from './user-directory.dto.js'
+import { ClientUnknown } from '../inbound/inbound.problems.js'
+import { type Peer, refuseForeign } from '../inbound/peer.js'
+import { SignedClient } from '../outbound/signed-client.js'
+
+const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })
+const Device = z.object({ client: z.string().max(400), revoked_at: UnixSeconds.optional(), signature_keys: z.array(Key) })
+
+/** What a provider says of one of its users: the DirectoryEntry of its client API, in CBOR. */
+const UserDirectory = z.object({ devices: z.array(Device) })
+
+type UserDirectoryEntry = z.infer<typeof UserDirectory>
 
 /** For how long a provider's word about a user is good. A key that is not among it is asked for at once. */
 const CONFIRMED_MS = 300_000

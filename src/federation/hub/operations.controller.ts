@@ -8,16 +8,15 @@ import { decodeOperationRequest, encodeOperationResponse } from '../../protocol/
 import { CborError, decodeCbor } from '../../protocol/strict-cbor.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
-import { PeerPost } from '../inbound/peer-route.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/path-variables.js'
 import { ForeignDevices } from './foreign-devices.js'
-import { NotTheHub } from './hub.problems.js'
+import { NotTheHub } from '../inbound/inbound.problems.js'
 import { groupForPeer, roomOfGroup } from './hub.repository.js'
 
 const NOTHING = new Uint8Array()
 
+/** Calls of the client API that followers make at this hub for their users. */
 @Controller(PEER_PATH)
 export class OperationsController {
   constructor(

@@ -1,9 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { decodeIncoming } from '../../platform/http/incoming-message.js'
+import { Undecodable } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { NotTheHub } from './hub.problems.js'
+import { isGroupId } from '../../protocol/identifiers.js'
+import { NotTheHub } from '../inbound/inbound.problems.js'
 import { roomOfGroup } from './hub.repository.js'
-import { groupIdOf } from './submitted.js'
 
 /** Rooms that are at home here. */
 @Injectable()
@@ -20,4 +22,12 @@ export class RoomsHere {
   async expect(roomId: string, groupId: Uint8Array): Promise<void> {
     if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
   }
+}
+
+/** @throws Undecodable for what names no group, as a Welcome or no MLSMessage */
+function groupIdOf(message: Uint8Array): Uint8Array {
+  const decoded = decodeIncoming(message)
+  const groupId = decoded.kind === 'decoded' && 'groupId' in decoded.value.body ? decoded.value.body.groupId : undefined
+  if (groupId && isGroupId(groupId)) return groupId
+  throw new Undecodable('The message names no group.')
 }

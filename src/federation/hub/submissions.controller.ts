@@ -1,18 +1,23 @@
 import { Controller } from '@nestjs/common'
+import type { SubmitCommit, Accepted } from '../../groups/groups.dto.js'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
-import { encodeExtendedSubmitResponse } from '../../protocol/mimi/microchat/submissions.js'
-import { decodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
-import { encodeRelayedProblem } from '../relayed-problem.js'
+import type { Problem } from '../../platform/http/problem.js'
+import {
+  decodeExtendedUpdateRequest,
+  encodeExtendedSubmitResponse,
+  encodeExtendedUpdateResponse,
+  type ExtendedUpdateRequest,
+} from '../../protocol/mimi/microchat/submissions.js'
+import { decodeSubmitMessageRequest, type SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
+import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
-import { PeerPost } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { RoomVariable } from '../inbound/path-variables.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
+import { CurrentPeer, type Peer, PeerBody } from '../inbound/peer.js'
+import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { RoomsHere } from './rooms-here.js'
-import { submitRefusal } from './submitted.js'
 
-/** Application messages of followers' users. */
+/** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
@@ -34,4 +39,56 @@ export class SubmissionsController {
       return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
     }
   }
+
+  @PeerPost('update/:roomId')
+  async update(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const request = decodedOrRefused(decodeExtendedUpdateRequest(body))
+    const caller = await this.devices.caller(peer, request.sendingClient)
+    try {
+      const { base } = request
+      if (base.kind === 'commit') {
+        const groupId = await this.rooms.groupOf(roomId, base.commit)
+        return updated(await this.operations.perform('commit', caller, groupId, commitOf(base, request)))
+      }
+      let accepted: Accepted | undefined
+      for (const proposal of base.proposals)
+        accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), { proposal })
+      return updated(accepted)
+    } catch (thrown) {
+      const { problem, bytes } = encodeRelayedProblem(thrown)
+      return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
+    }
+  }
+}
+
+function updated(accepted: Accepted | undefined): Uint8Array {
+  const base = { code: 'success', description: '', acceptedAtMs: BigInt(Date.now()) } as const
+  return encodeExtendedUpdateResponse({ base, accepted, problem: new Uint8Array() })
+}
+
+/** An update as a local client would submit it. */
+function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: ExtendedUpdateRequest): SubmitCommit {
+  const { commit, welcome, groupInfo, tree } = base
+  const welcomes = [...(welcome ? [welcome] : []), ...request.moreWelcomes]
+  return {
+    commit,
+    ...(welcomes.length > 0 && { welcomes }),
+    ...(groupInfo && { group_info: groupInfo }),
+    ...(tree.kind === 'full' && { ratchet_tree: tree.tree }),
+    ...(request.removed.length > 0 && { removed: [...request.removed] }),
+    ...(request.reinit && { reinit: true }),
+    ...(request.joinCode !== undefined && { join_code: request.joinCode }),
+  }
+}
+
+/** The draft's answer to what a client would be told as a problem. */
+function updateRefusal({ type, detail, extension }: Problem): UpdateResponse {
+  const currentEpoch = extension['current_epoch']
+  if (typeof currentEpoch === 'bigint' && type !== 'proposals-pending') return { code: 'wrong-epoch', description: detail, currentEpoch }
+  return { code: 'not-allowed', description: `${type}: ${detail}`.slice(0, 500) }
+}
+
+function submitRefusal({ type, extension }: Problem): SubmitMessageResponse {
+  const currentEpoch = extension['current_epoch']
+  return type === 'stale-epoch' && typeof currentEpoch === 'bigint' ? { code: 'epoch-too-old', currentEpoch } : { code: 'not-allowed' }
 }

@@ -5,8 +5,7 @@ import { encodeCbor } from '../../platform/http/encode.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { UserVariable } from '../inbound/path-variables.js'
-import { PeerPost } from '../inbound/peer-route.js'
+import { PeerPost, UserVariable } from '../inbound/peer-route.js'
 
 /** What this server vouches for, to other servers: the devices of a user, and the keys that they hold. */
 @Controller(PEER_PATH)

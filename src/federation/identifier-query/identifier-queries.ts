@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Problem } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -12,13 +13,19 @@ import {
   type IdentifierRequest,
   type IdentifierResponse,
 } from '../../protocol/mimi/identifier-query.js'
+import { identifierQueryAnswered } from '../federation.events.js'
 import { PeerBadResponse, peerProblem } from '../peer-problems.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import type { IdentifierQuery, IdentifiersFound } from './identifier-query.dto.js'
-import { identifierQueryAnswered } from './identifier-query.events.js'
-import { IdentifierQueryRefused } from './identifier-query.problems.js'
 import { elementOf, matchQuery } from './match-query.js'
 import { canBeFound } from './searchable.repository.js'
+
+/** The provider that was asked, possibly this one, does not answer such queries, and says why. */
+class IdentifierQueryRefused extends Problem {
+  constructor(code: Exclude<IdentifierResponse['code'], 'success' | 'not-found'>) {
+    super(403, 'identifier-query-refused', 'The provider does not answer such queries.', { code })
+  }
+}
 
 const PER_USER = { name: 'identifier-queries-by', points: 30, seconds: 60 }
 

@@ -11,11 +11,13 @@ export async function canBeFound(sql: Sql, userUri: string): Promise<boolean> {
   return rows.length > 0
 }
 
+/** The choice of a user; being found is the default. */
 export async function isSearchable(sql: Sql, accountId: bigint): Promise<boolean> {
   const { rows } = await sql.query({ text: 'SELECT FROM unsearchable_account WHERE account_id = $1', values: [accountId] })
   return rows.length === 0
 }
 
+/** Idempotent: only users who do not want to be found have a row. */
 export async function setSearchable(sql: Sql, accountId: bigint, searchable: boolean): Promise<void> {
   const text = searchable
     ? 'DELETE FROM unsearchable_account WHERE account_id = $1'

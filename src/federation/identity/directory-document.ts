@@ -46,6 +46,7 @@ export const MimiDirectory = z.looseObject({
   key_directory: SignedKeyDirectory,
 })
 
+/** A directory of these keys, signed by each of them (RFC 7515 §7.2.1), valid for a week from `about.now`. */
 export async function signKeyDirectory(
   keys: readonly ProviderKey[],
   about: { domain: string; profiles: readonly string[]; now: Date },

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
-import { Anonymous } from '../../authentication/session/anonymous.js'
+import { Anonymous } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
@@ -21,6 +21,7 @@ const Directory = z
 /** How old a signature over the same keys may be: nothing beside the week for which it holds. */
 const SIGNED_AGAIN_MS = 60_000
 
+/** The directory of this provider: endpoints, profiles and signed keys. */
 @ApiTags('federation')
 @Controller('.well-known/mimi-protocol-directory')
 export class MimiDirectoryController {

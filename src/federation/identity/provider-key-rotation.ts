@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { transaction } from '../../platform/postgres/sql.js'
-import type { Secrets } from '../../platform/secrets/secrets.js'
+import type { Secrets } from '../../platform/secrets.js'
 import {
   deleteProviderKeysPast,
   insertProviderKey,

@@ -13,6 +13,7 @@ export interface StoredProviderKey {
   publishedUntil: Date | null
 }
 
+/** One node makes or rotates keys at a time; the lock is held until the end of the transaction. */
 export async function lockProviderKeys(sql: Sql): Promise<void> {
   await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
 }
@@ -34,6 +35,7 @@ export interface NewProviderKey {
   sealedPrivate: Uint8Array
 }
 
+/** Published from now on. @param signsInMs when it begins to sign, in milliseconds from now */
 export async function insertProviderKey(sql: Sql, key: NewProviderKey, signsInMs: number): Promise<void> {
   await sql.query(
     `INSERT INTO provider_key (key_id, public_key, sealed_private, signs_from)
@@ -59,6 +61,7 @@ export async function rotationUnderWay(sql: Sql): Promise<boolean> {
   return rows.length > 0
 }
 
+/** Removes the keys that are no longer published, with their private halves. */
 export async function deleteProviderKeysPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM provider_key WHERE published_until < now()')
 }

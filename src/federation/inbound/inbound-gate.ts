@@ -28,7 +28,7 @@ export class InboundGate {
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_REQUESTS_PER_MINUTE' | 'FEDERATION_UNVERIFIED_PER_MINUTE'>,
-    private readonly admission: PeerPolicy,
+    private readonly policy: PeerPolicy,
     private readonly limits: Limits,
     private readonly directories: PeerDirectories,
     private readonly metrics: Metrics,
@@ -37,34 +37,36 @@ export class InboundGate {
     this.unverified = new Buckets({ perSecond: burst / 60, burst })
   }
 
-  async admit(domain: string): Promise<void> {
-    if (!(await this.admission.admits(domain))) throw new PeerDenied()
+  /** @throws PeerDenied for a provider that the settings or the operator do not admit */
+  async requireAdmitted(domain: string): Promise<void> {
+    if (!(await this.policy.admits(domain))) throw new PeerDenied()
   }
 
   /**
-   * Before any work for a claim that is not verified yet. Give the point back once the signature is found to be right.
+   * Takes a point before any work for a claim that is not verified yet; `returnVerified` gives it back.
    * @param address as `addressGroup` has it
    * @throws RateLimited
    */
-  doubt(address: string): void {
+  takeUnverified(address: string): void {
     const wait = this.unverified.take(address)
     if (wait === 0) return
     this.metrics.limitsRefused.inc({ limit: 'unverified-peer-requests' })
     throw new RateLimited(wait / 1000)
   }
 
-  believe(address: string): void {
+  /** The signature was right: the request counts for its provider from here on, not for the address. */
+  returnVerified(address: string): void {
     this.unverified.of(address).spend(-1)
   }
 
-  /** Only of who has been found to be who they say: nobody shall use up what is another's. */
-  async count(domain: string): Promise<void> {
+  /** Counts for a provider only what it has signed: nobody can use up the rate of another. @throws RateLimited */
+  async countRequest(domain: string): Promise<void> {
     const points = this.config.FEDERATION_REQUESTS_PER_MINUTE
     await this.limits.take({ name: 'peer-requests', points, seconds: 60 }, domain)
   }
 
-  /** Once it is certain who asks: a refusal then tells it why nothing can come of this. */
-  async agree(domain: string): Promise<void> {
+  /** After the signature was verified, so that the refusal reaches the provider itself. @throws ProfileUnsupported */
+  async requireCommonProfile(domain: string): Promise<void> {
     if (!haveCommonProfile((await this.directories.of(domain, 'inbound'))?.profiles ?? [])) throw new ProfileUnsupported()
   }
 }

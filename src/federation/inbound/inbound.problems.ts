@@ -19,12 +19,14 @@ export class SignatureRefused extends Problem {
   }
 }
 
+/** By the settings or the operator of this server. */
 export class PeerDenied extends Problem {
   constructor() {
     super(403, 'peer-denied', 'This server does not federate with that provider.')
   }
 }
 
+/** Sent when the signature was verified: then the refusal reaches the provider itself. */
 export class ProfileUnsupported extends Problem {
   constructor() {
     super(403, 'profile-unsupported', `The provider's directory names none of the profiles spoken here: ${PROFILES.join(', ')}.`)
@@ -38,14 +40,51 @@ export class ForeignDomain extends Problem {
   }
 }
 
+/** A body for a protocol other than MLS 1.0. */
 export class UnknownProtocolRefused extends Problem {
   constructor() {
     super(422, 'protocol-unsupported', 'The only protocol here is MLS 1.0.')
   }
 }
 
+/** @param reason what is wrong with it, without a byte of its content */
 export class MalformedBody extends Problem {
   constructor(reason: string) {
     super(422, 'undecodable', `The body is malformed: ${reason}.`)
+  }
+}
+
+/** A peer speaks for a device that its own directory does not list, or lists as revoked. */
+export class ClientUnknown extends Problem {
+  constructor() {
+    super(403, 'client-unknown', 'The provider does not list this device.')
+  }
+}
+
+/** Also for rooms that exist here, where the asking provider must not know of them. */
+export class NotTheHub extends Problem {
+  constructor() {
+    super(404, 'not-the-hub', 'This server is not the hub of that room.')
+  }
+}
+
+/** A batch whose entries cannot be those of the log that it is said to be of. */
+export class BatchRefused extends Problem {
+  constructor(why: string) {
+    super(422, 'batch-refused', `Invalid batch: ${why}.`)
+  }
+}
+
+/** What a hub says of our devices does not show for itself. @param why completes the sentence "Invalid roster: …" */
+export class RosterRefused extends Problem {
+  constructor(why: string) {
+    super(422, 'roster-refused', `Invalid roster: ${why}.`)
+  }
+}
+
+/** Ids are fixed at first sight; nobody's group can be taken over, nor ours be shadowed. */
+export class HomeElsewhere extends Problem {
+  constructor() {
+    super(409, 'home-elsewhere', 'Another provider is the hub of this group.')
   }
 }

@@ -1,9 +1,27 @@
-import { applyDecorators, HttpCode, Post, UseGuards, UseInterceptors } from '@nestjs/common'
+import {
+  applyDecorators,
+  type CallHandler,
+  type ExecutionContext,
+  HttpCode,
+  Injectable,
+  type NestInterceptor,
+  Param,
+  Post,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common'
 import { ApiExcludeEndpoint } from '@nestjs/swagger'
-import { Anonymous } from '../../authentication/session/anonymous.js'
+import { Anonymous } from '../../authentication/session/caller.js'
+import type { FastifyReply } from 'fastify'
+import { map, type Observable } from 'rxjs'
+import { z, type ZodType } from 'zod'
+import { ProviderDomain, RoomUri, UserUri } from '../../authentication/identifiers.dto.js'
+import { NotFound } from '../../platform/http/problem.js'
 import { TakesMimi } from '../../platform/http/route-options.js'
+import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
+import type { Decoded } from '../../protocol/tls/reader.js'
+import { MalformedBody, UnknownProtocolRefused } from './inbound.problems.js'
 import { PeerGuard } from './peer.guard.js'
-import { PeerInterceptor } from './peer.interceptor.js'
 
 /**
  * An endpoint for other providers: signed requests in, signed answers out, bodies in TLS presentation language.
@@ -19,3 +37,55 @@ export const PeerPost = (path: string, status = 200) =>
     UseInterceptors(PeerInterceptor),
     ApiExcludeEndpoint(),
   )
+
+/** Sends the bytes that a handler returned. */
+@Injectable()
+class PeerInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler<Uint8Array | undefined>): Observable<Buffer | undefined> {
+    const reply = context.switchToHttp().getResponse<FastifyReply>()
+    return next.handle().pipe(
+      map((body) => {
+        if (body === undefined) return undefined
+        void reply.header('content-type', MIMI_MEDIA_TYPE)
+        return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+      }),
+    )
+  }
+}
+
+const MAX_VARIABLE_LENGTH = 400
+
+/** `{roomId}` of an endpoint, in the path or in the query; nothing but a room's URI gets as far as a query. Anything else answers 404, as do the others here. */
+export const RoomVariable = () => Param('roomId', { schema: Room })
+
+/** A user, as its URI. */
+export const UserVariable = (name: string) => Param(name, { schema: User })
+
+/** A provider's domain; whether it is ours, the handler says. */
+export const DomainVariable = (name: string) => Param(name, { schema: Domain })
+
+const Room = variable(RoomUri, 'a room: mimi://<domain>/r/<room>')
+const User = variable(UserUri, 'a user: mimi://<domain>/u/<user>')
+const Domain = variable(ProviderDomain, 'a domain')
+
+/** The federation profile has 404 for a variable of another form than what it stands for: a resource of such a name cannot be. */
+function variable(schema: ZodType, what: string) {
+  const isOne = (text: string) => schema.safeParse(text).success
+  return z
+    .string()
+    .max(MAX_VARIABLE_LENGTH)
+    .refine(isOne, { message: `The address does not name ${what}.`, params: { notFound: true } })
+    .prefault('')
+}
+
+/** What a body says. @throws the refusal of one that is malformed, or of another protocol */
+export function decodedOrRefused<T>(decoded: Decoded<T>): T {
+  if (decoded.kind === 'decoded') return decoded.value
+  if (decoded.reason === 'the protocol is not MLS 1.0') throw new UnknownProtocolRefused()
+  throw new MalformedBody(decoded.reason)
+}
+
+/** A provider answers for its own domain. */
+export function refuseOtherDomain(domain: string, own: string): void {
+  if (domain !== own) throw new NotFound('The domain is not served here.')
+}

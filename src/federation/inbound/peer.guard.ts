@@ -1,13 +1,35 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import type { Pool } from 'pg'
 import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { OwnUrl } from '../identity/own-url.js'
+import { noteInbound } from '../peers/peers.repository.js'
 import { InboundGate } from './inbound-gate.js'
-import { HeardPeers } from './heard-peers.js'
 import type { PeerCarrier } from './peer.js'
 import { RequestSignatures } from './request-signatures.js'
+
+/** A peer that is heard often is not written down each time. */
+const NOTE_MS = 10_000
+const MAX_REMEMBERED = 10_000
+
+/** Who was heard of lately: a peer that asks is a peer that can be asked. */
+@Injectable()
+export class HeardPeers {
+  private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  async note(domain: string): Promise<void> {
+    const last = this.notedAt.get(domain)
+    if (last !== undefined && performance.now() - last < NOTE_MS) return
+    this.notedAt.set(domain, performance.now())
+    await noteInbound(this.pool, domain)
+  }
+}
 
 /** Lets in the requests of peers that are admitted. Cheap checks come first; nothing is written before the last. */
 @Injectable()
@@ -16,7 +38,7 @@ export class PeerGuard implements CanActivate {
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly url: OwnUrl,
     private readonly signatures: RequestSignatures,
-    private readonly admittance: InboundGate,
+    private readonly gate: InboundGate,
     private readonly heard: HeardPeers,
   ) {}
 
@@ -30,15 +52,15 @@ export class PeerGuard implements CanActivate {
     request.peerMessage = message
     const claimed = this.signatures.claim(message, body !== undefined)
     request.claimedDomain = claimed.domain
-    await this.admittance.admit(claimed.domain)
+    await this.gate.requireAdmitted(claimed.domain)
     const address = addressGroup(request.ip)
-    this.admittance.doubt(address)
+    this.gate.takeUnverified(address)
     if (body) await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed)
-    this.admittance.believe(address)
-    await this.admittance.count(claimed.domain)
+    this.gate.returnVerified(address)
+    await this.gate.countRequest(claimed.domain)
     await this.signatures.spend(claimed)
-    await this.admittance.agree(claimed.domain)
+    await this.gate.requireCommonProfile(claimed.domain)
     await this.heard.note(claimed.domain)
     request.peer = { domain: claimed.domain }
     request.params = variablesOf(request)

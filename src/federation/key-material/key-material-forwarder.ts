@@ -11,8 +11,7 @@ import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
-import type { PeerAnswer } from '../signed-client/peer-answer.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { type PeerAnswer, SignedClient } from '../outbound/signed-client.js'
 import { KeyMaterialUnavailable, ProvidersApart, toldApart } from './key-material.problems.js'
 
 /** The hub between the requester's provider and the target's: passes on what was signed, and remembers whose KeyPackages came back. */

@@ -1,12 +1,10 @@
 import { Controller } from '@nestjs/common'
 import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
+import { decodedOrRefused, PeerPost, UserVariable } from '../inbound/peer-route.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
-import { UserVariable } from '../inbound/path-variables.js'
-import { PeerPost } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { KeyMaterialAnswers } from './key-material-answers.js'
+import { KeyMaterialAnswers } from './key-material.service.js'
 
 /** KeyPackages for other providers: as the hub of a room, or for a hub. */
 @Controller(PEER_PATH)

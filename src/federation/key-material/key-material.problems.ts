@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Problem } from '../../platform/http/problem.js'
 import type { KeyMaterialUserCode } from '../../protocol/mimi/key-material.js'
 import { ProviderDomain } from '../../authentication/identifiers.dto.js'
-import type { PeerAnswer } from '../signed-client/peer-answer.js'
+import type { PeerAnswer } from '../outbound/signed-client.js'
 
 /** The user's provider was asked, and gave no KeyPackages; another try may do. */
 export class KeyMaterialUnavailable extends Problem {

@@ -5,13 +5,14 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { decodeKeyMaterialRequest, KEY_MATERIAL_LABEL, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { isInRoom } from '../hub/hub.repository.js'
-import { decodedOrRefused } from '../inbound/decoded.js'
+import { FirstResults } from '../inbound/first-results.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
-import { providerOf } from '../inbound/peer.js'
-import { ProvidersApart } from './key-material.problems.js'
+import { decodedOrRefused } from '../inbound/peer-route.js'
+import { type Peer, providerOf } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
+import { ProvidersApart } from './key-material.problems.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
-import { Requesters, type Requester } from './requester.js'
+import { type Requester, Requesters } from './requester.js'
 
 /**
  * KeyPackages for a room go from the requester's provider over the room's hub to the target's: so the hub knows, when the Welcome
@@ -66,5 +67,21 @@ export class KeyMaterial {
   private async requester(request: SignedKeyMaterialRequest): Promise<Requester | undefined> {
     const found = await this.requesters.of(request, KEY_MATERIAL_LABEL)
     return found?.user === request.requestingUser ? found : undefined
+  }
+}
+
+/** The same answer for the same request, until one of its KeyPackages has been used: then anyone who asks again wants others. */
+@Injectable()
+export class KeyMaterialAnswers {
+  constructor(
+    private readonly results: FirstResults,
+    private readonly material: KeyMaterial,
+    private readonly forwarder: KeyMaterialForwarder,
+  ) {}
+
+  /** @param sender the provider that asks; ours, for a local user */
+  of(sender: Peer, body: Uint8Array): Promise<Uint8Array> {
+    const answer = () => this.material.answer(sender.domain, body)
+    return this.results.once(sender, 'keyMaterial', body, answer, (result) => this.forwarder.isSpent(result))
   }
 }

@@ -10,10 +10,10 @@ import { identityText } from '../../protocol/mls/structures/credential.js'
 import { framed } from '../../protocol/mimi/common.js'
 import { decodeKeyMaterialRequest, decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
 import { Consents } from '../consent/consents.js'
-import { HubBadResponse, hubProblem } from '../follower/follower.problems.js'
+import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { providerOf } from '../inbound/peer.js'
-import { SignedClient } from '../signed-client/signed-client.js'
-import { KeyMaterialAnswers } from './key-material-answers.js'
+import { SignedClient } from '../outbound/signed-client.js'
+import { KeyMaterialAnswers } from './key-material.service.js'
 import { KeyMaterialRefused, toldApart } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */

@@ -39,6 +39,7 @@ export class OwnKeyMaterial {
   }
 }
 
+/** An encoded KeyMaterialResponse without KeyPackages, which says why. */
 export function refusal({ targetUser }: SignedKeyMaterialRequest, userStatus: KeyMaterialUserCode): Uint8Array {
   return encodeKeyMaterialResponse({ userStatus, user: targetUser, clients: [] })
 }

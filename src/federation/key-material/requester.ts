@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
-import { unregisteredAmong } from '../../groups/roster/registered-keys.repository.js'
+import { unregisteredAmong } from '../../groups/roster/roster.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
@@ -32,12 +32,12 @@ export class Requesters {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly devices: ForeignDevices,
-    private readonly admission: PeerPolicy,
+    private readonly policy: PeerPolicy,
   ) {}
 
   /** Whether users of a provider get nothing here, because the settings do not admit it. */
   async areRefused(provider: string): Promise<boolean> {
-    return provider !== this.config.DOMAIN && !(await this.admission.admits(provider))
+    return provider !== this.config.DOMAIN && !(await this.policy.admits(provider))
   }
 
   /** Undefined if the request is not what it says. */

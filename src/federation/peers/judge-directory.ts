@@ -20,7 +20,7 @@ export interface Known {
  * Whether a fetched directory is the provider's. At first sight the one that WebPKI authenticates at the domain is believed, and its keys are
  * pinned; from then on a key that is pinned has to have signed. @returns why not; undefined: it is believed
  */
-export async function doubtsAbout(
+export async function reasonForDistrust(
   signed: SignedKeyDirectory,
   directory: KeyDirectory,
   { domain, pinned, issuedAt }: Known,

@@ -9,9 +9,9 @@ import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { MimiDirectory, readKeyDirectory } from '../identity/directory-document.js'
 import { ed25519Key } from '../../protocol/signature-key.js'
 import { ENDPOINTS } from '../identity/endpoints.js'
-import { PeerConnections } from '../outbound/peer-connections.js'
-import { doubtsAbout } from './judge-directory.js'
-import { peerAlarmed, peerFirstSeen, peerKeysChanged } from './peers.events.js'
+import { PeerConnections } from '../outbound/peer-http.js'
+import { reasonForDistrust } from './judge-directory.js'
+import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
 import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
 
 /** For how long a node goes by its own copy, and all of them by the one in the database. */
@@ -124,7 +124,7 @@ export class PeerDirectories {
     if (!fetched || !directory) return
     const [row, keys] = [await findPeer(this.pool, domain), await findPeerKeys(this.pool, domain)]
     const pinned = keys.map(({ publicKey, notAfter }) => ({ publicKey: ed25519Key(publicKey), notAfter }))
-    const doubt = await doubtsAbout(fetched.key_directory, directory, { domain, pinned, issuedAt: row?.issuedAt ?? null }, new Date())
+    const doubt = await reasonForDistrust(fetched.key_directory, directory, { domain, pinned, issuedAt: row?.issuedAt ?? null }, new Date())
     if (doubt !== undefined) {
       peerAlarmed(this.events, doubt)
       return raiseAlarm(this.pool, domain, doubt)

@@ -15,6 +15,7 @@ export interface PeerRow {
 
 const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm`
 
+/** What is known of a provider; undefined: it was never heard of. */
 export async function findPeer(sql: Sql, domain: string): Promise<PeerRow | undefined> {
   const { rows } = await sql.query<PeerRow>({ name: 'find_peer', text: `SELECT ${COLUMNS} FROM peer WHERE domain = $1`, values: [domain] })
   return rows[0]
@@ -27,6 +28,7 @@ export interface PeerKeyRow {
   notAfter: Date | null
 }
 
+/** The pinned keys of a provider, Ed25519, expired ones among them. */
 export async function findPeerKeys(sql: Sql, domain: string): Promise<PeerKeyRow[]> {
   const { rows } = await sql.query<PeerKeyRow>({
     name: 'find_peer_keys',
@@ -81,6 +83,7 @@ export async function setPolicy(sql: Sql, domain: string, policy: 'allow' | 'den
   })
 }
 
+/** The operator's pause of the pushes to a peer; either way its failures are forgotten. */
 export async function setPaused(sql: Sql, domain: string, paused: boolean): Promise<void> {
   await sql.query({
     text: `INSERT INTO peer (domain, paused) VALUES ($1, $2)
@@ -108,6 +111,12 @@ export async function noteInbound(sql: Sql, domain: string): Promise<void> {
   })
 }
 
+/**
+ * A run to the peer failed.
+ * @param failures in a row, this one included
+ * @param retryAt not to be pushed to before
+ * @param error for the operator, cut to 500 characters
+ */
 export async function noteFailure(sql: Sql, domain: string, failures: number, retryAt: Date, error: string): Promise<void> {
   await sql.query({
     name: 'note_failure',
@@ -118,6 +127,7 @@ export async function noteFailure(sql: Sql, domain: string, failures: number, re
   })
 }
 
+/** A run to the peer went well, after others that did not. */
 export async function noteSuccess(sql: Sql, domain: string): Promise<void> {
   await sql.query({
     name: 'note_success',
@@ -137,6 +147,7 @@ export interface ListedPeer extends PeerRow {
   lastInboundAt: Date | null
 }
 
+/** All known providers, for the operator, by domain. */
 export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
   const { rows } = await sql.query<ListedPeer>(
     `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt" FROM peer ORDER BY domain`,

@@ -1,17 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import type { LogRow } from '../../delivery/read/log-row.js'
+import type { LogRow } from '../../delivery/read/entry.js'
 import { findTree } from '../../groups/repository/states.repository.js'
 import { PublicStates } from '../../groups/state/public-states.js'
 import { LargeTrees } from '../../groups/state/trees/large-trees.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { FanoutMessage } from '../../protocol/mimi/fanout-message.js'
-import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
+import { type NotifyBatch, type NotifyEntry, type NotifyWelcome, signedHeadBytes } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
-import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
-import { takeWhileFits } from './take-while-fits.js'
-import { Runs, type Run } from './runs.js'
+import { type OutgoingGroup, type OutgoingWelcome, readRosterChanges, readWelcomes } from './outgoing.repository.js'
+import { type Run, Runs } from './runs.js'
 
 /** Bytes of a batch are those of its entries, Welcomes and trees; peers take bodies of 6 MiB (docs/federation-profile.md). */
 const LIMITS = { entries: 128, entryBytes: 1024 * 1024, bytes: 4 * 1024 * 1024 }
@@ -122,3 +121,28 @@ function entryOf({ kind, epoch, acceptedAt, bytes }: LogRow): NotifyEntry {
 }
 
 const NO_TREE = { kind: 'distribution-service' } as const
+
+type Addressed = Pick<OutgoingWelcome, 'seq' | 'bytes' | 'clients'>
+
+/** As many of the rows as fit into so many bytes with their Welcomes, and at least one; `left` is the room that remains. */
+export function takeWhileFits<Row extends Pick<LogRow, 'seq' | 'bytes'>>(
+  rows: readonly Row[],
+  welcomes: readonly Addressed[],
+  bytes: number,
+): { rows: readonly Row[]; left: number } {
+  let left = bytes
+  for (const [index, row] of rows.entries()) {
+    const size = row.bytes.length + sum(welcomes.filter(({ seq }) => seq === row.seq).map(sizeOf))
+    if (size > left && index > 0) return { rows: rows.slice(0, index), left }
+    left -= size
+  }
+  return { rows, left }
+}
+
+function sizeOf({ bytes, clients }: Addressed): number {
+  return bytes.length + sum(clients.map(({ length }) => length))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
+}

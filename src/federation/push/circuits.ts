@@ -8,7 +8,7 @@ import { PeerPolicy } from '../peers/peer-policy.js'
 import { findPeer, leaveLane, noteFailure, noteSuccess, renewLane, takeLane } from '../peers/peers.repository.js'
 import { duePeers } from './cursors.repository.js'
 import type { Delivered } from './delivery.js'
-import { pushFailed } from './push.events.js'
+import { pushFailed } from '../federation.events.js'
 
 /** Anyone who dies in a run holds the others up for this long. */
 const LANE_MS = 15_000
@@ -27,14 +27,14 @@ export interface Hold {
 export class Circuits {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly admission: PeerPolicy,
+    private readonly policy: PeerPolicy,
     private readonly events: Events,
   ) {}
 
   /** Takes the peer's lane, for one run on one node. */
   async enter(peer: string): Promise<Hold | undefined> {
     const owner = randomUUID()
-    if (!(await this.admission.admits(peer)) || !(await takeLane(this.pool, peer, owner, LANE_MS))) return undefined
+    if (!(await this.policy.admits(peer)) || !(await takeLane(this.pool, peer, owner, LANE_MS))) return undefined
     const lost = new AbortController()
     const renew = async () => {
       if (!(await renewLane(this.pool, peer, owner, LANE_MS))) lost.abort()
@@ -47,7 +47,7 @@ export class Circuits {
   /** Peers for which something waits and that may be tried. */
   async due(): Promise<string[]> {
     const found: string[] = []
-    for (const peer of await duePeers(this.pool)) if (await this.admission.admits(peer)) found.push(peer)
+    for (const peer of await duePeers(this.pool)) if (await this.policy.admits(peer)) found.push(peer)
     return found
   }
 

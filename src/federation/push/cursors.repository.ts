@@ -106,6 +106,7 @@ export interface StoppedCursor {
   stopped: string
 }
 
+/** Groups that peers have refused for good, with the reason, for the operator. */
 export async function stoppedCursors(sql: Sql): Promise<StoppedCursor[]> {
   const { rows } = await sql.query<StoppedCursor>(
     `SELECT c.domain, g.group_id AS "groupId", c.acked, c.stopped FROM peer_cursor c JOIN groups g USING (gid)

@@ -8,6 +8,7 @@ export interface PendingDeletion {
   failures: number
 }
 
+/** Deletions that the peer has not confirmed and may be asked for now, the oldest first. */
 export async function pendingDeletions(sql: Sql, domain: string, limit: number): Promise<PendingDeletion[]> {
   const { rows } = await sql.query<PendingDeletion>({
     name: 'pending_deletions',
@@ -18,6 +19,7 @@ export async function pendingDeletions(sql: Sql, domain: string, limit: number):
   return rows
 }
 
+/** The peer has confirmed a deletion. @param receipt the encoded DeletionReceipt, signed @param entries how many it has deleted */
 export async function keepReceipt(sql: Sql, domain: string, groupId: Uint8Array, receipt: Uint8Array, entries: bigint): Promise<void> {
   await sql.query({
     text: 'UPDATE peer_deletion SET receipt = $3, deleted_entries = $4, receipt_at = now(), retry_at = NULL, last_error = NULL WHERE domain = $1 AND group_id = $2',

@@ -12,10 +12,10 @@ import {
   type DeletionReceipt,
 } from '../../protocol/mimi/microchat/deletion.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import { failed, isOfTheGroup, type Delivered } from './delivery.js'
 import { keepReceipt, pendingDeletions, postponeDeletion, type PendingDeletion } from './deletions.repository.js'
-import { deletionConfirmed, deletionRefused } from './push.events.js'
+import { deletionConfirmed, deletionRefused } from '../federation.events.js'
 
 const AT_ONCE = 20
 

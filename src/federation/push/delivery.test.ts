@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { encodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
 import { Delivery } from './delivery.js'
-import { Lane } from './lane.js'
+import { PeerLane } from './peer-lane.js'
 
 const HEAD = 10n
 const entry = {
@@ -44,7 +44,7 @@ function hub(answer: () => NotifyResponse) {
   }
   const events = { record: () => undefined }
   const delivery = new Delivery({ query } as never, batches as never, { send } as never, events as never)
-  const lane = new Lane({ query } as never, delivery, { deliver: async () => ({ kind: 'level' }) } as never)
+  const lane = new PeerLane({ query } as never, delivery, { deliver: async () => ({ kind: 'level' }) } as never)
   const { signal } = new AbortController()
   return {
     deliver: () => delivery.deliver('b.example', 1n, signal),

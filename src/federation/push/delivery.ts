@@ -6,11 +6,10 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { encodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
 import { judgeStatus, parseRetryAfter } from '../../protocol/retry-policy.js'
-import type { PeerAnswer } from '../signed-client/peer-answer.js'
-import { SignedClient } from '../signed-client/signed-client.js'
+import { type PeerAnswer, SignedClient } from '../outbound/signed-client.js'
 import { Batches, type OutgoingBatch } from './batches.js'
 import { advanceCursor, rewindCursor, stopCursor } from './cursors.repository.js'
-import { batchPushed, laneStopped } from './push.events.js'
+import { batchPushed, laneStopped } from '../federation.events.js'
 
 /** What came of one batch. `failed`: the peer as a whole cannot be served now. */
 export type Delivered =

@@ -4,7 +4,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { LOG } from '../../platform/observability/log.js'
 import { Circuits } from './circuits.js'
-import { Lane } from './lane.js'
+import { PeerLane } from './peer-lane.js'
 
 const PUSH_JOB = 'federation.push_v1'
 const SWEEP_JOB = 'federation.sweep_v1'
@@ -28,7 +28,7 @@ export class Push implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION' | 'SWEEP_INTERVAL'>,
     private readonly jobs: Jobs,
-    private readonly lane: Lane,
+    private readonly lane: PeerLane,
     private readonly circuits: Circuits,
     @Inject(LOG) private readonly log: Logger,
   ) {}

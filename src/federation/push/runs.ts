@@ -1,10 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import type { LogRow } from '../../delivery/read/log-row.js'
+import type { LogRow } from '../../delivery/read/entry.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
-import { readChain, readOutgoingGroup, readRun, type OutgoingGroup, type RunLimits } from './outgoing.repository.js'
-import { readIncarnation, readPresence } from './outgoing-places.repository.js'
+import {
+  type OutgoingGroup,
+  readChain,
+  readIncarnation,
+  readOutgoingGroup,
+  readPresence,
+  readRun,
+  type RunLimits,
+} from './outgoing.repository.js'
 
 /** A run of entries, and where it stands. */
 export interface Run {

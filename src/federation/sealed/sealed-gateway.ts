@@ -3,22 +3,58 @@ import { Accepted } from '../../groups/groups.dto.js'
 import { SealedMessages } from '../../groups/sealed/sealed-messages.js'
 import { fromBase64url } from '../../platform/http/bytes.js'
 import { encodeJson } from '../../platform/http/encode.js'
-import { InvalidRequest, NotFound, Undecodable, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from '../../platform/http/problem-document.js'
+import { InvalidRequest, NotFound, Undecodable, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { problemFor } from '../../platform/http/send-problem.js'
+import { Secrets } from '../../platform/secrets.js'
 import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import {
-  decodeRequestMessage,
-  encodeResponseMessage,
   type BinaryRequestMessage,
   type BinaryResponseMessage,
+  decodeRequestMessage,
+  encodeResponseMessage,
   type Field,
 } from '../../protocol/ohttp/binary-message.js'
 import { decapsulateRequest } from '../../protocol/ohttp/encapsulation.js'
-import { GatewayKeys } from './gateway-keys.js'
+import { type KeyConfig, publicKeyOf } from '../../protocol/ohttp/key-config.js'
+
+const KEY_PERIOD_MS = 7 * 86_400_000
+const KEY_PURPOSE = 'oblivious gateway v1'
+
+/** Keys of envelopes: one a week, which every node derives from SERVER_SECRET, so that none is stored and all agree. */
+@Injectable()
+export class GatewayKeys {
+  constructor(private readonly secrets: Secrets) {}
+
+  /** Private keys by id: that of now, the one before, which clients may still have, and the next one, for a clock that is ahead. */
+  at(now: number): ReadonlyMap<number, Uint8Array> {
+    const period = periodOf(now)
+    return new Map([period, period - 1, period + 1].map((one) => [idOf(one), this.privateKey(one)]))
+  }
+
+  /** What clients are told to use. */
+  config(now: number): KeyConfig {
+    const period = periodOf(now)
+    return { id: idOf(period), publicKey: publicKeyOf(this.privateKey(period)), aeads: ['aes-128-gcm', 'chacha20-poly1305'] }
+  }
+
+  private privateKey(period: number): Uint8Array {
+    const number = Buffer.alloc(8)
+    number.writeBigUInt64BE(BigInt(period))
+    return this.secrets.mac(KEY_PURPOSE, number)
+  }
+}
+
+function periodOf(now: number): number {
+  return Math.floor(now / KEY_PERIOD_MS)
+}
+
+function idOf(period: number): number {
+  return period % 256
+}
 
 /** The only resource behind the gateway. */
-const PATH = /^\/v1\/sealed\/([A-Za-z0-9_-]{1,340})\/(\d{1,15})\/messages$/
+const RESOURCE = /^\/v1\/sealed\/([A-Za-z0-9_-]{1,340})\/(\d{1,15})\/messages$/
 const ANY_ORIGIN = 'https://hub.invalid'
 /** Relays see sizes: an acceptance shall look like a refusal. */
 const RESPONSE_BLOCK = 1_024
@@ -66,7 +102,7 @@ function headersOf(fields: readonly Field[]): HttpHeaders {
 }
 
 function target({ method, path }: BinaryRequestMessage): { groupId: Uint8Array; epoch: bigint } {
-  const [, group, epoch] = PATH.exec(path) ?? []
+  const [, group, epoch] = RESOURCE.exec(path) ?? []
   const groupId = group === undefined ? undefined : fromBase64url(group)
   if (method !== 'POST' || !groupId || epoch === undefined) throw new NotFound('Only posts without a sender are taken here.')
   return { groupId, epoch: BigInt(epoch) }

@@ -2,15 +2,14 @@ import { Controller, Get, Header, Headers, HttpCode, Param, Post, Req, Res } fro
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ProviderDomain } from '../../authentication/identifiers.dto.js'
-import { Anonymous } from '../../authentication/session/anonymous.js'
-import { BodyBytes, type TypedBytes } from '../../platform/http/body-bytes.js'
+import { Anonymous } from '../../authentication/session/caller.js'
+import { BodyBytes, type TypedBytes, Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { answerWith } from '../../platform/http/public-document.js'
-import { AT_HUB } from '../../platform/http/refusal-sets.js'
-import { Refuses } from '../../platform/http/refuses.js'
+import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
 import { ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
-import { Prioritized, TakesBody, TakesBytes, Unlogged } from '../../platform/http/route-options.js'
 import { SealedRelay } from './sealed-relay.js'
 
+/** Sealed posts to other hubs, on behalf of this server's users. */
 @ApiTags('sealed sender')
 @Controller('v1/sealed-relay/:hub')
 export class SealedRelayController {

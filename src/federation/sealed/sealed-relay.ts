@@ -1,25 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { followedHubs } from '../../groups/home/homes.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, TooLarge } from '../../platform/http/problem.js'
 import { representationOf, type Representation } from '../../platform/http/public-document.js'
-import { POOL } from '../../platform/postgres/sql.js'
-import { Redemption } from '../../tokens/redeem/redemption.js'
-import { hubProblem } from '../follower/follower.problems.js'
+import { POOL, type Sql } from '../../platform/postgres/sql.js'
+import { Redemption } from '../../tokens/redemption.js'
+import { hubProblem } from '../peer-problems.js'
+import { SharedValue } from '../../platform/shared-value.js'
 import type { Endpoint } from '../identity/endpoints.js'
-import { SignedClient } from '../signed-client/signed-client.js'
-import { FollowedHubs } from './followed-hubs.js'
+import { SignedClient } from '../outbound/signed-client.js'
 import { SharedCopies } from './shared-copies.js'
 
 /** Gateways change their key once a week, and take the one before for another. */
-const MAX_AGE_MS = 3_600_000
+const KEYS_MAX_AGE_MS = 3_600_000
 /** Beside the message: proofs, path, padding and the envelope itself. */
 const AROUND_BYTES = 8_192
 
 /** Passes envelopes on to hubs. It sees a client's address and which hub is meant; what is inside, and for which group, it does not. */
 @Injectable()
 export class SealedRelay {
-  private readonly copies = new SharedCopies(MAX_AGE_MS, async (hub) =>
+  private readonly copies = new SharedCopies(KEYS_MAX_AGE_MS, async (hub) =>
     representationOf(await this.ask(hub, 'sealedKeys', new Uint8Array()), 'application/ohttp-keys'),
   )
   private readonly hubs: FollowedHubs
@@ -60,5 +61,30 @@ export class SealedRelay {
     // The envelope is for a key that the gateway has no more: so is our copy of its keys.
     if (answer.kind === 'answered' && answer.problem === 'undecodable') this.copies.forget(hub)
     throw hubProblem(answer)
+  }
+}
+
+/** How long a hub that is followed is taken for one without another look. */
+const FOLLOWED_MAX_AGE_MS = 60_000
+/** Unknown hubs may be invented by anyone; all of them together cost at most one query in this time. */
+const FOLLOWED_MIN_AGE_MS = 250
+
+/** The hubs of the rooms that are followed here, known all at once: who asks for one without a session costs no query of its own. */
+export class FollowedHubs {
+  private known: { readonly at: number; readonly hubs: ReadonlySet<string> } | undefined
+  private readonly read: SharedValue<{ readonly at: number; readonly hubs: ReadonlySet<string> }>
+
+  constructor(
+    sql: Sql,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.read = new SharedValue(FOLLOWED_MIN_AGE_MS, async () => ({ at: now(), hubs: new Set(await followedHubs(sql)) }), now)
+  }
+
+  /** A hub that is followed since less than `FOLLOWED_MIN_AGE_MS` may not be known yet. */
+  async has(hub: string): Promise<boolean> {
+    if (this.known && this.now() - this.known.at < FOLLOWED_MAX_AGE_MS && this.known.hubs.has(hub)) return true
+    this.known = await this.read.get()
+    return this.known.hubs.has(hub)
   }
 }

@@ -3,21 +3,37 @@ import { Forbidden } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { GroupFrozen, NotAMember } from '../groups.problems.js'
-import { findGroup, type GroupRow } from '../repository/groups.repository.js'
-import { readStanding, type Standing } from './standing.repository.js'
+import type { GroupRow } from '../repository/groups.repository.js'
+import { readForSubmission, readGroupAndStanding, type FoundForSubmission, type FoundGroup, type Standing } from './access.repository.js'
 
+/** A group that is there, and where the caller stands with it. */
 export interface Access {
   group: GroupRow
   standing: Standing
 }
 
+/** The same, with all that a Commit or Proposal is judged by before it is looked into; as of one moment. */
+export type SubmissionAccess = Access & Omit<FoundForSubmission, keyof Access>
+
 /** The group, and where the caller stands with it; 404 for an unknown one, 410 for a tombstone. */
 export async function openGroup(sql: Sql, groupId: Uint8Array, caller: Pick<Caller, 'deviceId' | 'userId'>): Promise<Access> {
-  const group = await findGroup(sql, groupId)
-  if (!group) throw new UnknownGroup()
-  const standing = group.deleted ? undefined : await readStanding(sql, group.gid, caller.deviceId, caller.userId)
-  if (!standing) throw new GroupDeleted()
-  return { group, standing }
+  return standing(await readGroupAndStanding(sql, groupId, caller))
+}
+
+/** @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member */
+export async function openForSubmission(
+  sql: Sql,
+  groupId: Uint8Array,
+  caller: Pick<Caller, 'deviceId' | 'userId'>,
+  message: { hash: Uint8Array; outside: boolean },
+): Promise<SubmissionAccess> {
+  return standing(await readForSubmission(sql, groupId, caller, message))
+}
+
+function standing<Found extends FoundGroup>(found: Found | undefined): Found & Access {
+  if (!found) throw new UnknownGroup()
+  if (found.group.deleted || !found.standing) throw new GroupDeleted()
+  return { ...found, standing: found.standing }
 }
 
 /** The same, for members only: 403 for anyone else. */
@@ -34,6 +50,7 @@ export async function openAsAdmin(sql: Sql, groupId: Uint8Array, caller: Pick<Ca
   return access
 }
 
+/** @throws GroupFrozen after a ReInit or a reset, with the successor if there is one */
 export function refuseFrozen(group: GroupRow): void {
   if (group.frozen) throw new GroupFrozen(group.frozen, group.successorGroupId)
 }

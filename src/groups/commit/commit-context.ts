@@ -1,16 +1,14 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
-import type { Access } from '../access/access.js'
-import type { PendingRemoval } from '../removal/removal.repository.js'
+import type { SubmissionAccess } from '../access/access.js'
 import type { AddedDevice, CommitSubmission, Followup, RemovedDevice } from '../repository/submissions.repository.js'
 import type { Tracked } from '../state/state-cache.js'
 import type { Bundle } from '../input/bundle.js'
 
 /** Who submits what to which group, with what is known of it at that moment. */
-export interface CommitContext extends Access {
+export interface CommitContext extends SubmissionAccess {
   caller: Caller
   bundle: Bundle
-  pending: readonly PendingRemoval[]
 }
 
 /** What a Commit was found to change: everything that the one SQL function writes besides the entry itself. */

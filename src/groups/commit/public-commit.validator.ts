@@ -4,18 +4,16 @@ import { POOL } from '../../platform/postgres/sql.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { validateCommit, type ValidCommit } from '../../protocol/public-group/commit.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { followupsFor } from '../external-sender/followups.js'
-import { ExternalSenders } from '../external-sender/external-senders.js'
+import { followupsFor, ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit } from '../groups.problems.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { memberOf } from '../roster/roster.js'
 import { refuseOtherTree } from '../state/described-epoch.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
+import { checkGroupInfo, refuseMissingRemoves } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
-import { checkGroupInfo } from './group-info-check.js'
-import { memberOf } from '../roster/member-of.js'
-import { duePending } from './pending-due.js'
-import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 
 /**
  * Commits that the server can read: all of a public group, and the external ones of a private group. They are judged
@@ -33,10 +31,10 @@ export class PublicCommitValidator {
 
   /** @throws the problem that the Commit meets first */
   async judge(context: CommitContext, message: PublicMessage): Promise<Judged> {
-    const { group, caller, bundle } = context
-    const before = group.mode === 'public' ? await this.states.at(group) : undefined
+    const { group, caller, bundle, callersKeys, lastHandshake } = context
+    const before = group.mode === 'public' ? await this.states.at(group, lastHandshake) : undefined
     const state = before?.state ?? (await this.stored.of(group))
-    await this.membership.requireOwnLeaf(caller, signerOf(state, message))
+    await this.membership.requireOwnLeaf(caller, signerOf(state, message), callersKeys)
     const verdict = await validateCommit(state, message, {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',
@@ -56,7 +54,7 @@ export class PublicCommitValidator {
   ): Promise<Judged> {
     const { caller, bundle, pending } = context
     const { added, removed, welcomes } = await this.membership.changesOf(context, state, verdict)
-    await duePending(this.pool, context, state, removed, verdict.external)
+    await refuseMissingRemoves(this.pool, context, state, removed, verdict.external)
     const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
     const { followups, unsigned } = await followupsFor(
       verdict.next,

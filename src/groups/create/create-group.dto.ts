@@ -3,7 +3,7 @@ import { Epoch, GroupId, Hash, MlsBytes, Seq } from '../../platform/http/bytes.j
 import { ExternalSenderKey } from '../external-sender/external-sender.dto.js'
 import { Mode } from '../groups.dto.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
-import { RoomReference } from '../rooms/room-reference.js'
+import { RoomReference } from '../rooms/rooms.dto.js'
 
 export const CreateGroup = z
   .strictObject({

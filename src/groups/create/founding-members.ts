@@ -1,26 +1,49 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { lifetimeLimits } from '../../key-packages/upload/check-key-package.js'
+import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
 import { leafNodeLifetime } from '../../protocol/mls/leaf-node-rules.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { LeafNode } from '../../protocol/mls/structures/leaf-node.js'
+import type { ReInit } from '../../protocol/mls/structures/proposal.js'
 import type { TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
+import { applyCommit } from '../../protocol/public-group/apply-commit.js'
 import { memberAt, type Member } from '../../protocol/public-group/state.js'
 import { openAsMember } from '../access/access.js'
-import { presentClients, type PresentClient } from '../access/standing.repository.js'
+import { presentClients, type PresentClient } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { EncodedWelcome } from '../input/bundle.js'
-import type { NewGroup } from '../repository/groups.repository.js'
-import { unregisteredAmong } from '../roster/registered-keys.repository.js'
+import type { GroupRow, NewGroup } from '../repository/groups.repository.js'
+import { readCommitOf } from '../repository/log.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
+import { unregisteredAmong } from '../roster/roster.repository.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
-import { Reinitialized } from '../state/reinitialized.js'
+import { PublicStates, publicMessageOf } from '../state/public-states.js'
 import type { CreateGroup } from './create-group.dto.js'
 import { originIn, type Origin } from './origin.js'
+
+/** What a ReInit (RFC 9420 §12.1.5) said about the group to come. */
+@Injectable()
+export class Reinitialized {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly states: PublicStates,
+  ) {}
+
+  /** Undefined unless the group is public and was frozen by a ReInit: then the last Commit, read again, says it. */
+  async announcedBy(group: GroupRow): Promise<ReInit | undefined> {
+    if (group.frozen !== 'reinit' || group.mode !== 'public') return undefined
+    const epoch = group.epoch - 1n
+    const row = await readCommitOf(this.pool, group.gid, epoch)
+    if (!row) return undefined
+    const { state } = await this.states.at({ ...group, epoch })
+    const again = applyCommit(state, publicMessageOf(row))
+    return again.kind === 'applied' ? again.reinit : undefined
+  }
+}
 
 /** What a creator shows of a group that begins at epoch 1; nothing in it is believed yet. */
 export interface LaterBeginning {

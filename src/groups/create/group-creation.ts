@@ -1,28 +1,32 @@
 import { randomBytes } from 'node:crypto'
-import { isGroupId } from '../../protocol/identifiers.js'
 import { Inject, Injectable } from '@nestjs/common'
 import { WrongDomain } from '../../authentication/authentication.problems.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
+import { isGroupId } from '../../protocol/identifiers.js'
+import { isGrease } from '../../protocol/mls/grease.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
-import type { GroupContext } from '../../protocol/mls/structures/group-info.js'
-import { members, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
+import type { GroupContext, GroupInfo } from '../../protocol/mls/structures/group-info.js'
+import { members, type Member, type PublicGroupState, memberAt } from '../../protocol/public-group/state.js'
+import { verifyWithLabel } from '../../protocol/mls/signature.js'
+import type { TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
-import type { GroupPolicy } from '../policy/policy.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
+import type { GroupPolicy } from '../policy/policy.js'
 import { initialPolicy } from '../policy/policy.service.js'
 import type { NewGroup } from '../repository/groups.repository.js'
-import { roomUri } from '../rooms/room-reference.js'
+import { roomUri } from '../rooms/rooms.dto.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { describedEpoch, hasExternalPub, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { LargeTrees, type EncodedTree } from '../state/trees/large-trees.js'
 import type { CreateGroup } from './create-group.dto.js'
 import { FoundingMembers, type Invited } from './founding-members.js'
 import { beginsWithMembers, refuseOtherParameters, type Origin } from './origin.js'
-import { unseenFounder } from './unseen-founder.js'
 
+/** What a request to create a group was found to ask for, checked. */
 export interface Founded {
   context: GroupContext
   group: Pick<
@@ -156,4 +160,20 @@ export class GroupCreation {
       throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
     return body.policy ? initialPolicy(body.policy) : standing.policy
   }
+}
+
+/**
+ * The only member of a new private group whose suite the server does not know. It can hash nothing with it, so the tree is taken
+ * at its word; the GroupInfo's signature is checked, as a device's key tells its scheme.
+ */
+export async function unseenFounder(groupInfo: GroupInfo, { leaves }: TreeNodes): Promise<Member> {
+  const { groupContext, signer, tbs, signature } = groupInfo
+  if (isGrease(groupContext.cipherSuite)) throw new InvalidCommit('cipher-suite')
+  if (groupContext.epoch !== 0n) throw new InvalidCommit('group-info-epoch')
+  const [leaf, ...others] = leaves
+  if (leaf === undefined || others.length > 0) throw new InvalidCommit('one-founding-member')
+  const scheme = canonicalKey(leaf.signatureKey)?.scheme
+  const signed = signer === 0 && scheme !== undefined && (await verifyWithLabel(scheme, leaf.signatureKey, 'GroupInfoTBS', tbs, signature))
+  if (!signed) throw new InvalidCommit('group-info-signature')
+  return memberAt(0, leaf)
 }

@@ -1,8 +1,7 @@
 import { Controller, Get } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Returns } from '../../platform/http/returns.js'
-import { describeKeys } from './describe-keys.js'
-import { ExternalSenderKeys } from './external-sender.dto.js'
+import { describeKeys, ExternalSenderKeys } from './external-sender.dto.js'
 import { ExternalSenders } from './external-senders.js'
 
 @ApiTags('groups')

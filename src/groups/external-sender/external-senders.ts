@@ -3,14 +3,19 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { decodeExternalSenders, encodeExternalRemoveProposal } from '../../protocol/mls/external-senders.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import { SCHEME_OF_SUITE, SIGNATURE_SCHEMES, signaturePublicKey } from '../../protocol/mls/signature.js'
 import { EXTENSION_TYPES, extensionData } from '../../protocol/mls/structures/extension.js'
 import type { GroupContext } from '../../protocol/mls/structures/group-info.js'
-import { insertSenderKey, readSenderKeys } from './external-sender.repository.js'
+import { insertExternalSenderKey, readExternalSenderKeys } from './external-sender.repository.js'
+import { memberNamed, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { sha256 } from '../input/mls-input.js'
+import type { PendingRemoval } from '../removal/removal.repository.js'
+import type { Followup } from '../repository/submissions.repository.js'
 
+/** For what `Secrets` seals the private keys. */
 export const EXTERNAL_SENDER_PURPOSE = 'external sender key'
 
 interface SenderKey {
@@ -76,9 +81,9 @@ export class ExternalSenders {
 
   private async load(): Promise<ReadonlyMap<number, SenderKey>> {
     const schemes = Object.values(SIGNATURE_SCHEMES)
-    const found = new Set((await readSenderKeys(this.pool)).map(({ scheme }) => scheme))
+    const found = new Set((await readExternalSenderKeys(this.pool)).map(({ scheme }) => scheme))
     for (const scheme of schemes) if (!found.has(scheme)) await this.make(scheme)
-    const stored = await readSenderKeys(this.pool)
+    const stored = await readExternalSenderKeys(this.pool)
     return new Map(
       stored.map((key) => [
         key.scheme,
@@ -97,7 +102,7 @@ export class ExternalSenders {
   private async make(scheme: number): Promise<void> {
     const privateKey = generateKey(scheme)
     const sealedPrivate = this.secrets.seal(EXTERNAL_SENDER_PURPOSE, privateKey.export({ format: 'der', type: 'pkcs8' }))
-    await insertSenderKey(this.pool, { scheme, publicKey: signaturePublicKey(privateKey), sealedPrivate })
+    await insertExternalSenderKey(this.pool, { scheme, publicKey: signaturePublicKey(privateKey), sealedPrivate })
   }
 }
 
@@ -114,4 +119,29 @@ function generateKey(scheme: number): KeyObject {
     default:
       return generateKeyPairSync('ec', { namedCurve: 'secp521r1' }).privateKey
   }
+}
+
+/** Signs a Remove for the epoch of the context; undefined if the group does not take one from this server. */
+export type SignRemove = (context: GroupContext, leafIndex: number) => Promise<Uint8Array | undefined>
+
+/**
+ * A Proposal dies with its epoch, so anyone who is still on the way out after a Commit needs a new Remove, right behind it
+ * (§4). `unsigned` are devices for which that is not possible any more.
+ */
+export async function followupsFor(
+  next: PublicGroupState | undefined,
+  pending: readonly PendingRemoval[],
+  sign: SignRemove,
+): Promise<{ followups: Followup[]; unsigned: bigint[] }> {
+  const due = pending.filter(({ leafIndex }) => leafIndex !== null)
+  if (due.length === 0) return { followups: [], unsigned: [] }
+  const followups: Followup[] = []
+  const unsigned: bigint[] = []
+  for (const { deviceId, client } of due) {
+    const leafIndex = next && memberNamed(next, client)?.leafIndex
+    const bytes = next === undefined || leafIndex === undefined ? undefined : await sign(next.groupContext, leafIndex)
+    if (bytes) followups.push({ deviceId, bytes, hash: sha256(bytes) })
+    else unsigned.push(deviceId)
+  }
+  return { followups, unsigned }
 }

@@ -1,8 +1,15 @@
 import { Injectable } from '@nestjs/common'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { HubCall } from '../operations/operation.js'
+import type { SubmitCommit, SubmitMessage, SubmitProposal } from '../groups.dto.js'
 import type { Home } from './homes.repository.js'
+
+/** A call as it goes to the hub of a group: MIMI has endpoints for handshakes and messages; all else goes to this product's `operation`. */
+export type HubCall =
+  | { readonly endpoint: 'commit'; readonly body: SubmitCommit }
+  | { readonly endpoint: 'proposal'; readonly body: SubmitProposal }
+  | { readonly endpoint: 'message'; readonly body: SubmitMessage }
+  | { readonly endpoint: 'operation'; readonly name: string; readonly args: object }
 
 /** Other providers, as the groups here need them. The layer above, which knows how to talk to them, connects itself. */
 export interface Federation {

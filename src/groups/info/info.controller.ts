@@ -1,12 +1,34 @@
 import { Controller, Get, Headers, Param, Query } from '@nestjs/common'
 import { ApiHeader, ApiTags, ApiOperation } from '@nestjs/swagger'
+import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
-import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP } from '../../platform/http/refusal-sets.js'
-import { Refuses } from '../../platform/http/refuses.js'
+import { GroupId, Epoch, EpochText, MlsBytes } from '../../platform/http/bytes.js'
+import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
+import { Mode } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
-import { AtEpoch, GroupInfoAt, TreeAt } from './info.dto.js'
+
+const AtEpoch = z.strictObject({
+  epoch: EpochText.optional().meta({ description: 'Default: the current epoch' }),
+})
+type AtEpoch = z.infer<typeof AtEpoch>
+
+const GroupInfoAt = z
+  .object({
+    epoch: Epoch,
+    mode: Mode.optional().meta({
+      description: 'How members frame their handshakes, which the GroupInfo does not say. A hub of an earlier release leaves it out',
+    }),
+    group_info: MlsBytes().meta({ description: 'MLSMessage' }),
+  })
+  .meta({ id: 'GroupInfoAt' })
+
+const TreeAt = z
+  .object({
+    epoch: Epoch,
+    ratchet_tree: MlsBytes().meta({ description: 'optional<Node> ratchet_tree<V> of RFC 9420 §12.4.3.3' }),
+  })
+  .meta({ id: 'TreeAt' })
 
 const JOIN_CODE = { name: 'join-code', required: false, description: 'For those who are not members, where the policy asks for a code' }
 

@@ -4,12 +4,11 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { openGroup, type Access } from '../access/access.js'
-import { authorizeExternalJoin } from '../commit/authorize.js'
+import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import { EpochAhead } from '../groups.problems.js'
-import { findGroupInfo, findTree } from '../repository/states.repository.js'
-import { LargeTrees } from '../state/trees/large-trees.js'
+import { findGroupInfo, findTree, waitingEpochs } from '../repository/states.repository.js'
 import { PublicStates, StateNotKept, type GroupAt } from '../state/public-states.js'
-import { waitingEpochs } from './info.repository.js'
+import { LargeTrees } from '../state/trees/large-trees.js'
 
 /** What joiners need besides a Welcome: the GroupInfo for an external join, and the tree of their first epoch. */
 @Injectable()

@@ -1,19 +1,22 @@
-import type { Config } from '../../platform/config/config.js'
+import { Inject, Injectable } from '@nestjs/common'
+import { type Config, CONFIG } from '../../platform/config/config.js'
 import { TooLarge, Undecodable } from '../../platform/http/problem.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { PrivateMessage } from '../../protocol/mls/structures/private-message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
-import type { SubmitCommit } from '../commit/commit.dto.js'
-import type { EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
+import type { SubmitCommit } from '../groups.dto.js'
+import { type EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
 import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
 
+/** An MLSMessage with a Welcome, and what is in it. */
 export interface EncodedWelcome {
   bytes: Uint8Array
   value: Welcome
 }
+/** An MLSMessage with a GroupInfo, and what is in it. */
 export interface EncodedGroupInfo {
   bytes: Uint8Array
   value: GroupInfo
@@ -61,12 +64,14 @@ function commitOf(framed: ReturnType<typeof decodeAs<'public-message' | 'private
   return { kind: 'private', message: framed.body }
 }
 
+/** @param welcomes MLSMessages, together at most MAX_COMMIT_BYTES. @throws TooLarge, Undecodable */
 export function decodeWelcomes(welcomes: readonly Uint8Array[], limits: Pick<Limits, 'MAX_COMMIT_BYTES'>): EncodedWelcome[] {
   const total = welcomes.reduce((sum, { length }) => sum + length, 0)
   if (total > limits.MAX_COMMIT_BYTES) throw new TooLarge('The welcomes are too large together.', limits.MAX_COMMIT_BYTES)
   return welcomes.map((bytes) => ({ bytes, value: decodeAs(bytes, limits.MAX_COMMIT_BYTES, 'welcome', 'welcome').body }))
 }
 
+/** @param bytes an MLSMessage of at most MAX_GROUP_INFO_BYTES. @throws TooLarge, Undecodable */
 export function decodeGroupInfo(bytes: Uint8Array, limits: Pick<Limits, 'MAX_GROUP_INFO_BYTES'>): EncodedGroupInfo {
   return { bytes, value: decodeAs(bytes, limits.MAX_GROUP_INFO_BYTES, 'group_info', 'group-info').body }
 }
@@ -81,9 +86,26 @@ function refuseLargeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES
   if (bytes.length > limits.MAX_TREE_BYTES) throw new TooLarge('The ratchet_tree is too large.', limits.MAX_TREE_BYTES)
 }
 
+/** @param bytes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), at most MAX_TREE_BYTES. @throws TooLarge, Undecodable */
 export async function decodeTree(bytes: Uint8Array, limits: Pick<Limits, 'MAX_TREE_BYTES'>, trees: LargeTrees): Promise<EncodedTree> {
   refuseLargeTree(bytes, limits)
   const decoded = await trees.decode(bytes)
   if (decoded.kind === 'malformed') throw new Undecodable(`The ratchet_tree does not decode: ${decoded.reason}.`)
   return { bytes, nodes: decoded.value }
+}
+
+/** Decodes what comes with a Commit within this server's limits, large trees off the event loop and only when asked for. */
+@Injectable()
+export class Bundles {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly trees: LargeTrees,
+  ) {}
+
+  /** @param user who pays for a large tree, by URI */
+  decode(user: string, groupId: Uint8Array, body: SubmitCommit): Bundle {
+    const bundle = decodeBundle(groupId, body, this.config, this.trees)
+    const { tree } = bundle
+    return tree ? { ...bundle, tree: () => this.trees.paidBy(user, tree) } : bundle
+  }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { HubCall } from './operation.js'
+import type { HubCall } from '../home/federation-link.js'
 import { GroupOperations } from './group-operations.js'
 import { groupOperations, type OperationsTable } from './operations-table.js'
 

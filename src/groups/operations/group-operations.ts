@@ -2,8 +2,14 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
 import { InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { GroupLocator } from '../home/group-locator.js'
-import type { Operation } from './operation.js'
-import { OPERATIONS_TABLE, type AnswerOf, type ArgumentsOf, type OperationName, type OperationsTable } from './operations-table.js'
+import {
+  OPERATIONS_TABLE,
+  type AnswerOf,
+  type ArgumentsOf,
+  type Operation,
+  type OperationName,
+  type OperationsTable,
+} from './operations-table.js'
 
 /** The one port of a group, whether it is at home here or at another hub. */
 @Injectable()

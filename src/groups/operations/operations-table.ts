@@ -1,16 +1,15 @@
 import { z, type ZodType } from 'zod'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Epoch } from '../../platform/http/bytes.js'
-import { SubmitCommit } from '../commit/commit.dto.js'
 import { CommitsService } from '../commit/commits.service.js'
 import { DeleteService } from '../delete/delete.service.js'
+import { SubmitCommit, SubmitMessage, SubmitProposal } from '../groups.dto.js'
+import type { HubCall } from '../home/federation-link.js'
 import { InfoService } from '../info/info.service.js'
-import { SubmitMessage } from '../message/message.dto.js'
 import { MessagesService } from '../message/messages.service.js'
 import { ChangePolicy } from '../policy/policy.dto.js'
 import { PolicyService } from '../policy/policy.service.js'
 import { UserReference } from '../policy/uris.js'
-import { SubmitProposal } from '../proposal/proposal.dto.js'
 import { ProposalsService } from '../proposal/proposals.service.js'
 import { Removals } from '../removal/removals.service.js'
 import { ReportCommit } from '../reset/reset.dto.js'
@@ -18,7 +17,15 @@ import { ResetService } from '../reset/reset.service.js'
 import { RoomsService } from '../rooms/rooms.service.js'
 import { PublishSenderKey } from '../sealed/sealed.dto.js'
 import { SenderKeysService } from '../sealed/sender-keys.service.js'
-import type { HubCall } from './operation.js'
+
+/** One call about a group, for clients here and for followers. The arguments are those that its schema gives. */
+export interface Operation {
+  readonly args: ZodType
+  /** Where the group is at home here. @throws Problem */
+  perform(caller: Caller, groupId: Uint8Array, args: never): Promise<unknown>
+  /** For what MIMI has an endpoint for. */
+  toHub?(args: never): HubCall
+}
 
 const Nothing = z.object({})
 const User = z.object({ user: UserReference })

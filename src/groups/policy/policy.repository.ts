@@ -12,6 +12,7 @@ export async function replacePolicy(sql: Sql, gid: bigint, policy: GroupPolicy):
   return rowCount === 1
 }
 
+/** User URIs, in alphabetical order. */
 export async function readAdminsAndBans(sql: Sql, gid: bigint): Promise<{ admins: string[]; banned: string[] }> {
   const { rows } = await sql.query<{ admins: string[]; banned: string[] }>({
     text: `SELECT ARRAY(SELECT (SELECT a.user_uri FROM account a WHERE a.id = x.user_id) FROM group_admin x WHERE x.gid = $1 ORDER BY 1) AS admins,
@@ -21,6 +22,7 @@ export async function readAdminsAndBans(sql: Sql, gid: bigint): Promise<{ admins
   return rows[0] ?? { admins: [], banned: [] }
 }
 
+/** @param userUri of this or another provider. @returns the account's id, if the server has met the user */
 export async function findUser(sql: Sql, userUri: string): Promise<bigint | undefined> {
   const { rows } = await sql.query<{ id: bigint }>({ text: 'SELECT id FROM account WHERE user_uri = $1', values: [userUri] })
   return rows[0]?.id
@@ -32,6 +34,7 @@ export async function findUser(sql: Sql, userUri: string): Promise<bigint | unde
  */
 const CHANGED = 'WITH changed AS (UPDATE group_policy SET version = version + 1 WHERE gid = $1 RETURNING gid)'
 
+/** Does nothing if the user is an admin, or the group is gone. */
 export async function addAdmin(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
   await sql.query({
     text: `${CHANGED} INSERT INTO group_admin (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`,
@@ -50,6 +53,7 @@ export async function removeAdmin(sql: Sql, gid: bigint, userId: bigint): Promis
   return rowCount === 1
 }
 
+/** Does nothing if the user is banned, or the group is gone. */
 export async function addBan(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
   await sql.query({
     text: `${CHANGED} INSERT INTO group_ban (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`,
@@ -57,6 +61,7 @@ export async function addBan(sql: Sql, gid: bigint, userId: bigint): Promise<voi
   })
 }
 
+/** The policy keeps its version: no Commit that was judged before becomes wrong by it. */
 export async function removeBan(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
   await sql.query({ text: 'DELETE FROM group_ban WHERE gid = $1 AND user_id = $2', values: [gid, userId] })
 }

@@ -1,4 +1,8 @@
+import { createHash } from 'node:crypto'
+
+/** Who may join without an invitation: further devices of members, those who know a code, everybody, nobody. */
 export const EXTERNAL_JOIN = ['same-user', 'code', 'open', 'none'] as const
+/** Who may add or remove members. */
 export const WHO = ['members', 'admins'] as const
 
 /** Who may change a group, as its admins set it (architecture §4). */
@@ -47,6 +51,7 @@ export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict 
   return joiner.codeMatches ? ALLOWED : refused('The join code is missing or wrong.')
 }
 
+/** What a Commit wants to change, by user. */
 export interface RosterChange {
   committer: { userId: bigint; admin: boolean }
   added: readonly { userId: bigint; banned: boolean }[]
@@ -88,4 +93,9 @@ export function removalReason(
 export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: number): Verdict {
   if (admin || mostReports >= policy.reportsToReset) return ALLOWED
   return refused(`A reset needs an admin, or reports of one Commit by ${policy.reportsToReset} users.`)
+}
+
+/** SHA-256, as `joinCodeHash` holds it, of a join code with a label before it. */
+export function hashOfCode(code: string): Buffer {
+  return createHash('sha256').update('microchat join code\0').update(code).digest()
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CLIENT_URI, parseClientUri, parseUserUri, USER_NAME, USER_URI, userUri } from '../../protocol/identifiers.js'
 
+/** The URI of a device in the body of a request. */
 export const ClientUri = z
   .string()
   .max(400)
@@ -22,6 +23,7 @@ export const UserReference = z
 export const ByUser = z.strictObject({ user: UserReference })
 export type ByUser = z.infer<typeof ByUser>
 
+/** The URI of a `UserReference`; a local name is one of `domain`. */
 export function userOf(domain: string, reference: string): string {
   return USER_NAME.test(reference) ? userUri({ domain, user: reference }) : reference
 }

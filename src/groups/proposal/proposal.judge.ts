@@ -5,11 +5,11 @@ import type { MlsMessage } from '../../protocol/mls/message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposals/proposal.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import type { Access } from '../access/access.js'
-import { authorizeExternalJoin } from '../commit/authorize.js'
+import type { Access, SubmissionAccess } from '../access/access.js'
+import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.js'
-import { memberOf } from '../roster/member-of.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { memberOf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
 
@@ -43,12 +43,12 @@ export class ProposalJudge {
   }
 
   /** A private group without external joins shows nothing to judge by; there the members do. */
-  async judge({ group }: Access, caller: Caller, message: ProposalMessage): Promise<void> {
+  async judge({ group, callersKeys, lastHandshake }: SubmissionAccess, caller: Caller, message: ProposalMessage): Promise<void> {
     if (message.wireFormat === 'private-message') return
-    const state = group.mode === 'public' ? (await this.states.at(group)).state : await this.stored.find(group)
+    const state = group.mode === 'public' ? (await this.states.at(group, lastHandshake)).state : await this.stored.find(group)
     if (!state) return
     refuseExcess(state, message.body)
-    await this.membership.requireOwnLeaf(caller, proposerOf(state, message.body))
+    await this.membership.requireOwnLeaf(caller, proposerOf(state, message.body), callersKeys)
     const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
   }

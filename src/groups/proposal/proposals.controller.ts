@@ -2,13 +2,11 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP } from '../../platform/http/refusal-sets.js'
-import { Refuses } from '../../platform/http/refuses.js'
+import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
-import { Accepted } from '../groups.dto.js'
+import { Accepted, SubmitProposal } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
-import { SubmitProposal } from './proposal.dto.js'
 
 @ApiTags('handshakes')
 @Controller('v1/groups/:groupId/proposals')

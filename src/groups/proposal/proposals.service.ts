@@ -5,14 +5,12 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openGroup } from '../access/access.js'
+import { openForSubmission } from '../access/access.js'
 import type { Accepted } from '../groups.dto.js'
 import { proposalAccepted } from '../groups.events.js'
 import { decodeAs, refuseOtherGroup, sha256 } from '../input/mls-input.js'
-import { findAcceptance } from '../repository/log.repository.js'
 import { submitProposal } from '../repository/submissions.repository.js'
-import { refusedByPosition } from '../state/epoch-check.js'
-import { submissionProblem } from '../state/submission-problem.js'
+import { refusedByPosition, submissionProblem } from '../state/submission-refusals.js'
 import { ProposalJudge } from './proposal.judge.js'
 
 /** Proposals wait in the log for a Commit of their epoch; they need no courtesy lock, for they exclude nothing. */
@@ -30,10 +28,9 @@ export class ProposalsService {
     const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
     refuseOtherGroup(groupId, message.body, 'proposal')
     const hash = sha256(bytes)
-    const access = await openGroup(this.pool, groupId, caller)
-    const { group } = access
     const outside = message.wireFormat === 'public-message' && message.body.sender.kind === 'new-member-proposal'
-    const earlier = await findAcceptance(this.pool, group.gid, { deviceId: caller.deviceId, outside }, hash)
+    const access = await openForSubmission(this.pool, groupId, caller, { hash, outside })
+    const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
     const { mustBeMember } = this.judge.authorize(access, message)
     const { epoch } = message.body

@@ -11,6 +11,7 @@ export interface PendingRemoval {
   proposedEpoch: bigint | null
 }
 
+/** Everyone on the way out of a group, in the order of their device ids. */
 export async function pendingRemovals(sql: Sql, gid: bigint): Promise<PendingRemoval[]> {
   const { rows } = await sql.query<PendingRemoval>({
     name: 'pending_removals',
@@ -21,6 +22,7 @@ export async function pendingRemovals(sql: Sql, gid: bigint): Promise<PendingRem
   return rows
 }
 
+/** Their client URIs. */
 export async function leavingClients(sql: Sql, gid: bigint): Promise<string[]> {
   return (await pendingRemovals(sql, gid)).map(({ client }) => client)
 }

@@ -1,19 +1,33 @@
-import { Inject, Injectable } from '@nestjs/common'
+import { Injectable, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
-import type { Caller } from '../../authentication/session/caller.js'
-import { openAsMember, refuseFrozen } from '../access/access.js'
 import { clientsOf } from '../../authentication/directory/directory.repository.js'
+import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { memberNamed, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { type PublicGroupState, memberNamed } from '../../protocol/public-group/state.js'
+import { openAsMember, refuseFrozen } from '../access/access.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { removalProposed } from '../groups.events.js'
 import { sha256 } from '../input/mls-input.js'
-import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
-import { submitProposal, type Submission } from '../repository/submissions.repository.js'
-import { RemovalStates } from './removal-states.js'
+import { type GroupRow, findGroupByGid } from '../repository/groups.repository.js'
+import { submitProposal, type SubmissionOutcome } from '../repository/submissions.repository.js'
+import { PublicStates } from '../state/public-states.js'
+import { StoredEpochs } from '../state/stored-epochs.js'
 import { noteRemoval, pendingRemovals } from './removal.repository.js'
+
+/** The roster of a group as far as the server sees it: always in public mode, with external joins in private mode. */
+@Injectable()
+export class RemovalStates {
+  constructor(
+    private readonly states: PublicStates,
+    private readonly stored: StoredEpochs,
+  ) {}
+
+  async of(group: GroupRow): Promise<PublicGroupState | undefined> {
+    return group.mode === 'public' ? (await this.states.at(group)).state : this.stored.find(group)
+  }
+}
 
 export type Reason = 'leave' | 'revoke'
 
@@ -55,7 +69,7 @@ export class Removals {
     return this.note(gid, deviceId, reason)
   }
 
-  private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<Submission | 'unsigned' | 'standing'> {
+  private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<SubmissionOutcome | 'unsigned' | 'standing'> {
     const known = (await pendingRemovals(this.pool, group.gid)).find((pending) => pending.deviceId === deviceId)
     const again = known !== undefined && (known.reason === reason || known.reason === 'revoke')
     if (again && known.leafIndex !== null && known.proposedEpoch === group.epoch) return 'standing'

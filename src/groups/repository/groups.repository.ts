@@ -1,5 +1,4 @@
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 import type { CommitSubmission } from './submissions.repository.js'
 
 export type GroupMode = 'public' | 'private'
@@ -22,28 +21,32 @@ export interface GroupRow {
   deleted: boolean
 }
 
-const GROUP_COLUMNS = `gid, group_id AS "groupId", incarnation, mode, cipher_suite AS "cipherSuite", epoch, head_seq AS "headSeq",
-  head_chain AS "headChain", post_floor AS "postFloor", floor_seq AS "floorSeq", room_id AS "roomId", frozen,
-  successor_group_id AS "successorGroupId", deleted_at IS NOT NULL AS deleted`
+/** Of a row of `groups` named `g`. */
+export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
+  g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
+  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted`
 
+/** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group',
-    text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE group_id = $1`,
+    text: `SELECT ${GROUP_COLUMNS} FROM groups g WHERE g.group_id = $1`,
     values: [groupId],
   })
   return rows[0]
 }
 
+/** The same by row id. */
 export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group_by_gid',
-    text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE gid = $1`,
+    text: `SELECT ${GROUP_COLUMNS} FROM groups g WHERE g.gid = $1`,
     values: [gid],
   })
   return rows[0]
 }
 
+/** A group that was checked and is to be written; `welcomes` and `added` for one that begins at epoch 1. */
 export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 'usedRefs'> {
   groupId: Uint8Array
   mode: GroupMode
@@ -68,6 +71,7 @@ export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 
   reportsToReset: number
 }
 
+/** `duplicate`: the same creator made it by the same GroupInfo before. `chain` is the start of the log's hash chain. */
 export interface CreatedGroup {
   kind: 'accepted' | 'duplicate'
   gid: bigint

@@ -1,4 +1,4 @@
-import { LOG_COLUMNS, type LogRow } from '../../delivery/read/log-row.js'
+import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A handshake as it stands in the log. */
@@ -6,38 +6,9 @@ export interface HandshakeRow extends LogRow {
   kind: 'c' | 'p'
 }
 
-/** What an earlier submission of the same bytes came to; `epoch` is the group's after it. */
-export interface Acceptance {
-  seq: bigint
-  epoch: bigint
-  chain: Buffer
-}
-
 /** The most that a problem document carries along. */
 const MISSED_ENTRIES = 64
 const MISSED_BYTES = 1024 * 1024
-
-/**
- * Invariant 5: the original acceptance, for the one who is or was a member; and for anyone where a message comes from outside
- * the group, for who has its bytes made them or read them in the log.
- *
- * "+ 0": otherwise PostgreSQL walks the whole group in the order of seq (933 ms of 600,000 entries) instead of looking for the hash.
- */
-export async function findAcceptance(
-  sql: Sql,
-  gid: bigint,
-  sender: { deviceId: bigint; outside: boolean },
-  hash: Uint8Array,
-): Promise<Acceptance | undefined> {
-  const { rows } = await sql.query<Acceptance>({
-    name: 'find_acceptance',
-    text: `SELECT l.seq, l.epoch + CASE l.kind WHEN 'c' THEN 1 ELSE 0 END AS epoch, l.chain FROM log l
-            WHERE l.gid = $1 AND l.hash = $3 AND ($4 OR EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1))
-            ORDER BY l.seq + 0 LIMIT 1`,
-    values: [gid, sender.deviceId, hash, sender.outside],
-  })
-  return rows[0]
-}
 
 /**
  * The handshakes that a device which is still in `epoch` has not processed, cut to its intervals. The first one is

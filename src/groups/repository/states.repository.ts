@@ -1,5 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
+/** A serialized public group state (src/protocol/public-group/snapshot.ts). */
 export interface Snapshot {
   epoch: bigint
   /** The Commit that made the epoch; 0 for the epoch the group was created with. */
@@ -59,6 +60,7 @@ export async function storeSnapshot(
   })
 }
 
+/** The MLSMessage that came along with the Commit to `epoch`, or with the creation. */
 export async function findGroupInfo(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
     name: 'find_group_info',
@@ -76,4 +78,15 @@ export async function findTree(sql: Sql, gid: bigint, epoch: bigint): Promise<Bu
     values: [gid, epoch],
   })
   return rows[0]?.bytes
+}
+
+/** The epochs of Welcomes that wait in a device's inbox: it may be out again, and still has to be able to open them. */
+export async function waitingEpochs(sql: Sql, gid: bigint, deviceId: bigint): Promise<bigint[]> {
+  const { rows } = await sql.query<{ epoch: bigint }>({
+    name: 'waiting_epochs',
+    text: `SELECT w.epoch FROM inbox i JOIN welcome w ON w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
+            WHERE i.device_id = $2 AND i.gid = $1 AND i.kind = 'welcome' AND w.expires_at > now()`,
+    values: [gid, deviceId],
+  })
+  return rows.map(({ epoch }) => epoch)
 }

@@ -1,11 +1,11 @@
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 
 /**
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;
  * every other outcome carries the group's present epoch and head.
  */
-export type Submission = Admitted | Refusal
+export type SubmissionOutcome = Admitted | Refusal
+/** The entry is in the log, now or since before; `epoch` is the group's after it, `chain` that of the entry. */
 export interface Admitted {
   kind: 'accepted' | 'duplicate'
   seq: bigint
@@ -28,6 +28,7 @@ export interface AddedDevice {
   welcome: number | null
 }
 
+/** A device that is out after a Commit, and why, as `member.ended` says it. */
 export interface RemovedDevice {
   deviceId: bigint
   reason: 'removed' | 'left' | 'revoked' | 'resync'
@@ -69,6 +70,7 @@ export interface CommitSubmission {
   unsigned: readonly bigint[]
 }
 
+/** A Proposal that was judged and is to be written. `hash` is SHA-256 of `bytes`, which are an MLSMessage. */
 export interface ProposalSubmission {
   gid: bigint
   incarnation: number
@@ -87,7 +89,7 @@ export interface ProposalSubmission {
 }
 
 interface SubmissionRow {
-  outcome: Submission['kind']
+  outcome: SubmissionOutcome['kind']
   seq: bigint
   epoch: bigint
   chain: Buffer
@@ -95,7 +97,7 @@ interface SubmissionRow {
 }
 
 /** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit`. */
-export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<Submission> {
+export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<SubmissionOutcome> {
   return submit(sql, 'submit_commit', {
     p_domain: commit.domain,
     p_refs: commit.usedRefs,
@@ -126,7 +128,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
 }
 
 /** A Proposal for the current epoch (§4 windows); see `submit_proposal`. */
-export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Promise<Submission> {
+export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Promise<SubmissionOutcome> {
   return submit(sql, 'submit_proposal', {
     p_gid: proposal.gid,
     p_incarnation: proposal.incarnation,
@@ -142,13 +144,13 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
 }
 
 /** OFFSET 0: without it PostgreSQL would call the function once for each column. */
-async function submit(sql: Sql, name: string, parameters: Record<string, unknown>): Promise<Submission> {
+async function submit(sql: Sql, name: string, parameters: Record<string, unknown>): Promise<SubmissionOutcome> {
   const { call, values } = callFunction(name, parameters)
   const { rows } = await sql.query<SubmissionRow>({ name, text: `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`, values })
-  return toSubmission(rows[0])
+  return toOutcome(rows[0])
 }
 
-function toSubmission(row: SubmissionRow | undefined): Submission {
+function toOutcome(row: SubmissionRow | undefined): SubmissionOutcome {
   if (!row) throw new Error('a submission function returned no row')
   const { outcome, seq, epoch, chain, incarnation } = row
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, seq, epoch, chain, incarnation }

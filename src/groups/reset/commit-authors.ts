@@ -3,7 +3,7 @@ import { decodeMessage } from '../../protocol/mls/message.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import type { GroupRow } from '../repository/groups.repository.js'
-import { memberOf } from '../roster/member-of.js'
+import { memberOf } from '../roster/roster.js'
 import { PublicStates, StateNotKept } from '../state/public-states.js'
 import type { ReadCommit } from './reports.repository.js'
 

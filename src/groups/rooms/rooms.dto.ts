@@ -21,3 +21,32 @@ export const Room = z
     group_id: GroupId.meta({ description: 'The group that is current in the room' }),
   })
   .meta({ id: 'Room' })
+
+const ROOM = /^(?:mimi:\/\/([a-z0-9.:-]{1,260})\/r\/)?([a-z0-9][a-z0-9._-]{0,63})$/
+
+/** A room by its local name or its URI; which domains are ours is for `roomUri` to say. */
+export const RoomReference = z
+  .string()
+  .max(400)
+  .regex(ROOM, 'Expected a room name, or mimi://<domain>/r/<room>')
+  .meta({
+    description: 'Room: a local name, or mimi://<domain>/r/<name>',
+    examples: ['lobby'],
+  })
+
+/** The same in a query, which proxies leave alone. */
+export const ByRoom = z.strictObject({ room: RoomReference })
+export type ByRoom = z.infer<typeof ByRoom>
+
+/** The one spelling that is stored; undefined for a room of another domain. */
+export function roomUri(domain: string, reference: string): string | undefined {
+  const [, foreign, name] = ROOM.exec(reference) ?? []
+  if (name === undefined || (foreign !== undefined && foreign !== domain)) return undefined
+  return `mimi://${domain}/r/${name}`
+}
+
+/** The URI of a room of another domain, and that domain; undefined for one of this server. */
+export function foreignRoom(domain: string, reference: string): { roomId: string; hub: string } | undefined {
+  const [, hub, name] = ROOM.exec(reference) ?? []
+  return name === undefined || hub === undefined || hub === domain ? undefined : { roomId: `mimi://${hub}/r/${name}`, hub }
+}

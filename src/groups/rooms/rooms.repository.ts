@@ -20,6 +20,7 @@ export async function knowsRoom(sql: Sql, roomId: string, userId: bigint): Promi
   return rows.length > 0
 }
 
+/** A group in which a device is a member now, with its first entry for that device. */
 export interface MyGroupRow {
   gid: bigint
   groupId: Buffer

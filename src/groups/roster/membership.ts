@@ -19,8 +19,12 @@ export interface DeviceChanges {
  * may do, is the application's (RFC 9420 §5.3.1), and stands behind this.
  */
 export interface Membership {
-  /** Refuses what is not signed for a leaf of the caller's. */
-  requireOwnLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined): Promise<void>
+  /**
+   * Refuses what is not signed for a leaf of the caller's.
+   * @param keys those registered for the caller's device, in canonical form, if they were read already
+   * @throws Forbidden
+   */
+  requireOwnLeaf(caller: Pick<Caller, 'client' | 'deviceId'>, signer: Member | undefined, keys?: readonly Uint8Array[]): Promise<void>
   /** The Welcomes that have to answer the Adds of a Commit; undefined: nobody asks for any. */
   welcomesOf(bundle: Pick<Bundle, 'welcomes'>): readonly Welcome[] | undefined
   /** What new leaves' lifetimes are held against now; undefined: nothing. */
@@ -29,4 +33,5 @@ export interface Membership {
   changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
 }
 
+/** Provider token of the process's one `Membership`. */
 export const MEMBERSHIP = Symbol('MEMBERSHIP')

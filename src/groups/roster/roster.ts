@@ -1,27 +1,27 @@
-import { resolveClients } from '../../authentication/directory/directory.repository.js'
-import type { Sql } from '../../platform/postgres/sql.js'
-import type { Member, PublicGroupState } from '../../protocol/public-group/state.js'
-import { leaf, memberAt } from '../../protocol/public-group/state.js'
-import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { Forbidden } from '../../platform/http/problem.js'
+import type { Sql } from '../../platform/postgres/sql.js'
+import { sameBytes } from '../../protocol/bytes.js'
+import type { ValidCommit } from '../../protocol/public-group/commit.js'
+import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
 import { InvalidCommit } from '../groups.problems.js'
-import { unregisteredAmong } from './registered-keys.repository.js'
+import { unregisteredAmong, type Device, type LeafDevices, type NamedLeaf } from './roster.repository.js'
 
-export interface Device {
-  deviceId: bigint
-  userId: bigint
-  revoked: boolean
-}
-/** Clients of a Commit, by URI, as the directory knows them. */
+/** Clients of a Commit, by URI. */
 export type Directory = ReadonlyMap<string, Device>
 
-/** Looks up everyone that a Commit touches, in one query. */
-export async function directoryOf(sql: Sql, before: PublicGroupState, verdict: ValidCommit): Promise<Directory> {
+/** Everyone that a Commit names: whom it touches, with the keys of new and changed leaves, and whose proposals it carries out. */
+export function leavesNamed(before: PublicGroupState, verdict: ValidCommit): NamedLeaf[] {
+  const changed = [...verdict.added, ...verdict.updated].flatMap(({ identity, signatureKey }) =>
+    identity === undefined ? [] : [{ client: identity, publicKey: signatureKey }],
+  )
   const proposers = verdict.proposals.flatMap(({ sender }) => (sender.kind === 'member' ? identityAt(before, sender.leafIndex) : []))
-  const touched = [...verdict.added, ...verdict.removed, ...verdict.updated].flatMap(({ identity }) => identity ?? [])
-  return resolveClients(sql, [...new Set([...proposers, ...touched])])
+  const others = new Set([...proposers, ...verdict.removed.flatMap(({ identity }) => identity ?? [])])
+  for (const { client } of changed) others.delete(client)
+  return [...changed, ...[...others].map((client) => ({ client, publicKey: null }))]
 }
 
+/** The client URI in a leaf's credential; none for a blank leaf, and for a credential of another kind. */
 export function identityAt(state: PublicGroupState, leafIndex: number): string[] {
   const node = leaf(state, leafIndex)
   const identity = node && memberAt(leafIndex, node).identity
@@ -35,24 +35,37 @@ export function deviceOf(directory: Directory, member: Pick<Member, 'identity'>)
   return device
 }
 
-/** The submitting device must be the one whose leaf signs: by its URI and by a registered key (§4). */
+/** The submitting device must be the one whose leaf signs: by its URI and by a registered key (§4). @throws Forbidden */
 export async function requireOwnLeaf(sql: Sql, caller: { client: string; deviceId: bigint }, signer: Member | undefined): Promise<void> {
+  const { signatureKey } = leafOf(caller, signer)
+  const unregistered = await unregisteredAmong(sql, [{ deviceId: caller.deviceId, publicKey: signatureKey }])
+  if (unregistered.length > 0) throw notRegistered()
+}
+
+/** The same, by the keys that are registered for the caller's device, in canonical form. @throws Forbidden */
+export function requireLeafWithKey(caller: { client: string }, keys: readonly Uint8Array[], signer: Member | undefined): void {
+  const key = canonicalKey(leafOf(caller, signer).signatureKey)?.publicKey
+  if (key === undefined || !keys.some((one) => sameBytes(one, key))) throw notRegistered()
+}
+
+function leafOf(caller: { client: string }, signer: Member | undefined): Member {
   if (signer?.identity !== caller.client) throw new Forbidden('The message was signed by the leaf of another device.')
-  const unregistered = await unregisteredAmong(sql, [{ deviceId: caller.deviceId, publicKey: signer.signatureKey }])
-  if (unregistered.length > 0) throw new Forbidden("The leaf's signature key is not registered for this device.")
+  return signer
+}
+
+function notRegistered(): Forbidden {
+  return new Forbidden("The leaf's signature key is not registered for this device.")
 }
 
 /** Every leaf that comes or changes: of an active device, with a key that the device registered, and one leaf per device. */
-export async function checkNewLeaves(sql: Sql, before: PublicGroupState, verdict: ValidCommit, directory: Directory): Promise<void> {
+export function checkNewLeaves(before: PublicGroupState, verdict: ValidCommit, { directory, unregistered }: LeafDevices): void {
   for (const member of verdict.updated) {
     const [identity] = identityAt(before, member.leafIndex)
     if (identity !== member.identity) throw new InvalidCommit('credential-changed')
   }
   const changed = [...verdict.added, ...verdict.updated]
   if (changed.some((member) => deviceOf(directory, member).revoked)) throw new InvalidCommit('credential-revoked')
-  const claims = changed.map((member) => ({ deviceId: deviceOf(directory, member).deviceId, publicKey: member.signatureKey }))
-  const unregistered = await unregisteredAmong(sql, claims)
-  if (unregistered.length > 0) throw new InvalidCommit('credential-key')
+  if (unregistered) throw new InvalidCommit('credential-key')
   if (verdict.added.length > 0 || verdict.external) oneLeafPerClient(verdict)
 }
 
@@ -63,4 +76,10 @@ function oneLeafPerClient(verdict: ValidCommit): void {
     const taken = credential.kind === 'basic' && tree.leavesNamed(credential.identity).length > 1
     if (taken) throw new InvalidCommit('one-leaf-per-client')
   }
+}
+
+/** Who is at a leaf; undefined for a blank one. */
+export function memberOf(state: PublicGroupState, leafIndex: number): Member | undefined {
+  const node = leaf(state, leafIndex)
+  return node && memberAt(leafIndex, node)
 }

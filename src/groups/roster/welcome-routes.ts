@@ -8,8 +8,10 @@ import type { AddedDevice, CommitSubmission } from '../repository/submissions.re
 import type { EncodedWelcome } from '../input/bundle.js'
 import { deviceOf, type Directory } from './roster.js'
 
+/** A KeyPackageRef as a key of a map. */
 export const refKey = (ref: Uint8Array): string => Buffer.from(ref).toString('hex')
 
+/** Who joins by which Welcome (index into `welcomes`), and how long each is kept. */
 export interface WelcomeRoutes {
   added: AddedDevice[]
   welcomes: CommitSubmission['welcomes']

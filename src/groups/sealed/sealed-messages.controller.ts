@@ -1,14 +1,13 @@
 import { Body, Controller, HttpCode, Param, Post, Req } from '@nestjs/common'
 import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
-import { Anonymous } from '../../authentication/session/anonymous.js'
+import { Anonymous } from '../../authentication/session/caller.js'
 import { EpochText, GroupId } from '../../platform/http/bytes.js'
 import { InvalidRequest, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Prioritized, TakesBody, TakesMessage, Unlogged } from '../../platform/http/route-options.js'
-import { Accepted } from '../groups.dto.js'
-import { SubmitMessage } from '../message/message.dto.js'
+import { Accepted, SubmitMessage } from '../groups.dto.js'
 import { SealedMessages } from './sealed-messages.js'
 
 /** Only the path and what follows it counts for the proof; the host is bound by the token. */

@@ -12,7 +12,7 @@ import { checkContentDigest } from '../../protocol/http-signature/content-digest
 import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
 import { memberProof } from '../../protocol/sealed/member-proof.js'
 import { senderKey } from '../../protocol/sealed/sender-key.js'
-import { Redemption } from '../../tokens/redeem/redemption.js'
+import { Redemption } from '../../tokens/redemption.js'
 import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
 import type { Accepted } from '../groups.dto.js'
 import { decodeAs, refuseOtherGroup, sha256 } from '../input/mls-input.js'

@@ -1,7 +1,7 @@
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 import type { Refusal } from '../repository/submissions.repository.js'
 
+/** A device says that this is the sender key of an epoch: Ed25519, 32 bytes. One for each user and epoch. */
 export interface Publication {
   readonly gid: bigint
   readonly deviceId: bigint
@@ -13,6 +13,7 @@ export interface Publication {
 /** `conflict`: the user has published another one. */
 export type PublicationOutcome = { kind: 'accepted' } | { kind: 'conflict' } | Refusal
 
+/** See `publish_sender_key`. @param maxPastEpochs how many epochs behind the group's the key may be */
 export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs: number): Promise<PublicationOutcome> {
   const { call, values } = callFunction('publish_sender_key', {
     p_gid: key.gid,
@@ -31,6 +32,7 @@ export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs
   return rows[0]
 }
 
+/** What each user's devices have published for an epoch, by user URI. */
 export async function readSenderKeys(sql: Sql, gid: bigint, epoch: bigint): Promise<{ user: string; publicKey: Buffer }[]> {
   const { rows } = await sql.query<{ user: string; publicKey: Buffer }>({
     name: 'read_sender_keys',
@@ -58,6 +60,7 @@ export interface PostStanding {
   floor: bigint
 }
 
+/** A post whose token and proof were checked: its group and epoch, the key it is signed with, SHA-256 of its bytes, and its token. */
 export interface PostQuestion {
   readonly groupId: Uint8Array
   readonly epoch: bigint

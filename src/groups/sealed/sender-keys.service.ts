@@ -5,9 +5,9 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { provesPossession } from '../../protocol/sealed/sender-key.js'
 import { openAsMember } from '../access/access.js'
-import { submissionProblem } from '../state/submission-problem.js'
-import { PossessionUnproved, SenderKeyTaken } from './sealed.problems.js'
+import { submissionProblem } from '../state/submission-refusals.js'
 import type { PublishSenderKey, SenderKeys } from './sealed.dto.js'
+import { PossessionUnproved, SenderKeyTaken } from './sealed.problems.js'
 import { publishSenderKey, readSenderKeys } from './sender-keys.repository.js'
 
 /** The set of keys of an epoch with which posts without a sender may be signed (§9). */

@@ -6,6 +6,7 @@ import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { InvalidCommit } from '../groups.problems.js'
 import type { EncodedTree, LargeTrees } from './trees/large-trees.js'
 
+/** What a GroupInfo has to be of. */
 export interface ExpectedEpoch {
   groupId: Uint8Array
   /** Undefined for a new group, which chooses. */
@@ -46,6 +47,7 @@ export function refuseOtherTree(groupInfo: GroupInfo, served: Uint8Array): void 
   if (inside && !sameBytes(inside, served)) throw new InvalidCommit('group-info-tree')
 }
 
+/** Whether anyone can join by it (RFC 9420 §12.4.3.2). */
 export function hasExternalPub(groupInfo: GroupInfo): boolean {
   return extensionData(groupInfo.extensions, EXTENSION_TYPES.externalPub) !== undefined
 }

@@ -31,9 +31,13 @@ export class PublicStates {
     private readonly trees: LargeTrees,
   ) {}
 
-  /** The state at the group's epoch, with the proposals made in it so far. */
-  async at(group: GroupAt): Promise<Tracked> {
+  /**
+   * The state at the group's epoch, with the proposals made in it so far.
+   * @param lastHandshake of its log, if it was read together with the group: a cached state that has it needs no look at the log
+   */
+  async at(group: GroupAt, lastHandshake?: bigint): Promise<Tracked> {
     const cached = this.cache.tracked(cacheKey(group))
+    if (cached && cached.seq === lastHandshake && cached.state.groupContext.epoch === group.epoch) return cached
     const inTime = cached && cached.state.groupContext.epoch <= group.epoch
     const tracked =
       inTime && cached.seq >= group.floorSeq ? await this.onFrom(group, cached) : await this.replay(group, await this.load(group))
@@ -105,6 +109,7 @@ function step(tracked: Tracked, row: HandshakeRow): Tracked {
   return { ...tracked, state: again.next, seq: row.seq, commitSeq: row.seq, replayBytes: tracked.replayBytes + row.bytes.length }
 }
 
+/** @throws Error for what an honest server has never stored */
 export function publicMessageOf(row: Pick<HandshakeRow, 'bytes'>): PublicMessage {
   const decoded = decodeMessage(row.bytes)
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message')

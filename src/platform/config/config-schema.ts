@@ -2,10 +2,9 @@ import { z } from 'zod'
 import { parseDatabaseUrl } from '../postgres/client/database-url.js'
 import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
-import { Admission } from './admission-settings.js'
+import { Admission, Process } from './process-settings.js'
 import { Federation, SealedSender } from './federation-settings.js'
-import { HttpUrl } from './http-url.js'
-import { Process } from './process-settings.js'
+import { HttpUrl } from './urls.js'
 import { Count, Duration, Size } from './units.js'
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { HttpUrl } from './http-url.js'
+import { HttpUrl } from './urls.js'
 import { Count, Duration } from './units.js'
 
 export const SealedSender = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
-import { Secrets } from '../secrets/secrets.js'
+import { Secrets } from '../secrets.js'
 import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
 import { openHints, sealHints } from './hint-codec.js'
 

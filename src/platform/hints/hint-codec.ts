@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import { encodeCbor } from '../http/encode.js'
-import type { Secrets } from '../secrets/secrets.js'
+import type { Secrets } from '../secrets.js'
 import type { CarriedEntry, Hint } from './hint.js'
 
 const PURPOSE = 'hints v1'

@@ -4,7 +4,7 @@ import { createLog } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { RedisSubscription } from '../redis/redis-subscription.js'
-import { Secrets } from '../secrets/secrets.js'
+import { Secrets } from '../secrets.js'
 import { Hints } from './hints.js'
 
 const log = createLog({ LOG_LEVEL: 'silent' })

@@ -6,7 +6,7 @@ import { Metrics } from '../observability/metrics.js'
 import type { RedisClient } from '../redis/connect-redis.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { RedisSubscription } from '../redis/redis-subscription.js'
-import { Secrets } from '../secrets/secrets.js'
+import { Secrets } from '../secrets.js'
 import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
 import { openHints, sealHints } from './hint-codec.js'
 

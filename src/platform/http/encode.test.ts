@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { decode } from 'cborg'
-import { negotiate } from './accept.js'
-import { encodeCbor, encodeJson } from './encode.js'
+import { negotiate, encodeCbor, encodeJson } from './encode.js'
 
 const VALUE = { seq: 5n, at: new Date(1_500), bytes: new Uint8Array([255]), list: [{ none: undefined, nil: null }] }
 

@@ -1,4 +1,5 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { Problem } from './problem.js'
 
@@ -25,4 +26,12 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
     detail: problem.detail,
     instance: `urn:request:${requestId}`,
   }
+}
+
+const SANE = /^[A-Za-z0-9._-]{8,64}$/
+
+/** The caller's X-Request-Id, so that a proxy's log and ours can be joined, unless it could spoil a log line. */
+export function requestId(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && SANE.test(given) ? given : randomUUID()
 }

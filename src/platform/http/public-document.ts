@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodType } from 'zod'
-import { negotiate } from './accept.js'
-import { encodeBody, type MediaType } from './encode.js'
+import { negotiate, encodeBody, type MediaType } from './encode.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** The bytes of a document, ready to be sent any number of times. */
 export interface Representation {
@@ -14,7 +13,7 @@ export interface Representation {
 
 export function representationOf(content: string | Uint8Array, contentType: string): Representation {
   const bytes = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content)
-  return { bytes, contentType, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"` }
+  return { bytes, contentType, etag: `"${sha256(bytes).toString('base64url').slice(0, 22)}"` }
 }
 
 /**

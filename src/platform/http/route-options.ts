@@ -1,6 +1,8 @@
+import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constants.js'
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import type { Priority } from '../admission/pressure.js'
 import type { Config } from '../config/config.js'
-import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constants.js'
+import { UnsupportedMediaType } from './problem.js'
 
 /** What a route declares to the layers before Nest's handlers; Fastify keeps it as the route's config. */
 export interface RouteOptions {
@@ -80,3 +82,16 @@ export function routeOptionsOf(handler: object): RouteOptions {
   const options: RouteOptions | undefined = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
   return options ?? {}
 }
+
+/** The body of a route with `@TakesBytes`, with its media type. */
+export interface TypedBytes {
+  readonly type: string
+  readonly bytes: Uint8Array
+}
+
+export const BodyBytes = createParamDecorator((_data: unknown, context: ExecutionContext): TypedBytes => {
+  const { body, headers } = context.switchToHttp().getRequest<{ body?: unknown; headers: { 'content-type'?: string } }>()
+  // JSON and CBOR are read everywhere; here they are as wrong as anything else.
+  if (!(body instanceof Uint8Array)) throw new UnsupportedMediaType('This resource does not take a body of this type, or an empty one.')
+  return { type: (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '', bytes: body }
+})

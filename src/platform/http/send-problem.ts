@@ -3,8 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isError } from '../observability/is-error.js'
 import { failureCodeOf, failureOf } from '../postgres/failures.js'
-import { negotiate } from './accept.js'
-import { encodeCbor, encodeJson } from './encode.js'
+import { negotiate, encodeCbor, encodeJson } from './encode.js'
 import {
   InvalidRequest,
   MethodNotAllowed,

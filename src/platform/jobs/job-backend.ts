@@ -6,6 +6,7 @@ import { poolConfig } from '../postgres/sql.js'
 import { connectRedis, type Patience, type RedisClient } from '../redis/connect-redis.js'
 import { redisNamespace } from '../redis/redis-clients.js'
 import { redisTarget, type RedisSettings } from '../redis/redis-target.js'
+import { succeedsWithin } from '../timing.js'
 
 const QUEUE = 'work'
 /** BullMQ's own tables stand beside ours, not among them. */
@@ -97,10 +98,8 @@ function connect(config: Settings, patience: Patience): RedisClient | undefined 
 async function readyOrLate(redis: RedisClient): Promise<void> {
   if (redis.status === 'ready') return
   const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, START_PATIENCE_MS)
   redis.once('ready', resolve)
-  await promise
-  clearTimeout(timer)
+  await succeedsWithin(START_PATIENCE_MS, promise)
   redis.off('ready', resolve)
 }
 

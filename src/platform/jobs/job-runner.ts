@@ -3,8 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { openWorker, type JobWorker, type Opened } from './job-backend.js'
 import type { QuietLog } from './quiet-log.js'
-import { succeedsWithin } from './succeeds-within.js'
-import { isSilentlyDead } from './worker-watch.js'
+import { succeedsWithin } from '../timing.js'
 
 const FORCED_CLOSE_MS = 5_000
 /** For a worker without jobs to let go of its connections. */
@@ -70,14 +69,14 @@ export class JobRunner {
     // One that never was waits for that first, unless it is forced.
     const closing = worker.opened.close(!this.connected)
     while (this.running.size > 0) await Promise.allSettled(this.running)
-    if (!(await succeedsWithin(closing, CLOSE_MS))) await this.sever(worker)
+    if (!(await succeedsWithin(CLOSE_MS, closing))) await this.sever(worker)
     worker.disconnect()
   }
 
   /** What waits for an answer fails then, and the worker's own end goes on. */
   private async sever({ opened }: Opened<JobWorker>): Promise<void> {
     const severed = opened.disconnect().catch((error: unknown) => this.log.warn({ err: error }, 'a job worker could not be cut off'))
-    await succeedsWithin(severed, CLOSE_MS)
+    await succeedsWithin(CLOSE_MS, severed)
   }
 
   /** What is dead may not be able to close in order. A job that it still runs is taken over by nobody before its lock ends. */
@@ -86,7 +85,7 @@ export class JobRunner {
     const closing = dead.opened
       .close(true)
       .catch((error: unknown) => this.log.warn({ err: error }, 'a dead job worker could not be closed'))
-    await succeedsWithin(closing, FORCED_CLOSE_MS)
+    await succeedsWithin(FORCED_CLOSE_MS, closing)
     dead.disconnect()
   }
 
@@ -100,4 +99,27 @@ export class JobRunner {
       this.running.delete(performing)
     }
   }
+}
+
+/** Due for so long with an idle worker at hand: the worker is dead, however alive it looks. */
+const DEAD_AFTER_MS = 60_000
+
+/** What the watch sees of a worker. Milliseconds of the monotonic clock. */
+export interface WorkerSigns {
+  /** Since when work has been due that nobody began. */
+  dueForMs: number
+  /** When this worker began a job, or was opened. */
+  lastBegunAt: number
+  /** Jobs it runs at this moment, and how many it could. */
+  running: number
+  concurrency: number
+}
+
+/**
+ * Whether to open the worker again. A connection that came back half-way can leave it waiting forever without an error;
+ * work that is due then waits although there is room for it. A worker that is merely busy, or that others outrun, is well.
+ */
+export function isSilentlyDead(signs: WorkerSigns, now: number): boolean {
+  const idle = signs.running < signs.concurrency
+  return idle && signs.dueForMs > DEAD_AFTER_MS && now - signs.lastBegunAt > DEAD_AFTER_MS
 }

@@ -1,5 +1,5 @@
 import type { JobQueue } from './job-backend.js'
-import { succeedsWithin } from './succeeds-within.js'
+import { succeedsWithin } from '../timing.js'
 
 /** Of these the worker takes; a job that is delayed, or scheduled, should be among the others once it is due. */
 const STATES = ['waiting', 'prioritized', 'delayed'] as const
@@ -31,7 +31,7 @@ export class WaitingAge {
     const asked = oldestDueSeconds(queue, Date.now()).then((seconds) => {
       this.known = { at: performance.now(), seconds }
     })
-    if (await succeedsWithin(asked, PATIENCE_MS)) return this.known.seconds
+    if (await succeedsWithin(PATIENCE_MS, asked)) return this.known.seconds
     return this.known.seconds + (performance.now() - this.known.at) / 1000
   }
 }

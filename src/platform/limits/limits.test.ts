@@ -3,7 +3,7 @@ import { RateLimited } from '../http/problem.js'
 import { redisSettings } from '../../../test/support/redis.js'
 import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
-import { Secrets } from '../secrets/secrets.js'
+import { Secrets } from '../secrets.js'
 import { Limits } from './limits.js'
 
 const secrets = new Secrets({ SERVER_SECRET: Buffer.alloc(32, 1).toString('base64') })

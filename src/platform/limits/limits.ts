@@ -4,7 +4,7 @@ import { RateLimited } from '../http/problem.js'
 import { Metrics } from '../observability/metrics.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { numberOf } from './described-limit.js'
-import { Secrets } from '../secrets/secrets.js'
+import { Secrets } from '../secrets.js'
 
 /** At most `points` takes in any window of `seconds`. The name keeps the counters of different rules apart; `src/app/limits-page.ts` has a row for each. */
 export interface Limit {

@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common'
+import { Injectable, Inject } from '@nestjs/common'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Pool } from 'pg'
 import { VERSION } from '../version.js'
+import { POOL } from '../postgres/sql.js'
 
 /**
  * Messages that the strict reader accepts and ts-mls reads differently (docs/adr/0004-decoders.md). Of the process, not of one server: it
@@ -61,5 +63,16 @@ export class Metrics {
         else this.set(value)
       },
     })
+  }
+}
+
+/** Waiting requests for connections are the first sign of a database that is too slow or a pool that is too small. */
+@Injectable()
+export class PoolMetrics {
+  constructor(@Inject(POOL) pool: Pool, metrics: Metrics) {
+    metrics.gauge('pg_pool_size', 'Connections to PostgreSQL that this process may open', () => pool.options.max)
+    metrics.gauge('pg_pool_connections', 'Open connections to PostgreSQL', () => pool.totalCount)
+    metrics.gauge('pg_pool_idle_connections', 'Of these, how many do nothing', () => pool.idleCount)
+    metrics.gauge('pg_pool_waiting', 'Queries that wait for a connection', () => pool.waitingCount)
   }
 }

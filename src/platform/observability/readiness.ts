@@ -6,6 +6,7 @@ import { DatabaseProbe, type DatabaseState } from '../postgres/database-probe.js
 import type { Sql } from '../postgres/sql.js'
 import { LOG } from './log.js'
 import { Metrics } from './metrics.js'
+import { within } from '../timing.js'
 
 /** `degraded`: reads and streams go on, writes are answered with 503. `unknown`: PostgreSQL could not be asked. */
 export type Check = 'ok' | 'degraded' | 'failing' | 'unknown'
@@ -77,14 +78,7 @@ export class Readiness implements OnApplicationShutdown {
     if (this.last && performance.now() - this.last.at < FRESH_MS) return this.last.checks
     // One at a time: looks at a silent PostgreSQL must not pile up.
     this.looking ??= this.look().finally(() => (this.looking = undefined))
-    const late = Promise.withResolvers<Checks>()
-    // What came while this process was busy is read first.
-    const timer = setTimeout(() => setImmediate(() => late.resolve(this.withoutDatabase())), ANSWER_MS)
-    try {
-      return await Promise.race([this.looking, late.promise])
-    } finally {
-      clearTimeout(timer)
-    }
+    return within(ANSWER_MS, this.looking).catch(() => this.withoutDatabase())
   }
 
   private async look(): Promise<Checks> {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readFile, readdir } from 'node:fs/promises'
 import { DatabaseError, type Client } from 'pg'
 import { PostgresClient } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
-import { readFunctionFiles, readMigrations, type SqlFile } from './migration-files.js'
 import { applyRoleSettings } from './role-settings.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** Has `migrations/` and `functions/`. From src/platform/postgres as well as from dist/platform/postgres. */
 const PRISMA = fileURLToPath(new URL('../../../prisma', import.meta.url))
@@ -187,4 +188,30 @@ function describe(error: unknown, sql: string): string {
   const position = Number(error.position ?? 0)
   const line = position > 0 ? ` (line ${sql.slice(0, position).split('\n').length})` : ''
   return `${error.message}${line}${error.hint ? `. Hint: ${error.hint}` : ''}`
+}
+
+/** A migration of the tables, or a file of SQL functions. */
+export interface SqlFile {
+  name: string
+  sql: string
+  /** SHA-256 of the file in hex, as Prisma records it. */
+  checksum: string
+}
+
+/** The migrations of a folder laid out by Prisma (`<name>/migration.sql`), in the order of their names. */
+export async function readMigrations(folder: string): Promise<SqlFile[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  return Promise.all(names.sort().map((name) => readSqlFile(name, join(folder, name, 'migration.sql'))))
+}
+
+/** `<name>.sql` of a folder, in the order of their names. */
+export async function readFunctionFiles(folder: string): Promise<SqlFile[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql'))
+  return Promise.all(files.sort().map((file) => readSqlFile(file.slice(0, -'.sql'.length), join(folder, file))))
+}
+
+async function readSqlFile(name: string, path: string): Promise<SqlFile> {
+  const sql = await readFile(path, 'utf8')
+  return { name, sql, checksum: sha256(sql).toString('hex') }
 }

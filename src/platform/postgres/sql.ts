@@ -1,7 +1,6 @@
-import { Pool, type PoolClient, type PoolConfig, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
+import { Pool, type PoolClient, type PoolConfig, type QueryConfig, type QueryResult, type QueryResultRow, TypeOverrides, types } from 'pg'
 import { CONNECT_MS, PostgresClient, type PostgresClientConfig } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
-import { typeParsers } from './type-parsers.js'
 
 /** What a repository function needs of a connection. A Pool and a PoolClient are both one. */
 export interface Sql {
@@ -85,4 +84,28 @@ async function rollBack(client: PoolClient): Promise<void> {
   } catch {
     client.release(true)
   }
+}
+
+/** int8[]; pg's own list of type ids has no arrays. */
+const INT8_ARRAY = 1016
+
+/** Ids and seqs are 64 bits wide: a JavaScript number would round them silently, a string would compare wrongly. Per pool, as Prisma has its own. */
+export const typeParsers = new TypeOverrides()
+typeParsers.setTypeParser(types.builtins.INT8, BigInt)
+typeParsers.setTypeParser(INT8_ARRAY, parseBigInts)
+
+/** `{1,NULL,2}`, of one dimension. */
+function parseBigInts(text: string): (bigint | null)[] {
+  const items = text.slice(1, -1)
+  return items === '' ? [] : items.split(',').map((item) => (item === 'NULL' ? null : BigInt(item)))
+}
+
+/**
+ * A call of a function of prisma/functions with each parameter by its name, so that neither side depends on the order of the other.
+ * @param parameters name of the SQL parameter → value; all of them, since none has a default
+ * @returns `call`: `name(p_a => $1, p_b => $2)`, the same text for the same names; `values`: for `$1` and so on
+ */
+export function callFunction(name: string, parameters: Readonly<Record<string, unknown>>): { call: string; values: unknown[] } {
+  const placed = Object.keys(parameters).map((parameter, index) => `${parameter} => $${index + 1}`)
+  return { call: `${name}(${placed.join(', ')})`, values: Object.values(parameters) }
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { Metrics } from '../observability/metrics.js'
-import { acquireLease, releaseLease } from './lease.js'
-import { LocalLocks } from './local-locks.js'
 import { RedisClients } from './redis-clients.js'
+import type { RedisClient } from './connect-redis.js'
+import { sleep } from '../timing.js'
 
 /** How the lock sees time; tests bring their own. */
 export interface LockTimer {
@@ -12,7 +12,7 @@ export interface LockTimer {
 }
 export const MONOTONIC: LockTimer = {
   now: () => performance.now(),
-  sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+  sleep: (ms) => sleep(ms),
 }
 
 const PATIENCE_MS = 250
@@ -78,5 +78,57 @@ export class CommitLock {
   private miss(reason: 'busy' | 'redis'): false {
     this.metrics.commitLockMisses.inc({ reason })
     return false
+  }
+}
+
+/**
+ * Deletes the lease if it is still ours; after it ran out it may be another node's.
+ * KEYS[1] the lease, ARGV[1] the token under which it was taken.
+ */
+const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
+
+export async function acquireLease(redis: RedisClient, key: string, token: string, leaseMs: number): Promise<'got' | 'busy'> {
+  return (await redis.set(key, token, 'PX', leaseMs, 'NX')) === 'OK' ? 'got' : 'busy'
+}
+
+export async function releaseLease(redis: RedisClient, key: string, token: string): Promise<void> {
+  await redis.eval(RELEASE, 1, key, token)
+}
+
+/** Mutexes by key within one process, first come first served, with an end to the patience. */
+export class LocalLocks {
+  private readonly queues = new Map<string, (() => void)[]>()
+
+  /**
+   * @param impatience when it resolves first, the caller leaves the queue
+   * @returns the release, or undefined if the patience ended
+   */
+  async acquire(key: string, impatience: Promise<void>): Promise<(() => void) | undefined> {
+    const queue = this.queues.get(key)
+    if (!queue) {
+      this.queues.set(key, [])
+      return this.releaser(key)
+    }
+    const turn = Promise.withResolvers<boolean>()
+    const enter = () => turn.resolve(true)
+    queue.push(enter)
+    void impatience.then(() => {
+      const at = queue.indexOf(enter)
+      if (at === -1) return
+      queue.splice(at, 1)
+      turn.resolve(false)
+    })
+    return (await turn.promise) ? this.releaser(key) : undefined
+  }
+
+  private releaser(key: string): () => void {
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      const next = this.queues.get(key)?.shift()
+      if (next) next()
+      else this.queues.delete(key)
+    }
   }
 }

@@ -7,6 +7,7 @@ export type HttpSignatureAlgorithm =
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 64 }
 const ECDSA = { dsaEncoding: 'ieee-p1363' } as const
 
+/** The signature over a base (RFC 9421 §3.3.6), 64 bytes. @throws RangeError for a key that is not Ed25519 */
 export function signBase(algorithm: 'ed25519', key: KeyObject, base: Uint8Array): Uint8Array {
   if (key.asymmetricKeyType !== algorithm) throw new RangeError('not an Ed25519 key')
   return new Uint8Array(sign(null, base, key))

@@ -17,6 +17,7 @@ export interface HttpResponseMessage {
 
 export type HttpMessage = HttpRequestMessage | HttpResponseMessage
 
+/** Responses have a status instead of a method. */
 export function isRequest(message: HttpMessage): message is HttpRequestMessage {
   return 'method' in message
 }

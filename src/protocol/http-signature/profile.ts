@@ -68,6 +68,7 @@ export interface FaultySignature {
   readonly detail: string
 }
 
+/** The value of `From` for a provider (draft-ietf-mimi-protocol-06, transport). */
 export function fromField(domain: string): string {
   return `mimi@${domain}`
 }

@@ -2,10 +2,9 @@ import { createPublicKey, createSecretKey } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { KEYS, VECTORS, type Vector } from '../../../test/support/rfc9421-vectors.js'
 import { verifyBase } from './algorithms.js'
-import { componentValue } from './components.js'
+import { componentValue, signatureBase } from './signature-base.js'
 import { checkContentDigest, contentDigest } from './content-digest.js'
 import type { HttpMessage } from './message.js'
-import { signatureBase } from './signature-base.js'
 import { signatureFields } from './signature-fields.js'
 
 /** A message from its text as the RFC prints it. */
@@ -71,6 +70,17 @@ describe('components', () => {
     ['x-ows', [['tr', true]], undefined],
   ])('%s %j is %j (RFC 9421 §2)', (name, parameters, value) => {
     expect(componentValue(message, { name, parameters: new Map(parameters) })).toBe(value)
+  })
+
+  it.each([
+    ['\t  a  b \t', 'a  b'],
+    ['a \t\n\t b', 'a b'],
+    ['a\r\n \r\n b', 'a  b'],
+    ['  \t ', ''],
+    ['\n\t a\r\n ', 'a'],
+    ['a\nb ', 'a\nb'],
+  ])('the field %j is %j: folded lines are one, and blanks at the ends are none of it (RFC 9421 §2.1)', (line, value) => {
+    expect(componentValue({ ...message, headers: { 'x-field': line } }, { name: 'x-field', parameters: new Map() })).toBe(value)
   })
 
   it('of an empty path and query are / and ?', () => {

@@ -44,6 +44,7 @@ export function requestSignature(message: HttpRequestMessage, hasBody: boolean):
   return claimedSignature(message, hasBody ? [...ALWAYS, ...WITH_BODY] : ALWAYS, TAG)
 }
 
+/** `Content-Digest` and `Content-Type` of a body; nothing without one. */
 export function contentFields(content: Content | undefined): Record<string, string> {
   return content ? { 'content-digest': contentDigest(content.body), 'content-type': content.contentType } : {}
 }

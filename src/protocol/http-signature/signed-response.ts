@@ -36,6 +36,7 @@ export function signResponse(
   return { ...headers, ...sign({ status, headers, request }, components, TAG, key, times) }
 }
 
+/** What a response claims by its signature. @param hasBody a body has to be covered by its digest */
 export function responseSignature(message: HttpResponseMessage, hasBody: boolean): ClaimedSignature | FaultySignature {
   return claimedSignature(message, neededOf(message.request, hasBody), TAG)
 }

@@ -21,10 +21,12 @@ export class UnknownProtocol extends Malformed {
   }
 }
 
+/** `Protocol` (one byte). @throws UnknownProtocol for any but mls10 */
 export function readProtocol(reader: TlsReader): void {
   if (reader.uint8() !== MLS10) throw new UnknownProtocol()
 }
 
+/** `Protocol` mls10, the one there is. */
 export function writeProtocol(writer: TlsWriter): TlsWriter {
   return writer.uint8(MLS10)
 }
@@ -50,6 +52,7 @@ export function readGroup(reader: TlsReader): Uint8Array {
   return groupId
 }
 
+/** `string`: UTF-8 with the variable-size length of RFC 9420 §2.1.2. */
 export function writeText(writer: TlsWriter, text: string): TlsWriter {
   return writer.opaque(Buffer.from(text))
 }
@@ -74,6 +77,7 @@ export function readEnum<Name extends string>(reader: TlsReader, names: readonly
   return name
 }
 
+/** One byte, the index of `name` in `names`. The name has to be among them. */
 export function writeEnum<Name extends string>(writer: TlsWriter, names: readonly (Name | undefined)[], name: Name): TlsWriter {
   return writer.uint8(names.indexOf(name))
 }
@@ -100,4 +104,13 @@ export function framed(wireFormat: keyof typeof WIRE_FORMATS, body: Uint8Array):
   message.set([0, 1, 0, WIRE_FORMATS[wireFormat]])
   message.set(body, MLS_VERSION_AND_WIRE_FORMAT)
   return message
+}
+
+const SERVER_FRANK_BYTES = 32
+
+/** `Frank`: read so that what follows it is found; this server neither makes nor checks one. */
+export function readFrank(reader: TlsReader): void {
+  reader.fixed(SERVER_FRANK_BYTES)
+  reader.uint16() // cipher suite of the signature
+  reader.opaque()
 }

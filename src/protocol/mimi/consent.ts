@@ -16,6 +16,7 @@ export interface ConsentEntry {
   readonly keyPackages: readonly Uint8Array[]
 }
 
+/** `ConsentEntry`, the body of requestConsent and updateConsent; KeyPackages go only with a grant. */
 export function encodeConsentEntry({ operation, requester, target, roomId, keyPackages }: ConsentEntry): Uint8Array {
   const writer = writeText(writeText(writeEnum(new TlsWriter(), OPERATIONS, operation), requester), target)
   writer.optional(roomId, writeText)
@@ -23,6 +24,7 @@ export function encodeConsentEntry({ operation, requester, target, roomId, keyPa
   return writer.opaque(new Uint8Array()).written() // no extensions
 }
 
+/** `ConsentEntry`. Malformed for more than 100 KeyPackages, or a room that is not one; its URIs may be of any provider. */
 export function decodeConsentEntry(bytes: Uint8Array): Decoded<ConsentEntry> {
   return decodeWhole(bytes, (reader) => {
     const operation = readEnum(reader, OPERATIONS)

@@ -1,7 +1,7 @@
 import { readMessage, type MlsMessage } from '../mls/message.js'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { readFrank } from './frank.js'
+import { readFrank } from './common.js'
 import { readTreeOption, writeTreeOption, type TreeOption } from './tree-option.js'
 
 const MAX_STAPLED = 256
@@ -19,6 +19,7 @@ export interface FanoutMessage {
   readonly proposals: readonly Uint8Array[]
 }
 
+/** `FanoutMessage`; what follows the message depends on its kind, and an application message goes without a frank. */
 export function writeFanoutMessage(writer: TlsWriter, { acceptedAtMs, message, kind, tree, proposals }: FanoutMessage): TlsWriter {
   writer.uint64(acceptedAtMs).raw(message)
   switch (kind) {
@@ -32,6 +33,7 @@ export function writeFanoutMessage(writer: TlsWriter, { acceptedAtMs, message, k
   }
 }
 
+/** `FanoutMessage`; the kind is read from the framing of the message. @throws Malformed also for an MLSMessage that no log holds */
 export function readFanoutMessage(reader: TlsReader): FanoutMessage {
   const acceptedAtMs = reader.uint64()
   const { bytes: message, ...framing } = readMessage(reader)
@@ -49,10 +51,12 @@ export function readFanoutMessage(reader: TlsReader): FanoutMessage {
   }
 }
 
+/** `FanoutMessage` alone, as `notify` of the draft has it. */
 export function encodeFanoutMessage(message: FanoutMessage): Uint8Array {
   return writeFanoutMessage(new TlsWriter(), message).written()
 }
 
+/** The opposite of `encodeFanoutMessage`; byte fields are views of `bytes`. */
 export function decodeFanoutMessage(bytes: Uint8Array): Decoded<FanoutMessage> {
   return decodeWhole(bytes, readFanoutMessage)
 }

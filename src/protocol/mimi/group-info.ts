@@ -27,16 +27,19 @@ export interface SignedGroupInfoRequest extends GroupInfoRequest {
   readonly tbs: Uint8Array
 }
 
+/** `GroupInfoRequestTBS`: what the joiner signs, with `GROUP_INFO_REQUEST_LABEL`. */
 export function groupInfoRequestTbs(request: GroupInfoRequest): Uint8Array {
   const writer = writeProtocol(new TlsWriter()).uint16(request.cipherSuite).opaque(request.signatureKey)
   writeCredential(writer, request.credential)
   return writer.opaque(request.groupInfoKey).opaque(request.joiningCode).written()
 }
 
+/** `GroupInfoRequest`. @param tbs of `groupInfoRequestTbs` @param signature SignWithLabel over it (RFC 9420 §5.1.2) */
 export function encodeGroupInfoRequest(tbs: Uint8Array, signature: Uint8Array): Uint8Array {
   return new TlsWriter().raw(tbs).opaque(signature).written()
 }
 
+/** `GroupInfoRequest`, with the bytes that its signature covers; whether it verifies, the caller finds out. */
 export function decodeGroupInfoRequest(bytes: Uint8Array): Decoded<SignedGroupInfoRequest> {
   return decodeWhole(bytes, (reader) => {
     const start = reader.position
@@ -59,12 +62,14 @@ export interface GroupInfoAndTree {
   readonly pending: readonly { readonly proposal: Uint8Array; readonly acceptedAtMs: bigint }[]
 }
 
+/** `GroupInfoRatchetTreeTBE`, to be sealed with `GROUP_INFO_ENCRYPTION_LABEL`; the GroupInfo loses its MLSMessage frame. */
 export function encodeGroupInfoAndTree({ groupInfo, tree, pending }: GroupInfoAndTree): Uint8Array {
   return writeTreeOption(new TlsWriter().raw(unframed(groupInfo)), tree)
     .vector(pending, (item, { proposal, acceptedAtMs }) => item.raw(proposal).uint64(acceptedAtMs))
     .written()
 }
 
+/** `GroupInfoRatchetTreeTBE`; the GroupInfo gets its MLSMessage frame back. Malformed for more than 1,024 proposals. */
 export function decodeGroupInfoAndTree(bytes: Uint8Array): Decoded<GroupInfoAndTree> {
   return decodeWhole(bytes, (reader) => {
     const groupInfo = framed('group-info', bytesOf(reader, readGroupInfo))
@@ -89,6 +94,7 @@ export type GroupInfoResponse =
   | ({ readonly code: 'success'; readonly roomId: string; readonly signature: Uint8Array; readonly tbs: Uint8Array } & SealedGroupInfo)
   | { readonly code: 'not-authorized' | 'no-such-room'; readonly roomId: string }
 
+/** `GroupInfoResponseTBS` of a success: what the hub signs, with `GROUP_INFO_RESPONSE_LABEL`. */
 export function groupInfoResponseTbs(roomId: string, sealed: SealedGroupInfo): Uint8Array {
   const writer = writeEnum(writeText(writeProtocol(new TlsWriter()), roomId), CODES, 'success')
   writer.uint16(sealed.cipherSuite).opaque(sealed.hubKey)
@@ -96,14 +102,17 @@ export function groupInfoResponseTbs(roomId: string, sealed: SealedGroupInfo): U
   return writer.opaque(sealed.kemOutput).opaque(sealed.ciphertext).written()
 }
 
+/** `GroupInfoResponse`. @param tbs of `groupInfoResponseTbs` @param signature SignWithLabel over it, by the hub's external sender key */
 export function encodeGroupInfoResponse(tbs: Uint8Array, signature: Uint8Array): Uint8Array {
   return new TlsWriter().raw(tbs).opaque(signature).written()
 }
 
+/** `GroupInfoResponse` of a refusal, which has no GroupInfo and no signature. */
 export function encodeGroupInfoRefusal(code: 'not-authorized' | 'no-such-room', roomId: string): Uint8Array {
   return writeEnum(writeText(writeProtocol(new TlsWriter()), roomId), CODES, code).written()
 }
 
+/** `GroupInfoResponse`; a success with the bytes that its signature covers. */
 export function decodeGroupInfoResponse(bytes: Uint8Array): Decoded<GroupInfoResponse> {
   return decodeWhole(bytes, readResponse)
 }

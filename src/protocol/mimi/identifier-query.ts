@@ -18,6 +18,7 @@ export interface IdentifierRequest {
   readonly elements: readonly QueryElement[]
 }
 
+/** `IdentifierRequest`, without extensions. */
 export function encodeIdentifierRequest({ elements }: IdentifierRequest): Uint8Array {
   return new TlsWriter()
     .vector(elements, (item, { type, field, value }) => {
@@ -29,6 +30,7 @@ export function encodeIdentifierRequest({ elements }: IdentifierRequest): Uint8A
     .written()
 }
 
+/** `IdentifierRequest`. Malformed for more than 16 elements; extensions are passed over. */
 export function decodeIdentifierRequest(bytes: Uint8Array): Decoded<IdentifierRequest> {
   return decodeWhole(bytes, (reader) => {
     const elements = reader.vector(MAX_ELEMENTS, readElement)
@@ -54,6 +56,7 @@ export interface IdentifierResponse {
   readonly uris: readonly string[]
 }
 
+/** `IdentifierResponse`, without profiles. */
 export function encodeIdentifierResponse({ code, uris }: IdentifierResponse): Uint8Array {
   return writeEnum(new TlsWriter(), CODES, code)
     .vector(uris, writeText)
@@ -62,6 +65,7 @@ export function encodeIdentifierResponse({ code, uris }: IdentifierResponse): Ui
     .written()
 }
 
+/** `IdentifierResponse`. Malformed for more than 100 URIs; profiles are passed over. */
 export function decodeIdentifierResponse(bytes: Uint8Array): Decoded<IdentifierResponse> {
   return decodeWhole(bytes, (reader) => {
     const code = readEnum(reader, CODES)

@@ -41,10 +41,12 @@ export function keyMaterialRequestTbs(request: KeyMaterialRequest): Uint8Array {
   return writer.written()
 }
 
+/** `KeyMaterialRequest`. @param tbs of `keyMaterialRequestTbs` @param signature SignWithLabel over it (RFC 9420 §5.1.2) */
 export function encodeKeyMaterialRequest(tbs: Uint8Array, signature: Uint8Array): Uint8Array {
   return new TlsWriter().raw(tbs).opaque(signature).written()
 }
 
+/** `KeyMaterialRequest`, with the bytes that its signature covers; whether it verifies, the caller finds out. */
 export function decodeKeyMaterialRequest(bytes: Uint8Array): Decoded<SignedKeyMaterialRequest> {
   return decodeWhole(bytes, (reader) => {
     const start = reader.position
@@ -88,6 +90,7 @@ export interface KeyMaterialResponse {
   readonly clients: readonly ClientKeyMaterial[]
 }
 
+/** `KeyMaterialResponse`; KeyPackages without the MLSMessage frame. */
 export function encodeKeyMaterialResponse({ userStatus, user, clients }: KeyMaterialResponse): Uint8Array {
   const writer = writeEnum(writeProtocol(new TlsWriter()), USER_CODES, userStatus)
   writeText(writer, user).vector(clients, (item, client) => {
@@ -98,6 +101,7 @@ export function encodeKeyMaterialResponse({ userStatus, user, clients }: KeyMate
   return writer.written()
 }
 
+/** `KeyMaterialResponse`. Malformed for more than 1,000 clients, or a KeyPackage that is none. */
 export function decodeKeyMaterialResponse(bytes: Uint8Array): Decoded<KeyMaterialResponse> {
   return decodeWhole(bytes, (reader) => {
     readProtocol(reader)

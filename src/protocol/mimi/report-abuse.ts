@@ -1,7 +1,6 @@
 import { decodeWhole, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { readText, readUri, writeText } from './common.js'
-import { readFrank } from './frank.js'
+import { readFrank, readText, readUri, writeText } from './common.js'
 
 const MAX_MESSAGES = 32
 const MAX_NOTE_BYTES = 8_192
@@ -16,11 +15,13 @@ export interface AbuseReport {
   readonly messages: number
 }
 
+/** `AbuseReport` without messages: they would show their content to the hub. */
 export function encodeAbuseReport({ reportingUser, allegedAbuser, reasonCode, note }: Omit<AbuseReport, 'messages'>): Uint8Array {
   const writer = writeText(writeText(new TlsWriter(), reportingUser), allegedAbuser)
   return writeText(writer.uint8(reasonCode), note).opaque(new Uint8Array()).opaque(new Uint8Array()).written()
 }
 
+/** `AbuseReport`; its messages are counted and passed over. Malformed for more than 32, or a note beyond 8 KiB. */
 export function decodeAbuseReport(bytes: Uint8Array): Decoded<AbuseReport> {
   return decodeWhole(bytes, (reader) => {
     const [reportingUser, allegedAbuser] = [readUri(reader), readUri(reader)]

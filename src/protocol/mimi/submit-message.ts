@@ -1,8 +1,7 @@
 import { readMessage } from '../mls/message.js'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { readEnum, readProtocol, readUri, writeEnum, writeProtocol, writeText } from './common.js'
-import { readFrank } from './frank.js'
+import { readEnum, readFrank, readProtocol, readUri, writeEnum, writeProtocol, writeText } from './common.js'
 
 export interface SubmitMessageRequest {
   /** MLSMessage: a PrivateMessage with application data. */
@@ -11,10 +10,12 @@ export interface SubmitMessageRequest {
   readonly sendingUri: string
 }
 
+/** `SubmitMessageRequest`. */
 export function writeSubmitMessageRequest(writer: TlsWriter, { message, sendingUri }: SubmitMessageRequest): TlsWriter {
   return writeText(writeProtocol(writer).raw(message), sendingUri)
 }
 
+/** `SubmitMessageRequest`. @throws Malformed for any message but a PrivateMessage with application data */
 export function readSubmitMessageRequest(reader: TlsReader): SubmitMessageRequest {
   readProtocol(reader)
   const message = readMessage(reader)
@@ -23,10 +24,12 @@ export function readSubmitMessageRequest(reader: TlsReader): SubmitMessageReques
   return { message: message.bytes, sendingUri: readUri(reader) }
 }
 
+/** `SubmitMessageRequest`, the body of submitMessage. */
 export function encodeSubmitMessageRequest(request: SubmitMessageRequest): Uint8Array {
   return writeSubmitMessageRequest(new TlsWriter(), request).written()
 }
 
+/** The opposite of `encodeSubmitMessageRequest`. */
 export function decodeSubmitMessageRequest(bytes: Uint8Array): Decoded<SubmitMessageRequest> {
   return decodeWhole(bytes, readSubmitMessageRequest)
 }
@@ -38,6 +41,7 @@ export type SubmitMessageResponse =
   | { readonly code: 'not-allowed' }
   | { readonly code: 'epoch-too-old'; readonly currentEpoch: bigint }
 
+/** `SubmitMessageResponse`, without a frank. */
 export function writeSubmitMessageResponse(writer: TlsWriter, response: SubmitMessageResponse): TlsWriter {
   writeEnum(writeProtocol(writer), CODES, response.code)
   switch (response.code) {
@@ -50,6 +54,7 @@ export function writeSubmitMessageResponse(writer: TlsWriter, response: SubmitMe
   }
 }
 
+/** `SubmitMessageResponse`; a frank is passed over. */
 export function readSubmitMessageResponse(reader: TlsReader): SubmitMessageResponse {
   readProtocol(reader)
   const code = readEnum(reader, CODES)
@@ -66,10 +71,12 @@ export function readSubmitMessageResponse(reader: TlsReader): SubmitMessageRespo
   }
 }
 
+/** `SubmitMessageResponse` alone, as the draft has it. */
 export function encodeSubmitMessageResponse(response: SubmitMessageResponse): Uint8Array {
   return writeSubmitMessageResponse(new TlsWriter(), response).written()
 }
 
+/** The opposite of `encodeSubmitMessageResponse`. */
 export function decodeSubmitMessageResponse(bytes: Uint8Array): Decoded<SubmitMessageResponse> {
   return decodeWhole(bytes, readSubmitMessageResponse)
 }

@@ -14,6 +14,7 @@ export type TreeOption =
   | { readonly kind: 'out-of-band' }
   | { readonly kind: 'distribution-service' }
 
+/** `RatchetTreeOption`; a full tree stays encoded, and is a view of what is read. */
 export function readTreeOption(reader: TlsReader): TreeOption {
   const kind = readEnum(reader, REPRESENTATIONS)
   switch (kind) {

@@ -21,6 +21,7 @@ export type UpdateRequest =
     }
   | { readonly kind: 'proposals'; readonly proposals: readonly Uint8Array[] }
 
+/** `UpdateRequest`. @throws RangeError for an update without a proposal and a Commit */
 export function writeUpdateRequest(writer: TlsWriter, request: UpdateRequest): TlsWriter {
   if (request.kind === 'proposals') {
     const [first, ...more] = request.proposals
@@ -33,6 +34,7 @@ export function writeUpdateRequest(writer: TlsWriter, request: UpdateRequest): T
   return writeTreeOption(writer, request.tree)
 }
 
+/** `UpdateRequest`. @throws Malformed also for a PartialGroupInfo, and for other messages among proposals */
 export function readUpdateRequest(reader: TlsReader): UpdateRequest {
   const first = readMessage(reader)
   const contentType = contentTypeOf(first)
@@ -54,10 +56,12 @@ export function readUpdateRequest(reader: TlsReader): UpdateRequest {
   }
 }
 
+/** `UpdateRequest` alone, as the draft has it. @throws RangeError as `writeUpdateRequest` */
 export function encodeUpdateRequest(request: UpdateRequest): Uint8Array {
   return writeUpdateRequest(new TlsWriter(), request).written()
 }
 
+/** The opposite of `encodeUpdateRequest`. */
 export function decodeUpdateRequest(bytes: Uint8Array): Decoded<UpdateRequest> {
   return decodeWhole(bytes, readUpdateRequest)
 }
@@ -78,6 +82,7 @@ export type UpdateResponse = { readonly description: string } & (
   | { readonly code: 'invalid-proposal'; readonly invalid: readonly Uint8Array[] }
 )
 
+/** `UpdateRoomResponse`. */
 export function writeUpdateResponse(writer: TlsWriter, response: UpdateResponse): TlsWriter {
   writeText(writeEnum(writer, CODES, response.code), response.description)
   switch (response.code) {
@@ -92,6 +97,7 @@ export function writeUpdateResponse(writer: TlsWriter, response: UpdateResponse)
   }
 }
 
+/** `UpdateRoomResponse`. */
 export function readUpdateResponse(reader: TlsReader): UpdateResponse {
   const code = readEnum(reader, CODES)
   const description = readText(reader)
@@ -107,10 +113,12 @@ export function readUpdateResponse(reader: TlsReader): UpdateResponse {
   }
 }
 
+/** `UpdateRoomResponse` alone, as the draft has it. */
 export function encodeUpdateResponse(response: UpdateResponse): Uint8Array {
   return writeUpdateResponse(new TlsWriter(), response).written()
 }
 
+/** The opposite of `encodeUpdateResponse`. */
 export function decodeUpdateResponse(bytes: Uint8Array): Decoded<UpdateResponse> {
   return decodeWhole(bytes, readUpdateResponse)
 }

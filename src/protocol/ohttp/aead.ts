@@ -19,10 +19,12 @@ export interface AeadKey {
   readonly nonce: Uint8Array
 }
 
+/** Its number in the registry (RFC 9180 §7.3). */
 export function aeadId(aead: Aead): number {
   return AEADS[aead].id
 }
 
+/** The size of its keys, in bytes (Nk). */
 export function aeadKeyBytes(aead: Aead): number {
   return AEADS[aead].keyBytes
 }

@@ -1,22 +1,15 @@
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { Chacha20Poly1305 } from '@hpke/chacha20poly1305'
 import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256, type RecipientContext, type SenderContext } from '@hpke/core'
 import { decodeWhole } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { aeadId, aeadOf, type Aead } from './aead.js'
-import {
-  decapsulateResponse,
-  encapsulateResponse,
-  RESPONSE_LABEL,
-  responseNonceBytes,
-  type ResponseSecret,
-} from './encapsulated-response.js'
-import { KDF_ID, KEM_ID, X25519_KEY_BYTES, type KeyConfig } from './key-config.js'
+import { type Aead, AEAD_NONCE_BYTES, aeadId, type AeadKey, aeadKeyBytes, aeadOf, open, seal } from './aead.js'
+import { KDF_ID, KEM_ID, type KeyConfig, X25519_KEY_BYTES } from './key-config.js'
 
 const REQUEST_LABEL = 'message/bhttp request'
 
 /** A request for the gateway. Make a new one for each attempt: relays would see that two of the same bytes belong together. */
-export interface EncapsulatedRequest {
+interface EncapsulatedRequest {
   /** `message/ohttp-req`. */
   readonly message: Uint8Array
   /** Opens `message/ohttp-res`; undefined for bytes that are not the gateway's answer. Never throws. */
@@ -24,7 +17,7 @@ export interface EncapsulatedRequest {
 }
 
 /** A request in the clear, and the way back for its answer. */
-export interface DecapsulatedRequest {
+interface DecapsulatedRequest {
   readonly request: Uint8Array
   /** @returns `message/ohttp-res`; with another nonce each time */
   sealResponse(response: Uint8Array): Uint8Array
@@ -118,4 +111,38 @@ async function responseSecret(context: SenderContext | RecipientContext, aead: A
 
 function bufferOf(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer
+}
+
+/** What the exporter of the request's HPKE context is asked for (RFC 9458 §4.4). */
+const RESPONSE_LABEL = 'message/bhttp response'
+
+/** What both sides know of a request, once it is encapsulated or opened. */
+export interface ResponseSecret {
+  readonly aead: Aead
+  /** The request's encapsulated key. */
+  readonly enc: Uint8Array
+  /** Exported with RESPONSE_LABEL, `responseNonceBytes` long. */
+  readonly secret: Uint8Array
+}
+
+/** `max(Nn, Nk)` of RFC 9458 §4.4, which is the length of the exported secret as well. */
+function responseNonceBytes(aead: Aead): number {
+  return Math.max(AEAD_NONCE_BYTES, aeadKeyBytes(aead))
+}
+
+/** An Encapsulated Response (RFC 9458 §4.4). @param nonce `responseNonceBytes` long, random, for this response only */
+export function encapsulateResponse(secret: ResponseSecret, nonce: Uint8Array, response: Uint8Array): Uint8Array {
+  return new Uint8Array(Buffer.concat([nonce, seal(responseKey(secret, nonce), response)]))
+}
+
+/** Undefined for bytes that are no answer to the request. Never throws for any `message`: of one that is too short for a nonce, no tag is left. */
+export function decapsulateResponse(secret: ResponseSecret, message: Uint8Array): Uint8Array | undefined {
+  const nonceBytes = responseNonceBytes(secret.aead)
+  return open(responseKey(secret, message.subarray(0, nonceBytes)), message.subarray(nonceBytes))
+}
+
+function responseKey({ aead, enc, secret }: ResponseSecret, nonce: Uint8Array): AeadKey {
+  const salt = Buffer.concat([enc, nonce])
+  const derive = (label: string, length: number) => new Uint8Array(hkdfSync('sha256', secret, salt, label, length))
+  return { aead, key: derive('key', aeadKeyBytes(aead)), nonce: derive('nonce', AEAD_NONCE_BYTES) }
 }

@@ -1,7 +1,7 @@
 import { constants, privateDecrypt, type KeyObject } from 'node:crypto'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { TOKEN_TYPE } from './challenge.js'
+import { TOKEN_TYPE } from './token.js'
 
 export const MODULUS_BYTES = 256
 
@@ -13,6 +13,7 @@ export interface TokenRequest {
   readonly blindedMessage: Uint8Array
 }
 
+/** `TokenRequest` (RFC 9578 §6.1). Malformed for any token type but that of blind RSA, 2048 bits. */
 export function decodeTokenRequest(bytes: Uint8Array): Decoded<TokenRequest> {
   return decodeWhole(bytes, readTokenRequest)
 }
@@ -22,6 +23,7 @@ export function decodeBatchRequest(bytes: Uint8Array, maxTokens: number): Decode
   return decodeWhole(bytes, (reader) => reader.vector(maxTokens, readTokenRequest))
 }
 
+/** The opposite of `decodeBatchRequest`. */
 export function encodeBatchRequest(requests: readonly TokenRequest[]): Uint8Array {
   const write = (writer: TlsWriter, { truncatedKeyId, blindedMessage }: TokenRequest) =>
     writer.uint16(TOKEN_TYPE).uint8(truncatedKeyId).raw(blindedMessage)

@@ -19,6 +19,7 @@ export function generateIssuerKey(): Promise<{ publicKey: KeyObject; privateKey:
   return generate('rsa', { modulusLength: 2048, publicExponent: 65_537 })
 }
 
+/** @param publicKey RSA, 2048 bits */
 export function tokenKeyOf(publicKey: KeyObject): TokenKey {
   const tokenKey = publicVerif.convertEncToRSASSAPSS(new Uint8Array(publicKey.export({ format: 'der', type: 'spki' })))
   const keyId = new Uint8Array(createHash('sha256').update(tokenKey).digest())

@@ -2,10 +2,9 @@ import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { genericBatched, publicVerif, TOKEN_TYPES, TokenChallenge, WWWAuthenticateHeader } from '@cloudflare/privacypass-ts'
 import { describe, expect, it } from '@jest/globals'
-import { challengeDigest, challengeField, tokenChallenge } from './challenge.js'
+import { challengeDigest, challengeField, isAuthentic, presentedToken, tokenChallenge } from './token.js'
 import { blindSign, decodeBatchRequest, decodeTokenRequest, encodeBatchRequest, encodeBatchResponse } from './issuance.js'
 import { generateIssuerKey, readTokenKey, tokenKeyOf } from './issuer-key.js'
-import { isAuthentic, presentedToken } from './token.js'
 
 /** RFC 9578 appendix A.2; hexadecimal, keys as PEM in hexadecimal. */
 interface Vector {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
@@ -9,9 +8,9 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { decodeBatchRequest } from '../../protocol/privacy-pass/issuance.js'
 import { readTokenKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
 import { BatchSize, QuotaExceeded, TokenKeyUnknown } from '../tokens.problems.js'
-import type { IssuerDirectory } from './issuer-directory.dto.js'
-import { IssuerLink, type OtherIssuers } from './other-issuers.js'
+import type { IssuerDirectory } from './issuer-directory.js'
 import { countTokens } from './quotas.repository.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** However long another issuer says that its keys are good for: what is counted for them is forgotten some day. */
 const LONGEST_MS = 200 * 86_400_000
@@ -24,6 +23,27 @@ const NEXT_KEY_MS = 86_400_000
 interface NamedKey {
   readonly keyId: Uint8Array
   readonly redeemUntil: Date
+}
+
+/** Issuers of other providers, as this layer needs them. The layer that knows how to talk to those connects itself. */
+export interface OtherIssuers {
+  directory(issuer: string): Promise<IssuerDirectory>
+  /** Passes a batch on; the answer is the issuer's. Whom it is for is not said. */
+  issue(issuer: string, batch: Uint8Array): Promise<Uint8Array>
+}
+
+/** Unconnected, this server knows no other issuer. */
+@Injectable()
+export class IssuerLink {
+  private connected: OtherIssuers | undefined
+
+  get others(): OtherIssuers | undefined {
+    return this.connected
+  }
+
+  connect(others: OtherIssuers): void {
+    this.connected = others
+  }
 }
 
 /**
@@ -53,7 +73,7 @@ export class Attester {
     if (decoded.kind === 'malformed') throw new Undecodable(`The request for tokens is malformed: ${decoded.reason}.`)
     if (decoded.value.length !== size) throw new BatchSize(size)
     const key = keyNamed(directory, decoded.value[0]?.truncatedKeyId)
-    const requestHash = createHash('sha256').update(batch).digest()
+    const requestHash = sha256(batch)
     const counted = { issuer, keyId: key.keyId, holder: user, requestHash, tokens: size }
     const { outcome } = await countTokens(this.pool, counted, this.config.TOKENS_PER_ACCOUNT, key.redeemUntil)
     if (outcome === 'exceeded') throw new QuotaExceeded(new Date(Date.now() + NEXT_KEY_MS))

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
@@ -18,6 +17,7 @@ import { IssuerKeys, type IssuerKey } from '../keys/issuer-keys.js'
 import { BatchSize, QuotaExceeded, TokenKeyUnknown } from '../tokens.problems.js'
 import { countTokens, keepAnswer, type Batch, type Counted } from './quotas.repository.js'
 import { TokenSigner } from './token-signer.js'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** For whom tokens are, and how many they may have of one key. */
 export interface Holder {
@@ -60,7 +60,7 @@ export class Issuer {
     const { name, requests: limit } = holder
     await this.limits.take({ name: limit.name, points: limit.value, seconds: 60 }, name)
     const key = keyFor(requests, await this.keys.all())
-    const requestHash = createHash('sha256').update(body).digest()
+    const requestHash = sha256(body)
     const batch = { issuer: this.config.DOMAIN, keyId: key.keyId, holder: name, requestHash, tokens: requests.length }
     const counted = await this.count(batch, holder, key)
     const answer = counted.kept ?? (await this.signer.inTurn(name, () => this.answer(counted, batch, holder, key, requests)))

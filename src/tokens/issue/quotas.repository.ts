@@ -1,5 +1,4 @@
-import type { Sql } from '../../platform/postgres/sql.js'
-import { callFunction } from '../../platform/postgres/sql-function.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 
 /** Tokens that somebody asks for. */
 export interface Batch {

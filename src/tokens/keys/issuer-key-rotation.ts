@@ -4,9 +4,8 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { generateIssuerKey, tokenKeyOf } from '../../protocol/privacy-pass/issuer-key.js'
-import { issuerKeyMade } from '../tokens.events.js'
 import {
   dropIssuerKeysPast,
   dropQuotasPast,
@@ -57,7 +56,7 @@ export class IssuerKeyRotation implements OnModuleInit {
       if (last && !last.ends) return
       const key = await this.newKey(new Set(live.map(({ truncatedId }) => truncatedId)))
       await insertIssuerKey(sql, key, last?.issuesUntil, period)
-      issuerKeyMade(this.events)
+      this.events.record('issuer-key.made')
     })
   }
 

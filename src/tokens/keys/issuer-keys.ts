@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
-import { Secrets } from '../../platform/secrets/secrets.js'
+import { Secrets } from '../../platform/secrets.js'
 import { ISSUER_KEY_PURPOSE, IssuerKeyRotation } from './issuer-key-rotation.js'
 import { readIssuerKeys, type StoredIssuerKey } from './issuer-keys.repository.js'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { DisabledAccounts } from '../../../src/authentication/accounts/disabled-accounts.js'
+import { DisabledAccounts } from '../../../src/authentication/accounts/disabled-accounts.job.js'
 import { disableAccount } from '../../../src/authentication/accounts/accounts.repository.js'
 import { Revocations } from '../../../src/authentication/devices/revocations.js'
 import { Hints } from '../../../src/platform/hints/hints.js'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { encode } from 'cborg'
 import { LOG_PAGE_ENTRIES } from './sizes.js'
-import { decodeJson } from '../../../src/platform/http/decode-json.js'
+import { decodeJson } from '../../../src/platform/http/server/decode-json.js'
 import { encodeBody } from '../../../src/platform/http/encode.js'
 import { decodeCbor } from '../../../src/protocol/strict-cbor.js'
 import {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { grownGroup } from '../../../bench/public-group/grown-group.js'
 import { LargeTrees } from '../../../src/groups/state/trees/large-trees.js'
-import { checkKeyPackage } from '../../../src/key-packages/upload/check-key-package.js'
+import { checkKeyPackage } from '../../../src/key-packages/check-key-package.js'
 import { MAX_KEY_PACKAGES_PER_UPLOAD } from '../../../src/key-packages/key-packages.dto.js'
 import { createLog } from '../../../src/platform/observability/log.js'
 import { Metrics } from '../../../src/platform/observability/metrics.js'

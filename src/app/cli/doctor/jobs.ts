@@ -7,7 +7,7 @@ import { PostgresTarget } from '../../../platform/postgres/client/postgres-targe
 import { poolConfig } from '../../../platform/postgres/sql.js'
 import { ok, warning, type Finding } from './finding.js'
 import { withSession } from './database/session.js'
-import { within } from './within.js'
+import { within } from '../../../platform/timing.js'
 
 const PATIENCE_MS = 5_000
 const LATE_SECONDS = 10 * 60

@@ -2,7 +2,7 @@ import { Cluster } from 'ioredis'
 import { connectRedis, type RedisClient } from '../../../platform/redis/connect-redis.js'
 import { redisTarget, type RedisSettings } from '../../../platform/redis/redis-target.js'
 import { ok, problem, reasonOf, warning, type Finding } from './finding.js'
-import { within } from './within.js'
+import { within } from '../../../platform/timing.js'
 
 const PATIENCE_MS = 5_000
 

@@ -27,6 +27,7 @@ const LIMITS = { threads: 2, queue: 2, heapMegabytes: 512 }
 
 const LARGE_TREE_LEAVES = 256
 
+/** A ratchet tree as it came (RFC 9420 §12.4.3.3), and decoded. */
 export interface EncodedTree {
   readonly bytes: Uint8Array
   readonly nodes: TreeNodes

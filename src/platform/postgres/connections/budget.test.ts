@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { loadConfig } from '../../config/config.js'
 import { deploymentBudget, poolSize, processBudget } from './budget.js'
-import { excessesOf } from './fits.js'
+import { excessesOf } from './check.js'
 import type { ConnectionLimits } from './limits.js'
 
 const DIRECT = { DATABASE_URL: 'postgres://u@db/x', SERVER_SECRET: Buffer.alloc(32, 7).toString('base64') }

@@ -9,10 +9,12 @@ export interface DeleteRoomRequest {
   readonly incarnation: number
 }
 
+/** `DeleteRoomRequest` (docs/federation-profile.md, Bodies of this profile). */
 export function encodeDeleteRoomRequest(request: DeleteRoomRequest): Uint8Array {
   return writeRequest(new TlsWriter(), request).written()
 }
 
+/** `DeleteRoomRequest`. */
 export function decodeDeleteRoomRequest(bytes: Uint8Array): Decoded<DeleteRoomRequest> {
   return decodeWhole(bytes, readRequest)
 }
@@ -28,14 +30,17 @@ export interface DeletionReceipt extends DeleteRoomRequest {
 
 type UnsignedReceipt = Omit<DeletionReceipt, 'keyId' | 'signature'>
 
+/** What the follower signs: a label of its own, so that no other signature by the same key passes for a receipt, and the receipt. */
 export function receiptBytes(receipt: UnsignedReceipt): Uint8Array {
   return writeReceipt(writeText(new TlsWriter(), 'microchat deletion receipt v1'), receipt).written()
 }
 
+/** `DeletionReceipt`, with key id and signature. */
 export function encodeDeletionReceipt(receipt: DeletionReceipt): Uint8Array {
   return writeText(writeReceipt(new TlsWriter(), receipt), receipt.keyId).opaque(receipt.signature).written()
 }
 
+/** `DeletionReceipt`; whether the signature verifies, the caller finds out by `receiptBytes`. */
 export function decodeDeletionReceipt(bytes: Uint8Array): Decoded<DeletionReceipt> {
   return decodeWhole(bytes, (reader) => ({
     ...readRequest(reader),

@@ -3,7 +3,7 @@ import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readEnum, readGroup, readRoomUri, readUri, writeEnum, writeText } from '../common.js'
 import { readFanoutMessage, writeFanoutMessage, type FanoutMessage } from '../fanout-message.js'
-import { CHAIN_BYTES } from './accepted.js'
+import { CHAIN_BYTES } from './submissions.js'
 
 const MODES = [undefined, 'public', 'private'] as const
 const FROZEN = ['no', 'reinit', 'reset'] as const
@@ -69,10 +69,12 @@ export interface NotifyBatch {
   readonly head: SignedHead
 }
 
+/** `NotifyBatch`, the body of `notify` (docs/federation-profile.md, Bodies of this profile). */
 export function encodeNotifyBatch(batch: NotifyBatch): Uint8Array {
   return writeNotifyBatch(new TlsWriter(), batch).written()
 }
 
+/** `NotifyBatch` within another body. */
 export function writeNotifyBatch(writer: TlsWriter, batch: NotifyBatch): TlsWriter {
   writeEnum(writeText(writer.opaque(batch.groupId), batch.roomId), MODES, batch.mode)
   writer.uint16(batch.cipherSuite).uint32(batch.incarnation).uint64(batch.postFloor)
@@ -88,10 +90,12 @@ export function writeNotifyBatch(writer: TlsWriter, batch: NotifyBatch): TlsWrit
   return writeText(writer, batch.head.keyId).opaque(batch.head.signature)
 }
 
+/** `NotifyBatch`. Malformed for more than 256 entries, 20,000 changes or 4,096 Welcomes. Whether it fits the log is not looked at. */
 export function decodeNotifyBatch(bytes: Uint8Array): Decoded<NotifyBatch> {
   return decodeWhole(bytes, readNotifyBatch)
 }
 
+/** `NotifyBatch` within another body; bounds as in `decodeNotifyBatch`. @throws Malformed */
 export function readNotifyBatch(reader: TlsReader): NotifyBatch {
   return {
     groupId: readGroup(reader),

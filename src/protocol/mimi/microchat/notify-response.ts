@@ -15,10 +15,12 @@ export interface NotifyResponse {
   readonly receivedThrough: bigint
 }
 
+/** `NotifyResponse`, the answer to `notify`. */
 export function encodeNotifyResponse({ code, incarnation, receivedThrough }: NotifyResponse): Uint8Array {
   return writeEnum(new TlsWriter(), CODES, code).uint32(incarnation).uint64(receivedThrough).written()
 }
 
+/** `NotifyResponse`. */
 export function decodeNotifyResponse(bytes: Uint8Array): Decoded<NotifyResponse> {
   return decodeWhole(bytes, (reader) => ({
     code: readEnum(reader, CODES),
@@ -33,10 +35,12 @@ export interface LogRequest {
   readonly afterSeq: bigint
 }
 
+/** `LogRequest`: what comes after `afterSeq`. */
 export function encodeLogRequest({ groupId, afterSeq }: LogRequest): Uint8Array {
   return new TlsWriter().opaque(groupId).uint64(afterSeq).written()
 }
 
+/** `LogRequest`. */
 export function decodeLogRequest(bytes: Uint8Array): Decoded<LogRequest> {
   return decodeWhole(bytes, (reader) => ({ groupId: readGroup(reader), afterSeq: reader.uint64() }))
 }
@@ -46,6 +50,7 @@ export function encodeLogResponse(batch: NotifyBatch | undefined): Uint8Array {
   return new TlsWriter().optional(batch, writeNotifyBatch).written()
 }
 
+/** The opposite of `encodeLogResponse`. */
 export function decodeLogResponse(bytes: Uint8Array): Decoded<{ batch: NotifyBatch | undefined }> {
   return decodeWhole(bytes, (reader) => ({ batch: reader.optional(readNotifyBatch) }))
 }

@@ -10,10 +10,12 @@ export interface OperationRequest {
   readonly args: Uint8Array
 }
 
+/** `OperationRequest` (docs/federation-profile.md, Bodies of this profile). */
 export function encodeOperationRequest({ operation, client, groupId, args }: OperationRequest): Uint8Array {
   return writeText(writeText(new TlsWriter(), operation), client).opaque(groupId).opaque(args).written()
 }
 
+/** `OperationRequest`. Whether there is such an operation, and whether `args` are CBOR, is not looked at. */
 export function decodeOperationRequest(bytes: Uint8Array): Decoded<OperationRequest> {
   return decodeWhole(bytes, (reader) => ({
     operation: readText(reader),
@@ -29,10 +31,12 @@ export interface OperationResponse {
   readonly problem: Uint8Array
 }
 
+/** `OperationResponse`: result or problem, the other of no bytes. */
 export function encodeOperationResponse({ result, problem }: OperationResponse): Uint8Array {
   return new TlsWriter().opaque(result).opaque(problem).written()
 }
 
+/** `OperationResponse`; that one of the two is empty is for the caller to see. */
 export function decodeOperationResponse(bytes: Uint8Array): Decoded<OperationResponse> {
   return decodeWhole(bytes, (reader) => ({ result: reader.opaque(), problem: reader.opaque() }))
 }

@@ -1,17 +1,35 @@
 import { readWelcome } from '../../mls/structures/welcome.js'
-import { decodeWhole, type Decoded } from '../../tls/reader.js'
+import { type Decoded, decodeWhole, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
-import { readSubmitMessageResponse, writeSubmitMessageResponse, type SubmitMessageResponse } from '../submit-message.js'
+import { readSubmitMessageResponse, type SubmitMessageResponse, writeSubmitMessageResponse } from '../submit-message.js'
 import {
   readUpdateRequest,
   readUpdateResponse,
-  writeUpdateRequest,
-  writeUpdateResponse,
   type UpdateRequest,
   type UpdateResponse,
+  writeUpdateRequest,
+  writeUpdateResponse,
 } from '../update.js'
-import { readAccepted, writeAccepted, type AcceptedEntry } from './accepted.js'
+
+export const CHAIN_BYTES = 32
+
+/** Where the hub's log has the entry; the draft's responses tell a time only. */
+interface AcceptedEntry {
+  readonly seq: bigint
+  /** Of the group after the entry. */
+  readonly epoch: bigint
+  readonly incarnation: number
+  readonly chain: Uint8Array
+}
+
+function writeAccepted(writer: TlsWriter, { seq, epoch, incarnation, chain }: AcceptedEntry): TlsWriter {
+  return writer.uint64(seq).uint64(epoch).uint32(incarnation).raw(chain)
+}
+
+function readAccepted(reader: TlsReader): AcceptedEntry {
+  return { seq: reader.uint64(), epoch: reader.uint64(), incarnation: reader.uint32(), chain: reader.fixed(CHAIN_BYTES) }
+}
 
 const MAX_WELCOMES = 64
 const MAX_REMOVED = 10_000
@@ -28,6 +46,7 @@ export interface ExtendedUpdateRequest {
   readonly reinit: boolean
 }
 
+/** `ExtendedUpdateRequest`, the body of `update` in this profile; Welcomes lose their MLSMessage frame. */
 export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uint8Array {
   const writer = writeText(writeUpdateRequest(new TlsWriter(), request.base), request.sendingClient)
   return writer
@@ -38,6 +57,7 @@ export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uin
     .written()
 }
 
+/** `ExtendedUpdateRequest`; Welcomes get their frame back. Malformed for more than 64 more Welcomes or 10,000 removed clients. */
 export function decodeExtendedUpdateRequest(bytes: Uint8Array): Decoded<ExtendedUpdateRequest> {
   return decodeWhole(bytes, (reader) => ({
     base: readUpdateRequest(reader),
@@ -56,10 +76,12 @@ export interface Extended<Response> {
   readonly problem: Uint8Array
 }
 
+/** `ExtendedUpdateResponse`. `problem` is empty where `accepted` is not. */
 export function encodeExtendedUpdateResponse({ base, accepted, problem }: Extended<UpdateResponse>): Uint8Array {
   return writeUpdateResponse(new TlsWriter(), base).optional(accepted, writeAccepted).opaque(problem).written()
 }
 
+/** `ExtendedUpdateResponse`; `problem` stays encoded. */
 export function decodeExtendedUpdateResponse(bytes: Uint8Array): Decoded<Extended<UpdateResponse>> {
   return decodeWhole(bytes, (reader) => ({
     base: readUpdateResponse(reader),
@@ -68,10 +90,12 @@ export function decodeExtendedUpdateResponse(bytes: Uint8Array): Decoded<Extende
   }))
 }
 
+/** `ExtendedSubmitResponse`. `problem` is empty where `accepted` is not. */
 export function encodeExtendedSubmitResponse({ base, accepted, problem }: Extended<SubmitMessageResponse>): Uint8Array {
   return writeSubmitMessageResponse(new TlsWriter(), base).optional(accepted, writeAccepted).opaque(problem).written()
 }
 
+/** `ExtendedSubmitResponse`; `problem` stays encoded. */
 export function decodeExtendedSubmitResponse(bytes: Uint8Array): Decoded<Extended<SubmitMessageResponse>> {
   return decodeWhole(bytes, (reader) => ({
     base: readSubmitMessageResponse(reader),

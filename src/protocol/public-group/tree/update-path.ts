@@ -40,7 +40,7 @@ export function blankPath(tree: TreeDraft, leafIndex: number): void {
 function setPathNode(tree: TreeDraft, step: PathStep, encryptionKey: Uint8Array, hashAbove: Uint8Array): Uint8Array {
   const node = makeParentNode({ encryptionKey, parentHash: hashAbove, unmergedLeaves: [] })
   tree.setParent(step.node, node)
-  // On a path that was just set no leaf is unmerged, so that the original tree hash of the sibling is its present one (§7.9).
+  // On a path that was just set no leaf is unmerged, so that the original tree hash of the sibling is its present one (RFC 9420 §7.9).
   return parentHash(tree.algorithm, node, tree.hash(step.copathChild))
 }
 

@@ -1,8 +1,9 @@
 import type { Client } from 'pg'
-import type { Config } from '../../../../platform/config/config.js'
+import { type Config, databaseUrl, directDatabaseUrl } from '../../../../platform/config/config.js'
 import { deploymentBudget, type DeploymentBudget } from '../../../../platform/postgres/connections/budget.js'
-import { describe, excessesOf } from '../../../../platform/postgres/connections/fits.js'
+import { describe, excessesOf } from '../../../../platform/postgres/connections/check.js'
 import { readConnectionLimits, type ConnectionLimits } from '../../../../platform/postgres/connections/limits.js'
+import { isPooled, LOSES_STATEMENTS, tracksStatements } from '../../../../platform/postgres/connections/pooler.js'
 import { ok, problem, warning, type Finding } from '../finding.js'
 
 /** What the settings promise, against what PostgreSQL allows and what is open right now. */
@@ -59,4 +60,31 @@ function examineRoom({ onPostgres, throughPooler }: DeploymentBudget, { server }
       ),
     )
   return findings
+}
+
+export async function examinePooler(config: Config): Promise<Finding[]> {
+  const pooled = await isPooled(databaseUrl(config))
+  const findings = pooled ? [await examinePreparation(config)] : examineAbsence(config)
+  const direct = directDatabaseUrl(config)
+  if (direct === config.DATABASE_URL ? pooled : await isPooled(direct))
+    findings.push(
+      problem('DIRECT_DATABASE_URL must lead to PostgreSQL itself: migrations hold a lock in their session, jobs LISTEN in theirs.'),
+    )
+  return findings
+}
+
+function examineAbsence({ PG_PREPARE }: Config): Finding[] {
+  const direct = ok('DATABASE_URL leads to PostgreSQL itself.')
+  if (PG_PREPARE === 'on') return [direct]
+  return [direct, warning('PG_PREPARE is off without a pooler: every query is parsed again. Set it to on.')]
+}
+
+async function examinePreparation({ PG_PREPARE, ...config }: Config): Promise<Finding> {
+  const tracked = await tracksStatements(databaseUrl(config))
+  if (PG_PREPARE === 'off') {
+    const hint = tracked ? ' Named statements would work, too: PG_PREPARE=on spares parsing.' : ''
+    return ok(`DATABASE_URL leads through a pooler, without named statements.${hint}`)
+  }
+  if (!tracked) return problem(LOSES_STATEMENTS)
+  return ok('DATABASE_URL leads through a pooler that tracks named statements, or keeps one session for each client.')
 }

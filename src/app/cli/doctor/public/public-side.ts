@@ -1,8 +1,9 @@
+import { z } from 'zod'
 import type { Config } from '../../../../platform/config/config.js'
+import { MimiDirectory, readKeyDirectory } from '../../../../federation/identity/directory-document.js'
+import { PATH_CHECK, QUERY_CHECK } from '../../../operations/path-check.js'
 import { examine, ok, problem, reasonOf, warning, type Diagnosis, type Finding } from '../finding.js'
 import { examineCertificate } from './certificate.js'
-import { examineDirectory } from './directory.js'
-import { examinePaths } from './paths.js'
 import { examineStreams } from './streams.js'
 
 const PATIENCE_MS = 5_000
@@ -10,6 +11,11 @@ const PATIENCE_MS = 5_000
 const KEYS = '/.well-known/jwks.json'
 /** For orchestrators and Prometheus only. */
 const INTERNAL = ['/metrics', '/health/live', '/health/ready']
+/** For other providers. */
+const DIRECTORY = '/.well-known/mimi-protocol-directory'
+
+/** What the path check answers (src/app/operations/path-check.ts). */
+const Arrived = z.object({ unaltered: z.boolean() })
 
 /** The way in, as clients come: name, certificate, proxy. Nothing is asked of it unless PUBLIC_URL says where it is. */
 export async function examinePublicSide(config: Config): Promise<Diagnosis[]> {
@@ -53,6 +59,59 @@ async function answersAsOurs(url: string): Promise<boolean> {
   const answer = await get(url)
   const text = await answer.text()
   return /"checks":|"status":"ok"|^# HELP /m.test(text)
+}
+
+/** Other providers look at the domain, whatever PUBLIC_URL is: the directory is what leads them there. */
+async function examineDirectory({ DOMAIN, FEDERATION, PUBLIC_URL }: Config): Promise<Finding[]> {
+  if (FEDERATION === 'off' || !PUBLIC_URL) return []
+  const bases = new Set([PUBLIC_URL, ...(PUBLIC_URL.startsWith('https:') ? [`https://${DOMAIN}`] : [])])
+  const findings: Finding[] = []
+  for (const base of bases) findings.push(await directoryAt(base, DOMAIN))
+  return findings
+}
+
+async function directoryAt(base: string, domain: string): Promise<Finding> {
+  const answer = await get(base + DIRECTORY).catch(reasonOf)
+  if (typeof answer === 'string') return warning(`The directory for other providers cannot be read at ${base} from here (${answer}).`)
+  const read = MimiDirectory.safeParse(await answer.json().catch(() => undefined))
+  const directory = read.data && readKeyDirectory(read.data.key_directory)
+  if (answer.status !== 200 || !directory)
+    return problem(`${base}${DIRECTORY} answers ${answer.status} and no directory. Other providers cannot find this server; see the proxy.`)
+  if (directory.domain !== domain) return problem(`The directory at ${base} is of another domain than DOMAIN: it leads to another server.`)
+  return ok(`Other providers find the directory at ${base}.`)
+}
+
+/** Names of rooms and users of other providers have slashes, which some proxies decode; and peers sign the address that they ask. */
+async function examinePaths({ PUBLIC_URL, FEDERATION, FEDERATION_URL }: Config): Promise<Finding[]> {
+  const settings = { PUBLIC_URL, ...(FEDERATION !== 'off' && FEDERATION_URL !== PUBLIC_URL && { FEDERATION_URL }) }
+  const findings: Finding[] = []
+  for (const [name, url] of Object.entries(settings)) if (url !== undefined) findings.push(await pathsThrough(name, url))
+  return findings
+}
+
+async function pathsThrough(name: string, base: string): Promise<Finding> {
+  const query = await arrivalOf(base + QUERY_CHECK)
+  if (query.kind === 'unknown') return warning(`Whether the proxy at ${name} alters addresses cannot be seen from here (${query.reason}).`)
+  if (query.kind !== 'unaltered')
+    return problem(
+      `The proxy at ${name} ${query.kind} the query of addresses: requests of other providers fail their signature. ` +
+        'See "Proxies" in docs/operator-guide.md.',
+    )
+  const path = await arrivalOf(base + PATH_CHECK)
+  if (path.kind === 'unaltered') return ok(`Addresses pass through ${name} as they were sent.`)
+  return warning(
+    `The proxy at ${name} alters or refuses escaped slashes (%2F) in paths. Until it leaves them alone, clients have to name rooms and users ` +
+      'of other providers in the query. See "Proxies" in docs/operator-guide.md.',
+  )
+}
+
+type Arrival = { kind: 'unaltered' | 'alters' | 'refuses' } | { kind: 'unknown'; reason: string }
+
+async function arrivalOf(url: string): Promise<Arrival> {
+  const answer = await get(url).catch(reasonOf)
+  if (typeof answer === 'string') return { kind: 'unknown', reason: answer }
+  const { data } = Arrived.safeParse(await answer.json().catch(() => undefined))
+  return { kind: data === undefined ? 'refuses' : data.unaltered ? 'unaltered' : 'alters' }
 }
 
 function get(url: string): Promise<Response> {

@@ -1,0 +1,54 @@
+import { parseArgs } from 'node:util'
+import { createAccount } from '../../authentication/accounts/administration.js'
+import { userUri, USER_NAME } from '../../protocol/identifiers.js'
+import { parseDuration } from '../../platform/config/units.js'
+import { disableAccount } from '../../authentication/accounts/accounts.repository.js'
+import { CliError, print, type Command, withDatabase } from './command.js'
+
+export const accountsCreate: Command = {
+  name: 'accounts create',
+  usage: 'USER [--expires 7d]  Make an account; prints the code for its first device.',
+  async run(args) {
+    const { user, expires } = userArguments(args)
+    const issued = await withDatabase((pool, { DOMAIN }) => createAccount(pool, userUri({ domain: DOMAIN, user }), expires))
+    if (issued === undefined) throw new CliError(`There is an account ${user} already.`)
+    print(`Account ${user} is made. Its first device registers with the code (until ${issued.expiresAt.toISOString()}):\n${issued.code}`)
+  },
+}
+
+/** A life such as `7d`, in milliseconds. */
+export function lifetime(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined || ms === 0) throw new CliError('--expires takes a duration such as 24h or 7d.')
+  return ms
+}
+
+export function userName(user: string | undefined): string {
+  if (user === undefined) throw new CliError('Which user? Give the part after /u/, such as alice.')
+  if (!USER_NAME.test(user))
+    throw new CliError('A user is called by a-z, 0-9, ".", "_" and "-", up to 64, beginning with a letter or digit.')
+  return user
+}
+
+/** `USER [--expires 7d]` */
+export function userArguments(args: readonly string[]): { user: string; expires: number } {
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { expires: { type: 'string', default: '7d' } },
+  })
+  if (positionals.length > 1) throw new CliError('One user at a time.')
+  return { user: userName(positionals[0]), expires: lifetime(values.expires) }
+}
+
+export const accountsDisable: Command = {
+  name: 'accounts disable',
+  usage: 'USER                Shut an account out: its devices are revoked for good.',
+  async run(args) {
+    const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
+    const user = userName(positionals[0])
+    const disabled = await withDatabase((pool, { DOMAIN }) => disableAccount(pool, userUri({ domain: DOMAIN, user })))
+    if (!disabled) throw new CliError(`There is no enabled account ${user}.`)
+    print(`Account ${user} is disabled. A running server refuses its devices from now on.`)
+  },
+}

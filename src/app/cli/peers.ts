@@ -1,0 +1,180 @@
+import { parseArgs } from 'node:util'
+import type { Pool } from 'pg'
+import {
+  listPeers,
+  type ListedPeer,
+  setPolicy,
+  clearBackOff,
+  setPaused,
+  findPeer,
+  forgetKeys,
+} from '../../federation/peers/peers.repository.js'
+import { stoppedCursors, type StoppedCursor, resumeCursors } from '../../federation/push/cursors.repository.js'
+import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../federation/push/deletions.repository.js'
+import type { Config } from '../../platform/config/config.js'
+import { transaction } from '../../platform/postgres/sql.js'
+import { isProviderDomain } from '../../protocol/identifiers.js'
+import { print, type Command, CliError, withDatabase } from './command.js'
+
+/** One domain, as it stands in identifiers. */
+function domainIn(args: readonly string[]): string {
+  const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
+  const [domain] = positionals
+  if (domain === undefined) throw new CliError('Which provider? Give its domain, such as b.example.')
+  if (positionals.length > 1) throw new CliError('One provider at a time.')
+  if (!isProviderDomain(domain)) throw new CliError('A provider is called by its domain in lower case, such as b.example.')
+  return domain
+}
+
+/** A command about one other provider: what it does, and what it says of that. */
+export function peerCommand(name: string, usage: string, work: (pool: Pool, domain: string, config: Config) => Promise<string>): Command {
+  return {
+    name: `peers ${name}`,
+    usage,
+    async run(args) {
+      const domain = domainIn(args)
+      print(
+        await withDatabase((pool, config) => {
+          if (domain === config.DOMAIN) throw new CliError(`${domain} is this server itself.`)
+          return work(pool, domain, config)
+        }),
+      )
+    },
+  }
+}
+
+export const peersList: Command = {
+  name: 'peers list',
+  usage: '[--groups]               Other providers: policy, failures, alarms, stopped groups, refused deletions (--groups: which).',
+  async run(args) {
+    const { values } = parseArgs({ args: [...args], options: { groups: { type: 'boolean', default: false } } })
+    const { peers, waiting } = await withDatabase(async (pool) => ({
+      peers: await listPeers(pool),
+      waiting: { stopped: await stoppedCursors(pool), refused: await refusedDeletions(pool), named: values.groups },
+    }))
+    const unlisted = new Set([...waiting.stopped, ...waiting.refused].map(({ domain }) => domain))
+    if (peers.length === 0 && unlisted.size === 0) return print('No other provider is known.')
+    for (const peer of peers) {
+      unlisted.delete(peer.domain)
+      print(describe(peer, waiting))
+    }
+    for (const domain of unlisted) print([domain, ...describeWaiting(domain, waiting)].join('\n'))
+  },
+}
+
+/** What peers refuse. */
+interface Waiting {
+  readonly stopped: readonly StoppedCursor[]
+  readonly refused: readonly RefusedDeletion[]
+  /** Group by group. */
+  readonly named: boolean
+}
+
+/** E.g. `b.example  allow, paused; 3 failures, next try 2026-01-31T12:00:00Z; last heard never`, and what is wrong below. */
+function describe(peer: ListedPeer, waiting: Waiting): string {
+  const standing = [peer.policy ?? 'no policy', ...(peer.paused ? ['paused'] : [])].join(', ')
+  const retry = peer.retryAt ? `, next try ${time(peer.retryAt)}` : ''
+  const failures = `${peer.failures} ${peer.failures === 1 ? 'failure' : 'failures'}${retry}`
+  const lines = [`${peer.domain}  ${standing}; ${failures}; last heard ${peer.lastInboundAt ? time(peer.lastInboundAt) : 'never'}`]
+  if (peer.alarm !== null) lines.push(`  ALARM: its directory is not believed: ${printable(peer.alarm)}`)
+  if (peer.lastError !== null) lines.push(`  last error ${peer.lastErrorAt ? time(peer.lastErrorAt) : ''}: ${printable(peer.lastError)}`)
+  return [...lines, ...describeWaiting(peer.domain, waiting)].join('\n')
+}
+
+function describeWaiting(domain: string, { stopped, refused, named }: Waiting): string[] {
+  const deletions = refused.filter((deletion) => deletion.domain === domain)
+  const causes = [...new Set(deletions.map(({ lastError }) => printable(lastError)))].join(' / ')
+  const count = `${deletions.length} ${deletions.length === 1 ? 'deletion' : 'deletions'}`
+  return [
+    ...describeStopped(domain, stopped, named),
+    ...(deletions.length > 0 ? [`  ${count} refused, and tried again: ${causes}`] : []),
+    ...(named ? deletions.map(({ groupId }) => `    ${groupId.toString('base64url')}`) : []),
+  ]
+}
+
+function describeStopped(domain: string, all: readonly StoppedCursor[], named: boolean): string[] {
+  const causes = Map.groupBy(
+    all.filter((cursor) => cursor.domain === domain),
+    ({ stopped }) => stopped,
+  )
+  return [...causes].flatMap(([cause, cursors]) => [
+    `  ${cursors.length} ${cursors.length === 1 ? 'group' : 'groups'} stopped: ${printable(cause)}`,
+    ...(named ? cursors.map(({ groupId, acked }) => `    ${groupId.toString('base64url')}, stored up to seq ${acked}`) : []),
+  ])
+}
+
+function time(date: Date): string {
+  return date.toISOString().replace(/\.\d+/, '')
+}
+
+/** Some of it was written by the peer, and must not speak to the operator's terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, '?')
+}
+
+type Policy = 'allow' | 'deny' | null
+
+const SAID = new Map<Policy, string>([
+  ['allow', 'allowed'],
+  ['deny', 'denied'],
+  [null, 'as strangers are'],
+])
+
+const command = (name: string, usage: string, policy: Policy) =>
+  peerCommand(name, usage, async (pool, domain, { FEDERATION }) => {
+    await setPolicy(pool, domain, policy)
+    return `${domain} is ${SAID.get(policy) ?? ''} from now on; running servers know within 5 seconds.${caveat(FEDERATION, policy)}`
+  })
+
+/** What was said is kept, but counts under one of the settings only. */
+function caveat(setting: Config['FEDERATION'], policy: Policy): string {
+  const under = policy === 'allow' ? 'allow-list' : 'deny-list'
+  if (policy === null || setting === under) return ''
+  if (setting === 'allow-list' || setting === 'deny-list') return ''
+  return `\nThis changes nothing while FEDERATION is ${setting}: it counts with ${under}.`
+}
+
+export const peersAllow = command('allow', 'DOMAIN                  Let a provider in, where FEDERATION is allow-list.', 'allow')
+export const peersDeny = command('deny', 'DOMAIN                   Keep a provider out, where FEDERATION is deny-list.', 'deny')
+export const peersReset = command('reset', 'DOMAIN                  Forget that a provider was allowed or denied.', null)
+
+export const peersPause = peerCommand(
+  'pause',
+  'DOMAIN                  Push nothing to a provider until it is resumed; it may still ask.',
+  async (pool, domain) => {
+    await setPaused(pool, domain, true)
+    return `Nothing is pushed to ${domain} until \`peers resume\`. What its members miss is kept for them.`
+  },
+)
+
+export const peersResume = peerCommand('resume', 'DOMAIN                 Push to a provider again.', async (pool, domain) => {
+  await setPaused(pool, domain, false)
+  return `Pushing to ${domain} goes on with the next sweep.`
+})
+
+export const peersRetry = peerCommand(
+  'retry',
+  'DOMAIN                  Try a provider again at once, its stopped groups and refused deletions too.',
+  async (pool, domain) => {
+    const { groups, deletions } = await transaction(pool, async (sql) => {
+      await clearBackOff(sql, domain)
+      return { groups: await resumeCursors(sql, domain), deletions: await resumeDeletions(sql, domain) }
+    })
+    const refused = deletions > 0 ? ` and ${deletions} refused ${deletions === 1 ? 'deletion' : 'deletions'}` : ''
+    return `${domain} is tried again with the next sweep, ${groups} stopped ${groups === 1 ? 'group' : 'groups'}${refused} included.`
+  },
+)
+
+export const peersTrust = peerCommand(
+  'trust',
+  'DOMAIN                  Forget the keys of a provider: believe the directory that it shows next.',
+  async (pool, domain) => {
+    const known = await transaction(pool, async (sql) => {
+      if (!(await findPeer(sql, domain))) return false
+      await forgetKeys(sql, domain)
+      return true
+    })
+    if (!known) throw new CliError(`There is no provider ${domain} that is known here.`)
+    return `The keys of ${domain} are forgotten. The directory that it shows next is believed; running servers ask within 30 seconds.`
+  },
+)

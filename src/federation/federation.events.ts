@@ -1,0 +1,55 @@
+import type { Events } from '../platform/observability/events.js'
+import type { Decision } from './consent/consents.repository.js'
+
+// Which peer it was is for `peers list`, not for the log.
+
+// Key directories of peers.
+
+export const peerFirstSeen = (events: Events): void => events.record('peer.first_seen')
+
+export const peerAlarmed = (events: Events, why: string): void => events.record('peer.alarmed', { why })
+
+export const peerKeysChanged = (events: Events): void => events.record('peer.keys_changed')
+
+// As a hub.
+
+export const batchPushed = (events: Events, entries: number): void => events.record('batch.pushed', { entries })
+
+export const pushFailed = (events: Events, why: string): void => events.record('push.failed', { why })
+
+/** A peer refuses a group for good; it waits for the operator. */
+export const laneStopped = (events: Events, why: string): void => events.record('lane.stopped', { why })
+
+export const deletionConfirmed = (events: Events): void => events.record('deletion.confirmed')
+
+export const deletionRefused = (events: Events): void => events.record('deletion.refused')
+
+// As a follower.
+
+export const batchReceived = (events: Events, entries: number): void => events.record('batch.received', { entries })
+
+export const batchOutOfPlace = (events: Events): void => events.record('batch.out_of_place')
+
+/** A hub has signed two histories of a group. */
+export const hubEquivocated = (events: Events): void => events.record('hub.equivocated')
+
+export const replicaDeleted = (events: Events, entries: bigint): void => events.record('replica.deleted', { entries: Number(entries) })
+
+// Between users of two providers.
+
+export const consentRequested = (events: Events, abroad: boolean): void => events.record('consent.requested', { abroad })
+
+export const consentDecided = (events: Events, state: Decision, abroad: boolean): void =>
+  events.record('consent.decided', { state, abroad })
+
+/** The open requests to one user are as many as its provider keeps. */
+export const consentDropped = (events: Events): void => events.record('consent.dropped')
+
+export const identifierQueryAnswered = (events: Events, code: string, byPeer: boolean): void =>
+  events.record('identifier_query.answered', { code, by_peer: byPeer })
+
+export const abuseReported = (events: Events, facts: { by_peer: boolean; reason: number; messages: number }): void =>
+  events.record('abuse.reported', facts)
+
+/** One provider has more reports open than are kept of it. */
+export const abuseReportDropped = (events: Events): void => events.record('abuse.report_dropped')

@@ -1,0 +1,84 @@
+import { Controller, Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { deleteGroup } from '../../../groups/repository/groups.repository.js'
+import { CONFIG, type Config } from '../../../platform/config/config.js'
+import { Hints } from '../../../platform/hints/hints.js'
+import { Jobs } from '../../../platform/jobs/jobs.js'
+import { Events } from '../../../platform/observability/events.js'
+import { POOL, type Sql, transaction } from '../../../platform/postgres/sql.js'
+import {
+  decodeDeleteRoomRequest,
+  type DeleteRoomRequest,
+  encodeDeletionReceipt,
+  receiptBytes,
+} from '../../../protocol/mimi/microchat/deletion.js'
+import { replicaDeleted } from '../../federation.events.js'
+import { PEER_PATH } from '../../identity/endpoints.js'
+import { ProviderKeys } from '../../identity/provider-keys.js'
+import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
+import { CurrentPeer, type Peer, PeerBody } from '../../inbound/peer.js'
+import { HomeElsewhere } from '../../inbound/inbound.problems.js'
+import { forgetDeletedUnknown, lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
+
+/** A long log takes its time to go; other statements stay short. */
+const DELETE_TIMEOUT_MS = 5 * 60_000
+
+/** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
+@Controller(PEER_PATH)
+export class DeleteRoomController {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly keys: ProviderKeys,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
+
+  @PeerPost('deleteRoom/:roomId')
+  async delete(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    const request = decodedOrRefused(decodeDeleteRoomRequest(body))
+    if (request.roomId !== roomId) throw new HomeElsewhere()
+    const { entries, at } = await this.remove(peer, request)
+    const receipt = { ...request, deletedEntries: entries, deletedAtMs: BigInt(at.getTime()) }
+    return encodeDeletionReceipt({ ...receipt, ...(await this.keys.signBytes(receiptBytes(receipt))) })
+  }
+
+  private async remove(peer: Peer, { groupId, roomId }: DeleteRoomRequest): Promise<{ entries: bigint; at: Date }> {
+    const work = async (sql: Sql) => {
+      const home = await lockFollowed(sql, groupId)
+      if (!home) {
+        await noteUnknownDeleted(sql, { groupId, hub: peer.domain, roomId })
+        return { entries: 0n, at: new Date(), devices: [], gid: null }
+      }
+      if (home.hub !== peer.domain || home.roomId !== roomId) throw new HomeElsewhere()
+      if (home.deletedAt) return { entries: home.deletedEntries ?? 0n, at: home.deletedAt, devices: [], gid: null }
+      const deletion = home.gid === null ? undefined : await deleteGroup(sql, this.config.DOMAIN, home.gid)
+      const gone = deletion?.kind === 'accepted' ? deletion : { entries: 0n, devices: [] }
+      const at = await noteDeleted(sql, groupId, gone.entries)
+      return { entries: gone.entries, at, devices: gone.devices, gid: home.gid }
+    }
+    const { devices, gid, ...removed } = await transaction(this.pool, work, { statementTimeout: DELETE_TIMEOUT_MS })
+    if (gid !== null) {
+      replicaDeleted(this.events, removed.entries)
+      this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])
+    }
+    return removed
+  }
+}
+
+const TOMBSTONE_SWEEP_MS = 600_000
+
+/** Deletions of groups that were never here are remembered for a while only: a hub may name as many as it likes. */
+@Injectable()
+export class Tombstones implements OnModuleInit {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
+    private readonly jobs: Jobs,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.FEDERATION !== 'off')
+      this.jobs.every('federation.tombstones_v1', TOMBSTONE_SWEEP_MS, () => forgetDeletedUnknown(this.pool))
+  }
+}

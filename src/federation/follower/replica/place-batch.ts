@@ -1,0 +1,52 @@
+import { extendChain, LOG_KINDS } from '../../../protocol/log-chain.js'
+import { sameBytes } from '../../../protocol/bytes.js'
+import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import type { Replica, ReplicaEntry } from './replica.repository.js'
+
+/** What a batch is to a replica. `from`: the index of the first entry that is new. */
+export type Placement =
+  | { readonly kind: 'append'; readonly from: number }
+  /** Goes on after a gap that nobody here minds. */
+  | { readonly kind: 'jump' }
+  /** The hub goes on in a new incarnation, from an earlier place. */
+  | { readonly kind: 'reincarnate' }
+  /** It does not begin where the replica ends. */
+  | { readonly kind: 'have' }
+  /** It says otherwise of a place than what is stored, as entry number `at` of the batch shows (-1: the place before it). */
+  | { readonly kind: 'contradiction'; readonly at: number }
+
+/**
+ * Decides what to do with a batch. `stored` is the chain value of the replica at a seq, as far as it has it.
+ */
+export function placeBatch(
+  replica: Pick<Replica, 'incarnation' | 'headSeq' | 'headChain' | 'hasLocalMembers'>,
+  batch: Pick<NotifyBatch, 'incarnation' | 'gap' | 'firstSeq' | 'previousChain'>,
+  entries: readonly Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>[],
+  stored: (seq: bigint) => Uint8Array | undefined,
+): Placement {
+  if (batch.incarnation < replica.incarnation) return { kind: 'have' }
+  const next = replica.headSeq + 1n
+  const gapMatters = batch.firstSeq > next && (batch.gap === 'none' || (batch.gap === 'rejoined' && replica.hasLocalMembers))
+  if (gapMatters) return { kind: 'have' }
+  if (batch.incarnation > replica.incarnation) return { kind: 'reincarnate' }
+  if (batch.firstSeq > next) return { kind: 'jump' }
+  // What the hub calls retired shall not hide that it goes on from another history.
+  const [first] = entries
+  if (batch.gap === 'retired' && first?.seq === next && !follows(replica.headChain, first)) return { kind: 'contradiction', at: 0 }
+  const before = batch.gap === 'retired' ? undefined : stored(batch.firstSeq - 1n)
+  if (before && !sameBytes(before, batch.previousChain)) return { kind: 'contradiction', at: -1 }
+  const known = entries.filter(({ seq }) => seq < next)
+  const other = known.findIndex(({ seq, chain }) => {
+    const here = stored(seq)
+    return here !== undefined && !sameBytes(here, chain)
+  })
+  return other >= 0 ? { kind: 'contradiction', at: other } : { kind: 'append', from: known.length }
+}
+
+function follows(
+  chain: Uint8Array,
+  { seq, kind, epoch, hash, chain: claimed }: Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>,
+): boolean {
+  const name = LOG_KINDS.find((one) => one.startsWith(kind)) ?? 'application'
+  return sameBytes(extendChain(chain, { seq, kind: name, epoch, hash }), claimed)
+}

@@ -1,0 +1,204 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
+import { Hints } from '../../../platform/hints/hints.js'
+import { Undecodable } from '../../../platform/http/problem.js'
+import { Events } from '../../../platform/observability/events.js'
+import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
+import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
+import { providerOf, type Peer } from '../../inbound/peer.js'
+import { PeerDirectories } from '../../peers/peer-directories.js'
+import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
+import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
+import { chainEntries, isSignedHead } from './batch-entries.js'
+import { Joins, type OwnChanges } from './joins.js'
+import { placeBatch, type Placement } from './place-batch.js'
+import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
+import {
+  appendEntries,
+  chainsOf,
+  createReplica,
+  jumpTo,
+  keepEquivocation,
+  keepHeadSignature,
+  lockHome,
+  lockReplica,
+  moveHead,
+  reincarnate,
+  type HomeOfReplica,
+  type Replica,
+  type ReplicaEntry,
+} from './replica.repository.js'
+
+interface Checked {
+  readonly batch: NotifyBatch
+  readonly entries: readonly ReplicaEntry[]
+  readonly changes: OwnChanges
+}
+
+interface Received {
+  readonly response: NotifyResponse
+  readonly gid?: bigint
+  /** Devices that have something new in their inbox. */
+  readonly told: readonly bigint[]
+}
+
+/** Copies of the logs of groups at other hubs, as far as our own devices read them. */
+@Injectable()
+export class Replicas {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly directories: PeerDirectories,
+    private readonly joins: Joins,
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
+
+  /** Stores what continues the replica, all of a batch or nothing; a repetition changes nothing. */
+  async receive(hub: Peer, batch: NotifyBatch): Promise<NotifyResponse> {
+    if (providerOf(batch.roomId) !== hub.domain) throw new HomeElsewhere()
+    const checked = chainEntries(batch)
+    if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
+    if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
+    const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
+    if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
+    const changes = await this.joins.of(batch)
+    const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes))
+    this.publish(received, batch)
+    return received.response
+  }
+
+  private async store(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
+    const begins = changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)
+    const home = await this.home(sql, batch, begins)
+    const replica = await lockReplica(sql, batch.groupId)
+    if (home?.stopped || home?.deleted) return answer('stopped', replica)
+    if (!replica) return begins ? this.found(sql, batch, entries, changes) : answer('have', undefined)
+    if (replica.deleted) return answer('stopped', replica)
+    const chains = await chainsOf(sql, replica.gid, batch.firstSeq - 1n, batch.firstSeq + BigInt(entries.length))
+    const placement = placeBatch(replica, batch, entries, (seq) => (seq === replica.headSeq ? replica.headChain : chains.get(seq)))
+    return this.place(sql, replica, placement, { batch, entries, changes })
+  }
+
+  /** What is known of the group; nothing is written down of one that no local device has joined, and nobody can keep an id from others. */
+  private async home(sql: Sql, { groupId, roomId }: NotifyBatch, begins: boolean): Promise<HomeOfReplica | undefined> {
+    const hub = providerOf(roomId) ?? ''
+    let home = await lockHome(sql, groupId)
+    if (!home && begins) {
+      // Another one may settle it at the same time: what stands there then is what counts.
+      await recordHub(sql, { groupId, hub, roomId })
+      home = await lockHome(sql, groupId)
+    }
+    if (home && home.hub === hub && home.roomId === roomId) return home
+    if (home || begins || (await findHome(sql, groupId)) === 'here') throw new HomeElsewhere()
+    return undefined
+  }
+
+  /** The first batch of a group begins with the Commit that brought the first local member in. */
+  private async found(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
+    const gid = await createReplica(sql, {
+      groupId: batch.groupId,
+      roomId: batch.roomId,
+      incarnation: batch.incarnation,
+      mode: batch.mode,
+      cipherSuite: batch.cipherSuite,
+      epoch: entries[0]?.epoch ?? 0n,
+      headSeq: batch.firstSeq - 1n,
+      headChain: batch.previousChain,
+    })
+    const head = { incarnation: batch.incarnation, headSeq: batch.firstSeq - 1n }
+    return this.append(sql, { gid, ...head }, batch, entries, changes)
+  }
+
+  private async place(sql: Sql, replica: Replica, placement: Placement, checked: Checked): Promise<Received> {
+    const { batch, entries, changes } = checked
+    switch (placement.kind) {
+      case 'have':
+        return answer('have', replica)
+      case 'contradiction':
+        return this.contradicted(sql, replica, placement.at, batch, entries)
+      case 'append':
+        return this.append(sql, replica, batch, entries.slice(placement.from), changes)
+      case 'jump': {
+        await jumpTo(sql, replica.gid, batch.firstSeq - 1n, batch.previousChain)
+        return this.append(sql, { ...replica, headSeq: batch.firstSeq - 1n }, batch, entries, changes)
+      }
+      case 'reincarnate': {
+        const kept = batch.firstSeq - 1n
+        const told = await reincarnate(sql, replica.gid, batch.incarnation, kept, batch.previousChain)
+        const now = { gid: replica.gid, incarnation: batch.incarnation, headSeq: kept }
+        const received = await this.append(sql, now, batch, entries, changes)
+        return { ...received, told: [...told, ...received.told] }
+      }
+    }
+  }
+
+  private async append(
+    sql: Sql,
+    { gid, incarnation, headSeq }: Pick<Replica, 'gid' | 'incarnation' | 'headSeq'>,
+    batch: NotifyBatch,
+    fresh: readonly ReplicaEntry[],
+    changes: OwnChanges,
+  ): Promise<Received> {
+    const last = fresh.at(-1)
+    if (!last) return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told: [] }
+    await appendEntries(sql, gid, fresh)
+    await applyMemberChanges(
+      sql,
+      gid,
+      changes.members.filter(({ seq }) => seq > headSeq),
+    )
+    const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
+    await storeWelcomes(sql, gid, welcomes)
+    await markUsed(sql, changes.refs)
+    const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
+    await moveHead(sql, gid, {
+      headSeq: last.seq,
+      headChain: last.chain,
+      epoch: lastCommit ? lastCommit.epoch + 1n : null,
+      postFloor: batch.postFloor,
+      frozen: batch.frozen === 'no' ? null : batch.frozen,
+      successorGroupId: batch.successor ?? null,
+    })
+    await keepHeadSignature(sql, gid, batch.head.keyId, batch.head.signature)
+    const told = [...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
+    return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
+  }
+
+  private async contradicted(
+    sql: Sql,
+    replica: Replica,
+    at: number,
+    batch: NotifyBatch,
+    entries: readonly ReplicaEntry[],
+  ): Promise<Received> {
+    const seq = batch.firstSeq + BigInt(at)
+    const chains = await chainsOf(sql, replica.gid, seq, seq)
+    await keepEquivocation(sql, {
+      groupId: batch.groupId,
+      incarnation: batch.incarnation,
+      seq,
+      keptChain: chains.get(seq) ?? replica.headChain,
+      otherChain: at < 0 ? batch.previousChain : (entries[at]?.chain ?? batch.previousChain),
+      otherSignature: batch.head.signature,
+      otherKeyId: batch.head.keyId,
+    })
+    hubEquivocated(this.events)
+    return answer('stopped', replica)
+  }
+
+  private publish({ response, gid, told }: Received, { entries }: NotifyBatch): void {
+    if (response.code === 'have') batchOutOfPlace(this.events)
+    if (response.code !== 'received' || gid === undefined) return
+    batchReceived(this.events, entries.length)
+    this.hints.publish([
+      ...[...new Set(told)].map((deviceId) => ({ kind: 'inbox' as const, deviceId })),
+      { kind: 'group', gid, headSeq: response.receivedThrough },
+    ])
+  }
+}
+
+function answer(code: 'have' | 'stopped', replica: Replica | undefined): Received {
+  return { response: { code, incarnation: replica?.incarnation ?? 0, receivedThrough: replica?.headSeq ?? 0n }, told: [] }
+}

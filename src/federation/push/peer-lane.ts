@@ -1,0 +1,51 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { POOL } from '../../platform/postgres/sql.js'
+import { dueGroups } from './cursors.repository.js'
+import { Deletions } from './deletions.js'
+import { Delivery, type Delivered } from './delivery.js'
+
+const GROUPS_AT_ONCE = 50
+/** How often a peer may say in one run that its replica of a group ends elsewhere: after a restore it does, once. */
+const RELOCATIONS = 3
+
+/** What waits for one peer: a batch of each group in turn, so that none waits for another's history. */
+@Injectable()
+export class PeerLane {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly delivery: Delivery,
+    private readonly deletions: Deletions,
+  ) {}
+
+  /** @returns moved: time is up, and there may be more */
+  async run(peer: string, until: number, signal: AbortSignal): Promise<Delivered> {
+    const now = performance.now()
+    const deleted = await this.deletions.deliver(peer, now + (until - now) / 2, signal)
+    if (deleted.kind === 'failed') return deleted
+    const relocations = new Map<bigint, number>()
+    let after = 0n
+    for (let found = 0; performance.now() < until;) {
+      const due = await dueGroups(this.pool, peer, after, GROUPS_AT_ONCE)
+      for (const { gid } of due) {
+        if (performance.now() >= until) return { kind: 'moved' }
+        const outcome = await this.delivery.deliver(peer, gid, signal)
+        if (outcome.kind === 'failed') return outcome
+        if (outcome.kind === 'relocated' && exceeded(relocations, gid))
+          await this.delivery.stop(peer, gid, 'The peer names one place after another, and takes nothing.')
+        found++
+        after = gid
+      }
+      if (due.length === GROUPS_AT_ONCE) continue
+      if (found === 0) return deleted
+      ;[after, found] = [0n, 0] // round again: there may be more of each
+    }
+    return { kind: 'moved' }
+  }
+}
+
+function exceeded(counts: Map<bigint, number>, gid: bigint): boolean {
+  const count = (counts.get(gid) ?? 0) + 1
+  counts.set(gid, count)
+  return count > RELOCATIONS
+}

@@ -1,0 +1,71 @@
+import { Unavailable, type Problem } from '../../platform/http/problem.js'
+import type { Sql } from '../../platform/postgres/sql.js'
+import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
+import { EpochAhead, GroupFrozen, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
+import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
+import type { Refusal } from '../repository/submissions.repository.js'
+import { type Entry, toEntry } from '../../delivery/read/entry.js'
+import { readMissedHandshakes } from '../repository/log.repository.js'
+
+/** What a refused submission of `epoch` is answered; a loser learns the epoch and what it missed. */
+export async function submissionProblem(sql: Sql, group: GroupRow, deviceId: bigint, epoch: bigint, refusal: Refusal): Promise<Problem> {
+  switch (refusal.kind) {
+    case 'stale': {
+      const now = { gid: group.gid, groupId: group.groupId, incarnation: refusal.incarnation }
+      return new StaleEpoch(refusal.epoch, refusal.incarnation, await missedEntries(sql, now, deviceId, epoch))
+    }
+    case 'ahead':
+      return new EpochAhead(refusal.epoch)
+    case 'frozen': {
+      const now = (await findGroupByGid(sql, group.gid)) ?? group
+      return new GroupFrozen(now.frozen ?? 'reset', now.successorGroupId)
+    }
+    case 'not-a-member':
+      return new NotAMember()
+    case 'banned':
+      return new PolicyRefusal('This user is banned from the group.')
+    case 'deleted':
+      return new GroupDeleted()
+    case 'unknown':
+      return new UnknownGroup()
+    case 'retry':
+      return new Unavailable('The group keeps changing; try again.')
+  }
+}
+
+/** How the group stood when a handshake came for another epoch than its own. */
+export interface PositionRefusal {
+  kind: 'stale' | 'ahead' | 'frozen'
+  headSeq: bigint
+  epoch: bigint
+  incarnation: number
+}
+
+interface Position {
+  epoch: bigint
+  headSeq: bigint
+  incarnation: number
+  frozen: string | null
+}
+
+/**
+ * One Commit per epoch, first come first served (RFC 9750 §5.2.1, Strongly Consistent Delivery): what SQL would answer a
+ * handshake of `epoch` by the group as it was just read. Saves the work of judging; undefined says nothing.
+ */
+export function refusedByPosition(group: Position, epoch: bigint): PositionRefusal | undefined {
+  const at = { headSeq: group.headSeq, epoch: group.epoch, incarnation: group.incarnation }
+  if (group.frozen !== null) return { kind: 'frozen', ...at }
+  if (epoch < group.epoch) return { kind: 'stale', ...at }
+  return epoch > group.epoch ? { kind: 'ahead', ...at } : undefined
+}
+
+/** What a device that is still in `epoch` needs to get on, cut to its membership and to a bounded size. */
+export async function missedEntries(
+  sql: Sql,
+  group: { gid: bigint; groupId: Uint8Array; incarnation: number },
+  deviceId: bigint,
+  epoch: bigint,
+): Promise<Entry[]> {
+  const rows = await readMissedHandshakes(sql, group.gid, deviceId, epoch)
+  return rows.map((row) => toEntry(group, row))
+}
