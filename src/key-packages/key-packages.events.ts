@@ -1,6 +1,6 @@
 import type { Events } from '../platform/observability/events.js'
 
-/** A device has published KeyPackages. */
+/** `last_resort` of the `count` are of last resort. */
 export function keyPackagesUploaded(events: Events, facts: { count: number; last_resort: number }): void {
   events.record('key-packages.uploaded', facts)
 }
@@ -10,7 +10,7 @@ export function keyPackagesClaimed(events: Events, facts: { count: number; last_
   events.record('key-packages.claimed', facts)
 }
 
-/** One run of the purge. @param facts.low devices that were told to publish more */
+/** `low`: devices that were left with few. */
 export function keyPackagesPurged(events: Events, facts: { rows: number; low: number }): void {
   events.record('key-packages.purged', facts)
 }

@@ -31,9 +31,9 @@ export class KeyPackagePurge implements OnModuleInit {
   async run(): Promise<void> {
     let low = 0
     const rows = await deleteInBatches(BATCH, async () => {
-      const { purged, told } = await purgeKeyPackages(this.pool, { limit: BATCH, low: this.config.KEY_PACKAGE_LOW })
-      this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
-      low += told.length
+      const { purged, notified } = await purgeKeyPackages(this.pool, { limit: BATCH, low: this.config.KEY_PACKAGE_LOW })
+      this.hints.publish([...new Set(notified)].map((deviceId) => ({ kind: 'inbox', deviceId })))
+      low += notified.length
       return purged
     })
     keyPackagesPurged(this.events, { rows, low })

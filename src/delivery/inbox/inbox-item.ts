@@ -20,7 +20,7 @@ export const InboxItem = z.discriminatedUnion('kind', [
 ])
 export type InboxItem = z.output<typeof InboxItem>
 
-/** The item as the stream has it (docs/asyncapi.yaml): numbers instead of bigints, times in Unix seconds. */
+/** As the stream sends it (docs/asyncapi.yaml): ids, seq and epoch as numbers, below 2^53; the time in seconds. */
 export function inboxFrame(item: InboxItem): InboxFrame {
   const id = Number(item.id)
   if (item.kind !== 'welcome') return { ...item, t: 'inbox', id }

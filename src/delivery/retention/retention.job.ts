@@ -57,7 +57,7 @@ export class Retention implements OnModuleInit {
   private async retire(gids: readonly bigint[], ages: RetentionAges): Promise<void> {
     await this.whileFull('application', () => retireApplication(this.pool, gids, ages, ROWS))
     for (const { gid, floorSeq, heldBySnapshot } of await readFloorMoves(this.pool, gids, ages)) {
-      this.tell(await moveFloor(this.pool, gid, floorSeq))
+      this.notify(await moveFloor(this.pool, gid, floorSeq))
       // A quiet group makes no snapshot by itself; with one, the next run goes on from there.
       if (heldBySnapshot) await this.jobs.enqueue('groups.snapshot_v1', { gid: gid.toString(), due: true }, { dedupeId: `snapshot:${gid}` })
     }
@@ -67,8 +67,8 @@ export class Retention implements OnModuleInit {
 
   private async purgeWelcomes(now: Date | null): Promise<void> {
     await this.whileFull('welcome', async () => {
-      const { purged, told } = await purgeExpiredWelcomes(this.pool, now, ROWS)
-      this.tell(told)
+      const { purged, notified } = await purgeExpiredWelcomes(this.pool, now, ROWS)
+      this.notify(notified)
       return purged
     })
     await this.whileFull('welcome', () => purgeAcknowledgedWelcomes(this.pool, ROWS))
@@ -82,7 +82,7 @@ export class Retention implements OnModuleInit {
     })
   }
 
-  private tell(deviceIds: readonly bigint[]): void {
+  private notify(deviceIds: readonly bigint[]): void {
     this.hints.publish(deviceIds.map((deviceId) => ({ kind: 'inbox', deviceId })))
   }
 }

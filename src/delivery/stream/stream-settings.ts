@@ -39,7 +39,7 @@ export interface StreamSettings {
 
 export const STREAM_SETTINGS = Symbol('STREAM_SETTINGS')
 
-/** What the streams of one node may hold and how long they wait: from the settings, or fixed. Times in milliseconds. */
+/** From the configuration, and constants that nobody has had to change. */
 export function streamSettings(config: Config, pressure: Pick<Pressure, 'refuses'>): StreamSettings {
   return {
     heartbeatMs: config.STREAM_HEARTBEAT,
