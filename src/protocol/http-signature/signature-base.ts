@@ -1,13 +1,13 @@
 import {
-  type InnerList,
-  type Item,
-  type Parameters,
   parseDictionary,
   serializeDictionary,
   serializeInnerList,
   serializeItem,
+  type InnerList,
+  type Item,
+  type Parameters,
 } from 'structured-headers'
-import { type HttpHeaders, type HttpMessage, type HttpRequestMessage, isRequest } from './message.js'
+import { isRequest, type HttpHeaders, type HttpMessage, type HttpRequestMessage } from './message.js'
 
 export type SignatureBase = { readonly kind: 'base'; readonly bytes: Uint8Array } | { readonly kind: 'unusable'; readonly why: string }
 

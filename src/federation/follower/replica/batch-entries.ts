@@ -1,10 +1,11 @@
-import { createHash, type KeyObject, verify } from 'node:crypto'
 import type { LogRow } from '../../../delivery/read/entry.js'
+import { verify, type KeyObject } from 'node:crypto'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
 import { extendChain, LETTER_OF_KIND } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import { sha256 } from '../../../protocol/sha256.js'
 
 /**
  * `wrong`: the entries cannot be what the hub says they are. `undecodable`: an entry or a Welcome is no MLSMessage, or its two readers
@@ -26,7 +27,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
     const decoded = decodeIncoming(message.message)
     if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `entry ${seq} is not an MLSMessage: ${decoded.reason}` }
     if (!isOf(decoded.value, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
-    const hash = new Uint8Array(createHash('sha256').update(message.message).digest())
+    const hash = sha256(message.message)
     const chainUnknown = index === 0 && batch.gap === 'retired'
     chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
     entries.push({ seq, kind: LETTER_OF_KIND[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
@@ -50,7 +51,7 @@ function isOf({ body }: MlsMessage, groupId: Uint8Array, epoch: bigint): boolean
   return 'groupId' in body && sameBytes(body.groupId, groupId) && body.epoch === epoch
 }
 
-/** PostgreSQL knows no later year than 294276; a hub that does is not believed. */
+/** A time beyond what Date and PostgreSQL hold becomes 1970. */
 function dateOf(ms: bigint): Date {
   return new Date(Number(ms < 8_640_000_000_000_000n ? ms : 0n))
 }

@@ -7,7 +7,7 @@ import type { Replica } from './replica.repository.js'
 /** What a batch is to a replica. `from`: the index of the first entry that is new. */
 export type Placement =
   | { readonly kind: 'append'; readonly from: number }
-  /** Goes on after a gap that nobody here minds. */
+  /** Goes on after a gap of entries that no local member could read, or that are retired. */
   | { readonly kind: 'jump' }
   /** The hub goes on in a new incarnation, from an earlier place. */
   | { readonly kind: 'reincarnate' }
@@ -31,7 +31,7 @@ export function placeBatch(
   if (gapMatters) return { kind: 'have' }
   if (batch.incarnation > replica.incarnation) return { kind: 'reincarnate' }
   if (batch.firstSeq > next) return { kind: 'jump' }
-  // What the hub calls retired shall not hide that it goes on from another history.
+  // A gap that the hub calls retired must not hide another history.
   const [first] = entries
   if (batch.gap === 'retired' && first?.seq === next && !follows(replica.headChain, first)) return { kind: 'contradiction', at: 0 }
   const before = batch.gap === 'retired' ? undefined : stored(batch.firstSeq - 1n)

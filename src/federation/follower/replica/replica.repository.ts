@@ -142,7 +142,7 @@ export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bi
   return new Map(rows.map(({ seq, chain }) => [seq, chain]))
 }
 
-/** After a gap that no local member minds, or that nobody can fill: the replica goes on from here. */
+/** The replica goes on from here, after a gap of entries that no local member could read or that are retired. */
 export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: Uint8Array): Promise<void> {
   await sql.query({
     text: 'UPDATE groups SET head_seq = $2, head_chain = $3 WHERE gid = $1',
@@ -152,7 +152,7 @@ export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: 
 
 /**
  * The hub lost what came after `keptSeq` to a restore, and goes on in a new incarnation: so does the replica. Devices resync, and
- * memberships that began in what is gone are gone, those that ended there go on. @returns the devices that are told
+ * memberships that began in the lost entries are deleted, those that ended there are open again. @returns the devices with a resync in their inbox
  */
 export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, keptSeq: bigint, chain: Uint8Array): Promise<bigint[]> {
   for (const text of [
