@@ -67,7 +67,7 @@ import { SealedRelay } from './sealed/sealed-relay.js'
 import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
 
-/** Who other providers are, and how they and this one speak with each other. */
+/** Identity of this and other providers, and signed requests in both directions. */
 const speaking = [
   OwnUrl,
   ProviderKeys,
@@ -105,7 +105,7 @@ const asHub = [
 ]
 /** Groups at home elsewhere with members here. */
 const asFollower = [Pull, HubNotifier, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
-/** What users of different providers have to do with each other outside of groups. */
+/** Between users of different providers, outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */

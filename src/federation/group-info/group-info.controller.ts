@@ -11,7 +11,7 @@ import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../inbound/p
 import { Requesters } from '../key-material/requester.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 
-/** GroupInfo and tree for joiners from other providers. A room that is not for them is to them like one that is not there. */
+/** GroupInfo and tree for joiners from other providers. A room that they may not join is answered like one that does not exist. */
 @Controller(PEER_PATH)
 export class GroupInfoController {
   constructor(

@@ -10,7 +10,7 @@ import type { Peer } from './peer.js'
 const KEPT_MINUTES = 10
 const PURGE_MS = 60_000
 
-/** For what must not be done twice: an identical body gets its first result, though it comes with a fresh nonce. */
+/** Idempotency of requests between providers: an identical body, signed again with a fresh nonce, gets its first result. */
 @Injectable()
 export class FirstResults implements OnModuleInit {
   constructor(

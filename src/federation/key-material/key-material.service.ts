@@ -70,7 +70,7 @@ export class KeyMaterial {
   }
 }
 
-/** The same answer for the same request, until one of its KeyPackages has been used: then anyone who asks again wants others. */
+/** The same answer for the same request, until one of its KeyPackages has been used: after that, a repeated request is answered with others. */
 @Injectable()
 export class KeyMaterialAnswers {
   constructor(

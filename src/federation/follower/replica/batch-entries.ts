@@ -41,7 +41,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
   return { kind: 'entries', entries }
 }
 
-/** Whether the hub has signed for the last entry of a batch, or for the place before it where it has none. */
+/** Whether the hub's signature is over the last entry of a batch, or over the place before a batch without entries. */
 export function isSignedHead(batch: NotifyBatch, entries: readonly ReplicaEntry[], key: KeyObject): boolean {
   const last = entries.at(-1)
   const seq = last?.seq ?? batch.firstSeq - 1n

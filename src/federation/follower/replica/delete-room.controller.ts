@@ -20,7 +20,7 @@ import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { forgetDeletedUnknown, lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
-/** A long log takes its time to go; other statements stay short. */
+/** Deleting a long log takes longer than other statements may. */
 const DELETE_TIMEOUT_MS = 5 * 60_000
 
 /** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
