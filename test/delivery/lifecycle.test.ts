@@ -50,7 +50,7 @@ describe('one stream per device', () => {
 })
 
 describe('the token of a stream', () => {
-  it('runs out: told ahead, then 4401', async () => {
+  it('runs out: a warning ahead, then 4401', async () => {
     const node = await start({ tokenWarningMs: 250 })
     const expiresAt = Date.now() + 500
     const client = await connect(node, alice, { token: tokenOf(alice, expiresAt) })
@@ -91,7 +91,7 @@ describe('a device that logged out', () => {
     const node = await start()
     const client = await connect(node, alice)
     await client.live()
-    node.interest.tell(alice, { kind: 'swept', inboxIds: [], generation: -1 })
+    node.interest.notifyDevice(alice, { kind: 'swept', inboxIds: [], generation: -1 })
     client.send({ t: 'ping', n: 1 })
     await client.until('an answer', () => client.of('pong').length === 1)
     expect(client.closed).toBeUndefined()

@@ -1,27 +1,25 @@
 import { verify, type KeyObject } from 'node:crypto'
+import type { LogRow } from '../../../delivery/read/entry.js'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
-import { extendChain } from '../../../protocol/log-chain.js'
+import { extendChain, LETTER_OF_KIND } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import { sha256 } from '../../../protocol/sha256.js'
-import type { ReplicaEntry } from './replica.repository.js'
-
-const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
 
 /**
  * `wrong`: the entries cannot be what the hub says they are. `undecodable`: an entry or a Welcome is no MLSMessage, or its two readers
  * disagree.
  */
 export type ChainedEntries =
-  | { readonly kind: 'entries'; readonly entries: ReplicaEntry[] }
+  | { readonly kind: 'entries'; readonly entries: LogRow[] }
   | { readonly kind: 'wrong'; readonly why: string }
   | { readonly kind: 'undecodable'; readonly reason: string }
 
 /** The entries of a batch as the log keeps them, chained from what the hub says stood before. */
 export function chainEntries(batch: NotifyBatch): ChainedEntries {
   if (!isStorable(batch)) return wrong('a number in it is larger than any log has')
-  const entries: ReplicaEntry[] = []
+  const entries: LogRow[] = []
   let chain = batch.previousChain
   for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
     const seq = batch.firstSeq + BigInt(index)
@@ -32,7 +30,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
     const hash = sha256(message.message)
     const chainUnknown = index === 0 && batch.gap === 'retired'
     chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
-    entries.push({ seq, kind: LETTERS[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
+    entries.push({ seq, kind: LETTER_OF_KIND[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
   }
   for (const { message } of batch.welcomes) {
     const decoded = decodeIncoming(message.message)
@@ -42,7 +40,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
 }
 
 /** Whether the hub's signature is over the last entry of a batch, or over the place before a batch without entries. */
-export function isSignedHead(batch: NotifyBatch, entries: readonly ReplicaEntry[], key: KeyObject): boolean {
+export function isSignedHead(batch: NotifyBatch, entries: readonly LogRow[], key: KeyObject): boolean {
   const last = entries.at(-1)
   const seq = last?.seq ?? batch.firstSeq - 1n
   const head = { groupId: batch.groupId, incarnation: batch.incarnation, seq, chain: last?.chain ?? batch.previousChain }

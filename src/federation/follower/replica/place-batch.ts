@@ -1,7 +1,8 @@
-import { extendChain, LOG_KINDS } from '../../../protocol/log-chain.js'
+import type { LogRow } from '../../../delivery/read/entry.js'
+import { extendChain, KIND_OF_LETTER } from '../../../protocol/log-chain.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
-import type { Replica, ReplicaEntry } from './replica.repository.js'
+import type { Replica } from './replica.repository.js'
 
 /** How a batch relates to a replica. `from`: the index of the first new entry. */
 export type Placement =
@@ -21,7 +22,7 @@ export type Placement =
 export function placeBatch(
   replica: Pick<Replica, 'incarnation' | 'headSeq' | 'headChain' | 'hasLocalMembers'>,
   batch: Pick<NotifyBatch, 'incarnation' | 'gap' | 'firstSeq' | 'previousChain'>,
-  entries: readonly Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>[],
+  entries: readonly Pick<LogRow, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>[],
   stored: (seq: bigint) => Uint8Array | undefined,
 ): Placement {
   if (batch.incarnation < replica.incarnation) return { kind: 'have' }
@@ -45,8 +46,7 @@ export function placeBatch(
 
 function follows(
   chain: Uint8Array,
-  { seq, kind, epoch, hash, chain: claimed }: Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>,
+  { seq, kind, epoch, hash, chain: claimed }: Pick<LogRow, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>,
 ): boolean {
-  const name = LOG_KINDS.find((one) => one.startsWith(kind)) ?? 'application'
-  return sameBytes(extendChain(chain, { seq, kind: name, epoch, hash }), claimed)
+  return sameBytes(extendChain(chain, { seq, kind: KIND_OF_LETTER[kind], epoch, hash }), claimed)
 }

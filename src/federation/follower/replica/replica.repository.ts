@@ -1,3 +1,4 @@
+import type { LogRow } from '../../../delivery/read/entry.js'
 import type { Sql } from '../../../platform/postgres/sql.js'
 
 /** The head of a replica. */
@@ -81,18 +82,8 @@ export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigi
   return gid
 }
 
-export interface ReplicaEntry {
-  seq: bigint
-  kind: 'c' | 'p' | 'a'
-  epoch: bigint
-  acceptedAt: Date
-  hash: Uint8Array
-  chain: Uint8Array
-  bytes: Uint8Array
-}
-
 /** Appends to the log of a replica. The caller has checked that they follow the head, and moves it (`moveHead`) in the same transaction. */
-export async function appendEntries(sql: Sql, gid: bigint, entries: readonly ReplicaEntry[]): Promise<void> {
+export async function appendEntries(sql: Sql, gid: bigint, entries: readonly LogRow[]): Promise<void> {
   await sql.query({
     name: 'append_replica_entries',
     text: `INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
