@@ -30,7 +30,7 @@ import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
-import { Pull } from './replica/pull.job.js'
+import { Pull } from './replica/pull.js'
 
 const NOTHING = new Uint8Array()
 const FoundRoom = z.object({ room: z.string(), group_id: GroupId })

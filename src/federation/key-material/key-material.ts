@@ -12,7 +12,7 @@ import { providerOf, type Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { ProvidersApart } from './key-material.problems.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
-import { Requesters, type Requester } from './requester.js'
+import { Requesters, type Requester } from './requesters.js'
 
 /**
  * KeyPackages for a room go from the requester's provider over the room's hub to the target's: so the hub knows, when the Welcome
