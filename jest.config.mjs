@@ -14,5 +14,6 @@ export default {
   maxWorkers: 2,
   // Modules of finished test files are not given back; after some hundred files a worker would run out of memory.
   workerIdleMemoryLimit: '900MB',
-  testTimeout: 60_000,
+  // For what hangs: no test fails because its machine is slow. Each wait has a deadline of its own, which says what was awaited.
+  testTimeout: 600_000,
 }

@@ -2,7 +2,7 @@ import { Pool } from 'pg'
 import { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { road, type Road } from '../../test/support/network/road.js'
+import { faultyProxy, type FaultyProxy } from '../../test/support/network/faulty-proxy.js'
 import { freePort, Processes } from '../processes.js'
 import { describeSamples, printTable, round } from '../samples.js'
 
@@ -20,7 +20,7 @@ const NAMES = ['a.example', 'b.example'] as const
 interface Provider {
   readonly url: string
   readonly domain: string
-  readonly road: Road
+  readonly proxy: FaultyProxy
 }
 
 async function startProviders(processes: Processes): Promise<[Provider, Provider]> {
@@ -29,16 +29,16 @@ async function startProviders(processes: Processes): Promise<[Provider, Provider
   const pool = new Pool({ connectionString: first, max: 1 })
   await pool.query('CREATE DATABASE provider_b')
   await pool.end()
-  const roads = [await road(), await road()] as const
-  const urls = NAMES.map((domain, index) => `${domain}=${roads[index]?.url}`).join(',')
+  const proxies = [await faultyProxy(), await faultyProxy()] as const
+  const urls = NAMES.map((domain, index) => `${domain}=${proxies[index]?.url}`).join(',')
   const start = async (index: 0 | 1): Promise<Provider> => {
     const port = await freePort()
-    roads[index].target = `http://127.0.0.1:${port}`
+    proxies[index].target = `http://127.0.0.1:${port}`
     await processes.server({
       DATABASE_URL: index === 0 ? first : second,
       DOMAIN: NAMES[index],
       PORT: String(port),
-      PUBLIC_URL: roads[index].url,
+      PUBLIC_URL: proxies[index].url,
       FEDERATION: 'open',
       FEDERATION_PEER_URLS: urls,
       FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
@@ -47,7 +47,7 @@ async function startProviders(processes: Processes): Promise<[Provider, Provider
       MESSAGES_PER_MINUTE: '1000000',
       REQUESTS_PER_DEVICE_PER_MINUTE: '1000000',
     })
-    return { url: roads[index].target, domain: NAMES[index], road: roads[index] }
+    return { url: proxies[index].target, domain: NAMES[index], proxy: proxies[index] }
   }
   return [await start(0), await start(1)]
 }
@@ -85,22 +85,22 @@ async function latency(group: Group, near: Client, far: Client): Promise<void> {
 /** What b stores, by its log; its client would be slower than its server. */
 async function catchUp(group: Group, far: Client, follower: Provider): Promise<void> {
   const before = texts(far, group)
-  follower.road.weather = 'cut'
+  follower.proxy.fault = 'cut'
   for (let index = 0; index < MISSED; index++) await group.send(`missed ${index}`)
-  const requests = follower.road.seen.length
-  follower.road.weather = 'clear'
+  const requests = follower.proxy.seen.length
+  follower.proxy.fault = 'none'
   await far.device.http.get(group.path) // the hub hears of the peer
   const began = performance.now()
   await far.until('all of it', () => texts(far, group) >= before + MISSED, 120_000)
   const seconds = (performance.now() - began) / 1000
-  const notified = follower.road.seen.slice(requests).filter((name) => name === 'notify').length
+  const notified = follower.proxy.seen.slice(requests).filter((name) => name === 'notify').length
   printTable([
     { 'messages missed': MISSED, 'read again, messages/s': round(MISSED / seconds), 'requests per message': round(notified / MISSED) },
   ])
 }
 
 async function burst(groups: readonly Group[], follower: Provider, last: Client): Promise<void> {
-  const requests = follower.road.seen.length
+  const requests = follower.proxy.seen.length
   const before = groups.map((group) => texts(last, group))
   await Promise.all(
     groups.map(async (group) => {
@@ -109,7 +109,7 @@ async function burst(groups: readonly Group[], follower: Provider, last: Client)
   )
   for (const [index, group] of groups.entries())
     await last.until('the burst', () => texts(last, group) >= (before[index] ?? 0) + BURST, 120_000)
-  const notified = follower.road.seen.slice(requests).filter((name) => name === 'notify').length
+  const notified = follower.proxy.seen.slice(requests).filter((name) => name === 'notify').length
   const sent = groups.length * BURST
   printTable([{ groups: groups.length, messages: sent, 'notify requests': notified, 'requests per message': round(notified / sent) }])
 }
@@ -132,7 +132,7 @@ async function measure(processes: Processes): Promise<void> {
   await catchUp(first, far, follower)
   await burst(groups, follower, far)
   for (const client of [alice, near, far]) await client.disconnect()
-  await Promise.all([hub.road.close(), follower.road.close()])
+  await Promise.all([hub.proxy.close(), follower.proxy.close()])
 }
 
 const processes = await Processes.start()

@@ -87,9 +87,10 @@ export const ServerFrame = z.union([
 ])
 export type ServerFrame = z.infer<typeof ServerFrame>
 
+/** `reason` is for the close frame: a few words, nothing of the bytes. */
 export type DecodedFrame<Frame> = { kind: 'frame'; frame: Frame } | { kind: 'malformed'; reason: string }
 
-/** Strict CBOR (RFC 8949 §5.3.1): shortest lengths, nothing indefinite, no tags, no duplicate keys. Any bytes give a value. */
+/** One frame of a client: strict CBOR (see `decodeCbor`) of a `ClientFrame` without further keys. Never throws. */
 export function decodeClientFrame(bytes: Uint8Array): DecodedFrame<ClientFrame> {
   return decodeFrame(ClientFrame, bytes)
 }
@@ -102,6 +103,7 @@ export function decodeServerFrame(bytes: Uint8Array): DecodedFrame<ServerFrame> 
   return decodeFrame(ServerFrame, bytes)
 }
 
+/** One frame as a binary message of the stream: a CBOR map. */
 export function encodeFrame(frame: ClientFrame | ServerFrame): Uint8Array {
   return encode(frame)
 }
@@ -117,7 +119,7 @@ function decodeFrame<Frame>(schema: z.ZodType<Frame>, bytes: Uint8Array): Decode
   return parsed.success ? { kind: 'frame', frame: parsed.data } : { kind: 'malformed', reason: 'no such frame' }
 }
 
-/** An entry is encoded once per node and then shared by every frame that carries it. */
+/** An entry of the frame `entries`, which is encoded once per node and then shared by every frame that carries it. */
 export function encodeEntry(entry: EntryFrame): Uint8Array {
   return encode(entry)
 }

@@ -18,49 +18,54 @@ export function isProviderDomain(domain: string): boolean {
   return PROVIDER_DOMAIN.test(domain)
 }
 
+/** The parts of `mimi://<domain>/u/<user>`. */
 export interface UserIdentifier {
   readonly domain: string
   readonly user: string
 }
 
+/** The parts of `mimi://<domain>/d/<user>/<device>`. */
 export interface ClientIdentifier extends UserIdentifier {
   readonly device: string
 }
 
-/** `mimi://<domain>/u/<user>`; only the spelling that `userUri` writes is one, so that texts can be compared. */
+/** The parts of a user URI, or undefined. Only the spelling that `userUri` writes is one, so that texts can be compared. */
 export function parseUserUri(uri: string): UserIdentifier | undefined {
   const [, domain, user] = USER_URI.exec(uri) ?? []
   return domain === undefined || user === undefined ? undefined : { domain, user }
 }
 
-/** `mimi://<domain>/d/<user>/<device>`, which is also the identity in the device's MLS basic credential (RFC 9420 §5.3). */
+/** The parts of a client URI, or undefined. It is also the identity in the device's MLS basic credential (RFC 9420 §5.3). */
 export function parseClientUri(uri: string): ClientIdentifier | undefined {
   const [, domain, user, device] = CLIENT_URI.exec(uri) ?? []
   return domain === undefined || user === undefined || device === undefined ? undefined : { domain, user, device }
 }
 
+/** The parts of `mimi://<domain>/r/<room>`. */
 export interface RoomIdentifier {
   readonly domain: string
   readonly room: string
 }
 
-/** `mimi://<domain>/r/<room>`, of any provider. */
+/** The parts of a room URI, of any provider, or undefined. */
 export function parseRoomUri(uri: string): RoomIdentifier | undefined {
   const [, domain, room] = ROOM_URI.exec(uri) ?? []
   return domain === undefined || room === undefined ? undefined : { domain, room }
 }
 
+/** `mimi://<domain>/u/<user>`; the parts are not checked. */
 export function userUri({ domain, user }: UserIdentifier): string {
   return `mimi://${domain}/u/${user}`
 }
 
+/** `mimi://<domain>/d/<user>/<device>`; the parts are not checked. */
 export function clientUri({ domain, user, device }: ClientIdentifier): string {
   return `mimi://${domain}/d/${user}/${device}`
 }
 
 export const MAX_GROUP_ID_BYTES = 255
 
-/** RFC 9420 §8.1 sets no bounds; this server has them for all groups. */
+/** 1 to 255 bytes. RFC 9420 §8.1 sets no bounds; this server has them for all groups. */
 export function isGroupId(bytes: Uint8Array): boolean {
   return bytes.length > 0 && bytes.length <= MAX_GROUP_ID_BYTES
 }

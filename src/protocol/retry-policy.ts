@@ -14,13 +14,16 @@ export function retryDelay(failures: number, random: number, askedSeconds = 0): 
   return Math.max(asked, most / 2 + (most / 2) * random)
 }
 
-/** What an HTTP status says of trying again: the same request may pass later, or never. */
+/** What an HTTP status says of trying again: the request is done with, may pass later (5xx, 408, 425, 429), or never passes. */
 export function judgeStatus(status: number): 'delivered' | 'transient' | 'permanent' {
   if (status >= 200 && status < 300) return 'delivered'
   return status >= 500 || status === 408 || status === 425 || status === 429 ? 'transient' : 'permanent'
 }
 
-/** Seconds of a Retry-After field (RFC 9110 §10.2.3); undefined if there is none, or one that makes no sense. */
+/**
+ * Seconds that a Retry-After field (RFC 9110 §10.2.3) asks for, as a number or until a date; undefined if there is none, or one that
+ * makes no sense. `nowMs` is in milliseconds since 1970.
+ */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined
   if (/^\d{1,9}$/.test(value)) return Number(value)

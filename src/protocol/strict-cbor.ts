@@ -5,11 +5,13 @@ import { decode } from 'cborg'
 const MAX_DEPTH = 16
 const MAX_ITEMS = 50_000
 
+/** The bytes are no CBOR that the server takes; the message says why, and holds nothing of them. */
 export class CborError extends Error {}
 
 /**
- * Strict CBOR (RFC 8949 §5): one item that fills the input, shortest lengths, definite lengths, text keys,
- * no tags, no duplicate keys, no undefined, no NaN or Infinity, integers within 2^53.
+ * Strict CBOR (RFC 8949 §5): one item that fills the input, shortest lengths, definite lengths, text keys, no tags, no duplicate keys,
+ * no undefined, no NaN or Infinity, integers within 2^53, at most 50,000 items and 16 levels. Byte strings are Uint8Arrays.
+ * @throws CborError
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
   checkShape(bytes)
@@ -28,7 +30,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   }
 }
 
-/** The same, and undefined, which no CBOR here is, for bytes that are none. Never throws. */
+/** `decodeCbor`, which gives undefined for bytes that are no such CBOR: no item decodes to that. Never throws. */
 export function readCbor(bytes: Uint8Array): unknown {
   try {
     return decodeCbor(bytes)

@@ -67,7 +67,6 @@ describe('the operator', () => {
     await eventually(
       () => device.standing(),
       (standing) => standing === 'device-revoked',
-      2_000,
     )
     expect(await cli('accounts', 'disable', name)).toMatchObject({ code: 1 })
   })

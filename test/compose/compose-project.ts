@@ -94,5 +94,5 @@ export async function healthy(service: string): Promise<void> {
     const { State } = await container.inspect()
     return `${State.Status} ${State.Health?.Status}`
   }
-  await eventually(look, (state) => state === 'running healthy', 60_000)
+  await eventually(look, (state) => state === 'running healthy')
 }

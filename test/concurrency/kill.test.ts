@@ -41,4 +41,4 @@ it('[I2] the server is killed in the middle of it, again and again: the same end
   over = true
   await running
   await race.check()
-}, 300_000)
+})

@@ -59,7 +59,7 @@ beforeAll(async () => {
   }
   layers = await cruised('')
   lint = await linted('')
-}, 120_000)
+})
 afterAll(() => rm(tree, { recursive: true, force: true }))
 
 async function place(file: string, text: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { findGroup } from '../../src/groups/repository/groups.repository.js'
 import { PublicStates } from '../../src/groups/state/public-states.js'
 import type { GroupInfo } from '../../src/protocol/mls/structures/group-info.js'
@@ -10,8 +10,6 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { describeVectors, fromHex } from '../support/vectors.js'
 import { beginningOf, follow, HISTORIES, type History } from './support/history.js'
-
-jest.setTimeout(60_000)
 
 let database: TestDatabase
 let server: TestServer

@@ -61,5 +61,5 @@ described.each([15, 18])('two nodes on PostgreSQL %i and Redis, in containers', 
     await race.prepare()
     await race.run(() => race.actions >= ACTIONS)
     await race.check()
-  }, 240_000)
+  })
 })

@@ -10,7 +10,7 @@ import {
 } from '../../src/protocol/frames.js'
 import { tokenOf, type TestGroup } from './delivery-node-fixture.js'
 
-const DEADLINE_MS = 25_000
+const DEADLINE_MS = 60_000
 
 /** A bare client of the stream that remembers every frame and waits for conditions, never for time. */
 export class StreamClient {

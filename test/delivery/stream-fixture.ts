@@ -1,5 +1,6 @@
 import { afterEach } from '@jest/globals'
 import type { Pool } from 'pg'
+import { eventually } from '../support/eventually.js'
 import { startNode, type TestNode } from './delivery-node-fixture.js'
 import { StreamClient } from './stream-client.js'
 
@@ -32,9 +33,5 @@ export const upTo = (last: number, first = 1) => Array.from({ length: last - fir
 
 /** For what no frame tells. */
 export async function waitFor(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 8_000
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error('Waited in vain')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  await eventually(holds, Boolean)
 }

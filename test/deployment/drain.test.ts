@@ -1,12 +1,10 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { NoAnswer, ServerProblem } from '../../examples/client/http.js'
 import { TestDevice } from '../authentication/device-fixture.js'
 import { StreamClient } from '../delivery/stream-client.js'
 import { useTestDatabase } from '../support/database.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'
 import { at, GENEROUS, World } from '../support/world.js'
-
-jest.setTimeout(120_000)
 
 const SPEAKERS = 6
 const STREAMS = 40

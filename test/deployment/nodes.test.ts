@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { Deployment, type DeployedNode } from '../support/deployment.js'
 import { eventually } from '../support/eventually.js'
@@ -8,8 +8,6 @@ import { TestDevice } from '../authentication/device-fixture.js'
 import { HttpDevice } from '../key-packages/http-device-fixture.js'
 import { StreamClient } from '../delivery/stream-client.js'
 import { toHex, utf8 } from '../../examples/client/wire.js'
-
-jest.setTimeout(120_000)
 
 describeWithOwnRedis('several processes on one PostgreSQL and one Redis', () => {
   const redis = useRedis()
@@ -39,7 +37,6 @@ describeWithOwnRedis('several processes on one PostgreSQL and one Redis', () => 
         eventually(
           () => node.metric('redis_up'),
           (seen) => seen === up,
-          30_000,
         ),
       ),
     )

@@ -1,11 +1,9 @@
-import { expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import { useDeployedRace } from '../support/deployed-race.js'
 import type { Deployment } from '../support/deployment.js'
 import { eventually } from '../support/eventually.js'
 import { describeWithOwnRedis, useRedis, type TestRedis } from '../support/redis.js'
-
-jest.setTimeout(400_000)
 
 const PAUSE_MS = 20_000
 
@@ -55,7 +53,6 @@ async function disturbRedis(redis: TestRedis, { nodes }: Deployment, progress: (
         eventually(
           () => node.metric('redis_up'),
           (seen) => seen === up,
-          30_000,
         ),
       ),
     )
@@ -89,10 +86,9 @@ async function workersWork({ workers }: Deployment): Promise<void> {
     return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0)
   }
   const before = await done()
-  await eventually(done, (now) => now > before, 60_000)
+  await eventually(done, (now) => now > before)
   await eventually(
     async () => (await worker?.metric('jobs_oldest_waiting_seconds')) ?? Infinity,
     (age) => age < 15,
-    60_000,
   )
 }

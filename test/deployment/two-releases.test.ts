@@ -1,10 +1,8 @@
-import { describe, expect, it, jest } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import { useDeployedRace } from '../support/deployed-race.js'
 import { buildPreviousRelease, hasPreviousRelease, PREVIOUS_VERSION } from '../support/previous-release.js'
 import { hasRedis, useRedis } from '../support/redis.js'
-
-jest.setTimeout(300_000)
 
 const describeWithBoth = hasRedis && hasPreviousRelease ? describe : describe.skip
 

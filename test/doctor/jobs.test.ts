@@ -1,11 +1,9 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { openQueue } from '../../src/platform/jobs/job-backend.js'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { useTestDatabase } from '../support/database.js'
 import { describeWithRedis, useRedis } from '../support/redis.js'
 import { examined, soundSettings } from './doctor-fixture.js'
-
-jest.setTimeout(60_000)
 
 const database = useTestDatabase()
 const undo: (() => Promise<unknown>)[] = []

@@ -1,4 +1,4 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import {
   describeWithPgbouncer,
@@ -8,8 +8,6 @@ import {
   type TestPgbouncer,
 } from '../support/pgbouncer.js'
 import { examined, soundSettings } from './doctor-fixture.js'
-
-jest.setTimeout(60_000)
 
 const database = useTestDatabase()
 let pooler: TestPgbouncer | undefined

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
@@ -11,8 +11,6 @@ import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { startServer } from '../support/server.js'
 import { examined, soundSettings } from './doctor-fixture.js'
-
-jest.setTimeout(120_000)
 
 const clients: Client[] = []
 async function connect(config: ClientConfig | string): Promise<Client> {
@@ -169,7 +167,6 @@ describe('a PostgreSQL as it should be', () => {
     await eventually(
       () => cluster.examined().then(({ of }) => of('backups')[0] ?? ''),
       (seen) => seen.startsWith('ok: WAL is archived, last at 2'),
-      30_000,
     )
     await superuser.query("ALTER SYSTEM SET archive_command = '/bin/false'")
     await reload(superuser, 'archive_command', '/bin/false')
@@ -178,7 +175,6 @@ describe('a PostgreSQL as it should be', () => {
     await eventually(
       () => cluster.examined().then(({ of }) => of('backups')[0] ?? ''),
       (seen) => seen.startsWith('warning: Archiving WAL fails'),
-      30_000,
     )
   })
 

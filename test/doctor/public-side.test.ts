@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync } from 'node:fs'
@@ -12,8 +12,6 @@ import { freePort } from '../support/free-port.js'
 import { decodePath, decodingProxy, type Alteration, type DecodingProxy } from '../support/network/decoding-proxy.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { examined, soundSettings } from './doctor-fixture.js'
-
-jest.setTimeout(60_000)
 
 const describeWithOpenssl = spawnSync('openssl', ['version']).status === 0 ? describe : describe.skip
 

@@ -123,18 +123,14 @@ describe('the commands of README.md', () => {
   })
 
   // Not by npm: its script would build dist/ again, under the feet of other tests.
-  it.each(['demo', 'demo:federation'])(
-    'end well: npm run %s',
-    async (name) => {
-      const file = /^node tools\/start\.mjs (examples\/\S+)$/.exec(scripts[name] ?? '')?.[1]
-      const folder = newFolder()
-      const { code, output } = await runProcess(process.execPath, [`dist/${file}`], folder)
-      expect(output).toMatch(/decrypted/)
-      if (name === 'demo') expect(missingLines(transcript, output)).toEqual([])
-      expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m)
-      expect(code).toBe(0)
-      expect(readdirSync(folder)).toEqual([])
-    },
-    240_000,
-  )
+  it.each(['demo', 'demo:federation'])('end well: npm run %s', async (name) => {
+    const file = /^node tools\/start\.mjs (examples\/\S+)$/.exec(scripts[name] ?? '')?.[1]
+    const folder = newFolder()
+    const { code, output } = await runProcess(process.execPath, [`dist/${file}`], folder)
+    expect(output).toMatch(/decrypted/)
+    if (name === 'demo') expect(missingLines(transcript, output)).toEqual([])
+    expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m)
+    expect(code).toBe(0)
+    expect(readdirSync(folder)).toEqual([])
+  })
 })

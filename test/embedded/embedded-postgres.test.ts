@@ -1,10 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { findEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'
 import { gone, newFolder, postmasterPid, query, startEmbeddedServer } from './embedded-server.js'
-
-jest.setTimeout(60_000)
 
 describe('the embedded PostgreSQL', () => {
   test('is made at the first start, within 10 s, and found again with its data and port by the next', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import {
   gone,
   isAlive,
@@ -14,8 +14,6 @@ import {
   startEmbeddedServer,
   until,
 } from './embedded-server.js'
-
-jest.setTimeout(60_000)
 
 describe('after kill -9', () => {
   test('of the server, the next one adopts its PostgreSQL and stops it in the end', async () => {

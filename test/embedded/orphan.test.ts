@@ -2,11 +2,9 @@ import { execFile } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { findEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'
 import { gone, isAlive, newFolder, postmasterPid, query, startEmbeddedServer, until } from './embedded-server.js'
-
-jest.setTimeout(60_000)
 
 describe('the embedded PostgreSQL of a server that was killed', () => {
   test.each(['SIGKILL', 'SIGABRT'] as const)('by %s ends within seconds, in order, with its data', async (signal) => {

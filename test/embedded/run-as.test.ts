@@ -1,10 +1,8 @@
 import { chmod, chown, lstat, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { canRun, chooseSystemUser } from '../../src/app/embedded/system-user.js'
 import { newFolder, postmasterPid, query, startEmbeddedServer } from './embedded-server.js'
-
-jest.setTimeout(60_000)
 
 const asRoot = process.getuid?.() === 0
 const describeAsRoot = asRoot ? describe : describe.skip

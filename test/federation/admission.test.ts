@@ -35,7 +35,7 @@ interface Shown {
 async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Date() }: Shown): Promise<void> {
   const key_directory = await signKeyDirectory(keys ?? (await ours.app.get(ProviderKeys).published()), { domain, profiles, now })
   const honest = (await (await fetch(ours.url + DIRECTORY)).json()) as object
-  a.road.weather = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
+  a.proxy.fault = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
 }
 
 describe('a provider that speaks none of our profiles', () => {
@@ -44,10 +44,10 @@ describe('a provider that speaks none of our profiles', () => {
     await show({ profiles: ['mimi-draft-99'] })
     const peer = await b.node()
     expect(await ask(peer)).toEqual({ status: 403, type: 'profile-unsupported', signed: true })
-    const seen = a.road.seen.length
+    const seen = a.proxy.seen.length
     expect(await query(peer, a.domain)).toMatchObject({ kind: 'profile-unsupported' })
-    expect(a.road.seen).toHaveLength(seen)
-    a.road.weather = 'clear'
+    expect(a.proxy.seen).toHaveLength(seen)
+    a.proxy.fault = 'none'
     await forgetKeys(b.database.pool, a.domain)
   })
 })
@@ -78,10 +78,10 @@ describe('who is admitted', () => {
   ] as const)('and %s keeps a provider out in both directions', async (FEDERATION, policy) => {
     await set(policy)
     const strict = await b.node({ FEDERATION })
-    const before = a.road.seen.length
+    const before = a.proxy.seen.length
     expect(await ask(strict)).toEqual({ status: 403, type: 'peer-denied', signed: true })
     expect(await query(strict, a.domain)).toMatchObject({ kind: 'denied' })
-    expect(a.road.seen).toHaveLength(before)
+    expect(a.proxy.seen).toHaveLength(before)
   })
 
   it('and a server that does not federate neither asks nor answers', async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import { eventually } from '../support/eventually.js'
 import { useFederation } from '../support/federated-world.js'
-import type { Weather } from '../support/network/road.js'
+import type { Fault } from '../support/network/faulty-proxy.js'
 import { agreed, heard, type World } from '../support/world.js'
 
-const WEATHERS: [string, Weather][] = [
+const FAULTS: [string, Fault][] = [
   ['answers 500', { status: 500, body: 'oops' }],
   ['answers 429 with Retry-After', { status: 429, headers: { 'retry-after': '2' } }],
   ['answers garbage', 'garbage'],
@@ -16,7 +16,7 @@ const WEATHERS: [string, Weather][] = [
 
 const federated = useFederation(3)
 
-describe.each(WEATHERS)('a peer that %s', (_what, weather) => {
+describe.each(FAULTS)('a peer that %s', (_what, fault) => {
   it('delays no other peer and no local client, and gets everything once it is well again', async () => {
     const [first, second, third] = federated.worlds as [World, World, World]
     const [hub, sick] = federated.providers
@@ -24,16 +24,16 @@ describe.each(WEATHERS)('a peer that %s', (_what, weather) => {
     const group = await first.group(alice, [bob, carol])
     await agreed([bob, carol], group)
 
-    sick!.road.weather = weather
+    sick!.proxy.fault = fault
     const texts = ['one', 'two', 'three']
     for (const text of texts) await group.send(text)
     await heard([alice, carol], group, texts)
     const peers = () =>
       hub!.pool.query<{ failures: number; last_error: string }>("SELECT failures, last_error FROM peer WHERE domain = 'b.example'")
-    const { rows } = await eventually(peers, (seen) => (seen.rows[0]?.failures ?? 0) > 0, 20_000)
+    const { rows } = await eventually(peers, (seen) => (seen.rows[0]?.failures ?? 0) > 0)
     expect(rows[0]!.last_error).not.toBe('')
 
-    sick!.road.weather = 'clear'
+    sick!.proxy.fault = 'none'
     await bob.device.http.get(group.path) // the hub hears of the peer, and tries again at once
     await heard([bob], group, texts)
     const after = await eventually(peers, (seen) => seen.rows[0]?.failures === 0)

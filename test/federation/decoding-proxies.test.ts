@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   proxy = await decodingProxy(hub.url)
-  hub.road.target = proxy.url
+  hub.proxy.target = proxy.url
 })
 afterEach(() => proxy.close())
 afterAll(async () => {
@@ -80,13 +80,13 @@ describe('through a proxy that decodes paths', () => {
 describe('the address of an endpoint', () => {
   /** A request of the follower to this address of the hub, signed for it. */
   async function signed(path: string): Promise<number> {
-    hub.road.target = hub.url
+    hub.proxy.target = hub.url
     const created = Math.floor(Date.now() / 1000)
     const times = { created, expires: created + 60, nonce: randomBytes(16).toString('base64url') }
     const content = { body: new Uint8Array(), contentType: 'application/mimi' }
-    const unsigned = { method: 'POST', targetUri: hub.road.url + path, target: hub.domain, content }
+    const unsigned = { method: 'POST', targetUri: hub.proxy.url + path, target: hub.domain, content }
     const headers = signRequest(unsigned, await signerOf(follower), times)
-    return (await fetch(hub.road.url + path, { method: 'POST', headers, body: content.body })).status
+    return (await fetch(hub.proxy.url + path, { method: 'POST', headers, body: content.body })).status
   }
   it.each([
     ['in the query, as the directory says', '?user=USER', 200],

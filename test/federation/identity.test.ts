@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterEach(() => Promise.all([a.keepOnly(ours), b.keepOnly()]))
 afterAll(() => Promise.all([a.close(), b.close()]))
 
-const fetches = () => a.road.seen.filter((part) => part === '.well-known').length
+const fetches = () => a.proxy.seen.filter((part) => part === '.well-known').length
 
 /** A request in the name of a to a node of b. */
 const ask = async (node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') =>
@@ -47,7 +47,7 @@ interface Shown {
 async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Date() }: Shown): Promise<void> {
   const key_directory = await signKeyDirectory(keys ?? (await ours.app.get(ProviderKeys).published()), { domain, profiles, now })
   const honest = (await (await fetch(ours.url + DIRECTORY)).json()) as object
-  a.road.weather = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
+  a.proxy.fault = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
 }
 
 const peerAtB = async () => {
@@ -76,7 +76,10 @@ describe('the directory', () => {
       room: 'roomId',
       directory: 'user',
     }
-    const templates = Object.entries(variables).map(([name, variable]) => [name, `${a.road.url}/mimi/v1/${name}?${variable}={${variable}}`])
+    const templates = Object.entries(variables).map(([name, variable]) => [
+      name,
+      `${a.proxy.url}/mimi/v1/${name}?${variable}={${variable}}`,
+    ])
     expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-1', 'mimi-draft-06'] })
   })
 
@@ -184,14 +187,14 @@ describe('a directory that is not the provider’s', () => {
   const rogue = madeKey()
   let peer: TestServer
   beforeEach(async () => {
-    a.road.weather = 'clear'
+    a.proxy.fault = 'none'
     peer = await b.node()
     // The honest one is known, as of now, and there is no alarm.
     expect(await ask(peer, { keyId: 'made-up' })).toMatchObject({ status: 401 })
     expect((await peerAtB()).alarm).toBeNull()
     peer = await b.node()
   })
-  afterAll(() => void (a.road.weather = 'clear'))
+  afterAll(() => void (a.proxy.fault = 'none'))
 
   it.each<[string, () => Shown, string]>([
     ['is signed by a new key only', () => ({ keys: [rogue] }), 'no key that was known before has signed it'],
@@ -216,7 +219,7 @@ describe('a directory that is not the provider’s', () => {
     await forgetKeys(b.database.pool, a.domain)
     await show({ ...made }).catch(() => undefined)
     expect(await ask(peer, rogue)).toMatchObject({ status: 401, type: 'key-unknown' })
-    a.road.weather = 'clear'
+    a.proxy.fault = 'none'
     expect(await ask(await b.node())).toMatchObject({ status: 200 })
     expect((await peerAtB()).keys).toEqual(keys)
   })

@@ -42,7 +42,7 @@ async function ask(made: Made = {}): Promise<{ status: number; type: string; tex
   const times = { created: now(), expires: now() + 60, nonce: nonce(), ...made.times }
   const request = {
     method: 'POST',
-    targetUri: b.road.url + path,
+    targetUri: b.proxy.url + path,
     target: made.target ?? b.domain,
     content: { body, contentType: 'application/mimi' },
   }
@@ -61,7 +61,7 @@ const edit = (from: RegExp, to: string) => async (): Promise<Made> => {
   const times = { created: now(), expires: now() + 60, nonce: nonce() }
   const request = {
     method: 'POST',
-    targetUri: `${b.road.url}/mimi/v1/echo/room`,
+    targetUri: `${b.proxy.url}/mimi/v1/echo/room`,
     target: b.domain,
     content: { body: BODY, contentType: 'application/mimi' },
   }
@@ -208,7 +208,7 @@ describe('anyone who has no key of a peer', () => {
       const [one, two] = small.providers as [Provider, Provider]
       const forged = { ...(await keyOf(one)), privateKey: generateKeyPairSync('ed25519').privateKey }
       const request = async (key: SigningKey) => {
-        const unsigned = { method: 'POST', targetUri: `${two.road.url}/mimi/v1/echo/room`, target: two.domain }
+        const unsigned = { method: 'POST', targetUri: `${two.proxy.url}/mimi/v1/echo/room`, target: two.domain }
         const content = { body: BODY, contentType: 'application/mimi' }
         const headers = signRequest({ ...unsigned, content }, key, { created: now(), expires: now() + 60, nonce: nonce() })
         return (await fetch(`${two.url}/mimi/v1/echo/room`, { method: 'POST', headers, body: BODY })).status

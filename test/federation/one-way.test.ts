@@ -15,12 +15,12 @@ describe('a follower', () => {
   it('that the hub cannot reach fetches by itself what it knows to be missing', async () => {
     const { alice, bob, group } = await cast()
     const [, follower] = federated.providers
-    follower!.road.weather = 'cut'
+    follower!.proxy.fault = 'cut'
     await group.send('unheard')
     await at(bob, group).send('heard')
     await heard([alice, bob], group, ['unheard', 'heard'])
-    expect(follower!.road.seen).toContain('notify')
-    follower!.road.weather = 'clear'
+    expect(follower!.proxy.seen).toContain('notify')
+    follower!.proxy.fault = 'none'
   })
 
   it('tells the hub of a device that is revoked, which the hub then proposes to remove', async () => {

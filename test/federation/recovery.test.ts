@@ -24,21 +24,21 @@ describe('a hub that dies between accepting and pushing', () => {
     const [hub, follower] = await federationSettings(2)
     const port = await freePort()
     const environment = { ...GENEROUS, ...hub!.settings, PORT: String(port) }
-    hub!.road.target = `http://127.0.0.1:${port}`
+    hub!.proxy.target = `http://127.0.0.1:${port}`
     let server = await spawnServer(database.url, environment)
     const peer = await startServer({ ...GENEROUS, ...follower!.settings })
-    follower!.road.target = peer.url
-    const [home, away] = [new World(hub!.road.url, 'a.example'), new World(peer.url, 'b.example')]
+    follower!.proxy.target = peer.url
+    const [home, away] = [new World(hub!.proxy.url, 'a.example'), new World(peer.url, 'b.example')]
     const [alice] = await home.cast('alice')
     const [bob] = await away.cast('bob')
     const group = await home.group(alice, [bob])
     await agreed([bob], group)
 
-    follower!.road.weather = 'cut'
+    follower!.proxy.fault = 'cut'
     await group.send('last words')
     await alice.disconnect()
     await server.stop('SIGKILL')
-    follower!.road.weather = 'clear'
+    follower!.proxy.fault = 'none'
     expect(at(bob, group).texts).toEqual([])
 
     server = await spawnServer(database.url, environment)
@@ -46,8 +46,8 @@ describe('a hub that dies between accepting and pushing', () => {
 
     await Promise.all([home.goHome(), away.goHome()])
     await Promise.all([server.stop('SIGTERM'), peer.close()])
-    await Promise.all([hub!.road.close(), follower!.road.close()])
-  }, 120_000)
+    await Promise.all([hub!.proxy.close(), follower!.proxy.close()])
+  })
 })
 
 describe('databases that are restored', () => {

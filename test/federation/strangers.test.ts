@@ -55,7 +55,7 @@ it('a key of tomorrow is none yet, unless it is only the clocks that differ', as
     const next = { keyId: 'next', publicKey: raw, privateKey, notBefore, notAfter: undefined, signs: false }
     const keys = [...(await one.app.get(ProviderKeys).published()), next]
     const key_directory = await signKeyDirectory(keys, { domain: one.domain, profiles: PROFILES, now })
-    one.road.weather = { status: 200, body: JSON.stringify({ key_directory }) }
+    one.proxy.fault = { status: 200, body: JSON.stringify({ key_directory }) }
     const directories = two.app.get(PeerDirectories)
     const sought = (ms: number) => directories.key(one.domain, 'next', new Date(notBefore.getTime() + ms), 'inbound')
     expect((await directories.of(one.domain, 'inbound'))?.keys.has('next')).toBe(true)

@@ -81,7 +81,7 @@ describe('the tracked state of a public group', () => {
     expect((await epochs()).length).toBe(1)
     expect(await rebuilt(gid, group.epoch)).toBe(hex(encodeTree(group.record.state.ratchetTree)))
     expect(await refusal(alice.device.http.get(`${group.path}/tree?epoch=0`))).toMatchObject({ status: 404, kind: 'not-found' })
-  }, 60_000)
+  })
 
   it('is rebuilt from the snapshot where retention has taken what would bring an older one up to date', async () => {
     const [alice] = await stage.cast('alice')

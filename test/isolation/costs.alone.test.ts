@@ -69,7 +69,7 @@ describe('at its largest', () => {
     expect([...costs.keys()]).toEqual(PIECES.map(({ name }) => name))
     const above = PIECES.filter((piece) => !((costs.get(piece.name) ?? Number.NaN) < allowance(piece)))
     expect(above.map(({ name }) => [name, costs.get(name)])).toEqual([])
-  }, 240_000)
+  })
 
   it('a public document is not made again for each reader', async () => {
     const readable = Object.keys(ROUTES).filter((route) => /^GET \/(?!v1\/)[^:*]*$/.test(route))

@@ -24,7 +24,7 @@ afterAll(() => federation.close())
 async function ask(forged: boolean): Promise<Response> {
   const path = '/mimi/v1/echo/room'
   const body = Buffer.from('body')
-  const request = { method: 'POST', targetUri: to.road.url + path, target: to.domain, content: { body, contentType: 'application/mimi' } }
+  const request = { method: 'POST', targetUri: to.proxy.url + path, target: to.domain, content: { body, contentType: 'application/mimi' } }
   const key = await from.app.get(ProviderKeys).signer()
   const signer = forged ? { ...key, privateKey: generateKeyPairSync('ed25519').privateKey } : key
   const created = Math.floor(Date.now() / 1000)

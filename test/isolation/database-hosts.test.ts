@@ -9,7 +9,7 @@ import { createPool } from '../../src/platform/postgres/sql.js'
 import type { TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
-import { postgresRoad } from '../support/network/postgres-road.js'
+import { postgresProxy } from '../support/network/postgres-proxy.js'
 import { DatabaseWorld, nameOf } from './database-fixture.js'
 
 const world = new DatabaseWorld()
@@ -28,13 +28,13 @@ function together(urls: readonly string[], query = ''): string {
   return first.replace(url.host, urls.map((one) => new URL(one).host).join(',')) + query
 }
 
-/** Two databases as the two PostgreSQL of a pair; the name of the second is that of the first by way of its road. */
+/** Two databases as the two PostgreSQL of a pair; the name of the second is that of the first by way of its proxy. */
 async function pair() {
   const [one, two] = [await world.database(), await world.database()]
   for (const [which, database] of [one, two].entries()) await database.pool.query(`CREATE TABLE host AS SELECT ${which} AS n`)
-  const roads = await Promise.all([one, two].map(({ url }) => postgresRoad(url, nameOf(one))))
-  for (const road of roads) world.later(() => road.close())
-  return { databases: [one, two] as const, roads, url: together(roads.map(({ url }) => url)) }
+  const proxies = await Promise.all([one, two].map(({ url }) => postgresProxy(url, nameOf(one))))
+  for (const proxy of proxies) world.later(() => proxy.close())
+  return { databases: [one, two] as const, proxies, url: together(proxies.map(({ url }) => url)) }
 }
 
 /** As a failover does it: sessions end, and new ones find that nothing can be written; or the other way round. */
@@ -79,26 +79,26 @@ describe('a database URL of several hosts', () => {
 
 describe('with several hosts, connections', () => {
   it('go to the first in order that takes writes, past one that does not, is silent, or is not there', async () => {
-    const { databases, roads, url } = await pair()
-    expect(await new PostgresTarget(url).choose()).toBe(roads[0]!.url)
+    const { databases, proxies, url } = await pair()
+    expect(await new PostgresTarget(url).choose()).toBe(proxies[0]!.url)
     await setReadOnly(databases[0], true)
-    expect(await new PostgresTarget(url).choose()).toBe(roads[1]!.url)
+    expect(await new PostgresTarget(url).choose()).toBe(proxies[1]!.url)
     await setReadOnly(databases[0], false)
-    roads[0]!.fallSilent()
-    expect(await new PostgresTarget(url).choose()).toBe(roads[1]!.url)
-    const nowhere = new URL(roads[0]!.url)
+    proxies[0]!.stall()
+    expect(await new PostgresTarget(url).choose()).toBe(proxies[1]!.url)
+    const nowhere = new URL(proxies[0]!.url)
     nowhere.port = String(await freePort())
-    expect(await new PostgresTarget(together([nowhere.href, roads[1]!.url])).choose()).toBe(roads[1]!.url)
+    expect(await new PostgresTarget(together([nowhere.href, proxies[1]!.url])).choose()).toBe(proxies[1]!.url)
   })
 
   it('go to the first that answers where target_session_attrs is any, whether it takes writes or not', async () => {
-    const { databases, roads, url } = await pair()
+    const { databases, proxies, url } = await pair()
     await setReadOnly(databases[0], true)
     const pool = createPool(`${url}?target_session_attrs=any`, { max: 1, prepare: true })
     world.later(() => pool.end())
     expect((await pool.query(WHICH)).rows).toEqual([{ n: 0 }])
-    roads[0]!.fallSilent()
-    expect(await new PostgresTarget(`${url}?target_session_attrs=any`).choose()).toBe(roads[1]!.url)
+    proxies[0]!.stall()
+    expect(await new PostgresTarget(`${url}?target_session_attrs=any`).choose()).toBe(proxies[1]!.url)
   })
 
   it('of pool and Prisma move by themselves when the one turns read-only and the other takes over, and back', async () => {
@@ -139,11 +139,11 @@ describe('with several hosts, connections', () => {
   })
 
   it('leave a host that falls silent', async () => {
-    const { url, roads } = await pair()
+    const { url, proxies } = await pair()
     const pool = createPool(new PostgresTarget(url, { statementDeadline: 500 }), { max: 1, prepare: true })
     world.later(() => pool.end())
     expect((await pool.query(WHICH)).rows).toEqual([{ n: 0 }])
-    roads[0]!.fallSilent()
+    proxies[0]!.stall()
     expect(failureOf(await thrownBy(pool.query(WHICH)))).toBe('temporary')
     expect((await pool.query(WHICH)).rows).toEqual([{ n: 1 }])
   })
@@ -164,7 +164,7 @@ describe('with several hosts, connections', () => {
   })
 
   it('of migrations and of a whole server, jobs included, go there as well', async () => {
-    const { databases, roads, url } = await pair()
+    const { databases, proxies, url } = await pair()
     await setReadOnly(databases[0], true)
     expect(await migrate(url)).toEqual([])
     const { get, ready } = await world.serve({ ...databases[1], url })
@@ -176,8 +176,8 @@ describe('with several hosts, connections', () => {
       async () => (await databases[1].pool.query(`SELECT to_regclass('bullmq.job')::text AS found`)).rows[0]?.found,
       (found) => found !== null,
     )
-    const made = roads[0]!.made()
+    const made = proxies[0]!.made()
     await get('v1/database/write')
-    expect(roads[0]!.made()).toBe(made)
+    expect(proxies[0]!.made()).toBe(made)
   })
 })

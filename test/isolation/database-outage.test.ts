@@ -1,14 +1,12 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Group } from '../../examples/client/group.js'
 import type { Client } from '../../examples/client/client.js'
 import { Jobs } from '../../src/platform/jobs/jobs.js'
 import { eventually } from '../support/eventually.js'
 import { GENEROUS } from '../support/generous.js'
-import { postgresRoad } from '../support/network/postgres-road.js'
+import { postgresProxy } from '../support/network/postgres-proxy.js'
 import { problemOf, World } from '../support/world.js'
 import { DatabaseWorld } from './database-fixture.js'
-
-jest.setTimeout(120_000)
 
 /** Instead of 12 s: nothing that is healthy takes so long, even on a busy machine. */
 const DEADLINE = '1500ms'
@@ -21,17 +19,17 @@ afterEach(() => databases.clear())
 /** Two who talk, by a server whose way to PostgreSQL can fall silent. */
 async function conversation() {
   const database = await databases.database()
-  const road = await postgresRoad(database.url)
-  databases.later(() => road.close())
+  const proxy = await postgresProxy(database.url)
+  databases.later(() => proxy.close())
   const settings = { ...GENEROUS, PG_STATEMENT_DEADLINE: DEADLINE, PG_POOL_API: '3' }
-  const { server, ready } = await databases.serve({ ...database, url: road.url }, settings)
+  const { server, ready } = await databases.serve({ ...database, url: proxy.url }, settings)
   const world = new World(server.url, 'localhost', 0)
   databases.later(() => world.goHome())
   const [alice, bob] = await world.cast('alice', 'bob')
   const group = await world.group(alice, [bob])
   await group.send('before')
   await bob.until('the first text', () => textsOf(bob, group).includes('before'))
-  return { road, server, ready, alice, bob, group }
+  return { proxy, server, ready, alice, bob, group }
 }
 
 const textsOf = (client: Client, group: Group) => client.group(group.record.groupId).texts
@@ -49,8 +47,8 @@ describe.each([
   ['while new ones work', false],
 ])('when all connections to PostgreSQL fall silent %s', (_name, newOnes) => {
   it('posts and reads are answered with 503 in time, however many come, and all goes on without a restart', async () => {
-    const { road, server, ready, alice, bob, group } = await conversation()
-    road.fallSilent({ newOnes })
+    const { proxy, server, ready, alice, bob, group } = await conversation()
+    proxy.stall({ newOnes })
     // More than there are connections, so some wait for one.
     const reads = Array.from({ length: 9 }, () => read(server.url, alice, group))
     const posted = group.send('meanwhile')
@@ -64,7 +62,7 @@ describe.each([
     }
     const counted = await (await fetch(`${server.url}/metrics`)).text()
     expect(counted).toMatch(/^limits_refused_total\{limit="statement-deadline"\} [1-9]/m)
-    road.speak()
+    proxy.resume()
     await eventually(ready, ({ http }) => http === 200)
     await eventually(
       () =>
@@ -79,7 +77,7 @@ describe.each([
 })
 
 it('jobs on PostgreSQL go on after a silence, those that come by LISTEN included', async () => {
-  const { road, server, ready } = await conversation()
+  const { proxy, server, ready } = await conversation()
   const jobs = server.app.get(Jobs)
   const done: unknown[] = []
   jobs.process('note', async (data: unknown) => void done.push(data))
@@ -88,9 +86,9 @@ it('jobs on PostgreSQL go on after a silence, those that come by LISTEN included
     () => done.length,
     (count) => count === 1,
   )
-  road.fallSilent()
+  proxy.stall()
   await expect(jobs.enqueue('note', 2)).rejects.toThrow()
-  road.speak()
+  proxy.resume()
   await eventually(ready, ({ http }) => http === 200)
   await eventually(
     () =>

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import { Client } from 'pg'
 import type { TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
-import { postgresRoad } from '../support/network/postgres-road.js'
+import { postgresProxy } from '../support/network/postgres-proxy.js'
 import { testEnvironment } from '../support/server.js'
 import { runMain } from '../support/run-main.js'
 import { alter, DatabaseWorld, nameOf } from './database-fixture.js'
@@ -26,12 +26,12 @@ describe('readiness', () => {
 
   it('says no within two seconds while PostgreSQL is silent, to every caller, with one look at a time; and yes again by itself', async () => {
     const database = await world.database()
-    const road = await postgresRoad(database.url)
-    world.later(() => road.close())
-    const { ready } = await world.serve({ ...database, url: road.url }, { PG_STATEMENT_DEADLINE: '60s' })
+    const proxy = await postgresProxy(database.url)
+    world.later(() => proxy.close())
+    const { ready } = await world.serve({ ...database, url: proxy.url }, { PG_STATEMENT_DEADLINE: '60s' })
     expect(await ready()).toMatchObject({ http: 200 })
-    const before = road.made()
-    road.fallSilent()
+    const before = proxy.made()
+    proxy.stall()
     const askers = Array.from({ length: 20 }, () => ready)
     // The answer from before is kept for a second.
     const [answers] = await eventually(
@@ -51,8 +51,8 @@ describe('readiness', () => {
         status: 'unavailable',
         checks: { serving: 'ok', database: 'failing', migrations: 'unknown', writes: 'unknown', clock: 'unknown', keys: 'unknown' },
       })
-    expect(road.made() - before).toBeLessThan(askers.length / 2)
-    road.speak()
+    expect(proxy.made() - before).toBeLessThan(askers.length / 2)
+    proxy.resume()
     await eventually(ready, ({ http }) => http === 200)
   })
 
@@ -154,10 +154,10 @@ describe('a start', () => {
 
   it('ends with a sentence where PostgreSQL accepts connections and says nothing', async () => {
     const database = await world.database()
-    const road = await postgresRoad(database.url)
-    world.later(() => road.close())
-    road.fallSilent()
-    const { code, err } = await runMain(testEnvironment(road.url))
+    const proxy = await postgresProxy(database.url)
+    world.later(() => proxy.close())
+    proxy.stall()
+    const { code, err } = await runMain(testEnvironment(proxy.url))
     expect([code, err.trim()]).toEqual([1, expect.stringMatching(/^PostgreSQL does not answer\./)])
   })
 })

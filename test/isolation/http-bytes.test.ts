@@ -128,4 +128,4 @@ it('[I11] no sequence of bytes is answered with 500, in the request line, the fi
   expect(lines.filter((line) => /request failed|upgrade failed/.test(line))).toEqual([])
   // The inputs reach past the parser: some are understood, some refused there, some by a route.
   for (const status of ['200', '400', '401', '404']) expect([...statuses.keys()]).toContain(status)
-}, 300_000)
+})

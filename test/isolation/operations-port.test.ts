@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { start, type RunningServer } from '../../src/app/start.js'
 import { OperationsListener } from '../../src/app/operations/operations-listener.js'
 import { OPERATIONS_LIMITS } from '../../src/app/operations/operations.limits.js'
@@ -12,8 +12,6 @@ import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { open, sendRaw } from '../support/raw-http.js'
 import { startServer, testEnvironment } from '../support/server.js'
-
-jest.setTimeout(60_000)
 
 const PATHS = ['/health/live', '/health/ready', '/metrics']
 const CONNECTIONS = OPERATIONS_LIMITS.connections.value

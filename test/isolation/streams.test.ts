@@ -2,14 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import { encodeFrame, type ClientFrame } from '../../src/protocol/frames.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'
 import { GENEROUS, World } from '../support/world.js'
-
-jest.setTimeout(180_000)
 
 const FLOOD = fileURLToPath(new URL('flood.mjs', import.meta.url))
 const SAMPLES = 300

@@ -36,7 +36,7 @@ describeWithChromium('the pages of the documentation, in Chromium', () => {
     )
     await page.goto(`${server.url}/docs`)
     await page.waitForSelector('.opblock')
-  }, 120_000)
+  })
   afterAll(async () => {
     await browser?.close()
     await server?.close()

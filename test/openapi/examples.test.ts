@@ -45,7 +45,7 @@ describe('the examples of openapi.yaml', () => {
   beforeAll(async () => {
     server = await startServer()
     exchanges = await recording(paths, () => walk(server.url, 'localhost'), example)
-  }, 180_000)
+  })
   afterAll(() => server?.close())
 
   it('are there for every operation', () => {
@@ -134,7 +134,7 @@ describe('the examples of openapi.yaml that are bytes', () => {
     } finally {
       globalThis.fetch = real
     }
-  }, 180_000)
+  })
   afterAll(() => server?.close())
 
   it.each(Object.keys(OTHER_TYPES).filter((id) => OTHER_TYPES[id]?.cbor !== 'response'))('are of a form that is accepted: %s', (id) => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { beforeAll, describe, expect, it } from '@jest/globals'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { encode } from 'cborg'
 import fc from 'fast-check'
@@ -7,8 +7,6 @@ import { toBase64Url } from '../../examples/client/wire.js'
 import { useStage } from '../groups/group-fixture.js'
 import { addressOf, COMPONENTS, OPERATIONS, type Operation } from './operations.js'
 import { hostileText, spoilt, valuesOf, type Encoding } from './schema-values.js'
-
-jest.setTimeout(120_000)
 
 /** So that a failure comes again; another one may be tried by hand. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 15)

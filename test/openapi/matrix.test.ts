@@ -1,9 +1,7 @@
-import { beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { beforeAll, describe, expect, it } from '@jest/globals'
 import { useStage } from '../groups/group-fixture.js'
 import { CALLERS, Matrix, OF_GROUPS, STATES, type Answered, type Caller, type State } from './access-matrix-fixture.js'
 import { OPERATIONS, type Operation } from './operations.js'
-
-jest.setTimeout(120_000)
 
 /**
  * Who may do what, for every operation of openapi.yaml: a new one is in here from its first day, and is refused to everyone outside until
@@ -39,7 +37,7 @@ const LAST = ['submitCommit', 'leaveGroup']
 
 const stage = useStage()
 const matrix = new Matrix(stage)
-beforeAll(() => matrix.prepare(), 60_000)
+beforeAll(() => matrix.prepare())
 
 const isOneOf = ({ id }: Operation, list: readonly string[]) => list.includes(id)
 const kindOf = ({ status, type }: Answered) => (status < 300 ? 'done' : type)

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { execute } from './executed.js'
 import { HOT_CALLS } from './hot-calls.js'
 import { findWalks, type PlanNode } from './plan.js'
 import { gatherStatistics, startPlanDatabase } from './plan-database.js'
 import { collectStatements, type Collected } from './statements.js'
-
-jest.setTimeout(600_000)
 
 /** Statements that read what grows with the service, and why they may. One that no longer does has to go from this list. */
 const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {

@@ -1,4 +1,4 @@
-import { describe, expect, it, jest } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { parse } from 'yaml'
 import { openapiYaml } from '../../src/app/cli/generated-files.js'
@@ -6,7 +6,6 @@ import { cli } from '../support/cli.js'
 import { useTestDatabase } from '../support/database.js'
 import { describeWithOwnRedis, describeWithRedis, useRedis } from '../support/redis.js'
 
-jest.setTimeout(60_000)
 const database = useTestDatabase()
 const secret = randomBytes(32).toString('base64')
 

@@ -1,4 +1,4 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,8 +7,6 @@ import { promisify } from 'node:util'
 import { findEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.js'
 import { eventually } from '../support/eventually.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'
-
-jest.setTimeout(120_000)
 
 const cliFile = join(import.meta.dirname, '../../dist/cli.js')
 let folder: string | undefined

@@ -9,7 +9,6 @@ import { eventually } from '../support/eventually.js'
 import { describeWithOwnRedis, useRedis } from '../support/redis.js'
 import { testEnvironment } from '../support/server.js'
 
-jest.setTimeout(60_000)
 const database = useTestDatabase()
 const opened: Jobs[] = []
 afterEach(async () => {
@@ -74,7 +73,6 @@ function isNoticed(overrides: () => Record<string, string>): void {
     await eventually(
       () => runs,
       (count) => count > before,
-      20_000,
     )
     await lookAfter(jobs)
     expect(await read('job_worker_restarts_total')).toBe(1)
@@ -117,7 +115,6 @@ describeWithOwnRedis('a worker on Redis that died silently', () => {
     await eventually(
       () => runs,
       (count) => count > before + 1,
-      20_000,
     )
   })
 })

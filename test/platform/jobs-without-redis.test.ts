@@ -1,4 +1,4 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { Jobs } from '../../src/platform/jobs/jobs.js'
 import { createLog } from '../../src/platform/observability/log.js'
@@ -6,8 +6,6 @@ import { Metrics } from '../../src/platform/observability/metrics.js'
 import { eventually } from '../support/eventually.js'
 import { describeWithOwnRedis, useRedis } from '../support/redis.js'
 import { testEnvironment } from '../support/server.js'
-
-jest.setTimeout(90_000)
 
 /** Well within SHUTDOWN_GRACE, which whatever ends after the jobs needs, too. */
 const SOON_MS = 5_000
@@ -49,14 +47,10 @@ describeWithOwnRedis('jobs of a process without Redis', () => {
     await expect(jobs.enqueue('greet_v1', 'nobody')).rejects.toThrow()
     expect(await timed(age())).toBeLessThan(SOON_MS)
     await comeBack()
-    await eventually(
-      async () => {
-        await jobs.enqueue('greet_v1', 'world').catch(() => undefined)
-        return ran.includes('world')
-      },
-      Boolean,
-      30_000,
-    )
+    await eventually(async () => {
+      await jobs.enqueue('greet_v1', 'world').catch(() => undefined)
+      return ran.includes('world')
+    }, Boolean)
   })
 
   it('do not keep those waiting who read the metrics', async () => {

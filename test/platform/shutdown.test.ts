@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { once } from 'node:events'
 import { Readiness } from '../../src/platform/observability/readiness.js'
 import { eventually } from '../support/eventually.js'
@@ -8,9 +8,6 @@ import { open } from '../support/raw-http.js'
 import { spawnServer, startServer, type SpawnedServer } from '../support/server.js'
 
 const HEALTHY = { serving: 'ok', database: 'ok', migrations: 'ok', writes: 'ok', clock: 'ok', keys: 'ok' }
-
-// Whole processes start and stop here; a busy machine takes its time.
-jest.setTimeout(60_000)
 
 describe('a server that drains', () => {
   it('finishes requests in flight, refuses new connections, and does not wait for idle ones', async () => {

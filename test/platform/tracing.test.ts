@@ -1,4 +1,4 @@
-import { expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,7 +6,6 @@ import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { spawnServer } from '../support/server.js'
 
-jest.setTimeout(60_000)
 const database = useTestDatabase()
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { Client } from 'pg'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { PRISMA_CONNECTIONS, processBudget } from '../../src/platform/postgres/connections/budget.js'
@@ -7,8 +7,6 @@ import { describeWithRedis, startRedis } from '../support/redis.js'
 import { runMain } from '../support/run-main.js'
 import { spawnServer, testEnvironment, type SpawnedServer } from '../support/server.js'
 import { GENEROUS, World } from '../support/world.js'
-
-jest.setTimeout(120_000)
 
 const undo: (() => Promise<unknown>)[] = []
 afterEach(async () => {

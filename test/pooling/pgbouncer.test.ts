@@ -1,4 +1,4 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import type { Pool } from 'pg'
 import { start } from '../../src/app/start.js'
 import { loadConfig } from '../../src/platform/config/config.js'
@@ -11,8 +11,6 @@ import { describeWithPgbouncer, describeWithTrackingPgbouncer, startPgbouncer, t
 import { Race } from '../support/race.js'
 import { startServer, testEnvironment, type TestServer } from '../support/server.js'
 import { GENEROUS, World } from '../support/world.js'
-
-jest.setTimeout(120_000)
 
 /** Fewer than the server's pool has connections, so that every transaction may get another one. */
 const SIZE = 4

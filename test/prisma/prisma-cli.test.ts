@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
-
-jest.setTimeout(60_000)
 
 const ROOT = join(import.meta.dirname, '../..')
 

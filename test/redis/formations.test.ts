@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, describe, expect, it } from '@jest/globals'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { Jobs } from '../../src/platform/jobs/jobs.js'
 import { createLog } from '../../src/platform/observability/log.js'
@@ -12,9 +12,6 @@ import { RedisSentinels } from '../support/redis/redis-sentinels.js'
 import { testEnvironment } from '../support/server.js'
 import { hears, mostInside, RedisNode } from './redis-node.js'
 
-// Several servers have to find each other, fail, and agree on who takes over.
-jest.setTimeout(180_000)
-
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
@@ -24,7 +21,7 @@ async function twoNodes(settings: Partial<RedisSettings>): Promise<[RedisNode, R
   const create = () => new RedisNode({ ...redisSettings(), ...settings })
   const pair: [RedisNode, RedisNode] = [create(), create()]
   closing.push(() => pair.forEach((node) => node.close()))
-  for (const node of pair) await node.until('up', 60_000)
+  for (const node of pair) await node.until('up')
   return pair
 }
 
@@ -40,23 +37,18 @@ async function jobsThatRan(settings: Record<string, string>) {
 
 /** Until a job gets through: while nobody is master, adding one fails. */
 async function runsJobs({ jobs, ran }: Awaited<ReturnType<typeof jobsThatRan>>, label: string): Promise<void> {
-  await eventually(
-    async () => {
-      await jobs.enqueue('greet_v1', label).catch(() => undefined)
-      return ran.includes(label)
-    },
-    Boolean,
-    60_000,
-  )
+  await eventually(async () => {
+    await jobs.enqueue('greet_v1', label).catch(() => undefined)
+    return ran.includes(label)
+  }, Boolean)
 }
 
 async function serves(nodes: [RedisNode, RedisNode]): Promise<void> {
-  await hears(nodes[0], nodes[1], 60_000)
-  await hears(nodes[1], nodes[0], 60_000)
+  await hears(nodes[0], nodes[1])
+  await hears(nodes[1], nodes[0])
   await eventually(
     () => mostInside(nodes, `group ${Math.random()}`),
     (most) => most === 1,
-    30_000,
   )
   // A command can still meet a slot that moves.
   await eventually(async () => {
@@ -80,7 +72,6 @@ describeWithRedisServers('Redis in formation', () => {
     await eventually(
       () => sentinels.masterPort(),
       (port) => port === replica.port,
-      60_000,
     )
     await serves(nodes)
     await runsJobs(jobs, 'after')
@@ -94,7 +85,7 @@ describeWithRedisServers('Redis in formation', () => {
     closing.push(() => client.disconnect())
     const ended = Promise.withResolvers<void>()
     client.once('end', ended.resolve)
-    const isReady = () => eventually(() => client.status === 'ready', Boolean, 30_000)
+    const isReady = () => eventually(() => client.status === 'ready', Boolean)
     await isReady()
     // What ioredis does when a sentinel tells of a failover, at the moment at which it ends the connection.
     client.once('connecting', () => (client as unknown as { connector: { disconnect(): void } }).connector.disconnect())
@@ -114,7 +105,6 @@ describeWithRedisServers('Redis in formation', () => {
     await eventually(
       () => cluster.ask(1, (client) => client.cluster('INFO')),
       (info) => /cluster_state:ok/.test(info) && /cluster_slots_fail:0/.test(info),
-      60_000,
     )
     await serves(nodes)
     await runsJobs(jobs, 'after')

@@ -1,9 +1,7 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import { eventually } from '../support/eventually.js'
 import { describeWithOwnRedis, redisSettings, useRedis } from '../support/redis.js'
 import { hears, RedisNode } from './redis-node.js'
-
-jest.setTimeout(90_000)
 
 describeWithOwnRedis('while Redis is away', () => {
   const redis = useRedis()
@@ -38,7 +36,7 @@ describeWithOwnRedis('while Redis is away', () => {
   it('an absence too short to be an outage: what was said meanwhile can be said again', async () => {
     const [one, two] = await twoNodes()
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await eventually(() => one.recoveries === 1 && two.recoveries === 1, Boolean, 15_000)
+    await eventually(() => one.recoveries === 1 && two.recoveries === 1, Boolean)
     expect(await one.read('redis_outages_total')).toBe(0)
     await hears(one, two)
   })

@@ -43,11 +43,10 @@ export class RedisNode {
   }
 
   /** Until what is said through Redis comes back (or no longer does). */
-  async until(state: 'up' | 'down', patienceMs = 30_000): Promise<void> {
+  async until(state: 'up' | 'down'): Promise<void> {
     await eventually(
       () => this.read('redis_up'),
       (up) => up === (state === 'up' ? 1 : 0) && (state === 'down' || this.clients.publisher?.status === 'ready'),
-      patienceMs,
     )
   }
 
@@ -58,17 +57,13 @@ export class RedisNode {
 }
 
 /** Says something new again and again until the other node hears it: what was said before may be lost. */
-export async function hears(listener: RedisNode, speaker: RedisNode, patienceMs = 30_000): Promise<void> {
+export async function hears(listener: RedisNode, speaker: RedisNode): Promise<void> {
   let headSeq = 0n
   const gid = BigInt(Math.floor(Math.random() * 1e9))
-  await eventually(
-    () => {
-      speaker.hints.publish([{ kind: 'group', gid, headSeq: ++headSeq }])
-      return listener.heard.some((hint) => hint.kind === 'group' && hint.gid === gid)
-    },
-    Boolean,
-    patienceMs,
-  )
+  await eventually(() => {
+    speaker.hints.publish([{ kind: 'group', gid, headSeq: ++headSeq }])
+    return listener.heard.some((hint) => hint.kind === 'group' && hint.gid === gid)
+  }, Boolean)
 }
 
 /** How many were inside at once, of several who wanted to be. */

@@ -1,4 +1,4 @@
-import { afterEach, expect, it, jest } from '@jest/globals'
+import { afterEach, expect, it } from '@jest/globals'
 import type { Token } from '@cloudflare/privacypass-ts'
 import { ServerProblem } from '../../examples/client/http.js'
 import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/sealed-post.js'
@@ -10,8 +10,6 @@ import { spawnServer, startServer, type SpawnedServer } from '../support/server.
 import { agreed, GENEROUS, World } from '../support/world.js'
 import { purseOf, SMALL_BATCHES } from './sealed-sender-fixture.js'
 import { messageOf, send } from './sealed-server-fixture.js'
-
-jest.setTimeout(180_000)
 
 const SETTINGS = { ...GENEROUS, ...SMALL_BATCHES, TOKENS_PER_BATCH: '12' }
 

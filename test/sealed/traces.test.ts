@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import { useTestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { spawnServer } from '../support/server.js'
@@ -9,7 +9,6 @@ import { GENEROUS, World } from '../support/world.js'
 import { SMALL_BATCHES } from './sealed-sender-fixture.js'
 import { postOf, sealedGroup, send } from './sealed-server-fixture.js'
 
-jest.setTimeout(60_000)
 const database = useTestDatabase()
 
 it('a post without a sender leaves no span: neither of its request nor of a statement that is its alone', async () => {

@@ -101,7 +101,7 @@ beforeAll(async () => {
   await heard(members, group, texts)
   during = lines.slice(before)
   tables = await wholeDatabase()
-}, 120_000)
+})
 afterAll(() => fixture.world.goHome())
 
 describe('the whole database, after many batches and many posts', () => {

@@ -1,11 +1,11 @@
 import { AppModule } from '../../src/app/app.module.js'
 import { GENEROUS } from './generous.js'
-import { road, type Road } from './network/road.js'
+import { faultyProxy, type FaultyProxy } from './network/faulty-proxy.js'
 import { startServer, type TestServer } from './server.js'
 
 export interface Provider extends TestServer {
   readonly domain: string
-  readonly road: Road
+  readonly proxy: FaultyProxy
 }
 
 export interface Federation {
@@ -15,13 +15,15 @@ export interface Federation {
 
 const NAMES = ['a.example', 'b.example', 'c.example']
 
-/** Settings of `count` providers that know each other, each behind a road of its own. */
-export async function federationSettings(count: number): Promise<{ domain: string; road: Road; settings: Record<string, string> }[]> {
+/** Settings of `count` providers that know each other, each behind a proxy of its own. */
+export async function federationSettings(
+  count: number,
+): Promise<{ domain: string; proxy: FaultyProxy; settings: Record<string, string> }[]> {
   const domains = NAMES.slice(0, count)
-  const roads = await Promise.all(domains.map(() => road()))
-  const urls = domains.map((domain, index) => `${domain}=${roads[index]?.url}`).join(',')
+  const proxies = await Promise.all(domains.map(() => faultyProxy()))
+  const urls = domains.map((domain, index) => `${domain}=${proxies[index]?.url}`).join(',')
   return domains.map((domain, index) => {
-    const own = roads[index] as Road
+    const own = proxies[index] as FaultyProxy
     const settings = {
       DOMAIN: domain,
       PUBLIC_URL: own.url,
@@ -30,11 +32,11 @@ export async function federationSettings(count: number): Promise<{ domain: strin
       FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
       SWEEP_INTERVAL: '200ms',
     }
-    return { domain, road: own, settings }
+    return { domain, proxy: own, settings }
   })
 }
 
-/** `a.example`, `b.example`, … in this process, each with a database of its own; they reach each other by their roads. */
+/** `a.example`, `b.example`, … in this process, each with a database of its own; they reach each other by their proxies. */
 export async function startFederation(
   count: number,
   overrides: Record<string, string> = {},
@@ -42,15 +44,15 @@ export async function startFederation(
 ): Promise<Federation> {
   const settings = await federationSettings(count)
   const providers = await Promise.all(
-    settings.map(async ({ domain, road: own, settings: given }) => {
+    settings.map(async ({ domain, proxy: own, settings: given }) => {
       const server = await startServer({ ...GENEROUS, ...given, ...overrides }, { root })
       own.target = server.url
-      return { ...server, domain, road: own }
+      return { ...server, domain, proxy: own }
     }),
   )
   const close = async () => {
     await Promise.all(providers.map((provider) => provider.close()))
-    await Promise.all(settings.map((one) => one.road.close()))
+    await Promise.all(settings.map((one) => one.proxy.close()))
   }
   return { providers, close }
 }

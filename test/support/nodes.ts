@@ -1,17 +1,17 @@
 import { createTestDatabase, type TestDatabase } from './database.js'
 import { federationSettings } from './federation.js'
 import { PeerEchoModule } from './peer-echo.js'
-import type { Road } from './network/road.js'
+import type { FaultyProxy } from './network/faulty-proxy.js'
 import { startServer, type TestServer } from './server.js'
 
 /** A provider of which more nodes can be started: each remembers nothing of what another has seen. */
 export interface ProviderOfNodes {
   readonly domain: string
-  readonly road: Road
+  readonly proxy: FaultyProxy
   readonly database: TestDatabase
   /** The environment of its nodes. */
   readonly settings: Readonly<Record<string, string>>
-  /** Starts a node, to which the road leads from then on. */
+  /** Starts a node, to which the proxy forwards from then on. */
   node(overrides?: Record<string, string>): Promise<TestServer>
   /** Ends all nodes but one: each has connections, of which there are not so many. */
   keepOnly(kept?: TestServer): Promise<void>
@@ -22,13 +22,13 @@ export interface ProviderOfNodes {
 export async function providersOfNodes(count: number): Promise<ProviderOfNodes[]> {
   const all = await federationSettings(count)
   return Promise.all(
-    all.map(async ({ domain, road, settings }) => {
+    all.map(async ({ domain, proxy, settings }) => {
       const database = await createTestDatabase()
       const nodes: TestServer[] = []
       const node = async (overrides: Record<string, string> = {}) => {
         const started = await startServer({ ...settings, ...overrides }, { database, root: PeerEchoModule })
         nodes.push(started)
-        road.target = started.url
+        proxy.target = started.url
         return started
       }
       const keepOnly = async (kept?: TestServer) => {
@@ -38,10 +38,10 @@ export async function providersOfNodes(count: number): Promise<ProviderOfNodes[]
       }
       const close = async () => {
         await keepOnly()
-        await road.close()
+        await proxy.close()
         await database.drop()
       }
-      return { domain, road, database, settings, node, keepOnly, close }
+      return { domain, proxy, database, settings, node, keepOnly, close }
     }),
   )
 }

@@ -10,11 +10,11 @@ import type { TestServer } from './server.js'
 export const signerOf = (node: TestServer): Promise<SigningKey> => node.app.get(ProviderKeys).signer()
 
 /** A request to a node of a provider, in the name of the one who has the key. */
-export async function askAs(signer: SigningKey, { road, domain }: ProviderOfNodes, node: TestServer, argument = 'room') {
+export async function askAs(signer: SigningKey, { proxy, domain }: ProviderOfNodes, node: TestServer, argument = 'room') {
   const created = Math.floor(Date.now() / 1000)
   const times = { created, expires: created + 60, nonce: randomBytes(16).toString('base64url') }
   const [path, body] = [`/mimi/v1/echo/${encodeURIComponent(argument)}`, Buffer.from('body')]
-  const unsigned = { method: 'POST', targetUri: road.url + path, target: domain, content: { body, contentType: 'application/mimi' } }
+  const unsigned = { method: 'POST', targetUri: proxy.url + path, target: domain, content: { body, contentType: 'application/mimi' } }
   const headers = signRequest(unsigned, signer, times)
   const response = await fetch(node.url + path, { method: 'POST', headers, body })
   const text = await response.text()

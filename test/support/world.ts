@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, expect, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect } from '@jest/globals'
 import { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import type { Encoding } from '../../examples/client/http.js'
@@ -19,9 +19,6 @@ export const MODES_AND_SUITES: [Mode, number][] = [
   ['private', 1],
   ['private', 2],
 ]
-
-// Every wait has a deadline of its own that says what was awaited; Jest's is for the rest.
-jest.setTimeout(90_000)
 
 /** A server that runs already, for instance behind the proxy of a deployment, to test instead of one of our own. */
 const given = process.env['TEST_SERVER_URL']

@@ -28,4 +28,4 @@ it('large bodies arrive whole, whenever somebody begins to read them and however
     expect(await Promise.all(Array.from({ length: 4 }, send))).toEqual(Array.from({ length: 4 }, () => '700000'))
   server.close()
   server.closeAllConnections()
-}, 30_000)
+})

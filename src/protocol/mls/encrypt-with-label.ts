@@ -25,11 +25,13 @@ const HPKE_OF_SUITE: ReadonlyMap<number, () => CipherSuite> = new Map([
   [7, () => new CipherSuite({ kem: new DhkemP384HkdfSha384(), kdf: new HkdfSha384(), aead: new Aes256Gcm() })],
 ])
 
+/** HPKECiphertext of RFC 9420 §7.6: the encapsulated key, and the AEAD's output with its tag. */
 export interface HpkeCiphertext {
   readonly kemOutput: Uint8Array
   readonly ciphertext: Uint8Array
 }
 
+/** Who can open it, and what it is bound to: `publicKey` is of the KEM of `suite`; `label` comes without its prefix "MLS 1.0 ". */
 export interface Sealing {
   readonly suite: number
   readonly publicKey: Uint8Array

@@ -14,17 +14,18 @@ const WIRE_FORMAT_PUBLIC_MESSAGE = 1
 const SENDER_TYPE_EXTERNAL = 2
 const CONTENT_TYPE_PROPOSAL = 2
 
-/** RFC 9420 §12.1.8.1. */
+/** RFC 9420 §12.1.8.1; `signatureKey` is a SignaturePublicKey of §5.1.1, of the group's signature scheme. */
 export interface ExternalSender {
   readonly signatureKey: Uint8Array
   readonly credential: Credential
 }
 
-/** Decodes the data of an external_senders extension: `ExternalSender external_senders<V>`. */
+/** Decodes `ExternalSender external_senders<V>` (RFC 9420 §12.1.8.1), of at most 256: the data of the extension. Never throws. */
 export function decodeExternalSenders(extensionData: Uint8Array): Decoded<ExternalSender[]> {
   return decodeWhole(extensionData, (reader) => reader.vector(MAX_EXTERNAL_SENDERS, readExternalSender))
 }
 
+/** The data of an external_senders extension for these senders: `ExternalSender external_senders<V>` (RFC 9420 §12.1.8.1). */
 export function encodeExternalSenders(senders: readonly ExternalSender[]): Uint8Array {
   const writer = new TlsWriter()
   writer.vector(senders, (item, sender) => writeCredential(item.opaque(sender.signatureKey), sender.credential))
@@ -40,6 +41,7 @@ function readExternalSender(reader: TlsReader): ExternalSender {
   return { signatureKey: reader.opaque(), credential: readCredential(reader) }
 }
 
+/** What a Remove by an external sender says (RFC 9420 §12.1.3, §12.1.8). */
 export interface ExternalRemove {
   readonly groupId: Uint8Array
   /** The epoch the proposal is for, the only one in which it counts. */
@@ -53,6 +55,7 @@ export interface ExternalRemove {
 /**
  * A Remove proposed by an external sender (RFC 9420 §12.1.8), as a signed MLSMessage. An external sender's signature covers no
  * GroupContext (§6.1), and its PublicMessage has no membership tag (§6.2): group id and epoch are all it takes.
+ * @throws TypeError for a key that no MLS signature scheme has
  */
 export async function encodeExternalRemoveProposal(remove: ExternalRemove, privateKey: KeyObject): Promise<Uint8Array> {
   const tbs = new TlsWriter()

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { TlsWriter } from '../tls/writer.js'
 
+/** As node:crypto names them. */
 export type HashAlgorithm = 'sha256' | 'sha384' | 'sha512'
 
 /** The hash of each cipher suite of RFC 9420 §17.1: the suites the server can follow. */
@@ -23,8 +24,9 @@ export function hashBytes(suite: number): number {
 }
 
 /**
- * One-shot, which for inputs of this size takes half the time of `createHash`. By way of a string, because a hash as Buffer
- * has memory outside the JavaScript heap: the 32,768 nodes of a large tree then take ten times as long, most of it collecting.
+ * The hash of `bytes`: 32, 48 or 64 bytes. One-shot, which for inputs of this size takes half the time of `createHash`. By way of a
+ * string, because a hash as Buffer has memory outside the JavaScript heap: the 32,768 nodes of a large tree then take ten times as
+ * long, most of it collecting.
  */
 export function digest(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
   const characters = hash(algorithm, bytes, 'binary')
@@ -40,7 +42,7 @@ export function keyPackageRef(suite: number, keyPackage: Uint8Array): Uint8Array
   return refHash(suite, KEY_PACKAGE_LABEL, keyPackage)
 }
 
-/** The same for a suite of which nothing is known but its hash. */
+/** `keyPackageRef` for a suite that is not listed here, whose hash the uploader names. */
 export function keyPackageRefBy(algorithm: HashAlgorithm, keyPackage: Uint8Array): Uint8Array {
   return refHashBy(algorithm, KEY_PACKAGE_LABEL, keyPackage)
 }
@@ -50,7 +52,7 @@ export function proposalRef(suite: number, authenticatedContent: Uint8Array): Ui
   return refHash(suite, 'MLS 1.0 Proposal Reference', authenticatedContent)
 }
 
-/** RefHash of RFC 9420 §5.2. */
+/** RefHash of RFC 9420 §5.2, as long as the suite's hash; undefined for an unknown suite. `label` is given whole, with "MLS 1.0 ". */
 export function refHash(suite: number, label: string, value: Uint8Array): Uint8Array | undefined {
   const algorithm = HASH_OF_SUITE.get(suite)
   return algorithm && refHashBy(algorithm, label, value)

@@ -59,7 +59,7 @@ export function isUsableHpkeKey(suite: number, key: Uint8Array): boolean {
   }
 }
 
-/** The length of what encapsulating makes, or undefined for an unknown suite. */
+/** The bytes of a kem_output of the suite's KEM (Nenc of RFC 9180 §7.1), or undefined for an unknown suite. */
 export function kemOutputBytes(suite: number): number | undefined {
   const curve = CURVE_OF_SUITE.get(suite)
   return curve && KEY_BYTES[curve]

@@ -15,10 +15,11 @@ import { SCHEME_OF_SUITE, verifyWithLabel } from './signature.js'
 import { MLS10 } from './structures/group-info.js'
 import type { KeyPackage } from './structures/key-package.js'
 
+/** `invalid` names the first rule that the KeyPackage breaks. */
 export type KeyPackageVerdict = { readonly kind: 'valid' } | ({ readonly kind: 'invalid' } & BrokenRule)
 
 /**
- * All of RFC 9420 §10.1 that does not need a group; `maxLifetime` is in seconds. Whether the credential is the uploading
+ * All of RFC 9420 §10.1 that does not need a group, for a KeyPackage of a suite of §17.1. Whether the credential is the uploading
  * device's is for the caller to check.
  */
 export async function verifyKeyPackage(keyPackage: KeyPackage, lifetimes: LifetimeLimits): Promise<KeyPackageVerdict> {
@@ -27,8 +28,8 @@ export async function verifyKeyPackage(keyPackage: KeyPackage, lifetimes: Lifeti
 }
 
 /**
- * The same for a suite that RFC 9420 does not list, as its client says one of this signature scheme (RFC 8446 §4.2.3). The KEM is not
- * known, so nothing is said of the shape of HPKE keys.
+ * `verifyKeyPackage` for a suite that RFC 9420 does not list, whose uploader names the signature scheme (RFC 8446 §4.2.3). The KEM is
+ * not known, so the shape of HPKE keys is not checked.
  */
 export async function verifyOtherKeyPackage(keyPackage: KeyPackage, scheme: number, lifetimes: LifetimeLimits): Promise<KeyPackageVerdict> {
   const { version, cipherSuite, leafNode } = keyPackage
@@ -43,7 +44,7 @@ export async function verifyOtherKeyPackage(keyPackage: KeyPackage, scheme: numb
   return broken === undefined ? { kind: 'valid' } : { kind: 'invalid', ...broken }
 }
 
-/** What needs no signature to be checked; without `lifetimes` those are not. */
+/** The rules of RFC 9420 §10.1 that need no signature: undefined, or the first one broken. Without `lifetimes` those are not checked. */
 export function keyPackageContent(keyPackage: KeyPackage, lifetimes: LifetimeLimits | undefined): BrokenRule | undefined {
   const { cipherSuite, leafNode } = keyPackage
   return (
@@ -54,7 +55,7 @@ export function keyPackageContent(keyPackage: KeyPackage, lifetimes: LifetimeLim
   )
 }
 
-/** Its own and its leaf's. */
+/** The KeyPackage's own signature and its leaf's (RFC 9420 §7.2, §10): undefined, or the one that is wrong. Never rejects. */
 export async function keyPackageSignatures(keyPackage: KeyPackage): Promise<BrokenRule | undefined> {
   return (
     (await leafNodeSignature(keyPackage.cipherSuite, keyPackage.leafNode)) ??

@@ -8,7 +8,7 @@ import { DEFAULT_EXTENSIONS, EXTENSION_TYPES, extensionData } from './structures
 import { MLS10 } from './structures/group-info.js'
 import { leafNodeTbs, type LeafNode, type LeafNodeSource } from './structures/leaf-node.js'
 
-/** When a lifetime has to hold, and how many seconds it may be long. */
+/** When a lifetime has to hold, and the most seconds from its not_before to its not_after. */
 export interface LifetimeLimits {
   readonly now: Date
   readonly maxLifetime: number
@@ -20,12 +20,12 @@ export interface LeafPlace {
   readonly leafIndex: number
 }
 
-/** The rules for a leaf that need neither its group nor its signature. */
+/** The rules of RFC 9420 §7.3 for a leaf that need neither its group nor its signature: undefined, or the first one broken. */
 export function leafNodeContent(suite: number, leaf: LeafNode): BrokenRule | undefined {
   return leafNodeHpkeKey(suite, leaf) ?? leafNodeStatements(suite, leaf)
 }
 
-/** Those of them for which the suite is but a number. */
+/** `leafNodeContent` without the encryption key's shape, so that it works for a suite whose KEM is not known. */
 export function leafNodeStatements(suite: number, leaf: LeafNode): BrokenRule | undefined {
   return leafNodeCapabilities(suite, leaf) ?? leafNodeExtensionPlace(leaf) ?? leafNodeExtensions(leaf) ?? leafNodeApplicationId(leaf)
 }
@@ -35,12 +35,12 @@ export function leafNodeSource(leaf: LeafNode, expected: LeafNodeSource['kind'])
   return brokenUnless(leaf.source.kind === expected, 'leaf-node-source')
 }
 
-/** RFC 9420 §7.3. */
+/** RFC 9420 §7.2, §7.3: signed by the leaf's own key, over `place` too unless it is of a KeyPackage. An unknown suite is a wrong signature. */
 export function leafNodeSignature(suite: number, leaf: LeafNode, place?: LeafPlace): Promise<BrokenRule | undefined> {
   return leafNodeSignatureBy(SCHEME_OF_SUITE.get(suite), leaf, place)
 }
 
-/** The same by a scheme (RFC 8446 §4.2.3); undefined is no signature. */
+/** `leafNodeSignature` by a TLS SignatureScheme (RFC 8446 §4.2.3); for undefined no signature is right. Never rejects. */
 export async function leafNodeSignatureBy(scheme: number | undefined, leaf: LeafNode, place?: LeafPlace): Promise<BrokenRule | undefined> {
   const valid =
     scheme !== undefined && (await verifyWithLabel(scheme, leaf.signatureKey, 'LeafNodeTBS', leafNodeTbs(leaf, place), leaf.signature))

@@ -26,12 +26,12 @@ export function decodeMessage(bytes: Uint8Array): Decoded<MlsMessage> {
   return decodeWhole(bytes, readMessage)
 }
 
-/** A KeyPackage without the framing of an MLSMessage. */
+/** Decodes a KeyPackage (RFC 9420 §10) that comes without the framing of an MLSMessage. Strict, never throws. */
 export function decodeKeyPackage(bytes: Uint8Array): Decoded<KeyPackage> {
   return decodeWhole(bytes, readKeyPackage)
 }
 
-/** One MLSMessage inside something else. */
+/** Reads an MLSMessage (RFC 9420 §6) that is a part of something larger. @throws Malformed for a version or wire format that is unknown */
 export function readMessage(reader: TlsReader): MlsMessage {
   const start = reader.position
   const version = reader.uint16()

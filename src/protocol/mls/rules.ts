@@ -139,6 +139,7 @@ export const RULES = {
   'key-package-signature': ['10.1', 'A KeyPackage is signed by the key of its leaf.'],
 } as const satisfies Record<string, readonly [section: string, says: string]>
 
+/** The stable names, which clients act on. */
 export type RuleName = keyof typeof RULES
 
 /** Why something was refused: the rule's stable name, for clients to act on, and where it stands. */
@@ -148,11 +149,12 @@ export interface BrokenRule {
   readonly section: string
 }
 
+/** That a rule is broken, with its section from the table. */
 export function broken(rule: RuleName): BrokenRule {
   return { rule, section: RULES[rule][0] }
 }
 
-/** A rule as a function: undefined where it holds. */
+/** What every rule function answers: undefined where the rule holds, otherwise which one it is. */
 export function brokenUnless(holds: boolean, rule: RuleName): BrokenRule | undefined {
   return holds ? undefined : broken(rule)
 }

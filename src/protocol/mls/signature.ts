@@ -69,7 +69,7 @@ export async function verifySignature(scheme: number, publicKey: Uint8Array, mes
   })
 }
 
-/** VerifyWithLabel of RFC 9420 §5.1.2. */
+/** VerifyWithLabel of RFC 9420 §5.1.2; `label` without its prefix "MLS 1.0 ". False where `verifySignature` is: it never rejects. */
 export function verifyWithLabel(
   scheme: number,
   publicKey: Uint8Array,
@@ -80,7 +80,7 @@ export function verifyWithLabel(
   return verifySignature(scheme, publicKey, signContent(label, content), signature)
 }
 
-/** SignWithLabel of RFC 9420 §5.1.2, by a private key of one of these schemes; rejects for any other key. */
+/** SignWithLabel of RFC 9420 §5.1.2, in the thread pool; `label` without "MLS 1.0 ". Rejects for a key that `schemeOfKey` does not know. */
 export async function signWithLabel(privateKey: KeyObject, label: string, content: Uint8Array): Promise<Uint8Array> {
   const digest = SCHEMES.get(schemeOfKey(privateKey))?.digest
   return new Promise((resolve, reject) => {
@@ -91,14 +91,17 @@ export async function signWithLabel(privateKey: KeyObject, label: string, conten
   })
 }
 
-/** The TLS SignatureScheme a key signs with; throws a TypeError if MLS has none for it. */
+/** The TLS SignatureScheme (RFC 8446 §4.2.3) that a private or public key signs with. @throws TypeError if MLS has none for it */
 export function schemeOfKey(key: KeyObject): number {
   const name = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType
   for (const [scheme, details] of SCHEMES) if (details.nodeName === name) return scheme
   throw new TypeError('no MLS signature scheme uses this kind of key')
 }
 
-/** The SignaturePublicKey (RFC 9420 §5.1.1) that belongs to a private or public key: raw bytes or an uncompressed point. */
+/**
+ * The SignaturePublicKey (RFC 9420 §5.1.1) that belongs to a private or public key: raw bytes, or an uncompressed point.
+ * @throws TypeError for a key that `schemeOfKey` does not know
+ */
 export function signaturePublicKey(key: KeyObject): Uint8Array {
   const details = SCHEMES.get(schemeOfKey(key))
   const der = (key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' })
@@ -106,7 +109,7 @@ export function signaturePublicKey(key: KeyObject): Uint8Array {
   return new Uint8Array(der.subarray(der.length - (details.digest === undefined ? details.size : 1 + 2 * details.size)))
 }
 
-/** `SignContent` of RFC 9420 §5.1.2: what is really signed. */
+/** `SignContent` of RFC 9420 §5.1.2, the bytes that are signed; `label` without its prefix "MLS 1.0 ". */
 export function signContent(label: string, content: Uint8Array): Uint8Array {
   return new TlsWriter()
     .opaque(Buffer.from(`MLS 1.0 ${label}`))
@@ -114,7 +117,7 @@ export function signContent(label: string, content: Uint8Array): Uint8Array {
     .written()
 }
 
-/** Whether a key of this scheme can be read here, so that its signatures can be checked. */
+/** Whether this Node can use a SignaturePublicKey of this scheme, so that its signatures can be checked. Never throws. */
 export function isImportable(scheme: number, publicKey: Uint8Array): boolean {
   const details = SCHEMES.get(scheme)
   return details !== undefined && importPublicKey(details, publicKey) !== undefined

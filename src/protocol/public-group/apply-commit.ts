@@ -19,6 +19,7 @@ import { PendingProposals, type SentProposal } from './proposals/pending-proposa
 import { TreeDraft } from './tree/tree.js'
 import { mergeUpdatePath } from './tree/update-path.js'
 
+/** The next epoch's state, and the ReInit that the Commit holds, if any. */
 export interface AppliedCommit {
   readonly kind: 'applied'
   readonly next: PublicGroupState
@@ -57,6 +58,7 @@ export interface ProposalsApplied {
   readonly added: readonly AddedLeaf[]
 }
 
+/** The state that the Commit leads to, with the members by their leaves in the new tree. */
 export interface NextEpoch {
   readonly kind: 'next'
   readonly state: PublicGroupState
@@ -66,12 +68,16 @@ export interface NextEpoch {
 
 type Broken = { readonly kind: 'broken' } & BrokenRule
 
-/** Applies a Commit (RFC 9420 §12.4.2): the new tree, transcript hashes and GroupContext. */
+/** Applies a Commit (RFC 9420 §12.4.2): the new tree, transcript hashes and GroupContext. `broken` where it cannot be applied. */
 export function nextEpoch(state: PublicGroupState, resolved: ResolvedCommit): NextEpoch | Broken {
   const applied = withProposals(state, resolved)
   return applied.kind === 'broken' ? applied : withPath(state, resolved, applied)
 }
 
+/**
+ * The first half of `nextEpoch`: the proposals in a draft of the tree (RFC 9420 §12.3), and the committer's leaf in it. `broken` where the
+ * tree would be too large or the sender has no leaf.
+ */
 export function withProposals(state: PublicGroupState, { message, commit, proposals }: ResolvedCommit): ProposalsApplied | Broken {
   const { sender } = message
   const draft = new TreeDraft(state.tree)
@@ -86,7 +92,10 @@ export function withProposals(state: PublicGroupState, { message, commit, propos
   return { kind: 'proposals-applied', draft, committer: memberAt(leafIndex, signer), added: applied.added }
 }
 
-/** The draft is of no further use afterwards. */
+/**
+ * The second half of `nextEpoch`: merges the path, if there is one, and seals the tree. The draft is of no further use afterwards.
+ * `broken` where the path does not fit the tree (RFC 9420 §7.5).
+ */
 export function withPath(
   state: PublicGroupState,
   resolved: ResolvedCommit,

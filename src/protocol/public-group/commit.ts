@@ -26,6 +26,7 @@ export interface CommitBundle {
   readonly lifetimes?: LifetimeLimits | undefined
 }
 
+/** A Commit that may be accepted, what it changes, and the state that it leads to. */
 export interface ValidCommit {
   readonly kind: 'valid'
   readonly next: PublicGroupState

@@ -26,7 +26,7 @@ const MAX_EPOCH = 2n ** 64n - 1n
 
 type SenderKey = { readonly kind: 'key'; readonly key: Uint8Array } | ({ readonly kind: 'broken' } & BrokenRule)
 
-/** The rules for a handshake as such: its group, its epoch, its sender and the sender's signature. */
+/** The rules for a handshake as such: its group, its epoch, its sender and the sender's signature. Undefined if all hold; never rejects. */
 export async function framing(state: PublicGroupState, message: PublicMessage): Promise<BrokenRule | undefined> {
   return place(state, message) ?? tagLengths(state, message) ?? (await senderSignature(state, message))
 }

@@ -10,8 +10,10 @@ import { refused, type PublicGroupState, type Refused, interimTranscriptHash } f
 import { leafSignatures, wholeTree } from './rules/tree-rules.js'
 import { Tree } from './tree/tree.js'
 
+/** `refused` names the first rule that GroupInfo or tree break. */
 export type Seeded = { readonly kind: 'seeded'; readonly state: PublicGroupState } | Refused
 
+/** A GroupInfo and the ratchet tree of its epoch, which need not be of one sender; `scrutiny` is `full` unless given. */
 export interface SeedInput {
   readonly groupInfo: GroupInfo
   readonly ratchetTree: TreeNodes

@@ -21,19 +21,25 @@ export function serialize(state: PublicGroupState): Uint8Array {
   return finish(serializeInSteps(state))
 }
 
-/** The same by steps. */
+/** `serialize` by steps of one node of the tree; the last one writes the proposals. */
 export function* serializeInSteps({ groupContext, interimTranscriptHash, tree, pending }: PublicGroupState): Steps<Uint8Array> {
   const writer = new TlsWriter().uint16(FORMAT).raw(groupContext.bytes).opaque(interimTranscriptHash)
   yield* writeRatchetTree(writer, tree.nodes())
   return writer.vector(pending.values(), (item, { bytes }) => item.opaque(bytes)).written()
 }
 
-/** The state a snapshot holds. Checks that tree and GroupContext belong together, which hashes the whole tree. */
+/**
+ * The state that a snapshot holds; `malformed` also where tree and GroupContext do not belong together, for which the whole tree is
+ * hashed, or the format is unknown. Never throws.
+ */
 export function deserialize(bytes: Uint8Array): Decoded<PublicGroupState> {
   return finish(deserializeInSteps(bytes))
 }
 
-/** The same by steps, if `joinedHashes` of its tree is given; else one step hashes the tree. */
+/**
+ * `deserialize` by steps of one node.
+ * @param hashes the tree's `joinedHashes`, which are then believed; without them one step hashes the whole tree
+ */
 export function deserializeInSteps(bytes: Uint8Array, hashes?: Uint8Array): Steps<Decoded<PublicGroupState>> {
   return decodeWholeInSteps(bytes, (reader) => readState(reader, hashes))
 }

@@ -19,6 +19,7 @@ export interface PublicGroupState {
   readonly pending: PendingProposals
 }
 
+/** A leaf that is not blank, as far as it says whose it is. */
 export interface Member {
   readonly leafIndex: number
   /** The text of a basic credential's identity; undefined for other credentials. */
@@ -33,19 +34,22 @@ export type CommitContent = Extract<HandshakeContent, { kind: 'commit' }>
 /** Not what the rules allow, and which one it breaks. */
 export type Refused = { readonly kind: 'refused' } & BrokenRule
 
+/** A broken rule as the outcome of an operation. */
 export function refused({ rule, section }: BrokenRule): Refused {
   return { kind: 'refused', rule, section }
 }
 
+/** The leaf at this index of the tree; undefined if it is blank or beyond the tree. */
 export function leaf(state: PublicGroupState, leafIndex: number): LeafNode | undefined {
   return state.tree.leaf(leafIndex)
 }
 
-/** By leaf index. */
+/** Everybody in the group, by leaf index. Linear in the size of the tree. */
 export function members(state: PublicGroupState): Member[] {
   return state.tree.leaves.toArray().flatMap((node, leafIndex) => (node === undefined ? [] : [memberAt(leafIndex, node)]))
 }
 
+/** The member of a leaf node. */
 export function memberAt(leafIndex: number, node: LeafNode): Member {
   const { credential, signatureKey } = node
   return { leafIndex, identity: identityText(credential), credential, signatureKey }
@@ -63,6 +67,7 @@ export function treeBytes(state: PublicGroupState): Uint8Array {
   return finish(treeBytesInSteps(state))
 }
 
+/** `treeBytes` by steps of one node. */
 export function* treeBytesInSteps(state: PublicGroupState): Steps<Uint8Array> {
   return (yield* writeRatchetTree(new TlsWriter(), state.tree.nodes())).written()
 }
@@ -75,12 +80,15 @@ export function addProposal(state: PublicGroupState, message: PublicMessage): Pu
   return { ...state, pending: state.pending.with(hex(ref), pending) }
 }
 
-/** RFC 9420 §8.2: the transcript up to and including a Commit's signature. */
+/** ConfirmedTranscriptHash of RFC 9420 §8.2: over all Commits up to and including this one's signature. */
 export function confirmedTranscriptHash(algorithm: HashAlgorithm, interimBefore: Uint8Array, commit: PublicMessage): Uint8Array {
   return digest(algorithm, new TlsWriter().raw(interimBefore).raw(commit.transcriptInput).written())
 }
 
-/** RFC 9420 §8.2: that transcript and the confirmation tag; at epoch 0 the tag of the group's creation (§11). */
+/**
+ * InterimTranscriptHash of RFC 9420 §8.2: the confirmed one and the Commit's confirmation tag; at epoch 0 the tag of the group's
+ * creation (§11).
+ */
 export function interimTranscriptHash(algorithm: HashAlgorithm, confirmed: Uint8Array, confirmationTag: Uint8Array): Uint8Array {
   return digest(algorithm, new TlsWriter().raw(confirmed).opaque(confirmationTag).written())
 }

@@ -40,7 +40,6 @@ describe('a revocation', () => {
     await eventually(
       () => laptop.standing(node2.url),
       (standing) => standing === 'device-revoked',
-      2_000,
     )
     expect(performance.now() - revokedAt).toBeLessThan(1_500)
     expect(typeOf(await http.refresh(laptop.refreshToken))).toBe('refresh-refused')
@@ -140,7 +139,6 @@ describe('a disabled account', () => {
     await eventually(
       () => phone.standing(),
       (standing) => standing === 'device-revoked',
-      2_000,
     )
     expect((await http.refresh(phone.refreshToken)).status).toBe(401)
     expect(typeOf(await phone.login())).toBe('login-refused')
@@ -180,7 +178,6 @@ describeWithRedis('with Redis', () => {
         await eventually(
           () => victim.standing(two.url),
           (standing) => standing === 'device-revoked',
-          2_000,
         )
         return performance.now() - asked
       },

@@ -23,14 +23,12 @@ export class RedisCluster {
     await eventually(
       () => made.agreement(),
       (states) => states.every((state) => state === `ok ${nodes.length}`),
-      30_000,
     )
     const firstId = await made.ask(0, (client) => client.cluster('MYID'))
     await made.ask(MASTERS, (client) => client.cluster('REPLICATE', firstId))
     await eventually(
       () => made.ask(MASTERS, (client) => client.info('replication')),
       (info) => /master_link_status:up/.test(info),
-      30_000,
     )
     return made
   }

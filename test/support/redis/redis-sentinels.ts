@@ -25,7 +25,6 @@ export class RedisSentinels {
     await eventually(
       () => made.knownTo(sentinels[0]!),
       ({ replicas, others }) => replicas === 1 && others === 2,
-      30_000,
     )
     return made
   }

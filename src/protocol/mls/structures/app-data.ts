@@ -9,6 +9,7 @@ export interface ComponentData {
   readonly data: Uint8Array
 }
 
+/** A proposal of draft-ietf-mls-extensions to change or remove one component's data in the app_data_dictionary. */
 export interface AppDataUpdate {
   readonly kind: 'app-data-update'
   readonly component: number
@@ -16,13 +17,14 @@ export interface AppDataUpdate {
   readonly update: Uint8Array | undefined
 }
 
+/** A proposal of draft-ietf-mls-extensions that carries data for one component and leaves no trace in the group. */
 export interface AppEphemeral {
   readonly kind: 'app-ephemeral'
   readonly component: number
   readonly data: Uint8Array
 }
 
-/** Decodes the data of an app_data_dictionary extension, which is sorted and has each component once. */
+/** Decodes the data of an app_data_dictionary extension, which is sorted by component and has each once. Never throws. */
 export function decodeAppDataDictionary(extensionData: Uint8Array): Decoded<ComponentData[]> {
   return decodeWhole(extensionData, (reader) => {
     const entries = reader.vector(MAX_COMPONENTS, (item) => ({ component: item.uint16(), data: item.opaque() }))
@@ -32,10 +34,12 @@ export function decodeAppDataDictionary(extensionData: Uint8Array): Decoded<Comp
   })
 }
 
+/** The data of an app_data_dictionary extension; the entries must be sorted by component already. */
 export function encodeAppDataDictionary(entries: readonly ComponentData[]): Uint8Array {
   return new TlsWriter().vector(entries, (item, { component, data }) => item.uint16(component).opaque(data)).written()
 }
 
+/** AppDataUpdate of draft-ietf-mls-extensions, after its proposal type. @throws Malformed for an operation other than update and remove */
 export function readAppDataUpdate(reader: TlsReader): AppDataUpdate {
   const component = reader.uint16()
   const operation = reader.uint8()
@@ -43,6 +47,7 @@ export function readAppDataUpdate(reader: TlsReader): AppDataUpdate {
   return { kind: 'app-data-update', component, update: operation === 1 ? reader.opaque() : undefined }
 }
 
+/** AppEphemeral of draft-ietf-mls-extensions, after its proposal type. @throws Malformed */
 export function readAppEphemeral(reader: TlsReader): AppEphemeral {
   return { kind: 'app-ephemeral', component: reader.uint16(), data: reader.opaque() }
 }

@@ -19,6 +19,7 @@ export interface UpdatePath {
   readonly nodes: readonly UpdatePathNode[]
 }
 
+/** RFC 9420 §7.6, with the encrypted path secrets counted and measured instead of kept. */
 export interface UpdatePathNode {
   readonly encryptionKey: Uint8Array
   /** How many encrypted path secrets there are; the server can open none of them. */
@@ -27,15 +28,18 @@ export interface UpdatePathNode {
   readonly ciphertextSizes: readonly HpkeCiphertextSize[]
 }
 
+/** The bytes of the two fields of an HPKECiphertext (RFC 9420 §7.6). */
 export interface HpkeCiphertextSize {
   readonly kemOutput: number
   readonly ciphertext: number
 }
 
+/** Commit of RFC 9420 §12.4, of at most 16,384 proposals. @throws Malformed */
 export function readCommit(reader: TlsReader): Commit {
   return { proposals: reader.vector(MAX_PROPOSALS, readProposalOrRef), path: reader.optional(readUpdatePath) }
 }
 
+/** UpdatePath of RFC 9420 §7.6, of at most 32 nodes. @throws Malformed */
 export function readUpdatePath(reader: TlsReader): UpdatePath {
   return { leafNode: readLeafNode(reader), nodes: reader.vector(MAX_PATH_NODES, readUpdatePathNode) }
 }
@@ -47,7 +51,7 @@ function readUpdatePathNode(reader: TlsReader): UpdatePathNode {
   return { encryptionKey, ciphertexts, ciphertextSizes }
 }
 
-/** HPKECiphertext: kem_output<V> and ciphertext<V>. */
+/** Reads past an HPKECiphertext (RFC 9420 §7.6), `opaque kem_output<V>` and `opaque ciphertext<V>`. @throws Malformed */
 export function readHpkeCiphertextSize(reader: TlsReader): HpkeCiphertextSize {
   return { kemOutput: reader.opaque().length, ciphertext: reader.opaque().length }
 }

@@ -1,6 +1,7 @@
 import type { TlsReader } from '../../tls/reader.js'
 import type { TlsWriter } from '../../tls/writer.js'
 
+/** RFC 9420 §17.5. */
 export const CREDENTIAL_TYPES = { basic: 1, x509: 2 } as const
 
 const MAX_CERTIFICATES = 32
@@ -12,8 +13,9 @@ export type Credential =
   | { readonly kind: 'other'; readonly type: number; readonly data: Uint8Array }
 
 /**
- * A type other than basic and x509 is read as one vector: the RFC gives unknown credentials no length, and one vector is what
- * implementations write for custom credentials and what later drafts define.
+ * Credential of RFC 9420 §5.3, of at most 32 certificates. A type other than basic and x509 is read as one vector: the RFC gives
+ * unknown credentials no length, and one vector is what implementations write for custom credentials and what later drafts define.
+ * @throws Malformed
  */
 export function readCredential(reader: TlsReader): Credential {
   const type = reader.uint16()
@@ -27,6 +29,7 @@ export function readCredential(reader: TlsReader): Credential {
   }
 }
 
+/** The inverse of `readCredential`: Credential of RFC 9420 §5.3. */
 export function writeCredential(writer: TlsWriter, credential: Credential): void {
   switch (credential.kind) {
     case 'basic':
@@ -40,6 +43,7 @@ export function writeCredential(writer: TlsWriter, credential: Credential): void
   }
 }
 
+/** Its CredentialType on the wire (RFC 9420 §17.5), which capabilities list. */
 export function credentialType(credential: Credential): number {
   return credential.kind === 'other' ? credential.type : CREDENTIAL_TYPES[credential.kind]
 }

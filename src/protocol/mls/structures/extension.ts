@@ -24,7 +24,7 @@ export interface Extension {
   readonly data: Uint8Array
 }
 
-/** `Extension extensions<V>`: no type may appear twice in one list (RFC 9420 §13.4). */
+/** `Extension extensions<V>` (RFC 9420 §7.2), of at most 256. @throws Malformed also where a type appears twice (§13.4) */
 export function readExtensions(reader: TlsReader): Extension[] {
   const extensions = reader.vector(MAX_EXTENSIONS, (item) => ({ type: item.uint16(), data: item.opaque() }))
   if (new Set(extensions.map((extension) => extension.type)).size !== extensions.length) {
@@ -33,10 +33,12 @@ export function readExtensions(reader: TlsReader): Extension[] {
   return extensions
 }
 
+/** `Extension extensions<V>` (RFC 9420 §7.2), in the order given. */
 export function writeExtensions(writer: TlsWriter, extensions: readonly Extension[]): void {
   writer.vector(extensions, (item, { type, data }) => item.uint16(type).opaque(data))
 }
 
+/** The data of the extension of this type, not decoded; undefined if there is none. */
 export function extensionData(extensions: readonly Extension[], type: number): Uint8Array | undefined {
   return extensions.find((extension) => extension.type === type)?.data
 }
@@ -48,7 +50,7 @@ export interface RequiredCapabilities {
   readonly credentials: readonly number[]
 }
 
-/** Decodes the data of a required_capabilities extension. */
+/** Decodes the data of a required_capabilities extension (RFC 9420 §11.1), of at most 1,024 types a list. Never throws. */
 export function decodeRequiredCapabilities(extensionData: Uint8Array): Decoded<RequiredCapabilities> {
   return decodeWhole(extensionData, readRequiredCapabilities)
 }

@@ -5,6 +5,7 @@ import { readExtensions, writeExtensions, type Extension } from './extension.js'
 /** ProtocolVersion mls10, the only one there is (RFC 9420 §6). */
 export const MLS10 = 1
 
+/** The fields of a GroupContext (RFC 9420 §8.1); both hashes are as long as the suite's, the transcript's empty at epoch 0. */
 export interface GroupContextFields {
   readonly version: number
   readonly cipherSuite: number
@@ -21,6 +22,7 @@ export interface GroupContext extends GroupContextFields {
   readonly bytes: Uint8Array
 }
 
+/** GroupContext of RFC 9420 §8.1; `bytes` is the slice it was read from. @throws Malformed for any version but mls10 */
 export function readGroupContext(reader: TlsReader): GroupContext {
   const start = reader.position
   const fields = {
@@ -36,6 +38,7 @@ export function readGroupContext(reader: TlsReader): GroupContext {
   return { ...fields, bytes: reader.since(start) }
 }
 
+/** A GroupContext (RFC 9420 §8.1) of these fields, encoded into `bytes`. @throws RangeError for a number that its field cannot hold */
 export function makeGroupContext(fields: GroupContextFields): GroupContext {
   const writer = new TlsWriter().uint16(fields.version).uint16(fields.cipherSuite).opaque(fields.groupId).uint64(fields.epoch)
   writer.opaque(fields.treeHash).opaque(fields.confirmedTranscriptHash)
@@ -55,6 +58,7 @@ export interface GroupInfo {
   readonly tbs: Uint8Array
 }
 
+/** GroupInfo of RFC 9420 §12.4.3; nothing of it is verified. @throws Malformed */
 export function readGroupInfo(reader: TlsReader): GroupInfo {
   const start = reader.position
   const fields = {

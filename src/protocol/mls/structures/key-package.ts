@@ -16,6 +16,7 @@ export interface KeyPackage {
   readonly signature: Uint8Array
 }
 
+/** KeyPackage of RFC 9420 §10, of any version and suite; nothing of it is verified. @throws Malformed */
 export function readKeyPackage(reader: TlsReader): KeyPackage {
   const start = reader.position
   const fields = {

@@ -6,6 +6,7 @@ import { readExtensions, type Extension } from './extension.js'
 /** Each list of a Capabilities; more could only be there to cost time. */
 const MAX_CAPABILITIES = 1024
 
+/** RFC 9420 §7.2: types as they are numbered on the wire, GREASE among them. */
 export interface Capabilities {
   readonly versions: readonly number[]
   readonly cipherSuites: readonly number[]
@@ -35,6 +36,7 @@ export interface LeafNode {
   readonly signature: Uint8Array
 }
 
+/** LeafNode of RFC 9420 §7.2, each list of its capabilities of at most 1,024. @throws Malformed for an unknown source, too */
 export function readLeafNode(reader: TlsReader): LeafNode {
   const start = reader.position
   const fields = {

@@ -12,6 +12,7 @@ export interface PrivateMessage {
 
 const CONTENT_TYPES = [undefined, 'application', 'proposal', 'commit'] as const
 
+/** PrivateMessage of RFC 9420 §6.3, after the header of its MLSMessage. @throws Malformed for an unknown content type, too */
 export function readPrivateMessage(reader: TlsReader): PrivateMessage {
   return {
     groupId: reader.opaque(),

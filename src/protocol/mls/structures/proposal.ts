@@ -17,6 +17,7 @@ export type Proposal =
   | AppEphemeral
   | { readonly kind: 'self-remove' }
 
+/** RFC 9420 §12.1.5: the group that is to replace this one. */
 export interface ReInit {
   readonly kind: 'reinit'
   readonly groupId: Uint8Array
@@ -25,7 +26,7 @@ export interface ReInit {
   readonly extensions: readonly Extension[]
 }
 
-/** RFC 9420 §8.4. */
+/** RFC 9420 §8.4; `bytes` is the encoding, by which two are compared. */
 export interface PreSharedKeyId {
   readonly bytes: Uint8Array
   readonly source:
@@ -34,6 +35,7 @@ export interface PreSharedKeyId {
   readonly nonce: Uint8Array
 }
 
+/** RFC 9420 §12.4: by value, or by the ProposalRef (§5.2) of a message of this epoch. */
 export type ProposalOrRef =
   { readonly kind: 'proposal'; readonly proposal: Proposal } | { readonly kind: 'reference'; readonly ref: Uint8Array }
 
@@ -59,7 +61,7 @@ export const DEFAULT_PROPOSALS: ReadonlySet<number> = new Set(
   Object.entries(PROPOSAL_TYPES).flatMap(([kind, type]) => ((NON_DEFAULT_PROPOSALS as ReadonlySet<string>).has(kind) ? [] : [type])),
 )
 
-/** An unknown type has no length, so nothing after it could be read: it is malformed. */
+/** Proposal of RFC 9420 §12.1. @throws Malformed for an unknown type, too: it has no length, so nothing after it could be read */
 export function readProposal(reader: TlsReader): Proposal {
   const type = reader.uint16()
   switch (type) {
@@ -88,6 +90,7 @@ export function readProposal(reader: TlsReader): Proposal {
   }
 }
 
+/** ProposalOrRef of RFC 9420 §12.4. @throws Malformed */
 export function readProposalOrRef(reader: TlsReader): ProposalOrRef {
   const type = reader.uint8()
   switch (type) {

@@ -33,7 +33,10 @@ export interface PublicMessage {
   readonly authenticatedContent: Uint8Array
 }
 
-/** `start` is the position of the MLSMessage, whose version and wire format are signed too. */
+/**
+ * PublicMessage of RFC 9420 §6.2, after the header of its MLSMessage. @throws Malformed for application data, too
+ * @param start the position of the MLSMessage, whose version and wire format are signed too
+ */
 export function readPublicMessage(reader: TlsReader, start: number): PublicMessage {
   const wireFormatAt = start + 2
   const header = { groupId: reader.opaque(), epoch: reader.uint64(), sender: readSender(reader), authenticatedData: reader.opaque() }

@@ -5,10 +5,12 @@ import { readLeafNode, type LeafNode } from './leaf-node.js'
 
 /** 65,536 leaves: a blank node is one byte on the wire, so that bytes alone do not bound the memory a tree takes. */
 const MAX_NODES = 2 ** 17 - 1
+/** The most leaves of a tree that the server takes. */
 export const MAX_LEAVES = 2 ** 16
 
 const NODE_TYPES = { leaf: 1, parent: 2 } as const
 
+/** The fields of a ParentNode (RFC 9420 §7.1). */
 export interface ParentNodeFields {
   readonly encryptionKey: Uint8Array
   readonly parentHash: Uint8Array
@@ -16,7 +18,7 @@ export interface ParentNodeFields {
   readonly unmergedLeaves: readonly number[]
 }
 
-/** RFC 9420 §7.1. */
+/** A ParentNode (RFC 9420 §7.1) and its encoding. */
 export interface ParentNode extends ParentNodeFields {
   readonly bytes: Uint8Array
 }
@@ -28,22 +30,25 @@ export interface TreeNodes {
   readonly parents: readonly (ParentNode | undefined)[]
 }
 
-/** Decodes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), which is also the data of a ratchet_tree extension. */
+/**
+ * Decodes `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), which is also the data of a ratchet_tree extension, of at most
+ * 65,536 leaves. Never throws; hashes and signatures are not looked at.
+ */
 export function decodeRatchetTree(bytes: Uint8Array): Decoded<TreeNodes> {
   return finish(decodeRatchetTreeInSteps(bytes))
 }
 
-/** The same by steps of one node. */
+/** `decodeRatchetTree` by steps of one node. */
 export function decodeRatchetTreeInSteps(bytes: Uint8Array): Steps<Decoded<TreeNodes>> {
   return decodeWholeInSteps(bytes, readRatchetTree)
 }
 
-/** Encodes up to the last node that is not blank. */
+/** `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3), which ends with the last leaf that is not blank. */
 export function encodeRatchetTree(nodes: TreeNodes): Uint8Array {
   return finish(writeRatchetTree(new TlsWriter(), nodes)).written()
 }
 
-/** The same into a writer, by steps of one node. */
+/** `encodeRatchetTree` into a writer, by steps of one node. */
 export function writeRatchetTree(writer: TlsWriter, { leaves, parents }: TreeNodes): Steps<TlsWriter> {
   const nodes = Array.from({ length: 2 * (lastFilled(leaves) + 1) - 1 }, (_, index) => index)
   return writer.vectorInSteps(nodes, (item, index) => {
@@ -52,12 +57,14 @@ export function writeRatchetTree(writer: TlsWriter, { leaves, parents }: TreeNod
   })
 }
 
+/** A ParentNode (RFC 9420 §7.1) of these fields, encoded. @throws Malformed where the unmerged leaves are not in increasing order */
 export function makeParentNode(fields: ParentNodeFields): ParentNode {
   const writer = new TlsWriter().opaque(fields.encryptionKey).opaque(fields.parentHash)
   writer.vector(fields.unmergedLeaves, (item, leafIndex) => item.uint32(leafIndex))
   return readParentNode(new TlsReader(writer.written()))
 }
 
+/** Reads `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3) by steps of one node. @throws Malformed */
 export function* readRatchetTree(reader: TlsReader): Steps<TreeNodes> {
   const leaves: (LeafNode | undefined)[] = []
   const parents: (ParentNode | undefined)[] = []

@@ -14,6 +14,7 @@ export interface Welcome {
   readonly encryptedGroupInfo: number
 }
 
+/** Welcome of RFC 9420 §12.4.3.1, of at most 16,384 secrets, whose ciphertexts are measured and not kept. @throws Malformed */
 export function readWelcome(reader: TlsReader): Welcome {
   const cipherSuite = reader.uint16()
   const kemOutputs = new Set<number>()

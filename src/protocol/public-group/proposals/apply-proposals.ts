@@ -10,11 +10,13 @@ import type { TreeDraft } from '../tree/tree.js'
 import { directPath, fullLeafCount } from '../tree/tree-math.js'
 import { blankPath } from '../tree/update-path.js'
 
+/** Where an Add came to stand in the new tree. */
 export interface AddedLeaf {
   readonly leafIndex: number
   readonly keyPackage: KeyPackage
 }
 
+/** `added` in the order of the Adds; `broken` where the tree would have more leaves than the server takes. */
 export type AppliedProposals =
   { readonly kind: 'applied'; readonly added: readonly AddedLeaf[] } | ({ readonly kind: 'broken' } & BrokenRule)
 

@@ -8,17 +8,19 @@ export interface SentProposal {
   readonly byReference: boolean
 }
 
-/** The leaf that a proposal changes or blanks, if it does. */
+/** The index of the leaf that an Update, Remove or SelfRemove changes or blanks; undefined for other proposals and senders. */
 export function changedLeaf({ proposal, sender }: Pick<SentProposal, 'proposal' | 'sender'>): number | undefined {
   if (proposal.kind === 'remove') return proposal.removed
   const ofSender = proposal.kind === 'update' || proposal.kind === 'self-remove'
   return ofSender && sender.kind === 'member' ? sender.leafIndex : undefined
 }
 
+/** How many of the proposals are of this kind. */
 export function count(proposals: readonly SentProposal[], kind: Proposal['kind']): number {
   return proposals.filter(({ proposal }) => proposal.kind === kind).length
 }
 
+/** A proposal of this epoch that waits for a Commit; `ref` is its ProposalRef (RFC 9420 §5.2). */
 export interface PendingProposal {
   readonly ref: Uint8Array
   readonly proposal: Proposal

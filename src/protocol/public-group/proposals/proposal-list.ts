@@ -21,6 +21,7 @@ const PATH_REQUIRED: ReadonlySet<Proposal['kind']> = new Set([
 /** The server's own rule: what one Commit may add costs a signature check or a query each in many places. */
 export const MAX_ADDS = 2_048
 
+/** In the order of the Commit, references resolved; `broken` for a reference to nothing that waits. */
 export type CommittedProposals =
   { readonly kind: 'resolved'; readonly proposals: readonly SentProposal[] } | ({ readonly kind: 'broken' } & BrokenRule)
 

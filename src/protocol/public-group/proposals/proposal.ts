@@ -22,6 +22,7 @@ const PSK_USAGE_APPLICATION = 1
 /** Of a KeyPackage that an Add brings, as of one that is published. */
 export const MAX_KEY_PACKAGE_BYTES = 16 * 1024
 
+/** `ref` is the ProposalRef (RFC 9420 §5.2) by which a Commit may name it. */
 export type ProposalVerdict =
   { readonly kind: 'valid'; readonly ref: Uint8Array; readonly proposal: Proposal; readonly sender: Sender } | Refused
 

@@ -25,6 +25,7 @@ export interface Requirements {
   readonly credentials: readonly number[]
 }
 
+/** What these GroupContext extensions require. A required_capabilities that cannot be read requires nothing: `groupExtensions` refuses it. */
 export function requirementsOf(extensions: readonly Extension[]): Requirements {
   const groupExtensions = extensions.map(({ type }) => type).filter((type) => !DEFAULT_EXTENSIONS.has(type))
   const required = decodedExtension(extensions, EXTENSION_TYPES.requiredCapabilities, decodeRequiredCapabilities)

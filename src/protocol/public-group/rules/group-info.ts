@@ -16,7 +16,10 @@ export interface OpenedEpoch {
   readonly committer: number
 }
 
-/** All rules for the GroupInfo of a Commit (RFC 9420 §12.4.3). */
+/**
+ * All rules for the GroupInfo of a Commit (RFC 9420 §12.4.3): undefined, or the first one broken. Never rejects.
+ * @param mayCarryTree whether it may have a ratchet_tree extension
+ */
 export async function groupInfoOfCommit(groupInfo: GroupInfo, epoch: OpenedEpoch, mayCarryTree = false): Promise<BrokenRule | undefined> {
   return (
     (mayCarryTree ? undefined : groupInfoWithoutTree(groupInfo)) ??

@@ -16,7 +16,7 @@ export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requi
   )
 }
 
-/** RFC 9420 §7.3. */
+/** RFC 9420 §7.3: the leaf's capabilities list all that required_capabilities does. */
 export function meetsRequired({ capabilities }: LeafNode, required: Requirements): boolean {
   return (
     listsAll(capabilities.extensions, required.extensions) &&
@@ -25,7 +25,7 @@ export function meetsRequired({ capabilities }: LeafNode, required: Requirements
   )
 }
 
-/** RFC 9420 §13.4. */
+/** RFC 9420 §13.4: the leaf's capabilities list the types of all the group's extensions. */
 export function supportsExtensions({ capabilities }: LeafNode, { groupExtensions }: Requirements): boolean {
   return listsAll(capabilities.extensions, groupExtensions)
 }

@@ -17,7 +17,7 @@ export function wholeTree(tree: Tree, groupContext: GroupContext): BrokenRule | 
   return parentNodes(tree, groupContext.cipherSuite) ?? unmergedLeaves(tree) ?? parentHashes(tree) ?? allLeaves(tree, groupContext)
 }
 
-/** RFC 9420 §7.3. */
+/** RFC 9420 §7.3: each leaf is signed, for its place in this group where it was made there. Checks 16 at a time in the thread pool. */
 export async function leafSignatures(tree: Tree, { cipherSuite, groupId }: GroupContext): Promise<BrokenRule | undefined> {
   const leaves = [...leavesOf(tree)]
   for (let from = 0; from < leaves.length; from += AT_ONCE) {

@@ -3,7 +3,7 @@ import { AEAD_TAG_BYTES, kemOutputBytes } from '../../mls/hpke-key.js'
 import type { Welcome } from '../../mls/structures/welcome.js'
 import { hex } from '../../bytes.js'
 
-/** The rules for the Welcomes of a Commit, given the KeyPackageRefs of its Adds. */
+/** RFC 9420 §12.4.3.1: the rules for the Welcomes of a Commit, given the KeyPackageRefs of its Adds. Undefined, or the first one broken. */
 export function welcomesOfCommit(welcomes: readonly Welcome[], suite: number, added: readonly Uint8Array[]): BrokenRule | undefined {
   return welcomeSuite(welcomes, suite) ?? welcomeMembers(welcomes, added) ?? welcomeForm(welcomes, suite)
 }

@@ -9,7 +9,10 @@ export interface Nodes {
   parent(node: number): ParentNode | undefined
 }
 
-/** The resolution of a node (RFC 9420 §4.1.1), as node indices. */
+/**
+ * The resolution of a node (RFC 9420 §4.1.1), as node indices: itself and its unmerged leaves, or those of its children if it is blank.
+ * @param found the list it is appended to, for the recursion
+ */
 export function resolution(tree: Nodes, node: number, found: number[] = []): number[] {
   if (tree.isEmpty(node)) return found
   if (!tree.isBlank(node)) {

@@ -9,13 +9,13 @@ const PARENT = 2
 /** One for all hashes, which are computed one at a time: a writer of its own for each would cost more than the hash. */
 const scratch = new TlsWriter()
 
-/** TreeHashInput of a leaf (RFC 9420 §7.8), hashed. */
+/** The tree hash of a leaf: TreeHashInput of RFC 9420 §7.8, hashed. Undefined is a blank leaf. */
 export function leafHash(algorithm: HashAlgorithm, leafIndex: number, leaf: LeafNode | undefined): Uint8Array {
   const input = scratch.reset().uint8(LEAF).uint32(leafIndex)
   return digest(algorithm, input.optional(leaf, (writer, { bytes }) => writer.raw(bytes)).peek())
 }
 
-/** ParentHashInput (RFC 9420 §7.9), hashed. */
+/** ParentHashInput of RFC 9420 §7.9, hashed: what the node below on the path has for a parent_hash. */
 export function parentHash(
   algorithm: HashAlgorithm,
   { encryptionKey, parentHash: hashAbove }: Pick<ParentNode, 'encryptionKey' | 'parentHash'>,
@@ -24,7 +24,7 @@ export function parentHash(
   return digest(algorithm, scratch.reset().opaque(encryptionKey).opaque(hashAbove).opaque(originalSiblingTreeHash).peek())
 }
 
-/** TreeHashInput of an intermediate node (RFC 9420 §7.8), hashed. */
+/** The tree hash of an intermediate node: TreeHashInput of RFC 9420 §7.8, hashed. Undefined is a blank node. */
 export function intermediateHash(
   algorithm: HashAlgorithm,
   node: ParentNode | undefined,

@@ -8,16 +8,19 @@ export function leafNodeIndex(leafIndex: number): number {
   return 2 * leafIndex
 }
 
+/** Whether a node index is a leaf's. */
 export function isLeaf(node: number): boolean {
   return node % 2 === 0
 }
 
+/** How far a node is above the leaves, whose level is 0. */
 export function level(node: number): number {
   let ones = 0
   while (((node >> ones) & 1) === 1) ones++
   return ones
 }
 
+/** The node index of the root of a tree with this many leaves, a power of two. */
 export function root(leafCount: number): number {
   return leafCount - 1
 }
@@ -38,12 +41,16 @@ export function parent(node: number): number {
   return (node | (1 << k)) & ~(1 << (k + 1))
 }
 
+/** The other child of a node's parent; `node` must not be the root. */
 export function sibling(node: number): number {
   const above = parent(node)
   return node < above ? right(above) : left(above)
 }
 
-/** The intermediate nodes above a leaf of the tree, from its parent to the root (RFC 9420 §4.1.2). */
+/**
+ * The intermediate nodes above a leaf of the tree, from its parent to the root (RFC 9420 §4.1.2).
+ * @throws RangeError for a leaf outside the tree, from which climbing would never meet the root
+ */
 export function directPath(leafIndex: number, leafCount: number): number[] {
   if (leafIndex >= leafCount) throw new RangeError('no leaf of this tree') // climbing from outside would never meet the root
   const path: number[] = []

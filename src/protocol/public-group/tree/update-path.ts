@@ -14,7 +14,7 @@ const NO_PARENT: Uint8Array = new Uint8Array()
 
 /**
  * Merges an UpdatePath into the tree (RFC 9420 §7.5): blanks the direct path, then sets the nodes of the filtered one, from the
- * root down because each parent hash covers the one above. Where a rule is broken the draft is of no further use.
+ * root down because each parent hash covers the one above. Undefined if it fits; where a rule is broken the draft is of no further use.
  */
 export function mergeUpdatePath(tree: TreeDraft, leafIndex: number, path: UpdatePath): BrokenRule | undefined {
   const steps = filteredDirectPath(tree, leafIndex)

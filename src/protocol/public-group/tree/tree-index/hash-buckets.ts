@@ -23,6 +23,7 @@ export class HashBuckets<T> {
   }
 }
 
+/** A changeable copy, which copies a bucket when it first writes to it. */
 export class HashBucketsEdit<T> {
   /** Copied once, however much an edit changes in them: a hostile tree may have the same key thousands of times. */
   private readonly owned = new Map<number, T[]>()

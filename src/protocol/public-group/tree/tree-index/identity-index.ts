@@ -19,6 +19,7 @@ export class IdentityIndex {
   }
 }
 
+/** A changeable copy of an `IdentityIndex`. */
 export class IdentityIndexEdit {
   constructor(private readonly buckets: HashBucketsEdit<number>) {}
 

@@ -22,6 +22,7 @@ export class KeyBag {
   }
 }
 
+/** A changeable copy of a `KeyBag`. To remove a key that is not there changes nothing. */
 export class KeyBagEdit {
   constructor(private readonly buckets: HashBucketsEdit<Counted>) {}
 

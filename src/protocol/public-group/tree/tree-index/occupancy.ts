@@ -29,6 +29,7 @@ export class Occupancy {
   }
 }
 
+/** A changeable copy of an `Occupancy`. Each change and each look-up walks one path of the tree. */
 export class OccupancyEdit {
   constructor(
     private leafCount: number,

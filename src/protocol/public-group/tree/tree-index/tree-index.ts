@@ -37,6 +37,7 @@ export function shortForm(key: Uint8Array): Uint8Array {
   return short
 }
 
+/** Of a tree of one blank leaf. */
 export const EMPTY_INDEX: TreeIndex = {
   weight: 0,
   signatureKeys: KeyBag.empty,
@@ -46,6 +47,7 @@ export const EMPTY_INDEX: TreeIndex = {
   occupancy: Occupancy.none,
 }
 
+/** A changeable copy of a `TreeIndex`, to be told of each node of the tree that changes. */
 export class TreeIndexEdit {
   readonly occupancy: OccupancyEdit
   private weight: number

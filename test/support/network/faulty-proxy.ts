@@ -2,30 +2,30 @@ import { once } from 'node:events'
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What happens to the one who comes this way: `answer` is given in the place of the server's. */
-export type Weather = 'clear' | 'cut' | 'hangs' | { status: number; headers?: Record<string, string>; body?: string } | 'garbage'
+/** What the proxy does with a request: forwards it, cuts the connection, never answers, or answers this in the server's place. */
+export type Fault = 'none' | 'cut' | 'hangs' | { status: number; headers?: Record<string, string>; body?: string } | 'garbage'
 
-export interface Road {
+export interface FaultyProxy {
   readonly url: string
-  weather: Weather
+  fault: Fault
   /** Requests that came, by the endpoint: notify, update, … */
   readonly seen: string[]
-  /** Where it leads; known only once the server listens. */
+  /** The URL of the server behind it; known only once that listens. */
   target: string
   close(): Promise<void>
 }
 
-/** The network in front of one server, which can be made worse. */
-export async function road(): Promise<Road> {
+/** A proxy in front of one server, which forwards everything until it is given a fault. */
+export async function faultyProxy(): Promise<FaultyProxy> {
   const server = createServer((incoming, outgoing) => handle(incoming, outgoing))
-  const made: Road = { url: '', weather: 'clear', seen: [], target: '', close }
+  const made: FaultyProxy = { url: '', fault: 'none', seen: [], target: '', close }
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
     made.seen.push(/^\/(?:mimi\/v1\/)?([\w.-]+)/.exec(incoming.url ?? '')?.[1] ?? '')
-    const { weather } = made
-    if (weather === 'clear') return forward(made.target, incoming, outgoing)
-    if (weather === 'cut') return void incoming.socket.destroy()
-    if (weather === 'garbage') return void incoming.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\ngarbage')
-    if (weather !== 'hangs') outgoing.writeHead(weather.status, weather.headers).end(weather.body)
+    const { fault } = made
+    if (fault === 'none') return forward(made.target, incoming, outgoing)
+    if (fault === 'cut') return void incoming.socket.destroy()
+    if (fault === 'garbage') return void incoming.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\ngarbage')
+    if (fault !== 'hangs') outgoing.writeHead(fault.status, fault.headers).end(fault.body)
   }
   async function close(): Promise<void> {
     server.close()

@@ -1,21 +1,21 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** The network between a server and PostgreSQL, which can fall silent without a word: no FIN, no RST, as after a failover. */
-export interface PostgresRoad {
-  /** The database's URL, by this road. */
+/** A proxy before PostgreSQL whose connections can go silent: no FIN, no RST, as after a failover. */
+export interface PostgresProxy {
+  /** The database's URL by way of this proxy. */
   readonly url: string
   /** Connections made so far. */
   made(): number
   /** Nothing passes any more on those that are open, and, unless `newOnes` is false, on those that come; they are accepted. */
-  fallSilent(options?: { newOnes?: boolean }): void
+  stall(options?: { newOnes?: boolean }): void
   /** Everything passes again, what was held back included. */
-  speak(): void
+  resume(): void
   close(): Promise<void>
 }
 
-/** @param alias a name of a database which at the end of this road is that of `databaseUrl`, so that two roads can be used for one another */
-export async function postgresRoad(databaseUrl: string, alias?: string): Promise<PostgresRoad> {
+/** @param alias another name of the database, replaced by its own in the first packet: so two proxies can pass for one database */
+export async function postgresProxy(databaseUrl: string, alias?: string): Promise<PostgresProxy> {
   const { hostname, port } = new URL(databaseUrl)
   const pairs = new Set<[Socket, Socket]>()
   let made = 0
@@ -46,11 +46,11 @@ export async function postgresRoad(databaseUrl: string, alias?: string): Promise
   return {
     url: url.href,
     made: () => made,
-    fallSilent({ newOnes = true } = {}) {
+    stall({ newOnes = true } = {}) {
       silent = newOnes
       pairs.forEach(hold)
     },
-    speak() {
+    resume() {
       silent = false
       for (const pair of pairs) pair.forEach((socket) => socket.resume())
     },
