@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { Metrics } from '../platform/observability/metrics.js'
-import { DeliveryMetrics } from './delivery.metrics.js'
+import { DeliveryMetrics } from './delivery-metrics.js'
 import { LostEntries } from './lost-entries.js'
 
 describe('clients that have entries past the end of the log', () => {

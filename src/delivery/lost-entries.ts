@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { DeliveryMetrics } from './delivery.metrics.js'
+import type { DeliveryMetrics } from './delivery-metrics.js'
 
 /** After a failover all clients find it out at the same time: one line is enough. */
 const REPEAT_AFTER_MS = 60_000

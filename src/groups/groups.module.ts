@@ -7,8 +7,8 @@ import { TokensModule } from '../tokens/tokens.module.js'
 import { CommitAftermath, CommitAttempts } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
-import { PrivateCommitValidator } from './commit/private-commit.validator.js'
-import { PublicCommitValidator } from './commit/public-commit.validator.js'
+import { PrivateCommitValidator } from './commit/private-commit-validator.js'
+import { PublicCommitValidator } from './commit/public-commit-validator.js'
 import { CreateController } from './create/create.controller.js'
 import { CreateService } from './create/create.service.js'
 import { FoundingMembers, Reinitialized } from './create/founding-members.js'
@@ -28,11 +28,11 @@ import { GroupOperations } from './operations/group-operations.js'
 import { groupOperations, OPERATIONS_TABLE, OPERATION_SERVICES } from './operations/operations-table.js'
 import { PolicyController } from './policy/policy.controller.js'
 import { PolicyService } from './policy/policy.service.js'
-import { ProposalJudge } from './proposal/proposal.judge.js'
+import { ProposalJudge } from './proposal/proposal-judge.js'
 import { ProposalsController } from './proposal/proposals.controller.js'
 import { ProposalsService } from './proposal/proposals.service.js'
 import { LeaveController } from './removal/leave.controller.js'
-import { RemovalStates, Removals } from './removal/removals.service.js'
+import { RemovalStates, RemovalsService } from './removal/removals.service.js'
 import { RevokedDeviceRemovals } from './removal/revoked-device-removals.js'
 import { CommitAuthors } from './reset/commit-authors.js'
 import { ResetController } from './reset/reset.controller.js'
@@ -92,7 +92,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     InfoService,
     PolicyService,
     ExternalSenders,
-    Removals,
+    RemovalsService,
     RemovalStates,
     RevokedDeviceRemovals,
     CommitAuthors,

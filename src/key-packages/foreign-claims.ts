@@ -3,7 +3,7 @@ import type { Caller } from '../authentication/session/caller.js'
 import { CONFIG, type Config } from '../platform/config/config.js'
 import { NotFound } from '../platform/http/problem.js'
 import { parseUserUri } from '../protocol/identifiers.js'
-import { Claims } from './claims.service.js'
+import { Claims } from './claims.js'
 import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
 import { NoConsent, SignedRequestNeeded } from './key-packages.problems.js'
 

@@ -13,7 +13,7 @@ import {
   KeyPackagesStored,
   UploadKeyPackages,
 } from './key-packages.dto.js'
-import { KeyPackages } from './key-packages.service.js'
+import { KeyPackages } from './key-packages.js'
 import { Refuses, CLAIM_ELSEWHERE } from '../platform/http/refuses.js'
 
 @ApiTags('key-packages')

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common'
 import { PlatformModule } from '../platform/platform.module.js'
-import { Claims } from './claims.service.js'
+import { Claims } from './claims.js'
 import { KeyPackagesController } from './key-packages.controller.js'
 import { ForeignClaims } from './foreign-claims.js'
-import { KeyPackages } from './key-packages.service.js'
-import { KeyPackagePurge } from './purge.job.js'
+import { KeyPackages } from './key-packages.js'
+import { KeyPackagePurge } from './key-package-purge.job.js'
 
 @Module({
   imports: [PlatformModule],

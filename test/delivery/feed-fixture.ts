@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { pino } from 'pino'
-import { DeliveryMetrics } from '../../src/delivery/delivery.metrics.js'
+import { DeliveryMetrics } from '../../src/delivery/delivery-metrics.js'
 import type { Batch } from '../../src/delivery/feed/batch.js'
 import { Feed, type LiveReader } from '../../src/delivery/feed/feed.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { History } from '../../src/delivery/read/history.service.js'
+import { History } from '../../src/delivery/read/history.js'
 import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
 import { useTestDatabase } from '../support/database.js'
 import { callerOf, newDevice, problemOf, seqsOf, TestGroup } from './delivery-node-fixture.js'

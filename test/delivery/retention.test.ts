@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { pino } from 'pino'
-import { DeliveryMetrics } from '../../src/delivery/delivery.metrics.js'
+import { DeliveryMetrics } from '../../src/delivery/delivery-metrics.js'
 import { readInbox } from '../../src/delivery/inbox/inbox.repository.js'
 import { readMemberships } from '../../src/delivery/read/memberships.repository.js'
 import { Retention } from '../../src/delivery/retention/retention.job.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { History } from '../../src/delivery/read/history.service.js'
+import { History } from '../../src/delivery/read/history.js'
 import { callerOf, newDevice, problemOf, TestGroup } from '../delivery/delivery-node-fixture.js'
 import { useStreamNodes } from '../delivery/stream-fixture.js'
 import { useTestDatabase } from '../support/database.js'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { Hints } from '../../src/platform/hints/hints.js'
 import type { Hint } from '../../src/platform/hints/hint.js'
-import { KeyPackagePurge } from '../../src/key-packages/purge.job.js'
+import { KeyPackagePurge } from '../../src/key-packages/key-package-purge.job.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { LAST_RESORT_COMPONENT, LAST_RESORT_EXTENSION, SUITES } from '../support/key-packages.js'
 import { startServer, type TestServer } from '../support/server.js'

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { DeliveryMetrics } from '../delivery.metrics.js'
+import { DeliveryMetrics } from '../delivery-metrics.js'
 import { AckBook } from './ack-book.js'
 import { MAX_ACK_ROWS, writeAcks, type Ack } from './acks.repository.js'
 

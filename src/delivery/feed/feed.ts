@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
-import type { DeliveryMetrics } from '../delivery.metrics.js'
+import type { DeliveryMetrics } from '../delivery-metrics.js'
 import type { PageLimits } from '../read/device-log.repository.js'
 import type { GroupNews } from '../interest.js'
 import { devicesTouched, readGroup, type GroupRange } from '../read/group-log.repository.js'

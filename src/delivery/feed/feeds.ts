@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { DeliveryMetrics } from '../delivery.metrics.js'
+import { DeliveryMetrics } from '../delivery-metrics.js'
 import { Interest } from '../interest.js'
 import { Feed } from './feed.js'
 

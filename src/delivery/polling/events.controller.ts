@@ -5,9 +5,9 @@ import { CurrentDevice, type Caller } from '../../authentication/session/caller.
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBody, Prioritized } from '../../platform/http/route-options.js'
-import { Acknowledgements } from './acknowledgements.service.js'
+import { Acknowledgements } from './acknowledgements.js'
 import { AcknowledgeEvents, Events, EventsAcknowledged, EventsQuery } from './events.dto.js'
-import { Polling } from './polling.service.js'
+import { Polling } from './polling.js'
 
 @ApiTags('delivery')
 @Controller('v1/events')

@@ -4,7 +4,7 @@ import { CurrentDevice, type Caller } from '../../authentication/session/caller.
 import { GroupId } from '../../platform/http/bytes.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { History } from './history.service.js'
+import { History } from './history.js'
 import { LogPage, LogQuery } from './log.dto.js'
 
 @ApiTags('delivery')

@@ -5,7 +5,7 @@ import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { deleteInBatches } from '../../platform/jobs/purge.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { DeliveryMetrics } from '../delivery.metrics.js'
+import { DeliveryMetrics } from '../delivery-metrics.js'
 import {
   deleteBelowFloor,
   deleteLeftovers,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { Claims, wantedOf } from '../../key-packages/claims.service.js'
+import { Claims, wantedOf } from '../../key-packages/claims.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { unframed } from '../../protocol/mimi/common.js'
 import {

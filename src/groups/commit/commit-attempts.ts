@@ -11,8 +11,8 @@ import { Snapshots } from '../state/snapshots.job.js'
 import { refusedByPosition } from '../state/submission-refusals.js'
 import { authorizeCommit } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
-import { PrivateCommitValidator } from './private-commit.validator.js'
-import { PublicCommitValidator } from './public-commit.validator.js'
+import { PrivateCommitValidator } from './private-commit-validator.js'
+import { PublicCommitValidator } from './public-commit-validator.js'
 
 /** What follows an accepted Commit, after COMMIT: nobody's correctness depends on any of it. */
 @Injectable()

@@ -11,7 +11,7 @@ import { ChangePolicy } from '../policy/policy.dto.js'
 import { PolicyService } from '../policy/policy.service.js'
 import { UserReference } from '../policy/uris.js'
 import { ProposalsService } from '../proposal/proposals.service.js'
-import { Removals } from '../removal/removals.service.js'
+import { RemovalsService } from '../removal/removals.service.js'
 import { ReportCommit } from '../reset/reset.dto.js'
 import { ResetService } from '../reset/reset.service.js'
 import { RoomsService } from '../rooms/rooms.service.js'
@@ -40,7 +40,7 @@ export const OPERATION_SERVICES = [
   RoomsService,
   InfoService,
   PolicyService,
-  Removals,
+  RemovalsService,
   ResetService,
   DeleteService,
 ] as const

@@ -12,7 +12,7 @@ import { proposalAccepted } from '../groups.events.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { submitProposal } from '../repository/submissions.repository.js'
 import { refusedByPosition, submissionProblem } from '../state/submission-refusals.js'
-import { ProposalJudge } from './proposal.judge.js'
+import { ProposalJudge } from './proposal-judge.js'
 
 /** Proposals wait in the log for a Commit of their epoch; they need no courtesy lock, for they exclude nothing. */
 @Injectable()

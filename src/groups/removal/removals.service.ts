@@ -39,7 +39,7 @@ const ROUNDS = 5
  * proposed in its log; elsewhere the members learn from the group itself who wants to go.
  */
 @Injectable()
-export class Removals {
+export class RemovalsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly states: RemovalStates,

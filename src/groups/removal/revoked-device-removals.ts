@@ -6,7 +6,7 @@ import { Jobs } from '../../platform/jobs/jobs.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { forgetRemovalsOfNobody, openGroupsOf, unproposedRemovals } from './removal.repository.js'
-import { Removals } from './removals.service.js'
+import { RemovalsService } from './removals.service.js'
 
 const REVOKED_JOB = 'groups.revoked_v1'
 const SWEEP_JOB = 'groups.removals_v1'
@@ -22,7 +22,7 @@ export class RevokedDeviceRemovals implements OnModuleInit, OnModuleDestroy {
     @Inject(POOL) private readonly pool: Pool,
     private readonly hints: Hints,
     private readonly jobs: Jobs,
-    private readonly removals: Removals,
+    private readonly removals: RemovalsService,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 

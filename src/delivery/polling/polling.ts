@@ -2,11 +2,11 @@ import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/comm
 import { DeviceRevoked } from '../../authentication/authentication.problems.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Unavailable } from '../../platform/http/problem.js'
-import { DeliveryMetrics } from '../delivery.metrics.js'
+import { DeliveryMetrics } from '../delivery-metrics.js'
 import { Interest } from '../interest.js'
 import { STREAM_SETTINGS, type StreamSettings } from '../stream/stream-settings.js'
 import type { Events, EventsQuery } from './events.dto.js'
-import { EventsReader } from './events.reader.js'
+import { EventsReader } from './events-reader.js'
 import { Waiter } from './waiter.js'
 
 const DEFAULT_LIMIT = 100
