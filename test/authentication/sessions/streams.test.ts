@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { WebSocket } from 'ws'
+import { NodeSweep } from '../../../src/delivery/sweep/node-sweep.js'
 import { Hints } from '../../../src/platform/hints/hints.js'
 import { STREAM_PROTOCOL } from '../../../src/protocol/frames.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
@@ -25,6 +26,7 @@ beforeAll(async () => {
     )
   }
 })
+afterEach(() => void jest.restoreAllMocks())
 afterAll(async () => {
   for (const node of nodes) await node.close()
   await redis?.stop()
@@ -47,14 +49,13 @@ describe.each([
   const other = () => nodes[index] as TestServer
   const here = () => nodes[0] as TestServer
 
-  it('is cut within a second when its device is revoked', async () => {
+  it('is cut when its device is revoked: by the hint, where one gets there', async () => {
+    if (redis || index === 0) jest.spyOn(other().app.get(NodeSweep, { strict: false }), 'sweep').mockResolvedValue()
     const phone = await TestDevice.registered(here().url)
     const laptop = await phone.addDevice('laptop')
     const closed = await streamOf(laptop, other())
     expect((await phone.call('DELETE', '/v1/devices/laptop')).status).toBe(204)
-    const revoked = performance.now()
     expect(await closed()).toBe(4403)
-    expect(performance.now() - revoked).toBeLessThan(1_000)
   })
 
   it('is cut when its device logs out, which stays in its groups', async () => {
