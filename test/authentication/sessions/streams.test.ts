@@ -1,9 +1,9 @@
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { WebSocket } from 'ws'
 import { NodeSweep } from '../../../src/delivery/sweep/node-sweep.js'
 import { Hints } from '../../../src/platform/hints/hints.js'
-import { STREAM_PROTOCOL } from '../../../src/protocol/frames.js'
+import { decodeServerFrame, encodeFrame, STREAM_PROTOCOL } from '../../../src/protocol/frames.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
 import { eventually } from '../../support/eventually.js'
 import { hasRedis, startRedis, type TestRedis } from '../../support/redis.js'
@@ -33,12 +33,17 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Opens a stream. @returns what waits for it to be closed, and then says with which code */
+/** Opens a stream, and waits until it is live: from then on it is news that ends it. @returns what waits for it to be closed, and then says with which code */
 async function streamOf(device: TestDevice, node: TestServer | undefined): Promise<() => Promise<number>> {
   const headers = { authorization: `Bearer ${device.accessToken}` }
   const socket = new WebSocket(`${node?.wsUrl}/v1/stream`, [STREAM_PROTOCOL], { headers })
   const closed = once(socket, 'close')
-  await once(socket, 'message')
+  await once(socket, 'open')
+  socket.send(encodeFrame({ t: 'resume', positions: [] }))
+  for await (const [data] of on(socket, 'message')) {
+    const decoded = decodeServerFrame(data as Buffer)
+    if (decoded.kind === 'frame' && decoded.frame.t === 'live') break
+  }
   return async () => Number((await closed)[0])
 }
 
