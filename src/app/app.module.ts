@@ -11,7 +11,7 @@ import { ReturnsInterceptor } from '../platform/http/server/returns.interceptor.
 import { ValidationPipe } from '../platform/http/server/validation.pipe.js'
 import { TokensModule } from '../tokens/tokens.module.js'
 import { Operations } from './operations/operations.js'
-import { SealedKeysCheck } from './operations/sealed-keys.js'
+import { SealedKeysCheck } from './operations/sealed-keys-check.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({

@@ -9,6 +9,7 @@ export function nodeRefusal(version: string): string | undefined {
   return `MicroChat Server needs Node.js ${OLDEST_NODE.join('.')} or newer, and this is ${version} (${process.execPath}). Install Node.js 24, or start it by "npm start".`
 }
 
+/** Ends the process with 1 and a sentence on standard error, if this Node is too old. */
 export function refuseOldNode(): void {
   const refusal = nodeRefusal(process.versions.node)
   if (refusal === undefined) return

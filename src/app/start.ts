@@ -68,7 +68,7 @@ export async function start(given: Config, log: Logger, ended?: AbortSignal): Pr
 async function checkDatabase(sql: Sql, config: Config & { embedded: boolean }, log: Logger): Promise<void> {
   await checkConnectionBudget(sql, config, log)
   await refuseOtherDomain(sql, config)
-  const { refuseWrongSecret } = await import('./operations/sealed-keys.js')
+  const { refuseWrongSecret } = await import('./operations/sealed-keys-check.js')
   await refuseWrongSecret(sql, config)
 }
 

@@ -1,49 +1,25 @@
-import { Injectable } from '@nestjs/common'
-import { Events } from '../platform/observability/events.js'
+import type { Events } from '../platform/observability/events.js'
 
-/** What happens here, for the log and the metrics; never who. */
-@Injectable()
-export class AuthenticationEvents {
-  constructor(private readonly events: Events) {}
+// What happens here, for the log and the metrics; never who.
 
-  accountRegistered(facts: { by: 'anyone' | 'invite' | 'operator' }): void {
-    this.events.record('account.registered', facts)
-  }
+export const accountRegistered = (events: Events, by: 'anyone' | 'invite' | 'operator'): void => events.record('account.registered', { by })
 
-  accountDisabled(facts: { devices: number }): void {
-    this.events.record('account.disabled', facts)
-  }
+export const accountDisabled = (events: Events, devices: number): void => events.record('account.disabled', { devices })
 
-  deviceRegistered(facts: { keys: number }): void {
-    this.events.record('device.registered', facts)
-  }
+export const deviceRegistered = (events: Events, keys: number): void => events.record('device.registered', { keys })
 
-  deviceRevoked(facts: { self: boolean }): void {
-    this.events.record('device.revoked', facts)
-  }
+export const deviceRevoked = (events: Events, facts: { self: boolean }): void => events.record('device.revoked', facts)
 
-  signatureKeyAdded(facts: { scheme: number; succession: boolean }): void {
-    this.events.record('signature-key.added', facts)
-  }
+export const signatureKeyAdded = (events: Events, facts: { scheme: number; succession: boolean }): void =>
+  events.record('signature-key.added', facts)
 
-  signatureKeyRetired(): void {
-    this.events.record('signature-key.retired')
-  }
+export const signatureKeyRetired = (events: Events): void => events.record('signature-key.retired')
 
-  sessionOpened(): void {
-    this.events.record('session.opened')
-  }
+export const sessionOpened = (events: Events): void => events.record('session.opened')
 
-  sessionEnded(): void {
-    this.events.record('session.ended')
-  }
+export const sessionEnded = (events: Events): void => events.record('session.ended')
 
-  /** Somebody presented a refresh token that was used long ago: the token was copied. */
-  refreshTokenReused(): void {
-    this.events.record('refresh-token.reused')
-  }
+/** Somebody presented a refresh token that was used long ago: the token was copied. */
+export const refreshTokenReused = (events: Events): void => events.record('refresh-token.reused')
 
-  tokenKeyRotated(): void {
-    this.events.record('token-key.rotated')
-  }
-}
+export const tokenKeyRotated = (events: Events): void => events.record('token-key.rotated')

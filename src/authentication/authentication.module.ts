@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common'
+import { purgeJob } from '../platform/jobs/purge.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
+import { deleteSpentInvites } from './accounts/invites.repository.js'
 import { Registration } from './accounts/registration.js'
-import { AuthenticationEvents } from './authentication.events.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
+import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
 import { DeviceKeys } from './devices/device-keys.js'
@@ -17,7 +19,7 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
-import { Purge } from './purge.js'
+import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
 import { DeviceStatuses } from './session/device-statuses.js'
 import { Login } from './session/login.js'
@@ -25,13 +27,18 @@ import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 
+const purge = purgeJob({
+  name: 'authentication.purge_v1',
+  everyMs: 60_000,
+  deletions: [deleteExpiredChallenges, deleteExpiredFamilies, deleteSpentInvites],
+})
+
 /** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
   controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
   providers: [
-    AuthenticationEvents,
-    Purge,
+    purge,
     DisabledAccounts,
     Registration,
     Challenges,

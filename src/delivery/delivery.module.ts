@@ -22,7 +22,7 @@ import { Streams } from './stream/streams.js'
 import { GlobalSweep } from './sweep/global-sweep.job.js'
 import { NodeSweep } from './sweep/node-sweep.js'
 
-/** The writing half of the log, for those above who order messages. */
+/** The writing half of the log, for `groups/`, which orders messages. */
 @Module({ imports: [PlatformModule], providers: [Appender], exports: [Appender] })
 export class AppendModule {}
 

@@ -17,7 +17,10 @@ export class NoReader extends Problem {
     super(403, 'not-a-member', 'This device was never a member of the group.')
   }
 }
-/** What was asked for has been retired, or lost with a database that was restored: join again. `from_seq` is where the log can be read from now. */
+/**
+ * What was asked for has been retired, or lost with a database that was restored: join again. `from_seq` is where the log can be read from
+ * now.
+ */
 export class ResyncNeeded extends Problem {
   constructor(detail: string, fromSeq: bigint) {
     super(409, 'resync', detail, { from_seq: fromSeq })

@@ -15,7 +15,7 @@ function interestWith() {
 }
 
 describe('the interest map', () => {
-  it('tells who watches, and nobody else', () => {
+  it('calls those who watch, and nobody else', () => {
     const { interest, hear } = interestWith()
     const heads: bigint[] = []
     const news: DeviceNews[] = []
@@ -42,16 +42,16 @@ describe('the interest map', () => {
     expect(interest.gids()).toEqual([])
   })
 
-  it('lets a listener stop itself, or another, while it is told', () => {
+  it('lets a listener stop itself, or another, while it is called', () => {
     const { interest } = interestWith()
-    let told = 0
+    let calls = 0
     const stop = interest.watchDevice(1n, () => {
-      told += 1
+      calls += 1
       stop()
     })
-    interest.watchDevice(1n, () => (told += 1))
-    interest.tell(1n, { kind: 'inbox' })
-    interest.tell(1n, { kind: 'inbox' })
-    expect(told).toBe(3)
+    interest.watchDevice(1n, () => (calls += 1))
+    interest.notifyDevice(1n, { kind: 'inbox' })
+    interest.notifyDevice(1n, { kind: 'inbox' })
+    expect(calls).toBe(3)
   })
 })

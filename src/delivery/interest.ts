@@ -2,7 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common'
 import type { CarriedEntry, Hint } from '../platform/hints/hint.js'
 import { Hints } from '../platform/hints/hints.js'
 
-/** What may have happened to a device; like a hint, it may be told twice or be old. */
+/** What may have happened to a device; like a hint, it may come twice or be old. */
 export type DeviceNews =
   | { kind: 'inbox' }
   | { kind: 'revoked' }
@@ -19,7 +19,7 @@ export type DeviceNews =
 /** The log of a group reaches `headSeq`. */
 export interface GroupNews {
   headSeq: bigint
-  /** The sweep says it, and anyone who brings entries. */
+  /** Set by the sweep, and with `entries`. */
   incarnation?: number | undefined
   /** The last application entries up to `headSeq`. */
   entries?: (() => readonly CarriedEntry[]) | undefined
@@ -28,8 +28,8 @@ export type GroupListener = (news: GroupNews) => void
 export type DeviceListener = (news: DeviceNews) => void
 
 /**
- * Who on this node waits for which group and which device. All hints of all nodes arrive here; most find nobody, and
- * that has to be cheap (two look-ups).
+ * The listeners on this node, by group and by device. All hints of all nodes arrive here; most concern no listener, and
+ * have to be cheap (two look-ups).
  */
 @Injectable()
 export class Interest implements OnModuleDestroy {
@@ -45,7 +45,7 @@ export class Interest implements OnModuleDestroy {
     this.unsubscribe()
   }
 
-  /** @returns how to stop */
+  /** @returns ends the watch */
   watchGroup(gid: bigint, listener: GroupListener): () => void {
     return watch(this.groups, gid, listener)
   }
@@ -62,21 +62,21 @@ export class Interest implements OnModuleDestroy {
     return [...this.watchedDevices.keys()]
   }
 
-  tellGroup(gid: bigint, news: GroupNews): void {
+  notifyGroup(gid: bigint, news: GroupNews): void {
     for (const listener of [...(this.groups.get(gid) ?? [])]) listener(news)
   }
 
-  tell(deviceId: bigint, news: DeviceNews): void {
+  notifyDevice(deviceId: bigint, news: DeviceNews): void {
     for (const listener of [...(this.watchedDevices.get(deviceId) ?? [])]) listener(news)
   }
 
   private receive(hint: Hint): void {
-    if (hint.kind === 'group') this.tellGroup(hint.gid, hint)
+    if (hint.kind === 'group') this.notifyGroup(hint.gid, hint)
     else if (hint.kind === 'displaced' || hint.kind === 'stream-open')
-      this.tell(hint.deviceId, { kind: hint.kind, streamId: hint.streamId })
-    else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.tell(hint.deviceId, { kind: hint.kind })
+      this.notifyDevice(hint.deviceId, { kind: hint.kind, streamId: hint.streamId })
+    else if (hint.kind === 'revoked' || hint.kind === 'session-ended') this.notifyDevice(hint.deviceId, { kind: hint.kind })
     // An acknowledged Welcome opens a log, and what is in the inbox has changed: the same look at both.
-    else this.tell(hint.deviceId, { kind: 'inbox' })
+    else this.notifyDevice(hint.deviceId, { kind: 'inbox' })
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { DeliveryMetrics } from './delivery.metrics.js'
 
-/** After a failover all clients find it out at once: one line says it for them. */
+/** After a failover all clients find it out at the same time: one line is enough. */
 const REPEAT_AFTER_MS = 60_000
 
 /**

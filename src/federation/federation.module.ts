@@ -25,7 +25,7 @@ import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
 import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
-import { RoomsHere } from './hub/rooms-here.js'
+import { HostedRooms } from './hub/hosted-rooms.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
 import {
@@ -87,7 +87,7 @@ const speaking = [
 const asHub = [
   OwnKeyMaterial,
   SealedGroupInfo,
-  RoomsHere,
+  HostedRooms,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,

@@ -33,7 +33,7 @@ import { ProposalsController } from './proposal/proposals.controller.js'
 import { ProposalsService } from './proposal/proposals.service.js'
 import { LeaveController } from './removal/leave.controller.js'
 import { RemovalStates, Removals } from './removal/removals.service.js'
-import { Revocations } from './removal/revocations.js'
+import { RevokedDeviceRemovals } from './removal/revoked-device-removals.js'
 import { CommitAuthors } from './reset/commit-authors.js'
 import { ResetController } from './reset/reset.controller.js'
 import { ResetService } from './reset/reset.service.js'
@@ -94,7 +94,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     ExternalSenders,
     Removals,
     RemovalStates,
-    Revocations,
+    RevokedDeviceRemovals,
     CommitAuthors,
     ResetService,
     DeleteService,

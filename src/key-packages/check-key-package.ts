@@ -68,12 +68,15 @@ export type RefusalFacts = Record<string, string | number>
  */
 const CLOCK_SKEW_MS = 60_000
 
-/** What is asked of the lifetime of a KeyPackage, when it is published and when it is used. */
+/** What is asked of the lifetime of a KeyPackage, when it is published and when it is used (RFC 9420 §7.2). In seconds. */
 export function lifetimeLimits(now: Date, maxLifetimeMs: number): LifetimeLimits {
   return { now: new Date(now.getTime() + CLOCK_SKEW_MS), maxLifetime: Math.floor(maxLifetimeMs / 1000) }
 }
 
-/** RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (§5.3.1). `flagged`: uploaded as last resort. */
+/**
+ * RFC 9420 §10.1, and that the KeyPackage is the uploading device's own (RFC 9420 §5.3.1). Never throws for what is uploaded.
+ * @param bytes an MLSMessage of wire format mls_key_package @param flagged uploaded as last resort
+ */
 export async function checkKeyPackage(bytes: Uint8Array, flagged: boolean, terms: UploadTerms): Promise<UploadVerdict> {
   const decoded = decodeIncoming(bytes)
   if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: isBare(bytes) ? BARE : decoded.reason }
@@ -120,7 +123,7 @@ function refOf({ cipherSuite, bytes }: KeyPackage, { otherSuites }: UploadTerms)
   return keyPackageRef(cipherSuite, bytes) ?? (other && keyPackageRefBy(other, bytes))
 }
 
-/** A registered key tells its scheme, also where the suite does not. */
+/** The scheme is that of the registered key, also where the suite does not name one. */
 function verify(keyPackage: KeyPackage, { scheme }: SignatureKey, terms: UploadTerms): Promise<KeyPackageVerdict> {
   const lifetimes = lifetimeLimits(terms.now, terms.maxLifetimeMs)
   if (HASH_OF_SUITE.has(keyPackage.cipherSuite)) return verifyKeyPackage(keyPackage, lifetimes)

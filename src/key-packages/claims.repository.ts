@@ -27,15 +27,17 @@ interface ClaimRow {
 }
 
 /**
- * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages` and ADR 0005.
- * @returns also which devices got a key-packages.low event: hint their inboxes, after COMMIT.
+ * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages` and
+ * docs/adr/0005-claiming-key-packages.md.
+ * @param low below this many left, a device gets `key-packages.low`
+ * @returns also the devices that got it: hint their inboxes, after COMMIT
  */
 export async function claimKeyPackages(
   sql: Sql,
   deviceIds: readonly bigint[],
   wanted: Wanted,
   low: number,
-): Promise<{ claimed: ClaimedKeyPackage[]; told: bigint[] }> {
+): Promise<{ claimed: ClaimedKeyPackage[]; notified: bigint[] }> {
   const { call, values } = callFunction('claim_key_packages', {
     p_devices: deviceIds,
     p_suites: wanted.cipherSuites,
@@ -49,10 +51,10 @@ export async function claimKeyPackages(
     text: `SELECT device_id, cipher_suite, last_resort, ref, bytes, low FROM ${call}`,
     values,
   })
-  return { claimed: rows.flatMap(toClaimed), told: rows.filter((row) => row.low).map((row) => row.device_id) }
+  return { claimed: rows.flatMap(toClaimed), notified: rows.filter((row) => row.low).map((row) => row.device_id) }
 }
 
-/** Which of these devices have a KeyPackage that could be handed out, of whatever suite. */
+/** Which of these devices have a KeyPackage that could be handed out, of any suite. */
 export async function havingKeyPackages(sql: Sql, deviceIds: readonly bigint[]): Promise<Set<bigint>> {
   const { rows } = await sql.query<{ deviceId: bigint }>({
     name: 'having_key_packages',

@@ -16,7 +16,7 @@ import { keyPackagesClaimed } from './key-packages.events.js'
 const DEFAULT_EXTENSIONS = [1, 2, 3, 4, 5]
 const DEFAULT_PROPOSALS = [1, 2, 3, 4, 5, 6, 7]
 
-/** Hands KeyPackages to those who want to add their owners to a group. */
+/** Hands out KeyPackages to users who want to add their owners to a group. */
 @Injectable()
 export class Claims {
   constructor(
@@ -32,7 +32,7 @@ export class Claims {
     return this.hand(caller.user, request.user, wanted(request), caller.deviceId)
   }
 
-  /** For anyone who may have them; the claimer is a user of any provider. */
+  /** The same for a claimer of any provider, whose right to claim has been checked. @throws NotFound, RateLimited */
   async hand(claimer: string, user: string, what: Wanted, except?: bigint): Promise<KeyPackagesClaimed> {
     await this.spend(claimer, user)
     const devices = await devicesOfUser(this.pool, user)
@@ -43,8 +43,8 @@ export class Claims {
     const targets = devices.filter((device) => device.deviceId !== except)
 
     const ids = targets.map((device) => device.deviceId)
-    const { claimed, told } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
-    this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
+    const { claimed, notified } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
+    this.hints.publish([...new Set(notified)].map((deviceId) => ({ kind: 'inbox', deviceId })))
 
     const given = new Set(claimed.map(({ deviceId }) => deviceId))
     const without = ids.filter((id) => !given.has(id))
@@ -54,13 +54,13 @@ export class Claims {
       count: claimed.length,
       last_resort: claimed.filter((item) => item.lastResort).length,
       unavailable: answer.unavailable.length,
-      low: told.length,
+      low: notified.length,
     })
     return answer
   }
 
   /**
-   * Slows down anyone who would use up other people's KeyPackages (RFC 9420 §16.8). In this order, so that a claimer over its own
+   * Slows down a claimer that would use up other people's KeyPackages (RFC 9420 §16.8). In this order, so that a claimer over its own
    * limits uses up nothing of the target's, which everyone shares.
    */
   private async spend(claimer: string, target: string): Promise<void> {
@@ -75,7 +75,7 @@ function wanted({ cipher_suites: cipherSuites, required_capabilities: required }
   return wantedOf(cipherSuites, required)
 }
 
-/** Without what nobody needs to list. */
+/** Without the types that no client has to list. */
 export function wantedOf(cipherSuites: readonly number[], required: Omit<Wanted, 'cipherSuites'>): Wanted {
   return {
     cipherSuites: [...new Set(cipherSuites)],

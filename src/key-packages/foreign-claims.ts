@@ -31,7 +31,7 @@ export class ForeignClaims {
     this.allows = allows
   }
 
-  /** Wherever the user is. */
+  /** For a user of any provider. @throws NotFound, SignedRequestNeeded, NoConsent */
   async claim(caller: Caller, { key_material_request: signed, ...request }: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
     if (!this.send && signed) throw new NotFound('This server does not federate.')
     if (this.send && signed) return this.send(caller, request.user, signed)

@@ -3,7 +3,11 @@ import type { CheckedKeyPackage } from './check-key-package.js'
 
 export type StoreOutcome = 'stored' | 'revoked' | 'too-many' | 'role'
 
-/** Stores all or nothing, in one round trip; `store_key_packages` explains the outcomes. At most `max` are kept, without last resorts. */
+/**
+ * Stores all or nothing, in one round trip; `store_key_packages` explains the outcomes.
+ * @param max KeyPackages that are kept for a device, without those of last resort
+ * @param low below this many a device gets `key-packages.low`
+ */
 export async function storeKeyPackages(
   sql: Sql,
   deviceId: bigint,
@@ -40,7 +44,7 @@ export interface SuiteCount {
   lastResort: boolean
 }
 
-/** What of each suite could be claimed now. */
+/** What of each suite could be claimed now, by PostgreSQL's clock; suites without any are left out. */
 export async function countKeyPackages(sql: Sql, deviceId: bigint): Promise<SuiteCount[]> {
   const { rows } = await sql.query<SuiteCount>({
     name: 'count_key_packages',
@@ -55,7 +59,10 @@ export async function countKeyPackages(sql: Sql, deviceId: bigint): Promise<Suit
   return rows
 }
 
-/** Deletes one, or all without `ref`. What was handed out before stays handed out: its Welcomes are still routed. */
+/**
+ * Deletes one by its KeyPackageRef (RFC 9420 §5.2), or all without `ref`. What was handed out before stays handed out: its Welcomes are
+ * still routed. @returns how many went
+ */
 export async function deleteKeyPackages(sql: Sql, deviceId: bigint, ref?: Uint8Array): Promise<number> {
   const { rowCount } = await sql.query({
     name: 'delete_key_packages',
@@ -65,16 +72,19 @@ export async function deleteKeyPackages(sql: Sql, deviceId: bigint, ref?: Uint8A
   return rowCount ?? 0
 }
 
-/** Removes up to `limit` expired KeyPackages, and of revoked devices, and outlived claims. `told`: devices with a new low event. */
+/**
+ * Removes up to `limit` expired KeyPackages, those of revoked devices, and claims past their time.
+ * @returns how many, and the devices that got `key-packages.low`: hint their inboxes, after COMMIT
+ */
 export async function purgeKeyPackages(
   sql: Sql,
   { limit, low }: { limit: number; low: number },
-): Promise<{ purged: number; told: bigint[] }> {
+): Promise<{ purged: number; notified: bigint[] }> {
   const { call, values } = callFunction('purge_key_packages', { p_limit: limit, p_low: low })
-  const { rows } = await sql.query<{ purged: bigint; told: bigint[] }>({
+  const { rows } = await sql.query<{ purged: bigint; notified: bigint[] }>({
     name: 'purge_key_packages',
-    text: `SELECT purged, told FROM ${call}`,
+    text: `SELECT purged, told AS notified FROM ${call}`,
     values,
   })
-  return { purged: Number(rows[0]?.purged ?? 0), told: rows[0]?.told ?? [] }
+  return { purged: Number(rows[0]?.purged ?? 0), notified: rows[0]?.notified ?? [] }
 }

@@ -13,7 +13,7 @@ import { KeyPackageRefused, KeyPackageUndecodable, RoleChanged, TooManyKeyPackag
 import { countKeyPackages, deleteKeyPackages, storeKeyPackages } from './key-packages.repository.js'
 import { checkKeyPackage, type CheckedKeyPackage, type UploadTerms } from './check-key-package.js'
 
-/** What a device publishes of itself. */
+/** The KeyPackages that a device publishes. */
 @Injectable()
 export class KeyPackages {
   constructor(

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../platform/config/config.js'
 import { Hints } from '../platform/hints/hints.js'
 import { Jobs } from '../platform/jobs/jobs.js'
+import { deleteInBatches } from '../platform/jobs/purge.js'
 import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { keyPackagesPurged } from './key-packages.events.js'
@@ -28,14 +29,13 @@ export class KeyPackagePurge implements OnModuleInit {
   }
 
   async run(): Promise<void> {
-    let rows = 0
     let low = 0
-    for (let batch = BATCH; batch >= BATCH; rows += batch) {
-      const { purged, told } = await purgeKeyPackages(this.pool, { limit: BATCH, low: this.config.KEY_PACKAGE_LOW })
-      this.hints.publish([...new Set(told)].map((deviceId) => ({ kind: 'inbox', deviceId })))
-      low += told.length
-      batch = purged
-    }
+    const rows = await deleteInBatches(BATCH, async () => {
+      const { purged, notified } = await purgeKeyPackages(this.pool, { limit: BATCH, low: this.config.KEY_PACKAGE_LOW })
+      this.hints.publish([...new Set(notified)].map((deviceId) => ({ kind: 'inbox', deviceId })))
+      low += notified.length
+      return purged
+    })
     keyPackagesPurged(this.events, { rows, low })
   }
 }

@@ -33,6 +33,7 @@ interface Launch {
  */
 const launch = new AsyncLocalStorage<Launch>()
 
+/** What is constructed inside `work`, also later in its asynchronous calls, gets this configuration and log. */
 export function launching<T>(what: Launch, work: () => Promise<T>): Promise<T> {
   return launch.run(what, work)
 }

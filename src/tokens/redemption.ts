@@ -6,14 +6,14 @@ import { challengeDigest, challengeField, isAuthentic, presentedToken, type Pres
 import { IssuerKeys } from './keys/issuer-keys.js'
 import { TokenRequired, TokenSpent } from './tokens.problems.js'
 
-/** A token that is ours and good, as far as that shows before it is spent. */
+/** A token of this issuer that is valid, as far as that shows before it is spent. */
 export interface GoodToken {
   /** Row id of its key. */
   readonly issuerKey: number
   readonly nonce: Uint8Array
 }
 
-/** Looks at tokens. Where something is stored for one, spending it is for that transaction. */
+/** Checks tokens. Where a message is stored for one, the transaction that stores it spends the token. */
 @Injectable()
 export class Redemption {
   private readonly digest: Buffer
@@ -42,7 +42,7 @@ export class Redemption {
     return { issuerKey: key.id, nonce: token.nonce }
   }
 
-  /** For what is given at once and not kept. @throws TokenSpent */
+  /** Spends a token by itself, where nothing is stored for it. @throws TokenSpent */
   async spend({ issuerKey, nonce }: GoodToken): Promise<void> {
     const { rowCount } = await this.pool.query({
       name: 'sealed_spend',

@@ -226,8 +226,7 @@ describe('a proof', () => {
     const { scheme: _, ...proven } = await provenKey(device.key, device.client, late)
     const body = { client: device.client, nonce: challenge.nonce, ...proven }
     expect(typeOf(await http.call('POST', '/v1/auth/sessions', { body }))).toBe('login-refused')
-    const { Purge } = await import('../../src/authentication/purge.js')
-    await server.app.get(Purge, { strict: false }).run()
+    await server.app.get<() => Promise<void>>('authentication.purge_v1', { strict: false })()
     expect((await server.pool.query('SELECT 1 FROM challenge WHERE client_uri = $1', [device.client])).rowCount).toBe(0)
   })
 

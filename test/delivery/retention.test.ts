@@ -95,7 +95,7 @@ describe('application entries', () => {
 })
 
 describe('handshakes', () => {
-  it('go at their time: the floor moves, and who is behind it is told to join again', async () => {
+  it('go at their time: the floor moves, and devices behind it get resync', async () => {
     const carol = await newDevice(database.pool)
     await group.add(bob)
     await group.add(carol)
@@ -179,7 +179,7 @@ describe('Welcomes', () => {
     expect(await welcomes()).toBe(0)
   })
 
-  it('go when their KeyPackages have expired; who still is a member is told to join by itself', async () => {
+  it('go when their KeyPackages have expired; devices that still are members get resync', async () => {
     const carol = await newDevice(database.pool)
     await group.add(bob, 'welcome')
     await group.add(carol, 'welcome')

@@ -54,6 +54,14 @@ describe('the pages', () => {
     expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
   })
 
+  it('say, in the threat model, what every table of the database tells', () => {
+    const schema = read(join(ROOT, 'prisma/schema.sql'))
+    const tables = [...schema.matchAll(/^CREATE TABLE (\w+) \(/gm)].map(([, name = '']) => name)
+    const page = read(join(ROOT, 'docs/threat-model.md'))
+    expect(tables.length).toBeGreaterThan(40)
+    expect(tables.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+  })
+
   it('have, in the operator’s guide, every chapter in the list of contents', () => {
     const guide = read(join(ROOT, 'docs/operator-guide.md'))
     const chapters = [...guide.matchAll(/^## (.*)$/gm)].map(([, title = '']) => title)

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from '@jest/globals'
 import { KeyMaterialForwarder } from '../../src/federation/key-material/key-material-forwarder.js'
-import { KeyMaterialUnavailable, toldApart } from '../../src/federation/key-material/key-material.problems.js'
+import { KeyMaterialUnavailable, relayedKeyMaterialProblem } from '../../src/federation/key-material/key-material.problems.js'
 import type { Problem } from '../../src/platform/http/problem.js'
 import { encodeKeyMaterialResponse } from '../../src/protocol/mimi/key-material.js'
 import { newKeyPackageMessage, newSignatureKey } from '../support/key-packages.js'
@@ -80,7 +80,7 @@ it.each<[string, unknown, object]>([
 
 it('is told so by the hub of the room, and names the provider of the user itself', () => {
   const answer = refused(503, 'key-material-unavailable', { provider: 'evil.example' }) as never
-  expect(toldApart(answer, { target: 'b.example', all: [] })).toMatchObject({
+  expect(relayedKeyMaterialProblem(answer, { target: 'b.example', all: [] })).toMatchObject({
     type: 'key-material-unavailable',
     status: 503,
     extension: { provider: 'b.example' },

@@ -198,7 +198,7 @@ describe('a directory that is not the provider’s', () => {
 
   it.each<[string, () => Shown, string]>([
     ['is signed by a new key only', () => ({ keys: [rogue] }), 'no key that was known before has signed it'],
-    ['is an old one', () => ({ now: new Date(Date.now() - 60_000) }), 'it is older than one that was believed'],
+    ['is an old one', () => ({ now: new Date(Date.now() - 60_000) }), 'it is older than one that was trusted'],
     ['is of another domain', () => ({ domain: 'c.example' }), 'it is of another domain'],
     ['has expired', () => ({ now: new Date(Date.now() - 8 * 86_400_000) }), 'it has expired'],
     ['is of the future', () => ({ now: new Date(Date.now() + 600_000) }), 'it is of the future'],

@@ -3,7 +3,7 @@ import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { insertExternalSenderKey, readExternalSenderKeys } from '../../src/groups/external-sender/external-sender.repository.js'
 import { ExternalSenders } from '../../src/groups/external-sender/external-senders.js'
-import { Revocations } from '../../src/groups/removal/revocations.js'
+import { RevokedDeviceRemovals } from '../../src/groups/removal/revoked-device-removals.js'
 import { startServer } from '../support/server.js'
 import { eventually } from '../support/eventually.js'
 import { GENEROUS } from '../support/world.js'
@@ -121,7 +121,7 @@ describe('a revoked device', () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob])
     await stage.pool.query('UPDATE device SET revoked_at = now() WHERE id = $1', [await stage.deviceId(bob)])
-    const sweep = () => stage.server.app.get(Revocations, { strict: false }).sweep()
+    const sweep = () => stage.server.app.get(RevokedDeviceRemovals, { strict: false }).sweep()
     await sweep()
     await sweep()
     expect(await stage.log(group)).toEqual(['c0', 'p1'])

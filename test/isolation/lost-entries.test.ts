@@ -83,7 +83,7 @@ describe('a device that has everything', () => {
       node.hints.publish([{ kind: 'group', gid: group.gid, headSeq: head }])
       await client.untilSeq(group, head)
       // As a sweep that read the head before these entries came, and tells it after.
-      node.interest.tellGroup(group.gid, { headSeq: head - 2n, incarnation: 1 })
+      node.interest.notifyGroup(group.gid, { headSeq: head - 2n, incarnation: 1 })
     }
     client.send({ t: 'ping', n: 1 })
     await client.until('an answer', () => client.of('pong').length === 1)

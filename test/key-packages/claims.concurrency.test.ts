@@ -121,7 +121,7 @@ describe('claims at once over several nodes', () => {
     await store(pool, device, manyChecked(20, device))
     const ids = [device.deviceId]
     const results = await Promise.all(Array.from({ length: 30 }, (_, index) => claimKeyPackages(nodes[index % NODES]!, ids, wanting(), 10)))
-    expect(results.flatMap((result) => result.told)).toEqual(ids)
+    expect(results.flatMap((result) => result.notified)).toEqual(ids)
     const { rows } = await pool.query('SELECT kind FROM inbox WHERE device_id = $1', [device.deviceId])
     expect(rows).toEqual([{ kind: 'key-packages.low' }])
   })

@@ -107,7 +107,7 @@ describe('where Welcomes go', () => {
 })
 
 describe('the warning that KeyPackages run low', () => {
-  const claimLow = async (low = 3) => (await claimKeyPackages(pool, [device.deviceId], wanting(), low)).told.length
+  const claimLow = async (low = 3) => (await claimKeyPackages(pool, [device.deviceId], wanting(), low)).notified.length
 
   test('comes below the mark, once until it is acknowledged', async () => {
     await store(pool, device, manyChecked(6, device))
@@ -137,7 +137,7 @@ describe('the warning that KeyPackages run low', () => {
 
   test('does not come for suites that the device never offered', async () => {
     await store(pool, device, manyChecked(5, device))
-    expect((await claimKeyPackages(pool, [device.deviceId], wanting({ cipherSuites: [7] }), 3)).told).toEqual([])
+    expect((await claimKeyPackages(pool, [device.deviceId], wanting({ cipherSuites: [7] }), 3)).notified).toEqual([])
   })
 })
 
@@ -148,15 +148,15 @@ describe('the purge', () => {
   test('removes what has expired, and tells whom that left with too little', async () => {
     await store(pool, device, manyChecked(3, device))
     await expire('1 second')
-    expect(await purge()).toEqual({ purged: 3, told: [device.deviceId] })
+    expect(await purge()).toEqual({ purged: 3, notified: [device.deviceId] })
     expect(await ofDevice('key_package')).toEqual([])
-    expect(await purge()).toEqual({ purged: 0, told: [] })
+    expect(await purge()).toEqual({ purged: 0, notified: [] })
   })
 
   test('removes what a revoked device left, and does not write to it', async () => {
     await store(pool, device, manyChecked(3, device))
     await pool.query('UPDATE device SET revoked_at = now() WHERE id = $1', [device.deviceId])
-    expect(await purge()).toEqual({ purged: 3, told: [] })
+    expect(await purge()).toEqual({ purged: 3, notified: [] })
   })
 
   test('keeps a claim for a day after its KeyPackage expired', async () => {

@@ -29,7 +29,7 @@ async function claims(claimer: HttpDevice, targets: HttpDevice[]): Promise<numbe
   return outcomes.reduce((sum: number, one) => sum + one, 0)
 }
 
-test('one user may not drain another, and is told when to come back', async () => {
+test('one user may not drain another, and learns when to come back', async () => {
   const [alice, bob] = [await register(), await register()]
   expect(await claims(alice, [bob, bob, bob, bob])).toBe(3)
   const response = await fetch(`${server.url}/v1/key-packages/claims`, {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { appendMessages } from '../../src/delivery/append/append.repository.js'
 import { deleteGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
-import { extendChain, initialChain } from '../../src/protocol/log-chain.js'
+import { extendChain, initialChain, KIND_OF_LETTER, type KindLetter } from '../../src/protocol/log-chain.js'
 import { useTestDatabase } from '../support/database.js'
 import { commitOf, messageOf, newGroup, sha256 } from './submission-fixture.js'
 
@@ -217,7 +217,7 @@ describe('the log', () => {
       rows.forEach((row, index) => {
         expect(row.seq).toBe(BigInt(index + 1))
         expect(row.hash.equals(sha256(row.bytes))).toBe(true)
-        chain = extendChain(chain, row)
+        chain = extendChain(chain, { ...row, kind: KIND_OF_LETTER[row.kind as KindLetter] })
         expect(Buffer.from(chain).equals(row.chain)).toBe(true)
       })
       const head = await database.pool.query('SELECT head_seq, head_chain FROM groups WHERE gid = $1', [gid])

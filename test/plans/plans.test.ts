@@ -25,7 +25,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['all of groups', 'all of peer_cursor', 'all of peer_deletion'],
     why: 'one worker, every SWEEP_INTERVAL; whether a group is due shows only beside its head',
   },
-  'outgoing-places:readPresence': {
+  'outgoing:readPresence': {
     walks: ['all of device', 'member of a whole group'],
     why: 'only for a peer that was out of the group and is behind',
   },

@@ -1,7 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
-import type { Hint } from '../../src/platform/hints/hint.js'
-import { sealHints } from '../../src/platform/hints/hint-codec.js'
+import { type Hint, sealHints } from '../../src/platform/hints/hint.js'
 import { Hints } from '../../src/platform/hints/hints.js'
 import { createLog } from '../../src/platform/observability/log.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'

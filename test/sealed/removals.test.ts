@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Revocations } from '../../src/groups/removal/revocations.js'
+import { RevokedDeviceRemovals } from '../../src/groups/removal/revoked-device-removals.js'
 import type { Accepted } from '../../examples/client/group.js'
 import { sealedRequest, type SealedRequest } from '../../examples/client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../../examples/client/sealed/sender-key.js'
@@ -49,7 +49,7 @@ describe('what is noted to be removed and is out already', () => {
       [group.record.groupId, bob.uri],
     )
     await send(fixture.server.url, await postOf(group, await senderKey(group), purse.take(), 'hello'))
-    await fixture.server.app.get(Revocations).sweep()
+    await fixture.server.app.get(RevokedDeviceRemovals).sweep()
     expect(
       (await pool.query('SELECT FROM pending_removal JOIN groups USING (gid) WHERE group_id = $1', [group.record.groupId])).rowCount,
     ).toBe(0)

@@ -2,7 +2,7 @@ import { Controller, Module, Param } from '@nestjs/common'
 import { AppModule } from '../../src/app/app.module.js'
 import { FederationModule } from '../../src/federation/federation.module.js'
 import { PeerPost } from '../../src/federation/inbound/peer-route.js'
-import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../../src/federation/inbound/peer.js'
+import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../../src/federation/inbound/peer.js'
 import { PlatformModule } from '../../src/platform/platform.module.js'
 
 /** An endpoint that shows who asked and does nothing else. */
@@ -10,7 +10,7 @@ import { PlatformModule } from '../../src/platform/platform.module.js'
 class PeerEchoController {
   @PeerPost('echo/:room')
   echo(@CurrentPeer() peer: Peer, @Param('room') room: string, @PeerBody() body: Uint8Array): Uint8Array {
-    if (room.startsWith('mimi:')) refuseForeign(peer, room, 'room')
+    if (room.startsWith('mimi:')) requireUriOfPeer(peer, room, 'room')
     return Buffer.concat([Buffer.from(`${peer.domain} `), body])
   }
 }

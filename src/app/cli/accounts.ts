@@ -23,6 +23,7 @@ export function lifetime(text: string): number {
   return ms
 }
 
+/** @returns the name as it was given. @throws CliError if there is none, or it is no user name (`USER_NAME`) */
 export function userName(user: string | undefined): string {
   if (user === undefined) throw new CliError('Which user? Give the part after /u/, such as alice.')
   if (!USER_NAME.test(user))

@@ -17,6 +17,7 @@ export interface Command {
 /** A plain sentence for the operator; the process ends with 1. */
 export class CliError extends Error {}
 
+/** One line to standard output, where results go; errors go to standard error. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }

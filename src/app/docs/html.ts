@@ -18,6 +18,7 @@ ${body}
 `
 }
 
+/** For text between tags and for attributes in double quotes. */
 export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }
@@ -31,6 +32,7 @@ export function prose(text: string): string {
     .join('\n')
 }
 
+/** Code and bold of Markdown; everything else is escaped. */
 export function inline(text: string): string {
   return escapeHtml(text)
     .replaceAll(/`([^`]+)`/g, '<code>$1</code>')

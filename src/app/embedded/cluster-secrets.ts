@@ -16,6 +16,10 @@ const FILE = 'microchat.json'
 /** The role and the database that the server uses. */
 export const ROLE = 'microchat'
 
+/**
+ * @param folder the data folder of a cluster that was made before
+ * @throws EmbeddedPostgresError if the file is missing or does not have the expected form
+ */
 export async function readSecrets(folder: string): Promise<ClusterSecrets> {
   try {
     return ClusterSecrets.parse(JSON.parse(await readFile(join(folder, FILE), 'utf8')))
@@ -35,6 +39,7 @@ export async function writeSecrets(folder: string, secrets: ClusterSecrets, user
   await rename(partial, join(folder, FILE))
 }
 
+/** A `postgresql://` URL with the password in it: not to be logged. */
 export function connectionUrl({ port, password }: ClusterSecrets): string {
   return `postgresql://${ROLE}:${password}@127.0.0.1:${port}/${ROLE}`
 }

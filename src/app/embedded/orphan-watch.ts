@@ -80,6 +80,7 @@ export async function claim(path: string): Promise<void> {
   await Promise.all(others.map((name) => rm(join(path, name), { force: true })))
 }
 
+/** @param path the data folder; its cluster may be stopped by the watch of another process from now on */
 export async function withdrawClaim(path: string): Promise<void> {
   await rm(join(path, `${CLAIM}${process.pid}`), { force: true })
 }

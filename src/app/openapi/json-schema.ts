@@ -41,6 +41,7 @@ function plainInteger(schema: { pattern?: string; anyOf?: unknown; minimum?: num
   if (schema.maximum === Number.MAX_SAFE_INTEGER && schema.minimum === undefined) delete schema.maximum
 }
 
+/** Also tells zod's schemas from others of Standard Schema, which cannot be described. */
 export function isZodSchema(schema: unknown): schema is ZodType {
   return schema instanceof ZodType
 }

@@ -23,6 +23,7 @@ export async function insertAccount(sql: Sql, userUri: string): Promise<bigint |
   return rows[0]?.id
 }
 
+/** @returns the id of the account; undefined if there is none of this name, or it is disabled */
 export async function findEnabledAccount(sql: Sql, userUri: string): Promise<bigint | undefined> {
   const { rows } = await sql.query<{ id: bigint }>('SELECT id FROM account WHERE user_uri = $1 AND disabled_at IS NULL', [userUri])
   return rows[0]?.id

@@ -39,10 +39,12 @@ export async function createDeviceInvite(pool: Pool, user: string, lifetimeMs: n
 /** 160 bits: nobody guesses one, so a plain hash of it can be stored and looked up. */
 const CODE_BYTES = 20
 
+/** Base64url without padding, to be typed in or sent as a link. */
 export function newInviteCode(): string {
   return randomBytes(CODE_BYTES).toString('base64url')
 }
 
+/** What is stored of an invite code: 32 bytes. */
 export function hashOfCode(code: string): Uint8Array {
   return sha256('microchat invite v1\0', code)
 }

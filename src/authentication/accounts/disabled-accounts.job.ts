@@ -1,8 +1,9 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
 import { Pool } from 'pg'
 import { Jobs } from '../../platform/jobs/jobs.js'
+import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { AuthenticationEvents } from '../authentication.events.js'
+import { accountDisabled } from '../authentication.events.js'
 import { markRevoked } from '../devices/devices.repository.js'
 import { Revocations } from '../devices/revocations.js'
 import { findUnfinishedDisabling, lockAccount } from './accounts.repository.js'
@@ -19,7 +20,7 @@ export class DisabledAccounts implements OnModuleInit {
     @Inject(POOL) private readonly pool: Pool,
     private readonly jobs: Jobs,
     private readonly revocations: Revocations,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   onModuleInit(): void {
@@ -32,7 +33,7 @@ export class DisabledAccounts implements OnModuleInit {
         await lockAccount(sql, accountId)
         return markRevoked(sql, accountId, undefined)
       })
-      this.events.accountDisabled({ devices: revoked.length })
+      accountDisabled(this.events, revoked.length)
     }
   }
 }

@@ -8,6 +8,7 @@ export interface NewInvite {
   readonly lifetimeMs: number
 }
 
+/** @returns when it ends, by the clock of PostgreSQL */
 export async function insertInvite(sql: Sql, invite: NewInvite): Promise<Date> {
   const { rows } = await sql.query<{ expiresAt: Date }>(
     `INSERT INTO invite (code_hash, account_id, uses_left, expires_at)
@@ -40,6 +41,7 @@ export async function lockInvitedAccount(sql: Sql, accountId: bigint, userUri: s
   return rows.length > 0
 }
 
+/** Those that are over or have no use left; `useInvite` takes neither. */
 export async function deleteSpentInvites(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM invite WHERE expires_at <= now() OR uses_left = 0')
 }

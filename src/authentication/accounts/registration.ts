@@ -3,9 +3,10 @@ import { Pool } from 'pg'
 import { z } from 'zod'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
+import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { AuthenticationEvents } from '../authentication.events.js'
+import { accountRegistered, deviceRegistered } from '../authentication.events.js'
 import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
 import { DeviceEnrolment } from '../devices/device-enrolment.js'
 import type { Session } from '../session/sessions.dto.js'
@@ -40,7 +41,7 @@ export class Registration {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
     private readonly enrolment: DeviceEnrolment,
     private readonly issuer: SessionIssuer,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   async register(body: RegisterAccount): Promise<Session> {
@@ -55,8 +56,8 @@ export class Registration {
       const device = { deviceId, userId: admission.accountId, client: body.client, generation: 0 }
       return { session: await this.issuer.begin(sql, device), by: admission.by }
     })
-    this.events.accountRegistered({ by })
-    this.events.deviceRegistered({ keys: body.signature_keys.length })
+    accountRegistered(this.events, by)
+    deviceRegistered(this.events, body.signature_keys.length)
     return this.issuer.issue(session)
   }
 

@@ -37,6 +37,7 @@ export async function consumeChallenge(sql: Sql, nonce: Uint8Array, client: stri
   return rowCount === 1
 }
 
+/** `findChallenge` and `consumeChallenge` take none of these. */
 export async function deleteExpiredChallenges(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM challenge WHERE expires_at <= now()')
 }

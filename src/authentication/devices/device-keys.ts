@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { NotFound } from '../../platform/http/problem.js'
+import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
-import { AuthenticationEvents } from '../authentication.events.js'
+import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events.js'
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
-import { describeKey } from '../directory/recorded-device.js'
+import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
@@ -22,7 +23,7 @@ export class DeviceKeys {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   async add(caller: Caller, { nonce, succeeds, ...given }: AddKey): Promise<OwnKey> {
@@ -36,7 +37,7 @@ export class DeviceKeys {
       await holdAccount(sql, caller)
       return this.insert(sql, caller.deviceId, key, succeeds)
     })
-    this.events.signatureKeyAdded({ scheme: key.scheme, succession: succeeds !== undefined })
+    signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
     const row = await this.prisma.signatureKey.findUniqueOrThrow({ where: { id }, include: { successor: { select: { publicKey: true } } } })
     return { ...describeKey(row, undefined), id }
   }
@@ -52,7 +53,7 @@ export class DeviceKeys {
       await retireKey(sql, keyId)
       return true
     })
-    if (retired) this.events.signatureKeyRetired()
+    if (retired) signatureKeyRetired(this.events)
   }
 
   private async insert(sql: Sql, deviceId: bigint, key: NewKey, succeeds: bigint | undefined): Promise<bigint> {

@@ -23,6 +23,7 @@ export async function countActiveDevices(sql: Sql, accountId: bigint): Promise<n
   return Number(rows[0]?.count ?? 0)
 }
 
+/** @returns a device of this account, active or revoked; undefined if the account has none of this name */
 export async function findDevice(sql: Sql, accountId: bigint, clientUri: string): Promise<{ id: bigint; active: boolean } | undefined> {
   const { rows } = await sql.query<{ id: bigint; active: boolean }>(
     'SELECT id, revoked_at IS NULL AS active FROM device WHERE account_id = $1 AND client_uri = $2',

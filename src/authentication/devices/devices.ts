@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { Forbidden, NotFound } from '../../platform/http/problem.js'
+import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { AuthenticationEvents } from '../authentication.events.js'
-import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/recorded-device.js'
+import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
+import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import { lockAccount } from '../accounts/accounts.repository.js'
 import { DeviceRevoked } from '../authentication.problems.js'
@@ -22,7 +23,7 @@ export class Devices {
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
     private readonly revocations: Revocations,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this. */
@@ -36,7 +37,7 @@ export class Devices {
       await holdAccount(sql, caller)
       return this.enrolment.enrol(sql, caller.userId, proven)
     })
-    this.events.deviceRegistered({ keys: proven.keys.length })
+    deviceRegistered(this.events, proven.keys.length)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
   }
 
@@ -57,7 +58,7 @@ export class Devices {
       if (found === undefined) throw new NotFound('The account has no device with this name.')
       return found.active ? markRevoked(sql, caller.userId, found.id) : []
     })
-    if (revoked.length > 0) this.events.deviceRevoked({ self: target === caller.client })
+    if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
   }
 }
 

@@ -26,6 +26,7 @@ export async function setSuccessor(sql: Sql, deviceId: bigint, keyId: bigint, su
   return rowCount === 1
 }
 
+/** To be read with the account's lock held: neither revoked nor past `valid_until`. */
 export async function countValidKeys(sql: Sql, deviceId: bigint): Promise<number> {
   const { rows } = await sql.query<{ count: bigint }>(`SELECT count(*) FROM signature_key WHERE device_id = $1 AND ${VALID}`, [deviceId])
   return Number(rows[0]?.count ?? 0)
@@ -40,6 +41,7 @@ export async function findKey(sql: Sql, deviceId: bigint, keyId: bigint): Promis
   return rows[0]
 }
 
+/** With the account's lock held. A key that was revoked before keeps its time. */
 export async function retireKey(sql: Sql, keyId: bigint): Promise<void> {
   await sql.query('UPDATE signature_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL', [keyId])
 }

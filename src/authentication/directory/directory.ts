@@ -3,8 +3,62 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { parseClientUri, parseUserUri } from '../../protocol/identifiers.js'
-import type { DirectoryEntry } from './directory.dto.js'
-import { describeDevice, WITH_KEYS, type RecordedDevice } from './recorded-device.js'
+import type { DirectoryEntry, DirectoryDevice } from './directory.dto.js'
+
+/** A device with its keys and account, as Prisma reads it: see `WITH_KEYS`. */
+export interface RecordedDevice {
+  readonly clientUri: string
+  readonly createdAt: Date
+  readonly revokedAt: Date | null
+  readonly account: { readonly disabledAt: Date | null }
+  readonly signatureKeys: readonly RecordedKey[]
+}
+
+export interface RecordedKey {
+  readonly id: bigint
+  readonly scheme: number
+  readonly publicKey: Uint8Array
+  readonly validFrom: Date
+  readonly validUntil: Date | null
+  readonly revokedAt: Date | null
+  readonly successor: { readonly publicKey: Uint8Array } | null
+}
+
+/** What to read along with a device. */
+export const WITH_KEYS = {
+  account: { select: { disabledAt: true } },
+  signatureKeys: { include: { successor: { select: { publicKey: true } } }, orderBy: { id: 'asc' } },
+} as const
+
+/** A device is gone when it was revoked or its account disabled, whichever came first; so are its keys. */
+export function describeDevice(device: RecordedDevice): DirectoryDevice {
+  const revokedAt = earliest(device.revokedAt, device.account.disabledAt)
+  return {
+    client: device.clientUri,
+    since: device.createdAt,
+    ...(revokedAt && { revoked_at: revokedAt }),
+    signature_keys: device.signatureKeys.map((key) => describeKey(key, revokedAt)),
+  }
+}
+
+/**
+ * A key as the directory shows it.
+ * @param deviceEnd when its device ended, if it did: the key ended by then at the latest
+ */
+export function describeKey(key: RecordedKey, deviceEnd: Date | undefined): DirectoryDevice['signature_keys'][number] {
+  const validUntil = earliest(key.validUntil, key.revokedAt, deviceEnd)
+  return {
+    scheme: key.scheme,
+    public_key: key.publicKey,
+    valid_from: key.validFrom,
+    ...(validUntil && { valid_until: validUntil }),
+    ...(key.successor && { successor: key.successor.publicKey }),
+  }
+}
+
+function earliest(...dates: readonly (Date | null | undefined)[]): Date | undefined {
+  return dates.filter((date) => date instanceof Date).toSorted((a, b) => a.getTime() - b.getTime())[0]
+}
 
 /** What this server vouches for: which signature keys an identity holds, since when and until when. */
 @Injectable()

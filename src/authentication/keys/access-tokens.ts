@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { errors, jwtVerify, SignJWT } from 'jose'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
@@ -35,7 +36,7 @@ export type VerifiedToken = ValidToken | { readonly kind: 'invalid' } | { readon
 @Injectable()
 export class AccessTokens {
   /** Valid tokens come again with every request, and a signature check costs more than the rest of a small request. */
-  private readonly remembered = new Map<string, ValidToken & { kid: string }>()
+  private readonly remembered = new LRUCache<string, ValidToken & { kid: string }>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'ACCESS_TOKEN_TTL'>,
@@ -77,7 +78,7 @@ export class AccessTokens {
         requiredClaims: ['sub', 'iat', 'exp'],
       })
       const valid = validToken(Claims.safeParse(payload).data)
-      if (valid !== undefined) this.remember(token, { ...valid, kid: protectedHeader.kid ?? '' })
+      if (valid !== undefined) this.remembered.set(token, { ...valid, kid: protectedHeader.kid ?? '' })
       return valid ?? { kind: 'invalid' }
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { kind: 'expired' }
@@ -90,13 +91,6 @@ export class AccessTokens {
     const key = kid === undefined ? undefined : await this.ring.publicKey(kid)
     if (key === undefined) throw new errors.JWKSNoMatchingKey()
     return key
-  }
-
-  private remember(token: string, valid: ValidToken & { kid: string }): void {
-    this.remembered.set(token, valid)
-    if (this.remembered.size <= MAX_REMEMBERED) return
-    const [oldest] = this.remembered.keys()
-    if (oldest !== undefined) this.remembered.delete(oldest)
   }
 }
 

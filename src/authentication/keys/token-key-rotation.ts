@@ -7,7 +7,8 @@ import { transaction, POOL } from '../../platform/postgres/sql.js'
 import { Secrets } from '../../platform/secrets.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
-import { AuthenticationEvents } from '../authentication.events.js'
+import { Events } from '../../platform/observability/events.js'
+import { tokenKeyRotated } from '../authentication.events.js'
 import {
   insertTokenKey,
   lockTokenKeys,
@@ -73,7 +74,7 @@ export class TokenKeyRotation implements OnModuleInit {
     @Inject(CONFIG) private readonly config: Pick<Config, 'ACCESS_TOKEN_TTL'>,
     private readonly secrets: Secrets,
     private readonly jobs: Jobs,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   onModuleInit(): void {
@@ -84,6 +85,6 @@ export class TokenKeyRotation implements OnModuleInit {
   async run(): Promise<void> {
     await deleteTokenKeysPast(this.pool)
     const rotated = await rotateTokenKey(this.pool, this.secrets, this.config.ACCESS_TOKEN_TTL, ROTATE_AFTER_MS)
-    if (rotated) this.events.tokenKeyRotated()
+    if (rotated) tokenKeyRotated(this.events)
   }
 }

@@ -38,6 +38,7 @@ export async function readTokenKeys(sql: Sql): Promise<StoredTokenKey[]> {
   return rows
 }
 
+/** With `lockTokenKeys` held. @param signsInMs from now, by PostgreSQL's clock; it is published at once */
 export async function insertTokenKey(sql: Sql, key: NewTokenKey, signsInMs: number): Promise<void> {
   await sql.query(
     `INSERT INTO token_signing_key (kid, public_jwk, sealed_private, signs_from)
@@ -66,6 +67,7 @@ export async function rotatedWithin(sql: Sql, ageMs: number): Promise<boolean> {
   return rows.length > 0
 }
 
+/** Those that are no longer published: no token of theirs is valid any more. */
 export async function deleteTokenKeysPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM token_signing_key WHERE published_until < now()')
 }

@@ -19,10 +19,12 @@ export interface RefreshToken {
   readonly bytes: Uint8Array
 }
 
+/** The first token of a new family, both random. */
 export function newRefreshToken(): RefreshToken {
   return tokenOf(randomBytes(REFRESH_TOKEN_BYTES))
 }
 
+/** @param bytes `REFRESH_TOKEN_BYTES` of them, which the caller has checked; the first 16 name the family, as a UUID */
 export function tokenOf(bytes: Uint8Array): RefreshToken {
   const hex = Buffer.from(bytes.subarray(0, FAMILY_BYTES)).toString('hex')
   return { family: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'), bytes }
@@ -37,6 +39,7 @@ export function successorOf(token: RefreshToken, secrets: Secrets): RefreshToken
   return tokenOf(Buffer.concat([family, secrets.mac('refresh token v1', token.bytes)]))
 }
 
+/** What is stored of a refresh token: SHA-256, 32 bytes. */
 export function hashOfToken(token: RefreshToken): Buffer {
   return sha256(token.bytes)
 }

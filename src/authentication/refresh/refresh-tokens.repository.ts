@@ -57,6 +57,7 @@ export async function readFamily(sql: Sql, family: string): Promise<StoredFamily
   return rows[0]
 }
 
+/** With the account's lock held. The present hash becomes the previous one. @param ttlMs life of the next token from now */
 export async function rotateRefreshToken(sql: Sql, family: string, nextHash: Uint8Array, ttlMs: number): Promise<void> {
   await sql.query({
     name: 'rotate_refresh_token',
@@ -68,14 +69,17 @@ export async function rotateRefreshToken(sql: Sql, family: string, nextHash: Uin
   })
 }
 
+/** With the account's lock held: none of its tokens can be refreshed any more. */
 export async function deleteFamily(sql: Sql, family: string): Promise<void> {
   await sql.query('DELETE FROM refresh_token WHERE family = $1', [family])
 }
 
+/** All families of these devices. */
 export async function deleteRefreshTokens(sql: Sql, deviceIds: readonly bigint[]): Promise<void> {
   await sql.query('DELETE FROM refresh_token WHERE device_id = ANY($1::bigint[])', [deviceIds])
 }
 
+/** `readFamily` takes none of these. */
 export async function deleteExpiredFamilies(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM refresh_token WHERE expires_at <= now()')
 }

@@ -2,9 +2,10 @@ import { Injectable, Inject } from '@nestjs/common'
 import { Pool } from 'pg'
 import { Hints } from '../../platform/hints/hints.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { Secrets } from '../../platform/secrets.js'
-import { AuthenticationEvents } from '../authentication.events.js'
+import { refreshTokenReused, sessionEnded } from '../authentication.events.js'
 import { RefreshRefused } from '../authentication.problems.js'
 import type { Caller } from '../session/caller.js'
 import { SessionIssuer, type BegunSession } from '../session/session-issuer.js'
@@ -68,20 +69,20 @@ export class Refresh {
     private readonly renewal: SessionRenewal,
     private readonly issuer: SessionIssuer,
     private readonly hints: Hints,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   async refresh(token: Uint8Array): Promise<Session> {
     const renewal = await this.renewal.renew(token)
     if (renewal.kind === 'renewed') return this.issuer.issue(renewal.session)
-    this.events.refreshTokenReused()
+    refreshTokenReused(this.events)
     this.hints.publish([{ kind: 'session-ended', deviceId: renewal.deviceId }])
     throw new RefreshRefused()
   }
 
   async end({ deviceId, userId }: Caller): Promise<void> {
     await this.renewal.end(deviceId, userId)
-    this.events.sessionEnded()
+    sessionEnded(this.events)
     this.hints.publish([{ kind: 'session-ended', deviceId }])
   }
 }

@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import { Pool } from 'pg'
 import { Hints } from '../../platform/hints/hints.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -20,7 +21,7 @@ interface Asked {
  */
 @Injectable()
 export class DeviceStatuses implements OnModuleDestroy {
-  private readonly cache = new Map<bigint, Asked>()
+  private readonly cache = new LRUCache<bigint, Asked>({ max: MAX_CACHED })
   private batch: { ids: Set<bigint>; answer: Promise<Map<bigint, DeviceStatus>> } | undefined
   private readonly unsubscribe: () => void
 
@@ -42,19 +43,11 @@ export class DeviceStatuses implements OnModuleDestroy {
     const known = this.cache.get(deviceId)
     if (known !== undefined && performance.now() - known.at < MAX_STALENESS_MS) return known.status
     const asked: Asked = { at: performance.now(), status: this.ask(deviceId) }
-    this.remember(deviceId, asked)
+    this.cache.set(deviceId, asked)
     asked.status.catch(() => {
       if (this.cache.get(deviceId) === asked) this.cache.delete(deviceId)
     })
     return asked.status
-  }
-
-  private remember(deviceId: bigint, asked: Asked): void {
-    this.cache.delete(deviceId) // a Map keeps insertion order: the oldest answer is evicted first
-    this.cache.set(deviceId, asked)
-    if (this.cache.size <= MAX_CACHED) return
-    const [oldest] = this.cache.keys()
-    if (oldest !== undefined) this.cache.delete(oldest)
   }
 
   private async ask(deviceId: bigint): Promise<DeviceStatus | undefined> {

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
+import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import type { SignatureKey } from '../../protocol/signature-key.js'
 import { lockAccount } from '../accounts/accounts.repository.js'
-import { AuthenticationEvents } from '../authentication.events.js'
+import { sessionOpened } from '../authentication.events.js'
 import { LoginRefused } from '../authentication.problems.js'
 import { Challenges } from '../challenges/challenges.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
@@ -19,7 +20,7 @@ export class Login {
     @Inject(POOL) private readonly pool: Pool,
     private readonly challenges: Challenges,
     private readonly issuer: SessionIssuer,
-    private readonly events: AuthenticationEvents,
+    private readonly events: Events,
   ) {}
 
   /**
@@ -30,7 +31,7 @@ export class Login {
     const [key] = (await this.challenges.proven(client, nonce, [{ publicKey, proof }])) ?? []
     if (key === undefined) throw new LoginRefused()
     const begun = await transaction(this.pool, (sql) => this.begin(sql, client, nonce, key))
-    this.events.sessionOpened()
+    sessionOpened(this.events)
     return this.issuer.issue(begun)
   }
 

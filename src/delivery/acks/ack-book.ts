@@ -2,7 +2,7 @@ import type { Ack } from './acks.repository.js'
 
 /**
  * Acknowledged on this node and not yet written. Cumulative, so one number per device and group is enough; it only
- * ever grows, and a seq of an older incarnation counts for nothing.
+ * ever grows, and a seq of an older incarnation is ignored.
  */
 export class AckBook {
   private readonly devices = new Map<bigint, Map<bigint, Ack>>()
@@ -42,7 +42,7 @@ export class AckBook {
     return pages
   }
 
-  /** These are in the table now. What the device acknowledged since stays. */
+  /** These are in the table now: they leave the book, but for what the device has acknowledged since. */
   written(acks: readonly Ack[]): void {
     for (const ack of acks) {
       const groups = this.devices.get(ack.deviceId)

@@ -10,8 +10,8 @@ import { MAX_ACK_ROWS, writeAcks, type Ack } from './acks.repository.js'
 
 /**
  * Writes acknowledgements late and together: one per message in a group of 10,000 would write 1,300 times the message's
- * bytes. Devices that disconnect go at once (those of one tick in one statement), everybody at most once a minute.
- * What is lost with the process is delivered again, and the client knows it already.
+ * bytes. Those of devices that disconnect are written at once (of one tick in one statement), all others once a minute at most.
+ * What is lost with the process is delivered again; the client has those entries already and drops them.
  */
 @Injectable()
 export class AckFlusher implements BeforeApplicationShutdown {

@@ -17,7 +17,7 @@ export const MAX_ACK_ROWS = 1_000
  * so the statement's own transaction need not wait for the disk unless `durable`.
  *
  * `valid` is a step of its own, so that intervals are looked up by device and group: joined in one step with the groups, PostgreSQL reads
- * for each ack everybody who is or was in its group.
+ * for each ack all present and former members of its group.
  * @returns how many rows moved
  */
 export async function writeAcks(sql: Sql, acks: readonly Ack[], durable: boolean): Promise<number> {

@@ -10,7 +10,10 @@ export interface SealedSender {
   readonly nonce: Uint8Array
 }
 
-/** An application message on its way into a group's log. `hash` is SHA-256 of `bytes`; nothing here says who sent it, but for the check. */
+/**
+ * An application message on its way into a group's log. `hash` is SHA-256 of `bytes`; `deviceId` is for the check of membership, and is not
+ * stored.
+ */
 export interface AppendItem {
   gid: bigint
   /** Null for a message without a sender, which has `sealed` instead. */

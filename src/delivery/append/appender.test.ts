@@ -76,7 +76,7 @@ describe('the micro-batcher', () => {
     expect((await Promise.allSettled(rest)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   })
 
-  it('tells the new head of each group once per batch', async () => {
+  it('hands on the new head of each group once per batch', async () => {
     const heads: [bigint, bigint][][] = []
     const batcher = new MicroBatcher(
       (items) => Promise.resolve(items.map((_, index) => accepted(index + 1))),

@@ -12,12 +12,12 @@ export type WriteBatch = (items: readonly AppendItem[]) => Promise<AppendOutcome
 /** Called after COMMIT with what is new in each group, in the order of the log. */
 export type Appended = (groups: ReadonlyMap<bigint, readonly AppendedMessage[]>) => void
 
-/** More writers only fight for the same disk; two keep it busy while one of them is between round trips. */
+/** Two keep the disk busy while one of them waits for a round trip; more are no faster. */
 const WRITERS = 2
 
 /**
  * Messages that arrive while others are being written go together, in one round trip and one transaction for up to
- * 128 of them. An idle server writes at once: nothing here waits for company.
+ * 128 of them. An idle server writes at once.
  */
 export class MicroBatcher {
   private readonly queue = new BatchQueue<AppendOutcome>()
@@ -53,22 +53,22 @@ export class MicroBatcher {
     }
   }
 
-  /** Never rejects: each waiter hears its own outcome. */
+  /** Never rejects: each waiting caller gets its own outcome. */
   private async writeBatch(batch: readonly Waiting<AppendOutcome>[]): Promise<void> {
     let outcomes: AppendOutcome[]
     try {
       outcomes = await this.write(batch.map(({ item }) => item))
     } catch (error) {
-      // One item may have spoilt it for all, or the connection was lost after COMMIT: item by item finds the culprit,
-      // and the hash finds what is already in.
+      // One item may have made the whole batch fail, or the connection was lost after COMMIT. Each by itself: the bad one fails alone, and
+      // those that are in the log already are found by their hash.
       if (batch.length === 1) return batch[0]?.reject(error)
       for (const waiting of batch) await this.writeBatch([waiting])
       return
     }
-    this.tell(batch, outcomes)
+    this.settle(batch, outcomes)
   }
 
-  private tell(batch: readonly Waiting<AppendOutcome>[], outcomes: readonly AppendOutcome[]): void {
+  private settle(batch: readonly Waiting<AppendOutcome>[], outcomes: readonly AppendOutcome[]): void {
     const groups = new Map<bigint, AppendedMessage[]>()
     for (const [index, waiting] of batch.entries()) {
       const outcome = outcomes[index]
@@ -85,7 +85,7 @@ export class MicroBatcher {
   }
 }
 
-/** The way of every application message into its group's log; wakes the readers after COMMIT. */
+/** Appends every application message to its group's log, and hints to the readers after COMMIT. */
 @Injectable()
 export class Appender {
   private readonly batcher: MicroBatcher

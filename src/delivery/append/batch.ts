@@ -1,6 +1,6 @@
 import type { AppendItem, AppendOutcome } from './append.repository.js'
 
-/** One waiting message and the one who waits for what becomes of it. */
+/** A message that waits for its batch, and its caller's promise. */
 export interface Waiting<Outcome> {
   item: AppendItem
   resolve: (outcome: Outcome) => void

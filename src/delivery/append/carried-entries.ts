@@ -9,7 +9,7 @@ const MAX_MESSAGE_BYTES = 1_024
 const MAX_ENTRIES = 32
 
 /**
- * The news of one group, with the entries themselves where they are small: who is level with the log need not read it then.
+ * The news of one group, with the entries themselves where they are small: readers who are level with the log need not read it then.
  * Application messages only. Any other entry, and any that is missing before one of these, makes the reader read.
  */
 export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[] {
@@ -20,7 +20,7 @@ export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[
   return [carried ? { ...hint, incarnation: last.incarnation, entries: once(() => messages.map(carry)) } : hint]
 }
 
-/** For readers here and for Redis, no matter who asks first; where there is neither, nothing is encoded. */
+/** Encoded once for readers on this node and for Redis, and not at all where there are neither. */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => (made ??= { value: make() }).value

@@ -1,7 +1,7 @@
 import { entryFrame, type Entry } from '../read/entry.js'
 import { encodeEntry, joinEntries } from '../../protocol/frames.js'
 
-/** An entry as it goes out, encoded once for everyone, with what decides for whom it is. */
+/** An entry, encoded once for all readers, with what decides which of them may see it. */
 export interface EncodedEntry {
   seq: bigint
   kind: Entry['kind']
@@ -20,8 +20,8 @@ export class Batch {
   }
 
   /**
-   * What of it a reader may see who has everything up to `after` and joined in `joinEpoch` (§1): the batch itself
-   * where that is all of it, so that its frame stays shared.
+   * The entries that a reader may see which has everything up to `after` and joined in `joinEpoch` (§1). If those are all, it is the
+   * batch itself, so that its frame stays shared.
    */
   for(after: bigint, joinEpoch: bigint): Batch {
     const visible = this.entries.filter((entry) => entry.seq > after && (entry.kind !== 'application' || entry.epoch >= joinEpoch))
@@ -29,6 +29,7 @@ export class Batch {
   }
 }
 
+/** Encodes entries of one group, in the order of its log. */
 export function toBatch(entries: readonly Entry[]): Batch {
   return new Batch(
     entries.map((entry) => {

@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals'
 import { carried, Reader, setUp, settled, upTo } from '../../../test/delivery/feed-fixture.js'
 
-describe('a feed that is told entries with the news', () => {
+describe('a feed that gets entries with the news', () => {
   it('passes on what a hint brings along, without reading', async () => {
     const { log, feed } = setUp()
     const readers = [new Reader(1n), new Reader(2n)]
     for (const reader of readers) feed.join(reader)
     log.head = 2
-    feed.hear({ headSeq: 2n, incarnation: 1, entries: carried(1, 2) })
+    feed.onNews({ headSeq: 2n, incarnation: 1, entries: carried(1, 2) })
     log.head = 3
-    feed.hear({ headSeq: 2n, incarnation: 1, entries: carried(1, 2) }) // told twice
+    feed.onNews({ headSeq: 2n, incarnation: 1, entries: carried(1, 2) }) // a second time
     await settled()
-    feed.hear({ headSeq: 3n, incarnation: 1, entries: carried(3) })
+    feed.onNews({ headSeq: 3n, incarnation: 1, entries: carried(3) })
     await settled()
     expect(readers.map((reader) => reader.seen)).toEqual([upTo(3), upTo(3)])
     expect(log.reads).toBe(0)
@@ -29,7 +29,7 @@ describe('a feed that is told entries with the news', () => {
     for (const reader of [stays, goes]) feed.join(reader)
     log.commits.set(2, [2n])
     log.head = 3
-    feed.hear(news)
+    feed.onNews(news)
     await settled()
     expect([stays.seen, stays.rechecked]).toEqual([upTo(3), 0])
     expect([goes.seen, goes.rechecked]).toEqual([[], 1])
@@ -42,9 +42,9 @@ describe('a feed that is told entries with the news', () => {
     feed.join(reader)
     log.head = 1
     log.held = []
-    feed.hear({ headSeq: 1n })
+    feed.onNews({ headSeq: 1n })
     log.head = 2
-    feed.hear({ headSeq: 2n, incarnation: 1, entries: carried(2) })
+    feed.onNews({ headSeq: 2n, incarnation: 1, entries: carried(2) })
     const [first] = log.held
     log.held = undefined
     first?.()

@@ -7,7 +7,7 @@ describe('a feed', () => {
     const readers = [new Reader(1n), new Reader(2n)]
     for (const reader of readers) expect(feed.join(reader)).toBe(true)
     log.head = 10
-    feed.hear({ headSeq: 10n })
+    feed.onNews({ headSeq: 10n })
     await settled()
     expect(readers.map((reader) => reader.seen)).toEqual([upTo(10), upTo(10)])
     expect(log.reads).toBe(3)
@@ -21,10 +21,10 @@ describe('a feed', () => {
     const other = new Reader(2n)
     for (const reader of [fails, other]) feed.join(reader)
     log.head = 1
-    feed.hear({ headSeq: 1n })
+    feed.onNews({ headSeq: 1n })
     await settled()
     log.head = 2
-    feed.hear({ headSeq: 2n })
+    feed.onNews({ headSeq: 2n })
     await settled()
     expect(other.seen).toEqual([1, 2])
     expect(fails.rechecked).toBe(1)
@@ -36,8 +36,8 @@ describe('a feed', () => {
     feed.join(reader)
     log.head = 1
     log.held = []
-    feed.hear({ headSeq: 1n })
-    for (log.head = 2; log.head < 5; log.head++) feed.hear({ headSeq: BigInt(log.head) })
+    feed.onNews({ headSeq: 1n })
+    for (log.head = 2; log.head < 5; log.head++) feed.onNews({ headSeq: BigInt(log.head) })
     log.head = 4
     expect(log.reads).toBe(1)
     const [first] = log.held
@@ -57,10 +57,10 @@ describe('a feed', () => {
         if (hinted) return
         hinted = true
         for (let turn = 0; turn < turns; turn++) await Promise.resolve()
-        feed.hear({ headSeq: BigInt((log.head = 2)) })
+        feed.onNews({ headSeq: BigInt((log.head = 2)) })
       }
       feed.join(reader)
-      feed.hear({ headSeq: BigInt((log.head = 1)) })
+      feed.onNews({ headSeq: BigInt((log.head = 1)) })
       await settled()
       expect(reader.seen).toEqual([1, 2])
     }
@@ -70,15 +70,15 @@ describe('a feed', () => {
     const { log, feed } = setUp()
     const ahead = new Reader(1n)
     feed.join(ahead)
-    feed.hear({ headSeq: BigInt((log.head = 3)) })
+    feed.onNews({ headSeq: BigInt((log.head = 3)) })
     await settled()
     const late = new Reader(2n, 2n)
     expect(feed.join(late)).toBe(false)
     late.cursor = 3n
     expect(feed.join(late)).toBe(true)
-    const further = new Reader(3n, 4n) // its own read saw what no hint has told yet
+    const further = new Reader(3n, 4n) // its own read saw what no hint has said yet
     expect(feed.join(further)).toBe(true)
-    feed.hear({ headSeq: BigInt((log.head = 5)) })
+    feed.onNews({ headSeq: BigInt((log.head = 5)) })
     await settled()
     expect([ahead.seen, late.seen, further.seen]).toEqual([[1, 2, 3, 4, 5], [4, 5], [5]])
   })
@@ -86,7 +86,7 @@ describe('a feed', () => {
   it('reads for a reader that joins after the hint', async () => {
     const { log, feed } = setUp()
     log.head = 2
-    feed.hear({ headSeq: 2n })
+    feed.onNews({ headSeq: 2n })
     expect(log.reads).toBe(0)
     const reader = new Reader(1n, 1n)
     feed.join(reader)
@@ -99,11 +99,11 @@ describe('a feed', () => {
     const [stays, goes] = [new Reader(1n), new Reader(2n)]
     for (const reader of [stays, goes]) feed.join(reader)
     log.commits.set(2, [2n])
-    feed.hear({ headSeq: BigInt((log.head = 3)) })
+    feed.onNews({ headSeq: BigInt((log.head = 3)) })
     await settled()
     expect([stays.seen, stays.rechecked]).toEqual([[1, 2, 3], 0])
     expect([goes.seen, goes.rechecked]).toEqual([[], 1])
-    feed.hear({ headSeq: BigInt((log.head = 4)) })
+    feed.onNews({ headSeq: BigInt((log.head = 4)) })
     await settled()
     expect(goes.seen).toEqual([])
   })
@@ -114,7 +114,7 @@ describe('a feed', () => {
       const reader = new Reader(1n)
       feed.join(reader)
       Object.assign(log, change, { head: 3 })
-      feed.hear({ headSeq: 3n })
+      feed.onNews({ headSeq: 3n })
       await settled()
       expect([reader.seen, reader.rechecked]).toEqual([[], 1])
     }
@@ -125,14 +125,14 @@ describe('a feed', () => {
     const reader = new Reader(1n)
     feed.join(reader)
     log.head = 1
-    feed.hear({ headSeq: 99n })
+    feed.onNews({ headSeq: 99n })
     await settled()
     expect(reader.seen).toEqual([1])
     log.empty = true
-    feed.hear({ headSeq: BigInt((log.head = 5)) })
+    feed.onNews({ headSeq: BigInt((log.head = 5)) })
     await settled()
     log.empty = false
-    feed.hear({ headSeq: BigInt((log.head = 6)) })
+    feed.onNews({ headSeq: BigInt((log.head = 6)) })
     await settled()
     expect(reader.seen).toEqual([1, 6])
     expect(log.reads).toBeLessThan(8)

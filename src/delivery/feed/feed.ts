@@ -20,7 +20,7 @@ export interface LiveReader {
 
 type CarriedEntries = ReturnType<NonNullable<GroupNews['entries']>>
 
-/** Readers told at one go before other work gets its turn. */
+/** Readers that get a batch at one go, before other work has its turn. */
 const PUSH_SLICE = 256
 const NOBODY: ReadonlySet<bigint> = new Set()
 
@@ -64,7 +64,7 @@ export class Feed {
    * A hint or the sweep says that the log reaches `headSeq`; while a read is under way, that only marks it. Entries that
    * come along and follow what everyone has spare the read. Whatever is missing before them might be a Commit.
    */
-  hear({ headSeq, incarnation, entries }: GroupNews): void {
+  onNews({ headSeq, incarnation, entries }: GroupNews): void {
     if (headSeq > this.wanted) this.wanted = headSeq
     const carried = entries && this.ready(incarnation) ? entries() : undefined
     if (carried && this.follows(carried, headSeq)) return this.take(carried)
@@ -95,7 +95,7 @@ export class Feed {
     this.busyWith(this.read())
   }
 
-  /** One thing at a time: what is heard meanwhile is in `wanted`. */
+  /** One piece of work at a time: news that come meanwhile are in `wanted`. */
   private busyWith(work: Promise<void>): void {
     this.reading = true
     work.then(
@@ -129,7 +129,7 @@ export class Feed {
     const batch = toBatch(range.entries)
     const first = range.entries.at(0)?.seq ?? 0n
     const last = range.entries.at(-1)?.seq ?? this.tail
-    // A Commit may have removed readers: for those, the rest of the log is not theirs to see.
+    // A Commit may have removed readers: they may not see the rest of the log.
     const commits = range.entries.some((entry) => entry.kind === 'commit')
     const touched = commits ? await devicesTouched(this.pool, this.gid, first, last) : NOBODY
     this.metrics.liveBatches.inc({ source: 'log' })
@@ -139,16 +139,16 @@ export class Feed {
   private async offer(batch: Batch, last: bigint, acceptedAt = new Date(), touched = NOBODY): Promise<void> {
     this.tail = last
     this.metrics.lag.observe(Math.max(0, (Date.now() - acceptedAt.getTime()) / 1000))
-    let told = 0
+    let offered = 0
     for (const reader of [...this.live]) {
-      if (++told % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (++offered % PUSH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
       if (!this.live.has(reader)) continue
       if (touched.has(reader.deviceId)) this.recheck(reader)
       else this.offerTo(reader, batch, last)
     }
   }
 
-  /** Nobody's failure may leave the others behind `tail`, nor the one that failed with a gap. */
+  /** A reader that fails must not leave others behind `tail`, and must not have a gap itself. */
   private offerTo(reader: LiveReader, batch: Batch, last: bigint): void {
     try {
       reader.offer(batch, last)

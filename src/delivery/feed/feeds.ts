@@ -44,7 +44,7 @@ export class Feeds {
 
   private start(gid: bigint): Followed {
     const feed = new Feed(gid, this.pool, PAGE, this.metrics, this.log)
-    const stop = this.interest.watchGroup(gid, (news) => feed.hear(news))
+    const stop = this.interest.watchGroup(gid, (news) => feed.onNews(news))
     const followed = { feed, followers: 0, stop }
     this.feeds.set(gid, followed)
     return followed

@@ -20,6 +20,7 @@ export const InboxItem = z.discriminatedUnion('kind', [
 ])
 export type InboxItem = z.output<typeof InboxItem>
 
+/** As the stream sends it (docs/asyncapi.yaml): ids, seq and epoch as numbers, below 2^53; the time in seconds. */
 export function inboxFrame(item: InboxItem): InboxFrame {
   const id = Number(item.id)
   if (item.kind !== 'welcome') return { ...item, t: 'inbox', id }

@@ -18,8 +18,8 @@ interface Row {
 const LowPayload = z.object({ cipher_suite: z.int(), remaining: z.int().nonnegative() })
 
 /**
- * The oldest items, without those in `known` (already on their way to the device). Ids are no cursor: a lower one may
- * become visible after a higher one. Welcomes past `maxBytes` wait for the next read; the first always fits.
+ * The device's oldest items, `limit` at most, without those in `known` (already on their way to the device). Ids are no cursor: a
+ * lower one may become visible after a higher one. Welcomes past `maxBytes` wait for the next read; the first always fits.
  */
 export async function readInbox(
   sql: Sql,
@@ -56,7 +56,7 @@ function toItem(row: Row): InboxItem | undefined {
   return { id, kind, ...group, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }
 }
 
-/** Acknowledging is deleting: durable before the caller goes on. Returns the kinds of what went; other devices' ids match nothing. */
+/** Acknowledging is deleting: durable before the caller goes on. @returns the kinds of what went; other devices' ids match nothing */
 export async function acknowledgeInbox(sql: Sql, deviceId: bigint, ids: readonly bigint[]): Promise<InboxItem['kind'][]> {
   const { rows } = await sql.query<{ kind: InboxItem['kind'] }>({
     name: 'acknowledge_inbox',

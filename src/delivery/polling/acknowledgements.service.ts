@@ -13,7 +13,7 @@ import { LostEntries } from '../lost-entries.js'
 import { readMemberships, type Membership } from '../read/memberships.repository.js'
 import type { AcknowledgeEvents, EventsAcknowledged } from './events.dto.js'
 
-/** What a poller is done with: written before it is answered, because nothing else of it remains here. */
+/** Acknowledgements by polling: written before they are answered, as nothing of a poller is kept in memory. */
 @Injectable()
 export class Acknowledgements {
   private readonly lost: LostEntries
@@ -32,7 +32,7 @@ export class Acknowledgements {
     const acks = body.acks.length > 0 ? this.checked(deviceId, body, await readMemberships(this.pool, deviceId)) : []
     const moved = acks.length > 0 ? await writeAcks(this.pool, acks, true) : 0
     const gone = body.inbox.length > 0 ? await acknowledgeInbox(this.pool, deviceId, body.inbox) : []
-    // A stream of the same device may hold back a log for one of these.
+    // A stream of the same device may be holding back a log until one of these is acknowledged.
     if (gone.length > 0) this.hints.publish([{ kind: 'acked', deviceId }])
     return { acks: moved, inbox: gone.length }
   }

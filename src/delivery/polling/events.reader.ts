@@ -47,7 +47,7 @@ export class EventsReader {
     const places: Place[] = []
     const waiting = new Set<bigint>()
     for (const { gid, fromSeq, untilSeq, acked, incarnation, waits, resync } of memberships) {
-      // What waits for a Welcome waits with everything after it; what has to rejoin is told so by its inbox.
+      // What waits for a Welcome waits with everything after it; what has to rejoin finds `resync` in its inbox.
       if (waits) waiting.add(gid)
       if (waiting.has(gid) || resync) continue
       const after = [acked, this.acks.book.seqOf(deviceId, gid, incarnation) ?? 0n, fromSeq - 1n].reduce((a, b) => (a > b ? a : b))

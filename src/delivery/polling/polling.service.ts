@@ -60,7 +60,7 @@ export class Polling implements BeforeApplicationShutdown {
     }
   }
 
-  /** One per device, as with streams: a second poll ends the first, empty-handed. */
+  /** One per device, as with streams: a second poll ends the first, which is answered without events. */
   private admit(caller: Caller): Waiter {
     const { deviceId } = caller
     if (this.draining || this.waiters.size >= this.settings.maxStreams) throw new Unavailable()

@@ -1,21 +1,20 @@
 import { z } from 'zod'
 import { Epoch, GroupId, Hash, MlsBytes, Seq, UnixSeconds } from '../../platform/http/bytes.js'
 import type { EntryFrame } from '../../protocol/frames.js'
+import { KIND_OF_LETTER, LOG_KINDS, type KindLetter } from '../../protocol/log-chain.js'
 
 /** The columns that every read of the log selects, from a row source named `l`; NULL throughout where a join found none. */
 export const LOG_COLUMNS = 'l.seq, l.kind, l.epoch, l.accepted_at AS "acceptedAt", l.hash, l.chain, l.bytes'
 
-const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
-
-/** A row of `log` as it is read and written; `hash` is SHA-256 of `bytes`, and `kind` the first letter of the kind (`LOG_KINDS`). */
+/** An entry as a row of `log`, at its hub and in a replica. `bytes` are the MLSMessage, `hash` is their SHA-256. */
 export interface LogRow {
   seq: bigint
-  kind: keyof typeof KINDS
+  kind: KindLetter
   epoch: bigint
   acceptedAt: Date
-  hash: Buffer
-  chain: Buffer
-  bytes: Buffer
+  hash: Uint8Array
+  chain: Uint8Array
+  bytes: Uint8Array
 }
 
 /** An outer join's row: of a group without news, or with the bytes left behind because the page was full. */
@@ -32,7 +31,7 @@ export function toEntry(group: { groupId: Uint8Array; incarnation: number }, row
     group_id: group.groupId,
     incarnation: group.incarnation,
     seq: row.seq,
-    kind: KINDS[row.kind],
+    kind: KIND_OF_LETTER[row.kind],
     epoch: row.epoch,
     accepted_at: row.acceptedAt,
     hash: row.hash,
@@ -47,7 +46,7 @@ export const Entry = z
     group_id: GroupId,
     incarnation: z.int().positive(),
     seq: Seq,
-    kind: z.enum(['commit', 'proposal', 'application']),
+    kind: z.enum(LOG_KINDS),
     epoch: Epoch,
     accepted_at: UnixSeconds,
     hash: Hash,

@@ -24,7 +24,7 @@ export interface ReadableLog {
 
 type Row = Omit<ReadableLog, 'intervals'> & (ReadableInterval | { fromSeq: null })
 
-/** A group, and where in its log a device may read at all. */
+/** A group by its MLS group id, and where in its log a device may read at all. `undefined`: unknown here. */
 export async function findReadableLog(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<ReadableLog | undefined> {
   const { rows } = await sql.query<Row>({
     name: 'find_readable_log',

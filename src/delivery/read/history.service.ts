@@ -24,7 +24,7 @@ export class History {
     const wanted = await this.firstWanted(log, query)
     const from = wanted > first.fromSeq ? wanted : first.fromSeq
     if (from <= log.floorSeq) throw new ResyncNeeded('The log no longer reaches back that far.', log.floorSeq + 1n)
-    // A reader who asks for what follows the entry after the last one has read entries that are no more. At a follower they may be yet to come.
+    // Asking for more than the next entry means having read entries that are lost. At a follower they may not have come yet.
     const reading = log.intervals.at(-1)?.untilSeq === null
     if (reading && !log.replica && from > log.headSeq + 1n) throw new ResyncNeeded('The log does not reach that far.', log.headSeq + 1n)
     return this.page(caller, log, from, query.limit ?? DEFAULT_LIMIT)
@@ -38,7 +38,7 @@ export class History {
   }
 
   private async page(caller: Caller, log: ReadableLog, from: bigint, limit: number): Promise<LogPage> {
-    // Entries behind a Welcome that is not acknowledged are not for reading yet (invariant 4).
+    // Entries behind a Welcome that is not acknowledged cannot be read yet (invariant 4).
     const readable = log.intervals.filter((interval) => !interval.waits)
     const last = readable.at(-1)
     const head_seq = last ? (last.untilSeq ?? log.headSeq) : 0n

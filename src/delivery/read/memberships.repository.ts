@@ -15,7 +15,7 @@ export interface Membership {
   acked: bigint
   /** Fell behind retention: there is nothing to read until it joins again. */
   resync: boolean
-  /** The log follows that of a hub (§8): a device may have been told more by the hub than has come here yet. */
+  /** The log follows that of a hub (§8): a device may have heard more from the hub than has come here yet. */
   replica: boolean
   /** The Welcome of this interval is still in the inbox: its entries wait (invariant 4). */
   waits: boolean

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
+import { deleteInBatches } from '../../platform/jobs/purge.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { DeliveryMetrics } from '../delivery.metrics.js'
 import {
@@ -56,7 +57,7 @@ export class Retention implements OnModuleInit {
   private async retire(gids: readonly bigint[], ages: RetentionAges): Promise<void> {
     await this.whileFull('application', () => retireApplication(this.pool, gids, ages, ROWS))
     for (const { gid, floorSeq, heldBySnapshot } of await readFloorMoves(this.pool, gids, ages)) {
-      this.tell(await moveFloor(this.pool, gid, floorSeq))
+      this.notify(await moveFloor(this.pool, gid, floorSeq))
       // A quiet group makes no snapshot by itself; with one, the next run goes on from there.
       if (heldBySnapshot) await this.jobs.enqueue('groups.snapshot_v1', { gid: gid.toString(), due: true }, { dedupeId: `snapshot:${gid}` })
     }
@@ -66,22 +67,22 @@ export class Retention implements OnModuleInit {
 
   private async purgeWelcomes(now: Date | null): Promise<void> {
     await this.whileFull('welcome', async () => {
-      const { purged, told } = await purgeExpiredWelcomes(this.pool, now, ROWS)
-      this.tell(told)
+      const { purged, notified } = await purgeExpiredWelcomes(this.pool, now, ROWS)
+      this.notify(notified)
       return purged
     })
     await this.whileFull('welcome', () => purgeAcknowledgedWelcomes(this.pool, ROWS))
   }
 
   private async whileFull(what: string, step: () => Promise<number>): Promise<void> {
-    let rows = ROWS
-    while (rows >= ROWS) {
-      rows = await step()
+    await deleteInBatches(ROWS, async () => {
+      const rows = await step()
       this.metrics.retired.inc({ what }, rows)
-    }
+      return rows
+    })
   }
 
-  private tell(deviceIds: readonly bigint[]): void {
+  private notify(deviceIds: readonly bigint[]): void {
     this.hints.publish(deviceIds.map((deviceId) => ({ kind: 'inbox', deviceId })))
   }
 }

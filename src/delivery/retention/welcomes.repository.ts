@@ -1,13 +1,14 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /**
- * Welcomes whose KeyPackages have expired can no longer be answered: they go, and the devices that still are members
- * are told to join by themselves. Locks member before inbox, as everyone does. At most `limit` Welcomes. Rows of both tables are never
- * updated, so their place (ctid) finds them, without a join that PostgreSQL would read whole tables for.
- * @returns how many went, and the devices that were told
+ * Welcomes whose KeyPackages have expired can no longer be answered: they go, `limit` at most, and the devices that still are members get
+ * `resync` in their inboxes, to join by themselves. Locks member before inbox, as everyone does. Rows of both tables are never updated, so
+ * their place (ctid) finds them, without a join that PostgreSQL would read whole tables for.
+ * @param now null: by PostgreSQL's clock
+ * @returns how many went, and the devices that got `resync`: hint their inboxes, after COMMIT
  */
-export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: number): Promise<{ purged: number; told: bigint[] }> {
-  const { rows } = await sql.query<{ purged: bigint; told: bigint[] }>({
+export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: number): Promise<{ purged: number; notified: bigint[] }> {
+  const { rows } = await sql.query<{ purged: bigint; notified: bigint[] }>({
     name: 'purge_expired_welcomes',
     text: `
       WITH expired AS MATERIALIZED (
@@ -28,16 +29,19 @@ export async function purgeExpiredWelcomes(sql: Sql, now: Date | null, limit: nu
         DELETE FROM inbox WHERE ctid = ANY (ARRAY(SELECT place FROM waiting)) AND (SELECT count(*) FROM joining) >= 0
       ), dropped AS (
         DELETE FROM welcome WHERE ctid = ANY (ARRAY(SELECT place FROM expired)) RETURNING 1
-      ), told AS (
+      ), notified AS (
         INSERT INTO inbox (device_id, kind, gid) SELECT device_id, 'resync', gid FROM marked ORDER BY device_id RETURNING device_id
       )
-      SELECT (SELECT count(*) FROM dropped) AS purged, (SELECT coalesce(array_agg(device_id), '{}') FROM told) AS told`,
+      SELECT (SELECT count(*) FROM dropped) AS purged, (SELECT coalesce(array_agg(device_id), '{}') FROM notified) AS notified`,
     values: [now, limit],
   })
-  return { purged: Number(rows[0]?.purged ?? 0n), told: rows[0]?.told ?? [] }
+  return { purged: Number(rows[0]?.purged ?? 0n), notified: rows[0]?.notified ?? [] }
 }
 
-/** Welcomes that everyone has acknowledged. They and their inbox rows came in one transaction, so none is still to come. */
+/**
+ * Welcomes that no inbox refers to any more, `limit` at most: a Welcome and its inbox rows are written in one transaction.
+ * @returns how many went
+ */
 export async function purgeAcknowledgedWelcomes(sql: Sql, limit: number): Promise<number> {
   const { rowCount } = await sql.query({
     name: 'purge_acknowledged_welcomes',

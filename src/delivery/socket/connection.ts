@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws'
 import { encodeFrame, type ServerFrame } from '../../protocol/frames.js'
 import type { NodeBudget } from './node-budget.js'
 
-/** Given to the socket ahead of time; the rest waits in our queue, where it can be counted. */
+/** Bytes that are given to the socket ahead of time; the rest waits in this queue, where it is counted. */
 const WRITE_AHEAD_BYTES = 64 * 1024
 const MISSED_PINGS = 2
 
@@ -22,7 +22,7 @@ export class Connection {
   private starved = false
   private missedPings = 0
   private readonly heartbeat: NodeJS.Timeout
-  private readonly roomOnNode = () => this.tellRoom()
+  private readonly roomOnNode = () => this.announceRoom()
 
   constructor(
     private readonly socket: WebSocket,
@@ -94,12 +94,12 @@ export class Connection {
 
   private sent(frame: Uint8Array): void {
     this.released(frame)
-    this.missedPings = 0 // a slow reader who reads is no dead one
+    this.missedPings = 0 // a client that reads slowly is alive
     if (this.queue.length > 0 && !this.flushing) this.flush()
-    if (this.starved && this.queuedBytes < this.limits.socketBytes / 2) this.tellRoom()
+    if (this.starved && this.queuedBytes < this.limits.socketBytes / 2) this.announceRoom()
   }
 
-  private tellRoom(): void {
+  private announceRoom(): void {
     if (!this.starved || !this.isOpen) return
     this.starved = false
     this.onRoom()

@@ -4,9 +4,9 @@ import { SLICE_BYTES } from '../../platform/admission/read-in-turns.js'
 import { Bucket, type Rate } from '../../platform/limits/buckets.js'
 import type { STREAM_LIMITS } from './stream-limits.js'
 
-/** Of a WebSocket frame, masked. */
+/** The head of a small WebSocket frame with its mask (RFC 6455 §5.2). */
 const FRAME_HEAD_BYTES = 6
-/** Of what waits to be read. A client within its rates never has so much waiting for long. */
+/** Bytes that wait to be read. A client within its rates does not have so much waiting for long. */
 const FLOOD_BYTES = 32 * 1024
 
 export interface IntakeLimits {
@@ -18,7 +18,9 @@ export interface IntakeLimits {
 
 type LimitName = (typeof STREAM_LIMITS)[number]['name']
 
-/** What a frame turned out to be. `progress`: it acknowledges as much as it names, so the server's own sending bounds how often it comes. */
+/**
+ * What a frame turned out to be. `progress`: it acknowledges as much as it names, so the server's own sending bounds how often it comes.
+ */
 export type FrameWorth = 'progress' | 'charged'
 
 /**

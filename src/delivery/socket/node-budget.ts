@@ -1,4 +1,4 @@
-/** What all queues of this node may hold together. A frame that many sockets wait for counts once: it is there once. */
+/** What all queues of this node may hold together. A frame that many sockets wait for counts once, as it is in memory once. */
 export class NodeBudget {
   private readonly holders = new Map<Uint8Array, number>()
   private readonly waiting = new Set<() => void>()
@@ -23,7 +23,7 @@ export class NodeBudget {
     const holders = this.holders.get(frame) ?? 0
     if (holders > 1) return void this.holders.set(frame, holders - 1)
     if (this.holders.delete(frame)) this.changed((this.held -= frame.byteLength))
-    // Somewhat below the limit, or everyone would be woken for every frame.
+    // Somewhat below the limit, or all that wait would be woken for every frame.
     if (this.waiting.size > 0 && this.held < this.limit * 0.9) this.wake()
   }
 

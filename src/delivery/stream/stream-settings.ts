@@ -39,6 +39,7 @@ export interface StreamSettings {
 
 export const STREAM_SETTINGS = Symbol('STREAM_SETTINGS')
 
+/** From the configuration, and constants that nobody has had to change. */
 export function streamSettings(config: Config, pressure: Pick<Pressure, 'refuses'>): StreamSettings {
   return {
     heartbeatMs: config.STREAM_HEARTBEAT,

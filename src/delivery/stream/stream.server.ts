@@ -42,8 +42,8 @@ const SOCKET_OPTIONS = {
 const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
 
 /**
- * `GET /v1/stream` on the server's own HTTP port; other addresses and protocols never come here (`fastify-adapter.ts`). Not Nest's WsAdapter: it swallows parse errors, and what is wrong with
- * an upgrade is to be said in HTTP.
+ * `GET /v1/stream` on the server's own HTTP port; other addresses and protocols never come here (`fastify-adapter.ts`). Not by Nest's
+ * WsAdapter: it swallows parse errors, and a refused upgrade has to be answered in HTTP.
  */
 @Injectable()
 export class StreamServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -79,7 +79,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     await this.drain()
   }
 
-  /** Tells everyone to go elsewhere, not all at once: they will all come back somewhere. */
+  /** Closes all streams with 1012, spread over `drainMs`: their clients all open new ones on other nodes. */
   async drain(): Promise<void> {
     if (this.draining) return
     this.draining = true
@@ -114,7 +114,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const known = problemFor(error)
     if (!known) this.log.error({ request_id: id, err: error }, 'upgrade failed')
     const problem = known ?? new Problem(500, 'internal', 'The server failed.')
-    // The line that every other request has (platform/http/server/observe-requests.ts): the instance of the answer is found in the log by it.
+    // The line that every other request has (platform/http/server/observe-requests.ts). By it the answer's `instance` is found in the log.
     const route = isStreamPath(request.url ?? '') ? '/v1/stream' : 'unmatched'
     this.log.info({ request_id: id, method: 'GET', route, status: problem.status }, 'request')
     answerOnSocket(socket, problem, id)

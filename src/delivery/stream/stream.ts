@@ -58,7 +58,7 @@ export class Stream {
     connection.onRoom = () => this.wake()
   }
 
-  /** Says hello and waits a moment for the client's own positions. */
+  /** Sends `hello` and waits a moment for the client's own positions. */
   open(): void {
     const { heartbeatMs, maxUnacked, resumeGraceMs } = this.node.settings
     this.intake.onFrame = (data, isBinary) => this.receive(data, isBinary)
@@ -81,9 +81,9 @@ export class Stream {
   }
 
   /** News of the device by hint or sweep; displacement is the registry's. */
-  hear(news: DeviceNews): void {
+  onNews(news: DeviceNews): void {
     if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
-    // Asked for once more: an old hint may be repeated, and the device have logged in since.
+    // Looked up again: an old hint may be repeated, and the device may have logged in since.
     if (news.kind === 'session-ended')
       return void this.checkSession().catch((error: unknown) => this.host.log.warn({ err: error }, 'a session could not be checked'))
     if (news.kind === 'swept') {
@@ -133,7 +133,7 @@ export class Stream {
         this.renew(frame.access_token)
         break
       case 'ping':
-        // Anyone who floods with pings and reads no answers gets none.
+        // A client that floods with pings and does not read the answers gets none.
         if (this.connection.hasRoom) this.connection.send({ t: 'pong', n: frame.n })
     }
     return 'charged'
@@ -222,7 +222,7 @@ export class Stream {
     if (current > this.generation) this.close(CloseCode.tokenExpired, 'session ended')
   }
 
-  /** News waits and the client neither reads nor acknowledges: that may take a while, not forever. */
+  /** News waits and the client neither reads nor acknowledges: that may take a while, but not without end. */
   private stall(): void {
     this.stalled ??= setTimeout(() => {
       this.stalled = undefined

@@ -11,7 +11,10 @@ import { Interest, type DeviceNews } from '../interest.js'
 import { deleteNews, insertOpenedStreams, isNews } from '../sweep/device-news.repository.js'
 import type { Stream } from './stream.js'
 
-/** As long as a hint may be under way, two streams of one device count as opened at once; after that the newer one wins, whatever the clocks say. */
+/**
+ * How long a hint may be under way, in milliseconds: within it two streams of one device count as opened at the same time. After it the
+ * newer one wins, whatever the clocks say.
+ */
 const TOGETHER_MS = 500
 const RETRY_MS = 1_000
 const ID_TIME_DIGITS = 12
@@ -47,7 +50,7 @@ export class Streams {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(LOG) private readonly log: Logger,
   ) {
-    // A stream that was opened elsewhere meanwhile displaced ours, or ours displaced it, and nobody heard.
+    // Meanwhile a stream of the same device may have been opened elsewhere, and the hint that displaces one of the two was lost.
     hints.onRecovered(() => this.claimAll())
   }
 
@@ -64,10 +67,10 @@ export class Streams {
     const { deviceId } = stream.caller
     const displaced = this.open.get(deviceId)
     const id = `${Date.now().toString(16).padStart(ID_TIME_DIGITS, '0')}-${randomBytes(8).toString('hex')}`
-    const stop = this.interest.watchDevice(deviceId, (news) => this.hear(deviceId, id, news))
+    const stop = this.interest.watchDevice(deviceId, (news) => this.onNews(deviceId, id, news))
     const open: Open = { stream, id, since: performance.now(), stop, rival: 0n, gaveWay: false }
     this.open.set(deviceId, open)
-    // Those of one tick in one statement: after a restart everyone comes at once.
+    // Those of one tick in one statement: after a restart all clients come at the same time.
     if (this.unwritten.push(open) === 1) setImmediate(() => void this.write())
     displaced?.stop()
     displaced?.stream.close(CloseCode.displaced, 'another stream of this device')
@@ -83,14 +86,14 @@ export class Streams {
     this.metrics.now.streams = this.open.size
   }
 
-  private hear(deviceId: bigint, id: string, news: DeviceNews): void {
+  private onNews(deviceId: bigint, id: string, news: DeviceNews): void {
     const open = this.open.get(deviceId)
     if (open?.id !== id) return
     if (news.kind === 'stream-open') return this.compare(open, deviceId, news.streamId)
     if (news.kind === 'opened') return this.compareOrder(open, news)
-    if (news.kind !== 'displaced') return open.stream.hear(news)
+    if (news.kind !== 'displaced') return open.stream.onNews(news)
     if (news.streamId === id) return
-    // No hint is under way for so long: somebody repeats it. What is true, the open streams know.
+    // No hint is under way for so long: somebody repeats it. Which stream is newer, the streams settle by their ids.
     if (openedAt(news.streamId) < openedAt(id) - REPEATED_MS) return this.compare(open, deviceId, news.streamId)
     // Opened on two nodes at once, both hear of the other: the greater id stays and says so again.
     const newerIsOurs = news.streamId < id && performance.now() - open.since < TOGETHER_MS
@@ -154,7 +157,7 @@ export class Streams {
     return !open.gaveWay && this.open.get(open.stream.caller.deviceId) === open
   }
 
-  /** What nobody waits for: without it two streams of a device stay open until one of them ends. */
+  /** Work that nothing waits for. If it fails, two streams of a device stay open until one of them ends. */
   private whileAway(work: Promise<void>): void {
     work.catch((error: unknown) => this.log.warn({ err: error }, 'which stream of a device is the newest could not be settled'))
   }

@@ -48,11 +48,13 @@ export async function deleteNews(sql: Sql, id: bigint): Promise<void> {
   await sql.query({ name: 'delete_news', text: 'DELETE FROM device_news WHERE id = $1', values: [id] })
 }
 
+/** Whether the row is still there: a stream that gave way has taken its row back. */
 export async function isNews(sql: Sql, id: bigint): Promise<boolean> {
   const { rowCount } = await sql.query({ name: 'is_news', text: 'SELECT FROM device_news WHERE id = $1', values: [id] })
   return rowCount === 1
 }
 
+/** Deletes the rows that are older than `NEWS_KEPT_MS`, by PostgreSQL's clock. */
 export async function deleteOldNews(sql: Sql): Promise<void> {
   await sql.query({
     name: 'delete_old_news',

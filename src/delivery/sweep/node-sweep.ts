@@ -22,10 +22,10 @@ const INBOX_IDS = 300
 export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | undefined
   private running: Promise<void> | undefined
-  /** News of transactions below this have been told. The first sweep tells all that is kept: streams were opened before it. */
+  /** News of transactions below this were passed on. The first sweep passes on all that is kept: streams were opened before it. */
   private horizon = 0n
   /** Ids of what was read last time: rows from the horizon on come again. */
-  private told = new Set<bigint>()
+  private passedOn = new Set<bigint>()
   private newsReadAt = performance.now()
 
   constructor(
@@ -57,32 +57,32 @@ export class NodeSweep implements OnApplicationBootstrap, BeforeApplicationShutd
   private async sweepAll(): Promise<void> {
     for (const gids of chunks(this.interest.gids())) {
       const heads = await readHeads(this.pool, gids)
-      for (const head of heads.values()) this.interest.tellGroup(head.gid, head)
+      for (const head of heads.values()) this.interest.notifyGroup(head.gid, head)
     }
     // Before the inboxes: a Welcome that comes in between is found in its inbox, and its membership next time.
-    await this.tellNews()
+    await this.passOnNews()
     for (const deviceIds of chunks(this.interest.deviceIds())) {
       const statuses = await readDeviceStatuses(this.pool, deviceIds)
       const inboxes = await readInboxIds(this.pool, deviceIds, INBOX_IDS)
       for (const deviceId of deviceIds) {
         const status = statuses.get(deviceId)
-        if (!status || status.revoked) this.interest.tell(deviceId, { kind: 'revoked' })
-        else this.interest.tell(deviceId, { kind: 'swept', inboxIds: inboxes.get(deviceId) ?? [], generation: status.generation })
+        if (!status || status.revoked) this.interest.notifyDevice(deviceId, { kind: 'revoked' })
+        else this.interest.notifyDevice(deviceId, { kind: 'swept', inboxIds: inboxes.get(deviceId) ?? [], generation: status.generation })
       }
     }
   }
 
-  private async tellNews(): Promise<void> {
+  private async passOnNews(): Promise<void> {
     const startedAt = performance.now()
     const { horizon, rows } = await readDeviceNews(this.pool, this.horizon)
     // News were deleted unread, or another database answers, where transactions have other numbers.
     const missed = startedAt - this.newsReadAt > NEWS_KEPT_MS / 2 || horizon < this.horizon
-    if (missed) for (const deviceId of this.interest.deviceIds()) this.interest.tell(deviceId, { kind: 'memberships' })
+    if (missed) for (const deviceId of this.interest.deviceIds()) this.interest.notifyDevice(deviceId, { kind: 'memberships' })
     for (const { id, deviceId, streamId } of rows) {
-      if (this.told.has(id)) continue
-      this.interest.tell(deviceId, streamId === null ? { kind: 'memberships' } : { kind: 'opened', streamId, order: id })
+      if (this.passedOn.has(id)) continue
+      this.interest.notifyDevice(deviceId, streamId === null ? { kind: 'memberships' } : { kind: 'opened', streamId, order: id })
     }
-    this.told = new Set(rows.map(({ id }) => id))
+    this.passedOn = new Set(rows.map(({ id }) => id))
     this.horizon = horizon
     this.newsReadAt = startedAt
   }

@@ -1,12 +1,16 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
+/** How far a group's log is. */
 export interface Head {
   gid: bigint
   headSeq: bigint
   incarnation: number
 }
 
-/** 10,000 groups by key take about 10 ms. Deleted groups are left out: their members find `group.deleted` in the inbox. */
+/**
+ * The heads of these groups, by row id: 10,000 take about 10 ms. Deleted groups are left out: their members find `group.deleted` in the
+ * inbox.
+ */
 export async function readHeads(sql: Sql, gids: readonly bigint[]): Promise<Map<bigint, Head>> {
   const { rows } = await sql.query<Head>({
     name: 'read_heads',
@@ -52,7 +56,7 @@ export async function readRecentHeads(
   return { heads: rows.filter((row) => row.recent), last: rows.at(-1)?.gid }
 }
 
-/** Devices after `afterDevice` with something in their inbox. */
+/** Devices after `afterDevice` with something in their inbox, by row id, `limit` at most. */
 export async function readInboxDevices(sql: Sql, afterDevice: bigint, limit: number): Promise<bigint[]> {
   const { rows } = await sql.query<{ deviceId: bigint }>({
     name: 'read_inbox_devices',

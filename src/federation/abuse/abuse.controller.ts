@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { Pool } from 'pg'
-import { type Caller, CurrentDevice } from '../../authentication/session/caller.js'
+import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
@@ -14,7 +14,7 @@ import { groupForPeer } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
 import { MalformedBody, NotTheHub } from '../inbound/inbound.problems.js'
-import { CurrentPeer, type Peer, PeerBody, providerOf, refuseForeign } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, providerOf, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { AbuseReports, ReportAbuse } from './abuse-reports.js'
 
 /** Reports of this server's users, for the hub of the room. */
@@ -55,7 +55,7 @@ export class AbusePeerController {
   @PeerPost('reportAbuse/:roomId', 201)
   async report(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<undefined> {
     const { reportingUser, allegedAbuser, reasonCode, note, messages } = decodedOrRefused(decodeAbuseReport(body))
-    if (reportingUser !== '') refuseForeign(peer, reportingUser, 'reporting user')
+    if (reportingUser !== '') requireUriOfPeer(peer, reportingUser, 'reporting user')
     if (reportingUser !== '' && !parseUserUri(reportingUser)) throw new MalformedBody('the reporter is not a user')
     if (!parseUserUri(allegedAbuser) && !parseClientUri(allegedAbuser))
       throw new MalformedBody('the alleged abuser is neither user nor client')

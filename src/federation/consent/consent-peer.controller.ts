@@ -10,7 +10,7 @@ import { decodeConsentEntry, type ConsentEntry } from '../../protocol/mimi/conse
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, DomainVariable, PeerPost } from '../inbound/peer-route.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
-import { CurrentPeer, PeerBody, providerOf, refuseForeign, type Peer } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, providerOf, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { consentDecided, consentDropped, consentRequested } from '../federation.events.js'
 import { cancelRequest, noteRequest, noteTold, lockUserConsents, type ConsentScope } from './consents.repository.js'
 
@@ -37,7 +37,7 @@ export class ConsentPeerController {
   ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
     if (operation !== 'request' && operation !== 'cancel') throw new MalformedBody('the operation belongs to updateConsent')
-    refuseForeign(peer, scope.requester, 'requesting user')
+    requireUriOfPeer(peer, scope.requester, 'requesting user')
     this.refuseOthers(domain, scope.target)
     if (operation === 'cancel') await cancelRequest(this.pool, scope)
     else if ((await findEnabledAccount(this.pool, scope.target)) !== undefined) await this.note(peer, scope)
@@ -51,7 +51,7 @@ export class ConsentPeerController {
   ): Promise<undefined> {
     const { operation, ...scope } = this.entry(body)
     if (operation !== 'grant' && operation !== 'revoke') throw new MalformedBody('the operation belongs to requestConsent')
-    refuseForeign(peer, scope.target, 'target')
+    requireUriOfPeer(peer, scope.target, 'target')
     this.refuseOthers(domain, scope.requester)
     if ((await findEnabledAccount(this.pool, scope.requester)) === undefined) return
     const state = operation === 'grant' ? 'granted' : 'revoked'

@@ -85,7 +85,7 @@ export async function decide(sql: Sql, scope: ConsentScope, state: Decision, tol
   return rowCount === 1
 }
 
-/** The requester's provider has been told; unless the target has changed its mind meanwhile. */
+/** The requester's provider knows of the decision, unless the target has decided otherwise since. */
 export async function markTold(sql: Sql, scope: ConsentScope, state: Decision): Promise<void> {
   await sql.query({
     text: `UPDATE consent c SET told = $4 WHERE ${IS_SCOPE} AND c.state = $4`,

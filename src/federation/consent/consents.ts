@@ -6,7 +6,7 @@ import { InvalidRequest, Problem } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { type ConsentEntry, encodeConsentEntry } from '../../protocol/mimi/consent.js'
+import { encodeConsentEntry, type ConsentEntry } from '../../protocol/mimi/consent.js'
 import { consentDecided, consentRequested } from '../federation.events.js'
 import { providerOf } from '../inbound/peer.js'
 import { peerProblem } from '../peer-problems.js'
@@ -15,13 +15,13 @@ import type { ConsentList, DecideConsent, RequestConsent } from './consent.dto.j
 import {
   cancelRequest,
   consentsAskedBy,
-  type ConsentScope,
   consentsGivenBy,
   decide,
   lockUserConsents,
   markTold,
   noteRequest,
   readConsent,
+  type ConsentScope,
 } from './consents.repository.js'
 
 class TooManyConsents extends Problem {
@@ -39,7 +39,7 @@ const PER_MINUTE = { name: 'consents-by', points: 60, seconds: 60 }
 
 type Operation = ConsentEntry['operation']
 
-/** Who may have whose KeyPackages, as far as somebody said so (draft-ietf-mimi-protocol-06, Convey explicit consent). */
+/** Who may have KeyPackages of whom, as users have decided (draft-ietf-mimi-protocol-06, Convey explicit consent). */
 @Injectable()
 export class Consents {
   constructor(

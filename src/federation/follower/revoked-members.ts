@@ -8,7 +8,7 @@ import { LOG } from '../../platform/observability/log.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { type RevokedMember, revokedMembers } from './revoked-members.repository.js'
+import { revokedMembers, type RevokedMember } from './revoked-members.repository.js'
 
 /** Tells a hub to look up devices again that were revoked here. */
 @Injectable()
@@ -37,10 +37,10 @@ export class HubNotifier {
 
 const JOB = 'federation.revoked_v1'
 const SWEEP_MS = 60_000
-/** Devices that one hub is told of in a sweep. */
+/** Devices per hub and sweep. */
 const AT_ONCE = 100
 
-/** The hub proposes to remove devices that are revoked; of those of our users it has to hear from us. */
+/** Notifies hubs of revoked devices of our users that are members of their groups; the hub then proposes to remove them. */
 @Injectable()
 export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
   private unsubscribe = (): void => undefined
@@ -65,13 +65,13 @@ export class RevokedMembers implements OnModuleInit, OnModuleDestroy {
     this.unsubscribe()
   }
 
-  /** Those who are still in, again and again until they are out. */
+  /** Notifies of every revoked device that is still a member, with each sweep until it is removed. */
   async sweep(): Promise<void> {
     const hubs = Map.groupBy(await revokedMembers(this.pool, AT_ONCE), ({ hub }) => hub)
     await Promise.all([...hubs.values()].map((members) => this.tellHub(members)))
   }
 
-  /** Until it does not answer: it has the next sweep for the rest. */
+  /** Stops at the first request that fails; the next sweep does the rest. */
   private async tellHub(members: readonly RevokedMember[]): Promise<void> {
     for (const one of members) if (!(await this.notifier.revoked(one))) return
   }

@@ -7,7 +7,7 @@ import { ForeignDevices } from '../hub/foreign-devices.js'
 import { currentGroupOf } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, refuseForeign, type Peer } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { Requesters } from '../key-material/requester.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 
@@ -27,7 +27,7 @@ export class GroupInfoController {
     const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL)
     const groupId = await currentGroupOf(this.pool, roomId)
     if (!requester || !groupId) return encodeGroupInfoRefusal('not-authorized', roomId)
-    refuseForeign(peer, requester.client, 'client')
+    requireUriOfPeer(peer, requester.client, 'client')
     const caller = await this.devices.caller(peer, requester.client)
     try {
       return await this.sealed.seal(caller, { roomId, groupId }, request)

@@ -1,25 +1,26 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import {
-  type ForeignClaim,
-  type ForeignDevice,
   recordForeignUser,
   unconfirmedAmong,
+  type ForeignClaim,
+  type ForeignDevice,
 } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Bytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { sleep } from '../../platform/timing.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { ClientUnknown } from '../inbound/inbound.problems.js'
-import { type Peer, refuseForeign } from '../inbound/peer.js'
+import { requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 
 const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })
@@ -30,20 +31,20 @@ const UserDirectory = z.object({ devices: z.array(Device) })
 
 type UserDirectoryEntry = z.infer<typeof UserDirectory>
 
-/** For how long a provider's word about a user is good. A key that is not among it is asked for at once. */
+/** How long a fetched user directory counts as fresh. A key that it does not list is asked for at once. */
 const CONFIRMED_MS = 300_000
-/** When the provider does not answer, its older word has to do for as long as this. */
+/** While the provider does not answer, a copy of up to this age is used. */
 const STALE_MS = 86_400_000
-/** What is taken of a provider's word: to check a key costs up to a millisecond, and others wait for this process meanwhile. */
+/** Bounds on one directory answer: checking a key takes up to a millisecond of the event loop. */
 const MOST = { devices: 200, keysOfDevice: 16, keys: 500 }
 const KEYS_IN_A_ROW = 10
-/** Word of revocations in this time is looked up together. */
+/** Revocation notices about one user within this time cause one fetch. */
 const REFRESH_MS = 1_000
 const REFRESHES = { name: 'foreign-refreshes', points: 600, seconds: 60 }
 const MAX_REMEMBERED = 10_000
 const FAR_FUTURE = new Date(8.64e15)
 
-/** Devices of other providers' users, as those vouch for them: a copy of what is theirs, so that groups here treat all members alike. */
+/** Devices and keys of other providers' users: a copy of what their providers publish, so that groups treat all members in the same way. */
 @Injectable()
 export class ForeignDevices {
   private readonly fetching = new Map<string, Promise<void>>()
@@ -57,16 +58,16 @@ export class ForeignDevices {
     private readonly hints: Hints,
   ) {}
 
-  /** Asks the providers of those claims that are not confirmed; anyone who does not answer leaves things as they are. */
+  /** Fetches the directories of the users whose claimed devices or keys are not confirmed. A provider that does not answer changes nothing. */
   async introduce(claims: readonly ForeignClaim[]): Promise<void> {
     const open = await unconfirmedAmong(this.pool, claims, CONFIRMED_MS)
     const users = new Set(open.flatMap(({ client }) => userOfClient(client) ?? []))
     await Promise.all([...users].map((user) => this.fetchOnce(user)))
   }
 
-  /** A device for which its provider speaks, as somebody who calls here. */
+  /** The caller that stands for a device of a peer's user. @throws ForeignDomain; ClientUnknown unless the provider lists the device as active */
   async caller(peer: Peer, client: string): Promise<Caller> {
-    refuseForeign(peer, client, 'client')
+    requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) throw new ClientUnknown()
     const isVouchedFor = async () => (await unconfirmedAmong(this.pool, [{ client }], STALE_MS)).length === 0
@@ -79,9 +80,9 @@ export class ForeignDevices {
     return { deviceId: device.deviceId, userId: device.userId, client, user, generation: 0, expiresAt: FAR_FUTURE }
   }
 
-  /** Asks the provider again, once for all that it says of a user in a short while. */
+  /** Fetches a user's directory again, once for all notices within REFRESH_MS. @throws ForeignDomain, RateLimited */
   async refresh(peer: Peer, client: string): Promise<void> {
-    refuseForeign(peer, client, 'client')
+    requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) return
     const coming = this.refreshing.get(user) ?? this.refreshSoon(peer, user)
@@ -129,7 +130,7 @@ function userOfClient(client: string): string | undefined {
   return parsed && userUri(parsed)
 }
 
-/** Only what the provider may say: devices of that user, with keys that can be used; of more than is taken, those in use first. */
+/** Only devices of that user, with keys that can be used; where there are more than the bounds allow, active devices come first. */
 async function devicesOf(user: string, body: Uint8Array): Promise<ForeignDevice[] | undefined> {
   const parsed = UserDirectory.safeParse(readCbor(body))
   if (!parsed.success) return undefined

@@ -12,16 +12,16 @@ import { decodeSubmitMessageRequest, type SubmitMessageResponse } from '../../pr
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
-import { CurrentPeer, type Peer, PeerBody } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
-import { RoomsHere } from './rooms-here.js'
+import { HostedRooms } from './hosted-rooms.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
-    private readonly rooms: RoomsHere,
+    private readonly rooms: HostedRooms,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}

@@ -8,8 +8,8 @@ import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeIdentifierRequest, encodeIdentifierResponse } from '../../protocol/mimi/identifier-query.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, DomainVariable, PeerPost, refuseOtherDomain } from '../inbound/peer-route.js'
-import { CurrentPeer, type Peer, PeerBody } from '../inbound/peer.js'
+import { decodedOrRefused, DomainVariable, PeerPost, requireOwnDomain } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { IdentifierQueries } from './identifier-queries.js'
 import { IdentifierQuery, IdentifiersFound, Searchable, SetSearchable } from './identifier-query.dto.js'
 import { isSearchable, setSearchable } from './searchable.repository.js'
@@ -74,7 +74,7 @@ export class IdentifierQueryPeerController {
 
   @PeerPost('identifierQuery/:domain')
   async answer(@CurrentPeer() peer: Peer, @DomainVariable('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    refuseOtherDomain(domain, this.config.DOMAIN)
+    requireOwnDomain(domain, this.config.DOMAIN)
     return encodeIdentifierResponse(await this.queries.answerPeer(peer.domain, decodedOrRefused(decodeIdentifierRequest(body))))
   }
 }

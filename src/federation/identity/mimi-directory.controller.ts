@@ -51,7 +51,7 @@ export class MimiDirectoryController {
     return this.document
   }
 
-  /** Signed again when the keys have changed, and once in a while. */
+  /** Signed again when the keys have changed, and once in SIGNED_AGAIN_MS. */
   private async current(): Promise<object> {
     const keys = await this.keys.published()
     if (this.signed && performance.now() < this.signed.until && areSame(keys, this.signed.keys)) {

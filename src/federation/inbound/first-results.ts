@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Unavailable } from '../../platform/http/problem.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { sha256 } from '../../protocol/sha256.js'
 import type { Peer } from './peer.js'
 
 const KEPT_MINUTES = 10
@@ -37,7 +37,7 @@ export class FirstResults implements OnModuleInit {
     work: () => Promise<Uint8Array>,
     spent?: (result: Uint8Array) => Promise<boolean>,
   ): Promise<Uint8Array> {
-    const key = [peer.domain, endpoint, createHash('sha256').update(body).digest()]
+    const key = [peer.domain, endpoint, sha256(body)]
     if (!(await this.begin(key))) {
       const result = await this.earlier(key)
       if (!(await spent?.(result))) return result

@@ -35,7 +35,7 @@ export class Nonces implements OnModuleInit {
     return rowCount === 1
   }
 
-  /** Empties the slot of the times that lie furthest back: three quarters of an hour, give or take one. */
+  /** Empties the slot of the oldest expiry times: 15 to 45 minutes back. */
   async forget(now: Date): Promise<void> {
     const slot = (slotOf(Math.floor(now.getTime() / 1000)) + 2) % SLOTS
     await transaction(this.pool, async (sql: Sql) => {

@@ -1,14 +1,14 @@
 import {
   applyDecorators,
-  type CallHandler,
-  type ExecutionContext,
   HttpCode,
   Injectable,
-  type NestInterceptor,
   Param,
   Post,
   UseGuards,
   UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
 } from '@nestjs/common'
 import { ApiExcludeEndpoint } from '@nestjs/swagger'
 import { Anonymous } from '../../authentication/session/caller.js'
@@ -85,7 +85,7 @@ export function decodedOrRefused<T>(decoded: Decoded<T>): T {
   throw new MalformedBody(decoded.reason)
 }
 
-/** A provider answers for its own domain. */
-export function refuseOtherDomain(domain: string, own: string): void {
+/** A provider answers for its own domain. @throws NotFound for a request about another one */
+export function requireOwnDomain(domain: string, own: string): void {
   if (domain !== own) throw new NotFound('The domain is not served here.')
 }

@@ -1,4 +1,4 @@
-import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common'
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
@@ -12,11 +12,11 @@ import { InboundGate } from './inbound-gate.js'
 import type { PeerCarrier } from './peer.js'
 import { RequestSignatures } from './request-signatures.js'
 
-/** A peer that is heard often is not written down each time. */
+/** One note per peer in this time. */
 const NOTE_MS = 10_000
 const MAX_REMEMBERED = 10_000
 
-/** Who was heard of lately: a peer that asks is a peer that can be asked. */
+/** Notes that a peer sent a request: then it can probably be reached, too, and its back-off ends. */
 @Injectable()
 export class HeardPeers {
   private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
@@ -31,7 +31,7 @@ export class HeardPeers {
   }
 }
 
-/** Lets in the requests of peers that are admitted. Cheap checks come first; nothing is written before the last. */
+/** Verifies and admits the requests of peers. Cheap checks come first; nothing is written before the signature was verified. */
 @Injectable()
 export class PeerGuard implements CanActivate {
   constructor(

@@ -30,8 +30,8 @@ export const PeerBody = createParamDecorator((_data: unknown, context: Execution
   return body instanceof Uint8Array ? body : new Uint8Array()
 })
 
-/** Invariant 12: a peer acts for its own domain only. */
-export function refuseForeign({ domain }: Peer, uri: string, what: string): void {
+/** Invariant 12: a peer acts for its own domain only. @param what names it in the refusal @throws ForeignDomain for a URI of another provider */
+export function requireUriOfPeer({ domain }: Peer, uri: string, what: string): void {
   if (providerOf(uri) !== domain) throw new ForeignDomain(what)
 }
 

@@ -11,10 +11,10 @@ import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
-import { type PeerAnswer, SignedClient } from '../outbound/signed-client.js'
-import { KeyMaterialUnavailable, ProvidersApart, toldApart } from './key-material.problems.js'
+import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
+import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
 
-/** The hub between the requester's provider and the target's: passes on what was signed, and remembers whose KeyPackages came back. */
+/** The hub between the requester's provider and the target's: forwards the signed request, and records whose KeyPackages the answer holds. */
 @Injectable()
 export class KeyMaterialForwarder {
   constructor(
@@ -48,12 +48,12 @@ export class KeyMaterialForwarder {
     if (answer.kind === 'denied') return new ProvidersApart(own, target)
     if (answer.kind === 'answered' && answer.problem === 'urn:microchat:problem:peer-denied') return new ProvidersApart(target, own)
     const requester = parseUserUri(requestingUser)?.domain ?? own
-    return toldApart(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
+    return relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
   }
 
   private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {
     const given = clients.flatMap((one) => (one.status === 'success' ? [one] : []))
-    // A KeyPackage of another client would lead the Welcome to it astray.
+    // The Welcome to a KeyPackage is routed by its owner, so every KeyPackage has to be of the client that it is listed under.
     const foreign = given.some(({ client, keyPackage }) => {
       const parsed = parseClientUri(client)
       return parsed?.domain !== target || userUri(parsed) !== user || ownerOf(keyPackage) !== client

@@ -36,7 +36,7 @@ const Apart = z.object({ by: ProviderDomain, provider: ProviderDomain })
  * What a hub says of the target's provider, or that one of us: as a problem for the one who asked. Undefined for everything else.
  * @param concerned domains that it may name: those of the request, and no others
  */
-export function toldApart(
+export function relayedKeyMaterialProblem(
   answer: PeerAnswer,
   concerned: { readonly target: string; readonly all: readonly string[] },
 ): Problem | undefined {

@@ -8,11 +8,11 @@ import { isInRoom } from '../hub/hub.repository.js'
 import { FirstResults } from '../inbound/first-results.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
 import { decodedOrRefused } from '../inbound/peer-route.js'
-import { type Peer, providerOf } from '../inbound/peer.js'
+import { providerOf, type Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { ProvidersApart } from './key-material.problems.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
-import { type Requester, Requesters } from './requester.js'
+import { Requesters, type Requester } from './requester.js'
 
 /**
  * KeyPackages for a room go from the requester's provider over the room's hub to the target's: so the hub knows, when the Welcome

@@ -14,7 +14,7 @@ import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { KeyMaterialAnswers } from './key-material.service.js'
-import { KeyMaterialRefused, toldApart } from './key-material.problems.js'
+import { KeyMaterialRefused, relayedKeyMaterialProblem } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */
 @Injectable()
@@ -49,7 +49,7 @@ export class OwnClaims implements OnModuleInit {
     const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     const target = providerOf(user) ?? ''
-    throw toldApart(answer, { target, all: [own.domain, hub, target] }) ?? hubProblem(answer)
+    throw relayedKeyMaterialProblem(answer, { target, all: [own.domain, hub, target] }) ?? hubProblem(answer)
   }
 }
 

@@ -1,7 +1,7 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { Refusal } from './outcome.js'
+import { RequestRefused } from './outcome.js'
 
 export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
 
@@ -46,7 +46,7 @@ export function checkedLookup(resolve: Resolver, allowed: readonly AddressRange[
       const [first] = addresses ?? []
       if (error || !first) return callback(error ?? new Error('no address'), '')
       if (!addresses.every(({ address }) => isAllowedAddress(address, allowed)))
-        return callback(new Refusal('refused-address', 'The name resolves to an address that may not be asked.'), '')
+        return callback(new RequestRefused('refused-address', 'The name resolves to an address that may not be asked.'), '')
       if (options.all) callback(null, addresses)
       else callback(null, first.address, first.family)
     })

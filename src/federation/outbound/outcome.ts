@@ -26,7 +26,7 @@ export interface NotAnswered {
 export type Outcome = Answered | NotAnswered
 
 /** Thrown within the client only, and turned into an outcome there. */
-export class Refusal extends Error {
+export class RequestRefused extends Error {
   constructor(
     readonly kind: NotAnswered['kind'],
     detail: string,
@@ -51,8 +51,8 @@ export function outcomeOf(error: unknown): NotAnswered {
   return { kind, detail: code || 'The connection failed.' }
 }
 
-function refusalIn(error: unknown): Refusal | undefined {
-  if (error instanceof Refusal) return error
+function refusalIn(error: unknown): RequestRefused | undefined {
+  if (error instanceof RequestRefused) return error
   return isError(error) && error.cause !== undefined ? refusalIn(error.cause) : undefined
 }
 

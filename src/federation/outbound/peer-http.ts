@@ -3,15 +3,15 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Agent, request } from 'undici'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import {
-  type AddressRange,
   checkedLookup,
   isAllowedAddress,
   literalAddress,
   parseRanges,
-  type Resolver,
   systemResolver,
+  type AddressRange,
+  type Resolver,
 } from './address-policy.js'
-import { type Outcome, outcomeOf, Refusal } from './outcome.js'
+import { outcomeOf, RequestRefused, type Outcome } from './outcome.js'
 
 /** Milliseconds and bytes. */
 export interface OutboundSettings {
@@ -78,13 +78,13 @@ export class PeerHttp {
 
   private refuseUrl(text: string): void {
     const url = URL.canParse(text) ? new URL(text) : undefined
-    if (!url || url.username !== '' || url.password !== '') throw new Refusal('refused-url', 'The URL is not one, or names a user.')
+    if (!url || url.username !== '' || url.password !== '') throw new RequestRefused('refused-url', 'The URL is not one, or names a user.')
     const plain = url.protocol === 'http:' && this.settings.plainHosts.has(url.host)
-    if (url.protocol !== 'https:' && !plain) throw new Refusal('refused-url', 'Only https:// is asked.')
+    if (url.protocol !== 'https:' && !plain) throw new RequestRefused('refused-url', 'Only https:// is asked.')
     // Node connects to a literal without a lookup.
     const literal = literalAddress(url.hostname)
     if (literal !== undefined && !isAllowedAddress(literal, this.settings.allowedRanges))
-      throw new Refusal('refused-address', 'The URL names an address that may not be asked.')
+      throw new RequestRefused('refused-address', 'The URL names an address that may not be asked.')
   }
 
   private async exchange({ method, url, headers, body }: PeerRequest, signal: AbortSignal): Promise<Outcome> {
@@ -97,9 +97,9 @@ export class PeerHttp {
     })
     try {
       const { statusCode: status, headers: fields } = response
-      if (status >= 300 && status < 400) throw new Refusal('redirected', `A redirect (${status}) is not followed.`)
-      if ((fields['content-encoding'] ?? 'identity') !== 'identity') throw new Refusal('encoded', 'The body is compressed.')
-      if (Number(fields['content-length'] ?? 0) > this.settings.bodyBytes) throw new Refusal('too-large', 'The body is too large.')
+      if (status >= 300 && status < 400) throw new RequestRefused('redirected', `A redirect (${status}) is not followed.`)
+      if ((fields['content-encoding'] ?? 'identity') !== 'identity') throw new RequestRefused('encoded', 'The body is compressed.')
+      if (Number(fields['content-length'] ?? 0) > this.settings.bodyBytes) throw new RequestRefused('too-large', 'The body is too large.')
       return { kind: 'answered', status, headers: fields, body: await this.read(response.body) }
     } catch (error) {
       response.body.on('error', () => undefined).destroy()
@@ -112,7 +112,7 @@ export class PeerHttp {
     let length = 0
     for await (const chunk of body) {
       length += chunk.length
-      if (length > this.settings.bodyBytes) throw new Refusal('too-large', 'The body is too large.')
+      if (length > this.settings.bodyBytes) throw new RequestRefused('too-large', 'The body is too large.')
       chunks.push(chunk)
     }
     return new Uint8Array(Buffer.concat(chunks))

@@ -7,14 +7,14 @@ import { isFresh } from '../../protocol/http-signature/profile.js'
 import { signRequest } from '../../protocol/http-signature/signed-request.js'
 import { responseSignature } from '../../protocol/http-signature/signed-response.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
-import { type Endpoint, expand, PROFILES } from '../identity/endpoints.js'
+import { expand, PROFILES, type Endpoint } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import type { Answered, NotAnswered } from './outcome.js'
 import { PeerConnections } from './peer-http.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { PeerPolicy } from '../peers/peer-policy.js'
 
-/** What a peer answered, by its signature. */
+/** An answer that the peer has signed. */
 interface PeerAnswered {
   readonly kind: 'answered'
   readonly status: number
@@ -24,7 +24,7 @@ interface PeerAnswered {
   readonly problem: string | undefined
 }
 
-/** Somebody answered, perhaps only a proxy. */
+/** An answer without a valid signature of the peer, perhaps of a proxy. */
 interface Unsigned {
   readonly kind: 'unsigned'
   readonly status: number
@@ -52,7 +52,7 @@ export interface PeerCall {
   readonly signal?: AbortSignal
 }
 
-/** Asks other providers, so that they know who asks, and believes only what they have signed. */
+/** Signed requests to other providers; an answer counts only if the provider has signed it, for this request. */
 @Injectable()
 export class SignedClient {
   constructor(
@@ -91,7 +91,7 @@ export class SignedClient {
     return { method: 'POST', targetUri, headers: signRequest(unsigned, await this.keys.signer(), times) }
   }
 
-  /** A proxy on the way may answer instead of the provider, and then nothing is known; but it may well ask for patience. */
+  /** A proxy on the way may answer instead of the provider: then the outcome is unknown, and only its Retry-After is used. */
   private async verified(peer: string, request: HttpRequestMessage, answered: Answered): Promise<PeerAnswer> {
     const { status, headers, body } = answered
     const unsigned = { kind: 'unsigned', status, retryAfter: headers['retry-after'] } as const

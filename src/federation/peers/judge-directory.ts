@@ -17,8 +17,8 @@ export interface Known {
 }
 
 /**
- * Whether a fetched directory is the provider's. At first sight the one that WebPKI authenticates at the domain is believed, and its keys are
- * pinned; from then on a key that is pinned has to have signed. @returns why not; undefined: it is believed
+ * Whether a fetched directory is trusted: trust on first use of what WebPKI authenticates at the domain, which pins its keys; from then on
+ * a pinned key has to have signed. @returns the reason for distrust; undefined: it is trusted
  */
 export async function reasonForDistrust(
   signed: SignedKeyDirectory,
@@ -29,7 +29,7 @@ export async function reasonForDistrust(
   if (directory.domain !== domain) return 'it is of another domain'
   if (directory.expires_at * 1000 <= now.getTime()) return 'it has expired'
   if (directory.issued_at > now.getTime() / 1000 + TOLERATED_SECONDS) return 'it is of the future'
-  if (issuedAt && directory.issued_at * 1000 < issuedAt.getTime()) return 'it is older than one that was believed'
+  if (issuedAt && directory.issued_at * 1000 < issuedAt.getTime()) return 'it is older than one that was trusted'
   const trusted = pinned.filter(({ notAfter }) => notAfter === null || notAfter > now)
   if (pinned.length === 0) return undefined
   for (const { publicKey } of trusted) if (await isSignedBy(signed, publicKey)) return undefined

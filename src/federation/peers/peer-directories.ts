@@ -101,8 +101,8 @@ export class PeerDirectories {
   }
 
   /**
-   * Who asks here is not known yet, and this server shall not be made to knock at all doors; at those that it knows it may. Strangers
-   * and our own users have a limit each, so that the former do not keep the latter from anybody.
+   * Counts a first look at a provider that was never contacted: a claim that nobody has verified yet must not direct requests of this
+   * server anywhere. Inbound and outbound have a limit each, so that strangers cannot use up that of our users. @throws RateLimited
    */
   private async countNew(direction: Direction): Promise<void> {
     const points = this.config.FEDERATION_NEW_PEERS_PER_MINUTE
@@ -159,7 +159,7 @@ export class PeerDirectories {
   }
 }
 
-/** Once in a while. */
+/** One fetch in this time. */
 function isDue(askedAt: LRUCache<string, number>, domain: string): boolean {
   const last = askedAt.get(domain)
   return last === undefined || performance.now() - last > REFETCH_MS

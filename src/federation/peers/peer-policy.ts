@@ -8,7 +8,7 @@ import { findPeer } from './peers.repository.js'
 const REMEMBER_MS = 5_000
 const MAX_REMEMBERED = 10_000
 
-/** Whether this server has to do with a provider at all: the setting, and what the operator says of that one. */
+/** Whether this server federates with a provider: by the setting FEDERATION, and by the operator's decision on that provider. */
 @Injectable()
 export class PeerPolicy {
   private readonly remembered = new LRUCache<string, { at: number; policy: Promise<'allow' | 'deny' | null> }>({ max: MAX_REMEMBERED })

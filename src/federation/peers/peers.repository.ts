@@ -15,7 +15,7 @@ export interface PeerRow {
 
 const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm`
 
-/** What is known of a provider; undefined: it was never heard of. */
+/** The row of a provider; undefined before the first contact with it. */
 export async function findPeer(sql: Sql, domain: string): Promise<PeerRow | undefined> {
   const { rows } = await sql.query<PeerRow>({ name: 'find_peer', text: `SELECT ${COLUMNS} FROM peer WHERE domain = $1`, values: [domain] })
   return rows[0]
@@ -46,7 +46,7 @@ export interface PeerDirectoryContent {
   keys: readonly { keyId: string; publicKey: Uint8Array; notBefore: Date; notAfter: Date | null }[]
 }
 
-/** Puts a directory that is believed in the place of the one before it, unless a younger one has come meanwhile. */
+/** Replaces a provider's directory and pins by a trusted newer one. Nothing happens if a directory issued later is stored already. */
 export async function storeDirectory(sql: Sql, content: PeerDirectoryContent): Promise<void> {
   const { rows } = await sql.query({
     text: `INSERT INTO peer AS p (domain, endpoints, profiles, issued_at, fetched_at) VALUES ($1, $2, $3, $4, now())
@@ -70,12 +70,12 @@ export async function storeDirectory(sql: Sql, content: PeerDirectoryContent): P
   })
 }
 
-/** A directory was fetched and not believed; the one before stays in force. */
+/** A directory was fetched and is not trusted; the stored one stays in force, and the operator sees why. */
 export async function raiseAlarm(sql: Sql, domain: string, why: string): Promise<void> {
   await sql.query({ text: 'UPDATE peer SET alarm = $2, fetched_at = now() WHERE domain = $1', values: [domain, why] })
 }
 
-/** What the operator says of a peer. */
+/** The operator's decision on a peer; null: none. */
 export async function setPolicy(sql: Sql, domain: string, policy: 'allow' | 'deny' | null): Promise<void> {
   await sql.query({
     text: 'INSERT INTO peer (domain, policy) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET policy = excluded.policy',
@@ -92,7 +92,7 @@ export async function setPaused(sql: Sql, domain: string, paused: boolean): Prom
   })
 }
 
-/** The pins go: whatever the provider's web server shows next is believed. */
+/** Deletes the pins: the next directory that the provider's web server shows is trusted. */
 export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
   await sql.query({
@@ -101,7 +101,7 @@ export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   })
 }
 
-/** The peer was heard: whatever kept us from it may be over. */
+/** The peer sent a request: it may be reachable again, so its back-off ends. */
 export async function noteInbound(sql: Sql, domain: string): Promise<void> {
   await sql.query({
     name: 'note_inbound',
@@ -156,8 +156,8 @@ export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
 }
 
 /**
- * Takes the lane of a peer for so long, if it may be pushed to now and nobody else does. Anyone who dies with it leaves it when the time
- * is over. @returns whether it was taken
+ * Takes the lane of a peer for `ms`, unless it is taken, paused or in back-off. The lane of an owner that died is free when its time is over.
+ * @returns whether it was taken
  */
 export async function takeLane(sql: Sql, domain: string, owner: string, ms: number): Promise<boolean> {
   const { rowCount } = await sql.query({
@@ -180,7 +180,7 @@ export async function renewLane(sql: Sql, domain: string, owner: string, ms: num
   return rowCount === 1
 }
 
-/** Not if it has become another's meanwhile. */
+/** Gives the lane back, unless another owner has taken it since. */
 export async function leaveLane(sql: Sql, domain: string, owner: string): Promise<void> {
   await sql.query({
     name: 'leave_lane',

@@ -5,17 +5,16 @@ import { findTree } from '../../groups/repository/states.repository.js'
 import { PublicStates } from '../../groups/state/public-states.js'
 import { LargeTrees } from '../../groups/state/trees/large-trees.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { KIND_OF_LETTER } from '../../protocol/log-chain.js'
 import type { FanoutMessage } from '../../protocol/mimi/fanout-message.js'
-import { type NotifyBatch, type NotifyEntry, type NotifyWelcome, signedHeadBytes } from '../../protocol/mimi/microchat/notify-batch.js'
+import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
-import { type OutgoingGroup, type OutgoingWelcome, readRosterChanges, readWelcomes } from './outgoing.repository.js'
-import { type Run, Runs } from './runs.js'
+import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
+import { Runs, type Run } from './runs.js'
 
 /** Bytes of a batch are those of its entries, Welcomes and trees; peers take bodies of 6 MiB (docs/federation-profile.md). */
 const LIMITS = { entries: 128, entryBytes: 1024 * 1024, bytes: 4 * 1024 * 1024 }
-
-const KINDS = { c: 'commit', p: 'proposal', a: 'application' } as const
 
 export interface OutgoingBatch {
   readonly batch: NotifyBatch
@@ -34,7 +33,7 @@ export class Batches {
   ) {}
 
   /**
-   * The next run after what the peer has acknowledged, or after a place that it names; undefined: it is level. `share` is the part of
+   * The next run after what the peer has acknowledged, or after a place that it names; undefined: it has everything. `share` is the part of
    * the usual size that the peer takes; a single entry and the Welcomes of its Commit cannot be divided.
    */
   async next(
@@ -116,8 +115,8 @@ export class Batches {
 }
 
 function entryOf({ kind, epoch, acceptedAt, bytes }: LogRow): NotifyEntry {
-  const message: FanoutMessage = { acceptedAtMs: BigInt(acceptedAt.getTime()), message: bytes, kind: KINDS[kind], proposals: [] }
-  return { kind: KINDS[kind], epoch, message }
+  const message: FanoutMessage = { acceptedAtMs: BigInt(acceptedAt.getTime()), message: bytes, kind: KIND_OF_LETTER[kind], proposals: [] }
+  return { kind: KIND_OF_LETTER[kind], epoch, message }
 }
 
 const NO_TREE = { kind: 'distribution-service' } as const

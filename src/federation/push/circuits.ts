@@ -10,7 +10,7 @@ import { duePeers } from './cursors.repository.js'
 import type { Delivered } from './delivery.js'
 import { pushFailed } from '../federation.events.js'
 
-/** Anyone who dies in a run holds the others up for this long. */
+/** A process that dies in a run keeps the lane for this long. */
 const LANE_MS = 15_000
 const RENEW_MS = 5_000
 
@@ -22,7 +22,7 @@ export interface Hold {
   readonly timer: NodeJS.Timeout
 }
 
-/** Who pushes to a peer, and whether anybody may: one that failed is left alone for a while, one that is paused until the operator says so. */
+/** A circuit breaker per peer: who holds its lane, and whether it may be pushed to. A failure opens it for a back-off, the operator until resumed. */
 @Injectable()
 export class Circuits {
   constructor(

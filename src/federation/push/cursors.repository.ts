@@ -6,13 +6,13 @@ export interface DueGroup {
   acked: bigint
 }
 
-/** Never zero, so that a cursor whose group has been restored to before it counts as level. */
+/** Entries that the peer lacks, or an incarnation that it does not know. A cursor beyond the head, as after a restore, lacks no entries. */
 const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND (
   c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq)) OR c.incarnation <> g.incarnation AND c.until_seq IS NULL)`
 
 /**
- * Groups with entries that the peer has not stored, by gid after `afterGid`: a caller that goes round begins again with 0. The
- * comparison of rows, "+ 0" and "OFFSET 0" let the peer's own cursors lead, and not the order of all groups.
+ * Groups with entries that the peer has not stored, by gid after `afterGid`; 0 is before all. The comparison of rows, "+ 0" and
+ * "OFFSET 0" let the peer's own cursors lead, and not the order of all groups.
  */
 export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limit: number): Promise<DueGroup[]> {
   const { rows } = await sql.query<DueGroup>({

@@ -27,7 +27,7 @@ export async function keepReceipt(sql: Sql, domain: string, groupId: Uint8Array,
   })
 }
 
-/** The peer refuses this deletion; it is asked again by and by. */
+/** The peer refuses this deletion, which is tried again in `delayMs`. @param why for the operator, cut to 500 characters */
 export async function postponeDeletion(
   sql: Sql,
   domain: string,

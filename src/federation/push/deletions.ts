@@ -19,7 +19,7 @@ import { deletionConfirmed, deletionRefused } from '../federation.events.js'
 
 const AT_ONCE = 20
 
-/** Has deleted groups deleted at the peers too, until each has given its word that they are. */
+/** Has peers delete the replicas of deleted groups, and repeats it until each has sent a signed receipt. */
 @Injectable()
 export class Deletions {
   constructor(

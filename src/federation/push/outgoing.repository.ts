@@ -7,7 +7,7 @@ export interface OutgoingGroup {
   groupId: Buffer
   roomId: string
   incarnation: number
-  /** The one that the peer has heard of. */
+  /** The latest that was announced to the peer. */
   toldIncarnation: number
   mode: 'public' | 'private'
   cipherSuite: number
@@ -71,7 +71,7 @@ export async function readChain(sql: Sql, gid: bigint, seq: bigint, incarnation:
   return rows[0]?.chain ?? undefined
 }
 
-export interface RosterChange {
+export interface OutgoingRosterChange {
   seq: bigint
   client: string
   change: 'joined' | 'left'
@@ -79,8 +79,14 @@ export interface RosterChange {
 }
 
 /** Who of the peer's came and went by the entries from `fromSeq` to `toSeq`. */
-export async function readRosterChanges(sql: Sql, domain: string, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<RosterChange[]> {
-  const { rows } = await sql.query<RosterChange>({
+export async function readRosterChanges(
+  sql: Sql,
+  domain: string,
+  gid: bigint,
+  fromSeq: bigint,
+  toSeq: bigint,
+): Promise<OutgoingRosterChange[]> {
+  const { rows } = await sql.query<OutgoingRosterChange>({
     name: 'read_roster_changes',
     text: `SELECT m.until_seq AS seq, d.client_uri AS client, 'left' AS change, m.ended FROM member m JOIN device d ON d.id = m.device_id
             WHERE m.gid = $2 AND m.until_seq BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1

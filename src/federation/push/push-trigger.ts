@@ -13,7 +13,7 @@ const GATHER_MS = 5
 const REMEMBER_MS = 2_000
 const MAX_REMEMBERED = 50_000
 
-/** PushTrigger the lanes of peers when something happens in their groups. A wake that is lost costs the time until the sweep. */
+/** Starts pushes to the peers of a group when something happens in it. A lost trigger costs the time until the next sweep. */
 @Injectable()
 export class PushTrigger implements OnModuleInit, OnModuleDestroy {
   private readonly remembered = new LRUCache<bigint, { at: number; peers: readonly string[] }>({ max: MAX_REMEMBERED })

@@ -17,8 +17,8 @@ const SLACK_MS = 50
 
 /**
  * One lane per peer, in one run at a time: a batch of each group in turn, so that none waits for another's history. A job only begins
- * a run, so that no peer's slowness takes up the queue's few slots. A peer that fails is tried again after a while, or as soon as it
- * is heard of.
+ * a run, so that no peer's slowness takes up the queue's few slots. A peer that fails is tried again after a back-off, or as soon as it
+ * sends a request.
  */
 @Injectable()
 export class Push implements OnModuleInit {

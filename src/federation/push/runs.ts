@@ -4,12 +4,12 @@ import type { LogRow } from '../../delivery/read/entry.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import {
-  type OutgoingGroup,
   readChain,
   readIncarnation,
   readOutgoingGroup,
   readPresence,
   readRun,
+  type OutgoingGroup,
   type RunLimits,
 } from './outgoing.repository.js'
 
@@ -29,7 +29,7 @@ export interface Run {
 export class Runs {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** What comes after the place that the peer has acknowledged, or that it names. Undefined: it is level. */
+  /** What comes after the place that the peer has acknowledged, or that it names. Undefined: it has everything. */
   async next(domain: string, gid: bigint, limits: RunLimits, after?: bigint): Promise<Run | undefined> {
     const group = await readOutgoingGroup(this.pool, domain, gid)
     return group && this.after(domain, group, limits, after ?? group.acked)

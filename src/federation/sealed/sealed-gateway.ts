@@ -9,14 +9,14 @@ import { problemFor } from '../../platform/http/send-problem.js'
 import { Secrets } from '../../platform/secrets.js'
 import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import {
-  type BinaryRequestMessage,
-  type BinaryResponseMessage,
   decodeRequestMessage,
   encodeResponseMessage,
+  type BinaryRequestMessage,
+  type BinaryResponseMessage,
   type Field,
 } from '../../protocol/ohttp/binary-message.js'
 import { decapsulateRequest } from '../../protocol/ohttp/encapsulation.js'
-import { type KeyConfig, publicKeyOf } from '../../protocol/ohttp/key-config.js'
+import { publicKeyOf, type KeyConfig } from '../../protocol/ohttp/key-config.js'
 
 const KEY_PERIOD_MS = 7 * 86_400_000
 const KEY_PURPOSE = 'oblivious gateway v1'
@@ -32,7 +32,7 @@ export class GatewayKeys {
     return new Map([period, period - 1, period + 1].map((one) => [idOf(one), this.privateKey(one)]))
   }
 
-  /** What clients are told to use. */
+  /** The key configuration that clients use now. */
   config(now: number): KeyConfig {
     const period = periodOf(now)
     return { id: idOf(period), publicKey: publicKeyOf(this.privateKey(period)), aeads: ['aes-128-gcm', 'chacha20-poly1305'] }
@@ -56,7 +56,7 @@ function idOf(period: number): number {
 /** The only resource behind the gateway. */
 const RESOURCE = /^\/v1\/sealed\/([A-Za-z0-9_-]{1,340})\/(\d{1,15})\/messages$/
 const ANY_ORIGIN = 'https://hub.invalid'
-/** Relays see sizes: an acceptance shall look like a refusal. */
+/** Relays see sizes: padding makes an acceptance and a refusal look the same. */
 const RESPONSE_BLOCK = 1_024
 
 /** Opens envelopes that relays bring, and answers into them (RFC 9458, Oblivious Gateway and Target in one). */

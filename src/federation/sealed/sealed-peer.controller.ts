@@ -8,8 +8,8 @@ import { Issuer } from '../../tokens/issue/issuer.js'
 import { OwnDirectory } from '../../tokens/issue/issuer-directory.js'
 import { PEER_TOKEN_ANSWERS_KEPT, PEER_TOKEN_REQUESTS } from '../../tokens/issue/tokens.limits.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { DomainVariable, PeerPost, refuseOtherDomain } from '../inbound/peer-route.js'
-import { CurrentPeer, type Peer, PeerBody } from '../inbound/peer.js'
+import { DomainVariable, PeerPost, requireOwnDomain } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { GatewayKeys, SealedGateway } from './sealed-gateway.js'
 
 /** Envelopes of other providers' users: this hub sees which provider relays, and not for whom. */
@@ -24,7 +24,7 @@ export class SealedPeerController {
   /** The content of `application/ohttp-keys`, under the type of all bodies between providers. */
   @PeerPost('sealedKeys/:domain')
   configs(@DomainVariable('domain') domain: string): Uint8Array {
-    refuseOtherDomain(domain, this.config.DOMAIN)
+    requireOwnDomain(domain, this.config.DOMAIN)
     return encodeKeyConfigs([this.keys.config(Date.now())])
   }
 
@@ -32,7 +32,7 @@ export class SealedPeerController {
   @PeerPost('submitSealed/:domain')
   @Unlogged()
   submit(@DomainVariable('domain') domain: string, @PeerBody() envelope: Uint8Array): Promise<Uint8Array> {
-    refuseOtherDomain(domain, this.config.DOMAIN)
+    requireOwnDomain(domain, this.config.DOMAIN)
     return this.gateway.answer(envelope)
   }
 }
@@ -48,14 +48,14 @@ export class IssuingPeerController {
 
   @PeerPost('tokenDirectory/:domain')
   async keys(@DomainVariable('domain') domain: string): Promise<Uint8Array> {
-    refuseOtherDomain(domain, this.config.DOMAIN)
+    requireOwnDomain(domain, this.config.DOMAIN)
     return encodeCbor(await this.directory.read())
   }
 
   /** The provider has counted what its user gets; what the provider gets is counted here. */
   @PeerPost('issueTokens/:domain')
   issue(@CurrentPeer() peer: Peer, @DomainVariable('domain') domain: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    refuseOtherDomain(domain, this.config.DOMAIN)
+    requireOwnDomain(domain, this.config.DOMAIN)
     const { TOKENS_PER_PEER: quota } = this.config
     const holder = { name: peer.domain, quota, requests: PEER_TOKEN_REQUESTS, kept: numberOf(PEER_TOKEN_ANSWERS_KEPT) }
     return this.issuer.issueBatch(holder, body)

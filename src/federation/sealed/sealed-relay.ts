@@ -17,7 +17,7 @@ const KEYS_MAX_AGE_MS = 3_600_000
 /** Beside the message: proofs, path, padding and the envelope itself. */
 const AROUND_BYTES = 8_192
 
-/** Passes envelopes on to hubs. It sees a client's address and which hub is meant; what is inside, and for which group, it does not. */
+/** Passes envelopes on to hubs. It sees the address of a client and the hub, but neither the content nor the group. */
 @Injectable()
 export class SealedRelay {
   private readonly copies = new SharedCopies(KEYS_MAX_AGE_MS, async (hub) =>
@@ -36,29 +36,29 @@ export class SealedRelay {
 
   /** One copy for all. */
   async keys(hub: string): Promise<Representation> {
-    await this.expectHub(hub)
+    await this.requireFollowed(hub)
     return this.copies.of(hub)
   }
 
   /** The token is spent whatever the hub answers: what is limited is the relaying. */
   async pass(hub: string, authorization: string | undefined, envelope: Uint8Array): Promise<Uint8Array> {
     const token = await this.redemption.presented(authorization)
-    await this.expectHub(hub)
+    await this.requireFollowed(hub)
     const limit = this.config.MAX_MESSAGE_BYTES + AROUND_BYTES
     if (envelope.length > limit) throw new TooLarge('The envelope is larger than any message.', limit)
     await this.redemption.spend(await this.redemption.verified(token))
     return this.ask(hub, 'submitSealed', envelope)
   }
 
-  /** Anyone may ask here, so only for hubs that this server has to do with anyway: it shall not be made to knock at all doors. */
-  private async expectHub(hub: string): Promise<void> {
+  /** These routes are anonymous, so the relay asks only hubs of rooms that are followed here: nobody can direct its requests elsewhere. @throws NotFound */
+  private async requireFollowed(hub: string): Promise<void> {
     if (!(await this.hubs.has(hub))) throw new NotFound('This server does not follow a room of that hub.')
   }
 
   private async ask(hub: string, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
     const answer = await this.client.send({ peer: hub, endpoint, argument: hub, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
-    // The envelope is for a key that the gateway has no more: so is our copy of its keys.
+    // The envelope is for a key that the gateway no longer has, so our copy of its keys is outdated.
     if (answer.kind === 'answered' && answer.problem === 'undecodable') this.copies.forget(hub)
     throw hubProblem(answer)
   }

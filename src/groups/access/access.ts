@@ -1,7 +1,7 @@
 import type { Caller } from '../../authentication/session/caller.js'
+import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { Forbidden } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { GroupFrozen, NotAMember } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readForSubmission, readGroupAndStanding, type FoundForSubmission, type FoundGroup, type Standing } from './access.repository.js'

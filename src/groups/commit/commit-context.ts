@@ -1,9 +1,9 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import type { SubmissionAccess } from '../access/access.js'
+import type { Bundle } from '../input/bundle.js'
 import type { AddedDevice, CommitSubmission, Followup, RemovedDevice } from '../repository/submissions.repository.js'
 import type { Tracked } from '../state/state-cache.js'
-import type { Bundle } from '../input/bundle.js'
 
 /** Who submits what to which group, with what is known of it at that moment. */
 export interface CommitContext extends SubmissionAccess {

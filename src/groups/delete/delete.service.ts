@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { openAsAdmin } from '../access/access.js'
 import { groupDeleted } from '../groups.events.js'
-import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { deleteGroup } from '../repository/groups.repository.js'
 
 /** A long log takes its time to go; other statements stay short. */

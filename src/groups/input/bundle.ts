@@ -5,9 +5,10 @@ import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { PrivateMessage } from '../../protocol/mls/structures/private-message.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
+import { sha256 } from '../../protocol/sha256.js'
 import type { SubmitCommit } from '../groups.dto.js'
 import { type EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
-import { decodeAs, refuseOtherGroup, sha256 } from './mls-input.js'
+import { decodeAs, refuseOtherGroup } from './mls-input.js'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
 

@@ -1,16 +1,13 @@
-import { createHash } from 'node:crypto'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { TooLarge, Undecodable } from '../../platform/http/problem.js'
-import type { MlsMessage } from '../../protocol/mls/message.js'
 import { sameBytes } from '../../protocol/bytes.js'
+import type { MlsMessage } from '../../protocol/mls/message.js'
 
 /** Epochs are uint64 on the wire and int8 in the log; a client that counts to 2^63 does not count Commits. */
 const MAX_EPOCH = 2n ** 63n - 2n
 
 type WireFormat = MlsMessage['wireFormat']
 type Of<F extends WireFormat> = Extract<MlsMessage, { wireFormat: F }>
-
-export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
 
 /**
  * One MLSMessage of an expected wire format, read by two readers. @throws 413 before it is looked at, 422 if it is anything else or the

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../../protocol/sha256.js'
 
 /** Who may join without an invitation: further devices of members, those who know a code, everybody, nobody. */
 export const EXTERNAL_JOIN = ['same-user', 'code', 'open', 'none'] as const
@@ -97,5 +97,5 @@ export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: num
 
 /** SHA-256, as `joinCodeHash` holds it, of a join code with a label before it. */
 export function hashOfCode(code: string): Buffer {
-  return createHash('sha256').update('microchat join code\0').update(code).digest()
+  return sha256('microchat join code\0', code)
 }

@@ -4,16 +4,16 @@ import { type Sql, callFunction } from '../../platform/postgres/sql.js'
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;
  * every other outcome carries the group's present epoch and head.
  */
-export type SubmissionOutcome = Admitted | Refusal
+export type SubmissionOutcome = AcceptedSubmission | RefusedSubmission
 /** The entry is in the log, now or since before; `epoch` is the group's after it, `chain` that of the entry. */
-export interface Admitted {
+export interface AcceptedSubmission {
   kind: 'accepted' | 'duplicate'
   seq: bigint
   epoch: bigint
   chain: Buffer
   incarnation: number
 }
-export type Refusal =
+export type RefusedSubmission =
   | {
       kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry'
       headSeq: bigint

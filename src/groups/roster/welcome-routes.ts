@@ -1,11 +1,11 @@
 import { routeRefs } from '../../key-packages/claims.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
-import { leaf } from '../../protocol/public-group/state.js'
 import { welcomeForm } from '../../protocol/public-group/rules/welcome.js'
+import { leaf } from '../../protocol/public-group/state.js'
 import { InvalidCommit } from '../groups.problems.js'
-import type { AddedDevice, CommitSubmission } from '../repository/submissions.repository.js'
 import type { EncodedWelcome } from '../input/bundle.js'
+import type { AddedDevice, CommitSubmission } from '../repository/submissions.repository.js'
 import { deviceOf, type Directory } from './roster.js'
 
 /** A KeyPackageRef as a key of a map. */

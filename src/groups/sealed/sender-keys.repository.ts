@@ -1,5 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
-import type { Refusal } from '../repository/submissions.repository.js'
+import type { RefusedSubmission } from '../repository/submissions.repository.js'
 
 /** A device says that this is the sender key of an epoch: Ed25519, 32 bytes. One for each user and epoch. */
 export interface Publication {
@@ -11,7 +11,7 @@ export interface Publication {
 }
 
 /** `conflict`: the user has published another one. */
-export type PublicationOutcome = { kind: 'accepted' } | { kind: 'conflict' } | Refusal
+export type PublicationOutcome = { kind: 'accepted' } | { kind: 'conflict' } | RefusedSubmission
 
 /** See `publish_sender_key`. @param maxPastEpochs how many epochs behind the group's the key may be */
 export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs: number): Promise<PublicationOutcome> {

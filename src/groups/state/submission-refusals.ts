@@ -1,14 +1,38 @@
+import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
+import { type Entry, toEntry } from '../../delivery/read/entry.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { EpochAhead, GroupFrozen, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
-import type { Refusal } from '../repository/submissions.repository.js'
-import { type Entry, toEntry } from '../../delivery/read/entry.js'
 import { readMissedHandshakes } from '../repository/log.repository.js'
+import type { RefusedSubmission } from '../repository/submissions.repository.js'
+
+interface Position {
+  epoch: bigint
+  headSeq: bigint
+  incarnation: number
+  frozen: string | null
+}
+
+/**
+ * One Commit per epoch, first come first served (RFC 9750 §5.2.1, Strongly Consistent Delivery): what SQL would answer a
+ * handshake of `epoch` by the group as it was just read. Saves the work of judging; undefined says nothing.
+ */
+export function refusedByPosition(group: Position, epoch: bigint): RefusedSubmission | undefined {
+  const at = { headSeq: group.headSeq, epoch: group.epoch, incarnation: group.incarnation }
+  if (group.frozen !== null) return { kind: 'frozen', ...at }
+  if (epoch < group.epoch) return { kind: 'stale', ...at }
+  return epoch > group.epoch ? { kind: 'ahead', ...at } : undefined
+}
 
 /** What a refused submission of `epoch` is answered; a loser learns the epoch and what it missed. */
-export async function submissionProblem(sql: Sql, group: GroupRow, deviceId: bigint, epoch: bigint, refusal: Refusal): Promise<Problem> {
+export async function submissionProblem(
+  sql: Sql,
+  group: GroupRow,
+  deviceId: bigint,
+  epoch: bigint,
+  refusal: RefusedSubmission,
+): Promise<Problem> {
   switch (refusal.kind) {
     case 'stale': {
       const now = { gid: group.gid, groupId: group.groupId, incarnation: refusal.incarnation }
@@ -31,32 +55,6 @@ export async function submissionProblem(sql: Sql, group: GroupRow, deviceId: big
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }
-}
-
-/** How the group stood when a handshake came for another epoch than its own. */
-export interface PositionRefusal {
-  kind: 'stale' | 'ahead' | 'frozen'
-  headSeq: bigint
-  epoch: bigint
-  incarnation: number
-}
-
-interface Position {
-  epoch: bigint
-  headSeq: bigint
-  incarnation: number
-  frozen: string | null
-}
-
-/**
- * One Commit per epoch, first come first served (RFC 9750 §5.2.1, Strongly Consistent Delivery): what SQL would answer a
- * handshake of `epoch` by the group as it was just read. Saves the work of judging; undefined says nothing.
- */
-export function refusedByPosition(group: Position, epoch: bigint): PositionRefusal | undefined {
-  const at = { headSeq: group.headSeq, epoch: group.epoch, incarnation: group.incarnation }
-  if (group.frozen !== null) return { kind: 'frozen', ...at }
-  if (epoch < group.epoch) return { kind: 'stale', ...at }
-  return epoch > group.epoch ? { kind: 'ahead', ...at } : undefined
 }
 
 /** What a device that is still in `epoch` needs to get on, cut to its membership and to a bounded size. */

@@ -102,7 +102,9 @@ const KeyPackages = {
   KEY_PACKAGE_MAX_AGE: Duration(60_000)
     .default(90 * 86_400_000)
     .describe('How long after the beginning of its lifetime a KeyPackage is handed out, however long that is.'),
-  KEY_PACKAGE_LOW: Count(0, 1_000).default(10).describe('A device is told when fewer one-time KeyPackages than this are left.'),
+  KEY_PACKAGE_LOW: Count(0, 1_000)
+    .default(10)
+    .describe('A device gets key-packages.low when fewer one-time KeyPackages than this are left.'),
   KEY_PACKAGE_MAX_PER_DEVICE: Count(1, 10_000).default(500).describe('KeyPackages kept per device.'),
   CLAIMS_PER_MINUTE: Count(1, 100_000).default(60).describe('KeyPackage claims per claiming user and minute.'),
   CLAIMS_PER_PAIR_PER_MINUTE: Count(1, 100_000)

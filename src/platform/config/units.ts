@@ -64,6 +64,7 @@ export function formatDuration(ms: number): string {
   return `${ms / (MS_PER[unit] ?? 1)}${unit}`
 }
 
+/** The shortest way to write a size that `parseSize` reads back. */
 export function formatSize(bytes: number): string {
   const unit = ['MiB', 'KiB'].find((name) => bytes % (BYTES_PER[name] ?? NaN) === 0) ?? ''
   return `${bytes / (BYTES_PER[unit] ?? 1)}${unit}`

@@ -13,6 +13,7 @@ export function originsIn(setting: string): string[] | undefined {
   return origins.every((origin) => ORIGIN.test(origin)) ? origins : undefined
 }
 
+/** @returns whether `CORS_ORIGINS` can be understood */
 export function isOriginsSetting(setting: string): boolean {
   return setting === 'any' || setting === 'off' || originsIn(setting) !== undefined
 }

@@ -1,3 +1,8 @@
+import { z } from 'zod'
+import { decodeCbor } from '../../protocol/strict-cbor.js'
+import { encodeCbor } from '../http/encode.js'
+import type { Secrets } from '../secrets.js'
+
 /** An application entry, encoded for streams. */
 export interface CarriedEntry {
   seq: bigint
@@ -31,3 +36,85 @@ export function channelOf(hint: Hint): number {
 }
 
 export const HINT_CHANNELS = Array.from({ length: Number(CHANNELS) }, (_, index) => `hint:${index}`)
+
+const PURPOSE = 'hints v1'
+const MAC_BYTES = 16
+const Id = z.int().nonnegative().transform(BigInt)
+const StreamId = z.string().max(64)
+
+const Carried = z.array(
+  z.object({
+    seq: Id,
+    epoch: Id,
+    acceptedAt: z
+      .int()
+      .nonnegative()
+      .transform((seconds) => new Date(seconds * 1000)),
+    frame: z.instanceof(Uint8Array),
+  }),
+)
+
+const GroupHint = z
+  .object({
+    kind: z.literal('group'),
+    gid: Id,
+    headSeq: Id,
+    incarnation: z.int().positive().optional(),
+    carried: z.instanceof(Uint8Array).optional(),
+  })
+  .transform(({ carried, ...hint }): Hint => (carried ? { ...hint, entries: () => decodeCarried(carried) } : hint))
+
+const DeviceHint = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('inbox'), deviceId: Id }),
+  z.object({ kind: z.literal('acked'), deviceId: Id }),
+  z.object({ kind: z.literal('revoked'), deviceId: Id }),
+  z.object({ kind: z.literal('session-ended'), deviceId: Id }),
+  z.object({ kind: z.literal('displaced'), deviceId: Id, streamId: StreamId }),
+  z.object({ kind: z.literal('stream-open'), deviceId: Id, streamId: StreamId }),
+])
+
+const KnownHint = z.union([GroupHint, DeviceHint])
+
+/**
+ * Nodes of two releases run side by side: members and kinds of hint that are new to this one are passed over, the rest
+ * of the batch counts. A change of what is there already needs a new purpose, and both sent for one release.
+ */
+const Batch = z.object({ node: z.string(), hints: z.array(z.unknown()) })
+
+/** MAC, then CBOR. Anyone who can write to Redis can withhold hints, not invent them. */
+export function sealHints(secrets: Secrets, channel: string, node: string, hints: readonly Hint[]): Buffer {
+  const body = encodeCbor({ node, hints: hints.map(portable) })
+  return Buffer.concat([secrets.mac(PURPOSE, bound(channel, body)).subarray(0, MAC_BYTES), body])
+}
+
+/** Undefined if it is not from a node of this deployment. */
+export function openHints(secrets: Secrets, channel: string, sealed: Uint8Array): { node: string; hints: Hint[] } | undefined {
+  const body = sealed.subarray(MAC_BYTES)
+  if (!secrets.verifyMac(PURPOSE, bound(channel, body), sealed.subarray(0, MAC_BYTES))) return undefined
+  try {
+    const { node, hints } = Batch.parse(decodeCbor(body))
+    return { node, hints: hints.flatMap((hint) => KnownHint.safeParse(hint).data ?? []) }
+  } catch {
+    return undefined
+  }
+}
+
+/** None, where another release carries something else: the log has them all. */
+function decodeCarried(bytes: Uint8Array): readonly CarriedEntry[] {
+  try {
+    return Carried.parse(decodeCbor(bytes))
+  } catch {
+    return []
+  }
+}
+
+/** Entries are encoded by themselves, so that who has no use for them need not decode them. */
+function portable(hint: Hint): unknown {
+  if (hint.kind !== 'group' || !hint.entries) return hint
+  const { entries, ...rest } = hint
+  return { ...rest, carried: encodeCbor(entries()) }
+}
+
+function bound(channel: string, body: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(`${channel}\0`), body])
+}

@@ -7,8 +7,7 @@ import type { RedisClient } from '../redis/connect-redis.js'
 import { RedisClients } from '../redis/redis-clients.js'
 import { RedisSubscription } from '../redis/redis-subscription.js'
 import { Secrets } from '../secrets.js'
-import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
-import { openHints, sealHints } from './hint-codec.js'
+import { channelOf, HINT_CHANNELS, type Hint, openHints, sealHints } from './hint.js'
 
 const MAX_UNANSWERED = 1_000
 

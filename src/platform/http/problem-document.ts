@@ -17,6 +17,7 @@ export type ProblemDocument = z.infer<typeof ProblemDocument>
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
+/** @param requestId shown as `instance`; members of RFC 9457 win over those of `problem.extension` */
 export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   return {
     ...problem.extension,

@@ -11,6 +11,7 @@ export interface Representation {
   readonly etag: string
 }
 
+/** @param content a text counts as UTF-8; bytes are copied, so that the caller's buffer may change */
 export function representationOf(content: string | Uint8Array, contentType: string): Representation {
   const bytes = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content)
   return { bytes, contentType, etag: `"${sha256(bytes).toString('base64url').slice(0, 22)}"` }

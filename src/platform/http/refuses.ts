@@ -13,6 +13,7 @@ export function Refuses(...types: readonly string[]): ClassDecorator & MethodDec
   }
 }
 
+/** What `@Refuses` says of a class or a handler; nothing for one without it. */
 export function refusedBy(holder: object): readonly string[] {
   const types: readonly string[] | undefined = Reflect.getOwnMetadata(REFUSES, holder)
   return types ?? []

@@ -78,6 +78,7 @@ export const Unlogged = () => routeOption({ unlogged: true })
 export const TakesBody = (size: BodySize) => routeOption({ body: size })
 export const Prioritized = (priority: Priority) => routeOption({ priority })
 
+/** What the decorators above have left on a handler; empty for one without them. */
 export function routeOptionsOf(handler: object): RouteOptions {
   const options: RouteOptions | undefined = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, handler)
   return options ?? {}

@@ -55,6 +55,10 @@ const KEPT = { removeOnComplete: { count: 20 }, removeOnFail: { count: 500, age:
  */
 const UNCONDITIONAL = { skipWaitingForReady: true, skipVersionCheck: true } as const
 
+/**
+ * The queue, to add jobs and to ask about them: on Redis where REDIS_URL is set, else in tables of BullMQ on PostgreSQL, which it makes.
+ * Connects in the background; a command to a Redis that is away or silent fails, after five seconds at the latest.
+ */
 export function openQueue(config: Settings): OpenedQueue {
   const defaultJobOptions = { ...KEPT, attempts: 5, backoff: { type: 'exponential', delay: 1_000, jitter: 0.5 } }
   const redis = connect(config, 'impatient')
@@ -68,6 +72,7 @@ export function openQueue(config: Settings): OpenedQueue {
   return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }
 }
 
+/** Takes jobs of the same queue once `run()` is called, JOB_CONCURRENCY of them at once. Waits for Redis or PostgreSQL for as long as they are away. */
 export function openWorker(config: Settings, process: Processor): Opened<JobWorker> {
   const settings = { autorun: false, concurrency: config.JOB_CONCURRENCY, lockDuration: LOCK_MS }
   // A worker waits for Redis to come back, however long; anyone who adds a job must not.

@@ -1,10 +1,12 @@
+import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 
 const REPEAT_AFTER_MS = 60_000
 
 /** For errors that come with every attempt to reconnect: the same one is logged at most once a minute. */
 export class QuietLog {
-  private readonly loggedAt = new Map<string, number>()
+  /** Bounded, as messages with numbers in them are all different. */
+  private readonly loggedAt = new LRUCache<string, number>({ max: 100 })
 
   constructor(
     private readonly log: Logger,
@@ -15,8 +17,6 @@ export class QuietLog {
     const what = `${about} ${error.message}`
     const last = this.loggedAt.get(what)
     if (last !== undefined && this.now() - last < REPEAT_AFTER_MS) return
-    // Messages with numbers in them must not pile up here.
-    if (this.loggedAt.size > 100) this.loggedAt.clear()
     this.loggedAt.set(what, this.now())
     this.log.warn({ err: error }, about)
   }

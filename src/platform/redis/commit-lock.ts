@@ -87,10 +87,12 @@ export class CommitLock {
  */
 const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 
+/** @param token says whose it is; random. @param leaseMs after which it ends by itself. @throws if Redis does not take the command */
 export async function acquireLease(redis: RedisClient, key: string, token: string, leaseMs: number): Promise<'got' | 'busy'> {
   return (await redis.set(key, token, 'PX', leaseMs, 'NX')) === 'OK' ? 'got' : 'busy'
 }
 
+/** @param token of `acquireLease`; another one changes nothing */
 export async function releaseLease(redis: RedisClient, key: string, token: string): Promise<void> {
   await redis.eval(RELEASE, 1, key, token)
 }

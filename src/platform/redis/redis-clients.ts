@@ -37,6 +37,7 @@ export class RedisClients {
   }
 }
 
+/** `microchat:<DOMAIN>`, without a colon at its end. */
 export function redisNamespace(config: Pick<Config, 'DOMAIN'>): string {
   return `microchat:${config.DOMAIN}`
 }

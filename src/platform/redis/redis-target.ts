@@ -44,6 +44,7 @@ export function redisTarget(config: RedisSettings): RedisTarget | undefined {
   return node && { mode, node, login }
 }
 
+/** `REDIS_URL` has one URL, or several of sentinels or cluster nodes with commas between. */
 export function splitRedisUrls(text: string): string[] {
   return text.split(',').map((url) => url.trim())
 }

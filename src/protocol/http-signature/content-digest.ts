@@ -1,9 +1,10 @@
 import { createHash, webcrypto } from 'node:crypto'
 import { parseDictionary, serializeDictionary } from 'structured-headers'
+import { sha256 } from '../sha256.js'
 import { sameBytes } from '../bytes.js'
 import type { HttpHeaders } from './message.js'
 
-/** RFC 9530 §5, those that are safe against somebody who wants a collision. */
+/** RFC 9530 §5, those that are safe against deliberate collisions. */
 const HASHES = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
 
 /** Some hundred microseconds. */
@@ -15,7 +16,7 @@ export type DigestCheck = 'matches' | 'missing' | 'mismatch'
 
 /** The value of Content-Digest for a body (RFC 9530 §2). */
 export function contentDigest(body: Uint8Array): string {
-  return serializeDictionary(new Map([['sha-256', [createHash('sha256').update(body).digest(), new Map()]]]))
+  return serializeDictionary(new Map([['sha-256', [sha256(body), new Map()]]]))
 }
 
 /** Every digest of a known algorithm has to be that of the body, and there has to be one. Large bodies are hashed in the thread pool. */

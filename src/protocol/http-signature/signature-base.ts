@@ -1,13 +1,13 @@
 import {
-  type InnerList,
-  type Item,
-  type Parameters,
   parseDictionary,
   serializeDictionary,
   serializeInnerList,
   serializeItem,
+  type InnerList,
+  type Item,
+  type Parameters,
 } from 'structured-headers'
-import { type HttpHeaders, type HttpMessage, type HttpRequestMessage, isRequest } from './message.js'
+import { isRequest, type HttpHeaders, type HttpMessage, type HttpRequestMessage } from './message.js'
 
 export type SignatureBase = { readonly kind: 'base'; readonly bytes: Uint8Array } | { readonly kind: 'unusable'; readonly why: string }
 
@@ -44,7 +44,7 @@ export interface Component {
   readonly parameters: Parameters
 }
 
-/** Dictionaries that `;sf` and `;key` may be used on here; a field of unknown type cannot be serialized strictly (§2.1.1). */
+/** Dictionaries that `;sf` and `;key` may be used on here; a field of unknown type cannot be serialized strictly (RFC 9421 §2.1.1). */
 const DICTIONARY_FIELDS = new Set(['content-digest', 'repr-digest', 'want-content-digest', 'signature-input', 'signature', 'example-dict'])
 
 const PARAMETERS = new Set(['sf', 'key', 'bs', 'req', 'name'])

@@ -81,7 +81,7 @@ export function decodeGroupInfoAndTree(bytes: Uint8Array): Decoded<GroupInfoAndT
 
 const CODES = [undefined, 'success', 'not-authorized', 'no-such-room'] as const
 
-export interface SealedGroupInfo {
+export interface EncryptedGroupInfo {
   readonly cipherSuite: number
   /** `ExternalSender hub_sender`. */
   readonly hubKey: Uint8Array
@@ -91,11 +91,11 @@ export interface SealedGroupInfo {
 }
 
 export type GroupInfoResponse =
-  | ({ readonly code: 'success'; readonly roomId: string; readonly signature: Uint8Array; readonly tbs: Uint8Array } & SealedGroupInfo)
+  | ({ readonly code: 'success'; readonly roomId: string; readonly signature: Uint8Array; readonly tbs: Uint8Array } & EncryptedGroupInfo)
   | { readonly code: 'not-authorized' | 'no-such-room'; readonly roomId: string }
 
 /** `GroupInfoResponseTBS` of a success: what the hub signs, with `GROUP_INFO_RESPONSE_LABEL`. */
-export function groupInfoResponseTbs(roomId: string, sealed: SealedGroupInfo): Uint8Array {
+export function groupInfoResponseTbs(roomId: string, sealed: EncryptedGroupInfo): Uint8Array {
   const writer = writeEnum(writeText(writeProtocol(new TlsWriter()), roomId), CODES, 'success')
   writer.uint16(sealed.cipherSuite).opaque(sealed.hubKey)
   writeCredential(writer, sealed.hubCredential)

@@ -3,8 +3,8 @@ import { Chacha20Poly1305 } from '@hpke/chacha20poly1305'
 import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256, type RecipientContext, type SenderContext } from '@hpke/core'
 import { decodeWhole } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { type Aead, AEAD_NONCE_BYTES, aeadId, type AeadKey, aeadKeyBytes, aeadOf, open, seal } from './aead.js'
-import { KDF_ID, KEM_ID, type KeyConfig, X25519_KEY_BYTES } from './key-config.js'
+import { AEAD_NONCE_BYTES, aeadId, aeadKeyBytes, aeadOf, open, seal, type Aead, type AeadKey } from './aead.js'
+import { KDF_ID, KEM_ID, X25519_KEY_BYTES, type KeyConfig } from './key-config.js'
 
 const REQUEST_LABEL = 'message/bhttp request'
 

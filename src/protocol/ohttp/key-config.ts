@@ -41,7 +41,7 @@ export function encodeKeyConfigs(configs: readonly KeyConfig[]): Uint8Array {
 
 /**
  * `application/ohttp-keys` (RFC 9458 §3.2). Configurations and algorithms that are not known here are left out, as gateways may offer
- * newer ones besides, so the list can be empty. Malformed if a length is wrong anywhere, or a key of ours is none to encrypt to.
+ * newer ones besides, so the list can be empty. Malformed if a length is wrong anywhere, or an X25519 key cannot be encrypted to.
  */
 export function decodeKeyConfigs(bytes: Uint8Array): Decoded<KeyConfig[]> {
   return decodeWhole(bytes, (reader) => {

@@ -1,6 +1,7 @@
-import { createHash, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { publicVerif } from '@cloudflare/privacypass-ts'
+import { sha256 } from '../sha256.js'
 
 const generate = promisify(generateKeyPair)
 
@@ -22,7 +23,7 @@ export function generateIssuerKey(): Promise<{ publicKey: KeyObject; privateKey:
 /** @param publicKey RSA, 2048 bits */
 export function tokenKeyOf(publicKey: KeyObject): TokenKey {
   const tokenKey = publicVerif.convertEncToRSASSAPSS(new Uint8Array(publicKey.export({ format: 'der', type: 'spki' })))
-  const keyId = new Uint8Array(createHash('sha256').update(tokenKey).digest())
+  const keyId = new Uint8Array(sha256(tokenKey))
   return { tokenKey, keyId, truncatedId: keyId.at(-1) ?? 0 }
 }
 

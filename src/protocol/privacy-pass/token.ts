@@ -1,6 +1,7 @@
-import { constants, createHash, type KeyObject, verify } from 'node:crypto'
+import { constants, verify, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { TOKEN_TYPES, TokenChallenge, WWWAuthenticateHeader } from '@cloudflare/privacypass-ts'
+import { sha256 } from '../sha256.js'
 import { decodeWhole, Malformed } from '../tls/reader.js'
 
 /** Blind RSA (2048 bit), publicly verifiable (RFC 9578 §8.2.2). */
@@ -19,7 +20,7 @@ export function tokenChallenge(domain: string): TokenChallenge {
 
 /** SHA-256 of the challenge, as tokens carry it (RFC 9577 §2.2). */
 export function challengeDigest(domain: string): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(tokenChallenge(domain).serialize()).digest())
+  return new Uint8Array(sha256(tokenChallenge(domain).serialize()))
 }
 
 /** The value of WWW-Authenticate: one challenge for each key (RFC 9577 §2.1). */

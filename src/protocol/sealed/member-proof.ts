@@ -20,7 +20,7 @@ export type MemberProof =
   | { readonly kind: 'faulty'; readonly why: string }
 
 /**
- * That a post is by somebody who has the sender key in `keyid`; whether that key counts is for the group to say. Never throws.
+ * Proof that a post was signed with the sender key in `keyid`; whether that key is one of the group's epoch, the caller checks. Never throws.
  * @param keyOf the key object of an Ed25519 public key, undefined if it is none; a caller may remember them
  */
 export function memberProof(message: HttpRequestMessage, keyOf = senderKey): MemberProof {

@@ -12,12 +12,12 @@ import type { IssuerDirectory } from './issuer-directory.js'
 import { countTokens } from './quotas.repository.js'
 import { sha256 } from '../../protocol/sha256.js'
 
-/** However long another issuer says that its keys are good for: what is counted for them is forgotten some day. */
+/** What is counted for a key is forgotten after so long, even if its issuer says that the key is good for longer. */
 const LONGEST_MS = 200 * 86_400_000
 
 /** Of one user: what the issuer allows is for all users of this provider. */
 const REQUESTS = { name: 'tokens-elsewhere', points: 20, seconds: 60 }
-/** When the next key signs is for the issuer to know; a day later there is more to know. */
+/** Only the issuer knows when its next key signs: a client asks again a day later. */
 const NEXT_KEY_MS = 86_400_000
 
 interface NamedKey {
@@ -28,7 +28,7 @@ interface NamedKey {
 /** Issuers of other providers, as this layer needs them. The layer that knows how to talk to those connects itself. */
 export interface OtherIssuers {
   directory(issuer: string): Promise<IssuerDirectory>
-  /** Passes a batch on; the answer is the issuer's. Whom it is for is not said. */
+  /** Passes a batch on; the answer is the issuer's. It does not say for whom. */
   issue(issuer: string, batch: Uint8Array): Promise<Uint8Array>
 }
 
@@ -47,8 +47,8 @@ export class IssuerLink {
 }
 
 /**
- * Vouches with other issuers for our users (RFC 9576 §3.2): counts what each of them gets, and passes on the blinded request without
- * saying whose it is. The issuer counts what this provider gets.
+ * Vouches with other issuers for the users of this provider (RFC 9576 §3.2): counts what each of them gets, and passes on the blinded
+ * request without its user. The issuer counts what this provider gets.
  */
 @Injectable()
 export class Attester {

@@ -21,7 +21,7 @@ export const IssuerDirectory = z
   .meta({ id: 'IssuerDirectory' })
 export type IssuerDirectory = z.infer<typeof IssuerDirectory>
 
-/** Of whom tokens are wanted, and are to be spent with: a hub. */
+/** The hub that issues the tokens, and takes them back. */
 export const AtIssuer = z.object({
   issuer: ProviderDomain.optional().meta({ description: 'Domain of a hub; this provider by default' }),
 })
@@ -30,7 +30,7 @@ export type AtIssuer = z.infer<typeof AtIssuer>
 /** The path alone: a client joins it with the address at which it found the directory (RFC 9578 §4). */
 const REQUEST_URI = '/v1/tokens'
 
-/** What this issuer says of itself: the same to everyone, so that clients can compare it. */
+/** This issuer's own directory: the same for every client, so that clients can compare it. */
 @Injectable()
 export class OwnDirectory {
   private made: { keys: readonly IssuerKey[]; directory: IssuerDirectory } | undefined

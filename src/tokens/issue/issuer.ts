@@ -19,7 +19,7 @@ import { countTokens, keepAnswer, type Batch, type Counted } from './quotas.repo
 import { TokenSigner } from './token-signer.js'
 import { sha256 } from '../../protocol/sha256.js'
 
-/** For whom tokens are, and how many they may have of one key. */
+/** Who gets the tokens, and how many of one key. */
 export interface Holder {
   /** A local user by URI, or another provider by its domain. */
   readonly name: string
@@ -48,7 +48,7 @@ export class Issuer {
     return signature ?? new Uint8Array()
   }
 
-  /** A batch of the size that is everyone's; the answer is a BatchTokenResponse. */
+  /** A batch of the one size that all batches have; the answer is a BatchTokenResponse. */
   async issueBatch(holder: Holder, body: Uint8Array): Promise<Uint8Array> {
     const { TOKENS_PER_BATCH: size } = this.config
     const requests = decoded(decodeBatchRequest(body, size))

@@ -19,7 +19,10 @@ export interface Counted {
   readonly kept: Buffer | undefined
 }
 
-/** Counts a batch once, against a quota of tokens. @param forgetAt when what was counted for the key may be forgotten */
+/**
+ * Counts a batch once, against a quota: the same request again counts nothing (`count_tokens`).
+ * @param quota tokens of one key for one holder @param forgetAt when what was counted for the key may be forgotten
+ */
 export async function countTokens(
   sql: Sql,
   { issuer, keyId, holder, requestHash, tokens }: Batch,

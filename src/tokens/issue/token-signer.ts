@@ -16,7 +16,7 @@ import { numberOf } from '../../platform/limits/described-limit.js'
 const THREADS = 2
 const HEAP_MEGABYTES = 64
 
-/** The signatures of batches, 0.3 ms each, by threads of their own; holders take turns, so that nobody's batches are before all others'. */
+/** The signatures of batches, 0.3 ms each, by threads of their own; holders take turns, so that no holder's batches all come first. */
 @Injectable()
 export class TokenSigner implements OnApplicationShutdown {
   private readonly workers = new WorkerPool(workerFile(import.meta.url, 'signing-worker'), {
@@ -77,7 +77,7 @@ export class TokenSigner implements OnApplicationShutdown {
     const signatures = await this.inThread({ privateKey, blinded })
     if (!signatures) throw new Undecodable('A blinded message is not below the modulus.')
     this.signed.inc(blinded.length / MODULUS_BYTES)
-    // For whom is not said: what is issued and what is spent must not meet in a log.
+    // Without the holder: what is issued and what is spent must not meet in a log.
     this.events.record('tokens.issued', { tokens: blinded.length / MODULUS_BYTES })
     return signatures
   }

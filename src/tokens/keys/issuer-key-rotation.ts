@@ -46,7 +46,7 @@ export class IssuerKeyRotation implements OnModuleInit {
     await dropQuotasPast(this.pool)
   }
 
-  /** Makes the key that is missing: one that signs now, or towards its end the one after it. Anyone who comes second finds it made. */
+  /** Makes the key that is missing: one that signs now, or towards its end the one after it. Of two callers the second finds it made. */
   async ensure(): Promise<void> {
     await transaction(this.pool, async (sql) => {
       await lockIssuerKeys(sql)

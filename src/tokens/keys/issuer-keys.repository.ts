@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** Any fixed number: anyone who makes or drops a key holds this advisory lock, on whichever node. */
+/** Any fixed number: the advisory lock under which keys are made and dropped, on all nodes. */
 const KEY_LOCK = 6_245_111
 /** A token whose key was good a moment ago is still being spent: its partition stays a day longer. */
 const KEPT_ON = `interval '1 day'`
@@ -24,11 +24,15 @@ export interface StoredIssuerKey {
   ends: boolean
 }
 
+/** Waits until nobody else makes or drops issuer keys; until the end of the transaction. */
 export async function lockIssuerKeys(sql: Sql): Promise<void> {
   await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
 }
 
-/** The keys by which tokens may still be spent, in the order in which they sign. */
+/**
+ * The keys by which tokens may still be spent, in the order in which they sign.
+ * @param leadMs milliseconds before the end of a key's time from which on it `ends`
+ */
 export async function readIssuerKeys(sql: Sql, leadMs = 0): Promise<StoredIssuerKey[]> {
   const { rows } = await sql.query<StoredIssuerKey>(
     `SELECT id, key_id AS "keyId", truncated_id AS "truncatedId", token_key AS "tokenKey", sealed_private AS "sealedPrivate",
@@ -62,14 +66,14 @@ export async function insertIssuerKey(sql: Sql, key: NewIssuerKey, from: Date | 
   await sql.query(`CREATE TABLE spent_token_${id} PARTITION OF spent_token FOR VALUES IN (${id})`)
 }
 
-/** Keys that nobody can spend tokens of any more, with what was spent of them. @returns how many */
+/** Drops keys whose tokens can no longer be spent, with the list of their spent tokens. @returns how many */
 export async function dropIssuerKeysPast(sql: Sql): Promise<number> {
   const { rows } = await sql.query<{ id: number }>(`DELETE FROM issuer_key WHERE redeems_until + ${KEPT_ON} < now() RETURNING id`)
   for (const { id } of rows) await sql.query(`DROP TABLE IF EXISTS spent_token_${id}`)
   return rows.length
 }
 
-/** Also those of other providers' keys. */
+/** Counts of tokens whose time to be forgotten has come, also those of other providers' keys. */
 export async function dropQuotasPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM token_quota WHERE forget_at < now()')
 }

@@ -44,7 +44,7 @@ export class IssuerKeys {
     return keys
   }
 
-  /** What the directory and challenges name: the key to use now first, and the one after it. */
+  /** The keys that the directory and challenges name: first the one to use now, then the one after it. */
   async shown(): Promise<readonly IssuerKey[]> {
     return (await this.all()).filter(({ shown }) => shown)
   }

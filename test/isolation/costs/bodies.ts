@@ -12,7 +12,7 @@ import {
   type ClientFrame,
   type EntryFrame,
 } from '../../../src/protocol/frames.js'
-import { sha256 } from '../../../src/groups/input/mls-input.js'
+import { sha256 } from '../../../src/protocol/sha256.js'
 import { right, type Piece } from './piece.js'
 
 const MEBIBYTE = 1024 * 1024

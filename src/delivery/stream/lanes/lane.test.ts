@@ -69,7 +69,7 @@ describe('where a lane begins', () => {
     expect(begun([membership(row)], acked, position).cursor).toBe(cursor)
   })
 
-  it('tells resync where the position cannot be served, and only there', () => {
+  it('sends resync where the position cannot be served, and only there', () => {
     const notices = (...parameters: Parameters<Lane['begin']>) => laneWith().begin(...parameters)
     expect(notices([membership()], 0n, at(3n, 2))).toEqual([{ kind: 'resync' }])
     expect(notices([membership({ floorSeq: 5n, acked: 6n })], 0n, at(3n))).toEqual([{ kind: 'resync' }])
@@ -80,7 +80,7 @@ describe('where a lane begins', () => {
     expect(notices([membership()], 0n, undefined)).toEqual([])
   })
 
-  it('waits for a Welcome, and ends with resync, told once, where there is nothing to read', () => {
+  it('waits for a Welcome, and ends with resync, sent once, where there is nothing to read', () => {
     expect(begun([membership({ waits: true })]).phase).toBe('waiting')
     const lane = laneWith()
     expect(lane.begin([membership({ resync: true })])).toEqual([{ kind: 'resync' }])
@@ -112,7 +112,7 @@ describe('how a lane goes on', () => {
     expect([lane.phase, lane.cursor, lane.unacked]).toEqual(['behind', 3n, 3])
   })
 
-  it('tells the removal after the last entry of the interval, and goes on in the next one', () => {
+  it('sends the removal after the last entry of the interval, and goes on in the next one', () => {
     const lane = begun([membership(), membership({ fromSeq: 8n, acked: 7n })])
     expect(lane.advance(range([entry(1n), entry(5n)], { untilSeq: 5n, ended: 'removed' }), 2)).toEqual([{ kind: 'removed', seq: 5n }])
     expect([lane.phase, lane.cursor, lane.place.fromSeq]).toEqual(['unchecked', 7n, 8n])

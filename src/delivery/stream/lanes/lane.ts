@@ -4,13 +4,13 @@ import type { DeviceRange, Place } from '../../read/device-log.repository.js'
 import type { Membership } from '../../read/memberships.repository.js'
 
 /**
- * `unchecked`: level as far as we know, but nobody has looked since hints are listened for. `behind`: reads on by itself.
+ * `unchecked`: level as far as is known, but the head was not read since hints are listened for. `behind`: reads on by itself.
  * `level`: has read to the head and may join the feed. `live`: the feed reads for it. `waiting`: for the ack of a Welcome.
  * `ended`: nothing more will come.
  */
 export type LanePhase = 'unchecked' | 'behind' | 'level' | 'live' | 'waiting' | 'ended'
 
-/** What the client has to be told, in order, after the entries before it. */
+/** What the client gets, in order, after the entries before it. */
 export type Notice = { kind: 'removed'; seq: bigint } | { kind: 'resync'; lost?: true }
 
 export interface LaneHost {
@@ -28,7 +28,7 @@ export interface KnownPosition {
 
 /**
  * One device's way through one group's log: its intervals, how far entries were queued, and which of them wait for an
- * ack. Pure but for telling its host; anyone who reads entries hands them in.
+ * ack. Pure but for its calls of the host; it reads nothing itself.
  */
 export class Lane implements LiveReader {
   phase: LanePhase = 'unchecked'
@@ -38,7 +38,7 @@ export class Lane implements LiveReader {
   private readonly unackedSeqs: bigint[] = []
   private begun = false
   /** The interval (its first seq) of which the client knows that it cannot be read on. */
-  private toldResync: bigint | undefined
+  private resyncSentFor: bigint | undefined
 
   constructor(
     readonly gid: bigint,
@@ -122,7 +122,7 @@ export class Lane implements LiveReader {
     return this.settle()
   }
 
-  /** A device that may not read on in this interval is told so, and the next interval is next. */
+  /** A device that may not read on in this interval gets a notice, and the next interval is next. */
   private settle(): Notice[] {
     const notices: Notice[] = []
     let interval = this.intervals[0]
@@ -141,8 +141,8 @@ export class Lane implements LiveReader {
 
   private endByResync(interval: Membership): Notice[] {
     this.phase = 'ended'
-    if (this.toldResync === interval.fromSeq) return []
-    this.toldResync = interval.fromSeq
+    if (this.resyncSentFor === interval.fromSeq) return []
+    this.resyncSentFor = interval.fromSeq
     return [{ kind: 'resync' }]
   }
 

@@ -17,7 +17,7 @@ interface LanesListener {
   lost(): void
 }
 
-/** All groups of one stream: who is behind, how much may be on its way without an ack. */
+/** All groups of one stream: which are behind, and how much may be on its way without an ack. */
 export class Lanes implements LaneHost {
   /** Memberships may have changed. */
   stale = true
@@ -55,7 +55,7 @@ export class Lanes implements LaneHost {
     }
   }
 
-  /** Positions that come when entries are on their way already: what of it was sent again is acknowledged by that. */
+  /** Positions that come when entries are on their way already: entries that were sent again are acknowledged by them. */
   resumeLate(positions: readonly Position[]): void {
     this.acknowledge(
       positions.flatMap((position) => {
@@ -73,7 +73,7 @@ export class Lanes implements LaneHost {
     this.positions.clear()
     for (const lane of [...this.byGid.values()]) {
       const before = lane.unacked
-      this.tell(lane, lane.update(rows.get(lane.gid) ?? []))
+      this.sendNotices(lane, lane.update(rows.get(lane.gid) ?? []))
       this.unacked += lane.unacked - before
       this.arrange(lane)
       if (!rows.has(lane.gid) && lane.unacked === 0) this.forget(lane)
@@ -179,13 +179,13 @@ export class Lanes implements LaneHost {
     this.byGroupId.set(key(groupId), lane)
     // Before anything is read: from now on no hint of the group is missed.
     this.feeds.set(lane, this.node.feeds.follow(gid))
-    this.tell(lane, lane.begin(rows, this.node.acks.book.seqOf(this.deviceId, gid, incarnation), this.positions.get(key(groupId))))
+    this.sendNotices(lane, lane.begin(rows, this.node.acks.book.seqOf(this.deviceId, gid, incarnation), this.positions.get(key(groupId))))
     if (lane.cursor > row.acked) this.node.acks.record({ deviceId: this.deviceId, gid, incarnation, seq: lane.cursor })
   }
 
   private rewind(lane: Lane, headSeq: bigint): void {
     this.unacked -= lane.unacked
-    this.tell(lane, lane.rewind(headSeq))
+    this.sendNotices(lane, lane.rewind(headSeq))
     this.unacked += lane.unacked
     this.node.acks.book.forget(this.deviceId, lane.gid)
   }
@@ -197,7 +197,7 @@ export class Lanes implements LaneHost {
     }
     const entries = range?.entries.slice(0, Math.max(0, this.window)) ?? []
     this.send(toBatch(entries), 'backfill')
-    this.tell(lane, lane.advance(range, entries.length))
+    this.sendNotices(lane, lane.advance(range, entries.length))
     this.arrange(lane)
   }
 
@@ -208,7 +208,7 @@ export class Lanes implements LaneHost {
     this.node.metrics.entriesSent.inc({ phase }, batch.entries.length)
   }
 
-  private tell(lane: Lane, notices: readonly Notice[]): void {
+  private sendNotices(lane: Lane, notices: readonly Notice[]): void {
     for (const notice of notices) {
       if (notice.kind === 'resync' && notice.lost) this.stream.lost()
       if (notice.kind === 'resync') this.connection.send({ t: 'resync', group_id: lane.groupId, incarnation: lane.incarnation })
@@ -219,7 +219,7 @@ export class Lanes implements LaneHost {
   /** Puts a lane where its phase belongs. */
   private arrange(lane: Lane): void {
     const feed = this.feeds.get(lane)
-    this.behind.delete(lane) // and in again at the end: everyone gets a turn
+    this.behind.delete(lane) // and in again at the end: each has its turn
     if (lane.phase === 'level') lane.phase = feed?.join(lane) ? 'live' : 'behind'
     if (lane.phase !== 'live') feed?.leave(lane)
     if (lane.phase === 'behind') this.behind.add(lane)

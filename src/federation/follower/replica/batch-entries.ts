@@ -1,26 +1,25 @@
-import { createHash, type KeyObject, verify } from 'node:crypto'
+import type { LogRow } from '../../../delivery/read/entry.js'
+import { verify, type KeyObject } from 'node:crypto'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
-import { extendChain } from '../../../protocol/log-chain.js'
+import { extendChain, LETTER_OF_KIND } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import { signedHeadBytes, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
-import type { ReplicaEntry } from './replica.repository.js'
-
-const LETTERS = { commit: 'c', proposal: 'p', application: 'a' } as const
+import { sha256 } from '../../../protocol/sha256.js'
 
 /**
  * `wrong`: the entries cannot be what the hub says they are. `undecodable`: an entry or a Welcome is no MLSMessage, or its two readers
  * disagree.
  */
 export type ChainedEntries =
-  | { readonly kind: 'entries'; readonly entries: ReplicaEntry[] }
+  | { readonly kind: 'entries'; readonly entries: LogRow[] }
   | { readonly kind: 'wrong'; readonly why: string }
   | { readonly kind: 'undecodable'; readonly reason: string }
 
 /** The entries of a batch as the log keeps them, chained from what the hub says stood before. */
 export function chainEntries(batch: NotifyBatch): ChainedEntries {
   if (!isStorable(batch)) return wrong('a number in it is larger than any log has')
-  const entries: ReplicaEntry[] = []
+  const entries: LogRow[] = []
   let chain = batch.previousChain
   for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
     const seq = batch.firstSeq + BigInt(index)
@@ -28,10 +27,10 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
     const decoded = decodeIncoming(message.message)
     if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `entry ${seq} is not an MLSMessage: ${decoded.reason}` }
     if (!isOf(decoded.value, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
-    const hash = new Uint8Array(createHash('sha256').update(message.message).digest())
+    const hash = sha256(message.message)
     const chainUnknown = index === 0 && batch.gap === 'retired'
     chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
-    entries.push({ seq, kind: LETTERS[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
+    entries.push({ seq, kind: LETTER_OF_KIND[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
   }
   for (const { message } of batch.welcomes) {
     const decoded = decodeIncoming(message.message)
@@ -41,7 +40,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
 }
 
 /** Whether the hub has signed for the last entry of a batch, or for the place before it where it has none. */
-export function isSignedHead(batch: NotifyBatch, entries: readonly ReplicaEntry[], key: KeyObject): boolean {
+export function isSignedHead(batch: NotifyBatch, entries: readonly LogRow[], key: KeyObject): boolean {
   const last = entries.at(-1)
   const seq = last?.seq ?? batch.firstSeq - 1n
   const head = { groupId: batch.groupId, incarnation: batch.incarnation, seq, chain: last?.chain ?? batch.previousChain }
@@ -52,7 +51,7 @@ function isOf({ body }: MlsMessage, groupId: Uint8Array, epoch: bigint): boolean
   return 'groupId' in body && sameBytes(body.groupId, groupId) && body.epoch === epoch
 }
 
-/** PostgreSQL knows no later year than 294276; a hub that does is not believed. */
+/** A time beyond what Date and PostgreSQL hold becomes 1970. */
 function dateOf(ms: bigint): Date {
   return new Date(Number(ms < 8_640_000_000_000_000n ? ms : 0n))
 }

@@ -5,18 +5,18 @@ import { CONFIG, type Config } from '../../../platform/config/config.js'
 import { Hints } from '../../../platform/hints/hints.js'
 import { Jobs } from '../../../platform/jobs/jobs.js'
 import { Events } from '../../../platform/observability/events.js'
-import { POOL, type Sql, transaction } from '../../../platform/postgres/sql.js'
+import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import {
   decodeDeleteRoomRequest,
-  type DeleteRoomRequest,
   encodeDeletionReceipt,
   receiptBytes,
+  type DeleteRoomRequest,
 } from '../../../protocol/mimi/microchat/deletion.js'
 import { replicaDeleted } from '../../federation.events.js'
 import { PEER_PATH } from '../../identity/endpoints.js'
 import { ProviderKeys } from '../../identity/provider-keys.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
-import { CurrentPeer, type Peer, PeerBody } from '../../inbound/peer.js'
+import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { forgetDeletedUnknown, lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
@@ -68,7 +68,7 @@ export class DeleteRoomController {
 
 const TOMBSTONE_SWEEP_MS = 600_000
 
-/** Deletions of groups that were never here are remembered for a while only: a hub may name as many as it likes. */
+/** Deletions of groups that were never here are remembered for an hour only: a hub may name as many as it likes. */
 @Injectable()
 export class Tombstones implements OnModuleInit {
   constructor(

@@ -1,12 +1,13 @@
-import { extendChain, LOG_KINDS } from '../../../protocol/log-chain.js'
+import type { LogRow } from '../../../delivery/read/entry.js'
+import { extendChain, KIND_OF_LETTER } from '../../../protocol/log-chain.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
-import type { Replica, ReplicaEntry } from './replica.repository.js'
+import type { Replica } from './replica.repository.js'
 
 /** What a batch is to a replica. `from`: the index of the first entry that is new. */
 export type Placement =
   | { readonly kind: 'append'; readonly from: number }
-  /** Goes on after a gap that nobody here minds. */
+  /** Goes on after a gap of entries that no local member could read, or that are retired. */
   | { readonly kind: 'jump' }
   /** The hub goes on in a new incarnation, from an earlier place. */
   | { readonly kind: 'reincarnate' }
@@ -21,7 +22,7 @@ export type Placement =
 export function placeBatch(
   replica: Pick<Replica, 'incarnation' | 'headSeq' | 'headChain' | 'hasLocalMembers'>,
   batch: Pick<NotifyBatch, 'incarnation' | 'gap' | 'firstSeq' | 'previousChain'>,
-  entries: readonly Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>[],
+  entries: readonly Pick<LogRow, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>[],
   stored: (seq: bigint) => Uint8Array | undefined,
 ): Placement {
   if (batch.incarnation < replica.incarnation) return { kind: 'have' }
@@ -30,7 +31,7 @@ export function placeBatch(
   if (gapMatters) return { kind: 'have' }
   if (batch.incarnation > replica.incarnation) return { kind: 'reincarnate' }
   if (batch.firstSeq > next) return { kind: 'jump' }
-  // What the hub calls retired shall not hide that it goes on from another history.
+  // A gap that the hub calls retired must not hide another history.
   const [first] = entries
   if (batch.gap === 'retired' && first?.seq === next && !follows(replica.headChain, first)) return { kind: 'contradiction', at: 0 }
   const before = batch.gap === 'retired' ? undefined : stored(batch.firstSeq - 1n)
@@ -45,8 +46,7 @@ export function placeBatch(
 
 function follows(
   chain: Uint8Array,
-  { seq, kind, epoch, hash, chain: claimed }: Pick<ReplicaEntry, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>,
+  { seq, kind, epoch, hash, chain: claimed }: Pick<LogRow, 'seq' | 'chain' | 'kind' | 'epoch' | 'hash'>,
 ): boolean {
-  const name = LOG_KINDS.find((one) => one.startsWith(kind)) ?? 'application'
-  return sameBytes(extendChain(chain, { seq, kind: name, epoch, hash }), claimed)
+  return sameBytes(extendChain(chain, { seq, kind: KIND_OF_LETTER[kind], epoch, hash }), claimed)
 }

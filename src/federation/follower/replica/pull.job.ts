@@ -38,7 +38,7 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     for (const { timer } of this.expected.values()) clearTimeout(timer)
   }
 
-  /** The hub has an entry at `seq`: if it has not come after a while, it is fetched. */
+  /** The hub has an entry at `seq`: if it has not arrived after PATIENCE_MS, it is fetched. */
   expect(groupId: Uint8Array, seq: bigint): void {
     const group = toBase64url(groupId)
     const known = this.expected.get(group)

@@ -1,3 +1,4 @@
+import type { LogRow } from '../../../delivery/read/entry.js'
 import type { Sql } from '../../../platform/postgres/sql.js'
 
 /** Where a replica stands. */
@@ -81,18 +82,8 @@ export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigi
   return gid
 }
 
-export interface ReplicaEntry {
-  seq: bigint
-  kind: 'c' | 'p' | 'a'
-  epoch: bigint
-  acceptedAt: Date
-  hash: Uint8Array
-  chain: Uint8Array
-  bytes: Uint8Array
-}
-
 /** Appends to the log of a replica. The caller has checked that they follow the head, and moves it (`moveHead`) in the same transaction. */
-export async function appendEntries(sql: Sql, gid: bigint, entries: readonly ReplicaEntry[]): Promise<void> {
+export async function appendEntries(sql: Sql, gid: bigint, entries: readonly LogRow[]): Promise<void> {
   await sql.query({
     name: 'append_replica_entries',
     text: `INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
@@ -151,7 +142,7 @@ export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bi
   return new Map(rows.map(({ seq, chain }) => [seq, chain]))
 }
 
-/** After a gap that no local member minds, or that nobody can fill: the replica goes on from here. */
+/** The replica goes on from here, after a gap of entries that no local member could read or that are retired. */
 export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: Uint8Array): Promise<void> {
   await sql.query({
     text: 'UPDATE groups SET head_seq = $2, head_chain = $3 WHERE gid = $1',
@@ -161,7 +152,7 @@ export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: 
 
 /**
  * The hub lost what came after `keptSeq` to a restore, and goes on in a new incarnation: so does the replica. Devices resync, and
- * memberships that began in what is gone are gone, those that ended there go on. @returns the devices that are told
+ * memberships that began in the lost entries are deleted, those that ended there are open again. @returns the devices with a resync in their inbox
  */
 export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, keptSeq: bigint, chain: Uint8Array): Promise<bigint[]> {
   for (const text of [

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
+import type { LogRow } from '../../../delivery/read/entry.js'
 import { Hints } from '../../../platform/hints/hints.js'
 import { Undecodable } from '../../../platform/http/problem.js'
 import { Events } from '../../../platform/observability/events.js'
@@ -28,12 +29,11 @@ import {
   reincarnate,
   type HomeOfReplica,
   type Replica,
-  type ReplicaEntry,
 } from './replica.repository.js'
 
 interface Checked {
   readonly batch: NotifyBatch
-  readonly entries: readonly ReplicaEntry[]
+  readonly entries: readonly LogRow[]
   readonly changes: OwnChanges
 }
 
@@ -69,7 +69,7 @@ export class Replicas {
     return received.response
   }
 
-  private async store(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
+  private async store(sql: Sql, batch: NotifyBatch, entries: readonly LogRow[], changes: OwnChanges): Promise<Received> {
     const begins = changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)
     const home = await this.home(sql, batch, begins)
     const replica = await lockReplica(sql, batch.groupId)
@@ -96,7 +96,7 @@ export class Replicas {
   }
 
   /** The first batch of a group begins with the Commit that brought the first local member in. */
-  private async found(sql: Sql, batch: NotifyBatch, entries: readonly ReplicaEntry[], changes: OwnChanges): Promise<Received> {
+  private async found(sql: Sql, batch: NotifyBatch, entries: readonly LogRow[], changes: OwnChanges): Promise<Received> {
     const gid = await createReplica(sql, {
       groupId: batch.groupId,
       roomId: batch.roomId,
@@ -138,7 +138,7 @@ export class Replicas {
     sql: Sql,
     { gid, incarnation, headSeq }: Pick<Replica, 'gid' | 'incarnation' | 'headSeq'>,
     batch: NotifyBatch,
-    fresh: readonly ReplicaEntry[],
+    fresh: readonly LogRow[],
     changes: OwnChanges,
   ): Promise<Received> {
     const last = fresh.at(-1)
@@ -166,13 +166,7 @@ export class Replicas {
     return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
   }
 
-  private async contradicted(
-    sql: Sql,
-    replica: Replica,
-    at: number,
-    batch: NotifyBatch,
-    entries: readonly ReplicaEntry[],
-  ): Promise<Received> {
+  private async contradicted(sql: Sql, replica: Replica, at: number, batch: NotifyBatch, entries: readonly LogRow[]): Promise<Received> {
     const seq = batch.firstSeq + BigInt(at)
     const chains = await chainsOf(sql, replica.gid, seq, seq)
     await keepEquivocation(sql, {

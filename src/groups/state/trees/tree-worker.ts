@@ -1,9 +1,9 @@
-import { decodeWhole } from '../../../protocol/tls/reader.js'
 import { readGroupInfo } from '../../../protocol/mls/structures/group-info.js'
 import { decodeRatchetTree } from '../../../protocol/mls/structures/ratchet-tree.js'
 import { seed, type Scrutiny } from '../../../protocol/public-group/seed.js'
 import { deserialize } from '../../../protocol/public-group/snapshot.js'
 import type { Refused } from '../../../protocol/public-group/state.js'
+import { decodeWhole } from '../../../protocol/tls/reader.js'
 
 // Runs in threads of their own. A state is too large to be sent back object by object: what is sent are the hashes of its tree,
 // which are most of the work, and with which the event loop assembles the same state (LargeTrees).

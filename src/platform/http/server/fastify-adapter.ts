@@ -34,6 +34,11 @@ export function isStreamPath(target: string): boolean {
 /** Answers what the router refuses, which meets no hook. */
 export type RouterRefusal = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
 
+/**
+ * Fastify for Nest, with bounds on how long a client may take and on what it may send.
+ * @param guard makes the HTTP server, and so sees every connection
+ * @param answers for requests that meet no hook: `refuse` from the router, `clientError` from the parser of Node
+ */
 export function createAdapter(
   config: Pick<Config, 'MAX_BODY_BYTES'>,
   proxies: Proxies,

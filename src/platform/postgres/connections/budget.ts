@@ -47,6 +47,7 @@ export function poolSize(config: Pick<Config, 'ROLE' | 'PG_POOL_API' | 'PG_POOL_
   return config.ROLE === 'worker' ? config.PG_POOL_WORKER : config.PG_POOL_API
 }
 
+/** The connections that one process with these settings may open: `pooled` by DATABASE_URL, `direct` by DIRECT_DATABASE_URL. */
 export function processBudget(config: Settings): ConnectionBudget {
   const jobs = config.REDIS_URL ? 0 : JOB_QUEUE_CONNECTIONS + (config.ROLE === 'api' ? 0 : JOB_WORKER_CONNECTIONS)
   return { pooled: poolSize(config) + PRISMA_CONNECTIONS + READINESS_CONNECTIONS, direct: jobs + (config.embedded ? OWNER_CONNECTIONS : 0) }

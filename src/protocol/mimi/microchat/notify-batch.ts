@@ -23,7 +23,7 @@ export interface NotifyEntry {
 }
 
 /** One of the receiver's clients came or went by the entry at `seq`. */
-export interface RosterChange {
+export interface NotifiedRosterChange {
   readonly seq: bigint
   readonly change: 'joined' | 'left'
   /** Why it left. */
@@ -41,7 +41,7 @@ export interface NotifyWelcome {
   readonly message: FanoutMessage
 }
 
-/** The word of the hub for one place of its log: no other entry stands there. */
+/** The hub's signature for one place of its log: two of them for one place prove two histories. */
 export interface SignedHead {
   readonly keyId: string
   readonly signature: Uint8Array
@@ -63,7 +63,7 @@ export interface NotifyBatch {
   /** The chain value before the first entry; after retired entries, which nobody can chain from any more, that of the first entry itself. */
   readonly previousChain: Uint8Array
   readonly entries: readonly NotifyEntry[]
-  readonly roster: readonly RosterChange[]
+  readonly roster: readonly NotifiedRosterChange[]
   readonly welcomes: readonly NotifyWelcome[]
   /** Of the last entry, or of the place before the first where there is none. */
   readonly head: SignedHead
@@ -120,7 +120,7 @@ function readEntry(reader: TlsReader): NotifyEntry {
   return { kind: readEnum(reader, KINDS), epoch: reader.uint64(), message: readFanoutMessage(reader) }
 }
 
-function readRosterChange(reader: TlsReader): RosterChange {
+function readRosterChange(reader: TlsReader): NotifiedRosterChange {
   return { seq: reader.uint64(), change: readEnum(reader, CHANGES), ended: readEnum(reader, ENDED), client: readUri(reader) }
 }
 

@@ -1,15 +1,15 @@
 import { readWelcome } from '../../mls/structures/welcome.js'
-import { type Decoded, decodeWhole, type TlsReader } from '../../tls/reader.js'
+import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
-import { readSubmitMessageResponse, type SubmitMessageResponse, writeSubmitMessageResponse } from '../submit-message.js'
+import { readSubmitMessageResponse, writeSubmitMessageResponse, type SubmitMessageResponse } from '../submit-message.js'
 import {
   readUpdateRequest,
   readUpdateResponse,
-  type UpdateRequest,
-  type UpdateResponse,
   writeUpdateRequest,
   writeUpdateResponse,
+  type UpdateRequest,
+  type UpdateResponse,
 } from '../update.js'
 
 export const CHAIN_BYTES = 32
@@ -34,7 +34,7 @@ function readAccepted(reader: TlsReader): AcceptedEntry {
 const MAX_WELCOMES = 64
 const MAX_REMOVED = 10_000
 
-/** An UpdateRequest with what a client of this profile may send besides. */
+/** An UpdateRequest, and what this profile adds to it. */
 export interface ExtendedUpdateRequest {
   readonly base: UpdateRequest
   readonly sendingClient: string

@@ -62,6 +62,7 @@ function examineRoom({ onPostgres, throughPooler }: DeploymentBudget, { server }
   return findings
 }
 
+/** Whether each address leads where it has to, directly or through a pooler, and named statements survive on the way. */
 export async function examinePooler(config: Config): Promise<Finding[]> {
   const pooled = await isPooled(databaseUrl(config))
   const findings = pooled ? [await examinePreparation(config)] : examineAbsence(config)

@@ -4,10 +4,11 @@ import { Secrets } from '../../../../platform/secrets.js'
 import { MigrationError, pendingMigrations } from '../../../../platform/postgres/migrate.js'
 import { listPeers } from '../../../../federation/peers/peers.repository.js'
 import { stoppedCursors } from '../../../../federation/push/cursors.repository.js'
-import { describeClosed, examineKeys } from '../../../operations/sealed-keys.js'
+import { describeClosed, examineKeys } from '../../../operations/sealed-keys-check.js'
 import { describeOtherDomain, readDomain } from '../../../operations/stored-domain.repository.js'
 import { ok, problem, type Finding, warning } from '../finding.js'
 
+/** Whether this release could start: asks what `migrate` would apply, and applies nothing. */
 export async function examineMigrations(client: Client): Promise<Finding[]> {
   try {
     const pending = await pendingMigrations(client)

@@ -25,6 +25,10 @@ const DIRECT: Record<string, Examination> = {
   facts: examineFacts,
 }
 
+/**
+ * Every examination of PostgreSQL in its order; none with the embedded one. Ends early where the rest would fail for the same reason: the
+ * server cannot be reached, or its tables are not there.
+ */
 export async function examinePostgres(config: Config): Promise<Diagnosis[]> {
   if (!config.DATABASE_URL) return []
   const pooled = await examineThrough(databaseUrl(config), 'DATABASE_URL', POOLED, config)

@@ -6,6 +6,7 @@ import { setting } from './session.js'
 const OLDEST_MAJOR = 15
 const TOLERATED_SKEW_MS = 1_000
 
+/** Version, clock and the settings of our role, as seen through `DATABASE_URL`. */
 export async function examineServer(client: Client): Promise<Finding[]> {
   return [await examineVersion(client), await examineClock(client), ...(await examineRole(client))]
 }

@@ -15,7 +15,7 @@ const SWEEP_LIMIT = 500
 
 /** Proposes Removes for revoked devices: at the hint, through a job so that one node does it; and by a sweep for what a lost hint left. */
 @Injectable()
-export class Revocations implements OnModuleInit, OnModuleDestroy {
+export class RevokedDeviceRemovals implements OnModuleInit, OnModuleDestroy {
   private unsubscribe = (): void => undefined
 
   constructor(

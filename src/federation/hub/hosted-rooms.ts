@@ -9,17 +9,18 @@ import { roomOfGroup } from './hub.repository.js'
 
 /** Rooms that are at home here. */
 @Injectable()
-export class RoomsHere {
+export class HostedRooms {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** The group that a message names. @throws NotTheHub unless it is in that room, and here */
   async groupOf(roomId: string, message: Uint8Array): Promise<Uint8Array> {
     const groupId = groupIdOf(message)
-    await this.expect(roomId, groupId)
+    await this.requireGroup(roomId, groupId)
     return groupId
   }
 
-  async expect(roomId: string, groupId: Uint8Array): Promise<void> {
+  /** @throws NotTheHub unless the group is in that room, and here */
+  async requireGroup(roomId: string, groupId: Uint8Array): Promise<void> {
     if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
   }
 }

@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { Secrets } from '../secrets.js'
-import { channelOf, HINT_CHANNELS, type Hint } from './hint.js'
-import { openHints, sealHints } from './hint-codec.js'
+import { channelOf, HINT_CHANNELS, type Hint, openHints, sealHints } from './hint.js'
 
 const secrets = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
 const CARRIED = [{ seq: 7n, epoch: 3n, acceptedAt: new Date(1_700_000_000_000), frame: Uint8Array.of(1, 2) }]

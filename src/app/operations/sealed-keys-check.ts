@@ -21,6 +21,7 @@ export interface SealedKeys {
   useless: boolean
 }
 
+/** Tries to open each private key that the database holds: of access tokens, external senders, this provider and the token issuer. */
 export async function examineKeys(sql: Sql, secrets: Secrets): Promise<SealedKeys> {
   const opens = (purpose: string, sealed: Uint8Array): boolean => {
     try {
