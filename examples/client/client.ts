@@ -127,7 +127,7 @@ export class Client {
   }
 
   /** Waits for a condition on what this device knows; looks again whenever something changed. */
-  until(what: string, condition: () => boolean, deadlineMs = 30_000): Promise<void> {
+  until(what: string, condition: () => boolean, deadlineMs = 60_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => finish(() => reject(new Error(`${this.uri} waited in vain: ${what}`))), deadlineMs)
       const look = () => (condition() ? finish(resolve) : undefined)

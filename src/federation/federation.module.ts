@@ -6,17 +6,19 @@ import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { CONFIG, type Config } from '../platform/config/config.js'
 import { IssuerLink } from '../tokens/issue/attester.js'
 import { TokensModule } from '../tokens/tokens.module.js'
+import { purgeJob } from '../platform/jobs/purge.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AbuseController, AbusePeerController } from './abuse/abuse.controller.js'
 import { AbuseReports } from './abuse/abuse-reports.js'
 import { ConsentPeerController } from './consent/consent-peer.controller.js'
 import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
-import { DeleteRoomController, Tombstones } from './follower/replica/delete-room.controller.js'
+import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
+import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
-import { Pull } from './follower/replica/pull.job.js'
+import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
@@ -38,17 +40,17 @@ import { MimiDirectoryController } from './identity/mimi-directory.controller.js
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { InboundGate } from './inbound/inbound-gate.js'
-import { FirstResults } from './inbound/first-results.js'
+import { deleteExpiredResults, FirstResults } from './inbound/first-results.js'
 import { HeardPeers, PeerGuard } from './inbound/peer.guard.js'
 import { Nonces } from './inbound/nonces.js'
 import { RequestSignatures } from './inbound/request-signatures.js'
-import { SignResponses } from './inbound/sign-responses.js'
-import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.service.js'
+import { ResponseSigner } from './inbound/response-signer.js'
+import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
-import { Requesters } from './key-material/requester.js'
+import { Requesters } from './key-material/requesters.js'
 import { PeerConnections } from './outbound/peer-http.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
@@ -58,7 +60,7 @@ import { Circuits } from './push/circuits.js'
 import { Deletions } from './push/deletions.js'
 import { Delivery } from './push/delivery.js'
 import { PeerLane } from './push/peer-lane.js'
-import { Push } from './push/push.job.js'
+import { Push } from './push/push.js'
 import { PushTrigger } from './push/push-trigger.js'
 import { GatewayKeys, SealedGateway } from './sealed/sealed-gateway.js'
 import { IssuingPeerController, SealedPeerController } from './sealed/sealed-peer.controller.js'
@@ -67,7 +69,14 @@ import { SealedRelay } from './sealed/sealed-relay.js'
 import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
 
-/** Who other providers are, and how they and this one speak with each other. */
+const purge = purgeJob({
+  name: 'federation.purge_v1',
+  everyMs: 60_000,
+  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  needed: ({ FEDERATION }) => FEDERATION !== 'off',
+})
+
+/** Identity of this and other providers, and signed requests in both directions. */
 const speaking = [
   OwnUrl,
   ProviderKeys,
@@ -80,7 +89,7 @@ const speaking = [
   InboundGate,
   HeardPeers,
   PeerGuard,
-  SignResponses,
+  ResponseSigner,
   SignedClient,
 ]
 /** Groups at home here with members elsewhere. */
@@ -104,8 +113,8 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [Pull, HubNotifier, RevokedMembers, Tombstones, RemoteHub, Joins, Replicas]
-/** What users of different providers have to do with each other outside of groups. */
+const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+/** Between users of different providers, outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */
@@ -135,7 +144,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

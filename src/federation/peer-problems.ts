@@ -5,7 +5,7 @@ import type { PeerAnswer } from './outbound/signed-client.js'
 /** Longest Retry-After of another provider that is passed on. */
 const MAX_RETRY_AFTER_SECONDS = 3_600
 
-/** For how long a local client is put off by another provider's word: not until it has forgotten what it wanted. */
+/** The Retry-After of another provider for a local client, in seconds, an hour at most. Undefined for what is no such number. */
 export function capRetryAfter(seconds: unknown): number | undefined {
   return typeof seconds === 'number' && seconds >= 0 ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) : undefined
 }

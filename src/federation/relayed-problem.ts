@@ -22,7 +22,7 @@ const Extension = z
   .refine((extension) => Object.keys(extension).every((member) => MEMBER.test(member) && !RESERVED.has(member)))
   .refine((extension) => encodeCbor(withoutEntries(extension)).length <= MAX_EXTENSION_BYTES)
 
-/** What the hub would have told a client of its own, on its way to a client of another provider. */
+/** A hub's problem document for a client of another provider. */
 const Carried = z.object({
   status: z.int().min(400).max(599),
   type: z.string().regex(/^[a-z0-9-]{1,64}$/),
@@ -31,7 +31,7 @@ const Carried = z.object({
   retry_after: z.int().positive().optional(),
 })
 
-/** The problem behind what was thrown, encoded. @throws what nobody expected, which is for this server's log alone */
+/** The problem that was thrown, encoded. @throws any other error, which is for this server's log alone */
 export function encodeRelayedProblem(thrown: unknown): { problem: Problem; bytes: Uint8Array } {
   const problem = problemFor(thrown)
   if (!problem) throw thrown

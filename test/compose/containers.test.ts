@@ -71,16 +71,13 @@ describeDeployment('the containers', () => {
     for (const network of database) expect(await container.isInternal(network)).toBe(true)
   })
 
-  it('a node with open streams ends by itself within ten seconds', async () => {
+  it('a node with open streams ends by itself, before its container is killed', async () => {
     world = new World(process.env['TEST_SERVER_URL'] ?? '', process.env['TEST_SERVER_DOMAIN'])
     const crowd = await world.cast('alice', 'bob', 'carol', 'dave', 'erin', 'frank')
     for (const client of crowd) await client.until('its stream', () => client.lives > 0)
     const container = await ServiceContainer.of('api-1')
-    const begun = performance.now()
     await container.stop()
-    const took = performance.now() - begun
     expect((await container.inspect()).State.ExitCode).toBe(0)
-    expect(took).toBeLessThan(10_000)
     for (const client of crowd) await client.until('a stream to the other node', () => client.stream?.open === true)
     await container.start()
     await healthy('api-1')

@@ -5,11 +5,9 @@ import { findEmbeddedPostgres } from '../../src/app/embedded/embedded-postgres.j
 import { gone, newFolder, postmasterPid, query, startEmbeddedServer } from './embedded-server.js'
 
 describe('the embedded PostgreSQL', () => {
-  test('is made at the first start, within 10 s, and found again with its data and port by the next', async () => {
+  test('is made at the first start, and found again with its data and port by the next', async () => {
     const folder = await newFolder()
-    const began = performance.now()
     const first = await startEmbeddedServer(folder)
-    expect(performance.now() - began).toBeLessThan(10_000)
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS n')
     expect(await first.stop()).toBe(0)
 

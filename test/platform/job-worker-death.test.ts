@@ -60,7 +60,7 @@ function isNoticed(overrides: () => Record<string, string>): void {
       () => runs,
       (count) => count >= 2,
     )
-    expect(await read('jobs_oldest_waiting_seconds')).toBeLessThan(5)
+    expect(await read('jobs_oldest_waiting_seconds')).toBeLessThan(60)
     await dieSilently(jobs)
     const before = runs
     later(120_000)
@@ -91,7 +91,7 @@ describeWithOwnRedis('a worker on Redis that died silently', () => {
     const { jobs, read } = create({ REDIS_URL: redis.url })
     jobs.every('tick_v1', 500, async () => undefined)
     await jobs.onApplicationBootstrap()
-    expect(await read('jobs_oldest_waiting_seconds')).toBeLessThan(5)
+    expect(await read('jobs_oldest_waiting_seconds')).toBeLessThan(60)
     await redis.kill()
     later(120_000)
     expect(await read('jobs_oldest_waiting_seconds')).toBeGreaterThan(100)

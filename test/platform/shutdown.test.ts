@@ -3,40 +3,47 @@ import { once } from 'node:events'
 import { Readiness } from '../../src/platform/observability/readiness.js'
 import { eventually } from '../support/eventually.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
-import { EchoModule } from '../support/echo.js'
+import { EchoModule, heldRequests } from '../support/echo.js'
 import { open } from '../support/raw-http.js'
 import { spawnServer, startServer, type SpawnedServer } from '../support/server.js'
 
 const HEALTHY = { serving: 'ok', database: 'ok', migrations: 'ok', writes: 'ok', clock: 'ok', keys: 'ok' }
 
+/** A request that has reached the server, and is in flight until it is released. */
+async function hold(url: string): Promise<{ answer: Promise<Response>; release: () => void }> {
+  const held = once(heldRequests, 'held')
+  const answer = fetch(`${url}/v1/echo/held/request`)
+  const [release] = (await held) as [() => void]
+  return { answer, release }
+}
+
 describe('a server that drains', () => {
   it('finishes requests in flight, refuses new connections, and does not wait for idle ones', async () => {
-    const server = await startServer({ SHUTDOWN_GRACE: '8s' }, { root: EchoModule })
+    const server = await startServer({ SHUTDOWN_GRACE: '60s' }, { root: EchoModule })
     const idle = await open(server.url)
     const used = await open(server.url)
     used.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
     await once(used, 'data')
-    const slow = fetch(`${server.url}/v1/echo/slow/500`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    const start = performance.now()
+    const held = await hold(server.url)
     const closed = server.close()
-    const answer = await slow
-    expect([answer.status, await answer.text()]).toEqual([200, 'done'])
+    // Both are ended while the request is in flight still.
+    await Promise.all([once(idle.resume(), 'end'), once(used.resume(), 'end')])
     await expect(fetch(`${server.url}/health/live`)).rejects.toThrow()
+    held.release()
+    const answer = await held.answer
+    expect([answer.status, await answer.text()]).toEqual([200, 'done'])
     await closed
-    expect(performance.now() - start).toBeLessThan(6_000)
     idle.destroy()
     used.destroy()
   })
 
   it('cuts off what takes longer than the grace', async () => {
     const server = await startServer({ SHUTDOWN_GRACE: '300ms' }, { root: EchoModule })
-    const slow = fetch(`${server.url}/v1/echo/slow/15000`).catch(() => 'cut')
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    const start = performance.now()
+    const held = await hold(server.url)
+    const cut = held.answer.catch(() => 'cut')
     await server.close()
-    expect(performance.now() - start).toBeLessThan(8_000)
-    expect(await slow).toBe('cut')
+    expect(await cut).toBe('cut')
+    held.release()
   })
 
   it('is not ready any more, but alive, while balancers take notice', async () => {
@@ -59,13 +66,11 @@ describe('the process', () => {
     await database?.drop()
   })
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('ends in order on %s: exit code 0, well under 10 s', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends in order on %s, with a connection open: exit code 0', async (signal) => {
     database = await createTestDatabase()
     server = await spawnServer(database.url)
     const idle = await open(server.url)
-    const start = performance.now()
     expect(await server.stop(signal)).toBe(0)
-    expect(performance.now() - start).toBeLessThan(10_000)
     expect(server.output()).toContain(`WebSocket ${server.wsUrl}/v1/stream`)
     idle.destroy()
   })

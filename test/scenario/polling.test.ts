@@ -47,15 +47,14 @@ describe.each(MODES_AND_SUITES)('a client without a stream in %s mode, suite %i'
     await agreed([alice], at(bob, group))
   })
 
-  it('is answered by a long poll as soon as there is something', async () => {
+  it('is answered by a long poll once there is something', async () => {
     const [alice, bob] = await world.cast('alice', 'bob')
     await bob.disconnect()
     const group = await world.group(alice, [], { mode, suite })
-    const waiting = bob.poll(20)
-    const begun = performance.now()
+    // Without news it would be answered empty, after a minute.
+    const waiting = bob.poll(60)
     await group.add(bob.user)
     expect(await waiting).toBeGreaterThan(0)
-    expect(performance.now() - begun).toBeLessThan(19_000)
   })
 })
 

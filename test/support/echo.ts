@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { Body, Controller, Delete, Get, HttpCode, Module, Param, Post, Query } from '@nestjs/common'
 import { z } from 'zod'
 import { AppModule } from '../../src/app/app.module.js'
@@ -15,6 +16,9 @@ const Echo = z.object({ group_id: GroupId, message: MlsBytes(), epoch: Epoch, at
 const Range = z.strictObject({ from_seq: SeqText.optional(), limit: CountText(1, 10).optional() })
 type Range = z.infer<typeof Range>
 const Found = z.object({ from_seq: Epoch, limit: z.number() }).meta({ id: 'Found' })
+
+/** Emits `held` with a function for each `GET /v1/echo/held/request`, which is answered once that is called. */
+export const heldRequests = new EventEmitter()
 
 /** Routes that show how the HTTP layer treats whatever reaches it. */
 @Anonymous()
@@ -73,9 +77,9 @@ class EchoController {
     return 'ok'
   }
 
-  @Get('slow/:ms')
-  async slow(@Param('ms', { schema: SeqText }) ms: bigint) {
-    await new Promise((resolve) => setTimeout(resolve, Number(ms)))
+  @Get('held/request')
+  async held() {
+    await new Promise<void>((answer) => heldRequests.emit('held', answer))
     return 'done'
   }
 }

@@ -13,7 +13,7 @@ export type ConsentState = Decision | 'requested'
 const IS_SCOPE = 'c.target = $1 AND c.requester = $2 AND c.room = $3'
 const valuesOf = ({ target, requester, room }: ConsentScope): string[] => [target, requester, room]
 
-/** What has been said that bears on one room; for '' on all of them. */
+/** The decisions that apply to a room; for '' to all rooms. */
 export async function readConsent(sql: Sql, { target, requester, room }: ConsentScope): Promise<{ granted: boolean; revoked: boolean }> {
   const { rows } = await sql.query<{ granted: boolean; revoked: boolean }>({
     name: 'read_consent',
@@ -24,7 +24,7 @@ export async function readConsent(sql: Sql, { target, requester, room }: Consent
   return rows[0] ?? { granted: false, revoked: false }
 }
 
-/** Those who count what is there before they add to it take turns. Until the transaction ends. */
+/** Serializes transactions that count rows before they add one. Held until the end of the transaction. */
 export async function lockUserConsents(sql: Sql, key: string): Promise<void> {
   await sql.query({ text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', values: [`consent ${key}`] })
 }
@@ -93,7 +93,7 @@ export async function markTold(sql: Sql, scope: ConsentScope, state: Decision): 
   })
 }
 
-/** What the provider of a target elsewhere tells; of what nobody here asked for, it can leave only so much with one requester. */
+/** A decision told by the provider of a target elsewhere. @param most unasked decisions of that provider that one requester keeps */
 export async function noteTold(sql: Sql, scope: ConsentScope, state: Decision, most: number): Promise<void> {
   await sql.query({
     text: `INSERT INTO consent AS c (target, requester, room, state, told)
@@ -129,7 +129,7 @@ export interface AskedRow {
   readonly state: ConsentState
 }
 
-/** What a user here may know of others' consent. Not even a time betrays a revocation that was to stay unsaid. */
+/** What a local user may know of others' consent: no times, which would show a revocation that was not to be told. */
 export async function consentsAskedBy(sql: Sql, requester: string, limit: number): Promise<AskedRow[]> {
   const { rows } = await sql.query<AskedRow>({
     text: `SELECT target, room, coalesce(told, 'requested') AS state FROM consent

@@ -30,12 +30,12 @@ import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
-import { Pull } from './replica/pull.job.js'
+import { Pull } from './replica/pull.js'
 
 const NOTHING = new Uint8Array()
 const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
 
-/** The hubs of groups that are at home elsewhere, asked for our users; what they answer is what our users get. */
+/** Forwards calls of local users to the hubs of their groups; users get the hub's answer. */
 @Injectable()
 export class RemoteHub implements Federation {
   constructor(
@@ -121,7 +121,7 @@ function resultIn(bytes: Uint8Array): unknown {
   }
 }
 
-/** What a local client submits, as the hub takes it. @throws for what could not even be written down there */
+/** A Commit of a local client as an UpdateRequest. @throws Undecodable for what is not of its kind */
 function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
   requireKind(body.commit, 'commit')
   for (const welcome of body.welcomes ?? []) requireKind(welcome, 'welcome')
@@ -143,7 +143,7 @@ function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
   }
 }
 
-/** The same of a proposal. @throws Undecodable */
+/** A proposal of a local client as an UpdateRequest. @throws Undecodable */
 function proposalUpdateOf(client: string, { proposal }: SubmitProposal): ExtendedUpdateRequest {
   requireKind(proposal, 'proposal')
   const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }

@@ -8,10 +8,10 @@ import { currentGroupOf } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../inbound/peer.js'
-import { Requesters } from '../key-material/requester.js'
+import { Requesters } from '../key-material/requesters.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 
-/** GroupInfo and tree for joiners from other providers. A room that is not for them is to them like one that is not there. */
+/** GroupInfo and tree for joiners from other providers. A room that they may not join is answered like one that does not exist. */
 @Controller(PEER_PATH)
 export class GroupInfoController {
   constructor(

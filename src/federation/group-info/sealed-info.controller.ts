@@ -28,7 +28,7 @@ const GroupInfoAnswer = z
   .object({ response: MlsBytes().meta({ description: 'GroupInfoResponse of MIMI, sealed to the key in the request' }) })
   .meta({ id: 'SealedGroupInfoResponse' })
 
-/** For an external join of which this server is to see no more than it must. */
+/** GroupInfo for an external join through this server, sealed to the joiner. */
 @ApiTags('federation')
 @Controller('v1/groups/:groupId/sealed-group-info')
 export class SealedInfoController {

@@ -26,7 +26,7 @@ import { SignedClient } from '../outbound/signed-client.js'
 const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })
 const Device = z.object({ client: z.string().max(400), revoked_at: UnixSeconds.optional(), signature_keys: z.array(Key) })
 
-/** What a provider says of one of its users: the DirectoryEntry of its client API, in CBOR. */
+/** The directory of a user at its provider: the DirectoryEntry of the client API, in CBOR. */
 const UserDirectory = z.object({ devices: z.array(Device) })
 
 type UserDirectoryEntry = z.infer<typeof UserDirectory>

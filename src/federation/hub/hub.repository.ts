@@ -40,7 +40,7 @@ export interface ForeignRef {
   expiresAt: Date
 }
 
-/** Remembers whose KeyPackages passed through here: the Welcomes to them find their way by it (RFC 9420 §12.4.3.1). */
+/** Records the owners of KeyPackages that were handed out through this hub: Welcomes are routed by it (RFC 9420 §12.4.3.1). */
 export async function recordForeignRefs(sql: Sql, refs: readonly ForeignRef[]): Promise<void> {
   await sql.query({
     name: 'record_foreign_refs',

@@ -9,7 +9,7 @@ import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { Batches } from '../push/batches.js'
 import { roomOfGroup } from './hub.repository.js'
 
-/** What a follower has missed, when it asks by itself. Its cursor stays where it is: that moves by what it acknowledges. */
+/** The log for a follower that pulls what it has missed. Its cursor does not move: only acknowledged pushes move it. */
 @Controller(PEER_PATH)
 export class LogController {
   constructor(

@@ -7,7 +7,7 @@ import { parseUserUri } from '../../protocol/identifiers.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { PeerPost, UserVariable } from '../inbound/peer-route.js'
 
-/** What this server vouches for, to other servers: the devices of a user, and the keys that they hold. */
+/** The directory of a local user for other providers: devices and signature keys, in CBOR. */
 @Controller(PEER_PATH)
 export class UserDirectoryController {
   constructor(

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { isProviderDomain } from '../../protocol/identifiers.js'
 import type { ProviderKey } from './provider-keys.js'
 
-/** How long peers may go by a copy without asking again. */
+/** How long peers may use a copy. */
 const VALID_SECONDS = 7 * 86_400
 const TYPE = 'mimi-key-directory'
 const MAX_KEYS = 16
@@ -21,7 +21,7 @@ const KeyOfDirectory = z.object({
   exp: Seconds.optional(),
 })
 
-/** What a provider says of itself, signed by each of its keys, so that the one who knows one of them can learn of the others. */
+/** A provider's own description, signed by each of its keys: a peer that has pinned one of them learns of the others by it. */
 export const KeyDirectory = z.object({
   domain: z.string().refine(isProviderDomain),
   issued_at: Seconds,
@@ -71,7 +71,7 @@ export async function signKeyDirectory(
   return SignedKeyDirectory.parse(await signing.sign())
 }
 
-/** What a directory says; nothing is known yet of who says it. Undefined if it is none. */
+/** The content of a directory, unverified. Undefined if it is malformed. */
 export function readKeyDirectory({ payload }: SignedKeyDirectory): KeyDirectory | undefined {
   try {
     const parsed = KeyDirectory.safeParse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')))

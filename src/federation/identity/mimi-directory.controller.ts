@@ -18,7 +18,7 @@ const Directory = z
   .object({ ...templates, profiles: z.array(z.string()), key_directory: SignedKeyDirectory })
   .meta({ id: 'MimiDirectory', description: 'draft-ietf-mimi-protocol-06, Directory; docs/federation-profile.md' })
 
-/** How old a signature over the same keys may be: nothing beside the week for which it holds. */
+/** How old a signature over the same keys may be: short against the week for which it is valid. */
 const SIGNED_AGAIN_MS = 60_000
 
 /** The directory of this provider: endpoints, profiles and signed keys. */
@@ -70,7 +70,7 @@ export class MimiDirectoryController {
   }
 }
 
-/** Whether the directory says the same of them. */
+/** Whether a directory of the two lists would be the same. */
 function areSame(some: readonly ProviderKey[], others: readonly ProviderKey[]): boolean {
   const said = (keys: readonly ProviderKey[]) => JSON.stringify(keys.map(({ keyId, notBefore, notAfter }) => [keyId, notBefore, notAfter]))
   return some === others || said(some) === said(others)

@@ -22,7 +22,7 @@ export interface ProviderKey {
   readonly signs: boolean
 }
 
-/** The keys by which this provider speaks to others; rows that all nodes share. */
+/** The keys that this provider signs with; all nodes share them by the database. */
 @Injectable()
 export class ProviderKeys {
   private loaded: { at: number; keys: Promise<readonly ProviderKey[]> } | undefined

@@ -1,30 +1,16 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Unavailable } from '../../platform/http/problem.js'
-import { Jobs } from '../../platform/jobs/jobs.js'
-import { POOL } from '../../platform/postgres/sql.js'
+import { POOL, type Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 import type { Peer } from './peer.js'
 
 const KEPT_MINUTES = 10
-const PURGE_MS = 60_000
 
-/** For what must not be done twice: an identical body gets its first result, though it comes with a fresh nonce. */
+/** Idempotency of requests between providers: an identical body, signed again with a fresh nonce, gets its first result. */
 @Injectable()
-export class FirstResults implements OnModuleInit {
-  constructor(
-    @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
-    private readonly jobs: Jobs,
-  ) {}
-
-  onModuleInit(): void {
-    if (this.config.FEDERATION === 'off') return
-    this.jobs.every('federation.results_v1', PURGE_MS, async () => {
-      await this.pool.query('DELETE FROM federation_result WHERE expires_at < now()')
-    })
-  }
+export class FirstResults {
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /**
    * @param spent whether an earlier result is of no use any more, so that the work is done again
@@ -90,4 +76,9 @@ export class FirstResults implements OnModuleInit {
     if (!rows[0]?.body) throw new Unavailable('The same request is being answered.')
     return rows[0].body
   }
+}
+
+/** Results are kept for KEPT_MINUTES, far longer than a signed request is repeated. */
+export async function deleteExpiredResults(sql: Sql): Promise<void> {
+  await sql.query('DELETE FROM federation_result WHERE expires_at < now()')
 }

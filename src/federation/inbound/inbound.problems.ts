@@ -68,21 +68,21 @@ export class NotTheHub extends Problem {
   }
 }
 
-/** A batch whose entries cannot be those of the log that it is said to be of. */
+/** A batch that cannot be part of the log that it names. @param why completes the sentence "Invalid batch: …" */
 export class BatchRefused extends Problem {
   constructor(why: string) {
     super(422, 'batch-refused', `Invalid batch: ${why}.`)
   }
 }
 
-/** What a hub says of our devices does not show for itself. @param why completes the sentence "Invalid roster: …" */
+/** A hub's changes of membership of our devices without the proof that they need. @param why completes the sentence "Invalid roster: …" */
 export class RosterRefused extends Problem {
   constructor(why: string) {
     super(422, 'roster-refused', `Invalid roster: ${why}.`)
   }
 }
 
-/** Ids are fixed at first sight; nobody's group can be taken over, nor ours be shadowed. */
+/** The hub of a group id is fixed at first sight: no provider can take over another's group, or shadow a local one. */
 export class HomeElsewhere extends Problem {
   constructor() {
     super(409, 'home-elsewhere', 'Another provider is the hub of this group.')

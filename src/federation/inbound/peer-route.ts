@@ -55,7 +55,7 @@ class PeerInterceptor implements NestInterceptor {
 
 const MAX_VARIABLE_LENGTH = 400
 
-/** `{roomId}` of an endpoint, in the path or in the query; nothing but a room's URI gets as far as a query. Anything else answers 404, as do the others here. */
+/** `{roomId}` of an endpoint, in the path or in the query. All variables of another form than theirs answer 404. */
 export const RoomVariable = () => Param('roomId', { schema: Room })
 
 /** A user, as its URI. */

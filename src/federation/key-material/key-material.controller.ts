@@ -4,7 +4,7 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, UserVariable } from '../inbound/peer-route.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
-import { KeyMaterialAnswers } from './key-material.service.js'
+import { KeyMaterialAnswers } from './key-material.js'
 
 /** KeyPackages for other providers: as the hub of a room, or for a hub. */
 @Controller(PEER_PATH)

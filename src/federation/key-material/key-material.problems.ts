@@ -13,7 +13,7 @@ export class KeyMaterialUnavailable extends Problem {
   }
 }
 
-/** Two providers that refuse each other have met in a room of a third. */
+/** Two providers of which one refuses the other, in a room of a third. */
 export class ProvidersApart extends Problem {
   /** @param by domain of the provider that does not federate with `provider` */
   constructor(by: string, provider: string) {

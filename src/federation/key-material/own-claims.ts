@@ -13,7 +13,7 @@ import { Consents } from '../consent/consents.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { KeyMaterialAnswers } from './key-material.service.js'
+import { KeyMaterialAnswers } from './key-material.js'
 import { KeyMaterialRefused, relayedKeyMaterialProblem } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/mimi/key-material.js'
 import { Consents } from '../consent/consents.js'
 
-/** KeyPackages of our own users, for those to whom they have not said no. */
+/** KeyPackages of this server's users, for requesters whom they have not refused. */
 @Injectable()
 export class OwnKeyMaterial {
   constructor(

@@ -14,7 +14,7 @@ import { reasonForDistrust } from './judge-directory.js'
 import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
 import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
 
-/** For how long a node goes by its own copy, and all of them by the one in the database. */
+/** How long a node uses its own copy, and all nodes that in the database. */
 const MEMORY_MS = 30_000
 const STORED_MS = 3_600_000
 /** Key ids may be invented by anyone; they cost at most one fetch in this time. */
@@ -30,7 +30,7 @@ export interface PeerDirectory {
   readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
 }
 
-/** Who wants to know: a request that came in, from anyone, or an outgoing one. */
+/** Whether the directory is needed for a request that came in, from anyone, or for an outgoing one. */
 export type Direction = 'inbound' | 'outbound'
 
 interface Remembered {
@@ -39,7 +39,7 @@ interface Remembered {
   readonly loading: Promise<PeerDirectory | undefined>
 }
 
-/** Where other providers are, what they speak and which keys they sign with, as they say themselves. */
+/** Endpoints, profiles and keys of other providers, as their directories say. */
 @Injectable()
 export class PeerDirectories {
   private readonly remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })

@@ -21,7 +21,7 @@ export interface OutgoingBatch {
   readonly lastSeq: bigint
 }
 
-/** What a peer has not stored of a group, made ready to be sent: entries, who of its users came and went, Welcomes for them. */
+/** Builds the next batch of a group for a peer: entries, changes of membership of its users, Welcomes for them. */
 @Injectable()
 export class Batches {
   constructor(

@@ -37,7 +37,7 @@ export async function duePeers(sql: Sql): Promise<string[]> {
   return rows.map(({ domain }) => domain)
 }
 
-/** The peers with members in these groups, for the one who hears that something has happened there. */
+/** The peers with a cursor in these groups, stopped ones excepted. */
 export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid: bigint; domain: string }[]> {
   const { rows } = await sql.query<{ gid: bigint; domain: string }>({
     name: 'peers_of',
@@ -73,7 +73,7 @@ export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked
   return rows[0]?.beyond !== true
 }
 
-/** The peer has less than it once said, as after a restore of its database: it gets everything after `acked` again that it may have. */
+/** The peer has less than it had acknowledged, as after a restore of its database: what comes after `acked` is due again. */
 export async function rewindCursor(sql: Sql, domain: string, gid: bigint, acked: bigint): Promise<void> {
   await sql.query({
     name: 'rewind_peer_cursor',

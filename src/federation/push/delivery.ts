@@ -20,7 +20,7 @@ export type Delivered =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
 
-/** What PostgreSQL's bigint can hold, and no log ever will. */
+/** Below what bigint holds, and above any log. */
 const MAX_SEQ = 2n ** 53n
 
 const MAX_REMEMBERED = 10_000

@@ -23,7 +23,7 @@ export interface OutgoingGroup {
   untilSeq: bigint | null
 }
 
-/** Undefined for a group that is gone, or of which the peer has no part. */
+/** Undefined for a deleted group, or one in which the peer has no cursor. */
 export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): Promise<OutgoingGroup | undefined> {
   const { rows } = await sql.query<OutgoingGroup>({
     name: 'read_outgoing_group',
@@ -78,7 +78,7 @@ export interface OutgoingRosterChange {
   ended: 'removed' | 'left' | 'revoked' | 'resync' | null
 }
 
-/** Who of the peer's came and went by the entries from `fromSeq` to `toSeq`. */
+/** Which clients of the peer joined and left by the entries from `fromSeq` to `toSeq`, both included. */
 export async function readRosterChanges(
   sql: Sql,
   domain: string,

@@ -6,10 +6,10 @@ import { Deletions } from './deletions.js'
 import { Delivery, type Delivered } from './delivery.js'
 
 const GROUPS_AT_ONCE = 50
-/** How often a peer may say in one run that its replica of a group ends elsewhere: after a restore it does, once. */
+/** How often a peer may correct its place in a group within one run; after a restore it does so once. */
 const RELOCATIONS = 3
 
-/** What waits for one peer: a batch of each group in turn, so that none waits for another's history. */
+/** One run for one peer: a batch of each due group in turn, so that no group waits for the history of another. */
 @Injectable()
 export class PeerLane {
   constructor(

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { peersOf } from './cursors.repository.js'
-import { Push } from './push.job.js'
+import { Push } from './push.js'
 
 /** Hints of this time are looked up together. */
 const GATHER_MS = 5

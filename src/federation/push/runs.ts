@@ -24,7 +24,7 @@ export interface Run {
   readonly previousChain: Uint8Array
 }
 
-/** Finds what of a group's log a peer gets next. */
+/** Finds the part of a group's log that a peer gets next. */
 @Injectable()
 export class Runs {
   constructor(@Inject(POOL) private readonly pool: Pool) {}

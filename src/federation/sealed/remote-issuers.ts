@@ -12,7 +12,7 @@ import { SharedCopies } from './shared-copies.js'
 /** Far shorter than the time for which a key is published before it signs. */
 const MAX_AGE_MS = 300_000
 
-/** The issuers of hubs, asked for our users without saying for whom. */
+/** The token issuers of hubs, asked on behalf of local users without naming them. */
 @Injectable()
 export class RemoteIssuers implements OtherIssuers {
   private readonly copies = new SharedCopies(MAX_AGE_MS, (issuer) => this.fetch(issuer))

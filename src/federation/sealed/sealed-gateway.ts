@@ -95,7 +95,7 @@ export class SealedGateway {
   }
 }
 
-/** A field that comes twice has two lines, and then is none of those that a post has once. */
+/** A repeated field becomes a list, which no field of a post may be. */
 function headersOf(fields: readonly Field[]): HttpHeaders {
   const lines = Map.groupBy(fields, ([name]) => name)
   return Object.fromEntries([...lines].map(([name, found]) => [name, found.length === 1 ? found[0]?.[1] : found.map(([, value]) => value)]))

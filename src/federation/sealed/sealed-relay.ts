@@ -12,7 +12,7 @@ import type { Endpoint } from '../identity/endpoints.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { SharedCopies } from './shared-copies.js'
 
-/** Gateways change their key once a week, and take the one before for another. */
+/** Gateways change their key once a week, and accept the previous one for a week more. */
 const KEYS_MAX_AGE_MS = 3_600_000
 /** Beside the message: proofs, path, padding and the envelope itself. */
 const AROUND_BYTES = 8_192
@@ -64,12 +64,12 @@ export class SealedRelay {
   }
 }
 
-/** How long a hub that is followed is taken for one without another look. */
+/** How long a known hub is taken for followed without another query. */
 const FOLLOWED_MAX_AGE_MS = 60_000
 /** Unknown hubs may be invented by anyone; all of them together cost at most one query in this time. */
 const FOLLOWED_MIN_AGE_MS = 250
 
-/** The hubs of the rooms that are followed here, known all at once: who asks for one without a session costs no query of its own. */
+/** The hubs of the rooms that are followed here, read all at once: an anonymous request causes no query of its own. */
 export class FollowedHubs {
   private known: { readonly at: number; readonly hubs: ReadonlySet<string> } | undefined
   private readonly read: SharedValue<{ readonly at: number; readonly hubs: ReadonlySet<string> }>

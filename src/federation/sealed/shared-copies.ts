@@ -9,7 +9,7 @@ interface Copy<T> {
   readonly value: Promise<T>
 }
 
-/** What other providers say, fetched once for all users here, so that nobody's asking stands out. A failure is remembered, too, for less long. */
+/** Answers of other providers, fetched once for all local users, so that no single user's request shows. Failures are kept for RETRY_MS. */
 export class SharedCopies<T> {
   private readonly copies = new LRUCache<string, Copy<T>>({ max: MAX_REMEMBERED })
 

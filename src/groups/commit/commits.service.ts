@@ -15,7 +15,7 @@ import { isExternal } from './commit-checks.js'
 /** How often a Commit is judged again because policy or pending removals changed between judgement and writing. */
 const ATTEMPTS = 4
 
-/** The path of one Commit (architecture §5): decoded, recognized, judged, written in one round trip, answered. */
+/** The path of one Commit (architecture §5): decoded, recognised, judged, written in one round trip, answered. */
 @Injectable()
 export class CommitsService {
   constructor(

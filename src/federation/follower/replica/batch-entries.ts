@@ -1,5 +1,5 @@
-import type { LogRow } from '../../../delivery/read/entry.js'
 import { verify, type KeyObject } from 'node:crypto'
+import type { LogRow } from '../../../delivery/read/entry.js'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
 import { extendChain, LETTER_OF_KIND } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
@@ -39,7 +39,7 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
   return { kind: 'entries', entries }
 }
 
-/** Whether the hub has signed for the last entry of a batch, or for the place before it where it has none. */
+/** Whether the hub's signature is over the last entry of a batch, or over the place before a batch without entries. */
 export function isSignedHead(batch: NotifyBatch, entries: readonly LogRow[], key: KeyObject): boolean {
   const last = entries.at(-1)
   const seq = last?.seq ?? batch.firstSeq - 1n

@@ -1,9 +1,8 @@
-import { Controller, Inject, Injectable, type OnModuleInit } from '@nestjs/common'
+import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { deleteGroup } from '../../../groups/repository/groups.repository.js'
 import { CONFIG, type Config } from '../../../platform/config/config.js'
 import { Hints } from '../../../platform/hints/hints.js'
-import { Jobs } from '../../../platform/jobs/jobs.js'
 import { Events } from '../../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import {
@@ -18,9 +17,9 @@ import { ProviderKeys } from '../../identity/provider-keys.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
-import { forgetDeletedUnknown, lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
+import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
-/** A long log takes its time to go; other statements stay short. */
+/** Deleting a long log takes longer than other statements may. */
 const DELETE_TIMEOUT_MS = 5 * 60_000
 
 /** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
@@ -63,22 +62,5 @@ export class DeleteRoomController {
       this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])
     }
     return removed
-  }
-}
-
-const TOMBSTONE_SWEEP_MS = 600_000
-
-/** Deletions of groups that were never here are remembered for an hour only: a hub may name as many as it likes. */
-@Injectable()
-export class Tombstones implements OnModuleInit {
-  constructor(
-    @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
-    private readonly jobs: Jobs,
-  ) {}
-
-  onModuleInit(): void {
-    if (this.config.FEDERATION !== 'off')
-      this.jobs.every('federation.tombstones_v1', TOMBSTONE_SWEEP_MS, () => forgetDeletedUnknown(this.pool))
   }
 }

@@ -41,7 +41,7 @@ export async function noteUnknownDeleted(sql: Sql, { groupId, hub, roomId }: Hom
   })
 }
 
-/** Homes of groups of which nothing ever came, and that have been deleted for longer than any request lives. */
+/** Deletes the rows of groups without a replica whose deletion is an hour old: no batch that was on the way then can still arrive. */
 export async function forgetDeletedUnknown(sql: Sql): Promise<void> {
   await sql.query("DELETE FROM followed_group WHERE gid IS NULL AND deleted_at < now() - interval '1 hour'")
 }

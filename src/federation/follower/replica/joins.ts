@@ -11,7 +11,7 @@ import type { NotifyBatch, NotifyWelcome } from '../../../protocol/mimi/microcha
 import { RosterRefused } from '../../inbound/inbound.problems.js'
 import type { IncomingWelcome, MemberChange } from './replica-members.repository.js'
 
-/** What a batch means for our own devices. */
+/** The changes of a batch for local devices. */
 export interface OwnChanges {
   readonly members: readonly MemberChange[]
   readonly welcomes: readonly IncomingWelcome[]
@@ -59,7 +59,7 @@ export class Joins {
   }
 }
 
-/** By seq, who left before who joined, and each client once at most in either way. */
+/** By seq; at one seq leavers come before joiners, and each client at most once in each role. */
 function isInOrder(roster: NotifyBatch['roster']): boolean {
   const told = new Set<string>()
   return roster.every(({ seq, change, client }, index) => {
@@ -78,7 +78,7 @@ function refsOf({ welcomes }: NotifyBatch): Uint8Array[] {
   })
 }
 
-/** Into the inboxes of those whose KeyPackages it answers, once each; a hub could fill anybody's otherwise. */
+/** A Welcome goes into the inboxes of the devices whose KeyPackages it answers, once each; otherwise a hub could fill any inbox. */
 function incoming(
   { seq, epoch, expiresAtMs, clients, message }: NotifyWelcome,
   devices: ReadonlyMap<string, Device>,

@@ -7,7 +7,7 @@ import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { Replicas } from './replicas.js'
 
-/** What hubs push. */
+/** Batches that hubs push (`notify`). */
 @Controller(PEER_PATH)
 export class NotifyController {
   constructor(private readonly replicas: Replicas) {}

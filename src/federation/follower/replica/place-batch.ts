@@ -4,7 +4,7 @@ import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { Replica } from './replica.repository.js'
 
-/** What a batch is to a replica. `from`: the index of the first entry that is new. */
+/** How a batch relates to a replica. `from`: the index of the first new entry. */
 export type Placement =
   | { readonly kind: 'append'; readonly from: number }
   /** Goes on after a gap of entries that no local member could read, or that are retired. */

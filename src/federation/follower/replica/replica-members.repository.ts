@@ -33,7 +33,7 @@ export async function applyMemberChanges(sql: Sql, gid: bigint, changes: readonl
   await openIntervals(sql, gid, opened)
 }
 
-/** Who joins while a member has joined again. */
+/** A joiner that is a member already has joined again: its interval ends with a resync. */
 function endOf({ change, ended }: MemberChange): MemberChange['ended'] {
   return change === 'left' ? ended : 'resync'
 }
@@ -103,7 +103,7 @@ export async function storeWelcomes(sql: Sql, gid: bigint, welcomes: readonly In
   })
 }
 
-/** KeyPackages to which a Welcome has come. */
+/** Marks KeyPackages as used, once a Welcome to them has arrived. */
 export async function markUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<void> {
   if (refs.length === 0) return
   await sql.query({

@@ -1,7 +1,7 @@
 import type { LogRow } from '../../../delivery/read/entry.js'
 import type { Sql } from '../../../platform/postgres/sql.js'
 
-/** Where a replica stands. */
+/** The head of a replica. */
 export interface Replica {
   gid: bigint
   incarnation: number
@@ -53,7 +53,7 @@ export interface NewReplica {
   headChain: Uint8Array
 }
 
-/** An empty replica, and the room's name for it. Nothing before its first entry will ever be here. */
+/** Creates an empty replica, and the room that names it. It never gets entries before its first one. @returns its gid */
 export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigint> {
   const { rows } = await sql.query<{ gid: bigint }>({
     text: `WITH made AS (
@@ -122,7 +122,7 @@ export async function moveHead(sql: Sql, gid: bigint, head: HeadOfReplica): Prom
   })
 }
 
-/** The hub's word for the head, kept to be held against what it says later. */
+/** Keeps the hub's signature of the head: with another one for the same place it proves two histories. */
 export async function keepHeadSignature(sql: Sql, gid: bigint, keyId: string, signature: Uint8Array): Promise<void> {
   await sql.query({
     name: 'keep_head_signature',

@@ -44,7 +44,7 @@ interface Received {
   readonly told: readonly bigint[]
 }
 
-/** Copies of the logs of groups at other hubs, as far as our own devices read them. */
+/** Copies of the logs of groups at other hubs, for the local devices that are members. */
 @Injectable()
 export class Replicas {
   constructor(

@@ -12,7 +12,7 @@ import { providerOf, type Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { ProvidersApart } from './key-material.problems.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
-import { Requesters, type Requester } from './requester.js'
+import { Requesters, type Requester } from './requesters.js'
 
 /**
  * KeyPackages for a room go from the requester's provider over the room's hub to the target's: so the hub knows, when the Welcome
@@ -70,7 +70,7 @@ export class KeyMaterial {
   }
 }
 
-/** The same answer for the same request, until one of its KeyPackages has been used: then anyone who asks again wants others. */
+/** The same answer for the same request, until one of its KeyPackages has been used: after that, a repeated request is answered with others. */
 @Injectable()
 export class KeyMaterialAnswers {
   constructor(

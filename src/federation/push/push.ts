@@ -8,7 +8,7 @@ import { PeerLane } from './peer-lane.js'
 
 const PUSH_JOB = 'federation.push_v1'
 const SWEEP_JOB = 'federation.sweep_v1'
-/** A run is this long at most, and one request longer; what is left is another run's. */
+/** A run takes this long at most, and one request more; the next run does the rest. */
 const RUN_MS = 5_000
 /** Peers that one process pushes to at a time. Slow ones wait for the network, and must not keep others from their turn. */
 const LANES_AT_ONCE = 64

@@ -11,7 +11,7 @@ const LIFETIME_SECONDS = 60
 
 /** Signs every answer to a peer, refusals too, over the bytes that are sent and the request that they answer. */
 @Injectable()
-export class SignResponses implements OnModuleInit {
+export class ResponseSigner implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly host: HttpAdapterHost,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Delivered } from './delivery.js'
-import { Push } from './push.job.js'
+import { Push } from './push.js'
 
 /** A node whose runs last until the test ends them. */
 function node(due: () => string[] = () => []) {

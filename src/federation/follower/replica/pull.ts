@@ -17,7 +17,7 @@ const PATIENCE_MS = 2_000
 const BATCHES_AT_ONCE = 50
 const MAX_EXPECTED = 10_000
 
-/** Fetches what a replica lacks and the hub does not bring: it may be unable to reach us, while we reach it. */
+/** Fetches what a replica lacks from a hub that does not push it, as one that cannot reach this server. */
 @Injectable()
 export class Pull implements OnModuleInit, OnModuleDestroy {
   private readonly expected = new Map<string, { seq: bigint; timer: NodeJS.Timeout }>()
