@@ -839,6 +839,10 @@ BEGIN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
+    IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
   END IF;
 
   SELECT * INTO made FROM create_group(
@@ -1030,6 +1034,16 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION key_packages_unused(p_refs bytea[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
+  RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+END $function$
+;
+
 CREATE FUNCTION log_chain(previous bytea, seq bigint, kind text, epoch bigint, hash bytea)
  RETURNS bytea
  LANGUAGE plpgsql
@@ -1056,6 +1070,16 @@ CREATE FUNCTION log_chain_step(state bytea, previous bytea, seq bigint, kind tex
 AS $function$
 BEGIN
   RETURN sha256(coalesce(state, previous) || int8send(seq) || convert_to(kind, 'UTF8') || int8send(epoch) || hash);
+END $function$
+;
+
+CREATE FUNCTION policy_is(p_gid bigint, p_version bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM group_policy x WHERE x.gid = p_gid AND x.version = p_version FOR SHARE;
+  RETURN FOUND;
 END $function$
 ;
 
@@ -1408,12 +1432,15 @@ BEGIN
   IF p_external AND EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = p_user) THEN
     RETURN ('banned', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF NOT EXISTS (SELECT FROM group_policy x WHERE x.gid = p_gid AND x.version = p_policy_version)
+  IF NOT policy_is(p_gid, p_policy_version)
      OR EXISTS (
        SELECT FROM pending_removal r
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF cardinality(p_refs) > 0 AND NOT key_packages_unused(p_refs) THEN
+    RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
 
   commit_seq := g.head_seq + 1;
@@ -1486,7 +1513,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text)
+CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_joiner_ref bytea DEFAULT NULL::bytea, p_joiner_suite integer DEFAULT NULL::integer, p_joiner_expires timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1510,6 +1537,14 @@ BEGIN
   END IF;
   IF judged.outcome IS NOT NULL THEN
     RETURN judged;
+  END IF;
+  IF p_policy_version IS NOT NULL AND NOT policy_is(p_gid, p_policy_version)
+     OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
+    RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_joiner_ref IS NOT NULL THEN
+    INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+    VALUES (p_joiner_ref, p_device, p_joiner_suite, false, p_joiner_expires) ON CONFLICT (ref) DO NOTHING;
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)

@@ -38,13 +38,38 @@ export function pendingRemovals(state: ClientState): Set<number> {
   return new Set(proposals.filter(isRemove).map((one) => one.remove.removed))
 }
 
+/**
+ * The state with the pending Proposals that one Commit can hold beside `extra`: of several that change one leaf that is one Remove, or
+ * else the last Update (RFC 9420 §12.2).
+ */
+function withChosenProposals(state: ClientState, extra: readonly Proposal[]): ClientState {
+  const removed = new Set(extra.filter(isRemove).map((one) => one.remove.removed))
+  const chosen = new Map<string, [ref: string, pending: PendingProposal]>()
+  for (const [ref, pending] of Object.entries(state.unappliedProposals)) {
+    const leafIndex = changedLeaf(pending)
+    if (leafIndex !== undefined && removed.has(leafIndex) && !isRemove(pending.proposal)) continue
+    const place = leafIndex === undefined ? ref : `leaf ${leafIndex}`
+    const other = chosen.get(place)
+    if (!other || !isRemove(other[1].proposal)) chosen.set(place, [ref, pending])
+  }
+  return { ...state, unappliedProposals: Object.fromEntries(chosen.values()) }
+}
+
+type PendingProposal = ClientState['unappliedProposals'][string]
+
+function changedLeaf({ proposal, senderLeafIndex }: PendingProposal): number | undefined {
+  if (isRemove(proposal)) return proposal.remove.removed
+  return proposal.proposalType === 'update' ? senderLeafIndex : undefined
+}
+
 function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalType: 'remove' }> {
   return proposal.proposalType === 'remove'
 }
 
 /** A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need. */
 export async function buildCommit(record: GroupRecord, extra: readonly Proposal[], impl: CiphersuiteImpl): Promise<PendingCommit> {
-  const { state, mode } = record
+  const { mode } = record
+  const state = withChosenProposals(record.state, extra)
   const extraProposals = stillNeeded(state, extra)
   const pending = Object.values(state.unappliedProposals).map(({ proposal }) => proposal)
   const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)

@@ -89,7 +89,8 @@ END $$;
 --   p_added[i]        a device beside the creator, which is a member of the group before; p_added_welcome[i] the ordinal (from 1) of its Welcome
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
 -- What came before the log counts as its entry 0: its members read from 1 on, and their Welcomes are of seq 0.
--- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more).
+-- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more),
+-- key-package-used (a repeated creation is recognised before that).
 CREATE OR REPLACE FUNCTION create_group_with_members(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
@@ -108,6 +109,10 @@ BEGIN
        WHERE NOT EXISTS (SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL)
     ) THEN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
+    IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
   END IF;

@@ -31,11 +31,33 @@ BEGIN
   RETURN (verdict, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
 END $$;
 
+-- Whether the policy, the admins and the bans of a group are still those of this version; until the transaction ends they stay so.
+CREATE OR REPLACE FUNCTION policy_is(p_gid bigint, p_version bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM FROM group_policy x WHERE x.gid = p_gid AND x.version = p_version FOR SHARE;
+  RETURN FOUND;
+END $$;
+
+-- Whether the KeyPackages that Welcomes answer were not used before, but for those of last resort (RFC 9420 §10); until the transaction ends
+-- nobody else uses them. In one order everywhere: whoever waits here for another group's Commit finds them used.
+CREATE OR REPLACE FUNCTION key_packages_unused(p_refs bytea[]) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
+  RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+END $$;
+
 -- A Proposal for the current epoch. p_device is NULL for the server's own (external sender), which need no membership.
 -- With p_pending_device, the same transaction records that the device is on its way out.
+--   p_policy_version   the policy under which the Proposal was judged; NULL for the server's own
+--   p_last_handshake   seq of the last Commit or Proposal that it was judged beside
+--   p_joiner_ref       KeyPackageRef of a joiner's own Add in a private group, where Welcomes find their device by it
+-- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged).
+DROP FUNCTION IF EXISTS submit_proposal(bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text);
 CREATE OR REPLACE FUNCTION submit_proposal(
   p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea,
-  p_pending_device bigint, p_pending_leaf integer, p_pending_reason text
+  p_pending_device bigint, p_pending_leaf integer, p_pending_reason text,
+  p_policy_version bigint DEFAULT NULL, p_last_handshake bigint DEFAULT NULL,
+  p_joiner_ref bytea DEFAULT NULL, p_joiner_suite integer DEFAULT NULL, p_joiner_expires timestamptz DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -58,6 +80,14 @@ BEGIN
   IF judged.outcome IS NOT NULL THEN
     RETURN judged;
   END IF;
+  IF p_policy_version IS NOT NULL AND NOT policy_is(p_gid, p_policy_version)
+     OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
+    RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_joiner_ref IS NOT NULL THEN
+    INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+    VALUES (p_joiner_ref, p_device, p_joiner_suite, false, p_joiner_expires) ON CONFLICT (ref) DO NOTHING;
+  END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
   VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
@@ -74,7 +104,7 @@ END $$;
 --   p_followup[i]     the regenerated Remove proposal, for the new epoch, of the pending p_followup_device[i]
 --   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
 --   p_policy_version  the policy under which the Commit was judged
--- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned.
+-- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used.
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
   p_epoch bigint, p_hash bytea, p_bytes bytea,
@@ -104,12 +134,15 @@ BEGIN
   IF p_external AND EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = p_user) THEN
     RETURN ('banned', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF NOT EXISTS (SELECT FROM group_policy x WHERE x.gid = p_gid AND x.version = p_policy_version)
+  IF NOT policy_is(p_gid, p_policy_version)
      OR EXISTS (
        SELECT FROM pending_removal r
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF cardinality(p_refs) > 0 AND NOT key_packages_unused(p_refs) THEN
+    RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
 
   commit_seq := g.head_seq + 1;

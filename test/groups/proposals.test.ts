@@ -2,7 +2,6 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { proposalRef } from '../../src/protocol/mls/hashes.js'
 import { encodeExternalRemoveProposal } from '../../src/protocol/mls/external-senders.js'
 import { decodeMessage } from '../../src/protocol/mls/message.js'
@@ -127,23 +126,6 @@ describe('a public group', () => {
     expect([status, document['detail']]).toEqual([409, 'The proposals that wait for a Commit are too large together.'])
     // What is small enough still waits, and a Commit makes room.
     await propose(alice, group, await signedProposal(group, proposals.externalPsk('6')))
-  })
-
-  it('does not let an Add by reference bring in whom it may not', async () => {
-    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
-    const group = await stage.group(alice, [bob], { policy: { add_members: 'admins' } })
-    const { key_packages: claimed } = await bob.device.claim(carol.user, 1)
-    const add: Proposal = { proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(claimed[0]!.key_package) } }
-    const bobs = at(bob, group)
-    const { impl } = await suite(1)
-    await propose(bob, group, encodeMlsMessage((await createProposal(bobs.record.state, true, add, impl)).message))
-    await stage.sync(alice)
-    const byBob = await createProposal(bobs.record.state, true, add, impl)
-    bobs.record.state = byBob.newState
-    const { bundle } = await draft(bobs)
-    expect((await refusal(submit(bob, group, bundle))).status).toBeGreaterThanOrEqual(403)
-    await group.settle()
-    expect(group.members).toContain(carol.uri)
   })
 })
 

@@ -134,9 +134,9 @@ describe('a public Commit', () => {
 })
 
 describe('a public Proposal', () => {
-  it('is read for and written: two statements', async () => {
+  it('is read for, and for whom it names, and written: three statements', async () => {
     const { bob, group } = await pair()
-    expect(await propose(bob, group)).toEqual(['read_for_submission', 'submit_proposal'])
+    expect(await propose(bob, group)).toEqual(['read_for_submission', 'devices_of_leaves', 'submit_proposal'])
   })
 })
 

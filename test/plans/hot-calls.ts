@@ -67,6 +67,8 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         epoch: EPOCH,
         ...message('p'),
         pending: { deviceId: 1n, leafIndex: 1, reason: 'leave' },
+        judgedBy: { policyVersion: 1n, lastHandshake: HEAD },
+        joiner: { ref: hash('joiner'), cipherSuite: 1, expiresAt: new Date(Date.now() + 1_000_000) },
       }),
   },
   'a group': { call: (sql) => createGroup(sql, newGroup) },

@@ -18,6 +18,8 @@ export interface Standing {
   member: { fromSeq: bigint; joinEpoch: bigint } | undefined
   /** The device is or was a member. */
   ever: boolean
+  /** Somebody else removed the device from its last interval. */
+  removed: boolean
   /** Any device of the user is a member. */
   present: boolean
   /** How the user's last interval ended, if any did; `removed` also if it was in a group that this one succeeds. */
@@ -53,6 +55,7 @@ type StandingRow = Omit<GroupPolicy, 'version'> & {
   admin: boolean
   banned: boolean
   ever: boolean
+  removed: boolean
   fromSeq: bigint | null
   joinEpoch: bigint | null
   present: boolean
@@ -68,13 +71,14 @@ const COLUMNS = `${GROUP_COLUMNS},
   p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
   EXISTS (SELECT FROM group_admin a WHERE a.gid = g.gid AND a.user_id = $3) AS admin,
   EXISTS (SELECT FROM group_ban b WHERE b.gid = g.gid AND b.user_id = $3) AS banned,
-  own.ever, own."fromSeq", own."joinEpoch", account.present,
+  own.ever, own.removed, own."fromSeq", own."joinEpoch", account.present,
   coalesce(account."lastEnded", CASE WHEN EXISTS (SELECT FROM group_outcast o WHERE o.gid = g.gid AND o.user_id = $3) THEN 'removed' END) AS "lastEnded"`
 const SOURCES = `groups g
   LEFT JOIN group_policy p ON p.gid = g.gid
  CROSS JOIN LATERAL (
    SELECT count(*) > 0 AS ever, max(m.from_seq) FILTER (WHERE m.until_seq IS NULL) AS "fromSeq",
-          max(m.join_epoch) FILTER (WHERE m.until_seq IS NULL) AS "joinEpoch"
+          max(m.join_epoch) FILTER (WHERE m.until_seq IS NULL) AS "joinEpoch",
+          coalesce((array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST))[1] = 'removed', false) AS removed
      FROM member m WHERE m.device_id = $2 AND m.gid = g.gid
  ) own
  CROSS JOIN LATERAL (
@@ -169,9 +173,9 @@ function standingIn(row: StandingRow): Standing | undefined {
   // The policy goes with the group.
   if (version === null) return undefined
   const policy = { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset }
-  const { admin, banned, ever, present, lastEnded, fromSeq, joinEpoch } = row
+  const { admin, banned, ever, removed, present, lastEnded, fromSeq, joinEpoch } = row
   const member = fromSeq === null || joinEpoch === null ? undefined : { fromSeq, joinEpoch }
-  return { policy, admin, banned, ever, present, lastEnded, member }
+  return { policy, admin, banned, ever, removed, present, lastEnded, member }
 }
 
 function pendingOf({ deviceId, client, leafIndex, reason, proposedEpoch }: PendingRemoval): PendingRemoval {

@@ -32,8 +32,8 @@ export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pic
  * @throws PolicyRefusal
  */
 export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {
-  const { banned, present, lastEnded, policy } = standing
-  const verdict = judgeExternalJoin(policy, { banned, present, lastEnded, codeMatches: matches(policy.joinCodeHash, joinCode) })
+  const { banned, removed, present, lastEnded, policy } = standing
+  const verdict = judgeExternalJoin(policy, { banned, removed, present, lastEnded, codeMatches: matches(policy.joinCodeHash, joinCode) })
   if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
 }
 

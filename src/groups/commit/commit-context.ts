@@ -5,9 +5,12 @@ import type { Bundle } from '../input/bundle.js'
 import type { AddedDevice, CommitSubmission, Followup, RemovedDevice } from '../repository/submissions.repository.js'
 import type { Tracked } from '../state/state-cache.js'
 
-/** Who submits what to which group, with what is known of it at that moment. */
-export interface CommitContext extends SubmissionAccess {
+/** Who submits something to which group, with what is known of it at that moment. */
+export interface SubmissionContext extends SubmissionAccess {
   caller: Caller
+}
+
+export interface CommitContext extends SubmissionContext {
   bundle: Bundle
 }
 

@@ -6,12 +6,13 @@ import { memberAt, type PublicGroupState } from '../../protocol/public-group/sta
 import { bannedAmong, presentAmong } from '../access/members.repository.js'
 import { ExternalSenders, followupsFor } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
-import { judgeRosterChange, removalReason } from '../policy/policy.js'
+import { judgeRosterChange, mayThrowOut, removalReason } from '../policy/policy.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
 import type { Device } from '../roster/roster.repository.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
+import { StoredEpochs } from '../state/stored-epochs.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
 import { checkGroupInfo } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
@@ -24,7 +25,7 @@ interface Shown {
 
 interface Joining {
   added: readonly AddedDevice[]
-  users: bigint[]
+  devices: { client: string; userId: bigint }[]
   welcomes: CommitSubmission['welcomes']
 }
 
@@ -38,6 +39,7 @@ export class PrivateCommitValidator {
     @Inject(POOL) private readonly pool: Pool,
     private readonly senders: ExternalSenders,
     private readonly trees: LargeTrees,
+    private readonly stored: StoredEpochs,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
@@ -45,10 +47,12 @@ export class PrivateCommitValidator {
     checkGroupInfo(context, bundle.reinit)
     const joining = await this.joining(context)
     const leaving = await this.leaving(context)
-    const banned = await bannedAmong(this.pool, group.gid, joining.users)
+    const users = joining.devices.map(({ userId }) => userId)
+    const banned = await bannedAmong(this.pool, group.gid, users)
+    const asked = joining.devices.length > 0 ? await this.waitingJoiners(context) : new Set<string>()
     const verdict = judgeRosterChange(standing.policy, {
-      committer: { userId: caller.userId, admin: standing.admin },
-      added: joining.users.map((userId) => ({ userId, banned: banned.has(userId) })),
+      by: { userId: caller.userId, admin: standing.admin },
+      added: joining.devices.map(({ client, userId }) => ({ userId, banned: banned.has(userId), authorized: asked.has(client) })),
       removed: leaving,
       reinit: bundle.reinit,
     })
@@ -79,28 +83,29 @@ export class PrivateCommitValidator {
   }
 
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
-    if (bundle.welcomes.length === 0) return { added: [], users: [], welcomes: [] }
+    if (bundle.welcomes.length === 0) return { added: [], devices: [], welcomes: [] }
     const { added, welcomes } = await routeByClaims(this.pool, bundle.welcomes, group.cipherSuite)
-    const deviceIds = added.map(({ deviceId }) => deviceId)
-    const users = await this.activeUsers(deviceIds)
-    return { added, users, welcomes }
+    const devices = await this.activeDevices(added.map(({ deviceId }) => deviceId))
+    return { added, devices, welcomes }
   }
 
-  private async activeUsers(deviceIds: readonly bigint[]): Promise<bigint[]> {
-    const names = [...(await clientsOf(this.pool, deviceIds)).values()]
-    const devices = [
-      ...(
-        await resolveClients(
-          this.pool,
-          names.map(({ client }) => client),
-        )
-      ).values(),
-    ]
-    if (devices.some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked')
-    return devices.map(({ userId }) => userId)
+  private async activeDevices(deviceIds: readonly bigint[]): Promise<Joining['devices']> {
+    const names = [...(await clientsOf(this.pool, deviceIds)).values()].map(({ client }) => client)
+    const devices = await resolveClients(this.pool, names)
+    if ([...devices.values()].some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked')
+    return [...devices].map(([client, { userId }]) => ({ client, userId }))
   }
 
-  private async leaving({ group, bundle, caller, pending }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId'>)[]> {
+  /** Clients whose own Add waits for a Commit: the policy for joins from outside let them ask, and any member may let them in. */
+  private async waitingJoiners({ group, standing }: CommitContext): Promise<ReadonlySet<string>> {
+    const state = standing.policy.externalJoin === 'none' ? undefined : await this.stored.find(group)
+    const asking = state?.pending.values().filter(({ sender }) => sender.kind === 'new-member-proposal') ?? []
+    return new Set(
+      asking.flatMap(({ proposal }) => (proposal.kind === 'add' ? (memberAt(-1, proposal.keyPackage.leafNode).identity ?? []) : [])),
+    )
+  }
+
+  private async leaving({ group, bundle, caller, pending, standing }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId'>)[]> {
     const claimed = [...new Set(bundle.removed)]
     if (claimed.length === 0) return []
     const devices = await resolveClients(this.pool, claimed)
@@ -114,7 +119,12 @@ export class PrivateCommitValidator {
       const device = devices.get(client)
       if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member')
       if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer')
-      const by = { committerUserId: caller.userId, proposer: 'unseen' as const, pending: reasons.get(device.deviceId) }
+      const by = {
+        committerUserId: caller.userId,
+        proposer: 'unseen' as const,
+        mayThrowOut: mayThrowOut(standing.policy, standing.admin),
+        pending: reasons.get(device.deviceId),
+      }
       return { deviceId: device.deviceId, userId: device.userId, reason: removalReason(device.userId, by) }
     })
   }

@@ -74,6 +74,8 @@ function refusal(creation: Exclude<Creation, CreatedGroup>): Error {
       return new SuccessorTaken(creation.successorGroupId)
     case 'members-changed':
       return new InvalidCommit('founding-members')
+    case 'key-package-used':
+      return new InvalidCommit('key-package-used')
     case 'predecessor':
       return new NotASuccessor()
   }

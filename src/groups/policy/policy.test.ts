@@ -20,11 +20,13 @@ const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
 })
 
 describe('who may join by an external Commit', () => {
-  const stranger: Joiner = { banned: false, present: false, lastEnded: null, codeMatches: false }
+  const stranger: Joiner = { banned: false, removed: false, present: false, lastEnded: null, codeMatches: false }
   const cases: [GroupPolicy['externalJoin'], string, Partial<Joiner>, 'allowed' | 'refused'][] = [
     ['same-user', 'a stranger', {}, 'refused'],
     ['same-user', 'another device of a member', { present: true }, 'allowed'],
     ['same-user', 'a device of a member, one of whose devices was removed', { present: true, lastEnded: 'removed' }, 'allowed'],
+    ['same-user', 'a removed device of a user who has another one in', { removed: true, present: true, lastEnded: 'removed' }, 'refused'],
+    ['open', 'the same where joins are open', { removed: true, present: true, lastEnded: 'removed' }, 'refused'],
     ['same-user', 'who left', { lastEnded: 'left' }, 'refused'],
     ['same-user', 'a stranger with a code', { codeMatches: true }, 'refused'],
     ['code', 'a stranger', {}, 'refused'],
@@ -48,10 +50,10 @@ describe('who may join by an external Commit', () => {
 })
 
 describe('what a member may commit', () => {
-  const nothing: RosterChange = { committer: { userId: 1n, admin: false }, added: [], removed: [], reinit: false }
+  const nothing: RosterChange = { by: { userId: 1n, admin: false }, added: [], removed: [], reinit: false }
   const addsOther = { added: [{ userId: 2n, banned: false }] }
   const throwsOut = { removed: [{ userId: 2n, reason: 'removed' as const }] }
-  const admin = { committer: { userId: 1n, admin: true } }
+  const admin = { by: { userId: 1n, admin: true } }
   const admins = { addMembers: 'admins', removeMembers: 'admins' } as const
   const cases: [string, Partial<GroupPolicy>, Partial<RosterChange>, 'allowed' | 'refused'][] = [
     ['an update by anyone', admins, {}, 'allowed'],
@@ -65,6 +67,9 @@ describe('what a member may commit', () => {
     ['a removal by an admin', admins, { ...admin, ...throwsOut }, 'allowed'],
     ['letting a leaver go where admins remove', admins, { removed: [{ userId: 2n, reason: 'left' }] }, 'allowed'],
     ['taking out a revoked device where admins remove', admins, { removed: [{ userId: 2n, reason: 'revoked' }] }, 'allowed'],
+    ['an add that an admin proposed', admins, { added: [{ userId: 2n, banned: false, authorized: true }] }, 'allowed'],
+    ['a banned user whom an admin proposed', admins, { added: [{ userId: 2n, banned: true, authorized: true }] }, 'refused'],
+    ['a removal that an admin proposed', admins, { removed: [{ userId: 2n, reason: 'removed', authorized: true }] }, 'allowed'],
     ['a ReInit by a member', {}, { reinit: true }, 'refused'],
     ['a ReInit by an admin', {}, { ...admin, reinit: true }, 'allowed'],
   ]
@@ -74,17 +79,28 @@ describe('what a member may commit', () => {
 })
 
 describe('why a device is out', () => {
-  const cases: [string, Parameters<typeof removalReason>[1], string][] = [
-    ['by somebody else', { committerUserId: 2n, proposer: 'unseen', pending: undefined }, 'removed'],
-    ['proposed by a third one', { committerUserId: 2n, proposer: 3n, pending: undefined }, 'removed'],
-    ['by its own user', { committerUserId: 1n, proposer: 'unseen', pending: undefined }, 'left'],
-    ['proposed by its own user', { committerUserId: 2n, proposer: 1n, pending: undefined }, 'left'],
+  const cases: [string, Partial<Parameters<typeof removalReason>[1]>, string][] = [
+    ['by somebody else', { committerUserId: 2n, proposer: 'unseen' }, 'removed'],
+    ['proposed by a third one', { committerUserId: 2n, proposer: 3n }, 'removed'],
+    ['by its own user', { committerUserId: 1n, proposer: 'unseen' }, 'left'],
+    ['proposed by its own user', { committerUserId: 2n, proposer: 1n }, 'left'],
     ['after it asked to leave', { committerUserId: 2n, proposer: 'unseen', pending: 'leave' }, 'left'],
     ['as the server proposed after it asked to leave', { committerUserId: 2n, proposer: 'server', pending: 'leave' }, 'left'],
-    ["by somebody else's own Remove after it asked to leave", { committerUserId: 2n, proposer: 2n, pending: 'leave' }, 'removed'],
+    ['by a Remove of a member who may, after it asked to leave', { committerUserId: 2n, proposer: 2n, pending: 'leave' }, 'removed'],
+    ['by a Remove of a member who may, after it was revoked', { committerUserId: 2n, proposer: 2n, pending: 'revoke' }, 'removed'],
+    ['let go by a member who may not, after it asked', { committerUserId: 2n, proposer: 2n, pending: 'leave', mayThrowOut: false }, 'left'],
+    [
+      'let go by a member who may not, after it was revoked',
+      { committerUserId: 2n, proposer: 2n, pending: 'revoke', mayThrowOut: false },
+      'revoked',
+    ],
+    ['by a member who may not, with nothing pending', { committerUserId: 2n, proposer: 2n, mayThrowOut: false }, 'removed'],
     ['after it was revoked', { committerUserId: 1n, proposer: 'unseen', pending: 'revoke' }, 'revoked'],
+    ['as the server proposed after it was revoked', { committerUserId: 2n, proposer: 'server', pending: 'revoke' }, 'revoked'],
   ]
-  it.each(cases)('%s', (_how, by, reason) => expect(removalReason(1n, by)).toBe(reason))
+  it.each(cases)('%s', (_how, by, reason) => {
+    expect(removalReason(1n, { committerUserId: 2n, proposer: 'unseen', mayThrowOut: true, pending: undefined, ...by })).toBe(reason)
+  })
 })
 
 describe('who may reset', () => {

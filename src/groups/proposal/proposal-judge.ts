@@ -1,13 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Caller } from '../../authentication/session/caller.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
+import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
-import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
+import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
 import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposals/proposal.js'
+import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
+import { committableWith } from '../../protocol/public-group/proposals/waiting-proposals.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import type { Access, SubmissionAccess } from '../access/access.js'
+import type { Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
+import type { SubmissionContext } from '../commit/commit-context.js'
 import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.js'
+import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
+import type { ProposalSubmission } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { memberOf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
@@ -16,6 +22,8 @@ import { StoredEpochs } from '../state/stored-epochs.js'
 /** Far more than a Commit needs, far less than a snapshot can hold. */
 const MAX_PENDING_PROPOSALS = 1_024
 const MAX_PENDING_BYTES = 1024 * 1024
+const MAX_PENDING_OF_MEMBER = 128
+const MAX_PENDING_JOINERS = 32
 
 export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message' | 'private-message' }>
 
@@ -23,9 +31,17 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 export class ProposalJudge {
   constructor(
     @Inject(MEMBERSHIP) private readonly membership: Membership,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES'>,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
   ) {}
+
+  /** @throws Undecodable, TooLarge, or the problem of a message of another group */
+  decode(groupId: Uint8Array, bytes: Uint8Array): ProposalMessage {
+    const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
+    refuseOtherGroup(groupId, message.body, 'proposal')
+    return message
+  }
 
   /** Who may propose what, as far as the framing shows. @returns whether SQL has to find a member */
   authorize({ group, standing }: Access, message: ProposalMessage): { mustBeMember: boolean } {
@@ -42,25 +58,63 @@ export class ProposalJudge {
     return { mustBeMember: true }
   }
 
-  /** A private group without external joins shows nothing to judge by; there the members do. */
-  async judge({ group, callersKeys, lastHandshake }: SubmissionAccess, caller: Caller, message: ProposalMessage): Promise<void> {
-    if (message.wireFormat === 'private-message') return
-    const state = group.mode === 'public' ? (await this.states.at(group, lastHandshake)).state : await this.stored.find(group)
-    if (!state) return
+  /**
+   * Whether a Proposal may wait for a Commit: it is valid, alone and beside those that wait, and its sender could commit it. A private group
+   * without external joins shows nothing to judge by, nor do its members' Proposals: there the members judge.
+   * @returns what it was judged by, for the statement that accepts it
+   * @throws the problem that the Proposal meets first
+   */
+  async judge(context: SubmissionContext, message: ProposalMessage): Promise<Judged> {
+    if (message.wireFormat === 'private-message') return {}
+    const { group, caller, callersKeys, lastHandshake, standing } = context
+    const state = await this.stateOf(context, message.body.sender)
+    if (!state) return {}
     refuseExcess(state, message.body)
     await this.membership.requireOwnLeaf(caller, proposerOf(state, message.body), callersKeys)
     const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
+    const sent = { proposal: verdict.proposal, sender: verdict.sender, byReference: true }
+    const together = committableWith(state, sent)
+    if (together.kind === 'broken') throw new InvalidCommit(together.rule)
+    await this.membership.authorizeProposal(context, state, sent, together.tree)
+    const judgedBy = { policyVersion: standing.policy.version, lastHandshake }
+    return { judgedBy, joiner: group.mode === 'private' ? this.joinerOf(state, sent) : undefined }
+  }
+
+  private async stateOf({ group, lastHandshake }: SubmissionContext, sender: Sender): Promise<PublicGroupState | undefined> {
+    if (group.mode === 'public') return (await this.states.at(group, lastHandshake)).state
+    return sender.kind === 'new-member-proposal' ? this.stored.of(group) : this.stored.find(group)
+  }
+
+  /** Where the server does not see who commits an Add, Welcomes find their devices by KeyPackages that it knows. */
+  private joinerOf({ groupContext }: PublicGroupState, { proposal }: SentProposal): Judged['joiner'] {
+    const ref = proposal.kind === 'add' ? keyPackageRef(groupContext.cipherSuite, proposal.keyPackage.bytes) : undefined
+    const expiresAt = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
+    return ref && { ref, cipherSuite: groupContext.cipherSuite, expiresAt }
   }
 }
 
-/** What waits for a Commit is in the memory of every node that follows the group, so that one member could fill it for all. */
-function refuseExcess({ pending }: PublicGroupState, { bytes, content }: PublicMessage): void {
+type Judged = Pick<ProposalSubmission, 'judgedBy' | 'joiner'>
+
+/**
+ * What waits for a Commit is in the memory of every node that follows the group. One member cannot fill it for all, nor can strangers, who
+ * cost nothing to make.
+ */
+function refuseExcess({ pending }: PublicGroupState, { bytes, content, sender }: PublicMessage): void {
   const adds = content.kind === 'proposal' && content.proposal.kind === 'add' ? content.proposal.keyPackage.bytes.length : 0
   if (adds > MAX_KEY_PACKAGE_BYTES) throw new TooLarge('The KeyPackage in the proposal is too large.', MAX_KEY_PACKAGE_BYTES)
   if (pending.size >= MAX_PENDING_PROPOSALS) throw new TooManyProposals('Too many proposals wait for a Commit.')
   if (pending.bytes + bytes.length > MAX_PENDING_BYTES)
     throw new TooManyProposals('The proposals that wait for a Commit are too large together.')
+  const sameSender = pending.values().filter((one) => senderKey(one.sender) === senderKey(sender)).length
+  if (sender.kind === 'member' && sameSender >= MAX_PENDING_OF_MEMBER)
+    throw new TooManyProposals('Too many proposals of this member wait for a Commit.')
+  if (sender.kind === 'new-member-proposal' && sameSender >= MAX_PENDING_JOINERS)
+    throw new TooManyProposals('Too many others wait to be added.')
+}
+
+function senderKey(sender: Sender): string {
+  return sender.kind === 'member' ? `member ${sender.leafIndex}` : sender.kind
 }
 
 function senderKind(message: ProposalMessage): PublicMessage['sender']['kind'] {

@@ -1,34 +1,41 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { CommitLock } from '../../platform/redis/commit-lock.js'
 import { sha256 } from '../../protocol/sha256.js'
 import { openForSubmission } from '../access/access.js'
 import type { Accepted } from '../groups.dto.js'
 import { proposalAccepted } from '../groups.events.js'
-import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { submitProposal } from '../repository/submissions.repository.js'
 import { refusedByPosition, submissionProblem } from '../state/submission-refusals.js'
-import { ProposalJudge } from './proposal-judge.js'
+import { ProposalJudge, type ProposalMessage } from './proposal-judge.js'
 
-/** Proposals wait in the log for a Commit of their epoch; they need no courtesy lock, for they exclude nothing. */
+/** How often a Proposal is judged again because another one came, or the policy changed, between judgement and writing. */
+const ATTEMPTS = 8
+
+/** The path of one Proposal: decoded, recognized, judged beside those that wait, written in one round trip. */
 @Injectable()
 export class ProposalsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES'>,
     private readonly judge: ProposalJudge,
+    private readonly lock: CommitLock,
     private readonly hints: Hints,
     private readonly events: Events,
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
-    const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
-    refuseOtherGroup(groupId, message.body, 'proposal')
-    const hash = sha256(bytes)
+    const message = this.judge.decode(groupId, bytes)
+    // A courtesy, as for Commits: each is judged beside those before it, so two at once would be judged again. Commits do not wait for it.
+    const key = `proposal:${Buffer.from(groupId).toString('base64url')}`
+    return this.lock.withLock(key, () => this.attempt({ caller, groupId, message, bytes, hash: sha256(bytes) }, ATTEMPTS))
+  }
+
+  private async attempt(sent: Sent, left: number): Promise<Accepted> {
+    const { caller, groupId, message, bytes, hash } = sent
     const outside = message.wireFormat === 'public-message' && message.body.sender.kind === 'new-member-proposal'
     const access = await openForSubmission(this.pool, groupId, caller, { hash, outside })
     const { group, earlier } = access
@@ -37,20 +44,23 @@ export class ProposalsService {
     const { epoch } = message.body
     const refused = refusedByPosition(group, epoch)
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)
-    await this.judge.judge(access, caller, message)
-    const outcome = await submitProposal(this.pool, {
-      gid: group.gid,
-      incarnation: group.incarnation,
-      deviceId: caller.deviceId,
-      mustBeMember,
-      epoch,
-      hash,
-      bytes,
-      pending: null,
-    })
+    const judged = await this.judge.judge({ ...access, caller }, message)
+    const { gid, incarnation } = group
+    const proposal = { gid, incarnation, deviceId: caller.deviceId, mustBeMember, epoch, hash, bytes, pending: null, ...judged }
+    const outcome = await submitProposal(this.pool, proposal)
+    if (outcome.kind === 'retry' && left > 1) return this.attempt(sent, left - 1)
     if (!('chain' in outcome)) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, outcome)
     this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: outcome.seq }])
     proposalAccepted(this.events, group.mode)
     return outcome
   }
+}
+
+/** A Proposal and who sends it; `hash` is SHA-256 of `bytes`. */
+interface Sent {
+  caller: Caller
+  groupId: Uint8Array
+  message: ProposalMessage
+  bytes: Uint8Array
+  hash: Uint8Array
 }

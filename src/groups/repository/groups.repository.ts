@@ -82,7 +82,7 @@ export interface CreatedGroup {
 export type Creation =
   | CreatedGroup
   | { kind: 'successor-taken'; successorGroupId: Buffer }
-  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'members-changed' }
+  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'members-changed' | 'key-package-used' }
 
 interface CreationRow {
   outcome: Creation['kind']

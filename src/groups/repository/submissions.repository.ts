@@ -15,7 +15,7 @@ export interface AcceptedSubmission {
 }
 export type RefusedSubmission =
   | {
-      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry'
+      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used'
       headSeq: bigint
       epoch: bigint
       incarnation: number
@@ -86,6 +86,10 @@ export interface ProposalSubmission {
     leafIndex: number | null
     reason: 'leave' | 'revoke'
   } | null
+  /** What it was judged by: nothing is written if that is not so any more. Absent: nothing was judged. */
+  judgedBy?: { policyVersion: bigint; lastHandshake: bigint } | undefined
+  /** The KeyPackage of a joiner's own Add in a private group: Welcomes find the device by its ref. */
+  joiner?: { ref: Uint8Array; cipherSuite: number; expiresAt: Date } | undefined
 }
 
 interface SubmissionRow {
@@ -140,6 +144,11 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
     p_pending_device: proposal.pending?.deviceId ?? null,
     p_pending_leaf: proposal.pending?.leafIndex ?? null,
     p_pending_reason: proposal.pending?.reason ?? null,
+    p_policy_version: proposal.judgedBy?.policyVersion ?? null,
+    p_last_handshake: proposal.judgedBy?.lastHandshake ?? null,
+    p_joiner_ref: proposal.joiner?.ref ?? null,
+    p_joiner_suite: proposal.joiner?.cipherSuite ?? null,
+    p_joiner_expires: proposal.joiner?.expiresAt ?? null,
   })
 }
 

@@ -27,6 +27,10 @@ export class UncheckedMembership implements Membership {
   async changesOf(): Promise<DeviceChanges> {
     return { added: [], removed: [], welcomes: [] }
   }
+
+  async authorizeProposal(): Promise<void> {
+    // Whoever has the group's keys may propose.
+  }
 }
 
 /** The directory's rules, but for CONFORMANCE=on. */

@@ -1,9 +1,11 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
+import type { Tree } from '../../protocol/public-group/tree/tree.js'
+import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
+import type { CommitContext, SubmissionContext } from '../commit/commit-context.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import type { PublicGroupState, Member } from '../../protocol/public-group/state.js'
-import type { CommitContext } from '../commit/commit-context.js'
 import type { Bundle } from '../input/bundle.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 
@@ -31,6 +33,12 @@ export interface Membership {
   lifetimes(): LifetimeLimits | undefined
   /** @throws the problem that a valid Commit has with the directory or the policy */
   changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
+  /**
+   * Refuses a Proposal whose sender could not commit it, and one that no Commit could carry for what the directory knows.
+   * @param after the tree with all that waits and this in it
+   * @throws InvalidCommit, PolicyRefusal
+   */
+  authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal, after: Tree): Promise<void>
 }
 
 /** Provider token of the process's one `Membership`. */

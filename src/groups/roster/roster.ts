@@ -3,6 +3,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
+import type { Tree } from '../../protocol/public-group/tree/tree.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { InvalidCommit } from '../groups.problems.js'
 import { unregisteredAmong, type Device, type LeafDevices, type NamedLeaf } from './roster.repository.js'
@@ -66,13 +67,12 @@ export function checkNewLeaves(before: PublicGroupState, verdict: ValidCommit, {
   const changed = [...verdict.added, ...verdict.updated]
   if (changed.some((member) => deviceOf(directory, member).revoked)) throw new InvalidCommit('credential-revoked')
   if (unregistered) throw new InvalidCommit('credential-key')
-  if (verdict.added.length > 0 || verdict.external) oneLeafPerClient(verdict)
+  refuseSecondLeaf(verdict.next.tree, verdict.external ? [...verdict.added, verdict.committer] : verdict.added)
 }
 
 /** RFC 9420 §12.2: no Add for a client that is in the group already; a client is what the application says, here its URI. */
-function oneLeafPerClient(verdict: ValidCommit): void {
-  const { tree } = verdict.next
-  for (const { credential } of [...verdict.added, ...(verdict.external ? [verdict.committer] : [])]) {
+export function refuseSecondLeaf(tree: Tree, added: readonly Pick<Member, 'credential'>[]): void {
+  for (const { credential } of added) {
     const taken = credential.kind === 'basic' && tree.leavesNamed(credential.identity).length > 1
     if (taken) throw new InvalidCommit('one-leaf-per-client')
   }

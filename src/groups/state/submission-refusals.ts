@@ -2,7 +2,7 @@ import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { type Entry, toEntry } from '../../delivery/read/entry.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { EpochAhead, GroupFrozen, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
+import { EpochAhead, GroupFrozen, InvalidCommit, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import { readMissedHandshakes } from '../repository/log.repository.js'
 import type { RefusedSubmission } from '../repository/submissions.repository.js'
@@ -52,6 +52,8 @@ export async function submissionProblem(
       return new GroupDeleted()
     case 'unknown':
       return new UnknownGroup()
+    case 'key-package-used':
+      return new InvalidCommit('key-package-used')
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }

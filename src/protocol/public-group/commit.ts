@@ -101,7 +101,9 @@ function openEpoch(state: PublicGroupState, resolved: ResolvedCommit): NextEpoch
 
   const next = withPath(state, resolved, applied)
   if (next.kind === 'broken') return next
-  const unfit = newLeaves(state, resolved, next)
+  const byPath = path && next.committer.leafIndex
+  const after = { tree: next.state.tree, extensions: next.state.groupContext.extensions, added: next.added, byPath }
+  const unfit = newLeaves(state.tree, resolved.proposals, after)
   return unfit === undefined ? next : { kind: 'broken', ...unfit }
 }
 

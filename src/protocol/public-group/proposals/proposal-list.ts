@@ -1,13 +1,14 @@
 import { broken, brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import type { LifetimeLimits } from '../../mls/leaf-node-rules.js'
+import type { Extension } from '../../mls/structures/extension.js'
 import type { Commit } from '../../mls/structures/commit.js'
 import type { Proposal, ReInit } from '../../mls/structures/proposal.js'
 import type { Sender } from '../../mls/structures/public-message.js'
 import { appDataList } from './app-data.js'
-import { proposalContent, foundsGroup, proposalTypesSupported } from './proposal.js'
+import { proposalContent, proposalTypesSupported, foundsGroup } from './proposal.js'
 import { changedLeaf, count, type SentProposal } from './pending-proposals.js'
-import { hex } from '../../bytes.js'
 import type { PublicGroupState } from '../state.js'
+import { hex } from '../../bytes.js'
 
 /** RFC 9420 §12.4, and SelfRemove's own draft. */
 const PATH_REQUIRED: ReadonlySet<Proposal['kind']> = new Set([
@@ -62,10 +63,23 @@ export function proposalList(
   return (
     proposalTypesSupported(state, proposals) ??
     oneChangePerLeaf(proposals) ??
-    addedInitKeys(proposals) ??
-    pskList(proposals) ??
-    appDataList(state.groupContext.extensions, proposals) ??
+    proposalsTogether(state.groupContext.extensions, proposals) ??
     pathPresence(proposals, commit)
+  )
+}
+
+/** What proposals that are valid one by one have to be together, whoever commits them. */
+function proposalsTogether(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  return addedInitKeys(proposals) ?? pskList(proposals) ?? appDataList(extensions, proposals)
+}
+
+/** The rules for proposals that wait for a member's Commit, beside those for each (RFC 9420 §12.2). */
+export function waitingList(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  return (
+    brokenUnless(count(proposals, 'add') <= MAX_ADDS, 'too-many-adds') ??
+    proposalsTogether(extensions, proposals) ??
+    oneGroupContextExtensions(proposals) ??
+    reInitAlone(proposals)
   )
 }
 

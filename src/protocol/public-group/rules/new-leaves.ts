@@ -1,24 +1,34 @@
 import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
 import { leafNodeSignature } from '../../mls/leaf-node-rules.js'
 import { credentialType } from '../../mls/structures/credential.js'
+import type { Extension } from '../../mls/structures/extension.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
 import { requirementsOf } from './group-extensions.js'
 import { credentialKnown, leafAmongMembers, leafEncryptionKey, meetsRequired, supportsExtensions } from './member-rules.js'
-import type { NextEpoch, ResolvedCommit } from '../apply-commit.js'
+import type { AddedLeaf } from '../proposals/apply-proposals.js'
+import type { ResolvedCommit } from '../apply-commit.js'
 import { proposalSignatures } from '../proposals/proposal.js'
-import { changedLeaf } from '../proposals/pending-proposals.js'
+import { changedLeaf, type SentProposal } from '../proposals/pending-proposals.js'
 import type { PublicGroupState } from '../state.js'
 import type { Tree } from '../tree/tree.js'
 
 /** Signatures that are checked at the same time: each is first prepared on the event loop. */
 const AT_ONCE = 16
 
+/** A tree with proposals in it, and with the path of the Commit, if it has one. */
+export interface ChangedTree {
+  readonly tree: Tree
+  readonly extensions: readonly Extension[]
+  readonly added: readonly AddedLeaf[]
+  /** The committer's leaf, if the Commit has a path. */
+  readonly byPath?: number | undefined
+}
+
 /** RFC 9420 §7.3, §12.2: the leaves that a Commit brings fit each other and those that were there, and those fit what is new. */
-export function newLeaves(before: PublicGroupState, resolved: ResolvedCommit, next: NextEpoch): BrokenRule | undefined {
-  const { tree, groupContext } = next.state
-  const requirements = requirementsOf(groupContext.extensions)
-  const byPath = resolved.commit.path === undefined ? undefined : next.committer.leafIndex
-  const changed = changedLeaves(resolved, next, byPath)
+export function newLeaves(before: Tree, proposals: readonly SentProposal[], after: ChangedTree): BrokenRule | undefined {
+  const { tree, byPath } = after
+  const requirements = requirementsOf(after.extensions)
+  const changed = changedLeaves(proposals, after)
   for (const leafIndex of changed) {
     const leaf = tree.leaf(leafIndex)
     if (leaf === undefined) continue
@@ -26,8 +36,8 @@ export function newLeaves(before: PublicGroupState, resolved: ResolvedCommit, ne
     const found = leafAmongMembers(tree, leaf, requirements) ?? (leafIndex === byPath ? undefined : leafEncryptionKey(tree, leaf))
     if (found !== undefined) return found
   }
-  const replaced = resolved.proposals.some(({ proposal }) => proposal.kind === 'group-context-extensions')
-  return newCredentials(before.tree, tree, changed) ?? (replaced ? unchangedMembers(tree, changed, requirements) : undefined)
+  const replaced = proposals.some(({ proposal }) => proposal.kind === 'group-context-extensions')
+  return newCredentials(before, tree, changed) ?? (replaced ? unchangedMembers(tree, changed, requirements) : undefined)
 }
 
 /** The signatures on what a Commit brings: KeyPackages, Updates and the leaf of its path. */
@@ -46,7 +56,7 @@ export async function newSignatures(
   return ofPath
 }
 
-function changedLeaves({ proposals }: ResolvedCommit, { added }: NextEpoch, byPath: number | undefined): ReadonlySet<number> {
+function changedLeaves(proposals: readonly SentProposal[], { added, byPath }: ChangedTree): ReadonlySet<number> {
   const updated = proposals.flatMap((sent) => (sent.proposal.kind === 'update' ? (changedLeaf(sent) ?? []) : []))
   return new Set([...updated, ...added.map(({ leafIndex }) => leafIndex), ...(byPath === undefined ? [] : [byPath])])
 }
