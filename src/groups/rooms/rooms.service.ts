@@ -47,11 +47,10 @@ export class RoomsService {
     }
   }
 
-  /** Also for former members: a frozen group says which one came after it. */
+  /** For members, also of a frozen group, which says which one came after it. What a former member may see ends with its interval. */
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
     const { group, standing } = await openGroup(this.pool, groupId, caller)
-    if (!standing.ever) throw new NotAMember()
-    if (!standing.member) return shown(group)
+    if (!standing.member) throw new NotAMember()
     const leaving = await leavingClients(this.pool, group.gid)
     return { ...shown(group), member_since: standing.member.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
   }
