@@ -117,7 +117,7 @@ describe('doctor', () => {
 describeWithRedis('doctor with Redis', () => {
   const redis = useRedis()
   it('knows whether it would drop jobs', async () => {
-    expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis keeps what it was given')
+    expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis evicts nothing')
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('warn  Redis has maxmemory-policy allkeys-lru')
   })

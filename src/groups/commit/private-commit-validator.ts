@@ -69,7 +69,7 @@ export class PrivateCommitValidator {
     const shown =
       standing.policy.externalJoin === 'none' || bundle.reinit
         ? undefined
-        : await this.trees.paidBy(caller.user, () => this.shownEpoch(context))
+        : await this.trees.chargeTo(caller.user, () => this.shownEpoch(context))
     const gone = new Set(leaving.map(({ deviceId }) => deviceId))
     const { followups, unsigned } = await followupsFor(
       shown?.state,

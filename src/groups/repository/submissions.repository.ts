@@ -102,7 +102,7 @@ interface SubmissionRow {
   incarnation: number
 }
 
-/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit`. */
+/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit` in prisma/functions/submissions.sql. */
 export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<SubmissionOutcome> {
   return submit(sql, 'submit_commit', {
     p_domain: commit.domain,
@@ -134,7 +134,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
   })
 }
 
-/** A Proposal for the current epoch (§4 windows); see `submit_proposal`. */
+/** A Proposal for the current epoch (§4 windows); see `submit_proposal` in prisma/functions/submissions.sql. */
 export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Promise<SubmissionOutcome> {
   return submit(sql, 'submit_proposal', {
     p_gid: proposal.gid,
