@@ -27,7 +27,7 @@ async function networksOf(service: string): Promise<string[]> {
 
 describeDeployment('the containers', () => {
   let world: World | undefined
-  afterEach(() => world?.goHome())
+  afterEach(() => world?.disconnect())
 
   it.each(NODES)('%s is nobody in particular and can write to /tmp only', async (service) => {
     expect(JSON.parse(await run(service, 'node', '--eval', IDENTITY))).toEqual({

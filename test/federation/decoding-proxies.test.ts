@@ -35,7 +35,7 @@ beforeEach(async () => {
 })
 afterEach(() => proxy.close())
 afterAll(async () => {
-  await world?.goHome()
+  await world?.disconnect()
   await federation?.close()
 })
 

@@ -44,7 +44,7 @@ describe('a hub that dies between accepting and pushing', () => {
     server = await spawnServer(database.url, environment)
     await heard([bob], group, ['last words'])
 
-    await Promise.all([home.goHome(), away.goHome()])
+    await Promise.all([home.disconnect(), away.disconnect()])
     await Promise.all([server.stop('SIGTERM'), peer.close()])
     await Promise.all([hub!.proxy.close(), follower!.proxy.close()])
   })

@@ -13,7 +13,7 @@ const TOKENS = 250
 const fixture = useSealedServer({ TOKENS_PER_BATCH: String(TOKENS), TOKENS_PER_ACCOUNT: String(40 * TOKENS) })
 
 async function batch(): Promise<Uint8Array> {
-  const [key] = await fixture.server.app.get(IssuerKeys).shown()
+  const [key] = await fixture.server.app.get(IssuerKeys).published()
   // Below the modulus; it need not come of any token.
   const blinded = () => Uint8Array.of(0, ...randomBytes(255))
   return encodeBatchRequest(Array.from({ length: TOKENS }, () => ({ truncatedKeyId: key!.truncatedId, blindedMessage: blinded() })))
@@ -49,7 +49,7 @@ async function onThisThread(work: () => Promise<unknown>): Promise<number> {
 describe('having tokens signed', () => {
   it('takes the event loop a fraction of what the signatures take', async () => {
     const [alice] = await fixture.world.cast('alice')
-    const { privateKey } = (await fixture.server.app.get(IssuerKeys).shown())[0]!
+    const { privateKey } = (await fixture.server.app.get(IssuerKeys).published())[0]!
     const signatures = TOKENS * medianMs(() => blindSign(privateKey, Uint8Array.of(0, ...randomBytes(255))))
     await ask(alice, await batch()) // threads have started
     const bodies = await Promise.all(Array.from({ length: 9 }, batch))

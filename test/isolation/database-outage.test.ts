@@ -22,7 +22,7 @@ async function conversation() {
   const settings = { ...GENEROUS, PG_STATEMENT_DEADLINE: DEADLINE, PG_POOL_API: '3' }
   const { server, ready } = await databases.serve({ ...database, url: proxy.url }, settings)
   const world = new World(server.url, 'localhost', 0)
-  databases.later(() => world.goHome())
+  databases.later(() => world.disconnect())
   const [alice, bob] = await world.cast('alice', 'bob')
   const group = await world.group(alice, [bob])
   await group.send('before')

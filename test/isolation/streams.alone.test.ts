@@ -36,7 +36,7 @@ afterEach(async () => {
   await Promise.all(attackers.splice(0).map(end))
 })
 afterAll(async () => {
-  await world.goHome()
+  await world.disconnect()
   await server.stop('SIGTERM')
   await database.drop()
 })

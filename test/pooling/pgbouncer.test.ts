@@ -37,7 +37,7 @@ async function startBehindPooler(PG_PREPARE: 'on' | 'off'): Promise<Pooled> {
   const server = await startServer({ ...GENEROUS, ...addresses, PG_PREPARE, STREAM_ACK_FLUSH: '50ms' }, { database })
   undo.push(() => server.close())
   const world = new World(server.url)
-  undo.push(() => world.goHome())
+  undo.push(() => world.disconnect())
   return { pooler, server, world, direct: database.pool }
 }
 

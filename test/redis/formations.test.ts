@@ -81,7 +81,7 @@ describeWithRedisServers('Redis in formation', () => {
     const sentinels = await RedisSentinels.start()
     closing.push(() => sentinels.stop())
     const target = redisTarget({ ...redisSettings(), ...sentinels.settings })
-    const client = connectRedis(target!, 'impatient').on('error', () => undefined)
+    const client = connectRedis(target!, 'fail-fast').on('error', () => undefined)
     closing.push(() => client.disconnect())
     const ended = Promise.withResolvers<void>()
     client.once('end', ended.resolve)

@@ -139,7 +139,7 @@ describe('the keys of the issuer', () => {
     const first = await startServer({ ...GENEROUS, ...SMALL_BATCHES }, { database })
     undo.push(() => first.close())
     const world = new World(first.url)
-    undo.push(() => world.goHome())
+    undo.push(() => world.disconnect())
     const [alice] = await world.cast('alice')
     const { group, key, purse } = await sealedGroup(world, [alice])
     return { database, first, alice, group, key, purse }

@@ -13,7 +13,7 @@ export function useDeployedRace(services: () => { database: string; redis: strin
   let deployment: Deployment | undefined
   let world: World | undefined
   afterEach(async () => {
-    await world?.goHome()
+    await world?.disconnect()
     await deployment?.stop()
   })
   const startRace = async (options?: DeploymentOptions) => {

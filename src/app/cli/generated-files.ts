@@ -11,7 +11,7 @@ import { migrate } from '../../platform/postgres/migrate.js'
 import { describeSqlTables, SQL_OWNED, tablesOfClient } from '../../platform/postgres/prisma-models.js'
 import { describeSchema } from '../../platform/postgres/schema-dump.js'
 import { createPool, type Sql } from '../../platform/postgres/sql.js'
-import { limitsPage } from '../limits-page.js'
+import { limitsPage } from '../limits/limits-page.js'
 import { type Command, CliError, print } from './command.js'
 
 /** From src/app/cli as well as from dist/app/cli. */

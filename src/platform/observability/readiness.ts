@@ -113,7 +113,7 @@ export class Readiness implements OnApplicationShutdown {
     return checks
   }
 
-  /** One line for each change. A clock that is off is an alarm: everything here judges the age of tokens and keys by it. */
+  /** One line for each change. A clock that is off is an error: everything here judges the age of tokens and keys by it. */
   private note(checks: Checks): void {
     for (const [check, now] of Object.entries(checks)) {
       if (check === 'serving' || now === 'unknown' || now === (this.noted[check] ?? 'ok')) continue
