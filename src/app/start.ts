@@ -26,7 +26,7 @@ export interface RunningServer {
 
 /**
  * Everything from settings to an open port. What was started is stopped again, in reverse, by `stop` or a failure.
- * @param ended whether a signal has come meanwhile: then the next step is not begun
+ * @param ended whether a signal has arrived: then the next step is not begun
  */
 export async function start(given: Config, log: Logger, ended?: AbortSignal): Promise<RunningServer> {
   const undo: (() => Promise<void>)[] = []

@@ -52,12 +52,12 @@ function filled(template: string, variables: Record<string, string | undefined>)
 describe('the variables of the Compose deployment', () => {
   const used = namesIn(/(?<!\$)\$\{(\w+)/g, text)
 
-  it('stand in .env.example, all that docker-compose.yml uses', () => {
+  it('of docker-compose.yml are all in .env.example', () => {
     // Names the file itself.
     used.delete('ENV_FILE')
     expect([...used].filter((name) => !(name in example))).toEqual([])
   })
-  it('do something, all that stand in .env.example', () => {
+  it('of .env.example all have an effect', () => {
     const known = new Set([...used, ...Object.keys(ConfigSchema.shape), 'COMPOSE_PROJECT_NAME'])
     expect(Object.keys(example).filter((name) => !known.has(name))).toEqual([])
   })

@@ -43,12 +43,12 @@ describe.each([
   ['and new ones are accepted and silent as well', true],
   ['while new ones work', false],
 ])('when all connections to PostgreSQL fall silent %s', (_name, newOnes) => {
-  it('posts and reads are answered with 503 while it lasts, however many come, and all goes on without a restart', async () => {
+  it('posts and reads are answered with 503 while it lasts, however many come, and all continues without a restart', async () => {
     const { proxy, server, ready, alice, bob, group } = await conversation()
     proxy.stall({ newOnes })
     // More than there are connections, so some wait for one.
     const reads = Array.from({ length: 9 }, () => read(server.url, alice, group))
-    const posted = group.send('meanwhile')
+    const posted = group.send('during the outage')
     if (newOnes) expect(await problemOf(posted)).toMatchObject({ status: 503, kind: 'unavailable' })
     // By a new connection, or refused: it depends on who was first.
     else await posted.catch((error: unknown) => expect(error).toMatchObject({ status: 503 }))
@@ -72,7 +72,7 @@ describe.each([
   })
 })
 
-it('jobs on PostgreSQL go on after a silence, those that come by LISTEN included', async () => {
+it('jobs on PostgreSQL continue after a silence, those that come by LISTEN included', async () => {
   const { proxy, server, ready } = await conversation()
   const jobs = server.app.get(Jobs)
   const done: unknown[] = []

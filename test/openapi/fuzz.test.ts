@@ -106,7 +106,7 @@ function partedHeaders({ parameters }: Operation, values: Record<string, string>
   return { headers, rest: Object.fromEntries(entries.filter(([name]) => !names.has(name))) }
 }
 
-/** What went wrong with so many cases, each with what was sent. */
+/** What went wrong with the cases, each with what was sent. */
 async function complaints(
   operation: Operation,
   made: readonly Case[],

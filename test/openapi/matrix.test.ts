@@ -26,7 +26,7 @@ const FOR_FORMER_MEMBERS = ['getGroup', 'readLog']
 const FOR_JOINERS = ['getGroupInfo', 'getTree', 'getSealedGroupInfo']
 /** Refused for what is in the message, which is of another group than the address, before it is seen who sends it. */
 const BY_CONTENT = ['submitCommit', 'postMessage', 'submitProposal']
-/** Invariant 5 knows no intervals yet: anyone who was a member once gets the acceptance of bytes that were accepted after its removal. */
+/** Invariant 5 knows no intervals yet: a former member gets the acceptance of bytes that were accepted after its removal. */
 const ANSWERED_AGAIN = ['submitCommit', 'postMessage', 'submitProposal']
 /** What a frozen group refuses to its members. */
 const NOT_WHEN_FROZEN = ['submitCommit', 'postMessage', 'submitProposal', 'leaveGroup', 'resetGroup']

@@ -29,7 +29,7 @@ it('needs no settings: database and secret are made once, found again, and nothi
   const { mode } = await stat(join(DATA_DIR, 'server-secret'))
   expect(mode & 0o777).toBe(0o600)
 
-  // The operator's tool works beside the running server.
+  // The operator's tool works while the server runs.
   const { stdout } = await promisify(execFile)(process.execPath, [cliFile, 'invites', 'create'], {
     env: { PATH: process.env['PATH'], DATA_DIR },
   })

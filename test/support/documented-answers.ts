@@ -79,7 +79,7 @@ function closed(node: unknown): object {
   return walk(node) as object
 }
 
-/** Refused for its framing, or for a form that no operation takes: that stands in docs/errors.md alone. */
+/** Refused for its framing, or for a form that no operation takes: that is in docs/errors.md alone. */
 function isOfNoRoute(body: unknown): boolean {
   const name = String(typeOf(readable(body))).replace('urn:microchat:problem:', '')
   return BEFORE_ROUTES.includes(name)

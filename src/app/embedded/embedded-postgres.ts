@@ -166,7 +166,7 @@ class Keeper {
   }
 }
 
-/** `preferred` if nobody listens on it, else any free port of the loopback interface. Anyone who takes it first has it: be ready to ask again. */
+/** `preferred` if nobody listens on it, else any free port of the loopback interface. Another process may take it first: the caller must be ready to ask again. */
 export async function findFreePort(preferred: number): Promise<number> {
   return (await probe(preferred)) ?? (await probe(0)) ?? preferred
 }

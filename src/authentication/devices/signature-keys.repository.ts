@@ -17,7 +17,7 @@ export async function insertSignatureKey(sql: Sql, deviceId: bigint, key: NewKey
   return rows[0]?.id
 }
 
-/** Names the successor of a device's own valid key, which may have one only. The old key stays valid beside it. */
+/** Names the successor of a device's own valid key, which may have one only. The old key stays valid too. */
 export async function setSuccessor(sql: Sql, deviceId: bigint, keyId: bigint, successorId: bigint): Promise<boolean> {
   const { rowCount } = await sql.query(
     `UPDATE signature_key SET successor_id = $3 WHERE id = $2 AND device_id = $1 AND successor_id IS NULL AND ${VALID}`,

@@ -31,7 +31,7 @@ export function tokenOf(bytes: Uint8Array): RefreshToken {
 }
 
 /**
- * The token that follows is a MAC of this one under the server's secret: anyone who repeats a request within the grace gets
+ * The token that follows is a MAC of this one under the server's secret: a client that repeats a request within the grace gets
  * the same successor again, on any node, so that a lost answer or a race ends no session and starts no second line.
  */
 export function successorOf(token: RefreshToken, secrets: Secrets): RefreshToken {

@@ -72,7 +72,7 @@ export class AbuseReports {
     await this.keep(report)
   }
 
-  /** Only members know what goes on in a room. A replica has no policy here, but its members. */
+  /** Only members know what happens in a room. A replica has no policy here, but its members. */
   private async roomOfMember({ deviceId }: Caller, groupId: Uint8Array): Promise<string> {
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()

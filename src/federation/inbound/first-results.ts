@@ -54,7 +54,7 @@ export class FirstResults {
     })
   }
 
-  /** Anyone who began and died leaves the place to the next after a minute. */
+  /** A request that died leaves its place to the next one after a minute. */
   private async begin(key: unknown[]): Promise<boolean> {
     const { rowCount } = await this.pool.query({
       name: 'begin_result',

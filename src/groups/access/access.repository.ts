@@ -26,7 +26,7 @@ export interface Standing {
   lastEnded: Ended | null
 }
 
-/** A group and where the caller stands with it; no standing in one that is deleted. */
+/** A group and the caller's standing in it; none in a deleted group. */
 export interface FoundGroup {
   group: GroupRow
   standing: Standing | undefined
@@ -115,7 +115,7 @@ type SubmissionRow = GroupRow &
  *
  * "+ 0": otherwise PostgreSQL walks the whole group in the order of seq (933 ms of 600,000 entries) instead of looking for the hash.
  *
- * @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member, and anyone who has the bytes may ask for their acceptance
+ * @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member, and a caller that has the bytes may ask for their acceptance
  * @returns undefined for a group that nobody here has heard of
  */
 export async function readForSubmission(

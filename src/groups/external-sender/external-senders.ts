@@ -125,7 +125,7 @@ function generateKey(scheme: number): KeyObject {
 export type SignRemove = (context: GroupContext, leafIndex: number) => Promise<Uint8Array | undefined>
 
 /**
- * A Proposal dies with its epoch, so anyone who is still on the way out after a Commit needs a new Remove, right behind it
+ * A Proposal dies with its epoch, so a member who is still on the way out after a Commit needs a new Remove, right behind it
  * (§4). `unsigned` are devices for which that is not possible any more.
  */
 export async function followupsFor(

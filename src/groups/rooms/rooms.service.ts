@@ -56,7 +56,7 @@ export class RoomsService {
     return { ...shown(group), member_since: standing.member.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
   }
 
-  /** Anyone who was never in the room gets the same answer as for a room that does not exist. */
+  /** A user who was never in the room gets the same answer as for a room that does not exist. */
   async room(caller: Caller, reference: string): Promise<z.infer<typeof Room>> {
     const foreign = foreignRoom(this.config.DOMAIN, reference)
     if (foreign && this.link.peers) {

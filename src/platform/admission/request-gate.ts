@@ -23,7 +23,7 @@ interface Pipeline {
 
 /**
  * Hands requests on, a few at a time per connection and per turn of the event loop. Node's parser emits every request, and every chunk of
- * a body, that one read of a socket brings. Requests past the first few wait here, and the socket is not read meanwhile. A
+ * a body, that one read of a socket brings. Requests past the first few wait here, and the socket is not read until they are handed on. A
  * connection that sends requests ahead without end, or chunks of a few bytes, is cut.
  */
 export class RequestGate {

@@ -73,7 +73,7 @@ export class JobRunner {
     worker.disconnect()
   }
 
-  /** What waits for an answer fails then, and the worker's own end goes on. */
+  /** Disconnects the worker: what waits for an answer fails, and its shutdown continues. */
   private async sever({ instance }: Connected<JobWorker>): Promise<void> {
     const severed = instance.disconnect().catch((error: unknown) => this.log.warn({ err: error }, 'a job worker could not be cut off'))
     await succeedsWithin(CLOSE_MS, severed)

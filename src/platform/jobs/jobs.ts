@@ -91,7 +91,7 @@ export class Jobs implements OnApplicationBootstrap {
     queue?.disconnect()
   }
 
-  /** Never rejects: while the queue cannot be asked there is nothing to mend. */
+  /** Never rejects: while the queue cannot be read there is nothing to fix. */
   private async maintain(queue: JobQueue): Promise<void> {
     try {
       await this.ensureSchedules(queue)

@@ -29,7 +29,7 @@ export class RedisClients {
     this.publisher?.disconnect()
   }
 
-  /** Every attempt to reconnect raises an error; anyone who notices the outage says it once, with the reason. */
+  /** Every attempt to reconnect raises an error; the code that notices the outage logs it once, with the reason. */
   private remembering(client: RedisClient): RedisClient {
     return client.on('error', (error: Error) => {
       this.lastError = error

@@ -8,7 +8,7 @@ import { TlsWriter } from '../tls/writer.js'
 export interface BinaryRequestMessage extends MessageBody {
   readonly method: string
   readonly scheme: string
-  /** Empty if it stands in the field `host` or nowhere (RFC 9292 §3.3). */
+  /** Empty if it is in the field `host` or nowhere (RFC 9292 §3.3). */
   readonly authority: string
   readonly path: string
 }

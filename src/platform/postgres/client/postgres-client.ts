@@ -28,7 +28,7 @@ export class StatementDeadlineError extends Error {
 }
 
 /**
- * A connection that answers in time or ends: every statement has a deadline on our side, beside PostgreSQL's own, which is of no
+ * A connection that answers in time or ends: every statement has a deadline on our side, in addition to PostgreSQL's own, which is of no
  * help where PostgreSQL or the network is silent. A connection whose answer is outstanding is destroyed, so it never returns to
  * a pool. With several hosts it connects to the one that takes writes, and leaves it when that changes.
  */

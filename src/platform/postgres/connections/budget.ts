@@ -26,7 +26,7 @@ export interface ConnectionBudget {
   direct: number
 }
 
-/** So many processes of one role, and what each of them may open. */
+/** The number of processes of one role, and the connections that each may open. */
 export interface RoleBudget extends ConnectionBudget {
   role: Role
   nodes: number

@@ -26,7 +26,7 @@ export async function checkPooler(config: Config, log: Logger): Promise<void> {
   if (!tracked) throw new PoolerError(LOSES_STATEMENTS)
 }
 
-/** Anyone who logs in learns the process id of the session. A pooler cannot give its clients that of a server connection they will share. */
+/** PostgreSQL gives each client the process id of its session. A pooler cannot give its clients that of a server connection they will share. */
 export function isPooled(url: string): Promise<boolean> {
   return withClients(url, 1, async ([client]) => {
     const { rows = [] } = (await client?.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')) ?? {}

@@ -43,7 +43,7 @@ async function examineReach(url: string): Promise<Finding[]> {
   return [problem(`PUBLIC_URL answers ${answer.status} where this server would show its keys: it leads elsewhere, or to no live node.`)]
 }
 
-/** Metrics tell strangers how much goes on here; both are for inside only. */
+/** Metrics show strangers the server's activity; both paths are for internal networks only. */
 async function examineHidden(url: string): Promise<Finding[]> {
   const open: string[] = []
   for (const path of INTERNAL) if (await answersAsOurs(url + path)) open.push(path)

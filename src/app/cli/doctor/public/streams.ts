@@ -9,7 +9,7 @@ const PATIENCE_MS = 5_000
 
 /**
  * Asks for a stream without a token. A proxy that passes upgrades on brings back our own refusal, 401 as problem+json; one that
- * does not gives something else, be it its own error or what we answer to a plain GET.
+ * does not gives something else: its own error, or our answer to a plain GET.
  */
 export async function examineStreams(url: string): Promise<Finding[]> {
   const answer = await askForUpgrade(`${url}/v1/stream`)

@@ -47,7 +47,7 @@ export const EMPTY_INDEX: TreeIndex = {
   occupancy: Occupancy.none,
 }
 
-/** A changeable copy of a `TreeIndex`, to be told of each node of the tree that changes. */
+/** A changeable copy of a `TreeIndex`. The caller reports each node of the tree that changes. */
 export class TreeIndexEdit {
   readonly occupancy: OccupancyEdit
   private weight: number
