@@ -20,7 +20,7 @@ export interface RunningServer {
   operationsUrl: string | undefined
   /** In order: requests, streams, jobs, connections, the embedded PostgreSQL; the port for health and metrics last. */
   stop(): Promise<void>
-  /** Without waiting for anyone, but the embedded PostgreSQL is not left behind. */
+  /** Ends at once, but does not leave the embedded PostgreSQL behind. */
   abandon(): Promise<void>
 }
 

@@ -25,7 +25,7 @@ const SUITE = ['test/scenario', 'test/concurrency/race.test.ts']
 const RESTARTS = ['test/compose', '--runInBand']
 const HEALTHY_MS = 120_000
 const REACHED_MS = 60_000
-/** Of the proxy's own authority. */
+/** Root certificate of the proxy's own authority. */
 const ROOT_CERTIFICATE = '/data/caddy/pki/authorities/local/root.crt'
 
 const keep = process.argv.includes('--keep')

@@ -183,7 +183,7 @@ describe('polling', () => {
   })
 })
 
-/** Until `count` polls have read and wait. */
+/** Waits until `count` polls have read and wait. */
 function watching(count = 1): Promise<void> {
   const { waiters } = polling as unknown as { waiters: Map<bigint, { resolve?: unknown }> }
   return waitFor(() => [...waiters.values()].filter((waiter) => waiter.resolve).length >= count)

@@ -95,7 +95,7 @@ async function watchOf(folder: string): Promise<number> {
   return found[0]!
 }
 
-/** By their command lines, as an operator would see them. */
+/** Finds the watches by their command lines, as an operator would see them. */
 async function watchesOf(folder: string): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args'], { maxBuffer: 2 ** 24 })
   return stdout

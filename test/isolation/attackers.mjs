@@ -142,7 +142,7 @@ const unfinished = (path, fields = {}) =>
   ])
 const chunked = (method, path, fields = {}, chunk = '1\r\n1\r\n', count = 500_000) =>
   head(method, path, { 'content-type': 'application/json', 'transfer-encoding': 'chunked', ...fields }) + chunk.repeat(count)
-/** As many chunks as do not cut the connection, and the end of the body. */
+/** A body of as many chunks as do not cut the connection. */
 const few = (method, path) => `${chunked(method, path, {}, '1\r\n1\r\n', 990)}0\r\n\r\n`
 /** A token of the right form and a signature that is not. */
 const forged = token ? { authorization: `Bearer ${token.slice(0, -8)}AAAAAAAA` } : {}

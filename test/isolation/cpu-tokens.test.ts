@@ -19,7 +19,7 @@ async function batch(): Promise<Uint8Array> {
   return encodeBatchRequest(Array.from({ length: TOKENS }, () => ({ truncatedKeyId: key!.truncatedId, blindedMessage: blinded() })))
 }
 const TYPE = 'application/private-token-generic-batch-request'
-/** Without the patience of the client, which comes again when the answer asks it to. */
+/** Posts once, unlike the client, which retries when the answer says so. */
 const post = (client: Client, body: Uint8Array) =>
   fetch(`${fixture.server.url}/v1/tokens`, {
     method: 'POST',
@@ -32,7 +32,7 @@ async function ask(client: Client, body: Uint8Array): Promise<Buffer> {
   return Buffer.from(await answer.arrayBuffer())
 }
 
-/** From the registry: the answer of /metrics is up to a second old. */
+/** Reads the counter from the registry: the answer of /metrics is up to a second old. */
 async function signed(): Promise<number> {
   const text = await fixture.server.app.get(Metrics).registry.metrics()
   return Number(/^tokens_signed_total (\d+)$/m.exec(text)?.[1] ?? Number.NaN)

@@ -8,7 +8,7 @@ import { postgresProxy } from '../support/network/postgres-proxy.js'
 import { problemOf, World } from '../support/world.js'
 import { DatabaseWorld } from './database-fixture.js'
 
-/** Instead of 12 s: nothing that is healthy takes so long, even on a busy machine. */
+/** Replaces 12 s: nothing that is healthy takes so long, even on a busy machine. */
 const DEADLINE = '1500ms'
 
 const databases = new DatabaseWorld()

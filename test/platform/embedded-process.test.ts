@@ -16,7 +16,7 @@ afterEach(async () => {
   if (folder) await rm(folder, { recursive: true, force: true })
 })
 
-/** As `npm start` on a machine without anything else. */
+/** Starts a server like `npm start` on a machine without anything else. */
 async function startEmbedded(DATA_DIR: string): Promise<SpawnedServer> {
   server = await spawnServer('', { DATA_DIR, SERVER_SECRET: '' })
   return server

@@ -43,7 +43,7 @@ function lookAfter(jobs: Jobs): Promise<void> {
   return insides.maintain(insides.queue.instance)
 }
 
-/** By both clocks, so that work which is due has been so for a while. */
+/** Moves both clocks, so that work which is due has been so for a while. */
 function later(ms: number): void {
   const [elapsed, clock] = [performance.now.bind(performance), Date.now.bind(Date)]
   jest.spyOn(performance, 'now').mockImplementation(() => elapsed() + ms)

@@ -35,7 +35,7 @@ async function jobsThatRan(settings: Record<string, string>) {
   return { jobs, ran }
 }
 
-/** Until a job gets through: while nobody is master, adding one fails. */
+/** Waits until a job gets through: while nobody is master, adding one fails. */
 async function runsJobs({ jobs, ran }: Awaited<ReturnType<typeof jobsThatRan>>, label: string): Promise<void> {
   await eventually(async () => {
     await jobs.enqueue('greet_v1', label).catch(() => undefined)

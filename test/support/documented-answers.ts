@@ -85,7 +85,7 @@ function isOfNoRoute(body: unknown): boolean {
   return BEFORE_ROUTES.includes(name)
 }
 
-/** For a message: a body of an undocumented type may be anything. */
+/** The decoded body, for a message; undefined if it cannot be read, as one of an undocumented type may be anything. */
 function readable(body: unknown): unknown {
   try {
     return readBody('', body)

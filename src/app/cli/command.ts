@@ -7,7 +7,7 @@ import { reachDatabase } from '../embedded-settings.js'
 
 /** One command of the operator's tool. It prints to standard output and throws a CliError for what the operator can fix. */
 export interface Command {
-  /** As it is typed, e.g. `accounts create`. */
+  /** The words of the command, e.g. `accounts create`. */
   readonly name: string
   /** Arguments and a sentence. */
   readonly usage: string

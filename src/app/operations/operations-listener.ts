@@ -22,7 +22,7 @@ type Limit = keyof typeof LIMITS
  */
 export class OperationsListener {
   private operations: Operations | undefined
-  /** In the order in which they came. */
+  /** Open sockets, in the order in which they came. */
   private readonly sockets = new Set<Socket>()
   private readonly asked = new WeakSet<Socket>()
 

@@ -2,7 +2,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 
 export interface NewInvite {
   readonly codeHash: Uint8Array
-  /** For one account only; else for any new one. */
+  /** The only account that the invite is for; any new one if undefined. */
   readonly accountId: bigint | undefined
   readonly uses: number
   readonly lifetimeMs: number

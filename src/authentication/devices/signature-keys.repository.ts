@@ -41,7 +41,7 @@ export async function findKey(sql: Sql, deviceId: bigint, keyId: bigint): Promis
   return rows[0]
 }
 
-/** With the account's lock held. A key that was revoked before keeps its time. */
+/** Call it with the account's lock held. A key that was revoked before keeps its time. */
 export async function retireKey(sql: Sql, keyId: bigint): Promise<void> {
   await sql.query('UPDATE signature_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL', [keyId])
 }

@@ -14,7 +14,7 @@ const GRACE_MS = 60_000
  * With the family in the token, any older one is recognised for what it is without a row for each.
  */
 export interface RefreshToken {
-  /** As PostgreSQL writes a uuid. */
+  /** A uuid, as PostgreSQL writes it. */
   readonly family: string
   readonly bytes: Uint8Array
 }

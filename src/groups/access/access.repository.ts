@@ -152,7 +152,7 @@ export async function readForSubmission(
   return { ...found(row), earlier: seq === null ? undefined : { seq, epoch, chain }, callersKeys, lastHandshake, pending }
 }
 
-/** Of the device $2, those that it may sign with now. */
+/** The keys that the device $2 may sign with now. */
 const KEYS_OF_DEVICE = `
   SELECT k.public_key FROM device d JOIN account a ON a.id = d.account_id CROSS JOIN LATERAL (
     SELECT s.public_key, s.valid_from, s.valid_until FROM signature_key s WHERE s.device_id = d.id AND s.revoked_at IS NULL

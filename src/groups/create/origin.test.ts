@@ -16,7 +16,7 @@ const context = (changes: Partial<GroupContextFields> = {}): GroupContext =>
     ...changes,
   })
 
-/** Of the row only what stands here is read. */
+/** Only the columns given here are read of the row. */
 function origin(kind: Origin['kind'], row: Partial<GroupRow>, said?: ReInit): Origin {
   return { kind, group: { frozen: null, cipherSuite: 2, successorGroupId: null, ...row } as GroupRow, announced: said } as Origin
 }

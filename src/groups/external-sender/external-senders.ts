@@ -15,7 +15,7 @@ import type { PendingRemoval } from '../removal/removal.repository.js'
 import type { Followup } from '../repository/submissions.repository.js'
 import { insertExternalSenderKey, readExternalSenderKeys } from './external-sender.repository.js'
 
-/** For what `Secrets` seals the private keys. */
+/** The purpose for which `Secrets` seals the private keys. */
 export const EXTERNAL_SENDER_PURPOSE = 'external sender key'
 
 interface SenderKey {
@@ -42,7 +42,7 @@ export class ExternalSenders {
     return `mimi://${this.config.DOMAIN}`
   }
 
-  /** By TLS SignatureScheme. */
+  /** The keys by TLS SignatureScheme. */
   keys(): Promise<ReadonlyMap<number, SenderKey>> {
     this.loaded ??= this.load().catch((error: unknown) => {
       this.loaded = undefined

@@ -47,7 +47,7 @@ export class RoomsService {
     }
   }
 
-  /** Also for former members: a frozen group says which one came after it. */
+  /** Describes a group, to former members too: a frozen group names its successor. */
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
     const { group, standing } = await openGroup(this.pool, groupId, caller)
     if (!standing.ever) throw new NotAMember()

@@ -30,7 +30,7 @@ export interface SealedPost {
   /** Its signature covers parts of it. */
   readonly request: HttpRequestMessage
   readonly groupId: Uint8Array
-  /** In the address. */
+  /** The epoch in the address. */
   readonly epoch: bigint
   /** MLSMessage */
   readonly bytes: Uint8Array

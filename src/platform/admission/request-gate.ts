@@ -15,7 +15,7 @@ interface Pipeline {
   readonly caller: string
   readonly inFlight: Set<ServerResponse>
   readonly waiting: Exchange[]
-  /** Of bodies in chunked coding, since this connection last had nothing to answer. */
+  /** Small chunks of bodies in chunked coding, since this connection last had nothing to answer. */
   tinyChunks: number
   /** An answer has said that the connection ends: nothing that came behind it is handed on (RFC 9112 §9.6). */
   ending: boolean

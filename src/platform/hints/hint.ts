@@ -7,7 +7,7 @@ import type { Secrets } from '../secrets.js'
 export interface CarriedEntry {
   seq: bigint
   epoch: bigint
-  /** In whole seconds. */
+  /** Time in whole seconds. */
   acceptedAt: Date
   frame: Uint8Array
 }

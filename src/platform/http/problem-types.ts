@@ -19,7 +19,7 @@ export interface ProblemType {
   readonly members?: Readonly<Record<string, z.ZodType>>
 }
 
-/** By the last part of the `type` URN. */
+/** Problem types by the last part of the `type` URN. */
 export type ProblemTypes = Readonly<Record<string, ProblemType>>
 
 const InvalidMember = z.object({

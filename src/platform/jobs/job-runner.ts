@@ -6,7 +6,7 @@ import type { QuietLog } from './quiet-log.js'
 import { succeedsWithin } from '../timing.js'
 
 const FORCED_CLOSE_MS = 5_000
-/** For a worker without jobs to let go of its connections. */
+/** Time for a worker without jobs to close its connections. */
 const CLOSE_MS = 2_000
 
 /** The one who started the runner hears what becomes of jobs. */

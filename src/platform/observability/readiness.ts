@@ -51,7 +51,7 @@ export class Readiness implements OnApplicationShutdown {
     return this.draining
   }
 
-  /** From now on this node is going away. */
+  /** Makes the node unready, as it is about to shut down. */
   drain(): void {
     this.draining = true
   }

@@ -145,7 +145,7 @@ export type RuleName = keyof typeof RULES
 /** Why something was refused: the rule's stable name, for clients to act on, and where it stands. */
 export interface BrokenRule {
   readonly rule: RuleName
-  /** Of RFC 9420 unless it names another document, e.g. '7.3'. */
+  /** Section of RFC 9420 unless it names another document, e.g. '7.3'. */
   readonly section: string
 }
 

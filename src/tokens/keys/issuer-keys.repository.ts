@@ -16,7 +16,7 @@ export interface StoredIssuerKey {
   issuesFrom: Date
   issuesUntil: Date
   redeemsUntil: Date
-  /** By PostgreSQL's clock. */
+  /** Whether it signs now, by PostgreSQL's clock. */
   issues: boolean
   /** Clients are to use it now, or will. */
   published: boolean

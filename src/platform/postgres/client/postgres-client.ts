@@ -74,7 +74,7 @@ export class PostgresClient extends Client {
     this.connection.on('errorMessage', ({ code = '' }: { code?: string }) => this.#refused(code))
   }
 
-  /** As that of `pg`, whose overloads cannot be repeated here. */
+  /** The `connect` of `pg`, whose overloads cannot be repeated here. */
   override connect(...[callback]: unknown[]): never {
     const connected: Promise<unknown> = this.#target.chooses ? this.#connectToChosen() : super.connect()
     if (typeof callback !== 'function') return connected as never
@@ -85,7 +85,7 @@ export class PostgresClient extends Client {
     return undefined as never
   }
 
-  /** As that of `pg`; only the first argument matters here. */
+  /** The `query` of `pg`; only the first argument matters here. */
   override query(...args: unknown[]): never {
     const [first, ...rest] = args
     // A connection that is gone refuses at once, and never says that it rests.

@@ -20,9 +20,9 @@ type Role = Config['ROLE']
 
 /** What may be open at most, by the address it goes to. They are the same server unless a pooler stands before one of them. */
 export interface ConnectionBudget {
-  /** Through DATABASE_URL. */
+  /** Connections through DATABASE_URL. */
   pooled: number
-  /** Through DIRECT_DATABASE_URL. */
+  /** Connections through DIRECT_DATABASE_URL. */
   direct: number
 }
 

@@ -65,7 +65,7 @@ async function useInTransaction(client: Client, name: string): Promise<void> {
   await client.query('COMMIT')
 }
 
-/** Not there (26000), or there already (42P05). */
+/** Whether a prepared statement is missing (26000) or exists already (42P05). */
 function isLostStatement(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '26000' || error.code === '42P05')
 }

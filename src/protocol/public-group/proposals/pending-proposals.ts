@@ -47,7 +47,7 @@ export class PendingProposals {
   private constructor(
     private readonly log: Log,
     readonly size: number,
-    /** Of all messages together. */
+    /** Bytes of all messages together. */
     readonly bytes: number,
   ) {}
 

@@ -9,9 +9,9 @@ import { examineStreams } from './streams.js'
 const PATIENCE_MS = 5_000
 /** Answered by every node without a session, and by nothing else. */
 const KEYS = '/.well-known/jwks.json'
-/** For orchestrators and Prometheus only. */
+/** Paths for orchestrators and Prometheus only. */
 const INTERNAL = ['/metrics', '/health/live', '/health/ready']
-/** For other providers. */
+/** The path that other providers read. */
 const DIRECTORY = '/.well-known/mimi-protocol-directory'
 
 /** What the path check answers (src/app/operations/path-check.ts). */
