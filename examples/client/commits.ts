@@ -39,7 +39,7 @@ export function pendingRemovals(state: ClientState): Set<number> {
 }
 
 /**
- * The state with the pending Proposals that one Commit can hold beside `extra`: of several that change one leaf that is one Remove, or
+ * The state with the pending Proposals that one Commit can hold in addition to `extra`: of several that change one leaf that is one Remove, or
  * else the last Update (RFC 9420 §12.2).
  */
 function withChosenProposals(state: ClientState, extra: readonly Proposal[]): ClientState {

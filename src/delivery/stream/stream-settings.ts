@@ -8,7 +8,7 @@ import { MAX_CLIENT_FRAME_BYTES } from '../../protocol/frames.js'
 /** What holds for the streams of one node. Milliseconds and bytes. */
 export interface StreamSettings {
   heartbeatMs: number
-  /** A stream whose window stays full for so long is closed. */
+  /** A stream whose window stays full for this long is closed. */
   ackTimeoutMs: number
   maxStreams: number
   /** Which pages may open one. */
@@ -31,7 +31,7 @@ export interface StreamSettings {
   /** What a stream may send, in addition to frames that acknowledge what was delivered. */
   frameRate: Rate
   byteRate: Rate
-  /** A stream that stays far beyond its rates for so long is closed. */
+  /** A stream that stays far beyond its rates for this long is closed. */
   floodMs: number
   /** Time over which a draining node spreads its 1012s. */
   drainMs: number

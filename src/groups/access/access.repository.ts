@@ -115,7 +115,7 @@ type SubmissionRow = GroupRow &
  *
  * "+ 0": otherwise PostgreSQL walks the whole group in the order of seq (933 ms of 600,000 entries) instead of looking for the hash.
  *
- * @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member, and a caller that has the bytes may ask for their acceptance
+ * @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member, so every caller with the bytes may read their acceptance
  * @returns undefined for a group that nobody here has heard of
  */
 export async function readForSubmission(

@@ -59,7 +59,7 @@ export class ProposalJudge {
   }
 
   /**
-   * Whether a Proposal may wait for a Commit: it is valid, alone and together with those that wait, and its sender could commit it. A private group
+   * Whether a Proposal may wait for a Commit: it is valid, alone and with those that wait, and its sender could commit it. A private group
    * without external joins shows nothing to judge by, nor do its members' Proposals: there the members judge.
    * @returns what it was judged by, for the statement that accepts it
    * @throws the problem that the Proposal meets first

@@ -26,7 +26,7 @@ export async function checkPooler(config: Config, log: Logger): Promise<void> {
   if (!tracked) throw new PoolerError(LOSES_STATEMENTS)
 }
 
-/** PostgreSQL gives each client the process id of its session. A pooler cannot give its clients that of a server connection they will share. */
+/** Compares the process id that a client gets at login with that of its session: a pooler's clients share sessions. */
 export function isPooled(url: string): Promise<boolean> {
   return withClients(url, 1, async ([client]) => {
     const { rows = [] } = (await client?.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')) ?? {}
