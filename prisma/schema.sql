@@ -623,7 +623,7 @@ BEGIN
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
-             WHEN old.seq IS NOT NULL AND m.ever THEN 'duplicate'
+             WHEN old.seq IS NOT NULL AND m.saw_old THEN 'duplicate'
              WHEN m.since IS NULL THEN 'not-a-member'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
@@ -636,7 +636,7 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) > 0 AS ever, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON true
   ), ranked AS (
@@ -965,10 +965,13 @@ BEGIN
   IF g.deleted_at IS NOT NULL THEN
     RETURN ('deleted', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now. Where no
-  -- membership is asked for (external Commits and proposals), the caller has the bytes because it made them or read them in the log.
+  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now: for what was accepted while the
+  -- device was a member. Where no membership is asked for (external Commits and proposals), the caller has the bytes because it made them or
+  -- read them in the log.
   SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
-  IF FOUND AND (NOT p_member OR EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid)) THEN
+  IF FOUND AND (NOT p_member OR EXISTS (
+       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq >= m.from_seq AND (m.until_seq IS NULL OR old.seq <= m.until_seq)
+     )) THEN
     RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
   END IF;
   verdict := CASE
@@ -1281,7 +1284,7 @@ BEGIN
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
-             WHEN old.seq IS NOT NULL AND (m.ever OR i.device_id IS NULL) THEN 'duplicate'
+             WHEN old.seq IS NOT NULL AND (m.saw_old OR i.device_id IS NULL) THEN 'duplicate'
              WHEN m.since IS NULL AND k.published IS NULL THEN 'not-a-member'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
@@ -1298,7 +1301,7 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) > 0 AS ever, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON i.device_id IS NOT NULL
       LEFT JOIN LATERAL (
@@ -1407,7 +1410,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[])
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[])
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1439,7 +1442,7 @@ BEGIN
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF cardinality(p_refs) > 0 AND NOT key_packages_unused(p_refs) THEN
+  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
 
@@ -1513,7 +1516,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_joiner_ref bytea DEFAULT NULL::bytea, p_joiner_suite integer DEFAULT NULL::integer, p_joiner_expires timestamp with time zone DEFAULT NULL::timestamp with time zone)
+CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1542,9 +1545,14 @@ BEGIN
      OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF p_joiner_ref IS NOT NULL THEN
-    INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-    VALUES (p_joiner_ref, p_device, p_joiner_suite, false, p_joiner_expires) ON CONFLICT (ref) DO NOTHING;
+  IF p_add_ref IS NOT NULL THEN
+    IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
+      RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+    END IF;
+    -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
+    INSERT INTO key_package_claim AS c (ref, device_id, cipher_suite, last_resort, expires_at, used)
+    VALUES (p_add_ref, p_add_device, p_add_suite, false, p_add_expires, true)
+    ON CONFLICT (ref) DO UPDATE SET used = true WHERE NOT c.used;
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)

@@ -39,20 +39,26 @@ export function pendingRemovals(state: ClientState): Set<number> {
 }
 
 /**
- * The state with the pending Proposals that one Commit can hold in addition to `extra`: of several that change one leaf that is one Remove, or
- * else the last Update (RFC 9420 §12.2).
+ * The state with the pending Proposals that one Commit can hold with `extra` (RFC 9420 §12.2): of several that change one leaf that is one
+ * Remove, or else the last Update; `extra` comes first; and a ReInit stands alone, the others come before it.
  */
 function withChosenProposals(state: ClientState, extra: readonly Proposal[]): ClientState {
   const removed = new Set(extra.filter(isRemove).map((one) => one.remove.removed))
   const chosen = new Map<string, [ref: string, pending: PendingProposal]>()
   for (const [ref, pending] of Object.entries(state.unappliedProposals)) {
     const leafIndex = changedLeaf(pending)
-    if (leafIndex !== undefined && removed.has(leafIndex) && !isRemove(pending.proposal)) continue
+    if (leafIndex !== undefined && removed.has(leafIndex)) continue
     const place = leafIndex === undefined ? ref : `leaf ${leafIndex}`
     const other = chosen.get(place)
     if (!other || !isRemove(other[1].proposal)) chosen.set(place, [ref, pending])
   }
-  return { ...state, unappliedProposals: Object.fromEntries(chosen.values()) }
+  const [ends, goesOn] = [extra.some(isReInit), [...chosen.values()].filter(([, { proposal }]) => !isReInit(proposal))]
+  const kept = ends ? [] : goesOn.length + extra.length > 0 ? goesOn : [...chosen.values()]
+  return { ...state, unappliedProposals: Object.fromEntries(kept) }
+}
+
+function isReInit(proposal: Proposal): boolean {
+  return proposal.proposalType === 'reinit'
 }
 
 type PendingProposal = ClientState['unappliedProposals'][string]

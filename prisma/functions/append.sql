@@ -32,7 +32,7 @@ BEGIN
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
-             WHEN old.seq IS NOT NULL AND m.ever THEN 'duplicate'
+             WHEN old.seq IS NOT NULL AND m.saw_old THEN 'duplicate'
              WHEN m.since IS NULL THEN 'not-a-member'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
@@ -45,7 +45,7 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) > 0 AS ever, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON true
   ), ranked AS (
@@ -109,7 +109,7 @@ BEGIN
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
-             WHEN old.seq IS NOT NULL AND (m.ever OR i.device_id IS NULL) THEN 'duplicate'
+             WHEN old.seq IS NOT NULL AND (m.saw_old OR i.device_id IS NULL) THEN 'duplicate'
              WHEN m.since IS NULL AND k.published IS NULL THEN 'not-a-member'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
@@ -126,7 +126,7 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) > 0 AS ever, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON i.device_id IS NOT NULL
       LEFT JOIN LATERAL (

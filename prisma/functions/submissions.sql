@@ -12,10 +12,13 @@ BEGIN
   IF g.deleted_at IS NOT NULL THEN
     RETURN ('deleted', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now. Where no
-  -- membership is asked for (external Commits and proposals), the caller has the bytes because it made them or read them in the log.
+  -- Invariant 5: an identical resubmission gets its acceptance again, also if stale, removed or frozen by now: for what was accepted while the
+  -- device was a member. Where no membership is asked for (external Commits and proposals), the caller has the bytes because it made them or
+  -- read them in the log.
   SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
-  IF FOUND AND (NOT p_member OR EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid)) THEN
+  IF FOUND AND (NOT p_member OR EXISTS (
+       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq >= m.from_seq AND (m.until_seq IS NULL OR old.seq <= m.until_seq)
+     )) THEN
     RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
   END IF;
   verdict := CASE
@@ -50,14 +53,14 @@ END $$;
 -- With p_pending_device, the same transaction records that the device is on its way out.
 --   p_policy_version   the policy under which the Proposal was judged; NULL for the server's own
 --   p_last_handshake   seq of the last Commit or Proposal that it was judged with
---   p_joiner_ref       KeyPackageRef of a joiner's own Add in a private group, where Welcomes find their device by it
--- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged).
+--   p_add_ref          KeyPackageRef of an Add: this Proposal is what spends it; p_add_device whose it is, p_add_suite, p_add_expires what it is
+-- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), key-package-used.
 DROP FUNCTION IF EXISTS submit_proposal(bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text);
 CREATE OR REPLACE FUNCTION submit_proposal(
   p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea,
   p_pending_device bigint, p_pending_leaf integer, p_pending_reason text,
   p_policy_version bigint DEFAULT NULL, p_last_handshake bigint DEFAULT NULL,
-  p_joiner_ref bytea DEFAULT NULL, p_joiner_suite integer DEFAULT NULL, p_joiner_expires timestamptz DEFAULT NULL
+  p_add_ref bytea DEFAULT NULL, p_add_device bigint DEFAULT NULL, p_add_suite integer DEFAULT NULL, p_add_expires timestamptz DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -84,9 +87,14 @@ BEGIN
      OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF p_joiner_ref IS NOT NULL THEN
-    INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-    VALUES (p_joiner_ref, p_device, p_joiner_suite, false, p_joiner_expires) ON CONFLICT (ref) DO NOTHING;
+  IF p_add_ref IS NOT NULL THEN
+    IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
+      RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+    END IF;
+    -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
+    INSERT INTO key_package_claim AS c (ref, device_id, cipher_suite, last_resort, expires_at, used)
+    VALUES (p_add_ref, p_add_device, p_add_suite, false, p_add_expires, true)
+    ON CONFLICT (ref) DO UPDATE SET used = true WHERE NOT c.used;
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
@@ -98,6 +106,7 @@ END $$;
 -- Everything that one Commit changes, in one transaction (invariant 2).
 --   p_domain          this provider's: members of other domains are reached through their providers
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
+--   p_fresh_refs      those of them that this Commit spends: not the ones that a Proposal has spent before
 --   p_external        the committer joins by this Commit (or resyncs its own leaf): no membership is asked for
 --   p_added[i]        a device that joins; p_added_welcome[i] the ordinal (from 1) of the Welcome that is for it
 --   p_removed[i]      a device that is out after this Commit, p_removed_reason[i] why (member.ended)
@@ -105,13 +114,17 @@ END $$;
 --   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
 --   p_policy_version  the policy under which the Commit was judged
 -- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used.
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[]
+);
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
   p_epoch bigint, p_hash bytea, p_bytes bytea,
   p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[],
   p_welcome bytea[], p_welcome_expires timestamptz[], p_group_info bytea, p_tree bytea,
   p_claimed_removed text[], p_reinit boolean,
-  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[]
+  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -141,7 +154,7 @@ BEGIN
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF cardinality(p_refs) > 0 AND NOT key_packages_unused(p_refs) THEN
+  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
 

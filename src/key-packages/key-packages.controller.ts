@@ -14,7 +14,7 @@ import {
   UploadKeyPackages,
 } from './key-packages.dto.js'
 import { KeyPackages } from './key-packages.js'
-import { Refuses, CLAIM_ELSEWHERE } from '../platform/http/refuses.js'
+import { Refuses, FOREIGN_CLAIM_PROBLEMS } from '../platform/http/refuses.js'
 
 @ApiTags('key-packages')
 @Controller('v1/key-packages')
@@ -88,7 +88,7 @@ export class KeyPackagesController {
       'handed out once, except those of last resort. Devices without a suitable one are in `unavailable`. A device that ' +
       'claims for its own user gets those of the other devices. Users of other providers need `key_material_request`.',
   })
-  @Refuses('not-found', 'no-consent', 'forbidden', 'undecodable', 'signed-request-needed', ...CLAIM_ELSEWHERE)
+  @Refuses('not-found', 'no-consent', 'forbidden', 'undecodable', 'signed-request-needed', ...FOREIGN_CLAIM_PROBLEMS)
   claim(@CurrentDevice() caller: Caller, @Body({ schema: ClaimKeyPackages }) body: ClaimKeyPackages) {
     return this.claims.claim(caller, body)
   }

@@ -25,13 +25,13 @@ export class QuotaExceeded extends Problem {
 export class TokenRequired extends Problem {
   constructor(challenge: string, detail = 'A send token is needed: Authorization: PrivateToken …') {
     super(401, 'token-required', detail)
-    this.authenticate = challenge
+    this.challenge = challenge
   }
 }
 export class TokenSpent extends Problem {
   constructor(challenge: string) {
     super(401, 'token-spent', 'This token has been spent.')
-    this.authenticate = challenge
+    this.challenge = challenge
   }
 }
 

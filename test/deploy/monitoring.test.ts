@@ -31,9 +31,10 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 describe('what is scraped', () => {
-  it('has the metrics that its registry lists', async () => {
+  it('has metrics of the pool, of streams and of requests', async () => {
     const text = await (await fetch(`${server.url}/metrics`)).text()
     for (const name of ['pg_pool_size', 'delivery_streams_open', 'http_request_duration_seconds']) expect(text).toContain(`# TYPE ${name} `)
+    // PG_POOL_API of test/support/server.ts.
     expect(text).toMatch(/^pg_pool_size 6$/m)
   })
 })

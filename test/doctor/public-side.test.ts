@@ -105,7 +105,7 @@ describe('PUBLIC_URL', () => {
   it('does not pass upgrades on', async () => {
     const { code, of } = await seen(await proxy({ hides: HIDES, upgrades: false }))
     expect(of('streams')).toEqual([
-      expect.stringMatching(/^problem: PUBLIC_URL answers a WebSocket upgrade with \d+, where this server says 401/),
+      expect.stringMatching(/^problem: PUBLIC_URL answers a WebSocket upgrade with \d+, where the server itself answers 401/),
     ])
     expect(code).toBe(1)
   })

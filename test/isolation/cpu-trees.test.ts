@@ -3,7 +3,7 @@ import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { WorkerPool } from '../../src/platform/workers/worker-pool.js'
-import { WORKER_TURNS_OF_ONE } from '../../src/platform/workers/worker-time.js'
+import { WORKER_QUEUE_PER_ACCOUNT } from '../../src/platform/workers/worker-time.js'
 import { encodeRatchetTree } from '../../src/protocol/mls/structures/ratchet-tree.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 import { ratchetTree } from '../support/mls/follower.js'
@@ -70,7 +70,7 @@ describe('a made-up tree of thousands of leaves', () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const [group, bobs] = [await stage.group(alice, [], { mode: 'private' }), await stage.group(bob, [], { mode: 'private' })]
     const [huge, other] = [await hugeCommit(group), await hugeCommit(bobs)]
-    const many = Array.from({ length: 3 * WORKER_TURNS_OF_ONE.value }, async () => (await attempt(alice, group, huge)).status)
+    const many = Array.from({ length: 3 * WORKER_QUEUE_PER_ACCOUNT.value }, async () => (await attempt(alice, group, huge)).status)
     const one = attempt(bob, bobs, other)
     const statuses = await Promise.all(many)
     expect(await one).toMatchObject({ status: 422 })

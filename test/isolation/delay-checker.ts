@@ -72,7 +72,7 @@ export class DelayChecker {
   private async compare(stream: Stream, expected: State): Promise<void> {
     const { lanes, inbox, connection } = inside(stream)
     if (!connection.isOpen || lanes.stuck || inbox.isFull) return
-    const owed = expected.memberships.filter(({ waits, resync }) => !waits && !resync)
+    const owed = expected.memberships.filter(({ awaitsWelcomeAck, resync }) => !awaitsWelcomeAck && !resync)
     this.checked += owed.length + expected.inbox.length
     const missing = owed.filter(({ gid, untilSeq, headSeq }) => (lanes.byGid.get(gid)?.cursor ?? -1n) < (untilSeq ?? headSeq))
     const unsent = expected.inbox.filter((id) => !inbox.onTheWay.has(id))

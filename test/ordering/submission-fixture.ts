@@ -47,6 +47,7 @@ export function commitOf(gid: bigint, deviceId: bigint, epoch: bigint, changes: 
   return {
     domain: 'localhost',
     usedRefs: [],
+    freshRefs: [],
     gid,
     incarnation: 1,
     deviceId,

@@ -36,7 +36,7 @@ const keyPackage = {
   credentials: [],
   bytes: BYTES,
 }
-const none = { usedRefs: [], added: [], removed: [], welcomes: [], followups: [], unsigned: [] }
+const none = { usedRefs: [], freshRefs: [], added: [], removed: [], welcomes: [], followups: [], unsigned: [] }
 const scope = { target: 'x', requester: 'x', room: '' }
 
 /** `<file>:<function>` → the arguments of each call, after the connection, where arbitrary ones do not do or do not reach every statement. */

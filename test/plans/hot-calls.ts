@@ -68,7 +68,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         ...message('p'),
         pending: { deviceId: 1n, leafIndex: 1, reason: 'leave' },
         judgedBy: { policyVersion: 1n, lastHandshake: HEAD },
-        joiner: { ref: hash('joiner'), cipherSuite: 1, expiresAt: new Date(Date.now() + 1_000_000) },
+        added: { ref: hash('joiner'), deviceId: 1n, cipherSuite: 1, expiresAt: new Date(Date.now() + 1_000_000) },
       }),
   },
   'a group': { call: (sql) => createGroup(sql, newGroup) },

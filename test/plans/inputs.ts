@@ -15,6 +15,7 @@ export const message = (text: string) => ({ hash: hash(text), bytes: Buffer.from
 export const commit = {
   domain: 'localhost',
   usedRefs: [hash('claim 1 1')],
+  freshRefs: [hash('claim 1 1')],
   gid: BIG,
   incarnation: 1,
   deviceId: 1n,

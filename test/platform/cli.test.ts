@@ -99,6 +99,7 @@ describe('doctor', () => {
     [{ DOMAIN: 'localhost' }, 'DOMAIN is localhost'],
     [{ PUBLIC_URL: 'http://chat.example' }, 'PUBLIC_URL is not https'],
     [{ REGISTRATION: 'open' }, 'REGISTRATION is open'],
+    [{ REGISTRATION: 'open', CONSENT: 'implicit' }, 'CONSENT is implicit and REGISTRATION open'],
     [{ ROLE: 'api' }, 'REDIS_URL is unset'],
     [{ ROLE: 'worker' }, 'WORKER_NODES is 0, but ROLE splits the work'],
     [{ ROLE: 'worker', JOB_CONCURRENCY: '9' }, 'JOB_CONCURRENCY .9. jobs share PG_POOL_WORKER .5. connections'],
@@ -116,7 +117,7 @@ describe('doctor', () => {
 describeWithRedis('doctor with Redis', () => {
   const redis = useRedis()
   it('knows whether it would drop jobs', async () => {
-    expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis keeps what it was given')
+    expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('ok    Redis evicts nothing')
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     expect((await cli('doctor', deployment({ REDIS_URL: redis.url }))).out).toContain('warn  Redis has maxmemory-policy allkeys-lru')
   })

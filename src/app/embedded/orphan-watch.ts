@@ -6,7 +6,7 @@ import type { Postmaster } from './postmaster.js'
 /** A server that starts again at once finds its PostgreSQL still running, and keeps it. */
 export const ORPHAN_GRACE_SECONDS = 2
 /** For a fast shutdown to write what is in memory; after that it is cut short, and the next start recovers. */
-const PATIENCE_SECONDS = 30
+const SHUTDOWN_TIMEOUT_SECONDS = 30
 
 const CLAIM = 'microchat-server.'
 
@@ -14,7 +14,7 @@ const CLAIM = 'microchat-server.'
  * Waits for the end of its standard input, which the kernel closes however the server ends: by kill -9, out of memory, in order.
  * Then ends the postmaster of the folder, unless it is another one by now, or another server has claimed it. `read`, `kill` and
  * `[` are the shell's own, so it takes two megabytes where another node would take forty.
- * $1 data folder, $2 first and third line of its postmaster.pid, $3 pid of our server, $4 seconds of grace, $5 of patience
+ * $1 data folder, $2 first and third line of its postmaster.pid, $3 pid of our server, $4 seconds of grace, $5 of shutdown
  */
 const SCRIPT = `
 trap '' HUP INT TERM QUIT
@@ -56,7 +56,7 @@ export interface OrphanWatch {
 export function watchForOrphan(path: string, postmaster: Postmaster, graceSeconds = ORPHAN_GRACE_SECONDS): OrphanWatch | undefined {
   if (process.platform === 'win32') return undefined
   const identity = `${postmaster.pid} ${postmaster.startedAt}`
-  const args = ['-c', SCRIPT, 'microchat-orphan-watch', path, identity, `${process.pid}`, `${graceSeconds}`, `${PATIENCE_SECONDS}`]
+  const args = ['-c', SCRIPT, 'microchat-orphan-watch', path, identity, `${process.pid}`, `${graceSeconds}`, `${SHUTDOWN_TIMEOUT_SECONDS}`]
   const child = spawn('/bin/sh', args, {
     cwd: '/',
     env: { PATH: process.env['PATH'] },

@@ -8,7 +8,7 @@ import { sleep } from '../../platform/timing.js'
 const OWNER_LOCK = 4_729_135_001
 
 /** After a kill -9, PostgreSQL may need a moment to notice that the former owner is gone. */
-const PATIENCE_MS = 3_000
+const TIMEOUT_MS = 3_000
 
 /**
  * One server per data folder. The lock belongs to this connection, so it falls with the process, however that ends, and there is
@@ -17,7 +17,7 @@ const PATIENCE_MS = 3_000
 export async function takeOwnership(url: string, dataDir: string): Promise<Client> {
   const client = await PostgresClient.open({ target: new PostgresTarget(url), application_name: 'microchat-owner' })
   try {
-    const deadline = performance.now() + PATIENCE_MS
+    const deadline = performance.now() + TIMEOUT_MS
     while (!(await tryLock(client))) {
       if (performance.now() > deadline)
         throw new EmbeddedPostgresError(`Another MicroChat server is using ${dataDir}. Stop it, or choose another DATA_DIR.`)

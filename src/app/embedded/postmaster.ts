@@ -58,11 +58,11 @@ export async function startPostmaster(cluster: ClusterFolder, binaries: Binaries
   }
 }
 
-/** Fast shutdown: open transactions are rolled back and everything is written. After `patience` ms it is cut short, which is safe but means recovery. */
-export async function stopPostmaster(path: string, { pid }: Postmaster, patience = 10_000): Promise<void> {
+/** Fast shutdown: open transactions are rolled back and everything is written. After `timeoutMs` it is cut short, which is safe but means recovery. */
+export async function stopPostmaster(path: string, { pid }: Postmaster, timeoutMs = 10_000): Promise<void> {
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     sendSignal(pid, signal)
-    const deadline = performance.now() + patience
+    const deadline = performance.now() + timeoutMs
     while (performance.now() < deadline) {
       if (!(await isPostmasterOf(path, pid))) return
       await sleep(POLL_MS)

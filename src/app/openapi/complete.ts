@@ -1,21 +1,19 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import { addExamples } from './examples.js'
 import { documentSchemas } from './json-schema.js'
-import type { Operation } from './operations.js'
+import { contentOf, type Content, type Method, type OperationObject } from './operation-object.js'
+import type { DeclaredOperation } from './operations.js'
 import { problemSchema } from './problem-catalogue.js'
-import { inCatalogueOrder, Refusals, refusalsOf } from './refusals.js'
+import { inCatalogueOrder, ProblemResponses, refusalsOf } from './refusals.js'
 
-type Method = 'get' | 'post' | 'put' | 'delete' | 'patch'
-type OperationObject = NonNullable<OpenAPIObject['paths'][string][Method]>
-type Content = Record<string, object>
 const METHODS: readonly Method[] = ['get', 'post', 'put', 'delete', 'patch']
 const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
 const BINARY = { type: 'string', format: 'binary' }
 
-/** Adds what this project's decorators say: CBOR beside JSON, message/mls, bytes, the bearer token, the refusals. */
-export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, Operation>): OpenAPIObject {
-  const refusals = new Refusals()
+/** Adds what this project's decorators say: CBOR next to JSON, message/mls, bytes, the bearer token, the refusals. */
+export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, DeclaredOperation>): OpenAPIObject {
+  const problemResponses = new ProblemResponses()
   const completed: OperationObject[] = []
   const types = new Set<string>()
   for (const path of Object.values(document.paths)) {
@@ -24,35 +22,38 @@ export function complete(document: OpenAPIObject, operations: ReadonlyMap<string
       if (!operation) continue
       completed.push(operation)
       for (const [status, refused] of completeOperation(operation, operations)) {
-        Object.assign(operation.responses, { [status]: refusals.of(status, refused) })
+        Object.assign(operation.responses, { [status]: problemResponses.of(status, refused) })
         for (const type of refused) types.add(type)
       }
     }
   }
   addExamples(completed)
+  // Only types that some operation answers: the catalogue also has those of requests that reach no operation, and of calls between providers.
   const problems = inCatalogueOrder(types).map((type) => documentSchemas(problemSchema(type)))
   const schemas = Object.assign({}, ...problems, document.components?.schemas)
-  document.components = { ...document.components, schemas, responses: refusals.components() } as NonNullable<OpenAPIObject['components']>
+  document.components = { ...document.components, schemas, responses: problemResponses.components() } as NonNullable<
+    OpenAPIObject['components']
+  >
   return document
 }
 
-function completeOperation(operation: OperationObject, operations: ReadonlyMap<string, Operation>): Map<number, readonly string[]> {
-  const known = operations.get(operation.operationId ?? '')
-  if (!known) throw new Error(`No handler has the operationId ${operation.operationId}`)
-  operation.security = known.anonymous ? [] : [{ device: [] }]
+function completeOperation(operation: OperationObject, operations: ReadonlyMap<string, DeclaredOperation>): Map<number, readonly string[]> {
+  const declared = operations.get(operation.operationId ?? '')
+  if (!declared) throw new Error(`No handler has the operationId ${operation.operationId}`)
+  operation.security = declared.options.anonymous ? [] : [{ device: [] }]
   operation.parameters = withoutRepetition(operation.parameters ?? [])
-  takeBody(operation, known)
+  takeBody(operation, declared)
   const responses = operation.responses as Record<string, unknown>
   if (responses['2XX']) {
-    responses[String(known.status)] = responses['2XX']
+    responses[String(declared.successStatus)] = responses['2XX']
     delete responses['2XX']
   }
   for (const response of Object.values(responses)) addCbor(contentOf(response))
   const takesInput = operation.parameters.length > 0 || operation.requestBody !== undefined
-  return refusalsOf({ takesInput, takesBody: operation.requestBody !== undefined }, known)
+  return refusalsOf({ takesInput, takesBody: operation.requestBody !== undefined }, declared)
 }
 
-function takeBody(operation: OperationObject, { options }: Operation): void {
+function takeBody(operation: OperationObject, { options }: DeclaredOperation): void {
   if (options.bytes) {
     operation.requestBody = { required: true, content: Object.fromEntries(options.bytes.map((type) => [type, { schema: BINARY }])) }
     return
@@ -64,18 +65,13 @@ function takeBody(operation: OperationObject, { options }: Operation): void {
   if (options.messageOnly) for (const type of [JSON_TYPE, CBOR_TYPE]) delete body[type]
 }
 
-/** What a parameter says about itself stands in its schema too, where a second copy only makes the page longer. */
+/** What a parameter says about itself is in its schema too, where a second copy only makes the page longer. */
 function withoutRepetition(parameters: NonNullable<OperationObject['parameters']>): NonNullable<OperationObject['parameters']> {
   return parameters.map((parameter) => {
     if (!('schema' in parameter) || !parameter.schema || !('description' in parameter.schema)) return parameter
     const { description, ...schema } = parameter.schema
     return { ...parameter, ...(description !== undefined && { description: parameter.description ?? description }), schema }
   })
-}
-
-function contentOf(holder: unknown): Content | undefined {
-  if (typeof holder !== 'object' || holder === null || !('content' in holder)) return undefined
-  return holder.content as Content
 }
 
 function addCbor(content: Content | undefined): void {

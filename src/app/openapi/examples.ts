@@ -1,11 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { OpenAPIObject } from '@nestjs/swagger'
+import { contentOf, type OperationObject } from './operation-object.js'
 
-type Methods = OpenAPIObject['paths'][string]
-type OperationObject = NonNullable<Methods['get']>
-
-/** Bodies that are not JSON, by content type, as base64url; of CBOR also in diagnostic notation. */
-type BytesByType = Readonly<Record<string, { readonly base64url: string; readonly diagnostic?: string }>>
+/** Bodies that are not JSON, by content type: base64url, and for CBOR also diagnostic notation. */
+type BinaryExamples = Readonly<Record<string, { readonly base64url: string; readonly diagnostic?: string }>>
 
 /** One operation in docs/api-examples.json, as `npm run api-examples` recorded it. */
 interface Example {
@@ -15,17 +12,17 @@ interface Example {
   readonly headers?: Readonly<Record<string, string>>
   readonly request?: unknown
   readonly response?: unknown
-  readonly requestBytes?: BytesByType
-  readonly responseBytes?: BytesByType
-  /** What differs in each run: JSON pointers into the request, and names of parameters. */
+  readonly requestBytes?: BinaryExamples
+  readonly responseBytes?: BinaryExamples
+  /** What changes with every run: JSON pointers into the request body, and parameter names. */
   readonly fresh: readonly string[]
 }
 
 const FILE = new URL('../../../docs/api-examples.json', import.meta.url)
 
 /**
- * Puts the recorded examples where documentation and generators look for them. CBOR has the same members, with byte strings. OpenAPI has
- * no place for an example of bytes that generators leave alone, so these stand under `x-example`.
+ * Puts the recorded examples where documentation and generators look for them. The CBOR body has no example of its own: it has the
+ * members of the JSON one. Binary bodies go under `x-example`, since generators misread a binary `example`.
  */
 export function addExamples(operations: Iterable<OperationObject>): void {
   const examples = JSON.parse(readFileSync(FILE, 'utf8')) as Readonly<Record<string, Example>>
@@ -42,18 +39,17 @@ function addExample(operation: OperationObject, example: Example): void {
     const value = 'name' in parameter ? values[parameter.name] : undefined
     return value === undefined || !('name' in parameter)
       ? parameter
-      : { ...parameter, example: typed(parameter.schema, value), ...(fresh.includes(parameter.name) && { 'x-fresh': true }) }
+      : { ...parameter, example: toSchemaType(parameter.schema, value), ...(fresh.includes(parameter.name) && { 'x-fresh': true }) }
   })
-  if (request !== undefined) exemplify(operation.requestBody, { example: request, ...freshPointers(fresh) })
-  if (response !== undefined) exemplify(operation.responses[String(status)], { example: response })
-  exemplifyBytes(operation.requestBody, example.requestBytes)
-  exemplifyBytes(operation.responses[String(status)], example.responseBytes)
+  if (request !== undefined) setExample(operation.requestBody, { example: request, ...freshPointers(fresh) })
+  if (response !== undefined) setExample(operation.responses[String(status)], { example: response })
+  setBinaryExamples(operation.requestBody, example.requestBytes)
+  setBinaryExamples(operation.responses[String(status)], example.responseBytes)
 }
 
-function exemplifyBytes(holder: unknown, bytes: BytesByType = {}): void {
-  if (typeof holder !== 'object' || holder === null || !('content' in holder)) return
-  const content = holder.content as Record<string, object>
-  for (const [type, shown] of Object.entries(bytes)) if (content[type]) content[type] = { ...content[type], 'x-example': shown }
+function setBinaryExamples(holder: unknown, bytes: BinaryExamples = {}): void {
+  const content = contentOf(holder) ?? {}
+  for (const [type, example] of Object.entries(bytes)) if (content[type]) content[type] = { ...content[type], 'x-example': example }
 }
 
 function freshPointers(fresh: readonly string[]): { 'x-fresh'?: readonly string[] } {
@@ -61,12 +57,12 @@ function freshPointers(fresh: readonly string[]): { 'x-fresh'?: readonly string[
   return pointers.length > 0 ? { 'x-fresh': pointers } : {}
 }
 
-function exemplify(holder: unknown, members: object): void {
-  if (typeof holder !== 'object' || holder === null || !('content' in holder)) return
-  const content = holder.content as Record<string, object>
+function setExample(holder: unknown, members: object): void {
+  const content = contentOf(holder) ?? {}
+  // JSON types only; the issuer directory's media type does not end in json.
   for (const type of Object.keys(content)) if (/json|issuer-directory/.test(type)) content[type] = { ...content[type], ...members }
 }
 
-function typed(schema: unknown, value: string): string | number {
+function toSchemaType(schema: unknown, value: string): string | number {
   return typeof schema === 'object' && schema !== null && 'type' in schema && schema.type === 'integer' ? Number(value) : value
 }

@@ -1,33 +1,31 @@
-import type { INestApplicationContext } from '@nestjs/common'
+import { RequestMethod, type INestApplicationContext } from '@nestjs/common'
 import { HTTP_CODE_METADATA, METHOD_METADATA } from '@nestjs/common/constants.js'
-import { RequestMethod } from '@nestjs/common'
 import { ModulesContainer } from '@nestjs/core'
-import { refusedBy } from '../../platform/http/refuses.js'
+import { declaredProblems } from '../../platform/http/refuses.js'
 import { routeOptionsOf, type RouteOptions } from '../../platform/http/route-options.js'
 
 /** Where @ApiOperation keeps its options; the name is a constant inside @nestjs/swagger. */
 const API_OPERATION = 'swagger/apiOperation'
 
-/** What decorators say about a handler that @nestjs/swagger does not look at. */
-export interface Operation {
-  status: number
-  anonymous: boolean
+/** What a handler's decorators say beyond what @nestjs/swagger reads. */
+export interface DeclaredOperation {
+  successStatus: number
   options: RouteOptions
-  /** Types of problems, of `@Refuses`. */
+  /** Problem types from `@Refuses`. */
   refuses: readonly string[]
 }
 
-/** For handlers whose @ApiOperation names no operationId, which is refused later. */
+/** The fallback for a handler whose @ApiOperation names no operationId. */
 export function operationId(controller: string, method: string): string {
   return `${controller.replace(/Controller$/, '')}_${method}`
 }
 
-/** By operationId. */
-export function operationsOf(app: INestApplicationContext): Map<string, Operation> {
+/** Every handler of every controller, by operationId. */
+export function operationsOf(app: INestApplicationContext): Map<string, DeclaredOperation> {
   const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [...module.controllers.values()])
   const types = controllers.flatMap(({ metatype }) => (typeof metatype === 'function' ? [metatype] : []))
   return new Map(
-    types.flatMap((type) => handlersOf(type).map(([name, handler]) => [idOf(type, name, handler), describe(type, handler)] as const)),
+    types.flatMap((type) => handlersOf(type).map(([name, handler]) => [idOf(type, name, handler), readDecorators(type, handler)] as const)),
   )
 }
 
@@ -45,13 +43,12 @@ function handlersOf(type: { prototype?: unknown }): [string, object][] {
   })
 }
 
-function describe(type: object, handler: object): Operation {
-  const usual = Reflect.getMetadata(METHOD_METADATA, handler) === RequestMethod.POST ? 201 : 200
+function readDecorators(type: object, handler: object): DeclaredOperation {
+  const defaultStatus = Reflect.getMetadata(METHOD_METADATA, handler) === RequestMethod.POST ? 201 : 200
   const declared: unknown = Reflect.getMetadata(HTTP_CODE_METADATA, handler)
   return {
-    status: typeof declared === 'number' ? declared : usual,
-    anonymous: routeOptionsOf(handler).anonymous === true,
+    successStatus: typeof declared === 'number' ? declared : defaultStatus,
     options: routeOptionsOf(handler),
-    refuses: [...refusedBy(type), ...refusedBy(handler)],
+    refuses: [...declaredProblems(type), ...declaredProblems(handler)],
   }
 }

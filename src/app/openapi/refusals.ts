@@ -1,32 +1,36 @@
 import { PROBLEM_MEDIA_TYPE } from '../../platform/http/problem-document.js'
 import { PROBLEMS, problemType, schemaName } from './problem-catalogue.js'
-import type { Operation } from './operations.js'
+import type { DeclaredOperation } from './operations.js'
 
-const HEADERS = {
-  'retry-after': {
-    description: 'Seconds after which the same request can succeed',
-    schema: { type: 'integer', minimum: 0 },
-    required: true,
-  },
-  'www-authenticate': {
-    description: 'What has to be sent in Authorization (RFC 9110 §11.6.1)',
-    schema: { type: 'string' },
-    required: true,
-  },
+const RETRY_AFTER = {
+  description: 'Seconds after which the same request can succeed',
+  schema: { type: 'integer', minimum: 0 },
+  required: true,
+} as const
+const WWW_AUTHENTICATE = {
+  description: 'What has to be sent in Authorization (RFC 9110 §11.6.1)',
+  schema: { type: 'string' },
+  required: true,
 } as const
 const WITH_RETRY_AFTER = [429, 503]
+const SESSION_PROBLEMS = ['unauthenticated', 'token-expired', 'device-revoked']
+/** A larger set is rarely shared, and its name would be too long. */
+const MAX_NAMED = 3
 
-/** The types of problems that one operation answers, by status. */
-export function refusalsOf(operation: { takesInput: boolean; takesBody: boolean }, known: Operation): Map<number, readonly string[]> {
-  const byStatus = Map.groupBy(new Set([...usualTypes(operation, known), ...known.refuses]), (type) => problemType(type).status)
+/** The problem types that an operation can answer, by HTTP status. */
+export function refusalsOf(
+  operation: { takesInput: boolean; takesBody: boolean },
+  declared: DeclaredOperation,
+): Map<number, readonly string[]> {
+  const byStatus = Map.groupBy(new Set([...usualTypes(operation, declared), ...declared.refuses]), (type) => problemType(type).status)
   return new Map([...byStatus].sort(([a], [b]) => a - b))
 }
 
-/** Types that operations of a kind have, whatever they do. */
-function usualTypes({ takesInput, takesBody }: { takesInput: boolean; takesBody: boolean }, known: Operation): string[] {
+/** Problem types that follow from an operation's shape: it has input, a body, a session. */
+function usualTypes({ takesInput, takesBody }: { takesInput: boolean; takesBody: boolean }, declared: DeclaredOperation): string[] {
   return [
     ...(takesInput ? ['invalid-request'] : []),
-    ...(known.anonymous ? [] : SESSION),
+    ...(declared.options.anonymous ? [] : SESSION_PROBLEMS),
     ...(takesBody ? ['too-large', 'unsupported-media-type'] : []),
     'rate-limited',
     'internal',
@@ -34,13 +38,11 @@ function usualTypes({ takesInput, takesBody }: { takesInput: boolean; takesBody:
   ]
 }
 
-const SESSION = ['unauthenticated', 'token-expired', 'device-revoked']
-
-/** Responses, by the types that they are of. Those of more than one operation become components. */
-export class Refusals {
+/** Collects responses by their set of problem types. Sets of up to MAX_NAMED become shared components. */
+export class ProblemResponses {
   private readonly sets = new Map<string, { status: number; types: readonly string[] }>()
 
-  /** What stands in an operation for these types. */
+  /** The response object, or a reference to the shared one. */
   of(status: number, types: readonly string[]): object {
     const name = responseName(types)
     if (types.length > MAX_NAMED) return response(status, types)
@@ -54,12 +56,9 @@ export class Refusals {
   }
 }
 
-/** More types than this are a set of one operation's own, and would make no name. */
-const MAX_NAMED = 3
-
-/** With an ending that no schema has: generators make one type of each component, whichever kind it is of. */
+/** Ends in Refusal, as no schema does: generators put responses and schemas into one namespace of types. */
 function responseName(types: readonly string[]): string {
-  if (types.join() === SESSION.join()) return 'UnauthorizedRefusal'
+  if (types.join() === SESSION_PROBLEMS.join()) return 'UnauthorizedRefusal'
   return `${types.map((type) => schemaName(type).replace(/Problem$/, '')).join('Or')}Refusal`
 }
 
@@ -75,11 +74,11 @@ function response(status: number, types: readonly string[]): object {
 }
 
 function headersOf(status: number): { headers?: object } {
-  if (WITH_RETRY_AFTER.includes(status)) return { headers: { 'Retry-After': HEADERS['retry-after'] } }
-  return status === 401 ? { headers: { 'WWW-Authenticate': HEADERS['www-authenticate'] } } : {}
+  if (WITH_RETRY_AFTER.includes(status)) return { headers: { 'Retry-After': RETRY_AFTER } }
+  return status === 401 ? { headers: { 'WWW-Authenticate': WWW_AUTHENTICATE } } : {}
 }
 
-/** The types that some operation answers: the others are for requests that reach none, or between providers. */
+/** The same types in the order of the catalogue. */
 export function inCatalogueOrder(types: ReadonlySet<string>): string[] {
   return [...PROBLEMS.keys()].filter((type) => types.has(type))
 }

@@ -57,8 +57,8 @@ export class Acknowledgements {
 /** The last entry that a poll could have returned: nothing behind a Welcome that waits. */
 function deliverableOf(intervals: readonly Membership[]): bigint {
   let deliverable = intervals[0]?.acked ?? 0n
-  for (const { waits, untilSeq, headSeq } of intervals) {
-    if (waits) break
+  for (const { awaitsWelcomeAck, untilSeq, headSeq } of intervals) {
+    if (awaitsWelcomeAck) break
     deliverable = untilSeq ?? headSeq
   }
   return deliverable

@@ -46,9 +46,9 @@ export class EventsReader {
   private unread(deviceId: bigint, memberships: readonly Membership[], heads: ReadonlyMap<bigint, bigint>): Place[] {
     const places: Place[] = []
     const waiting = new Set<bigint>()
-    for (const { gid, fromSeq, untilSeq, acked, incarnation, waits, resync } of memberships) {
+    for (const { gid, fromSeq, untilSeq, acked, incarnation, awaitsWelcomeAck, resync } of memberships) {
       // What waits for a Welcome waits with everything after it; what has to rejoin finds `resync` in its inbox.
-      if (waits) waiting.add(gid)
+      if (awaitsWelcomeAck) waiting.add(gid)
       if (waiting.has(gid) || resync) continue
       const after = [acked, this.acks.book.seqOf(deviceId, gid, incarnation) ?? 0n, fromSeq - 1n].reduce((a, b) => (a > b ? a : b))
       if ((untilSeq ?? heads.get(gid) ?? 0n) > after) places.push({ gid, fromSeq, after })

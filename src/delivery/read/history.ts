@@ -39,7 +39,7 @@ export class History {
 
   private async page(caller: Caller, log: ReadableLog, from: bigint, limit: number): Promise<LogPage> {
     // Entries behind a Welcome that is not acknowledged cannot be read yet (invariant 4).
-    const readable = log.intervals.filter((interval) => !interval.waits)
+    const readable = log.intervals.filter((interval) => !interval.awaitsWelcomeAck)
     const last = readable.at(-1)
     const head_seq = last ? (last.untilSeq ?? log.headSeq) : 0n
     const places = readable

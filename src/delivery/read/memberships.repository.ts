@@ -18,7 +18,7 @@ export interface Membership {
   /** The log follows that of a hub (§8): a device may have heard more from the hub than has come here yet. */
   replica: boolean
   /** The Welcome of this interval is still in the inbox: its entries wait (invariant 4). */
-  waits: boolean
+  awaitsWelcomeAck: boolean
 }
 
 /**
@@ -31,7 +31,7 @@ export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membe
     text: `
       SELECT m.gid, g.group_id AS "groupId", g.incarnation, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq",
              m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", m.ended, m.join_epoch AS "joinEpoch", m.acked, m.resync,
-             f.gid IS NOT NULL AS replica, ${WAITS} AS waits
+             f.gid IS NOT NULL AS replica, ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
         FROM (SELECT * FROM member WHERE device_id = $1 OFFSET 0) m
         JOIN groups g ON g.gid = m.gid
         LEFT JOIN followed_group f ON f.gid = m.gid
@@ -43,5 +43,5 @@ export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membe
 }
 
 /** Of a row of `member` named `m`: the Commit that opened the interval stands just before it. */
-export const WAITS = `EXISTS (
+export const AWAITS_WELCOME_ACK = `EXISTS (
   SELECT FROM inbox i WHERE i.device_id = m.device_id AND i.kind = 'welcome' AND i.gid = m.gid AND i.seq = m.from_seq - 1)`

@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
+import { HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { ReturnsNothing } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -31,7 +31,7 @@ export class AbuseController {
     summary: 'Complain about a user',
     description: 'To the people who run the hub of the room; for members. The hub gets to know the reporter’s name, and no message.',
   })
-  @Refuses('not-found', 'group-deleted', 'not-a-member', ...AT_HUB)
+  @Refuses('not-found', 'group-deleted', 'not-a-member', ...HUB_PROBLEMS)
   @ReturnsNothing('The complaint was passed on, or will be.')
   report(
     @CurrentDevice() caller: Caller,

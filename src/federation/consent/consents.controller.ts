@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { ByUser, UserReference } from '../../groups/policy/uris.js'
-import { AT_PEER, Refuses } from '../../platform/http/refuses.js'
+import { PEER_CALL_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CancelConsent, CancelConsentByQuery, ConsentDecided, ConsentList, DecideConsent, RequestConsent } from './consent.dto.js'
 import { Consents } from './consents.js'
@@ -33,7 +33,7 @@ export class ConsentsController {
       'Whether or not there was a request. What is revoked for all rooms or for one is not granted by the other. ' +
       'Behind a proxy that decodes `%2F`, use decideConsentByQuery.',
   })
-  @Refuses('not-found', 'too-many-consents', ...AT_PEER)
+  @Refuses('not-found', 'too-many-consents', ...PEER_CALL_PROBLEMS)
   decide(
     @CurrentDevice() caller: Caller,
     @Param('user', { schema: UserReference }) requester: string,
@@ -49,7 +49,7 @@ export class ConsentsController {
     summary: 'Ask a user of any provider for consent',
     description: 'Whether there is such a user is not told. The decision comes with listConsents.',
   })
-  @Refuses('not-found', 'too-many-consents', ...AT_PEER)
+  @Refuses('not-found', 'too-many-consents', ...PEER_CALL_PROBLEMS)
   @ReturnsNothing('The request was passed on, or will be.')
   request(@CurrentDevice() caller: Caller, @Body({ schema: RequestConsent }) body: RequestConsent) {
     return this.consents.request(caller.user, body)
@@ -62,7 +62,7 @@ export class ConsentsController {
     summary: 'Take a request for consent back',
     description: 'Of the same scope as the request was. Behind a proxy that decodes `%2F`, use cancelConsentByQuery.',
   })
-  @Refuses('not-found', ...AT_PEER)
+  @Refuses('not-found', ...PEER_CALL_PROBLEMS)
   @ReturnsNothing('The request is withdrawn.')
   cancel(
     @CurrentDevice() caller: Caller,
@@ -79,7 +79,7 @@ export class ConsentsController {
     summary: 'Grant or revoke consent to a user who is named in the query',
     description: 'As decideConsent, and through every proxy: the slashes in the name of another provider’s user are not in the path.',
   })
-  @Refuses('not-found', 'too-many-consents', ...AT_PEER)
+  @Refuses('not-found', 'too-many-consents', ...PEER_CALL_PROBLEMS)
   decideByQuery(
     @CurrentDevice() caller: Caller,
     @Query({ schema: ByUser }) { user }: ByUser,
@@ -95,7 +95,7 @@ export class ConsentsController {
     summary: 'Take a request for consent back; the user is named in the query',
     description: 'As cancelConsent, and through every proxy.',
   })
-  @Refuses('not-found', ...AT_PEER)
+  @Refuses('not-found', ...PEER_CALL_PROBLEMS)
   @ReturnsNothing('The request is withdrawn.')
   cancelByQuery(@CurrentDevice() caller: Caller, @Query({ schema: CancelConsentByQuery }) { user, room }: CancelConsentByQuery) {
     return this.consents.cancel(caller.user, user, room)

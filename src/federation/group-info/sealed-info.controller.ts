@@ -8,7 +8,7 @@ import { findHome } from '../../groups/home/homes.repository.js'
 import { findGroup } from '../../groups/repository/groups.repository.js'
 import { GroupId, MlsBytes } from '../../platform/http/bytes.js'
 import { Forbidden, Undecodable } from '../../platform/http/problem.js'
-import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
+import { HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeGroupInfoRequest } from '../../protocol/mimi/group-info.js'
@@ -48,7 +48,7 @@ export class SealedInfoController {
       'For rooms of any provider: the answer is sealed to the key in the request, so that this server sees no more of the ' +
       'group than it must.',
   })
-  @Refuses('not-found', 'forbidden', 'undecodable', 'policy', 'not-a-member', 'group-deleted', ...AT_HUB)
+  @Refuses('not-found', 'forbidden', 'undecodable', 'policy', 'not-a-member', 'group-deleted', ...HUB_PROBLEMS)
   async read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

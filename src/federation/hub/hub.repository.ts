@@ -40,14 +40,17 @@ export interface ForeignRef {
   expiresAt: Date
 }
 
-/** Records the owners of KeyPackages that were handed out through this hub: Welcomes are routed by it (RFC 9420 §12.4.3.1). */
+/**
+ * Records the owners of KeyPackages that were handed out through this hub: Welcomes are routed by it (RFC 9420 §12.4.3.1). Which of them are of
+ * last resort only their provider knows, so here none counts as good for one group only.
+ */
 export async function recordForeignRefs(sql: Sql, refs: readonly ForeignRef[]): Promise<void> {
   await sql.query({
     name: 'record_foreign_refs',
     text: `INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-           SELECT x.ref, x.device_id, x.cipher_suite, false, x.expires_at
+           SELECT x.ref, x.device_id, x.cipher_suite, true, x.expires_at
              FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::timestamptz[]) AS x (ref, device_id, cipher_suite, expires_at)
-           ON CONFLICT (ref) DO NOTHING`,
+           ON CONFLICT (ref) DO UPDATE SET last_resort = true`,
     values: [
       refs.map(({ ref }) => ref),
       refs.map(({ deviceId }) => deviceId),

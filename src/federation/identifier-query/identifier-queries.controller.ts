@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Post, Put } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
-import { AT_PEER, Refuses } from '../../platform/http/refuses.js'
+import { PEER_CALL_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Returns } from '../../platform/http/returns.js'
@@ -28,7 +28,7 @@ export class IdentifierQueriesController {
     summary: 'Find a user of any provider by name or handle',
     description: 'Only whole names match, and only users who want to be found.',
   })
-  @Refuses('not-found', 'identifier-query-refused', ...AT_PEER)
+  @Refuses('not-found', 'identifier-query-refused', ...PEER_CALL_PROBLEMS)
   find(@CurrentDevice() caller: Caller, @Body({ schema: IdentifierQuery }) body: IdentifierQuery) {
     return this.queries.find(caller, body)
   }

@@ -5,7 +5,7 @@ import { ProviderDomain } from '../../authentication/identifiers.dto.js'
 import { Anonymous } from '../../authentication/session/caller.js'
 import { BodyBytes, Prioritized, TakesBody, TakesBytes, Unlogged, type TypedBytes } from '../../platform/http/route-options.js'
 import { answerWith } from '../../platform/http/public-document.js'
-import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
+import { HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { SealedRelay } from './sealed-relay.js'
 
@@ -24,7 +24,7 @@ export class SealedRelayController {
     description:
       'Key configurations of Oblivious HTTP (RFC 9458 §3), the same copy for everyone. Only of hubs whose rooms are followed here.',
   })
-  @Refuses('not-found', ...AT_HUB)
+  @Refuses('not-found', ...HUB_PROBLEMS)
   @ReturnsBytes('The key configurations.', 'application/ohttp-keys')
   @ReturnsUnchanged()
   async keys(
@@ -51,7 +51,7 @@ export class SealedRelayController {
       'An encapsulated request (RFC 9458 §4) with a post to the hub in it. Authorization has a send token of this server, ' +
       'which is spent for the relaying whatever the hub answers. The hub’s own answer is inside the encapsulated response.',
   })
-  @Refuses('not-found', 'token-required', 'token-spent', ...AT_HUB)
+  @Refuses('not-found', 'token-required', 'token-spent', ...HUB_PROBLEMS)
   @ReturnsBytes('An encapsulated response of the hub.', 'message/ohttp-res')
   async pass(
     @Param('hub', { schema: ProviderDomain }) hub: string,

@@ -41,7 +41,7 @@ export interface Acceptance {
 
 /** All that a Commit or Proposal is judged by before anything is known of what is in it, as of one moment. */
 export interface FoundForSubmission extends FoundGroup {
-  /** Invariant 5: the acceptance of the same bytes, for the one who is or was a member; for anyone where they come from outside the group. */
+  /** Invariant 5: the acceptance of the same bytes while the device was a member; for anyone where they come from outside the group. */
   earlier: Acceptance | undefined
   /** Signature keys that the caller's device may sign with now, in canonical form. */
   callersKeys: readonly Uint8Array[]
@@ -133,7 +133,9 @@ export async function readForSubmission(
         FROM ${SOURCES}
         LEFT JOIN LATERAL (
           SELECT l.seq, l.epoch + CASE l.kind WHEN 'c' THEN 1 ELSE 0 END AS epoch, l.chain
-            FROM log l WHERE l.gid = g.gid AND l.hash = $4 AND ($5 OR own.ever) ORDER BY l.seq + 0 LIMIT 1
+            FROM log l WHERE l.gid = g.gid AND l.hash = $4 AND ($5 OR EXISTS (
+              SELECT FROM member m WHERE m.device_id = $2 AND m.gid = g.gid AND l.seq >= m.from_seq AND (m.until_seq IS NULL OR l.seq <= m.until_seq)
+            )) ORDER BY l.seq + 0 LIMIT 1
         ) earlier ON true
         LEFT JOIN LATERAL (
           SELECT l.seq FROM log l WHERE l.gid = g.gid AND l.kind IN ('c', 'p') ORDER BY l.seq DESC LIMIT 1

@@ -15,7 +15,10 @@ export interface CommitContext extends SubmissionContext {
 }
 
 /** What a Commit was found to change: everything that the one SQL function writes besides the entry itself. */
-export interface Judged extends Pick<CommitSubmission, 'external' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit'> {
+export interface Judged extends Pick<
+  CommitSubmission,
+  'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit'
+> {
   added: readonly AddedDevice[]
   removed: readonly RemovedDevice[]
   followups: readonly Followup[]

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
 import { Accepted, SubmitCommit } from '../groups.dto.js'
@@ -28,7 +28,7 @@ export class CommitsController {
       '`entries` and make a new one. On `proposals-pending`, commit the proposals that it names.',
   })
   @Refuses(
-    ...IN_GROUP,
+    ...GROUP_ACCESS_PROBLEMS,
     'forbidden',
     'policy',
     'stale-epoch',

@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { hex } from '../../protocol/bytes.js'
+import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { bannedAmong, presentAmong } from '../access/members.repository.js'
 import { ExternalSenders, followupsFor } from '../external-sender/external-senders.js'
@@ -22,6 +24,13 @@ interface Shown {
   groupInfo: Uint8Array
   tree: Uint8Array
 }
+
+/** Joiners whose own Adds wait, by client URI and by KeyPackageRef in hex. */
+interface Asking {
+  clients: ReadonlySet<string>
+  refs: ReadonlySet<string>
+}
+const NOBODY_ASKS: Asking = { clients: new Set(), refs: new Set() }
 
 interface Joining {
   added: readonly AddedDevice[]
@@ -49,10 +58,10 @@ export class PrivateCommitValidator {
     const leaving = await this.leaving(context)
     const users = joining.devices.map(({ userId }) => userId)
     const banned = await bannedAmong(this.pool, group.gid, users)
-    const asked = joining.devices.length > 0 ? await this.waitingJoiners(context) : new Set<string>()
+    const asked = joining.devices.length > 0 ? await this.waitingJoiners(context) : NOBODY_ASKS
     const verdict = judgeRosterChange(standing.policy, {
       by: { userId: caller.userId, admin: standing.admin },
-      added: joining.devices.map(({ client, userId }) => ({ userId, banned: banned.has(userId), authorized: asked.has(client) })),
+      added: joining.devices.map(({ client, userId }) => ({ userId, banned: banned.has(userId), authorized: asked.clients.has(client) })),
       removed: leaving,
       reinit: bundle.reinit,
     })
@@ -60,7 +69,7 @@ export class PrivateCommitValidator {
     const shown =
       standing.policy.externalJoin === 'none' || bundle.reinit
         ? undefined
-        : await this.trees.paidBy(caller.user, () => this.shownEpoch(context))
+        : await this.trees.chargeTo(caller.user, () => this.shownEpoch(context))
     const gone = new Set(leaving.map(({ deviceId }) => deviceId))
     const { followups, unsigned } = await followupsFor(
       shown?.state,
@@ -69,6 +78,7 @@ export class PrivateCommitValidator {
     )
     return {
       external: false,
+      freshRefs: bundle.welcomes.flatMap(({ value }) => value.refs).filter((ref) => !asked.refs.has(hex(ref))),
       added: joining.added,
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
@@ -97,12 +107,14 @@ export class PrivateCommitValidator {
   }
 
   /** Clients whose own Add waits for a Commit: the policy for joins from outside let them ask, and any member may let them in. */
-  private async waitingJoiners({ group, standing }: CommitContext): Promise<ReadonlySet<string>> {
+  private async waitingJoiners({ group, standing }: CommitContext): Promise<Asking> {
     const state = standing.policy.externalJoin === 'none' ? undefined : await this.stored.find(group)
-    const asking = state?.pending.values().filter(({ sender }) => sender.kind === 'new-member-proposal') ?? []
-    return new Set(
-      asking.flatMap(({ proposal }) => (proposal.kind === 'add' ? (memberAt(-1, proposal.keyPackage.leafNode).identity ?? []) : [])),
-    )
+    const waiting = state?.pending.values().filter(({ sender }) => sender.kind === 'new-member-proposal') ?? []
+    const packages = waiting.flatMap(({ proposal }) => (proposal.kind === 'add' ? [proposal.keyPackage] : []))
+    return {
+      clients: new Set(packages.flatMap(({ leafNode }) => memberAt(-1, leafNode).identity ?? [])),
+      refs: new Set(packages.map(({ bytes, cipherSuite }) => hex(keyPackageRef(cipherSuite, bytes) ?? new Uint8Array()))),
+    }
   }
 
   private async leaving({ group, bundle, caller, pending, standing }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId'>)[]> {

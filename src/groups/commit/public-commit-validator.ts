@@ -7,7 +7,7 @@ import { memberAt, type Member, type PublicGroupState } from '../../protocol/pub
 import { followupsFor, ExternalSenders } from '../external-sender/external-senders.js'
 import { InvalidCommit } from '../groups.problems.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
-import { memberOf } from '../roster/roster.js'
+import { addsOf, memberOf } from '../roster/roster.js'
 import { refuseOtherTree } from '../state/described-epoch.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
@@ -65,6 +65,7 @@ export class PublicCommitValidator {
     if (tree && bundle.groupInfo) refuseOtherTree(bundle.groupInfo.value, tree)
     return {
       external: verdict.external,
+      freshRefs: addsOf(verdict).flatMap(({ keyPackageRef, byReference }) => (byReference ? [] : [keyPackageRef])),
       added,
       removed,
       welcomes,

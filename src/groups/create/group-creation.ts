@@ -72,13 +72,15 @@ export class GroupCreation {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
     const origin = await this.foundingMembers.originOf(caller, body)
-    const { state, founders, invited } = await this.trees.paidBy(caller.user, () => this.seen(caller, body, groupInfo, origin))
+    const { state, founders, invited } = await this.trees.chargeTo(caller.user, () => this.seen(caller, body, groupInfo, origin))
     if (!invited) await this.checkOnlyMember(caller, founders)
     const policy = this.policy(body, origin)
     const joinable = policy.externalJoin !== 'none'
     if (joinable && !state) throw new InvalidCommit('cipher-suite')
     if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
-    const kept = state ? await this.trees.paidBy(caller.user, () => this.kept(body.mode, joinable, state)) : { tree: null, snapshot: null }
+    const kept = state
+      ? await this.trees.chargeTo(caller.user, () => this.kept(body.mode, joinable, state))
+      : { tree: null, snapshot: null }
     return {
       context,
       group: {

@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId, RowId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { GroupOperations } from '../operations/group-operations.js'
 
@@ -25,7 +25,7 @@ export class DeleteController {
       'For admins. Its ciphertexts, Welcomes, GroupInfo and trees are deleted at once; members get `group.deleted`. ' +
       'The id stays taken.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   delete(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.operations.call('delete', caller, groupId, {})
   }

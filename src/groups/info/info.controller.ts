@@ -3,7 +3,7 @@ import { ApiHeader, ApiTags, ApiOperation } from '@nestjs/swagger'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId, Epoch, EpochText, MlsBytes } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Mode } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
@@ -45,7 +45,7 @@ export class InfoController {
     description: 'For an external join: members always, others where the policy lets them join (`join-code` if it asks for a code).',
   })
   @ApiHeader(JOIN_CODE)
-  @Refuses(...IN_GROUP, 'policy', 'epoch-ahead')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy', 'epoch-ahead')
   groupInfo(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -63,7 +63,7 @@ export class InfoController {
     description: 'To join by a Welcome or an external Commit. In public mode it is rebuilt from the log, also for epochs that have passed.',
   })
   @ApiHeader(JOIN_CODE)
-  @Refuses(...IN_GROUP, 'policy', 'epoch-ahead')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy', 'epoch-ahead')
   tree(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

@@ -31,7 +31,7 @@ export class InfoService {
     if (group.mode === 'public') {
       const rebuilt = () => this.rebuiltTree({ ...group, epoch })
       // What all need is kept in memory; a past epoch is rebuilt for the one who asks for it.
-      return { epoch, ratchet_tree: await (epoch < group.epoch ? this.trees.paidBy(caller.user, rebuilt) : rebuilt()) }
+      return { epoch, ratchet_tree: await (epoch < group.epoch ? this.trees.chargeTo(caller.user, rebuilt) : rebuilt()) }
     }
     const stored = await findTree(this.pool, group.gid, epoch)
     if (!stored) throw new NotFound('No tree is kept for this epoch.')

@@ -107,6 +107,6 @@ export class Bundles {
   decode(user: string, groupId: Uint8Array, body: SubmitCommit): Bundle {
     const bundle = decodeBundle(groupId, body, this.config, this.trees)
     const { tree } = bundle
-    return tree ? { ...bundle, tree: () => this.trees.paidBy(user, tree) } : bundle
+    return tree ? { ...bundle, tree: () => this.trees.chargeTo(user, tree) } : bundle
   }
 }

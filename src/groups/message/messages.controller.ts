@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted, SubmitMessage } from '../groups.dto.js'
@@ -26,7 +26,7 @@ export class MessagesController {
       '(message/mls). Every member gets it from the log, the sender too. Messages of a few past epochs are taken, but of ' +
       'none from before the last removal. Retries: the same bytes get the original answer for 24 hours.',
   })
-  @Refuses(...IN_GROUP, 'policy', 'stale-epoch', 'epoch-ahead', 'group-frozen', 'undecodable')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy', 'stale-epoch', 'epoch-ahead', 'group-frozen', 'undecodable')
   submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

@@ -19,7 +19,11 @@ export class GroupOperations {
     @Inject(GroupLocator) private readonly locator: Pick<GroupLocator, 'hubOf'>,
   ) {}
 
-  /** A call of a client here: made here, or passed on to the group's hub. @throws Problem, also what the hub refuses */
+  /**
+   * A call of a client here: made here, or passed on to the group's hub. Names are the keys of operations-table.ts, which maps each to its
+   * service.
+   * @throws Problem, also what the hub refuses
+   */
   async call<Name extends OperationName>(name: Name, caller: Caller, groupId: Uint8Array, args: ArgumentsOf<Name>): Promise<unknown> {
     const hub = await this.locator.hubOf(groupId)
     if (!hub) return this.perform(name, caller, groupId, args)

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nes
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { GroupOperations } from '../operations/group-operations.js'
 import { ChangePolicy, Policy } from './policy.dto.js'
@@ -20,7 +20,7 @@ export class PolicyController {
     summary: 'Who may do what in a group',
     description: 'For members. `banned` is shown to admins.',
   })
-  @Refuses(...IN_GROUP)
+  @Refuses(...GROUP_ACCESS_PROBLEMS)
   read(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.operations.call('policy', caller, groupId, {})
   }
@@ -32,7 +32,7 @@ export class PolicyController {
     summary: 'Change the policy',
     description: 'For admins. What is left out stays. With `version`, only if the policy is still that one.',
   })
-  @Refuses(...IN_GROUP, 'forbidden', 'policy', 'policy-changed')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'policy', 'policy-changed')
   change(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -48,7 +48,7 @@ export class PolicyController {
     summary: 'Make a user an admin',
     description: 'For admins; the user has to be, or have been, in the group. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
   makeAdmin(
     @CurrentDevice() caller: Caller,
@@ -65,7 +65,7 @@ export class PolicyController {
     summary: 'Take admin rights from a user',
     description: 'For admins, also from oneself. One admin has to stay. Behind a proxy that decodes `%2F`, use dismissAdminByQuery.',
   })
-  @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is not an admin.')
   dismissAdmin(
     @CurrentDevice() caller: Caller,
@@ -84,7 +84,7 @@ export class PolicyController {
       'For admins. The user’s devices are neither added nor join, and may not post; to remove those that are in the group, ' +
       'commit their Removes. Behind a proxy that decodes `%2F`, use banUserByQuery.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
   ban(
     @CurrentDevice() caller: Caller,
@@ -101,7 +101,7 @@ export class PolicyController {
     summary: 'Lift a ban',
     description: 'For admins. A user who was removed has to be added again. Behind a proxy that decodes `%2F`, use unbanUserByQuery.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is not banned.')
   unban(
     @CurrentDevice() caller: Caller,
@@ -118,7 +118,7 @@ export class PolicyController {
     summary: 'Make a user an admin, named in the query',
     description: 'As makeAdmin, and through every proxy: the slashes in the name of another provider’s user are not in the path.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
   makeAdminByQuery(
     @CurrentDevice() caller: Caller,
@@ -135,7 +135,7 @@ export class PolicyController {
     summary: 'Take admin rights from a user who is named in the query',
     description: 'As dismissAdmin, and through every proxy.',
   })
-  @Refuses(...IN_GROUP, 'forbidden', 'last-admin')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is not an admin.')
   dismissAdminByQuery(
     @CurrentDevice() caller: Caller,
@@ -152,7 +152,7 @@ export class PolicyController {
     summary: 'Ban a user who is named in the query',
     description: 'As banUser, and through every proxy.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
   banUserByQuery(
     @CurrentDevice() caller: Caller,
@@ -169,7 +169,7 @@ export class PolicyController {
     summary: 'Lift the ban of a user who is named in the query',
     description: 'As unbanUser, and through every proxy.',
   })
-  @Refuses(...IN_GROUP, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is not banned.')
   unbanUserByQuery(
     @CurrentDevice() caller: Caller,

@@ -15,7 +15,8 @@ import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import type { ProposalSubmission } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
-import { memberOf } from '../roster/roster.js'
+import type { Device } from '../roster/roster.repository.js'
+import { memberOf, refuseSecondLeaf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
 
@@ -66,7 +67,7 @@ export class ProposalJudge {
    */
   async judge(context: SubmissionContext, message: ProposalMessage): Promise<Judged> {
     if (message.wireFormat === 'private-message') return {}
-    const { group, caller, callersKeys, lastHandshake, standing } = context
+    const { caller, callersKeys, lastHandshake, standing } = context
     const state = await this.stateOf(context, message.body.sender)
     if (!state) return {}
     refuseExcess(state, message.body)
@@ -74,11 +75,12 @@ export class ProposalJudge {
     const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
     const sent = { proposal: verdict.proposal, sender: verdict.sender, byReference: true }
+    const added = await this.membership.authorizeProposal(context, state, sent)
     const together = committableWith(state, sent)
     if (together.kind === 'broken') throw new InvalidCommit(together.rule)
-    await this.membership.authorizeProposal(context, state, sent, together.tree)
+    if (added && sent.proposal.kind === 'add') refuseSecondLeaf(together.tree, [sent.proposal.keyPackage.leafNode])
     const judgedBy = { policyVersion: standing.policy.version, lastHandshake }
-    return { judgedBy, joiner: group.mode === 'private' ? this.joinerOf(state, sent) : undefined }
+    return { judgedBy, added: added && this.keyPackageOf(state, sent, added) }
   }
 
   private async stateOf({ group, lastHandshake }: SubmissionContext, sender: Sender): Promise<PublicGroupState | undefined> {
@@ -86,15 +88,15 @@ export class ProposalJudge {
     return sender.kind === 'new-member-proposal' ? this.stored.of(group) : this.stored.find(group)
   }
 
-  /** Where the server does not see who commits an Add, Welcomes find their devices by KeyPackages that it knows. */
-  private joinerOf({ groupContext }: PublicGroupState, { proposal }: SentProposal): Judged['joiner'] {
+  /** An Add spends its KeyPackage when it is accepted: its claimer could otherwise spend it elsewhere, and no Commit could carry the Add. */
+  private keyPackageOf({ groupContext }: PublicGroupState, { proposal }: SentProposal, { deviceId }: Device): Judged['added'] {
     const ref = proposal.kind === 'add' ? keyPackageRef(groupContext.cipherSuite, proposal.keyPackage.bytes) : undefined
     const expiresAt = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
-    return ref && { ref, cipherSuite: groupContext.cipherSuite, expiresAt }
+    return ref && { ref, deviceId, cipherSuite: groupContext.cipherSuite, expiresAt }
   }
 }
 
-type Judged = Pick<ProposalSubmission, 'judgedBy' | 'joiner'>
+type Judged = Pick<ProposalSubmission, 'judgedBy' | 'added'>
 
 /**
  * What waits for a Commit is in the memory of every node that follows the group. One member cannot fill it for all, nor can strangers, who

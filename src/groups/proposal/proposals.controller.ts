@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { AcceptsMessage, TakesBody } from '../../platform/http/route-options.js'
 import { Accepted, SubmitProposal } from '../groups.dto.js'
@@ -27,7 +27,7 @@ export class ProposalsController {
       'for 24 hours.',
   })
   @Refuses(
-    ...IN_GROUP,
+    ...GROUP_ACCESS_PROBLEMS,
     'forbidden',
     'policy',
     'stale-epoch',

@@ -14,7 +14,7 @@ import { refusedByPosition, submissionProblem } from '../state/submission-refusa
 import { ProposalJudge, type ProposalMessage } from './proposal-judge.js'
 
 /** How often a Proposal is judged again because another one came, or the policy changed, between judgement and writing. */
-const ATTEMPTS = 8
+const ATTEMPTS = 16
 
 /** The path of one Proposal: decoded, recognized, judged with those that wait, written in one round trip. */
 @Injectable()

@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { GroupOperations } from '../operations/group-operations.js'
 
@@ -30,7 +30,7 @@ export class LeaveController {
       'Nobody can commit their own Remove (RFC 9420 §12.4): the server proposes it, where the group lists its key, and ' +
       'another member commits it. This device stays a member until then.',
   })
-  @Refuses(...IN_GROUP, 'group-frozen')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'group-frozen')
   leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.operations.call('leave', caller, groupId, {})
   }

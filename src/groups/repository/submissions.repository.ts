@@ -47,6 +47,8 @@ export interface CommitSubmission {
   domain: string
   /** KeyPackageRefs that the Welcomes answer: nobody is given those again. */
   usedRefs: readonly Uint8Array[]
+  /** Those of them that this Commit spends (RFC 9420 §10): not the ones that a Proposal has spent before. */
+  freshRefs: readonly Uint8Array[]
   gid: bigint
   incarnation: number
   deviceId: bigint
@@ -88,8 +90,8 @@ export interface ProposalSubmission {
   } | null
   /** What it was judged by: nothing is written if that is not so any more. Absent: nothing was judged. */
   judgedBy?: { policyVersion: bigint; lastHandshake: bigint } | undefined
-  /** The KeyPackage of a joiner's own Add in a private group: Welcomes find the device by its ref. */
-  joiner?: { ref: Uint8Array; cipherSuite: number; expiresAt: Date } | undefined
+  /** The KeyPackage of an Add, and whose it is: the Proposal spends it, and in a private group Welcomes find the device by its ref. */
+  added?: { ref: Uint8Array; deviceId: bigint; cipherSuite: number; expiresAt: Date } | undefined
 }
 
 interface SubmissionRow {
@@ -100,7 +102,7 @@ interface SubmissionRow {
   incarnation: number
 }
 
-/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit`. */
+/** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit` in prisma/functions/submissions.sql. */
 export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<SubmissionOutcome> {
   return submit(sql, 'submit_commit', {
     p_domain: commit.domain,
@@ -128,10 +130,11 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_followup_hash: commit.followups.map((followup) => followup.hash),
     p_followup_device: commit.followups.map((followup) => followup.deviceId),
     p_unsigned: commit.unsigned,
+    p_fresh_refs: commit.freshRefs,
   })
 }
 
-/** A Proposal for the current epoch (§4 windows); see `submit_proposal`. */
+/** A Proposal for the current epoch (§4 windows); see `submit_proposal` in prisma/functions/submissions.sql. */
 export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Promise<SubmissionOutcome> {
   return submit(sql, 'submit_proposal', {
     p_gid: proposal.gid,
@@ -146,9 +149,10 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
     p_pending_reason: proposal.pending?.reason ?? null,
     p_policy_version: proposal.judgedBy?.policyVersion ?? null,
     p_last_handshake: proposal.judgedBy?.lastHandshake ?? null,
-    p_joiner_ref: proposal.joiner?.ref ?? null,
-    p_joiner_suite: proposal.joiner?.cipherSuite ?? null,
-    p_joiner_expires: proposal.joiner?.expiresAt ?? null,
+    p_add_ref: proposal.added?.ref ?? null,
+    p_add_device: proposal.added?.deviceId ?? null,
+    p_add_suite: proposal.added?.cipherSuite ?? null,
+    p_add_expires: proposal.added?.expiresAt ?? null,
   })
 }
 

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { GroupOperations } from '../operations/group-operations.js'
 import { ReportCommit, ReportCounted } from './reset.dto.js'
@@ -20,7 +20,7 @@ export class ResetController {
     description:
       'A server cannot check all of a Commit. When enough users report the same one (`needed`), any of them can reset the group.',
   })
-  @Refuses(...IN_GROUP, 'policy')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy')
   report(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -38,7 +38,7 @@ export class ResetController {
       'For admins, or after enough reports of one Commit. The group takes no more entries; create its successor with ' +
       '`successor_of`. It cannot be undone.',
   })
-  @Refuses(...IN_GROUP, 'policy', 'group-frozen')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy', 'group-frozen')
   @ReturnsNothing('The group is frozen.')
   reset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.operations.call('reset', caller, groupId, {})

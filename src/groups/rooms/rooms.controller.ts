@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, AT_HUB, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Group } from '../groups.dto.js'
 import { GroupOperations } from '../operations/group-operations.js'
@@ -35,7 +35,7 @@ export class RoomsController {
     summary: 'A group as this device sees it',
     description: 'Its epoch, the head of its log, and whether it is frozen.',
   })
-  @Refuses(...IN_GROUP)
+  @Refuses(...GROUP_ACCESS_PROBLEMS)
   group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.operations.call('group', caller, groupId, {})
   }
@@ -49,7 +49,7 @@ export class RoomsController {
       'A room outlives its groups: after a reset or a ReInit it has another one. Rooms of other providers are asked for there. ' +
       'Behind a proxy that decodes `%2F`, use getRoomByQuery.',
   })
-  @Refuses('not-found', ...AT_HUB)
+  @Refuses('not-found', ...HUB_PROBLEMS)
   room(@CurrentDevice() caller: Caller, @Param('room', { schema: RoomReference }) room: string) {
     return this.rooms.room(caller, room)
   }
@@ -61,7 +61,7 @@ export class RoomsController {
     summary: 'Which group is current in a room that is named in the query',
     description: 'As getRoom, and through every proxy: the slashes in the name of another provider’s room are not in the path.',
   })
-  @Refuses('not-found', ...AT_HUB)
+  @Refuses('not-found', ...HUB_PROBLEMS)
   getRoomByQuery(@CurrentDevice() caller: Caller, @Query({ schema: ByRoom }) { room }: ByRoom) {
     return this.rooms.room(caller, room)
   }

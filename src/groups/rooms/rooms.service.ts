@@ -47,11 +47,10 @@ export class RoomsService {
     }
   }
 
-  /** Describes a group, to former members too: a frozen group names its successor. */
+  /** Describes a group for its members, also a frozen one, which names its successor. What a former member may see ends with its interval. */
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
     const { group, standing } = await openGroup(this.pool, groupId, caller)
-    if (!standing.ever) throw new NotAMember()
-    if (!standing.member) return shown(group)
+    if (!standing.member) throw new NotAMember()
     const leaving = await leavingClients(this.pool, group.gid)
     return { ...shown(group), member_since: standing.member.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
   }

@@ -28,8 +28,9 @@ export class UncheckedMembership implements Membership {
     return { added: [], removed: [], welcomes: [] }
   }
 
-  async authorizeProposal(): Promise<void> {
-    // Every holder of the group's keys may propose.
+  /** Any member may propose anything. */
+  async authorizeProposal(): Promise<undefined> {
+    return undefined
   }
 }
 

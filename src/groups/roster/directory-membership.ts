@@ -9,7 +9,6 @@ import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { changedLeaf, type SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import type { Tree } from '../../protocol/public-group/tree/tree.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import type { CommitContext, SubmissionContext } from '../commit/commit-context.js'
 import type { FederationLink } from '../home/federation-link.js'
@@ -18,14 +17,14 @@ import type { Bundle } from '../input/bundle.js'
 import { judgeRosterChange, mayThrowOut, removalReason, type Ended, type Proposer, type RosterChange } from '../policy/policy.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
-import { devicesOfLeaves } from './roster.repository.js'
+import { devicesOfLeaves, type Device } from './roster.repository.js'
 import {
+  addsOf,
   checkNewLeaves,
   deviceOf,
   identityAt,
   leavesNamed,
   memberOf,
-  refuseSecondLeaf,
   requireLeafWithKey,
   requireOwnLeaf,
   type Directory,
@@ -63,33 +62,44 @@ export class DirectoryMembership implements Membership {
     checkNewLeaves(before, verdict, devices)
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
-    if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
+    if (!verdict.external) refuseAgainstPolicy(context, before, verdict, removed, directory)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external ? [{ deviceId: context.caller.deviceId, welcome: null }] : routes.added
     return { added, removed: removed.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: routes.welcomes }
   }
 
-  async authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal, after: Tree): Promise<void> {
+  async authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal): Promise<Device | undefined> {
     const { proposal, sender } = sent
-    if (proposal.kind === 'add') return this.authorizeAdd(context, sender, memberAt(-1, proposal.keyPackage.leafNode), after)
-    const reinit = proposal.kind === 'reinit'
-    if (sender.kind === 'member' && (reinit || proposal.kind === 'remove')) {
-      const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
-      refuseWish(context, { added: [], removed: target ? [await this.removal(context, target)] : [], reinit })
-    }
+    if (proposal.kind === 'add') return this.authorizeAdd(context, sender, memberAt(-1, proposal.keyPackage.leafNode))
+    if (sender.kind !== 'member') return undefined
+    if (proposal.kind === 'update')
+      await this.deviceBehind(context, memberAt(sender.leafIndex, proposal.leafNode), identityAt(state, sender.leafIndex))
+    // Who does not have it can commit nothing until it is committed.
+    if (proposal.kind === 'psk' && !context.standing.admin) throw new PolicyRefusal('Only admins may propose a PSK.')
+    const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
+    const removed = target ? [await this.removal(context, target)] : []
+    refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit' })
+    return undefined
   }
 
-  private async authorizeAdd(context: SubmissionContext, sender: Sender, added: Member, after: Tree): Promise<void> {
-    await this.introduce([added])
-    const named = added.identity === undefined ? [] : [{ client: added.identity, publicKey: added.signatureKey }]
-    const { directory, unregistered } = await devicesOfLeaves(this.pool, context.group.gid, named)
-    const device = deviceOf(directory, added)
-    if (device.revoked) throw new InvalidCommit('credential-revoked')
-    if (unregistered) throw new InvalidCommit('credential-key')
-    refuseSecondLeaf(after, [added])
+  private async authorizeAdd(context: SubmissionContext, sender: Sender, added: Member): Promise<Device> {
+    const device = await this.deviceBehind(context, added)
     // A joiner's own Add stands under the policy for joins from outside.
     if (sender.kind === 'member') refuseWish(context, { added: [device], removed: [], reinit: false })
+    return device
+  }
+
+  /** What a Commit would ask of a leaf that it brings (`checkNewLeaves`). @param before the identity of the leaf that it replaces */
+  private async deviceBehind({ group }: SubmissionContext, member: Member, [before]: readonly string[] = []): Promise<Device> {
+    if (before !== undefined && before !== member.identity) throw new InvalidCommit('credential-changed')
+    await this.introduce([member])
+    const named = member.identity === undefined ? [] : [{ client: member.identity, publicKey: member.signatureKey }]
+    const { directory, unregistered } = await devicesOfLeaves(this.pool, group.gid, named)
+    const device = deviceOf(directory, member)
+    if (device.revoked) throw new InvalidCommit('credential-revoked')
+    if (unregistered) throw new InvalidCommit('credential-key')
+    return device
   }
 
   private async removal(
@@ -128,24 +138,38 @@ function refuseWish({ caller, standing }: SubmissionContext, wish: Omit<RosterCh
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 
-/** What a Commit does by value is for the committer to answer for; what it carries out by reference was authorized when it was proposed. */
+/**
+ * What a Commit does by value is for the committer to answer for, what it carries out by reference for the one who proposed it: was judged
+ * then, and has to have the right still.
+ */
 function refuseAgainstPolicy(
-  { caller, standing }: CommitContext,
+  context: CommitContext,
+  before: PublicGroupState,
   verdict: ValidCommit,
   removed: readonly Removal[],
   directory: Directory,
 ): void {
-  const adds = verdict.proposals.filter(({ proposal }) => proposal.kind === 'add')
-  const added = verdict.added.map((member, at) => ({ ...deviceOf(directory, member), authorized: adds[at]?.byReference === true }))
-  const reinit = verdict.proposals.some(({ proposal, byReference }) => proposal.kind === 'reinit' && !byReference)
+  const { standing, caller } = context
+  const proposer = (sender: Sender) => deviceProposing(before, sender, directory)
+  const added = addsOf(verdict).map((member) => {
+    const device = deviceOf(directory, member)
+    const by = proposer(member.sender)
+    // A joiner's own Add stands under the policy for joins from outside.
+    const mayAdd = by
+      ? by.admin || standing.policy.addMembers === 'members' || by.userId === device.userId
+      : member.sender.kind !== 'member'
+    return { ...device, authorized: member.byReference && mayAdd }
+  })
+  const reinit = verdict.proposals.find(({ proposal }) => proposal.kind === 'reinit')
+  const askedFor = reinit?.byReference === true && proposer(reinit.sender)?.admin === true
   const by = { userId: caller.userId, admin: standing.admin }
-  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit })
+  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit: reinit !== undefined && !askedFor })
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 
 interface Removal extends RemovedDevice {
   userId: bigint
-  /** Somebody proposed it. */
+  /** It was proposed, by somebody who may. */
   authorized: boolean
 }
 
@@ -156,23 +180,26 @@ function removalsOf(context: CommitContext, state: PublicGroupState, verdict: Va
   return verdict.removed.map((member) => {
     const { deviceId, userId } = deviceOf(directory, member)
     const sent = verdict.proposals.find((one) => one.proposal.kind !== 'update' && changedLeaf(one) === member.leafIndex)
-    const authorized = sent?.byReference === true
     if (verdict.external && sent?.proposal.kind === 'remove') {
       if (member.identity !== caller.client) throw new InvalidCommit('external-commit-remove')
-      return { deviceId, userId, reason: 'resync', authorized }
+      return { deviceId, userId, reason: 'resync', authorized: false }
     }
+    const proposer = sent?.byReference ? deviceProposing(state, sent.sender, directory) : undefined
+    const decides = mayThrowOut(standing.policy, proposer ? proposer.admin : standing.admin)
+    const unseen = sent?.byReference ? 'unseen' : caller.userId
+    const proposerId: Proposer = sent?.sender.kind === 'external' ? 'server' : (proposer?.userId ?? unseen)
     const by = {
       committerUserId: caller.userId,
-      proposer: proposerOf(state, sent?.sender, directory),
-      mayThrowOut: authorized || mayThrowOut(standing.policy, standing.admin),
+      proposer: proposerId,
+      mayThrowOut: decides,
       pending: reasons.get(deviceId),
     }
-    return { deviceId, userId, reason: removalReason(userId, by), authorized }
+    return { deviceId, userId, reason: removalReason(userId, by), authorized: proposer !== undefined && decides }
   })
 }
 
-function proposerOf(state: PublicGroupState, sender: Sender | undefined, directory: Directory): Proposer {
-  if (sender?.kind === 'external') return 'server'
-  const [identity] = sender?.kind === 'member' ? identityAt(state, sender.leafIndex) : []
-  return (identity === undefined ? undefined : directory.get(identity)?.userId) ?? 'unseen'
+/** The device of the member that sent a proposal; undefined for a sender that is none. */
+function deviceProposing(state: PublicGroupState, sender: Sender, directory: Directory): Device | undefined {
+  const [identity] = sender.kind === 'member' ? identityAt(state, sender.leafIndex) : []
+  return identity === undefined ? undefined : directory.get(identity)
 }

@@ -1,12 +1,12 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
-import type { Tree } from '../../protocol/public-group/tree/tree.js'
 import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import type { CommitContext, SubmissionContext } from '../commit/commit-context.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import type { PublicGroupState, Member } from '../../protocol/public-group/state.js'
 import type { Bundle } from '../input/bundle.js'
+import type { Device } from './roster.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 
 /** Which devices a Commit brings in and takes out, and which Welcomes wait for whom. */
@@ -35,10 +35,10 @@ export interface Membership {
   changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
   /**
    * Refuses a Proposal whose sender could not commit it, and one that no Commit could carry for what the directory knows.
-   * @param after the tree with all that waits and this in it
+   * @returns the device that an Add would bring in
    * @throws InvalidCommit, PolicyRefusal
    */
-  authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal, after: Tree): Promise<void>
+  authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal): Promise<Device | undefined>
 }
 
 /** Provider token of the process's one `Membership`. */

@@ -49,6 +49,8 @@ export interface Device {
   revoked: boolean
   /** The user is banned from the group. */
   banned: boolean
+  /** The user is an admin of the group. */
+  admin: boolean
 }
 
 /** What the database knows of those whom a Commit names. */
@@ -67,13 +69,16 @@ export async function devicesOfLeaves(sql: Sql, gid: bigint, leaves: readonly Na
     text: `SELECT x.client, d.id AS "deviceId", d.account_id AS "userId",
                   d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL AS revoked,
                   EXISTS (SELECT FROM group_ban b WHERE b.gid = $1 AND b.user_id = d.account_id) AS banned,
+                  EXISTS (SELECT FROM group_admin a WHERE a.gid = $1 AND a.user_id = d.account_id) AS admin,
                   x.public_key IS NULL OR ${IS_REGISTERED} AS registered
              FROM unnest($2::text[], $3::bytea[]) AS x (client, public_key)
             CROSS JOIN LATERAL (SELECT * FROM device WHERE device.client_uri = x.client OFFSET 0) d
              JOIN account a ON a.id = d.account_id`,
     values: [gid, leaves.map(({ client }) => client), leaves.map(({ publicKey }) => publicKey && canonical(publicKey))],
   })
-  const directory = new Map(rows.map(({ client, deviceId, userId, revoked, banned }) => [client, { deviceId, userId, revoked, banned }]))
+  const directory = new Map(
+    rows.map(({ client, deviceId, userId, revoked, banned, admin }) => [client, { deviceId, userId, revoked, banned, admin }]),
+  )
   return { directory, unregistered: rows.some(({ registered }) => !registered) }
 }
 

@@ -2,6 +2,7 @@ import { Forbidden } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
+import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
 import type { Tree } from '../../protocol/public-group/tree/tree.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
@@ -56,6 +57,15 @@ function leafOf(caller: { client: string }, signer: Member | undefined): Member 
 
 function notRegistered(): Forbidden {
   return new Forbidden("The leaf's signature key is not registered for this device.")
+}
+
+/** The Adds of a Commit with the leaves that they made, and who proposed each. */
+export function addsOf(verdict: ValidCommit): (ValidCommit['added'][number] & Pick<SentProposal, 'byReference' | 'sender'>)[] {
+  const adds = verdict.proposals.filter(({ proposal }) => proposal.kind === 'add')
+  return verdict.added.flatMap((member, at) => {
+    const sent = adds[at]
+    return sent ? [{ ...member, byReference: sent.byReference, sender: sent.sender }] : []
+  })
 }
 
 /** Every leaf that comes or changes: of an active device, with a key that the device registered, and one leaf per device. */

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
-import { IN_GROUP, Refuses } from '../../platform/http/refuses.js'
+import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { GroupOperations } from '../operations/group-operations.js'
 import { PublishSenderKey, SenderKeys, SenderKeysAt } from './sealed.dto.js'
@@ -23,7 +23,7 @@ export class SenderKeysController {
       'from the MLS exporter (docs/sealed-sender.md). One member is enough. Publish in every epoch, not when about to ' +
       'post.',
   })
-  @Refuses(...IN_GROUP, 'stale-epoch', 'epoch-ahead', 'sender-key-taken', 'possession-unproved', 'group-frozen')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'stale-epoch', 'epoch-ahead', 'sender-key-taken', 'possession-unproved', 'group-frozen')
   publish(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,
@@ -39,7 +39,7 @@ export class SenderKeysController {
     summary: 'What members say the sender key of an epoch is',
     description: 'Without `epoch`, of the current one. Compare them with the key that you derive.',
   })
-  @Refuses(...IN_GROUP, 'stale-epoch', 'epoch-ahead')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'stale-epoch', 'epoch-ahead')
   read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

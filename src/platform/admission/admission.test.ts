@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { Problem } from '../http/problem.js'
 import { Admission, type AdmissionSettings, type Admitted } from './admission.js'
-import { ACCOUNT_REQUESTS, ADDRESS_REQUESTS, CALLER_BYTES, DEVICE_REQUESTS } from './admission-limits.js'
+import { ACCOUNT_REQUESTS, ADDRESS_UNAUTHENTICATED_IN_FLIGHT, CALLER_BYTES, DEVICE_REQUESTS } from './admission-limits.js'
 
 const MEBIBYTE = 1024 ** 2
 
@@ -80,10 +80,10 @@ describe('requests in flight', () => {
   })
   it('of an address are bounded for anonymous ones and for peers together, and counted', () => {
     const { tested } = admission()
-    times(ADDRESS_REQUESTS.value, (n) => (n % 2 === 0 ? tested.admitAnonymous('a') : tested.admitPeer('a')))
+    times(ADDRESS_UNAUTHENTICATED_IN_FLIGHT.value, (n) => (n % 2 === 0 ? tested.admitAnonymous('a') : tested.admitPeer('a')))
     expect(statusOf(() => tested.admitPeer('a'))).toBe(429)
     tested.admitPeer('b')
-    expect(tested.requests).toBe(ADDRESS_REQUESTS.value + 1)
+    expect(tested.requests).toBe(ADDRESS_UNAUTHENTICATED_IN_FLIGHT.value + 1)
   })
 })
 

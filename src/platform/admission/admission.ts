@@ -6,7 +6,7 @@ import {
   ACCOUNT_REQUESTS,
   ADDRESS_ANONYMOUS_REQUESTS,
   ADDRESS_OPERATIONAL_REQUESTS,
-  ADDRESS_REQUESTS,
+  ADDRESS_UNAUTHENTICATED_IN_FLIGHT,
   BODY_RATE_BURST,
   CALLER_BODY_RATE,
   CALLER_BYTES,
@@ -60,7 +60,7 @@ export class Admission {
     perSecond: numberOf(ADDRESS_OPERATIONAL_REQUESTS),
     burst: numberOf(ADDRESS_OPERATIONAL_REQUESTS) * 10,
   })
-  private readonly addressRequests = new Holds(numberOf(ADDRESS_REQUESTS))
+  private readonly addressRequests = new Holds(numberOf(ADDRESS_UNAUTHENTICATED_IN_FLIGHT))
   private readonly deviceRequests = new Holds(numberOf(DEVICE_REQUESTS))
   private readonly accountRequests = new Holds(numberOf(ACCOUNT_REQUESTS))
 
@@ -93,7 +93,7 @@ export class Admission {
   /** @param address group of addresses, see `addressGroup`. @throws Problem 429 */
   admitAnonymous(address: string): Admitted {
     this.count(this.anonymousRate, ADDRESS_ANONYMOUS_REQUESTS, address)
-    this.hold(this.addressRequests, ADDRESS_REQUESTS, address)
+    this.hold(this.addressRequests, ADDRESS_UNAUTHENTICATED_IN_FLIGHT, address)
     return this.admitted(address, () => this.addressRequests.release(address))
   }
 
@@ -117,7 +117,7 @@ export class Admission {
   /** A request that another provider is said to have signed. @throws Problem 429 */
   admitPeer(address: string): Admitted {
     this.count(this.peerRate, PEER_ADDRESS_REQUESTS, address)
-    this.hold(this.addressRequests, ADDRESS_REQUESTS, address)
+    this.hold(this.addressRequests, ADDRESS_UNAUTHENTICATED_IN_FLIGHT, address)
     return this.admitted(address, () => this.addressRequests.release(address), PEER_BODY_RATE)
   }
 

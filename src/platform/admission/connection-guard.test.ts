@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import { CONNECTIONS_BEGUN, OFFENCES_BURST, REQUESTS_BEGUN, TINY_CHUNKS } from './admission-limits.js'
+import { NEW_CONNECTIONS_PER_TURN, OFFENCES_BURST, NEW_REQUESTS_PER_TURN, TINY_CHUNKS } from './admission-limits.js'
 import { ConnectionGuard, STREAM_OPENED, type ConnectionGuardSettings } from './connection-guard.js'
 import { SLICE_BYTES } from './read-in-turns.js'
 
@@ -112,8 +112,8 @@ describe('connections', () => {
       await turn()
       perTurn.push(order.length - before)
     }
-    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * CONNECTIONS_BEGUN.value)
-    expect(order.indexOf('192.0.2.2')).toBeLessThanOrEqual(2 * CONNECTIONS_BEGUN.value)
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * NEW_CONNECTIONS_PER_TURN.value)
+    expect(order.indexOf('192.0.2.2')).toBeLessThanOrEqual(2 * NEW_CONNECTIONS_PER_TURN.value)
   })
   it('of the process are bounded', async () => {
     const { dial, refused } = await guarded(answer, { maxConnections: 1 })
@@ -150,8 +150,8 @@ describe('requests', () => {
       await turn()
       perTurn.push(order.length - before)
     }
-    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * REQUESTS_BEGUN.value)
-    expect(order.indexOf('192.0.2.2')).toBeLessThanOrEqual(2 * REQUESTS_BEGUN.value)
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * NEW_REQUESTS_PER_TURN.value)
+    expect(order.indexOf('192.0.2.2')).toBeLessThanOrEqual(2 * NEW_REQUESTS_PER_TURN.value)
   })
 })
 

@@ -9,11 +9,11 @@ import {
   ADDRESS_CONNECTIONS,
   ADDRESS_NEW_CONNECTIONS,
   ADDRESS_OFFENCES,
-  CONNECTIONS_BEGUN,
+  NEW_CONNECTIONS_PER_TURN,
   NEW_CONNECTIONS_BURST,
   OFFENCES_BURST,
   PROCESS_CONNECTIONS,
-  READS,
+  READS_PER_TURN,
 } from './admission-limits.js'
 import { readInTurns } from './read-in-turns.js'
 import { RequestGate } from './request-gate.js'
@@ -37,8 +37,8 @@ export class ConnectionGuard {
   private readonly addressOf = new WeakMap<Socket, string>()
   private readonly newConnections = new Buckets({ perSecond: numberOf(ADDRESS_NEW_CONNECTIONS), burst: NEW_CONNECTIONS_BURST })
   private readonly offences = new Buckets({ perSecond: numberOf(ADDRESS_OFFENCES) / 60, burst: OFFENCES_BURST })
-  private readonly beginnings = new Turns(numberOf(CONNECTIONS_BEGUN))
-  private readonly reads = new Turns(numberOf(READS))
+  private readonly beginnings = new Turns(numberOf(NEW_CONNECTIONS_PER_TURN))
+  private readonly reads = new Turns(numberOf(READS_PER_TURN))
   private readonly stopReading = new WeakMap<Socket, () => void>()
   private gate: RequestGate | undefined
 

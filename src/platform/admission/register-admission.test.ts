@@ -8,7 +8,7 @@ import { Cors } from '../http/server/cors.js'
 import { RateLimited } from '../http/problem.js'
 import { sendProblem } from '../http/send-problem.js'
 import { Admission } from './admission.js'
-import { ADDRESS_REQUESTS } from './admission-limits.js'
+import { ADDRESS_UNAUTHENTICATED_IN_FLIGHT } from './admission-limits.js'
 import { ConnectionGuard } from './connection-guard.js'
 import { registerAdmission } from './register-admission.js'
 
@@ -77,7 +77,7 @@ describe('what a request holds', () => {
     ['and answered nevertheless', true],
   ])('is given back if pipelined requests are abandoned %s', async (_when, answered) => {
     const { admission, state, letGo, dial, guard } = await served()
-    for (let n = 1; n * 8 <= ADDRESS_REQUESTS.value; n += 1) {
+    for (let n = 1; n * 8 <= ADDRESS_UNAUTHENTICATED_IN_FLIGHT.value; n += 1) {
       const socket = await dial(GET.repeat(8))
       while (state.asked < n * 8) await turn()
       socket.resetAndDestroy()

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { numberOf, type DescribedLimit } from '../limits/described-limit.js'
 import { Turns } from '../limits/turns.js'
 import { addressGroup } from './address.js'
-import { CONNECTION_REQUESTS, PIPELINED_REQUESTS, REQUESTS_BEGUN, TINY_CHUNK_BYTES, TINY_CHUNKS } from './admission-limits.js'
+import { CONNECTION_REQUESTS, PIPELINED_REQUESTS, NEW_REQUESTS_PER_TURN, TINY_CHUNK_BYTES, TINY_CHUNKS } from './admission-limits.js'
 
 interface Exchange {
   request: IncomingMessage
@@ -29,7 +29,7 @@ interface Pipeline {
 export class RequestGate {
   private readonly pipelines = new WeakMap<Socket, Pipeline>()
 
-  private readonly turns = new Turns(numberOf(REQUESTS_BEGUN))
+  private readonly turns = new Turns(numberOf(NEW_REQUESTS_PER_TURN))
 
   /** @param cut called for a connection that was cut, with the limit that it met */
   constructor(

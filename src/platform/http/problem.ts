@@ -1,12 +1,12 @@
 /**
- * An expected refusal, told to the client as RFC 9457 problem+json. Modules subclass it in `<module>.problems.ts`.
- * `type` is the stable name that clients switch on; `detail` is a sentence for people; `extension` adds members.
+ * An expected error, sent to the client as RFC 9457 problem details. Modules subclass it, mostly in `<module>.problems.ts`.
+ * `type` is the stable name that clients switch on; `detail` is a sentence for people; `extension` holds additional members.
  */
 export class Problem extends Error {
-  /** Seconds for a Retry-After header, if the client should come back. */
+  /** Seconds for a Retry-After header, if the client should retry. */
   retryAfter?: number
-  /** The challenge of a 401, if it is not for an access token (RFC 9110 §11.6.1). */
-  authenticate?: string
+  /** WWW-Authenticate of a 401; Bearer if unset (RFC 9110 §11.6.1). */
+  challenge?: string
 
   constructor(
     readonly status: number,
@@ -35,7 +35,7 @@ export class Forbidden extends Problem {
   }
 }
 export class NotFound extends Problem {
-  constructor(detail = 'There is nothing here.') {
+  constructor(detail = 'Not found.') {
     super(404, 'not-found', detail)
   }
 }
@@ -62,8 +62,9 @@ export class Undecodable extends Problem {
 export class RateLimited extends Problem {
   /** @param seconds until the next attempt can succeed */
   constructor(seconds: number) {
-    super(429, 'rate-limited', 'Too many requests.', { retry_after: Math.max(1, Math.ceil(seconds)) })
-    this.retryAfter = Math.max(1, Math.ceil(seconds))
+    const retryAfter = Math.max(1, Math.ceil(seconds))
+    super(429, 'rate-limited', 'Too many requests.', { retry_after: retryAfter })
+    this.retryAfter = retryAfter
   }
 }
 export class Unavailable extends Problem {

@@ -31,7 +31,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   // Set already, unless the router refused the address before any hook ran.
   void reply.header('x-request-id', request.id)
   if (problem.retryAfter !== undefined) void reply.header('retry-after', String(problem.retryAfter))
-  if (problem.status === 401) void reply.header('www-authenticate', problem.authenticate ?? 'Bearer')
+  if (problem.status === 401) void reply.header('www-authenticate', problem.challenge ?? 'Bearer')
   if (problem instanceof MethodNotAllowed) void reply.header('allow', problem.allow.join(', '))
   // A losing Commit's 409 carries entries, so a problem is negotiated like any answer.
   const cbor = negotiate(request.headers.accept) === 'application/cbor'

@@ -18,7 +18,7 @@ const LOCK_MS = 60_000
 /** For clients that read the queue or add to it. */
 const COMMAND_TIMEOUT_MS = 5_000
 /** How long startup waits for Redis; the process then starts without it. */
-const START_PATIENCE_MS = 2_000
+const START_TIMEOUT_MS = 2_000
 
 type Settings = Pick<Config, 'DATABASE_URL' | 'DIRECT_DATABASE_URL' | 'PG_STATEMENT_DEADLINE' | 'DOMAIN' | 'JOB_CONCURRENCY'> &
   RedisSettings
@@ -108,7 +108,7 @@ async function readyOrTimeout(redis: RedisClient): Promise<void> {
   if (redis.status === 'ready') return
   const { promise, resolve } = Promise.withResolvers<void>()
   redis.once('ready', resolve)
-  await succeedsWithin(START_PATIENCE_MS, promise)
+  await succeedsWithin(START_TIMEOUT_MS, promise)
   redis.off('ready', resolve)
 }
 

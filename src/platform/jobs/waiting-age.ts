@@ -17,7 +17,7 @@ export async function oldestDueSeconds(queue: JobQueue, now: number): Promise<nu
 }
 
 /** A Redis that hangs must not keep the other metrics waiting: a scraper does not wait long. */
-const PATIENCE_MS = 1_000
+const TIMEOUT_MS = 1_000
 
 /** The same for a gauge: while the queue cannot be asked nothing is begun either, so the age keeps growing. */
 export class WaitingAge {
@@ -31,7 +31,7 @@ export class WaitingAge {
     const asked = oldestDueSeconds(queue, Date.now()).then((seconds) => {
       this.known = { at: performance.now(), seconds }
     })
-    if (await succeedsWithin(PATIENCE_MS, asked)) return this.known.seconds
+    if (await succeedsWithin(TIMEOUT_MS, asked)) return this.known.seconds
     return this.known.seconds + (performance.now() - this.known.at) / 1000
   }
 }

@@ -15,7 +15,7 @@ const PRISMA = fileURLToPath(new URL('../../../prisma', import.meta.url))
 const LOCK = 72_707_369
 
 /** For one statement of a migration, and for the wait for another node that migrates. TCP keep-alive notices sooner who is gone. */
-const PATIENCE_MS = 24 * 3_600_000
+const TIMEOUT_MS = 24 * 3_600_000
 
 /** A migration or a file of functions cannot be applied. The message is for an operator and names it. */
 export class MigrationError extends Error {}
@@ -36,7 +36,7 @@ export async function migrate(connectionString: string, folder = PRISMA): Promis
   try {
     // The role's time-outs are for requests; a migration, and waiting for another node's, may take longer.
     await client.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0')
-    if (client instanceof PostgresClient) client.statementDeadline = PATIENCE_MS
+    if (client instanceof PostgresClient) client.statementDeadline = TIMEOUT_MS
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
     await applyRoleSettings(client)
     await client.query(CREATE_TABLE)

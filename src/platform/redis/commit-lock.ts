@@ -15,7 +15,7 @@ export const MONOTONIC: LockTimer = {
   sleep: (ms) => sleep(ms),
 }
 
-const PATIENCE_MS = 250
+const TIMEOUT_MS = 250
 const LEASE_MS = 2_000
 const RETRY_MS = 10
 
@@ -35,8 +35,8 @@ export class CommitLock {
   ) {}
 
   async withLock<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const deadline = this.timer.now() + PATIENCE_MS
-    const releaseLocal = await this.local.acquire(key, this.timer.sleep(PATIENCE_MS))
+    const deadline = this.timer.now() + TIMEOUT_MS
+    const releaseLocal = await this.local.acquire(key, this.timer.sleep(TIMEOUT_MS))
     if (!releaseLocal) this.metrics.commitLockMisses.inc({ reason: 'busy' })
     try {
       return await this.withLease(key, releaseLocal ? deadline : 0, work)
@@ -97,15 +97,15 @@ export async function releaseLease(redis: RedisClient, key: string, token: strin
   await redis.eval(RELEASE, 1, key, token)
 }
 
-/** Mutexes by key within one process, first come first served, with an end to the patience. */
+/** Mutexes by key within one process, first come first served; callers stop waiting after a timeout. */
 export class LocalLocks {
   private readonly queues = new Map<string, (() => void)[]>()
 
   /**
-   * @param impatience when it resolves first, the caller leaves the queue
-   * @returns the release, or undefined if the patience ended
+   * @param timeout when it resolves first, the caller leaves the queue
+   * @returns the release, or undefined if the timeout came first
    */
-  async acquire(key: string, impatience: Promise<void>): Promise<(() => void) | undefined> {
+  async acquire(key: string, timeout: Promise<void>): Promise<(() => void) | undefined> {
     const queue = this.queues.get(key)
     if (!queue) {
       this.queues.set(key, [])
@@ -114,7 +114,7 @@ export class LocalLocks {
     const turn = Promise.withResolvers<boolean>()
     const enter = () => turn.resolve(true)
     queue.push(enter)
-    void impatience.then(() => {
+    void timeout.then(() => {
       const at = queue.indexOf(enter)
       if (at === -1) return
       queue.splice(at, 1)

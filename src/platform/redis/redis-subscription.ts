@@ -9,8 +9,8 @@ import { RedisClients } from './redis-clients.js'
 type Receive = (channel: string, message: Buffer) => void
 
 const ECHO_MS = 1_000
-/** Number of unheard echoes that are an outage. Counted, not timed: a busy event loop is no outage. */
-const PATIENCE = 3
+/** Echoes unheard in a row that count as an outage. Counted, not timed: a busy event loop is no outage. */
+const OUTAGE_AFTER = 3
 /** A subscriber that stays deaf is replaced after this many more: a reconnecting client is not always able to come back. */
 const REPLACE_EVERY = 10
 const KEPT_MS = 10_000
@@ -67,8 +67,8 @@ export class RedisSubscription {
   }
 
   private beat(): void {
-    if (this.unheard === PATIENCE && this.state !== 'down') this.lost()
-    if (this.unheard >= PATIENCE && (this.unheard - PATIENCE) % REPLACE_EVERY === 0) this.replaceSubscriber()
+    if (this.unheard === OUTAGE_AFTER && this.state !== 'down') this.lost()
+    if (this.unheard >= OUTAGE_AFTER && (this.unheard - OUTAGE_AFTER) % REPLACE_EVERY === 0) this.replaceSubscriber()
     this.unheard += 1
     // A failure needs no word of its own: what was not sent is not heard.
     this.echo().catch(() => undefined)

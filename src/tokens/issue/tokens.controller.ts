@@ -6,7 +6,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { BodyBytes, type TypedBytes, TakesBody, TakesBytes } from '../../platform/http/route-options.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { jsonAs, PublicDocument } from '../../platform/http/public-document.js'
-import { AT_HUB, Refuses } from '../../platform/http/refuses.js'
+import { HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { Attester } from './attester.js'
 import { IssuerQuery, IssuerDirectory, OwnIssuerDirectory } from './issuer-directory.js'
@@ -57,7 +57,7 @@ export class TokensController {
     summary: 'The issuer directory of another hub',
     description: 'Fetched and kept by this server, which so learns who looks but not why. Without `issuer`, this provider’s own.',
   })
-  @Refuses('not-found', ...AT_HUB)
+  @Refuses('not-found', ...HUB_PROBLEMS)
   directoryOf(@CurrentDevice() caller: Caller, @Query({ schema: IssuerQuery }) { issuer }: IssuerQuery): Promise<IssuerDirectory> {
     return issuer === undefined || issuer === this.config.DOMAIN ? this.own.read() : this.attester.directory(caller, issuer)
   }
@@ -74,7 +74,7 @@ export class TokensController {
       'For another hub’s tokens name `issuer` and send a batch. The same request counts once: repeat it if the answer was ' +
       'lost.',
   })
-  @Refuses('not-found', 'undecodable', 'token-key-unknown', 'batch-size', 'token-quota', ...AT_HUB)
+  @Refuses('not-found', 'undecodable', 'token-key-unknown', 'batch-size', 'token-quota', ...HUB_PROBLEMS)
   @ReturnsBytes('The blind signatures.', 'application/private-token-response', 'application/private-token-generic-batch-response')
   async issue(
     @CurrentDevice() caller: Caller,

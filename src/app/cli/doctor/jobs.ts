@@ -9,7 +9,7 @@ import { ok, warning, type Finding } from './finding.js'
 import { withSession } from './database/session.js'
 import { within } from '../../../platform/timing.js'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 const LATE_SECONDS = 10 * 60
 
 /** Work that waits for long means that no worker is alive, or that all are stuck, whatever their processes say. */
@@ -20,10 +20,10 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
   const queue = config.REDIS_URL ? openQueue(config) : openToRead(config)
   queue.instance.on('error', () => undefined)
   try {
-    await within(PATIENCE_MS, queue.ready())
-    return [await within(PATIENCE_MS, examineQueue(queue.instance))]
+    await within(TIMEOUT_MS, queue.ready())
+    return [await within(TIMEOUT_MS, examineQueue(queue.instance))]
   } finally {
-    await within(PATIENCE_MS, queue.instance.close()).catch(() => undefined)
+    await within(TIMEOUT_MS, queue.instance.close()).catch(() => undefined)
     queue.disconnect()
   }
 }

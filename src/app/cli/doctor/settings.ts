@@ -19,6 +19,10 @@ export function examineSettings(config: Config): Finding[] {
     findings.push(warning('ROLE splits the work over processes, but REDIS_URL is unset: news reaches other nodes only by the sweep.'))
   if (config.REGISTRATION === 'open' && config.DOMAIN !== 'localhost')
     findings.push(warning('REGISTRATION is open: anyone may make an account.'))
+  if (config.REGISTRATION === 'open' && config.CONSENT === 'implicit' && config.DOMAIN !== 'localhost')
+    findings.push(
+      warning('CONSENT is implicit and REGISTRATION open: any new account may add any user to its groups. Set CONSENT=explicit.'),
+    )
   return [...findings, ...examineProcesses(config)]
 }
 

@@ -17,7 +17,7 @@ const membership = (changes: Partial<Membership> = {}): Membership => ({
   joinEpoch: 0n,
   acked: 0n,
   resync: false,
-  waits: false,
+  awaitsWelcomeAck: false,
   replica: false,
   ...changes,
 })
@@ -81,7 +81,7 @@ describe('where a lane begins', () => {
   })
 
   it('waits for a Welcome, and ends with resync, sent once, where there is nothing to read', () => {
-    expect(begun([membership({ waits: true })]).phase).toBe('waiting')
+    expect(begun([membership({ awaitsWelcomeAck: true })]).phase).toBe('waiting')
     const lane = laneWith()
     expect(lane.begin([membership({ resync: true })])).toEqual([{ kind: 'resync' }])
     expect(lane.update([membership({ resync: true })])).toEqual([])

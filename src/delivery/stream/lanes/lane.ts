@@ -135,7 +135,7 @@ export class Lane implements LiveReader {
     }
     if (!interval) return [...notices, ...this.end()]
     this.cursor = max(this.cursor, interval.fromSeq - 1n)
-    if (interval.waits) this.phase = 'waiting'
+    if (interval.awaitsWelcomeAck) this.phase = 'waiting'
     return interval.resync ? [...notices, ...this.endByResync(interval)] : notices
   }
 

@@ -13,7 +13,7 @@ import { Replicas } from './replicas.js'
 
 const PULL_JOB = 'federation.pull_v1'
 /** A push usually comes first. */
-const PATIENCE_MS = 2_000
+const PUSH_TIMEOUT_MS = 2_000
 const BATCHES_AT_ONCE = 50
 const MAX_EXPECTED = 10_000
 
@@ -38,13 +38,13 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     for (const { timer } of this.expected.values()) clearTimeout(timer)
   }
 
-  /** The hub has an entry at `seq`: if it has not arrived after PATIENCE_MS, it is fetched. */
+  /** The hub has an entry at `seq`: if it has not arrived after PUSH_TIMEOUT_MS, it is fetched. */
   expect(groupId: Uint8Array, seq: bigint): void {
     const group = toBase64url(groupId)
     const known = this.expected.get(group)
     if (known) known.seq = known.seq > seq ? known.seq : seq
     else if (this.expected.size < MAX_EXPECTED)
-      this.expected.set(group, { seq, timer: setTimeout(() => this.look(group), PATIENCE_MS).unref() })
+      this.expected.set(group, { seq, timer: setTimeout(() => this.look(group), PUSH_TIMEOUT_MS).unref() })
   }
 
   private look(group: string): void {

@@ -108,7 +108,9 @@ export async function markUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<v
   if (refs.length === 0) return
   await sql.query({
     name: 'mark_refs_used',
-    text: 'UPDATE key_package_claim SET used = true WHERE ref = ANY ($1) AND NOT used',
+    // In the order in which Commits lock the same rows.
+    text: `UPDATE key_package_claim SET used = true
+            WHERE ref IN (SELECT c.ref FROM key_package_claim c WHERE c.ref = ANY ($1) AND NOT c.used ORDER BY c.ref FOR NO KEY UPDATE)`,
     values: [refs],
   })
 }

@@ -36,7 +36,7 @@ export interface EncodedTree {
 /**
  * Whatever takes long with a tree of thousands of members, kept off the event loop: hashes, signatures and rules are worker
  * threads' work, and what has to be made here of their answer is made by slices (ADR 17). Both in turns, and on the account of
- * who pays (`WorkerTime.paidBy`). Small trees are processed at once.
+ * who pays (`WorkerTime.chargeTo`). Small trees are processed at once.
  */
 @Injectable()
 export class LargeTrees implements OnApplicationShutdown {
@@ -51,8 +51,8 @@ export class LargeTrees implements OnApplicationShutdown {
     private readonly time: WorkerTime,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
   ) {
-    this.threads = time.turns(LIMITS.threads)
-    this.slices = time.turns(1)
+    this.threads = time.newQueue(LIMITS.threads)
+    this.slices = time.newQueue(1)
     this.failures = metrics.counter('tree_worker_failures_total', 'Large trees that no worker thread looked at to the end')
     metrics.gauge(
       'tree_workers_busy',
@@ -66,9 +66,9 @@ export class LargeTrees implements OnApplicationShutdown {
    * @param user URI
    * @throws RateLimited, when it comes to that, while the account is in debt
    */
-  paidBy<T>(user: string, work: () => Promise<T>): Promise<T> {
+  chargeTo<T>(user: string, work: () => Promise<T>): Promise<T> {
     const domain = parseUserUri(user)?.domain
-    return this.time.paidBy(domain === undefined || domain === this.config.DOMAIN ? user : domain, work)
+    return this.time.chargeTo(domain === undefined || domain === this.config.DOMAIN ? user : domain, work)
   }
 
   async decode(bytes: Uint8Array): Promise<Decoded<TreeNodes>> {
@@ -111,12 +111,12 @@ export class LargeTrees implements OnApplicationShutdown {
   }
 
   private inSlices<T>(steps: Steps<T>): Promise<T> {
-    return this.time.inTurn(this.slices, (took) => inSlices(steps, took))
+    return this.time.runInTurn(this.slices, (took) => inSlices(steps, took))
   }
 
   private ask<Answer>(name: string, task: unknown, moved: readonly Uint8Array[]): Promise<Answer> {
     const transfer = moved.map(({ buffer }) => buffer as ArrayBuffer)
-    return this.time.inTurn(this.threads, async (took) => {
+    return this.time.runInTurn(this.threads, async (took) => {
       const began = performance.now()
       try {
         return await this.workers.run<Answer>(name, task, transfer)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:tls'
 import { ok, problem, reasonOf, warning, type Finding } from '../finding.js'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 const DAY_MS = 86_400_000
 /** Automatic renewal happens weeks before. */
 const SOON_DAYS = 14
@@ -11,7 +11,7 @@ const SOON_DAYS = 14
 export async function examineCertificate(url: string): Promise<Finding[]> {
   const { hostname, port } = new URL(url)
   const host = hostname.replace(/^\[|\]$/g, '')
-  const socket = connect({ host, port: Number(port || 443), servername: isAddress(host) ? '' : host, timeout: PATIENCE_MS })
+  const socket = connect({ host, port: Number(port || 443), servername: isAddress(host) ? '' : host, timeout: TIMEOUT_MS })
   socket.once('timeout', () => socket.destroy(Object.assign(new Error('No answer'), { code: 'ETIMEDOUT' })))
   try {
     await once(socket, 'secureConnect')

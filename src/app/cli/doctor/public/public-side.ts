@@ -6,7 +6,7 @@ import { examine, ok, problem, reasonOf, warning, type Diagnosis, type Finding }
 import { examineCertificate } from './certificate.js'
 import { examineStreams } from './streams.js'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 /** Answered by every node without a session, and by nothing else. */
 const KEYS = '/.well-known/jwks.json'
 /** Paths for orchestrators and Prometheus only. */
@@ -115,5 +115,5 @@ async function arrivalOf(url: string): Promise<Arrival> {
 }
 
 function get(url: string): Promise<Response> {
-  return fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(PATIENCE_MS) })
+  return fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) })
 }

@@ -5,28 +5,28 @@ import { randomBytes } from 'node:crypto'
 import { STREAM_PROTOCOL } from '../../../../protocol/frames.js'
 import { ok, problem, warning, type Finding } from '../finding.js'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 
 /**
- * Asks for a stream without a token. A proxy that passes upgrades on brings back our own refusal, 401 as problem+json; one that
- * does not gives something else: its own error, or our answer to a plain GET.
+ * Requests an upgrade without a token. Behind a proxy that forwards upgrades the server answers 401 with problem+json. Any other answer
+ * means that the proxy does not: it is the proxy's own error, or the server's answer to a plain GET.
  */
 export async function examineStreams(url: string): Promise<Finding[]> {
-  const answer = await askForUpgrade(`${url}/v1/stream`)
+  const answer = await requestUpgrade(`${url}/v1/stream`)
   if (answer.statusCode === 401 && answer.headers['content-type']?.startsWith('application/problem+json'))
     return [ok('WebSocket upgrades pass through PUBLIC_URL.')]
-  if (answer.statusCode === 503) return [warning('PUBLIC_URL takes no streams right now (503): all nodes are full or going away.')]
+  if (answer.statusCode === 503) return [warning('PUBLIC_URL takes no streams right now (503): all nodes are full or shutting down.')]
   return [
     problem(
-      `PUBLIC_URL answers a WebSocket upgrade with ${answer.statusCode ?? 'nothing'}, where this server says 401: ` +
-        'the proxy does not pass it on. Without streams, clients can only poll.',
+      `PUBLIC_URL answers a WebSocket upgrade with ${answer.statusCode ?? 'nothing'}, where the server itself answers 401: ` +
+        'the proxy does not forward it. Without streams, clients can only poll.',
     ),
   ]
 }
 
-async function askForUpgrade(url: string): Promise<IncomingMessage> {
+async function requestUpgrade(url: string): Promise<IncomingMessage> {
   const request = (url.startsWith('https:') ? requestHttps : requestHttp)(url, {
-    timeout: PATIENCE_MS,
+    timeout: TIMEOUT_MS,
     headers: {
       connection: 'Upgrade',
       upgrade: 'websocket',
