@@ -3,7 +3,7 @@ import { findEmbeddedPostgres } from '../src/app/embedded/embedded-postgres.js'
 import type { DemoProvider } from './demo-federation-providers.js'
 import { utf8 } from './client/wire.js'
 
-/** What stands in the database of a provider. */
+/** What is in the database of a provider. */
 export interface Stored {
   readonly commits: number
   readonly proposals: number

@@ -121,7 +121,7 @@ async function farewell(story: Story, group: Group, { alice, carol, bob }: Cast)
   if (after.messages !== before.messages) throw new Error('b.example has stored what was said after its last member was out')
 }
 
-/** What stands in both databases. @throws if one holds anything that was said, as it was typed */
+/** What is in both databases. @throws if one holds anything that was said, as it was typed */
 async function stored({ home, away, texts }: Story): Promise<void> {
   chapter(`What each provider has stored of ${texts.length} messages`)
   for (const provider of [home, away]) {

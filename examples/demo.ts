@@ -162,7 +162,7 @@ async function deletion(group: Group, members: Client[], groupId: Uint8Array): P
   note(`The server has deleted ${deleted_entries} entries; a tombstone stays`)
   for (const client of members) {
     await client.until('the notice', () => client.group(groupId).record.standing === 'deleted')
-    note(`${name(client)} is told that the group is gone`)
+    note(`${name(client)} hears that the group is gone`)
   }
   note(
     `Asking for it again: ${await group.history(1).then(

@@ -719,7 +719,7 @@ BEGIN
   ELSE
     INSERT INTO token_quota AS q (issuer, key_id, holder, issued, forget_at) VALUES (p_issuer, p_key, p_holder, 0, p_forget_at)
     ON CONFLICT (issuer, key_id, holder) DO UPDATE SET forget_at = greatest(q.forget_at, excluded.forget_at);
-    -- The row is locked now: a transaction that counted the same request meanwhile is visible.
+    -- The row is locked now: a transaction that counted the same request in between is visible.
     IF EXISTS (SELECT FROM token_batch b WHERE b.issuer = p_issuer AND b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
       outcome := 'repeated';
     ELSE
@@ -1290,7 +1290,7 @@ BEGIN
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
              WHEN k.published AND EXISTS (
-               -- One who is out already may still be noted, if the revocation came beside the Commit.
+               -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
              ELSE 'accepted'

@@ -147,7 +147,7 @@ export class Group {
     return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal })
   }
 
-  /** Commits until it succeeds: anyone who loses an epoch processes what was missed, looks again, and retries. */
+  /** Commits until it succeeds: a client that loses an epoch processes what was missed, looks again, and retries. */
   async commit(intent: Intent, attempts = ATTEMPTS): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
       if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return

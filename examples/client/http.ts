@@ -3,7 +3,7 @@ import { fromJson, toJson } from './wire.js'
 
 export type Encoding = 'json' | 'cbor'
 
-/** RFC 9457; the members that a kind of problem adds stand beside these. */
+/** RFC 9457; a kind of problem may add members to these. */
 export interface ProblemDocument {
   type?: string
   detail?: string

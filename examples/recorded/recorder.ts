@@ -7,7 +7,7 @@ type Fetch = typeof globalThis.fetch
 
 /**
  * Runs `work` while every `fetch` is watched, and keeps the first success of each operation. Bodies that are not JSON are kept as bytes.
- * Nothing else may fetch in this process meanwhile.
+ * Nothing else may fetch in this process while it runs.
  * @param replace tests put the examples of openapi.yaml in place of the first body of each operation
  */
 export async function recording(

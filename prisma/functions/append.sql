@@ -3,7 +3,7 @@
 --
 -- READ COMMITTED, as everywhere: the first statement locks the group rows, and every check is a later statement. A single statement that
 -- waits for the row would keep the snapshot it had before the wait, and would accept a message of a device that a concurrent Commit has
--- removed meanwhile. Lock order everywhere: groups by gid, member by (device_id, gid, from_seq), inbox by device_id.
+-- removed while it waited. Lock order everywhere: groups by gid, member by (device_id, gid, from_seq), inbox by device_id.
 --
 -- A message is looked for by its hash with "ORDER BY seq + 0": otherwise the planner walks the whole group in the order of seq, which it
 -- takes for cheap while the table has no statistics (measured: 32 messages into a group of 4,000 take 146 ms so, and 6 ms by the hash).
@@ -115,7 +115,7 @@ BEGIN
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
              WHEN k.published AND EXISTS (
-               -- One who is out already may still be noted, if the revocation came beside the Commit.
+               -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
              ELSE 'accepted'

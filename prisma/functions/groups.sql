@@ -86,7 +86,7 @@ END $$;
 
 -- create_group, and those with whom a group begins at epoch 1 (RFC 9420 §11.2, §11.3).
 --   p_branch_of       the group that it branches from; with p_successor_of, one or the other
---   p_added[i]        a device beside the creator, which is a member of the group before; p_added_welcome[i] the ordinal (from 1) of its Welcome
+--   p_added[i]        a device other than the creator's, which is a member of the group before; p_added_welcome[i] the ordinal (from 1) of its Welcome
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
 -- What came before the log counts as its entry 0: its members read from 1 on, and their Welcomes are of seq 0.
 -- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more),

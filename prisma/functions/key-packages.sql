@@ -168,7 +168,7 @@ BEGIN
   RETURN 'stored';
 END $$;
 
--- Removes what has expired, and all that revoked devices left. Devices that expiry has emptied are told, too.
+-- Removes what has expired, and all that revoked devices left. Devices that expiry has emptied are notified, too.
 -- A claim stays for a day longer than its KeyPackage: until then nobody's clock can take a repeated upload for new.
 -- Skips what others hold, so that it never waits in the middle of devices in no order. By now(): what is volatile, as clock_timestamp() is,
 -- leads through no index.

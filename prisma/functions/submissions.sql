@@ -2,7 +2,7 @@
 -- and every check is a later statement. Expected outcomes are values in `outcome`; only what nobody expects raises.
 -- Why "seq + 0": see append.sql.
 
--- The checks that a Commit and a Proposal share, after the caller has locked the row. NULL: go on.
+-- The checks that a Commit and a Proposal share, after the caller has locked the row. NULL: continue.
 CREATE OR REPLACE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean)
 RETURNS submission LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -42,7 +42,7 @@ BEGIN
 END $$;
 
 -- Whether the KeyPackages that Welcomes answer were not used before, but for those of last resort (RFC 9420 §10); until the transaction ends
--- nobody else uses them. In one order everywhere: whoever waits here for another group's Commit finds them used.
+-- nobody else uses them. In one order everywhere: a Commit that waits here for another group's finds them used.
 CREATE OR REPLACE FUNCTION key_packages_unused(p_refs bytea[]) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
@@ -52,7 +52,7 @@ END $$;
 -- A Proposal for the current epoch. p_device is NULL for the server's own (external sender), which need no membership.
 -- With p_pending_device, the same transaction records that the device is on its way out.
 --   p_policy_version   the policy under which the Proposal was judged; NULL for the server's own
---   p_last_handshake   seq of the last Commit or Proposal that it was judged beside
+--   p_last_handshake   seq of the last Commit or Proposal that it was judged with
 --   p_add_ref          KeyPackageRef of an Add: this Proposal is what spends it; p_add_device whose it is, p_add_suite, p_add_expires what it is
 -- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), key-package-used.
 DROP FUNCTION IF EXISTS submit_proposal(bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text);

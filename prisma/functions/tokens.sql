@@ -12,7 +12,7 @@ BEGIN
   ELSE
     INSERT INTO token_quota AS q (issuer, key_id, holder, issued, forget_at) VALUES (p_issuer, p_key, p_holder, 0, p_forget_at)
     ON CONFLICT (issuer, key_id, holder) DO UPDATE SET forget_at = greatest(q.forget_at, excluded.forget_at);
-    -- The row is locked now: a transaction that counted the same request meanwhile is visible.
+    -- The row is locked now: a transaction that counted the same request in between is visible.
     IF EXISTS (SELECT FROM token_batch b WHERE b.issuer = p_issuer AND b.key_id = p_key AND b.holder = p_holder AND b.request_hash = p_request) THEN
       outcome := 'repeated';
     ELSE

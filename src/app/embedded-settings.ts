@@ -9,7 +9,7 @@ export interface EmbeddedSettings {
   stopDatabase?: () => Promise<void>
 }
 
-/** Without DATABASE_URL: an own PostgreSQL in DATA_DIR, and a secret beside it. With it: nothing to do. */
+/** Without DATABASE_URL: an own PostgreSQL in DATA_DIR, and a secret next to it. With it: nothing to do. */
 export async function embeddedSettings(config: Config, log: Logger): Promise<EmbeddedSettings> {
   if (config.DATABASE_URL) return { config }
   const secret = config.SERVER_SECRET ?? (await ownSecret(config.DATA_DIR))
@@ -19,7 +19,7 @@ export async function embeddedSettings(config: Config, log: Logger): Promise<Emb
   return { config: { ...config, DATABASE_URL: postgres.url, SERVER_SECRET: secret }, stopDatabase: () => postgres.stop() }
 }
 
-/** For the command line: the database of a running server is used beside it, else it is started for as long as it takes. */
+/** For the command line: the database of a running server is shared with it, else it is started for as long as it takes. */
 export async function reachDatabase(config: Config, log: Logger): Promise<EmbeddedSettings> {
   if (config.DATABASE_URL) return { config }
   const { findEmbeddedPostgres } = await import('./embedded/embedded-postgres.js')

@@ -23,7 +23,7 @@ import { Metrics } from '../platform/observability/metrics.js'
 import { NestLogger } from '../platform/observability/nest-logger.js'
 import { Readiness } from '../platform/observability/readiness.js'
 import { AppModule } from './app.module.js'
-import { setLimits } from './limits-page.js'
+import { overrideLimits } from './limits/all-limits.js'
 import { serveDocs } from './docs/serve-docs.js'
 import { Operations, serveOperations } from './operations/operations.js'
 
@@ -37,7 +37,7 @@ export interface AssembledServer {
  * @param root what to assemble; tests add routes of their own
  */
 export async function createServer(config: Config, log: Logger, root: Type = AppModule): Promise<AssembledServer> {
-  setLimits(config.LIMITS)
+  overrideLimits(config.LIMITS)
   // Requests of a server that is not assembled yet are refused by nothing that could count.
   const refusals: { count: (limit: string) => void } = { count: () => undefined }
   const router: { refuse: RouterRefusal } = { refuse: (error, request, reply) => sendProblem(error, request, reply, log) }

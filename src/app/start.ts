@@ -20,13 +20,13 @@ export interface RunningServer {
   operationsUrl: string | undefined
   /** In order: requests, streams, jobs, connections, the embedded PostgreSQL; the port for health and metrics last. */
   stop(): Promise<void>
-  /** Without waiting for anyone, but the embedded PostgreSQL is not left behind. */
+  /** Ends at once, but does not leave the embedded PostgreSQL behind. */
   abandon(): Promise<void>
 }
 
 /**
  * Everything from settings to an open port. What was started is stopped again, in reverse, by `stop` or a failure.
- * @param ended whether a signal has come meanwhile: then the next step is not begun
+ * @param ended whether a signal has arrived: then the next step is not begun
  */
 export async function start(given: Config, log: Logger, ended?: AbortSignal): Promise<RunningServer> {
   const undo: (() => Promise<void>)[] = []

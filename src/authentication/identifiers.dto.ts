@@ -50,7 +50,7 @@ export const RoomUri = z
 /** 253 octets of a name (RFC 1035 §2.3.4), a colon, and five digits. */
 const MAX_DOMAIN_LENGTH = 259
 
-/** A provider, as it stands in identifiers: lower case, with a port only where that is part of the name. */
+/** A provider, as written in identifiers: lower case, with a port only where that is part of the name. */
 export const ProviderDomain = z
   .string()
   .max(MAX_DOMAIN_LENGTH)

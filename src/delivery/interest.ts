@@ -9,9 +9,9 @@ export type DeviceNews =
   /** It logged out, or its refresh token was stolen. */
   | { kind: 'session-ended' }
   | { kind: 'displaced' | 'stream-open'; streamId: string }
-  /** By the sweep: it is in other groups than before, or in another way. */
+  /** From the sweep: the device is in other groups than before, or in another way. */
   | { kind: 'memberships' }
-  /** By the sweep: a stream of the device was opened, on any node. Of two, the one of the greater `order` was opened later. */
+  /** From the sweep: a stream of the device was opened, on any node. Of two, the one of the greater `order` was opened later. */
   | { kind: 'opened'; streamId: string; order: bigint }
   /** By the sweep: the oldest inbox ids that the table holds right now, and which generation of sessions counts. */
   | { kind: 'swept'; inboxIds: readonly bigint[]; generation: number }

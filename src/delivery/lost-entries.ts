@@ -21,6 +21,6 @@ export class LostEntries {
     this.metrics.entriesLost.inc()
     if (this.now() - this.saidAt < REPEAT_AFTER_MS) return
     this.saidAt = this.now()
-    this.log.warn('a client has entries that the log has not: after a restore or a failover, run "recovered" before clients go on')
+    this.log.warn('a client has entries that the log has not: after a restore or a failover, run "recovered" before clients continue')
   }
 }

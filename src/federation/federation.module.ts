@@ -114,7 +114,7 @@ const asHub = [
 ]
 /** Groups at home elsewhere with members here. */
 const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
-/** Between users of different providers, outside of groups. */
+/** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */

@@ -69,7 +69,7 @@ export class NotASuccessor extends Problem {
 /** Somebody else changed the policy between the read and the write. */
 export class PolicyChanged extends Problem {
   constructor() {
-    super(409, 'policy-changed', 'The policy has changed meanwhile.')
+    super(409, 'policy-changed', 'The policy has changed.')
   }
 }
 export class LastAdmin extends Problem {

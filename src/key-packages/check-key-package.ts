@@ -31,7 +31,7 @@ export interface CheckedKeyPackage {
   readonly lastResort: boolean
   /** The end of its lifetime, or of the age up to which it is handed out. */
   readonly expiresAt: Date
-  /** In the canonical form in which the device registered it. */
+  /** The key in the canonical form in which the device registered it. */
   readonly signatureKey: Uint8Array
   readonly extensions: readonly number[]
   readonly proposals: readonly number[]

@@ -75,7 +75,7 @@ function wanted({ cipher_suites: cipherSuites, required_capabilities: required }
   return wantedOf(cipherSuites, required)
 }
 
-/** Without the types that no client has to list. */
+/** What a claim asks for, without the types that no client has to list. */
 export function wantedOf(cipherSuites: readonly number[], required: Omit<Wanted, 'cipherSuites'>): Wanted {
   return {
     cipherSuites: [...new Set(cipherSuites)],

@@ -10,7 +10,7 @@ import { keyPackagesPurged } from './key-packages.events.js'
 import { purgeKeyPackages } from './key-packages.repository.js'
 
 const INTERVAL_MS = 10 * 60_000
-/** Short statements: a run goes on with the next batch. */
+/** Short statements: a run continues with the next batch. */
 const BATCH = 1_000
 
 /** Housekeeping only: what has expired or belongs to a revoked device is not handed out even while it is still there. */

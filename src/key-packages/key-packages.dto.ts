@@ -20,7 +20,7 @@ export const UploadKeyPackages = z
       .array(KeyPackageBytes)
       .max(MAX_KEY_PACKAGES_PER_UPLOAD)
       .default([])
-      .meta({ description: 'The same, to be kept as last resort; one that carries the last resort component may stand in either list.' }),
+      .meta({ description: 'The same, to be kept as last resort; one that carries the last resort component may be in either list.' }),
     other_suites: z.array(OtherSuite).max(16).default([]).meta({ description: 'Suites of these KeyPackages that RFC 9420 does not list' }),
   })
   .refine(({ key_packages: one, last_resort: two }) => one.length + two.length > 0, 'At least one KeyPackage')

@@ -22,7 +22,7 @@ export class KeyPackages {
     private readonly events: Events,
   ) {}
 
-  /** All or nothing. A repeated upload gets the same answer and changes nothing, whatever was handed out meanwhile. */
+  /** All or nothing. A repeated upload gets the same answer and changes nothing, whatever was handed out in between. */
   async upload(caller: Caller, upload: UploadKeyPackages): Promise<KeyPackagesStored> {
     const terms = {
       client: caller.client,

@@ -29,7 +29,7 @@ interface Launch {
 
 /**
  * Several servers live in one test process, each with settings and a log of its own, while modules are classes, not
- * instances. So anyone who starts a server says what everything constructed inside `work` is meant to use.
+ * instances. So the code that starts a server says what everything constructed inside `work` is meant to use.
  */
 const launch = new AsyncLocalStorage<Launch>()
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Resolves after so many milliseconds. */
+/** Resolves after `ms` milliseconds. */
 export { sleep }
 
 /**
- * The result of `work`, if it comes in time. The work itself goes on either way; if it fails later, nobody hears of it.
- * @param ms what has arrived by then is still read, also by a process that was busy meanwhile
+ * The result of `work`, if it comes in time. The work itself continues either way; if it fails later, nobody hears of it.
+ * @param ms what has arrived by then is still read, also by a process that was busy until then
  * @param late the message of the error
  * @throws what `work` throws; an Error with the code ETIMEDOUT if it takes longer
  */
@@ -19,7 +19,7 @@ export async function within<T>(ms: number, work: Promise<T>, late = 'No answer'
   }
 }
 
-/** Whether `work` is done within so many milliseconds, without a failure. It goes on either way. */
+/** Whether `work` is done within `ms` milliseconds, without a failure. It continues either way. */
 export function succeedsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   return within(ms, work).then(
     () => true,

@@ -32,7 +32,7 @@ export interface DeviceLogin {
  * 000000006553f100
  * ```
  *
- * and its Ed25519 signature (RFC 8032) under the private key of 32 bytes 07 stands in this file's test.
+ * and its Ed25519 signature (RFC 8032) under the private key of 32 bytes 07 is in this file's test.
  */
 export function deviceLoginContent(login: DeviceLogin): Uint8Array {
   return new TlsWriter()

@@ -16,7 +16,7 @@ export const CloseCode = {
   displaced: 4409,
 } as const
 
-/** One frame of a client carries at most so many items; it fits into MAX_CLIENT_FRAME_BYTES with ids of usual length. */
+/** One frame of a client carries at most this many items; it fits into MAX_CLIENT_FRAME_BYTES with ids of usual length. */
 const MAX_ITEMS = 1_024
 export const MAX_CLIENT_FRAME_BYTES = 64 * 1024
 

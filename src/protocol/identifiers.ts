@@ -13,7 +13,7 @@ export const PROVIDER_DOMAIN = new RegExp(`^${DOMAIN}$`)
 export const ROOM_URI = new RegExp(`^mimi://(${DOMAIN})/r/(${ROOM})$`)
 export const CLIENT_URI = new RegExp(`^mimi://(${DOMAIN})/d/(${USER})/(${DEVICE})$`)
 
-/** A domain as it stands in identifiers: lower case, with a port only where that is part of the name. */
+/** A domain as written in identifiers: lower case, with a port only where that is part of the name. */
 export function isProviderDomain(domain: string): boolean {
   return PROVIDER_DOMAIN.test(domain)
 }

@@ -12,7 +12,7 @@ export type KindLetter = keyof typeof KIND_OF_LETTER
 
 /** What the chain value of an entry covers besides the value before it. */
 export interface ChainLink {
-  /** From 1. */
+  /** Counted from 1. */
   readonly seq: bigint
   readonly kind: LogKind
   readonly epoch: bigint

@@ -36,7 +36,7 @@ export const MAX_SIGNATURE_BYTES = 4627
 
 /**
  * One spelling per key, so that bytes can be compared: deployed clients send compressed points where RFC 9420 says
- * uncompressed. Undefined for what is no key of any scheme, a point beside its curve included.
+ * uncompressed. Undefined for what is no key of any scheme, a point off its curve included.
  */
 export function canonicalKey(bytes: Uint8Array): SignatureKey | undefined {
   const curve = CURVE_OF_LENGTH.get(bytes.length)

@@ -67,7 +67,7 @@ export class Redemption {
   private async challenge(): Promise<string> {
     return challengeField(
       this.config.DOMAIN,
-      (await this.keys.shown()).filter(({ issues }) => issues).map(({ tokenKey }) => tokenKey),
+      (await this.keys.published()).filter(({ issues }) => issues).map(({ tokenKey }) => tokenKey),
     )
   }
 }

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common'
 import { PlatformModule } from '../platform/platform.module.js'
 import { Attester, IssuerLink } from './issue/attester.js'
 import { Issuer } from './issue/issuer.js'
-import { OwnDirectory } from './issue/issuer-directory.js'
+import { OwnIssuerDirectory } from './issue/issuer-directory.js'
 import { TokenSigner } from './issue/token-signer.js'
 import { TokensController } from './issue/tokens.controller.js'
 import { IssuerKeyRotation } from './keys/issuer-key-rotation.js'
@@ -13,7 +13,7 @@ import { Redemption } from './redemption.js'
 @Module({
   imports: [PlatformModule],
   controllers: [TokensController],
-  providers: [IssuerKeyRotation, IssuerKeys, Issuer, TokenSigner, IssuerLink, OwnDirectory, Attester, Redemption],
-  exports: [Redemption, Issuer, IssuerLink, OwnDirectory],
+  providers: [IssuerKeyRotation, IssuerKeys, Issuer, TokenSigner, IssuerLink, OwnIssuerDirectory, Attester, Redemption],
+  exports: [Redemption, Issuer, IssuerLink, OwnIssuerDirectory],
 })
 export class TokensModule {}

@@ -90,7 +90,7 @@ describe('the operator', () => {
     [['invites', 'create', '--uses', '0']],
     [['invites', 'create', '--uses', 'many']],
     [['invites', 'create', '--user', 'nobody-at-all']],
-  ])('is told in a sentence what is wrong with %p', async (args) => {
+  ])('gets a sentence that says what is wrong with %p', async (args) => {
     const { code, errors } = await cli(...args)
     expect(code).toBe(1)
     expect(errors).toMatch(/^.+\n$/)

@@ -12,7 +12,7 @@ describe('anonymous requests', () => {
   })
   afterAll(() => server.close())
 
-  it('beyond the limit of an address are told when to come back, on all routes that share it', async () => {
+  it('beyond the limit of an address get the time to come back, on all routes that share it', async () => {
     const device = await TestDevice.registered(server.url) // two of the five
     const ask = (headers: Record<string, string> = {}) =>
       http.call('POST', '/v1/auth/challenges', { body: { client: clientOf('alice') }, headers })
@@ -26,7 +26,7 @@ describe('anonymous requests', () => {
     expect((await ask({ 'x-forwarded-for': '192.0.2.7' })).status).toBe(429)
     expect((await http.call('POST', '/v1/auth/sessions', { body: {} })).status).toBe(429)
     expect((await http.call('POST', '/v1/accounts', { body: {} })).status).toBe(429)
-    // Anyone who has a session goes on, and renews it.
+    // A device with a session continues, and renews it.
     expect(await device.standing()).toBe('accepted')
     expect((await http.refresh(device.refreshToken)).status).toBe(200)
   })

@@ -89,7 +89,7 @@ describe('a registration', () => {
     return [key]
   }
   it.each<[string, () => DeviceKey[]]>([
-    ['a point beside its curve', offCurve],
+    ['a point off its curve', offCurve],
     ['a key under another scheme', () => [{ ...newKey(), scheme: 0x0403 }]],
     ['an Ed25519 key of small order', () => [{ ...newKey(), publicKey: Uint8Array.of(1, ...new Uint8Array(31)) }]],
     [

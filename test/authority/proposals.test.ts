@@ -90,7 +90,7 @@ describe('a Proposal of a member who may not commit it', () => {
     expect(await commits(group, bob)).toEqual([alice.uri, bob.uri, carol.uri])
   })
 
-  it('is taken where the policy leaves it to members, and of an admin always; whoever commits carries it out', async () => {
+  it('is taken where the policy leaves it to members, and of an admin always; any committer carries it out', async () => {
     const [alice, bob, carol, dave] = await stage.cast('alice', 'bob', 'carol', 'dave')
     const group = await stage.group(alice, [bob, carol], { policy: ADMINS })
     await propose(group, removeOf(group, carol))
@@ -130,7 +130,7 @@ describe('a Proposal of a member who may not commit it', () => {
 })
 
 describe('a Proposal to add a client', () => {
-  it('that has a leaf, or waits to be added, is refused, and members go on committing', async () => {
+  it('that has a leaf, or waits to be added, is refused, and members keep committing', async () => {
     const [alice, bob, dave] = await stage.cast('alice', 'bob', 'dave')
     const group = await stage.group(alice, [bob])
     expect(await refusal(propose(at(bob, group), await addOf(bob, alice)))).toMatchObject({

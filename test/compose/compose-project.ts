@@ -34,7 +34,7 @@ export class ServiceContainer {
     return this.container.inspect()
   }
 
-  /** Also of one that runs already. */
+  /** Starts the service; does nothing if it runs already. */
   async start(): Promise<void> {
     await this.container.start().catch((error: { statusCode?: number }) => {
       if (error.statusCode !== ALREADY_SO) throw error
@@ -87,7 +87,7 @@ function joined(frames: Buffer): string {
   return Buffer.concat(parts).toString()
 }
 
-/** Until the health check of a service passes. */
+/** Waits until the health check of a service passes. */
 export async function healthy(service: string): Promise<void> {
   const container = await ServiceContainer.of(service)
   const look = async () => {

@@ -11,7 +11,7 @@ const OPERATIONS = `
   const ask = async (port) => Promise.all(paths.map(async (path) => (await fetch('http://127.0.0.1:' + port + path)).status))
   Promise.all([8080, 9090].map(ask)).then((statuses) => console.log(JSON.stringify(statuses)))`
 
-/** Of the first process, as /proc says. */
+/** Prints the identity of the first process, as /proc says. */
 const IDENTITY = `
   const { readFileSync, writeFileSync } = require('node:fs')
   const status = Object.fromEntries(readFileSync('/proc/1/status', 'utf8').split('\\n').map((line) => line.split(/:\\s+/)))
@@ -27,7 +27,7 @@ async function networksOf(service: string): Promise<string[]> {
 
 describeDeployment('the containers', () => {
   let world: World | undefined
-  afterEach(() => world?.goHome())
+  afterEach(() => world?.disconnect())
 
   it.each(NODES)('%s is nobody in particular and can write to /tmp only', async (service) => {
     expect(JSON.parse(await run(service, 'node', '--eval', IDENTITY))).toEqual({

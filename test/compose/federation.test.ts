@@ -12,7 +12,7 @@ describeDeployment('the second provider of the profile federation', () => {
   })
   afterEach(async () => {
     await (await ServiceContainer.of('peer')).start()
-    await Promise.all([home.goHome(), away.goHome()])
+    await Promise.all([home.disconnect(), away.disconnect()])
   })
 
   it.each(['public', 'private'] as const)('is in one group with the first, in %s mode', async (mode) => {

@@ -1,5 +1,5 @@
 /**
- * `npm run test:deployment [-- --keep]`: brings up docker-compose.yml beside whatever else runs here (names, ports, volumes and secrets of
+ * `npm run test:deployment [-- --keep]`: brings up docker-compose.yml next to whatever else runs here (names, ports, volumes and secrets of
  * its own), runs the scenario suite and the race through its proxy, then restarts parts of it under a conversation, and takes it down again.
  * With TEST_SERVER_URL (and TEST_SERVER_DOMAIN) only the suite runs, against the server that is there. Its rate limits must allow it.
  * Without a container engine everything is skipped, by name. DEBUG=testcontainers* shows what Compose and the containers say.
@@ -25,7 +25,7 @@ const SUITE = ['test/scenario', 'test/concurrency/race.test.ts']
 const RESTARTS = ['test/compose', '--runInBand']
 const HEALTHY_MS = 120_000
 const REACHED_MS = 60_000
-/** Of the proxy's own authority. */
+/** Root certificate of the proxy's own authority. */
 const ROOT_CERTIFICATE = '/data/caddy/pki/authorities/local/root.crt'
 
 const keep = process.argv.includes('--keep')

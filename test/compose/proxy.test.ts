@@ -9,7 +9,7 @@ import { describeDeployment, ServiceContainer } from './compose-project.js'
 const server = new URL(process.env['TEST_SERVER_URL'] ?? 'https://localhost')
 const MIB = 1024 ** 2
 
-/** With the path as it stands: `fetch` would tidy it. */
+/** Sends the path unchanged; `fetch` would normalize it. */
 async function ask(method: string, path: string, body = Buffer.alloc(0)): Promise<{ status: number | undefined; type: string }> {
   const headers = { 'content-type': 'application/json', 'content-length': body.length }
   const outgoing = request({ hostname: server.hostname, port: server.port, method, path, headers }).end(body)

@@ -3,13 +3,13 @@ import { Race } from '../support/race.js'
 import { World } from '../support/world.js'
 import { describeDeployment, healthy, ServiceContainer } from './compose-project.js'
 
-type Meddle = (race: Race) => Promise<void>
+type Disruption = (race: Race) => Promise<void>
 
 const restart = (service: string) => async () => (await ServiceContainer.of(service)).restart()
 
-/** Away until the clients, who go on without it, have done so many things; 0 where they cannot. */
-const away =
-  (service: string, signal: string, actions: number): Meddle =>
+/** Stops a service until the clients have done `actions` more actions without it; 0 if they cannot act without it. */
+const stopUntil =
+  (service: string, signal: string, actions: number): Disruption =>
   async (race) => {
     const container = await ServiceContainer.of(service)
     await container.kill(signal)
@@ -18,9 +18,9 @@ const away =
   }
 
 const SERVICES = ['postgres', 'redis', 'api-1', 'api-2', 'worker', 'proxy']
-const CASES: [string, Meddle][] = [
+const CASES: [string, Disruption][] = [
   ['an api node is drained and started again', restart('api-1')],
-  ['an api node is killed, and comes back later', away('api-2', 'SIGKILL', 12)],
+  ['an api node is killed, and comes back later', stopUntil('api-2', 'SIGKILL', 12)],
   [
     'both api nodes are replaced, one after the other',
     async () => {
@@ -29,23 +29,24 @@ const CASES: [string, Meddle][] = [
       await restart('api-2')()
     },
   ],
-  ['the worker is killed, and comes back later', away('worker', 'SIGKILL', 12)],
+  ['the worker is killed, and comes back later', stopUntil('worker', 'SIGKILL', 12)],
   ['Redis comes back empty', restart('redis')],
-  ['Redis is away for a while', away('redis', 'SIGKILL', 12)],
+  ['Redis is away for a while', stopUntil('redis', 'SIGKILL', 12)],
   ['PostgreSQL is restarted', restart('postgres')],
-  ['PostgreSQL crashes', away('postgres', 'SIGKILL', 0)],
+  ['PostgreSQL crashes', stopUntil('postgres', 'SIGKILL', 0)],
   ['the proxy is restarted', restart('proxy')],
 ]
 
-describeDeployment('clients chat through the proxy, and in the end everyone has everything once and in order, while', () => {
+describeDeployment('clients chat through the proxy, and every client ends with every entry, once and in order, when', () => {
   let world: World | undefined
   afterEach(async () => {
-    // What a failed test has left dead.
+    // A failed test may have left services stopped.
     for (const service of SERVICES) await (await ServiceContainer.of(service)).start()
-    await world?.goHome()
+    await world?.disconnect()
   })
 
-  it.each(CASES)('%s', async (_name, meddle) => {
+  it.each(CASES)('%s', async (_name, disrupt) => {
+    // retries: longer than any restart takes
     world = new World(process.env['TEST_SERVER_URL'] ?? '', process.env['TEST_SERVER_DOMAIN'], 100)
     const race = new Race(world, {
       racers: 4,
@@ -56,13 +57,13 @@ describeDeployment('clients chat through the proxy, and in the end everyone has 
       ],
     })
     await race.prepare()
-    let over = false
-    const running = race.run(() => over)
+    let stopped = false
+    const running = race.run(() => stopped)
     await Promise.race([race.progress(8), running])
-    await Promise.race([meddle(race), running])
+    await Promise.race([disrupt(race), running])
     for (const service of SERVICES) await healthy(service)
     await Promise.race([race.progress(12), running])
-    over = true
+    stopped = true
     await running
     await race.check()
     expect(race.actions).toBeGreaterThan(20)

@@ -11,7 +11,7 @@ let server: SpawnedServer | undefined
 let world: World | undefined
 
 afterEach(async () => {
-  await world?.goHome()
+  await world?.disconnect()
   await server?.stop('SIGKILL')
 })
 

@@ -28,7 +28,7 @@ described.each([15, 18])('two nodes on PostgreSQL %i and Redis, in containers', 
     for (let node = 0; node < 2; node++) nodes.push(await startServer(settings, { database }))
     worlds.push(...nodes.map(({ url }) => new World(url)))
   }, FETCH_MS)
-  afterEach(() => Promise.all(worlds.map((world) => world.goHome())))
+  afterEach(() => Promise.all(worlds.map((world) => world.disconnect())))
   afterAll(async () => {
     for (const node of nodes) await node.close()
     await redis?.kill()

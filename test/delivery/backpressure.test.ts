@@ -9,7 +9,7 @@ const database = useTestDatabase()
 const { start, connect } = useStreamNodes(database)
 
 describe('a stream that acknowledges nothing', () => {
-  it('gets as many entries as its window holds, in backfill and live, and goes on when it acknowledges', async () => {
+  it('gets as many entries as its window holds, in backfill and live, and continues when it acknowledges', async () => {
     const alice = await newDevice(database.pool)
     const group = await TestGroup.create(database.pool, alice)
     await group.say(6)
@@ -101,7 +101,7 @@ describe('a stream that does not read', () => {
 })
 
 describe('acknowledgements', () => {
-  it('are written when a device disconnects, and the next stream goes on from there', async () => {
+  it('are written when a device disconnects, and the next stream continues from there', async () => {
     const alice = await newDevice(database.pool)
     const group = await TestGroup.create(database.pool, alice)
     await group.say(10)

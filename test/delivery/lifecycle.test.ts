@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => void jest.restoreAllMocks())
 
-/** In how many turns of the event loop the server has closed streams, of which two are enough. The clock stands still meanwhile. */
+/** In how many turns of the event loop the server has closed streams, of which two are enough. The clock stands still. */
 function turnsOfClosing(): () => number {
   const closing = jest.spyOn(Stream.prototype, 'close')
   let [turns, seen] = [0, 0]

@@ -147,7 +147,7 @@ describe('intervals', () => {
     expect(await group.acked(bob)).toEqual([removed, again + 2n])
   })
 
-  it('says nothing of a removal when a device resyncs its own leaf, and goes on in the new interval', async () => {
+  it('says nothing of a removal when a device resyncs its own leaf, and continues in the new interval', async () => {
     await group.add(bob)
     const client = await connect(bob)
     await client.live()

@@ -111,7 +111,7 @@ describe('polling', () => {
     expect(seqsOf(await second)).toEqual([1])
   })
 
-  it('is refused past the number that a node takes, and for a device that is revoked meanwhile', async () => {
+  it('is refused past the number that a node takes, and for a device that is revoked while it waits', async () => {
     const devices = await Promise.all([1, 2, 3, 4].map(() => newDevice(database.pool)))
     const gone = new AbortController()
     const waiting = devices.slice(0, 3).map((device) => poll(device, { wait: 30 }, gone.signal))
@@ -171,7 +171,7 @@ describe('polling', () => {
     expect((await poll(bob)).inbox).toHaveLength(1)
   })
 
-  it('lets an open stream of the same device go on with the log when it acknowledges the Welcome', async () => {
+  it('lets an open stream of the same device continue with the log when it acknowledges the Welcome', async () => {
     await group.add(bob, 'welcome')
     await group.say(1)
     const client = await StreamClient.connect(node.wsUrl, bob)
@@ -183,7 +183,7 @@ describe('polling', () => {
   })
 })
 
-/** Until so many polls have read and wait. */
+/** Waits until `count` polls have read and wait. */
 function watching(count = 1): Promise<void> {
   const { waiters } = polling as unknown as { waiters: Map<bigint, { resolve?: unknown }> }
   return waitFor(() => [...waiters.values()].filter((waiter) => waiter.resolve).length >= count)

@@ -50,7 +50,7 @@ export class StreamClient {
     this.send({ t: 'ack', acks: [{ group_id: group.groupId, incarnation, seq: Number(seq) }] })
   }
 
-  /** As a client does that keeps up. */
+  /** Acknowledges each entry at once, like a client that keeps up. */
   acknowledgeEverything(): void {
     this.socket.on('message', (data) => {
       const decoded = decodeServerFrame(data as Buffer)

@@ -31,7 +31,7 @@ export function useStreamNodes(database: { pool: Pool }) {
 /** The numbers from `first` to `last`. */
 export const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index)
 
-/** For what no frame tells. */
+/** Waits for what no frame reports. */
 export async function waitFor(holds: () => boolean | Promise<boolean>): Promise<void> {
   await eventually(holds, Boolean)
 }

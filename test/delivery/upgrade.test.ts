@@ -42,7 +42,7 @@ describe('the upgrade', () => {
     const [device, other] = [await newDevice(database.pool), await newDevice(database.pool)]
     const headers = { ...good, authorization: `Bearer ${tokenOf(device)}` }
     for (let n = 0; n < STREAM_OPENINGS.value; n += 1) await connect(node, device)
-    // On a slow machine the bucket has filled up a little meanwhile.
+    // On a slow machine the bucket has filled up a little.
     let answer: Awaited<ReturnType<typeof upgrade>> | undefined
     for (let n = 0; n < STREAM_OPENINGS.value && !answer; n += 1) answer = await upgrade(node, '/v1/stream', headers).catch(() => undefined)
     expect(answer).toMatchObject({ status: 429 })
@@ -79,7 +79,7 @@ describe('resume', () => {
     expect(client.seqs(group)).toEqual([1, 2, 3])
   })
 
-  it('may come late, over a slow network: what was sent meanwhile counts as acknowledged', async () => {
+  it('may come late, over a slow network: what was sent in between counts as acknowledged', async () => {
     const group = await TestGroup.create(database.pool, alice)
     await group.say(3)
     const node = await start({ resumeGraceMs: 0 })

@@ -12,7 +12,7 @@ interface Service {
   user?: string
   profiles?: string[]
   environment?: Record<string, string>
-  /** By name, perhaps with other names there. */
+  /** Networks by name, perhaps with aliases. */
   networks: string[] | Record<string, { aliases?: string[] }>
   ports?: string[]
   stop_grace_period?: string
@@ -44,7 +44,7 @@ function namesIn(pattern: RegExp, of: string): Set<string> {
   return new Set([...of.matchAll(pattern)].map((match) => match[1] ?? ''))
 }
 
-/** As Compose fills in variables, for the two forms that we use. */
+/** Fills in variables as Compose does, for the two forms that we use. */
 function filled(template: string, variables: Record<string, string | undefined>): string {
   return template.replace(/\$\{(\w+)(?::[-?]([^}]*))?\}/g, (_, name: string, otherwise = '') => variables[name] ?? otherwise)
 }
@@ -52,12 +52,12 @@ function filled(template: string, variables: Record<string, string | undefined>)
 describe('the variables of the Compose deployment', () => {
   const used = namesIn(/(?<!\$)\$\{(\w+)/g, text)
 
-  it('stand in .env.example, all that docker-compose.yml uses', () => {
+  it('of docker-compose.yml are all in .env.example', () => {
     // Names the file itself.
     used.delete('ENV_FILE')
     expect([...used].filter((name) => !(name in example))).toEqual([])
   })
-  it('do something, all that stand in .env.example', () => {
+  it('of .env.example all have an effect', () => {
     const known = new Set([...used, ...Object.keys(ConfigSchema.shape), 'COMPOSE_PROJECT_NAME'])
     expect(Object.keys(example).filter((name) => !known.has(name))).toEqual([])
   })

@@ -4,7 +4,7 @@ import { join, relative, sep } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 
 const ROOT = join(import.meta.dirname, '../..')
-/** Not TypeScript, as the image is built by it. */
+/** A JavaScript file, as the build of the image runs it. */
 const RULE: string = '../../tools/unread-files.mjs'
 const { isUnread } = (await import(RULE)) as { isUnread: (path: string) => boolean }
 const inRepository = (path: string) => relative(ROOT, path).replaceAll(sep, '/')
@@ -22,7 +22,7 @@ function filesOfTheImage(): string[] {
   return folders.filter(existsSync).flatMap(filesBelow).map(inRepository)
 }
 
-/** Without the packages inside: the lock has those by themselves. */
+/** Files without the packages inside: the lock lists those. */
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)

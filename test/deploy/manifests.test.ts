@@ -98,7 +98,7 @@ const MUTATIONS: [rule: string, wrong: string, mutate: (objects: Manifest[]) => 
   ['documented-secrets', 'a certificate that is not documented', (o) => (ingress(o).spec.tls[0].secretName = 'tls')],
   ['volumes', 'a mount of no volume', (o) => (container(o).volumeMounts[0].name = 'temp')],
   ['scaling-targets', 'a scaler of nothing', (o) => (find(o, 'HorizontalPodAutoscaler', 'microchat-api').spec.scaleTargetRef.name = 'api')],
-  ['scaling-targets', 'replicas beside a scaler', (o) => (api(o).spec.replicas = 3)],
+  ['scaling-targets', 'replicas with a scaler', (o) => (api(o).spec.replicas = 3)],
   [
     'scaling-targets',
     'a budget of nothing',

@@ -36,8 +36,8 @@ export const rules = groups.flatMap((group) => group.rules)
 
 export const guide = read('docs/operator-guide.md')
 
-/** The rows of the guide's table of alarms, as it shows them. */
-export const alarms = [...guide.matchAll(/^\| \[(Microchat\w+)\]\(#(\w+)\) \| (\w+) \| (\w*) \| `(.+)` \|$/gm)].map(
+/** The rows of the guide's table of alerts. */
+export const documentedAlerts = [...guide.matchAll(/^\| \[(Microchat\w+)\]\(#(\w+)\) \| (\w+) \| (\w*) \| `(.+)` \|$/gm)].map(
   ([, alert, anchor, severity, duration, expr]) => ({ alert, anchor, severity, for: duration, expr }),
 )
 
@@ -51,7 +51,7 @@ export const anchors = new Set(
   ),
 )
 
-/** Every expression that stands anywhere, by where it stands. */
+/** Every PromQL expression of the dashboard, alerts and guide, with its place. */
 export function expressions(): [string, string][] {
   const panels = dashboard.panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ refId, expr }): [string, string] => [`dashboard: ${title} ${refId}`, withoutVariables(expr)]),

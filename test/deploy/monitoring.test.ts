@@ -3,32 +3,32 @@ import { globSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { alarms, anchors, dashboard, expressions, read, rules, type Panel } from './monitoring-files.js'
+import { anchors, documentedAlerts, dashboard, expressions, read, rules, type Panel } from './monitoring-files.js'
 import { readPromql } from './promql.js'
 
-/** Prometheus adds these to every sample by where it was scraped. */
+/** Prometheus adds these to every sample from its scrape target. */
 const TARGET_LABELS = ['job', 'instance']
 
 let server: TestServer
-/** Metric → the labels it can have, as one scrapes them: a histogram counts thrice. */
-const known = new Map<string, string[]>([['up', []]])
-
-beforeAll(async () => {
-  server = await startServer()
-  // By their definitions: a counter with labels shows in a scrape only once something was counted.
-  for (const metric of server.app.get(Metrics).registry.getMetricsAsArray()) {
-    const { name, type, labelNames = [] } = metric as typeof metric & { labelNames?: string[] }
-    if (String(type) !== 'histogram') known.set(name, labelNames)
-    else for (const [suffix, more] of HISTOGRAM) known.set(name + suffix, [...labelNames, ...more])
-  }
-})
-afterAll(() => server.close())
-
-const HISTOGRAM: [string, string[]][] = [
+const HISTOGRAM_SUFFIXES: [string, string[]][] = [
   ['_bucket', ['le']],
   ['_sum', []],
   ['_count', []],
 ]
+
+/** Labels by metric name as scraped: a histogram has three names. */
+const labelsByMetric = new Map<string, string[]>([['up', []]])
+
+beforeAll(async () => {
+  server = await startServer()
+  // From the registry: a labelled counter is not scraped until it was incremented.
+  for (const metric of server.app.get(Metrics).registry.getMetricsAsArray()) {
+    const { name, type, labelNames = [] } = metric as typeof metric & { labelNames?: string[] }
+    if (String(type) !== 'histogram') labelsByMetric.set(name, labelNames)
+    else for (const [suffix, more] of HISTOGRAM_SUFFIXES) labelsByMetric.set(name + suffix, [...labelNames, ...more])
+  }
+})
+afterAll(() => server.close())
 
 describe('what is scraped', () => {
   it('has metrics of the pool, of streams and of requests', async () => {
@@ -39,13 +39,13 @@ describe('what is scraped', () => {
   })
 })
 
-describe('every expression of dashboard, alerts and guide', () => {
+describe('every PromQL expression in the dashboard, alerts and guide', () => {
   it.each(expressions())('%s asks for metrics and labels that exist', (_where, text) => {
     const { selectors, grouping } = readPromql(text)
     expect(selectors.length).toBeGreaterThan(0)
     const labels = new Set(TARGET_LABELS)
     for (const { metric, matchers } of selectors) {
-      const own = known.get(metric)
+      const own = labelsByMetric.get(metric)
       expect([metric, own]).toEqual([metric, expect.any(Array)])
       for (const label of own ?? []) labels.add(label)
       const allowed = [...TARGET_LABELS, ...(own ?? [])]
@@ -72,7 +72,7 @@ describe('every expression of dashboard, alerts and guide', () => {
 describe('the dashboard', () => {
   const { panels } = dashboard
 
-  it('is one that Grafana loads: unique panels and queries, nothing on top of another, no plug-in', () => {
+  it('has unique panels and queries, no overlaps, and only built-in panel types', () => {
     expect(dashboard).toMatchObject({
       title: 'MicroChat Server',
       uid: expect.stringMatching(/^[\w-]{1,40}$/),
@@ -87,7 +87,7 @@ describe('the dashboard', () => {
     }
     expect(overlaps(panels)).toEqual([])
   })
-  it('asks the data source, job and nodes that its reader chooses', () => {
+  it('queries the selected data source, job and instances', () => {
     expect(dashboard.templating.list.map(({ name, type }) => [name, type])).toEqual([
       ['datasource', 'datasource'],
       ['job', 'query'],
@@ -119,8 +119,8 @@ function overlaps(panels: readonly Panel[]): string[] {
   return found
 }
 
-describe('the alarms', () => {
-  it('are rules that Prometheus loads', () => {
+describe('the alerts', () => {
+  it('have only fields that Prometheus accepts', () => {
     for (const rule of rules) {
       expect(Object.keys(rule).filter((key) => !['alert', 'expr', 'for', 'labels', 'annotations'].includes(key))).toEqual([])
       expect(rule).toMatchObject({
@@ -131,13 +131,13 @@ describe('the alarms', () => {
     }
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length)
   })
-  it('lead to a paragraph of the guide each', () => {
+  it('each link to a section of the guide', () => {
     for (const { alert, annotations } of rules) {
       expect(annotations.runbook_url).toBe(`docs/operator-guide.md#${alert.toLowerCase()}`)
       expect([...anchors]).toContain(alert.toLowerCase())
     }
   })
-  it('stand in the guide as they are', () => {
+  it('match the table in the guide', () => {
     const expected = rules.map(({ alert, expr, labels, for: duration = '' }) => ({
       alert,
       anchor: alert.toLowerCase(),
@@ -145,6 +145,6 @@ describe('the alarms', () => {
       for: duration,
       expr,
     }))
-    expect(alarms).toEqual(expected)
+    expect(documentedAlerts).toEqual(expected)
   })
 })

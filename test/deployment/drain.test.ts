@@ -14,7 +14,7 @@ describe('a process that is asked to stop', () => {
   let server: SpawnedServer | undefined
   let world: World | undefined
   afterEach(async () => {
-    await world?.goHome()
+    await world?.disconnect()
     await server?.stop('SIGKILL')
   })
 

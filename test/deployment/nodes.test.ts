@@ -23,7 +23,7 @@ describeWithOwnRedis('several processes on one PostgreSQL and one Redis', () => 
     await seeRedis(1)
   })
   afterEach(async () => {
-    await Promise.all(worlds.splice(0).map((world) => world.goHome()))
+    await Promise.all(worlds.splice(0).map((world) => world.disconnect()))
     await Promise.all(streams.splice(0).map((stream) => stream.leave()))
   })
   afterAll(async () => {

@@ -78,7 +78,7 @@ async function disturbRedis(redis: TestRedis, { nodes }: Deployment, progress: (
   await progress(2)
 }
 
-/** Scheduled work goes on, whatever Redis forgot. */
+/** Checks that scheduled work continues, whatever Redis forgot. */
 async function workersWork({ workers }: Deployment): Promise<void> {
   const [worker] = workers
   const done = async () => {

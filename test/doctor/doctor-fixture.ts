@@ -24,6 +24,6 @@ export async function examined(environment: Record<string, string>): Promise<Ver
   const { findings } = report
   const count = (grade: string) => findings.filter((finding) => finding.grade === grade).length
   expect(report).toMatchObject({ ok: code === 0, problems: count('problem'), warnings: count('warning') })
-  expect(err).toBe(code === 0 ? '' : `${count('problem')} of these must be mended before the server can be trusted.\n`)
+  expect(err).toBe(code === 0 ? '' : `${count('problem')} of these must be fixed before the server can be trusted.\n`)
   return { code, findings, of: (topic) => findings.filter((one) => one.topic === topic).map(({ grade, text }) => `${grade}: ${text}`) }
 }

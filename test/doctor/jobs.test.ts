@@ -6,16 +6,16 @@ import { describeWithRedis, useRedis } from '../support/redis.js'
 import { examined, soundSettings } from './doctor-fixture.js'
 
 const database = useTestDatabase()
-const undo: (() => Promise<unknown>)[] = []
+const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step()
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-/** A job that nobody takes, as if it had been added so many minutes ago. */
+/** A job that nobody takes, as if it had been added `minutes` ago. */
 async function leaveJob(environment: Record<string, string>, minutes: number): Promise<void> {
-  const { opened: queue, ready, disconnect } = openQueue(loadConfig(environment))
+  const { instance: queue, ready, disconnect } = openQueue(loadConfig(environment))
   queue.on('error', () => undefined)
-  undo.push(async () => {
+  cleanups.push(async () => {
     await queue.close()
     disconnect()
   })
@@ -23,24 +23,24 @@ async function leaveJob(environment: Record<string, string>, minutes: number): P
   await queue.add('nobody_v1', {}, { timestamp: Date.now() - minutes * 60_000 })
 }
 
-function behaves(environment: () => Promise<Record<string, string>>): void {
-  it('jobs that wait for minutes are told', async () => {
+function testWaitingJobs(environment: () => Promise<Record<string, string>>): void {
+  it('are reported as ok after a minute', async () => {
     const settings = await environment()
     await leaveJob(settings, 1)
     expect((await examined(settings)).of('jobs')).toEqual([expect.stringMatching(/^ok: Jobs are taken in time; 0 have failed/)])
   })
-  it('jobs that wait for longer mean that no worker is alive', async () => {
+  it('are a warning after 42 minutes: no worker is alive', async () => {
     const settings = await environment()
     await leaveJob(settings, 42)
     expect((await examined(settings)).of('jobs')).toEqual([expect.stringMatching(/^warning: The oldest job has waited for 42 minutes/)])
   })
 }
 
-describe('in PostgreSQL', () => {
-  behaves(async () => soundSettings(database.url))
+describe('waiting jobs in PostgreSQL', () => {
+  testWaitingJobs(async () => soundSettings(database.url))
 })
-describeWithRedis('in Redis', () => {
+describeWithRedis('waiting jobs in Redis', () => {
   const redis = useRedis()
   afterEach(() => redis.client.flushall())
-  behaves(async () => soundSettings(database.url, { REDIS_URL: redis.url }))
+  testWaitingJobs(async () => soundSettings(database.url, { REDIS_URL: redis.url }))
 })

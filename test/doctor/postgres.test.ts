@@ -68,7 +68,7 @@ describe('connections', () => {
     const { of } = await examined(soundSettings(database.url, { ROLE: 'api', PG_POOL_API: String(limit - 4 - 3 - 2) }))
     expect(of('connections')).toContainEqual(expect.stringMatching(/^warning: Others hold \d+ of \d+ connections/))
   })
-  it('that the settings do not explain are told', async () => {
+  it('that the settings do not explain are reported', async () => {
     for (let open = 0; open < 25; open++) await connect(database.url)
     expect((await examined(soundSettings(database.url))).of('connections')).toContainEqual(
       expect.stringMatching(/^warning: \d+ connections of this role are open, more than these settings explain \(23\)/),
@@ -125,7 +125,7 @@ describe('a PostgreSQL as it should be', () => {
       expect.stringMatching(/^ok: The database takes \d+ \w+, of it \d+ \w+ for some \d+ log entries; 0 groups/),
     ])
   })
-  it('is told of synchronous_commit=off on the role', async () => {
+  it('is warned of synchronous_commit=off on the role', async () => {
     const superuser = await cluster.asSuperuser()
     await superuser.query("ALTER ROLE microchat SET synchronous_commit = 'off'")
     expect((await cluster.examined()).of('durability')).toContainEqual(expect.stringMatching(/^problem: synchronous_commit is off/))
@@ -178,7 +178,7 @@ describe('a PostgreSQL as it should be', () => {
     )
   })
 
-  /** To PostgreSQL a standby is anyone who speaks its replication protocol. */
+  /** To PostgreSQL a standby is any client that speaks its replication protocol. */
   const follow = () => cluster.asSuperuser({ replication: 'database' } as ClientConfig)
 
   async function reload(superuser: Client, name: string, value: string): Promise<void> {

@@ -42,7 +42,7 @@ interface ProxyOptions {
   tls?: Certificate
   /** The server, if it is another one. */
   to?: string
-  /** Instead of passing a request on. */
+  /** Answers requests instead of passing them on. */
   answer?: RequestListener
 }
 

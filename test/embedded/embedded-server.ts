@@ -65,7 +65,7 @@ export async function query<R extends QueryResultRow>(url: string, text: string)
   }
 }
 
-/** As `query`, for a database that is about to be there. */
+/** Queries like `query`, but waits until the database is up. */
 export async function queryWhenUp<R extends QueryResultRow>(url: string, text: string): Promise<R[]> {
   let rows: R[] | undefined
   await until(async () => (rows = await query<R>(url, text).catch(() => undefined)) !== undefined)

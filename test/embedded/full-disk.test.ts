@@ -6,7 +6,7 @@ import { initialise } from '../../src/app/embedded/initialise.js'
 import { startPostmaster } from '../../src/app/embedded/postmaster.js'
 import { newFolder } from './embedded-server.js'
 
-/** In the place of every program of PostgreSQL: says this, and fails. */
+/** A program that replaces every one of PostgreSQL: prints `says`, and fails. */
 async function failing(folder: string, says: string): Promise<Binaries> {
   const program = join(folder, 'program')
   await writeFile(program, `#!/bin/sh\necho "${says}" >&2\nexit 1\n`)

@@ -38,7 +38,7 @@ describe('the embedded PostgreSQL of a server that was killed', () => {
     await gone(pid)
   })
 
-  test.each([1, 2, 3])('does not stand in the way of a server that starts at the same moment (%i)', async () => {
+  test.each([1, 2, 3])('does not block a server that starts at the same moment (%i)', async () => {
     const folder = await newFolder()
     const killed = await startEmbeddedServer(folder, { graceSeconds: 0 })
     await query(killed.url, 'CREATE TABLE kept AS SELECT 42 AS n')
@@ -95,7 +95,7 @@ async function watchOf(folder: string): Promise<number> {
   return found[0]!
 }
 
-/** By their command lines, as an operator would see them. */
+/** Finds the watches by their command lines, as an operator would see them. */
 async function watchesOf(folder: string): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args'], { maxBuffer: 2 ** 24 })
   return stdout

@@ -39,7 +39,7 @@ async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Da
 }
 
 describe('a provider that speaks none of our profiles', () => {
-  it('is told so, by a signed answer, and is not asked', async () => {
+  it('gets a signed answer that says so, and is not asked', async () => {
     await forgetKeys(b.database.pool, a.domain)
     await show({ profiles: ['mimi-draft-99'] })
     const peer = await b.node()

@@ -98,7 +98,7 @@ describe('a peer', () => {
     expect(await peer()).toMatchObject({ policy })
   })
 
-  it('is denied for nothing where everybody is let in, and the operator is told', async () => {
+  it('is denied for nothing where everybody is let in, and the operator is notified', async () => {
     expect((await run('peers deny b.example', { FEDERATION: 'open' })).out).toContain('This changes nothing while FEDERATION is open')
     expect((await run('peers deny b.example', { FEDERATION: 'deny-list' })).out).not.toContain('changes nothing')
   })

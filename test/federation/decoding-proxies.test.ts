@@ -35,11 +35,11 @@ beforeEach(async () => {
 })
 afterEach(() => proxy.close())
 afterAll(async () => {
-  await world?.goHome()
+  await world?.disconnect()
   await federation?.close()
 })
 
-/** Through the proxy, as alice. */
+/** Sends a request through the proxy, as alice. */
 async function ask(method: string, path: string, body?: object): Promise<number> {
   const headers = { authorization: `Bearer ${alice.device.http.accessToken}`, ...(body && { 'content-type': 'application/json' }) }
   const response = await fetch(proxy.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })

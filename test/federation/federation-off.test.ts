@@ -14,7 +14,7 @@ describe('on a server that does not federate', () => {
     alice = one
   })
   afterAll(async () => {
-    await world?.goHome()
+    await world?.disconnect()
     await server?.close()
   })
 

@@ -17,7 +17,7 @@ const told = (name: string, device: string, keys: number, revoked_at?: number) =
   signature_keys: Array.from({ length: keys }, () => ({ public_key: key(), valid_from: 1 })),
 })
 
-/** A hub that is told what the test says, and how often it asked. */
+/** A hub that gets the answers of the test, and counts its questions. */
 function hub(answer: () => object[]) {
   const asked: string[] = []
   const send = async ({ argument }: { argument: string }) => {

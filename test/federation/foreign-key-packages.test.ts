@@ -78,7 +78,7 @@ it.each<[string, unknown, object]>([
   expect(await madeOf(answer)).toEqual(expected)
 })
 
-it('is told so by the hub of the room, and names the provider of the user itself', () => {
+it('learns so from the hub of the room, and names the provider of the user itself', () => {
   const answer = refused(503, 'key-material-unavailable', { provider: 'evil.example' }) as never
   expect(relayedKeyMaterialProblem(answer, { target: 'b.example', all: [] })).toMatchObject({
     type: 'key-material-unavailable',

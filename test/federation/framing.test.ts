@@ -91,7 +91,7 @@ describe('a message that only the strict reader reads is refused and counted', (
 })
 
 describe('what a peer sends', () => {
-  /** From a.example to b.example, well signed, while ts-mls misreads the format. */
+  /** Sends from a.example to b.example, well signed, while ts-mls misreads the format. */
   async function sent(format: WireformatName | undefined, endpoint: Endpoint, argument: string, body: Uint8Array) {
     const [a, b] = federated.providers as [Provider, Provider]
     const before = await total()

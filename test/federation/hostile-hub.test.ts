@@ -97,7 +97,7 @@ it('keeps no id from others by naming it, and leaves nothing behind where nobody
   expect(rowCount).toBe(0)
 })
 
-it('is told that a group is deleted which it deleted before anything of it had come', async () => {
+it('hears that a group is deleted which it deleted before anything of it had come', async () => {
   const { hub, follower, batch } = await heldGroup()
   const groupId = new Uint8Array(Buffer.from('never seen'))
   const body = encodeDeleteRoomRequest({ groupId, roomId: batch.roomId, incarnation: 1 })

@@ -192,7 +192,7 @@ describe('what must not be done twice', () => {
 describe('strangers', () => {
   it('cannot make this server knock at any number of doors, and do not keep out whom it knows', async () => {
     await ask()
-    // Nobody is there; anyone who claims to be from there only has to be looked for.
+    // Nobody is there; a caller that claims to be from there only causes a look-up.
     const claims = Array.from({ length: 60 }, (_, index) => ask({ key: { domain: `127.0.1.${index}:1` } }))
     const types = (await Promise.all(claims)).map(({ type }) => type)
     expect(types.filter((type) => type === 'key-unknown').length).toBeLessThanOrEqual(20)
@@ -201,7 +201,7 @@ describe('strangers', () => {
   })
 })
 
-describe('anyone who has no key of a peer', () => {
+describe('a caller without a key of the peer', () => {
   it('uses up nothing that the peer is allowed', async () => {
     const small = await startFederation(2, { FEDERATION_REQUESTS_PER_MINUTE: '8' }, PeerEchoModule)
     try {

@@ -28,7 +28,7 @@ it('belongs to the run that took it: another one does not end it', async () => {
   expect(await takeLane(pool, 'x.example', 'two', 60_000)).toBe(true)
 })
 
-it('goes on while the peer refuses a deletion, which is tried again by itself', async () => {
+it('continues while the peer refuses a deletion, which is tried again by itself', async () => {
   const { bob, group } = await cast()
   const { pool } = federated.providers[0]!
   // The room is not the one that the follower knows: 409 home-elsewhere.

@@ -91,7 +91,7 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     await heard([alice], group, ['hi'])
   })
 
-  it('act within the policy of the hub, and are told what they are told there', async () => {
+  it('act within the policy of the hub, and get the answers that they get there', async () => {
     const [first, second, third] = worlds()
     const [[alice], [bob], [carol]] = await Promise.all([first.cast('alice'), second.cast('bob'), third.cast('carol')])
     const group = await first.group(alice, [bob, carol], { mode, policy: { remove_members: 'admins' } })

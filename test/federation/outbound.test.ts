@@ -63,7 +63,7 @@ describe('a request to a peer', () => {
 
   it.each([
     ['loopback', ['127.0.0.1']],
-    ['loopback beside a public address', ['8.8.8.8', '127.0.0.1']],
+    ['loopback next to a public address', ['8.8.8.8', '127.0.0.1']],
     ['a mapped loopback', ['::ffff:127.0.0.1']],
   ])('never goes to a name that resolves to %s', async (_what, addresses) => {
     const asked: string[] = []

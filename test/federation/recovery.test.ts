@@ -44,7 +44,7 @@ describe('a hub that dies between accepting and pushing', () => {
     server = await spawnServer(database.url, environment)
     await heard([bob], group, ['last words'])
 
-    await Promise.all([home.goHome(), away.goHome()])
+    await Promise.all([home.disconnect(), away.disconnect()])
     await Promise.all([server.stop('SIGTERM'), peer.close()])
     await Promise.all([hub!.proxy.close(), follower!.proxy.close()])
   })
@@ -78,7 +78,7 @@ describe('databases that are restored', () => {
     expect(rows.map(({ seq }) => Number(seq))).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('at the hub: the log goes on in a new incarnation, and the follower with it', async () => {
+  it('at the hub: the log continues in a new incarnation, and the follower with it', async () => {
     const { bob, group } = await cast()
     await group.send('one')
     await heard([bob], group, ['one'])

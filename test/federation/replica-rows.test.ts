@@ -68,7 +68,7 @@ describe('members of a replica', () => {
     for (const each of [one, other]) expect(await stays(again, each)).toEqual(await stays(gid, each))
   })
 
-  it('are, after a restore of the hub, those of the place where it goes on; what came after that is gone', async () => {
+  it('are, after a restore of the hub, those of the place where it continues; what came after that is gone', async () => {
     const [gid, stayed, early, late] = [await replica(), await device(), await device(), await device()]
     await applyMemberChanges(database.pool, gid, [joined(stayed, 1n), joined(early, 1n), joined(late, 7n), left(early, 7n)])
     const expiresAt = new Date(Date.now() + 60_000)
@@ -95,7 +95,7 @@ describe('members of a replica', () => {
   })
 })
 
-it('of revoked members each hub is told some in its turn, however many there are at another', async () => {
+it('each hub is notified of some revoked members in its turn, however many there are at another', async () => {
   const [busy, quiet] = [await replica('busy.example'), await replica('quiet.example')]
   const devices = await Promise.all(Array.from({ length: 6 }, device))
   for (const one of devices) await applyMemberChanges(database.pool, busy, [joined(one, 1n)])

@@ -50,7 +50,7 @@ describe('a Commit that is accepted', () => {
 })
 
 describe('a Commit that comes too late', () => {
-  it('is told the epoch and the handshakes it missed, by which it can go on', async () => {
+  it('gets the epoch and the handshakes it missed, so that it can continue', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob])
     const late = await draft(at(bob, group))

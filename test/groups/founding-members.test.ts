@@ -53,7 +53,7 @@ describe.each(['public', 'private'] as const)('a group that begins at epoch 1 in
     await goOn(stage, cast, groupId)
     expect((await alice.device.http.get<{ room: string }>(group.path)).room).not.toBe(made.room)
     expect(await alice.device.http.get(`${branch.path}/policy`)).toMatchObject({ admins: [alice.user] })
-    await group.send('the group before goes on, too')
+    await group.send('the group before continues, too')
   })
 
   it('is the successor of a ReInit with all members, and takes its room, admins and policy', async () => {
@@ -214,7 +214,7 @@ describe('the successor of a ReInit is refused at epoch 1', () => {
     expect(await asked()).toMatchObject({ epoch: 1 })
   })
 
-  it('of a group that goes on, or that was reset', async () => {
+  it('of a group that continues, or that was reset', async () => {
     const { cast, group, ready } = await readyBranch()
     const [alice] = cast
     const { branch_of: _, ...body } = ready.body

@@ -104,7 +104,7 @@ export async function goOn(stage: Stage, [alice, ...others]: readonly Client[], 
   await at(others[0]!, group).update()
   await stage.sync(alice!, ...others)
   for (const other of others) expect([at(other, group).epoch, at(other, group).epochAuthenticator]).toEqual([2, group.epochAuthenticator])
-  await group.send('we go on')
+  await group.send('we continue')
   await stage.sync(...others)
-  for (const other of others) expect(at(other, group).texts).toEqual(['we go on'])
+  for (const other of others) expect(at(other, group).texts).toEqual(['we continue'])
 }

@@ -102,7 +102,7 @@ describe('a pool of threads', () => {
   })
 
   it.each(['exits', 'throws', 'throwsLater', 'takesAllMemory'])(
-    'fails the task of a thread that %s, and goes on with another',
+    'fails the task of a thread that %s, and continues with another',
     async (how) => {
       await expect(pool.run(how, undefined)).rejects.toBeInstanceOf(WorkerFailure)
       expect(await pool.run('echo', 2)).toBe(2)

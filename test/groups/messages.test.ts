@@ -131,7 +131,7 @@ describe('messages and Commits of many groups at once', () => {
     })
     const outcomes = await Promise.allSettled([...chatter, ...commits])
     const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : []))
-    // A message may have become too old meanwhile; nothing else may go wrong.
+    // A message may have become too old; nothing else may go wrong.
     expect(errors.filter((error) => !error.includes('stale-epoch'))).toEqual([])
     expect(await countDeadlocks()).toBe(deadlocks)
     const { rows } = await stage.pool.query('SELECT gid FROM log GROUP BY gid HAVING count(*) <> max(seq)')

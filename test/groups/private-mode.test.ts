@@ -23,7 +23,7 @@ function listeningPool(): { pool: Pool; asked: string[] } {
 }
 
 describe('a private group', () => {
-  it('adds whom the Welcomes are for, and keeps the claims beside the Commit', async () => {
+  it('adds whom the Welcomes are for, and keeps the claims with the Commit', async () => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     const group = await stage.group(alice, [bob, carol], { mode: 'private', policy: { external_join: 'none' } })
     expect(at(bob, group).epochAuthenticator).toBe(group.epochAuthenticator)

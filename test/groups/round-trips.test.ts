@@ -15,7 +15,7 @@ import { at, draft, refusal, Stage, submit } from './group-fixture.js'
 
 /** Asked for once a second and device, for all its requests (`DeviceStatuses`); and once for each group that a node meets (`GroupLocator`). */
 const COUNTED_APART = ['read_device_statuses', 'find_home']
-/** To PostgreSQL, for one public Commit. */
+/** Most round trips to PostgreSQL for one public Commit. */
 const MOST = 4
 
 const stage = new Stage()

@@ -71,7 +71,7 @@ async function flood(bytes, lanes = 1) {
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
-/** Opens so many connections at once and says `bytes` on each, then nothing more; opens them again when they are closed. */
+/** Opens `count` connections at once and says `bytes` on each, then nothing more; opens them again when they are closed. */
 async function hold(count, bytes, { read = true, halfOpen = false } = {}) {
   const lane = async () => {
     while (running()) {
@@ -118,7 +118,7 @@ async function ask(bytes, lanes) {
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
-/** So many connections that are there already, and then all say `bytes` at the same moment; those that end are opened again. */
+/** Opens `count` connections, which then all say `bytes` at the same moment; those that end are opened again. */
 async function together(count, bytes, ms) {
   const lane = []
   while (running()) {
@@ -142,7 +142,7 @@ const unfinished = (path, fields = {}) =>
   ])
 const chunked = (method, path, fields = {}, chunk = '1\r\n1\r\n', count = 500_000) =>
   head(method, path, { 'content-type': 'application/json', 'transfer-encoding': 'chunked', ...fields }) + chunk.repeat(count)
-/** As many chunks as do not cut the connection, and the end of the body. */
+/** A body of as many chunks as do not cut the connection. */
 const few = (method, path) => `${chunked(method, path, {}, '1\r\n1\r\n', 990)}0\r\n\r\n`
 /** A token of the right form and a signature that is not. */
 const forged = token ? { authorization: `Bearer ${token.slice(0, -8)}AAAAAAAA` } : {}

@@ -1,4 +1,4 @@
-/** A bare HTTP server beside the one under test: what it takes to answer is what the machine does to any server at that moment. */
+/** A bare HTTP server next to the one under test: what it takes to answer is what the machine does to any server at that moment. */
 import { createServer } from 'node:http'
 
 const server = createServer((_request, response) => response.end('{}'))

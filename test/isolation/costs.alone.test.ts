@@ -73,7 +73,7 @@ describe('at its largest', () => {
 
   it('a public document is not made again for each reader', async () => {
     const readable = Object.keys(ROUTES).filter((route) => /^GET \/(?!v1\/)[^:*]*$/.test(route))
-    // What it takes to be asked at all, and to hand so many bytes to the test, is not of the document.
+    // The cost of any request, and of handing that many bytes to the test, does not count.
     const bare = bareFastify()
     let bytes = Buffer.alloc(0)
     bare.get('/', async () => bytes)

@@ -33,7 +33,7 @@ async function ask(forged: boolean): Promise<Response> {
 }
 
 describe('claims to be a peer', () => {
-  it('that are false are looked into so many times a minute for one address, true ones as often as they come', async () => {
+  it('that are false are looked into a limited number of times a minute for one address, true ones as often as they come', async () => {
     for (let request = 0; request < 12; request++) expect((await ask(false)).status).toBe(200)
     const looks = jest.spyOn(PeerDirectories.prototype, 'key')
     const began = performance.now()

@@ -13,13 +13,13 @@ const TOKENS = 250
 const fixture = useSealedServer({ TOKENS_PER_BATCH: String(TOKENS), TOKENS_PER_ACCOUNT: String(40 * TOKENS) })
 
 async function batch(): Promise<Uint8Array> {
-  const [key] = await fixture.server.app.get(IssuerKeys).shown()
+  const [key] = await fixture.server.app.get(IssuerKeys).published()
   // Below the modulus; it need not come of any token.
   const blinded = () => Uint8Array.of(0, ...randomBytes(255))
   return encodeBatchRequest(Array.from({ length: TOKENS }, () => ({ truncatedKeyId: key!.truncatedId, blindedMessage: blinded() })))
 }
 const TYPE = 'application/private-token-generic-batch-request'
-/** Without the patience of the client, which comes again when the answer asks it to. */
+/** Posts once, unlike the client, which retries when the answer says so. */
 const post = (client: Client, body: Uint8Array) =>
   fetch(`${fixture.server.url}/v1/tokens`, {
     method: 'POST',
@@ -32,7 +32,7 @@ async function ask(client: Client, body: Uint8Array): Promise<Buffer> {
   return Buffer.from(await answer.arrayBuffer())
 }
 
-/** From the registry: the answer of /metrics is up to a second old. */
+/** Reads the counter from the registry: the answer of /metrics is up to a second old. */
 async function signed(): Promise<number> {
   const text = await fixture.server.app.get(Metrics).registry.metrics()
   return Number(/^tokens_signed_total (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
@@ -49,7 +49,7 @@ async function onThisThread(work: () => Promise<unknown>): Promise<number> {
 describe('having tokens signed', () => {
   it('takes the event loop a fraction of what the signatures take', async () => {
     const [alice] = await fixture.world.cast('alice')
-    const { privateKey } = (await fixture.server.app.get(IssuerKeys).shown())[0]!
+    const { privateKey } = (await fixture.server.app.get(IssuerKeys).published())[0]!
     const signatures = TOKENS * medianMs(() => blindSign(privateKey, Uint8Array.of(0, ...randomBytes(255))))
     await ask(alice, await batch()) // threads have started
     const bodies = await Promise.all(Array.from({ length: 9 }, batch))

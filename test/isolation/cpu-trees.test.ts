@@ -61,7 +61,7 @@ describe('a made-up tree of thousands of leaves', () => {
     expect(await attempt(alice, group, huge)).toMatchObject({ status: 429 })
     expect(asked.mock.calls.length).toBe(before)
     expect(await refusedBy('worker-time')).toBeGreaterThanOrEqual(2)
-    // What is not long goes on.
+    // Short work continues.
     await submit(alice, group, (await draft(group)).bundle)
     expect(await attempt(bob, bobs, other)).toMatchObject({ status: 422, document: { rule: 'tree-hash' } })
   })

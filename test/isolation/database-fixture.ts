@@ -36,7 +36,7 @@ class DatabaseController {
     return 'done'
   }
 
-  /** As if PostgreSQL had said so itself. */
+  /** Raises an SQLSTATE as if PostgreSQL had done so. */
   @Get('raise/:state')
   async raise(@Param('state') state: string) {
     await this.pool.query(`DO $$ BEGIN RAISE EXCEPTION 'hunter2' USING ERRCODE = '${state}'; END $$`)

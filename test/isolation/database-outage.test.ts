@@ -8,7 +8,7 @@ import { postgresProxy } from '../support/network/postgres-proxy.js'
 import { problemOf, World } from '../support/world.js'
 import { DatabaseWorld } from './database-fixture.js'
 
-/** Instead of 12 s: nothing that is healthy takes so long, even on a busy machine. */
+/** Replaces 12 s: nothing that is healthy takes so long, even on a busy machine. */
 const DEADLINE = '1500ms'
 
 const databases = new DatabaseWorld()
@@ -22,7 +22,7 @@ async function conversation() {
   const settings = { ...GENEROUS, PG_STATEMENT_DEADLINE: DEADLINE, PG_POOL_API: '3' }
   const { server, ready } = await databases.serve({ ...database, url: proxy.url }, settings)
   const world = new World(server.url, 'localhost', 0)
-  databases.later(() => world.goHome())
+  databases.later(() => world.disconnect())
   const [alice, bob] = await world.cast('alice', 'bob')
   const group = await world.group(alice, [bob])
   await group.send('before')
@@ -43,12 +43,12 @@ describe.each([
   ['and new ones are accepted and silent as well', true],
   ['while new ones work', false],
 ])('when all connections to PostgreSQL fall silent %s', (_name, newOnes) => {
-  it('posts and reads are answered with 503 while it lasts, however many come, and all goes on without a restart', async () => {
+  it('posts and reads are answered with 503 while it lasts, however many come, and all continues without a restart', async () => {
     const { proxy, server, ready, alice, bob, group } = await conversation()
     proxy.stall({ newOnes })
     // More than there are connections, so some wait for one.
     const reads = Array.from({ length: 9 }, () => read(server.url, alice, group))
-    const posted = group.send('meanwhile')
+    const posted = group.send('during the outage')
     if (newOnes) expect(await problemOf(posted)).toMatchObject({ status: 503, kind: 'unavailable' })
     // By a new connection, or refused: it depends on who was first.
     else await posted.catch((error: unknown) => expect(error).toMatchObject({ status: 503 }))
@@ -72,7 +72,7 @@ describe.each([
   })
 })
 
-it('jobs on PostgreSQL go on after a silence, those that come by LISTEN included', async () => {
+it('jobs on PostgreSQL continue after a silence, those that come by LISTEN included', async () => {
   const { proxy, server, ready } = await conversation()
   const jobs = server.app.get(Jobs)
   const done: unknown[] = []

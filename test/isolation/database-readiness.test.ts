@@ -95,7 +95,7 @@ describe('readiness', () => {
   it.each([
     ['ahead', '-', 600],
     ['behind', '+', -600],
-  ])('is lost with a clock ten minutes %s, and that is an alarm', async (_which, sign, seconds) => {
+  ])('is lost with a clock ten minutes %s, and that is logged as an error', async (_which, sign, seconds) => {
     const database = await world.database()
     await replace(
       database,
@@ -105,8 +105,8 @@ describe('readiness', () => {
     const { ready, lines, metrics } = await world.serve(database)
     expect(await ready()).toMatchObject({ http: 503, status: 'unavailable', checks: { ...ALL_OK, clock: 'failing' } })
     await ready()
-    const alarms = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 'error')
-    expect(alarms).toEqual([expect.objectContaining({ check: 'clock', msg: expect.stringContaining('run NTP') })])
+    const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 'error')
+    expect(errors).toEqual([expect.objectContaining({ check: 'clock', msg: expect.stringContaining('run NTP') })])
     const skew = Number(/^clock_skew_seconds (\S+)$/m.exec(await metrics())?.[1])
     expect(Math.abs(skew - seconds)).toBeLessThan(60)
   })

@@ -81,7 +81,7 @@ describe('with a PostgreSQL that says nothing', () => {
     expect(shown.rows[0]?.most).not.toBe('8s')
   })
 
-  it('all connections of a busy pool are given up, those who wait for one fail as well, and all goes on after it', async () => {
+  it('all connections of a busy pool are given up, those who wait for one fail as well, and all continues after it', async () => {
     const { proxy, pool } = await poolOf(3)
     await Promise.all([1, 2, 3].map(() => pool.query('SELECT pg_sleep(0.05)')))
     expect(pool.totalCount).toBe(3)

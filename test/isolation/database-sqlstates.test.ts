@@ -214,7 +214,7 @@ describe('a connection', () => {
   })
 })
 
-/** Of pools other than the one that asks. */
+/** Process ids of all sessions of the server except the one that asks. */
 async function sessions(pool: Pool, name: string): Promise<number[]> {
   const { rows } = await pool.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() AND application_name = 'microchat'`,

@@ -6,7 +6,7 @@ import { NodeSweep } from '../../src/delivery/sweep/node-sweep.js'
 import { readInboxIds } from '../../src/delivery/sweep/sweep.repository.js'
 import type { TestServer } from '../support/server.js'
 
-/** After so many sweeps, everything that the database held at the first of them has reached the streams. */
+/** After this many sweeps, everything that the database held at the first of them has reached the streams. */
 export const BOUND = 4
 const INBOX_IDS = 300
 

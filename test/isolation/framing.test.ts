@@ -160,7 +160,7 @@ describe('pipelined requests', () => {
       await expect(fetch(`${other.url}/health/live`)).rejects.toThrow()
       const { values } = await other.app.get(Metrics).limitsRefused.get()
       const refused = Object.fromEntries(values.map(({ labels, value }) => [labels.limit, value]))
-      // Ten cuts are the burst; a further one may have been earned back meanwhile.
+      // Ten cuts are the burst; a further one may have been earned back since.
       expect(refused['connection-pipelined-requests']).toBeGreaterThanOrEqual(10)
       expect(refused['address-offences']).toBeGreaterThanOrEqual(1)
     } finally {

@@ -83,7 +83,7 @@ function mutate(bytes: Buffer, below: (limit: number) => number): Buffer {
   }
   if (kind === 1) return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + 1 + below(12)))])
   const piece = Buffer.from(PIECES[below(PIECES.length)] ?? '', 'latin1')
-  // Most of what is parsed stands in the first line.
+  // Most of what is parsed is in the first line.
   const place = kind === 2 ? below(Math.min(bytes.length, 60)) : at
   return Buffer.concat([bytes.subarray(0, place), piece, bytes.subarray(place)])
 }

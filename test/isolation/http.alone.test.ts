@@ -72,7 +72,7 @@ function count(answers: Attack['answers'], ...statuses: string[]): number {
   return statuses.reduce((sum, status) => sum + (answers[status] ?? 0), 0)
 }
 
-/** Three times what it was without the attack, or 50 ms; and what the machine, busy with attacking, does to a bare server meanwhile. */
+/** Three times what it was without the attack, or 50 ms; and what the busy machine does to a bare server at the same time. */
 function patience(undisturbed: Bystanding, attacked: Bystanding): number {
   return Math.max(3 * undisturbed.p99, 50) + 2 * attacked.controlP99
 }

@@ -50,7 +50,7 @@ export interface Bystanding {
   p99: number
   /** The same of the bare server. */
   controlP99: number
-  /** By status or error: what was not answered with 200. */
+  /** Number of requests not answered with 200, by status or error. */
   failures: Record<string, number>
 }
 

@@ -54,7 +54,7 @@ describe('what happened in these scenarios', () => {
       () => checkers.map(({ checked }) => checked),
       (all) => all.some((checked) => checked > 10 * BOUND),
     )
-    await world.goHome()
+    await world.disconnect()
     expect(checkers.flatMap(({ late }) => late)).toEqual([])
     expect([...dropped]).toEqual(expect.arrayContaining(['displaced', 'group', 'inbox']))
   })
@@ -73,7 +73,7 @@ describe('what happened in these scenarios', () => {
       () => checkers.map(({ checked }, index) => checked - (before[index] ?? 0)),
       (all) => all.some((checked) => checked > BOUND),
     )
-    await world.goHome()
+    await world.disconnect()
     expect(checkers.flatMap(({ late }) => late)).toEqual([])
   })
 })

@@ -36,7 +36,7 @@ afterEach(async () => {
   await Promise.all(attackers.splice(0).map(end))
 })
 afterAll(async () => {
-  await world.goHome()
+  await world.disconnect()
   await server.stop('SIGTERM')
   await database.drop()
 })
@@ -98,7 +98,7 @@ function said(child: ChildProcess, pattern: RegExp): Promise<string | undefined>
   })
 }
 
-/** Of as many requests as are answered in a while, one after the other. */
+/** The 99th percentile of requests sent one after the other. */
 async function p99OfRequests(): Promise<number> {
   const times: number[] = []
   const deadline = performance.now() + MEASURED_MS

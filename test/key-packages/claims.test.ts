@@ -117,7 +117,7 @@ describe('the warning that KeyPackages run low', () => {
     expect([await claimLow(), await claimLow()]).toEqual([1, 0])
   })
 
-  test('goes away with a refill, so that the next shortage is told again', async () => {
+  test('goes away with a refill, so that the next shortage is reported again', async () => {
     await store(pool, device, manyChecked(3, device))
     expect(await claimLow()).toBe(1)
     await store(pool, device, manyChecked(1, device, { cipherSuite: 2 }), { low: 3 })
@@ -170,7 +170,7 @@ describe('the purge', () => {
     expect(await ofDevice('key_package_claim')).toHaveLength(0)
   })
 
-  test('goes on in batches', async () => {
+  test('continues in batches', async () => {
     await store(pool, device, manyChecked(5, device))
     await expire('1 second')
     expect((await purgeKeyPackages(pool, { limit: 3, low: 0 })).purged).toBe(3)

@@ -45,18 +45,18 @@ export class HttpDevice {
     readonly client: string,
   ) {}
 
-  /** A device of a new user, or one more of the user that `beside` has. */
-  static async register(baseUrl: string, options: { encoding?: Encoding; beside?: HttpDevice } = {}): Promise<HttpDevice> {
-    const { encoding = 'json', beside } = options
-    const user = beside?.user ?? `mimi://localhost/u/${randomBytes(6).toString('hex')}`
+  /** Registers a device of a new user, or a further one of the user of `sibling`. */
+  static async register(baseUrl: string, options: { encoding?: Encoding; sibling?: HttpDevice } = {}): Promise<HttpDevice> {
+    const { encoding = 'json', sibling } = options
+    const user = sibling?.user ?? `mimi://localhost/u/${randomBytes(6).toString('hex')}`
     const client = `${user.replace('/u/', '/d/')}/${randomBytes(4).toString('hex')}`
     const device = new HttpDevice(new Http({ baseUrl, encoding, retries: 0 }), user, client)
     for (const suite of SUITES) device.keys.set(suite, await newSignatureKey(suite))
     const { nonce, proofs } = await device.prove()
     const signature_keys = proofs.map(({ suite, ...proof }) => ({ scheme: SCHEME_OF_SUITE.get(suite), ...proof }))
-    if (beside === undefined) device.use(await device.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys }))
+    if (sibling === undefined) device.use(await device.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys }))
     else {
-      await beside.http.post('/v1/devices', { client, nonce, signature_keys })
+      await sibling.http.post('/v1/devices', { client, nonce, signature_keys })
       await device.login()
     }
     return device

@@ -118,7 +118,7 @@ describe('uploads', () => {
   })
 
   test('need a session, a key that is still valid, and a device that is', async () => {
-    const tablet = await HttpDevice.register(server.url, { beside: bob })
+    const tablet = await HttpDevice.register(server.url, { sibling: bob })
     const batch = await tablet.make(1)
     const token = tablet.http.accessToken
     tablet.http.accessToken = undefined
@@ -145,8 +145,8 @@ describe('deletion', () => {
 
 describe('claims', () => {
   test('get one of each device, and say which have none', async () => {
-    const tablet = await HttpDevice.register(server.url, { beside: bob })
-    const laptop = await HttpDevice.register(server.url, { beside: bob })
+    const tablet = await HttpDevice.register(server.url, { sibling: bob })
+    const laptop = await HttpDevice.register(server.url, { sibling: bob })
     await bob.upload(await bob.make(1))
     await tablet.upload(await tablet.make(1, 2))
     const { key_packages: got, unavailable } = await alice.claim(bob.user, [2, 1])
@@ -160,7 +160,7 @@ describe('claims', () => {
   })
 
   test("for one's own user are for the other devices", async () => {
-    const tablet = await HttpDevice.register(server.url, { beside: bob })
+    const tablet = await HttpDevice.register(server.url, { sibling: bob })
     await bob.upload(await bob.make(1))
     await tablet.upload(await tablet.make(1))
     expect((await bob.claim(bob.user)).key_packages.map((item) => item.client)).toEqual([tablet.client])
@@ -184,7 +184,7 @@ describe('claims', () => {
   })
 
   test('get nothing of a device from the moment it is revoked', async () => {
-    const tablet = await HttpDevice.register(server.url, { beside: bob })
+    const tablet = await HttpDevice.register(server.url, { sibling: bob })
     await tablet.upload(await tablet.make(2), await tablet.make(1))
     await bob.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
     expect(await alice.claim(bob.user)).toEqual({

@@ -45,7 +45,7 @@ test('one user may not drain another, and learns when to come back', async () =>
 
 test('another device of the same user has no allowance of its own', async () => {
   const [alice, bob] = [await register(), await register()]
-  const tablet = await HttpDevice.register(server.url, { beside: alice })
+  const tablet = await HttpDevice.register(server.url, { sibling: alice })
   expect(await claims(alice, [bob, bob])).toBe(2)
   expect(await claims(tablet, [bob, bob])).toBe(1)
 })

@@ -29,7 +29,7 @@ test('what is stored is counted per suite', async () => {
   ])
 })
 
-test('a repeated upload changes nothing, also when some were claimed meanwhile', async () => {
+test('a repeated upload changes nothing, also when some were claimed in between', async () => {
   const uploaded = [...manyChecked(3, device), checked(device, { lastResort: true })]
   await store(pool, device, uploaded)
   await claim()
@@ -80,7 +80,7 @@ test('roles do not change, neither before nor after a claim', async () => {
   expect(await counts()).toEqual([])
 })
 
-test('a device keeps at most so many; what is there or spent already does not count, nor what has expired', async () => {
+test('a device keeps at most a fixed number; what is there or spent already does not count, nor what has expired', async () => {
   const uploaded = manyChecked(4, device)
   const limit = { max: 5 }
   expect(await store(pool, device, uploaded, limit)).toBe('stored')

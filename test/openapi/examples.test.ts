@@ -144,7 +144,7 @@ describe('the examples of openapi.yaml that are bytes', () => {
     expect(status).toBe(200)
     if (type === 'message/mls') expect(formOfMessage(shown)).toEqual(formOfMessage(bytes!))
     else expect(formOf(decode(shown))).toEqual(formOf(decode(bytes!)))
-    // The same body as the JSON example beside it.
+    // The same body as the JSON example next to it.
     const json = fromJson(JSON.stringify(content?.['application/json']?.example)) as Record<string, unknown>
     const { messageField } = OTHER_TYPES[id]!
     expect(messageField === undefined ? decode(shown) : new Uint8Array(shown)).toEqual(

@@ -8,7 +8,7 @@ import { useStage } from '../groups/group-fixture.js'
 import { addressOf, COMPONENTS, OPERATIONS, type Operation } from './operations.js'
 import { hostileText, spoilt, valuesOf, type Encoding } from './schema-values.js'
 
-/** So that a failure comes again; another one may be tried by hand. */
+/** Fixed, so that a failure comes again; FUZZ_SEED sets another one. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 15)
 const CASES = 10
 
@@ -106,7 +106,7 @@ function partedHeaders({ parameters }: Operation, values: Record<string, string>
   return { headers, rest: Object.fromEntries(entries.filter(([name]) => !names.has(name))) }
 }
 
-/** What went wrong with so many cases, each with what was sent. */
+/** What went wrong with the cases, each with what was sent. */
 async function complaints(
   operation: Operation,
   made: readonly Case[],

@@ -46,7 +46,7 @@ export interface Operation {
   /** `/v1/groups/{groupId}` */
   path: string
   parameters: Parameter[]
-  /** By content type. */
+  /** Media by content type. */
   content: Record<string, Media>
   anonymous: boolean
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { COMPONENTS, type Schema } from './operations.js'
 
-/** In JSON bytes are base64url, in CBOR byte strings. */
+/** How bytes are written: in JSON base64url, in CBOR byte strings. */
 export type Encoding = 'json' | 'cbor'
 
 const MANY = 3
@@ -108,5 +108,5 @@ function altered(value: unknown, [key, ...rest]: Place, how: string, wrong: unkn
   return Object.fromEntries(entries.map(([name, member]) => [name, name === key ? altered(member, rest, how, wrong) : member]))
 }
 
-/** For a parameter: any text that an address may have. */
+/** Values of a parameter: any text that an address may have. */
 export const hostileText: fc.Arbitrary<string> = fc.constantFrom(...HOSTILE.filter((text) => text.isWellFormed()))

@@ -34,8 +34,8 @@ import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
 
 /**
- * What happens most, and what calls the functions, against the big group wherever there is one: name → the call. Each statement may look at so
- * many pages and throw so many rows away as executed.test.ts says; with `rows`, the call by its nature reads that many more.
+ * What happens most, and what calls the functions, against the big group wherever there is one: name → the call. Each statement may look at as
+ * many pages and throw as many rows away as executed.test.ts says; with `rows`, the call by its nature reads that many more.
  */
 export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'messages of 32 members': {

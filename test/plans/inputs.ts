@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { SIZES } from './plan-database.js'
 
-/** As the filling does it. */
+/** Hashes like the filling of the database does. */
 export const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 export const several = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index + 1))
 

@@ -8,7 +8,7 @@ import type { Pool } from 'pg'
 /** Entries of the log. The suite's default takes some 20 s to fill; `npm run plans` has a million. */
 const LOG_ROWS = Number(process.env['PLAN_LOG_ROWS'] ?? 100_000)
 
-/** For one statement that fills a table with a million rows, on a busy machine. */
+/** Time for one statement that fills a table with a million rows, on a busy machine. */
 const FILLING_MS = 600_000
 
 /** What the statements find. The sizes of everything else follow from the log's. */
@@ -18,7 +18,7 @@ export const SIZES = {
   devices: LOG_ROWS / 10,
   /** Entries of group 1, which has a Commit every 100. */
   bigGroup: (LOG_ROWS * 3) / 10,
-  /** Of group 1: devices that are in it now, and those that were. */
+  /** Devices that are in group 1 now, and those that were. */
   members: 1_000,
   formerMembers: Math.min(LOG_ROWS / 20, 50_000),
   /** That device 1 is in. */

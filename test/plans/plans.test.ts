@@ -23,7 +23,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   nonces: { walks: ['all of federation_nonce'], why: 'asks for one row of one partition' },
   'cursors:duePeers': {
     walks: ['all of groups', 'all of peer_cursor', 'all of peer_deletion'],
-    why: 'one worker, every SWEEP_INTERVAL; whether a group is due shows only beside its head',
+    why: 'one worker, every SWEEP_INTERVAL; whether a group is due shows only with its head',
   },
   'outgoing:readPresence': {
     walks: ['all of device', 'member of a whole group'],

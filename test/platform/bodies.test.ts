@@ -140,7 +140,7 @@ describe('an address', () => {
     ['PUT', '/v1/key-packages/AAAA', 'DELETE'],
     ['DELETE', '/v1/auth/sessions/refresh', 'POST'],
     ['POST', '/v1/devices/self', 'DELETE'],
-  ])('405 of %s %s says what this resource allows, and nothing of those beside it: %s', async (method, path, allowed) => {
+  ])('405 of %s %s says what this resource allows, and nothing of those next to it: %s', async (method, path, allowed) => {
     const answer = await fetch(`${server.url}${path}`, { method })
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, allowed])
   })

@@ -54,7 +54,7 @@ describe('a build', () => {
     await build('build')
   })
 
-  it('emits what Nest injects by, and what stands beside src/ runs with it', () => {
+  it('emits what Nest injects by, and what is next to src/ runs with it', () => {
     expect(execFileSync(process.execPath, [inFolder('dist/main.js')], { encoding: 'utf8' })).toBe('true\n')
     expect(execFileSync(process.execPath, [inFolder('dist/examples/demo.js')], { encoding: 'utf8' })).toBe('true\nMain\n')
   })
@@ -85,7 +85,7 @@ describe('a build', () => {
     expect(await touched(() => Promise.resolve())).toBe(false)
   })
 
-  it('fails with the place of the fault, in src/ and beside it, and is not taken for done', async () => {
+  it('fails with the place of the fault, in src/ and next to it, and is not taken for done', async () => {
     for (const file of ['src/broken.ts', 'examples/broken.ts']) {
       await writeFile(inFolder(file), 'const x = {')
       for (let time = 0; time < 2; time++) await expect(build('buildIfStale')).rejects.toThrow(/broken\.ts:1/)

@@ -16,7 +16,7 @@ afterEach(async () => {
   if (folder) await rm(folder, { recursive: true, force: true })
 })
 
-/** As `npm start` on a machine without anything else. */
+/** Starts a server like `npm start` on a machine without anything else. */
 async function startEmbedded(DATA_DIR: string): Promise<SpawnedServer> {
   server = await spawnServer('', { DATA_DIR, SERVER_SECRET: '' })
   return server
@@ -29,7 +29,7 @@ it('needs no settings: database and secret are made once, found again, and nothi
   const { mode } = await stat(join(DATA_DIR, 'server-secret'))
   expect(mode & 0o777).toBe(0o600)
 
-  // The operator's tool works beside the running server.
+  // The operator's tool works while the server runs.
   const { stdout } = await promisify(execFile)(process.execPath, [cliFile, 'invites', 'create'], {
     env: { PATH: process.env['PATH'], DATA_DIR },
   })

@@ -26,8 +26,8 @@ function create(overrides: Record<string, string>) {
 
 /** The insides that a test of a death cannot do without. */
 interface Insides {
-  runner: { worker: { opened: Worker } }
-  queue: { opened: unknown }
+  runner: { worker: { instance: Worker } }
+  queue: { instance: unknown }
   maintain(queue: unknown): Promise<void>
 }
 
@@ -35,15 +35,15 @@ interface Insides {
 async function dieSilently(jobs: Jobs): Promise<void> {
   const { worker } = (jobs as unknown as Insides).runner
   // Not before what it had in hand is done: it would begin a job after its death.
-  await worker.opened.pause()
+  await worker.instance.pause()
 }
 
 function lookAfter(jobs: Jobs): Promise<void> {
   const insides = jobs as unknown as Insides
-  return insides.maintain(insides.queue.opened)
+  return insides.maintain(insides.queue.instance)
 }
 
-/** By both clocks, so that work which is due has been so for a while. */
+/** Moves both clocks, so that work which is due has been so for a while. */
 function later(ms: number): void {
   const [elapsed, clock] = [performance.now.bind(performance), Date.now.bind(Date)]
   jest.spyOn(performance, 'now').mockImplementation(() => elapsed() + ms)

@@ -56,7 +56,7 @@ describeWithOwnRedis('jobs of a process without Redis', () => {
 
   it.each([
     ['absent from the start', () => redis.kill(), () => undefined],
-    ['gone meanwhile', () => undefined, () => redis.kill()],
+    ['gone later', () => undefined, () => redis.kill()],
     ['silent for a while', () => undefined, () => redis.pause()],
   ])('end although it is %s', async (_what, before, after) => {
     await before()

@@ -63,7 +63,7 @@ function behaves(overrides: () => Record<string, string>) {
     )
   })
 
-  it('runs one waiting job per id, and once more what came in meanwhile', async () => {
+  it('runs one waiting job per id, and once more what came in while it ran', async () => {
     const { jobs } = create(overrides())
     const gate = Promise.withResolvers<void>()
     const ran: unknown[] = []

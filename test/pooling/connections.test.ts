@@ -74,7 +74,7 @@ async function load(url: string, usedToTheEnd: () => boolean): Promise<void> {
       await Promise.all(Array.from({ length: 300 }, (_, turn) => ask(turn)))
     }
   } finally {
-    await world.goHome()
+    await world.disconnect()
   }
 }
 

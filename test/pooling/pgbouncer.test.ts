@@ -37,7 +37,7 @@ async function startBehindPooler(PG_PREPARE: 'on' | 'off'): Promise<Pooled> {
   const server = await startServer({ ...GENEROUS, ...addresses, PG_PREPARE, STREAM_ACK_FLUSH: '50ms' }, { database })
   undo.push(() => server.close())
   const world = new World(server.url)
-  undo.push(() => world.goHome())
+  undo.push(() => world.disconnect())
   return { pooler, server, world, direct: database.pool }
 }
 
@@ -74,7 +74,7 @@ async function inEverySession(url: string, query: string): Promise<unknown[]> {
 }
 
 function behaves(PG_PREPARE: 'on' | 'off'): void {
-  it('clients race, read and are told, over fewer connections than the server has asked for', async () => {
+  it('clients race, read and get news, over fewer connections than the server has asked for', async () => {
     const { pooler, world, direct } = await startBehindPooler(PG_PREPARE)
     await race(world)
     const [pool] = (await pooler.show('POOLS')).filter((row) => String(row['database']).startsWith('test_'))

@@ -125,7 +125,7 @@ describe('the proposals of a member’s Commit', () => {
     expect(outcome(await validateCommit(next.state, publicMessage(stale)))).toBe('proposal-reference')
   })
 
-  it('may be a ReInit alone, which is told to the caller', async () => {
+  it('may be a ReInit alone, which the caller learns', async () => {
     const commit = await forge.commit([byValue(proposals.reInit('next'))], undefined)
     const verdict = await validateCommit(forge.state, publicMessage(commit))
     expect(verdict).toMatchObject({ kind: 'valid', reinit: { cipherSuite: 1, version: 1 } })

@@ -188,7 +188,7 @@ describe('a request', () => {
       expect(await decapsulateRequest(keys, await sealedFor(header))).toBeUndefined()
     },
   )
-  it('may stand in memory that is used again before it is answered', async () => {
+  it('may be in memory that is used again before it is answered', async () => {
     const sent = (await encapsulateRequest(config('aes-128-gcm'), new Uint8Array()))!
     const memory = sent.message.slice()
     const opened = (await decapsulateRequest(keys, memory))!

@@ -31,7 +31,7 @@ const history = fc.array(
   { minLength: 1, maxLength: 60 },
 )
 
-/** As Commits change a tree; a removal may halve it. */
+/** Changes a tree like a Commit does; a removal may halve it. */
 function change(draft: TreeDraft, { do: what, at, which }: Step): void {
   const leafIndex = at % draft.leafCount
   const occupied = draft.leaf(leafIndex) !== undefined

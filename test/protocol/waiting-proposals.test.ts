@@ -81,7 +81,7 @@ describe('a proposal that no Commit could carry with those that wait', () => {
     ['a second Remove', 'one-change-per-leaf', async () => [[[proposals.remove(1), 0]], [proposals.remove(1), 2]]],
     ['a SelfRemove behind a Remove', 'one-change-per-leaf', async () => [[[proposals.remove(1), 0]], [proposals.selfRemove(), 1]]],
     [
-      'the Remove of whoever could commit the others',
+      'the Remove of the only member who could commit the others',
       'remove-committer',
       async () => [
         [
@@ -97,8 +97,8 @@ describe('a proposal that no Commit could carry with those that wait', () => {
       async () => [[[proposals.groupContextExtensions([]), 0]], [proposals.groupContextExtensions([]), 1]],
     ],
     ['a PSK twice', 'psk-repeated', async () => [[[proposals.externalPsk('a'), 0]], [proposals.externalPsk('a'), 1]]],
-    ['a ReInit beside others', 'reinit-alone', async () => [[[proposals.externalPsk('a'), 0]], [proposals.reInit('next'), 1]]],
-    ['others beside a ReInit', 'reinit-alone', async () => [[[proposals.reInit('next'), 0]], [proposals.externalPsk('a'), 1]]],
+    ['a ReInit with others', 'reinit-alone', async () => [[[proposals.externalPsk('a'), 0]], [proposals.reInit('next'), 1]]],
+    ['others with a ReInit', 'reinit-alone', async () => [[[proposals.reInit('next'), 0]], [proposals.externalPsk('a'), 1]]],
     [
       'an Add that does not support the extensions to come',
       'leaf-node-group-extensions',
@@ -125,7 +125,7 @@ describe('a proposal that no Commit could carry with those that wait', () => {
       'an Add behind the Remove of the same key',
       async () => [[[proposals.remove(1), 0]], [proposals.add(await added('m1', forge.key(1))), 2]],
     ],
-    ['an Update beside an Add', async () => [[[proposals.add(await added('x')), 0]], [proposals.update(await update(1)), 1]]],
+    ['an Update with an Add', async () => [[[proposals.add(await added('x')), 0]], [proposals.update(await update(1)), 1]]],
     ['a ReInit alone', async () => [[], [proposals.reInit('next'), 1]]],
     ['removals that leave one to commit', async () => [[[proposals.remove(1), 0]], [proposals.remove(2), 0]]],
   ])('is not: %s', async (_title, make) => {

@@ -35,7 +35,7 @@ async function jobsThatRan(settings: Record<string, string>) {
   return { jobs, ran }
 }
 
-/** Until a job gets through: while nobody is master, adding one fails. */
+/** Waits until a job gets through: while nobody is master, adding one fails. */
 async function runsJobs({ jobs, ran }: Awaited<ReturnType<typeof jobsThatRan>>, label: string): Promise<void> {
   await eventually(async () => {
     await jobs.enqueue('greet_v1', label).catch(() => undefined)
@@ -81,7 +81,7 @@ describeWithRedisServers('Redis in formation', () => {
     const sentinels = await RedisSentinels.start()
     closing.push(() => sentinels.stop())
     const target = redisTarget({ ...redisSettings(), ...sentinels.settings })
-    const client = connectRedis(target!, 'impatient').on('error', () => undefined)
+    const client = connectRedis(target!, 'fail-fast').on('error', () => undefined)
     closing.push(() => client.disconnect())
     const ended = Promise.withResolvers<void>()
     client.once('end', ended.resolve)

@@ -33,7 +33,7 @@ describeWithOwnRedis('while Redis is away', () => {
     await hears(two, one)
   })
 
-  it('an absence too short to be an outage: what was said meanwhile can be said again', async () => {
+  it('an absence too short to be an outage: what was said in between can be said again', async () => {
     const [one, two] = await twoNodes()
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await eventually(() => one.recoveries === 1 && two.recoveries === 1, Boolean)
@@ -41,7 +41,7 @@ describeWithOwnRedis('while Redis is away', () => {
     await hears(one, two)
   })
 
-  it('a node that may connect and not subscribe goes on without, and recovers when it may', async () => {
+  it('a node that may connect and not subscribe continues without, and recovers when it may', async () => {
     const [one, two] = await twoNodes()
     // Connected, and not allowed to subscribe: nothing is heard and no connection breaks.
     await redis.client.call('ACL', 'SETUSER', 'default', 'resetchannels')
@@ -54,11 +54,11 @@ describeWithOwnRedis('while Redis is away', () => {
   it.each([
     ['is a replica', () => redis.client.call('REPLICAOF', '127.0.0.1', '1'), () => redis.client.call('REPLICAOF', 'NO', 'ONE')],
     ['is full', () => redis.client.config('SET', 'maxmemory', '1'), () => redis.client.config('SET', 'maxmemory', '0')],
-  ])('a Redis that %s is one that is away: it takes no leases, counters and jobs', async (_what, spoil, mend) => {
+  ])('a Redis that %s is one that is away: it takes no leases, counters and jobs', async (_what, spoil, repair) => {
     const [one] = await twoNodes()
     await spoil()
     await one.until('down')
-    await mend()
+    await repair()
     await one.until('up')
   })
 

@@ -42,7 +42,7 @@ export class RedisNode {
     return found?.values.length ? found.values.reduce((sum, { value }) => sum + value, 0) : undefined
   }
 
-  /** Until what is said through Redis comes back (or no longer does). */
+  /** Waits until what is said through Redis comes back (or no longer does). */
   async until(state: 'up' | 'down'): Promise<void> {
     await eventually(
       () => this.read('redis_up'),

@@ -110,7 +110,7 @@ describeWithOwnRedis('two nodes with one Redis', () => {
     expect(await redis.client.keys('*:lock:*')).toEqual([])
   })
 
-  it('go on without the lock when another node keeps it, and leave that one its lease', async () => {
+  it('continue without the lock when another node keeps it, and leave that one its lease', async () => {
     const a = await node()
     await redis.client.set(LEASE, 'foreign', 'PX', 60_000)
     await expect(a.lock.withLock('g', () => Promise.resolve('done'))).resolves.toBe('done')
@@ -126,7 +126,7 @@ describeWithOwnRedis('two nodes with one Redis', () => {
     expect(await redis.client.get(LEASE)).toBe('foreign')
   })
 
-  it('go on without the lock when Redis hangs', async () => {
+  it('continue without the lock when Redis hangs', async () => {
     const a = await node()
     await redis.pause()
     // It hangs until the test is over: what waited for it would not end.

@@ -70,7 +70,7 @@ function emptyPageOf(group: Group): Promise<void> {
   })
 }
 
-/** Polls as a simple client would; a short long poll stands in for waiting. */
+/** Polls as a simple client would; a short long poll replaces waiting. */
 async function pollUntil(client: Client, condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 30_000
   while (!condition()) {

@@ -23,7 +23,7 @@ describe.each(MODES_AND_SUITES)('three members who post without saying who, in %
     expect(froms).toEqual([alice.uri, bob.uri, carol.uri, bob.uri])
   })
 
-  it('go on in the next epoch, with its key, and once somebody has left', async () => {
+  it('continue in the next epoch, with its key, and once somebody has left', async () => {
     const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
     const group = await world.group(alice, [bob, carol], { mode, suite })
     await agreed([bob, carol], group)

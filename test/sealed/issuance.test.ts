@@ -117,7 +117,7 @@ describe('a batch', () => {
 })
 
 describe('the keys of the issuer', () => {
-  /** As if all that time had passed. */
+  /** Lets `period` pass for the keys. */
   const pass = (server: TestServer, period: number) =>
     server.pool.query(
       `UPDATE issuer_key SET issues_from = issues_from - $1 * interval '1 second', issues_until = issues_until - $1 * interval '1 second',
@@ -132,14 +132,14 @@ describe('the keys of the issuer', () => {
     return next
   }
 
-  /** With a key of its own to grow old, and a group to post to. */
+  /** A server with a key of its own to grow old, and a group to post to. */
   async function serverOfItsOwn() {
     const database = await createTestDatabase()
     undo.push(() => database.drop())
     const first = await startServer({ ...GENEROUS, ...SMALL_BATCHES }, { database })
     undo.push(() => first.close())
     const world = new World(first.url)
-    undo.push(() => world.goHome())
+    undo.push(() => world.disconnect())
     const [alice] = await world.cast('alice')
     const { group, key, purse } = await sealedGroup(world, [alice])
     return { database, first, alice, group, key, purse }

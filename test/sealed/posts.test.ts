@@ -60,7 +60,7 @@ describe('a post without a sender', () => {
       await foreign.fill()
       expect(await refused(await postOf(group, key, foreign.take(), 'no'))).toBe('401 token-required')
     } finally {
-      await away.goHome()
+      await away.disconnect()
       await elsewhere.close()
     }
     for (const part of ['nonce', 'tokenKeyId', 'challengeDigest'] as const) {
@@ -192,7 +192,7 @@ describe('the member proof', () => {
       await publishSenderKey(group)
       for (let post = 0; post < 3; post++) await send(small.url, await postOf(group, await senderKey(group), purse.take(), `${post}`))
     } finally {
-      await world.goHome()
+      await world.disconnect()
       await small.close()
     }
   })

@@ -43,7 +43,7 @@ describe('what is noted to be removed and is out already', () => {
     await group.remove(bob.uri)
     await publishSenderKey(group)
     const { pool } = fixture.database
-    // As a revocation leaves it that came beside the Commit.
+    // As a revocation at the same time as the Commit leaves it.
     await pool.query(
       `INSERT INTO pending_removal (gid, device_id, reason) SELECT g.gid, d.id, 'revoke' FROM groups g, device d WHERE group_id = $1 AND client_uri = $2`,
       [group.record.groupId, bob.uri],

@@ -28,7 +28,7 @@ export function useSealedServer(overrides: Record<string, string> = {}, options:
     fixture.server = await startServer({ ...GENEROUS, ...SMALL_BATCHES, ...overrides }, { ...options, database: fixture.database })
     Object.assign(fixture.world, { url: fixture.server.url })
   })
-  afterEach(() => fixture.world.goHome())
+  afterEach(() => fixture.world.disconnect())
   afterAll(async () => {
     await fixture.server?.close()
     await fixture.database?.drop()

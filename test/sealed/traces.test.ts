@@ -25,7 +25,7 @@ it('a post without a sender leaves no span: neither of its request nor of a stat
   const [alice] = await world.cast('alice')
   const { group, key, purse } = await sealedGroup(world, [alice])
   await send(server.url, await postOf(group, key, purse.take(), 'hello'))
-  await world.goHome()
+  await world.disconnect()
   expect(await server.stop('SIGTERM')).toBe(0)
   const has = (text: string) => received.join('').includes(text)
   // What else happened is there, so the spans have come.

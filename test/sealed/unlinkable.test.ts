@@ -102,7 +102,7 @@ beforeAll(async () => {
   during = lines.slice(before)
   tables = await wholeDatabase()
 })
-afterAll(() => fixture.world.goHome())
+afterAll(() => fixture.world.disconnect())
 
 describe('the whole database, after many batches and many posts', () => {
   it('has each spent token in one place, and nothing of the batches but the hash and the blind answer of each request', () => {

@@ -49,7 +49,7 @@ export function useTestDatabase(): Pick<TestDatabase, 'url' | 'pool'> {
 const PASSING = new Set(['55006', '42501'])
 const ATTEMPTS = 20
 
-/** Anyone who is about to leave is let go, for which PostgreSQL waits five seconds; who stays is cut off. */
+/** Sessions that are about to end may end, for which PostgreSQL waits five seconds; those that stay are cut off. */
 async function dropDatabase(name: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -5,7 +5,7 @@ import { GENEROUS, World } from './world.js'
 
 const RACERS = 8
 
-/** Waits until everybody has done so many things more. */
+/** Waits until each client has done `rounds` more actions. */
 type Progress = (rounds: number) => Promise<void>
 
 /** A race over all processes of a deployment, which ends after each test. */
@@ -13,7 +13,7 @@ export function useDeployedRace(services: () => { database: string; redis: strin
   let deployment: Deployment | undefined
   let world: World | undefined
   afterEach(async () => {
-    await world?.goHome()
+    await world?.disconnect()
     await deployment?.stop()
   })
   const startRace = async (options?: DeploymentOptions) => {

@@ -50,7 +50,7 @@ export class DeployedNode {
 export interface DeploymentOptions {
   api?: number
   workers?: number
-  /** Of which release they are at first; else of this one. */
+  /** Main file of the release that the nodes run at first; this release by default. */
   main?: string
 }
 

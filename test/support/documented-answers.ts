@@ -79,13 +79,13 @@ function closed(node: unknown): object {
   return walk(node) as object
 }
 
-/** Refused for its framing, or for a form that no operation takes: that stands in docs/errors.md alone. */
+/** Refused for its framing, or for a form that no operation takes: that is in docs/errors.md alone. */
 function isOfNoRoute(body: unknown): boolean {
   const name = String(typeOf(readable(body))).replace('urn:microchat:problem:', '')
   return BEFORE_ROUTES.includes(name)
 }
 
-/** For a message: a body of an undocumented type may be anything. */
+/** The decoded body, for a message; undefined if it cannot be read, as one of an undocumented type may be anything. */
 function readable(body: unknown): unknown {
   try {
     return readBody('', body)

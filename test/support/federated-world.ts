@@ -16,7 +16,7 @@ export function useFederation(count: number, overrides: Record<string, string> =
     shared.federation = await startFederation(count, overrides)
     shared.worlds.push(...shared.federation.providers.map(({ url, domain }) => new World(url, domain)))
   })
-  afterEach(async () => void (await Promise.all(shared.worlds.map((world) => world.goHome()))))
+  afterEach(async () => void (await Promise.all(shared.worlds.map((world) => world.disconnect()))))
   afterAll(() => shared.federation?.close())
   return {
     get federation() {

@@ -73,7 +73,7 @@ export async function newKeyPackage(options: KeyPackageOptions): Promise<KeyPack
   return publicPackage
 }
 
-/** As clients upload it: an MLSMessage. */
+/** The KeyPackage as an MLSMessage, as clients upload it. */
 export function framed(keyPackage: KeyPackage): Uint8Array {
   return encode(mlsMessageEncoder, { version: protocolVersions.mls10, wireformat: wireformats.mls_key_package, keyPackage })
 }

@@ -4,7 +4,7 @@ import { request as requestSecurely } from 'node:https'
 
 export interface LossyProxy {
   url: string
-  /** The server acts on the next so many requests whose path ends so, but nobody hears its answer. */
+  /** The server acts on the next `count` requests whose path ends with `pathEnd`, but its answers are lost. */
   loseReplies(pathEnd: string, count: number): void
   lost(): number
   close(): Promise<void>

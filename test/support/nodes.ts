@@ -13,7 +13,7 @@ export interface ProviderOfNodes {
   readonly settings: Readonly<Record<string, string>>
   /** Starts a node, to which the proxy forwards from then on. */
   node(overrides?: Record<string, string>): Promise<TestServer>
-  /** Ends all nodes but one: each has connections, of which there are not so many. */
+  /** Ends all nodes but one: each has connections, which are scarce. */
   keepOnly(kept?: TestServer): Promise<void>
   close(): Promise<void>
 }

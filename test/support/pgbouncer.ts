@@ -83,7 +83,7 @@ function settings(target: URL, folder: string, port: number, { size, prepared = 
   ].join('\n')
 }
 
-/** In plain text: pgbouncer has to log in with it as well. */
+/** The password in plain text: pgbouncer has to log in with it as well. */
 function users({ username, password }: URL): string {
   return `"${decodeURIComponent(username)}" "${decodeURIComponent(password)}"\n`
 }

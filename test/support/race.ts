@@ -57,7 +57,7 @@ export class Race {
     )
   }
 
-  /** Resolves once so many more actions are done. */
+  /** Resolves once `actions` more actions are done. */
   progress(actions: number): Promise<void> {
     const target = this.actions + actions
     return new Promise((resolve) => {
@@ -91,7 +91,7 @@ export class Race {
     if (this.#busyGuests.has(key)) return
     this.#busyGuests.add(key)
     try {
-      // Anyone who is behind may not know yet that the guest is in, or out, and would find nothing to do.
+      // A client that is behind may not know yet that the guest is in, or out, and would find nothing to do.
       await group.catchUp()
       if (guest.store.group(groupId)?.standing === 'member') {
         await group.remove(guest.uri)

@@ -45,7 +45,7 @@ export function useRedis(): TestRedis {
   return redis
 }
 
-/** For anyone who needs one only sometimes; else `useRedis`. */
+/** For tests that need one only sometimes; else `useRedis`. */
 export async function startRedis(): Promise<TestRedis> {
   const given = process.env['TEST_REDIS_URL']
   if (source === 'url' && given) return borrowRedis(given)

@@ -31,7 +31,7 @@ export interface TestServerOptions {
   database?: TestDatabase
   /** Where log lines go; else nowhere. */
   log?: DestinationStream
-  /** Instead of the AppModule: usually one that imports it and adds controllers. */
+  /** Replaces the AppModule: usually one that imports it and adds controllers. */
   root?: Type
   /** For suites that make the server answer what it never would by itself. */
   undocumented?: boolean

@@ -86,7 +86,7 @@ export class World {
     return group
   }
 
-  async goHome(): Promise<void> {
+  async disconnect(): Promise<void> {
     await Promise.all(this.clients.splice(0).map((client) => client.disconnect()))
   }
 }
@@ -100,7 +100,7 @@ export function useWorld(overrides: Record<string, string> = {}): World {
     server = await startServer({ ...GENEROUS, ...overrides })
     Object.assign(world, { url: server.url })
   })
-  afterEach(() => world.goHome())
+  afterEach(() => world.disconnect())
   afterAll(() => server?.close())
   return world
 }

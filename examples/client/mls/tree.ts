@@ -39,7 +39,7 @@ export function encodeTree(tree: RatchetTree): Uint8Array {
   return encodeRatchetTree(tree)
 }
 
-/** Once validated, the tree goes on as a plain array. */
+/** Once validated, the tree is a plain array. */
 export function settled<State extends { ratchetTree: RatchetTree }>(state: State): State {
   return { ...state, ratchetTree: [...state.ratchetTree] }
 }

@@ -5,9 +5,9 @@ import { migrate } from '../../platform/postgres/migrate.js'
 import { createPool } from '../../platform/postgres/sql.js'
 import { reachDatabase } from '../embedded-settings.js'
 
-/** One command of the operator's tool. It prints to standard output and throws a CliError for what the operator can mend. */
+/** One command of the operator's tool. It prints to standard output and throws a CliError for what the operator can fix. */
 export interface Command {
-  /** As it is typed, e.g. `accounts create`. */
+  /** The words of the command, e.g. `accounts create`. */
   readonly name: string
   /** Arguments and a sentence. */
   readonly usage: string
@@ -22,7 +22,7 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** For commands that work on a deployment's database, be it PostgreSQL at DATABASE_URL or the embedded one in DATA_DIR. */
+/** For commands that work on a deployment's database: PostgreSQL at DATABASE_URL, or the embedded one in DATA_DIR. */
 export async function withDatabase<T>(work: (pool: Pool, config: Config) => Promise<T>): Promise<T> {
   const { config, stopDatabase } = await reachDatabase(loadConfig(process.env), createLog({ LOG_LEVEL: 'silent' }))
   try {

@@ -5,28 +5,29 @@ import { directDatabaseUrl, loadConfig } from '../../platform/config/config.js'
 import { migrate } from '../../platform/postgres/migrate.js'
 import { print, type Command, withDatabase } from './command.js'
 
-/** Every group and KeyPackage there is: as long as it takes, within reason. */
+/** recovered() updates every group and deletes every KeyPackage, so it may run long. */
 const RECOVERY_TIMEOUT_MS = 24 * 3_600_000
 
 /**
- * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be handed out again, so
- * every group gets a new incarnation and its devices are told to resync. A KeyPackage in the restored state may have been
- * claimed before, and one must never serve twice (RFC 9420 §16.8): they all go, and devices upload new ones. Access tokens
- * end as well: a device id that was lost to the restore may be given to another device. Send tokens of the keys so far were perhaps
- * spent since the backup: none of them is taken any more.
+ * After a restore or an asynchronous failover: sequence numbers and epochs that clients saw may be assigned again, so every
+ * group at home here gets a new incarnation, and the devices of all groups get a resync. A KeyPackage in the restored state
+ * may have been claimed before and must not be used twice (RFC 9420 §16.8), so all are deleted, and devices upload new ones.
+ * Access tokens are invalidated: a device id that the restore lost may be reassigned. Issuer keys are retired: their send
+ * tokens may have been spent since the backup.
  */
 export const recovered: Command = {
   name: 'recovered',
   usage: '                     After a restore: new incarnations, no stale KeyPackages, devices resync.',
   async run() {
     const work = async (sql: Sql) => {
+      // At once, with no overlap.
       await retireTokenKeys(sql, 0, 0)
       await retireIssuerKeys(sql)
       const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered() AS groups')
       return rows[0]?.groups ?? 0n
     }
     const groups = await withDatabase((pool) => transaction(pool, work, { statementTimeout: RECOVERY_TIMEOUT_MS }))
-    print(`${groups} groups have a new incarnation, unclaimed KeyPackages are gone. Start the servers again.`)
+    print(`New incarnation for ${groups} groups; all unclaimed KeyPackages deleted. Start the servers again.`)
   },
 }
 

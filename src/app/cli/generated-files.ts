@@ -11,10 +11,10 @@ import { migrate } from '../../platform/postgres/migrate.js'
 import { describeSqlTables, SQL_OWNED, tablesOfClient } from '../../platform/postgres/prisma-models.js'
 import { describeSchema } from '../../platform/postgres/schema-dump.js'
 import { createPool, type Sql } from '../../platform/postgres/sql.js'
-import { limitsPage } from '../limits-page.js'
+import { limitsPage } from '../limits/limits-page.js'
 import { type Command, CliError, print } from './command.js'
 
-/** From src/app/cli as well as from dist/app/cli. */
+/** The same relative to src/app/cli and to dist/app/cli. */
 const PRISMA_FOLDER = new URL('../../../prisma/', import.meta.url)
 
 /** The commands that write pages of docs/ from the sources. */

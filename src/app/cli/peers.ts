@@ -16,7 +16,7 @@ import { transaction } from '../../platform/postgres/sql.js'
 import { isProviderDomain } from '../../protocol/identifiers.js'
 import { print, type Command, CliError, withDatabase } from './command.js'
 
-/** One domain, as it stands in identifiers. */
+/** One domain, as written in identifiers. */
 function domainIn(args: readonly string[]): string {
   const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
   const [domain] = positionals
@@ -149,7 +149,7 @@ export const peersPause = peerCommand(
 
 export const peersResume = peerCommand('resume', 'DOMAIN                 Push to a provider again.', async (pool, domain) => {
   await setPaused(pool, domain, false)
-  return `Pushing to ${domain} goes on with the next sweep.`
+  return `Pushing to ${domain} continues with the next sweep.`
 })
 
 export const peersRetry = peerCommand(

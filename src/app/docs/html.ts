@@ -18,7 +18,7 @@ ${body}
 `
 }
 
-/** For text between tags and for attributes in double quotes. */
+/** Escapes text between tags and attributes in double quotes. */
 export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

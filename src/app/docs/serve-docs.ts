@@ -51,7 +51,7 @@ export function serveDocs(fastify: FastifyInstance, config: Pick<Config, 'DOCS' 
   serve('/docs/assets/swagger-ui-bundle.js', 'text/javascript', () => readFile(join(SWAGGER_UI, 'swagger-ui-bundle.js'), 'utf8'))
 }
 
-/** With this server as the one to try things out on. */
+/** openapi.yaml as JSON, with this server as the one to try things out on. */
 async function openapiJson({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): Promise<string> {
   const document = parse(await text(OPENAPI)) as object
   return JSON.stringify({ ...document, servers: [{ url: PUBLIC_URL ?? '/' }] })

@@ -5,7 +5,7 @@ import { EmbeddedPostgresError } from './embedded-error.js'
 import type { SystemUser } from './system-user.js'
 
 /**
- * What a client of the cluster must know. It lies inside the data folder, readable by its owner only: anyone who can read it could
+ * What a client of the cluster must know. It lies inside the data folder, readable by its owner only: a user who can read it could
  * read the data anyway, and a copied folder stays usable.
  */
 const ClusterSecrets = z.strictObject({ port: z.number().int(), password: z.string(), superuserPassword: z.string() })

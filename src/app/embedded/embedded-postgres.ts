@@ -42,7 +42,7 @@ export interface EmbeddedOptions {
 
 /** A real PostgreSQL in DATA_DIR that lives as long as this server does. */
 export interface EmbeddedPostgres {
-  /** Of a role that owns its database and may create others, with its password. */
+  /** URL with the password of a role that owns its database and may create others. */
   url: string
   /** True if an earlier server had been killed and its PostgreSQL was still there. */
   adopted: boolean
@@ -166,7 +166,10 @@ class Keeper {
   }
 }
 
-/** `preferred` if nobody listens on it, else any free port of the loopback interface. Anyone who takes it first has it: be ready to ask again. */
+/**
+ * `preferred` if nobody listens on it, else any free port of the loopback interface. Another process may take it first: the
+ * caller must be ready to ask again.
+ */
 export async function findFreePort(preferred: number): Promise<number> {
   return (await probe(preferred)) ?? (await probe(0)) ?? preferred
 }

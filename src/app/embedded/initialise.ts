@@ -9,7 +9,7 @@ import { ROLE, writeSecrets } from './cluster-secrets.js'
 import { workPath } from './work-path.js'
 
 /**
- * Makes the data folder unless it exists: initdb, then our role and database. All is done beside the final place and moved there
+ * Makes the data folder unless it exists: initdb, then our role and database. All is done next to the final place and moved there
  * by one rename, so a start that was killed half-way leaves nothing that looks like a cluster.
  */
 export async function initialise({ path, user }: ClusterFolder, binaries: Binaries, extraArguments: string[] = []): Promise<void> {
@@ -69,6 +69,6 @@ async function runProgram(program: string, args: string[], { input, cwd, user, p
   child.stdin.on('error', () => undefined) // a program that ends early says why in its output
   child.stdin.end(input)
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
-  // Single-user mode reports a failed statement as ERROR and goes on.
+  // Single-user mode reports a failed statement as ERROR and continues.
   if (code !== 0 || /\b(ERROR|FATAL):/.test(output)) throw programFailure(`${program} failed (${String(code)})`, output, path)
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 const MARK = '.making-'
 
 /**
- * A path beside `target` to make it at, before one rename puts it into place. Removes what earlier attempts left there that were
+ * A path next to `target` to make it at, before one rename puts it into place. Removes what earlier attempts left there that were
  * killed; one that is still at work keeps its own.
  */
 export async function workPath(target: string): Promise<string> {

@@ -11,7 +11,7 @@ const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
 const BINARY = { type: 'string', format: 'binary' }
 
-/** Adds what this project's decorators say: CBOR beside JSON, message/mls, bytes, the bearer token, the refusals. */
+/** Adds what this project's decorators say: CBOR next to JSON, message/mls, bytes, the bearer token, the refusals. */
 export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, DeclaredOperation>): OpenAPIObject {
   const problemResponses = new ProblemResponses()
   const completed: OperationObject[] = []
@@ -65,7 +65,7 @@ function takeBody(operation: OperationObject, { options }: DeclaredOperation): v
   if (options.messageOnly) for (const type of [JSON_TYPE, CBOR_TYPE]) delete body[type]
 }
 
-/** What a parameter says about itself stands in its schema too, where a second copy only makes the page longer. */
+/** What a parameter says about itself is in its schema too, where a second copy only makes the page longer. */
 function withoutRepetition(parameters: NonNullable<OperationObject['parameters']>): NonNullable<OperationObject['parameters']> {
   return parameters.map((parameter) => {
     if (!('schema' in parameter) || !parameter.schema || !('description' in parameter.schema)) return parameter

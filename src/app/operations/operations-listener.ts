@@ -18,11 +18,11 @@ type Limit = keyof typeof LIMITS
 
 /**
  * Health and metrics on a port of their own, so that nobody who gets at the public one can ask for them or keep them busy. It listens before
- * anything else is started and until everything has ended, and says meanwhile that the process lives and is not ready.
+ * anything else is started and until everything has ended, and says until then that the process lives and is not ready.
  */
 export class OperationsListener {
   private operations: Operations | undefined
-  /** In the order in which they came. */
+  /** Open sockets, in the order in which they came. */
   private readonly sockets = new Set<Socket>()
   private readonly asked = new WeakSet<Socket>()
 

@@ -5,7 +5,7 @@ import { Metrics } from '../../platform/observability/metrics.js'
 import { Readiness } from '../../platform/observability/readiness.js'
 import { SharedValue } from '../../platform/shared-value.js'
 
-/** As many scrapes as may come in this time cost what one does. */
+/** How long a scrape is reused: all scrapes within this time cost one. */
 const FRESH_MS = 1_000
 
 export interface OperationsAnswer {
@@ -48,14 +48,14 @@ export class Operations {
   }
 }
 
-/** By path: what is asked of a server that is up. */
+/** Answers by path, for a server that is up. */
 export const OPERATIONS: Readonly<Record<string, (operations: Operations) => OperationsAnswer | Promise<OperationsAnswer>>> = {
   '/health/live': () => ALIVE,
   '/health/ready': (operations) => operations.ready(),
   '/metrics': (operations) => operations.scrape(),
 }
 
-/** On the main port, where OPERATIONS_PORT is not set. */
+/** Adds the routes to the main port, where OPERATIONS_PORT is not set. */
 export function serveOperations(fastify: FastifyInstance, operations: Operations): void {
   for (const [path, answer] of Object.entries(OPERATIONS)) {
     fastify.get(path, { config: { operational: true, unlogged: true } }, async (_request, reply) => {

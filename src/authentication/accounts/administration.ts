@@ -22,7 +22,7 @@ export async function createAccount(pool: Pool, user: string, lifetimeMs: number
   })
 }
 
-/** A code for so many new accounts. */
+/** A code for `uses` new accounts. */
 export async function createInvite(pool: Pool, uses: number, lifetimeMs: number): Promise<IssuedCode> {
   const code = newInviteCode()
   return { code, expiresAt: await insertInvite(pool, { codeHash: hashOfCode(code), accountId: undefined, uses, lifetimeMs }) }

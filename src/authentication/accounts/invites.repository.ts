@@ -2,7 +2,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 
 export interface NewInvite {
   readonly codeHash: Uint8Array
-  /** For one account only; else for any new one. */
+  /** The only account that the invite is for; any new one if undefined. */
   readonly accountId: bigint | undefined
   readonly uses: number
   readonly lifetimeMs: number
@@ -32,7 +32,10 @@ export async function useInvite(sql: Sql, codeHash: Uint8Array): Promise<{ accou
   return rows[0]
 }
 
-/** Whether this account is called so and may take its first device. Holds it against being disabled meanwhile. */
+/**
+ * Whether this account has this user URI and may take its first device. Locks it, so that it cannot be disabled before the
+ * end of the transaction.
+ */
 export async function lockInvitedAccount(sql: Sql, accountId: bigint, userUri: string): Promise<boolean> {
   const { rows } = await sql.query('SELECT 1 FROM account WHERE id = $1 AND user_uri = $2 AND disabled_at IS NULL FOR NO KEY UPDATE', [
     accountId,

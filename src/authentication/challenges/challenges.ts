@@ -16,7 +16,7 @@ interface Claim {
   readonly proof: Uint8Array
 }
 
-/** Proof that a device holds a key: it signs a nonce of ours, bound to our domain and its client URI. */
+/** Proof that a device holds a key: it signs our nonce, bound to our domain and its client URI. */
 @Injectable()
 export class Challenges {
   constructor(
@@ -34,7 +34,7 @@ export class Challenges {
 
   /**
    * The proven keys in canonical form, or undefined if the challenge is over or any one proof does not hold. It spends
-   * nothing: anyone who acts upon it consumes the challenge in its own transaction.
+   * nothing: a caller who acts upon it consumes the challenge in its own transaction.
    */
   async proven(client: string, nonce: Uint8Array, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
     const expiresAt = await findChallenge(this.pool, nonce, client)

@@ -45,7 +45,7 @@ export class DeviceEnrolment {
     if (!(await consumeChallenge(sql, nonce, client))) throw new ProofRefused()
   }
 
-  /** With the account's lock held, or the account new. */
+  /** Call it with the account's lock held, or for a new account. */
   async enrol(sql: Sql, accountId: bigint, { client, keys }: ProvenDevice): Promise<bigint> {
     const limit = this.config.MAX_DEVICES_PER_ACCOUNT
     if ((await countActiveDevices(sql, accountId)) >= limit) throw new TooMany('devices', limit)

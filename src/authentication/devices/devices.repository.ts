@@ -9,13 +9,13 @@ export async function insertDevice(sql: Sql, accountId: bigint, clientUri: strin
   return rows[0]?.id
 }
 
-/** To be read with the account's lock held. */
+/** Call it with the account's lock held. */
 export async function isActiveDevice(sql: Sql, deviceId: bigint): Promise<boolean> {
   const { rows } = await sql.query('SELECT 1 FROM device WHERE id = $1 AND revoked_at IS NULL', [deviceId])
   return rows.length > 0
 }
 
-/** To be read with the account's lock held. */
+/** Call it with the account's lock held. */
 export async function countActiveDevices(sql: Sql, accountId: bigint): Promise<number> {
   const { rows } = await sql.query<{ count: bigint }>('SELECT count(*) FROM device WHERE account_id = $1 AND revoked_at IS NULL', [
     accountId,

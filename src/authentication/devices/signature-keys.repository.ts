@@ -17,7 +17,7 @@ export async function insertSignatureKey(sql: Sql, deviceId: bigint, key: NewKey
   return rows[0]?.id
 }
 
-/** Names the successor of a device's own valid key, which may have one only. The old key stays valid beside it. */
+/** Names the successor of a device's own valid key, which may have one only. The old key stays valid too. */
 export async function setSuccessor(sql: Sql, deviceId: bigint, keyId: bigint, successorId: bigint): Promise<boolean> {
   const { rowCount } = await sql.query(
     `UPDATE signature_key SET successor_id = $3 WHERE id = $2 AND device_id = $1 AND successor_id IS NULL AND ${VALID}`,
@@ -41,7 +41,7 @@ export async function findKey(sql: Sql, deviceId: bigint, keyId: bigint): Promis
   return rows[0]
 }
 
-/** With the account's lock held. A key that was revoked before keeps its time. */
+/** Call it with the account's lock held. A key that was revoked before keeps its time. */
 export async function retireKey(sql: Sql, keyId: bigint): Promise<void> {
   await sql.query('UPDATE signature_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL', [keyId])
 }

@@ -50,7 +50,7 @@ export async function recordForeignUser(sql: Sql, user: string, devices: readonl
   return rows.flatMap(({ id, revoked }) => (revoked ? [id] : []))
 }
 
-/** In two statements, so that the second sees what another transaction has made meanwhile; runs for one user follow each other. */
+/** In two statements, so that the second sees what another transaction has committed; runs for one user follow each other. */
 async function recordAccount(sql: Sql, user: string): Promise<bigint> {
   await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
   const { rows } = await sql.query<{ id: bigint }>({

@@ -26,7 +26,7 @@ export class JwksController {
     operationId: 'getAccessTokenKeys',
     summary: 'The keys that access tokens are signed with',
     description:
-      'For services beside this one that check access tokens. A new key is published ten minutes before it signs, which is ' +
+      'For other services that check access tokens. A new key is published ten minutes before it signs, which is ' +
       'longer than this may be cached.',
   })
   @ReturnsUnchanged()

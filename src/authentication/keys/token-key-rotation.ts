@@ -52,7 +52,7 @@ export async function rotateTokenKey(pool: Pool, secrets: Secrets, accessTokenTt
   })
 }
 
-/** After a compromise: all access tokens end, within seconds on every node. Sessions go on by their refresh tokens. */
+/** After a compromise: all access tokens end, within seconds on every node. Sessions continue by their refresh tokens. */
 export async function replaceTokenKeyNow(pool: Pool, secrets: Secrets): Promise<void> {
   const key = await newTokenKey(secrets)
   await transaction(pool, async (sql) => {

@@ -14,7 +14,7 @@ const GRACE_MS = 60_000
  * With the family in the token, any older one is recognised for what it is without a row for each.
  */
 export interface RefreshToken {
-  /** As PostgreSQL writes a uuid. */
+  /** A uuid, as PostgreSQL writes it. */
   readonly family: string
   readonly bytes: Uint8Array
 }
@@ -31,7 +31,7 @@ export function tokenOf(bytes: Uint8Array): RefreshToken {
 }
 
 /**
- * The token that follows is a MAC of this one under the server's secret: anyone who repeats a request within the grace gets
+ * The token that follows is a MAC of this one under the server's secret: a client that repeats a request within the grace gets
  * the same successor again, on any node, so that a lost answer or a race ends no session and starts no second line.
  */
 export function successorOf(token: RefreshToken, secrets: Secrets): RefreshToken {

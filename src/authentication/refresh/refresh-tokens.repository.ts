@@ -4,7 +4,7 @@ import type { FamilyState } from './refresh-token.js'
 /** A device may have lost tokens and logged in again; older families than these end. */
 const MAX_FAMILIES = 8
 
-/** With the account's lock held. @returns PostgreSQL's time */
+/** Call it with the account's lock held. @returns PostgreSQL's time */
 export async function insertRefreshToken(sql: Sql, family: string, deviceId: bigint, hash: Uint8Array, ttlMs: number): Promise<Date> {
   await sql.query({
     name: 'drop_oldest_families',
@@ -43,7 +43,7 @@ export async function accountOfFamily(sql: Sql, family: string): Promise<bigint 
   return rows[0]?.accountId
 }
 
-/** With the account's lock held: two uses of one token come one after the other. */
+/** Call it with the account's lock held: two uses of one token come one after the other. */
 export async function readFamily(sql: Sql, family: string): Promise<StoredFamily | undefined> {
   const { rows } = await sql.query<StoredFamily>({
     name: 'read_family',
@@ -69,7 +69,7 @@ export async function rotateRefreshToken(sql: Sql, family: string, nextHash: Uin
   })
 }
 
-/** With the account's lock held: none of its tokens can be refreshed any more. */
+/** Ends the family: none of its tokens can be refreshed any more. Call it with the account's lock held. */
 export async function deleteFamily(sql: Sql, family: string): Promise<void> {
   await sql.query('DELETE FROM refresh_token WHERE family = $1', [family])
 }

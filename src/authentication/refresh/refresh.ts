@@ -62,7 +62,7 @@ export class SessionRenewal {
   }
 }
 
-/** How a session goes on, and how it ends. */
+/** Refreshes sessions, and ends them. */
 @Injectable()
 export class Refresh {
   constructor(

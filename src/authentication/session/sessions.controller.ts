@@ -25,7 +25,7 @@ export class SessionsController {
     operationId: 'logIn',
     summary: 'Log a device in',
     description:
-      'With a challenge for this client and a proof by one of its registered keys. Earlier sessions of the device go on. The signed label is `MLS 1.0 MicroChat Device Login` (docs/api-tour.md has a vector).',
+      'With a challenge for this client and a proof by one of its registered keys. Earlier sessions of the device stay valid. The signed label is `MLS 1.0 MicroChat Device Login` (docs/api-tour.md has a vector).',
   })
   @Refuses('login-refused')
   open(@Body({ schema: OpenSession }) body: OpenSession) {

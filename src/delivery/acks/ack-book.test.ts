@@ -46,7 +46,7 @@ describe('the ack book', () => {
     expect(book.pages(9, [2n]).flat()).toHaveLength(1)
   })
 
-  it('forgets what was written, and nothing that was acknowledged meanwhile', () => {
+  it('forgets what was written, but nothing acknowledged since', () => {
     const book = new AckBook()
     book.record(ack(1, 1, 5))
     book.record(ack(1, 2, 5))

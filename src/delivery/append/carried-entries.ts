@@ -5,7 +5,7 @@ import type { AppendedMessage } from './batch.js'
 
 /** A larger message is read from the log where it is wanted, instead of travelling to nodes where it is not. */
 const MAX_MESSAGE_BYTES = 1_024
-/** Of one hint: a burst is read in pages more cheaply than it is carried. */
+/** Entries of one hint: a burst is read in pages more cheaply than it is carried. */
 const MAX_ENTRIES = 32
 
 /**

@@ -13,7 +13,7 @@ describe('a feed', () => {
     expect(log.reads).toBe(3)
   })
 
-  it('goes on for all others when one reader fails, which looks again', async () => {
+  it('continues for all others when one reader fails, which looks again', async () => {
     const { log, feed } = setUp()
     const fails = new Reader(1n, 0n, () => {
       throw new Error('no')

@@ -29,7 +29,7 @@ const NOBODY: ReadonlySet<bigint> = new Set()
  *
  * The cut-over needs no lock. `tail` is what has been offered to all live readers; a reader may join exactly when it
  * has read that far by itself, which is checked and done in one turn of the event loop. So what is read next follows
- * what the reader has, and what came meanwhile is in `wanted`.
+ * what the reader has, and what has come since is in `wanted`.
  */
 export class Feed {
   private readonly live = new Set<LiveReader>()
@@ -95,7 +95,7 @@ export class Feed {
     this.busyWith(this.read())
   }
 
-  /** One piece of work at a time: news that come meanwhile are in `wanted`. */
+  /** One piece of work at a time: news that arrives during it is in `wanted`. */
   private busyWith(work: Promise<void>): void {
     this.reading = true
     work.then(

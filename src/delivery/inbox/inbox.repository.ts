@@ -56,7 +56,7 @@ function toItem(row: Row): InboxItem | undefined {
   return { id, kind, ...group, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }
 }
 
-/** Acknowledging is deleting: durable before the caller goes on. @returns the kinds of what went; other devices' ids match nothing */
+/** Acknowledging is deleting: durable before the caller continues. @returns the kinds of what went; other devices' ids match nothing */
 export async function acknowledgeInbox(sql: Sql, deviceId: bigint, ids: readonly bigint[]): Promise<InboxItem['kind'][]> {
   const { rows } = await sql.query<{ kind: InboxItem['kind'] }>({
     name: 'acknowledge_inbox',

@@ -13,7 +13,7 @@ const PAGE_BYTES = 1024 * 1024
 /** Groups of one page. */
 const MAX_PLACES = 16
 
-/** What a device has not acknowledged, read afresh for every poll. */
+/** What a device has not acknowledged, read again for every poll. */
 @Injectable()
 export class EventsReader {
   constructor(

@@ -46,7 +46,7 @@ export class Polling implements BeforeApplicationShutdown {
   private async untilNews(deviceId: bigint, limit: number, waiter: Waiter, deadline: number): Promise<Events> {
     let heads = new Map<bigint, bigint>()
     for (;;) {
-      waiter.begin()
+      waiter.clearNews()
       const read = await this.reader.read(deviceId, limit, (gids) => {
         for (const gid of gids) waiter.watch(gid, () => heads.get(gid) ?? 0n)
       })

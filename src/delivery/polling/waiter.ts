@@ -1,21 +1,21 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Interest } from '../interest.js'
 
-/** Why a wait ended. `over`: the time is up, the client is gone, or somebody else waits in its place. */
-export type Woken = 'news' | 'revoked' | 'over'
+/** Why a wait ended. `over`: timeout, client gone, session ended, server shutting down, or replaced by a newer poll of the device. */
+export type WakeReason = 'news' | 'revoked' | 'over'
 
-/** One long poll that waits for news of a device and its groups. Nothing is missed from the moment it watches. */
+/** One long poll. News that arrives after `watch` and before `wait` is not lost: it ends the next `wait` at once. */
 export class Waiter {
-  private readonly stops: (() => void)[] = []
+  private readonly unsubscribers: (() => void)[] = []
   private readonly watched = new Set<bigint>()
-  private state: Woken | undefined
+  private reason: WakeReason | undefined
   private resolve: (() => void) | undefined
 
   constructor(
     private readonly interest: Interest,
     { deviceId, generation }: Pick<Caller, 'deviceId' | 'generation'>,
   ) {
-    this.stops.push(
+    this.unsubscribers.push(
       interest.watchDevice(deviceId, (news) => {
         if (news.kind === 'revoked') this.wake('revoked')
         else if (news.kind === 'session-ended' || (news.kind === 'swept' && news.generation > generation)) this.wake('over')
@@ -25,29 +25,29 @@ export class Waiter {
     )
   }
 
-  /** Forgets news so far: anyone who asks is about to read. */
-  begin(): void {
-    if (this.state === 'news') this.state = undefined
+  /** Clears earlier news. Call it right before reading. */
+  clearNews(): void {
+    if (this.reason === 'news') this.reason = undefined
   }
 
-  /** @param known how far this group's log was when it was read; 0 for what is yet to be read */
-  watch(gid: bigint, known: () => bigint): void {
+  /** @param readUpTo the head seq up to which the caller has read this group; 0 if not yet */
+  watch(gid: bigint, readUpTo: () => bigint): void {
     if (this.watched.has(gid)) return
     this.watched.add(gid)
-    this.stops.push(
+    this.unsubscribers.push(
       this.interest.watchGroup(gid, ({ headSeq }) => {
-        if (headSeq > known()) this.wake('news')
+        if (headSeq > readUpTo()) this.wake('news')
       }),
     )
   }
 
-  wake(why: Woken): void {
-    if (this.state === undefined || this.state === 'news') this.state = why
+  wake(reason: WakeReason): void {
+    if (this.reason === undefined || this.reason === 'news') this.reason = reason
     this.resolve?.()
   }
 
-  async wait(ms: number): Promise<Woken> {
-    if (this.state === undefined) {
+  async wait(ms: number): Promise<WakeReason> {
+    if (this.reason === undefined) {
       const timer = setTimeout(() => this.wake('over'), ms)
       await new Promise<void>((resolve) => {
         this.resolve = resolve
@@ -55,10 +55,10 @@ export class Waiter {
       clearTimeout(timer)
     }
     this.resolve = undefined
-    return this.state ?? 'over'
+    return this.reason ?? 'over'
   }
 
   stop(): void {
-    for (const stop of this.stops.splice(0)) stop()
+    for (const unsubscribe of this.unsubscribers.splice(0)) unsubscribe()
   }
 }

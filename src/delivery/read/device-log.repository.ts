@@ -12,7 +12,7 @@ export interface Place {
 export interface PageLimits {
   /** Entries of one group. */
   entries: number
-  /** Of messages, over the whole page; the first entry always fits. */
+  /** Bytes of messages over the whole page; the first entry always fits. */
   bytes: number
 }
 

@@ -18,7 +18,7 @@ export class HistoryController {
     operationId: 'readLog',
     summary: 'Read the log of a group',
     description:
-      'Cut to the time in which this device is, or was, a member. It moves no cursor and acknowledges nothing. Go on with ' +
+      'Cut to the time in which this device is, or was, a member. It moves no cursor and acknowledges nothing. Continue with ' +
       '`from_seq` = `next_seq`.',
   })
   @Refuses('not-found', 'group-deleted', 'not-a-member', 'resync')

@@ -14,7 +14,7 @@ export type LogQuery = z.output<typeof LogQuery>
 export const LogPage = z
   .object({
     entries: z.array(Entry),
-    next_seq: Seq.optional().meta({ description: 'Where to go on; absent at the end of what this device may read.' }),
+    next_seq: Seq.optional().meta({ description: 'Where to continue; absent at the end of what this device may read.' }),
     head_seq: Seq.meta({
       description: 'The last entry that this device may read; 0 while the log waits for the acknowledgement of its Welcome.',
     }),

@@ -18,7 +18,7 @@ import {
 import { purgeAcknowledgedWelcomes, purgeExpiredWelcomes } from './welcomes.repository.js'
 
 const INTERVAL_MS = 60 * 60_000
-/** Groups looked at together, and rows deleted by one statement: each is short, and a run goes on with the next. */
+/** Groups looked at together, and rows deleted by one statement: each is short, and a run continues with the next. */
 const GROUPS = 100
 const ROWS = 1_000
 
@@ -26,7 +26,7 @@ type Settings = Pick<Config, 'RETENTION_APPLICATION' | 'RETENTION_HANDSHAKE' | '
 
 /**
  * What nobody needs any more goes (§7). Application entries go one by one, as their readers have passed or their time
- * has come; handshakes go from the front, and the floor says up to where. Stopped half-way, it goes on in the next run.
+ * has come; handshakes go from the front, and the floor says up to where. Stopped half-way, it continues in the next run.
  */
 @Injectable()
 export class Retention implements OnModuleInit {
@@ -58,7 +58,7 @@ export class Retention implements OnModuleInit {
     await this.whileFull('application', () => retireApplication(this.pool, gids, ages, ROWS))
     for (const { gid, floorSeq, heldBySnapshot } of await readFloorMoves(this.pool, gids, ages)) {
       this.notify(await moveFloor(this.pool, gid, floorSeq))
-      // A quiet group makes no snapshot by itself; with one, the next run goes on from there.
+      // A quiet group makes no snapshot by itself; with one, the next run continues from there.
       if (heldBySnapshot) await this.jobs.enqueue('groups.snapshot_v1', { gid: gid.toString(), due: true }, { dedupeId: `snapshot:${gid}` })
     }
     await this.whileFull('handshake', () => deleteBelowFloor(this.pool, gids, ROWS))

@@ -99,7 +99,7 @@ export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: Re
 
 /**
  * Moves a group's floor before anything below it goes, so that nobody reads over a gap. Members whose cursor is behind
- * cannot go on from the log: they are marked and get `resync` in the same transaction. @returns their devices
+ * cannot continue from the log: they are marked and get `resync` in the same transaction. @returns their devices
  */
 export async function moveFloor(sql: Sql, gid: bigint, floorSeq: bigint): Promise<bigint[]> {
   const { rows } = await sql.query<{ deviceId: bigint }>({

@@ -7,7 +7,7 @@ import { Turns } from '../../platform/limits/turns.js'
 import { Intake, type FrameWorth, type IntakeLimits } from './intake.js'
 import { STREAM_READS } from './stream-limits.js'
 
-/** Every so many bytes are one frame of these tests, its head included. */
+/** Bytes of one frame of these tests, its head included. */
 const FRAME = 16
 const PER_SLICE = SLICE_BYTES / FRAME
 const AMPLE: IntakeLimits = { frameRate: { perSecond: 1e6, burst: 1e6 }, byteRate: { perSecond: 1e8, burst: 1e8 }, floodMs: 10_000 }

@@ -11,7 +11,7 @@ export const STREAM_OPENINGS = {
   refusal: '429 with Retry-After to the upgrade',
 } as const satisfies DescribedLimit
 
-/** Of all streams of a process together. */
+/** Reads of all streams of a process together. */
 export const STREAM_READS = {
   name: 'process-stream-reads',
   holder: 'process',

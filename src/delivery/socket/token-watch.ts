@@ -16,7 +16,7 @@ export class TokenWatch {
     private readonly events: TokenEvents,
   ) {}
 
-  /** From now on this is when the token expires. */
+  /** Sets when the token expires. */
   until(expiresAt: Date): void {
     this.stop()
     const left = expiresAt.getTime() - Date.now()

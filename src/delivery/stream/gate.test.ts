@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { Gate } from './stream-resources.js'
 
 describe('the gate', () => {
-  it('lets so many through at once, the others in their order, and goes on after a failure', async () => {
+  it('lets a fixed number through at once, the others in their order, and continues after a failure', async () => {
     let running = 0
     let most = 0
     const order: number[] = []

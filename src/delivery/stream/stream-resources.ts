@@ -38,7 +38,7 @@ export class Gate {
 @Injectable()
 export class StreamResources {
   readonly budget: NodeBudget
-  /** In which streams are read. */
+  /** The turns in which streams are read. */
   readonly turns = new Turns(numberOf(STREAM_READS))
   /** Reads of streams that catch up take turns, so that a restart of everyone's clients leaves connections for the rest. */
   readonly gate: Gate

@@ -32,7 +32,7 @@ const SOCKET_OPTIONS = {
   maxPayload: MAX_CLIENT_FRAME_BYTES,
   clientTracking: false,
   autoPong: false, // the intake bounds answers
-  // A frame of the largest size arrives in at most so many pieces, and a message is not cut into more.
+  // A frame of the largest size arrives in at most this many pieces, and a message is not cut into more.
   maxFragments: 64,
   maxBufferedChunks: 1_024,
   closeTimeout: 5_000, // for the peer's half of the closing handshake
@@ -126,7 +126,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
       throw new Forbidden('Pages of this origin may not use this server (CORS_ORIGINS).')
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
     if (!protocols.includes(STREAM_PROTOCOL)) throw new InvalidRequest(`The WebSocket subprotocol is ${STREAM_PROTOCOL}.`)
-    // A stream that opens reads much, and its client may wait; those that are open go on.
+    // A stream that opens reads much, and its client may wait; those that are open continue.
     if (this.node.settings.pressure.refuses('read')) {
       this.node.metrics.limitsRefused.inc({ limit: 'pressure-read' })
       throw new Unavailable('The server is overloaded.', 1)

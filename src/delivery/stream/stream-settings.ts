@@ -8,7 +8,7 @@ import { MAX_CLIENT_FRAME_BYTES } from '../../protocol/frames.js'
 /** What holds for the streams of one node. Milliseconds and bytes. */
 export interface StreamSettings {
   heartbeatMs: number
-  /** A stream whose window stays full for so long is closed. */
+  /** A stream whose window stays full for this long is closed. */
   ackTimeoutMs: number
   maxStreams: number
   /** Which pages may open one. */
@@ -17,7 +17,7 @@ export interface StreamSettings {
   pressure: Pick<Pressure, 'refuses'>
   /** Entries that may be on their way to a device without an ack. */
   maxUnacked: number
-  /** Inbox items that may. */
+  /** Inbox items that may be on their way to a device without an ack. */
   maxUnackedInbox: number
   /** Frames queued for one socket and for all of them; past that, readers fall back to their cursors. */
   socketBytes: number
@@ -28,18 +28,18 @@ export interface StreamSettings {
   /** How long the optional first frame `resume` is waited for. */
   resumeGraceMs: number
   tokenWarningMs: number
-  /** What a stream may send, besides frames that acknowledge what was delivered. */
+  /** What a stream may send, in addition to frames that acknowledge what was delivered. */
   frameRate: Rate
   byteRate: Rate
-  /** A stream that stays far beyond its rates for so long is closed. */
+  /** A stream that stays far beyond its rates for this long is closed. */
   floodMs: number
-  /** Over which time a draining node spreads its 1012s. */
+  /** Time over which a draining node spreads its 1012s. */
   drainMs: number
 }
 
 export const STREAM_SETTINGS = Symbol('STREAM_SETTINGS')
 
-/** From the configuration, and constants that nobody has had to change. */
+/** Settings from the configuration, and constants that nobody has had to change. */
 export function streamSettings(config: Config, pressure: Pick<Pressure, 'refuses'>): StreamSettings {
   return {
     heartbeatMs: config.STREAM_HEARTBEAT,

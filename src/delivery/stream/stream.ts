@@ -38,7 +38,7 @@ export class Stream {
   private stalled: NodeJS.Timeout | undefined
   private timer: NodeJS.Timeout | undefined
   private renewal: string | undefined
-  /** Of the session that the stream lives on. */
+  /** Generation of the session that the stream belongs to. */
   private generation: number
 
   constructor(
@@ -236,7 +236,7 @@ export class Stream {
     if (this.lanes.stuck) this.stall()
   }
 
-  /** Also runs for a close that the client began; twice does no harm. */
+  /** Frees what the stream holds. Runs for a close by the client too; calling it twice does no harm. */
   dispose(): void {
     clearTimeout(this.timer)
     clearTimeout(this.stalled)

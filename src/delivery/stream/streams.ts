@@ -50,7 +50,7 @@ export class Streams {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(LOG) private readonly log: Logger,
   ) {
-    // Meanwhile a stream of the same device may have been opened elsewhere, and the hint that displaces one of the two was lost.
+    // A stream of the same device may have been opened elsewhere, and the hint that displaces one of the two was lost.
     hints.onRecovered(() => this.claimAll())
   }
 

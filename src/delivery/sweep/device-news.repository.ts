@@ -2,7 +2,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 
 /** One row of `device_news`: a stream was opened, or (without `streamId`) the memberships of the device changed. */
 export interface DeviceNewsRow {
-  /** Of two streams of one device, the one with the greater id was opened later. */
+  /** Row id: of two streams of one device, the one with the greater id was opened later. */
   id: bigint
   deviceId: bigint
   streamId: string | null

@@ -35,7 +35,7 @@ export async function readInboxIds(sql: Sql, deviceIds: readonly bigint[], limit
 }
 
 /**
- * Of the groups after `afterGid`, `limit` of them: those whose newest entry is not older than `sinceMs`. `last`: where to go on.
+ * Of the groups after `afterGid`, `limit` of them: those whose newest entry is not older than `sinceMs`. `last`: where to continue.
  * "OFFSET 0" makes it one look-up for each group: PostgreSQL would join the whole log.
  */
 export async function readRecentHeads(

@@ -38,7 +38,7 @@ export interface AbuseReportRow extends NewAbuseReport {
   readonly closedAt: Date | null
 }
 
-/** For the operator; the oldest first, as a queue is worked off. */
+/** Reports for the operator, the oldest first. */
 export async function listAbuseReports(sql: Sql, { closed, limit }: { closed: boolean; limit: number }): Promise<AbuseReportRow[]> {
   const { rows } = await sql.query<AbuseReportRow>({
     text: `SELECT id, room_id AS "roomId", provider, reporter, alleged_abuser AS "allegedAbuser", reason, note, messages,

@@ -19,7 +19,7 @@ import { hubProblem } from '../peer-problems.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { addAbuseReport, type NewAbuseReport } from './abuse-reports.repository.js'
 
-/** Of UTF-16: in UTF-8 never more than the 8 KiB that the hub's decoder takes. */
+/** UTF-16 code units: in UTF-8 never more than the 8 KiB that the hub's decoder takes. */
 const MAX_NOTE_LENGTH = 2_000
 
 export const ReportAbuse = z
@@ -46,7 +46,7 @@ export class AbuseReports {
     private readonly events: Events,
   ) {}
 
-  /** By a member of the group, here or at its hub. */
+  /** Takes a report by a member of the group, here or at its hub. */
   async report(caller: Caller, groupId: Uint8Array, body: ReportAbuse): Promise<void> {
     const roomId = await this.roomOfMember(caller, groupId)
     await this.spend(caller.user)
@@ -72,7 +72,7 @@ export class AbuseReports {
     await this.keep(report)
   }
 
-  /** Only members know what goes on in a room. A replica has no policy here, but its members. */
+  /** Only members know what happens in a room. A replica has no policy here, but its members. */
   private async roomOfMember({ deviceId }: Caller, groupId: Uint8Array): Promise<string> {
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()

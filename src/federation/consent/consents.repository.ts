@@ -129,7 +129,7 @@ export interface AskedRow {
   readonly state: ConsentState
 }
 
-/** What a local user may know of others' consent: no times, which would show a revocation that was not to be told. */
+/** What a local user may know of others' consent: no times, which would show a revocation that is kept secret. */
 export async function consentsAskedBy(sql: Sql, requester: string, limit: number): Promise<AskedRow[]> {
   const { rows } = await sql.query<AskedRow>({
     text: `SELECT target, room, coalesce(told, 'requested') AS state FROM consent

@@ -96,7 +96,7 @@ export class ForeignDevices {
       .take(REFRESHES, peer.domain)
       .then(() => sleep(waitMs))
       .then(() => {
-        // Anyone who comes from here on may know more than what is fetched now.
+        // A later caller may know of more devices than what is fetched now.
         this.refreshing.delete(user)
         this.refreshedAt.set(user, performance.now())
         return this.fetch(user)

@@ -81,7 +81,7 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
   }
 }
 
-/** The draft's answer to what a client would be told as a problem. */
+/** The draft's answer for what a client gets as a problem. */
 function updateRefusal({ type, detail, extension }: Problem): UpdateResponse {
   const currentEpoch = extension['current_epoch']
   if (typeof currentEpoch === 'bigint' && type !== 'proposals-pending') return { code: 'wrong-epoch', description: detail, currentEpoch }

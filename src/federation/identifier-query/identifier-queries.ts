@@ -48,7 +48,7 @@ export class IdentifierQueries {
     return response
   }
 
-  /** For a local user, who may ask here or elsewhere. */
+  /** Searches for a local user, here or at another provider. */
   async find(caller: Caller, { domain, handle }: IdentifierQuery): Promise<IdentifiersFound> {
     await this.limits.take(PER_USER, caller.user)
     const request = { elements: [elementOf(handle)] }

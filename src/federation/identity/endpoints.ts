@@ -33,7 +33,7 @@ export function haveCommonProfile(profiles: readonly string[]): boolean {
 export const PEER_PATH = 'mimi/v1'
 
 /**
- * The URI templates (RFC 6570) of a server at `base`. The variable stands in the query: its escaped slashes would not survive a proxy that
+ * The URI templates (RFC 6570) of a server at `base`. The variable is in the query: its escaped slashes would not survive a proxy that
  * decodes paths. The form `/{name}/{variable}` of the draft's examples is served, too.
  */
 export function endpointTemplates(base: string): Record<Endpoint, string> {

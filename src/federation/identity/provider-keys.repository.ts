@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** Any fixed number: anyone who makes or rotates a key holds this advisory lock, on whichever node. */
+/** Any fixed number: the node that makes or rotates a key holds this advisory lock. */
 const KEY_LOCK = 6_245_110
 
 export interface StoredProviderKey {

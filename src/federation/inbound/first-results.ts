@@ -46,7 +46,7 @@ export class FirstResults {
     }
   }
 
-  /** Of many who find it spent, the first to forget it does the work. */
+  /** Deletes a spent result. Of several callers that find it spent, the first does the work. */
   private async forget(key: unknown[], result: Uint8Array): Promise<void> {
     await this.pool.query({
       text: 'DELETE FROM federation_result WHERE domain = $1 AND endpoint = $2 AND body_hash = $3 AND body = $4',
@@ -54,7 +54,7 @@ export class FirstResults {
     })
   }
 
-  /** Anyone who began and died leaves the place to the next after a minute. */
+  /** A request that died leaves its place to the next one after a minute. */
   private async begin(key: unknown[]): Promise<boolean> {
     const { rowCount } = await this.pool.query({
       name: 'begin_result',

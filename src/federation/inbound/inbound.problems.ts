@@ -19,7 +19,7 @@ export class SignatureRefused extends Problem {
   }
 }
 
-/** By the settings or the operator of this server. */
+/** The settings or the operator of this server deny the peer. */
 export class PeerDenied extends Problem {
   constructor() {
     super(403, 'peer-denied', 'This server does not federate with that provider.')

@@ -17,7 +17,7 @@ export class RequestSignatures {
     private readonly nonces: Nonces,
   ) {}
 
-  /** What can be told without asking anybody. */
+  /** What can be checked without asking another provider. */
   claim(message: HttpRequestMessage, hasBody: boolean): ClaimedSignature {
     const claimed = requestSignature(message, hasBody)
     if (claimed.kind === 'faulty') throw new SignatureRefused(claimed.fault, claimed.detail)

@@ -33,7 +33,7 @@ export class OwnClaims implements OnModuleInit {
     this.claims.connect(this.config.FEDERATION === 'off' ? undefined : send, allows)
   }
 
-  /** For a local device, which has to be the one that signed. */
+  /** Claims for a local device, which has to be the one that signed. */
   private async claim(caller: Caller, user: string, request: Uint8Array): Promise<KeyPackagesClaimed> {
     const decoded = decodeKeyMaterialRequest(request)
     if (decoded.kind === 'malformed') throw new Undecodable(`The key_material_request is malformed: ${decoded.reason}.`)

@@ -46,7 +46,7 @@ export interface PeerCall {
   /** Domain of the provider that is asked. */
   readonly peer: string
   readonly endpoint: Endpoint
-  /** For the variable of the endpoint's template. */
+  /** Value of the variable in the endpoint's template. */
   readonly argument: string
   readonly body: Uint8Array
   readonly signal?: AbortSignal

@@ -123,7 +123,7 @@ const NO_TREE = { kind: 'distribution-service' } as const
 
 type Addressed = Pick<OutgoingWelcome, 'seq' | 'bytes' | 'clients'>
 
-/** As many of the rows as fit into so many bytes with their Welcomes, and at least one; `left` is the room that remains. */
+/** As many of the rows as fit into `bytes` with their Welcomes, and at least one; `left` is the room that remains. */
 export function takeWhileFits<Row extends Pick<LogRow, 'seq' | 'bytes'>>(
   rows: readonly Row[],
   welcomes: readonly Addressed[],

@@ -27,7 +27,7 @@ const BATCH = {
   head: { keyId: 'k', signature: new Uint8Array() },
 } as const
 
-/** A hub of one group with ten entries, of which the peer has four; the peer answers as it is told. */
+/** A hub of one group with ten entries, of which the peer has four; the peer answers as the test says. */
 function hub(answer: () => NotifyResponse) {
   const statements: string[] = []
   const isStopped = () => statements.some((one) => one.startsWith('UPDATE peer_cursor SET stopped'))

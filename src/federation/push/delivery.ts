@@ -84,7 +84,7 @@ export class Delivery {
     return { kind: 'moved' }
   }
 
-  /** The peer's replica ends elsewhere: that is where it goes on, unless that is where it was tried, or behind our own end. */
+  /** The peer's replica ends elsewhere: delivery continues there, unless that is where it was tried, or behind our own end. */
   private async have(
     domain: string,
     gid: bigint,

@@ -32,7 +32,7 @@ const settled = async (promise: Promise<unknown>) => {
 }
 
 describe('jobs that push', () => {
-  it('end while their runs go on, so that slow peers keep no slot of the queue', async () => {
+  it('end while their runs continue, so that slow peers keep no slot of the queue', async () => {
     const { begun, begin } = node()
     for (let peer = 0; peer < 64; peer++) expect(await settled(begin(`${peer}.example`))).toBe(true)
     expect(begun).toHaveLength(64)

@@ -59,7 +59,7 @@ export class Push implements OnModuleInit {
     for (const peer of await this.circuits.due()) await this.jobs.enqueue(PUSH_JOB, { peer }, { attempts: 1 })
   }
 
-  /** Waits only while as many runs are under way as may be. Which of a peer's runs goes on, the lane decides: no wake is passed over. */
+  /** Waits only while as many runs are under way as may be. Which of a peer's runs continues, the lane decides: no wake is passed over. */
   private async begin(peer: string): Promise<void> {
     while (this.running.size >= LANES_AT_ONCE) await Promise.race(this.running)
     if (this.draining.signal.aborted) return

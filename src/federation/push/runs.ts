@@ -62,7 +62,7 @@ export class Runs {
     return { group, rows: [], gap: 'retired', firstSeq: end + 1n, incarnation, previousChain }
   }
 
-  /** The peer has everything, but does not know yet that the group goes on in another incarnation. */
+  /** The peer has everything, but does not know yet that the group continues in another incarnation. */
   private rebirth(group: OutgoingGroup, end: bigint): Run | undefined {
     const { incarnation, headChain: previousChain } = group
     if (incarnation === group.toldIncarnation || group.untilSeq !== null) return undefined

@@ -5,7 +5,7 @@ import { Unlogged } from '../../platform/http/route-options.js'
 import { numberOf } from '../../platform/limits/described-limit.js'
 import { encodeKeyConfigs } from '../../protocol/ohttp/key-config.js'
 import { Issuer } from '../../tokens/issue/issuer.js'
-import { OwnDirectory } from '../../tokens/issue/issuer-directory.js'
+import { OwnIssuerDirectory } from '../../tokens/issue/issuer-directory.js'
 import { PEER_TOKEN_ANSWERS_KEPT, PEER_TOKEN_REQUESTS } from '../../tokens/issue/tokens.limits.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { DomainVariable, PeerPost, requireOwnDomain } from '../inbound/peer-route.js'
@@ -43,7 +43,7 @@ export class IssuingPeerController {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_PEER'>,
     private readonly issuer: Issuer,
-    private readonly directory: OwnDirectory,
+    private readonly directory: OwnIssuerDirectory,
   ) {}
 
   @PeerPost('tokenDirectory/:domain')

@@ -14,7 +14,7 @@ import { SharedCopies } from './shared-copies.js'
 
 /** Gateways change their key once a week, and accept the previous one for a week more. */
 const KEYS_MAX_AGE_MS = 3_600_000
-/** Beside the message: proofs, path, padding and the envelope itself. */
+/** Bytes in addition to the message: proofs, path, padding and the envelope itself. */
 const AROUND_BYTES = 8_192
 
 /** Passes envelopes on to hubs. It sees the address of a client and the hub, but neither the content nor the group. */

@@ -10,7 +10,7 @@ function counted(fetch: (provider: string) => Promise<string>, maxAgeMs = 60_000
   return { asked, copies }
 }
 
-it('anyone who asks for the same gets one copy, until it is old or forgotten', async () => {
+it('all callers that ask for the same get one copy, until it is old or forgotten', async () => {
   const { asked, copies } = counted(async (provider) => `of ${provider}`)
   expect(await Promise.all([copies.of('a'), copies.of('a'), copies.of('b')])).toEqual(['of a', 'of a', 'of b'])
   copies.forget('a')

@@ -26,7 +26,7 @@ export interface Standing {
   lastEnded: Ended | null
 }
 
-/** A group and where the caller stands with it; no standing in one that is deleted. */
+/** A group and the caller's standing in it; none in a deleted group. */
 export interface FoundGroup {
   group: GroupRow
   standing: Standing | undefined
@@ -115,7 +115,7 @@ type SubmissionRow = GroupRow &
  *
  * "+ 0": otherwise PostgreSQL walks the whole group in the order of seq (933 ms of 600,000 entries) instead of looking for the hash.
  *
- * @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member, and anyone who has the bytes may ask for their acceptance
+ * @param message `hash` is SHA-256 of its bytes; `outside`: its sender is no member, so every caller with the bytes may read their acceptance
  * @returns undefined for a group that nobody here has heard of
  */
 export async function readForSubmission(
@@ -154,7 +154,7 @@ export async function readForSubmission(
   return { ...found(row), earlier: seq === null ? undefined : { seq, epoch, chain }, callersKeys, lastHandshake, pending }
 }
 
-/** Of the device $2, those that it may sign with now. */
+/** The keys that the device $2 may sign with now. */
 const KEYS_OF_DEVICE = `
   SELECT k.public_key FROM device d JOIN account a ON a.id = d.account_id CROSS JOIN LATERAL (
     SELECT s.public_key, s.valid_from, s.valid_until FROM signature_key s WHERE s.device_id = d.id AND s.revoked_at IS NULL

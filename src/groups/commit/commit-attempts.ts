@@ -39,7 +39,7 @@ export class CommitAftermath {
   }
 }
 
-/** One try at a Commit: judged against what was just read, then written if nothing has changed meanwhile. */
+/** One try at a Commit: judged against what was just read, then written if nothing has changed since. */
 @Injectable()
 export class CommitAttempts {
   constructor(

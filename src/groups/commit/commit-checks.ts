@@ -53,7 +53,7 @@ export function checkGroupInfo({ bundle, standing }: Pick<CommitContext, 'bundle
 
 /**
  * In a public group a member's Commit has to take out those who asked to leave or were revoked, if a Remove for this
- * epoch stands in the log (§4): 409 with those Removes. A leaver cannot commit its own Remove (RFC 9420 §12.2), and a
+ * epoch is in the log (§4): 409 with those Removes. A leaver cannot commit its own Remove (RFC 9420 §12.2), and a
  * joiner cannot commit proposals at all; both get them regenerated behind their Commit.
  */
 export async function refuseMissingRemoves(
@@ -70,7 +70,7 @@ export async function refuseMissingRemoves(
   )
   const leaves = new Set(left.flatMap(({ leafIndex }) => leafIndex ?? []))
   if (leaves.size === 0) return
-  // Leaf numbers are of the epoch of the proposal: those that have moved meanwhile are not asked for.
+  // Leaf numbers are of the epoch of the proposal: those that have moved since are not asked for.
   const due = [...state.pending.values()].filter(
     ({ proposal, sender }) => sender.kind === 'external' && proposal.kind === 'remove' && leaves.has(proposal.removed),
   )

@@ -40,7 +40,7 @@ interface Joining {
 
 /**
  * Members' Commits of a private group, which are PrivateMessages: whom they add shows in the Welcomes, whom they remove
- * is what the bundle claims, and the claim stands in the log for the members to compare (§4).
+ * is what the bundle claims, and the claim is in the log for the members to compare (§4).
  */
 @Injectable()
 export class PrivateCommitValidator {

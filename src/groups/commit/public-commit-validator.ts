@@ -17,7 +17,7 @@ import type { CommitContext, Judged } from './commit-context.js'
 
 /**
  * Commits that the server can read: all of a public group, and the external ones of a private group. They are judged
- * against the public group state, outside any transaction; SQL checks afterwards that nothing has changed meanwhile.
+ * against the public group state, outside any transaction; SQL checks afterwards that nothing has changed since.
  */
 @Injectable()
 export class PublicCommitValidator {

@@ -21,7 +21,7 @@ export class CreateController {
     description:
       'At epoch 0, with the creating device as its only member (RFC 9420 §11); or, as the successor of a ReInit or as a branch, ' +
       'at epoch 1, see below. Send the GroupInfo without a ratchet_tree ' +
-      'extension, and the tree beside it. List keys of `GET /v1/external-senders` in the group’s external_senders, so that ' +
+      'extension, and the tree separately. List keys of `GET /v1/external-senders` in the group’s external_senders, so that ' +
       'the server can propose the removal of devices that leave or are revoked. With `successor_of`, the group takes the ' +
       'place of a frozen one, in its room. At epoch 1 (RFC 9420 §11.2, §11.3) send the Welcomes along: with `successor_of` for all ' +
       'members of the group that a ReInit froze, with the group id, suite and extensions of the ReInit; with `branch_of` for some ' +

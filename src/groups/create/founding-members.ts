@@ -52,7 +52,7 @@ export interface LaterBeginning {
   welcomes: readonly EncodedWelcome[]
 }
 
-/** Those that a group begins with beside its creator. */
+/** The members that a group begins with in addition to its creator. */
 export type Invited = Pick<NewGroup, 'added' | 'welcomes' | 'usedRefs'>
 
 /**

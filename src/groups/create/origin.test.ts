@@ -16,7 +16,7 @@ const context = (changes: Partial<GroupContextFields> = {}): GroupContext =>
     ...changes,
   })
 
-/** Of the row only what stands here is read. */
+/** Only the columns given here are read of the row. */
 function origin(kind: Origin['kind'], row: Partial<GroupRow>, said?: ReInit): Origin {
   return { kind, group: { frozen: null, cipherSuite: 2, successorGroupId: null, ...row } as GroupRow, announced: said } as Origin
 }
@@ -52,7 +52,7 @@ describe('a group after another', () => {
     ['has no other version', {}, { ...announced, version: 2 }, 'reinit-mismatch'],
     ['has no other extension', { extensions: [{ type: 5, data: Uint8Array.of(1, 3) }] }, announced, 'reinit-mismatch'],
     ['has no extension of another type', { extensions: [{ type: 6, data: Uint8Array.of(1, 2) }] }, announced, 'reinit-mismatch'],
-    ['has none beside them', { extensions: [...extensions, { type: 9, data: new Uint8Array() }] }, announced, 'reinit-mismatch'],
+    ['has no additional extension', { extensions: [...extensions, { type: 9, data: new Uint8Array() }] }, announced, 'reinit-mismatch'],
     ['may get its extensions later at epoch 0', { epoch: 0n, extensions: [] }, announced, undefined],
     ['has no other id at epoch 0 either', { epoch: 0n, groupId: Uint8Array.of(8) }, announced, 'reinit-mismatch'],
   ])('%s', (_name, changes, said, expected) => {

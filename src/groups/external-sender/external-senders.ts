@@ -15,7 +15,7 @@ import type { PendingRemoval } from '../removal/removal.repository.js'
 import type { Followup } from '../repository/submissions.repository.js'
 import { insertExternalSenderKey, readExternalSenderKeys } from './external-sender.repository.js'
 
-/** For what `Secrets` seals the private keys. */
+/** The purpose for which `Secrets` seals the private keys. */
 export const EXTERNAL_SENDER_PURPOSE = 'external sender key'
 
 interface SenderKey {
@@ -42,7 +42,7 @@ export class ExternalSenders {
     return `mimi://${this.config.DOMAIN}`
   }
 
-  /** By TLS SignatureScheme. */
+  /** The keys by TLS SignatureScheme. */
   keys(): Promise<ReadonlyMap<number, SenderKey>> {
     this.loaded ??= this.load().catch((error: unknown) => {
       this.loaded = undefined
@@ -125,7 +125,7 @@ function generateKey(scheme: number): KeyObject {
 export type SignRemove = (context: GroupContext, leafIndex: number) => Promise<Uint8Array | undefined>
 
 /**
- * A Proposal dies with its epoch, so anyone who is still on the way out after a Commit needs a new Remove, right behind it
+ * A Proposal dies with its epoch, so a member who is still on the way out after a Commit needs a new Remove, right behind it
  * (§4). `unsigned` are devices for which that is not possible any more.
  */
 export async function followupsFor(

@@ -23,7 +23,7 @@ export interface Operation {
   readonly args: ZodType
   /** Where the group is at home here. @throws Problem */
   perform(caller: Caller, groupId: Uint8Array, args: never): Promise<unknown>
-  /** For what MIMI has an endpoint for. */
+  /** The call to the hub, where MIMI has an endpoint for it. */
   toHub?(args: never): HubCall
 }
 

@@ -12,7 +12,7 @@ export interface GroupPolicy {
   joinCodeHash: Uint8Array | null
   addMembers: (typeof WHO)[number]
   removeMembers: (typeof WHO)[number]
-  /** So many distinct users' reports of one Commit allow a reset without an admin. */
+  /** Number of distinct users' reports of one Commit that allow a reset without an admin. */
   reportsToReset: number
   /** Compare-and-set: a Commit judged under an older version is judged again. */
   version: bigint
@@ -41,7 +41,7 @@ export interface Joiner {
 
 /**
  * External Commits (RFC 9420 §12.4.3.2) need no member's consent, so the policy is all that stands before them.
- * Anyone who has a device in the group may bring another one or resync; anyone who was thrown out may not come back this way.
+ * A user with a device in the group may bring another one or resync; a user who was removed may not come back this way.
  */
 export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict {
   if (joiner.banned) return refused('This user is banned from the group.')
@@ -59,7 +59,7 @@ export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict 
 export interface RosterChange {
   /** Who wants it: the committer of what a Commit does by value, the proposer of a Proposal. */
   by: { userId: bigint; admin: boolean }
-  /** `authorized`: it was proposed, and its proposer was judged then; whoever commits it carries it out. */
+  /** `authorized`: it was proposed, and its proposer was judged then; any committer carries it out. */
   added: readonly { userId: bigint; banned: boolean; authorized?: boolean }[]
   removed: readonly { userId: bigint; reason: Ended; authorized?: boolean }[]
   /** ReInit (RFC 9420 §12.1.5) ends the group for all, as a reset does. */

@@ -54,13 +54,13 @@ export class ProposalJudge {
     }
     if (!standing.member) throw new NotAMember()
     const hidden = message.wireFormat === 'private-message'
-    // A SelfRemove is public in both modes: anyone who joins from outside must be able to commit it.
+    // A SelfRemove is public in both modes: a joiner from outside must be able to commit it.
     if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')
     return { mustBeMember: true }
   }
 
   /**
-   * Whether a Proposal may wait for a Commit: it is valid, alone and beside those that wait, and its sender could commit it. A private group
+   * Whether a Proposal may wait for a Commit: it is valid, alone and with those that wait, and its sender could commit it. A private group
    * without external joins shows nothing to judge by, nor do its members' Proposals: there the members judge.
    * @returns what it was judged by, for the statement that accepts it
    * @throws the problem that the Proposal meets first
@@ -88,7 +88,7 @@ export class ProposalJudge {
     return sender.kind === 'new-member-proposal' ? this.stored.of(group) : this.stored.find(group)
   }
 
-  /** An Add spends its KeyPackage when it is accepted: whoever claimed it could otherwise spend it elsewhere, and no Commit could carry the Add. */
+  /** An Add spends its KeyPackage when it is accepted: its claimer could otherwise spend it elsewhere, and no Commit could carry the Add. */
   private keyPackageOf({ groupContext }: PublicGroupState, { proposal }: SentProposal, { deviceId }: Device): Judged['added'] {
     const ref = proposal.kind === 'add' ? keyPackageRef(groupContext.cipherSuite, proposal.keyPackage.bytes) : undefined
     const expiresAt = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)

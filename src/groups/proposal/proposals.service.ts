@@ -16,7 +16,7 @@ import { ProposalJudge, type ProposalMessage } from './proposal-judge.js'
 /** How often a Proposal is judged again because another one came, or the policy changed, between judgement and writing. */
 const ATTEMPTS = 16
 
-/** The path of one Proposal: decoded, recognized, judged beside those that wait, written in one round trip. */
+/** The path of one Proposal: decoded, recognized, judged with those that wait, written in one round trip. */
 @Injectable()
 export class ProposalsService {
   constructor(
@@ -29,7 +29,7 @@ export class ProposalsService {
 
   async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
     const message = this.judge.decode(groupId, bytes)
-    // A courtesy, as for Commits: each is judged beside those before it, so two at once would be judged again. Commits do not wait for it.
+    // A courtesy, as for Commits: each is judged with those before it, so two at once would be judged again. Commits do not wait for it.
     const key = `proposal:${Buffer.from(groupId).toString('base64url')}`
     return this.lock.withLock(key, () => this.attempt({ caller, groupId, message, bytes, hash: sha256(bytes) }, ATTEMPTS))
   }

@@ -11,7 +11,7 @@ export const LeaveAccepted = z
   .object({
     proposed: z
       .boolean()
-      .meta({ description: 'A Remove stands in the log; otherwise the members see in the group that this device wants to leave' }),
+      .meta({ description: 'A Remove is in the log; otherwise the members see in the group that this device wants to leave' }),
   })
   .meta({ id: 'LeaveAccepted' })
 
@@ -22,7 +22,7 @@ export class LeaveController {
 
   @Post()
   @HttpCode(202)
-  @Returns(LeaveAccepted, { description: 'The wish is noted. `proposed` says whether a Remove stands in the log.' })
+  @Returns(LeaveAccepted, { description: 'The wish is noted. `proposed` says whether a Remove is in the log.' })
   @ApiOperation({
     operationId: 'leaveGroup',
     summary: 'Leave a group',

@@ -7,7 +7,7 @@ export interface PendingRemoval {
   /** Known where the server can sign a proposal; then every new epoch needs one. */
   leafIndex: number | null
   reason: 'leave' | 'revoke'
-  /** The epoch for which a Remove stands in the log; with no leaf, for which none can be made. */
+  /** The epoch for which a Remove is in the log; with no leaf, for which none can be made. */
   proposedEpoch: bigint | null
 }
 
@@ -81,7 +81,7 @@ export async function unproposedRemovals(
   return rows
 }
 
-/** A revocation beside the Commit that removes the device may note what is done already. */
+/** A revocation at the same time as the Commit that removes the device may note what is done already. */
 export async function forgetRemovalsOfNobody(sql: Sql): Promise<void> {
   await sql.query({
     text: `DELETE FROM pending_removal r

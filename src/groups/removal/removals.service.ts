@@ -55,7 +55,7 @@ export class RemovalsService {
     return { proposed: await this.propose(group.gid, caller.deviceId, 'leave') }
   }
 
-  /** @returns whether a Remove stands in the log. Doing it twice does nothing more. */
+  /** @returns whether a Remove is in the log. Doing it twice does nothing more. */
   async propose(gid: bigint, deviceId: bigint, reason: Reason): Promise<boolean> {
     for (let round = 0; round < ROUNDS; round++) {
       const group = await findGroupByGid(this.pool, gid)

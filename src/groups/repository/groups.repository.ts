@@ -21,7 +21,7 @@ export interface GroupRow {
   deleted: boolean
 }
 
-/** Of a row of `groups` named `g`. */
+/** Columns of a row of `groups` named `g`. */
 export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
   g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted`

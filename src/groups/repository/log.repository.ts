@@ -1,7 +1,7 @@
 import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** A handshake as it stands in the log. */
+/** A handshake as stored in the log. */
 export interface HandshakeRow extends LogRow {
   kind: 'c' | 'p'
 }

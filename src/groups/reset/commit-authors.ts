@@ -8,7 +8,7 @@ import { PublicStates, StateNotKept } from '../state/public-states.js'
 import type { ReadCommit } from './reports.repository.js'
 
 export type Author =
-  /** It came from outside, so anyone who joined by it is the one who made it (RFC 9420 §12.4.3.2). */
+  /** It came from outside, so the member who joined by it made it (RFC 9420 §12.4.3.2). */
   | { kind: 'joiner' }
   | { kind: 'member'; client: string | undefined }
   /** A PrivateMessage hides its sender, and the server keeps no record of who submitted what. */

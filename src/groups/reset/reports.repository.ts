@@ -64,7 +64,7 @@ export interface ReportedCommit {
   readonly reasons: Readonly<Record<string, number>>
   /** Users who reported it and whose reports a reset counts: they have been in the group ever since. */
   readonly users: number
-  /** As many as a reset without an admin takes. */
+  /** Number of reports that a reset without an admin takes. */
   readonly needed: number
   /** Why the group takes no more Commits, if it does not. */
   readonly frozen: 'reinit' | 'reset' | null

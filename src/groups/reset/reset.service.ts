@@ -38,7 +38,7 @@ export class ResetService {
     return { reports, needed }
   }
 
-  /** A Commit is broken if others cannot process it: anyone who made it is no witness. */
+  /** A Commit is broken if others cannot process it: its author is no witness. */
   private async refuseOwn(caller: Caller, group: GroupRow, commit: ReadCommit): Promise<void> {
     const author = await this.authors.of(group, commit)
     const own = author.kind === 'joiner' ? commit.joined : author.kind === 'member' && author.client === caller.client

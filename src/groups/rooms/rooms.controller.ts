@@ -22,7 +22,7 @@ export class RoomsController {
   @ApiOperation({
     operationId: 'listGroups',
     summary: 'The groups of this device',
-    description: 'Those in which it is a member now. Go on with `after` = `next`.',
+    description: 'Those in which it is a member now. Continue with `after` = `next`.',
   })
   mine(@CurrentDevice() caller: Caller, @Query({ schema: ListGroups }) page: ListGroups) {
     return this.rooms.mine(caller, page)

@@ -47,7 +47,7 @@ export class RoomsService {
     }
   }
 
-  /** For members, also of a frozen group, which says which one came after it. What a former member may see ends with its interval. */
+  /** Describes a group for its members, also a frozen one, which names its successor. What a former member may see ends with its interval. */
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
     const { group, standing } = await openGroup(this.pool, groupId, caller)
     if (!standing.member) throw new NotAMember()
@@ -55,7 +55,7 @@ export class RoomsService {
     return { ...shown(group), member_since: standing.member.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
   }
 
-  /** Anyone who was never in the room gets the same answer as for a room that does not exist. */
+  /** A user who was never in the room gets the same answer as for a room that does not exist. */
   async room(caller: Caller, reference: string): Promise<z.infer<typeof Room>> {
     const foreign = foreignRoom(this.config.DOMAIN, reference)
     if (foreign && this.link.peers) {

@@ -9,7 +9,7 @@ import type { DeviceChanges, Membership } from './membership.js'
 /**
  * For the official test vectors (CONFORMANCE=on): their members are no devices of the directory, their KeyPackages have expired, and
  * their Commits come without Welcomes. Everything that RFC 9420 says of leaves holds nevertheless. No device comes or goes, so
- * anyone who created the group reads and submits on.
+ * the creator of the group keeps reading and submitting.
  */
 export class UncheckedMembership implements Membership {
   async requireOwnLeaf(): Promise<void> {

@@ -55,7 +55,7 @@ export interface Device {
 
 /** What the database knows of those whom a Commit names. */
 export interface LeafDevices {
-  /** By client URI; unknown ones are left out. */
+  /** Devices by client URI; unknown ones are left out. */
   directory: Map<string, Device>
   /** A leaf of a known client has a key that is not, or no longer, registered for its device. */
   unregistered: boolean
@@ -82,7 +82,7 @@ export async function devicesOfLeaves(sql: Sql, gid: bigint, leaves: readonly Na
   return { directory, unregistered: rows.some(({ registered }) => !registered) }
 }
 
-/** As the directory stores it; empty for bytes that are no key. */
+/** The key as the directory stores it; empty for bytes that are no key. */
 function canonical(publicKey: Uint8Array): Buffer {
   return Buffer.from(canonicalKey(publicKey)?.publicKey ?? [])
 }

@@ -21,7 +21,7 @@ import { findGroup } from '../repository/groups.repository.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
 import { standingOfPost, type PostQuestion } from './sender-keys.repository.js'
 
-/** Attempts with one token: anyone who has none that is good has none at all. */
+/** Attempts with one token: a caller without a good token has no attempts at all. */
 const ATTEMPTS_PER_TOKEN = { name: 'sealed-token', points: 20, seconds: 60 }
 const UNKNOWN = 'no member has published this key for this group and epoch'
 
@@ -30,7 +30,7 @@ export interface SealedPost {
   /** Its signature covers parts of it. */
   readonly request: HttpRequestMessage
   readonly groupId: Uint8Array
-  /** In the address. */
+  /** The epoch in the address. */
   readonly epoch: bigint
   /** MLSMessage */
   readonly bytes: Uint8Array
@@ -68,7 +68,7 @@ export class SealedMessages {
   }
 
   /**
-   * The group, if a post would be taken as things stand: only then it counts against the group's limit, or anyone who was removed could use
+   * The group, if a post would be taken as things stand: only then it counts against the group's limit, or a removed member could use
    * that up for those who are in.
    */
   private async allowed(post: PostQuestion): Promise<bigint> {

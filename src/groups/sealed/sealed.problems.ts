@@ -22,7 +22,7 @@ export class SenderKeyTaken extends Problem {
     super(409, 'sender-key-taken', 'This user has published another key for this epoch.')
   }
 }
-/** The proof beside a sender key does not verify under that key. */
+/** The proof that comes with a sender key does not verify under that key. */
 export class PossessionUnproved extends Problem {
   constructor() {
     super(422, 'possession-unproved', 'The proof is not a signature by this key over this group, epoch and user.')

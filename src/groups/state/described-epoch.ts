@@ -41,7 +41,7 @@ export async function treeInside(trees: LargeTrees, groupInfo: GroupInfo): Promi
   return { bytes, nodes: decoded.value }
 }
 
-/** RFC 9420 §12.4.3.3: a joiner may take either, the tree inside the GroupInfo or the one that is served beside it. */
+/** RFC 9420 §12.4.3.3: a joiner may take either, the tree inside the GroupInfo or the one that is served separately. */
 export function refuseOtherTree(groupInfo: GroupInfo, served: Uint8Array): void {
   const inside = extensionData(groupInfo.extensions, EXTENSION_TYPES.ratchetTree)
   if (inside && !sameBytes(inside, served)) throw new InvalidCommit('group-info-tree')

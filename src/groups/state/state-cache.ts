@@ -65,7 +65,7 @@ const OBJECT_BYTES = 4_096
 export class StateCache {
   private readonly held = new ByteLru<string, Tracked | Shown>(CACHE_BYTES)
 
-  /** Of public groups, by `gid:incarnation`: one state for each, the newest. */
+  /** The newest state of a public group, by `gid:incarnation`. */
   tracked(key: string): Tracked | undefined {
     const found = this.held.get(key)
     return found !== undefined && 'commitSeq' in found ? found : undefined

@@ -37,7 +37,7 @@ export class StoredEpochs {
     return current.state
   }
 
-  /** The same, for a join that cannot go on without. */
+  /** The same, for a join that cannot do without it. */
   async of(group: GroupRow): Promise<PublicGroupState> {
     const state = await this.find(group)
     if (!state) throw new PolicyRefusal('The group does not show its current epoch, so nobody can join it from outside.')
@@ -76,7 +76,7 @@ export class StoredEpochs {
     return decoded?.kind === 'decoded' && decoded.value.wireFormat === 'group-info' ? decoded.value.body : undefined
   }
 
-  /** A SelfRemove is public in both modes, because anyone who joins from outside has to commit it. */
+  /** A SelfRemove is public in both modes, because a joiner from outside has to commit it. */
   private async withProposals(group: GroupRow, shown: Shown): Promise<Shown> {
     const rows = await readPublicProposals(this.pool, group.gid, group.epoch, shown.seq)
     return { state: rows.map(publicMessageOf).reduce(addProposal, shown.state), seq: rows.at(-1)?.seq ?? shown.seq }

@@ -33,7 +33,7 @@ export class BytesInFlight {
     return this.held.take(caller, bytes) ? undefined : CALLER_BYTES
   }
 
-  /** For an answer, which exists already: later requests wait for it. */
+  /** Counts the bytes of an answer, which exists already: later requests wait for it. */
   hold(caller: string, bytes: number): void {
     this.held.add(caller, bytes)
   }

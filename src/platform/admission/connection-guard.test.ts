@@ -194,7 +194,7 @@ describe('a body in chunks', () => {
 })
 
 describe('pipelined requests', () => {
-  it('are handed on eight at a time, and the socket is not read meanwhile', async () => {
+  it('are handed on eight at a time, and the socket is not read while others wait', async () => {
     const waiting: ServerResponse[] = []
     let most = 0
     const { port, server } = await guarded((_request, response) => {

@@ -148,7 +148,7 @@ export class ConnectionGuard {
   }
 }
 
-/** For PostgreSQL, Redis, other providers, files and the embedded database's pipes. */
+/** File descriptors for PostgreSQL, Redis, other providers, files and the embedded database's pipes. */
 const OTHER_DESCRIPTORS = 200
 const UNKNOWN = 10_000
 

@@ -13,7 +13,7 @@ export interface Load {
 /** Multiples of the configured delay, and parts of the heap, from which each kind of work is refused. */
 const THRESHOLDS = { anonymous: { delays: 1, heap: 0.85 }, read: { delays: 2, heap: 0.9 }, post: { delays: 4, heap: 0.95 } } as const
 
-/** A single pause (a garbage collection, one large computation) is no overload: so many samples in a row are. */
+/** A single pause (a garbage collection, one large computation) is no overload: this many samples in a row are. */
 const SAMPLES = 3
 export const SAMPLE_MS = 500
 

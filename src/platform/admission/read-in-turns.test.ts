@@ -93,7 +93,7 @@ describe('what a connection sends', () => {
     expect(depths).toEqual([1, 1])
   })
 
-  it('goes on though its turn comes within the resume, and what is read there pauses the socket again', async () => {
+  it('continues though its turn comes within the resume, and what is read there pauses the socket again', async () => {
     const raw = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
     const socket = raw as unknown as Socket
     let bytes = 0

@@ -15,7 +15,7 @@ interface Pipeline {
   readonly caller: string
   readonly inFlight: Set<ServerResponse>
   readonly waiting: Exchange[]
-  /** Of bodies in chunked coding, since this connection last had nothing to answer. */
+  /** Small chunks of bodies in chunked coding, since this connection last had nothing to answer. */
   tinyChunks: number
   /** An answer has said that the connection ends: nothing that came behind it is handed on (RFC 9112 §9.6). */
   ending: boolean
@@ -23,7 +23,7 @@ interface Pipeline {
 
 /**
  * Hands requests on, a few at a time per connection and per turn of the event loop. Node's parser emits every request, and every chunk of
- * a body, that one read of a socket brings. Requests past the first few wait here, and the socket is not read meanwhile. A
+ * a body, that one read of a socket brings. Requests past the first few wait here, and the socket is not read until they are handed on. A
  * connection that sends requests ahead without end, or chunks of a few bytes, is cut.
  */
 export class RequestGate {

@@ -168,7 +168,7 @@ const Testing = {
     .enum(['on', 'off'])
     .default('off')
     .describe(
-      'Only for running the official MLS test vectors: anyone who is logged in may create a group at any epoch and submit for any of its leaves. Refused when NODE_ENV is production.',
+      'Only for running the official MLS test vectors: any logged-in caller may create a group at any epoch and submit for any of its leaves. Refused when NODE_ENV is production.',
     ),
 }
 

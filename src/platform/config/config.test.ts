@@ -83,7 +83,7 @@ describe('settings', () => {
     }
   })
 
-  it('stand in docs/configuration.md as they are', async () => {
+  it('match docs/configuration.md', async () => {
     expect(await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8')).toBe(configurationPage())
   })
 })

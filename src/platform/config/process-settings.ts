@@ -30,7 +30,7 @@ export const Process = {
     .refine(isProxySetting, 'must be off, on, a number from 1 to 9, or addresses and ranges separated by commas')
     .default('off')
     .describe(
-      'Which proxies are believed when they name the client in X-Forwarded-For: off; on for the one proxy that all connections come from; how many stand in a row; or their addresses and ranges (10.0.0.0/8, 192.0.2.7).',
+      'Which proxies are trusted when they name the client in X-Forwarded-For: off; on for the one proxy that all connections come from; how many are in a row; or their addresses and ranges (10.0.0.0/8, 192.0.2.7).',
     ),
   CORS_ORIGINS: z
     .string()

@@ -19,7 +19,7 @@ export function parseSize(text: string): number | undefined {
 interface Range {
   readonly min: number
   readonly max: number
-  /** As an operator would write one of them. */
+  /** Writes a value as an operator would. */
   readonly format: (value: number) => string
 }
 

@@ -18,7 +18,7 @@ export function isOriginsSetting(setting: string): boolean {
   return setting === 'any' || setting === 'off' || originsIn(setting) !== undefined
 }
 
-/** Without a slash at its end, so that paths can be appended. */
+/** A URL without a slash at its end, so that paths can be appended. */
 export const HttpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
   .transform((url) => url.replace(/\/+$/, ''))

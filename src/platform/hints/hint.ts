@@ -7,7 +7,7 @@ import type { Secrets } from '../secrets.js'
 export interface CarriedEntry {
   seq: bigint
   epoch: bigint
-  /** In whole seconds. */
+  /** Time in whole seconds. */
   acceptedAt: Date
   frame: Uint8Array
 }
@@ -81,7 +81,7 @@ const KnownHint = z.union([GroupHint, DeviceHint])
  */
 const Batch = z.object({ node: z.string(), hints: z.array(z.unknown()) })
 
-/** MAC, then CBOR. Anyone who can write to Redis can withhold hints, not invent them. */
+/** MAC, then CBOR. A writer to Redis can withhold hints, not invent them. */
 export function sealHints(secrets: Secrets, channel: string, node: string, hints: readonly Hint[]): Buffer {
   const body = encodeCbor({ node, hints: hints.map(portable) })
   return Buffer.concat([secrets.mac(PURPOSE, bound(channel, body)).subarray(0, MAC_BYTES), body])

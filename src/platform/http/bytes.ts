@@ -11,12 +11,12 @@ export function fromBase64url(text: string): Uint8Array | undefined {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Without padding (RFC 4648 §5), as JSON bodies and paths have bytes. */
+/** Base64url without padding (RFC 4648 §5), as JSON bodies and paths have bytes. */
 export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
-/** Of base64url without padding. */
+/** Length of base64url without padding. */
 function textLength(byteLength: number): number {
   return Math.ceil((byteLength * 4) / 3)
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /**
- * What docs/errors.md and openapi.yaml say of one type of problem. Each module describes its own beside the classes that
+ * What docs/errors.md and openapi.yaml say of one type of problem. Each module describes its own next to the classes that
  * throw them; src/app/openapi/problem-catalogue.ts puts them together.
  */
 export interface ProblemType {
@@ -15,11 +15,11 @@ export interface ProblemType {
    * `redo`: a new request can succeed, made after what `client` says.
    */
   readonly retry: 'no' | 'wait' | 'redo'
-  /** Members beside those of RFC 9457 §3.1. */
+  /** Members in addition to those of RFC 9457 §3.1. */
   readonly members?: Readonly<Record<string, z.ZodType>>
 }
 
-/** By the last part of the `type` URN. */
+/** Problem types by the last part of the `type` URN. */
 export type ProblemTypes = Readonly<Record<string, ProblemType>>
 
 const InvalidMember = z.object({

@@ -8,15 +8,15 @@ import { UnsupportedMediaType } from './problem.js'
 export interface RouteOptions {
   /** A body of type message/mls is taken as this field. */
   messageField?: string
-  /** With `messageField`: and of no other type. */
+  /** The route takes no other type; for use with `messageField`. */
   messageOnly?: boolean
   /** Takes a body of one of these types, as bytes. */
   bytes?: readonly string[]
   /** No access log line, for routes whose callers must not be observed. */
   unlogged?: boolean
-  /** For other providers: takes a body of type application/mimi, as bytes. */
+  /** A route for other providers: takes a body of type application/mimi, as bytes. */
   mimi?: boolean
-  /** Also answered by a process that only runs jobs, and under every load. */
+  /** The route is also answered by a process that only runs jobs, and under every load. */
   operational?: boolean
   /** Takes no access token. */
   anonymous?: boolean
@@ -43,7 +43,7 @@ export function bodyLimitOf(size: BodySize, config: Pick<Config, 'MAX_MESSAGE_BY
   return Math.min(sizes[size], config.MAX_BODY_BYTES)
 }
 
-/** On a method, or on a class for all of its methods. */
+/** Decorates a method, or a class for all of its methods. */
 export function routeOption(option: RouteOptions): MethodDecorator & ClassDecorator {
   return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor) => {
     const handlers = descriptor ? [descriptor.value as unknown] : handlersOf(target)

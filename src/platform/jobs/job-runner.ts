@@ -1,12 +1,12 @@
 import type { Job } from 'bullmq'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { openWorker, type JobWorker, type Opened } from './job-backend.js'
+import { openWorker, type JobWorker, type Connected } from './job-backend.js'
 import type { QuietLog } from './quiet-log.js'
 import { succeedsWithin } from '../timing.js'
 
 const FORCED_CLOSE_MS = 5_000
-/** For a worker without jobs to let go of its connections. */
+/** Time for a worker without jobs to close its connections. */
 const CLOSE_MS = 2_000
 
 /** The one who started the runner hears what becomes of jobs. */
@@ -17,7 +17,7 @@ export interface RunnerEvents {
 
 /** One BullMQ worker, replaced when it is dead and does not know it. */
 export class JobRunner {
-  private worker: Opened<JobWorker> | undefined
+  private worker: Connected<JobWorker> | undefined
   private readonly running = new Set<Promise<void>>()
   private stopped = false
   private lastBegunAt = performance.now()
@@ -35,12 +35,12 @@ export class JobRunner {
   start(): void {
     this.lastBegunAt = performance.now()
     this.worker = openWorker(this.config, (job) => this.run(job))
-    const { opened } = this.worker
+    const { instance } = this.worker
     this.connected = false
-    opened.on('ready', () => (this.connected = true))
-    opened.on('error', (error) => this.errors.warn(error, 'the job worker reports an error'))
-    opened.on('failed', (job, error) => this.events.failed(job?.name ?? 'unknown', error, job?.attemptsMade))
-    opened.run().catch((error: unknown) => this.log.error({ err: error }, 'job worker stopped'))
+    instance.on('ready', () => (this.connected = true))
+    instance.on('error', (error) => this.errors.warn(error, 'the job worker reports an error'))
+    instance.on('failed', (job, error) => this.events.failed(job?.name ?? 'unknown', error, job?.attemptsMade))
+    instance.run().catch((error: unknown) => this.log.error({ err: error }, 'job worker stopped'))
   }
 
   /** @param dueForMs for how long work has been due that nobody began */
@@ -67,22 +67,22 @@ export class JobRunner {
     this.worker = undefined
     if (!worker) return
     // One that never was waits for that first, unless it is forced.
-    const closing = worker.opened.close(!this.connected)
+    const closing = worker.instance.close(!this.connected)
     while (this.running.size > 0) await Promise.allSettled(this.running)
     if (!(await succeedsWithin(CLOSE_MS, closing))) await this.sever(worker)
     worker.disconnect()
   }
 
-  /** What waits for an answer fails then, and the worker's own end goes on. */
-  private async sever({ opened }: Opened<JobWorker>): Promise<void> {
-    const severed = opened.disconnect().catch((error: unknown) => this.log.warn({ err: error }, 'a job worker could not be cut off'))
+  /** Disconnects the worker: what waits for an answer fails, and its shutdown continues. */
+  private async sever({ instance }: Connected<JobWorker>): Promise<void> {
+    const severed = instance.disconnect().catch((error: unknown) => this.log.warn({ err: error }, 'a job worker could not be cut off'))
     await succeedsWithin(CLOSE_MS, severed)
   }
 
   /** What is dead may not be able to close in order. A job that it still runs is taken over by nobody before its lock ends. */
-  private async bury(dead: Opened<JobWorker> | undefined): Promise<void> {
+  private async bury(dead: Connected<JobWorker> | undefined): Promise<void> {
     if (!dead) return
-    const closing = dead.opened
+    const closing = dead.instance
       .close(true)
       .catch((error: unknown) => this.log.warn({ err: error }, 'a dead job worker could not be closed'))
     await succeedsWithin(FORCED_CLOSE_MS, closing)

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../config/config.js'
 import { LOG } from '../observability/log.js'
 import { Metrics } from '../observability/metrics.js'
-import { openQueue, type JobQueue, type OpenedQueue } from './job-backend.js'
+import { openQueue, type JobQueue, type ConnectedQueue } from './job-backend.js'
 import { JobRunner } from './job-runner.js'
 import { QuietLog } from './quiet-log.js'
 import { oldestDueSeconds, WaitingAge } from './waiting-age.js'
@@ -32,7 +32,7 @@ export class Jobs implements OnApplicationBootstrap {
   private readonly errors: QuietLog
   private readonly runner: JobRunner
   private readonly done
-  private queue: OpenedQueue | undefined
+  private queue: ConnectedQueue | undefined
   private upkeep: NodeJS.Timeout | undefined
 
   constructor(
@@ -43,7 +43,7 @@ export class Jobs implements OnApplicationBootstrap {
     this.errors = new QuietLog(log)
     this.runner = new JobRunner(config, (name, data) => this.run(name, data), this.runnerEvents(metrics), log, this.errors)
     this.done = metrics.counter('jobs_done_total', 'Jobs that this process has done, by name', ['name'])
-    const age = new WaitingAge(() => this.queue?.opened)
+    const age = new WaitingAge(() => this.queue?.instance)
     metrics.gauge('jobs_oldest_waiting_seconds', 'For how long work has been due that nobody has begun: a dead worker shows here', () =>
       age.read(),
     )
@@ -63,7 +63,7 @@ export class Jobs implements OnApplicationBootstrap {
   /** @param data JSON: no bigint, no bytes, and nothing that must not be stored in Redis */
   async enqueue(name: string, data: unknown, options: JobOptions = {}): Promise<void> {
     if (!this.queue) throw new Error('Jobs can be added once the application has started')
-    await this.queue.opened.add(name, data, {
+    await this.queue.instance.add(name, data, {
       ...(options.delayMs === undefined ? {} : { delay: options.delayMs }),
       ...(options.attempts === undefined ? {} : { attempts: options.attempts }),
       ...(options.dedupeId === undefined ? {} : { deduplication: { id: options.dedupeId, keepLastIfActive: true } }),
@@ -72,12 +72,12 @@ export class Jobs implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     this.queue = openQueue(this.config)
-    const { opened, ready } = this.queue
-    opened.on('error', (error) => this.errors.warn(error, 'the job queue reports an error'))
+    const { instance, ready } = this.queue
+    instance.on('error', (error) => this.errors.warn(error, 'the job queue reports an error'))
     await ready()
     if (this.config.ROLE === 'api') return
-    await this.maintain(opened)
-    this.upkeep = setInterval(() => void this.maintain(opened), UPKEEP_MS).unref()
+    await this.maintain(instance)
+    this.upkeep = setInterval(() => void this.maintain(instance), UPKEEP_MS).unref()
     this.runner.start()
   }
 
@@ -87,11 +87,11 @@ export class Jobs implements OnApplicationBootstrap {
     await this.runner.stop()
     const { queue } = this
     this.queue = undefined
-    await queue?.opened.close()
+    await queue?.instance.close()
     queue?.disconnect()
   }
 
-  /** Never rejects: while the queue cannot be asked there is nothing to mend. */
+  /** Never rejects: while the queue cannot be read there is nothing to fix. */
   private async maintain(queue: JobQueue): Promise<void> {
     try {
       await this.ensureSchedules(queue)

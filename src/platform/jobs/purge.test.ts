@@ -34,7 +34,7 @@ describe('a purge job', () => {
   })
 })
 
-it('batches go on until one finds less than it may delete', async () => {
+it('batches continue until one finds less than it may delete', async () => {
   const found = [10, 10, 3, 99]
   expect(await deleteInBatches(10, async () => found.shift() ?? 0)).toBe(23)
   expect(found).toEqual([99])

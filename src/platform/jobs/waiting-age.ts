@@ -16,7 +16,7 @@ export async function oldestDueSeconds(queue: JobQueue, now: number): Promise<nu
   return Math.max(0, now - Math.min(now, ...due)) / 1000
 }
 
-/** A Redis that hangs must not keep the other metrics waiting: anyone who scrapes does not wait long. */
+/** A Redis that hangs must not keep the other metrics waiting: a scraper does not wait long. */
 const TIMEOUT_MS = 1_000
 
 /** The same for a gauge: while the queue cannot be asked nothing is begun either, so the age keeps growing. */

@@ -26,7 +26,7 @@ export class Bucket {
     return wait
   }
 
-  /** Takes `points` even if so many are not left: for costs that are only known afterwards. Later calls wait for them. */
+  /** Takes `points` even if fewer are left: for costs that are only known afterwards. Later calls wait for them. */
   spend(points: number, now = performance.now()): void {
     this.fullAt = Math.max(this.fullAt, now) + (points * 1000) / this.rate.perSecond
   }

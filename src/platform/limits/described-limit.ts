@@ -18,7 +18,7 @@ export interface DescribedLimit {
   readonly refusal: string
 }
 
-/** By the name of their rows: what `LIMITS` says instead of `value`. */
+/** Numbers of `LIMITS` that replace `value`, by the name of the row. */
 const changed = new Map<string, number>()
 
 /** Gives rows other numbers. Called once for a process, before what is limited is made. */

@@ -6,7 +6,10 @@ import { RedisClients } from '../redis/redis-clients.js'
 import { numberOf } from './described-limit.js'
 import { Secrets } from '../secrets.js'
 
-/** At most `points` takes in any window of `seconds`. The name keeps the counters of different rules apart; `src/app/limits-page.ts` has a row for each. */
+/**
+ * At most `points` takes in any window of `seconds`. The name keeps the counters of different rules apart;
+ * `src/app/limits/rate-limits.ts` has a row for each.
+ */
 export interface Limit {
   readonly name: string
   readonly points: number

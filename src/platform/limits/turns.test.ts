@@ -11,7 +11,7 @@ describe('work in turns', () => {
     expect(done).toEqual([1, 2])
   })
 
-  it('goes on in the next turns, as many pieces in each', async () => {
+  it('continues in the next turns, as many pieces in each', async () => {
     const turns = new Turns(2)
     const done: number[] = []
     for (const n of [1, 2, 3, 4, 5, 6]) turns.enter('a', () => done.push(n))
@@ -41,7 +41,7 @@ describe('work in turns', () => {
     expect(done).toEqual(['a1', 'a2', 'a3', 'within'])
   })
 
-  it('goes on in the next turn after a few milliseconds, but does one piece in each', async () => {
+  it('continues in the next turn after a few milliseconds, but does one piece in each', async () => {
     let clock = 0
     const turns = new Turns(100, () => clock)
     const done: number[] = []
@@ -59,7 +59,7 @@ describe('work in turns', () => {
     expect(counts).toEqual([2, 4, 5])
   })
 
-  it('goes on though a piece of it has failed', async () => {
+  it('continues though a piece of it has failed', async () => {
     const turns = new Turns(1)
     const done: number[] = []
     expect(() =>

@@ -8,7 +8,7 @@ export type EventFacts = Readonly<Record<string, number | boolean | string | und
 
 /**
  * Business events, named in the past tense (`commit.accepted`). Each module has one typed function per event in
- * `<module>.events.ts` that calls `record`, so that names and facts stand in one file per module.
+ * `<module>.events.ts` that calls `record`, so that names and facts are in one file per module.
  */
 @Injectable()
 export class Events {

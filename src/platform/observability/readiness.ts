@@ -8,7 +8,7 @@ import { LOG } from './log.js'
 import { Metrics } from './metrics.js'
 import { within } from '../timing.js'
 
-/** `degraded`: reads and streams go on, writes are answered with 503. `unknown`: PostgreSQL could not be asked. */
+/** `degraded`: reads and streams continue, writes are answered with 503. `unknown`: PostgreSQL could not be asked. */
 export type Check = 'ok' | 'degraded' | 'failing' | 'unknown'
 export type Checks = Record<string, Check>
 
@@ -19,7 +19,7 @@ export interface ReadinessReport {
 
 /** The answer is sent by then, with what is known: orchestrators and proxies wait for two or three seconds. */
 const ANSWER_MS = 1_500
-/** One look serves all who ask meanwhile. */
+/** One check serves all callers that ask while it runs. */
 const FRESH_MS = 1_000
 
 /** Whether to send requests here. Redis is not asked: without it everything works, only later. */
@@ -51,7 +51,7 @@ export class Readiness implements OnApplicationShutdown {
     return this.draining
   }
 
-  /** From now on this node is going away. */
+  /** Makes the node unready, as it is about to shut down. */
   drain(): void {
     this.draining = true
   }
@@ -113,7 +113,7 @@ export class Readiness implements OnApplicationShutdown {
     return checks
   }
 
-  /** One line for each change. A clock that is off is an alarm: everything here judges the age of tokens and keys by it. */
+  /** One line for each change. A clock that is off is an error: everything here judges the age of tokens and keys by it. */
   private note(checks: Checks): void {
     for (const [check, now] of Object.entries(checks)) {
       if (check === 'serving' || now === 'unknown' || now === (this.noted[check] ?? 'ok')) continue

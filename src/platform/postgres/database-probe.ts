@@ -3,7 +3,7 @@ import { PostgresClient } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
 import type { Sql } from './sql.js'
 
-/** For one statement, and for the connection to be there. */
+/** Time for one statement, including its connection. */
 const PROBE_MS = 1_200
 
 const DISK_FULL = '53100'

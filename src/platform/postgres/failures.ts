@@ -67,7 +67,7 @@ function codesOf(error: object): string[] {
   return [driverCodeOf(error), member(error, 'code')].filter((code) => typeof code === 'string')
 }
 
-/** Prisma keeps PostgreSQL's own code beside its own word. */
+/** Prisma keeps PostgreSQL's code next to its own. */
 function driverCodeOf(error: object): unknown {
   const path = ['meta', 'driverAdapterError', 'cause', 'originalCode']
   return path.reduce<unknown>((found, name) => member(found, name), error)

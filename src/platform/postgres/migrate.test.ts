@@ -89,7 +89,7 @@ describe('migrate', () => {
     expect(await recorded()).toEqual(['1_first'])
   })
 
-  test('refuses to go on after a migration that another tool left half done', async () => {
+  test('refuses to continue after a migration that another tool left half done', async () => {
     await write('1_first', 'CREATE TABLE thing (id int)')
     await database.pool.query(`INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('x', 'y', '1_first')`)
     await expect(run()).rejects.toThrow(/1_first was started/)

@@ -73,7 +73,7 @@ async function hasTable(client: Client, name: string): Promise<boolean> {
   return rows[0]?.found === true
 }
 
-/** As Prisma's own schema engine creates it. */
+/** The table as Prisma's schema engine creates it. */
 const CREATE_TABLE = `
   CREATE TABLE IF NOT EXISTS _prisma_migrations (
     id                  varchar(36)  PRIMARY KEY NOT NULL,

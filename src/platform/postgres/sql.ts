@@ -40,7 +40,7 @@ export interface TransactionOptions {
   statementTimeout?: number
 }
 
-/** So that PostgreSQL's own time-out comes first. */
+/** Added to our time-out, so that PostgreSQL's comes first. */
 const LATER_MS = 2_000
 
 /**

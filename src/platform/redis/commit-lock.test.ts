@@ -68,7 +68,7 @@ describe('the commit lock of one process', () => {
     b.release()
   })
 
-  it('is a courtesy: after 250 ms a waiter goes on without, and a metric says so', async () => {
+  it('is a courtesy: after 250 ms a waiter continues without, and a metric says so', async () => {
     const a = hold('g', 'a')
     const b = hold('g', 'b')
     await settle()

@@ -20,7 +20,7 @@ const LEASE_MS = 2_000
 const RETRY_MS = 10
 
 /**
- * A courtesy that spares contenders wasted validation: anyone who does not get it within 250 ms goes on without.
+ * A courtesy that spares contenders wasted validation: a Commit that does not get it within 250 ms continues without.
  * It fences nothing; the epoch in PostgreSQL does. Waiters of one process queue here, one of them asks Redis.
  */
 @Injectable()

@@ -12,29 +12,29 @@ export interface RedisTimeouts {
 }
 type NodeOptions = Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
 
-/** `impatient`: fails at once while Redis is away. `patient`: waits for it, however long. */
-export type Patience = 'impatient' | 'patient'
+/** What a command does while Redis is away: `fail-fast` fails at once, `wait` waits for it, however long. */
+export type Patience = 'wait' | 'fail-fast'
 
 /**
- * A Redis that hangs is one that is away: anyone who waits for it would make clients wait. The socket's time-out also takes
- * hold of a connection whose other end vanished without a word.
+ * A Redis that hangs counts as away: a command that waits for it makes clients wait. The socket's time-out also ends a
+ * connection whose other end vanished without a word.
  */
-const IMPATIENT = { maxRetriesPerRequest: 0, commandTimeout: 1_000, socketTimeout: 1_000, connectTimeout: 2_000 } as const
+const FAIL_FAST = { maxRetriesPerRequest: 0, commandTimeout: 1_000, socketTimeout: 1_000, connectTimeout: 2_000 } as const
 /** Not for commands: those of a worker block on purpose. `null`: an interrupted one is sent again after reconnecting. */
-const PATIENT = { maxRetriesPerRequest: null, connectTimeout: 5_000 } as const
+const WAIT = { maxRetriesPerRequest: null, connectTimeout: 5_000 } as const
 
-/** Anyone who subscribes does so on every `ready`: were ioredis to do it, a refusal would be an unhandled rejection and end the process. */
+/** Subscribers subscribe on every `ready`: were ioredis to do it, a refusal would be an unhandled rejection and end the process. */
 const COMMON = { autoResubscribe: false } as const
 
 const RETRY_CEILING_MS = 2_000
 const SENTINEL_TIMEOUT_MS = 1_000
 const SLOTS_REFRESH_MS = 5_000
-const IMPATIENT_REDIRECTIONS = 2
+const FAIL_FAST_REDIRECTIONS = 2
 
 /** One connection (in a cluster: one to each node) that comes back by itself. It needs a listener for `error`. */
 export function connectRedis(target: RedisTarget, patience: Patience, overrides: RedisTimeouts = {}): RedisClient {
-  const options = { ...COMMON, ...(patience === 'patient' ? PATIENT : IMPATIENT), ...loginOptions(target.login), ...overrides }
-  const enableOfflineQueue = patience === 'patient'
+  const options = { ...COMMON, ...(patience === 'wait' ? WAIT : FAIL_FAST), ...loginOptions(target.login), ...overrides }
+  const enableOfflineQueue = patience === 'wait'
   if (target.mode === 'cluster') return connectCluster(target.nodes, target.login, enableOfflineQueue, options)
   const common = { ...options, enableOfflineQueue, retryStrategy: retryDelay, reconnectOnError: isDemoted }
   if (target.mode === 'single') return new EndingRedis({ ...common, ...target.node })
@@ -57,7 +57,7 @@ function connectCluster(nodes: RedisAddress[], login: RedisLogin, enableOfflineQ
     enableOfflineQueue,
     clusterRetryStrategy: retryDelay,
     slotsRefreshInterval: SLOTS_REFRESH_MS,
-    ...(enableOfflineQueue ? {} : { maxRedirections: IMPATIENT_REDIRECTIONS }),
+    ...(enableOfflineQueue ? {} : { maxRedirections: FAIL_FAST_REDIRECTIONS }),
     // A certificate is for a name: do not turn names into addresses.
     ...(login.tls ? { dnsLookup: (name, callback) => callback(null, name) } : {}),
   })

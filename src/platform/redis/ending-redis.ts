@@ -2,7 +2,7 @@ import { Redis, type RedisOptions } from 'ioredis'
 
 const RETRY_MS = 1_000
 
-/** A connection that ends when it is told to, and only then. */
+/** A connection that ends when it is ended, and only then. */
 export class EndingRedis extends Redis {
   private told = false
 
@@ -15,7 +15,7 @@ export class EndingRedis extends Redis {
   }
 
   /**
-   * Between two attempts to reconnect ioredis would stay `reconnecting` forever: anyone who waits for `end`, or for a command
+   * Between two attempts to reconnect ioredis would stay `reconnecting` forever: a caller that waits for `end`, or for a command
    * that waits for Redis (as BullMQ does in closing), is never answered. In `wait`, before a first attempt, it does end.
    */
   override disconnect(reconnect = false): void {

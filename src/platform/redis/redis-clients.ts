@@ -17,19 +17,19 @@ export class RedisClients {
   constructor(@Inject(CONFIG) config: RedisSettings & Pick<Config, 'DOMAIN'>) {
     this.namespace = redisNamespace(config)
     this.target = redisTarget(config)
-    if (this.target) this.publisher = this.remembering(connectRedis(this.target, 'impatient'))
+    if (this.target) this.publisher = this.remembering(connectRedis(this.target, 'fail-fast'))
   }
 
   /** A connection that subscribes can do nothing else; it may wait for Redis to come back. The caller closes it. */
   openSubscriber(): RedisClient | undefined {
-    return this.target && this.remembering(connectRedis(this.target, 'patient'))
+    return this.target && this.remembering(connectRedis(this.target, 'wait'))
   }
 
   close(): void {
     this.publisher?.disconnect()
   }
 
-  /** Every attempt to reconnect raises an error; anyone who notices the outage says it once, with the reason. */
+  /** Every attempt to reconnect raises an error; the code that notices the outage logs it once, with the reason. */
   private remembering(client: RedisClient): RedisClient {
     return client.on('error', (error: Error) => {
       this.lastError = error

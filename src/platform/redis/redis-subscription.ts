@@ -11,7 +11,7 @@ type Receive = (channel: string, message: Buffer) => void
 const ECHO_MS = 1_000
 /** Echoes unheard in a row that count as an outage. Counted, not timed: a busy event loop is no outage. */
 const OUTAGE_AFTER = 3
-/** A subscriber that stays deaf is replaced after so many more: a reconnecting client is not always able to come back. */
+/** A subscriber that stays deaf is replaced after this many more: a reconnecting client is not always able to come back. */
 const REPLACE_EVERY = 10
 const KEPT_MS = 10_000
 
@@ -106,6 +106,9 @@ export class RedisSubscription {
   private lost(): void {
     this.state = 'down'
     this.outages.inc()
-    this.log.warn({ err: this.redis.lastError }, 'redis is away; going on without: delivery waits for the sweep, limits count per process')
+    this.log.warn(
+      { err: this.redis.lastError },
+      'redis is away; continuing without it: delivery waits for the sweep, limits count per process',
+    )
   }
 }

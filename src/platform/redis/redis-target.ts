@@ -71,7 +71,7 @@ function loginOf({ username, password, pathname, protocol }: URL): RedisLogin {
   }
 }
 
-/** IPv6 stands in brackets in a URL, and nowhere else. */
+/** Removes the brackets that IPv6 has in a URL, and nowhere else. */
 function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1'
 }

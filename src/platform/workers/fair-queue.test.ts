@@ -71,7 +71,7 @@ describe('a fair queue', () => {
     expect(begun).toEqual(['a0', 'b1', 'c1', 'd1', 'e1', 'f1', 'a1'])
   })
 
-  it('goes on after work that fails, and gives it to who brought it', async () => {
+  it('continues after work that fails, and gives it to who brought it', async () => {
     const queue = new FairQueue({ atOnce: 1, perHolder: 3, waiting: 3 })
     const failing = queue.run('a', () => Promise.reject(new Error('no')))
     const throwing = queue.run('a', () => {

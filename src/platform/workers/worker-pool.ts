@@ -66,7 +66,7 @@ export class WorkerPool {
 }
 
 /** What the threads of a pool are to load: the compiled file, also when the sources run by themselves, as in tests. */
-export function workerFile(beside: string, name: string): URL {
-  if (!beside.endsWith('.ts')) return new URL(`${name}.js`, beside)
-  return new URL(`${name}.js`, beside.replace(/\/src\/(.*)$/, '/dist/$1'))
+export function workerFile(moduleUrl: string, name: string): URL {
+  if (!moduleUrl.endsWith('.ts')) return new URL(`${name}.js`, moduleUrl)
+  return new URL(`${name}.js`, moduleUrl.replace(/\/src\/(.*)$/, '/dist/$1'))
 }

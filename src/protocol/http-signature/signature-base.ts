@@ -49,7 +49,7 @@ const DICTIONARY_FIELDS = new Set(['content-digest', 'repr-digest', 'want-conten
 
 const PARAMETERS = new Set(['sf', 'key', 'bs', 'req', 'name'])
 
-/** The component's value in the message; undefined if the message has none, or none that can be told for certain. */
+/** The component's value in the message; undefined if the message has none, or none that is unambiguous. */
 export function componentValue(
   message: HttpMessage,
   { name, parameters }: Component,

@@ -19,7 +19,7 @@ const OF_REQUEST = ['"@method";req', '"@authority";req', '"@path";req', '"@query
 
 export interface UnsignedResponse {
   readonly status: number
-  /** Domain of the provider that asked; empty where that could not be told. */
+  /** Domain of the provider that asked; empty where that is unknown. */
   readonly target: string
   readonly content?: Content
   readonly request: HttpRequestMessage

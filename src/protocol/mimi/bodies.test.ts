@@ -30,7 +30,7 @@ describe.each([...DRAFT_BODIES, ...MICROCHAT_BODIES])('%s', (_name, { value, byt
     expect(plain(decoded.value)).toMatchObject(plain(value) as object)
   })
 
-  it('is malformed where it is cut short, goes on, or is of another protocol', () => {
+  it('is malformed where it is cut short, is too long, or is of another protocol', () => {
     for (let length = 0; length < bytes.length; length += 1 + Math.floor(length / 64))
       expect(decode(bytes.subarray(0, length)).kind).toBe('malformed')
     expect(decode(Buffer.concat([bytes, Buffer.of(0)])).kind).toBe('malformed')

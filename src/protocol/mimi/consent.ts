@@ -12,7 +12,7 @@ export interface ConsentEntry {
   readonly target: string
   /** Consent for one room only. */
   readonly roomId: string | undefined
-  /** With a grant; KeyPackages without a frame. */
+  /** KeyPackages of a grant, without a frame. */
   readonly keyPackages: readonly Uint8Array[]
 }
 

@@ -13,7 +13,7 @@ export interface FanoutMessage {
   /** MLSMessage. */
   readonly message: Uint8Array
   readonly kind: 'application' | 'proposal' | 'commit' | 'welcome'
-  /** With a Welcome. */
+  /** The tree that comes with a Welcome. */
   readonly tree?: TreeOption
   /** With a Proposal, those sent along; with a Commit, the hub's proposals for the epoch that it makes. MLSMessages. */
   readonly proposals: readonly Uint8Array[]

@@ -9,7 +9,7 @@ import { PROPOSAL_TYPES } from './structures/proposal.js'
 
 const MAX_EXTERNAL_SENDERS = 256
 
-/** Of the headers of a PublicMessage (RFC 9420 §6, §6.1). */
+/** Values in the headers of a PublicMessage (RFC 9420 §6, §6.1). */
 const WIRE_FORMAT_PUBLIC_MESSAGE = 1
 const SENDER_TYPE_EXTERNAL = 2
 const CONTENT_TYPE_PROPOSAL = 2

@@ -21,5 +21,5 @@ export function listsAll(capabilities: readonly number[], values: readonly numbe
   return values.every((value) => listed.has(value) && !isGrease(value))
 }
 
-/** Up to so many values it is cheaper to search the list than to make a set of it. */
+/** Up to this many values it is cheaper to search the list than to make a set of it. */
 const FEW = 4

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { TlsWriter } from '../tls/writer.js'
 
-/** As node:crypto names them. */
+/** Hash algorithms, as node:crypto names them. */
 export type HashAlgorithm = 'sha256' | 'sha384' | 'sha512'
 
 /** The hash of each cipher suite of RFC 9420 §17.1: the suites the server can follow. */

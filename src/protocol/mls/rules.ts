@@ -1,6 +1,6 @@
 /**
  * Every rule that a handshake, a GroupInfo, a KeyPackage or a tree can break in this layer: its name, which clients act on and
- * which therefore stays, the section that it stands in (of RFC 9420 unless it names another document), and what it says. The page
+ * which therefore stays, the section that defines it (of RFC 9420 unless it names another document), and what it says. The page
  * docs/mls-rules.md is this table, and test/protocol/negative/ has at least one message for each that breaks it alone.
  */
 export const RULES = {
@@ -145,7 +145,7 @@ export type RuleName = keyof typeof RULES
 /** Why something was refused: the rule's stable name, for clients to act on, and where it stands. */
 export interface BrokenRule {
   readonly rule: RuleName
-  /** Of RFC 9420 unless it names another document, e.g. '7.3'. */
+  /** Section of RFC 9420 unless it names another document, e.g. '7.3'. */
   readonly section: string
 }
 

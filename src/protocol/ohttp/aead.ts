@@ -4,7 +4,7 @@ import { AEAD_TAG_BYTES } from '../mls/hpke-key.js'
 /** The AEADs that are spoken here, by OpenSSL's names. */
 export type Aead = 'aes-128-gcm' | 'chacha20-poly1305'
 
-/** Of both (RFC 9180 §7.3, Nn). */
+/** Nonce length of both AEADs (RFC 9180 §7.3, Nn). */
 export const AEAD_NONCE_BYTES = 12
 
 /** Their numbers, and the sizes of their keys (RFC 9180 §7.3, Nk). */

@@ -8,7 +8,7 @@ import { TlsWriter } from '../tls/writer.js'
 export interface BinaryRequestMessage extends MessageBody {
   readonly method: string
   readonly scheme: string
-  /** Empty if it stands in the field `host` or nowhere (RFC 9292 §3.3). */
+  /** Empty if it is in the field `host` or nowhere (RFC 9292 §3.3). */
   readonly authority: string
   readonly path: string
 }
@@ -19,7 +19,7 @@ export interface BinaryResponseMessage extends MessageBody {
 }
 
 interface MessageBody {
-  /** In their order; a name may come more than once. */
+  /** Fields in their order; a name may come more than once. */
   readonly fields: readonly Field[]
   readonly content: Uint8Array
 }
@@ -30,14 +30,14 @@ export type Field = readonly [name: string, value: string]
 const REQUEST = 0
 const RESPONSE = 1
 const MAX_FIELDS = 64
-/** Of a header section as it is encoded; and of a trailer section. */
+/** Bytes of an encoded header section, and of a trailer section. */
 const MAX_FIELD_BYTES = 16_384
-/** Of a response; they are skipped. */
+/** Informational responses before the final one; they are skipped. */
 const MAX_INFORMATIONAL = 8
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
 const SCHEME = /^[a-z][a-z0-9+.-]{0,15}$/
-/** Without user information, as RFC 9113 §8.3.1 has it. */
+/** An authority without user information (RFC 9113 §8.3.1). */
 const AUTHORITY = /^[A-Za-z0-9._~!$&'()*+,;=:%[\]-]{0,255}$/
 /** No fragment. */
 const PATH = /^\/[!"$-~]{0,2047}$/
@@ -79,7 +79,7 @@ export function encodeRequestMessage(request: BinaryRequestMessage, block = 1): 
   return padded(writeBody(writer, request), block)
 }
 
-/** As `encodeRequestMessage`. */
+/** Encodes a response like `encodeRequestMessage`. */
 export function encodeResponseMessage(response: BinaryResponseMessage, block = 1): Uint8Array {
   if (!isFinal(response.status)) throw new RangeError('not a status of a response')
   // A varint of two bytes (RFC 9000 §16).

@@ -21,7 +21,7 @@ export interface KeyConfig {
   readonly id: number
   /** X25519, 32 bytes. */
   readonly publicKey: Uint8Array
-  /** With HKDF-SHA256 each; what the gateway likes best is first. At least one. */
+  /** AEADs, each with HKDF-SHA256, in the order of the gateway's preference. At least one. */
   readonly aeads: readonly Aead[]
 }
 

@@ -22,7 +22,7 @@ export interface CommitBundle {
   readonly welcomes?: readonly Welcome[] | undefined
   /** The GroupInfo may have the tree inside: in a private group, whose tree the server takes from clients. */
   readonly mayCarryTree?: boolean
-  /** For the leaves of added members. */
+  /** Limits for the leaves of added members. */
   readonly lifetimes?: LifetimeLimits | undefined
 }
 
@@ -35,9 +35,9 @@ export interface ValidCommit {
   readonly external: boolean
   /** By Add, at their new leaves; a joiner by external Commit is the committer, not one of these. */
   readonly added: readonly (Member & { readonly keyPackageRef: Uint8Array })[]
-  /** As they were before; in an external Commit perhaps the joiner's former leaf. */
+  /** Removed members as they were before; in an external Commit perhaps the joiner's former leaf. */
   readonly removed: readonly Member[]
-  /** As they are afterwards: by Update, or as a committing member's path sets it. */
+  /** Members as they are afterwards: by Update, or as a committing member's path sets it. */
   readonly updated: readonly Member[]
   readonly proposals: readonly SentProposal[]
   readonly reinit: ReInit | undefined

@@ -31,7 +31,7 @@ export interface Member {
 /** What a Commit message carries. */
 export type CommitContent = Extract<HandshakeContent, { kind: 'commit' }>
 
-/** Not what the rules allow, and which one it breaks. */
+/** A refusal, with the rule that was broken. */
 export type Refused = { readonly kind: 'refused' } & BrokenRule
 
 /** A broken rule as the outcome of an operation. */

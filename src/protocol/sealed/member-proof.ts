@@ -33,7 +33,8 @@ export function memberProof(message: HttpRequestMessage, keyOf = senderKey): Mem
   // Exactly these: a post that covers more, or says when it was made, would stand out among the others.
   if (input[0].length !== MEMBER_COMPONENTS.length || coveredBy(input).join(' ') !== MEMBER_COMPONENTS.join(' '))
     return faulty(`the signature has to cover ${MEMBER_COMPONENTS.join(' ')}`)
-  if ([...input[1].keys()].some((name) => !PARAMETERS.has(name))) return faulty('the signature has parameters beside keyid, alg and tag')
+  if ([...input[1].keys()].some((name) => !PARAMETERS.has(name)))
+    return faulty('the signature has parameters other than keyid, alg and tag')
   if (textParameter(input, 'tag') !== MEMBER_TAG) return faulty(`the tag is not ${MEMBER_TAG}`)
   if (textParameter(input, 'alg') !== 'ed25519') return faulty('the algorithm is not ed25519')
   const publicKey = Buffer.from(textParameter(input, 'keyid') ?? '', 'base64url')

@@ -8,7 +8,7 @@ export class Malformed extends Error {}
 export type Decoded<T> = { readonly kind: 'decoded'; readonly value: T } | { readonly kind: 'malformed'; readonly reason: string }
 
 /**
- * Decodes all of `bytes` as one T. Never throws: bytes that run short, go on after the value or break a rule of `read` are
+ * Decodes all of `bytes` as one T. Never throws: bytes that run short, continue after the value or break a rule of `read` are
  * 'malformed'. The value's byte fields are views of `bytes`, which the caller must not change afterwards.
  */
 export function decodeWhole<T>(bytes: Uint8Array, read: (reader: TlsReader) => T): Decoded<T> {
@@ -107,7 +107,7 @@ export class TlsReader {
     return items
   }
 
-  /** `vector` by steps, of which each reads one item, for one so long that other work has to go on meanwhile. */
+  /** `vector` by steps, of which each reads one item, for one so long that other work has to run in between. */
   *vectorInSteps<T>(maxItems: number, read: (reader: TlsReader) => T): Steps<T[]> {
     const items: T[] = []
     const outerEnd = this.enterVector()

@@ -15,7 +15,7 @@ import { sha256 } from '../../protocol/sha256.js'
 /** What is counted for a key is forgotten after so long, even if its issuer says that the key is good for longer. */
 const LONGEST_MS = 200 * 86_400_000
 
-/** Of one user: what the issuer allows is for all users of this provider. */
+/** Requests of one user: what the issuer allows is for all users of this provider. */
 const REQUESTS = { name: 'tokens-elsewhere', points: 20, seconds: 60 }
 /** Only the issuer knows when its next key signs: a client asks again a day later. */
 const NEXT_KEY_MS = 86_400_000

@@ -9,7 +9,7 @@ import { jsonAs, PublicDocument } from '../../platform/http/public-document.js'
 import { HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsBytes, ReturnsUnchanged } from '../../platform/http/returns.js'
 import { Attester } from './attester.js'
-import { AtIssuer, IssuerDirectory, OwnDirectory } from './issuer-directory.js'
+import { IssuerQuery, IssuerDirectory, OwnIssuerDirectory } from './issuer-directory.js'
 import { Issuer } from './issuer.js'
 import { TOKEN_ANSWERS_KEPT, TOKEN_REQUESTS } from './tokens.limits.js'
 import { numberOf } from '../../platform/limits/described-limit.js'
@@ -27,7 +27,7 @@ export class TokensController {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'TOKENS_PER_ACCOUNT'>,
     private readonly issuer: Issuer,
     private readonly attester: Attester,
-    private readonly own: OwnDirectory,
+    private readonly own: OwnIssuerDirectory,
   ) {
     this.document = new PublicDocument(jsonAs(DIRECTORY), 'public, max-age=300', () => own.read())
   }
@@ -58,7 +58,7 @@ export class TokensController {
     description: 'Fetched and kept by this server, which so learns who looks but not why. Without `issuer`, this provider’s own.',
   })
   @Refuses('not-found', ...HUB_PROBLEMS)
-  directoryOf(@CurrentDevice() caller: Caller, @Query({ schema: AtIssuer }) { issuer }: AtIssuer): Promise<IssuerDirectory> {
+  directoryOf(@CurrentDevice() caller: Caller, @Query({ schema: IssuerQuery }) { issuer }: IssuerQuery): Promise<IssuerDirectory> {
     return issuer === undefined || issuer === this.config.DOMAIN ? this.own.read() : this.attester.directory(caller, issuer)
   }
 
@@ -78,7 +78,7 @@ export class TokensController {
   @ReturnsBytes('The blind signatures.', 'application/private-token-response', 'application/private-token-generic-batch-response')
   async issue(
     @CurrentDevice() caller: Caller,
-    @Query({ schema: AtIssuer }) { issuer }: AtIssuer,
+    @Query({ schema: IssuerQuery }) { issuer }: IssuerQuery,
     @BodyBytes() { type, bytes }: TypedBytes,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Buffer> {

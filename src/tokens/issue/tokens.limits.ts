@@ -2,7 +2,7 @@ import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 
 type Numbered = DescribedLimit & { readonly value: number }
 
-/** Of one account: a client asks a few times a day. */
+/** Requests of one account: a client asks a few times a day. */
 export const TOKEN_REQUESTS: Numbered = {
   name: 'tokens',
   holder: 'account',

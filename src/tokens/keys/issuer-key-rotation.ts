@@ -52,7 +52,7 @@ export class IssuerKeyRotation implements OnModuleInit {
       await lockIssuerKeys(sql)
       const { TOKEN_KEY_PERIOD: period } = this.config
       const live = await readIssuerKeys(sql, period * LEAD)
-      const last = live.findLast(({ shown }) => shown)
+      const last = live.findLast(({ published }) => published)
       if (last && !last.ends) return
       const key = await this.newKey(new Set(live.map(({ truncatedId }) => truncatedId)))
       await insertIssuerKey(sql, key, last?.issuesUntil, period)

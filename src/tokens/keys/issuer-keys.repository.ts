@@ -16,10 +16,10 @@ export interface StoredIssuerKey {
   issuesFrom: Date
   issuesUntil: Date
   redeemsUntil: Date
-  /** By PostgreSQL's clock. */
+  /** Whether it signs now, by PostgreSQL's clock. */
   issues: boolean
   /** Clients are to use it now, or will. */
-  shown: boolean
+  published: boolean
   /** It signs for no longer than `leadMs`. */
   ends: boolean
 }
@@ -37,7 +37,7 @@ export async function readIssuerKeys(sql: Sql, leadMs = 0): Promise<StoredIssuer
   const { rows } = await sql.query<StoredIssuerKey>(
     `SELECT id, key_id AS "keyId", truncated_id AS "truncatedId", token_key AS "tokenKey", sealed_private AS "sealedPrivate",
             issues_from AS "issuesFrom", issues_until AS "issuesUntil", redeems_until AS "redeemsUntil",
-            issues_from <= now() AND now() < issues_until + ${ISSUES_ON} AS issues, now() < issues_until AS shown,
+            issues_from <= now() AND now() < issues_until + ${ISSUES_ON} AS issues, now() < issues_until AS published,
             issues_until < now() + $1 * interval '1 millisecond' AS ends
        FROM issuer_key WHERE redeems_until > now() ORDER BY issues_from`,
     [leadMs],

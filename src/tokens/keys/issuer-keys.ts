@@ -21,7 +21,7 @@ export interface IssuerKey {
   readonly issuesUntil: Date
   readonly redeemsUntil: Date
   readonly issues: boolean
-  readonly shown: boolean
+  readonly published: boolean
 }
 
 /** The issuer's keys; rows that all nodes share. */
@@ -45,13 +45,13 @@ export class IssuerKeys {
   }
 
   /** The keys that the directory and challenges name: first the one to use now, then the one after it. */
-  async shown(): Promise<readonly IssuerKey[]> {
-    return (await this.all()).filter(({ shown }) => shown)
+  async published(): Promise<readonly IssuerKey[]> {
+    return (await this.all()).filter(({ published }) => published)
   }
 
   private async load(): Promise<readonly IssuerKey[]> {
     let stored = await readIssuerKeys(this.pool)
-    if (!stored.some(({ issues, shown }) => issues && shown)) {
+    if (!stored.some(({ issues, published }) => issues && published)) {
       await this.rotation.ensure()
       stored = await readIssuerKeys(this.pool)
     }

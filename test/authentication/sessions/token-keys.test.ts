@@ -110,7 +110,7 @@ describe('token signing keys', () => {
     expect(await count()).toBe(2)
   })
 
-  it('replaced at once end all tokens, and devices go on by refreshing', async () => {
+  it('replaced at once end all tokens, and devices continue by refreshing', async () => {
     const device = await TestDevice.registered((await startNode()).url)
     await replaceTokenKeyNow(database.pool, secrets)
     const { url } = await startNode()

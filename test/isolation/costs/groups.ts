@@ -21,7 +21,7 @@ const SMALL = 180
 const ADDS = 2_000
 
 const metrics = new Metrics()
-/** With a budget that no piece uses up; ended by `closeTrees`. */
+/** Large trees with a budget that no piece uses up; ended by `closeTrees`. */
 const trees = new LargeTrees(metrics, createLog({ LOG_LEVEL: 'silent' }), new WorkerTime({ WORKER_TIME_PER_MINUTE: 3_600_000 }, metrics), {
   DOMAIN: 'localhost',
 })

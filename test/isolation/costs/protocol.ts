@@ -14,7 +14,7 @@ const MEBIBYTE = 1024 * 1024
 const SIGNED = { method: 'POST', targetUri: 'https://b.example/mimi/v1/notify/room', target: 'b.example' }
 const TIMES = { created: 1_000, expires: 1_060, nonce: 'abcdefghijklmnop' }
 
-/** Between providers, and for those who post without a sender. */
+/** Paths between providers, and for posts without a sender. */
 export const PROTOCOL_PIECES: readonly Piece[] = [
   {
     name: `framing of a batch of ${MAX_BATCH_ENTRIES} messages, read a second time`,

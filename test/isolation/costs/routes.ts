@@ -152,7 +152,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'GET /v1/tokens/issuer': 'no body',
 }
 
-/** Of a stream's client, by `t`. */
+/** Frames of a stream's client, by `t`. */
 export const FRAMES: Readonly<Record<string, Costs>> = {
   ack: ['frame of 1,024 acknowledgements'],
   'inbox-ack': ['frame of 1,024 inbox acknowledgements'],

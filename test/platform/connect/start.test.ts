@@ -68,8 +68,8 @@ describe('LIMITS', () => {
   it('that names none stops the start with a sentence', async () => {
     const { code, err } = await runMain(testEnvironment(database.url, { DOMAIN: 'one.example', LIMITS: 'no-such-limit=1,login=2' }))
     expect(code).toBe(1)
-    expect(err).toContain('LIMITS names no-such-limit, which is no limit')
-    expect(err).toContain('LIMITS names login, which has a setting of its own: LOGINS_PER_MINUTE')
+    expect(err).toContain('LIMITS names no-such-limit, which does not exist')
+    expect(err).toContain('LIMITS names login, which has its own setting: LOGINS_PER_MINUTE')
     expect(err).not.toMatch(/\n +at /)
     const malformed = await runMain(testEnvironment(database.url, { DOMAIN: 'one.example', LIMITS: 'tokens=0' }))
     expect([malformed.code, malformed.err]).toEqual([1, expect.stringContaining('LIMITS must be pairs')])

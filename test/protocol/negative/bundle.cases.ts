@@ -57,7 +57,7 @@ export const bundleCases: NegativeCase[] = [
   { rule: 'welcome-kem-output', title: 'a kem_output a byte too short', verdict: welcomes((refs) => [forgeWelcome(refs, 1, 31)]) },
   {
     rule: 'welcome-empty',
-    title: 'a Welcome for nobody beside the right one',
+    title: 'a Welcome for nobody next to the right one',
     verdict: welcomes((refs) => [forgeWelcome(refs), forgeWelcome([])]),
   },
   {

@@ -48,7 +48,7 @@ function compressed(key: Uint8Array, curve: string): Uint8Array {
   return new Uint8Array(ECDH.convertKey(key, curve, undefined, undefined, 'compressed') as Buffer)
 }
 
-/** Without a path, as the committer's new leaf would have to fit as well. */
+/** Judges an Add without a path, as the committer's new leaf would have to fit as well. */
 async function add(forge: Forge, changes: KeyPackageChanges, key = newKey()): Promise<Verdict> {
   const items = [byValue(proposals.add(await forgeKeyPackage(key, 'new', 1, changes)))]
   const lifetimes = { now: new Date(1_000_000), maxLifetime: 2 ** 41 }

@@ -29,9 +29,9 @@ export interface PathChanges {
   readonly ciphertexts?: number
   readonly kemOutputBytes?: number
   readonly ciphertextBytes?: number
-  /** Of the last ciphertext for those whom a node has several for. */
+  /** Bytes of the last ciphertext, for nodes that have several. */
   readonly lastCiphertextBytes?: number
-  /** Of the place that the leaf signs. */
+  /** Index of the place that the leaf signs. */
   readonly leafIndex?: number
 }
 

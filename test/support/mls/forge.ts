@@ -33,7 +33,7 @@ export interface Forgery {
 export interface GroupChanges {
   readonly suite?: number
   readonly epoch?: bigint
-  /** By leaf index. */
+  /** Changes by leaf index. */
   readonly leaf?: (leafIndex: number) => LeafChanges
 }
 

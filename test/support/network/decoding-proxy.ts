@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** How the address goes on, from how it came. */
+/** Gives the URL to forward for the URL received. */
 export type Alteration = (url: string) => string
 
 /** As nginx does where `proxy_pass` ends in a path: escapes of the path are decoded, and two slashes become one; the query stays. */

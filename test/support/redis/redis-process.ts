@@ -30,7 +30,7 @@ export class RedisProcess {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** On the same port, empty. */
+  /** Starts it again on the same port, empty. */
   async startAgain(): Promise<void> {
     const persistence = this.role === 'server' ? ['save ""', 'appendonly no', 'maxmemory-policy noeviction'] : []
     const lines = [`port ${this.port}`, 'bind 127.0.0.1', `dir "${this.folder}"`, ...persistence, ...this.settings]

@@ -20,7 +20,7 @@ while [ -z "$master" ]; do
 done
 echo "the master is $master"
 
-# Written anew at each start: the sentinels may have changed it since. By names, because a pod comes back with another address.
+# Written again at each start: the sentinels may have changed it since. By names, because a pod comes back with another address.
 {
   echo 'include /etc/redis/redis.conf'
   echo "replica-announce-ip $me"

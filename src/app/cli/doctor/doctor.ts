@@ -20,7 +20,7 @@ export const doctor: Command = {
     const [problems, warnings] = [count('problem'), count('warning')]
     if (values.json) print(JSON.stringify({ ok: problems === 0, problems, warnings, findings }, null, 2))
     else for (const { grade, text } of findings) print(`${MARKS[grade]} ${text}`)
-    if (problems > 0) throw new CliError(`${problems} of these must be mended before the server can be trusted.`)
+    if (problems > 0) throw new CliError(`${problems} of these must be fixed before the server can be trusted.`)
   },
 }
 

@@ -21,7 +21,7 @@ export function reasonOf(error: unknown): string {
   return error.cause instanceof Error ? reasonOf(error.cause) : error.name
 }
 
-/** One examination that cannot be done, for want of a right or an answer, must not end the others. */
+/** An examination that lacks a right or an answer must not end the others. */
 export async function examine(topic: string, work: () => Finding[] | Promise<Finding[]>): Promise<Diagnosis[]> {
   const findings = await Promise.resolve()
     .then(work)

@@ -1,7 +1,7 @@
 import { createPostgresBackend, Queue, type QueueOptions } from 'bullmq'
 import type { Client } from 'pg'
 import { directDatabaseUrl, type Config } from '../../../platform/config/config.js'
-import { openQueue, type JobQueue, type OpenedQueue } from '../../../platform/jobs/job-backend.js'
+import { openQueue, type JobQueue, type ConnectedQueue } from '../../../platform/jobs/job-backend.js'
 import { oldestDueSeconds } from '../../../platform/jobs/waiting-age.js'
 import { PostgresTarget } from '../../../platform/postgres/client/postgres-target.js'
 import { poolConfig } from '../../../platform/postgres/sql.js'
@@ -18,22 +18,22 @@ export async function examineJobs(config: Config): Promise<Finding[]> {
   if (!config.REDIS_URL && !(await withSession(directDatabaseUrl(config), hasQueue)))
     return [ok('No process has run jobs in this database yet.')]
   const queue = config.REDIS_URL ? openQueue(config) : openToRead(config)
-  queue.opened.on('error', () => undefined)
+  queue.instance.on('error', () => undefined)
   try {
     await within(TIMEOUT_MS, queue.ready())
-    return [await within(TIMEOUT_MS, examineQueue(queue.opened))]
+    return [await within(TIMEOUT_MS, examineQueue(queue.instance))]
   } finally {
-    await within(TIMEOUT_MS, queue.opened.close()).catch(() => undefined)
+    await within(TIMEOUT_MS, queue.instance.close()).catch(() => undefined)
     queue.disconnect()
   }
 }
 
 /** A doctor changes nothing, so no tables are made or migrated; a write would also wait for a synchronous standby that is gone. */
-function openToRead(config: Config): OpenedQueue {
+function openToRead(config: Config): ConnectedQueue {
   const connection = { ...poolConfig(new PostgresTarget(directDatabaseUrl(config)), { max: 1 }), schema: 'bullmq', migrate: false }
   const options: QueueOptions<typeof connection> = { connection }
-  const opened: JobQueue = new Queue('work', options, createPostgresBackend)
-  return { opened, ready: () => opened.waitUntilReady(), disconnect: () => undefined }
+  const instance: JobQueue = new Queue('work', options, createPostgresBackend)
+  return { instance, ready: () => instance.waitUntilReady(), disconnect: () => undefined }
 }
 
 async function hasQueue(client: Client): Promise<boolean> {

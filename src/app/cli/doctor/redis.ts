@@ -16,7 +16,7 @@ const SETTINGS_BY_MODE = {
 export async function examineRedis(config: RedisSettings): Promise<Finding[]> {
   const target = redisTarget(config)
   if (!target) return [ok('Redis is not used: hints stay in the process, jobs are in PostgreSQL.')]
-  const redis = connectRedis(target, 'patient')
+  const redis = connectRedis(target, 'wait')
   let lastError: unknown
   redis.on('error', (error) => (lastError = error))
   try {

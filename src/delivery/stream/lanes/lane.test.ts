@@ -97,7 +97,7 @@ describe('where a lane begins', () => {
   })
 })
 
-describe('how a lane goes on', () => {
+describe('how a lane continues', () => {
   it('is level once it has read to the head, whatever was hidden before it', () => {
     const lane = begun([membership()])
     expect(lane.advance(range([entry(1n), entry(2n)]), 2)).toEqual([])
@@ -112,7 +112,7 @@ describe('how a lane goes on', () => {
     expect([lane.phase, lane.cursor, lane.unacked]).toEqual(['behind', 3n, 3])
   })
 
-  it('sends the removal after the last entry of the interval, and goes on in the next one', () => {
+  it('sends the removal after the last entry of the interval, and continues in the next one', () => {
     const lane = begun([membership(), membership({ fromSeq: 8n, acked: 7n })])
     expect(lane.advance(range([entry(1n), entry(5n)], { untilSeq: 5n, ended: 'removed' }), 2)).toEqual([{ kind: 'removed', seq: 5n }])
     expect([lane.phase, lane.cursor, lane.place.fromSeq]).toEqual(['unchecked', 7n, 8n])

@@ -20,7 +20,7 @@ export interface LaneHost {
   recheck(lane: Lane): void
 }
 
-/** Where a client that connects says it stands in one group. */
+/** The position in one group that a connecting client names. */
 export interface KnownPosition {
   incarnation: number
   seq: bigint

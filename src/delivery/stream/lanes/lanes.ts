@@ -128,7 +128,7 @@ export class Lanes implements LaneHost {
     const before = this.unacked
     for (const ack of acks) {
       const lane = this.byGroupId.get(key(ack.group_id))
-      // Of a group that is gone meanwhile, or of an incarnation that is: late, not wrong.
+      // An ack of a group or incarnation that no longer exists is late, not wrong.
       if (!lane || lane.incarnation !== ack.incarnation) continue
       const seq = BigInt(ack.seq)
       const done = lane.acknowledge(seq)

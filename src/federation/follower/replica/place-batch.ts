@@ -7,9 +7,9 @@ import type { Replica } from './replica.repository.js'
 /** How a batch relates to a replica. `from`: the index of the first new entry. */
 export type Placement =
   | { readonly kind: 'append'; readonly from: number }
-  /** Goes on after a gap of entries that no local member could read, or that are retired. */
+  /** Continues after a gap of entries that no local member could read, or that are retired. */
   | { readonly kind: 'jump' }
-  /** The hub goes on in a new incarnation, from an earlier place. */
+  /** The hub continues in a new incarnation, from an earlier place. */
   | { readonly kind: 'reincarnate' }
   /** It does not begin where the replica ends. */
   | { readonly kind: 'have' }

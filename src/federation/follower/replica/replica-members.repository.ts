@@ -4,14 +4,14 @@ export interface MemberChange {
   deviceId: bigint
   seq: bigint
   change: 'joined' | 'left'
-  /** Of a joiner: the epoch that the entry at `seq` made. */
+  /** For a joiner: the epoch that the entry at `seq` made. */
   epoch: bigint
   ended: 'removed' | 'left' | 'revoked' | 'resync'
 }
 
 interface Interval {
   deviceId: bigint
-  /** Of the joining entry; the interval begins after it. */
+  /** Seq of the joining entry; the interval begins after it. */
   seq: bigint
   epoch: bigint
   end: Pick<MemberChange, 'seq' | 'ended'> | undefined

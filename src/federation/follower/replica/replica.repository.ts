@@ -142,7 +142,7 @@ export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bi
   return new Map(rows.map(({ seq, chain }) => [seq, chain]))
 }
 
-/** The replica goes on from here, after a gap of entries that no local member could read or that are retired. */
+/** The replica continues from here, after a gap of entries that no local member could read or that are retired. */
 export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: Uint8Array): Promise<void> {
   await sql.query({
     text: 'UPDATE groups SET head_seq = $2, head_chain = $3 WHERE gid = $1',
@@ -151,7 +151,7 @@ export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: 
 }
 
 /**
- * The hub lost what came after `keptSeq` to a restore, and goes on in a new incarnation: so does the replica. Devices resync, and
+ * The hub lost what came after `keptSeq` to a restore, and continues in a new incarnation, as does the replica. Devices resync, and
  * memberships that began in the lost entries are deleted, those that ended there are open again. @returns the devices with a resync in their inbox
  */
 export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, keptSeq: bigint, chain: Uint8Array): Promise<bigint[]> {

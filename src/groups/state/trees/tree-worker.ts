@@ -10,7 +10,7 @@ import { decodeWhole } from '../../../protocol/tls/reader.js'
 
 /** A GroupInfo and the tree that is to fit it. */
 export interface SeedTask {
-  /** Without the framing of an MLSMessage. */
+  /** GroupInfo without the framing of an MLSMessage. */
   readonly groupInfo: Uint8Array
   readonly ratchetTree: Uint8Array
   readonly scrutiny: Scrutiny

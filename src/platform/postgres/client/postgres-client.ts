@@ -28,7 +28,7 @@ export class StatementDeadlineError extends Error {
 }
 
 /**
- * A connection that answers in time or ends: every statement has a deadline on our side, beside PostgreSQL's own, which is of no
+ * A connection that answers in time or ends: every statement has a deadline on our side, in addition to PostgreSQL's own, which is of no
  * help where PostgreSQL or the network is silent. A connection whose answer is outstanding is destroyed, so it never returns to
  * a pool. With several hosts it connects to the one that takes writes, and leaves it when that changes.
  */
@@ -74,7 +74,7 @@ export class PostgresClient extends Client {
     this.connection.on('errorMessage', ({ code = '' }: { code?: string }) => this.#refused(code))
   }
 
-  /** As that of `pg`, whose overloads cannot be repeated here. */
+  /** The `connect` of `pg`, whose overloads cannot be repeated here. */
   override connect(...[callback]: unknown[]): never {
     const connected: Promise<unknown> = this.#target.chooses ? this.#connectToChosen() : super.connect()
     if (typeof callback !== 'function') return connected as never
@@ -85,7 +85,7 @@ export class PostgresClient extends Client {
     return undefined as never
   }
 
-  /** As that of `pg`; only the first argument matters here. */
+  /** The `query` of `pg`; only the first argument matters here. */
   override query(...args: unknown[]): never {
     const [first, ...rest] = args
     // A connection that is gone refuses at once, and never says that it rests.

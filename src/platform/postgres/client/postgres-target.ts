@@ -6,7 +6,7 @@ import { askReadOnly, SessionState } from './session-state.js'
 
 /** Above the statement_timeout of our role (10 s), so that PostgreSQL's own word comes first where it can still speak. */
 export const STATEMENT_DEADLINE_MS = 12_000
-/** For one host to say whether it takes writes. All are asked at once. */
+/** Time for one host to say whether it takes writes. All are asked at once. */
 const PROBE_MS = 2_000
 /** Connections are given up together at most so often: while nothing takes writes, every write says so again. */
 const SUSPICION_MS = 1_000
@@ -62,7 +62,7 @@ export class PostgresTarget extends EventEmitter<TargetEvents> {
     this.statementDeadline = statementDeadline
   }
 
-  /** Of one host; with several, it is chosen again for each connection. */
+  /** URL of the first host; with several, one is chosen for each connection. */
   get firstUrl(): string {
     return this.urls[0] ?? ''
   }

@@ -20,13 +20,13 @@ type Role = Config['ROLE']
 
 /** What may be open at most, by the address it goes to. They are the same server unless a pooler stands before one of them. */
 export interface ConnectionBudget {
-  /** Through DATABASE_URL. */
+  /** Connections through DATABASE_URL. */
   pooled: number
-  /** Through DIRECT_DATABASE_URL. */
+  /** Connections through DIRECT_DATABASE_URL. */
   direct: number
 }
 
-/** So many processes of one role, and what each of them may open. */
+/** The number of processes of one role, and the connections that each may open. */
 export interface RoleBudget extends ConnectionBudget {
   role: Role
   nodes: number

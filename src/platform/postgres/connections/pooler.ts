@@ -26,7 +26,7 @@ export async function checkPooler(config: Config, log: Logger): Promise<void> {
   if (!tracked) throw new PoolerError(LOSES_STATEMENTS)
 }
 
-/** Anyone who logs in learns the process id of the session. A pooler cannot give its clients that of a server connection they will share. */
+/** Compares the process id that a client gets at login with that of its session: a pooler's clients share sessions. */
 export function isPooled(url: string): Promise<boolean> {
   return withClients(url, 1, async ([client]) => {
     const { rows = [] } = (await client?.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')) ?? {}
@@ -65,7 +65,7 @@ async function useInTransaction(client: Client, name: string): Promise<void> {
   await client.query('COMMIT')
 }
 
-/** Not there (26000), or there already (42P05). */
+/** Whether a prepared statement is missing (26000) or exists already (42P05). */
 function isLostStatement(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '26000' || error.code === '42P05')
 }

@@ -2,7 +2,7 @@ import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readGroup, readRoomUri, readUri, writeText } from '../common.js'
 
-/** The hub has deleted a group; anyone who holds a replica does the same. */
+/** The hub has deleted a group; each holder of a replica does the same. */
 export interface DeleteRoomRequest {
   readonly roomId: string
   readonly groupId: Uint8Array

@@ -32,7 +32,7 @@ export interface NotifiedRosterChange {
 }
 
 export interface NotifyWelcome {
-  /** Of the Commit. */
+  /** Seq of the Commit. */
   readonly seq: bigint
   /** That the Commit made. */
   readonly epoch: bigint
@@ -65,7 +65,7 @@ export interface NotifyBatch {
   readonly entries: readonly NotifyEntry[]
   readonly roster: readonly NotifiedRosterChange[]
   readonly welcomes: readonly NotifyWelcome[]
-  /** Of the last entry, or of the place before the first where there is none. */
+  /** Head at the last entry, or before the first where there is none. */
   readonly head: SignedHead
 }
 

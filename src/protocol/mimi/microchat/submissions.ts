@@ -17,7 +17,7 @@ export const CHAIN_BYTES = 32
 /** Where the hub's log has the entry; the draft's responses tell a time only. */
 interface AcceptedEntry {
   readonly seq: bigint
-  /** Of the group after the entry. */
+  /** Epoch of the group after the entry. */
   readonly epoch: bigint
   readonly incarnation: number
   readonly chain: Uint8Array

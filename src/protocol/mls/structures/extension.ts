@@ -15,7 +15,7 @@ export const EXTENSION_TYPES = {
 export const DEFAULT_EXTENSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5])
 
 const MAX_EXTENSIONS = 256
-/** Of each list of a required_capabilities extension. */
+/** Most items of each list of a required_capabilities extension. */
 const MAX_REQUIRED = 1024
 
 /** RFC 9420 §7.2; unknown types, GREASE among them, are kept as they are. */

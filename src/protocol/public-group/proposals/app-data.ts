@@ -7,14 +7,14 @@ import { decodedExtension, replacedExtensions, requirementsOf } from '../rules/g
 import type { SentProposal } from './pending-proposals.js'
 
 /**
- * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server is told of
- * none: it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
+ * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server knows no
+ * component: it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
  */
 export function appDataUpdate({ update }: AppDataUpdate): BrokenRule | undefined {
   return brokenUnless(update === undefined, 'app-data-update-component')
 }
 
-/** The rules for all AppDataUpdates of a Commit, and for a replacement of extensions beside them. */
+/** The rules for all AppDataUpdates of a Commit, and for a replacement of extensions together with them. */
 export function appDataList(before: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
   return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(before, proposals) ?? appDataUpdateAbsent(before, proposals)
 }

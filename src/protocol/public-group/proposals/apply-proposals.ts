@@ -10,7 +10,7 @@ import type { TreeDraft } from '../tree/tree.js'
 import { directPath, fullLeafCount } from '../tree/tree-math.js'
 import { blankPath } from '../tree/update-path.js'
 
-/** Where an Add came to stand in the new tree. */
+/** The leaf that an Add got in the new tree. */
 export interface AddedLeaf {
   readonly leafIndex: number
   readonly keyPackage: KeyPackage

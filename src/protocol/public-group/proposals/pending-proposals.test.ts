@@ -10,7 +10,7 @@ const proposal = (name: string): PendingProposal => ({
 })
 
 describe('proposals that wait for a Commit', () => {
-  it('are those that each version was given, in their order, whichever version goes on', () => {
+  it('are those that each version was given, in their order, whichever version is extended', () => {
     const step = fc.record({ from: fc.nat(), key: fc.constantFrom('a', 'bb', 'ccc', 'dddd', 'eeeee') })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {

@@ -37,7 +37,7 @@ interface Log {
 
 /**
  * Proposals of an epoch by the hex form of their ProposalRef, in the order they came. Immutable: one more gives another version,
- * which goes on with the same log unless somebody else went on with it already.
+ * which extends the same log unless another version extended it already.
  */
 export class PendingProposals {
   static get none(): PendingProposals {
@@ -47,7 +47,7 @@ export class PendingProposals {
   private constructor(
     private readonly log: Log,
     readonly size: number,
-    /** Of all messages together. */
+    /** Bytes of all messages together. */
     readonly bytes: number,
   ) {}
 

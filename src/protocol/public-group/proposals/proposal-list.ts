@@ -68,12 +68,12 @@ export function proposalList(
   )
 }
 
-/** What proposals that are valid one by one have to be together, whoever commits them. */
+/** What proposals that are valid one by one have to be together, for any committer. */
 function proposalsTogether(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
   return addedInitKeys(proposals) ?? pskList(proposals) ?? appDataList(extensions, proposals)
 }
 
-/** The rules for proposals that wait for a member's Commit, beside those for each (RFC 9420 §12.2). */
+/** The rules for proposals that wait for a member's Commit, in addition to those for each (RFC 9420 §12.2). */
 export function waitingList(extensions: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
   return (
     brokenUnless(count(proposals, 'add') <= MAX_ADDS, 'too-many-adds') ??
@@ -117,7 +117,7 @@ function pskList(proposals: readonly SentProposal[]): BrokenRule | undefined {
   return (
     // RFC 9420 §12.2
     brokenUnless(new Set(ids).size === ids.length, 'psk-repeated') ??
-    // RFC 9420 §12.4.3.1: anyone who joins by this Commit refuses a second one
+    // RFC 9420 §12.4.3.1: a joiner by this Commit refuses a second one
     brokenUnless(psks.filter(foundsGroup).length <= 1, 'psk-usage-once')
   )
 }

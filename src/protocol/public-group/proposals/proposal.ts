@@ -19,7 +19,7 @@ const MAX_PENDING = 4096
 /** RFC 9420 §8.4. */
 const PSK_USAGE_APPLICATION = 1
 
-/** Of a KeyPackage that an Add brings, as of one that is published. */
+/** Most bytes of a KeyPackage in an Add, and of a published one. */
 export const MAX_KEY_PACKAGE_BYTES = 16 * 1024
 
 /** `ref` is the ProposalRef (RFC 9420 §5.2) by which a Commit may name it. */

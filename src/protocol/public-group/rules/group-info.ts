@@ -55,7 +55,7 @@ function groupInfoConfirmationTag({ confirmationTag }: GroupInfo, epoch: OpenedE
   return brokenUnless(sameBytes(confirmationTag, epoch.confirmationTag), 'group-info-confirmation-tag')
 }
 
-/** RFC 9420 §12.4.3.1: anyone who makes a Commit makes the GroupInfo of its epoch. */
+/** RFC 9420 §12.4.3.1: the author of a Commit makes the GroupInfo of its epoch. */
 function groupInfoSigner({ signer }: GroupInfo, epoch: OpenedEpoch): BrokenRule | undefined {
   return brokenUnless(signer === epoch.committer, 'group-info-signer')
 }

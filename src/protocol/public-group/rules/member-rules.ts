@@ -6,7 +6,7 @@ import type { Requirements } from './group-extensions.js'
 import { shortForm } from '../tree/tree-index/tree-index.js'
 import type { Tree } from '../tree/tree.js'
 
-/** The rules for one leaf of a tree, beside all others in it. */
+/** The rules for one leaf of a tree together with all others in it. */
 export function leafAmongMembers(tree: Tree, leaf: LeafNode, requirements: Requirements): BrokenRule | undefined {
   return (
     brokenUnless(meetsRequired(leaf, requirements), 'leaf-node-required-capabilities') ??

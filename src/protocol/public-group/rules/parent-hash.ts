@@ -22,7 +22,7 @@ function vouchedFor(tree: Tree, node: number, parent: ParentNode): boolean {
 }
 
 /**
- * Whether a node D below `child` was set together with the parent: it is all there is in the resolution of `child` beside leaves
+ * Whether a node D below `child` was set together with the parent: it is all there is in the resolution of `child` except leaves
  * that came later, which the parent lists as unmerged, and its parent hash is the parent's.
  */
 function vouches(tree: Tree, parent: ParentNode, child: number, sibling: number): boolean {

@@ -58,7 +58,7 @@ export function directPath(leafIndex: number, leafCount: number): number[] {
   return path
 }
 
-/** The smallest power of two that is at least `count`, itself at least 1: the leaves of the smallest tree that holds so many. */
+/** The smallest power of two that is at least `count`, itself at least 1: the leaves of the smallest tree that holds that many. */
 export function fullLeafCount(count: number): number {
   let full = 1
   while (full < count) full *= 2

@@ -27,7 +27,7 @@ export async function examineDomain(client: Client, { DOMAIN }: Config): Promise
   return [stored === DOMAIN ? ok('DOMAIN is that of this database.') : problem(describeOtherDomain(stored, DOMAIN))]
 }
 
-/** A database restored beside the wrong SERVER_SECRET is the classic mistake. */
+/** A database restored with the wrong SERVER_SECRET is the classic mistake. */
 export async function examineSealedKeys(client: Client, config: Config): Promise<Finding[]> {
   const found = await examineKeys(client, new Secrets(config))
   if (found.total === 0) return [ok('No keys are sealed in this database yet.')]
@@ -47,7 +47,7 @@ export async function examineFederation(client: Client, { FEDERATION, FEDERATION
 function examineAddress(name: string, url: string | undefined): Finding {
   if (!url)
     return problem('FEDERATION is on without PUBLIC_URL: the directory tells other providers an address that only this machine knows.')
-  if (url.startsWith('https:')) return ok(`Other providers are told to come to ${name}, over https.`)
+  if (url.startsWith('https:')) return ok(`Other providers connect to ${name}, over https.`)
   return warning(`${name} is not https: only providers that name it in FEDERATION_PEER_URLS ask here.`)
 }
 

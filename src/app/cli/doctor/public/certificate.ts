@@ -4,7 +4,7 @@ import { ok, problem, reasonOf, warning, type Finding } from '../finding.js'
 
 const TIMEOUT_MS = 5_000
 const DAY_MS = 86_400_000
-/** Anyone who renews automatically does so weeks before. */
+/** Automatic renewal happens weeks before. */
 const SOON_DAYS = 14
 
 /** As a client sees it: by name, and by the authorities that this machine trusts. */

@@ -9,9 +9,9 @@ import { examineStreams } from './streams.js'
 const TIMEOUT_MS = 5_000
 /** Answered by every node without a session, and by nothing else. */
 const KEYS = '/.well-known/jwks.json'
-/** For orchestrators and Prometheus only. */
+/** Paths for orchestrators and Prometheus only. */
 const INTERNAL = ['/metrics', '/health/live', '/health/ready']
-/** For other providers. */
+/** The path that other providers read. */
 const DIRECTORY = '/.well-known/mimi-protocol-directory'
 
 /** What the path check answers (src/app/operations/path-check.ts). */
@@ -43,7 +43,7 @@ async function examineReach(url: string): Promise<Finding[]> {
   return [problem(`PUBLIC_URL answers ${answer.status} where this server would show its keys: it leads elsewhere, or to no live node.`)]
 }
 
-/** Metrics tell strangers how much goes on here; both are for inside only. */
+/** Metrics show strangers the server's activity; both paths are for internal networks only. */
 async function examineHidden(url: string): Promise<Finding[]> {
   const open: string[] = []
   for (const path of INTERNAL) if (await answersAsOurs(url + path)) open.push(path)

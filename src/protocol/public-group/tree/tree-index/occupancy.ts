@@ -1,7 +1,7 @@
 import { PersistentArray, type PersistentArrayEdit } from '../persistent-array.js'
 import { isLeaf, leafNodeIndex, left, level, parent, right, root } from '../tree-math.js'
 
-/** Of the leaves below a node; what is not in the array is empty. */
+/** How full the leaves below a node are; nodes beyond the array are empty. */
 const EMPTY = 0
 const PARTLY = 1
 const FULL = 2
@@ -11,7 +11,7 @@ const FULL = 2
  * once, where the tree itself would have to be searched. Immutable.
  */
 export class Occupancy {
-  /** Of a tree of one blank leaf. */
+  /** The occupancy of a tree of one blank leaf. */
   static readonly none = new Occupancy(1, PersistentArray.of<number>([undefined]))
 
   constructor(

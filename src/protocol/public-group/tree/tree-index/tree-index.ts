@@ -12,16 +12,16 @@ const OBJECTS_PER_NODE = 1_400
 /** A byte of a node is there encoded, and once more decoded: numbers of two bytes take eight, an empty extension a view of its own. */
 const MEMORY_PER_BYTE = 3
 
-/** Of the points of P-256, P-384 and P-521. */
+/** Lengths of uncompressed points of P-256, P-384 and P-521. */
 const UNCOMPRESSED_BYTES: ReadonlySet<number> = new Set([65, 97, 133])
 
 /** What a Commit has to know of all members at once, kept from one to the next because looking at each would cost too much. */
 export interface TreeIndex {
   /** Bytes of memory that the tree takes, roughly. */
   readonly weight: number
-  /** In the form of `shortForm`. */
+  /** Signature keys in the form of `shortForm`. */
   readonly signatureKeys: KeyBag
-  /** Of leaves and of parent nodes. */
+  /** Encryption keys of leaves and of parent nodes. */
   readonly encryptionKeys: KeyBag
   /** How many leaves have a credential of each type. */
   readonly credentialTypes: ReadonlyMap<number, number>
@@ -37,7 +37,7 @@ export function shortForm(key: Uint8Array): Uint8Array {
   return short
 }
 
-/** Of a tree of one blank leaf. */
+/** The index of a tree of one blank leaf. */
 export const EMPTY_INDEX: TreeIndex = {
   weight: 0,
   signatureKeys: KeyBag.empty,
@@ -47,7 +47,7 @@ export const EMPTY_INDEX: TreeIndex = {
   occupancy: Occupancy.none,
 }
 
-/** A changeable copy of a `TreeIndex`, to be told of each node of the tree that changes. */
+/** A changeable copy of a `TreeIndex`. The caller reports each node of the tree that changes. */
 export class TreeIndexEdit {
   readonly occupancy: OccupancyEdit
   private weight: number

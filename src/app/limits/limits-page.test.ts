@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
-import { ConfigSchema } from '../platform/config/config-schema.js'
-import { changeLimits, numberOf } from '../platform/limits/described-limit.js'
-import { ALL_LIMITS, limitsPage, setLimits } from './limits-page.js'
+import { ConfigSchema } from '../../platform/config/config-schema.js'
+import { changeLimits, numberOf } from '../../platform/limits/described-limit.js'
+import { ALL_LIMITS, overrideLimits } from './all-limits.js'
+import { limitsPage } from './limits-page.js'
 
-const ROOT = new URL('../../', import.meta.url)
+const ROOT = new URL('../../../', import.meta.url)
 
 it('docs/limits.md is what the tables say', () => {
   expect(readFileSync(new URL('docs/limits.md', ROOT), 'utf8')).toBe(limitsPage())
@@ -19,15 +20,15 @@ it('each limit has a name of its own, and a number or a setting that exists', ()
   }
 })
 
-it('LIMITS changes what has no setting of its own, and nothing else', () => {
+it('LIMITS changes only limits without their own setting', () => {
   const row = { name: 'account-requests-in-flight', value: 128 }
-  setLimits(new Map([[row.name, 2]]))
+  overrideLimits(new Map([[row.name, 2]]))
   expect(numberOf(row)).toBe(2)
   changeLimits(new Map())
   expect(numberOf(row)).toBe(128)
-  expect(() => setLimits(new Map([['no-such-limit', 1]]))).toThrow('no-such-limit, which is no limit')
-  expect(() => setLimits(new Map([['login', 1]]))).toThrow('LOGINS_PER_MINUTE')
-  expect(() => setLimits(new Map([['operations-requests', 2]]))).toThrow('cannot be changed')
+  expect(() => overrideLimits(new Map([['no-such-limit', 1]]))).toThrow('no-such-limit, which does not exist')
+  expect(() => overrideLimits(new Map([['login', 1]]))).toThrow('LOGINS_PER_MINUTE')
+  expect(() => overrideLimits(new Map([['operations-requests', 2]]))).toThrow('cannot be changed')
 })
 
 it('no number is read past LIMITS', () => {
@@ -38,7 +39,7 @@ it('no number is read past LIMITS', () => {
   expect(past).toEqual([])
 })
 
-it('each rate limit that the sources define stands in the table', () => {
+it('each rate limit that the sources define is in the table', () => {
   const files = readdirSync(new URL('src/', ROOT), { recursive: true, encoding: 'utf8' }).filter((file) => /(?<!\.test)\.ts$/.test(file))
   const defined = files.flatMap((file) => {
     const text = readFileSync(new URL(`src/${file}`, ROOT), 'utf8')

@@ -1,0 +1,45 @@
+import { INBOUND_LIMITS } from '../../federation/inbound/inbound-gate.js'
+import { TOKEN_LIMITS } from '../../tokens/issue/tokens.limits.js'
+import { WORKER_LIMITS } from '../../platform/workers/worker-time.js'
+import { OPERATIONS_LIMITS } from '../operations/operations.limits.js'
+import { ADMISSION_LIMITS } from '../../platform/admission/admission-limits.js'
+import { ConfigError } from '../../platform/config/config.js'
+import { STATEMENT_DEADLINE_LIMIT } from '../../platform/postgres/client/postgres-target.js'
+import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../../delivery/socket/stream-limits.js'
+import { changeLimits, type DescribedLimit } from '../../platform/limits/described-limit.js'
+import { RATE_LIMITS } from './rate-limits.js'
+
+const MAX_STREAMS: DescribedLimit = {
+  name: 'process-streams',
+  holder: 'process',
+  what: 'open streams',
+  setting: 'MAX_STREAMS',
+  refusal: '503 with Retry-After to the upgrade',
+}
+
+/** Every limit, in the order of docs/limits.md. */
+export const ALL_LIMITS: readonly DescribedLimit[] = [
+  ...ADMISSION_LIMITS,
+  ...Object.values(OPERATIONS_LIMITS),
+  ...INBOUND_LIMITS,
+  ...TOKEN_LIMITS,
+  ...WORKER_LIMITS,
+  STATEMENT_DEADLINE_LIMIT,
+  STREAM_READS,
+  ...STREAM_LIMITS,
+  STREAM_OPENINGS,
+  MAX_STREAMS,
+  ...RATE_LIMITS,
+]
+
+/** Applies the overrides of LIMITS. @throws ConfigError if a name is unknown, fixed, or has its own setting */
+export function overrideLimits(numbers: ReadonlyMap<string, number> = new Map()): void {
+  const errors = [...numbers.keys()].flatMap((name) => {
+    const limit = ALL_LIMITS.find((row) => row.name === name)
+    if (!limit) return [`LIMITS names ${name}, which does not exist: see docs/limits.md.`]
+    if (limit.setting !== undefined) return [`LIMITS names ${name}, which has its own setting: ${limit.setting}.`]
+    return limit.fixed ? [`LIMITS names ${name}, which cannot be changed.`] : []
+  })
+  if (errors.length > 0) throw new ConfigError(errors)
+  changeLimits(numbers)
+}

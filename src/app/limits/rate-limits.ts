@@ -1,0 +1,97 @@
+import type { DescribedLimit } from '../../platform/limits/described-limit.js'
+
+const TOO_MANY = '429 with Retry-After'
+
+/** Rates. With Redis they are shared by all nodes, without it each process counts (`src/platform/limits/limits.ts`). */
+export const RATE_LIMITS: readonly DescribedLimit[] = [
+  {
+    name: 'login',
+    holder: 'address',
+    what: 'challenges, logins and registrations per minute',
+    setting: 'LOGINS_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  { name: 'refresh', holder: 'address', what: 'refreshes of sessions per minute', setting: 'LOGINS_PER_MINUTE', refusal: TOO_MANY },
+  { name: 'messages', holder: 'device', what: 'application messages per minute', setting: 'MESSAGES_PER_MINUTE', refusal: TOO_MANY },
+  { name: 'claims-by', holder: 'account', what: 'KeyPackage claims per minute', setting: 'CLAIMS_PER_MINUTE', refusal: TOO_MANY },
+  {
+    name: 'claims-pair',
+    holder: 'account',
+    what: 'KeyPackage claims of one account against one other per minute',
+    setting: 'CLAIMS_PER_PAIR_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'claims-of',
+    holder: 'account',
+    what: 'KeyPackage claims against one account per minute, by all others together',
+    setting: 'CLAIMS_PER_TARGET_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'tokens-elsewhere',
+    holder: 'account',
+    what: 'requests for send tokens of other providers per minute',
+    value: 20,
+    refusal: TOO_MANY,
+  },
+  { name: 'sealed-token', holder: 'account', what: 'posts that show one send token, per minute', value: 20, refusal: TOO_MANY },
+  {
+    name: 'sealed-group',
+    holder: 'group',
+    what: 'posts without a sender per minute',
+    setting: 'SEALED_MESSAGES_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  { name: 'consents-by', holder: 'account', what: 'requests for consent and decisions per minute', value: 60, refusal: TOO_MANY },
+  {
+    name: 'identifier-queries-by',
+    holder: 'account',
+    what: 'searches for users of other providers per minute',
+    value: 30,
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'identifier-queries-of',
+    holder: 'peer',
+    what: 'searches for users of this provider per minute',
+    setting: 'IDENTIFIER_QUERIES_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  { name: 'abuse-reports-by', holder: 'account', what: 'abuse reports per hour', setting: 'ABUSE_REPORTS_PER_HOUR', refusal: TOO_MANY },
+  {
+    name: 'abuse-reports-of',
+    holder: 'peer',
+    what: 'abuse reports per hour',
+    setting: 'ABUSE_REPORTS_PER_PEER_PER_HOUR',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'peer-requests',
+    holder: 'peer',
+    what: 'signed requests per minute',
+    setting: 'FEDERATION_REQUESTS_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'foreign-refreshes',
+    holder: 'peer',
+    what: 'look-ups of its users per minute',
+    value: 600,
+    refusal: 'the request that needs them waits',
+  },
+  {
+    name: 'new-peers-inbound',
+    holder: 'process',
+    what: 'first contacts by providers not seen before, per minute',
+    setting: 'FEDERATION_NEW_PEERS_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'new-peers-outbound',
+    holder: 'process',
+    what: 'first contacts with providers not seen before, per minute',
+    setting: 'FEDERATION_NEW_PEERS_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+]
