@@ -13,7 +13,7 @@ const QUEUE = 'work'
 const SCHEMA = 'bullmq'
 /** Connections per BullMQ pool on PostgreSQL, not counting the one that LISTENs. */
 const QUERY_CONNECTIONS = 3
-/** Longer than any job should take: until then nobody else takes it over. */
+/** How long after a worker's last sign of life its job counts as abandoned. BullMQ renews the lock while the job runs. */
 const LOCK_MS = 60_000
 /** For clients that read the queue or add to it. */
 const COMMAND_TIMEOUT_MS = 5_000
