@@ -9,11 +9,11 @@ import { EmbeddedPostgresError } from './embedded/embedded-error.js'
 /** Their messages are sentences for the one who runs the server. */
 const FOR_OPERATORS = [ConfigError, MigrationError, ConnectionBudgetError, PoolerError, NoWritableHost, EmbeddedPostgresError]
 
-/** Why the server did not start, in words for the one who started it; a stack only where we know nothing better. */
+/** Explains to the operator why the server or a command failed. Falls back to the stack. */
 export function explainFailure(error: unknown): string {
   if (!isError(error)) return String(error)
   if (FOR_OPERATORS.some((kind) => error instanceof kind)) return error.message
-  return explainSystemError(rootOf(error)) ?? error.stack ?? error.message
+  return explainSystemError(firstOf(error)) ?? error.stack ?? error.message
 }
 
 interface SystemError extends Error {
@@ -24,7 +24,7 @@ interface SystemError extends Error {
   path?: string
 }
 
-/** What node:tls calls the ways in which a chain or a name does not hold. */
+/** Error codes of node:tls for a certificate chain or host name that fails verification. */
 const CERTIFICATE = /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF))/
 
 function explainSystemError({ code = '', message, syscall, address = '', port = 0, path = '' }: SystemError): string | undefined {
@@ -57,15 +57,15 @@ function explainFileError(code: string, path: string): string | undefined {
   if (code === 'ENOSPC' || code === 'EDQUOT') return `There is no room left on the disk for ${place} (${code}).`
   if (path === '') return undefined
   if (code === 'EACCES' || code === 'EPERM')
-    return `This user may not use ${path} (${code}). Check its owner and mode, or set DATA_DIR to another folder.`
+    return `This user may not use ${path} (${code}). Check its owner and mode, or the setting that names it (DATA_DIR, or a certificate of DATABASE_URL).`
   if (code === 'EROFS') return `${path} is on a file system that takes no writes (EROFS). Set DATA_DIR to a folder that can be written.`
   if (code === 'EEXIST' || code === 'ENOTDIR')
     return `${path} is needed as a folder, and it or a part of it is a file (${code}). Check DATA_DIR.`
   return undefined
 }
 
-/** A host with several addresses fails once for each: one of them says enough. */
-function rootOf(error: Error): SystemError {
+/** Connecting to a host with several addresses fails with an AggregateError; its first error is enough. */
+function firstOf(error: Error): SystemError {
   if ('errors' in error && Array.isArray(error.errors) && isError(error.errors[0])) return error.errors[0]
   return error
 }

@@ -5,7 +5,7 @@ import { decode } from 'cborg'
 import { parse } from 'yaml'
 import { PROBLEMS } from '../../src/app/openapi/problem-catalogue.js'
 import { toBase64url } from '../../src/platform/http/bytes.js'
-import { BEFORE_ROUTES } from '../../src/platform/http/problem-types.js'
+import { ALLOWED_AT_ANY_OPERATION } from '../../src/platform/http/problem-types.js'
 
 interface Answer {
   $ref?: string
@@ -82,7 +82,7 @@ function closed(node: unknown): object {
 /** Refused for its framing, or for a form that no operation takes: that is in docs/errors.md alone. */
 function isOfNoRoute(body: unknown): boolean {
   const name = String(typeOf(readable(body))).replace('urn:microchat:problem:', '')
-  return BEFORE_ROUTES.includes(name)
+  return ALLOWED_AT_ANY_OPERATION.includes(name)
 }
 
 /** The decoded body, for a message; undefined if it cannot be read, as one of an undocumented type may be anything. */

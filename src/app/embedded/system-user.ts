@@ -2,31 +2,34 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { EmbeddedPostgresError } from './embedded-error.js'
 
-/** Whom PostgreSQL runs as. */
+/** The operating-system user that PostgreSQL runs as. */
 export interface SystemUser {
   name: string
   uid: number
   gid: number
 }
 
-/** PostgreSQL refuses to run as root; then one of these takes its place. initdb needs a name for the uid, so a made-up one will not do. */
+/**
+ * PostgreSQL refuses to run as root, so as root we run it as the first of these users that exists. initdb looks up the name of the uid, so an
+ * arbitrary uid does not work.
+ */
 const CANDIDATES = ['postgres', 'nobody']
 
 /**
  * The user to run PostgreSQL as, or undefined to run it as ourselves, which is what everybody but root does. A data folder that
  * exists already keeps its owner, whatever users the machine has gained since.
  */
-export function chooseSystemUser(existingFolder: string): SystemUser | undefined {
+export function chooseSystemUser(dataFolder: string): SystemUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   const users = readUsers()
-  const owner = statSync(existingFolder, { throwIfNoEntry: false })
+  const owner = statSync(dataFolder, { throwIfNoEntry: false })
   const found = owner
     ? users.find((user) => user.uid === owner.uid)
     : CANDIDATES.map((name) => users.find((user) => user.name === name)).find((user) => user !== undefined)
   if (found && found.uid !== 0) return found
   throw new EmbeddedPostgresError(
     owner
-      ? `The PostgreSQL data folder ${existingFolder} belongs to uid ${owner.uid}, which is no ordinary user of this machine.`
+      ? `The PostgreSQL data folder ${dataFolder} belongs to uid ${owner.uid}, which is no ordinary user of this machine.`
       : `PostgreSQL does not run as root, and this machine has no user named ${CANDIDATES.join(' or ')}. Run the server as an ordinary user.`,
   )
 }

@@ -21,7 +21,7 @@ is changed by its setting, see [configuration](configuration.md); \`LIMITS\` set
 \`account-requests-in-flight=64,tokens=30\`. Current usage: \`http_connections_open\`, \`http_requests_in_flight\`, \`http_bytes_in_flight\`,
 \`delivery_streams_open\`.
 
-**Order.** A request is admitted by its headers, before its body is read: framing (RFC 9112), overload, route, session, rate, size.
+**Order.** A request is admitted by its headers, before its body is read: framing (RFC 9112), overload, session (where the route needs one), rate, route, size.
 Only then is the body read, and its bytes count while they are held. A large body that is refused is not read; the answer
 says \`Connection: close\`, and the connection ends within two seconds.
 
@@ -32,11 +32,11 @@ to new streams, at four times the delay to posts, and never to acknowledgements 
 
 **Statements.** A request runs its statements one after the other, with few exceptions, so the limits of requests in flight bound statements too.
 
-**Time.** Request headers must arrive within 10 s and the whole request within 30 s. A connection without traffic for 75 s is closed,
-an idle one after 65 s. What is refused on a bare socket (an upgrade, bytes that are not HTTP) is closed within 2 s, even if the
+**Time.** Request headers must arrive within 10 s and the whole request within 30 s. A connection with a request in progress is closed after 75 s
+without a byte in either direction, one between requests after 65 s. What is refused on a bare socket (an upgrade, bytes that are not HTTP) is closed within 2 s, even if the
 client keeps its side open.
 
-This page is made by \`npm run cli -- limits-docs\` from the tables that the code reads its limits from (\`src/app/limits/all-limits.ts\`).`
+The tables below are made by \`npm run cli -- limits-docs\` from those that the code reads its limits from (\`src/app/limits/all-limits.ts\`).`
 
 /** The text of docs/limits.md. */
 export function limitsPage(): string {

@@ -1,6 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import { addExamples } from './examples.js'
-import { documentSchemas } from './json-schema.js'
+import { outputComponents } from './json-schema.js'
 import { contentOf, type Content, type Method, type OperationObject } from './operation-object.js'
 import type { DeclaredOperation } from './operations.js'
 import { problemSchema } from './problem-catalogue.js'
@@ -12,7 +12,7 @@ const CBOR_TYPE = 'application/cbor'
 const BINARY = { type: 'string', format: 'binary' }
 
 /** Adds what this project's decorators say: CBOR next to JSON, message/mls, bytes, the bearer token, the refusals. */
-export function complete(document: OpenAPIObject, operations: ReadonlyMap<string, DeclaredOperation>): OpenAPIObject {
+export function completeDocument(document: OpenAPIObject, operations: ReadonlyMap<string, DeclaredOperation>): OpenAPIObject {
   const problemResponses = new ProblemResponses()
   const completed: OperationObject[] = []
   const types = new Set<string>()
@@ -29,7 +29,7 @@ export function complete(document: OpenAPIObject, operations: ReadonlyMap<string
   }
   addExamples(completed)
   // Only types that some operation answers: the catalogue also has those of requests that reach no operation, and of calls between providers.
-  const problems = inCatalogueOrder(types).map((type) => documentSchemas(problemSchema(type)))
+  const problems = inCatalogueOrder(types).map((type) => outputComponents(problemSchema(type)))
   const schemas = Object.assign({}, ...problems, document.components?.schemas)
   document.components = { ...document.components, schemas, responses: problemResponses.components() } as NonNullable<
     OpenAPIObject['components']

@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger'
 import { VERSION } from '../../platform/version.js'
-import { complete } from './complete.js'
+import { completeDocument } from './complete.js'
 import { isZodSchema, jsonSchemaOf } from './json-schema.js'
 import { operationId, operationsOf } from './operations.js'
 
@@ -10,10 +10,10 @@ const ABOUT = `Ordering, storage and delivery for Messaging Layer Security (RFC 
 **Bytes** are base64url without padding in \`application/json\` and byte strings in \`application/cbor\`; both are understood
 in requests, and \`Accept\` chooses for responses. Where a body is one MLSMessage, \`message/mls\` takes it as it is.
 
-**Refusals** are RFC 9457 problem documents with a stable \`type\`; docs/errors.md lists all of them, each operation its own.
+**Refusals** are RFC 9457 problem documents with a stable \`type\`; docs/errors.md lists all of them, and each operation lists those that it can answer.
 Every answer has an \`X-Request-Id\`, which a problem repeats as its \`instance\`. Retries are idempotent: resend the same bytes.
 
-**Unknown members** of requests are refused. Responses can get more members in later versions: ignore those that you do not know.
+**Unknown fields** of requests are refused. Later versions may add fields to responses: ignore those that you do not know.
 
 **The stream** is a WebSocket at \`GET /v1/stream\`, described in asyncapi.yaml.
 
@@ -52,5 +52,5 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     standardSchemaConverter: (schema, { schemaType }) => (isZodSchema(schema) ? jsonSchemaOf(schema, schemaType) : undefined),
     operationIdFactory: operationId,
   })
-  return complete(document, operationsOf(app))
+  return completeDocument(document, operationsOf(app))
 }

@@ -26,7 +26,7 @@ everywhere; a running server shows this page at \`/docs/errors\`, with each name
 \`instance\` has the request id, which is also the \`X-Request-Id\` of the answer and is in the server’s log.
 
 **Retry** says whether it is of use to try again: _no_, the same request is refused again; _wait_, the same request can succeed after
-\`Retry-After\` seconds; _redo_, a new request can succeed, made after what the last column says. A connection that was lost before the
+\`Retry-After\` seconds; _redo_, do what the last column says first; then the same or a corrected request can succeed. A connection that was lost before the
 answer came, and 502 or 504 of a proxy, leave open what happened: send the same bytes again.
 
 [\`openapi.yaml\`](../openapi.yaml) lists for each operation the types that it can answer.

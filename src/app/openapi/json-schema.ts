@@ -11,10 +11,10 @@ export function jsonSchemaOf(schema: ZodType, io: 'input' | 'output'): Converted
     io,
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (jsonSchema.type === 'integer') plainInteger(jsonSchema)
+      if (jsonSchema.type === 'integer') simplifyInteger(jsonSchema)
       const values = jsonSchema.enum ?? [jsonSchema.const]
       if (values.every(Number.isInteger)) jsonSchema.type = 'integer'
-      // The members say their own; generators for Java write one of an object into the code as it is, which does not compile.
+      // Properties have their own defaults. Java generators paste the default of an object into the code verbatim, which does not compile.
       if (jsonSchema.type === 'object') delete jsonSchema.default
       if (jsonSchema.contentEncoding === 'base64url')
         Object.assign(jsonSchema, { example: 'A'.repeat(Math.max(jsonSchema.minLength ?? 0, 4)) })
@@ -27,14 +27,14 @@ export function jsonSchemaOf(schema: ZodType, io: 'input' | 'output'): Converted
   return { schema: converted, components }
 }
 
-/** The same components for a document, where they refer to each other by other addresses. */
-export function documentSchemas(schema: ZodType): Record<string, object> {
+/** The components of an output schema, with `$ref`s rewritten from `#/$defs/` to `#/components/schemas/`. */
+export function outputComponents(schema: ZodType): Record<string, object> {
   const text = JSON.stringify(jsonSchemaOf(schema, 'output').components).replaceAll('"#/$defs/', '"#/components/schemas/')
   return JSON.parse(text) as Record<string, object>
 }
 
-/** In the document a number is a number: how this server parses one (a text of a query, a bigint of CBOR) is left out. */
-function plainInteger(schema: { pattern?: string; anyOf?: unknown; minimum?: number; maximum?: number }): void {
+/** Documents integers as plain integers: the string (query) and bigint (CBOR) forms that the parser accepts are left out. */
+function simplifyInteger(schema: { pattern?: string; anyOf?: unknown; minimum?: number; maximum?: number }): void {
   delete schema.pattern
   delete schema.anyOf
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum

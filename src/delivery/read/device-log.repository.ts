@@ -1,5 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import { type Entry, isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
+import { type Entry, hasEntry, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
 
 /** A place to read on from: within one interval of the device, after `after`. */
 export interface Place {
@@ -92,7 +92,7 @@ function toRange(place: Place, rows: (Row & MaybeLogRow)[] | undefined, limits: 
   const { incarnation, headSeq, untilSeq, ended, floorSeq, found } = row
   const entries: Entry[] = []
   for (const candidate of rows) {
-    if (!isRead(candidate)) break
+    if (!hasEntry(candidate)) break
     entries.push(toEntry(candidate, candidate))
   }
   const complete = entries.length === found && found < limits.entries

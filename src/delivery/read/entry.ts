@@ -17,11 +17,11 @@ export interface LogRow {
   bytes: Uint8Array
 }
 
-/** An outer join's row: of a group without news, or with the bytes left behind because the page was full. */
+/** An outer join's row: all null if the group has no new entry; only `bytes` null if the page had no room for them. */
 export type MaybeLogRow = LogRow | { [Column in keyof LogRow]: LogRow[Column] | null }
 
-/** Whether an outer join found an entry, and the page had room for its bytes. */
-export function isRead<Row extends MaybeLogRow>(row: Row): row is Row & LogRow {
+/** Whether the join found an entry and its bytes fit on the page. */
+export function hasEntry<Row extends MaybeLogRow>(row: Row): row is Row & LogRow {
   return row.seq !== null && row.bytes !== null
 }
 
@@ -40,7 +40,7 @@ export function toEntry(group: { groupId: Uint8Array; incarnation: number }, row
   }
 }
 
-/** One entry of a group's log, the same in JSON, in CBOR and on the stream. It never says who sent it. */
+/** One entry of a group's log, the same in JSON, in CBOR and on the stream. It has no field for the sender; in a public group a handshake's `message` names it all the same. */
 export const Entry = z
   .object({
     group_id: GroupId,

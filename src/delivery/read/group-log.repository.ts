@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PageLimits } from './device-log.repository.js'
-import { type Entry, isRead, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
+import { type Entry, hasEntry, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
 
 /** Consecutive entries of a group after a place, and how the group stood when they were read. */
 export interface GroupRange {
@@ -39,7 +39,7 @@ export async function readGroup(sql: Sql, gid: bigint, after: bigint, limits: Pa
   const row = rows[0]
   if (!row) return undefined
   const { incarnation, headSeq, floorSeq } = row
-  return { incarnation, headSeq, floorSeq, entries: rows.filter(isRead).map((read) => toEntry(read, read)) }
+  return { incarnation, headSeq, floorSeq, entries: rows.filter(hasEntry).map((read) => toEntry(read, read)) }
 }
 
 /**

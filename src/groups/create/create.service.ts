@@ -11,7 +11,7 @@ import { GroupExists, InvalidCommit, NotASuccessor, RoomTaken, SuccessorTaken } 
 import { findHome } from '../home/homes.repository.js'
 import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
-import { GroupCreation, type Founded } from './group-creation.js'
+import { GroupCreation, type CheckedCreation } from './group-creation.js'
 
 @Injectable()
 export class CreateService {
@@ -49,7 +49,11 @@ export class CreateService {
     return this.answer(founded, body, creation)
   }
 
-  private async answer({ context }: Founded, body: CreateGroup, { roomId, incarnation, chain }: CreatedGroup): Promise<GroupCreated> {
+  private async answer(
+    { context }: CheckedCreation,
+    body: CreateGroup,
+    { roomId, incarnation, chain }: CreatedGroup,
+  ): Promise<GroupCreated> {
     const listed = await this.senders.listedIn(context)
     return {
       group_id: context.groupId,

@@ -27,7 +27,7 @@ import { FoundingMembers, type Invited } from './founding-members.js'
 import { beginsWithMembers, refuseOtherParameters, type Origin } from './origin.js'
 
 /** What a request to create a group was found to ask for, checked. */
-export interface Founded {
+export interface CheckedCreation {
   context: GroupContext
   group: Pick<
     NewGroup,
@@ -45,8 +45,8 @@ export interface Founded {
   >
 }
 
-/** What the server sees of a new group: its state, but for a private one of a suite that it does not know, and its members. */
-interface Seen {
+/** What the server sees of a new group: its members, and its state unless it is private and of a suite that the server does not know. */
+interface Inspected {
   state: PublicGroupState | undefined
   founders: readonly Member[]
   /** Undefined at epoch 0. */
@@ -56,8 +56,8 @@ interface Seen {
 const NOBODY: Invited = { added: [], welcomes: [], usedRefs: [] }
 
 /**
- * What a new group has to be (RFC 9420 §11): epoch 0, and one member, which is the device that creates it; or, after a ReInit or as a
- * branch, epoch 1 with members of the group before it.
+ * Checks new groups (RFC 9420 §11). One starts at epoch 0 with its creator alone. A branch starts at epoch 1 with members of the group that it
+ * branches from, and a successor after a ReInit may do either.
  */
 @Injectable()
 export class GroupCreation {
@@ -68,18 +68,18 @@ export class GroupCreation {
     private readonly trees: LargeTrees,
   ) {}
 
-  async examine(caller: Caller, body: CreateGroup): Promise<Founded> {
+  async examine(caller: Caller, body: CreateGroup): Promise<CheckedCreation> {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
     const origin = await this.foundingMembers.originOf(caller, body)
-    const { state, founders, invited } = await this.trees.chargeTo(caller.user, () => this.seen(caller, body, groupInfo, origin))
+    const { state, founders, invited } = await this.trees.chargeTo(caller.user, () => this.inspect(caller, body, groupInfo, origin))
     if (!invited) await this.checkOnlyMember(caller, founders)
     const policy = this.policy(body, origin)
     const joinable = policy.externalJoin !== 'none'
     if (joinable && !state) throw new InvalidCommit('cipher-suite')
     if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
     const kept = state
-      ? await this.trees.chargeTo(caller.user, () => this.kept(body.mode, joinable, state))
+      ? await this.trees.chargeTo(caller.user, () => this.stateToStore(body.mode, joinable, state))
       : { tree: null, snapshot: null }
     return {
       context,
@@ -96,13 +96,20 @@ export class GroupCreation {
     }
   }
 
-  /** The tree for joiners from outside, where nobody could make it again, and the state to follow from, where Commits are read. */
-  private async kept(mode: CreateGroup['mode'], joinable: boolean, state: PublicGroupState): Promise<Pick<NewGroup, 'tree' | 'snapshot'>> {
+  /**
+   * What to store: for a public group the snapshot to which later Commits are applied, for a private one with external joins the ratchet
+   * tree, which the server could not rebuild.
+   */
+  private async stateToStore(
+    mode: CreateGroup['mode'],
+    joinable: boolean,
+    state: PublicGroupState,
+  ): Promise<Pick<NewGroup, 'tree' | 'snapshot'>> {
     if (mode === 'public') return { tree: null, snapshot: await this.trees.serialize(state) }
     return { tree: joinable ? await this.trees.treeBytes(state) : null, snapshot: null }
   }
 
-  /** A history of the official test vectors begins in the middle of a group's life. */
+  /** CONFORMANCE=on skips the checks of the first epoch and members: official test vectors start in the middle of a group's history. */
   private get conformance(): boolean {
     return this.config.CONFORMANCE === 'on'
   }
@@ -116,24 +123,24 @@ export class GroupCreation {
     return uri
   }
 
-  private async seen(caller: Caller, body: CreateGroup, groupInfo: EncodedGroupInfo, origin: Origin | undefined): Promise<Seen> {
+  private async inspect(caller: Caller, body: CreateGroup, groupInfo: EncodedGroupInfo, origin: Origin | undefined): Promise<Inspected> {
     const { groupContext } = groupInfo.value
     const { groupId, epoch, cipherSuite } = groupContext
-    const withMembers = !this.conformance && beginsWithMembers(origin, groupContext)
-    const first = this.conformance ? epoch : withMembers || origin?.kind === 'branch' ? 1n : 0n
-    if (epoch !== first) throw new InvalidCommit('group-info-epoch')
+    const startsWithMembers = !this.conformance && beginsWithMembers(origin, groupContext)
+    const expectedEpoch = this.conformance ? epoch : startsWithMembers || origin?.kind === 'branch' ? 1n : 0n
+    if (epoch !== expectedEpoch) throw new InvalidCommit('group-info-epoch')
     if (origin) refuseOtherParameters(origin, groupContext)
     const tree = await this.tree(body, groupInfo)
     if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
     if (body.mode === 'private' && !HASH_OF_SUITE.has(cipherSuite))
-      return { state: undefined, founders: [await unseenFounder(groupInfo.value, tree.nodes)], invited: undefined }
+      return { state: undefined, founders: [await verifyFounderOfUnknownSuite(groupInfo.value, tree.nodes)], invited: undefined }
     const welcomes = decodeWelcomes(body.welcomes ?? [], this.config)
-    if (!withMembers && welcomes.length > 0) throw new InvalidCommit('welcome-members')
+    if (!startsWithMembers && welcomes.length > 0) throw new InvalidCommit('welcome-members')
     const invited =
-      origin && withMembers
+      origin && startsWithMembers
         ? await this.foundingMembers.examine(caller, origin, { groupInfo: groupInfo.value, tree: tree.nodes, welcomes })
         : undefined
-    const state = await describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: first }, 'full')
+    const state = await describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: expectedEpoch }, 'full')
     return { state, founders: members(state), invited }
   }
 
@@ -143,9 +150,9 @@ export class GroupCreation {
     const tree = body.ratchet_tree ? await decodeTree(body.ratchet_tree, this.config, this.trees) : inside
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
     if (body.mode === 'private') refuseOtherTree(groupInfo.value, tree.bytes)
-    // RFC 9420 §11: before anything is hashed, for a large tree costs, and blanks around one leaf are no new group's.
-    const founded = groupInfo.value.groupContext.epoch === 0n
-    if (!this.conformance && founded && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
+    // RFC 9420 §11. Before hashing, which is expensive for a large tree; a new group has exactly one leaf and no blanks.
+    const startsAtEpoch0 = groupInfo.value.groupContext.epoch === 0n
+    if (!this.conformance && startsAtEpoch0 && tree.nodes.leaves.length !== 1) throw new InvalidCommit('one-founding-member')
     return tree
   }
 
@@ -165,10 +172,10 @@ export class GroupCreation {
 }
 
 /**
- * The only member of a new private group whose suite the server does not know. It can hash nothing with it, so the tree is taken
- * at its word; the GroupInfo's signature is checked, as a device's key tells its scheme.
+ * The only member of a new private group whose suite the server does not know. It can hash nothing with it, so the tree is
+ * not verified. The GroupInfo's signature is: the public key of the leaf determines the signature scheme.
  */
-export async function unseenFounder(groupInfo: GroupInfo, { leaves }: TreeNodes): Promise<Member> {
+export async function verifyFounderOfUnknownSuite(groupInfo: GroupInfo, { leaves }: TreeNodes): Promise<Member> {
   const { groupContext, signer, tbs, signature } = groupInfo
   if (isGrease(groupContext.cipherSuite)) throw new InvalidCommit('cipher-suite')
   if (groupContext.epoch !== 0n) throw new InvalidCommit('group-info-epoch')

@@ -24,12 +24,12 @@ export function defaultOf(key: string): string {
   const value = DEFAULTS[key]
   if (typeof value === 'string') return `\`${value}\``
   if (typeof value !== 'number') return ''
-  if (/_BYTES$|^BYTES_/.test(key)) return `\`${formatSize(value)}\``
+  if (/_BYTES$|^BYTES_|_BYTE_RATE$/.test(key)) return `\`${formatSize(value)}\``
   return `\`${DURATION_KEYS.test(key) ? formatDuration(value) : value}\``
 }
 
 const DURATION_KEYS =
-  /_(TTL|LIFETIME|AGE|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW|PERIOD|DEADLINE|SKEW_LIMIT)$|^RETENTION_/
+  /_(TTL|LIFETIME|AGE|GRACE|DELAY|WINDOW|HEARTBEAT|FLUSH|TIMEOUT|INTERVAL|LEAD|SKEW|PERIOD|DEADLINE|SKEW_LIMIT)$|^RETENTION_|^WORKER_TIME_/
 
 function escape(text: string): string {
   return text.replaceAll('|', '\\|')

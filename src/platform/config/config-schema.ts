@@ -7,10 +7,6 @@ import { Federation, SealedSender } from './federation-settings.js'
 import { HttpUrl } from './urls.js'
 import { Count, Duration, Size } from './units.js'
 
-/**
- * Everything an operator can set, in one place: the type, the check and the page `docs/configuration.md`.
- * Durations are milliseconds inside, sizes are bytes.
- */
 const Domain = z
   .string()
   .toLowerCase()
@@ -49,13 +45,15 @@ const Storage = {
   PG_POOL_WORKER: Count(2, 500).default(5).describe('Connections of one worker process to PostgreSQL.'),
   API_NODES: Count(1, 1_000)
     .default(1)
-    .describe('Processes with ROLE api or both that run at most, also during an upgrade: at start all their connections must fit.'),
-  WORKER_NODES: Count(0, 1_000).default(0).describe('Processes with ROLE=worker that run at most, too.'),
+    .describe(
+      'Maximum number of processes with ROLE api or both, including during an upgrade. The start checks that PostgreSQL has connections for all of them.',
+    ),
+  WORKER_NODES: Count(0, 1_000).default(0).describe('Maximum number of processes with ROLE=worker, including during an upgrade.'),
   PG_PREPARE: z.enum(['on', 'off']).default('on').describe('Named prepared statements; off for poolers that cannot track them.'),
   PG_STATEMENT_DEADLINE: Duration(100, 600_000)
     .default(STATEMENT_DEADLINE_MS)
     .describe(
-      'How long a statement may stay without an answer before its connection is given up and the request answered with 503. Above the statement_timeout of the role (10s).',
+      'How long a statement may stay without an answer before its connection is given up and the request answered with 503. Set it above the statement_timeout of the role (10s).',
     ),
   CLOCK_SKEW_LIMIT: Duration(1_000, 600_000)
     .default(30_000)
@@ -63,7 +61,7 @@ const Storage = {
   REDIS_URL: RedisUrls.optional()
     .meta({ secret: true })
     .describe(
-      'Redis for hints, courtesy locks, limits and jobs of several nodes (maxmemory-policy noeviction). For Sentinel and Cluster several addresses, separated by commas. Unset: in process and PostgreSQL.',
+      'Redis for hints, courtesy locks, limits and jobs of several nodes (maxmemory-policy noeviction). For Sentinel and Cluster several addresses, separated by commas. Unset: these run in the process and in PostgreSQL.',
     ),
   REDIS_MODE: z
     .enum(['single', 'sentinel', 'cluster'])
@@ -101,7 +99,7 @@ const KeyPackages = {
     .describe('Longest lifetime accepted in a KeyPackage (RFC 9420 §7.2). The default lets those of all libraries in.'),
   KEY_PACKAGE_MAX_AGE: Duration(60_000)
     .default(90 * 86_400_000)
-    .describe('How long after the beginning of its lifetime a KeyPackage is handed out, however long that is.'),
+    .describe('A KeyPackage is handed out for at most this long after its not_before, even if its lifetime is longer.'),
   KEY_PACKAGE_LOW: Count(0, 1_000)
     .default(10)
     .describe('A device gets key-packages.low when fewer one-time KeyPackages than this are left.'),
@@ -109,7 +107,9 @@ const KeyPackages = {
   CLAIMS_PER_MINUTE: Count(1, 100_000).default(60).describe('KeyPackage claims per claiming user and minute.'),
   CLAIMS_PER_PAIR_PER_MINUTE: Count(1, 100_000)
     .default(30)
-    .describe('KeyPackage claims by one user against one user and minute, so that nobody alone uses up what the next limit leaves to all.'),
+    .describe(
+      'KeyPackage claims by one user against one user and minute, so that no single user can exhaust CLAIMS_PER_TARGET_PER_MINUTE.',
+    ),
   CLAIMS_PER_TARGET_PER_MINUTE: Count(1, 100_000)
     .default(120)
     .describe('KeyPackage claims against one user and minute, no matter who claims.'),
@@ -133,7 +133,7 @@ const Groups = {
   WORKER_TIME_PER_MINUTE: Duration(100, 3_600_000)
     .default(15_000)
     .describe(
-      'Time of worker threads that one account may take in a minute by large ratchet trees, its own or of past epochs; and one other provider for all its users. It may save up one minute.',
+      'How much time per minute the long work of one account on ratchet trees may take, on worker threads and in slices of the event loop. Another provider counts as one account. At most the allowance of one minute is saved up.',
     ),
   MESSAGES_PER_MINUTE: Count(1, 1_000_000).default(1_200).describe('Application messages per device and minute.'),
 }
@@ -153,10 +153,12 @@ const Delivery = {
     .describe('A stream that acknowledges nothing for this long, with its window full, is closed.'),
   STREAM_FRAME_RATE: Count(10, 100_000)
     .default(200)
-    .describe('Frames per second that a stream may send, besides those that acknowledge what was delivered; ten times as many at once.'),
+    .describe(
+      'Frames per second that are accepted from the client of a stream, not counting acknowledgements of what was delivered; bursts of ten times that.',
+    ),
   STREAM_BYTE_RATE: Size()
     .default(64 * 1024)
-    .describe('Bytes per second of the same; four times as many at once.'),
+    .describe('Bytes per second of those frames; bursts of four times that.'),
   MAX_STREAMS: Count(1, 1_000_000).default(20_000).describe('Streams open on one node.'),
   SWEEP_INTERVAL: Duration(20, 60_000).default(2_000).describe('How often a node looks for news that a lost hint left behind.'),
   GLOBAL_SWEEP_INTERVAL: Duration(1_000).default(300_000).describe('How often a worker looks through all groups for the same.'),
@@ -172,6 +174,7 @@ const Testing = {
     ),
 }
 
+/** All settings: the type `Config`, the checks and docs/configuration.md come from it. Values are milliseconds and bytes. */
 export const ConfigSchema = z.object({
   ...Identity,
   ...Process,

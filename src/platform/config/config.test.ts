@@ -17,6 +17,15 @@ function sentencesFor(environment: Record<string, string>): string[] {
 }
 
 describe('settings', () => {
+  it('take each default as the page shows it', () => {
+    const rows = [...configurationPage().matchAll(/^\| `([A-Z_]+)` \| `([^`]*)` \|/gm)].map(
+      ([, key = '', shown = '']) => [key, shown] as const,
+    )
+    expect(rows.length).toBeGreaterThan(50)
+    const refused = rows.filter(([key, shown]) => sentencesFor({ [key]: shown }).some((sentence) => sentence.includes(`${key} `)))
+    expect(refused).toEqual([])
+  })
+
   it('need nothing at all, and are then those of the embedded mode', () => {
     const config = loadConfig({})
     expect(config).toMatchObject({ DOMAIN: 'localhost', PORT: 8080, ROLE: 'both', ACCESS_TOKEN_TTL: 300_000, MAX_GROUP_INFO_BYTES: 65_536 })

@@ -60,7 +60,7 @@ export const Admission = {
   REQUESTS_PER_DEVICE_PER_MINUTE: Count(1, 10_000_000)
     .default(6_000)
     .describe('Authenticated requests per device and minute, over all routes; a sixth of that at once.'),
-  BYTES_IN_FLIGHT: Size()
+  BYTES_IN_FLIGHT: Size(64 * 1024 ** 3)
     .default(128 * 1024 ** 2)
     .describe('Request bodies and unsent answers that one process holds at once.'),
   LIMITS: NumbersByName()

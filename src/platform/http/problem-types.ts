@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * What docs/errors.md and openapi.yaml say of one type of problem. Each module describes its own next to the classes that
- * throw them; src/app/openapi/problem-catalogue.ts puts them together.
+ * What docs/errors.md and openapi.yaml say of one type of problem. Each module describes its own types next to its
+ * problem classes; src/app/openapi/problem-catalogue.ts puts them together.
  */
 export interface ProblemType {
   readonly status: number
@@ -12,10 +12,10 @@ export interface ProblemType {
   readonly client: string
   /**
    * `no`: the same request is refused again. `wait`: the same request can succeed after `Retry-After`.
-   * `redo`: a new request can succeed, made after what `client` says.
+   * `redo`: do what `client` says first; then the same or a corrected request can succeed.
    */
   readonly retry: 'no' | 'wait' | 'redo'
-  /** Members in addition to those of RFC 9457 §3.1. */
+  /** Fields in addition to those of RFC 9457 §3.1. */
   readonly members?: Readonly<Record<string, z.ZodType>>
 }
 
@@ -27,8 +27,8 @@ const InvalidMember = z.object({
   message: z.string().meta({ description: 'What was expected there. For people; the text can change.' }),
 })
 
-/** Of requests that are refused before it is known what they ask for. Not repeated at each operation. */
-export const BEFORE_ROUTES: readonly string[] = [
+/** Types that a request can get even if its operation does not list them, as it is refused before its route is known. */
+export const ALLOWED_AT_ANY_OPERATION: readonly string[] = [
   'invalid-request',
   'timeout',
   'uri-too-long',
@@ -42,7 +42,7 @@ export const BEFORE_ROUTES: readonly string[] = [
 export const PLATFORM_PROBLEMS: ProblemTypes = {
   'invalid-request': {
     status: 400,
-    when: 'The request does not have the form that this page describes.',
+    when: 'The request does not have the form that openapi.yaml describes.',
     client: 'Correct the request; `errors` says where, if the form is at fault.',
     retry: 'no',
     members: { errors: z.array(InvalidMember).max(20).optional() },
