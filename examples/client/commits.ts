@@ -27,12 +27,6 @@ export function members(state: ClientState): Member[] {
   )
 }
 
-/** The pending Proposals of others, and those of `wanted` that they do not cover already. */
-export function stillNeeded(state: ClientState, wanted: readonly Proposal[]): Proposal[] {
-  const removed = pendingRemovals(state)
-  return wanted.filter((one) => !(isRemove(one) && removed.has(one.remove.removed)))
-}
-
 export function pendingRemovals(state: ClientState): Set<number> {
   const proposals = Object.values(state.unappliedProposals).map((pending) => pending.proposal)
   return new Set(proposals.filter(isRemove).map((one) => one.remove.removed))
@@ -76,7 +70,7 @@ function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalT
 export async function buildCommit(record: GroupRecord, extra: readonly Proposal[], impl: CiphersuiteImpl): Promise<PendingCommit> {
   const { mode } = record
   const state = withChosenProposals(record.state, extra)
-  const extraProposals = stillNeeded(state, extra)
+  const extraProposals = [...extra]
   const pending = Object.values(state.unappliedProposals).map(({ proposal }) => proposal)
   const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)
   const made = await createCommit(

@@ -110,23 +110,6 @@ describe('a Proposal of a member who may not commit it', () => {
     await propose(at(bob, group), await addOf(bob, laptop))
     expect(await commits(group, alice)).toEqual([alice.uri, bob.uri, laptop.uri, tablet.uri])
   })
-
-  it('is judged by the policy of the moment at which it is taken', async () => {
-    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
-    const group = await stage.group(alice, [bob, carol])
-    for (let round = 0; round < 10; round++) {
-      const change = alice.device.http.put(`${group.path}/policy`, { ...ADMINS, external_join: 'none' })
-      const wish = propose(at(bob, group), removeOf(group, carol)).then(
-        () => 'taken',
-        () => 'refused',
-      )
-      await change
-      // The policy was answered: nothing that is sent now is taken.
-      expect(await refusal(propose(at(bob, group), removeOf(group, alice)))).toMatchObject({ status: 403, kind: 'policy' })
-      if ((await wish) === 'taken') break
-      await alice.device.http.put(`${group.path}/policy`, { remove_members: 'members', external_join: 'none' })
-    }
-  })
 })
 
 describe('a Proposal to add a client', () => {

@@ -67,7 +67,7 @@ export async function rotatedWithin(sql: Sql, ageMs: number): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Those that are no longer published: no token of theirs is valid any more. */
+/** Keys that are no longer published: no token that they signed is valid any more. */
 export async function deleteTokenKeysPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM token_signing_key WHERE published_until < now()')
 }

@@ -9,12 +9,13 @@ import { bannedAmong, presentAmong } from '../access/members.repository.js'
 import { ExternalSenders, followupsFor } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, mayThrowOut, removalReason } from '../policy/policy.js'
+import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
 import type { Device } from '../roster/roster.repository.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
-import { StoredEpochs } from '../state/stored-epochs.js'
+import { publicMessageOf } from '../state/public-states.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
 import { checkGroupInfo } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
@@ -48,7 +49,6 @@ export class PrivateCommitValidator {
     @Inject(POOL) private readonly pool: Pool,
     private readonly senders: ExternalSenders,
     private readonly trees: LargeTrees,
-    private readonly stored: StoredEpochs,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
@@ -108,9 +108,14 @@ export class PrivateCommitValidator {
 
   /** Clients whose own Add waits for a Commit: the policy for joins from outside let them ask, and any member may let them in. */
   private async waitingJoiners({ group, standing }: CommitContext): Promise<Asking> {
-    const state = standing.policy.externalJoin === 'none' ? undefined : await this.stored.find(group)
-    const waiting = state?.pending.values().filter(({ sender }) => sender.kind === 'new-member-proposal') ?? []
-    const packages = waiting.flatMap(({ proposal }) => (proposal.kind === 'add' ? [proposal.keyPackage] : []))
+    if (standing.policy.externalJoin === 'none') return NOBODY_ASKS
+    // From the log: the state that shows them too costs the hashes of a whole tree.
+    const waiting = (await readPublicProposals(this.pool, group.gid, group.epoch, 0n)).map(publicMessageOf)
+    const packages = waiting.flatMap(({ sender, content }) =>
+      sender.kind === 'new-member-proposal' && content.kind === 'proposal' && content.proposal.kind === 'add'
+        ? [content.proposal.keyPackage]
+        : [],
+    )
     return {
       clients: new Set(packages.flatMap(({ leafNode }) => memberAt(-1, leafNode).identity ?? [])),
       refs: new Set(packages.map(({ bytes, cipherSuite }) => hex(keyPackageRef(cipherSuite, bytes) ?? new Uint8Array()))),
