@@ -1,5 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import type { Ended, GroupPolicy } from '../policy/policy.js'
+import type { Ended } from '../authority/rules.js'
+import type { GroupPolicy } from '../policy/policy.js'
 import type { PendingRemoval } from '../removal/removal.repository.js'
 import { GROUP_COLUMNS, type GroupRow } from '../repository/groups.repository.js'
 

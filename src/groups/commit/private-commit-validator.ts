@@ -8,7 +8,7 @@ import { memberAt, type PublicGroupState } from '../../protocol/public-group/sta
 import { bannedAmong, presentAmong } from '../access/members.repository.js'
 import { ExternalSenders, followupsFor } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
-import { judgeRosterChange, mayThrowOut, removalReason } from '../policy/policy.js'
+import { judgeRosterChange, mayThrowOut, removalReason } from '../authority/rules.js'
 import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'

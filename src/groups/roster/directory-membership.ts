@@ -14,7 +14,7 @@ import type { CommitContext, SubmissionContext } from '../commit/commit-context.
 import type { FederationLink } from '../home/federation-link.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
-import { judgeRosterChange, mayThrowOut, removalReason, type Ended, type Proposer, type RosterChange } from '../policy/policy.js'
+import { judgeRosterChange, mayThrowOut, removalReason, type Ended, type Proposer, type RosterChange } from '../authority/rules.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
 import { devicesOfLeaves, type Device } from './roster.repository.js'

@@ -1,13 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import {
-  judgeExternalJoin,
-  judgeReset,
-  judgeRosterChange,
-  removalReason,
-  type GroupPolicy,
-  type Joiner,
-  type RosterChange,
-} from './policy.js'
+import { judgeExternalJoin, judgeReset, judgeRosterChange, removalReason, type Joiner, type RosterChange } from './rules.js'
+import type { GroupPolicy } from '../policy/policy.js'
 
 const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
   externalJoin: 'same-user',

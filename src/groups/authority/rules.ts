@@ -1,0 +1,90 @@
+import type { GroupPolicy } from '../policy/policy.js'
+
+export type Verdict = { kind: 'allowed' } | { kind: 'refused'; why: string }
+
+const ALLOWED: Verdict = { kind: 'allowed' }
+const refused = (why: string): Verdict => ({ kind: 'refused', why })
+
+/** Why a device's interval ended; `resync` replaced its own leaf. */
+export type Ended = 'removed' | 'left' | 'revoked' | 'resync'
+
+/** What the group remembers of the user whose device wants in without an invitation. */
+export interface Joiner {
+  banned: boolean
+  /** This very device was removed by somebody else, and has not been added since. */
+  removed: boolean
+  /** One of the user's devices is a member now. */
+  present: boolean
+  /** How the user's last device got out, if none is in. */
+  lastEnded: Ended | null
+  /** Whether the code that came along is the group's. */
+  codeMatches: boolean
+}
+
+/**
+ * External Commits (RFC 9420 §12.4.3.2) need no member's consent, so the policy is all that stands before them.
+ * A user with a device in the group may bring another one or resync; a user who was removed may not come back this way.
+ */
+export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict {
+  if (joiner.banned) return refused('This user is banned from the group.')
+  if (policy.externalJoin === 'none') return refused('The group takes no external joins.')
+  // Or to throw out a device would have no effect while its user has another one in the group.
+  if (joiner.removed) return refused('A device that was removed comes back by an invitation only.')
+  if (joiner.present) return ALLOWED
+  if (joiner.lastEnded === 'removed') return refused('Who was removed comes back by an invitation only.')
+  if (policy.externalJoin === 'open') return ALLOWED
+  if (policy.externalJoin === 'same-user') return refused('Only users who have a device in the group may join by themselves.')
+  return joiner.codeMatches ? ALLOWED : refused('The join code is missing or wrong.')
+}
+
+/** What a Commit wants to change, by user. */
+export interface RosterChange {
+  /** Who wants it: the committer of what a Commit does by value, the proposer of a Proposal. */
+  by: { userId: bigint; admin: boolean }
+  /** `authorized`: it was proposed, and its proposer was judged then; any committer carries it out. */
+  added: readonly { userId: bigint; banned: boolean; authorized?: boolean }[]
+  removed: readonly { userId: bigint; reason: Ended; authorized?: boolean }[]
+  /** ReInit (RFC 9420 §12.1.5) ends the group for all, as a reset does. */
+  reinit: boolean
+}
+
+/** A member's Commit or Proposal. One's own devices are one's own affair; nobody needs a right to let those go who asked to or must. */
+export function judgeRosterChange(policy: GroupPolicy, change: RosterChange): Verdict {
+  const { by } = change
+  if (change.added.some((device) => device.banned)) return refused('A banned user cannot be added.')
+  if (by.admin) return ALLOWED
+  if (change.reinit) return refused('Only admins may reinitialize the group.')
+  const addsOthers = change.added.some((device) => device.userId !== by.userId && !device.authorized)
+  if (policy.addMembers === 'admins' && addsOthers) return refused('Only admins may add members.')
+  const throwsOut = change.removed.some((device) => device.reason === 'removed' && !device.authorized)
+  if (!mayThrowOut(policy, by.admin) && throwsOut) return refused('Only admins may remove members.')
+  return ALLOWED
+}
+
+/** Who proposed a Remove: this server as external sender, a user, or (private mode) somebody who cannot be seen. */
+export type Proposer = 'server' | 'unseen' | bigint
+
+/**
+ * Why a device is out after a Commit: by its own user's will, on the server's word, or by somebody else's decision. Having asked to leave,
+ * or having revoked the device, does not turn the Remove of a member who may throw out into one's own: it would let the removed come back.
+ */
+export function removalReason(
+  userId: bigint,
+  by: { committerUserId: bigint; proposer: Proposer; mayThrowOut: boolean; pending: 'leave' | 'revoke' | undefined },
+): Ended {
+  const ownWill = userId === by.committerUserId || userId === by.proposer
+  const decided = by.mayThrowOut && by.proposer !== 'server' && by.proposer !== 'unseen'
+  if (!ownWill && (decided || !by.pending)) return 'removed'
+  return by.pending === 'revoke' ? 'revoked' : 'left'
+}
+
+/** Whether a member may take out others by its own decision. */
+export function mayThrowOut(policy: GroupPolicy, admin: boolean): boolean {
+  return admin || policy.removeMembers === 'members'
+}
+
+/** Reset freezes a group for good: an admin may, or enough users who could not process the same Commit. */
+export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: number): Verdict {
+  if (admin || mostReports >= policy.reportsToReset) return ALLOWED
+  return refused(`A reset needs an admin, or reports of one Commit by ${policy.reportsToReset} users.`)
+}
