@@ -72,8 +72,8 @@ describe('history', () => {
     expect(seqsOf(await read(alice))).toEqual([4, 5])
   })
 
-  it("is nobody else's: 403 for a stranger, 404 for no group, 410 for a deleted one", async () => {
-    expect(await problemOf(read(bob))).toMatchObject({ status: 403, type: 'not-a-member' })
+  it("is nobody else's: 404 for a stranger, as for no group, 410 for a deleted one", async () => {
+    expect(await problemOf(read(bob))).toMatchObject({ status: 404, type: 'not-found' })
     expect(await problemOf(history.read(callerOf(bob), Buffer.from('none'), {}))).toMatchObject({ status: 404 })
     await deleteGroup(database.pool, 'localhost', group.gid)
     expect(await problemOf(read(alice))).toMatchObject({ status: 410, type: 'group-deleted' })

@@ -45,7 +45,7 @@ describe('a Commit that is accepted', () => {
     const group = await stage.group(alice)
     const mine = await draft(group)
     await submit(alice, group, mine.bundle)
-    expect(await refusal(submit(mallory, group, mine.bundle))).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await refusal(submit(mallory, group, mine.bundle))).toMatchObject({ status: 404, kind: 'not-found' })
   })
 })
 

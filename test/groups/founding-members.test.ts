@@ -77,7 +77,7 @@ describe('a branch is refused', () => {
     const [mallory] = await stage.cast('mallory')
     const stranger = await begin(mallory, await claimed(mallory, [alice, bob]))
     const asked = (client: Client, { body }: Beginning) => create(client, { ...body, branch_of: idOf(group) })
-    expect(await refusal(asked(mallory, stranger))).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await refusal(asked(mallory, stranger))).toMatchObject({ status: 404, kind: 'not-found' })
     await group.remove(carol.uri)
     expect(await refusal(asked(carol, await begin(carol, await claimed(carol, [alice]))))).toMatchObject({ status: 403 })
     expect(await ruleOf(create(alice, ready.body))).toBe('founding-members')

@@ -84,7 +84,7 @@ describe('an application message', () => {
   it('of somebody else, of another group, too large, or no application data is refused', async () => {
     const [alice, mallory] = await stage.cast('alice', 'mallory')
     const [group, other] = [await stage.group(alice), await stage.group(alice)]
-    expect(await refusal(send(mallory, group, await message(group)))).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await refusal(send(mallory, group, await message(group)))).toMatchObject({ status: 404, kind: 'not-found' })
     expect(await refusal(send(alice, other, await message(group)))).toMatchObject({ status: 422, kind: 'undecodable' })
     expect(await refusal(send(alice, group, await message(group, 'x'.repeat(5000))))).toMatchObject({ status: 413, kind: 'too-large' })
     const { bundle } = await draft(group)

@@ -116,7 +116,7 @@ describe('a private group', () => {
     const [alice, mallory] = await stage.cast('alice', 'mallory')
     const group = await stage.group(alice, [], { mode: 'private' })
     const broken = { ...(await draft(group)).bundle, ratchet_tree: Uint8Array.of(1) }
-    expect(await refusal(submit(mallory, group, broken))).toMatchObject({ status: 403, kind: 'not-a-member' })
+    expect(await refusal(submit(mallory, group, broken))).toMatchObject({ status: 404, kind: 'not-found' })
     expect(await refusal(submit(alice, group, broken))).toMatchObject({ status: 422, kind: 'undecodable' })
   })
 

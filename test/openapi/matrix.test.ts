@@ -43,8 +43,10 @@ const kindOf = ({ status, type }: Answered) => (status < 300 ? 'done' : type)
 function expectedOutside(operation: Operation, state: State, caller: Caller): string {
   if (state === 'unknown') return isOneOf(operation, BY_CONTENT) ? 'undecodable' : 'not-found'
   if (state === 'deleted') return 'group-deleted'
+  // As if there were none.
+  if (caller === 'stranger') return 'not-found'
   if (isOneOf(operation, FOR_JOINERS)) return 'policy'
-  return caller !== 'stranger' && isOneOf(operation, FOR_FORMER_MEMBERS) ? 'done' : 'not-a-member'
+  return isOneOf(operation, FOR_FORMER_MEMBERS) ? 'done' : 'not-a-member'
 }
 
 function expectedOfMember(operation: Operation, state: State): string {

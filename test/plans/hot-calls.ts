@@ -7,7 +7,7 @@ import { appendMessages } from '../../src/delivery/append/append.repository.js'
 import { readInbox } from '../../src/delivery/inbox/inbox.repository.js'
 import { readDevice } from '../../src/delivery/read/device-log.repository.js'
 import { devicesTouched, readGroup } from '../../src/delivery/read/group-log.repository.js'
-import { findReadableLog, firstSeqOfEpoch } from '../../src/delivery/read/history.repository.js'
+import { findReadableLog, firstSeqOfEpoch, userWasThere } from '../../src/delivery/read/history.repository.js'
 import { readMemberships } from '../../src/delivery/read/memberships.repository.js'
 import { purgeExpiredWelcomes } from '../../src/delivery/retention/welcomes.repository.js'
 import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.js'
@@ -134,6 +134,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'memberships of a device that left 2,000 groups': { call: (sql) => readMemberships(sql, 2n), rows: SIZES.groupsOfOne },
   'an inbox of 2,000': { call: (sql) => readInbox(sql, 3n, [], 50, 100_000) },
   history: { call: (sql) => findReadableLog(sql, hash('group 1'), 1n) },
+  'whether a user was in a group': { call: (sql) => userWasThere(sql, BIG, 1n) },
   'the first entry of an epoch': { call: (sql) => firstSeqOfEpoch(sql, BIG, EPOCH - 5n) },
   'the sweep of a node': {
     call: async (sql) => {

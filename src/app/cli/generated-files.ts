@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import { stringify } from 'yaml'
+import { authorityPage } from '../../groups/authority/authority-page.js'
 import { configurationPage } from '../../platform/config/config-page.js'
 import { migrate } from '../../platform/postgres/migrate.js'
 import { describeSqlTables, SQL_OWNED, tablesOfClient } from '../../platform/postgres/prisma-models.js'
@@ -22,6 +23,7 @@ export const pageCommands: readonly Command[] = [
   writing('config-docs', 'docs/configuration.md', configurationPage),
   writing('errors-docs', 'docs/errors.md', async () => (await import('../openapi/errors-page.js')).errorsPage()),
   writing('limits-docs', 'docs/limits.md', limitsPage),
+  writing('authority-docs', 'docs/authority.md', authorityPage),
 ]
 
 function writing(name: string, path: string, page: () => string | Promise<string>): Command {

@@ -4,7 +4,7 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { GroupDeleted, NoReader, ResyncNeeded, UnknownGroup } from '../delivery.problems.js'
 import { readDevice } from './device-log.repository.js'
-import { findReadableLog, firstSeqOfEpoch, type ReadableLog } from './history.repository.js'
+import { findReadableLog, firstSeqOfEpoch, userWasThere, type ReadableLog } from './history.repository.js'
 import type { LogPage, LogQuery } from './log.dto.js'
 
 const DEFAULT_LIMIT = 100
@@ -20,7 +20,7 @@ export class History {
     if (!log) throw new UnknownGroup()
     if (log.deleted) throw new GroupDeleted()
     const first = log.intervals[0]
-    if (!first) throw new NoReader()
+    if (!first) throw (await userWasThere(this.pool, log.gid, caller.userId)) ? new NoReader() : new UnknownGroup()
     const wanted = await this.firstWanted(log, query)
     const from = wanted > first.fromSeq ? wanted : first.fromSeq
     if (from <= log.floorSeq) throw new ResyncNeeded('The log no longer reaches back that far.', log.floorSeq + 1n)

@@ -5,6 +5,7 @@ import { UserUri } from '../../authentication/identifiers.dto.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { presentAmong } from '../../groups/access/members.repository.js'
+import { userWasThere } from '../../delivery/read/history.repository.js'
 import { NotAMember } from '../../groups/groups.problems.js'
 import { findHome } from '../../groups/home/homes.repository.js'
 import { findGroup } from '../../groups/repository/groups.repository.js'
@@ -73,12 +74,12 @@ export class AbuseReports {
   }
 
   /** Only members know what happens in a room. A replica has no policy here, but its members. */
-  private async roomOfMember({ deviceId }: Caller, groupId: Uint8Array): Promise<string> {
+  private async roomOfMember({ deviceId, userId }: Caller, groupId: Uint8Array): Promise<string> {
     const group = await findGroup(this.pool, groupId)
     if (!group) throw new UnknownGroup()
     if (group.deleted) throw new GroupDeleted()
-    if (!(await presentAmong(this.pool, group.gid, [deviceId])).has(deviceId)) throw new NotAMember()
-    return group.roomId
+    if ((await presentAmong(this.pool, group.gid, [deviceId])).has(deviceId)) return group.roomId
+    throw (await userWasThere(this.pool, group.gid, userId)) ? new NotAMember() : new UnknownGroup()
   }
 
   private spend(reporter: string): Promise<void> {

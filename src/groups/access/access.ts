@@ -1,6 +1,6 @@
 import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
-import { Forbidden } from '../../platform/http/problem.js'
+import { Forbidden, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { GroupFrozen, NotAMember } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
@@ -36,11 +36,21 @@ function standing<Found extends FoundGroup>(found: Found | undefined): Found & A
   return { ...found, standing: found.standing }
 }
 
-/** The same, for members only: 403 for anyone else. */
+/** The same, for members only: 403 for anyone else, and 404 for who never had to do with the group. */
 export async function openAsMember(sql: Sql, groupId: Uint8Array, caller: Pick<Caller, 'deviceId' | 'userId'>): Promise<Access> {
   const access = await openGroup(sql, groupId, caller)
-  if (!access.standing.member) throw new NotAMember()
+  if (!access.standing.member) throw notAMember(access.standing)
   return access
+}
+
+/** What one is told who is no member: a stranger that there is no such group. */
+export function notAMember(standing: Standing): Problem {
+  return isAcquainted(standing) ? new NotAMember() : new UnknownGroup()
+}
+
+/** Whether the device or its user is or was in the group, or looks after it. */
+export function isAcquainted({ ever, present, lastEnded, admin }: Standing): boolean {
+  return ever || present || lastEnded !== null || admin
 }
 
 /** The same, for members who are admins. */

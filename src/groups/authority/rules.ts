@@ -25,7 +25,7 @@ export interface Joiner {
  * External Commits (RFC 9420 §12.4.3.2) need no member's consent, so the policy is all that stands before them.
  * A user with a device in the group may bring another one or resync; a user who was removed may not come back this way.
  */
-export function judgeExternalJoin(policy: GroupPolicy, joiner: Joiner): Verdict {
+export function judgeExternalJoin(policy: Pick<GroupPolicy, 'externalJoin'>, joiner: Joiner): Verdict {
   if (joiner.banned) return refused('This user is banned from the group.')
   if (policy.externalJoin === 'none') return refused('The group takes no external joins.')
   // Or to throw out a device would have no effect while its user has another one in the group.
@@ -49,7 +49,7 @@ export interface RosterChange {
 }
 
 /** A member's Commit or Proposal. One's own devices are one's own affair; nobody needs a right to let those go who asked to or must. */
-export function judgeRosterChange(policy: GroupPolicy, change: RosterChange): Verdict {
+export function judgeRosterChange(policy: Pick<GroupPolicy, 'addMembers' | 'removeMembers'>, change: RosterChange): Verdict {
   const { by } = change
   if (change.added.some((device) => device.banned)) return refused('A banned user cannot be added.')
   if (by.admin) return ALLOWED
@@ -79,7 +79,7 @@ export function removalReason(
 }
 
 /** Whether a member may take out others by its own decision. */
-export function mayThrowOut(policy: GroupPolicy, admin: boolean): boolean {
+export function mayThrowOut(policy: Pick<GroupPolicy, 'removeMembers'>, admin: boolean): boolean {
   return admin || policy.removeMembers === 'members'
 }
 

@@ -1,12 +1,14 @@
 import { timingSafeEqual } from 'node:crypto'
+import { UnknownGroup } from '../../delivery/delivery.problems.js'
 import { toEntry } from '../../delivery/read/entry.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { sha256 } from '../../protocol/sha256.js'
+import { isAcquainted, notAMember } from '../access/access.js'
 import type { Standing } from '../access/access.repository.js'
-import { InvalidCommit, NotAMember, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
+import { InvalidCommit, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
-import { judgeExternalJoin } from '../authority/rules.js'
+import { judgeJoiner } from '../authority/actions.js'
 import { hashOfCode } from '../policy/policy.js'
 import type { GroupMode } from '../repository/groups.repository.js'
 import { readHandshakesByHash } from '../repository/log.repository.js'
@@ -22,7 +24,7 @@ export function isExternal(bundle: Pick<Bundle, 'commit'>): boolean {
 /** Members commit in the wire format of the mode; strangers as far as the policy lets them in. */
 export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pick<Bundle, 'commit' | 'joinCode'>): void {
   if (isExternal(bundle)) return authorizeExternalJoin(standing, bundle.joinCode)
-  if (!standing.member) throw new NotAMember()
+  if (!standing.member) throw notAMember(standing)
   const open = bundle.commit.kind === 'public'
   if (open !== (mode === 'public')) throw new InvalidCommit('wire-format-of-mode')
 }
@@ -30,12 +32,13 @@ export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pic
 /**
  * Whether the policy lets a device join or come back from outside.
  * @param joinCode as it came with the request
- * @throws PolicyRefusal
+ * @throws PolicyRefusal, or UnknownGroup for a stranger, who learns neither the policy nor that there is a group
  */
 export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {
-  const { banned, removed, present, lastEnded, policy } = standing
-  const verdict = judgeExternalJoin(policy, { banned, removed, present, lastEnded, codeMatches: matches(policy.joinCodeHash, joinCode) })
-  if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
+  const facts = { ...standing, acquainted: isAcquainted(standing), codeMatches: matches(standing.policy.joinCodeHash, joinCode) }
+  const judgement = judgeJoiner(facts)
+  if (judgement.kind === 'allowed') return
+  throw judgement.problem === 'not-found' ? new UnknownGroup() : new PolicyRefusal(judgement.why)
 }
 
 function matches(hash: Uint8Array | null, code: string | undefined): boolean {

@@ -11,8 +11,9 @@ import { Limits } from '../../platform/limits/limits.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 import type { Accepted } from '../groups.dto.js'
-import { EpochAhead, GroupFrozen, NotAMember, StaleEpoch } from '../groups.problems.js'
+import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
+import { notAMember, openGroup } from '../access/access.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { missedEntries } from '../state/submission-refusals.js'
 
@@ -59,8 +60,10 @@ export class MessagesService {
 
   private async refusal(caller: Caller, groupId: Uint8Array, gid: bigint, epoch: bigint, outcome: AppendOutcome): Promise<Error> {
     switch (outcome.kind) {
-      case 'not-a-member':
-        return new NotAMember()
+      case 'not-a-member': {
+        const { standing } = await openGroup(this.pool, groupId, caller)
+        return notAMember(standing)
+      }
       case 'frozen': {
         const group = await findGroup(this.pool, groupId)
         return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)

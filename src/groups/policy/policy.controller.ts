@@ -81,8 +81,8 @@ export class PolicyController {
     operationId: 'banUser',
     summary: 'Ban a user',
     description:
-      'For admins. The user’s devices are neither added nor join, and may not post; to remove those that are in the group, ' +
-      'commit their Removes. Behind a proxy that decodes `%2F`, use banUserByQuery.',
+      'For admins. The user’s devices are neither added nor join. Those that are in the group stay members until somebody ' +
+      'commits their Removes. Behind a proxy that decodes `%2F`, use banUserByQuery.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')

@@ -8,10 +8,10 @@ import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-g
 import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import { committableWith } from '../../protocol/public-group/proposals/waiting-proposals.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import type { Access } from '../access/access.js'
+import { notAMember, type Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import type { SubmissionContext } from '../commit/commit-context.js'
-import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.js'
+import { InvalidCommit, TooManyProposals } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import type { ProposalSubmission } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
@@ -52,7 +52,7 @@ export class ProposalJudge {
       authorizeExternalJoin(standing, undefined)
       return { mustBeMember: false }
     }
-    if (!standing.member) throw new NotAMember()
+    if (!standing.member) throw notAMember(standing)
     const hidden = message.wireFormat === 'private-message'
     // A SelfRemove is public in both modes: a joiner from outside must be able to commit it.
     if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')

@@ -5,9 +5,8 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openGroup } from '../access/access.js'
+import { openAsMember } from '../access/access.js'
 import type { Group } from '../groups.dto.js'
-import { NotAMember } from '../groups.problems.js'
 import { FederationLink } from '../home/federation-link.js'
 import { leavingClients } from '../removal/removal.repository.js'
 import type { GroupRow } from '../repository/groups.repository.js'
@@ -49,10 +48,9 @@ export class RoomsService {
 
   /** Describes a group for its members, also a frozen one, which names its successor. What a former member may see ends with its interval. */
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
-    const { group, standing } = await openGroup(this.pool, groupId, caller)
-    if (!standing.member) throw new NotAMember()
+    const { group, standing } = await openAsMember(this.pool, groupId, caller)
     const leaving = await leavingClients(this.pool, group.gid)
-    return { ...shown(group), member_since: standing.member.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
+    return { ...shown(group), member_since: standing.member?.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
   }
 
   /** A user who was never in the room gets the same answer as for a room that does not exist. */

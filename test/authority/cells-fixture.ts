@@ -1,0 +1,104 @@
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import { ServerProblem } from '../../examples/client/http.js'
+import { ACTIONS, type Action } from '../../src/groups/authority/actions.js'
+import { ACTORS, CHOICES, type Actor, type Choices, type Mode, type State } from '../../src/groups/authority/table.js'
+import { useStage, type Stage } from '../groups/group-fixture.js'
+import { pageSays } from './page-fixture.js'
+import { castPeople, Scene, TRIES, type People } from './table-fixture.js'
+
+const actions = Object.keys(ACTIONS) as Action[]
+const actors = Object.keys(ACTORS) as Actor[]
+const outside = actors.filter((actor) => !ACTORS[actor].member)
+const inside = actors.filter((actor) => ACTORS[actor].member)
+const LAX: Choices = { external_join: 'open', add_members: 'members', remove_members: 'members' }
+const STRICT: Choices = { external_join: 'none', add_members: 'admins', remove_members: 'admins' }
+
+/** The right is there, and yet it cannot be: a client that is in cannot be added. */
+const NOT_POSSIBLE = new Map<string, string>([
+  ['propose-join member', 'invalid-commit: leaf-node-signature-key'],
+  ['propose-join admin', 'invalid-commit: leaf-node-signature-key'],
+])
+/** After any other action that succeeds the group is not what the next one is to be tried in. */
+const LEAVES_ALL_AS_IT_WAS: readonly Action[] = [
+  'publish-sender-key',
+  'post-message',
+  'report',
+  'create-branch',
+  'change-policy',
+  'make-admin',
+  'dismiss-admin',
+  'ban',
+  'unban',
+]
+
+const expected = (action: Action, actor: Actor, mode: Mode, state: State, choices: Choices) => {
+  const said = pageSays(ACTIONS[action].title, actor, mode, state, choices)
+  return said === 'yes' ? (NOT_POSSIBLE.get(`${action} ${actor}`) ?? said) : said
+}
+
+async function answerOf(scene: Scene, action: Action, actor: Actor): Promise<string> {
+  try {
+    await TRIES[action](scene, actor, scene.people.actors[actor])
+    return 'yes'
+  } catch (error) {
+    if (error instanceof ServerProblem)
+      return error.kind === 'invalid-commit' ? `${error.kind}: ${String(error.document['rule'])}` : error.kind
+    throw new Error(`${action} by ${actor} could not be tried`, { cause: error })
+  }
+}
+
+interface On {
+  stage: Stage
+  people: People
+}
+
+/** Every action by one actor: what was answered, and what the page says. */
+async function column(
+  { stage, people }: On,
+  actor: Actor,
+  mode: Mode,
+  state: State,
+  choices: Choices,
+): Promise<[Record<string, string>, Record<string, string>]> {
+  const [asked, said]: [Record<string, string>, Record<string, string>] = [{}, {}]
+  let scene: Scene | undefined
+  for (const action of actions) {
+    said[action] = expected(action, actor, mode, state, choices)
+    scene ??= await Scene.make(stage, people, mode, state, choices)
+    asked[action] = await answerOf(scene, action, actor)
+    if (asked[action] === 'yes' && !action.startsWith('read') && !LEAVES_ALL_AS_IT_WAS.includes(action)) scene = undefined
+  }
+  return [asked, said]
+}
+
+/** Tests of every cell of docs/authority.md for groups of one mode. */
+export function testEveryCell(mode: Mode): void {
+  const stage = useStage()
+  let people: People
+  beforeAll(async () => {
+    people = await castPeople(stage)
+  })
+  describe(`in a ${mode} group`, () => {
+    it.each(inside)('%s gets what the page says', async (actor) => {
+      for (const choices of [LAX, STRICT]) {
+        const [asked, said] = await column({ stage, people }, actor, mode, 'open', choices)
+        expect({ choices, ...asked }).toEqual({ choices, ...said })
+      }
+    })
+
+    it.each(outside)('%s gets what the page says', async (actor) => {
+      for (const external_join of CHOICES.external_join) {
+        const choices = { ...LAX, external_join }
+        const [asked, said] = await column({ stage, people }, actor, mode, 'open', choices)
+        expect({ choices, ...asked }).toEqual({ choices, ...said })
+      }
+    })
+
+    it.each(actors)('that is frozen %s gets what the page says', async (actor) => {
+      for (const choices of [LAX, STRICT]) {
+        const [asked, said] = await column({ stage, people }, actor, mode, 'frozen', choices)
+        expect({ choices, ...asked }).toEqual({ choices, ...said })
+      }
+    })
+  })
+}

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import type { Client } from '../../examples/client/client.js'
+import { toBase64Url, utf8 } from '../../examples/client/wire.js'
+import { useStage } from '../groups/group-fixture.js'
+import { emptyPrivateMessage } from '../groups/hostile.js'
+
+const stage = useStage()
+
+/** Everything of an answer but the name of the request. */
+async function whole({ device }: Client, method: string, path: string, headers: Record<string, string>, body?: Uint8Array | string) {
+  const response = await fetch(`${stage.server.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${device.http.accessToken}`, ...headers },
+    ...(body === undefined ? {} : { body }),
+  })
+  const { instance: _, ...problem } = (await response.json()) as Record<string, unknown>
+  return { status: response.status, problem }
+}
+
+describe.each(['none', 'same-user', 'code'] as const)('a stranger to a group with external joins by "%s"', (external_join) => {
+  it('gets the answers for a group that does not exist', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const code = external_join === 'code' ? { join_code: 'open sesame' } : {}
+    const { record } = await stage.group(alice, [], { policy: { external_join, ...code } })
+    const requests: [string, string, Record<string, string>, (groupId: Uint8Array) => Uint8Array | string | undefined][] = [
+      ...['', '/policy', '/log', '/group-info', '/tree', '/sender-keys'].map(
+        (place): [string, string, Record<string, string>, () => undefined] => ['GET', place, {}, () => undefined],
+      ),
+      ['GET', '/group-info', { 'join-code': 'open barley' }, () => undefined],
+      ['POST', '/messages', { 'content-type': 'message/mls' }, (groupId) => emptyPrivateMessage(groupId, 0n, 1)],
+      ['POST', '/leave', {}, () => undefined],
+      ['POST', '/reset', {}, () => undefined],
+      ['DELETE', '', {}, () => undefined],
+      ['PUT', '/policy', { 'content-type': 'application/json' }, () => '{"add_members":"admins"}'],
+    ]
+    for (const [method, place, headers, body] of requests) {
+      const ask = (groupId: Uint8Array) => whole(mallory, method, `/v1/groups/${toBase64Url(groupId)}${place}`, headers, body(groupId))
+      const [there, nowhere] = [await ask(record.groupId), await ask(utf8(randomUUID()))]
+      expect({ method, place, ...there }).toEqual({ method, place, ...nowhere })
+      expect(there.status).toBe(404)
+    }
+  })
+})

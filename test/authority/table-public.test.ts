@@ -1,0 +1,3 @@
+import { testEveryCell } from './cells-fixture.js'
+
+testEveryCell('public')
