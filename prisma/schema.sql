@@ -283,6 +283,7 @@ CREATE TABLE groups (
   successor_group_id bytea,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   deleted_at timestamp with time zone,
+  reused_above bigint,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
@@ -1239,19 +1240,33 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION recovered()
- RETURNS bigint
+CREATE FUNCTION recovered(p_above integer DEFAULT NULL::integer)
+ RETURNS TABLE(bumped bigint, incarnation integer)
  LANGUAGE plpgsql
 AS $function$
+#variable_conflict use_column
 DECLARE
-  bumped bigint;
+  fresh integer := floor(extract(epoch FROM clock_timestamp() - timestamptz '2026-01-01 00:00:00+00'))::integer + 1;
+  highest integer;
+  newest timestamptz;
+  moved bigint;
 BEGIN
   PERFORM 1 FROM groups ORDER BY gid FOR NO KEY UPDATE;
+  SELECT max(g.incarnation) INTO highest FROM groups g WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  SELECT max(l.accepted_at) INTO newest FROM groups g
+   CROSS JOIN LATERAL (SELECT x.accepted_at FROM log x WHERE x.gid = g.gid AND x.seq = g.head_seq OFFSET 0) l
+   WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  IF p_above IS NOT NULL THEN
+    fresh := greatest(fresh, p_above + 1, highest + 1);
+  ELSIF fresh <= highest OR newest > clock_timestamp() + interval '1 second' THEN
+    RAISE EXCEPTION 'the clock of PostgreSQL is behind what the database has seen'
+      USING HINT = 'Set the clock, or name the greatest incarnation that was ever in use: cli recovered --above N';
+  END IF;
   UPDATE groups g
-     SET incarnation = incarnation + 1, chain_from_seq = head_seq,
-         head_chain = log_chain_start(group_id, incarnation + 1)
+     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(group_id, fresh),
+         reused_above = least(reused_above, epoch)
    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
-  GET DIAGNOSTICS bumped = ROW_COUNT;
+  GET DIAGNOSTICS moved = ROW_COUNT;
   -- A peer may have stored more than what is left here.
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
@@ -1259,7 +1274,9 @@ BEGIN
    WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
-  RETURN bumped;
+  PERFORM pg_sleep(greatest(0, extract(epoch FROM timestamptz '2026-01-01 00:00:00+00' + fresh * interval '1 second' - clock_timestamp())))
+    WHERE p_above IS NULL;
+  RETURN QUERY SELECT moved, fresh;
 END $function$
 ;
 
