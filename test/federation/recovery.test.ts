@@ -86,7 +86,10 @@ describe('databases that are restored', () => {
     await group.send('one')
     await heard([bob], group, ['one'])
     const [hub, follower] = federated.providers
+    const message = await at(bob, group).encrypt('of the time before', at(bob, group).epoch)
     const fresh = await recovered(hub!.pool)
+    const refused = bob.device.http.postMessage(`${group.path}/messages`, message, 1)
+    await expect(refused).rejects.toMatchObject({ status: 409, kind: 'incarnation-changed', document: { incarnation: fresh } })
     const incarnation = async () => {
       // A peer that failed on a busy machine is left alone for a while, unless it is heard of.
       await bob.device.http.get(group.path)
@@ -104,9 +107,11 @@ describe('databases that are restored', () => {
     const [hub, follower] = federated.providers
     await hub!.pool.query("UPDATE peer_cursor SET stopped = 'by the test'")
     for (const text of ['one', 'two']) await group.send(text)
-    await recovered(hub!.pool)
+    // Alice was at the end of the log: her state is that of the restored group.
+    group.record.incarnation = await recovered(hub!.pool)
     await group.send('three')
     const last = await recovered(hub!.pool)
+    group.record.incarnation = last
     await group.send('four')
     await hub!.pool.query('UPDATE peer_cursor SET stopped = NULL')
     const replica = `SELECT g.incarnation, array_agg(encode(l.chain, 'hex') ORDER BY l.seq) AS chains FROM groups g JOIN log l USING (gid)
