@@ -94,7 +94,8 @@ async function talking(group: Group, bob: Client, domain: string): Promise<void>
   const key = await senderKey(group)
   await publishSenderKey(group, key)
   const message = await group.encrypt('Hello, says a member', group.epoch)
-  const { path, headers, body } = sealedRequest(group.record.groupId, key, await sendToken(http, domain), message)
+  const token = await sendToken(http, domain)
+  const { path, headers, body } = sealedRequest(group.record.groupId, key, token, message, group.record.incarnation)
   const sealed = await fetch(http.baseUrl + path, {
     method: 'POST',
     headers: { ...headers, accept: 'application/json' },

@@ -202,17 +202,37 @@ BEGIN
 END $$;
 
 -- After a restore or an asynchronous failover, seqs and epochs may be used a second time: nothing of the old incarnation may be mixed
--- with what comes now (docs/architecture.md §1). Groups of other hubs keep theirs. Returns the number of groups.
-CREATE OR REPLACE FUNCTION recovered() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+-- with what comes now (docs/architecture.md §1). Groups of other hubs keep theirs. Returns the number of groups and their incarnation.
+--
+-- The incarnation is one number for all groups: the next second since 2026 by this server's clock, and the function ends when that second has
+-- begun. So a later call gets a greater one, also on another copy of the same backup, which knows nothing of the call before; "the backup's
+-- + 1" was given out twice. A clock that is behind what the database has seen would break that, and is refused: p_above is for an operator
+-- who knows a greater number from before and cannot set the clock. As an integer it lasts until 2094.
+DROP FUNCTION IF EXISTS recovered();
+CREATE OR REPLACE FUNCTION recovered(p_above integer DEFAULT NULL) RETURNS TABLE (bumped bigint, incarnation integer) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
-  bumped bigint;
+  fresh integer := floor(extract(epoch FROM clock_timestamp() - timestamptz '2026-01-01 00:00:00+00'))::integer + 1;
+  highest integer;
+  newest timestamptz;
+  moved bigint;
 BEGIN
   PERFORM 1 FROM groups ORDER BY gid FOR NO KEY UPDATE;
+  SELECT max(g.incarnation) INTO highest FROM groups g WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  SELECT max(l.accepted_at) INTO newest FROM groups g
+   CROSS JOIN LATERAL (SELECT x.accepted_at FROM log x WHERE x.gid = g.gid AND x.seq = g.head_seq OFFSET 0) l
+   WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  IF p_above IS NOT NULL THEN
+    fresh := greatest(fresh, p_above + 1, highest + 1);
+  ELSIF fresh <= highest OR newest > clock_timestamp() + interval '1 second' THEN
+    RAISE EXCEPTION 'the clock of PostgreSQL is behind what the database has seen'
+      USING HINT = 'Set the clock, or name the greatest incarnation that was ever in use: cli recovered --above N';
+  END IF;
   UPDATE groups g
-     SET incarnation = incarnation + 1, chain_from_seq = head_seq,
-         head_chain = log_chain_start(group_id, incarnation + 1)
+     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(group_id, fresh),
+         reused_above = least(reused_above, epoch)
    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
-  GET DIAGNOSTICS bumped = ROW_COUNT;
+  GET DIAGNOSTICS moved = ROW_COUNT;
   -- A peer may have stored more than what is left here.
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
@@ -220,5 +240,7 @@ BEGIN
    WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
-  RETURN bumped;
+  PERFORM pg_sleep(greatest(0, extract(epoch FROM timestamptz '2026-01-01 00:00:00+00' + fresh * interval '1 second' - clock_timestamp())))
+    WHERE p_above IS NULL;
+  RETURN QUERY SELECT moved, fresh;
 END $$;

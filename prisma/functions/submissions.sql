@@ -3,8 +3,11 @@
 -- Why "seq + 0": see append.sql.
 
 -- The checks that a Commit and a Proposal share, after the caller has locked the row. NULL: continue.
-CREATE OR REPLACE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean)
-RETURNS submission LANGUAGE plpgsql STABLE AS $$
+--   p_made_in   the incarnation that the sender names: see append.sql
+DROP FUNCTION IF EXISTS judge_submission(groups, integer, bigint, bytea, bigint, boolean);
+CREATE OR REPLACE FUNCTION judge_submission(
+  g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean, p_made_in integer DEFAULT NULL
+) RETURNS submission LANGUAGE plpgsql STABLE AS $$
 DECLARE
   old record;
   verdict text;
@@ -23,6 +26,7 @@ BEGIN
   END IF;
   verdict := CASE
     WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN p_made_in <> g.incarnation AND (p_made_in > 0 OR p_epoch > g.reused_above) THEN 'incarnation'
     WHEN g.incarnation <> p_incarnation THEN 'stale'
     WHEN g.frozen IS NOT NULL THEN 'frozen'
     WHEN p_epoch < g.epoch THEN 'stale'
@@ -54,13 +58,18 @@ END $$;
 --   p_policy_version   the policy under which the Proposal was judged; NULL for the server's own
 --   p_last_handshake   seq of the last Commit or Proposal that it was judged with
 --   p_add_ref          KeyPackageRef of an Add: this Proposal is what spends it; p_add_device whose it is, p_add_suite, p_add_expires what it is
+--   p_made_in         the incarnation that the sender names; NULL for the server's own: see append.sql
 -- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), key-package-used.
 DROP FUNCTION IF EXISTS submit_proposal(bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text);
+DROP FUNCTION IF EXISTS submit_proposal(
+  bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text, bigint, bigint, bytea, bigint, integer, timestamptz
+);
 CREATE OR REPLACE FUNCTION submit_proposal(
   p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea,
   p_pending_device bigint, p_pending_leaf integer, p_pending_reason text,
   p_policy_version bigint DEFAULT NULL, p_last_handshake bigint DEFAULT NULL,
-  p_add_ref bytea DEFAULT NULL, p_add_device bigint DEFAULT NULL, p_add_suite integer DEFAULT NULL, p_add_expires timestamptz DEFAULT NULL
+  p_add_ref bytea DEFAULT NULL, p_add_device bigint DEFAULT NULL, p_add_suite integer DEFAULT NULL, p_add_expires timestamptz DEFAULT NULL,
+  p_made_in integer DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -71,7 +80,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member);
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member, p_made_in);
   -- A signature may be deterministic: the Remove for a revocation can be the bytes that stand there for a leave.
   IF p_pending_device IS NOT NULL AND (judged.outcome IS NULL OR judged.outcome = 'duplicate' AND p_epoch = g.epoch) THEN
     INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
@@ -113,10 +122,15 @@ END $$;
 --   p_followup[i]     the regenerated Remove proposal, for the new epoch, of the pending p_followup_device[i]
 --   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
 --   p_policy_version  the policy under which the Commit was judged
+--   p_made_in         the incarnation that the sender names: see append.sql
 -- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used.
 DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[]
+);
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[]
 );
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
@@ -124,7 +138,8 @@ CREATE OR REPLACE FUNCTION submit_commit(
   p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[],
   p_welcome bytea[], p_welcome_expires timestamptz[], p_group_info bytea, p_tree bytea,
   p_claimed_removed text[], p_reinit boolean,
-  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'
+  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}',
+  p_made_in integer DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -140,7 +155,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external);
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external, p_made_in);
   IF judged.outcome IS NOT NULL THEN
     RETURN judged;
   END IF;

@@ -44,13 +44,14 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         sql,
         several(32, (n) => ({ gid: BIG, deviceId: BigInt(n), epoch: EPOCH, ...message(`m ${n}`) })),
         5,
+        0,
       ),
   },
   'the same message again': {
-    call: (sql) => appendMessages(sql, [{ gid: BIG, deviceId: 1n, epoch: EPOCH, hash: hash('1 77'), bytes: Buffer.from('x') }], 5),
+    call: (sql) => appendMessages(sql, [{ gid: BIG, deviceId: 1n, epoch: EPOCH, hash: hash('1 77'), bytes: Buffer.from('x') }], 5, 0),
   },
   'a message without a sender': {
-    call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5),
+    call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5, 0),
   },
   'a Commit': { call: (sql) => submitCommit(sql, commit) },
   'a Commit that adds a member elsewhere': {

@@ -53,7 +53,7 @@ export class CommitAttempts {
   async run(context: CommitContext): Promise<SubmissionOutcome> {
     const { group, standing, bundle } = context
     authorizeCommit(group.mode, standing, bundle)
-    const refused = refusedByPosition(group, bundle.epoch)
+    const refused = refusedByPosition(group, bundle.epoch, bundle.madeIn)
     if (refused) return refused
     await bundle.tree?.() // what does not decode is refused, also where nobody looks at it
     const judged =
@@ -71,6 +71,7 @@ function submissionOf({ group, standing, caller, bundle }: CommitContext, judged
   return {
     gid: group.gid,
     incarnation: group.incarnation,
+    madeIn: bundle.madeIn ?? 0,
     deviceId: caller.deviceId,
     userId: caller.userId,
     policyVersion: standing.policy.version,

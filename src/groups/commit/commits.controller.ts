@@ -32,6 +32,7 @@ export class CommitsController {
     'forbidden',
     'policy',
     'stale-epoch',
+    'incarnation-changed',
     'epoch-ahead',
     'proposals-pending',
     'group-frozen',

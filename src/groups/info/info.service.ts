@@ -23,7 +23,7 @@ export class InfoService {
     const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
     const stored = await findGroupInfo(this.pool, group.gid, epoch)
     if (!stored) throw new NotFound('No GroupInfo is kept for this epoch.')
-    return { epoch, mode: group.mode, group_info: stored }
+    return { epoch, mode: group.mode, incarnation: group.incarnation, group_info: stored }
   }
 
   async tree(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {

@@ -68,12 +68,12 @@ export function groupOperations(
     ),
     proposal: operation(
       SubmitProposal,
-      (caller, groupId, { proposal }) => proposals.submit(caller, groupId, proposal),
+      (caller, groupId, body) => proposals.submit(caller, groupId, body),
       (body) => ({ endpoint: 'proposal', body }),
     ),
     message: operation(
       SubmitMessage,
-      (caller, groupId, { message }) => messages.submit(caller, groupId, message),
+      (caller, groupId, body) => messages.submit(caller, groupId, body),
       (body) => ({ endpoint: 'message', body }),
     ),
     'publish-sender-key': operation(PublishSenderKey, (caller, groupId, body) => senderKeys.publish(caller, groupId, body)),

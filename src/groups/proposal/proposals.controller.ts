@@ -31,6 +31,7 @@ export class ProposalsController {
     'forbidden',
     'policy',
     'stale-epoch',
+    'incarnation-changed',
     'epoch-ahead',
     'too-many-proposals',
     'group-frozen',

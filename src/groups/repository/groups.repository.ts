@@ -19,12 +19,14 @@ export interface GroupRow {
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
   deleted: boolean
+  /** Epochs above it may have been used in several incarnations; null: none was. */
+  reusedAbove: bigint | null
 }
 
 /** Columns of a row of `groups` named `g`. */
 export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
-  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted`
+  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
 
 /** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {

@@ -15,7 +15,7 @@ export interface AcceptedSubmission {
 }
 export type RefusedSubmission =
   | {
-      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used'
+      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation'
       headSeq: bigint
       epoch: bigint
       incarnation: number
@@ -50,7 +50,10 @@ export interface CommitSubmission {
   /** Those of them that this Commit spends (RFC 9420 §10): not the ones that a Proposal has spent before. */
   freshRefs: readonly Uint8Array[]
   gid: bigint
+  /** The group's when the Commit was judged. */
   incarnation: number
+  /** The incarnation that the sender names, 0 if none; absent: not asked. */
+  madeIn?: number | undefined
   deviceId: bigint
   userId: bigint
   /** The committer joins or resyncs by this Commit (RFC 9420 §12.4.3.2), so no membership is asked for. */
@@ -76,6 +79,8 @@ export interface CommitSubmission {
 export interface ProposalSubmission {
   gid: bigint
   incarnation: number
+  /** The incarnation that the sender names, 0 if none; absent: not asked, as for the server's own. */
+  madeIn?: number | undefined
   /** NULL for the server's own proposals (external sender). */
   deviceId: bigint | null
   mustBeMember: boolean
@@ -131,6 +136,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_followup_device: commit.followups.map((followup) => followup.deviceId),
     p_unsigned: commit.unsigned,
     p_fresh_refs: commit.freshRefs,
+    p_made_in: commit.madeIn ?? null,
   })
 }
 
@@ -153,6 +159,7 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
     p_add_device: proposal.added?.deviceId ?? null,
     p_add_suite: proposal.added?.cipherSuite ?? null,
     p_add_expires: proposal.added?.expiresAt ?? null,
+    p_made_in: proposal.madeIn ?? null,
   })
 }
 
