@@ -1,12 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
 import { toEntry } from '../../delivery/read/entry.js'
+import type { Caller } from '../../authentication/session/caller.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { sha256 } from '../../protocol/sha256.js'
+import type { Access } from '../access/access.js'
 import type { Standing } from '../access/access.repository.js'
 import { InvalidCommit, NotAMember, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
 import { judgeExternalJoin } from '../authority/rules.js'
+import type { GroupLimits } from '../limits/group-limits.js'
 import { hashOfCode } from '../policy/policy.js'
 import type { GroupMode } from '../repository/groups.repository.js'
 import { readHandshakesByHash } from '../repository/log.repository.js'
@@ -19,22 +22,31 @@ export function isExternal(bundle: Pick<Bundle, 'commit'>): boolean {
   return bundle.commit.kind === 'public' && bundle.commit.message.sender.kind === 'new-member-commit'
 }
 
-/** Members commit in the wire format of the mode; strangers as far as the policy lets them in. */
-export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pick<Bundle, 'commit' | 'joinCode'>): void {
-  if (isExternal(bundle)) return authorizeExternalJoin(standing, bundle.joinCode)
+/** Members commit in the wire format of the mode; strangers as far as the policy lets them in (`externalJoin`). */
+export function authorizeMembersCommit(mode: GroupMode, standing: Standing, bundle: Pick<Bundle, 'commit'>): void {
   if (!standing.member) throw new NotAMember()
   const open = bundle.commit.kind === 'public'
   if (open !== (mode === 'public')) throw new InvalidCommit('wire-format-of-mode')
 }
 
 /**
- * Whether the policy lets a device join or come back from outside.
+ * Whether the policy lets a device join or come back from outside. A join code is a guess until it turns out to be right.
  * @param joinCode as it came with the request
- * @throws PolicyRefusal
+ * @throws PolicyRefusal, RateLimited
  */
-export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {
-  const { banned, removed, present, lastEnded, policy } = standing
-  const verdict = judgeExternalJoin(policy, { banned, removed, present, lastEnded, codeMatches: matches(policy.joinCodeHash, joinCode) })
+export async function authorizeExternalJoin(
+  limits: GroupLimits,
+  caller: Caller,
+  access: Access,
+  joinCode: string | undefined,
+): Promise<void> {
+  const { gid } = access.group
+  const { banned, removed, present, lastEnded, policy } = access.standing
+  const judge = (codeMatches: boolean) => judgeExternalJoin(policy, { banned, removed, present, lastEnded, codeMatches })
+  const codeMatches = matches(policy.joinCodeHash, joinCode)
+  const decidedByCode = joinCode !== undefined && judge(true).kind !== judge(false).kind
+  if (decidedByCode) await limits.guess(caller, gid, codeMatches)
+  const verdict = judge(codeMatches)
   if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
 }
 

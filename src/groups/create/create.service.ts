@@ -29,6 +29,7 @@ export class CreateService {
     const { context } = founded
     const home = await findHome(this.pool, context.groupId)
     if (home !== undefined && home !== 'here') throw new GroupExists() // at another hub, whose ids nobody may shadow
+    const notAdded = await this.founding.countMembers(caller, founded)
     const creation = await createGroup(this.pool, {
       ...founded.group,
       groupId: context.groupId,
@@ -41,6 +42,7 @@ export class CreateService {
       successorOf: body.successor_of ?? null,
       branchOf: body.branch_of ?? null,
     })
+    if (creation.kind !== 'accepted') await notAdded()
     if (!('gid' in creation)) throw refusal(creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
     // A stream that is open follows its new membership.

@@ -7,7 +7,6 @@ import { Appender } from '../../delivery/append/appender.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Undecodable } from '../../platform/http/problem.js'
-import { Limits } from '../../platform/limits/limits.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 import type { Accepted } from '../groups.dto.js'
@@ -30,8 +29,7 @@ export class MessagesService {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MESSAGES_PER_MINUTE'>,
-    private readonly limits: Limits,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES'>,
     private readonly appender: Appender,
   ) {}
 
@@ -39,7 +37,6 @@ export class MessagesService {
     const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
     if (message.body.contentType !== 'application') throw new Undecodable('A handshake is not posted as an application message.')
     refuseOtherGroup(groupId, message.body, 'message')
-    await this.limits.take({ name: 'messages', points: this.config.MESSAGES_PER_MINUTE, seconds: 60 }, caller.deviceId.toString())
     const gid = await this.gid(groupId)
     const { epoch } = message.body
     const outcome = await this.appender.append({ gid, deviceId: caller.deviceId, epoch, hash: sha256(bytes), bytes })

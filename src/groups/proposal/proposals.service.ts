@@ -29,18 +29,18 @@ export class ProposalsService {
 
   async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
     const message = this.judge.decode(groupId, bytes)
+    const outside = await this.judge.isJoiner(caller, message)
     // A courtesy, as for Commits: each is judged with those before it, so two at once would be judged again. Commits do not wait for it.
     const key = `proposal:${Buffer.from(groupId).toString('base64url')}`
-    return this.lock.withLock(key, () => this.attempt({ caller, groupId, message, bytes, hash: sha256(bytes) }, ATTEMPTS))
+    return this.lock.withLock(key, () => this.attempt({ caller, groupId, message, outside, bytes, hash: sha256(bytes) }, ATTEMPTS))
   }
 
   private async attempt(sent: Sent, left: number): Promise<Accepted> {
-    const { caller, groupId, message, bytes, hash } = sent
-    const outside = message.wireFormat === 'public-message' && message.body.sender.kind === 'new-member-proposal'
+    const { caller, groupId, message, outside, bytes, hash } = sent
     const access = await openForSubmission(this.pool, groupId, caller, { hash, outside })
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    const { mustBeMember } = this.judge.authorize(access, message)
+    const { mustBeMember } = await this.judge.authorize(caller, access, message)
     const { epoch } = message.body
     const refused = refusedByPosition(group, epoch)
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)
@@ -56,11 +56,12 @@ export class ProposalsService {
   }
 }
 
-/** A Proposal and who sends it; `hash` is SHA-256 of `bytes`. */
+/** A Proposal and who sends it; `outside`: somebody who is no member. `hash` is SHA-256 of `bytes`. */
 interface Sent {
   caller: Caller
   groupId: Uint8Array
   message: ProposalMessage
+  outside: boolean
   bytes: Uint8Array
   hash: Uint8Array
 }
