@@ -8,10 +8,13 @@
 -- A message is looked for by its hash with "ORDER BY seq + 0": otherwise the planner walks the whole group in the order of seq, which it
 -- takes for cheap while the table has no statistics (measured: 32 messages into a group of 4,000 take 146 ms so, and 6 ms by the hash).
 
--- Messages of members. Outcomes: accepted, duplicate (with what the original got), unknown, deleted, not-a-member, frozen, stale, ahead.
+-- Messages of members. Outcomes: accepted, duplicate (with what the original got), unknown, deleted, not-a-member, frozen, stale, ahead, full.
+--   p_max_bytes  what one group may keep; NULL: no limit. What comes before it in the same call does not count, which is 1 MiB at most.
 -- The group's id and the time of acceptance let the node that appended send the whole entry along with its hint.
+DROP FUNCTION IF EXISTS append_messages(bigint[], bigint[], bigint[], integer[], bytea, bytea, bigint);
 CREATE OR REPLACE FUNCTION append_messages(
-  p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint
+  p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
+  p_max_bytes bigint DEFAULT NULL
 ) RETURNS TABLE (
   ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer,
   group_id bytea, accepted_at timestamptz
@@ -37,6 +40,7 @@ BEGIN
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -64,8 +68,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -85,9 +92,10 @@ END $$;
 -- (which the caller has checked), p_issuer_key and p_nonce the token. A token is spent by the statement that appends its message.
 -- Further outcomes: not-a-member (also: no member has published that key), commit-required, token-spent.
 -- A function of its own: its further steps would cost members' messages 21 % (128 in one call) to 50 % (one).
+DROP FUNCTION IF EXISTS sealed_append_messages(bigint[], bigint[], bigint[], integer[], bytea, bytea, bigint, bytea[], integer[], bytea[]);
 CREATE OR REPLACE FUNCTION sealed_append_messages(
   p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
-  p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[]
+  p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_max_bytes bigint DEFAULT NULL
 ) RETURNS TABLE (
   ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer,
   group_id bytea, accepted_at timestamptz
@@ -118,6 +126,7 @@ BEGIN
                -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -160,8 +169,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,

@@ -103,7 +103,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   // Looks through the device's inbox.
   'an upload': { call: (sql) => storeKeyPackages(sql, 1n, [keyPackage], { max: 100, low: 5 }), rows: 500 },
   'a purge of KeyPackages': { call: (sql) => purgeKeyPackages(sql, { limit: 100, low: 5 }), rows: SIZES.devices / 100 },
-  'a purge of Welcomes': { call: (sql) => purgeExpiredWelcomes(sql, new Date(Date.now() + 40 * 86_400_000), 100), rows: 500 },
+  'a purge of Welcomes': { call: (sql) => purgeExpiredWelcomes(sql, BIG, new Date(Date.now() + 40 * 86_400_000), 100), rows: 500 },
   'send tokens': {
     call: async (sql) => {
       await countTokens(sql, batch, 10, new Date())

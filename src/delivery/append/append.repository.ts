@@ -36,7 +36,7 @@ export type AppendOutcome =
       acceptedAt: Date
     }
   | {
-      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'commit-required' | 'token-spent'
+      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'full' | 'commit-required' | 'token-spent'
       currentEpoch: bigint
       incarnation: number
     }
@@ -55,9 +55,16 @@ interface AppendRow {
 
 /**
  * Appends a batch (≤ 128 items, ≤ 1 MB), one outcome per item, in the order of the items. One round trip, one transaction;
- * see `sealed_append_messages` for the checks. A message may be at most `maxPastEpochs` behind its group.
+ * see `sealed_append_messages` for the checks.
+ * @param maxPastEpochs how many epochs a message may be behind its group
+ * @param maxGroupBytes how many bytes a group may keep; null: no limit
  */
-export async function appendMessages(sql: Sql, items: readonly AppendItem[], maxPastEpochs: number): Promise<AppendOutcome[]> {
+export async function appendMessages(
+  sql: Sql,
+  items: readonly AppendItem[],
+  maxPastEpochs: number,
+  maxGroupBytes: number | null = null,
+): Promise<AppendOutcome[]> {
   const parameters = {
     p_gid: items.map((item) => item.gid),
     p_device: items.map((item) => item.deviceId),
@@ -66,6 +73,7 @@ export async function appendMessages(sql: Sql, items: readonly AppendItem[], max
     p_hashes: Buffer.concat(items.map((item) => item.hash)),
     p_blob: Buffer.concat(items.map((item) => item.bytes)),
     p_max_past: maxPastEpochs,
+    p_max_bytes: maxGroupBytes,
   }
   const sealed = items.some((item) => item.sealed)
   const { rows } = await sql.query<AppendRow>(

@@ -90,9 +90,9 @@ export class MicroBatcher {
 export class Appender {
   private readonly batcher: MicroBatcher
 
-  constructor(@Inject(POOL) pool: Pool, @Inject(CONFIG) config: Pick<Config, 'MAX_PAST_EPOCHS'>, hints: Hints) {
+  constructor(@Inject(POOL) pool: Pool, @Inject(CONFIG) config: Pick<Config, 'MAX_PAST_EPOCHS' | 'GROUP_MAX_BYTES'>, hints: Hints) {
     this.batcher = new MicroBatcher(
-      (items) => appendMessages(pool, items, config.MAX_PAST_EPOCHS),
+      (items) => appendMessages(pool, items, config.MAX_PAST_EPOCHS, config.GROUP_MAX_BYTES),
       (groups) => hints.publish([...groups].flatMap(([gid, messages]) => hintOf(gid, messages))),
     )
   }

@@ -7,10 +7,11 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { commitAccepted } from '../groups.events.js'
 import { GroupLimits } from '../limits/group-limits.js'
-import { submitCommit, type CommitSubmission, type SubmissionOutcome } from '../repository/submissions.repository.js'
+import { submitCommit, type CommitSubmission, type StorageLimits, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { PublicStates } from '../state/public-states.js'
 import { Snapshots } from '../state/snapshots.job.js'
 import { refusedByPosition } from '../state/submission-refusals.js'
+import { handshakeLimit } from '../usage/storage-full.js'
 import { authorizeExternalJoin, authorizeMembersCommit, isExternal } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { PrivateCommitValidator } from './private-commit-validator.js'
@@ -60,7 +61,7 @@ export class CommitValidators {
 export class CommitAttempts {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly validators: CommitValidators,
     private readonly aftermath: CommitAftermath,
     private readonly limits: GroupLimits,
@@ -78,10 +79,16 @@ export class CommitAttempts {
     // Only now, or strangers would use up with nonsense what the members need.
     if (first) await this.limits.takeOf(group.gid, 'commits')
     const notAdded = await this.limits.additions(caller, judged.external ? [] : ofOthers(judged, caller))
-    const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged) })
+    const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged), ...this.room(judged) })
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
     else await notAdded()
     return outcome
+  }
+
+  /** Whose account is full can still remove members, who may have filled it. */
+  private room({ removed }: Judged): StorageLimits {
+    const maxGroupBytes = handshakeLimit(this.config.GROUP_MAX_BYTES)
+    return removed.length > 0 ? { maxGroupBytes } : { maxGroupBytes, maxAccountBytes: this.config.ACCOUNT_MAX_BYTES }
   }
 }
 
@@ -89,7 +96,10 @@ function ofOthers({ added }: Judged, { userId }: Caller): bigint[] {
   return added.flatMap((device) => (device.userId === userId ? [] : [device.deviceId]))
 }
 
-function submissionOf({ group, standing, caller, bundle }: CommitContext, judged: Judged): Omit<CommitSubmission, 'domain'> {
+function submissionOf(
+  { group, standing, caller, bundle }: CommitContext,
+  judged: Judged,
+): Omit<CommitSubmission, 'domain' | keyof StorageLimits> {
   const { states: _states, ...changes } = judged
   return {
     gid: group.gid,

@@ -35,6 +35,7 @@ export class CommitsController {
     'epoch-ahead',
     'proposals-pending',
     'group-frozen',
+    'storage-full',
     'undecodable',
     'invalid-commit',
   )

@@ -71,6 +71,11 @@ export class GroupCreation {
     private readonly limits: GroupLimits,
   ) {}
 
+  /** What the creator may keep in all groups together, this one included. */
+  get quota(): { bytes: number; groups: number } {
+    return { bytes: this.config.ACCOUNT_MAX_BYTES, groups: this.config.ACCOUNT_MAX_GROUPS }
+  }
+
   async examine(caller: Caller, body: CreateGroup): Promise<CheckedCreation> {
     await this.limits.takeWith(caller, 'creations', bytesIn(body))
     const groupInfo = decodeGroupInfo(body.group_info, this.config)

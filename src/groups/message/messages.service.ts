@@ -13,6 +13,8 @@ import type { Accepted } from '../groups.dto.js'
 import { EpochAhead, GroupFrozen, NotAMember, StaleEpoch } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { findGroup } from '../repository/groups.repository.js'
+import { storageFull } from '../usage/storage-full.js'
+import { readStorage } from '../usage/usage.repository.js'
 import { missedEntries } from '../state/submission-refusals.js'
 
 /** More than a node's share of live groups, at a few megabytes. */
@@ -29,7 +31,7 @@ export class MessagesService {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly appender: Appender,
   ) {}
 
@@ -70,6 +72,12 @@ export class MessagesService {
         )
       case 'ahead':
         return new EpochAhead(outcome.currentEpoch)
+      case 'full': {
+        const { GROUP_MAX_BYTES: ofGroup, ACCOUNT_MAX_BYTES: ofAccount } = this.config
+        const overQuota = (await readStorage(this.pool, gid, caller.deviceId))?.overQuota === true
+        const full = { gid, deviceId: caller.deviceId }
+        return overQuota ? storageFull(this.pool, full, 'account', ofAccount) : storageFull(this.pool, full, 'group', ofGroup)
+      }
       case 'deleted':
         return new GroupDeleted()
       default:

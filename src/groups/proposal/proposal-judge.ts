@@ -15,12 +15,13 @@ import type { SubmissionContext } from '../commit/commit-context.js'
 import { InvalidCommit, NotAMember, TooManyProposals } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { GroupLimits } from '../limits/group-limits.js'
-import type { ProposalSubmission } from '../repository/submissions.repository.js'
+import type { ProposalSubmission, StorageLimits } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import type { Device } from '../roster/roster.repository.js'
 import { memberOf, refuseSecondLeaf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
+import { handshakeLimit } from '../usage/storage-full.js'
 
 /** Far more than a Commit needs, far less than a snapshot can hold. */
 const MAX_PENDING_PROPOSALS = 1_024
@@ -34,7 +35,8 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 export class ProposalJudge {
   constructor(
     @Inject(MEMBERSHIP) private readonly membership: Membership,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
     private readonly limits: GroupLimits,
@@ -45,6 +47,10 @@ export class ProposalJudge {
     const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
     refuseOtherGroup(groupId, message.body, 'proposal')
     return message
+  }
+
+  get room(): StorageLimits {
+    return { maxGroupBytes: handshakeLimit(this.config.GROUP_MAX_BYTES), maxAccountBytes: this.config.ACCOUNT_MAX_BYTES }
   }
 
   /** Whether somebody from outside asks to be added, of which one account does not send many. @throws RateLimited */

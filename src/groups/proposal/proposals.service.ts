@@ -46,7 +46,18 @@ export class ProposalsService {
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)
     const judged = await this.judge.judge({ ...access, caller }, message)
     const { gid, incarnation } = group
-    const proposal = { gid, incarnation, deviceId: caller.deviceId, mustBeMember, epoch, hash, bytes, pending: null, ...judged }
+    const proposal = {
+      gid,
+      incarnation,
+      deviceId: caller.deviceId,
+      mustBeMember,
+      epoch,
+      hash,
+      bytes,
+      pending: null,
+      ...judged,
+      ...this.judge.room,
+    }
     const outcome = await submitProposal(this.pool, proposal)
     if (outcome.kind === 'retry' && left > 1) return this.attempt(sent, left - 1)
     if (!('chain' in outcome)) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, outcome)

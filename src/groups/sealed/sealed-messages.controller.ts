@@ -46,6 +46,7 @@ export class SealedMessagesController {
     'epoch-ahead',
     'commit-required',
     'group-frozen',
+    'storage-full',
     'group-deleted',
     'not-found',
     'undecodable',

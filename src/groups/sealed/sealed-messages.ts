@@ -18,6 +18,7 @@ import type { Accepted } from '../groups.dto.js'
 import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { findGroup } from '../repository/groups.repository.js'
+import { StorageFull } from '../usage/storage-full.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
 import { standingOfPost, type PostQuestion } from './sender-keys.repository.js'
 
@@ -100,6 +101,8 @@ export class SealedMessages {
         return new StaleEpoch(outcome.currentEpoch, outcome.incarnation, [])
       case 'ahead':
         return new EpochAhead(outcome.currentEpoch)
+      case 'full':
+        return new StorageFull('group')
       case 'frozen': {
         const group = await findGroup(this.pool, groupId)
         return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)

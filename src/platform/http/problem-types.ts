@@ -95,7 +95,11 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
     retry: 'wait',
     members: {
       retry_after: z.int().nonnegative().optional().meta({ description: 'Seconds, as in the Retry-After header' }),
-      used: z.int().nonnegative().optional().meta({ description: 'How much of the quota is used, where the limit is for an hour or a day' }),
+      used: z
+        .int()
+        .nonnegative()
+        .optional()
+        .meta({ description: 'How much of the quota is used, where the limit is for an hour or a day' }),
       allowed: z.int().nonnegative().optional().meta({ description: 'How much of it there is' }),
     },
   },
