@@ -9,6 +9,7 @@ import { readDevice } from '../../src/delivery/read/device-log.repository.js'
 import { devicesTouched, readGroup } from '../../src/delivery/read/group-log.repository.js'
 import { findReadableLog, firstSeqOfEpoch } from '../../src/delivery/read/history.repository.js'
 import { readMemberships } from '../../src/delivery/read/memberships.repository.js'
+import { deleteOldTrees } from '../../src/delivery/retention/group-storage.repository.js'
 import { purgeExpiredWelcomes } from '../../src/delivery/retention/welcomes.repository.js'
 import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.js'
 import { readHeads, readInboxIds, readRecentHeads } from '../../src/delivery/sweep/sweep.repository.js'
@@ -104,6 +105,8 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'an upload': { call: (sql) => storeKeyPackages(sql, 1n, [keyPackage], { max: 100, low: 5 }), rows: 500 },
   'a purge of KeyPackages': { call: (sql) => purgeKeyPackages(sql, { limit: 100, low: 5 }), rows: SIZES.devices / 100 },
   'a purge of Welcomes': { call: (sql) => purgeExpiredWelcomes(sql, BIG, new Date(Date.now() + 40 * 86_400_000), 100), rows: 500 },
+  'old trees of a group': { call: (sql) => deleteOldTrees(sql, 3n, 0, 10) },
+  'what a group keeps, counted': { call: (sql) => sql.query({ text: 'SELECT held_bytes(p_gid => $1)', values: [3n] }), rows: 500 },
   'send tokens': {
     call: async (sql) => {
       await countTokens(sql, batch, 10, new Date())

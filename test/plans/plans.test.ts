@@ -11,11 +11,15 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['log of a whole group'],
     why: 'hourly; ends at the first young entry, and what stands before it goes then',
   },
-  'retention:retireApplication': {
+  'retention:readRetirable': {
     walks: ['log of a whole group', 'member of a whole group'],
     why: 'hourly; ends at the first young entry; asks how far each member has read, former ones included',
   },
-  'welcomes:purgeAcknowledgedWelcomes': {
+  'group-storage:markOverQuota': {
+    walks: ['all of groups, by its index', 'all of groups_by_payer, by its index'],
+    why: 'hourly; adds up what each account keeps',
+  },
+  'welcomes:havingAcknowledgedWelcomes': {
     walks: ['all of welcome'],
     why: 'hourly; Welcomes are few, as they go with their acknowledgement',
   },

@@ -37,7 +37,7 @@ export async function deleteOldTrees(sql: Sql, gid: bigint, kept: number, limit:
   const { rows } = await sql.query<{ bytes: bigint }>({
     name: 'delete_old_trees',
     text: `WITH held AS MATERIALIZED (SELECT gid, epoch FROM groups WHERE gid = $1 FOR NO KEY UPDATE),
-                gone AS MATERIALIZED (SELECT drop_old_trees(h.gid, h.epoch - $2 + 1, $3) AS bytes FROM held h)
+                gone AS MATERIALIZED (SELECT drop_old_trees(p_gid => h.gid, p_before => h.epoch - $2 + 1, p_most => $3) AS bytes FROM held h)
            UPDATE groups g SET bytes = greatest(0, g.bytes - gone.bytes) FROM gone WHERE g.gid = $1 AND gone.bytes > 0 RETURNING gone.bytes`,
     values: [gid, kept, limit],
   })

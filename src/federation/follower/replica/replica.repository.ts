@@ -169,7 +169,7 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
     await sql.query({ text, values: [gid, keptSeq] })
   await sql.query({
     text: `UPDATE groups g SET incarnation = $2, head_seq = $3, chain_from_seq = $3, head_chain = $4, floor_seq = least(floor_seq, $3),
-             bytes = held_bytes(g.gid), epoch = coalesce((SELECT l.epoch + 1 FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.seq <= $3 ORDER BY l.seq DESC LIMIT 1), g.epoch)
+             bytes = held_bytes(p_gid => g.gid), epoch = coalesce((SELECT l.epoch + 1 FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.seq <= $3 ORDER BY l.seq DESC LIMIT 1), g.epoch)
             WHERE gid = $1`,
     values: [gid, incarnation, keptSeq, chain],
   })
