@@ -51,6 +51,7 @@ import { Snapshots } from './state/snapshots.job.js'
 import { StateCache } from './state/state-cache.js'
 import { StoredEpochs } from './state/stored-epochs.js'
 import { LargeTrees } from './state/trees/large-trees.js'
+import { UsageController } from './usage/usage.controller.js'
 
 /** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
 @Module({
@@ -69,6 +70,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     DeleteController,
     RoomsController,
     ExternalSendersController,
+    UsageController,
   ],
   providers: [
     FederationLink,

@@ -143,6 +143,28 @@ describe('the bytes of an account', () => {
     await stage.group(alice)
   })
 
+  it('are shown to it, with its other quotas', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const small = await stage.group(alice)
+    const large = await stage.group(alice, [bob])
+    await fill(large, 100 * KIB)
+    const usage = await alice.device.http.get<Record<string, { used: number; allowed: number }> & { largest: { used: number }[] }>(
+      '/v1/me/usage',
+    )
+    const kept = [(await heldBy(large)).truly, (await heldBy(small)).truly]
+    expect(usage['storage']).toEqual({ used: kept[0]! + kept[1]!, allowed: ACCOUNT })
+    expect(usage.largest.map(({ used }) => used)).toEqual(kept)
+    expect(usage['groups']).toEqual({ used: 2, allowed: 6 })
+    expect(usage['submitted']!.used).toBeGreaterThan(100 * KIB)
+    expect(usage['submitted']!.allowed).toBe(1024 ** 3)
+    const { rows } = await stage.pool.query<{ kept: bigint }>('SELECT count(*) AS kept FROM key_package WHERE device_id = $1', [
+      await stage.deviceId(alice),
+    ])
+    expect(usage['key_packages']!.used).toBe(Number(rows[0]!.kept))
+    const others = await bob.device.http.get<typeof usage>('/v1/me/usage')
+    expect([others['storage']!.used, others.largest]).toEqual([0, []])
+  })
+
   it('are nobody else’s: a group of another account takes what it wants', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     for (let n = 0; n < 3; n++) await fill(await stage.group(alice), 380 * KIB)

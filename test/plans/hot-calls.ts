@@ -106,7 +106,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a purge of KeyPackages': { call: (sql) => purgeKeyPackages(sql, { limit: 100, low: 5 }), rows: SIZES.devices / 100 },
   'a purge of Welcomes': { call: (sql) => purgeExpiredWelcomes(sql, BIG, new Date(Date.now() + 40 * 86_400_000), 100), rows: 500 },
   'old trees of a group': { call: (sql) => deleteOldTrees(sql, 3n, 0, 10) },
-  'what a group keeps, counted': { call: (sql) => sql.query({ text: 'SELECT held_bytes(p_gid => $1)', values: [3n] }), rows: 500 },
   'send tokens': {
     call: async (sql) => {
       await countTokens(sql, batch, 10, new Date())
