@@ -22,16 +22,17 @@ BEGIN
 END $$;
 
 -- Messages of members. Outcomes: accepted, duplicate (with what the original got), unknown, deleted, not-a-member, frozen, stale, ahead,
--- incarnation, busy.
+-- incarnation, busy, full.
 -- The group's id and the time of acceptance let the node that appended send the whole entry along with its hint.
 --   p_made_in[i]   the incarnation that the sender names; 0: none, which is good for epochs that were never used twice (groups.reused_above);
 --                  NULL: not asked (releases before that)
 --   p_wait_ms      how long to wait for groups that others have locked. 0: not at all, their items come back busy, and those of other groups
 --                  are written. NULL: lock_timeout, for all of them (releases before that)
+--   p_max_bytes    what one group may keep; NULL: no limit. What comes before it in the same call does not count, which is 1 MiB at most.
 DROP FUNCTION IF EXISTS append_messages(bigint[], bigint[], bigint[], integer[], bytea, bytea, bigint);
 CREATE OR REPLACE FUNCTION append_messages(
   p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
-  p_made_in integer[] DEFAULT NULL, p_wait_ms integer DEFAULT NULL
+  p_made_in integer[] DEFAULT NULL, p_wait_ms integer DEFAULT NULL, p_max_bytes bigint DEFAULT NULL
 ) RETURNS TABLE (
   ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer,
   group_id bytea, accepted_at timestamptz
@@ -61,6 +62,7 @@ BEGIN
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -88,8 +90,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -114,7 +119,7 @@ DROP FUNCTION IF EXISTS sealed_append_messages(
 );
 CREATE OR REPLACE FUNCTION sealed_append_messages(
   p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
-  p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL, p_wait_ms integer DEFAULT NULL
+  p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL, p_wait_ms integer DEFAULT NULL, p_max_bytes bigint DEFAULT NULL
 ) RETURNS TABLE (
   ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer,
   group_id bytea, accepted_at timestamptz
@@ -149,6 +154,7 @@ BEGIN
                -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -191,8 +197,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,

@@ -41,7 +41,7 @@ export type AppendOutcome =
       acceptedAt: Date
     }
   | {
-      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'commit-required' | 'token-spent' | 'incarnation'
+      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'full' | 'commit-required' | 'token-spent' | 'incarnation'
       currentEpoch: bigint
       incarnation: number
     }
@@ -60,9 +60,10 @@ interface AppendRow {
 
 /**
  * Appends a batch (≤ 128 items, ≤ 1 MB), one outcome per item, in the order of the items. One round trip, one transaction;
- * see `sealed_append_messages` for the checks. A message may be at most `maxPastEpochs` behind its group.
- *
+ * see `sealed_append_messages` for the checks.
+ * @param maxPastEpochs how many epochs a message may be behind its group
  * @param waitMs for groups that others have locked; 0: what is for them comes back `busy`; null: lock_timeout
+ * @param maxGroupBytes how many bytes a group may keep; null: no limit
  * @throws what PostgreSQL says after that time, SQLSTATE 55P03
  */
 export async function appendMessages(
@@ -70,6 +71,7 @@ export async function appendMessages(
   items: readonly AppendItem[],
   maxPastEpochs: number,
   waitMs: number | null = null,
+  maxGroupBytes: number | null = null,
 ): Promise<AppendOutcome[]> {
   const parameters = {
     p_gid: items.map((item) => item.gid),
@@ -81,6 +83,7 @@ export async function appendMessages(
     p_max_past: maxPastEpochs,
     p_made_in: items.map((item) => item.madeIn ?? 0),
     p_wait_ms: waitMs,
+    p_max_bytes: maxGroupBytes,
   }
   const sealed = items.some((item) => item.sealed)
   const { rows } = await sql.query<AppendRow>(

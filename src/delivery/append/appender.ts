@@ -166,9 +166,9 @@ function groupsOf(batch: readonly Waiting<AppendOutcome>[]): Map<bigint, Waiting
 export class Appender {
   private readonly batcher: MicroBatcher
 
-  constructor(@Inject(POOL) pool: Pool, @Inject(CONFIG) config: Pick<Config, 'MAX_PAST_EPOCHS'>, hints: Hints) {
+  constructor(@Inject(POOL) pool: Pool, @Inject(CONFIG) config: Pick<Config, 'MAX_PAST_EPOCHS' | 'GROUP_MAX_BYTES'>, hints: Hints) {
     this.batcher = new MicroBatcher(
-      (items, waitMs) => appendMessages(pool, items, config.MAX_PAST_EPOCHS, waitMs),
+      (items, waitMs) => appendMessages(pool, items, config.MAX_PAST_EPOCHS, waitMs, config.GROUP_MAX_BYTES),
       (groups) => hints.publish([...groups].flatMap(([gid, messages]) => hintOf(gid, messages))),
     )
   }

@@ -36,6 +36,7 @@ export class CommitsController {
     'epoch-ahead',
     'proposals-pending',
     'group-frozen',
+    'storage-full',
     'undecodable',
     'invalid-commit',
   )

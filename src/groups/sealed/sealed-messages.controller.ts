@@ -48,6 +48,7 @@ export class SealedMessagesController {
     'epoch-ahead',
     'commit-required',
     'group-frozen',
+    'storage-full',
     'group-deleted',
     'not-found',
     'undecodable',

@@ -19,6 +19,7 @@ import { EpochAhead, GroupFrozen, IncarnationChanged, StaleEpoch } from '../grou
 import { namedIncarnation } from '../../platform/http/named-incarnation.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { findGroup } from '../repository/groups.repository.js'
+import { StorageFull } from '../usage/storage-full.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
 import { standingOfPost, type PostQuestion } from './sender-keys.repository.js'
 
@@ -104,6 +105,8 @@ export class SealedMessages {
         return new IncarnationChanged(outcome.incarnation, outcome.currentEpoch)
       case 'ahead':
         return new EpochAhead(outcome.currentEpoch)
+      case 'full':
+        return new StorageFull('group')
       case 'frozen': {
         const group = await findGroup(this.pool, groupId)
         return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)

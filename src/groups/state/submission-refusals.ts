@@ -6,6 +6,7 @@ import { EpochAhead, GroupFrozen, IncarnationChanged, InvalidCommit, NotAMember,
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import { readMissedHandshakes } from '../repository/log.repository.js'
 import type { RefusedSubmission } from '../repository/submissions.repository.js'
+import { storageFull } from '../usage/storage-full.js'
 
 interface Position {
   epoch: bigint
@@ -65,6 +66,10 @@ export async function submissionProblem(
       return new UnknownGroup()
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'group-full':
+      return storageFull(sql, { gid: group.gid, deviceId }, 'group', refusal.allowed)
+    case 'account-full':
+      return storageFull(sql, { gid: group.gid, deviceId }, 'account', refusal.allowed)
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }
