@@ -407,13 +407,17 @@ CREATE TABLE member (
   acked bigint NOT NULL,
   resync boolean DEFAULT false NOT NULL,
   ended text,
+  read_until bigint,
+  delivery text DEFAULT 'all'::text NOT NULL,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
+  CONSTRAINT member_delivery_check CHECK ((delivery = ANY (ARRAY['all'::text, 'muted'::text, 'blocked'::text]))),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
+CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until) OR (old.delivery <> new.delivery))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -636,7 +640,8 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND old.seq <= coalesce(least(x.until_seq, x.read_until), old.seq)) > 0 AS saw_old,
+               max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL AND x.read_until IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON true
   ), ranked AS (
@@ -889,7 +894,7 @@ BEGIN
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
-    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL;
+    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
   DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
@@ -911,6 +916,15 @@ BEGIN
    ORDER BY t.id;
   RETURN QUERY SELECT 'accepted', gone, told;
 END $function$
+;
+
+CREATE FUNCTION delivery_of(p_gid bigint, p_device bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce((SELECT m.delivery FROM member m WHERE m.device_id = p_device AND m.gid = p_gid ORDER BY m.from_seq DESC LIMIT 1), 'all')
+$function$
 ;
 
 CREATE FUNCTION drop_incarnations()
@@ -970,12 +984,14 @@ BEGIN
   -- read them in the log.
   SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
   IF FOUND AND (NOT p_member OR EXISTS (
-       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq >= m.from_seq AND (m.until_seq IS NULL OR old.seq <= m.until_seq)
+       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), old.seq)
      )) THEN
     RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
   END IF;
   verdict := CASE
-    WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN p_member AND NOT EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+    ) THEN 'not-a-member'
     WHEN g.incarnation <> p_incarnation THEN 'stale'
     WHEN g.frozen IS NOT NULL THEN 'frozen'
     WHEN p_epoch < g.epoch THEN 'stale'
@@ -1044,6 +1060,34 @@ AS $function$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+END $function$
+;
+
+CREATE FUNCTION leave_group(p_gid bigint, p_device bigint, p_replica boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  ELSIF g.frozen IS NOT NULL AND NOT p_replica THEN
+    RETURN 'frozen';
+  END IF;
+  UPDATE member m SET read_until = coalesce(m.read_until, CASE WHEN EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = p_gid AND i.seq = m.from_seq - 1
+         ) THEN m.from_seq - 1 ELSE greatest(g.head_seq, m.from_seq - 1) END)
+   WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'not-a-member';
+  END IF;
+  DELETE FROM inbox WHERE device_id = p_device AND gid = p_gid;
+  IF NOT p_replica THEN
+    INSERT INTO pending_removal (gid, device_id, reason) VALUES (p_gid, p_device, 'leave') ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -1256,7 +1300,7 @@ BEGIN
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
   SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
-   WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery <> 'blocked' AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
   RETURN bumped;
@@ -1301,7 +1345,8 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND old.seq <= coalesce(least(x.until_seq, x.read_until), old.seq)) > 0 AS saw_old,
+               max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL AND x.read_until IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON i.device_id IS NOT NULL
       LEFT JOIN LATERAL (
@@ -1354,6 +1399,37 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_delivery text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  END IF;
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
+    RETURN 'not-a-member';
+  END IF;
+  -- Whose Welcome goes cannot read without joining again.
+  UPDATE member m SET delivery = p_delivery, resync = m.resync OR p_delivery = 'blocked' AND m.until_seq IS NULL AND EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = g.gid AND i.seq = m.from_seq - 1
+         )
+   WHERE m.device_id = p_device AND m.gid = g.gid AND (m.delivery <> p_delivery OR m.until_seq IS NULL);
+  IF p_delivery = 'blocked' THEN
+    DELETE FROM inbox WHERE device_id = p_device AND gid = g.gid;
+  ELSIF p_delivery = 'all' THEN
+    INSERT INTO inbox (device_id, kind, gid)
+    SELECT p_device, 'resync', g.gid
+     WHERE EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync)
+       AND NOT EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device AND i.gid = g.gid AND i.kind = 'resync');
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -1477,16 +1553,24 @@ BEGIN
     UPDATE member m SET until_seq = commit_seq, ended = leaver.reason
      WHERE m.device_id = leaver.device_id AND m.gid = p_gid AND m.until_seq IS NULL;
   END LOOP;
-  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
-  SELECT DISTINCT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq
-    FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+  -- A device that others add again while it leaves reads nothing of it, and one that has blocked the group gets no Welcome.
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until, delivery, resync)
+  SELECT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq, CASE WHEN NOT p_external AND EXISTS (
+           SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed)
+         ) THEN commit_seq END, d.delivery, NOT p_external AND d.delivery = 'blocked'
+    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x
+   CROSS JOIN LATERAL (SELECT delivery_of(p_gid, x.device_id) AS delivery) d ORDER BY x.device_id;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
     FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
   INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
   SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
-    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) WHERE x.ordinal IS NOT NULL ORDER BY x.device_id;
+    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal)
+   WHERE x.ordinal IS NOT NULL AND EXISTS (
+     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1
+        AND m.read_until IS NULL AND m.delivery <> 'blocked'
+   ) ORDER BY x.device_id;
 
   IF p_group_info IS NOT NULL THEN
     INSERT INTO group_info (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_group_info);
