@@ -100,8 +100,11 @@ export class Group {
   }
 
   /** Asks the server to propose it, as an external sender of the group. */
-  leave(): Promise<unknown> {
-    return this.device.http.post(`${this.path}/leave`)
+  /** Ends delivery at once: the Commit that removes this device is not sent to it. */
+  async leave(): Promise<{ proposed: boolean }> {
+    const answer = await this.device.http.post<{ proposed: boolean }>(`${this.path}/leave`)
+    this.record.standing = 'removed'
+    return answer
   }
 
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */

@@ -217,7 +217,7 @@ BEGIN
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
   SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
-   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery <> 'blocked' AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
   RETURN bumped;

@@ -191,13 +191,12 @@ BEGIN
     UPDATE member m SET until_seq = commit_seq, ended = leaver.reason
      WHERE m.device_id = leaver.device_id AND m.gid = p_gid AND m.until_seq IS NULL;
   END LOOP;
-  -- A device that others add again while it leaves reads nothing of it, and one that has blocked the group gets no Welcome.
-  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until, delivery, resync)
+  -- A device that others add again while it leaves reads nothing of it.
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until)
   SELECT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq, CASE WHEN NOT p_external AND EXISTS (
            SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed)
-         ) THEN commit_seq END, d.delivery, NOT p_external AND d.delivery = 'blocked'
-    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x
-   CROSS JOIN LATERAL (SELECT delivery_of(p_gid, x.device_id) AS delivery) d ORDER BY x.device_id;
+         ) THEN commit_seq END
+    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
@@ -206,8 +205,7 @@ BEGIN
   SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
     FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal)
    WHERE x.ordinal IS NOT NULL AND EXISTS (
-     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1
-        AND m.read_until IS NULL AND m.delivery <> 'blocked'
+     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1 AND m.read_until IS NULL
    ) ORDER BY x.device_id;
 
   IF p_group_info IS NOT NULL THEN

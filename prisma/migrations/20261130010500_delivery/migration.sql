@@ -1,5 +1,3 @@
--- A device may end its delivery before its membership ends, or have it rest (docs/architecture.md §7).
-ALTER TABLE member
-  ADD COLUMN read_until bigint,                       -- it asked to leave: the last seq that it reads, whatever until_seq will be
-  ADD COLUMN delivery text NOT NULL DEFAULT 'all' CHECK (delivery IN ('all', 'muted', 'blocked'));
+-- A device that asks to leave is delivered nothing from then on, though its membership ends later (docs/architecture.md §4).
+ALTER TABLE member ADD COLUMN read_until bigint;      -- it asked to leave: the last seq that it reads, whatever until_seq will be
 CREATE INDEX member_leaving ON member (gid, read_until) WHERE read_until IS NOT NULL;

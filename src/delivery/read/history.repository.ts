@@ -34,7 +34,7 @@ export async function findReadableLog(sql: Sql, groupId: Uint8Array, deviceId: b
     text: `
       SELECT g.gid, g.incarnation, g.epoch, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.deleted_at IS NOT NULL AS deleted,
              f.gid IS NOT NULL AS replica, m.from_seq AS "fromSeq", least(m.until_seq, m.read_until) AS "untilSeq", ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
-        FROM groups g LEFT JOIN followed_group f ON f.gid = g.gid LEFT JOIN member m ON m.gid = g.gid AND m.device_id = $2 AND m.delivery <> 'blocked'
+        FROM groups g LEFT JOIN followed_group f ON f.gid = g.gid LEFT JOIN member m ON m.gid = g.gid AND m.device_id = $2
        WHERE g.group_id = $1 ORDER BY m.from_seq`,
     values: [groupId, deviceId],
   })

@@ -35,8 +35,7 @@ export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membe
         FROM (SELECT * FROM member WHERE device_id = $1 OFFSET 0) m
         JOIN groups g ON g.gid = m.gid
         LEFT JOIN followed_group f ON f.gid = m.gid
-       WHERE g.deleted_at IS NULL AND m.delivery = 'all'
-         AND (coalesce(m.until_seq, m.read_until) IS NULL OR (m.acked < least(m.until_seq, m.read_until) AND NOT m.resync))
+       WHERE g.deleted_at IS NULL AND (coalesce(m.until_seq, m.read_until) IS NULL OR (m.acked < least(m.until_seq, m.read_until) AND NOT m.resync))
        ORDER BY m.gid, m.from_seq`,
     values: [deviceId],
   })

@@ -34,8 +34,7 @@ export async function retireApplication(sql: Sql, gids: readonly bigint[], ages:
     text: `
       WITH passed AS (
         SELECT g.gid, g.head_seq, least(g.head_seq, (
-                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync
-                    AND m.read_until IS NULL AND m.delivery = 'all' AND (m.until_seq IS NULL OR m.acked < m.until_seq)
+                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND m.read_until IS NULL AND (m.until_seq IS NULL OR m.acked < m.until_seq)
                ), (
                  SELECT min(c.acked) FROM peer_cursor c WHERE c.gid = g.gid AND (c.until_seq IS NULL OR c.acked < c.until_seq)
                )) AS seq
@@ -100,7 +99,7 @@ export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: Re
 
 /**
  * Moves a group's floor before anything below it goes, so that nobody reads over a gap. Members whose cursor is behind
- * cannot continue from the log: they are marked and get `resync` in the same transaction, or when they end a mute or block. @returns their devices
+ * cannot continue from the log: they are marked and get `resync` in the same transaction. @returns their devices
  */
 export async function moveFloor(sql: Sql, gid: bigint, floorSeq: bigint): Promise<bigint[]> {
   const { rows } = await sql.query<{ deviceId: bigint }>({
@@ -114,9 +113,9 @@ export async function moveFloor(sql: Sql, gid: bigint, floorSeq: bigint): Promis
          ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE OF m
       ), marked AS (
         UPDATE member m SET resync = true FROM behind b
-         WHERE m.device_id = b.device_id AND m.gid = b.gid AND m.from_seq = b.from_seq RETURNING m.device_id, m.gid, m.delivery
+         WHERE m.device_id = b.device_id AND m.gid = b.gid AND m.from_seq = b.from_seq RETURNING m.device_id, m.gid
       )
-      INSERT INTO inbox (device_id, kind, gid) SELECT device_id, 'resync', gid FROM marked WHERE delivery = 'all' ORDER BY device_id
+      INSERT INTO inbox (device_id, kind, gid) SELECT device_id, 'resync', gid FROM marked ORDER BY device_id
       RETURNING device_id AS "deviceId"`,
     values: [gid, floorSeq],
   })

@@ -53,8 +53,8 @@ async function openIntervals(sql: Sql, gid: bigint, opened: readonly Interval[])
   if (opened.length === 0) return
   await sql.query({
     name: 'open_replica_intervals',
-    text: `INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, until_seq, ended, delivery)
-           SELECT x.device_id, $1, x.seq + 1, x.epoch, x.seq, x.until_seq, x.ended, delivery_of($1, x.device_id)
+    text: `INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, until_seq, ended)
+           SELECT x.device_id, $1, x.seq + 1, x.epoch, x.seq, x.until_seq, x.ended
              FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[]) AS x (device_id, seq, epoch, until_seq, ended)
            ON CONFLICT DO NOTHING`,
     values: [
@@ -90,8 +90,7 @@ export async function storeWelcomes(sql: Sql, gid: bigint, welcomes: readonly In
            )
            INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
            SELECT d.device_id, 'welcome', s.gid, s.seq, s.ordinal
-             FROM stored s JOIN unnest($6::bigint[], $7::integer[]) AS d (device_id, ordinal) USING (ordinal)
-            WHERE delivery_of(s.gid, d.device_id) <> 'blocked' ORDER BY d.device_id, s.ordinal`,
+             FROM stored s JOIN unnest($6::bigint[], $7::integer[]) AS d (device_id, ordinal) USING (ordinal) ORDER BY d.device_id, s.ordinal`,
     values: [
       gid,
       welcomes.map(({ seq }) => seq),

@@ -172,8 +172,7 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
   })
   const { rows } = await sql.query<{ deviceId: bigint }>({
     text: `INSERT INTO inbox (device_id, kind, gid)
-           SELECT m.device_id, 'resync', m.gid FROM member m WHERE m.gid = $1 AND m.until_seq IS NULL AND m.read_until IS NULL
-              AND m.delivery <> 'blocked' ORDER BY m.device_id
+           SELECT m.device_id, 'resync', m.gid FROM member m WHERE m.gid = $1 AND m.until_seq IS NULL AND m.read_until IS NULL ORDER BY m.device_id
            RETURNING device_id AS "deviceId"`,
     values: [gid],
   })
