@@ -408,16 +408,14 @@ CREATE TABLE member (
   resync boolean DEFAULT false NOT NULL,
   ended text,
   read_until bigint,
-  delivery text DEFAULT 'all'::text NOT NULL,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
-  CONSTRAINT member_delivery_check CHECK ((delivery = ANY (ARRAY['all'::text, 'muted'::text, 'blocked'::text]))),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
 CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until) OR (old.delivery <> new.delivery))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -918,15 +916,6 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION delivery_of(p_gid bigint, p_device bigint)
- RETURNS text
- LANGUAGE sql
- STABLE
-AS $function$
-  SELECT coalesce((SELECT m.delivery FROM member m WHERE m.device_id = p_device AND m.gid = p_gid ORDER BY m.from_seq DESC LIMIT 1), 'all')
-$function$
-;
-
 CREATE FUNCTION drop_incarnations()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1300,7 +1289,7 @@ BEGIN
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
   SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
-   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery <> 'blocked' AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
   RETURN bumped;
@@ -1399,37 +1388,6 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
-END $function$
-;
-
-CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_delivery text)
- RETURNS text
- LANGUAGE plpgsql
-AS $function$
-DECLARE
-  g groups;
-BEGIN
-  SELECT * INTO g FROM groups WHERE group_id = p_group_id FOR NO KEY UPDATE;
-  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
-    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
-  END IF;
-  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
-    RETURN 'not-a-member';
-  END IF;
-  -- Whose Welcome goes cannot read without joining again.
-  UPDATE member m SET delivery = p_delivery, resync = m.resync OR p_delivery = 'blocked' AND m.until_seq IS NULL AND EXISTS (
-           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = g.gid AND i.seq = m.from_seq - 1
-         )
-   WHERE m.device_id = p_device AND m.gid = g.gid AND (m.delivery <> p_delivery OR m.until_seq IS NULL);
-  IF p_delivery = 'blocked' THEN
-    DELETE FROM inbox WHERE device_id = p_device AND gid = g.gid;
-  ELSIF p_delivery = 'all' THEN
-    INSERT INTO inbox (device_id, kind, gid)
-    SELECT p_device, 'resync', g.gid
-     WHERE EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync)
-       AND NOT EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device AND i.gid = g.gid AND i.kind = 'resync');
-  END IF;
-  RETURN 'accepted';
 END $function$
 ;
 
@@ -1553,13 +1511,12 @@ BEGIN
     UPDATE member m SET until_seq = commit_seq, ended = leaver.reason
      WHERE m.device_id = leaver.device_id AND m.gid = p_gid AND m.until_seq IS NULL;
   END LOOP;
-  -- A device that others add again while it leaves reads nothing of it, and one that has blocked the group gets no Welcome.
-  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until, delivery, resync)
+  -- A device that others add again while it leaves reads nothing of it.
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until)
   SELECT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq, CASE WHEN NOT p_external AND EXISTS (
            SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed)
-         ) THEN commit_seq END, d.delivery, NOT p_external AND d.delivery = 'blocked'
-    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x
-   CROSS JOIN LATERAL (SELECT delivery_of(p_gid, x.device_id) AS delivery) d ORDER BY x.device_id;
+         ) THEN commit_seq END
+    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
@@ -1568,8 +1525,7 @@ BEGIN
   SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
     FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal)
    WHERE x.ordinal IS NOT NULL AND EXISTS (
-     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1
-        AND m.read_until IS NULL AND m.delivery <> 'blocked'
+     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1 AND m.read_until IS NULL
    ) ORDER BY x.device_id;
 
   IF p_group_info IS NOT NULL THEN

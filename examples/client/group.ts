@@ -101,10 +101,8 @@ export class Group {
 
   /** Asks the server to propose it, as an external sender of the group. */
   /** Ends delivery at once: the Commit that removes this device is not sent to it. */
-  async leave(): Promise<{ proposed: boolean }> {
-    const answer = await this.device.http.post<{ proposed: boolean }>(`${this.path}/leave`)
-    this.record.standing = 'removed'
-    return answer
+  leave(): Promise<unknown> {
+    return this.device.http.post(`${this.path}/leave`).then((answer) => ((this.record.standing = 'removed'), answer))
   }
 
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */

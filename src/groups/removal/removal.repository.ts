@@ -40,7 +40,7 @@ export async function leaveGroup(sql: Sql, gid: bigint, deviceId: bigint): Promi
 export async function leaveReplica(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<void> {
   await sql.query({
     name: 'leave_replica',
-    text: 'SELECT leave_group(f.gid, $2, true) FROM followed_group f WHERE f.group_id = $1 AND f.gid IS NOT NULL',
+    text: 'SELECT leave_group(p_gid => f.gid, p_device => $2, p_replica => true) FROM followed_group f WHERE f.group_id = $1 AND f.gid IS NOT NULL',
     values: [groupId, deviceId],
   })
 }
