@@ -1514,7 +1514,7 @@ BEGIN
   -- A device that others add again while it leaves reads nothing of it.
   INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until)
   SELECT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq, CASE WHEN NOT p_external AND EXISTS (
-           SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed)
+           SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
          ) THEN commit_seq END
     FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
 
@@ -1525,7 +1525,7 @@ BEGIN
   SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
     FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal)
    WHERE x.ordinal IS NOT NULL AND EXISTS (
-     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1 AND m.read_until IS NULL
+     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1 AND m.read_until IS NULL OFFSET 0
    ) ORDER BY x.device_id;
 
   IF p_group_info IS NOT NULL THEN

@@ -99,8 +99,7 @@ export class Group {
     })
   }
 
-  /** Asks the server to propose it, as an external sender of the group. */
-  /** Ends delivery at once: the Commit that removes this device is not sent to it. */
+  /** Asks the server to propose it, as an external sender. Delivery ends at once: the Commit that removes this device is not sent to it. */
   leave(): Promise<unknown> {
     return this.device.http.post(`${this.path}/leave`).then((answer) => ((this.record.standing = 'removed'), answer))
   }
