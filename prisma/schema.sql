@@ -283,12 +283,16 @@ CREATE TABLE groups (
   successor_group_id bytea,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   deleted_at timestamp with time zone,
+  bytes bigint DEFAULT 0 NOT NULL,
+  payer bigint,
+  over_quota boolean DEFAULT false NOT NULL,
   reused_above bigint,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
   CONSTRAINT groups_mode_check CHECK ((mode = ANY (ARRAY['public'::text, 'private'::text])))
 ) WITH (fillfactor=50);
+CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT NULL) AND (deleted_at IS NULL));
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
@@ -408,13 +412,15 @@ CREATE TABLE member (
   acked bigint NOT NULL,
   resync boolean DEFAULT false NOT NULL,
   ended text,
+  read_until bigint,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
+CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -604,7 +610,7 @@ CREATE TABLE welcome (
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
 
-CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer)
+CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
@@ -633,6 +639,7 @@ BEGIN
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -641,7 +648,8 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND old.seq <= coalesce(least(x.until_seq, x.read_until), old.seq)) > 0 AS saw_old,
+               max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL AND x.read_until IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON true
   ), ranked AS (
@@ -660,8 +668,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -676,6 +687,15 @@ BEGIN
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
 END $function$
+;
+
+CREATE FUNCTION bytes_of(p_parts bytea[])
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT coalesce(sum(octet_length(x.bytes)), 0)::bigint FROM unnest(p_parts) AS x (bytes)
+$function$
 ;
 
 CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer)
@@ -744,7 +764,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer)
+CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -753,6 +773,7 @@ DECLARE
   old groups;
   made groups;
   stored bytea;
+  excess text;
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
@@ -768,8 +789,9 @@ BEGIN
     p_room := old.room_id;
   END IF;
 
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room)
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, bytes)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user,
+          octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
     SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
@@ -782,6 +804,13 @@ BEGIN
     RETURN;
   END IF;
 
+  SELECT CASE WHEN count(*) > p_max_groups THEN 'too-many-groups' WHEN sum(g.bytes) > p_max_account THEN 'account-full' END INTO excess
+    FROM groups g WHERE g.payer = p_user AND g.deleted_at IS NULL;
+  IF excess IS NOT NULL THEN
+    DELETE FROM groups g WHERE g.gid = made.gid;
+    RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
   INSERT INTO room AS r (room_id, current_gid) VALUES (p_room, made.gid)
   ON CONFLICT (room_id) DO UPDATE SET current_gid = excluded.current_gid WHERE r.current_gid = old.gid;
   IF NOT FOUND THEN
@@ -826,7 +855,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[])
+CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[], p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -853,10 +882,10 @@ BEGIN
   SELECT * INTO made FROM create_group(
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
-    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports);
+    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
-    UPDATE groups g SET post_floor = p_epoch WHERE g.gid = made.gid;
+    UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
@@ -889,12 +918,12 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now() WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
   DELETE FROM log WHERE gid = p_gid;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
-    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL;
+    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
   DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
@@ -928,6 +957,29 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION drop_old_trees(p_gid bigint, p_before bigint, p_most integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  gone bigint;
+BEGIN
+  WITH old AS (
+    SELECT t.epoch FROM group_tree t WHERE t.gid = p_gid AND t.epoch < p_before ORDER BY t.epoch DESC LIMIT p_most
+  ), dropped AS (
+    DELETE FROM group_tree t USING old
+     WHERE t.gid = p_gid AND t.epoch = old.epoch AND NOT EXISTS (
+       SELECT FROM welcome w
+        WHERE w.gid = p_gid AND w.epoch = old.epoch
+          AND EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal OFFSET 0) OFFSET 0
+     )
+    RETURNING octet_length(t.bytes) AS bytes
+  )
+  SELECT coalesce(sum(d.bytes), 0) INTO gone FROM dropped d;
+  RETURN gone;
+END $function$
+;
+
 CREATE FUNCTION drop_sender_keys()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -958,6 +1010,35 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION held_bytes(p_gid bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce((SELECT sum(octet_length(bytes)) FROM log WHERE gid = p_gid), 0)::bigint
+       + coalesce((SELECT sum(octet_length(bytes)) FROM welcome WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+$function$
+;
+
+CREATE FUNCTION judge_storage(g groups, p_bytes bigint, p_max_group bigint, p_max_account bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  IF g.bytes + p_bytes > p_max_group THEN
+    RETURN 'group-full';
+  ELSIF p_max_account IS NOT NULL
+        AND (SELECT sum(x.bytes) FROM groups x WHERE x.payer = g.payer AND x.payer IS NOT NULL AND x.deleted_at IS NULL) + p_bytes > p_max_account THEN
+    RETURN 'account-full';
+  END IF;
+  RETURN NULL;
+END $function$
+;
+
 CREATE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean, p_made_in integer DEFAULT NULL::integer)
  RETURNS submission
  LANGUAGE plpgsql
@@ -975,12 +1056,14 @@ BEGIN
   -- read them in the log.
   SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
   IF FOUND AND (NOT p_member OR EXISTS (
-       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq >= m.from_seq AND (m.until_seq IS NULL OR old.seq <= m.until_seq)
+       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), old.seq)
      )) THEN
     RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
   END IF;
   verdict := CASE
-    WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN p_member AND NOT EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+    ) THEN 'not-a-member'
     WHEN p_made_in <> g.incarnation AND (p_made_in > 0 OR p_epoch > g.reused_above) THEN 'incarnation'
     WHEN g.incarnation <> p_incarnation THEN 'stale'
     WHEN g.frozen IS NOT NULL THEN 'frozen'
@@ -1050,6 +1133,34 @@ AS $function$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+END $function$
+;
+
+CREATE FUNCTION leave_group(p_gid bigint, p_device bigint, p_replica boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  ELSIF g.frozen IS NOT NULL AND NOT p_replica THEN
+    RETURN 'frozen';
+  END IF;
+  UPDATE member m SET read_until = coalesce(m.read_until, CASE WHEN EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = p_gid AND i.seq = m.from_seq - 1
+         ) THEN m.from_seq - 1 ELSE greatest(g.head_seq, m.from_seq - 1) END)
+   WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'not-a-member';
+  END IF;
+  DELETE FROM inbox WHERE device_id = p_device AND gid = p_gid;
+  IF NOT p_replica THEN
+    INSERT INTO pending_removal (gid, device_id, reason) VALUES (p_gid, p_device, 'leave') ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -1291,7 +1402,7 @@ BEGIN
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
   SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
-   WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
   PERFORM pg_sleep(greatest(0, extract(epoch FROM timestamptz '2026-01-01 00:00:00+00' + fresh * interval '1 second' - clock_timestamp())))
@@ -1300,7 +1411,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer)
+CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
@@ -1334,6 +1445,7 @@ BEGIN
                -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -1342,7 +1454,8 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND old.seq <= coalesce(least(x.until_seq, x.read_until), old.seq)) > 0 AS saw_old,
+               max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL AND x.read_until IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON i.device_id IS NOT NULL
       LEFT JOIN LATERAL (
@@ -1376,8 +1489,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -1451,7 +1567,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer)
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1463,6 +1579,9 @@ DECLARE
   head bigint;
   chain_at bytea;
   commit_chain bytea;
+  new_bytes bigint := octet_length(p_bytes) + bytes_of(p_followup) + bytes_of(p_welcome)
+                      + coalesce(octet_length(p_group_info), 0) + coalesce(octet_length(p_tree), 0);
+  excess text;
   leaver record;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
@@ -1486,6 +1605,13 @@ BEGIN
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  excess := judge_storage(g, new_bytes, p_max_group, p_max_account);
+  IF excess IS NOT NULL THEN
+    RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_tree IS NOT NULL THEN
+    new_bytes := new_bytes - drop_old_trees(p_gid, next_epoch - p_trees + 1, 8);
+  END IF;
 
   commit_seq := g.head_seq + 1;
   commit_chain := log_chain(g.head_chain, commit_seq, 'c', p_epoch, p_hash);
@@ -1500,7 +1626,7 @@ BEGIN
     VALUES (p_gid, head, 'p', next_epoch, clock_timestamp(), p_followup_hash[i], chain_at, p_followup[i]);
   END LOOP;
   UPDATE groups
-     SET epoch = next_epoch, head_seq = head, head_chain = chain_at,
+     SET epoch = next_epoch, head_seq = head, head_chain = chain_at, bytes = bytes + new_bytes,
          post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
          frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
    WHERE gid = p_gid;
@@ -1518,16 +1644,22 @@ BEGIN
     UPDATE member m SET until_seq = commit_seq, ended = leaver.reason
      WHERE m.device_id = leaver.device_id AND m.gid = p_gid AND m.until_seq IS NULL;
   END LOOP;
-  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
-  SELECT DISTINCT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq
-    FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+  -- A device that others add again while it leaves reads nothing of it.
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until)
+  SELECT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq, CASE WHEN NOT p_external AND EXISTS (
+           SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
+         ) THEN commit_seq END
+    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
     FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
   INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
   SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
-    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) WHERE x.ordinal IS NOT NULL ORDER BY x.device_id;
+    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal)
+   WHERE x.ordinal IS NOT NULL AND EXISTS (
+     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1 AND m.read_until IS NULL OFFSET 0
+   ) ORDER BY x.device_id;
 
   IF p_group_info IS NOT NULL THEN
     INSERT INTO group_info (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_group_info);
@@ -1557,13 +1689,14 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone, p_made_in integer DEFAULT NULL::integer)
+CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone, p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
 DECLARE
   g groups;
   judged submission;
+  excess text;
   next_chain bytea;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
@@ -1586,6 +1719,10 @@ BEGIN
      OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  excess := judge_storage(g, octet_length(p_bytes), p_max_group, p_max_account);
+  IF excess IS NOT NULL THEN
+    RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -1598,7 +1735,7 @@ BEGIN
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
   VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
-  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain WHERE gid = p_gid;
+  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain, bytes = bytes + octet_length(p_bytes) WHERE gid = p_gid;
   RETURN ('accepted', g.head_seq + 1, g.epoch, next_chain, g.incarnation)::submission;
 END $function$
 ;

@@ -99,9 +99,9 @@ export class Group {
     })
   }
 
-  /** Asks the server to propose it, as an external sender of the group. */
+  /** Asks the server to propose it, as an external sender. Delivery ends at once: the Commit that removes this device is not sent to it. */
   leave(): Promise<unknown> {
-    return this.device.http.post(`${this.path}/leave`)
+    return this.device.http.post(`${this.path}/leave`).then((answer) => ((this.record.standing = 'removed'), answer))
   }
 
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */

@@ -114,6 +114,7 @@ async function removeByReference(room: Room, proposer: Participant, target: Part
   await proposer.proposeRemove(room.groupId, target.client)
   room.outcasts.add(target)
   await goes(room, target, committer)
+  await room.out(target)
 }
 
 async function leave(room: Room, leaver: Participant, committer: Participant): Promise<void> {
@@ -126,7 +127,6 @@ async function goes(room: Room, leaver: Participant, committer: Participant): Pr
   room.present.delete(leaver)
   await committer.update(room.groupId)
   await room.agree()
-  await room.out(leaver)
 }
 
 /** Mulberry32: the same steps for the same seed. */

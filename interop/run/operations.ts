@@ -104,7 +104,6 @@ async function leave({ room, devices: [a, b, , d] }: Cast) {
   await room.agree()
   room.present.delete(d)
   await commitAll(room, b)
-  await room.out(d)
 }
 
 async function externalJoin({ room, devices: [, b, c, d] }: Cast) {

@@ -71,7 +71,8 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND old.seq <= coalesce(least(x.until_seq, x.read_until), old.seq)) > 0 AS saw_old,
+               max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL AND x.read_until IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON true
   ), ranked AS (
@@ -163,7 +164,8 @@ BEGIN
         SELECT l.seq, l.chain, l.epoch, l.accepted_at FROM log l WHERE l.gid = i.gid AND l.hash = i.hash ORDER BY l.seq + 0 LIMIT 1
       ) old ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND (x.until_seq IS NULL OR old.seq <= x.until_seq)) > 0 AS saw_old, max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL) AS since
+        SELECT count(*) FILTER (WHERE old.seq >= x.from_seq AND old.seq <= coalesce(least(x.until_seq, x.read_until), old.seq)) > 0 AS saw_old,
+               max(x.join_epoch) FILTER (WHERE x.until_seq IS NULL AND x.read_until IS NULL) AS since
           FROM member x WHERE x.device_id = i.device_id AND x.gid = i.gid
       ) m ON i.device_id IS NOT NULL
       LEFT JOIN LATERAL (

@@ -197,7 +197,7 @@ BEGIN
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
-    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL;
+    FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
   DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
@@ -256,7 +256,7 @@ BEGIN
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
   SELECT m.device_id, 'resync', m.gid FROM member m JOIN groups g USING (gid)
-   WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
+   WHERE m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
   PERFORM pg_sleep(greatest(0, extract(epoch FROM timestamptz '2026-01-01 00:00:00+00' + fresh * interval '1 second' - clock_timestamp())))

@@ -20,12 +20,14 @@ BEGIN
   -- read them in the log.
   SELECT l.seq, l.kind, l.epoch, l.chain INTO old FROM log l WHERE l.gid = g.gid AND l.hash = p_hash ORDER BY l.seq + 0 LIMIT 1;
   IF FOUND AND (NOT p_member OR EXISTS (
-       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq >= m.from_seq AND (m.until_seq IS NULL OR old.seq <= m.until_seq)
+       SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND old.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), old.seq)
      )) THEN
     RETURN ('duplicate', old.seq, old.epoch + CASE old.kind WHEN 'c' THEN 1 ELSE 0 END, old.chain, g.incarnation)::submission;
   END IF;
   verdict := CASE
-    WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN p_member AND NOT EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+    ) THEN 'not-a-member'
     WHEN p_made_in <> g.incarnation AND (p_made_in > 0 OR p_epoch > g.reused_above) THEN 'incarnation'
     WHEN g.incarnation <> p_incarnation THEN 'stale'
     WHEN g.frozen IS NOT NULL THEN 'frozen'
@@ -262,16 +264,22 @@ BEGIN
     UPDATE member m SET until_seq = commit_seq, ended = leaver.reason
      WHERE m.device_id = leaver.device_id AND m.gid = p_gid AND m.until_seq IS NULL;
   END LOOP;
-  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
-  SELECT DISTINCT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq
-    FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+  -- A device that others add again while it leaves reads nothing of it.
+  INSERT INTO member (device_id, gid, from_seq, join_epoch, acked, read_until)
+  SELECT x.device_id, p_gid, commit_seq + 1, next_epoch, commit_seq, CASE WHEN NOT p_external AND EXISTS (
+           SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
+         ) THEN commit_seq END
+    FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
     FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
   INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
   SELECT x.device_id, 'welcome', p_gid, commit_seq, x.ordinal
-    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) WHERE x.ordinal IS NOT NULL ORDER BY x.device_id;
+    FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal)
+   WHERE x.ordinal IS NOT NULL AND EXISTS (
+     SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = p_gid AND m.from_seq = commit_seq + 1 AND m.read_until IS NULL OFFSET 0
+   ) ORDER BY x.device_id;
 
   IF p_group_info IS NOT NULL THEN
     INSERT INTO group_info (gid, epoch, bytes) VALUES (p_gid, next_epoch, p_group_info);

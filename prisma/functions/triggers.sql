@@ -67,5 +67,6 @@ BEGIN
   INSERT INTO device_news (device_id) VALUES (NEW.device_id);
   RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync ON member FOR EACH ROW
-  WHEN (OLD.until_seq IS DISTINCT FROM NEW.until_seq OR OLD.resync <> NEW.resync) EXECUTE FUNCTION record_membership_change();
+CREATE OR REPLACE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW
+  WHEN (OLD.until_seq IS DISTINCT FROM NEW.until_seq OR OLD.resync <> NEW.resync
+    OR OLD.read_until IS DISTINCT FROM NEW.read_until) EXECUTE FUNCTION record_membership_change();

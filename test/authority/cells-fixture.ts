@@ -16,6 +16,7 @@ const STRICT: Choices = { external_join: 'none', add_members: 'admins', remove_m
 
 /** The right is there, and yet it cannot be: a client that is in cannot be added. */
 const NOT_POSSIBLE = new Map<string, string>([
+  ['propose-join member that is leaving', 'invalid-commit: leaf-node-signature-key'],
   ['propose-join member', 'invalid-commit: leaf-node-signature-key'],
   ['propose-join admin', 'invalid-commit: leaf-node-signature-key'],
 ])
@@ -65,7 +66,7 @@ async function column(
   let scene: Scene | undefined
   for (const action of actions) {
     said[action] = expected(action, actor, mode, state, choices)
-    scene ??= await Scene.make(stage, people, mode, state, choices)
+    scene ??= await Scene.make(stage, people, mode, state, choices, actor)
     asked[action] = await answerOf(scene, action, actor)
     if (asked[action] === 'yes' && !action.startsWith('read') && !LEAVES_ALL_AS_IT_WAS.includes(action)) scene = undefined
   }

@@ -17,6 +17,7 @@ const CAST = {
   'former member, left': 'lefty',
   'former member, removed': 'rita',
   'former member, removed and banned': 'ron',
+  'member that is leaving': 'lena',
   stranger: 'mallory',
   'banned stranger': 'benny',
 } as const satisfies Record<Actor, string>
@@ -44,8 +45,9 @@ export async function castPeople(stage: Stage): Promise<People> {
   }
 }
 
+/** Has a leaf. */
 export function isInside(actor: Actor): boolean {
-  return ACTORS[actor].member
+  return ACTORS[actor].member || ACTORS[actor].leaving
 }
 
 const RIGHT_CODE = 'open sesame'
@@ -62,12 +64,13 @@ export class Scene {
     readonly commitSeq: number,
   ) {}
 
-  static async make(stage: Stage, people: People, mode: Mode, state: State, choices: Choices): Promise<Scene> {
+  static async make(stage: Stage, people: People, mode: Mode, state: State, choices: Choices, actor: Actor): Promise<Scene> {
     const { actors, targets } = people
     const alice = actors.admin
     const group = await alice.createGroup({ groupId: utf8(randomUUID()), mode, policy: { external_join: 'open' } })
     const staying = [
       actors.member,
+      actors['member that is leaving'],
       actors['banned member'],
       targets.carol,
       targets['alice/desk'],
@@ -88,6 +91,8 @@ export class Scene {
     await at(targets.carol, group).update()
     await stage.sync(alice)
     await alice.device.http.put(`${group.path}/policy`, policyOf(choices))
+    // Where nobody asks for it, it would be in the way of a ReInit.
+    if (actor === 'member that is leaving') await actors[actor].device.http.post(`${group.path}/leave`)
     if (state === 'frozen') await alice.device.http.post(`${group.path}/reset`)
     await stage.sync(...staying)
     const scene = new Scene(stage, people, group, state, choices, commitSeq + 1)

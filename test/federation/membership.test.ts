@@ -50,6 +50,7 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     const [[alice], [bob]] = await Promise.all([first.cast('alice'), second.cast('bob')])
     const group = await first.group(alice, [bob], { mode })
     await agreed([bob], group)
+    const { head_seq: left } = await bob.device.http.get<{ head_seq: number }>(`${group.path}/log`)
     await bob.device.http.post(`${group.path}/leave`, {})
     const { leaving } = await alice.device.http.get<{ leaving?: string[] }>(group.path)
     expect(leaving).toEqual([bob.uri])
@@ -59,7 +60,10 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
       await alice.until('the proposal', () => Object.keys(group.record.state.unappliedProposals).length > 0)
       await group.settle()
     }
-    await removed(bob, group.record.groupId)
+    await group.send('behind the leave')
+    expect(group.members).toEqual([alice.uri])
+    const { head_seq } = await bob.device.http.get<{ head_seq: number }>(`${group.path}/log`)
+    expect([head_seq, at(bob, group).texts]).toEqual([left, []])
   })
 
   it('bring in a second device from outside while nobody else has to be online', async () => {

@@ -32,7 +32,7 @@ const SMALL = new Set([
 /** The columns by which an index leads straight to what a statement wants; a condition on `gid` alone walks a whole group. */
 const SELECTIVE: Readonly<Record<string, RegExp>> = {
   log: /\b(seq|hash|epoch)\b/,
-  member: /\bdevice_id\b|\buntil_seq [<>]|\bfrom_seq - 1\) [<>]/,
+  member: /\bdevice_id\b|\b(?:until_seq|read_until) [<>]|\bfrom_seq - 1\) [<>]/,
 }
 
 /** Indexes of few rows: of those that are in a group now, however many have been; and of what operators and users revoked. */

@@ -35,9 +35,9 @@ export async function writeAcks(sql: Sql, acks: readonly Ack[], durable: boolean
           ) a
           JOIN groups g ON g.gid = a.gid AND g.incarnation = a.incarnation AND g.head_seq >= a.seq
       ), moved AS MATERIALIZED (
-        SELECT m.device_id, m.gid, m.from_seq, least(a.seq, m.until_seq) AS seq
+        SELECT m.device_id, m.gid, m.from_seq, least(a.seq, m.until_seq, m.read_until) AS seq
           FROM valid a
-          JOIN member m ON m.device_id = a.device_id AND m.gid = a.gid AND m.from_seq <= a.seq AND m.acked < least(a.seq, m.until_seq)
+          JOIN member m ON m.device_id = a.device_id AND m.gid = a.gid AND m.from_seq <= a.seq AND m.acked < least(a.seq, m.until_seq, m.read_until)
          WHERE EXISTS (SELECT FROM mode)
          ORDER BY m.device_id, m.gid, m.from_seq FOR NO KEY UPDATE OF m
       )

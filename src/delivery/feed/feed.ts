@@ -129,9 +129,9 @@ export class Feed {
     const batch = toBatch(range.entries)
     const first = range.entries.at(0)?.seq ?? 0n
     const last = range.entries.at(-1)?.seq ?? this.tail
-    // A Commit may have removed readers: they may not see the rest of the log.
-    const commits = range.entries.some((entry) => entry.kind === 'commit')
-    const touched = commits ? await devicesTouched(this.pool, this.gid, first, last) : NOBODY
+    // A Commit may have removed readers, or a Remove have been proposed for one that left: they may not see the rest of the log.
+    const handshakes = range.entries.some((entry) => entry.kind !== 'application')
+    const touched = handshakes ? await devicesTouched(this.pool, this.gid, first, last) : NOBODY
     this.metrics.liveBatches.inc({ source: 'log' })
     await this.offer(batch, last, range.entries.at(-1)?.accepted_at, touched)
   }

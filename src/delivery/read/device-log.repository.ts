@@ -1,5 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { type Entry, hasEntry, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
+import { ENDED, type IntervalEnd } from './memberships.repository.js'
 
 /** A place to read on from: within one interval of the device, after `after`. */
 export interface Place {
@@ -21,7 +22,7 @@ export interface DeviceRange {
   incarnation: number
   headSeq: bigint
   untilSeq: bigint | null
-  ended: 'removed' | 'left' | 'revoked' | 'resync' | null
+  ended: IntervalEnd | null
   /** Entries between the place and the floor have been retired: there is a gap. */
   retired: boolean
   entries: Entry[]
@@ -60,14 +61,14 @@ export async function readDevice(
              seq, kind, epoch, "acceptedAt", hash, chain, CASE WHEN preceding < $6 THEN bytes END AS bytes
         FROM (
           SELECT p.place::integer, g.group_id AS "groupId", g.incarnation, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq",
-                 m.until_seq AS "untilSeq", m.ended, ${LOG_COLUMNS}, count(l.seq) OVER (PARTITION BY p.place) AS found,
+                 least(m.until_seq, m.read_until) AS "untilSeq", ${ENDED} AS ended, ${LOG_COLUMNS}, count(l.seq) OVER (PARTITION BY p.place) AS found,
                  sum(octet_length(l.bytes)) OVER (ORDER BY p.place, l.seq) - octet_length(l.bytes) AS preceding
             FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS p (gid, from_seq, after, place)
             JOIN member m ON m.device_id = $1 AND m.gid = p.gid AND m.from_seq = p.from_seq
             JOIN groups g ON g.gid = p.gid AND g.deleted_at IS NULL
             LEFT JOIN LATERAL (
               SELECT * FROM log
-               WHERE log.gid = p.gid AND log.seq > p.after AND log.seq <= coalesce(m.until_seq, g.head_seq)
+               WHERE log.gid = p.gid AND log.seq > p.after AND log.seq <= coalesce(least(m.until_seq, m.read_until), g.head_seq)
                  AND (log.kind <> 'a' OR log.epoch >= m.join_epoch)
                ORDER BY log.seq LIMIT $5
             ) l ON p.after >= g.floor_seq

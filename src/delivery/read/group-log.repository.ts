@@ -43,7 +43,7 @@ export async function readGroup(sql: Sql, gid: bigint, after: bigint, limits: Pa
 }
 
 /**
- * Devices whose membership a Commit in `first..last` opened or closed. Read after the entries, so it knows of every
+ * Devices whose membership a Commit in `first..last` opened or closed, or that left just before one of these entries. Read after the entries, so it knows of every
  * Commit among them (invariant 2: both are written in one transaction).
  */
 export async function devicesTouched(sql: Sql, gid: bigint, first: bigint, last: bigint): Promise<Set<bigint>> {
@@ -52,7 +52,9 @@ export async function devicesTouched(sql: Sql, gid: bigint, first: bigint, last:
     text: `
       SELECT device_id AS "deviceId" FROM member WHERE gid = $1 AND until_seq BETWEEN $2 AND $3
        UNION
-      SELECT device_id FROM member WHERE gid = $1 AND from_seq - 1 BETWEEN $2 AND $3`,
+      SELECT device_id FROM member WHERE gid = $1 AND from_seq - 1 BETWEEN $2 AND $3
+       UNION
+      SELECT device_id FROM member WHERE gid = $1 AND read_until BETWEEN $2::bigint - 1 AND $3`,
     values: [gid, first, last],
   })
   return new Set(rows.map((row) => row.deviceId))

@@ -2,7 +2,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 import { AWAITS_WELCOME_ACK } from './memberships.repository.js'
 
 /**
- * Entries `fromSeq` to `untilSeq`, inclusive; `untilSeq` is null while the membership lasts. `awaitsWelcomeAck`: the device has not
+ * Entries `fromSeq` to `untilSeq`, inclusive; `untilSeq` is null while it is delivered to. `awaitsWelcomeAck`: the device has not
  * acknowledged its Welcome yet, so it cannot read the entries (invariant 4).
  */
 export interface ReadableInterval {
@@ -33,7 +33,7 @@ export async function findReadableLog(sql: Sql, groupId: Uint8Array, deviceId: b
     name: 'find_readable_log',
     text: `
       SELECT g.gid, g.incarnation, g.epoch, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.deleted_at IS NOT NULL AS deleted,
-             f.gid IS NOT NULL AS replica, m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
+             f.gid IS NOT NULL AS replica, m.from_seq AS "fromSeq", least(m.until_seq, m.read_until) AS "untilSeq", ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
         FROM groups g LEFT JOIN followed_group f ON f.gid = g.gid LEFT JOIN member m ON m.gid = g.gid AND m.device_id = $2
        WHERE g.group_id = $1 ORDER BY m.from_seq`,
     values: [groupId, deviceId],

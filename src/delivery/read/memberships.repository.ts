@@ -8,9 +8,9 @@ export interface Membership {
   headSeq: bigint
   floorSeq: bigint
   fromSeq: bigint
-  /** NULL while a member. */
+  /** The last entry that it reads; NULL while it is delivered to. */
   untilSeq: bigint | null
-  ended: 'removed' | 'left' | 'revoked' | 'resync' | null
+  ended: IntervalEnd | null
   joinEpoch: bigint
   acked: bigint
   /** Fell behind retention: there is nothing to read until it joins again. */
@@ -22,7 +22,7 @@ export interface Membership {
 }
 
 /**
- * Where a device may read on: open intervals, and closed ones with something unread, in the order of their entries.
+ * Where a device is delivered to: open intervals, and closed ones with something unread, in the order of their entries.
  * One statement, so that an interval and its Welcome are seen together or not at all.
  */
 export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membership[]> {
@@ -30,17 +30,22 @@ export async function readMemberships(sql: Sql, deviceId: bigint): Promise<Membe
     name: 'read_memberships',
     text: `
       SELECT m.gid, g.group_id AS "groupId", g.incarnation, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq",
-             m.from_seq AS "fromSeq", m.until_seq AS "untilSeq", m.ended, m.join_epoch AS "joinEpoch", m.acked, m.resync,
+             m.from_seq AS "fromSeq", least(m.until_seq, m.read_until) AS "untilSeq", ${ENDED} AS ended, m.join_epoch AS "joinEpoch", m.acked, m.resync,
              f.gid IS NOT NULL AS replica, ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
         FROM (SELECT * FROM member WHERE device_id = $1 OFFSET 0) m
         JOIN groups g ON g.gid = m.gid
         LEFT JOIN followed_group f ON f.gid = m.gid
-       WHERE g.deleted_at IS NULL AND (m.until_seq IS NULL OR (m.acked < m.until_seq AND NOT m.resync))
+       WHERE g.deleted_at IS NULL AND (coalesce(m.until_seq, m.read_until) IS NULL OR (m.acked < least(m.until_seq, m.read_until) AND NOT m.resync))
        ORDER BY m.gid, m.from_seq`,
     values: [deviceId],
   })
   return rows
 }
+
+/** Why an interval reads no further: as `member.ended` says it, or `asked`: the device asked to leave, and so needs no word of it. */
+export type IntervalEnd = 'removed' | 'left' | 'revoked' | 'resync' | 'asked'
+/** Of a row of `member` named `m`. */
+export const ENDED = `CASE WHEN m.read_until IS NOT NULL THEN 'asked' ELSE m.ended END`
 
 /** Of a row of `member` named `m`: the Commit that opened the interval stands just before it. */
 export const AWAITS_WELCOME_ACK = `EXISTS (

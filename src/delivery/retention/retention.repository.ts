@@ -29,7 +29,7 @@ export interface Retirable {
 }
 
 /**
- * Groups with application entries that every open cursor has passed and that no resubmission may meet any more, or that are past their
+ * Groups with application entries that every cursor that is delivered to has passed and that no resubmission may meet any more, or that are past their
  * time, no matter who has not read them.
  *
  * Times are taken as rising with seq, so the search for the first young entry ends at it, and never goes past what
@@ -41,7 +41,7 @@ export async function readRetirable(sql: Sql, gids: readonly bigint[], ages: Ret
     text: `
       WITH passed AS (
         SELECT g.gid, g.head_seq, least(g.head_seq, (
-                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND (m.until_seq IS NULL OR m.acked < m.until_seq)
+                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND m.read_until IS NULL AND (m.until_seq IS NULL OR m.acked < m.until_seq)
                ), (
                  SELECT min(c.acked) FROM peer_cursor c WHERE c.gid = g.gid AND (c.until_seq IS NULL OR c.acked < c.until_seq)
                )) AS seq
@@ -127,7 +127,7 @@ export async function moveFloor(sql: Sql, gid: bigint, floorSeq: bigint): Promis
         UPDATE groups SET floor_seq = $2 WHERE gid = $1 AND floor_seq < $2 AND deleted_at IS NULL RETURNING gid
       ), behind AS MATERIALIZED (
         SELECT m.device_id, m.gid, m.from_seq FROM moved JOIN member m ON m.gid = moved.gid
-         WHERE m.until_seq IS NULL AND m.acked < $2 AND NOT m.resync
+         WHERE m.until_seq IS NULL AND m.read_until IS NULL AND m.acked < $2 AND NOT m.resync
          ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE OF m
       ), marked AS (
         UPDATE member m SET resync = true FROM behind b

@@ -15,10 +15,12 @@ export interface Standing {
   policy: GroupPolicy
   admin: boolean
   banned: boolean
-  /** The device's interval, while it is a member. */
+  /** The device's interval, while it is a member and has not asked to leave. */
   member: { fromSeq: bigint; joinEpoch: bigint } | undefined
   /** The device is or was a member. */
   ever: boolean
+  /** It has asked to leave, and waits for the Commit that lets it go. */
+  leaving: boolean
   /** Somebody else removed the device from its last interval. */
   removed: boolean
   /** Any device of the user is a member. */
@@ -56,6 +58,7 @@ type StandingRow = Omit<GroupPolicy, 'version'> & {
   admin: boolean
   banned: boolean
   ever: boolean
+  leaving: boolean
   removed: boolean
   fromSeq: bigint | null
   joinEpoch: bigint | null
@@ -72,13 +75,16 @@ const COLUMNS = `${GROUP_COLUMNS},
   p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
   EXISTS (SELECT FROM group_admin a WHERE a.gid = g.gid AND a.user_id = $3) AS admin,
   EXISTS (SELECT FROM group_ban b WHERE b.gid = g.gid AND b.user_id = $3) AS banned,
-  own.ever, own.removed, own."fromSeq", own."joinEpoch", account.present,
+  own.ever, own.leaving, own.removed, own."fromSeq", own."joinEpoch", account.present,
   coalesce(account."lastEnded", CASE WHEN EXISTS (SELECT FROM group_outcast o WHERE o.gid = g.gid AND o.user_id = $3) THEN 'removed' END) AS "lastEnded"`
+/** Of a row of `member` named `m`: a member that has not asked to leave. */
+const PRESENT = 'm.until_seq IS NULL AND m.read_until IS NULL'
 const SOURCES = `groups g
   LEFT JOIN group_policy p ON p.gid = g.gid
  CROSS JOIN LATERAL (
-   SELECT count(*) > 0 AS ever, max(m.from_seq) FILTER (WHERE m.until_seq IS NULL) AS "fromSeq",
-          max(m.join_epoch) FILTER (WHERE m.until_seq IS NULL) AS "joinEpoch",
+   SELECT count(*) > 0 AS ever, max(m.from_seq) FILTER (WHERE ${PRESENT}) AS "fromSeq",
+          max(m.join_epoch) FILTER (WHERE ${PRESENT}) AS "joinEpoch",
+          coalesce(bool_or(m.until_seq IS NULL AND m.read_until IS NOT NULL), false) AS leaving,
           coalesce((array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST))[1] = 'removed', false) AS removed
      FROM member m WHERE m.device_id = $2 AND m.gid = g.gid
  ) own
@@ -135,7 +141,7 @@ export async function readForSubmission(
         LEFT JOIN LATERAL (
           SELECT l.seq, l.epoch + CASE l.kind WHEN 'c' THEN 1 ELSE 0 END AS epoch, l.chain
             FROM log l WHERE l.gid = g.gid AND l.hash = $4 AND ($5 OR EXISTS (
-              SELECT FROM member m WHERE m.device_id = $2 AND m.gid = g.gid AND l.seq >= m.from_seq AND (m.until_seq IS NULL OR l.seq <= m.until_seq)
+              SELECT FROM member m WHERE m.device_id = $2 AND m.gid = g.gid AND l.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), l.seq)
             )) ORDER BY l.seq + 0 LIMIT 1
         ) earlier ON true
         LEFT JOIN LATERAL (
@@ -176,9 +182,9 @@ function standingIn(row: StandingRow): Standing | undefined {
   // The policy goes with the group.
   if (version === null) return undefined
   const policy = { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset }
-  const { admin, banned, ever, removed, present, lastEnded, fromSeq, joinEpoch } = row
+  const { admin, banned, ever, leaving, removed, present, lastEnded, fromSeq, joinEpoch } = row
   const member = fromSeq === null || joinEpoch === null ? undefined : { fromSeq, joinEpoch }
-  return { policy, admin, banned, ever, removed, present, lastEnded, member }
+  return { policy, admin, banned, ever, leaving, removed, present, lastEnded, member }
 }
 
 function pendingOf({ deviceId, client, leafIndex, reason, proposedEpoch }: PendingRemoval): PendingRemoval {

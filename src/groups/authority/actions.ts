@@ -11,6 +11,8 @@ const member: Rule = ({ member, acquainted }) => {
   if (member) return ALLOWED
   return acquainted ? refused('not-a-member') : refused('not-found')
 }
+/** Who has left already may say it again. */
+const leaver: Rule = (facts) => (facts.leaving ? ALLOWED : member(facts))
 /** Up to the end of their time in the group, former members as well. */
 const reader: Rule = (facts) => (facts.ever ? ALLOWED : member(facts))
 const admin: Rule = ({ admin }) => (admin ? ALLOWED : refused('forbidden', 'Only admins of the group may do this.'))
@@ -88,7 +90,7 @@ export const ACTIONS = {
   'propose-reinit': proposal('Propose: reinitialize', change({ reinit: true })),
   'propose-join': { title: 'External Proposal: be added', rules: [joinerWithoutCode, takesEntries] },
 
-  leave: { title: 'Leave', rules: [member, takesEntries] },
+  leave: { title: 'Leave', rules: [memberOr(leaver), takesEntries] },
   report: { title: 'Report a Commit', rules: [member] },
   reset: {
     title: 'Reset, without reports',

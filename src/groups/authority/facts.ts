@@ -6,8 +6,10 @@ export interface Facts extends Joiner {
   policy: Pick<GroupPolicy, 'externalJoin' | 'addMembers' | 'removeMembers'>
   /** After a ReInit or a reset the group takes no more entries. */
   frozen: boolean
-  /** The caller's device has a leaf in the group. */
+  /** The caller's device has a leaf in the group, and did not ask to leave. */
   member: boolean
+  /** The caller's device asked to leave, and is out for the server; its leaf is there until a Commit removes it. Then `member` is false. */
+  leaving: boolean
   /** The caller's device has or had a leaf in the group. */
   ever: boolean
   /** The caller's user is one of the group's admins. */

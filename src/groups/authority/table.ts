@@ -6,6 +6,7 @@ type Standing = Omit<Facts, 'policy' | 'frozen' | 'codeMatches'>
 const STRANGER: Standing = {
   member: false,
   ever: false,
+  leaving: false,
   admin: false,
   acquainted: false,
   banned: false,
@@ -25,6 +26,7 @@ export const ACTORS = {
   'former member, removed and banned': { ...OUT, lastEnded: 'removed', removed: true, banned: true },
   'member’s other device': { ...OUT, ever: false, present: true },
   'member’s removed device': { ...OUT, present: true, removed: true, lastEnded: 'removed' },
+  'member that is leaving': { ...MEMBER, member: false, leaving: true },
   member: MEMBER,
   'banned member': { ...MEMBER, banned: true },
   admin: { ...MEMBER, admin: true },

@@ -6,6 +6,7 @@ import { GroupId } from '../../platform/http/bytes.js'
 import { GROUP_ACCESS_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { GroupOperations } from '../operations/group-operations.js'
+import { RemovalsService } from './removals.service.js'
 
 export const LeaveAccepted = z
   .object({
@@ -18,7 +19,10 @@ export const LeaveAccepted = z
 @ApiTags('groups')
 @Controller('v1/groups/:groupId/leave')
 export class LeaveController {
-  constructor(private readonly operations: GroupOperations) {}
+  constructor(
+    private readonly operations: GroupOperations,
+    private readonly removals: RemovalsService,
+  ) {}
 
   @Post()
   @HttpCode(202)
@@ -28,10 +32,13 @@ export class LeaveController {
     summary: 'Leave a group',
     description:
       'Nobody can commit their own Remove (RFC 9420 §12.4): the server proposes it, where the group lists its key, and ' +
-      'another member commits it. This device stays a member until then.',
+      'another member commits it. Delivery ends at once: this device is sent nothing behind its leave, and can post nothing. An ' +
+      'external Commit of its own takes the leave back.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'group-frozen')
-  leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    return this.operations.call('leave', caller, groupId, {})
+  async leave(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    const accepted = await this.operations.call('leave', caller, groupId, {})
+    await this.removals.leaveReplica(caller, groupId)
+    return accepted
   }
 }

@@ -1,4 +1,4 @@
-import type { Sql } from '../../platform/postgres/sql.js'
+import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 
 /** A device on its way out of a group. */
 export interface PendingRemoval {
@@ -25,6 +25,24 @@ export async function pendingRemovals(sql: Sql, gid: bigint): Promise<PendingRem
 /** Their client URIs. */
 export async function leavingClients(sql: Sql, gid: bigint): Promise<string[]> {
   return (await pendingRemovals(sql, gid)).map(({ client }) => client)
+}
+
+export type LeaveOutcome = 'accepted' | 'unknown' | 'deleted' | 'frozen' | 'not-a-member'
+
+/** Ends delivery to a device of a group at home here, and notes that it is to be removed: see `leave_group`. Doing it twice does nothing more. */
+export async function leaveGroup(sql: Sql, gid: bigint, deviceId: bigint): Promise<LeaveOutcome> {
+  const { call, values } = callFunction('leave_group', { p_gid: gid, p_device: deviceId, p_replica: false })
+  const { rows } = await sql.query<{ outcome: LeaveOutcome }>({ name: 'leave_group', text: `SELECT ${call} AS outcome`, values })
+  return rows[0]?.outcome ?? 'unknown'
+}
+
+/** The same for the replica of a group elsewhere, whose hub has accepted the leave; nothing for a group at home here. */
+export async function leaveReplica(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<void> {
+  await sql.query({
+    name: 'leave_replica',
+    text: 'SELECT leave_group(p_gid => f.gid, p_device => $2, p_replica => true) FROM followed_group f WHERE f.group_id = $1 AND f.gid IS NOT NULL',
+    values: [groupId, deviceId],
+  })
 }
 
 /** Where the server cannot propose in this epoch: members learn it from the group, and a Commit that removes the device clears it. */

@@ -2,19 +2,21 @@ import { Injectable, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { clientsOf } from '../../authentication/directory/directory.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
+import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { type PublicGroupState, memberNamed } from '../../protocol/public-group/state.js'
 import { sha256 } from '../../protocol/sha256.js'
-import { openAsMember, refuseFrozen } from '../access/access.js'
+import { notAMember, openGroup, refuseFrozen } from '../access/access.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { removalProposed } from '../groups.events.js'
+import { GroupFrozen } from '../groups.problems.js'
 import { type GroupRow, findGroupByGid } from '../repository/groups.repository.js'
 import { submitProposal, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
-import { noteRemoval, pendingRemovals } from './removal.repository.js'
+import { leaveGroup, leaveReplica, noteRemoval, pendingRemovals } from './removal.repository.js'
 
 /** The roster of a group as far as the server sees it: always in public mode, with external joins in private mode. */
 @Injectable()
@@ -48,11 +50,26 @@ export class RemovalsService {
     private readonly events: Events,
   ) {}
 
-  /** The device asks to go: nobody can commit their own Remove (RFC 9420 §12.2), so the server proposes it, and another member commits. */
+  /**
+   * The device asks to go. Delivery ends with the acceptance; its membership ends later: nobody can commit their own Remove
+   * (RFC 9420 §12.2), so the server proposes it, and another member commits.
+   */
   async leave(caller: Caller, groupId: Uint8Array): Promise<{ proposed: boolean }> {
-    const { group } = await openAsMember(this.pool, groupId, caller)
+    const { group, standing } = await openGroup(this.pool, groupId, caller)
+    if (!standing.member && !standing.leaving) throw notAMember(standing)
     refuseFrozen(group)
+    const outcome = await leaveGroup(this.pool, group.gid, caller.deviceId)
+    if (outcome === 'not-a-member') throw notAMember(standing)
+    if (outcome === 'frozen') throw new GroupFrozen('reset', null)
+    if (outcome !== 'accepted') throw new GroupDeleted()
+    this.hints.publish([{ kind: 'inbox', deviceId: caller.deviceId }])
     return { proposed: await this.propose(group.gid, caller.deviceId, 'leave') }
+  }
+
+  /** Ends delivery from the replica of a group elsewhere, once its hub has accepted the leave. */
+  async leaveReplica(caller: Caller, groupId: Uint8Array): Promise<void> {
+    await leaveReplica(this.pool, groupId, caller.deviceId)
+    this.hints.publish([{ kind: 'inbox', deviceId: caller.deviceId }])
   }
 
   /** @returns whether a Remove is in the log. Doing it twice does nothing more. */

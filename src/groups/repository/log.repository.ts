@@ -24,7 +24,7 @@ export async function readMissedHandshakes(sql: Sql, gid: bigint, deviceId: bigi
            WHERE x.gid = $1 AND x.kind IN ('c', 'p') AND x.epoch >= $3
              AND x.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $3::bigint - 1), 0)
              AND EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1
-                           AND x.seq >= m.from_seq AND (m.until_seq IS NULL OR x.seq <= m.until_seq))
+                           AND x.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), x.seq))
            ORDER BY x.seq LIMIT ${MISSED_ENTRIES}
         ) s
       ) kept ON kept.seq = l.seq AND kept.before < ${MISSED_BYTES}

@@ -45,7 +45,7 @@ export async function groupsOf(sql: Sql, deviceId: bigint, afterGid: bigint, lim
                   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.room_id AS "roomId", g.frozen,
                   g.successor_group_id AS "successorGroupId", m.from_seq AS "fromSeq"
              FROM member m JOIN groups g USING (gid)
-            WHERE m.device_id = $1 AND m.gid > $2 AND m.until_seq IS NULL AND g.deleted_at IS NULL
+            WHERE m.device_id = $1 AND m.gid > $2 AND m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL
             ORDER BY m.gid LIMIT $3`,
     values: [deviceId, afterGid, limit],
   })

@@ -127,8 +127,8 @@ export class Lane implements LiveReader {
     const notices: Notice[] = []
     let interval = this.intervals[0]
     while (interval && interval.untilSeq !== null && this.cursor >= interval.untilSeq) {
-      // After a resync of its own leaf the device is in again, by its own doing.
-      if (interval.ended !== 'resync') notices.push({ kind: 'removed', seq: interval.untilSeq })
+      // What a device did by itself it knows: a resync of its own leaf, after which it is in again, and a leave.
+      if (interval.ended !== 'resync' && interval.ended !== 'asked') notices.push({ kind: 'removed', seq: interval.untilSeq })
       this.intervals.shift()
       interval = this.intervals[0]
       this.phase = 'unchecked'

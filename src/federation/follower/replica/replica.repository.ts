@@ -165,6 +165,7 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
     'DELETE FROM welcome WHERE gid = $1 AND seq > $2',
     'DELETE FROM member WHERE gid = $1 AND from_seq - 1 > $2',
     'UPDATE member SET until_seq = NULL, ended = NULL WHERE gid = $1 AND until_seq > $2',
+    'UPDATE member SET read_until = $2 WHERE gid = $1 AND read_until > $2',
   ])
     await sql.query({ text, values: [gid, keptSeq] })
   await sql.query({
@@ -175,7 +176,7 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
   })
   const { rows } = await sql.query<{ deviceId: bigint }>({
     text: `INSERT INTO inbox (device_id, kind, gid)
-           SELECT m.device_id, 'resync', m.gid FROM member m WHERE m.gid = $1 AND m.until_seq IS NULL ORDER BY m.device_id
+           SELECT m.device_id, 'resync', m.gid FROM member m WHERE m.gid = $1 AND m.until_seq IS NULL AND m.read_until IS NULL ORDER BY m.device_id
            RETURNING device_id AS "deviceId"`,
     values: [gid],
   })
