@@ -17,7 +17,7 @@ import { readRosterChanges, readRun, readWelcomes } from '../../src/federation/p
 import { lockReplica } from '../../src/federation/follower/replica/replica.repository.js'
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
-import { everMember, readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
+import { banUser, dismissAdmin, makeAdmin, readAdminsAndBans, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
 import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
@@ -180,7 +180,24 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         several(50, (n) => BigInt(n)),
       ),
   },
-  'whether a user was ever a member': { call: (sql) => everMember(sql, BIG, 1n) },
+  'changes by an admin': {
+    call: async (sql) => {
+      const [gid, admin, other] = [BIG, 2n, 1n]
+      await makeAdmin(sql, gid, admin, other)
+      await replacePolicy(sql, gid, admin, { ...newGroup, version: 1n })
+      await dismissAdmin(sql, gid, admin, other)
+      await banUser(sql, gid, admin, other)
+      await unbanUser(sql, gid, admin, other)
+    },
+  },
+  // Looks for the heir among all members.
+  'rights that fall to a member': {
+    call: async (sql) => {
+      await sql.query({ text: 'DELETE FROM group_admin WHERE gid = $1', values: [BIG] })
+      await sql.query({ text: 'SELECT settle_admins(p_gid => $1)', values: [BIG] })
+    },
+    rows: SIZES.members,
+  },
   'whether a user knows a room': { call: (sql) => knowsRoom(sql, 'mimi://localhost/r/77', 3n) },
   'admins and bans': { call: (sql) => readAdminsAndBans(sql, BIG) },
   'groups of a device': { call: (sql) => groupsOf(sql, 1n, 0n, 100) },
