@@ -283,6 +283,7 @@ CREATE TABLE groups (
   successor_group_id bytea,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   deleted_at timestamp with time zone,
+  reused_above bigint,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
@@ -603,28 +604,32 @@ CREATE TABLE welcome (
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
 
-CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint)
+CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
+DECLARE
+  held bigint[];
 BEGIN
-  PERFORM 1 FROM groups WHERE gid = ANY (p_gid) ORDER BY gid FOR NO KEY UPDATE;
+  held := lock_groups(p_gid, p_wait_ms);
 
   RETURN QUERY
   WITH item AS (
-    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch,
+    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.made_in,
            substring(p_hashes FROM (i.ord::integer - 1) * 32 + 1 FOR 32) AS hash,
            (sum(i.length) OVER (ORDER BY i.ord))::integer - i.length AS skip, i.length
-      FROM unnest(p_gid, p_device, p_epoch, p_length) WITH ORDINALITY AS i (gid, device_id, epoch, length, ord)
+      FROM unnest(p_gid, p_device, p_epoch, p_length, p_made_in) WITH ORDINALITY AS i (gid, device_id, epoch, length, made_in, ord)
   ), judged AS (
     SELECT i.*, g.epoch AS current_epoch, g.head_seq, g.head_chain, g.incarnation, g.group_id,
            old.seq AS old_seq, old.chain AS old_chain, old.epoch AS old_epoch, old.accepted_at AS old_accepted_at,
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
+             WHEN i.gid <> ALL (held) THEN 'busy'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
              WHEN old.seq IS NOT NULL AND m.saw_old THEN 'duplicate'
              WHEN m.since IS NULL THEN 'not-a-member'
+             WHEN i.made_in <> g.incarnation AND (i.made_in > 0 OR i.epoch > g.reused_above) THEN 'incarnation'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
@@ -953,7 +958,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean)
+CREATE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean, p_made_in integer DEFAULT NULL::integer)
  RETURNS submission
  LANGUAGE plpgsql
  STABLE
@@ -976,6 +981,7 @@ BEGIN
   END IF;
   verdict := CASE
     WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN p_made_in <> g.incarnation AND (p_made_in > 0 OR p_epoch > g.reused_above) THEN 'incarnation'
     WHEN g.incarnation <> p_incarnation THEN 'stale'
     WHEN g.frozen IS NOT NULL THEN 'frozen'
     WHEN p_epoch < g.epoch THEN 'stale'
@@ -1044,6 +1050,21 @@ AS $function$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+END $function$
+;
+
+CREATE FUNCTION lock_groups(p_gid bigint[], p_wait_ms integer)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF p_wait_ms = 0 THEN
+    RETURN ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE SKIP LOCKED);
+  END IF;
+  IF p_wait_ms IS NOT NULL THEN
+    PERFORM set_config('lock_timeout', p_wait_ms || 'ms', true);
+  END IF;
+  RETURN ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE);
 END $function$
 ;
 
@@ -1239,19 +1260,33 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION recovered()
- RETURNS bigint
+CREATE FUNCTION recovered(p_above integer DEFAULT NULL::integer)
+ RETURNS TABLE(bumped bigint, incarnation integer)
  LANGUAGE plpgsql
 AS $function$
+#variable_conflict use_column
 DECLARE
-  bumped bigint;
+  fresh integer := floor(extract(epoch FROM clock_timestamp() - timestamptz '2026-01-01 00:00:00+00'))::integer + 1;
+  highest integer;
+  newest timestamptz;
+  moved bigint;
 BEGIN
   PERFORM 1 FROM groups ORDER BY gid FOR NO KEY UPDATE;
+  SELECT max(g.incarnation) INTO highest FROM groups g WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  SELECT max(l.accepted_at) INTO newest FROM groups g
+   CROSS JOIN LATERAL (SELECT x.accepted_at FROM log x WHERE x.gid = g.gid AND x.seq = g.head_seq OFFSET 0) l
+   WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  IF p_above IS NOT NULL THEN
+    fresh := greatest(fresh, p_above + 1, highest + 1);
+  ELSIF fresh <= highest OR newest > clock_timestamp() + interval '1 second' THEN
+    RAISE EXCEPTION 'the clock of PostgreSQL is behind what the database has seen'
+      USING HINT = 'Set the clock, or name the greatest incarnation that was ever in use: cli recovered --above N';
+  END IF;
   UPDATE groups g
-     SET incarnation = incarnation + 1, chain_from_seq = head_seq,
-         head_chain = log_chain_start(group_id, incarnation + 1)
+     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(group_id, fresh),
+         reused_above = least(reused_above, epoch)
    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
-  GET DIAGNOSTICS bumped = ROW_COUNT;
+  GET DIAGNOSTICS moved = ROW_COUNT;
   -- A peer may have stored more than what is left here.
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
@@ -1259,33 +1294,39 @@ BEGIN
    WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
-  RETURN bumped;
+  PERFORM pg_sleep(greatest(0, extract(epoch FROM timestamptz '2026-01-01 00:00:00+00' + fresh * interval '1 second' - clock_timestamp())))
+    WHERE p_above IS NULL;
+  RETURN QUERY SELECT moved, fresh;
 END $function$
 ;
 
-CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[])
+CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
+DECLARE
+  held bigint[];
 BEGIN
-  PERFORM 1 FROM groups WHERE gid = ANY (p_gid) ORDER BY gid FOR NO KEY UPDATE;
+  held := lock_groups(p_gid, p_wait_ms);
 
   RETURN QUERY
   WITH item AS (
-    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.sender_key, i.issuer_key, i.nonce,
+    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.made_in, i.sender_key, i.issuer_key, i.nonce,
            substring(p_hashes FROM (i.ord::integer - 1) * 32 + 1 FOR 32) AS hash,
            (sum(i.length) OVER (ORDER BY i.ord))::integer - i.length AS skip, i.length
-      FROM unnest(p_gid, p_device, p_epoch, p_length, p_sender_key, p_issuer_key, p_nonce)
-           WITH ORDINALITY AS i (gid, device_id, epoch, length, sender_key, issuer_key, nonce, ord)
+      FROM unnest(p_gid, p_device, p_epoch, p_length, p_sender_key, p_issuer_key, p_nonce, p_made_in)
+           WITH ORDINALITY AS i (gid, device_id, epoch, length, sender_key, issuer_key, nonce, made_in, ord)
   ), judged AS (
     SELECT i.*, g.epoch AS current_epoch, g.head_seq, g.head_chain, g.incarnation, g.group_id,
            old.seq AS old_seq, old.chain AS old_chain, old.epoch AS old_epoch, old.accepted_at AS old_accepted_at,
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
+             WHEN i.gid <> ALL (held) THEN 'busy'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
              WHEN old.seq IS NOT NULL AND (m.saw_old OR i.device_id IS NULL) THEN 'duplicate'
              WHEN m.since IS NULL AND k.published IS NULL THEN 'not-a-member'
+             WHEN i.made_in <> g.incarnation AND (i.made_in > 0 OR i.epoch > g.reused_above) THEN 'incarnation'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
@@ -1410,7 +1451,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[])
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1428,7 +1469,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external);
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external, p_made_in);
   IF judged.outcome IS NOT NULL THEN
     RETURN judged;
   END IF;
@@ -1516,7 +1557,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone)
+CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone, p_made_in integer DEFAULT NULL::integer)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1529,7 +1570,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member);
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member, p_made_in);
   -- A signature may be deterministic: the Remove for a revocation can be the bytes that stand there for a leave.
   IF p_pending_device IS NOT NULL AND (judged.outcome IS NULL OR judged.outcome = 'duplicate' AND p_epoch = g.epoch) THEN
     INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)

@@ -128,7 +128,7 @@ export class Group {
   }
 
   async #sendOnce(text: string): Promise<Accepted> {
-    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await this.#encrypt(text))
+    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await this.#encrypt(text), this.record.incarnation)
   }
 
   async #encrypt(text: string): Promise<Uint8Array> {
@@ -144,7 +144,7 @@ export class Group {
 
   async #submitProposal(proposal: Uint8Array): Promise<Accepted> {
     this.record.sent.set(toHex(sha256(proposal)), '')
-    return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal })
+    return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal, incarnation: this.record.incarnation })
   }
 
   /** Commits until it succeeds: a client that loses an epoch processes what was missed, looks again, and retries. */
@@ -169,7 +169,7 @@ export class Group {
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {
     const { record } = this
     try {
-      const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, pending.bundle)
+      const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, { ...pending.bundle, incarnation: record.incarnation })
       // Entries that came before ours are for the epoch we leave: they have to be read first, and the cursor passes nothing unread.
       if (seq !== record.cursor + 1) await this.#readUpTo(seq)
       if (record.pending !== pending) return 'done'

@@ -83,8 +83,13 @@ export class Http {
     return this.#send<Uint8Array>('POST', path, { type, bytes })
   }
   /** One MLSMessage as the whole body, nothing around it: the form that counts its bytes. */
-  postMessage<T>(path: string, message: Uint8Array): Promise<T> {
-    return this.#send<T>('POST', path, { type: 'message/mls', bytes: message })
+  postMessage<T>(path: string, message: Uint8Array, incarnation?: number): Promise<T> {
+    return this.#send<T>(
+      'POST',
+      path,
+      { type: 'message/mls', bytes: message },
+      incarnation === undefined ? {} : { 'group-incarnation': String(incarnation) },
+    )
   }
 
   async #send<T>(method: string, path: string, body?: Body, headers: Record<string, string> = {}): Promise<T> {

@@ -121,6 +121,7 @@ interface TreeAnswer {
 interface InfoAnswer {
   group_info: Uint8Array
   mode?: Mode
+  incarnation?: number
 }
 
 async function fetchTree(device: Device, path: string, epoch: number, headers = {}): Promise<Uint8Array> {
@@ -144,7 +145,8 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
   const { impl } = await suite(wish.suite)
   const own = await device.newKeyPackage(wish.suite)
   const code = wish.joinCode === undefined ? {} : { 'join-code': wish.joinCode }
-  const info = decodeGroupInfo((await device.http.get<InfoAnswer>(`${path}/group-info`, code)).group_info)
+  const answer = await device.http.get<InfoAnswer>(`${path}/group-info`, code)
+  const info = decodeGroupInfo(answer.group_info)
   const tree = decodeTree(await fetchTree(device, path, Number(info.groupContext.epoch), code))
   const joined = await joinByGroupInfo(info, own, { tree, resync: wish.resync ?? false }, impl)
   const state: ClientState = settled(joined.newState)
@@ -154,6 +156,7 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
     group_info: await groupInfo(state, impl),
     ...(wish.mode === 'private' ? { ratchet_tree: encodeTree(state.ratchetTree) } : {}),
     ...(wish.joinCode === undefined ? {} : { join_code: wish.joinCode }),
+    ...(answer.incarnation === undefined ? {} : { incarnation: answer.incarnation }),
   }
   const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
   return {

@@ -63,6 +63,7 @@ async function between(alice: Client, bob: Client): Promise<void> {
   const { http } = alice.device
   await bob.device.http.put('/v1/me/searchable', { searchable: true })
   await bob.device.http.get('/v1/me/searchable')
+  await http.get('/v1/me/usage')
   await http.post('/v1/identifier-queries', { domain: 'localhost', handle: 'bob' }).catch(() => undefined) // off by default
   await http.post('/v1/consents', { target: 'bob' })
   await http.delete('/v1/consents/bob')
@@ -94,7 +95,8 @@ async function talking(group: Group, bob: Client, domain: string): Promise<void>
   const key = await senderKey(group)
   await publishSenderKey(group, key)
   const message = await group.encrypt('Hello, says a member', group.epoch)
-  const { path, headers, body } = sealedRequest(group.record.groupId, key, await sendToken(http, domain), message)
+  const token = await sendToken(http, domain)
+  const { path, headers, body } = sealedRequest(group.record.groupId, key, token, message, group.record.incarnation)
   const sealed = await fetch(http.baseUrl + path, {
     method: 'POST',
     headers: { ...headers, accept: 'application/json' },

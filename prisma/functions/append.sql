@@ -8,35 +8,61 @@
 -- A message is looked for by its hash with "ORDER BY seq + 0": otherwise the planner walks the whole group in the order of seq, which it
 -- takes for cheap while the table has no statistics (measured: 32 messages into a group of 4,000 take 146 ms so, and 6 ms by the hash).
 
--- Messages of members. Outcomes: accepted, duplicate (with what the original got), unknown, deleted, not-a-member, frozen, stale, ahead.
+-- Locks the rows of these groups in their order, and says which it has. One that is locked by another transaction, a Commit or a deletion,
+-- would hold up the messages of all others in the batch: see p_wait_ms of append_messages.
+CREATE OR REPLACE FUNCTION lock_groups(p_gid bigint[], p_wait_ms integer) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  IF p_wait_ms = 0 THEN
+    RETURN ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE SKIP LOCKED);
+  END IF;
+  IF p_wait_ms IS NOT NULL THEN
+    PERFORM set_config('lock_timeout', p_wait_ms || 'ms', true);
+  END IF;
+  RETURN ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE);
+END $$;
+
+-- Messages of members. Outcomes: accepted, duplicate (with what the original got), unknown, deleted, not-a-member, frozen, stale, ahead,
+-- incarnation, busy, full.
 -- The group's id and the time of acceptance let the node that appended send the whole entry along with its hint.
+--   p_made_in[i]   the incarnation that the sender names; 0: none, which is good for epochs that were never used twice (groups.reused_above);
+--                  NULL: not asked (releases before that)
+--   p_wait_ms      how long to wait for groups that others have locked. 0: not at all, their items come back busy, and those of other groups
+--                  are written. NULL: lock_timeout, for all of them (releases before that)
+--   p_max_bytes    what one group may keep; NULL: no limit. What comes before it in the same call does not count, which is 1 MiB at most.
+DROP FUNCTION IF EXISTS append_messages(bigint[], bigint[], bigint[], integer[], bytea, bytea, bigint);
 CREATE OR REPLACE FUNCTION append_messages(
-  p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint
+  p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
+  p_made_in integer[] DEFAULT NULL, p_wait_ms integer DEFAULT NULL, p_max_bytes bigint DEFAULT NULL
 ) RETURNS TABLE (
   ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer,
   group_id bytea, accepted_at timestamptz
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
+DECLARE
+  held bigint[];
 BEGIN
-  PERFORM 1 FROM groups WHERE gid = ANY (p_gid) ORDER BY gid FOR NO KEY UPDATE;
+  held := lock_groups(p_gid, p_wait_ms);
 
   RETURN QUERY
   WITH item AS (
-    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch,
+    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.made_in,
            substring(p_hashes FROM (i.ord::integer - 1) * 32 + 1 FOR 32) AS hash,
            (sum(i.length) OVER (ORDER BY i.ord))::integer - i.length AS skip, i.length
-      FROM unnest(p_gid, p_device, p_epoch, p_length) WITH ORDINALITY AS i (gid, device_id, epoch, length, ord)
+      FROM unnest(p_gid, p_device, p_epoch, p_length, p_made_in) WITH ORDINALITY AS i (gid, device_id, epoch, length, made_in, ord)
   ), judged AS (
     SELECT i.*, g.epoch AS current_epoch, g.head_seq, g.head_chain, g.incarnation, g.group_id,
            old.seq AS old_seq, old.chain AS old_chain, old.epoch AS old_epoch, old.accepted_at AS old_accepted_at,
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
+             WHEN i.gid <> ALL (held) THEN 'busy'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
              WHEN old.seq IS NOT NULL AND m.saw_old THEN 'duplicate'
              WHEN m.since IS NULL THEN 'not-a-member'
+             WHEN i.made_in <> g.incarnation AND (i.made_in > 0 OR i.epoch > g.reused_above) THEN 'incarnation'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -64,8 +90,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -85,32 +114,39 @@ END $$;
 -- (which the caller has checked), p_issuer_key and p_nonce the token. A token is spent by the statement that appends its message.
 -- Further outcomes: not-a-member (also: no member has published that key), commit-required, token-spent.
 -- A function of its own: its further steps would cost members' messages 21 % (128 in one call) to 50 % (one).
+DROP FUNCTION IF EXISTS sealed_append_messages(
+  bigint[], bigint[], bigint[], integer[], bytea, bytea, bigint, bytea[], integer[], bytea[]
+);
 CREATE OR REPLACE FUNCTION sealed_append_messages(
   p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint,
-  p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[]
+  p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL, p_wait_ms integer DEFAULT NULL, p_max_bytes bigint DEFAULT NULL
 ) RETURNS TABLE (
   ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer,
   group_id bytea, accepted_at timestamptz
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
+DECLARE
+  held bigint[];
 BEGIN
-  PERFORM 1 FROM groups WHERE gid = ANY (p_gid) ORDER BY gid FOR NO KEY UPDATE;
+  held := lock_groups(p_gid, p_wait_ms);
 
   RETURN QUERY
   WITH item AS (
-    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.sender_key, i.issuer_key, i.nonce,
+    SELECT i.ord::integer AS ord, i.gid, i.device_id, i.epoch, i.made_in, i.sender_key, i.issuer_key, i.nonce,
            substring(p_hashes FROM (i.ord::integer - 1) * 32 + 1 FOR 32) AS hash,
            (sum(i.length) OVER (ORDER BY i.ord))::integer - i.length AS skip, i.length
-      FROM unnest(p_gid, p_device, p_epoch, p_length, p_sender_key, p_issuer_key, p_nonce)
-           WITH ORDINALITY AS i (gid, device_id, epoch, length, sender_key, issuer_key, nonce, ord)
+      FROM unnest(p_gid, p_device, p_epoch, p_length, p_sender_key, p_issuer_key, p_nonce, p_made_in)
+           WITH ORDINALITY AS i (gid, device_id, epoch, length, sender_key, issuer_key, nonce, made_in, ord)
   ), judged AS (
     SELECT i.*, g.epoch AS current_epoch, g.head_seq, g.head_chain, g.incarnation, g.group_id,
            old.seq AS old_seq, old.chain AS old_chain, old.epoch AS old_epoch, old.accepted_at AS old_accepted_at,
            CASE
              WHEN g.gid IS NULL THEN 'unknown'
+             WHEN i.gid <> ALL (held) THEN 'busy'
              WHEN g.deleted_at IS NOT NULL THEN 'deleted'
              WHEN old.seq IS NOT NULL AND (m.saw_old OR i.device_id IS NULL) THEN 'duplicate'
              WHEN m.since IS NULL AND k.published IS NULL THEN 'not-a-member'
+             WHEN i.made_in <> g.incarnation AND (i.made_in > 0 OR i.epoch > g.reused_above) THEN 'incarnation'
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
@@ -118,6 +154,7 @@ BEGIN
                -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -160,8 +197,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,

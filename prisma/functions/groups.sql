@@ -1,17 +1,23 @@
 -- The life of a group: create, freeze, delete, and what a restore asks for.
 
 -- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set).
--- Outcomes: accepted, duplicate, exists, room-taken, predecessor (unknown, not frozen, or the caller is not in it), successor-taken.
+-- Outcomes: accepted, duplicate, exists, room-taken, predecessor (unknown, not frozen, or the caller is not in it), successor-taken, account-full, too-many-groups.
+--   p_max_account, p_max_groups  bytes that all groups of the creator may keep, and how many they may be; NULL: no limit
+DROP FUNCTION IF EXISTS create_group(
+  bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer
+);
 CREATE OR REPLACE FUNCTION create_group(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
-  p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer
+  p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
+  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL
 ) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   old groups;
   made groups;
   stored bytea;
+  excess text;
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
@@ -27,8 +33,9 @@ BEGIN
     p_room := old.room_id;
   END IF;
 
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room)
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, bytes)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user,
+          octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
     SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
@@ -41,6 +48,13 @@ BEGIN
     RETURN;
   END IF;
 
+  SELECT CASE WHEN count(*) > p_max_groups THEN 'too-many-groups' WHEN sum(g.bytes) > p_max_account THEN 'account-full' END INTO excess
+    FROM groups g WHERE g.payer = p_user AND g.deleted_at IS NULL;
+  IF excess IS NOT NULL THEN
+    DELETE FROM groups g WHERE g.gid = made.gid;
+    RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
   INSERT INTO room AS r (room_id, current_gid) VALUES (p_room, made.gid)
   ON CONFLICT (room_id) DO UPDATE SET current_gid = excluded.current_gid WHERE r.current_gid = old.gid;
   IF NOT FOUND THEN
@@ -91,11 +105,16 @@ END $$;
 -- What came before the log counts as its entry 0: its members read from 1 on, and their Welcomes are of seq 0.
 -- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more),
 -- key-package-used (a repeated creation is recognised before that).
+DROP FUNCTION IF EXISTS create_group_with_members(
+  bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
+  bytea, bigint[], integer[], bytea[], timestamptz[], bytea[]
+);
 CREATE OR REPLACE FUNCTION create_group_with_members(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
   p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
-  p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamptz[], p_refs bytea[]
+  p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamptz[], p_refs bytea[],
+  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL
 ) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -120,10 +139,10 @@ BEGIN
   SELECT * INTO made FROM create_group(
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
-    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports);
+    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
-    UPDATE groups g SET post_floor = p_epoch WHERE g.gid = made.gid;
+    UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
@@ -173,7 +192,7 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now() WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
   DELETE FROM log WHERE gid = p_gid;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
@@ -202,17 +221,37 @@ BEGIN
 END $$;
 
 -- After a restore or an asynchronous failover, seqs and epochs may be used a second time: nothing of the old incarnation may be mixed
--- with what comes now (docs/architecture.md §1). Groups of other hubs keep theirs. Returns the number of groups.
-CREATE OR REPLACE FUNCTION recovered() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+-- with what comes now (docs/architecture.md §1). Groups of other hubs keep theirs. Returns the number of groups and their incarnation.
+--
+-- The incarnation is one number for all groups: the next second since 2026 by this server's clock, and the function ends when that second has
+-- begun. So a later call gets a greater one, also on another copy of the same backup, which knows nothing of the call before; "the backup's
+-- + 1" was given out twice. A clock that is behind what the database has seen would break that, and is refused: p_above is for an operator
+-- who knows a greater number from before and cannot set the clock. As an integer it lasts until 2094.
+DROP FUNCTION IF EXISTS recovered();
+CREATE OR REPLACE FUNCTION recovered(p_above integer DEFAULT NULL) RETURNS TABLE (bumped bigint, incarnation integer) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
-  bumped bigint;
+  fresh integer := floor(extract(epoch FROM clock_timestamp() - timestamptz '2026-01-01 00:00:00+00'))::integer + 1;
+  highest integer;
+  newest timestamptz;
+  moved bigint;
 BEGIN
   PERFORM 1 FROM groups ORDER BY gid FOR NO KEY UPDATE;
+  SELECT max(g.incarnation) INTO highest FROM groups g WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  SELECT max(l.accepted_at) INTO newest FROM groups g
+   CROSS JOIN LATERAL (SELECT x.accepted_at FROM log x WHERE x.gid = g.gid AND x.seq = g.head_seq OFFSET 0) l
+   WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
+  IF p_above IS NOT NULL THEN
+    fresh := greatest(fresh, p_above + 1, highest + 1);
+  ELSIF fresh <= highest OR newest > clock_timestamp() + interval '1 second' THEN
+    RAISE EXCEPTION 'the clock of PostgreSQL is behind what the database has seen'
+      USING HINT = 'Set the clock, or name the greatest incarnation that was ever in use: cli recovered --above N';
+  END IF;
   UPDATE groups g
-     SET incarnation = incarnation + 1, chain_from_seq = head_seq,
-         head_chain = log_chain_start(group_id, incarnation + 1)
+     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(group_id, fresh),
+         reused_above = least(reused_above, epoch)
    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
-  GET DIAGNOSTICS bumped = ROW_COUNT;
+  GET DIAGNOSTICS moved = ROW_COUNT;
   -- A peer may have stored more than what is left here.
   UPDATE peer_cursor c SET acked = least(c.acked, g.head_seq) FROM groups g WHERE g.gid = c.gid;
   INSERT INTO inbox (device_id, kind, gid)
@@ -220,5 +259,16 @@ BEGIN
    WHERE m.until_seq IS NULL AND g.deleted_at IS NULL AND m.acked < 9223372036854775807 ORDER BY m.device_id, m.gid;
   -- Some of them were handed out after the backup was taken.
   DELETE FROM key_package;
-  RETURN bumped;
+  PERFORM pg_sleep(greatest(0, extract(epoch FROM timestamptz '2026-01-01 00:00:00+00' + fresh * interval '1 second' - clock_timestamp())))
+    WHERE p_above IS NULL;
+  RETURN QUERY SELECT moved, fresh;
 END $$;
+
+-- What a group keeps, counted: groups.bytes without the counter.
+CREATE OR REPLACE FUNCTION held_bytes(p_gid bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT coalesce((SELECT sum(octet_length(bytes)) FROM log WHERE gid = p_gid), 0)::bigint
+       + coalesce((SELECT sum(octet_length(bytes)) FROM welcome WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+$$;

@@ -3,8 +3,11 @@
 -- Why "seq + 0": see append.sql.
 
 -- The checks that a Commit and a Proposal share, after the caller has locked the row. NULL: continue.
-CREATE OR REPLACE FUNCTION judge_submission(g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean)
-RETURNS submission LANGUAGE plpgsql STABLE AS $$
+--   p_made_in   the incarnation that the sender names: see append.sql
+DROP FUNCTION IF EXISTS judge_submission(groups, integer, bigint, bytea, bigint, boolean);
+CREATE OR REPLACE FUNCTION judge_submission(
+  g groups, p_incarnation integer, p_epoch bigint, p_hash bytea, p_device bigint, p_member boolean, p_made_in integer DEFAULT NULL
+) RETURNS submission LANGUAGE plpgsql STABLE AS $$
 DECLARE
   old record;
   verdict text;
@@ -23,6 +26,7 @@ BEGIN
   END IF;
   verdict := CASE
     WHEN p_member AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL) THEN 'not-a-member'
+    WHEN p_made_in <> g.incarnation AND (p_made_in > 0 OR p_epoch > g.reused_above) THEN 'incarnation'
     WHEN g.incarnation <> p_incarnation THEN 'stale'
     WHEN g.frozen IS NOT NULL THEN 'frozen'
     WHEN p_epoch < g.epoch THEN 'stale'
@@ -49,29 +53,75 @@ BEGIN
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
 END $$;
 
+CREATE OR REPLACE FUNCTION bytes_of(p_parts bytea[]) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(sum(octet_length(x.bytes)), 0)::bigint FROM unnest(p_parts) AS x (bytes)
+$$;
+
+-- Whether there is room for p_bytes more, or what is full. NULL: continue. Each maximum may be NULL: no limit.
+-- Groups of one account may fill up at the same time: then it keeps a few Commits more than it may.
+CREATE OR REPLACE FUNCTION judge_storage(g groups, p_bytes bigint, p_max_group bigint, p_max_account bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF g.bytes + p_bytes > p_max_group THEN
+    RETURN 'group-full';
+  ELSIF p_max_account IS NOT NULL
+        AND (SELECT sum(x.bytes) FROM groups x WHERE x.payer = g.payer AND x.payer IS NOT NULL AND x.deleted_at IS NULL) + p_bytes > p_max_account THEN
+    RETURN 'account-full';
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- Deletes trees of a group that describe epochs before p_before and for which no Welcome waits any more: of those, it looks at the p_most newest.
+-- Returns the bytes. The caller holds the lock of the group's row, and counts them.
+CREATE OR REPLACE FUNCTION drop_old_trees(p_gid bigint, p_before bigint, p_most integer) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  gone bigint;
+BEGIN
+  WITH old AS (
+    SELECT t.epoch FROM group_tree t WHERE t.gid = p_gid AND t.epoch < p_before ORDER BY t.epoch DESC LIMIT p_most
+  ), dropped AS (
+    DELETE FROM group_tree t USING old
+     WHERE t.gid = p_gid AND t.epoch = old.epoch AND NOT EXISTS (
+       SELECT FROM welcome w
+        WHERE w.gid = p_gid AND w.epoch = old.epoch
+          AND EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal OFFSET 0) OFFSET 0
+     )
+    RETURNING octet_length(t.bytes) AS bytes
+  )
+  SELECT coalesce(sum(d.bytes), 0) INTO gone FROM dropped d;
+  RETURN gone;
+END $$;
+
 -- A Proposal for the current epoch. p_device is NULL for the server's own (external sender), which need no membership.
 -- With p_pending_device, the same transaction records that the device is on its way out.
 --   p_policy_version   the policy under which the Proposal was judged; NULL for the server's own
 --   p_last_handshake   seq of the last Commit or Proposal that it was judged with
 --   p_add_ref          KeyPackageRef of an Add: this Proposal is what spends it; p_add_device whose it is, p_add_suite, p_add_expires what it is
--- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), key-package-used.
+--   p_made_in         the incarnation that the sender names; NULL for the server's own: see append.sql
+--   p_max_group, p_max_account  bytes that the group, and all groups of who created it, may keep; NULL: no limit
+-- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), key-package-used, group-full, account-full.
 DROP FUNCTION IF EXISTS submit_proposal(bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text);
+DROP FUNCTION IF EXISTS submit_proposal(
+  bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text, bigint, bigint, bytea, bigint, integer, timestamptz
+);
 CREATE OR REPLACE FUNCTION submit_proposal(
   p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea,
   p_pending_device bigint, p_pending_leaf integer, p_pending_reason text,
   p_policy_version bigint DEFAULT NULL, p_last_handshake bigint DEFAULT NULL,
-  p_add_ref bytea DEFAULT NULL, p_add_device bigint DEFAULT NULL, p_add_suite integer DEFAULT NULL, p_add_expires timestamptz DEFAULT NULL
+  p_add_ref bytea DEFAULT NULL, p_add_device bigint DEFAULT NULL, p_add_suite integer DEFAULT NULL, p_add_expires timestamptz DEFAULT NULL,
+  p_made_in integer DEFAULT NULL,
+  p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
   judged submission;
+  excess text;
   next_chain bytea;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member);
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, p_member, p_made_in);
   -- A signature may be deterministic: the Remove for a revocation can be the bytes that stand there for a leave.
   IF p_pending_device IS NOT NULL AND (judged.outcome IS NULL OR judged.outcome = 'duplicate' AND p_epoch = g.epoch) THEN
     INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
@@ -87,6 +137,10 @@ BEGIN
      OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  excess := judge_storage(g, octet_length(p_bytes), p_max_group, p_max_account);
+  IF excess IS NOT NULL THEN
+    RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -99,7 +153,7 @@ BEGIN
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
   VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
-  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain WHERE gid = p_gid;
+  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain, bytes = bytes + octet_length(p_bytes) WHERE gid = p_gid;
   RETURN ('accepted', g.head_seq + 1, g.epoch, next_chain, g.incarnation)::submission;
 END $$;
 
@@ -113,10 +167,17 @@ END $$;
 --   p_followup[i]     the regenerated Remove proposal, for the new epoch, of the pending p_followup_device[i]
 --   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
 --   p_policy_version  the policy under which the Commit was judged
--- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used.
+--   p_made_in         the incarnation that the sender names: see append.sql
+--   p_max_group, p_max_account  bytes that the group, and all groups of who created it, may keep; NULL: no limit
+--   p_trees           how many of the newest trees are kept, and besides those for which a Welcome waits
+-- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used, group-full, account-full.
 DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[]
+);
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[]
 );
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
@@ -124,7 +185,9 @@ CREATE OR REPLACE FUNCTION submit_commit(
   p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[],
   p_welcome bytea[], p_welcome_expires timestamptz[], p_group_info bytea, p_tree bytea,
   p_claimed_removed text[], p_reinit boolean,
-  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'
+  p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}',
+  p_made_in integer DEFAULT NULL,
+  p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL, p_trees integer DEFAULT 4
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -134,13 +197,16 @@ DECLARE
   head bigint;
   chain_at bytea;
   commit_chain bytea;
+  new_bytes bigint := octet_length(p_bytes) + bytes_of(p_followup) + bytes_of(p_welcome)
+                      + coalesce(octet_length(p_group_info), 0) + coalesce(octet_length(p_tree), 0);
+  excess text;
   leaver record;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     RETURN ('unknown', NULL, NULL, NULL, NULL)::submission;
   END IF;
-  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external);
+  judged := judge_submission(g, p_incarnation, p_epoch, p_hash, p_device, NOT p_external, p_made_in);
   IF judged.outcome IS NOT NULL THEN
     RETURN judged;
   END IF;
@@ -157,6 +223,13 @@ BEGIN
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  excess := judge_storage(g, new_bytes, p_max_group, p_max_account);
+  IF excess IS NOT NULL THEN
+    RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_tree IS NOT NULL THEN
+    new_bytes := new_bytes - drop_old_trees(p_gid, next_epoch - p_trees + 1, 8);
+  END IF;
 
   commit_seq := g.head_seq + 1;
   commit_chain := log_chain(g.head_chain, commit_seq, 'c', p_epoch, p_hash);
@@ -171,7 +244,7 @@ BEGIN
     VALUES (p_gid, head, 'p', next_epoch, clock_timestamp(), p_followup_hash[i], chain_at, p_followup[i]);
   END LOOP;
   UPDATE groups
-     SET epoch = next_epoch, head_seq = head, head_chain = chain_at,
+     SET epoch = next_epoch, head_seq = head, head_chain = chain_at, bytes = bytes + new_bytes,
          post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
          frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
    WHERE gid = p_gid;

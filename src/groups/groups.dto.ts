@@ -37,6 +37,18 @@ export const Group = z
   .meta({ id: 'Group' })
 export type Group = z.infer<typeof Group>
 
+/** What a submission was made for; see docs/adr/0026-incarnations.md. */
+const MadeIn = z
+  .int()
+  .positive()
+  .max(0x7fff_ffff)
+  .optional()
+  .meta({
+    description:
+      'The incarnation of the group that the sender is in, as entries, positions and acceptances give it. Without it, epochs that may have ' +
+      'been used in two incarnations are refused',
+  })
+
 export const SubmitCommit = z
   .strictObject({
     commit: MlsBytes().meta({ description: 'MLSMessage: PublicMessage in public mode and for external Commits, else PrivateMessage' }),
@@ -48,6 +60,7 @@ export const SubmitCommit = z
     removed: z.array(ClientUri).max(10_000).optional().meta({ description: 'Private mode: who is out after this Commit' }),
     reinit: z.boolean().optional().meta({ description: 'Private mode: this Commit carries a ReInit' }),
     join_code: z.string().min(8).max(128).optional().meta({ description: 'For an external Commit where the policy asks for a code' }),
+    incarnation: MadeIn,
   })
   .meta({ id: 'SubmitCommit' })
 export type SubmitCommit = z.infer<typeof SubmitCommit>
@@ -55,6 +68,7 @@ export type SubmitCommit = z.infer<typeof SubmitCommit>
 export const SubmitProposal = z
   .strictObject({
     proposal: MlsBytes().meta({ description: 'MLSMessage with one Proposal for the current epoch' }),
+    incarnation: MadeIn,
   })
   .meta({ id: 'SubmitProposal' })
 export type SubmitProposal = z.infer<typeof SubmitProposal>
@@ -62,6 +76,7 @@ export type SubmitProposal = z.infer<typeof SubmitProposal>
 export const SubmitMessage = z
   .strictObject({
     message: MlsBytes().meta({ description: 'MLSMessage: a PrivateMessage with application data' }),
+    incarnation: MadeIn,
   })
   .meta({ id: 'SubmitMessage' })
 export type SubmitMessage = z.infer<typeof SubmitMessage>

@@ -4,7 +4,7 @@ import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { TokensModule } from '../tokens/tokens.module.js'
-import { CommitAftermath, CommitAttempts } from './commit/commit-attempts.js'
+import { CommitAftermath, CommitAttempts, CommitValidators } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
 import { PrivateCommitValidator } from './commit/private-commit-validator.js'
@@ -22,6 +22,7 @@ import { GroupLocator } from './home/group-locator.js'
 import { InfoController } from './info/info.controller.js'
 import { InfoService } from './info/info.service.js'
 import { Bundles } from './input/bundle.js'
+import { GroupLimits } from './limits/group-limits.js'
 import { MessagesController } from './message/messages.controller.js'
 import { MessagesService } from './message/messages.service.js'
 import { GroupOperations } from './operations/group-operations.js'
@@ -50,6 +51,7 @@ import { Snapshots } from './state/snapshots.job.js'
 import { StateCache } from './state/state-cache.js'
 import { StoredEpochs } from './state/stored-epochs.js'
 import { LargeTrees } from './state/trees/large-trees.js'
+import { UsageController } from './usage/usage.controller.js'
 
 /** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
 @Module({
@@ -68,6 +70,7 @@ import { LargeTrees } from './state/trees/large-trees.js'
     DeleteController,
     RoomsController,
     ExternalSendersController,
+    UsageController,
   ],
   providers: [
     FederationLink,
@@ -76,11 +79,13 @@ import { LargeTrees } from './state/trees/large-trees.js'
     { provide: OPERATIONS_TABLE, useFactory: groupOperations, inject: [...OPERATION_SERVICES] },
     CreateService,
     GroupCreation,
+    GroupLimits,
     FoundingMembers,
     Reinitialized,
     Bundles,
     CommitsService,
     CommitAttempts,
+    CommitValidators,
     PublicCommitValidator,
     PrivateCommitValidator,
     CommitAftermath,

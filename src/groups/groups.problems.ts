@@ -22,6 +22,15 @@ export class StaleEpoch extends Problem {
     super(409, 'stale-epoch', 'The group has moved on to another epoch.', { current_epoch: currentEpoch, incarnation, entries })
   }
 }
+/** The group was restored since; the same epoch number may be another epoch. */
+export class IncarnationChanged extends Problem {
+  constructor(incarnation: number, currentEpoch: bigint) {
+    super(409, 'incarnation-changed', 'The submission is of another incarnation of the group, or may be.', {
+      incarnation,
+      current_epoch: currentEpoch,
+    })
+  }
+}
 export class EpochAhead extends Problem {
   constructor(currentEpoch: bigint) {
     super(409, 'epoch-ahead', 'The message is of an epoch that the group has not reached.', { current_epoch: currentEpoch })
@@ -101,6 +110,14 @@ export const GROUP_PROBLEMS: ProblemTypes = {
       incarnation: z.int().positive(),
       entries: z.array(Entry).meta({ description: 'Handshakes since the epoch of the message, as far as this device may read them' }),
     },
+  },
+  'incarnation-changed': {
+    status: 409,
+    when: 'The server lost the end of the group’s log to a restore, and the submission is of the time before, or does not say of which.',
+    client:
+      'Drop what you made. Read the group again: if `incarnation` is not the one that your state is of, come back by an external Commit, as after `resync`, or stop; else send it with `incarnation`.',
+    retry: 'redo',
+    members: { incarnation: z.int().positive(), current_epoch: Epoch },
   },
   'epoch-ahead': {
     status: 409,

@@ -4,7 +4,8 @@ import { ACTIONS, type Action } from '../../src/groups/authority/actions.js'
 import { ACTORS, CHOICES, type Actor, type Choices, type Mode, type State } from '../../src/groups/authority/table.js'
 import { useStage, type Stage } from '../groups/group-fixture.js'
 import { pageSays } from './page-fixture.js'
-import { castPeople, Scene, TRIES, type People } from './table-fixture.js'
+import { castPeople, Scene, type People } from './scene-fixture.js'
+import { TRIES } from './table-fixture.js'
 
 const actions = Object.keys(ACTIONS) as Action[]
 const actors = Object.keys(ACTORS) as Actor[]

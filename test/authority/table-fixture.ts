@@ -3,162 +3,17 @@ import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } f
 import type { Client } from '../../examples/client/client.js'
 import { groupInfo } from '../../examples/client/commits.js'
 import { Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { joinByGroupInfo } from '../../examples/client/mls/external-join.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { encodeTree, settled } from '../../examples/client/mls/tree.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { publishSenderKey } from '../../examples/client/sealed/sender-key.js'
 import type { Action } from '../../src/groups/authority/actions.js'
-import { ACTORS, type Actor, type Choices, type Mode, type State } from '../../src/groups/authority/table.js'
-import { at, draft, submit, type Stage } from '../groups/group-fixture.js'
+import type { Actor } from '../../src/groups/authority/table.js'
+import { at, draft, submit } from '../groups/group-fixture.js'
 import { groupInfoOf } from '../groups/hostile.js'
 
-/** A device for each actor of the table, and those that things are done to. */
-const CAST = {
-  admin: 'alice',
-  member: 'bob',
-  'banned member': 'bert',
-  'member’s other device': 'bob/laptop',
-  'member’s removed device': 'bob/tablet',
-  'former member, left': 'lefty',
-  'former member, removed': 'rita',
-  'former member, removed and banned': 'ron',
-  stranger: 'mallory',
-  'banned stranger': 'benny',
-} as const satisfies Record<Actor, string>
-const TARGETS = ['carol', 'dave', 'alice/desk', 'bob/desk', 'bert/desk', 'alice/watch', 'bob/watch', 'bert/watch'] as const
-
-/** The people of all scenes: each takes part in many groups. */
-export interface People {
-  actors: Record<Actor, Client>
-  targets: Record<(typeof TARGETS)[number], Client>
-}
-
-export async function castPeople(stage: Stage): Promise<People> {
-  // A user's first device enrols the others.
-  const names: string[] = [...new Set([...Object.values(CAST), ...TARGETS])].sort(
-    (one, other) => one.split('/').length - other.split('/').length,
-  )
-  const clients = await stage.cast(...names)
-  const named = new Map(names.map((name, index) => [name, clients[index]!]))
-  for (const client of clients) await client.device.publishKeyPackages(60)
-  const of = <Key extends string>(keys: Record<Key, string>) =>
-    Object.fromEntries(Object.entries<string>(keys).map(([key, name]) => [key, named.get(name)!])) as Record<Key, Client>
-  return {
-    actors: of(CAST),
-    targets: of(Object.fromEntries(TARGETS.map((name) => [name, name])) as Record<(typeof TARGETS)[number], string>),
-  }
-}
-
-export function isInside(actor: Actor): boolean {
-  return ACTORS[actor].member
-}
-
-const RIGHT_CODE = 'open sesame'
-
-/** A group in which everybody stands as the table says, under one policy. */
-export class Scene {
-  private constructor(
-    readonly stage: Stage,
-    readonly people: People,
-    readonly group: Group,
-    readonly state: State,
-    readonly choices: Choices,
-    /** A Commit that all members have read. */
-    readonly commitSeq: number,
-  ) {}
-
-  static async make(stage: Stage, people: People, mode: Mode, state: State, choices: Choices): Promise<Scene> {
-    const { actors, targets } = people
-    const alice = actors.admin
-    const group = await alice.createGroup({ groupId: utf8(randomUUID()), mode, policy: { external_join: 'open' } })
-    const staying = [
-      actors.member,
-      actors['banned member'],
-      targets.carol,
-      targets['alice/desk'],
-      targets['bob/desk'],
-      targets['bert/desk'],
-    ]
-    const going = [actors['member’s removed device'], actors['former member, removed'], actors['former member, removed and banned']]
-    await add(group, [...staying, ...going, actors['former member, left']])
-    await group.remove(...going.map(({ uri }) => uri))
-    await stage.sync(actors['former member, left'])
-    await at(actors['former member, left'], group).leave()
-    await stage.sync(alice)
-    await (mode === 'public' ? group.settle() : group.remove(actors['former member, left'].uri))
-    for (const actor of ['banned member', 'former member, removed and banned', 'banned stranger'] as const)
-      await alice.device.http.put(`${group.path}/bans/${localName(actors[actor])}`)
-    const { head_seq: commitSeq } = await alice.device.http.get<{ head_seq: number }>(group.path)
-    await stage.sync(targets.carol)
-    await at(targets.carol, group).update()
-    await stage.sync(alice)
-    await alice.device.http.put(`${group.path}/policy`, policyOf(choices))
-    if (state === 'frozen') await alice.device.http.post(`${group.path}/reset`)
-    await stage.sync(...staying)
-    const scene = new Scene(stage, people, group, state, choices, commitSeq + 1)
-    for (const one of [alice, ...staying]) at(one, group).record.externalJoin = choices.external_join !== 'none'
-    return scene
-  }
-
-  get mode(): Mode {
-    return this.group.record.mode
-  }
-
-  /** The group as the actor knows it; for those who are out as bob does, whose bytes they have got hold of. */
-  as(actor: Actor): Group {
-    const { actors } = this.people
-    return at(isInside(actor) ? actors[actor] : actors.member, this.group)
-  }
-
-  /** A device of the same user: one that is in the group, or one that is not. */
-  own(actor: Actor, which: 'desk' | 'watch'): Client {
-    const user = actor === 'admin' ? 'alice' : actor === 'banned member' ? 'bert' : 'bob'
-    return this.people.targets[`${user}/${which}`]
-  }
-
-  get code(): string | undefined {
-    if (this.choices.external_join === 'right code') return RIGHT_CODE
-    return this.choices.external_join === 'wrong code' ? 'open barley' : undefined
-  }
-}
-
-function policyOf({ external_join, ...choices }: Choices): object {
-  return external_join.endsWith('code') ? { ...choices, external_join: 'code', join_code: RIGHT_CODE } : { ...choices, external_join }
-}
-
-function localName({ user }: Client): string {
-  return user.split('/u/')[1]!
-}
-
-async function add(group: Group, devices: readonly Client[]): Promise<void> {
-  const proposals = await Promise.all(devices.map((device) => addOf(group, device)))
-  await group.commit(() => proposals)
-}
-
-/** With a KeyPackage that the server handed out: by it the Welcome of a private group finds its device. */
-async function addOf({ device }: Pick<Group, 'device'>, target: Client): Promise<Proposal> {
-  const { key_packages: claimed } = await device.claim(target.user, 1)
-  const own = claimed.find(({ client }) => client === target.uri)!
-  return { proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(own.key_package) } }
-}
-
-function removeOf(group: Group, ...targets: readonly Client[]): Proposal[] {
-  return targets.map(({ uri }) => {
-    const removed = group.record.state.ratchetTree.findIndex((node) => node?.nodeType === 'leaf' && isOf(node.leaf.credential, uri)) / 2
-    return { proposalType: 'remove', remove: { removed } }
-  })
-}
-
-function isOf(credential: object, uri: string): boolean {
-  return 'identity' in credential && credential.identity instanceof Uint8Array && Buffer.from(credential.identity).toString() === uri
-}
-
-function reinitOf(group: Group): Proposal {
-  const { cipherSuite, extensions } = group.record.state.groupContext
-  return { proposalType: 'reinit', reinit: { groupId: utf8(randomUUID()), version: 'mls10', cipherSuite, extensions } }
-}
+import { addOf, isInside, localName, policyOf, reinitOf, removeOf, type Scene } from './scene-fixture.js'
 
 type Try = (scene: Scene, actor: Actor, client: Client) => Promise<unknown>
 

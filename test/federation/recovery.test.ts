@@ -50,6 +50,9 @@ describe('a hub that dies between accepting and pushing', () => {
   })
 })
 
+const recovered = async (pool: TestDatabase['pool']): Promise<number> =>
+  (await pool.query<{ incarnation: number }>('SELECT incarnation FROM recovered()')).rows[0]!.incarnation
+
 describe('databases that are restored', () => {
   const federated = useFederation(2)
   const cast = async () => {
@@ -83,7 +86,10 @@ describe('databases that are restored', () => {
     await group.send('one')
     await heard([bob], group, ['one'])
     const [hub, follower] = federated.providers
-    await hub!.pool.query('SELECT recovered()')
+    const message = await at(bob, group).encrypt('of the time before', at(bob, group).epoch)
+    const fresh = await recovered(hub!.pool)
+    const refused = bob.device.http.postMessage(`${group.path}/messages`, message, 1)
+    await expect(refused).rejects.toMatchObject({ status: 409, kind: 'incarnation-changed', document: { incarnation: fresh } })
     const incarnation = async () => {
       // A peer that failed on a busy machine is left alone for a while, unless it is heard of.
       await bob.device.http.get(group.path)
@@ -92,7 +98,7 @@ describe('databases that are restored', () => {
       ])
       return rows[0]!.incarnation
     }
-    expect(await eventually(incarnation, (seen) => seen === 2)).toBe(2)
+    expect(await eventually(incarnation, (seen) => seen === fresh)).toBe(fresh)
     await bob.until('the news', () => bob.notices.some(({ kind }) => kind === 'resync'))
   })
 
@@ -101,9 +107,11 @@ describe('databases that are restored', () => {
     const [hub, follower] = federated.providers
     await hub!.pool.query("UPDATE peer_cursor SET stopped = 'by the test'")
     for (const text of ['one', 'two']) await group.send(text)
-    await hub!.pool.query('SELECT recovered()')
+    // Alice was at the end of the log: her state is that of the restored group.
+    group.record.incarnation = await recovered(hub!.pool)
     await group.send('three')
-    await hub!.pool.query('SELECT recovered()')
+    const last = await recovered(hub!.pool)
+    group.record.incarnation = last
     await group.send('four')
     await hub!.pool.query('UPDATE peer_cursor SET stopped = NULL')
     const replica = `SELECT g.incarnation, array_agg(encode(l.chain, 'hex') ORDER BY l.seq) AS chains FROM groups g JOIN log l USING (gid)
@@ -112,7 +120,7 @@ describe('databases that are restored', () => {
       (await pool.query<{ incarnation: number; chains: string[] }>(replica, [group.record.groupId])).rows[0]
     const seen = await eventually(
       () => read(follower!.pool),
-      (now) => now?.incarnation === 3 && now.chains.length === 5,
+      (now) => now?.incarnation === last && now.chains.length === 5,
     )
     expect(seen).toEqual(await read(hub!.pool))
     // What comes a second time is known, also across the place where an incarnation begins.

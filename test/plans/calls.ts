@@ -46,7 +46,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
     [[{ ...message, deviceId: null, sealed: { senderKey: BYTES, issuerKey: 1, nonce: BYTES } }], 1],
   ],
   'retention:readFloorMoves': [[[1n], ages]],
-  'retention:retireApplication': [[[1n], ages, 1]],
+  'retention:readRetirable': [[[1n], ages]],
   'cursors:advanceCursor': [['x', 1n, 1n, 1]],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],

@@ -9,6 +9,7 @@ import { readDevice } from '../../src/delivery/read/device-log.repository.js'
 import { devicesTouched, readGroup } from '../../src/delivery/read/group-log.repository.js'
 import { findReadableLog, firstSeqOfEpoch, userWasThere } from '../../src/delivery/read/history.repository.js'
 import { readMemberships } from '../../src/delivery/read/memberships.repository.js'
+import { deleteOldTrees } from '../../src/delivery/retention/group-storage.repository.js'
 import { purgeExpiredWelcomes } from '../../src/delivery/retention/welcomes.repository.js'
 import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.js'
 import { readHeads, readInboxIds, readRecentHeads } from '../../src/delivery/sweep/sweep.repository.js'
@@ -29,7 +30,7 @@ import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-packages.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
-import { hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
+import { aMember, hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
 
@@ -44,13 +45,14 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         sql,
         several(32, (n) => ({ gid: BIG, deviceId: BigInt(n), epoch: EPOCH, ...message(`m ${n}`) })),
         5,
+        0,
       ),
   },
   'the same message again': {
-    call: (sql) => appendMessages(sql, [{ gid: BIG, deviceId: 1n, epoch: EPOCH, hash: hash('1 77'), bytes: Buffer.from('x') }], 5),
+    call: (sql) => appendMessages(sql, [{ gid: BIG, deviceId: 1n, epoch: EPOCH, hash: hash('1 77'), bytes: Buffer.from('x') }], 5, 0),
   },
   'a message without a sender': {
-    call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5),
+    call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5, 0),
   },
   'a Commit': { call: (sql) => submitCommit(sql, commit) },
   'a Commit that adds a member elsewhere': {
@@ -103,7 +105,8 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   // Looks through the device's inbox.
   'an upload': { call: (sql) => storeKeyPackages(sql, 1n, [keyPackage], { max: 100, low: 5 }), rows: 500 },
   'a purge of KeyPackages': { call: (sql) => purgeKeyPackages(sql, { limit: 100, low: 5 }), rows: SIZES.devices / 100 },
-  'a purge of Welcomes': { call: (sql) => purgeExpiredWelcomes(sql, new Date(Date.now() + 40 * 86_400_000), 100), rows: 500 },
+  'a purge of Welcomes': { call: (sql) => purgeExpiredWelcomes(sql, BIG, new Date(Date.now() + 40 * 86_400_000), 100), rows: 500 },
+  'old trees of a group': { call: (sql) => deleteOldTrees(sql, 3n, 0, 10) },
   'send tokens': {
     call: async (sql) => {
       await countTokens(sql, batch, 10, new Date())
@@ -255,12 +258,4 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
     },
   },
   'a replica': { call: (sql) => lockReplica(sql, hash('group 13')) },
-}
-
-async function aMember(sql: Sql, gid: bigint): Promise<bigint> {
-  const { rows } = await sql.query<{ id: bigint }>({
-    text: 'SELECT device_id AS id FROM member WHERE gid = $1 AND until_seq IS NULL LIMIT 1',
-    values: [gid],
-  })
-  return rows[0]?.id ?? 0n
 }

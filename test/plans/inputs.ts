@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Sql } from '../../src/platform/postgres/sql.js'
 import { SIZES } from './plan-database.js'
 
 /** Hashes like the filling of the database does. */
@@ -69,3 +70,12 @@ export const keyPackage = {
 }
 export const batch = { issuer: 'localhost', keyId: hash('issuer 1'), holder: user(1), requestHash: hash('a request'), tokens: 1 }
 export const sealed = { senderKey: hash('2'), issuerKey: 1, nonce: hash('a nonce') }
+
+/** A device that is a member of a group. */
+export async function aMember(sql: Sql, gid: bigint): Promise<bigint> {
+  const { rows } = await sql.query<{ id: bigint }>({
+    text: 'SELECT device_id AS id FROM member WHERE gid = $1 AND until_seq IS NULL LIMIT 1',
+    values: [gid],
+  })
+  return rows[0]?.id ?? 0n
+}

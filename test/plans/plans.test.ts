@@ -11,11 +11,15 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['log of a whole group'],
     why: 'hourly; ends at the first young entry, and what stands before it goes then',
   },
-  'retention:retireApplication': {
+  'retention:readRetirable': {
     walks: ['log of a whole group', 'member of a whole group'],
     why: 'hourly; ends at the first young entry; asks how far each member has read, former ones included',
   },
-  'welcomes:purgeAcknowledgedWelcomes': {
+  'group-storage:markOverQuota': {
+    walks: ['all of groups, by its index', 'all of groups_by_payer, by its index'],
+    why: 'hourly; adds up what each account keeps',
+  },
+  'welcomes:havingAcknowledgedWelcomes': {
     walks: ['all of welcome'],
     why: 'hourly; Welcomes are few, as they go with their acknowledgement',
   },
@@ -42,8 +46,8 @@ const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
   'revoked-members:revokedMembers': { walks: ['all of account', 'all of device'], why: 'a job' },
 }
 
-/** Functions that only a command calls, and those that PostgreSQL does not count: put into their callers, or of an aggregate. */
-const NOT_COUNTED = ['recovered', 'key_package_fits', 'log_chain_step', 'provider_of']
+/** Functions that only a command or a replica after a restore calls, and those that PostgreSQL does not count: put into their callers, or of an aggregate. */
+const NOT_COUNTED = ['recovered', 'held_bytes', 'key_package_fits', 'log_chain_step', 'provider_of']
 
 /** A statement that calls a function has the pages of all in it. Each level of an index is a page, and so is each row. */
 const PAGES = 600

@@ -17,7 +17,13 @@ export interface SealedRequest {
  * Two proofs: a token, that somebody has an account somewhere; a signature by the sender key, that somebody is a member at this epoch.
  * Send it again as it is if the answer is lost. Never send it on a connection that has carried an access token.
  */
-export function sealedRequest(groupId: Uint8Array, key: SenderKey, token: Pick<Token, 'serialize'>, body: Uint8Array): SealedRequest {
+export function sealedRequest(
+  groupId: Uint8Array,
+  key: SenderKey,
+  token: Pick<Token, 'serialize'>,
+  body: Uint8Array,
+  incarnation?: number,
+): SealedRequest {
   const path = `/v1/sealed/${toBase64Url(groupId)}/${key.epoch}/messages`
   const digest = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`
   const authorization = `PrivateToken token="${toBase64Url(token.serialize())}"`
@@ -33,6 +39,8 @@ export function sealedRequest(groupId: Uint8Array, key: SenderKey, token: Pick<T
   const headers = {
     'content-type': 'message/mls',
     'content-digest': digest,
+    // The same for all members, so it tells no post from another.
+    ...(incarnation === undefined ? {} : { 'group-incarnation': String(incarnation) }),
     authorization,
     'signature-input': `member=${input}`,
     signature: `member=:${sign(null, Buffer.from(base), key.privateKey).toString('base64')}:`,

@@ -55,6 +55,6 @@ export class SealedSender {
     const key = await senderKey(this.group)
     if (this.#ready !== key.epoch) await this.prepare()
     const message = await this.group.encrypt(text, key.epoch)
-    return this.send(sealedRequest(this.group.record.groupId, key, token, message))
+    return this.send(sealedRequest(this.group.record.groupId, key, token, message, this.group.record.incarnation))
   }
 }

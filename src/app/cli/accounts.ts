@@ -3,6 +3,8 @@ import { createAccount } from '../../authentication/accounts/administration.js'
 import { userUri, USER_NAME } from '../../protocol/identifiers.js'
 import { parseDuration } from '../../platform/config/units.js'
 import { disableAccount } from '../../authentication/accounts/accounts.repository.js'
+import { findUser } from '../../groups/policy/policy.repository.js'
+import { readAccountStorage, readLargestOf } from '../../groups/usage/usage.repository.js'
 import { CliError, print, type Command, withDatabase } from './command.js'
 
 export const accountsCreate: Command = {
@@ -40,6 +42,26 @@ export function userArguments(args: readonly string[]): { user: string; expires:
   })
   if (positionals.length > 1) throw new CliError('One user at a time.')
   return { user: userName(positionals[0]), expires: lifetime(values.expires) }
+}
+
+export const accountsUsage: Command = {
+  name: 'accounts usage',
+  usage: 'USER                  What the groups that an account has created keep.',
+  async run(args) {
+    const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
+    const user = userName(positionals[0])
+    const lines = await withDatabase(async (pool, config) => {
+      const id = await findUser(pool, userUri({ domain: config.DOMAIN, user }))
+      if (id === undefined) throw new CliError(`There is no account ${user}.`)
+      const { bytes, groups } = await readAccountStorage(pool, id)
+      const largest = await readLargestOf(pool, id, 10)
+      return [
+        `${groups} of ${config.ACCOUNT_MAX_GROUPS} groups, ${bytes} of ${config.ACCOUNT_MAX_BYTES} bytes. The largest, ${config.GROUP_MAX_BYTES} bytes each at most:`,
+        ...largest.map(({ groupId, room, bytes: kept }) => `${kept} bytes  ${room}  group ${groupId.toString('base64url')}`),
+      ]
+    })
+    print(lines.join('\n'))
+  },
 }
 
 export const accountsDisable: Command = {

@@ -3,7 +3,7 @@ import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 import { transaction, type Sql } from '../../platform/postgres/sql.js'
 import { directDatabaseUrl, loadConfig } from '../../platform/config/config.js'
 import { migrate } from '../../platform/postgres/migrate.js'
-import { print, type Command, withDatabase } from './command.js'
+import { CliError, print, type Command, withDatabase } from './command.js'
 
 /** recovered() updates every group and deletes every KeyPackage, so it may run long. */
 const RECOVERY_TIMEOUT_MS = 24 * 3_600_000
@@ -17,18 +17,29 @@ const RECOVERY_TIMEOUT_MS = 24 * 3_600_000
  */
 export const recovered: Command = {
   name: 'recovered',
-  usage: '                     After a restore: new incarnations, no stale KeyPackages, devices resync.',
-  async run() {
+  usage: '[--above N]          After a restore: a new incarnation, no stale KeyPackages, devices resync.',
+  async run(args) {
+    const above = aboveOf(args)
     const work = async (sql: Sql) => {
       // At once, with no overlap.
       await retireTokenKeys(sql, 0, 0)
       await retireIssuerKeys(sql)
-      const { rows } = await sql.query<{ groups: bigint }>('SELECT recovered() AS groups')
-      return rows[0]?.groups ?? 0n
+      const { rows } = await sql.query<{ bumped: bigint; incarnation: number }>('SELECT * FROM recovered(p_above => $1)', [above])
+      return rows[0]
     }
-    const groups = await withDatabase((pool) => transaction(pool, work, { statementTimeout: RECOVERY_TIMEOUT_MS }))
-    print(`New incarnation for ${groups} groups; all unclaimed KeyPackages deleted. Start the servers again.`)
+    const done = await withDatabase((pool) => transaction(pool, work, { statementTimeout: RECOVERY_TIMEOUT_MS }))
+    if (!done) throw new Error('recovered returned no row')
+    print(`Incarnation ${done.incarnation} for ${done.bumped} groups; all unclaimed KeyPackages deleted. Start the servers again.`)
   },
+}
+
+/** The greatest incarnation that was ever in use, where PostgreSQL's clock cannot be trusted; null without the option. @throws CliError */
+function aboveOf(args: readonly string[]): number | null {
+  if (args.length === 0) return null
+  const [option, value] = args
+  if (args.length !== 2 || option !== '--above' || !/^[1-9][0-9]{0,9}$/.test(value ?? ''))
+    throw new CliError('Usage: recovered [--above N]')
+  return Number(value)
 }
 
 export const migrateCommand: Command = {

@@ -1,7 +1,7 @@
 import { isError } from '../../platform/observability/is-error.js'
 import { explainFailure } from '../explain-failure.js'
 import { CliError, print, type Command } from './command.js'
-import { accountsCreate, accountsDisable } from './accounts.js'
+import { accountsCreate, accountsDisable, accountsUsage } from './accounts.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups.js'
 import { invitesCreate } from './invites.js'
@@ -20,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   doctor,
   accountsCreate,
   accountsDisable,
+  accountsUsage,
   invitesCreate,
   keysRotate,
   keysRotateProvider,

@@ -1,3 +1,4 @@
+import { GROUP_RATES } from '../../groups/limits/group-rates.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 
 const TOO_MANY = '429 with Retry-After'
@@ -12,7 +13,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     refusal: TOO_MANY,
   },
   { name: 'refresh', holder: 'address', what: 'refreshes of sessions per minute', setting: 'LOGINS_PER_MINUTE', refusal: TOO_MANY },
-  { name: 'messages', holder: 'device', what: 'application messages per minute', setting: 'MESSAGES_PER_MINUTE', refusal: TOO_MANY },
+  ...GROUP_RATES,
   { name: 'claims-by', holder: 'account', what: 'KeyPackage claims per minute', setting: 'CLAIMS_PER_MINUTE', refusal: TOO_MANY },
   {
     name: 'claims-pair',

@@ -3,6 +3,7 @@ import { AUTHENTICATION_PROBLEMS } from '../../authentication/authentication.pro
 import { DELIVERY_PROBLEMS } from '../../delivery/delivery.problems.js'
 import { FEDERATION_PROBLEMS, PEER_PROBLEMS } from '../../federation/problem-types.js'
 import { GROUP_PROBLEMS } from '../../groups/groups.problems.js'
+import { STORAGE_PROBLEMS } from '../../groups/usage/storage-full.js'
 import { SEALED_PROBLEMS } from '../../groups/sealed/sealed.problems.js'
 import { KEY_PACKAGE_PROBLEMS } from '../../key-packages/key-packages.problems.js'
 import { ProblemDocument } from '../../platform/http/problem-document.js'
@@ -14,7 +15,7 @@ export const PROBLEM_CHAPTERS: readonly (readonly [title: string, types: Problem
   ['Any request', PLATFORM_PROBLEMS],
   ['Accounts, devices and sessions', AUTHENTICATION_PROBLEMS],
   ['KeyPackages', KEY_PACKAGE_PROBLEMS],
-  ['Groups', GROUP_PROBLEMS],
+  ['Groups', { ...GROUP_PROBLEMS, ...STORAGE_PROBLEMS }],
   ['The log', DELIVERY_PROBLEMS],
   ['Sealed sender', SEALED_PROBLEMS],
   ['Send tokens', TOKEN_PROBLEMS],

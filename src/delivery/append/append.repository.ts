@@ -20,11 +20,16 @@ export interface AppendItem {
   deviceId: bigint | null
   sealed?: SealedSender
   epoch: bigint
+  /** The incarnation that the sender says it is in; absent if it says nothing, which is good for epochs that were never used twice. */
+  madeIn?: number | undefined
   hash: Uint8Array
   bytes: Uint8Array
 }
 
-/** `duplicate`: the original acceptance again. Refusals carry the group's present epoch, where there is a group. */
+/**
+ * `duplicate`: the original acceptance again. `busy`: somebody else has the group locked. `incarnation`: the message is of another one, or
+ * might be. Refusals carry the group's present epoch, where there is a group.
+ */
 export type AppendOutcome =
   | {
       kind: 'accepted' | 'duplicate'
@@ -36,11 +41,11 @@ export type AppendOutcome =
       acceptedAt: Date
     }
   | {
-      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'commit-required' | 'token-spent'
+      kind: 'not-a-member' | 'frozen' | 'stale' | 'ahead' | 'full' | 'commit-required' | 'token-spent' | 'incarnation'
       currentEpoch: bigint
       incarnation: number
     }
-  | { kind: 'unknown' | 'deleted' }
+  | { kind: 'unknown' | 'deleted' | 'busy' }
 
 interface AppendRow {
   outcome: AppendOutcome['kind']
@@ -55,9 +60,19 @@ interface AppendRow {
 
 /**
  * Appends a batch (≤ 128 items, ≤ 1 MB), one outcome per item, in the order of the items. One round trip, one transaction;
- * see `sealed_append_messages` for the checks. A message may be at most `maxPastEpochs` behind its group.
+ * see `sealed_append_messages` for the checks.
+ * @param maxPastEpochs how many epochs a message may be behind its group
+ * @param waitMs for groups that others have locked; 0: what is for them comes back `busy`; null: lock_timeout
+ * @param maxGroupBytes how many bytes a group may keep; null: no limit
+ * @throws what PostgreSQL says after that time, SQLSTATE 55P03
  */
-export async function appendMessages(sql: Sql, items: readonly AppendItem[], maxPastEpochs: number): Promise<AppendOutcome[]> {
+export async function appendMessages(
+  sql: Sql,
+  items: readonly AppendItem[],
+  maxPastEpochs: number,
+  waitMs: number | null = null,
+  maxGroupBytes: number | null = null,
+): Promise<AppendOutcome[]> {
   const parameters = {
     p_gid: items.map((item) => item.gid),
     p_device: items.map((item) => item.deviceId),
@@ -66,6 +81,9 @@ export async function appendMessages(sql: Sql, items: readonly AppendItem[], max
     p_hashes: Buffer.concat(items.map((item) => item.hash)),
     p_blob: Buffer.concat(items.map((item) => item.bytes)),
     p_max_past: maxPastEpochs,
+    p_made_in: items.map((item) => item.madeIn ?? 0),
+    p_wait_ms: waitMs,
+    p_max_bytes: maxGroupBytes,
   }
   const sealed = items.some((item) => item.sealed)
   const { rows } = await sql.query<AppendRow>(
@@ -94,6 +112,6 @@ function sealedParameters(items: readonly AppendItem[]) {
 function toOutcome(row: AppendRow): AppendOutcome {
   const { outcome, seq, epoch, chain, incarnation, group_id: groupId, accepted_at: acceptedAt } = row
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, seq, epoch, chain, incarnation, groupId, acceptedAt }
-  if (outcome === 'unknown' || outcome === 'deleted') return { kind: outcome }
+  if (outcome === 'unknown' || outcome === 'deleted' || outcome === 'busy') return { kind: outcome }
   return { kind: outcome, currentEpoch: row.current_epoch, incarnation }
 }

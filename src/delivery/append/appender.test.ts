@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { AppendItem, AppendOutcome } from './append.repository.js'
-import { MicroBatcher } from './appender.js'
+import { LANE_WAIT_MS, MicroBatcher } from './appender.js'
 
 const item = (gid: number, mark: number): AppendItem => ({
   gid: BigInt(gid),
@@ -74,6 +74,30 @@ describe('the micro-batcher', () => {
     log.batches[0]?.answer()
     await first
     expect((await Promise.allSettled(rest)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  })
+
+  it('gives what comes back busy to a lane, and writes for others meanwhile', async () => {
+    const calls: { gids: bigint[]; waitMs: number }[] = []
+    const lane = Promise.withResolvers<AppendOutcome[]>()
+    const write = (items: readonly AppendItem[], waitMs: number) => {
+      calls.push({ gids: items.map(({ gid }) => gid), waitMs })
+      if (waitMs > 0) return lane.promise
+      return Promise.resolve(items.map(({ gid }): AppendOutcome => (gid === 1n ? { kind: 'busy' } : accepted(1))))
+    }
+    const batcher = new MicroBatcher(write, () => undefined)
+    const first = batcher.append(item(1, 1))
+    await batcher.append(item(2, 2))
+    const second = batcher.append(item(1, 3))
+    await batcher.append(item(2, 4))
+    expect(calls.filter(({ gids }) => gids.includes(1n))).toEqual([
+      { gids: [1n], waitMs: 0 },
+      { gids: [1n], waitMs: LANE_WAIT_MS },
+    ])
+    lane.resolve([accepted(5)])
+    expect(await first).toEqual(accepted(5))
+    await settled()
+    expect(calls.at(-2)).toEqual({ gids: [1n], waitMs: 0 })
+    void second
   })
 
   it('hands on the new head of each group once per batch', async () => {

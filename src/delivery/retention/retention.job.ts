@@ -6,23 +6,32 @@ import { Jobs } from '../../platform/jobs/jobs.js'
 import { deleteInBatches } from '../../platform/jobs/purge.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { DeliveryMetrics } from '../delivery-metrics.js'
+import { deleteOldTrees, havingOldTrees, KEPT_TREES, markOverQuota } from './group-storage.repository.js'
 import {
   deleteBelowFloor,
   deleteLeftovers,
+  havingBelowFloor,
+  havingLeftovers,
   moveFloor,
   readFloorMoves,
   readGids,
+  readRetirable,
   retireApplication,
   type RetentionAges,
 } from './retention.repository.js'
-import { purgeAcknowledgedWelcomes, purgeExpiredWelcomes } from './welcomes.repository.js'
+import {
+  havingAcknowledgedWelcomes,
+  havingExpiredWelcomes,
+  purgeAcknowledgedWelcomes,
+  purgeExpiredWelcomes,
+} from './welcomes.repository.js'
 
 const INTERVAL_MS = 60 * 60_000
 /** Groups looked at together, and rows deleted by one statement: each is short, and a run continues with the next. */
 const GROUPS = 100
 const ROWS = 1_000
 
-type Settings = Pick<Config, 'RETENTION_APPLICATION' | 'RETENTION_HANDSHAKE' | 'IDEMPOTENCY_WINDOW'>
+type Settings = Pick<Config, 'RETENTION_APPLICATION' | 'RETENTION_HANDSHAKE' | 'IDEMPOTENCY_WINDOW' | 'ACCOUNT_MAX_BYTES'>
 
 /**
  * What nobody needs any more goes (§7). Application entries go one by one, as their readers have passed or their time
@@ -52,30 +61,49 @@ export class Retention implements OnModuleInit {
       await this.retire(gids, ages)
       gids = await readGids(this.pool, last, GROUPS)
     }
+    await markOverQuota(this.pool, this.config.ACCOUNT_MAX_BYTES)
   }
 
   private async retire(gids: readonly bigint[], ages: RetentionAges): Promise<void> {
-    await this.whileFull('application', () => retireApplication(this.pool, gids, ages, ROWS))
+    for (const old of await readRetirable(this.pool, gids, ages))
+      await this.whileFull('application', () => retireApplication(this.pool, old, ROWS))
     for (const { gid, floorSeq, heldBySnapshot } of await readFloorMoves(this.pool, gids, ages)) {
       this.notify(await moveFloor(this.pool, gid, floorSeq))
       // A quiet group makes no snapshot by itself; with one, the next run continues from there.
       if (heldBySnapshot) await this.jobs.enqueue('groups.snapshot_v1', { gid: gid.toString(), due: true }, { dedupeId: `snapshot:${gid}` })
     }
-    await this.whileFull('handshake', () => deleteBelowFloor(this.pool, gids, ROWS))
-    this.metrics.retired.inc({ what: 'leftover' }, await deleteLeftovers(this.pool, gids))
+    for (const gid of await havingBelowFloor(this.pool, gids))
+      await this.whileFull('handshake', () => deleteBelowFloor(this.pool, gid, ROWS))
+    for (const gid of await havingLeftovers(this.pool, gids))
+      this.metrics.retired.inc({ what: 'leftover' }, await deleteLeftovers(this.pool, gid))
+    for (const gid of await havingOldTrees(this.pool, gids, KEPT_TREES)) await deleteOldTrees(this.pool, gid, KEPT_TREES, ROWS)
   }
 
   private async purgeWelcomes(now: Date | null): Promise<void> {
-    await this.whileFull('welcome', async () => {
-      const { purged, notified } = await purgeExpiredWelcomes(this.pool, now, ROWS)
-      this.notify(notified)
-      return purged
-    })
-    await this.whileFull('welcome', () => purgeAcknowledgedWelcomes(this.pool, ROWS))
+    await this.inGroups(
+      () => havingExpiredWelcomes(this.pool, now, ROWS),
+      async (gid) => {
+        const { purged, notified } = await purgeExpiredWelcomes(this.pool, gid, now, ROWS)
+        this.notify(notified)
+        return purged
+      },
+    )
+    await this.inGroups(
+      () => havingAcknowledgedWelcomes(this.pool, ROWS),
+      (gid) => purgeAcknowledgedWelcomes(this.pool, gid, ROWS),
+    )
   }
 
-  private async whileFull(what: string, step: () => Promise<number>): Promise<void> {
-    await deleteInBatches(ROWS, async () => {
+  /** Group after group, until there is none, or a round has found nothing to do in those there are. */
+  private async inGroups(find: () => Promise<bigint[]>, purge: (gid: bigint) => Promise<number>): Promise<void> {
+    for (let purged = 1; purged > 0;) {
+      purged = 0
+      for (const gid of await find()) purged += await this.whileFull('welcome', () => purge(gid))
+    }
+  }
+
+  private whileFull(what: string, step: () => Promise<number>): Promise<number> {
+    return deleteInBatches(ROWS, async () => {
       const rows = await step()
       this.metrics.retired.inc({ what }, rows)
       return rows

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { countedOff, deleteCounted } from './group-storage.repository.js'
 
 /** Ages in milliseconds, against `now` by PostgreSQL's clock; tests give a `now` instead of waiting. */
 export interface RetentionAges {
@@ -21,16 +22,22 @@ export async function readGids(sql: Sql, after: bigint, limit: number): Promise<
   return rows.map((row) => row.gid)
 }
 
+/** What may go of the application entries of a group: those up to `seq`. */
+export interface Retirable {
+  gid: bigint
+  seq: bigint
+}
+
 /**
- * Deletes application entries that every open cursor has passed and that no resubmission may meet any more, and those
- * past their time, no matter who has not read them. At most `limit` rows; call again while it returns that many.
+ * Groups with application entries that every open cursor has passed and that no resubmission may meet any more, or that are past their
+ * time, no matter who has not read them.
  *
  * Times are taken as rising with seq, so the search for the first young entry ends at it, and never goes past what
  * everyone has read: an offline device does not make each run walk over what it has not fetched.
  */
-export async function retireApplication(sql: Sql, gids: readonly bigint[], ages: RetentionAges, limit: number): Promise<number> {
-  const { rowCount } = await sql.query({
-    name: 'retire_application',
+export async function readRetirable(sql: Sql, gids: readonly bigint[], ages: RetentionAges): Promise<Retirable[]> {
+  const { rows } = await sql.query<Retirable>({
+    name: 'read_retirable',
     text: `
       WITH passed AS (
         SELECT g.gid, g.head_seq, least(g.head_seq, (
@@ -46,14 +53,25 @@ export async function retireApplication(sql: Sql, gids: readonly bigint[], ages:
                ) AS seq
           FROM passed p
       )
-      DELETE FROM log USING (
-        SELECT old.gid, old.seq FROM bound b CROSS JOIN LATERAL (
-          SELECT l.gid, l.seq FROM log l WHERE l.gid = b.gid AND l.seq <= b.seq AND l.kind = 'a' ORDER BY l.seq LIMIT $5
-        ) old LIMIT $5
-      ) old WHERE log.gid = old.gid AND log.seq = old.seq`,
-    values: [gids, ages.now, Math.max(ages.application, ages.idempotency), ages.idempotency, limit],
+      SELECT b.gid, b.seq FROM bound b CROSS JOIN LATERAL (
+        SELECT FROM log l WHERE l.gid = b.gid AND l.seq <= b.seq AND l.kind = 'a' ORDER BY l.seq LIMIT 1
+      ) old ORDER BY b.gid`,
+    values: [gids, ages.now, Math.max(ages.application, ages.idempotency), ages.idempotency],
   })
-  return rowCount ?? 0
+  return rows
+}
+
+/** Deletes application entries of a group up to `seq`, at most `limit` of them; call again while it returns that many. */
+export async function retireApplication(sql: Sql, { gid, seq }: Retirable, limit: number): Promise<number> {
+  return deleteCounted(sql, {
+    name: 'retire_application',
+    text: countedOff(`old AS (
+        SELECT l.gid, l.seq FROM log l WHERE l.gid = $1 AND l.seq <= $2 AND l.kind = 'a' AND EXISTS (SELECT FROM held) ORDER BY l.seq LIMIT $3
+      ), gone AS (
+        DELETE FROM log USING old WHERE log.gid = old.gid AND log.seq = old.seq RETURNING octet_length(log.bytes) AS bytes
+      )`),
+    values: [gid, seq, limit],
+  })
 }
 
 export interface FloorMove {
@@ -122,44 +140,76 @@ export async function moveFloor(sql: Sql, gid: bigint, floorSeq: bigint): Promis
   return rows.map((row) => row.deviceId)
 }
 
-/** Deletes what stands at or below the floors, at most `limit` rows; call again while it returns that many. */
-export async function deleteBelowFloor(sql: Sql, gids: readonly bigint[], limit: number): Promise<number> {
-  const { rowCount } = await sql.query({
-    name: 'delete_below_floor',
-    text: `
-      DELETE FROM log USING (
-        SELECT l.gid, l.seq FROM groups g CROSS JOIN LATERAL (
-          SELECT gid, seq FROM log WHERE log.gid = g.gid AND log.seq <= g.floor_seq ORDER BY seq LIMIT $2
-        ) l WHERE g.gid = ANY ($1::bigint[]) LIMIT $2
-      ) old WHERE log.gid = old.gid AND log.seq = old.seq`,
-    values: [gids, limit],
-  })
-  return rowCount ?? 0
-}
-
-/** What belonged to entries that are gone: claims, reports, and whatever described epochs before the first Commit that is left. */
-export async function deleteLeftovers(sql: Sql, gids: readonly bigint[]): Promise<number> {
-  const { rows } = await sql.query<{ gone: bigint }>({
-    name: 'delete_leftovers',
-    text: `
-      WITH kept AS (
-        SELECT g.gid, g.floor_seq, coalesce((SELECT min(l.epoch) FROM log l WHERE l.gid = g.gid AND l.kind = 'c'), g.epoch) AS epoch,
-               (SELECT max(s.epoch) FROM group_snapshot s WHERE s.gid = g.gid AND s.seq <= g.floor_seq) AS snapshot_epoch
-          FROM groups g WHERE g.gid = ANY ($1::bigint[]) AND g.floor_seq > 0 AND g.deleted_at IS NULL
-      ), infos AS (
-        DELETE FROM group_info x USING kept k WHERE x.gid = k.gid AND x.epoch < k.epoch RETURNING 1
-      ), trees AS (
-        DELETE FROM group_tree x USING kept k WHERE x.gid = k.gid AND x.epoch < k.epoch RETURNING 1
-      ), snapshots AS (
-        DELETE FROM group_snapshot x USING kept k WHERE x.gid = k.gid AND x.epoch < k.snapshot_epoch RETURNING 1
-      ), claims AS (
-        DELETE FROM commit_claim x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 1
-      ), reports AS (
-        DELETE FROM commit_report x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 1
-      )
-      SELECT (SELECT count(*) FROM infos) + (SELECT count(*) FROM trees) + (SELECT count(*) FROM snapshots)
-           + (SELECT count(*) FROM claims) + (SELECT count(*) FROM reports) AS gone`,
+/** Which of these groups have entries at or below their floor. */
+export async function havingBelowFloor(sql: Sql, gids: readonly bigint[]): Promise<bigint[]> {
+  const { rows } = await sql.query<{ gid: bigint }>({
+    name: 'having_below_floor',
+    text: `SELECT g.gid FROM groups g CROSS JOIN LATERAL (
+             SELECT FROM log l WHERE l.gid = g.gid AND l.seq <= g.floor_seq ORDER BY l.seq LIMIT 1
+           ) old WHERE g.gid = ANY ($1::bigint[]) ORDER BY g.gid`,
     values: [gids],
   })
-  return Number(rows[0]?.gone ?? 0n)
+  return rows.map(({ gid }) => gid)
+}
+
+/** Deletes what stands at or below a group's floor, at most `limit` rows; call again while it returns that many. */
+export async function deleteBelowFloor(sql: Sql, gid: bigint, limit: number): Promise<number> {
+  return deleteCounted(sql, {
+    name: 'delete_below_floor',
+    text: countedOff(`old AS (
+        SELECT l.gid, l.seq FROM log l
+         WHERE l.gid = $1 AND l.seq <= (SELECT g.floor_seq FROM groups g WHERE g.gid = $1) AND EXISTS (SELECT FROM held) ORDER BY l.seq LIMIT $2
+      ), gone AS (
+        DELETE FROM log USING old WHERE log.gid = old.gid AND log.seq = old.seq RETURNING octet_length(log.bytes) AS bytes
+      )`),
+    values: [gid, limit],
+  })
+}
+
+/** Where the descriptions of epochs end that are still of use: `g` is a row of `groups`. */
+const KEPT_EPOCHS = `
+  coalesce((SELECT min(l.epoch) FROM log l WHERE l.gid = g.gid AND l.kind = 'c'), g.epoch) AS epoch,
+  (SELECT max(s.epoch) FROM group_snapshot s WHERE s.gid = g.gid AND s.seq <= g.floor_seq) AS snapshot_epoch`
+
+/** Which of these groups have something that `deleteLeftovers` deletes. */
+export async function havingLeftovers(sql: Sql, gids: readonly bigint[]): Promise<bigint[]> {
+  const { rows } = await sql.query<{ gid: bigint }>({
+    name: 'having_leftovers',
+    text: `
+      WITH kept AS (
+        SELECT g.gid, g.floor_seq, ${KEPT_EPOCHS} FROM groups g WHERE g.gid = ANY ($1::bigint[]) AND g.floor_seq > 0 AND g.deleted_at IS NULL
+      )
+      SELECT k.gid FROM kept k
+       WHERE EXISTS (SELECT FROM group_info x WHERE x.gid = k.gid AND x.epoch < k.epoch OFFSET 0)
+          OR EXISTS (SELECT FROM group_tree x WHERE x.gid = k.gid AND x.epoch < k.epoch OFFSET 0)
+          OR EXISTS (SELECT FROM group_snapshot x WHERE x.gid = k.gid AND x.epoch < k.snapshot_epoch OFFSET 0)
+          OR EXISTS (SELECT FROM commit_claim x WHERE x.gid = k.gid AND x.seq <= k.floor_seq OFFSET 0)
+          OR EXISTS (SELECT FROM commit_report x WHERE x.gid = k.gid AND x.seq <= k.floor_seq OFFSET 0)
+       ORDER BY k.gid`,
+    values: [gids],
+  })
+  return rows.map(({ gid }) => gid)
+}
+
+/** What belonged to entries of a group that are gone: claims, reports, and whatever described epochs before the first Commit that is left. */
+export async function deleteLeftovers(sql: Sql, gid: bigint): Promise<number> {
+  return deleteCounted(sql, {
+    name: 'delete_leftovers',
+    text: countedOff(`kept AS (
+        SELECT g.gid, g.floor_seq, ${KEPT_EPOCHS} FROM groups g WHERE g.gid = $1 AND g.floor_seq > 0 AND g.deleted_at IS NULL AND EXISTS (SELECT FROM held)
+      ), infos AS (
+        DELETE FROM group_info x USING kept k WHERE x.gid = k.gid AND x.epoch < k.epoch RETURNING octet_length(x.bytes) AS bytes
+      ), trees AS (
+        DELETE FROM group_tree x USING kept k WHERE x.gid = k.gid AND x.epoch < k.epoch RETURNING octet_length(x.bytes) AS bytes
+      ), snapshots AS (
+        DELETE FROM group_snapshot x USING kept k WHERE x.gid = k.gid AND x.epoch < k.snapshot_epoch RETURNING octet_length(x.bytes) AS bytes
+      ), claims AS (
+        DELETE FROM commit_claim x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 0 AS bytes
+      ), reports AS (
+        DELETE FROM commit_report x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 0 AS bytes
+      ), gone AS (
+        SELECT * FROM infos UNION ALL SELECT * FROM trees UNION ALL SELECT * FROM snapshots UNION ALL SELECT * FROM claims UNION ALL SELECT * FROM reports
+      )`),
+    values: [gid],
+  })
 }

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { Accepted, SubmitCommit, SubmitProposal } from '../../groups/groups.dto.js'
+import type { Accepted, SubmitCommit, SubmitMessage, SubmitProposal } from '../../groups/groups.dto.js'
 import type { Federation, HubCall } from '../../groups/home/federation-link.js'
 import { recordHub, type Home } from '../../groups/home/homes.repository.js'
 import { userOf } from '../../groups/policy/uris.js'
@@ -17,11 +17,11 @@ import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/
 import {
   decodeExtendedSubmitResponse,
   decodeExtendedUpdateResponse,
+  encodeExtendedSubmitRequest,
   encodeExtendedUpdateRequest,
   type Extended,
   type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
-import { encodeSubmitMessageRequest } from '../../protocol/mimi/submit-message.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
@@ -54,15 +54,19 @@ export class RemoteHub implements Federation {
       case 'proposal':
         return this.update(home, proposalUpdateOf(caller.client, call.body))
       case 'message':
-        return this.submitMessage(home, caller, call.body.message)
+        return this.submitMessage(home, caller, call.body)
       case 'operation':
         return this.perform(home, caller, call.name, call.args)
     }
   }
 
-  private async submitMessage(home: Home, caller: Caller, message: Uint8Array): Promise<Accepted> {
+  private async submitMessage(home: Home, caller: Caller, { message, incarnation }: SubmitMessage): Promise<Accepted> {
     requireKind(message, 'application')
-    const body = await this.ask(home, 'submitMessage', encodeSubmitMessageRequest({ message, sendingUri: caller.client }))
+    const body = await this.ask(
+      home,
+      'submitMessage',
+      encodeExtendedSubmitRequest({ base: { message, sendingUri: caller.client }, incarnation }),
+    )
     return this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
   }
 
@@ -140,13 +144,14 @@ function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
     joinCode: body.join_code,
     removed: body.removed ?? [],
     reinit: body.reinit ?? false,
+    incarnation: body.incarnation,
   }
 }
 
 /** A proposal of a local client as an UpdateRequest. @throws Undecodable */
-function proposalUpdateOf(client: string, { proposal }: SubmitProposal): ExtendedUpdateRequest {
+function proposalUpdateOf(client: string, { proposal, incarnation }: SubmitProposal): ExtendedUpdateRequest {
   requireKind(proposal, 'proposal')
-  const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false }
+  const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false, incarnation }
   return { base: { kind: 'proposals', proposals: [proposal] }, sendingClient: client, ...none }
 }
 

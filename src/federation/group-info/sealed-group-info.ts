@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { ExternalSenders } from '../../groups/external-sender/external-senders.js'
-import { InfoService } from '../../groups/info/info.service.js'
+import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { findGroup } from '../../groups/repository/groups.repository.js'
 import { readPublicProposals } from '../../groups/repository/log.repository.js'
 import { Undecodable } from '../../platform/http/problem.js'
@@ -26,7 +26,7 @@ import {
 export class SealedGroupInfo {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly info: InfoService,
+    private readonly operations: GroupOperations,
     private readonly senders: ExternalSenders,
   ) {}
 
@@ -46,8 +46,9 @@ export class SealedGroupInfo {
 
   private async describe(caller: Caller, groupId: Uint8Array, { joiningCode }: GroupInfoRequest): Promise<Uint8Array> {
     const code = joiningCode.length > 0 ? Buffer.from(joiningCode).toString('utf8') : undefined
-    const { epoch, group_info: groupInfo } = await this.info.groupInfo(caller, groupId, undefined, code)
-    const { ratchet_tree: tree } = await this.info.tree(caller, groupId, epoch, code)
+    const shown = await this.operations.perform('group-info', caller, groupId, { join_code: code })
+    const { epoch, group_info: groupInfo } = shown
+    const { ratchet_tree: tree } = await this.operations.perform('tree', caller, groupId, { epoch, join_code: code })
     const group = await findGroup(this.pool, groupId)
     const proposals = group ? await readPublicProposals(this.pool, group.gid, epoch, 0n) : []
     const pending = proposals.map(({ bytes, acceptedAt }) => ({ proposal: bytes, acceptedAtMs: BigInt(acceptedAt.getTime()) }))

@@ -3,12 +3,13 @@ import type { SubmitCommit, Accepted } from '../../groups/groups.dto.js'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
 import type { Problem } from '../../platform/http/problem.js'
 import {
+  decodeExtendedSubmitRequest,
   decodeExtendedUpdateRequest,
   encodeExtendedSubmitResponse,
   encodeExtendedUpdateResponse,
   type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
-import { decodeSubmitMessageRequest, type SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
+import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
@@ -28,10 +29,14 @@ export class SubmissionsController {
 
   @PeerPost('submitMessage/:roomId')
   async submit(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const { message, sendingUri } = decodedOrRefused(decodeSubmitMessageRequest(body))
+    const { base: sent, incarnation } = decodedOrRefused(decodeExtendedSubmitRequest(body))
+    const { message, sendingUri } = sent
     const caller = await this.devices.caller(peer, sendingUri)
     try {
-      const accepted = await this.operations.perform('message', caller, await this.rooms.groupOf(roomId, message), { message })
+      const accepted = await this.operations.perform('message', caller, await this.rooms.groupOf(roomId, message), {
+        message,
+        incarnation,
+      })
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
@@ -52,7 +57,10 @@ export class SubmissionsController {
       }
       let accepted: Accepted | undefined
       for (const proposal of base.proposals)
-        accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), { proposal })
+        accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), {
+          proposal,
+          incarnation: request.incarnation,
+        })
       return updated(accepted)
     } catch (thrown) {
       const { problem, bytes } = encodeRelayedProblem(thrown)
@@ -78,6 +86,7 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
     ...(request.removed.length > 0 && { removed: [...request.removed] }),
     ...(request.reinit && { reinit: true }),
     ...(request.joinCode !== undefined && { join_code: request.joinCode }),
+    incarnation: request.incarnation,
   }
 }
 

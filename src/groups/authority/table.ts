@@ -67,7 +67,7 @@ export function cell(action: Action, actor: Actor, mode: Mode, state: State): st
   const [base] = everyPolicy()
   if (new Set(everyPolicy().map(said)).size === 1) return said(base)
   for (const field of ['external_join', 'add_members', 'remove_members'] as const) {
-    const byValue = CHOICES[field].map((value) => new Set(everyPolicy(field, value as Choices[typeof field]).map(said)))
+    const byValue = CHOICES[field].map((value) => new Set(everyPolicy(field, value).map(said)))
     if (byValue.some(({ size }) => size > 1)) continue
     return clauses(
       field,

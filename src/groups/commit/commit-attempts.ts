@@ -1,15 +1,18 @@
 import { Injectable, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
+import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { commitAccepted } from '../groups.events.js'
-import { submitCommit, type CommitSubmission, type SubmissionOutcome } from '../repository/submissions.repository.js'
+import { GroupLimits } from '../limits/group-limits.js'
+import { submitCommit, type CommitSubmission, type StorageLimits, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { PublicStates } from '../state/public-states.js'
 import { Snapshots } from '../state/snapshots.job.js'
 import { refusedByPosition } from '../state/submission-refusals.js'
-import { authorizeCommit } from './commit-checks.js'
+import { handshakeLimit } from '../usage/storage-full.js'
+import { authorizeExternalJoin, authorizeMembersCommit, isExternal } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { PrivateCommitValidator } from './private-commit-validator.js'
 import { PublicCommitValidator } from './public-commit-validator.js'
@@ -39,38 +42,69 @@ export class CommitAftermath {
   }
 }
 
+@Injectable()
+export class CommitValidators {
+  constructor(
+    private readonly publicCommits: PublicCommitValidator,
+    private readonly privateCommits: PrivateCommitValidator,
+  ) {}
+
+  /** By whether the server can read the Commit. @throws the problem that it meets first */
+  judge(context: CommitContext): Promise<Judged> {
+    const { commit } = context.bundle
+    return commit.kind === 'public' ? this.publicCommits.judge(context, commit.message) : this.privateCommits.judge(context)
+  }
+}
+
 /** One try at a Commit: judged against what was just read, then written if nothing has changed since. */
 @Injectable()
 export class CommitAttempts {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly publicCommits: PublicCommitValidator,
-    private readonly privateCommits: PrivateCommitValidator,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
+    private readonly validators: CommitValidators,
     private readonly aftermath: CommitAftermath,
+    private readonly limits: GroupLimits,
   ) {}
 
-  async run(context: CommitContext): Promise<SubmissionOutcome> {
-    const { group, standing, bundle } = context
-    authorizeCommit(group.mode, standing, bundle)
-    const refused = refusedByPosition(group, bundle.epoch)
+  /** @param first whether it is the first try, which counts */
+  async run(context: CommitContext, first: boolean): Promise<SubmissionOutcome> {
+    const { group, standing, caller, bundle } = context
+    if (!isExternal(bundle)) authorizeMembersCommit(group.mode, standing, bundle)
+    else await authorizeExternalJoin(this.limits, caller, context, bundle.joinCode)
+    const refused = refusedByPosition(group, bundle.epoch, bundle.madeIn)
     if (refused) return refused
     await bundle.tree?.() // what does not decode is refused, also where nobody looks at it
-    const judged =
-      bundle.commit.kind === 'public'
-        ? await this.publicCommits.judge(context, bundle.commit.message)
-        : await this.privateCommits.judge(context)
-    const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged) })
+    const judged = await this.validators.judge(context)
+    // Only now, or strangers would use up with nonsense what the members need.
+    if (first) await this.limits.takeOf(group.gid, 'commits')
+    const notAdded = await this.limits.additions(caller, judged.external ? [] : ofOthers(judged, caller))
+    const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged), ...this.room(judged) })
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
+    else await notAdded()
     return outcome
+  }
+
+  /** Whose account is full can still remove members, who may have filled it. */
+  private room({ removed }: Judged): StorageLimits {
+    const maxGroupBytes = handshakeLimit(this.config.GROUP_MAX_BYTES)
+    return removed.length > 0 ? { maxGroupBytes } : { maxGroupBytes, maxAccountBytes: this.config.ACCOUNT_MAX_BYTES }
   }
 }
 
-function submissionOf({ group, standing, caller, bundle }: CommitContext, judged: Judged): Omit<CommitSubmission, 'domain'> {
+function ofOthers({ added }: Judged, { userId }: Caller): bigint[] {
+  return added.flatMap((device) => (device.userId === userId ? [] : [device.deviceId]))
+}
+
+function submissionOf(
+  { group, standing, caller, bundle }: CommitContext,
+  judged: Judged,
+): Omit<CommitSubmission, 'domain' | keyof StorageLimits> {
   const { states: _states, ...changes } = judged
   return {
     gid: group.gid,
     incarnation: group.incarnation,
+    madeIn: bundle.madeIn ?? 0,
     deviceId: caller.deviceId,
     userId: caller.userId,
     policyVersion: standing.policy.version,

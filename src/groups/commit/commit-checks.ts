@@ -1,14 +1,16 @@
 import { timingSafeEqual } from 'node:crypto'
 import { UnknownGroup } from '../../delivery/delivery.problems.js'
 import { toEntry } from '../../delivery/read/entry.js'
+import type { Caller } from '../../authentication/session/caller.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import { sha256 } from '../../protocol/sha256.js'
-import { isAcquainted, notAMember } from '../access/access.js'
+import { isAcquainted, notAMember, type Access } from '../access/access.js'
 import type { Standing } from '../access/access.repository.js'
 import { InvalidCommit, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
 import { judgeJoiner } from '../authority/actions.js'
+import type { GroupLimits } from '../limits/group-limits.js'
 import { hashOfCode } from '../policy/policy.js'
 import type { GroupMode } from '../repository/groups.repository.js'
 import { readHandshakesByHash } from '../repository/log.repository.js'
@@ -21,22 +23,29 @@ export function isExternal(bundle: Pick<Bundle, 'commit'>): boolean {
   return bundle.commit.kind === 'public' && bundle.commit.message.sender.kind === 'new-member-commit'
 }
 
-/** Members commit in the wire format of the mode; strangers as far as the policy lets them in. */
-export function authorizeCommit(mode: GroupMode, standing: Standing, bundle: Pick<Bundle, 'commit' | 'joinCode'>): void {
-  if (isExternal(bundle)) return authorizeExternalJoin(standing, bundle.joinCode)
+/** Members commit in the wire format of the mode; strangers as far as the policy lets them in (`externalJoin`). */
+export function authorizeMembersCommit(mode: GroupMode, standing: Standing, bundle: Pick<Bundle, 'commit'>): void {
   if (!standing.member) throw notAMember(standing)
   const open = bundle.commit.kind === 'public'
   if (open !== (mode === 'public')) throw new InvalidCommit('wire-format-of-mode')
 }
 
 /**
- * Whether the policy lets a device join or come back from outside.
+ * Whether the policy lets a device join or come back from outside. A join code is a guess until it turns out to be right.
  * @param joinCode as it came with the request
- * @throws PolicyRefusal, or UnknownGroup for a stranger, who learns neither the policy nor that there is a group
+ * @throws PolicyRefusal, RateLimited, or UnknownGroup for a stranger, who learns neither the policy nor that there is a group
  */
-export function authorizeExternalJoin(standing: Standing, joinCode: string | undefined): void {
-  const facts = { ...standing, acquainted: isAcquainted(standing), codeMatches: matches(standing.policy.joinCodeHash, joinCode) }
-  const judgement = judgeJoiner(facts)
+export async function authorizeExternalJoin(
+  limits: GroupLimits,
+  caller: Caller,
+  { group, standing }: Access,
+  joinCode: string | undefined,
+): Promise<void> {
+  const judge = (codeMatches: boolean) => judgeJoiner({ ...standing, acquainted: isAcquainted(standing), codeMatches })
+  const codeMatches = matches(standing.policy.joinCodeHash, joinCode)
+  const decidedByCode = joinCode !== undefined && judge(true).kind !== judge(false).kind
+  if (decidedByCode) await limits.guess(caller, group.gid, codeMatches)
+  const judgement = judge(codeMatches)
   if (judgement.kind === 'allowed') return
   throw judgement.problem === 'not-found' ? new UnknownGroup() : new PolicyRefusal(judgement.why)
 }

@@ -19,7 +19,7 @@ export interface Judged extends Pick<
   CommitSubmission,
   'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit'
 > {
-  added: readonly AddedDevice[]
+  added: readonly (AddedDevice & { userId: bigint })[]
   removed: readonly RemovedDevice[]
   followups: readonly Followup[]
   /** Devices on their way out for which the server cannot sign a Remove in the new epoch. */

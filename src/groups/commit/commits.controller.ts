@@ -32,9 +32,11 @@ export class CommitsController {
     'forbidden',
     'policy',
     'stale-epoch',
+    'incarnation-changed',
     'epoch-ahead',
     'proposals-pending',
     'group-frozen',
+    'storage-full',
     'undecodable',
     'invalid-commit',
   )

@@ -36,7 +36,7 @@ export class CommitsService {
     const access = await openForSubmission(this.pool, groupId, caller, { hash: bundle.hash, outside: isExternal(bundle) })
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    const outcome = await this.attempts.run({ ...access, caller, bundle })
+    const outcome = await this.attempts.run({ ...access, caller, bundle }, left === ATTEMPTS)
     if ('chain' in outcome) return outcome
     if (outcome.kind === 'retry' && left > 1) return this.attempt(caller, groupId, bundle, left - 1)
     commitRefused(this.events, outcome.kind)

@@ -34,8 +34,8 @@ interface Asking {
 const NOBODY_ASKS: Asking = { clients: new Set(), refs: new Set() }
 
 interface Joining {
-  added: readonly AddedDevice[]
-  devices: { client: string; userId: bigint }[]
+  added: readonly (AddedDevice & { userId: bigint })[]
+  devices: { client: string; deviceId: bigint; userId: bigint }[]
   welcomes: CommitSubmission['welcomes']
 }
 
@@ -96,14 +96,15 @@ export class PrivateCommitValidator {
     if (bundle.welcomes.length === 0) return { added: [], devices: [], welcomes: [] }
     const { added, welcomes } = await routeByClaims(this.pool, bundle.welcomes, group.cipherSuite)
     const devices = await this.activeDevices(added.map(({ deviceId }) => deviceId))
-    return { added, devices, welcomes }
+    const users = new Map(devices.map(({ deviceId, userId }) => [deviceId, userId]))
+    return { added: added.map((one) => ({ ...one, userId: users.get(one.deviceId) ?? 0n })), devices, welcomes }
   }
 
   private async activeDevices(deviceIds: readonly bigint[]): Promise<Joining['devices']> {
     const names = [...(await clientsOf(this.pool, deviceIds)).values()].map(({ client }) => client)
     const devices = await resolveClients(this.pool, names)
     if ([...devices.values()].some(({ revoked }) => revoked)) throw new InvalidCommit('credential-revoked')
-    return [...devices].map(([client, { userId }]) => ({ client, userId }))
+    return [...devices].map(([client, { deviceId, userId }]) => ({ client, deviceId, userId }))
   }
 
   /** Clients whose own Add waits for a Commit: the policy for joins from outside let them ask, and any member may let them in. */

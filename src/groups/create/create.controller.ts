@@ -38,6 +38,7 @@ export class CreateController {
     'successor-taken',
     'no-predecessor',
     'group-frozen',
+    'storage-full',
     'not-found',
     'not-a-member',
     'group-deleted',

@@ -9,8 +9,10 @@ import { ExternalSenders } from '../external-sender/external-senders.js'
 import { groupCreated } from '../groups.events.js'
 import { GroupExists, InvalidCommit, NotASuccessor, RoomTaken, SuccessorTaken } from '../groups.problems.js'
 import { findHome } from '../home/homes.repository.js'
-import { createGroup, type CreatedGroup, type Creation } from '../repository/groups.repository.js'
+import { createGroup, type CreatedGroup, type Creation, type FullAccount } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
+import { StorageFull } from '../usage/storage-full.js'
+import { readAccountStorage } from '../usage/usage.repository.js'
 import { GroupCreation, type CheckedCreation } from './group-creation.js'
 
 @Injectable()
@@ -29,6 +31,7 @@ export class CreateService {
     const { context } = founded
     const home = await findHome(this.pool, context.groupId)
     if (home !== undefined && home !== 'here') throw new GroupExists() // at another hub, whose ids nobody may shadow
+    const notAdded = await this.founding.countMembers(caller, founded)
     const creation = await createGroup(this.pool, {
       ...founded.group,
       groupId: context.groupId,
@@ -40,8 +43,10 @@ export class CreateService {
       roomId,
       successorOf: body.successor_of ?? null,
       branchOf: body.branch_of ?? null,
+      quota: this.founding.quota,
     })
-    if (!('gid' in creation)) throw refusal(creation)
+    if (creation.kind !== 'accepted') await notAdded()
+    if (!('gid' in creation)) throw await this.refusal(caller, creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
     // A stream that is open follows its new membership.
     const devices = [caller, ...founded.group.added].map(({ deviceId }) => deviceId)
@@ -66,9 +71,21 @@ export class CreateService {
       ...(listed ? { external_senders: describeKeys(this.senders.identity, listed) } : {}),
     }
   }
+
+  private async refusal(caller: Caller, creation: Exclude<Creation, CreatedGroup>): Promise<Error> {
+    const { quota } = this.founding
+    switch (creation.kind) {
+      case 'account-full':
+        return new StorageFull('account', { used: (await readAccountStorage(this.pool, caller.userId)).bytes, allowed: quota.bytes })
+      case 'too-many-groups':
+        return new StorageFull('groups', { used: (await readAccountStorage(this.pool, caller.userId)).groups, allowed: quota.groups })
+      default:
+        return refusal(creation)
+    }
+  }
 }
 
-function refusal(creation: Exclude<Creation, CreatedGroup>): Error {
+function refusal(creation: Exclude<Creation, CreatedGroup | FullAccount>): Error {
   switch (creation.kind) {
     case 'exists':
       return new GroupExists()

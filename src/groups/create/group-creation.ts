@@ -14,6 +14,8 @@ import { members, type Member, type PublicGroupState, memberAt } from '../../pro
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
+import { bytesIn } from '../limits/bytes-in.js'
+import { GroupLimits } from '../limits/group-limits.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
 import type { GroupPolicy } from '../policy/policy.js'
 import { initialPolicy } from '../policy/policy.service.js'
@@ -66,9 +68,16 @@ export class GroupCreation {
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly foundingMembers: FoundingMembers,
     private readonly trees: LargeTrees,
+    private readonly limits: GroupLimits,
   ) {}
 
+  /** What the creator may keep in all groups together, this one included. */
+  get quota(): { bytes: number; groups: number } {
+    return { bytes: this.config.ACCOUNT_MAX_BYTES, groups: this.config.ACCOUNT_MAX_GROUPS }
+  }
+
   async examine(caller: Caller, body: CreateGroup): Promise<CheckedCreation> {
+    await this.limits.takeWith(caller, 'creations', bytesIn(body))
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
     const origin = await this.foundingMembers.originOf(caller, body)
@@ -94,6 +103,18 @@ export class GroupCreation {
         ...(invited ?? NOBODY),
       },
     }
+  }
+
+  /**
+   * Counts those with whom it begins, the caller's other devices included.
+   * @returns to be called if the group is not made after all
+   * @throws RateLimited
+   */
+  countMembers(caller: Caller, { group }: CheckedCreation): Promise<() => Promise<void>> {
+    return this.limits.additions(
+      caller,
+      group.added.map(({ deviceId }) => deviceId),
+    )
   }
 
   /**

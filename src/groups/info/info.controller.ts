@@ -19,6 +19,9 @@ const GroupInfoAt = z
     mode: Mode.optional().meta({
       description: 'How members frame their handshakes, which the GroupInfo does not say. A hub of an earlier release leaves it out',
     }),
+    incarnation: z.int().positive().optional().meta({
+      description: 'What an external Commit made from it names. A hub of an earlier release leaves it out',
+    }),
     group_info: MlsBytes().meta({ description: 'MLSMessage' }),
   })
   .meta({ id: 'GroupInfoAt' })

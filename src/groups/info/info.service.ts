@@ -6,6 +6,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { openGroup, type Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import { EpochAhead } from '../groups.problems.js'
+import { GroupLimits } from '../limits/group-limits.js'
 import { findGroupInfo, findTree, waitingEpochs } from '../repository/states.repository.js'
 import { PublicStates, StateNotKept, type GroupAt } from '../state/public-states.js'
 import { LargeTrees } from '../state/trees/large-trees.js'
@@ -17,13 +18,14 @@ export class InfoService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly states: PublicStates,
     private readonly trees: LargeTrees,
+    private readonly limits: GroupLimits,
   ) {}
 
   async groupInfo(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
     const { group, epoch } = await this.readable(caller, groupId, wanted, joinCode)
     const stored = await findGroupInfo(this.pool, group.gid, epoch)
     if (!stored) throw new NotFound('No GroupInfo is kept for this epoch.')
-    return { epoch, mode: group.mode, group_info: stored }
+    return { epoch, mode: group.mode, incarnation: group.incarnation, group_info: stored }
   }
 
   async tree(caller: Caller, groupId: Uint8Array, wanted: bigint | undefined, joinCode: string | undefined) {
@@ -60,7 +62,7 @@ export class InfoService {
     if (standing.member && epoch > group.epoch) throw new EpochAhead(group.epoch)
     if (standing.member && epoch >= standing.member.joinEpoch) return { ...access, epoch }
     if ((await waitingEpochs(this.pool, group.gid, caller.deviceId)).includes(epoch)) return { ...access, epoch }
-    if (!standing.member) authorizeExternalJoin(standing, joinCode)
+    if (!standing.member) await authorizeExternalJoin(this.limits, caller, access, joinCode)
     if (epoch !== group.epoch) throw new NotFound('This device was not a member in this epoch.')
     return { ...access, epoch }
   }

@@ -36,6 +36,8 @@ export interface Bundle {
   removed: readonly string[]
   reinit: boolean
   joinCode: string | undefined
+  /** The incarnation that the sender names. */
+  madeIn: number | undefined
 }
 
 /** Strict: whatever does not decode as a whole is 422, whatever is too large 413, before anything else is looked at; but for the tree. */
@@ -53,6 +55,7 @@ export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Li
     removed: body.removed ?? [],
     reinit: body.reinit ?? false,
     joinCode: body.join_code,
+    madeIn: body.incarnation,
   }
 }
 

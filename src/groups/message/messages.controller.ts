@@ -26,7 +26,16 @@ export class MessagesController {
       '(message/mls). Every member gets it from the log, the sender too. Messages of a few past epochs are taken, but of ' +
       'none from before the last removal. Retries: the same bytes get the original answer for 24 hours.',
   })
-  @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy', 'stale-epoch', 'epoch-ahead', 'group-frozen', 'undecodable')
+  @Refuses(
+    ...GROUP_ACCESS_PROBLEMS,
+    'policy',
+    'stale-epoch',
+    'incarnation-changed',
+    'epoch-ahead',
+    'group-frozen',
+    'storage-full',
+    'undecodable',
+  )
   submit(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

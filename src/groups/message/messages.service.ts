@@ -7,14 +7,15 @@ import { Appender } from '../../delivery/append/appender.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Undecodable } from '../../platform/http/problem.js'
-import { Limits } from '../../platform/limits/limits.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
-import type { Accepted } from '../groups.dto.js'
-import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
+import type { Accepted, SubmitMessage } from '../groups.dto.js'
+import { EpochAhead, GroupFrozen, IncarnationChanged, StaleEpoch } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { notAMember, openGroup } from '../access/access.js'
 import { findGroup } from '../repository/groups.repository.js'
+import { storageFull } from '../usage/storage-full.js'
+import { readStorage } from '../usage/usage.repository.js'
 import { missedEntries } from '../state/submission-refusals.js'
 
 /** More than a node's share of live groups, at a few megabytes. */
@@ -31,19 +32,17 @@ export class MessagesService {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MESSAGES_PER_MINUTE'>,
-    private readonly limits: Limits,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly appender: Appender,
   ) {}
 
-  async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
+  async submit(caller: Caller, groupId: Uint8Array, { message: bytes, incarnation: madeIn }: SubmitMessage): Promise<Accepted> {
     const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
     if (message.body.contentType !== 'application') throw new Undecodable('A handshake is not posted as an application message.')
     refuseOtherGroup(groupId, message.body, 'message')
-    await this.limits.take({ name: 'messages', points: this.config.MESSAGES_PER_MINUTE, seconds: 60 }, caller.deviceId.toString())
     const gid = await this.gid(groupId)
     const { epoch } = message.body
-    const outcome = await this.appender.append({ gid, deviceId: caller.deviceId, epoch, hash: sha256(bytes), bytes })
+    const outcome = await this.appender.append({ gid, deviceId: caller.deviceId, epoch, madeIn, hash: sha256(bytes), bytes })
     if (!('chain' in outcome)) throw await this.refusal(caller, groupId, gid, epoch, outcome)
     return outcome
   }
@@ -74,8 +73,16 @@ export class MessagesService {
           outcome.incarnation,
           await missedEntries(this.pool, { gid, groupId, ...outcome }, caller.deviceId, epoch),
         )
+      case 'incarnation':
+        return new IncarnationChanged(outcome.incarnation, outcome.currentEpoch)
       case 'ahead':
         return new EpochAhead(outcome.currentEpoch)
+      case 'full': {
+        const { GROUP_MAX_BYTES: ofGroup, ACCOUNT_MAX_BYTES: ofAccount } = this.config
+        const overQuota = (await readStorage(this.pool, gid, caller.deviceId))?.overQuota === true
+        const full = { gid, deviceId: caller.deviceId }
+        return overQuota ? storageFull(this.pool, full, 'account', ofAccount) : storageFull(this.pool, full, 'group', ofGroup)
+      }
       case 'deleted':
         return new GroupDeleted()
       default:

@@ -7,6 +7,10 @@ import { groupOperations, type OperationsTable } from './operations-table.js'
 
 const caller = { client: 'mimi://a.example/d/alice/phone' } as Caller
 const GROUP = Uint8Array.of(1)
+const counted: unknown[] = []
+const limits = {
+  takeWith: async (_caller: unknown, rate: string, bytes: number) => void counted.push([rate, bytes]),
+}
 const home = { groupId: GROUP, hub: 'b.example', roomId: 'mimi://b.example/r/x' }
 
 /** The real table over services that say by which method they were called. */
@@ -28,7 +32,7 @@ function operationsOf(hub?: { calls: HubCall[] }) {
     findRoom: () => Promise.reject(new Error()),
     introduce: () => Promise.reject(new Error()),
   }
-  return new GroupOperations(tableOfEchoes(), { hubOf: async () => (hub ? { home, peers } : undefined) })
+  return new GroupOperations(tableOfEchoes(), { hubOf: async () => (hub ? { home, peers } : undefined) }, limits)
 }
 
 describe('a call about a group', () => {
@@ -55,13 +59,29 @@ describe('a call about a group', () => {
     ])
   })
 
-  it.each(['commit', 'message', 'constructor', '__proto__', 'toString', ''])('of a follower is refused as operation %j', (name) => {
-    expect(() => operationsOf().performFor(caller, GROUP, name, { commit: GROUP, message: GROUP })).toThrow('knows no such operation')
+  it.each(['commit', 'message', 'constructor', '__proto__', 'toString', ''])('of a follower is refused as operation %j', async (name) => {
+    const refused = operationsOf().performFor(caller, GROUP, name, { commit: GROUP, message: GROUP })
+    await expect(refused).rejects.toThrow('knows no such operation')
   })
 
-  it('of a follower is refused with arguments of another form', () => {
+  it('of a follower is refused with arguments of another form', async () => {
     for (const args of [undefined, null, [], { user: 5 }, { user: 'x\0' }])
-      expect(() => operationsOf().performFor(caller, GROUP, 'ban', args)).toThrow('arguments')
+      await expect(operationsOf().performFor(caller, GROUP, 'ban', args)).rejects.toThrow('arguments')
+  })
+
+  it('counts before it is made or passed on, by its kind and by its bytes', async () => {
+    counted.length = 0
+    const commit = { commit: Buffer.alloc(5), welcomes: [Buffer.alloc(3), Buffer.alloc(4)], removed: ['mimi://a.example/d/b/c'] }
+    await operationsOf().call('commit', caller, GROUP, commit)
+    await operationsOf({ calls: [] }).call('message', caller, GROUP, { message: GROUP })
+    await operationsOf().perform('proposal', caller, GROUP, { proposal: GROUP })
+    await operationsOf().performFor(caller, GROUP, 'group', {})
+    expect(counted).toEqual([
+      ['commits', 12],
+      ['messages', 1],
+      ['proposals', 1],
+      ['reads', 0],
+    ])
   })
 
   it('has its name on the page for other providers', () => {

@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
 import { InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { GroupLocator } from '../home/group-locator.js'
+import { bytesIn } from '../limits/bytes-in.js'
+import { GroupLimits } from '../limits/group-limits.js'
 import {
   OPERATIONS_TABLE,
   type AnswerOf,
@@ -17,6 +19,7 @@ export class GroupOperations {
   constructor(
     @Inject(OPERATIONS_TABLE) private readonly table: OperationsTable,
     @Inject(GroupLocator) private readonly locator: Pick<GroupLocator, 'hubOf'>,
+    @Inject(GroupLimits) private readonly limits: Pick<GroupLimits, 'takeWith'>,
   ) {}
 
   /**
@@ -25,24 +28,38 @@ export class GroupOperations {
    * @throws Problem, also what the hub refuses
    */
   async call<Name extends OperationName>(name: Name, caller: Caller, groupId: Uint8Array, args: ArgumentsOf<Name>): Promise<unknown> {
-    const hub = await this.locator.hubOf(groupId)
-    if (!hub) return this.perform(name, caller, groupId, args)
     const operation: Operation = this.table[name]
+    // Also what goes to a hub, which counts all users here together: nobody here uses that up for the others.
+    await this.count(operation, caller, args)
+    const hub = await this.locator.hubOf(groupId)
+    if (!hub) return operation.perform(caller, groupId, args as never)
     return hub.peers.call(hub.home, caller, operation.toHub?.(args as never) ?? { endpoint: 'operation', name, args })
   }
 
-  /** A call about a group that is at home here. @throws Problem */
-  perform<Name extends OperationName>(name: Name, caller: Caller, groupId: Uint8Array, args: ArgumentsOf<Name>): AnswerOf<Name> {
+  /** The same of a follower's user, about a group that is at home here. @throws Problem */
+  async perform<Name extends OperationName>(
+    name: Name,
+    caller: Caller,
+    groupId: Uint8Array,
+    args: ArgumentsOf<Name>,
+  ): Promise<Awaited<AnswerOf<Name>>> {
     const operation: Operation = this.table[name]
-    return operation.perform(caller, groupId, args as never) as AnswerOf<Name>
+    await this.count(operation, caller, args)
+    return (await operation.perform(caller, groupId, args as never)) as Awaited<AnswerOf<Name>>
   }
 
-  /** The same, of a follower's user, as the endpoint `operation` brings it. @throws Problem as a client here would get it */
-  performFor(caller: Caller, groupId: Uint8Array, name: string, args: unknown): Promise<unknown> {
+  /** The same, as the endpoint `operation` brings it. @throws Problem as a client here would get it */
+  async performFor(caller: Caller, groupId: Uint8Array, name: string, args: unknown): Promise<unknown> {
     const operation: Operation | undefined = Object.hasOwn(this.table, name) ? this.table[name as OperationName] : undefined
     if (!operation || operation.toHub) throw new NotFound('This server knows no such operation.')
     const parsed = operation.args.safeParse(args)
     if (!parsed.success) throw new InvalidRequest('The arguments of the operation are not valid.')
+    await this.count(operation, caller, parsed.data)
     return operation.perform(caller, groupId, parsed.data as never)
+  }
+
+  /** Before anything is looked up. @throws RateLimited */
+  private count({ rate }: Operation, caller: Caller, args: unknown): Promise<void> {
+    return this.limits.takeWith(caller, rate, bytesIn(args))
   }
 }

@@ -6,6 +6,7 @@ import { DeleteService } from '../delete/delete.service.js'
 import { SubmitCommit, SubmitMessage, SubmitProposal } from '../groups.dto.js'
 import type { HubCall } from '../home/federation-link.js'
 import { InfoService } from '../info/info.service.js'
+import type { CallRate } from '../limits/group-rates.js'
 import { MessagesService } from '../message/messages.service.js'
 import { ChangePolicy } from '../policy/policy.dto.js'
 import { PolicyService } from '../policy/policy.service.js'
@@ -20,6 +21,8 @@ import { SenderKeysService } from '../sealed/sender-keys.service.js'
 
 /** One call about a group, for clients here and for followers. The arguments are those that its schema gives. */
 export interface Operation {
+  /** What it counts as. */
+  readonly rate: CallRate
   readonly args: ZodType
   /** Where the group is at home here. @throws Problem */
   perform(caller: Caller, groupId: Uint8Array, args: never): Promise<unknown>
@@ -49,11 +52,19 @@ type InstancesOf<Classes extends readonly unknown[]> = { readonly [Index in keyo
 type Services = InstancesOf<typeof OPERATION_SERVICES>
 
 function operation<Args, Answer>(
+  rate: CallRate,
   args: ZodType<Args>,
   perform: (caller: Caller, groupId: Uint8Array, args: Args) => Promise<Answer>,
   toHub?: (args: Args) => HubCall,
 ) {
-  return { args, perform, ...(toHub && { toHub }) }
+  return { rate, args, perform, ...(toHub && { toHub }) }
+}
+
+/** What MIMI has endpoints for. */
+const TO_HUB = {
+  commit: (body: SubmitCommit): HubCall => ({ endpoint: 'commit', body }),
+  proposal: (body: SubmitProposal): HubCall => ({ endpoint: 'proposal', body }),
+  message: (body: SubmitMessage): HubCall => ({ endpoint: 'message', body }),
 }
 
 /** Every call about one group, by the name that it has between providers (docs/federation-profile.md). */
@@ -61,38 +72,28 @@ export function groupOperations(
   ...[commits, proposals, messages, senderKeys, rooms, info, policies, removals, resets, deletions]: Services
 ) {
   return {
-    commit: operation(
-      SubmitCommit,
-      (caller, groupId, body) => commits.submit(caller, groupId, body),
-      (body) => ({ endpoint: 'commit', body }),
-    ),
-    proposal: operation(
-      SubmitProposal,
-      (caller, groupId, { proposal }) => proposals.submit(caller, groupId, proposal),
-      (body) => ({ endpoint: 'proposal', body }),
-    ),
-    message: operation(
-      SubmitMessage,
-      (caller, groupId, { message }) => messages.submit(caller, groupId, message),
-      (body) => ({ endpoint: 'message', body }),
-    ),
-    'publish-sender-key': operation(PublishSenderKey, (caller, groupId, body) => senderKeys.publish(caller, groupId, body)),
-    'sender-keys': operation(z.object({ epoch: Epoch.optional() }), (caller, groupId, { epoch }) =>
+    commit: operation('commits', SubmitCommit, (caller, groupId, body) => commits.submit(caller, groupId, body), TO_HUB.commit),
+    proposal: operation('proposals', SubmitProposal, (caller, groupId, body) => proposals.submit(caller, groupId, body), TO_HUB.proposal),
+    message: operation('messages', SubmitMessage, (caller, groupId, body) => messages.submit(caller, groupId, body), TO_HUB.message),
+    'publish-sender-key': operation('proposals', PublishSenderKey, (caller, groupId, body) => senderKeys.publish(caller, groupId, body)),
+    'sender-keys': operation('reads', z.object({ epoch: Epoch.optional() }), (caller, groupId, { epoch }) =>
       senderKeys.read(caller, groupId, epoch),
     ),
-    group: operation(Nothing, (caller, groupId) => rooms.group(caller, groupId)),
-    'group-info': operation(AtEpoch, (caller, groupId, { epoch, join_code: code }) => info.groupInfo(caller, groupId, epoch, code)),
-    tree: operation(AtEpoch, (caller, groupId, { epoch, join_code: code }) => info.tree(caller, groupId, epoch, code)),
-    policy: operation(Nothing, (caller, groupId) => policies.read(caller, groupId)),
-    'change-policy': operation(ChangePolicy, (caller, groupId, body) => policies.change(caller, groupId, body)),
-    'make-admin': operation(User, (caller, groupId, { user }) => policies.makeAdmin(caller, groupId, user)),
-    'dismiss-admin': operation(User, (caller, groupId, { user }) => policies.dismissAdmin(caller, groupId, user)),
-    ban: operation(User, (caller, groupId, { user }) => policies.ban(caller, groupId, user)),
-    unban: operation(User, (caller, groupId, { user }) => policies.unban(caller, groupId, user)),
-    leave: operation(Nothing, (caller, groupId) => removals.leave(caller, groupId)),
-    report: operation(ReportCommit, (caller, groupId, body) => resets.report(caller, groupId, body)),
-    reset: operation(Nothing, (caller, groupId) => resets.reset(caller, groupId)),
-    delete: operation(Nothing, (caller, groupId) => deletions.delete(caller, groupId)),
+    group: operation('reads', Nothing, (caller, groupId) => rooms.group(caller, groupId)),
+    'group-info': operation('reads', AtEpoch, (caller, groupId, { epoch, join_code: code }) =>
+      info.groupInfo(caller, groupId, epoch, code),
+    ),
+    tree: operation('reads', AtEpoch, (caller, groupId, { epoch, join_code: code }) => info.tree(caller, groupId, epoch, code)),
+    policy: operation('reads', Nothing, (caller, groupId) => policies.read(caller, groupId)),
+    'change-policy': operation('administration', ChangePolicy, (caller, groupId, body) => policies.change(caller, groupId, body)),
+    'make-admin': operation('administration', User, (caller, groupId, { user }) => policies.makeAdmin(caller, groupId, user)),
+    'dismiss-admin': operation('administration', User, (caller, groupId, { user }) => policies.dismissAdmin(caller, groupId, user)),
+    ban: operation('administration', User, (caller, groupId, { user }) => policies.ban(caller, groupId, user)),
+    unban: operation('administration', User, (caller, groupId, { user }) => policies.unban(caller, groupId, user)),
+    leave: operation('leaves', Nothing, (caller, groupId) => removals.leave(caller, groupId)),
+    report: operation('reports', ReportCommit, (caller, groupId, body) => resets.report(caller, groupId, body)),
+    reset: operation('administration', Nothing, (caller, groupId) => resets.reset(caller, groupId)),
+    delete: operation('administration', Nothing, (caller, groupId) => deletions.delete(caller, groupId)),
   }
 }
 

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
+import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
@@ -13,12 +14,14 @@ import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import type { SubmissionContext } from '../commit/commit-context.js'
 import { InvalidCommit, TooManyProposals } from '../groups.problems.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
-import type { ProposalSubmission } from '../repository/submissions.repository.js'
+import { GroupLimits } from '../limits/group-limits.js'
+import type { ProposalSubmission, StorageLimits } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import type { Device } from '../roster/roster.repository.js'
 import { memberOf, refuseSecondLeaf } from '../roster/roster.js'
 import { PublicStates } from '../state/public-states.js'
 import { StoredEpochs } from '../state/stored-epochs.js'
+import { handshakeLimit } from '../usage/storage-full.js'
 
 /** Far more than a Commit needs, far less than a snapshot can hold. */
 const MAX_PENDING_PROPOSALS = 1_024
@@ -32,9 +35,11 @@ export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message'
 export class ProposalJudge {
   constructor(
     @Inject(MEMBERSHIP) private readonly membership: Membership,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
+    private readonly limits: GroupLimits,
   ) {}
 
   /** @throws Undecodable, TooLarge, or the problem of a message of another group */
@@ -44,12 +49,24 @@ export class ProposalJudge {
     return message
   }
 
+  get room(): StorageLimits {
+    return { maxGroupBytes: handshakeLimit(this.config.GROUP_MAX_BYTES), maxAccountBytes: this.config.ACCOUNT_MAX_BYTES }
+  }
+
+  /** Whether somebody from outside asks to be added, of which one account does not send many. @throws RateLimited */
+  async isJoiner(caller: Caller, message: ProposalMessage): Promise<boolean> {
+    const outside = message.wireFormat === 'public-message' && message.body.sender.kind === 'new-member-proposal'
+    if (outside) await this.limits.take(caller, 'joiners')
+    return outside
+  }
+
   /** Who may propose what, as far as the framing shows. @returns whether SQL has to find a member */
-  authorize({ group, standing }: Access, message: ProposalMessage): { mustBeMember: boolean } {
+  async authorize(caller: Caller, access: Access, message: ProposalMessage): Promise<{ mustBeMember: boolean }> {
+    const { group, standing } = access
     const kind = senderKind(message)
     if (kind === 'external') throw new Forbidden('The proposals of an external sender are made by the server itself.')
     if (kind === 'new-member-proposal') {
-      authorizeExternalJoin(standing, undefined)
+      await authorizeExternalJoin(this.limits, caller, access, undefined)
       return { mustBeMember: false }
     }
     if (!standing.member) throw notAMember(standing)

@@ -31,9 +31,11 @@ export class ProposalsController {
     'forbidden',
     'policy',
     'stale-epoch',
+    'incarnation-changed',
     'epoch-ahead',
     'too-many-proposals',
     'group-frozen',
+    'storage-full',
     'undecodable',
     'invalid-commit',
   )

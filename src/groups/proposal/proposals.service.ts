@@ -7,7 +7,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { CommitLock } from '../../platform/redis/commit-lock.js'
 import { sha256 } from '../../protocol/sha256.js'
 import { openForSubmission } from '../access/access.js'
-import type { Accepted } from '../groups.dto.js'
+import type { Accepted, SubmitProposal } from '../groups.dto.js'
 import { proposalAccepted } from '../groups.events.js'
 import { submitProposal } from '../repository/submissions.repository.js'
 import { refusedByPosition, submissionProblem } from '../state/submission-refusals.js'
@@ -27,26 +27,38 @@ export class ProposalsService {
     private readonly events: Events,
   ) {}
 
-  async submit(caller: Caller, groupId: Uint8Array, bytes: Uint8Array): Promise<Accepted> {
+  async submit(caller: Caller, groupId: Uint8Array, { proposal: bytes, incarnation: madeIn }: SubmitProposal): Promise<Accepted> {
     const message = this.judge.decode(groupId, bytes)
+    const outside = await this.judge.isJoiner(caller, message)
     // A courtesy, as for Commits: each is judged with those before it, so two at once would be judged again. Commits do not wait for it.
     const key = `proposal:${Buffer.from(groupId).toString('base64url')}`
-    return this.lock.withLock(key, () => this.attempt({ caller, groupId, message, bytes, hash: sha256(bytes) }, ATTEMPTS))
+    return this.lock.withLock(key, () => this.attempt({ caller, groupId, message, outside, bytes, hash: sha256(bytes), madeIn }, ATTEMPTS))
   }
 
   private async attempt(sent: Sent, left: number): Promise<Accepted> {
-    const { caller, groupId, message, bytes, hash } = sent
-    const outside = message.wireFormat === 'public-message' && message.body.sender.kind === 'new-member-proposal'
+    const { caller, groupId, message, outside, bytes, hash, madeIn } = sent
     const access = await openForSubmission(this.pool, groupId, caller, { hash, outside })
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    const { mustBeMember } = this.judge.authorize(access, message)
+    const { mustBeMember } = await this.judge.authorize(caller, access, message)
     const { epoch } = message.body
-    const refused = refusedByPosition(group, epoch)
+    const refused = refusedByPosition(group, epoch, madeIn)
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)
     const judged = await this.judge.judge({ ...access, caller }, message)
     const { gid, incarnation } = group
-    const proposal = { gid, incarnation, deviceId: caller.deviceId, mustBeMember, epoch, hash, bytes, pending: null, ...judged }
+    const proposal = {
+      gid,
+      incarnation,
+      madeIn: madeIn ?? 0,
+      deviceId: caller.deviceId,
+      mustBeMember,
+      epoch,
+      hash,
+      bytes,
+      pending: null,
+      ...judged,
+      ...this.judge.room,
+    }
     const outcome = await submitProposal(this.pool, proposal)
     if (outcome.kind === 'retry' && left > 1) return this.attempt(sent, left - 1)
     if (!('chain' in outcome)) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, outcome)
@@ -56,11 +68,13 @@ export class ProposalsService {
   }
 }
 
-/** A Proposal and who sends it; `hash` is SHA-256 of `bytes`. */
+/** A Proposal and who sends it; `outside`: somebody who is no member. `hash` is SHA-256 of `bytes`, `madeIn` the incarnation that the sender names. */
 interface Sent {
   caller: Caller
   groupId: Uint8Array
   message: ProposalMessage
+  outside: boolean
   bytes: Uint8Array
   hash: Uint8Array
+  madeIn: number | undefined
 }

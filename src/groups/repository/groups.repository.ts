@@ -19,12 +19,14 @@ export interface GroupRow {
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
   deleted: boolean
+  /** Epochs above it may have been used in several incarnations; null: none was. */
+  reusedAbove: bigint | null
 }
 
 /** Columns of a row of `groups` named `g`. */
 export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
-  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted`
+  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
 
 /** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {
@@ -69,6 +71,8 @@ export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 
   addMembers: 'members' | 'admins'
   removeMembers: 'members' | 'admins'
   reportsToReset: number
+  /** What all groups of its creator may keep, in bytes and in number. Absent: no limit. */
+  quota?: { bytes: number; groups: number }
 }
 
 /** `duplicate`: the same creator made it by the same GroupInfo before. `chain` is the start of the log's hash chain. */
@@ -79,10 +83,15 @@ export interface CreatedGroup {
   chain: Buffer
   roomId: string
 }
+/** The creator's groups, this one included, would keep more bytes, or be more, than they may. */
+export interface FullAccount {
+  kind: 'account-full' | 'too-many-groups'
+}
 export type Creation =
   | CreatedGroup
   | { kind: 'successor-taken'; successorGroupId: Buffer }
   | { kind: 'exists' | 'room-taken' | 'predecessor' | 'members-changed' | 'key-package-used' }
+  | FullAccount
 
 interface CreationRow {
   outcome: Creation['kind']
@@ -117,6 +126,8 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
     p_welcome: group.welcomes.map((welcome) => welcome.bytes),
     p_welcome_expires: group.welcomes.map((welcome) => welcome.expiresAt),
     p_refs: group.usedRefs,
+    p_max_account: group.quota?.bytes ?? null,
+    p_max_groups: group.quota?.groups ?? null,
   })
   const text = `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM ${call}`
   const { rows } = await sql.query<CreationRow>({ text, values })

@@ -44,7 +44,7 @@ export async function storeSnapshot(
     name: 'store_snapshot',
     text: `
       WITH alive AS (
-        SELECT gid FROM groups WHERE gid = $1 AND incarnation = $2 AND deleted_at IS NULL FOR SHARE
+        SELECT gid FROM groups WHERE gid = $1 AND incarnation = $2 AND deleted_at IS NULL FOR NO KEY UPDATE
       ), waiting AS (
         SELECT min(w.epoch) AS epoch FROM welcome w JOIN inbox i ON i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq
          WHERE w.gid = $1 AND w.expires_at > now()
@@ -54,8 +54,14 @@ export async function storeSnapshot(
         DELETE FROM group_snapshot s USING needed, waiting
          WHERE s.gid = $1 AND s.epoch < $3 AND (waiting.epoch IS NULL OR s.epoch < needed.epoch)
            AND EXISTS (SELECT FROM alive)
+         RETURNING -octet_length(s.bytes) AS bytes
+      ), stored AS (
+        INSERT INTO group_snapshot (gid, epoch, seq, bytes) SELECT gid, $3, $4, $5 FROM alive ON CONFLICT DO NOTHING
+        RETURNING octet_length(bytes) AS bytes
+      ), changed AS (
+        SELECT bytes FROM dropped UNION ALL SELECT bytes FROM stored
       )
-      INSERT INTO group_snapshot (gid, epoch, seq, bytes) SELECT gid, $3, $4, $5 FROM alive ON CONFLICT DO NOTHING`,
+      UPDATE groups SET bytes = greatest(0, bytes + (SELECT sum(c.bytes) FROM changed c)) WHERE gid = $1 AND EXISTS (SELECT FROM changed)`,
     values: [gid, incarnation, snapshot.epoch, snapshot.seq, snapshot.bytes],
   })
 }

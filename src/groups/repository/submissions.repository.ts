@@ -1,3 +1,4 @@
+import { KEPT_TREES } from '../../delivery/retention/group-storage.repository.js'
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
 
 /**
@@ -15,11 +16,13 @@ export interface AcceptedSubmission {
 }
 export type RefusedSubmission =
   | {
-      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used'
+      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation'
       headSeq: bigint
       epoch: bigint
       incarnation: number
     }
+  /** `allowed` bytes. */
+  | { kind: 'group-full' | 'account-full'; allowed: number }
   | { kind: 'unknown' | 'deleted' }
 
 /** A device that joins by a Commit, and which of its Welcomes (index into `welcomes`) is for it, if any. */
@@ -41,8 +44,14 @@ export interface Followup {
   hash: Uint8Array
 }
 
+/** Bytes that a group, and all groups of who created it, may keep. Absent: no limit. */
+export interface StorageLimits {
+  maxGroupBytes?: number
+  maxAccountBytes?: number
+}
+
 /** Everything one Commit changes. `epoch` is the one it was sent in; `hash` is SHA-256 of `bytes`. */
-export interface CommitSubmission {
+export interface CommitSubmission extends StorageLimits {
   /** Ours: members of other domains are reached through their providers. */
   domain: string
   /** KeyPackageRefs that the Welcomes answer: nobody is given those again. */
@@ -50,7 +59,10 @@ export interface CommitSubmission {
   /** Those of them that this Commit spends (RFC 9420 §10): not the ones that a Proposal has spent before. */
   freshRefs: readonly Uint8Array[]
   gid: bigint
+  /** The group's when the Commit was judged. */
   incarnation: number
+  /** The incarnation that the sender names, 0 if none; absent: not asked. */
+  madeIn?: number | undefined
   deviceId: bigint
   userId: bigint
   /** The committer joins or resyncs by this Commit (RFC 9420 §12.4.3.2), so no membership is asked for. */
@@ -73,9 +85,11 @@ export interface CommitSubmission {
 }
 
 /** A Proposal that was judged and is to be written. `hash` is SHA-256 of `bytes`, which are an MLSMessage. */
-export interface ProposalSubmission {
+export interface ProposalSubmission extends StorageLimits {
   gid: bigint
   incarnation: number
+  /** The incarnation that the sender names, 0 if none; absent: not asked, as for the server's own. */
+  madeIn?: number | undefined
   /** NULL for the server's own proposals (external sender). */
   deviceId: bigint | null
   mustBeMember: boolean
@@ -104,7 +118,7 @@ interface SubmissionRow {
 
 /** Invariants 1, 2 and 5: one round trip, one transaction, see `submit_commit` in prisma/functions/submissions.sql. */
 export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<SubmissionOutcome> {
-  return submit(sql, 'submit_commit', {
+  return submit(sql, 'submit_commit', commit, {
     p_domain: commit.domain,
     p_refs: commit.usedRefs,
     p_gid: commit.gid,
@@ -131,12 +145,16 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_followup_device: commit.followups.map((followup) => followup.deviceId),
     p_unsigned: commit.unsigned,
     p_fresh_refs: commit.freshRefs,
+    p_made_in: commit.madeIn ?? null,
+    p_max_group: commit.maxGroupBytes ?? null,
+    p_max_account: commit.maxAccountBytes ?? null,
+    p_trees: KEPT_TREES,
   })
 }
 
 /** A Proposal for the current epoch (§4 windows); see `submit_proposal` in prisma/functions/submissions.sql. */
 export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Promise<SubmissionOutcome> {
-  return submit(sql, 'submit_proposal', {
+  return submit(sql, 'submit_proposal', proposal, {
     p_gid: proposal.gid,
     p_incarnation: proposal.incarnation,
     p_device: proposal.deviceId,
@@ -153,20 +171,25 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
     p_add_device: proposal.added?.deviceId ?? null,
     p_add_suite: proposal.added?.cipherSuite ?? null,
     p_add_expires: proposal.added?.expiresAt ?? null,
+    p_made_in: proposal.madeIn ?? null,
+    p_max_group: proposal.maxGroupBytes ?? null,
+    p_max_account: proposal.maxAccountBytes ?? null,
   })
 }
 
 /** OFFSET 0: without it PostgreSQL would call the function once for each column. */
-async function submit(sql: Sql, name: string, parameters: Record<string, unknown>): Promise<SubmissionOutcome> {
+async function submit(sql: Sql, name: string, limits: StorageLimits, parameters: Record<string, unknown>): Promise<SubmissionOutcome> {
   const { call, values } = callFunction(name, parameters)
   const { rows } = await sql.query<SubmissionRow>({ name, text: `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`, values })
-  return toOutcome(rows[0])
+  return toOutcome(rows[0], limits)
 }
 
-function toOutcome(row: SubmissionRow | undefined): SubmissionOutcome {
+function toOutcome(row: SubmissionRow | undefined, limits: StorageLimits): SubmissionOutcome {
   if (!row) throw new Error('a submission function returned no row')
   const { outcome, seq, epoch, chain, incarnation } = row
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, seq, epoch, chain, incarnation }
   if (outcome === 'unknown' || outcome === 'deleted') return { kind: outcome }
+  if (outcome === 'group-full') return { kind: outcome, allowed: limits.maxGroupBytes ?? 0 }
+  if (outcome === 'account-full') return { kind: outcome, allowed: limits.maxAccountBytes ?? 0 }
   return { kind: outcome, headSeq: seq, epoch, incarnation }
 }

@@ -65,7 +65,7 @@ export class DirectoryMembership implements Membership {
     if (!verdict.external) refuseAgainstPolicy(context, before, verdict, removed, directory)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
-    const added = verdict.external ? [{ deviceId: context.caller.deviceId, welcome: null }] : routes.added
+    const added = verdict.external ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }] : routes.added
     return { added, removed: removed.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: routes.welcomes }
   }
 

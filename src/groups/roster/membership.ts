@@ -11,7 +11,7 @@ import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository
 
 /** Which devices a Commit brings in and takes out, and which Welcomes wait for whom. */
 export interface DeviceChanges {
-  added: readonly AddedDevice[]
+  added: readonly (AddedDevice & { userId: bigint })[]
   removed: readonly RemovedDevice[]
   welcomes: CommitSubmission['welcomes']
 }

@@ -53,13 +53,14 @@ export function routeWelcomes(
   verdict: ValidCommit,
   directory: Directory,
   latest: Date,
-): WelcomeRoutes {
+): WelcomeRoutes & { added: (AddedDevice & { userId: bigint })[] } {
   const welcomeOf = new Map(welcomes.flatMap(({ value }, index) => value.refs.map((ref) => [refKey(ref), index])))
   const expiries = welcomes.map(() => new Date(0))
   const added = verdict.added.map((member) => {
     const welcome = welcomeOf.get(refKey(member.keyPackageRef)) ?? null
     if (welcome !== null) expiries[welcome] = later(expiries[welcome], expiryOf(verdict, member.leafIndex, latest))
-    return { deviceId: deviceOf(directory, member).deviceId, welcome }
+    const { deviceId, userId } = deviceOf(directory, member)
+    return { deviceId, userId, welcome }
   })
   return { added, welcomes: welcomes.map(({ bytes }, index) => ({ bytes, expiresAt: expiries[index] ?? latest })) }
 }

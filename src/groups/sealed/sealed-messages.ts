@@ -15,9 +15,11 @@ import { senderKey } from '../../protocol/sealed/sender-key.js'
 import { sha256 } from '../../protocol/sha256.js'
 import { Redemption } from '../../tokens/redemption.js'
 import type { Accepted } from '../groups.dto.js'
-import { EpochAhead, GroupFrozen, StaleEpoch } from '../groups.problems.js'
+import { EpochAhead, GroupFrozen, IncarnationChanged, StaleEpoch } from '../groups.problems.js'
+import { namedIncarnation } from '../../platform/http/named-incarnation.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { findGroup } from '../repository/groups.repository.js'
+import { StorageFull } from '../usage/storage-full.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
 import { standingOfPost, type PostQuestion } from './sender-keys.repository.js'
 
@@ -53,6 +55,7 @@ export class SealedMessages {
   /** From cheap to dear; nothing is stored for a post that is refused, and its token is not spent. */
   async submit(post: SealedPost): Promise<Accepted> {
     const { groupId, epoch, bytes } = post
+    const madeIn = namedIncarnation(post.request.headers)
     const presented = await this.redemption.presented(authorizationOf(post))
     this.expectMessage(post)
     const { publicKey, holds } = await proofOf(post)
@@ -62,7 +65,7 @@ export class SealedMessages {
     const hash = sha256(bytes)
     const gid = await this.allowed({ groupId, epoch, publicKey, hash, ...token })
     const sealed = { senderKey: publicKey, ...token }
-    const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, hash, bytes })
+    const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, madeIn, hash, bytes })
     if (!('chain' in outcome)) throw await this.refusal(groupId, outcome)
     return outcome
   }
@@ -98,8 +101,12 @@ export class SealedMessages {
         return new CommitRequired(outcome.currentEpoch)
       case 'stale':
         return new StaleEpoch(outcome.currentEpoch, outcome.incarnation, [])
+      case 'incarnation':
+        return new IncarnationChanged(outcome.incarnation, outcome.currentEpoch)
       case 'ahead':
         return new EpochAhead(outcome.currentEpoch)
+      case 'full':
+        return new StorageFull('group')
       case 'frozen': {
         const group = await findGroup(this.pool, groupId)
         return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)

@@ -2,27 +2,37 @@ import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { type Entry, toEntry } from '../../delivery/read/entry.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { EpochAhead, GroupFrozen, InvalidCommit, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
+import { EpochAhead, GroupFrozen, IncarnationChanged, InvalidCommit, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import { readMissedHandshakes } from '../repository/log.repository.js'
 import type { RefusedSubmission } from '../repository/submissions.repository.js'
+import { storageFull } from '../usage/storage-full.js'
 
 interface Position {
   epoch: bigint
   headSeq: bigint
   incarnation: number
+  reusedAbove: bigint | null
   frozen: string | null
 }
 
 /**
  * One Commit per epoch, first come first served (RFC 9750 §5.2.1, Strongly Consistent Delivery): what SQL would answer a
  * handshake of `epoch` by the group as it was just read. Saves the work of judging; undefined says nothing.
+ * @param madeIn the incarnation that the sender names, if it names one
  */
-export function refusedByPosition(group: Position, epoch: bigint): RefusedSubmission | undefined {
+export function refusedByPosition(group: Position, epoch: bigint, madeIn: number | undefined): RefusedSubmission | undefined {
   const at = { headSeq: group.headSeq, epoch: group.epoch, incarnation: group.incarnation }
+  if (isOfAnother(group, epoch, madeIn)) return { kind: 'incarnation', ...at }
   if (group.frozen !== null) return { kind: 'frozen', ...at }
   if (epoch < group.epoch) return { kind: 'stale', ...at }
   return epoch > group.epoch ? { kind: 'ahead', ...at } : undefined
+}
+
+/** Who names no incarnation means the newest, where the epoch was never used twice. */
+function isOfAnother(group: Position, epoch: bigint, madeIn: number | undefined): boolean {
+  if (madeIn !== undefined) return madeIn !== group.incarnation
+  return group.reusedAbove !== null && epoch > group.reusedAbove
 }
 
 /** What a refused submission of `epoch` is answered; a loser learns the epoch and what it missed. */
@@ -38,6 +48,8 @@ export async function submissionProblem(
       const now = { gid: group.gid, groupId: group.groupId, incarnation: refusal.incarnation }
       return new StaleEpoch(refusal.epoch, refusal.incarnation, await missedEntries(sql, now, deviceId, epoch))
     }
+    case 'incarnation':
+      return new IncarnationChanged(refusal.incarnation, refusal.epoch)
     case 'ahead':
       return new EpochAhead(refusal.epoch)
     case 'frozen': {
@@ -54,6 +66,10 @@ export async function submissionProblem(
       return new UnknownGroup()
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'group-full':
+      return storageFull(sql, { gid: group.gid, deviceId }, 'group', refusal.allowed)
+    case 'account-full':
+      return storageFull(sql, { gid: group.gid, deviceId }, 'account', refusal.allowed)
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }

@@ -13,7 +13,7 @@ export function configurationPage(): string {
 const HEAD = `# Configuration
 
 All settings are environment variables. A value that makes no sense stops the start with a sentence that names the variable; an empty
-one counts as unset. Durations have a unit (\`250ms\`, \`30s\`, \`5m\`, \`24h\`, \`90d\`), and so may sizes (\`4096\`, \`64KiB\`, \`2MiB\`).
+one counts as unset. Durations have a unit (\`250ms\`, \`30s\`, \`5m\`, \`24h\`, \`90d\`), and so may sizes (\`4096\`, \`64KiB\`, \`2MiB\`, \`1GiB\`).
 
 This page is made by \`npm run cli -- config-docs\` from \`src/platform/config/config-schema.ts\`.`
 

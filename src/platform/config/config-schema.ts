@@ -4,6 +4,7 @@ import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Admission, Process } from './process-settings.js'
 import { Federation, SealedSender } from './federation-settings.js'
+import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
 import { Count, Duration, Size } from './units.js'
 
@@ -183,6 +184,7 @@ export const ConfigSchema = z.object({
   ...Accounts,
   ...KeyPackages,
   ...Groups,
+  ...Quotas,
   ...Delivery,
   ...SealedSender,
   ...Federation,
@@ -198,6 +200,7 @@ export const CONFIG_CHAPTERS = {
   Accounts,
   'Key packages': KeyPackages,
   Groups,
+  Quotas,
   Delivery,
   'Sealed sender': SealedSender,
   Federation,

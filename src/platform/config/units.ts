@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 const MS_PER: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-const BYTES_PER: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2 }
+const BYTES_PER: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
 
 /** `250ms`, `30s`, `5m`, `24h`, `90d` → milliseconds; 0 needs no unit. */
 export function parseDuration(text: string): number | undefined {
@@ -10,9 +10,9 @@ export function parseDuration(text: string): number | undefined {
   return match ? Number(match[1]) * (MS_PER[match[2] ?? ''] ?? NaN) : undefined
 }
 
-/** `512`, `64KiB`, `2MiB` → bytes. */
+/** `512`, `64KiB`, `2MiB`, `1GiB` → bytes. */
 export function parseSize(text: string): number | undefined {
-  const match = /^(\d{1,12})(KiB|MiB)?$/.exec(text)
+  const match = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(text)
   return match ? Number(match[1]) * (BYTES_PER[match[2] ?? ''] ?? NaN) : undefined
 }
 
@@ -36,7 +36,7 @@ function parsed(parse: (text: string) => number | undefined, hint: string, { min
 export const Duration = (min = 0, max = 10 * 365 * 86_400_000) =>
   parsed(parseDuration, 'a duration such as 250ms, 30s, 5m, 24h or 90d', { min, max, format: formatDuration })
 
-/** A size in bytes, KiB or MiB in the environment, bytes inside. */
+/** A size in bytes, KiB, MiB or GiB in the environment, bytes inside. */
 export const Size = (max = 64 * 1024 ** 2) => parsed(parseSize, 'a size such as 4096, 64KiB or 2MiB', { min: 1, max, format: formatSize })
 
 /** A whole number within bounds. */
@@ -66,6 +66,6 @@ export function formatDuration(ms: number): string {
 
 /** The shortest way to write a size that `parseSize` reads back. */
 export function formatSize(bytes: number): string {
-  const unit = ['MiB', 'KiB'].find((name) => bytes % (BYTES_PER[name] ?? NaN) === 0) ?? ''
+  const unit = ['GiB', 'MiB', 'KiB'].find((name) => bytes % (BYTES_PER[name] ?? NaN) === 0) ?? ''
   return `${bytes / (BYTES_PER[unit] ?? 1)}${unit}`
 }

@@ -80,6 +80,8 @@ export const Seq = wholeNumber('Position in the log of a group')
 export type Seq = z.infer<typeof Seq>
 /** Any other identifier that PostgreSQL numbers. */
 export const RowId = wholeNumber('Identifier')
+/** How much there is of something: bytes, or pieces. */
+export const Amount = wholeNumber('Amount')
 
 function wholeNumberText(description: string) {
   return z

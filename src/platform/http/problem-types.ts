@@ -93,7 +93,15 @@ export const PLATFORM_PROBLEMS: ProblemTypes = {
     when: 'This address, account, device or provider has asked too often.',
     client: 'Wait for `Retry-After` seconds, then send the same request.',
     retry: 'wait',
-    members: { retry_after: z.int().nonnegative().optional().meta({ description: 'Seconds, as in the Retry-After header' }) },
+    members: {
+      retry_after: z.int().nonnegative().optional().meta({ description: 'Seconds, as in the Retry-After header' }),
+      used: z
+        .int()
+        .nonnegative()
+        .optional()
+        .meta({ description: 'How much of the quota is used, where the limit is for an hour or a day' }),
+      allowed: z.int().nonnegative().optional().meta({ description: 'How much of it there is' }),
+    },
   },
   'headers-too-large': { status: 431, when: 'The header fields are too large together.', client: 'Send fewer.', retry: 'no' },
   internal: {

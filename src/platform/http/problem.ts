@@ -60,10 +60,13 @@ export class Undecodable extends Problem {
   }
 }
 export class RateLimited extends Problem {
-  /** @param seconds until the next attempt can succeed */
-  constructor(seconds: number) {
+  /**
+   * @param seconds until the next attempt can succeed
+   * @param quota in the unit of the limit, where the caller may know
+   */
+  constructor(seconds: number, quota?: { used: number; allowed: number }) {
     const retryAfter = Math.max(1, Math.ceil(seconds))
-    super(429, 'rate-limited', 'Too many requests.', { retry_after: retryAfter })
+    super(429, 'rate-limited', 'Too many requests.', { retry_after: retryAfter, ...quota })
     this.retryAfter = retryAfter
   }
 }

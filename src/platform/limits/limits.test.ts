@@ -38,6 +38,19 @@ describe('Limits', () => {
     expect(await metrics.registry.getSingleMetricAsString('limits_local_total')).toMatch(/^limits_local_total 2$/m)
   })
 
+  test('counts exactly where a rule says so: no two keys meet, what is refused does not count, and it says how much is used', async () => {
+    const limits = new Limits(withoutRedis, secrets, new Metrics())
+    const exact = { name: 'bytes', points: 100, seconds: 86_400, exact: true } as const
+    for (let i = 0; i < 4_000; i++) await limits.take(exact, `key ${i}`, 60)
+    const refusal = (await limits.take(exact, 'key 1', 41).catch((error: unknown) => error)) as RateLimited
+    expect(refusal.extension).toMatchObject({ used: 60, allowed: 100 })
+    await limits.take(exact, 'key 1', 40)
+    expect(await limits.used(exact, 'key 1')).toEqual({ used: 100, allowed: 100 })
+    await limits.giveBack(exact, 'key 1', 30)
+    await limits.take(exact, 'key 1', 30)
+    expect(await limits.used(exact, 'nobody')).toEqual({ used: 0, allowed: 100 })
+  })
+
   /** Of 4,000 keys in 65,536 counters about 120 meet another one; with a counter each, none would. */
   test('keeps a bounded number of counters, however many keys are invented', async () => {
     const limits = new Limits(withoutRedis, secrets, new Metrics())

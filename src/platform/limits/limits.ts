@@ -14,6 +14,8 @@ export interface Limit {
   readonly name: string
   readonly points: number
   readonly seconds: number
+  /** A counter for each key, shared with no other: for keys that nobody can invent, and numbers that are shown. */
+  readonly exact?: true
 }
 
 /** Enough that two keys rarely share a counter, few enough that inventing keys costs no memory. */
@@ -21,8 +23,8 @@ const COUNTERS = 2 ** 16
 
 /**
  * Counts what each key does, on Redis for all nodes together where there is one, else (and while it is away) per process.
- * A key falls by a keyed hash into one of 65,536 counters per rule: memory stays bounded no matter who asks, and neither Redis
- * nor a heap dump holds an address.
+ * A key falls by a keyed hash into one of 65,536 counters per rule, unless the rule is exact: memory stays bounded no matter who asks, and
+ * neither Redis nor a heap dump holds an address or a name.
  */
 @Injectable()
 export class Limits {
@@ -37,15 +39,30 @@ export class Limits {
     this.countedHere = metrics.counter('limits_local_total', 'What was counted per process, as Redis was away: limits are then laxer')
   }
 
-  /** @throws RateLimited (429 with Retry-After) */
+  /** @throws RateLimited (429 with Retry-After); where the counter is exact, it says how much is used, and what was refused does not count */
   async take(limit: Limit, key: string, points = 1): Promise<void> {
     try {
-      await this.limiter(limit).consume(this.counter(limit.name, key), points)
+      await this.limiter(limit).consume(this.counter(limit, key), points)
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal
       this.metrics.limitsRefused.inc({ limit: limit.name })
-      throw new RateLimited(refusal.msBeforeNext / 1000)
+      const seconds = refusal.msBeforeNext / 1000
+      if (!limit.exact) throw new RateLimited(seconds)
+      await this.giveBack(limit, key, points)
+      throw new RateLimited(seconds, { used: refusal.consumedPoints - points, allowed: this.limiter(limit).points })
     }
+  }
+
+  /** Undoes a take. */
+  async giveBack(limit: Limit, key: string, points = 1): Promise<void> {
+    await this.limiter(limit).reward(this.counter(limit, key), points)
+  }
+
+  /** What a key has taken in its present window, and what it may. */
+  async used(limit: Limit, key: string): Promise<{ used: number; allowed: number }> {
+    const limiter = this.limiter(limit)
+    const counted = await limiter.get(this.counter(limit, key))
+    return { used: counted?.consumedPoints ?? 0, allowed: limiter.points }
   }
 
   private limiter(limit: Limit): RateLimiterAbstract {
@@ -70,9 +87,9 @@ export class Limits {
     return limiter
   }
 
-  private counter(name: string, key: string): string {
+  private counter({ name, exact }: Limit, key: string): string {
     const mac = Buffer.from(this.secrets.mac('limits v1', Buffer.from(`${name}\0${key}`)))
-    return String(mac.readUInt32BE(0) % COUNTERS)
+    return exact ? mac.toString('base64url', 0, 16) : String(mac.readUInt32BE(0) % COUNTERS)
   }
 }
 

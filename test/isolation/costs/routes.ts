@@ -140,6 +140,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'DELETE /v1/key-packages/:ref': 'no body',
   'POST /v1/key-packages/claims': JSON_BODY,
   'GET /v1/me/searchable': 'no body',
+  'GET /v1/me/usage': 'no body',
   'PUT /v1/me/searchable': JSON_BODY,
   'GET /v1/path-check': 'no body',
   'GET /v1/path-check/:name': 'no body',

@@ -86,7 +86,9 @@ export async function storeWelcomes(sql: Sql, gid: bigint, welcomes: readonly In
              INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
              SELECT $1, x.seq, x.ordinal, x.epoch, x.bytes, x.expires_at
                FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[]) WITH ORDINALITY AS x (seq, epoch, bytes, expires_at, ordinal)
-             ON CONFLICT DO NOTHING RETURNING gid, seq, ordinal
+             ON CONFLICT DO NOTHING RETURNING gid, seq, ordinal, octet_length(bytes) AS bytes
+           ), counted AS (
+             UPDATE groups SET bytes = bytes + (SELECT coalesce(sum(s.bytes), 0) FROM stored s) WHERE gid = $1
            )
            INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
            SELECT d.device_id, 'welcome', s.gid, s.seq, s.ordinal

@@ -86,10 +86,14 @@ export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigi
 export async function appendEntries(sql: Sql, gid: bigint, entries: readonly LogRow[]): Promise<void> {
   await sql.query({
     name: 'append_replica_entries',
-    text: `INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
-           SELECT $1, x.seq, x.kind, x.epoch, x.accepted_at, x.hash, x.chain, x.bytes
-             FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bytea[], $7::bytea[], $8::bytea[])
-               AS x (seq, kind, epoch, accepted_at, hash, chain, bytes)`,
+    text: `WITH stored AS (
+             INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+             SELECT $1, x.seq, x.kind, x.epoch, x.accepted_at, x.hash, x.chain, x.bytes
+               FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bytea[], $7::bytea[], $8::bytea[])
+                 AS x (seq, kind, epoch, accepted_at, hash, chain, bytes)
+             RETURNING octet_length(bytes) AS bytes
+           )
+           UPDATE groups SET bytes = bytes + (SELECT coalesce(sum(s.bytes), 0) FROM stored s) WHERE gid = $1`,
     values: [
       gid,
       entries.map(({ seq }) => seq),
@@ -165,7 +169,7 @@ export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, ke
     await sql.query({ text, values: [gid, keptSeq] })
   await sql.query({
     text: `UPDATE groups g SET incarnation = $2, head_seq = $3, chain_from_seq = $3, head_chain = $4, floor_seq = least(floor_seq, $3),
-             epoch = coalesce((SELECT l.epoch + 1 FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.seq <= $3 ORDER BY l.seq DESC LIMIT 1), g.epoch)
+             bytes = held_bytes(p_gid => g.gid), epoch = coalesce((SELECT l.epoch + 1 FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.seq <= $3 ORDER BY l.seq DESC LIMIT 1), g.epoch)
             WHERE gid = $1`,
     values: [gid, incarnation, keptSeq, chain],
   })

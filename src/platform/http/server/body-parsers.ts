@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CborError, decodeCbor } from '../../../protocol/strict-cbor.js'
 import { decodeJson, JsonError } from './decode-json.js'
+import { namedIncarnation } from '../named-incarnation.js'
 import { InvalidRequest, UnsupportedMediaType } from '../problem.js'
 import type { RouteOptions } from '../route-options.js'
 
@@ -52,5 +53,6 @@ function plainBytes(request: FastifyRequest, type: string, body: Buffer): Uint8A
 function rawMessage(request: FastifyRequest, body: Buffer): unknown {
   const field = request.routeOptions.config.messageField
   if (!field) throw new UnsupportedMediaType('This resource does not take a single message/mls; send JSON or CBOR.')
-  return { [field]: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) }
+  const incarnation = namedIncarnation(request.headers)
+  return { [field]: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), ...(incarnation !== undefined && { incarnation }) }
 }

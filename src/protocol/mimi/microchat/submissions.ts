@@ -2,7 +2,14 @@ import { readWelcome } from '../../mls/structures/welcome.js'
 import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
-import { readSubmitMessageResponse, writeSubmitMessageResponse, type SubmitMessageResponse } from '../submit-message.js'
+import {
+  readSubmitMessageRequest,
+  readSubmitMessageResponse,
+  writeSubmitMessageRequest,
+  writeSubmitMessageResponse,
+  type SubmitMessageRequest,
+  type SubmitMessageResponse,
+} from '../submit-message.js'
 import {
   readUpdateRequest,
   readUpdateResponse,
@@ -44,17 +51,19 @@ export interface ExtendedUpdateRequest {
   /** Private mode: whom the Commit takes out, and whether it carries a ReInit. */
   readonly removed: readonly string[]
   readonly reinit: boolean
+  /** That the sender is in, where it says so. */
+  readonly incarnation?: number | undefined
 }
 
 /** `ExtendedUpdateRequest`, the body of `update` in this profile; Welcomes lose their MLSMessage frame. */
 export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uint8Array {
   const writer = writeText(writeUpdateRequest(new TlsWriter(), request.base), request.sendingClient)
-  return writer
+  writer
     .vector(request.moreWelcomes, (item, welcome) => item.raw(unframed(welcome)))
     .optional(request.joinCode, writeText)
     .vector(request.removed, writeText)
     .uint8(request.reinit ? 1 : 0)
-    .written()
+  return writeIncarnation(writer, request.incarnation).written()
 }
 
 /** `ExtendedUpdateRequest`; Welcomes get their frame back. Malformed for more than 64 more Welcomes or 10,000 removed clients. */
@@ -66,7 +75,33 @@ export function decodeExtendedUpdateRequest(bytes: Uint8Array): Decoded<Extended
     joinCode: reader.optional((item) => readText(item)),
     removed: reader.vector(MAX_REMOVED, readUri),
     reinit: reader.optional(() => true) ?? false,
+    incarnation: readIncarnation(reader),
   }))
+}
+
+/** At the end of a request, and absent where the client names none. */
+function writeIncarnation(writer: TlsWriter, incarnation: number | undefined): TlsWriter {
+  return incarnation === undefined ? writer : writer.uint32(incarnation)
+}
+
+function readIncarnation(reader: TlsReader): number | undefined {
+  return reader.remaining > 0 ? reader.uint32() : undefined
+}
+
+/** A SubmitMessageRequest, and the incarnation that the sender is in, where it says so. */
+export interface ExtendedSubmitRequest {
+  readonly base: SubmitMessageRequest
+  readonly incarnation: number | undefined
+}
+
+/** `ExtendedSubmitRequest`, the body of `submitMessage` in this profile. */
+export function encodeExtendedSubmitRequest({ base, incarnation }: ExtendedSubmitRequest): Uint8Array {
+  return writeIncarnation(writeSubmitMessageRequest(new TlsWriter(), base), incarnation).written()
+}
+
+/** The opposite of `encodeExtendedSubmitRequest`. */
+export function decodeExtendedSubmitRequest(bytes: Uint8Array): Decoded<ExtendedSubmitRequest> {
+  return decodeWhole(bytes, (reader) => ({ base: readSubmitMessageRequest(reader), incarnation: readIncarnation(reader) }))
 }
 
 /** A response of the draft, where the entry stands, and what the hub would have told a client of its own: a problem document in CBOR. */
