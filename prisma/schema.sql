@@ -57,6 +57,7 @@ CREATE TABLE account (
 CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS NOT NULL);
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
+CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
 
 CREATE TABLE challenge (
   nonce bytea NOT NULL,
@@ -217,6 +218,7 @@ CREATE TABLE group_admin (
   user_id bigint NOT NULL,
   CONSTRAINT group_admin_pkey PRIMARY KEY (gid, user_id)
 );
+CREATE INDEX group_admin_by_user ON group_admin USING btree (user_id);
 
 CREATE TABLE group_ban (
   gid bigint NOT NULL,
@@ -283,12 +285,16 @@ CREATE TABLE groups (
   successor_group_id bytea,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   deleted_at timestamp with time zone,
+  bytes bigint DEFAULT 0 NOT NULL,
+  payer bigint,
+  over_quota boolean DEFAULT false NOT NULL,
   reused_above bigint,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
   CONSTRAINT groups_mode_check CHECK ((mode = ANY (ARRAY['public'::text, 'private'::text])))
 ) WITH (fillfactor=50);
+CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT NULL) AND (deleted_at IS NULL));
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
@@ -604,7 +610,7 @@ CREATE TABLE welcome (
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
 
-CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer)
+CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
@@ -633,6 +639,7 @@ BEGIN
              WHEN g.frozen IS NOT NULL THEN 'frozen'
              WHEN i.epoch > g.epoch THEN 'ahead'
              WHEN i.epoch < greatest(g.post_floor, g.epoch - p_max_past, m.since) THEN 'stale'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -660,8 +667,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -675,6 +685,57 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION authorize_admin(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM group_policy p WHERE p.gid = p_gid FOR NO KEY UPDATE;
+  RETURN FOUND AND EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user);
+END $function$
+;
+
+CREATE FUNCTION ban_user(p_gid bigint, p_user bigint, p_banned bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  dismissed text := dismiss_admin(p_gid, p_user, p_banned);
+BEGIN
+  IF dismissed <> 'accepted' THEN
+    RETURN dismissed;
+  END IF;
+  UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  INSERT INTO group_ban (gid, user_id) VALUES (p_gid, p_banned) ON CONFLICT DO NOTHING;
+  RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION bytes_of(p_parts bytea[])
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT coalesce(sum(octet_length(x.bytes)), 0)::bigint FROM unnest(p_parts) AS x (bytes)
+$function$
+;
+
+CREATE FUNCTION change_policy(p_gid bigint, p_user bigint, p_version bigint, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  END IF;
+  UPDATE group_policy
+     SET external_join = p_external_join, join_code_hash = p_join_code_hash, add_members = p_add, remove_members = p_remove,
+         reports_to_reset = p_reports, version = version + 1
+   WHERE gid = p_gid AND version = p_version;
+  RETURN CASE WHEN FOUND THEN 'accepted' ELSE 'changed' END;
 END $function$
 ;
 
@@ -744,7 +805,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer)
+CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -753,6 +814,7 @@ DECLARE
   old groups;
   made groups;
   stored bytea;
+  excess text;
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
@@ -768,8 +830,9 @@ BEGIN
     p_room := old.room_id;
   END IF;
 
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room)
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, bytes)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user,
+          octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
     SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
@@ -782,6 +845,13 @@ BEGIN
     RETURN;
   END IF;
 
+  SELECT CASE WHEN count(*) > p_max_groups THEN 'too-many-groups' WHEN sum(g.bytes) > p_max_account THEN 'account-full' END INTO excess
+    FROM groups g WHERE g.payer = p_user AND g.deleted_at IS NULL;
+  IF excess IS NOT NULL THEN
+    DELETE FROM groups g WHERE g.gid = made.gid;
+    RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
   INSERT INTO room AS r (room_id, current_gid) VALUES (p_room, made.gid)
   ON CONFLICT (room_id) DO UPDATE SET current_gid = excluded.current_gid WHERE r.current_gid = old.gid;
   IF NOT FOUND THEN
@@ -826,7 +896,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[])
+CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[], p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -853,10 +923,10 @@ BEGIN
   SELECT * INTO made FROM create_group(
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
-    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports);
+    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
-    UPDATE groups g SET post_floor = p_epoch WHERE g.gid = made.gid;
+    UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
@@ -889,7 +959,7 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now() WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
   DELETE FROM log WHERE gid = p_gid;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
@@ -918,6 +988,24 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION dismiss_admin(p_gid bigint, p_user bigint, p_admin bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  ELSIF NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid AND x.user_id = p_admin) THEN
+    RETURN 'accepted';
+  ELSIF NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid AND x.user_id <> p_admin) THEN
+    RETURN 'last-admin';
+  END IF;
+  UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  DELETE FROM group_admin WHERE gid = p_gid AND user_id = p_admin;
+  RETURN 'accepted';
+END $function$
+;
+
 CREATE FUNCTION drop_incarnations()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -925,6 +1013,29 @@ AS $function$
 BEGIN
   DELETE FROM incarnation_start WHERE gid = NEW.gid;
   RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION drop_old_trees(p_gid bigint, p_before bigint, p_most integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  gone bigint;
+BEGIN
+  WITH old AS (
+    SELECT t.epoch FROM group_tree t WHERE t.gid = p_gid AND t.epoch < p_before ORDER BY t.epoch DESC LIMIT p_most
+  ), dropped AS (
+    DELETE FROM group_tree t USING old
+     WHERE t.gid = p_gid AND t.epoch = old.epoch AND NOT EXISTS (
+       SELECT FROM welcome w
+        WHERE w.gid = p_gid AND w.epoch = old.epoch
+          AND EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal OFFSET 0) OFFSET 0
+     )
+    RETURNING octet_length(t.bytes) AS bytes
+  )
+  SELECT coalesce(sum(d.bytes), 0) INTO gone FROM dropped d;
+  RETURN gone;
 END $function$
 ;
 
@@ -955,6 +1066,35 @@ BEGIN
   END IF;
   UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION held_bytes(p_gid bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce((SELECT sum(octet_length(bytes)) FROM log WHERE gid = p_gid), 0)::bigint
+       + coalesce((SELECT sum(octet_length(bytes)) FROM welcome WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+$function$
+;
+
+CREATE FUNCTION judge_storage(g groups, p_bytes bigint, p_max_group bigint, p_max_account bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  IF g.bytes + p_bytes > p_max_group THEN
+    RETURN 'group-full';
+  ELSIF p_max_account IS NOT NULL
+        AND (SELECT sum(x.bytes) FROM groups x WHERE x.payer = g.payer AND x.payer IS NOT NULL AND x.deleted_at IS NULL) + p_bytes > p_max_account THEN
+    RETURN 'account-full';
+  END IF;
+  RETURN NULL;
 END $function$
 ;
 
@@ -1097,6 +1237,22 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION make_admin(p_gid bigint, p_user bigint, p_admin bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  ELSIF presence_in(p_gid, p_admin) <> 'present' THEN
+    RETURN 'absent';
+  END IF;
+  UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;
+  RETURN 'accepted';
+END $function$
+;
+
 CREATE FUNCTION policy_is(p_gid bigint, p_version bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1105,6 +1261,17 @@ BEGIN
   PERFORM FROM group_policy x WHERE x.gid = p_gid AND x.version = p_version FOR SHARE;
   RETURN FOUND;
 END $function$
+;
+
+CREATE FUNCTION presence_in(p_gid bigint, p_user bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE WHEN bool_or(m.until_seq IS NULL) THEN 'present' WHEN count(*) > 0 THEN 'was' ELSE 'never' END
+    FROM device d CROSS JOIN LATERAL (SELECT m.until_seq FROM member m WHERE m.device_id = d.id AND m.gid = p_gid OFFSET 0) m
+   WHERE d.account_id = p_user
+$function$
 ;
 
 CREATE FUNCTION provider_of(uri text)
@@ -1300,7 +1467,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer)
+CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
@@ -1334,6 +1501,7 @@ BEGIN
                -- One who is out already may still be noted, if the revocation came at the same time as the Commit.
                SELECT FROM pending_removal r JOIN member x USING (gid, device_id) WHERE r.gid = i.gid AND x.until_seq IS NULL
              ) THEN 'commit-required'
+             WHEN g.over_quota OR g.bytes + i.length > p_max_bytes THEN 'full'
              ELSE 'accepted'
            END AS verdict
       FROM item i
@@ -1376,8 +1544,11 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain
-      FROM (SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain FROM chained c ORDER BY c.gid, c.new_seq DESC) t
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+      FROM (
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
+          FROM chained c ORDER BY c.gid, c.new_seq DESC
+      ) t
      WHERE g.gid = t.gid
   )
   SELECT r.ord,
@@ -1395,6 +1566,61 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION settle_admins(p_gid bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  settled boolean := false;
+  heir record;
+BEGIN
+  PERFORM FROM group_policy p WHERE p.gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  DELETE FROM group_admin x USING account a
+   WHERE x.gid = p_gid AND a.id = x.user_id
+     AND (a.disabled_at IS NOT NULL OR presence_in(p_gid, x.user_id) = 'was'
+          OR EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = x.user_id));
+  settled := FOUND;
+  IF NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid) THEN
+    FOR heir IN
+      SELECT d.account_id AS user_id, min(m.from_seq) AS since
+        FROM member m JOIN device d ON d.id = m.device_id
+       WHERE m.gid = p_gid AND m.until_seq IS NULL AND d.revoked_at IS NULL
+         AND NOT EXISTS (SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = m.device_id)
+         AND NOT EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = d.account_id)
+       GROUP BY d.account_id ORDER BY since, d.account_id
+    LOOP
+      -- Waits for who is disabling the account just now.
+      PERFORM FROM account a WHERE a.id = heir.user_id AND a.disabled_at IS NULL FOR SHARE;
+      IF FOUND THEN
+        INSERT INTO group_admin (gid, user_id) VALUES (p_gid, heir.user_id);
+        settled := true;
+        EXIT;
+      END IF;
+    END LOOP;
+  END IF;
+  IF settled THEN
+    UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  END IF;
+END $function$
+;
+
+CREATE FUNCTION settle_admins_of_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  administered record;
+BEGIN
+  FOR administered IN SELECT x.gid FROM group_admin x WHERE x.user_id = NEW.id ORDER BY x.gid LOOP
+    PERFORM settle_admins(administered.gid);
+  END LOOP;
+  RETURN NULL;
 END $function$
 ;
 
@@ -1451,7 +1677,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer)
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1463,6 +1689,9 @@ DECLARE
   head bigint;
   chain_at bytea;
   commit_chain bytea;
+  new_bytes bigint := octet_length(p_bytes) + bytes_of(p_followup) + bytes_of(p_welcome)
+                      + coalesce(octet_length(p_group_info), 0) + coalesce(octet_length(p_tree), 0);
+  excess text;
   leaver record;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
@@ -1486,6 +1715,13 @@ BEGIN
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  excess := judge_storage(g, new_bytes, p_max_group, p_max_account);
+  IF excess IS NOT NULL THEN
+    RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_tree IS NOT NULL THEN
+    new_bytes := new_bytes - drop_old_trees(p_gid, next_epoch - p_trees + 1, 8);
+  END IF;
 
   commit_seq := g.head_seq + 1;
   commit_chain := log_chain(g.head_chain, commit_seq, 'c', p_epoch, p_hash);
@@ -1500,7 +1736,7 @@ BEGIN
     VALUES (p_gid, head, 'p', next_epoch, clock_timestamp(), p_followup_hash[i], chain_at, p_followup[i]);
   END LOOP;
   UPDATE groups
-     SET epoch = next_epoch, head_seq = head, head_chain = chain_at,
+     SET epoch = next_epoch, head_seq = head, head_chain = chain_at, bytes = bytes + new_bytes,
          post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
          frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
    WHERE gid = p_gid;
@@ -1539,6 +1775,11 @@ BEGIN
     INSERT INTO commit_claim (gid, seq, removed_clients, reinit)
     VALUES (p_gid, commit_seq, coalesce(p_claimed_removed, '{}'), p_reinit);
   END IF;
+  -- Who throws out the last admin would else leave the group to nobody, and who comes back would have its rights again.
+  IF EXISTS (SELECT FROM group_admin x JOIN device d ON d.account_id = x.user_id WHERE x.gid = p_gid AND d.id = ANY (p_removed))
+     OR NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid) THEN
+    PERFORM settle_admins(p_gid);
+  END IF;
   -- A device that others add again still wants to leave; one that joins by itself does not.
   DELETE FROM pending_removal WHERE gid = p_gid AND (device_id = ANY (p_removed) OR p_external AND device_id = ANY (p_added));
   UPDATE pending_removal SET proposed_epoch = next_epoch WHERE gid = p_gid AND device_id = ANY (p_followup_device);
@@ -1557,13 +1798,14 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone, p_made_in integer DEFAULT NULL::integer)
+CREATE FUNCTION submit_proposal(p_gid bigint, p_incarnation integer, p_device bigint, p_member boolean, p_epoch bigint, p_hash bytea, p_bytes bytea, p_pending_device bigint, p_pending_leaf integer, p_pending_reason text, p_policy_version bigint DEFAULT NULL::bigint, p_last_handshake bigint DEFAULT NULL::bigint, p_add_ref bytea DEFAULT NULL::bytea, p_add_device bigint DEFAULT NULL::bigint, p_add_suite integer DEFAULT NULL::integer, p_add_expires timestamp with time zone DEFAULT NULL::timestamp with time zone, p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
 DECLARE
   g groups;
   judged submission;
+  excess text;
   next_chain bytea;
 BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
@@ -1586,6 +1828,10 @@ BEGIN
      OR EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.kind IN ('c', 'p') AND l.seq > p_last_handshake) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  excess := judge_storage(g, octet_length(p_bytes), p_max_group, p_max_account);
+  IF excess IS NOT NULL THEN
+    RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -1598,7 +1844,7 @@ BEGIN
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
   VALUES (p_gid, g.head_seq + 1, 'p', p_epoch, clock_timestamp(), p_hash, next_chain, p_bytes);
-  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain WHERE gid = p_gid;
+  UPDATE groups SET head_seq = g.head_seq + 1, head_chain = next_chain, bytes = bytes + octet_length(p_bytes) WHERE gid = p_gid;
   RETURN ('accepted', g.head_seq + 1, g.epoch, next_chain, g.incarnation)::submission;
 END $function$
 ;
@@ -1670,6 +1916,19 @@ BEGIN
        SELECT FROM member m JOIN device d ON d.id = m.device_id
         WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain
      );
+END $function$
+;
+
+CREATE FUNCTION unban_user(p_gid bigint, p_user bigint, p_banned bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  END IF;
+  DELETE FROM group_ban WHERE gid = p_gid AND user_id = p_banned;
+  RETURN 'accepted';
 END $function$
 ;
 
