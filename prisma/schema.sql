@@ -57,6 +57,7 @@ CREATE TABLE account (
 CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS NOT NULL);
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
+CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
 
 CREATE TABLE challenge (
   nonce bytea NOT NULL,
@@ -217,6 +218,7 @@ CREATE TABLE group_admin (
   user_id bigint NOT NULL,
   CONSTRAINT group_admin_pkey PRIMARY KEY (gid, user_id)
 );
+CREATE INDEX group_admin_by_user ON group_admin USING btree (user_id);
 
 CREATE TABLE group_ban (
   gid bigint NOT NULL,
@@ -689,6 +691,32 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION authorize_admin(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM group_policy p WHERE p.gid = p_gid FOR NO KEY UPDATE;
+  RETURN FOUND AND EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user);
+END $function$
+;
+
+CREATE FUNCTION ban_user(p_gid bigint, p_user bigint, p_banned bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  dismissed text := dismiss_admin(p_gid, p_user, p_banned);
+BEGIN
+  IF dismissed <> 'accepted' THEN
+    RETURN dismissed;
+  END IF;
+  UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  INSERT INTO group_ban (gid, user_id) VALUES (p_gid, p_banned) ON CONFLICT DO NOTHING;
+  RETURN 'accepted';
+END $function$
+;
+
 CREATE FUNCTION bytes_of(p_parts bytea[])
  RETURNS bigint
  LANGUAGE sql
@@ -696,6 +724,22 @@ CREATE FUNCTION bytes_of(p_parts bytea[])
 AS $function$
   SELECT coalesce(sum(octet_length(x.bytes)), 0)::bigint FROM unnest(p_parts) AS x (bytes)
 $function$
+;
+
+CREATE FUNCTION change_policy(p_gid bigint, p_user bigint, p_version bigint, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  END IF;
+  UPDATE group_policy
+     SET external_join = p_external_join, join_code_hash = p_join_code_hash, add_members = p_add, remove_members = p_remove,
+         reports_to_reset = p_reports, version = version + 1
+   WHERE gid = p_gid AND version = p_version;
+  RETURN CASE WHEN FOUND THEN 'accepted' ELSE 'changed' END;
+END $function$
 ;
 
 CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer)
@@ -944,6 +988,24 @@ BEGIN
    WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
    ORDER BY t.id;
   RETURN QUERY SELECT 'accepted', gone, told;
+END $function$
+;
+
+CREATE FUNCTION dismiss_admin(p_gid bigint, p_user bigint, p_admin bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  ELSIF NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid AND x.user_id = p_admin) THEN
+    RETURN 'accepted';
+  ELSIF NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid AND x.user_id <> p_admin) THEN
+    RETURN 'last-admin';
+  END IF;
+  UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  DELETE FROM group_admin WHERE gid = p_gid AND user_id = p_admin;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -1208,6 +1270,22 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION make_admin(p_gid bigint, p_user bigint, p_admin bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  ELSIF presence_in(p_gid, p_admin) <> 'present' THEN
+    RETURN 'absent';
+  END IF;
+  UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;
+  RETURN 'accepted';
+END $function$
+;
+
 CREATE FUNCTION policy_is(p_gid bigint, p_version bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1216,6 +1294,17 @@ BEGIN
   PERFORM FROM group_policy x WHERE x.gid = p_gid AND x.version = p_version FOR SHARE;
   RETURN FOUND;
 END $function$
+;
+
+CREATE FUNCTION presence_in(p_gid bigint, p_user bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE WHEN bool_or(m.until_seq IS NULL) THEN 'present' WHEN count(*) > 0 THEN 'was' ELSE 'never' END
+    FROM device d CROSS JOIN LATERAL (SELECT m.until_seq FROM member m WHERE m.device_id = d.id AND m.gid = p_gid OFFSET 0) m
+   WHERE d.account_id = p_user
+$function$
 ;
 
 CREATE FUNCTION provider_of(uri text)
@@ -1514,6 +1603,61 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION settle_admins(p_gid bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  settled boolean := false;
+  heir record;
+BEGIN
+  PERFORM FROM group_policy p WHERE p.gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  DELETE FROM group_admin x USING account a
+   WHERE x.gid = p_gid AND a.id = x.user_id
+     AND (a.disabled_at IS NOT NULL OR presence_in(p_gid, x.user_id) = 'was'
+          OR EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = x.user_id));
+  settled := FOUND;
+  IF NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid) THEN
+    FOR heir IN
+      SELECT d.account_id AS user_id, min(m.from_seq) AS since
+        FROM member m JOIN device d ON d.id = m.device_id
+       WHERE m.gid = p_gid AND m.until_seq IS NULL AND d.revoked_at IS NULL
+         AND NOT EXISTS (SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = m.device_id)
+         AND NOT EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = d.account_id)
+       GROUP BY d.account_id ORDER BY since, d.account_id
+    LOOP
+      -- Waits for who is disabling the account just now.
+      PERFORM FROM account a WHERE a.id = heir.user_id AND a.disabled_at IS NULL FOR SHARE;
+      IF FOUND THEN
+        INSERT INTO group_admin (gid, user_id) VALUES (p_gid, heir.user_id);
+        settled := true;
+        EXIT;
+      END IF;
+    END LOOP;
+  END IF;
+  IF settled THEN
+    UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
+  END IF;
+END $function$
+;
+
+CREATE FUNCTION settle_admins_of_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  administered record;
+BEGIN
+  FOR administered IN SELECT x.gid FROM group_admin x WHERE x.user_id = NEW.id ORDER BY x.gid LOOP
+    PERFORM settle_admins(administered.gid);
+  END LOOP;
+  RETURN NULL;
+END $function$
+;
+
 CREATE FUNCTION store_key_packages(p_device bigint, p_max integer, p_low integer, p_suites integer[], p_last_resort boolean[], p_expires_at timestamp with time zone[], p_refs bytea[], p_keys bytea[], p_extensions text[], p_proposals text[], p_credentials text[], p_bytes bytea[])
  RETURNS text
  LANGUAGE plpgsql
@@ -1671,6 +1815,11 @@ BEGIN
     INSERT INTO commit_claim (gid, seq, removed_clients, reinit)
     VALUES (p_gid, commit_seq, coalesce(p_claimed_removed, '{}'), p_reinit);
   END IF;
+  -- Who throws out the last admin would else leave the group to nobody, and who comes back would have its rights again.
+  IF EXISTS (SELECT FROM group_admin x JOIN device d ON d.account_id = x.user_id WHERE x.gid = p_gid AND d.id = ANY (p_removed))
+     OR NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid) THEN
+    PERFORM settle_admins(p_gid);
+  END IF;
   -- A device that others add again still wants to leave; one that joins by itself does not.
   DELETE FROM pending_removal WHERE gid = p_gid AND (device_id = ANY (p_removed) OR p_external AND device_id = ANY (p_added));
   UPDATE pending_removal SET proposed_epoch = next_epoch WHERE gid = p_gid AND device_id = ANY (p_followup_device);
@@ -1807,6 +1956,19 @@ BEGIN
        SELECT FROM member m JOIN device d ON d.id = m.device_id
         WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain
      );
+END $function$
+;
+
+CREATE FUNCTION unban_user(p_gid bigint, p_user bigint, p_banned bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT authorize_admin(p_gid, p_user) THEN
+    RETURN 'forbidden';
+  END IF;
+  DELETE FROM group_ban WHERE gid = p_gid AND user_id = p_banned;
+  RETURN 'accepted';
 END $function$
 ;
 

@@ -291,6 +291,11 @@ BEGIN
     INSERT INTO commit_claim (gid, seq, removed_clients, reinit)
     VALUES (p_gid, commit_seq, coalesce(p_claimed_removed, '{}'), p_reinit);
   END IF;
+  -- Who throws out the last admin would else leave the group to nobody, and who comes back would have its rights again.
+  IF EXISTS (SELECT FROM group_admin x JOIN device d ON d.account_id = x.user_id WHERE x.gid = p_gid AND d.id = ANY (p_removed))
+     OR NOT EXISTS (SELECT FROM group_admin x WHERE x.gid = p_gid) THEN
+    PERFORM settle_admins(p_gid);
+  END IF;
   -- A device that others add again still wants to leave; one that joins by itself does not.
   DELETE FROM pending_removal WHERE gid = p_gid AND (device_id = ANY (p_removed) OR p_external AND device_id = ANY (p_added));
   UPDATE pending_removal SET proposed_epoch = next_epoch WHERE gid = p_gid AND device_id = ANY (p_followup_device);

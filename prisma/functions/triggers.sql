@@ -50,6 +50,19 @@ END $$;
 CREATE OR REPLACE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account
   FOR EACH ROW WHEN (OLD.disabled_at IS NULL AND NEW.disabled_at IS NOT NULL) EXECUTE FUNCTION queue_removals_of_account();
 
+-- A disabled user administers nothing from that moment on; the groups' order is that of all locks.
+CREATE OR REPLACE FUNCTION settle_admins_of_account() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  administered record;
+BEGIN
+  FOR administered IN SELECT x.gid FROM group_admin x WHERE x.user_id = NEW.id ORDER BY x.gid LOOP
+    PERFORM settle_admins(administered.gid);
+  END LOOP;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account
+  FOR EACH ROW WHEN (OLD.disabled_at IS NULL AND NEW.disabled_at IS NOT NULL) EXECUTE FUNCTION settle_admins_of_account();
+
 -- Rows of device_news (see its table).
 CREATE OR REPLACE FUNCTION record_membership_news() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -65,6 +65,11 @@ async function proposesToBeAdded(scene: Scene, _: Actor, { device }: Client): Pr
   await device.http.post(`${scene.group.path}/proposals`, { proposal: encodeMlsMessage(proposal) })
 }
 
+/** The group has another admin then, so that this right does not end for the last one. */
+async function makesCarolAdmin({ people: { actors, targets }, group }: Scene): Promise<void> {
+  await actors.admin.device.http.put(`${group.path}/admins/${localName(targets.carol)}`)
+}
+
 /** How each action of the table is tried, with real messages. */
 export const TRIES: Record<Action, Try> = {
   'read-group': reads(''),
@@ -86,6 +91,10 @@ export const TRIES: Record<Action, Try> = {
   'commit-add': commits(async ({ people }, _, group) => [await addOf(group, people.targets.dave)]),
   'commit-add-own': commits(async (scene, actor, group) => [await addOf(group, scene.own(actor, 'watch'))]),
   'commit-remove': commits(({ people }, _, group) => removeOf(group, people.targets.carol)),
+  'commit-remove-admin': async (scene, actor, client) => {
+    await makesCarolAdmin(scene)
+    await commits(({ people }, _, group) => removeOf(group, people.targets.carol))(scene, actor, client)
+  },
   'commit-remove-own': commits((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))),
   'commit-remove-leaving': async (scene, actor, client) => {
     const { carol } = scene.people.targets
@@ -98,6 +107,10 @@ export const TRIES: Record<Action, Try> = {
 
   'propose-add': proposes(({ people }, _, group) => addOf(group, people.targets.dave)),
   'propose-remove': proposes(({ people }, _, group) => removeOf(group, people.targets.carol)[0]!),
+  'propose-remove-admin': async (scene, actor, client) => {
+    await makesCarolAdmin(scene)
+    await proposes(({ people }, _, group) => removeOf(group, people.targets.carol)[0]!)(scene, actor, client)
+  },
   'propose-remove-own': proposes((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))[0]!),
   'propose-reinit': proposes((_, __, group) => reinitOf(group)),
   'propose-join': proposesToBeAdded,

@@ -18,7 +18,7 @@ import { readRosterChanges, readRun, readWelcomes } from '../../src/federation/p
 import { lockReplica } from '../../src/federation/follower/replica/replica.repository.js'
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
-import { everMember, readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
+import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
 import { leaveGroup, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
@@ -30,6 +30,7 @@ import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-packages.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
+import { ADMIN_CALLS } from './admin-calls.js'
 import { aMember, hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
@@ -185,7 +186,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
         several(50, (n) => BigInt(n)),
       ),
   },
-  'whether a user was ever a member': { call: (sql) => everMember(sql, BIG, 1n) },
+  ...ADMIN_CALLS,
   'whether a user knows a room': { call: (sql) => knowsRoom(sql, 'mimi://localhost/r/77', 3n) },
   'admins and bans': { call: (sql) => readAdminsAndBans(sql, BIG) },
   'groups of a device': { call: (sql) => groupsOf(sql, 1n, 0n, 100) },

@@ -11,6 +11,25 @@ export async function bannedAmong(sql: Sql, gid: bigint, userIds: readonly bigin
   return new Set(rows.map(({ userId }) => userId))
 }
 
+/** Devices that a Commit of a private group claims to remove, by client URI; unknown ones and those that are no members are left out. */
+export async function claimedMembers(
+  sql: Sql,
+  gid: bigint,
+  clients: readonly string[],
+): Promise<Map<string, { deviceId: bigint; userId: bigint; admin: boolean }>> {
+  if (clients.length === 0) return new Map()
+  const { rows } = await sql.query<{ client: string; deviceId: bigint; userId: bigint; admin: boolean }>({
+    name: 'claimed_members',
+    text: `SELECT x.client, d.id AS "deviceId", d.account_id AS "userId",
+                  EXISTS (SELECT FROM group_admin a WHERE a.gid = $1 AND a.user_id = d.account_id) AS admin
+             FROM unnest($2::text[]) AS x (client)
+            CROSS JOIN LATERAL (SELECT * FROM device WHERE device.client_uri = x.client OFFSET 0) d
+            CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = $1 AND m.until_seq IS NULL OFFSET 0) m`,
+    values: [gid, clients],
+  })
+  return new Map(rows.map(({ client, ...device }) => [client, device]))
+}
+
 /** Which of these devices are members now. */
 export async function presentAmong(sql: Sql, gid: bigint, deviceIds: readonly bigint[]): Promise<Set<bigint>> {
   if (deviceIds.length === 0) return new Set()

@@ -51,7 +51,7 @@ const adds =
   (userId: bigint): Rule =>
   (facts) =>
     change({ added: [{ userId, banned: userId === CALLER && facts.banned }] })(facts)
-const removes = (userId: bigint, reason: 'removed' | 'left'): Rule => change({ removed: [{ userId, reason }] })
+const removes = (userId: bigint, reason: 'removed' | 'left', admin = false): Rule => change({ removed: [{ userId, reason, admin }] })
 
 interface Described {
   /** The row's title in docs/authority.md. */
@@ -79,6 +79,7 @@ export const ACTIONS = {
   'commit-add': handshake('Commit: add another user', adds(SOMEBODY)),
   'commit-add-own': handshake('Commit: add a device of one’s own', adds(CALLER)),
   'commit-remove': handshake('Commit: remove another user', removes(SOMEBODY, 'removed')),
+  'commit-remove-admin': handshake('Commit: remove an admin', removes(SOMEBODY, 'removed', true)),
   'commit-remove-own': handshake('Commit: remove a device of one’s own', removes(CALLER, 'left')),
   'commit-remove-leaving': handshake('Commit: remove a device that asked to leave', removes(SOMEBODY, 'left')),
   'commit-reinit': handshake('Commit: reinitialize', change({ reinit: true })),
@@ -86,6 +87,7 @@ export const ACTIONS = {
 
   'propose-add': proposal('Propose: add another user', adds(SOMEBODY)),
   'propose-remove': proposal('Propose: remove another user', removes(SOMEBODY, 'removed')),
+  'propose-remove-admin': proposal('Propose: remove an admin', removes(SOMEBODY, 'removed', true)),
   'propose-remove-own': proposal('Propose: remove a device of one’s own', removes(CALLER, 'left')),
   'propose-reinit': proposal('Propose: reinitialize', change({ reinit: true })),
   'propose-join': { title: 'External Proposal: be added', rules: [joinerWithoutCode, takesEntries] },

@@ -45,7 +45,7 @@ describe('who may join by an external Commit', () => {
 describe('what a member may commit', () => {
   const nothing: RosterChange = { by: { userId: 1n, admin: false }, added: [], removed: [], reinit: false }
   const addsOther = { added: [{ userId: 2n, banned: false }] }
-  const throwsOut = { removed: [{ userId: 2n, reason: 'removed' as const }] }
+  const throwsOut = { removed: [{ userId: 2n, reason: 'removed' }] } as const
   const admin = { by: { userId: 1n, admin: true } }
   const admins = { addMembers: 'admins', removeMembers: 'admins' } as const
   const cases: [string, Partial<GroupPolicy>, Partial<RosterChange>, 'allowed' | 'refused'][] = [
@@ -58,6 +58,9 @@ describe('what a member may commit', () => {
     ['a removal where members may', {}, throwsOut, 'allowed'],
     ['a removal where admins may', admins, throwsOut, 'refused'],
     ['a removal by an admin', admins, { ...admin, ...throwsOut }, 'allowed'],
+    ['a removal of an admin where members may', {}, { removed: [{ ...throwsOut.removed[0], admin: true }] }, 'refused'],
+    ['a removal of an admin by an admin', {}, { ...admin, removed: [{ ...throwsOut.removed[0], admin: true }] }, 'allowed'],
+    ['letting an admin go who asked', admins, { removed: [{ userId: 2n, reason: 'left', admin: true }] }, 'allowed'],
     ['letting a leaver go where admins remove', admins, { removed: [{ userId: 2n, reason: 'left' }] }, 'allowed'],
     ['taking out a revoked device where admins remove', admins, { removed: [{ userId: 2n, reason: 'revoked' }] }, 'allowed'],
     ['an add that an admin proposed', admins, { added: [{ userId: 2n, banned: false, authorized: true }] }, 'allowed'],

@@ -43,7 +43,8 @@ export interface RosterChange {
   by: { userId: bigint; admin: boolean }
   /** `authorized`: it was proposed, and its proposer was judged then; any committer carries it out. */
   added: readonly { userId: bigint; banned: boolean; authorized?: boolean }[]
-  removed: readonly { userId: bigint; reason: Ended; authorized?: boolean }[]
+  /** `admin`: the user is one of the group's admins. */
+  removed: readonly { userId: bigint; reason: Ended; admin?: boolean; authorized?: boolean }[]
   /** ReInit (RFC 9420 §12.1.5) ends the group for all, as a reset does. */
   reinit: boolean
 }
@@ -56,8 +57,10 @@ export function judgeRosterChange(policy: Pick<GroupPolicy, 'addMembers' | 'remo
   if (change.reinit) return refused('Only admins may reinitialize the group.')
   const addsOthers = change.added.some((device) => device.userId !== by.userId && !device.authorized)
   if (policy.addMembers === 'admins' && addsOthers) return refused('Only admins may add members.')
-  const throwsOut = change.removed.some((device) => device.reason === 'removed' && !device.authorized)
-  if (!mayThrowOut(policy, by.admin) && throwsOut) return refused('Only admins may remove members.')
+  const thrownOut = change.removed.filter((device) => device.reason === 'removed' && !device.authorized)
+  if (policy.removeMembers === 'admins' && thrownOut.length > 0) return refused('Only admins may remove members.')
+  // Who throws out the last admin could inherit its rights.
+  if (thrownOut.some(({ admin }) => admin)) return refused('Only admins may remove an admin.')
   return ALLOWED
 }
 
@@ -78,9 +81,9 @@ export function removalReason(
   return by.pending === 'revoke' ? 'revoked' : 'left'
 }
 
-/** Whether a member may take out others by its own decision. */
-export function mayThrowOut(policy: Pick<GroupPolicy, 'removeMembers'>, admin: boolean): boolean {
-  return admin || policy.removeMembers === 'members'
+/** Whether a member may take out another by its own decision. Both are named by whether they are admins. */
+export function mayThrowOut(policy: Pick<GroupPolicy, 'removeMembers'>, by: { admin: boolean }, target: { admin: boolean }): boolean {
+  return by.admin || (policy.removeMembers === 'members' && !target.admin)
 }
 
 /** Reset freezes a group for good: an admin may, or enough users who could not process the same Commit. */

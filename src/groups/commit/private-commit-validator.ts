@@ -5,7 +5,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { hex } from '../../protocol/bytes.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { bannedAmong, presentAmong } from '../access/members.repository.js'
+import { bannedAmong, claimedMembers } from '../access/members.repository.js'
 import { ExternalSenders, followupsFor } from '../external-sender/external-senders.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, mayThrowOut, removalReason } from '../authority/rules.js'
@@ -123,27 +123,28 @@ export class PrivateCommitValidator {
     }
   }
 
-  private async leaving({ group, bundle, caller, pending, standing }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId'>)[]> {
+  private async leaving({
+    group,
+    bundle,
+    caller,
+    pending,
+    standing,
+  }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId' | 'admin'>)[]> {
     const claimed = [...new Set(bundle.removed)]
     if (claimed.length === 0) return []
-    const devices = await resolveClients(this.pool, claimed)
-    const present = await presentAmong(
-      this.pool,
-      group.gid,
-      [...devices.values()].map(({ deviceId }) => deviceId),
-    )
+    const devices = await claimedMembers(this.pool, group.gid, claimed)
     const reasons = new Map(pending.map(({ deviceId, reason }) => [deviceId, reason]))
     return claimed.map((client) => {
       const device = devices.get(client)
-      if (!device || !present.has(device.deviceId)) throw new InvalidCommit('remove-member')
+      if (!device) throw new InvalidCommit('remove-member')
       if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer')
       const by = {
         committerUserId: caller.userId,
         proposer: 'unseen' as const,
-        mayThrowOut: mayThrowOut(standing.policy, standing.admin),
+        mayThrowOut: mayThrowOut(standing.policy, standing, device),
         pending: reasons.get(device.deviceId),
       }
-      return { deviceId: device.deviceId, userId: device.userId, reason: removalReason(device.userId, by) }
+      return { ...device, reason: removalReason(device.userId, by) }
     })
   }
 

@@ -46,7 +46,8 @@ export class PolicyController {
   @ApiOperation({
     operationId: 'makeAdmin',
     summary: 'Make a user an admin',
-    description: 'For admins; the user has to be, or have been, in the group. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
+    description:
+      'For admins; the user has to be in the group. Rights end when the last device of the user is out, or the account is disabled. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
@@ -84,7 +85,7 @@ export class PolicyController {
       'For admins. The user’s devices are neither added nor join. Those that are in the group stay members until somebody ' +
       'commits their Removes. Behind a proxy that decodes `%2F`, use banUserByQuery.',
   })
-  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
   ban(
     @CurrentDevice() caller: Caller,
@@ -152,7 +153,7 @@ export class PolicyController {
     summary: 'Ban a user who is named in the query',
     description: 'As banUser, and through every proxy.',
   })
-  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'last-admin')
   @ReturnsNothing('The user is banned. Repeating the request is harmless.')
   banUserByQuery(
     @CurrentDevice() caller: Caller,

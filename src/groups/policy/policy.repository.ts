@@ -1,15 +1,21 @@
-import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction, type Sql } from '../../platform/postgres/sql.js'
 import type { GroupPolicy } from './policy.js'
 
-/** False if the policy is of another version by now, or the group is gone. */
-export async function replacePolicy(sql: Sql, gid: bigint, policy: GroupPolicy): Promise<boolean> {
-  const { rowCount } = await sql.query({
-    text: `UPDATE group_policy
-              SET external_join = $3, join_code_hash = $4, add_members = $5, remove_members = $6, reports_to_reset = $7, version = version + 1
-            WHERE gid = $1 AND version = $2`,
-    values: [gid, policy.version, policy.externalJoin, policy.joinCodeHash, policy.addMembers, policy.removeMembers, policy.reportsToReset],
+/** What a change by an admin came to; `forbidden`: the caller is no admin at the moment of the change, or the group is gone. */
+export type Changed = 'accepted' | 'forbidden'
+
+/** `changed`: the policy is of another version than `policy.version` by now. */
+export async function replacePolicy(sql: Sql, gid: bigint, userId: bigint, policy: GroupPolicy): Promise<Changed | 'changed'> {
+  return change(sql, 'change_policy', {
+    p_gid: gid,
+    p_user: userId,
+    p_version: policy.version,
+    p_external_join: policy.externalJoin,
+    p_join_code_hash: policy.joinCodeHash,
+    p_add: policy.addMembers,
+    p_remove: policy.removeMembers,
+    p_reports: policy.reportsToReset,
   })
-  return rowCount === 1
 }
 
 /** User URIs, in alphabetical order. */
@@ -28,50 +34,29 @@ export async function findUser(sql: Sql, userUri: string): Promise<bigint | unde
   return rows[0]?.id
 }
 
-/**
- * Each change raises the policy's version in the same statement, so that a Commit judged before it is judged again.
- * The policy row is locked first: changes of one group wait for each other.
- */
-const CHANGED = 'WITH changed AS (UPDATE group_policy SET version = version + 1 WHERE gid = $1 RETURNING gid)'
-
-/** Does nothing if the user is an admin, or the group is gone. */
-export async function addAdmin(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
-  await sql.query({
-    text: `${CHANGED} INSERT INTO group_admin (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`,
-    values: [gid, userId],
-  })
+/** `absent`: no device of `adminId` is in the group. */
+export async function makeAdmin(sql: Sql, gid: bigint, userId: bigint, adminId: bigint): Promise<Changed | 'absent'> {
+  return change(sql, 'make_admin', { p_gid: gid, p_user: userId, p_admin: adminId })
 }
 
-/** False if it would leave the group without an admin. Call it in a transaction that holds the policy row. */
-export async function removeAdmin(sql: Sql, gid: bigint, userId: bigint): Promise<boolean> {
-  await sql.query({ text: 'UPDATE group_policy SET version = version + 1 WHERE gid = $1', values: [gid] })
-  const { rowCount } = await sql.query({
-    text: `DELETE FROM group_admin WHERE gid = $1 AND user_id = $2
-              AND EXISTS (SELECT FROM group_admin other WHERE other.gid = $1 AND other.user_id <> $2)`,
-    values: [gid, userId],
-  })
-  return rowCount === 1
+/** `last-admin`: it would leave the group without an admin. Accepted if `adminId` is none. */
+export async function dismissAdmin(sql: Sql, gid: bigint, userId: bigint, adminId: bigint): Promise<Changed | 'last-admin'> {
+  return change(sql, 'dismiss_admin', { p_gid: gid, p_user: userId, p_admin: adminId })
 }
 
-/** Does nothing if the user is banned, or the group is gone. */
-export async function addBan(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
-  await sql.query({
-    text: `${CHANGED} INSERT INTO group_ban (gid, user_id) SELECT gid, $2 FROM changed ON CONFLICT DO NOTHING`,
-    values: [gid, userId],
-  })
+/** Takes the rights of an admin too; `last-admin`: it would leave the group without one. */
+export async function banUser(sql: Sql, gid: bigint, userId: bigint, bannedId: bigint): Promise<Changed | 'last-admin'> {
+  return change(sql, 'ban_user', { p_gid: gid, p_user: userId, p_banned: bannedId })
 }
 
-/** The policy keeps its version: no Commit that was judged before becomes wrong by it. */
-export async function removeBan(sql: Sql, gid: bigint, userId: bigint): Promise<void> {
-  await sql.query({ text: 'DELETE FROM group_ban WHERE gid = $1 AND user_id = $2', values: [gid, userId] })
+export async function unbanUser(sql: Sql, gid: bigint, userId: bigint, bannedId: bigint): Promise<Changed> {
+  return change(sql, 'unban_user', { p_gid: gid, p_user: userId, p_banned: bannedId })
 }
 
-/** Whether the user has, or ever had, a device in the group. */
-export async function everMember(sql: Sql, gid: bigint, userId: bigint): Promise<boolean> {
-  const { rows } = await sql.query({
-    text: `SELECT FROM unnest(ARRAY(SELECT id FROM device WHERE account_id = $2)) AS d (id)
-            CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = $1 OFFSET 0) m LIMIT 1`,
-    values: [gid, userId],
-  })
-  return rows.length > 0
+/** See prisma/functions/policy.sql: `userId` is who wants the change, and is judged inside. */
+async function change<Outcome extends string>(sql: Sql, name: string, parameters: Record<string, unknown>): Promise<Outcome> {
+  const { call, values } = callFunction(name, parameters)
+  const { rows } = await sql.query<{ outcome: Outcome }>({ text: `SELECT ${call} AS outcome`, values })
+  if (!rows[0]) throw new Error(`${name} returned no row`)
+  return rows[0].outcome
 }

@@ -2,14 +2,14 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { InvalidRequest, NotFound } from '../../platform/http/problem.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { Forbidden, InvalidRequest, NotFound } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import { openAsAdmin, openAsMember } from '../access/access.js'
 import { LastAdmin, PolicyChanged, PolicyRefusal } from '../groups.problems.js'
 import type { ChangePolicy, InitialPolicy, Policy } from './policy.dto.js'
 import { hashOfCode, type GroupPolicy } from './policy.js'
-import { addAdmin, addBan, everMember, findUser, readAdminsAndBans, removeAdmin, removeBan, replacePolicy } from './policy.repository.js'
+import { banUser, dismissAdmin, findUser, makeAdmin, readAdminsAndBans, replacePolicy, unbanUser } from './policy.repository.js'
 import { userOf } from './uris.js'
 
 @Injectable()
@@ -31,36 +31,44 @@ export class PolicyService {
     const next = changed(standing.policy, change)
     if (next.externalJoin !== 'none' && !HASH_OF_SUITE.has(group.cipherSuite))
       throw new PolicyRefusal('The server does not know the suite of this group, so nobody can join it from outside.')
-    if (!(await replacePolicy(this.pool, group.gid, next))) throw new PolicyChanged()
+    const outcome = await replacePolicy(this.pool, group.gid, caller.userId, next)
+    if (outcome === 'changed') throw new PolicyChanged()
+    if (outcome === 'forbidden') await this.refuse(caller, groupId)
     return this.read(caller, groupId)
   }
 
-  /** Admins are users of the group; who is not in it could not use the right, and should not be learnt to exist here. */
+  /** Admins are users who are in the group: others could not use the right, and would come back with it. */
   async makeAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
     const { group } = await openAsAdmin(this.pool, groupId, caller)
-    const userId = await this.user(user)
-    if (!(await everMember(this.pool, group.gid, userId))) throw new NotFound('No such user in the group.')
-    await addAdmin(this.pool, group.gid, userId)
+    const outcome = await makeAdmin(this.pool, group.gid, caller.userId, await this.user(user))
+    if (outcome === 'absent') throw new NotFound('No such user in the group.')
+    if (outcome === 'forbidden') await this.refuse(caller, groupId)
   }
 
   async dismissAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
     const { group } = await openAsAdmin(this.pool, groupId, caller)
-    const userId = await this.user(user)
-    const { admins } = await readAdminsAndBans(this.pool, group.gid)
-    if (!admins.includes(userOf(this.config.DOMAIN, user))) return
-    const removed = await transaction(this.pool, (sql) => removeAdmin(sql, group.gid, userId))
-    if (!removed) throw new LastAdmin()
+    const outcome = await dismissAdmin(this.pool, group.gid, caller.userId, await this.user(user))
+    if (outcome === 'last-admin') throw new LastAdmin()
+    if (outcome === 'forbidden') await this.refuse(caller, groupId)
   }
 
   /** A ban keeps out; members who are in are removed by a Commit. */
   async ban(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
     const { group } = await openAsAdmin(this.pool, groupId, caller)
-    await addBan(this.pool, group.gid, await this.user(user))
+    const outcome = await banUser(this.pool, group.gid, caller.userId, await this.user(user))
+    if (outcome === 'last-admin') throw new LastAdmin()
+    if (outcome === 'forbidden') await this.refuse(caller, groupId)
   }
 
   async unban(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
     const { group } = await openAsAdmin(this.pool, groupId, caller)
-    await removeBan(this.pool, group.gid, await this.user(user))
+    if ((await unbanUser(this.pool, group.gid, caller.userId, await this.user(user))) === 'forbidden') await this.refuse(caller, groupId)
+  }
+
+  /** What was an admin of the group a moment ago is refused as it stands now. */
+  private async refuse(caller: Caller, groupId: Uint8Array): Promise<never> {
+    await openAsAdmin(this.pool, groupId, caller)
+    throw new Forbidden('Only admins of the group may do this.')
   }
 
   private async user(reference: string): Promise<bigint> {

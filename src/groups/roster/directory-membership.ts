@@ -105,17 +105,18 @@ export class DirectoryMembership implements Membership {
   private async removal(
     { group, caller, standing, pending }: SubmissionContext,
     target: Member,
-  ): Promise<{ userId: bigint; reason: Ended }> {
+  ): Promise<{ userId: bigint; reason: Ended; admin: boolean }> {
     const named = target.identity === undefined ? [] : [{ client: target.identity, publicKey: null }]
     const { directory } = await devicesOfLeaves(this.pool, group.gid, named)
-    const { deviceId, userId } = deviceOf(directory, target)
+    const device = deviceOf(directory, target)
+    const { deviceId, userId, admin } = device
     const by = {
       committerUserId: caller.userId,
       proposer: caller.userId,
-      mayThrowOut: mayThrowOut(standing.policy, standing.admin),
+      mayThrowOut: mayThrowOut(standing.policy, standing, device),
       pending: pending.find((one) => one.deviceId === deviceId)?.reason,
     }
-    return { userId, reason: removalReason(userId, by) }
+    return { userId, admin, reason: removalReason(userId, by) }
   }
 
   /** Leaves of other providers' users are held against what those providers vouch for. @returns whether there were any */
@@ -169,6 +170,8 @@ function refuseAgainstPolicy(
 
 interface Removal extends RemovedDevice {
   userId: bigint
+  /** The user is an admin of the group. */
+  admin: boolean
   /** It was proposed, by somebody who may. */
   authorized: boolean
 }
@@ -178,14 +181,15 @@ function removalsOf(context: CommitContext, state: PublicGroupState, verdict: Va
   const { standing, caller } = context
   const reasons = new Map(context.pending.map(({ deviceId, reason }) => [deviceId, reason]))
   return verdict.removed.map((member) => {
-    const { deviceId, userId } = deviceOf(directory, member)
+    const device = deviceOf(directory, member)
+    const { deviceId, userId, admin } = device
     const sent = verdict.proposals.find((one) => one.proposal.kind !== 'update' && changedLeaf(one) === member.leafIndex)
     if (verdict.external && sent?.proposal.kind === 'remove') {
       if (member.identity !== caller.client) throw new InvalidCommit('external-commit-remove')
-      return { deviceId, userId, reason: 'resync', authorized: false }
+      return { deviceId, userId, admin, reason: 'resync', authorized: false }
     }
     const proposer = sent?.byReference ? deviceProposing(state, sent.sender, directory) : undefined
-    const decides = mayThrowOut(standing.policy, proposer ? proposer.admin : standing.admin)
+    const decides = mayThrowOut(standing.policy, proposer ?? standing, device)
     const unseen = sent?.byReference ? 'unseen' : caller.userId
     const proposerId: Proposer = sent?.sender.kind === 'external' ? 'server' : (proposer?.userId ?? unseen)
     const by = {
@@ -194,7 +198,7 @@ function removalsOf(context: CommitContext, state: PublicGroupState, verdict: Va
       mayThrowOut: decides,
       pending: reasons.get(deviceId),
     }
-    return { deviceId, userId, reason: removalReason(userId, by), authorized: proposer !== undefined && decides }
+    return { deviceId, userId, admin, reason: removalReason(userId, by), authorized: proposer !== undefined && decides }
   })
 }
 

@@ -1,0 +1,26 @@
+import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
+import type { Sql } from '../../src/platform/postgres/sql.js'
+import { BIG, newGroup } from './inputs.js'
+import { SIZES } from './plan-database.js'
+
+/** What admins change, and who becomes one: calls of HOT_CALLS. */
+export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
+  'changes by an admin': {
+    call: async (sql) => {
+      const [gid, admin, other] = [BIG, 2n, 1n]
+      await makeAdmin(sql, gid, admin, other)
+      await replacePolicy(sql, gid, admin, { ...newGroup, version: 1n })
+      await dismissAdmin(sql, gid, admin, other)
+      await banUser(sql, gid, admin, other)
+      await unbanUser(sql, gid, admin, other)
+    },
+  },
+  // Looks for the heir among all members.
+  'rights that fall to a member': {
+    call: async (sql) => {
+      await sql.query({ text: 'DELETE FROM group_admin WHERE gid = $1', values: [BIG] })
+      await sql.query({ text: 'SELECT settle_admins(p_gid => $1)', values: [BIG] })
+    },
+    rows: SIZES.members,
+  },
+}
