@@ -66,8 +66,16 @@ function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalT
   return proposal.proposalType === 'remove'
 }
 
-/** A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need. */
-export async function buildCommit(record: GroupRecord, extra: readonly Proposal[], impl: CiphersuiteImpl): Promise<PendingCommit> {
+/**
+ * A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need.
+ * @param letGo clients among those it removes who asked to leave or were revoked; in a private group the server has to be told
+ */
+export async function buildCommit(
+  record: GroupRecord,
+  extra: readonly Proposal[],
+  impl: CiphersuiteImpl,
+  letGo: readonly string[] = [],
+): Promise<PendingCommit> {
   const { mode } = record
   const state = withChosenProposals(record.state, extra)
   const extraProposals = [...extra]
@@ -81,7 +89,7 @@ export async function buildCommit(record: GroupRecord, extra: readonly Proposal[
   const commit = encodeMlsMessage(made.commit)
   const bundle: CommitBundle = { commit, ...(await joinAids(record, made.newState, impl)) }
   if (made.welcome) bundle.welcomes = [encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })]
-  if (mode === 'private') Object.assign(bundle, claims(state, made.newState))
+  if (mode === 'private') Object.assign(bundle, claims(state, made.newState, new Set(letGo)))
   return { bundle, hash: toHex(sha256(commit)), next: made.newState }
 }
 
@@ -105,11 +113,12 @@ export function signedGroupInfo(state: ClientState, impl: CiphersuiteImpl): Prom
 }
 
 /** A private Commit hides its effect from the server, which has to know who no longer reads. */
-function claims(before: ClientState, after: ClientState): Partial<CommitBundle> {
+function claims(before: ClientState, after: ClientState, letGo: ReadonlySet<string>): Partial<CommitBundle> {
   const staying = new Set(members(after).map((member) => member.client))
-  const removed = members(before)
+  const gone = members(before)
     .map((member) => member.client)
     .filter((client) => !staying.has(client))
+  const [removed, let_go] = [gone.filter((client) => !letGo.has(client)), gone.filter((client) => letGo.has(client))]
   const reinit = after.groupActiveState.kind === 'suspendedPendingReinit'
-  return { ...(removed.length > 0 ? { removed } : {}), ...(reinit ? { reinit } : {}) }
+  return { ...(removed.length > 0 ? { removed } : {}), ...(let_go.length > 0 ? { let_go } : {}), ...(reinit ? { reinit } : {}) }
 }

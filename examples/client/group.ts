@@ -82,9 +82,13 @@ export class Group {
     return this.commit(() => [])
   }
 
-  /** Carries out what others proposed, if anything is pending. */
+  /** Carries out what others proposed, and removes those who are to go, if there are any. */
   settle(): Promise<void> {
-    return this.commit(() => (Object.keys(this.record.state.unappliedProposals).length > 0 ? [] : undefined))
+    const { record } = this
+    return this.commit((present) => {
+      const leaving = present.some(({ client }) => record.leaving?.includes(client))
+      return leaving || Object.keys(record.state.unappliedProposals).length > 0 ? [] : undefined
+    })
   }
 
   /** Proposes our own removal; a member may not commit it for itself (RFC 9420 §12.2). Out only when another one commits. */
@@ -162,8 +166,24 @@ export class Group {
     const proposals = intent(members(record.state))
     if (!proposals) return 'done'
     const { impl } = await suite(record.suite)
-    record.pending = await buildCommit(record, proposals, impl)
+    const letGo = record.mode === 'private' ? await this.#leaving(proposals) : []
+    const removes = letGo.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
+    const clients = letGo.map(({ client }) => client)
+    record.pending = await buildCommit(record, [...proposals, ...removes], impl, clients)
     return this.#submit(record.pending)
+  }
+
+  /**
+   * In a private group the server cannot propose the Removes of those who asked to leave or were revoked: it tells the members, and whoever
+   * commits next removes them. Not those that `proposals` remove anyway, and nobody next to a ReInit (RFC 9420 §12.2).
+   */
+  async #leaving(proposals: readonly Proposal[]): Promise<Member[]> {
+    const { leaving = [] } = await this.device.http.get<{ leaving?: string[] }>(this.path)
+    const present = members(this.record.state)
+    this.record.leaving = leaving.filter((client) => present.some((member) => member.client === client) && client !== this.device.client)
+    if (proposals.some(({ proposalType }) => proposalType === 'reinit')) return []
+    const removed = new Set(proposals.flatMap((one) => (one.proposalType === 'remove' ? [one.remove.removed] : [])))
+    return present.filter(({ client, leafIndex }) => this.record.leaving?.includes(client) && !removed.has(leafIndex))
   }
 
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {

@@ -14,6 +14,7 @@ export interface CommitBundle {
   group_info?: Uint8Array
   ratchet_tree?: Uint8Array
   removed?: string[]
+  let_go?: string[]
   reinit?: boolean
   join_code?: string
 }
@@ -46,6 +47,8 @@ export interface GroupRecord {
   standing: 'member' | 'removed' | 'stuck' | 'deleted'
   /** Whether others may join by GroupInfo, so that each Commit has to bring a new one. */
   externalJoin: boolean
+  /** Private mode: clients that the server says are to go, until a Commit removes them. */
+  leaving?: string[]
   pending?: PendingCommit
   /** SHA-256 of what this device sent and has not yet met in the log: nobody can decrypt their own message. */
   sent: Map<string, string>

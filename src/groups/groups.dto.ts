@@ -57,7 +57,11 @@ export const SubmitCommit = z
       .optional()
       .meta({ description: 'MLSMessage of the new epoch; mandatory where external joins are on; never with a tree in public mode' }),
     ratchet_tree: MlsBytes().optional().meta({ description: 'Private mode with external joins: the tree of the new epoch' }),
-    removed: z.array(ClientUri).max(10_000).optional().meta({ description: 'Private mode: who is out after this Commit' }),
+    removed: z.array(ClientUri).max(10_000).optional().meta({ description: 'Private mode: whom the committer removes by this Commit' }),
+    let_go: z.array(ClientUri).max(10_000).optional().meta({
+      description:
+        'Private mode: who is out after this Commit because it asked to leave or was revoked, and may come back as the policy says',
+    }),
     reinit: z.boolean().optional().meta({ description: 'Private mode: this Commit carries a ReInit' }),
     join_code: z.string().min(8).max(128).optional().meta({ description: 'For an external Commit where the policy asks for a code' }),
     incarnation: MadeIn,

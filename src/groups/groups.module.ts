@@ -33,7 +33,7 @@ import { ProposalJudge } from './proposal/proposal-judge.js'
 import { ProposalsController } from './proposal/proposals.controller.js'
 import { ProposalsService } from './proposal/proposals.service.js'
 import { LeaveController } from './removal/leave.controller.js'
-import { RemovalStates, RemovalsService } from './removal/removals.service.js'
+import { RemovalsService } from './removal/removals.service.js'
 import { RevokedDeviceRemovals } from './removal/revoked-device-removals.js'
 import { CommitAuthors } from './reset/commit-authors.js'
 import { ResetController } from './reset/reset.controller.js'
@@ -98,7 +98,6 @@ import { UsageController } from './usage/usage.controller.js'
     PolicyService,
     ExternalSenders,
     RemovalsService,
-    RemovalStates,
     RevokedDeviceRemovals,
     CommitAuthors,
     ResetService,

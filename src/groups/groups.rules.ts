@@ -14,6 +14,7 @@ export const GROUP_RULES = {
   'external-commit-remove': ['12.4.3.2', 'A joiner removes its own former leaf and no other.'],
   'welcome-unknown-ref': ['12.4.3.1', 'Where the server sees no Add, a Welcome is for KeyPackages that this server handed out.'],
   'key-package-used': ['10', 'A KeyPackage that is not of last resort brings its client into one group, once.'],
+  'let-go': ['12.1.3', 'Who is let go by a Commit had asked to leave, or was revoked.'],
   'group-info-missing': ['12.4.3', 'Where external joins are on, each Commit brings the GroupInfo of its epoch.'],
   'group-info-external-pub': ['12.4.3.2', 'Where external joins are on, a GroupInfo has an external_pub.'],
   'group-info-group-id': ['12.4.3', 'A GroupInfo is of the group it is submitted for.'],

@@ -83,7 +83,7 @@ export class Scene {
     await stage.sync(actors['former member, left'])
     await at(actors['former member, left'], group).leave()
     await stage.sync(alice)
-    await (mode === 'public' ? group.settle() : group.remove(actors['former member, left'].uri))
+    await (mode === 'public' ? group.settle() : group.update())
     for (const actor of ['banned member', 'former member, removed and banned', 'banned stranger'] as const)
       await alice.device.http.put(`${group.path}/bans/${localName(actors[actor])}`)
     const { head_seq: commitSeq } = await alice.device.http.get<{ head_seq: number }>(group.path)

@@ -134,15 +134,18 @@ describe('a private group', () => {
       expect(await refusal(submit(alice, group, { ...bundle, welcomes: [welcome] }))).toMatchObject({ status: 422, document: { rule } })
   })
 
-  it('knows of a wish to leave until the device is claimed to be out, however often others add it', async () => {
+  it('knows of a wish to leave until the device is said to be out: nobody adds it again before', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob], { mode: 'private', policy: { external_join: 'none' } })
     await bob.device.http.post(`${group.path}/leave`)
-    const leaving = async () => (await alice.device.http.get<{ leaving: string[] }>(group.path)).leaving
+    const leaving = async () => (await alice.device.http.get<{ leaving?: string[] }>(group.path)).leaving
     const { key_packages: claimed } = await alice.device.claim(bob.user, 1)
     const ref = keyPackageRef(1, claimed[0]!.key_package.slice(4))!
-    await submit(alice, group, { ...(await draft(group)).bundle, welcomes: [forgeWelcome([ref])] })
+    const again = submit(alice, group, { ...(await draft(group)).bundle, welcomes: [forgeWelcome([ref])] })
+    expect(await refusal(again)).toMatchObject({ status: 422, document: { rule: 'one-leaf-per-client' } })
     expect(await leaving()).toEqual([bob.uri])
+    await group.update()
+    expect(await leaving()).toBeUndefined()
   })
 
   it('takes handshakes of members as PrivateMessages only, a public group as PublicMessages only', async () => {

@@ -143,6 +143,7 @@ function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
     moreWelcomes,
     joinCode: body.join_code,
     removed: body.removed ?? [],
+    letGo: body.let_go ?? [],
     reinit: body.reinit ?? false,
     incarnation: body.incarnation,
   }

@@ -84,6 +84,7 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
     ...(groupInfo && { group_info: groupInfo }),
     ...(tree.kind === 'full' && { ratchet_tree: tree.tree }),
     ...(request.removed.length > 0 && { removed: [...request.removed] }),
+    ...(request.letGo?.length && { let_go: [...request.letGo] }),
     ...(request.reinit && { reinit: true }),
     ...(request.joinCode !== undefined && { join_code: request.joinCode }),
     incarnation: request.incarnation,

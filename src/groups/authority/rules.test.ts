@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
-import { judgeExternalJoin, judgeReset, judgeRosterChange, removalReason, type Joiner, type RosterChange } from './rules.js'
+import {
+  judgeExternalJoin,
+  judgeReset,
+  judgeRosterChange,
+  removalReason,
+  type Joiner,
+  type RemovalWish,
+  type RosterChange,
+} from './rules.js'
 import type { GroupPolicy } from '../policy/policy.js'
 
 const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
@@ -75,27 +83,23 @@ describe('what a member may commit', () => {
 })
 
 describe('why a device is out', () => {
-  const cases: [string, Partial<Parameters<typeof removalReason>[1]>, string][] = [
-    ['by somebody else', { committerUserId: 2n, proposer: 'unseen' }, 'removed'],
-    ['proposed by a third one', { committerUserId: 2n, proposer: 3n }, 'removed'],
+  const cases: [string, Partial<RemovalWish>, string][] = [
+    ['by somebody else', { proposer: 'unseen' }, 'removed'],
+    ['proposed by a third one', { proposer: 3n }, 'removed'],
     ['by its own user', { committerUserId: 1n, proposer: 'unseen' }, 'left'],
-    ['proposed by its own user', { committerUserId: 2n, proposer: 1n }, 'left'],
-    ['after it asked to leave', { committerUserId: 2n, proposer: 'unseen', pending: 'leave' }, 'left'],
-    ['as the server proposed after it asked to leave', { committerUserId: 2n, proposer: 'server', pending: 'leave' }, 'left'],
-    ['by a Remove of a member who may, after it asked to leave', { committerUserId: 2n, proposer: 2n, pending: 'leave' }, 'removed'],
-    ['by a Remove of a member who may, after it was revoked', { committerUserId: 2n, proposer: 2n, pending: 'revoke' }, 'removed'],
-    ['let go by a member who may not, after it asked', { committerUserId: 2n, proposer: 2n, pending: 'leave', mayThrowOut: false }, 'left'],
-    [
-      'let go by a member who may not, after it was revoked',
-      { committerUserId: 2n, proposer: 2n, pending: 'revoke', mayThrowOut: false },
-      'revoked',
-    ],
-    ['by a member who may not, with nothing pending', { committerUserId: 2n, proposer: 2n, mayThrowOut: false }, 'removed'],
+    ['proposed by its own user', { proposer: 1n }, 'left'],
+    ['after it asked to leave', { proposer: 'unseen', pending: 'leave' }, 'left'],
+    ['as the server proposed after it asked to leave', { admin: true, proposer: 'server', pending: 'leave' }, 'left'],
+    ['by a Remove of an admin, after it asked to leave', { admin: true, pending: 'leave' }, 'removed'],
+    ['by a Remove of an admin, after it was revoked', { admin: true, pending: 'revoke' }, 'removed'],
+    ['by a Remove of a member, after it asked', { pending: 'leave' }, 'left'],
+    ['by a Remove of a member, after it was revoked', { pending: 'revoke' }, 'revoked'],
+    ['by a Remove of a member, with nothing pending', {}, 'removed'],
     ['after it was revoked', { committerUserId: 1n, proposer: 'unseen', pending: 'revoke' }, 'revoked'],
-    ['as the server proposed after it was revoked', { committerUserId: 2n, proposer: 'server', pending: 'revoke' }, 'revoked'],
+    ['as the server proposed after it was revoked', { proposer: 'server', pending: 'revoke' }, 'revoked'],
   ]
   it.each(cases)('%s', (_how, by, reason) => {
-    expect(removalReason(1n, { committerUserId: 2n, proposer: 'unseen', mayThrowOut: true, pending: undefined, ...by })).toBe(reason)
+    expect(removalReason(1n, { committerUserId: 2n, proposer: 2n, admin: false, pending: undefined, ...by })).toBe(reason)
   })
 })
 

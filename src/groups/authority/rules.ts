@@ -64,19 +64,30 @@ export function judgeRosterChange(policy: Pick<GroupPolicy, 'addMembers' | 'remo
   return ALLOWED
 }
 
-/** Who proposed a Remove: this server as external sender, a user, or (private mode) somebody who cannot be seen. */
+/**
+ * Who proposed a Remove: this server as external sender, a user, or somebody who cannot be seen. In a private group the committer says for each
+ * device whether it removes it or lets it go, and for one that is let go stands what the server said of it.
+ */
 export type Proposer = 'server' | 'unseen' | bigint
 
+/** Who wants a device out, and what was known when the Commit or Proposal was judged. */
+export interface RemovalWish {
+  committerUserId: bigint
+  proposer: Proposer
+  /** The proposer, or else the committer, is an admin. */
+  admin: boolean
+  /** The device had asked to leave, or was revoked. */
+  pending: 'leave' | 'revoke' | undefined
+}
+
 /**
- * Why a device is out after a Commit: by its own user's will, on the server's word, or by somebody else's decision. Having asked to leave,
- * or having revoked the device, does not turn the Remove of a member who may throw out into one's own: it would let the removed come back.
+ * Why a device is out after a Commit: by its own user's will, on the server's word, or by somebody else's decision. An admin's own Remove is its
+ * decision, also where the device had asked to leave or was revoked: that would keep the way back open. Of all others the Remove counts as
+ * letting go, once the device had asked.
  */
-export function removalReason(
-  userId: bigint,
-  by: { committerUserId: bigint; proposer: Proposer; mayThrowOut: boolean; pending: 'leave' | 'revoke' | undefined },
-): Ended {
+export function removalReason(userId: bigint, by: RemovalWish): Ended {
   const ownWill = userId === by.committerUserId || userId === by.proposer
-  const decided = by.mayThrowOut && by.proposer !== 'server' && by.proposer !== 'unseen'
+  const decided = by.admin && by.proposer !== 'server' && by.proposer !== 'unseen'
   if (!ownWill && (decided || !by.pending)) return 'removed'
   return by.pending === 'revoke' ? 'revoked' : 'left'
 }

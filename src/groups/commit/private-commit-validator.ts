@@ -4,11 +4,10 @@ import { clientsOf, resolveClients } from '../../authentication/directory/direct
 import { POOL } from '../../platform/postgres/sql.js'
 import { hex } from '../../protocol/bytes.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
-import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { bannedAmong, claimedMembers } from '../access/members.repository.js'
-import { ExternalSenders, followupsFor } from '../external-sender/external-senders.js'
+import { memberAt } from '../../protocol/public-group/state.js'
+import { bannedAmong, claimedMembers, presentAmong } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
-import { judgeRosterChange, mayThrowOut, removalReason } from '../authority/rules.js'
+import { judgeRosterChange, removalReason } from '../authority/rules.js'
 import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
@@ -21,7 +20,6 @@ import { checkGroupInfo } from './commit-checks.js'
 import type { CommitContext, Judged } from './commit-context.js'
 
 interface Shown {
-  state: PublicGroupState
   groupInfo: Uint8Array
   tree: Uint8Array
 }
@@ -33,9 +31,13 @@ interface Asking {
 }
 const NOBODY_ASKS: Asking = { clients: new Set(), refs: new Set() }
 
+type Claimed = RemovedDevice & Pick<Device, 'userId' | 'admin'>
+
 interface Joining {
   added: readonly (AddedDevice & { userId: bigint })[]
   devices: { client: string; deviceId: bigint; userId: bigint }[]
+  /** Those of them that are members. */
+  present: ReadonlySet<bigint>
   welcomes: CommitSubmission['welcomes']
 }
 
@@ -47,7 +49,6 @@ interface Joining {
 export class PrivateCommitValidator {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly senders: ExternalSenders,
     private readonly trees: LargeTrees,
   ) {}
 
@@ -71,11 +72,8 @@ export class PrivateCommitValidator {
         ? undefined
         : await this.trees.chargeTo(caller.user, () => this.shownEpoch(context))
     const gone = new Set(leaving.map(({ deviceId }) => deviceId))
-    const { followups, unsigned } = await followupsFor(
-      shown?.state,
-      pending.filter(({ deviceId }) => !gone.has(deviceId)),
-      (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
-    )
+    if (joining.added.some(({ deviceId }) => joining.present.has(deviceId) && !gone.has(deviceId)))
+      throw new InvalidCommit('one-leaf-per-client')
     return {
       external: false,
       freshRefs: bundle.welcomes.flatMap(({ value }) => value.refs).filter((ref) => !asked.refs.has(hex(ref))),
@@ -84,20 +82,22 @@ export class PrivateCommitValidator {
       welcomes: joining.welcomes,
       groupInfo: shown?.groupInfo ?? null,
       tree: shown?.tree ?? null,
-      claimedRemoved: bundle.removed,
+      claimedRemoved: [...new Set([...bundle.removed, ...bundle.letGo])],
       reinit: bundle.reinit,
-      followups,
-      unsigned,
+      // By leaf index the server signs only what it has followed itself. Of an earlier release there may be leaves that members showed.
+      followups: [],
+      unsigned: pending.flatMap(({ deviceId, leafIndex }) => (leafIndex === null ? [] : [deviceId])),
       states: undefined,
     }
   }
 
   private async joining({ group, bundle }: CommitContext): Promise<Joining> {
-    if (bundle.welcomes.length === 0) return { added: [], devices: [], welcomes: [] }
+    if (bundle.welcomes.length === 0) return { added: [], devices: [], present: new Set(), welcomes: [] }
     const { added, welcomes } = await routeByClaims(this.pool, bundle.welcomes, group.cipherSuite)
-    const devices = await this.activeDevices(added.map(({ deviceId }) => deviceId))
+    const deviceIds = added.map(({ deviceId }) => deviceId)
+    const [devices, present] = [await this.activeDevices(deviceIds), await presentAmong(this.pool, group.gid, deviceIds)]
     const users = new Map(devices.map(({ deviceId, userId }) => [deviceId, userId]))
-    return { added: added.map((one) => ({ ...one, userId: users.get(one.deviceId) ?? 0n })), devices, welcomes }
+    return { added: added.map((one) => ({ ...one, userId: users.get(one.deviceId) ?? 0n })), devices, present, welcomes }
   }
 
   private async activeDevices(deviceIds: readonly bigint[]): Promise<Joining['devices']> {
@@ -123,27 +123,21 @@ export class PrivateCommitValidator {
     }
   }
 
-  private async leaving({
-    group,
-    bundle,
-    caller,
-    pending,
-    standing,
-  }: CommitContext): Promise<(RemovedDevice & Pick<Device, 'userId' | 'admin'>)[]> {
-    const claimed = [...new Set(bundle.removed)]
-    if (claimed.length === 0) return []
+  /** Whom the committer says to remove or to let go. Only those may be let go who asked, or were revoked. */
+  private async leaving({ group, bundle, caller, pending, standing }: CommitContext): Promise<Claimed[]> {
+    const removed = new Set(bundle.removed)
+    const claimed = [...new Set([...bundle.removed, ...bundle.letGo])]
     const devices = await claimedMembers(this.pool, group.gid, claimed)
     const reasons = new Map(pending.map(({ deviceId, reason }) => [deviceId, reason]))
     return claimed.map((client) => {
       const device = devices.get(client)
       if (!device) throw new InvalidCommit('remove-member')
       if (device.deviceId === caller.deviceId) throw new InvalidCommit('remove-committer')
-      const by = {
-        committerUserId: caller.userId,
-        proposer: 'unseen' as const,
-        mayThrowOut: mayThrowOut(standing.policy, standing, device),
-        pending: reasons.get(device.deviceId),
-      }
+      const asked = reasons.get(device.deviceId)
+      const decides = removed.has(client)
+      if (!decides && asked === undefined) throw new InvalidCommit('let-go')
+      const proposer = decides ? caller.userId : ('server' as const)
+      const by = { committerUserId: caller.userId, proposer, admin: standing.admin, pending: asked }
       return { ...device, reason: removalReason(device.userId, by) }
     })
   }
@@ -162,6 +156,6 @@ export class PrivateCommitValidator {
     const state = await describedEpoch(this.trees, groupInfo.value, tree, expected, 'leaves-unverified')
     const served = await this.trees.treeBytes(state)
     refuseOtherTree(groupInfo.value, served)
-    return { state, groupInfo: groupInfo.bytes, tree: served }
+    return { groupInfo: groupInfo.bytes, tree: served }
   }
 }

@@ -57,7 +57,8 @@ export class PublicCommitValidator {
     await refuseMissingRemoves(this.pool, context, state, removed, verdict.external)
     const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
     const { followups, unsigned } = await followupsFor(
-      verdict.next,
+      // By leaf index the server signs only what it has followed itself: the tree of a private group is its members' word.
+      before && verdict.next,
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )

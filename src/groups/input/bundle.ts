@@ -34,6 +34,7 @@ export interface Bundle {
   /** Decoded when it is asked for, once: that costs far more than the rest, and few may ask for it. */
   tree: (() => Promise<EncodedTree>) | undefined
   removed: readonly string[]
+  letGo: readonly string[]
   reinit: boolean
   joinCode: string | undefined
   /** The incarnation that the sender names. */
@@ -53,6 +54,7 @@ export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Li
     groupInfo: body.group_info && decodeGroupInfo(body.group_info, limits),
     tree: body.ratchet_tree && treeLater(body.ratchet_tree, limits, trees),
     removed: body.removed ?? [],
+    letGo: body.let_go ?? [],
     reinit: body.reinit ?? false,
     joinCode: body.join_code,
     madeIn: body.incarnation,

@@ -15,21 +15,7 @@ import { GroupFrozen } from '../groups.problems.js'
 import { type GroupRow, findGroupByGid } from '../repository/groups.repository.js'
 import { submitProposal, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { PublicStates } from '../state/public-states.js'
-import { StoredEpochs } from '../state/stored-epochs.js'
 import { leaveGroup, leaveReplica, noteRemoval, pendingRemovals } from './removal.repository.js'
-
-/** The roster of a group as far as the server sees it: always in public mode, with external joins in private mode. */
-@Injectable()
-export class RemovalStates {
-  constructor(
-    private readonly states: PublicStates,
-    private readonly stored: StoredEpochs,
-  ) {}
-
-  async of(group: GroupRow): Promise<PublicGroupState | undefined> {
-    return group.mode === 'public' ? (await this.states.at(group)).state : this.stored.find(group)
-  }
-}
 
 export type Reason = 'leave' | 'revoke'
 
@@ -37,14 +23,14 @@ export type Reason = 'leave' | 'revoke'
 const ROUNDS = 5
 
 /**
- * Devices on their way out (§4). Where the group lists this server as an external sender and shows its tree, a Remove is
- * proposed in its log; elsewhere the members learn from the group itself who wants to go.
+ * Devices on their way out (§4). In a public group that lists this server as an external sender a Remove is proposed in its log; elsewhere the
+ * members are told who wants to go, and commit it by themselves.
  */
 @Injectable()
 export class RemovalsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly states: RemovalStates,
+    private readonly states: PublicStates,
     private readonly senders: ExternalSenders,
     private readonly hints: Hints,
     private readonly events: Events,
@@ -90,10 +76,11 @@ export class RemovalsService {
     const known = (await pendingRemovals(this.pool, group.gid)).find((pending) => pending.deviceId === deviceId)
     const again = known !== undefined && (known.reason === reason || known.reason === 'revoke')
     if (again && known.leafIndex !== null && known.proposedEpoch === group.epoch) return 'standing'
-    const state = await this.states.of(group)
-    const leafIndex = state && (await this.leafOf(state, deviceId))
-    const bytes =
-      state === undefined || leafIndex === undefined ? undefined : await this.senders.proposeRemove(state.groupContext, leafIndex)
+    // The tree of a private group is its members' word: one could have another removed in the server's name.
+    if (group.mode === 'private') return 'unsigned'
+    const { state } = await this.states.at(group)
+    const leafIndex = await this.leafOf(state, deviceId)
+    const bytes = leafIndex === undefined ? undefined : await this.senders.proposeRemove(state.groupContext, leafIndex)
     if (!bytes || leafIndex === undefined) return 'unsigned'
     return submitProposal(this.pool, {
       gid: group.gid,

@@ -108,12 +108,11 @@ export class DirectoryMembership implements Membership {
   ): Promise<{ userId: bigint; reason: Ended; admin: boolean }> {
     const named = target.identity === undefined ? [] : [{ client: target.identity, publicKey: null }]
     const { directory } = await devicesOfLeaves(this.pool, group.gid, named)
-    const device = deviceOf(directory, target)
-    const { deviceId, userId, admin } = device
+    const { deviceId, userId, admin } = deviceOf(directory, target)
     const by = {
       committerUserId: caller.userId,
       proposer: caller.userId,
-      mayThrowOut: mayThrowOut(standing.policy, standing, device),
+      admin: standing.admin,
       pending: pending.find((one) => one.deviceId === deviceId)?.reason,
     }
     return { userId, admin, reason: removalReason(userId, by) }
@@ -195,7 +194,7 @@ function removalsOf(context: CommitContext, state: PublicGroupState, verdict: Va
     const by = {
       committerUserId: caller.userId,
       proposer: proposerId,
-      mayThrowOut: decides,
+      admin: (proposer ?? standing).admin,
       pending: reasons.get(deviceId),
     }
     return { deviceId, userId, admin, reason: removalReason(userId, by), authorized: proposer !== undefined && decides }

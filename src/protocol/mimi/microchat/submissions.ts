@@ -40,6 +40,8 @@ function readAccepted(reader: TlsReader): AcceptedEntry {
 
 const MAX_WELCOMES = 64
 const MAX_REMOVED = 10_000
+/** Stands for an incarnation that is not named, where more follows. */
+const NO_INCARNATION = 0
 
 /** An UpdateRequest, and what this profile adds to it. */
 export interface ExtendedUpdateRequest {
@@ -48,8 +50,9 @@ export interface ExtendedUpdateRequest {
   /** All but the first, which the base has. MLSMessages. */
   readonly moreWelcomes: readonly Uint8Array[]
   readonly joinCode: string | undefined
-  /** Private mode: whom the Commit takes out, and whether it carries a ReInit. */
+  /** Private mode: whom the Commit removes, whom it lets go, and whether it carries a ReInit. */
   readonly removed: readonly string[]
+  readonly letGo?: readonly string[]
   readonly reinit: boolean
   /** That the sender is in, where it says so. */
   readonly incarnation?: number | undefined
@@ -63,7 +66,11 @@ export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uin
     .optional(request.joinCode, writeText)
     .vector(request.removed, writeText)
     .uint8(request.reinit ? 1 : 0)
-  return writeIncarnation(writer, request.incarnation).written()
+  const { incarnation, letGo = [] } = request
+  if (letGo.length === 0) return writeIncarnation(writer, incarnation).written()
+  return writeIncarnation(writer, incarnation ?? NO_INCARNATION)
+    .vector(letGo, writeText)
+    .written()
 }
 
 /** `ExtendedUpdateRequest`; Welcomes get their frame back. Malformed for more than 64 more Welcomes or 10,000 removed clients. */
@@ -76,6 +83,7 @@ export function decodeExtendedUpdateRequest(bytes: Uint8Array): Decoded<Extended
     removed: reader.vector(MAX_REMOVED, readUri),
     reinit: reader.optional(() => true) ?? false,
     incarnation: readIncarnation(reader),
+    letGo: reader.remaining > 0 ? reader.vector(MAX_REMOVED, readUri) : [],
   }))
 }
 
@@ -85,7 +93,8 @@ function writeIncarnation(writer: TlsWriter, incarnation: number | undefined): T
 }
 
 function readIncarnation(reader: TlsReader): number | undefined {
-  return reader.remaining > 0 ? reader.uint32() : undefined
+  const incarnation = reader.remaining > 0 ? reader.uint32() : NO_INCARNATION
+  return incarnation === NO_INCARNATION ? undefined : incarnation
 }
 
 /** A SubmitMessageRequest, and the incarnation that the sender is in, where it says so. */
