@@ -48,7 +48,8 @@ async function addOf(by: Client, target: Client) {
   return { proposalType: 'add' as const, add: { keyPackage: decodeKeyPackageMessage(own.key_package) } }
 }
 
-const codeOf = (client: Client, group: Group, code: string) => client.device.http.get(`${group.path}/group-info`, { 'join-code': code })
+const codeOf = (client: Client, group: Pick<Group, 'path'>, code: string) =>
+  client.device.http.get(`${group.path}/group-info`, { 'join-code': code })
 
 describe('Commits', () => {
   it('of one device are limited in all its groups together, and those of its neighbours are not', async () => {
@@ -146,6 +147,15 @@ describe('a join code', () => {
     // Others come in, by the right code as often as they like.
     for (let n = 0; n < 8; n++) await codeOf(bob, group, 'correct horse')
     expect(await tried(8, () => codeOf(bob, group, 'wrong'))).toMatchObject({ answered: 5 })
+  })
+
+  it('that a stranger shows tells by no limit whether there is a group, nor whether it asks for a code', async () => {
+    const [alice, ...strangers] = await stage.cast('alice', 'm1', 'm2', 'm3')
+    const groups = [await stage.group(alice, [], { policy }), await stage.group(alice), { path: '/v1/groups/bm9uZQ' }]
+    const answers = await Promise.all(
+      strangers.map(async (stranger, n) => (await tried(8, (at) => codeOf(stranger, groups[n]!, `guess ${at}`))).answered),
+    )
+    expect(answers).toEqual([5, 5, 5])
   })
 
   it('is guessed so many times an hour in one group by all accounts together', async () => {

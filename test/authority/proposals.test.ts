@@ -169,8 +169,8 @@ describe.each(['public', 'private'] as const)('a stranger who proposes to be add
   })
 
   it('is refused while it is in, and where many strangers wait', async () => {
-    const [alice, bob] = await stage.cast('alice', 'bob')
-    const group = await stage.group(alice, [bob], { mode, policy: { external_join: 'open' } })
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol], { mode, policy: { external_join: 'open' } })
     expect(await refusal(send(bob, group, await ownAdd(group, bob)))).toMatchObject({
       status: 422,
       document: { rule: expect.stringMatching(TWICE) },
@@ -180,8 +180,8 @@ describe.each(['public', 'private'] as const)('a stranger who proposes to be add
     const refused = await refusal(send(strangers[0]!, group, await ownAdd(group, strangers[0]!)))
     expect([refused.status, refused.kind]).toEqual([409, 'too-many-proposals'])
     // What members propose has room of its own.
-    if (mode === 'public') await propose(at(bob, group), { proposalType: 'remove', remove: { removed: leafOf(group, alice) } })
-    expect(await commits(group, bob)).toHaveLength(mode === 'public' ? 33 : 34)
+    if (mode === 'public') await propose(at(bob, group), { proposalType: 'remove', remove: { removed: leafOf(group, carol) } })
+    expect(await commits(group, bob)).toHaveLength(mode === 'public' ? 34 : 35)
   })
 })
 

@@ -92,7 +92,10 @@ export class Scene {
     await stage.sync(alice)
     await alice.device.http.put(`${group.path}/policy`, policyOf(choices))
     // Where nobody asks for it, it would be in the way of a ReInit.
-    if (actor === 'member that is leaving') await actors[actor].device.http.post(`${group.path}/leave`)
+    if (actor === 'member that is leaving') {
+      await stage.sync(actors[actor])
+      await actors[actor].device.http.post(`${group.path}/leave`)
+    }
     if (state === 'frozen') await alice.device.http.post(`${group.path}/reset`)
     await stage.sync(...staying)
     const scene = new Scene(stage, people, group, state, choices, commitSeq + 1)

@@ -4,6 +4,7 @@ import type { Group } from '../../examples/client/group.js'
 import { Retention } from '../../src/delivery/retention/retention.job.js'
 import { writeAcks } from '../../src/delivery/acks/acks.repository.js'
 import { Snapshots } from '../../src/groups/state/snapshots.job.js'
+import { Metrics } from '../../src/platform/observability/metrics.js'
 import { at, refusal, submit, useStage } from '../groups/group-fixture.js'
 
 const KIB = 1024
@@ -53,6 +54,8 @@ describe('the bytes of a group', () => {
     while (accepted < 6) await commit(accepted++)
     const refused = await refusal(commit(accepted))
     expect(refused).toMatchObject({ status: 413, kind: 'storage-full', document: { of: 'group', allowed: GROUP * 1.25 } })
+    const { values } = await stage.server.app.get(Metrics, { strict: false }).limitsRefused.get()
+    expect(values.find(({ labels }) => labels['limit'] === 'group-storage')?.value).toBeGreaterThan(0)
     expect(refused.document['used']).toBe((await heldBy(group)).truly)
   })
 

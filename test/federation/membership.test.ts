@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { eventually } from '../support/eventually.js'
 import { useFederation } from '../support/federated-world.js'
+import { eventually } from '../support/eventually.js'
 import { agreed, at, heard, joined, problemOf, removed, type World } from '../support/world.js'
 
 describe.each(['public', 'private'] as const)('members of three providers in %s mode', (mode) => {
@@ -50,7 +50,9 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     const [[alice], [bob]] = await Promise.all([first.cast('alice'), second.cast('bob')])
     const group = await first.group(alice, [bob], { mode })
     await agreed([bob], group)
-    const { head_seq: left } = await bob.device.http.get<{ head_seq: number }>(`${group.path}/log`)
+    // The log is empty until the acknowledgement of the Welcome has arrived.
+    const read = () => bob.device.http.get<{ head_seq: number }>(`${group.path}/log`)
+    const { head_seq: left } = await eventually(read, ({ head_seq }) => head_seq > 0)
     await bob.device.http.post(`${group.path}/leave`, {})
     const { leaving } = await alice.device.http.get<{ leaving?: string[] }>(group.path)
     expect(leaving).toEqual([bob.uri])
@@ -62,7 +64,7 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     }
     await group.send('behind the leave')
     expect(group.members).toEqual([alice.uri])
-    const { head_seq } = await bob.device.http.get<{ head_seq: number }>(`${group.path}/log`)
+    const { head_seq } = await read()
     expect([head_seq, at(bob, group).texts]).toEqual([left, []])
   })
 

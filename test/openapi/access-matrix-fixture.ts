@@ -54,7 +54,9 @@ export class Matrix {
   private async prepareBodies(state: State, group: Group): Promise<void> {
     const own = at(this.people.get('member')!, group)
     this.bodies.set(`postMessage ${state}`, { message: await own.encrypt('Hello', own.epoch) })
-    this.bodies.set(`submitProposal ${state}`, { proposal: await signedProposal(own, proposals.remove(0)) })
+    this.bodies.set(`submitProposal ${state}`, {
+      proposal: await signedProposal(own, proposals.remove(own.record.state.privatePath.leafIndex)),
+    })
     this.bodies.set(`submitCommit ${state}`, (await draft(own)).bundle)
   }
 

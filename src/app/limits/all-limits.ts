@@ -5,6 +5,7 @@ import { OPERATIONS_LIMITS } from '../operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../../platform/admission/admission-limits.js'
 import { ConfigError } from '../../platform/config/config.js'
 import { STATEMENT_DEADLINE_LIMIT } from '../../platform/postgres/client/postgres-target.js'
+import { STORAGE_LIMITS } from '../../groups/usage/storage-full.js'
 import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../../delivery/socket/stream-limits.js'
 import { changeLimits, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { RATE_LIMITS } from './rate-limits.js'
@@ -30,6 +31,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   STREAM_OPENINGS,
   MAX_STREAMS,
   ...RATE_LIMITS,
+  ...STORAGE_LIMITS,
 ]
 
 /** Applies the overrides of LIMITS. @throws ConfigError if a name is unknown, fixed, or has its own setting */

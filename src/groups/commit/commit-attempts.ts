@@ -12,7 +12,8 @@ import { PublicStates } from '../state/public-states.js'
 import { Snapshots } from '../state/snapshots.job.js'
 import { refusedByPosition } from '../state/submission-refusals.js'
 import { handshakeLimit } from '../usage/storage-full.js'
-import { authorizeExternalJoin, authorizeMembersCommit, isExternal } from './commit-checks.js'
+import { authorizeExternalJoin, refuseUnknown, authorizeMembersCommit, isExternal } from './commit-checks.js'
+import type { Bundle } from '../input/bundle.js'
 import type { CommitContext, Judged } from './commit-context.js'
 import { PrivateCommitValidator } from './private-commit-validator.js'
 import { PublicCommitValidator } from './public-commit-validator.js'
@@ -66,6 +67,11 @@ export class CommitAttempts {
     private readonly aftermath: CommitAftermath,
     private readonly limits: GroupLimits,
   ) {}
+
+  /** What follows where no group was found. @throws `error`, or RateLimited */
+  refuseUnknown(caller: Caller, { joinCode }: Bundle, error: unknown): Promise<never> {
+    return refuseUnknown(this.limits, caller, joinCode, error)
+  }
 
   /** @param first whether it is the first try, which counts */
   async run(context: CommitContext, first: boolean): Promise<SubmissionOutcome> {

@@ -43,11 +43,17 @@ export async function authorizeExternalJoin(
 ): Promise<void> {
   const judge = (codeMatches: boolean) => judgeJoiner({ ...standing, acquainted: isAcquainted(standing), codeMatches })
   const codeMatches = matches(standing.policy.joinCodeHash, joinCode)
-  const decidedByCode = joinCode !== undefined && judge(true).kind !== judge(false).kind
-  if (decidedByCode) await limits.guess(caller, group.gid, codeMatches)
   const judgement = judge(codeMatches)
+  const decidedByCode = judge(true).kind !== judge(false).kind
+  if (joinCode !== undefined) await limits.guess(caller, decidedByCode ? group.gid : undefined, judgement.kind === 'allowed')
   if (judgement.kind === 'allowed') return
   throw judgement.problem === 'not-found' ? new UnknownGroup() : new PolicyRefusal(judgement.why)
+}
+
+/** Where no group was found. @throws RateLimited, if a join code was shown for it too often; otherwise `error` */
+export async function refuseUnknown(limits: GroupLimits, caller: Caller, joinCode: string | undefined, error: unknown): Promise<never> {
+  if (error instanceof UnknownGroup && joinCode !== undefined) await limits.guess(caller, undefined, false)
+  throw error
 }
 
 function matches(hash: Uint8Array | null, code: string | undefined): boolean {

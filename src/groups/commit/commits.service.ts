@@ -33,7 +33,10 @@ export class CommitsService {
   }
 
   private async attempt(caller: Caller, groupId: Uint8Array, bundle: Bundle, left: number): Promise<Accepted> {
-    const access = await openForSubmission(this.pool, groupId, caller, { hash: bundle.hash, outside: isExternal(bundle) })
+    const message = { hash: bundle.hash, outside: isExternal(bundle) }
+    const access = await openForSubmission(this.pool, groupId, caller, message).catch((error: unknown) =>
+      this.attempts.refuseUnknown(caller, bundle, error),
+    )
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
     const outcome = await this.attempts.run({ ...access, caller, bundle }, left === ATTEMPTS)

@@ -4,7 +4,7 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { openGroup, type Access } from '../access/access.js'
-import { authorizeExternalJoin } from '../commit/commit-checks.js'
+import { authorizeExternalJoin, refuseUnknown } from '../commit/commit-checks.js'
 import { EpochAhead } from '../groups.problems.js'
 import { GroupLimits } from '../limits/group-limits.js'
 import { findGroupInfo, findTree, waitingEpochs } from '../repository/states.repository.js'
@@ -56,7 +56,9 @@ export class InfoService {
     wanted: bigint | undefined,
     joinCode: string | undefined,
   ): Promise<Access & { epoch: bigint }> {
-    const access = await openGroup(this.pool, groupId, caller)
+    const access = await openGroup(this.pool, groupId, caller).catch((error: unknown) =>
+      refuseUnknown(this.limits, caller, joinCode, error),
+    )
     const { group, standing } = access
     const epoch = wanted ?? group.epoch
     if (standing.member && epoch > group.epoch) throw new EpochAhead(group.epoch)

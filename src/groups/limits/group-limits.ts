@@ -49,16 +49,18 @@ export class GroupLimits {
   }
 
   /**
-   * A wrong join code counts for who shows it and for the group. A right one counts as well until it is found to be right, so that
+   * A wrong join code counts for who shows it, and for the group. A right one counts as well until it is found to be right, so that
    * guesses that arrive together do not pass.
+   * @param gid the group, if its answer depends on the code; otherwise the caller alone is counted, so that the limit does not tell a group that
+   *   asks for a code from one that does not, or from none
    * @throws RateLimited, for a right code as well: otherwise the limit would not keep a guesser from finding it
    */
-  async guess(caller: Asking, gid: bigint, right: boolean): Promise<void> {
+  async guess(caller: Asking, gid: bigint | undefined, right: boolean): Promise<void> {
     await this.take(caller, 'guesses')
-    await this.takeOf(gid, 'guesses')
+    if (gid !== undefined) await this.takeOf(gid, 'guesses')
     if (!right) return
     await this.giveBack(caller, 'guesses')
-    await this.limits.giveBack(this.limit(SHARED_RATES.guesses), String(gid))
+    if (gid !== undefined) await this.limits.giveBack(this.limit(SHARED_RATES.guesses), String(gid))
   }
 
   /**

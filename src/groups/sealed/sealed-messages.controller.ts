@@ -18,7 +18,12 @@ const ANY_ORIGIN = 'https://hub.invalid'
 @ApiHeader({ name: 'authorization', description: 'PrivateToken token="…" (RFC 9577)' })
 @ApiHeader({ name: 'content-digest', description: 'RFC 9530' })
 @ApiHeader({ name: 'signature-input', description: 'RFC 9421; see docs/sealed-sender.md' })
-@ApiHeader({ name: 'group-incarnation', required: false, description: 'The incarnation of the group that the sender is in' })
+@ApiHeader({
+  name: 'group-incarnation',
+  required: false,
+  description: 'The incarnation of the group that the sender is in',
+  schema: { type: 'integer', minimum: 1, maximum: 0x7fff_ffff },
+})
 @ApiHeader({ name: 'signature', description: 'RFC 9421, by the sender key' })
 export class SealedMessagesController {
   constructor(private readonly messages: SealedMessages) {}

@@ -5,6 +5,8 @@
 export class Problem extends Error {
   /** Seconds for a Retry-After header, if the client should retry. */
   retryAfter?: number
+  /** The limit that refuses, as docs/limits.md names it, where the filter is to count it. */
+  limit?: string
   /** WWW-Authenticate of a 401; Bearer if unset (RFC 9110 §11.6.1). */
   challenge?: string
 

@@ -2,6 +2,7 @@ import { Catch, HttpException, Inject, Injectable, type ArgumentsHost, type Exce
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { LOG } from '../../observability/log.js'
+import { Metrics } from '../../observability/metrics.js'
 import { Problem } from '../problem.js'
 import { sendProblem } from '../send-problem.js'
 
@@ -9,12 +10,16 @@ import { sendProblem } from '../send-problem.js'
 @Catch()
 @Injectable()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(@Inject(LOG) private readonly log: Logger) {}
+  constructor(
+    @Inject(LOG) private readonly log: Logger,
+    private readonly metrics: Metrics,
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw thrown
     const http = host.switchToHttp()
     const cause = thrown instanceof HttpException && thrown.cause instanceof Problem ? thrown.cause : thrown
+    if (cause instanceof Problem && cause.limit !== undefined) this.metrics.limitsRefused.inc({ limit: cause.limit })
     sendProblem(cause, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), this.log)
   }
 }
