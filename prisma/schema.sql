@@ -309,7 +309,7 @@ CREATE TABLE inbox (
   payload jsonb,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT inbox_pkey PRIMARY KEY (device_id, id),
-  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'resync'::text])))
+  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'resync'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
 
@@ -490,6 +490,7 @@ CREATE TABLE pending_removal (
   leaf_index integer,
   reason text NOT NULL,
   proposed_epoch bigint,
+  told boolean DEFAULT false NOT NULL,
   CONSTRAINT pending_removal_pkey PRIMARY KEY (gid, device_id),
   CONSTRAINT pending_removal_reason_check CHECK ((reason = ANY (ARRAY['leave'::text, 'revoke'::text])))
 );
@@ -1283,6 +1284,38 @@ BEGIN
   UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
   INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION note_removal(p_domain text, p_gid bigint, p_device bigint, p_reason text)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  at_epoch bigint;
+  devices bigint[];
+BEGIN
+  SELECT g.epoch INTO at_epoch FROM groups g WHERE g.gid = p_gid AND g.deleted_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND OR NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL) THEN
+    RETURN '{}';
+  END IF;
+  INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
+  VALUES (p_gid, p_device, NULL, p_reason, at_epoch)
+  ON CONFLICT (gid, device_id) DO UPDATE SET proposed_epoch = excluded.proposed_epoch,
+    reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END;
+  UPDATE pending_removal SET told = true WHERE gid = p_gid AND device_id = p_device AND NOT told;
+  IF NOT FOUND THEN
+    RETURN '{}';
+  END IF;
+  SELECT coalesce(array_agg(m.device_id ORDER BY m.device_id), '{}') INTO devices
+    FROM member m
+   WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.device_id <> p_device
+     AND NOT EXISTS (SELECT FROM device d WHERE d.id = m.device_id AND provider_of(d.client_uri) <> p_domain);
+  -- One that waits is replaced, so that a device has one for a group at most; under a new id it is sent again.
+  PERFORM 1 FROM inbox i WHERE i.gid = p_gid AND i.seq IS NULL AND i.kind = 'group.leaving' ORDER BY i.device_id, i.id FOR UPDATE;
+  DELETE FROM inbox WHERE gid = p_gid AND seq IS NULL AND kind = 'group.leaving' AND device_id = ANY (devices);
+  INSERT INTO inbox (device_id, kind, gid) SELECT t.id, 'group.leaving', p_gid FROM unnest(devices) AS t (id) ORDER BY t.id;
+  RETURN devices;
 END $function$
 ;
 

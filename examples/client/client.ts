@@ -176,6 +176,10 @@ export class Client {
       const record = this.store.group(item.group_id)
       if (record) record.standing = 'deleted'
     }
+    if (item.kind === 'group.leaving' && item.group_id) {
+      const record = this.store.group(item.group_id)
+      if (record) record.leaving = item.clients ?? []
+    }
     if (item.kind === 'resync' && item.group_id) await this.#onResync(item.group_id)
     this.notices.push(item)
     this.#changed()

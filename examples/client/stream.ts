@@ -4,12 +4,13 @@ import type { Entry } from './entries.js'
 
 export interface InboxItem {
   id: number
-  kind: 'welcome' | 'key-packages.low' | 'group.deleted' | 'resync'
+  kind: 'welcome' | 'key-packages.low' | 'group.deleted' | 'group.leaving' | 'resync'
   group_id?: Uint8Array
   incarnation?: number
   epoch?: number
   seq?: number
   welcome?: Uint8Array
+  clients?: string[]
 }
 export interface Position {
   group_id: Uint8Array

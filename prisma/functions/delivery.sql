@@ -27,3 +27,33 @@ BEGIN
   END IF;
   RETURN 'accepted';
 END $$;
+
+-- Notes that a device is to go from a group in which the server proposes no Remove in this epoch, and tells the members, once: those of this
+-- provider (p_domain) find group.leaving in their inboxes, whose clients are read with it. Nothing if the device is no member. Returns who was told.
+CREATE OR REPLACE FUNCTION note_removal(p_domain text, p_gid bigint, p_device bigint, p_reason text) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  at_epoch bigint;
+  devices bigint[];
+BEGIN
+  SELECT g.epoch INTO at_epoch FROM groups g WHERE g.gid = p_gid AND g.deleted_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND OR NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL) THEN
+    RETURN '{}';
+  END IF;
+  INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
+  VALUES (p_gid, p_device, NULL, p_reason, at_epoch)
+  ON CONFLICT (gid, device_id) DO UPDATE SET proposed_epoch = excluded.proposed_epoch,
+    reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END;
+  UPDATE pending_removal SET told = true WHERE gid = p_gid AND device_id = p_device AND NOT told;
+  IF NOT FOUND THEN
+    RETURN '{}';
+  END IF;
+  SELECT coalesce(array_agg(m.device_id ORDER BY m.device_id), '{}') INTO devices
+    FROM member m
+   WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.device_id <> p_device
+     AND NOT EXISTS (SELECT FROM device d WHERE d.id = m.device_id AND provider_of(d.client_uri) <> p_domain);
+  -- One that waits is replaced, so that a device has one for a group at most; under a new id it is sent again.
+  PERFORM 1 FROM inbox i WHERE i.gid = p_gid AND i.seq IS NULL AND i.kind = 'group.leaving' ORDER BY i.device_id, i.id FOR UPDATE;
+  DELETE FROM inbox WHERE gid = p_gid AND seq IS NULL AND kind = 'group.leaving' AND device_id = ANY (devices);
+  INSERT INTO inbox (device_id, kind, gid) SELECT t.id, 'group.leaving', p_gid FROM unnest(devices) AS t (id) ORDER BY t.id;
+  RETURN devices;
+END $$;

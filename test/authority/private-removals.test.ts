@@ -9,6 +9,8 @@ import { suite } from '../../examples/client/mls/suites.js'
 import { encodeTree } from '../../examples/client/mls/tree.js'
 import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
+import { RevokedDeviceRemovals } from '../../src/groups/removal/revoked-device-removals.js'
+import { eventually } from '../support/eventually.js'
 import { forgeWelcome } from '../support/mls/forge.js'
 
 const stage = useStage()
@@ -154,5 +156,41 @@ describe('a member who may remove others, and is no admin', () => {
     await at(bob, group).remove(carol.uri)
     await stage.sync(alice)
     expect(await refusal(join(carol, group))).toMatchObject({ status: 403, kind: 'policy' })
+  })
+})
+
+describe('the members of a private group', () => {
+  const noticesOf = async ({ device }: Client) => {
+    const { inbox } = await device.http.get<{ inbox: { kind: string; clients?: string[] }[] }>('/v1/events')
+    return inbox.filter(({ kind }) => kind === 'group.leaving').map(({ clients }) => clients)
+  }
+
+  it('are told who is to go, in one notice that is new with each, and remove them before they send', async () => {
+    const [alice, bob, phone, tablet, dave] = await stage.cast('alice', 'bob', 'carol/phone', 'carol/tablet', 'dave')
+    const group = await stage.group(alice, [bob, phone, tablet, dave], { mode: 'private' })
+    await leave(bob, group)
+    expect(await noticesOf(alice)).toEqual([[bob.uri]])
+    await tablet.device.http.delete('/v1/devices/phone')
+    await eventually(
+      () => noticesOf(dave),
+      (notices) => notices[0]?.length === 2,
+    )
+    expect(await noticesOf(dave)).toEqual([[bob.uri, phone.uri].toSorted()])
+    expect(await noticesOf(bob)).toEqual([])
+    await alice.poll()
+    await at(alice, group).send('after them')
+    expect(at(alice, group).members.toSorted()).toEqual([alice.uri, dave.uri, tablet.uri].toSorted())
+    expect([await endingOf(group, bob), await endingOf(group, phone)]).toEqual([['left'], ['revoked']])
+    expect(await noticesOf(dave)).toEqual([[]])
+  })
+
+  it('are told once, however often the device asks', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode: 'private' })
+    await leave(bob, group)
+    await alice.poll()
+    await leave(bob, group)
+    await stage.server.app.get(RevokedDeviceRemovals, { strict: false }).sweep()
+    expect(await noticesOf(alice)).toEqual([])
   })
 })

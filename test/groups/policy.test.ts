@@ -135,6 +135,7 @@ describe('the policy itself', () => {
       remove_members: 'members',
       reports_to_reset: 3,
       version: 1,
+      left_to_members: [],
       admins: [alice.user],
     })
     expect(await refusal(read(mallory))).toMatchObject({ status: 404, kind: 'not-found' })
@@ -143,6 +144,14 @@ describe('the policy itself', () => {
     expect(await refusal(put(alice, group, 'policy', { add_members: 'admins', version: 7 }))).toMatchObject({ status: 409 })
     await put(alice, group, 'policy', { add_members: 'admins', version: 1 })
     expect(await read(alice)).toMatchObject({ add_members: 'admins', version: 2, banned: [] })
+  })
+
+  it('says of a private group what its members have to enforce', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice, [], { mode: 'private' })
+    expect(await alice.device.http.get(`${group.path}/policy`)).toMatchObject({
+      left_to_members: ['add_members', 'remove_members', 'reinit'],
+    })
   })
 
   it('does not show the join code, nor keep it', async () => {

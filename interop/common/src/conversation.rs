@@ -178,9 +178,17 @@ impl<S: Stack> Conversation<S> {
     fn commit(&mut self, group: &[u8], changes: impl Fn(&[String]) -> Changes) -> Outcome<Value> {
         for _ in 0..ATTEMPTS {
             let members = self.device.stack.view(group)?.members;
-            let bundle = self.device.stack.commit(group, &changes(&members))?;
             let (mode, joinable) = (self.record(group)?.mode, self.record(group)?.joinable);
-            match self.device.http.post(&format!("{}/commits", group_path(group)), &body_of(&bundle, mode, joinable)) {
+            let mut wanted = changes(&members);
+            let let_go = if mode == Mode::Private { self.leaving(group, &members, &wanted)? } else { vec![] };
+            wanted.removed.extend(let_go.iter().cloned());
+            let bundle = self.device.stack.commit(group, &wanted)?;
+            let mut body = body_of(&bundle, mode, joinable);
+            if !let_go.is_empty() {
+                body["removed"] = bundle.removed.iter().filter(|client| !let_go.contains(client)).map(|client| json!(client)).collect();
+                body["let_go"] = json!(let_go);
+            }
+            match self.device.http.post(&format!("{}/commits", group_path(group)), &body) {
                 Ok(accepted) => {
                     let seq = accepted["seq"].as_u64().unwrap_or_default();
                     let own = Sha256::digest(&bundle.commit).to_vec();
@@ -201,6 +209,13 @@ impl<S: Stack> Conversation<S> {
             }
         }
         Err(Failure::new("driver", "no Commit won"))
+    }
+
+    /// In a private group the server proposes no Removes: whoever commits next removes those who asked to leave or were revoked.
+    fn leaving(&mut self, group: &[u8], members: &[String], wanted: &Changes) -> Outcome<Vec<String>> {
+        let shown = self.device.http.get(&group_path(group))?;
+        let named = shown["leaving"].as_array().into_iter().flatten().filter_map(|client| client.as_str().map(str::to_owned));
+        Ok(named.filter(|client| members.contains(client) && !wanted.removed.contains(client)).collect())
     }
 
     pub(crate) fn adopt(&mut self, group: &[u8], mode: Mode, at: &Value) -> Outcome<Value> {

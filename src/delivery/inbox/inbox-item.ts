@@ -14,6 +14,12 @@ export const InboxItem = z.discriminatedUnion('kind', [
     .object({ id: RowId, kind: z.literal('key-packages.low'), cipher_suite: z.int(), remaining: z.int().nonnegative() })
     .meta({ id: 'KeyPackagesLowItem', description: 'Upload KeyPackages of this suite before they run out.' }),
   z.object({ id: RowId, kind: z.literal('group.deleted'), ...group }).meta({ id: 'GroupDeletedItem', description: 'The group is gone.' }),
+  z.object({ id: RowId, kind: z.literal('group.leaving'), ...group, clients: z.array(z.string()) }).meta({
+    id: 'GroupLeavingItem',
+    description:
+      'These clients (URIs) asked to leave or were revoked, and the server proposes no Remove: commit one with the next Commit, and name them in `let_go`. ' +
+      'Empty if that has happened meanwhile.',
+  }),
   z
     .object({ id: RowId, kind: z.literal('resync'), ...group })
     .meta({ id: 'ResyncItem', description: 'The log no longer reaches back to where this device stands: join again.' }),

@@ -12,6 +12,7 @@ interface Row {
   epoch: bigint | null
   expiresAt: Date | null
   welcome: Buffer | null
+  leaving: string[] | null
 }
 
 /** What `key-packages.low` carries in the table. */
@@ -31,9 +32,12 @@ export async function readInbox(
   const { rows } = await sql.query<Row>({
     name: 'read_inbox',
     text: `
-      SELECT id, kind, payload, group_id AS "groupId", incarnation, seq, epoch, expires_at AS "expiresAt", bytes AS welcome
+      SELECT id, kind, payload, group_id AS "groupId", incarnation, seq, epoch, expires_at AS "expiresAt", bytes AS welcome,
+             CASE WHEN kind = 'group.leaving' THEN ARRAY(
+               SELECT d.client_uri FROM pending_removal r JOIN device d ON d.id = r.device_id WHERE r.gid = page.gid ORDER BY d.client_uri
+             ) END AS leaving
         FROM (
-          SELECT i.id, i.kind, i.payload, g.group_id, g.incarnation, i.seq, w.epoch, w.expires_at, w.bytes,
+          SELECT i.id, i.kind, i.payload, i.gid, g.group_id, g.incarnation, i.seq, w.epoch, w.expires_at, w.bytes,
                  sum(coalesce(octet_length(w.bytes), 0)) OVER (ORDER BY i.id) - coalesce(octet_length(w.bytes), 0) AS preceding
             FROM (SELECT * FROM inbox WHERE device_id = $1 AND id <> ALL ($2::bigint[]) ORDER BY id LIMIT $3) i
             LEFT JOIN groups g ON g.gid = i.gid
@@ -51,6 +55,7 @@ function toItem(row: Row): InboxItem | undefined {
   if (kind === 'key-packages.low') return { id, kind, ...LowPayload.parse(row.payload) }
   if (groupId === null || incarnation === null) return undefined
   const group = { group_id: groupId, incarnation }
+  if (kind === 'group.leaving') return { id, kind, ...group, clients: row.leaving ?? [] }
   if (kind !== 'welcome') return { id, kind, ...group }
   if (row.seq === null || row.epoch === null || row.expiresAt === null || row.welcome === null) return undefined
   return { id, kind, ...group, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }

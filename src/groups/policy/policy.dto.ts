@@ -49,6 +49,11 @@ export const Policy = z
     remove_members: Who,
     reports_to_reset: z.int(),
     version: RowId,
+    left_to_members: z.array(z.enum(['add_members', 'remove_members', 'reinit'])).meta({
+      description:
+        'What members’ clients have to enforce by themselves as well: in a private group the server sees no Proposals of members, and of a ' +
+        'Commit only its Welcomes and what its sender says. Empty for a public group',
+    }),
     admins: z.array(z.string()).meta({ description: 'User URIs' }),
     banned: z.array(z.string()).optional().meta({ description: 'User URIs; shown to admins only' }),
   })

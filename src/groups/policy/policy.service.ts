@@ -22,7 +22,8 @@ export class PolicyService {
   async read(caller: Caller, groupId: Uint8Array): Promise<Policy> {
     const { group, standing } = await openAsMember(this.pool, groupId, caller)
     const { admins, banned } = await readAdminsAndBans(this.pool, group.gid)
-    return { ...shown(standing.policy), admins, ...(standing.admin ? { banned } : {}) }
+    const left_to_members = group.mode === 'private' ? [...HIDDEN_IN_PRIVATE] : []
+    return { ...shown(standing.policy), left_to_members, admins, ...(standing.admin ? { banned } : {}) }
   }
 
   async change(caller: Caller, groupId: Uint8Array, change: ChangePolicy): Promise<Policy> {
@@ -78,6 +79,9 @@ export class PolicyService {
   }
 }
 
+/** Rights that the server enforces in a private group only as far as a Commit's sender tells the truth. */
+const HIDDEN_IN_PRIVATE = ['add_members', 'remove_members', 'reinit'] as const
+
 /** The policy of a new group. */
 export function initialPolicy(body: InitialPolicy): GroupPolicy {
   return {
@@ -105,7 +109,7 @@ function changed(policy: GroupPolicy, change: ChangePolicy): GroupPolicy {
   }
 }
 
-function shown(policy: GroupPolicy): Omit<Policy, 'admins'> {
+function shown(policy: GroupPolicy): Omit<Policy, 'admins' | 'left_to_members'> {
   return {
     external_join: policy.externalJoin,
     add_members: policy.addMembers,

@@ -10,9 +10,7 @@ import { RemovalsService } from './removals.service.js'
 
 export const LeaveAccepted = z
   .object({
-    proposed: z
-      .boolean()
-      .meta({ description: 'A Remove is in the log; otherwise the members see in the group that this device wants to leave' }),
+    proposed: z.boolean().meta({ description: 'A Remove is in the log; otherwise the members are told that this device wants to leave' }),
   })
   .meta({ id: 'LeaveAccepted' })
 
@@ -31,8 +29,8 @@ export class LeaveController {
     operationId: 'leaveGroup',
     summary: 'Leave a group',
     description:
-      'Nobody can commit their own Remove (RFC 9420 §12.4): the server proposes it, where the group lists its key, and ' +
-      'another member commits it. Delivery ends at once: this device is sent nothing behind its leave, and can post nothing. An ' +
+      'Nobody can commit their own Remove (RFC 9420 §12.4): the server proposes it in a public group that lists its key, elsewhere it tells the ' +
+      'members, and another member commits it. Delivery ends at once: this device is sent nothing behind its leave, and can post nothing. An ' +
       'external Commit of its own takes the leave back.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'group-frozen')

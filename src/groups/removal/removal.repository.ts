@@ -45,15 +45,19 @@ export async function leaveReplica(sql: Sql, groupId: Uint8Array, deviceId: bigi
   })
 }
 
-/** Where the server cannot propose in this epoch: members learn it from the group, and a Commit that removes the device clears it. */
-export async function noteRemoval(sql: Sql, gid: bigint, deviceId: bigint, reason: 'leave' | 'revoke'): Promise<void> {
-  await sql.query({
-    text: `INSERT INTO pending_removal AS r (gid, device_id, leaf_index, reason, proposed_epoch)
-           SELECT $1, $2, NULL, $3, (SELECT g.epoch FROM groups g WHERE g.gid = $1) WHERE EXISTS (SELECT FROM member m WHERE m.gid = $1 AND m.device_id = $2 AND m.until_seq IS NULL)
-           ON CONFLICT (gid, device_id) DO UPDATE SET proposed_epoch = excluded.proposed_epoch,
-             reason = CASE WHEN r.reason = 'revoke' THEN r.reason ELSE excluded.reason END`,
-    values: [gid, deviceId, reason],
-  })
+/**
+ * Where the server proposes no Remove in this epoch: the members are told, once, and a Commit that removes the device clears it. See `note_removal`.
+ * @param domain ours: members elsewhere ask their hub
+ * @returns the devices that were told just now
+ */
+export async function noteRemoval(
+  sql: Sql,
+  removal: { domain: string; gid: bigint; deviceId: bigint; reason: 'leave' | 'revoke' },
+): Promise<bigint[]> {
+  const { domain, gid, deviceId, reason } = removal
+  const { call, values } = callFunction('note_removal', { p_domain: domain, p_gid: gid, p_device: deviceId, p_reason: reason })
+  const { rows } = await sql.query<{ told: bigint[] }>({ name: 'note_removal', text: `SELECT ${call} AS told`, values })
+  return rows[0]?.told ?? []
 }
 
 /** The groups at home here in which a device is a member, for its revocation. */

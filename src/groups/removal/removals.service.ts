@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { clientsOf } from '../../authentication/directory/directory.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted } from '../../delivery/delivery.problems.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -30,6 +31,7 @@ const ROUNDS = 5
 export class RemovalsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly states: PublicStates,
     private readonly senders: ExternalSenders,
     private readonly hints: Hints,
@@ -106,7 +108,8 @@ export class RemovalsService {
   }
 
   private async note(gid: bigint, deviceId: bigint, reason: Reason): Promise<false> {
-    await noteRemoval(this.pool, gid, deviceId, reason)
+    const told = await noteRemoval(this.pool, { domain: this.config.DOMAIN, gid, deviceId, reason })
+    this.hints.publish(told.map((member) => ({ kind: 'inbox', deviceId: member })))
     removalProposed(this.events, reason, false)
     return false
   }
