@@ -4,6 +4,7 @@ import { buildCommit, members, pendingRemovals, type Member } from './commits.js
 import type { Device } from './device.js'
 import { applyEntry, mergePending, type Entry } from './entries.js'
 import { ServerProblem } from './http.js'
+import { letGo } from './leaving.js'
 import { suite } from './mls/suites.js'
 import type { GroupRecord, PendingCommit } from './store.js'
 import { sha256, toBase64Url, toHex, utf8 } from './wire.js'
@@ -166,24 +167,9 @@ export class Group {
     const proposals = intent(members(record.state))
     if (!proposals) return 'done'
     const { impl } = await suite(record.suite)
-    const letGo = record.mode === 'private' ? await this.#leaving(proposals) : []
-    const removes = letGo.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
-    const clients = letGo.map(({ client }) => client)
+    const { clients, removes } = await letGo(this.device, this.path, record, proposals)
     record.pending = await buildCommit(record, [...proposals, ...removes], impl, clients)
     return this.#submit(record.pending)
-  }
-
-  /**
-   * In a private group the server cannot propose the Removes of those who asked to leave or were revoked: it tells the members, and whoever
-   * commits next removes them. Not those that `proposals` remove anyway, and nobody next to a ReInit (RFC 9420 §12.2).
-   */
-  async #leaving(proposals: readonly Proposal[]): Promise<Member[]> {
-    const { leaving = [] } = await this.device.http.get<{ leaving?: string[] }>(this.path)
-    const present = members(this.record.state)
-    this.record.leaving = leaving.filter((client) => present.some((member) => member.client === client) && client !== this.device.client)
-    if (proposals.some(({ proposalType }) => proposalType === 'reinit')) return []
-    const removed = new Set(proposals.flatMap((one) => (one.proposalType === 'remove' ? [one.remove.removed] : [])))
-    return present.filter(({ client, leafIndex }) => this.record.leaving?.includes(client) && !removed.has(leafIndex))
   }
 
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {

@@ -33,6 +33,7 @@ import { ProposalJudge } from './proposal/proposal-judge.js'
 import { ProposalsController } from './proposal/proposals.controller.js'
 import { ProposalsService } from './proposal/proposals.service.js'
 import { LeaveController } from './removal/leave.controller.js'
+import { RemovalNotices } from './removal/removal-notices.js'
 import { RemovalsService } from './removal/removals.service.js'
 import { RevokedDeviceRemovals } from './removal/revoked-device-removals.js'
 import { CommitAuthors } from './reset/commit-authors.js'
@@ -97,6 +98,7 @@ import { UsageController } from './usage/usage.controller.js'
     InfoService,
     PolicyService,
     ExternalSenders,
+    RemovalNotices,
     RemovalsService,
     RevokedDeviceRemovals,
     CommitAuthors,

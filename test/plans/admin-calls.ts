@@ -1,9 +1,10 @@
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
+import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change, and who becomes one: calls of HOT_CALLS. */
+/** What admins change, who becomes one, and who is told of a leave: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -14,6 +15,11 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await banUser(sql, gid, admin, other)
       await unbanUser(sql, gid, admin, other)
     },
+  },
+  // Tells each member.
+  'a leave of which the members are told': {
+    call: (sql) => noteRemoval(sql, { domain: 'localhost', gid: BIG, deviceId: 1n, reason: 'leave' }),
+    rows: SIZES.members,
   },
   // Looks for the heir among all members.
   'rights that fall to a member': {

@@ -19,7 +19,7 @@ import { lockReplica } from '../../src/federation/follower/replica/replica.repos
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
 import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
-import { leaveGroup, noteRemoval, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
+import { leaveGroup, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { addReport, findReadCommit, mostReports } from '../../src/groups/reset/reports.repository.js'
@@ -82,11 +82,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
     },
   },
   // Looks through the device's inbox.
-  // Tells each member.
-  'a leave of which the members are told': {
-    call: (sql) => noteRemoval(sql, { domain: 'localhost', gid: BIG, deviceId: 1n, reason: 'leave' }),
-    rows: SIZES.members,
-  },
   'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },
   'a deletion': { call: (sql) => deleteGroup(sql, 'localhost', 8n) },
   'a new incarnation': { call: (sql) => sql.query({ text: 'UPDATE groups SET incarnation = 2 WHERE gid = $1', values: [5n] }) },

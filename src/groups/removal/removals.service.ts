@@ -3,22 +3,18 @@ import type { Pool } from 'pg'
 import { clientsOf } from '../../authentication/directory/directory.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted } from '../../delivery/delivery.problems.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
-import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { type PublicGroupState, memberNamed } from '../../protocol/public-group/state.js'
 import { sha256 } from '../../protocol/sha256.js'
 import { notAMember, openGroup, refuseFrozen } from '../access/access.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
-import { removalProposed } from '../groups.events.js'
 import { GroupFrozen } from '../groups.problems.js'
 import { type GroupRow, findGroupByGid } from '../repository/groups.repository.js'
 import { submitProposal, type SubmissionOutcome } from '../repository/submissions.repository.js'
 import { PublicStates } from '../state/public-states.js'
-import { leaveGroup, leaveReplica, noteRemoval, pendingRemovals } from './removal.repository.js'
-
-export type Reason = 'leave' | 'revoke'
+import { RemovalNotices, type Reason } from './removal-notices.js'
+import { leaveGroup, leaveReplica, pendingRemovals } from './removal.repository.js'
 
 /** A proposal races with Commits; each round is for the epoch that was current when it began. */
 const ROUNDS = 5
@@ -31,11 +27,10 @@ const ROUNDS = 5
 export class RemovalsService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly states: PublicStates,
     private readonly senders: ExternalSenders,
     private readonly hints: Hints,
-    private readonly events: Events,
+    private readonly notices: RemovalNotices,
   ) {}
 
   /**
@@ -66,12 +61,12 @@ export class RemovalsService {
       const group = await findGroupByGid(this.pool, gid)
       if (!group || group.deleted || group.frozen) return false
       const outcome = await this.proposeFor(group, deviceId, reason)
-      if (outcome === 'unsigned') return this.note(gid, deviceId, reason)
+      if (outcome === 'unsigned') return this.notices.tellMembers(gid, deviceId, reason)
       if (outcome === 'standing') return true
-      if (outcome.kind === 'accepted') return this.proposed(group, reason, outcome.seq)
+      if (outcome.kind === 'accepted') return this.notices.proposed(group, reason, outcome.seq)
       if (outcome.kind !== 'stale' && outcome.kind !== 'ahead') return outcome.kind === 'duplicate'
     }
-    return this.note(gid, deviceId, reason)
+    return this.notices.tellMembers(gid, deviceId, reason)
   }
 
   private async proposeFor(group: GroupRow, deviceId: bigint, reason: Reason): Promise<SubmissionOutcome | 'unsigned' | 'standing'> {
@@ -99,18 +94,5 @@ export class RemovalsService {
   private async leafOf(state: PublicGroupState, deviceId: bigint): Promise<number | undefined> {
     const client = (await clientsOf(this.pool, [deviceId])).get(deviceId)?.client
     return client === undefined ? undefined : memberNamed(state, client)?.leafIndex
-  }
-
-  private proposed(group: GroupRow, reason: Reason, seq: bigint): true {
-    this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: seq }])
-    removalProposed(this.events, reason, true)
-    return true
-  }
-
-  private async note(gid: bigint, deviceId: bigint, reason: Reason): Promise<false> {
-    const told = await noteRemoval(this.pool, { domain: this.config.DOMAIN, gid, deviceId, reason })
-    this.hints.publish(told.map((member) => ({ kind: 'inbox', deviceId: member })))
-    removalProposed(this.events, reason, false)
-    return false
   }
 }
