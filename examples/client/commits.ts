@@ -68,17 +68,18 @@ function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalT
 
 /**
  * A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need.
- * @param letGo clients among those it removes who asked to leave or were revoked; in a private group the server has to be told
+ * @param letGo who is removed besides, having asked to leave or been revoked; in a private group the server has to be told
  */
 export async function buildCommit(
   record: GroupRecord,
   extra: readonly Proposal[],
   impl: CiphersuiteImpl,
-  letGo: readonly string[] = [],
+  letGo: readonly Member[] = [],
 ): Promise<PendingCommit> {
   const { mode } = record
-  const state = withChosenProposals(record.state, extra)
-  const extraProposals = [...extra]
+  const removes = letGo.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
+  const extraProposals = [...extra, ...removes]
+  const state = withChosenProposals(record.state, extraProposals)
   const pending = Object.values(state.unappliedProposals).map(({ proposal }) => proposal)
   const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)
   const made = await createCommit(
@@ -89,7 +90,7 @@ export async function buildCommit(
   const commit = encodeMlsMessage(made.commit)
   const bundle: CommitBundle = { commit, ...(await joinAids(record, made.newState, impl)) }
   if (made.welcome) bundle.welcomes = [encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })]
-  if (mode === 'private') Object.assign(bundle, claims(state, made.newState, new Set(letGo)))
+  if (mode === 'private') Object.assign(bundle, claims(state, made.newState, new Set(letGo.map(({ client }) => client))))
   return { bundle, hash: toHex(sha256(commit)), next: made.newState }
 }
 

@@ -14,6 +14,13 @@ import type { GroupRecord } from './store.js'
 import { fromUtf8, sha256, toHex } from './wire.js'
 
 /** One entry of a group's log, the same shape in replies, polls and stream frames. */
+export interface LogPage {
+  entries: Entry[]
+  next_seq?: number
+  head_seq: number
+  incarnation: number
+}
+
 export interface Entry {
   group_id: Uint8Array
   incarnation: number

@@ -2,24 +2,18 @@ import { createApplicationMessage, createProposal, encodeMlsMessage, type Propos
 import { decodeKeyPackageMessage } from './joining.js'
 import { buildCommit, members, pendingRemovals, type Member } from './commits.js'
 import type { Device } from './device.js'
-import { applyEntry, mergePending, type Entry } from './entries.js'
+import { applyEntry, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
-import { letGo } from './leaving.js'
+import { membersToLetGo } from './leaving.js'
 import { suite } from './mls/suites.js'
 import type { GroupRecord, PendingCommit } from './store.js'
-import { sha256, toBase64Url, toHex, utf8 } from './wire.js'
+import { named, sha256, toBase64Url, toHex, utf8 } from './wire.js'
 
 export interface Accepted {
   seq: number
   epoch: number
   incarnation: number
   chain: Uint8Array
-}
-interface LogPage {
-  entries: Entry[]
-  next_seq?: number
-  head_seq: number
-  incarnation: number
 }
 
 /** What a Commit should do, asked again for each attempt; `undefined` when there is nothing left to do. */
@@ -149,7 +143,7 @@ export class Group {
 
   async #submitProposal(proposal: Uint8Array): Promise<Accepted> {
     this.record.sent.set(toHex(sha256(proposal)), '')
-    return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal, incarnation: this.record.incarnation })
+    return this.device.http.post<Accepted>(`${this.path}/proposals`, { proposal, ...named(this.record) })
   }
 
   /** Commits until it succeeds: a client that loses an epoch processes what was missed, looks again, and retries. */
@@ -167,15 +161,15 @@ export class Group {
     const proposals = intent(members(record.state))
     if (!proposals) return 'done'
     const { impl } = await suite(record.suite)
-    const { clients, removes } = await letGo(this.device, this.path, record, proposals)
-    record.pending = await buildCommit(record, [...proposals, ...removes], impl, clients)
+    const letGo = record.mode === 'private' ? await membersToLetGo(this.device, record, proposals) : []
+    record.pending = await buildCommit(record, proposals, impl, letGo)
     return this.#submit(record.pending)
   }
 
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {
     const { record } = this
     try {
-      const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, { ...pending.bundle, incarnation: record.incarnation })
+      const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, { ...pending.bundle, ...named(record) })
       // Entries that came before ours are for the epoch we leave: they have to be read first, and the cursor passes nothing unread.
       if (seq !== record.cursor + 1) await this.#readUpTo(seq)
       if (record.pending !== pending) return 'done'

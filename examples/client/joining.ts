@@ -10,7 +10,7 @@ import { clientConfig, suite } from './mls/suites.js'
 import { decodeTree, encodeTree, settled } from './mls/tree.js'
 import { joinWelcome } from './mls/welcome.js'
 import type { GroupRecord, Mode, StoredKeyPackage } from './store.js'
-import { sha256, toBase64Url, toHex } from './wire.js'
+import { named, sha256, toBase64Url, toHex } from './wire.js'
 
 export interface NewGroup {
   groupId: Uint8Array
@@ -156,7 +156,7 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
     group_info: await groupInfo(state, impl),
     ...(wish.mode === 'private' ? { ratchet_tree: encodeTree(state.ratchetTree) } : {}),
     ...(wish.joinCode === undefined ? {} : { join_code: wish.joinCode }),
-    ...(answer.incarnation === undefined ? {} : { incarnation: answer.incarnation }),
+    ...named(answer),
   }
   const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
   return {

@@ -61,3 +61,11 @@ function isStrings(value: unknown): value is string[] {
 function isBufferJson(value: unknown): value is { type: 'Buffer'; data: number[] } {
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value
 }
+
+/**
+ * The member of a submission that names the incarnation it was made in. The first one needs no name, and servers of the release before,
+ * which a rolling upgrade leaves for a while, take no such member.
+ */
+export function named({ incarnation = 1 }: { incarnation?: number | undefined }): { incarnation?: number } {
+  return incarnation > 1 ? { incarnation } : {}
+}

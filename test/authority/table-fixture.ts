@@ -11,7 +11,7 @@ import { publishSenderKey } from '../../examples/client/sealed/sender-key.js'
 import type { Action } from '../../src/groups/authority/actions.js'
 import type { Actor } from '../../src/groups/authority/table.js'
 import { at, draft, submit } from '../groups/group-fixture.js'
-import { groupInfoOf } from '../groups/hostile.js'
+import { emptyPrivateMessage, groupInfoOf } from '../groups/hostile.js'
 
 import { addOf, isInside, localName, policyOf, reinitOf, removeOf, type Scene } from './scene-fixture.js'
 
@@ -83,7 +83,10 @@ export const TRIES: Record<Action, Try> = {
   'read-sender-keys': reads('/sender-keys'),
   'publish-sender-key': (scene, actor, client) => publishSenderKey(new Group(client.device, scene.as(actor).record)),
   'post-message': async (scene, actor, { device }) => {
-    const message = await scene.as(actor).encrypt('hello', scene.as(actor).epoch)
+    const { record, epoch } = scene.as(actor)
+    // Where its own Remove waits, a client sends nothing.
+    const waits = Object.keys(record.state.unappliedProposals).length > 0
+    const message = waits ? emptyPrivateMessage(record.groupId, BigInt(epoch), 1) : await scene.as(actor).encrypt('hello', epoch)
     await device.http.postMessage(`${scene.group.path}/messages`, message)
   },
 

@@ -5,7 +5,8 @@ import type { GroupInfo } from '../../src/protocol/mls/structures/group-info.js'
 import { serialize } from '../../src/protocol/public-group/snapshot.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
 import { TlsWriter } from '../../src/protocol/tls/writer.js'
-import { HttpDevice, UNLIMITED } from '../key-packages/http-device-fixture.js'
+import { HttpDevice } from '../key-packages/http-device-fixture.js'
+import { GENEROUS } from '../support/generous.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { describeVectors, fromHex } from '../support/vectors.js'
@@ -19,7 +20,7 @@ let device: HttpDevice
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  const settings = { ...UNLIMITED, CONFORMANCE: 'on', MAX_GROUP_INFO_BYTES: '2MiB' }
+  const settings = { ...GENEROUS, CONFORMANCE: 'on', MAX_GROUP_INFO_BYTES: '2MiB' }
   server = await startServer(settings, { database })
   idleNode = await startServer(settings, { database })
   device = await HttpDevice.register(server.url, { encoding: 'cbor' })

@@ -35,7 +35,7 @@ describe.each(MODES_AND_SUITES)('an external Commit in %s mode, suite %i', (mode
     const [alice, bob] = await world.cast('alice', 'bob')
     const group = await world.group(alice, [], { mode, suite, policy: { external_join: 'code', join_code: 'open sesame' } })
     const { groupId } = group.record
-    expect((await problemOf(bob.joinExternally({ groupId, mode, suite, joinCode: 'open barley' }))).status).toBe(403)
+    expect((await problemOf(bob.joinExternally({ groupId, mode, suite, joinCode: 'open barley' }))).status).toBe(404)
     const answer = await bob.device.http.get(`${group.path}/group-info`, { 'join-code': 'open sesame' })
     expect(answer).toMatchObject({ epoch: 0, mode })
     await bob.joinExternally({ groupId, mode, suite, joinCode: 'open sesame' })
@@ -46,7 +46,7 @@ describe.each(MODES_AND_SUITES)('an external Commit in %s mode, suite %i', (mode
     const [alice, mallory] = await world.cast('alice', 'mallory')
     const group = await world.group(alice, [], { mode, suite, policy: { external_join: 'same-user' } })
     const refusal = await problemOf(mallory.joinExternally({ groupId: group.record.groupId, mode, suite }))
-    expect(refusal.status).toBe(403)
+    expect(refusal.status).toBe(404)
   })
 })
 
