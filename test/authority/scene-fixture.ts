@@ -110,7 +110,8 @@ export class Scene {
   /** The group as the actor knows it; for those who are out as bob does, whose bytes they have got hold of. */
   as(actor: Actor): Group {
     const { actors } = this.people
-    return at(isInside(actor) ? actors[actor] : actors.member, this.group)
+    // A client whose own Remove waits commits nothing.
+    return at(ACTORS[actor].member ? actors[actor] : actors.member, this.group)
   }
 
   /** A device of the same user: one that is in the group, or one that is not. */
