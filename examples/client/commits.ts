@@ -34,14 +34,14 @@ export function pendingRemovals(state: ClientState): Set<number> {
 
 /**
  * The state with the pending Proposals that one Commit can hold with `extra` (RFC 9420 §12.2): of several that change one leaf that is one
- * Remove, or else the last Update; `extra` comes first; and a ReInit stands alone, the others come before it.
+ * Remove, or else the last Update; `extra` comes first; nothing that has become void; and a ReInit stands alone, the others come before it.
  */
-function withChosenProposals(state: ClientState, extra: readonly Proposal[]): ClientState {
+function withChosenProposals({ state, voided = [] }: GroupRecord, extra: readonly Proposal[]): ClientState {
   const removed = new Set(extra.filter(isRemove).map((one) => one.remove.removed))
   const chosen = new Map<string, [ref: string, pending: PendingProposal]>()
   for (const [ref, pending] of Object.entries(state.unappliedProposals)) {
     const leafIndex = changedLeaf(pending)
-    if (leafIndex !== undefined && removed.has(leafIndex)) continue
+    if (voided.includes(ref) || (leafIndex !== undefined && removed.has(leafIndex))) continue
     const place = leafIndex === undefined ? ref : `leaf ${leafIndex}`
     const other = chosen.get(place)
     if (!other || !isRemove(other[1].proposal)) chosen.set(place, [ref, pending])
@@ -79,7 +79,7 @@ export async function buildCommit(
   const { mode } = record
   const removes = letGo.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
   const extraProposals = [...extra, ...removes]
-  const state = withChosenProposals(record.state, extraProposals)
+  const state = withChosenProposals(record, extraProposals)
   const pending = Object.values(state.unappliedProposals).map(({ proposal }) => proposal)
   const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)
   const made = await createCommit(

@@ -1,5 +1,7 @@
 import {
+  createApplicationMessage,
   decodeMlsMessage,
+  encodeMlsMessage,
   makePskIndex,
   processMessage,
   type CiphersuiteImpl,
@@ -10,8 +12,9 @@ import {
 import { whenProcessing } from './mls/commit-secret.js'
 import { acceptExternalProposal } from './mls/external-senders.js'
 import { openApplicationMessage } from './mls/private-content.js'
+import { suite } from './mls/suites.js'
 import type { GroupRecord } from './store.js'
-import { fromUtf8, sha256, toHex } from './wire.js'
+import { fromUtf8, sha256, toHex, utf8 } from './wire.js'
 
 /** One entry of a group's log, the same shape in replies, polls and stream frames. */
 export interface LogPage {
@@ -60,6 +63,7 @@ async function apply(record: GroupRecord, entry: Entry, impl: CiphersuiteImpl): 
   if (entry.kind !== 'commit') return
   // Another Commit has won this epoch: whatever we had in flight is void.
   delete record.pending
+  delete record.voided
   if (record.state.groupActiveState.kind === 'removedFromGroup') record.standing = 'removed'
 }
 
@@ -68,6 +72,7 @@ export function mergePending(record: GroupRecord): void {
   const { pending } = record
   if (!pending) return
   record.state = pending.next
+  delete record.voided
   delete record.pending
 }
 
@@ -101,4 +106,13 @@ async function processHandshake(state: ClientState, message: Framed, impl: Ciphe
   }
   const whole = whenProcessing(state, impl)
   return (await processMessage(message, state, makePskIndex(state, {}), whole.callback, whole.impl)).newState
+}
+
+/** A text as an MLSMessage for the group. The key of its generation is used then, whatever becomes of the message. */
+export async function encryptText(record: GroupRecord, text: string): Promise<Uint8Array> {
+  const made = await createApplicationMessage(record.state, utf8(text), (await suite(record.suite)).impl)
+  const message = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_private_message', privateMessage: made.privateMessage })
+  record.state = made.newState
+  record.sent.set(toHex(sha256(message)), text)
+  return message
 }

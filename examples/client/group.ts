@@ -1,13 +1,14 @@
-import { createApplicationMessage, createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
+import { createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
 import { decodeKeyPackageMessage } from './joining.js'
 import { buildCommit, members, pendingRemovals, type Member } from './commits.js'
 import type { Device } from './device.js'
-import { applyEntry, mergePending, type Entry, type LogPage } from './entries.js'
+import { applyEntry, encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
 import { membersToLetGo } from './leaving.js'
+import { refsOf } from './mls/proposal-ref.js'
 import { suite } from './mls/suites.js'
 import type { GroupRecord, PendingCommit } from './store.js'
-import { named, sha256, toBase64Url, toHex, utf8 } from './wire.js'
+import { named, sha256, toBase64Url, toHex } from './wire.js'
 
 export interface Accepted {
   seq: number
@@ -122,23 +123,12 @@ export class Group {
   encrypt(text: string, epoch: number): Promise<Uint8Array> {
     return this.inTurn(() => {
       if (this.epoch !== epoch) throw new ServerProblem(409, { type: 'stale-epoch' })
-      return this.#encrypt(text)
+      return encryptText(this.record, text)
     })
   }
 
   async #sendOnce(text: string): Promise<Accepted> {
-    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await this.#encrypt(text), this.record.incarnation)
-  }
-
-  async #encrypt(text: string): Promise<Uint8Array> {
-    const { record } = this
-    const { impl } = await suite(record.suite)
-    const made = await createApplicationMessage(record.state, utf8(text), impl)
-    const message = encodeMlsMessage({ version: 'mls10', wireformat: 'mls_private_message', privateMessage: made.privateMessage })
-    // The key of this generation is used, whatever becomes of the message.
-    record.state = made.newState
-    record.sent.set(toHex(sha256(message)), text)
-    return message
+    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await encryptText(this.record, text), this.record.incarnation)
   }
 
   async #submitProposal(proposal: Uint8Array): Promise<Accepted> {
@@ -179,7 +169,8 @@ export class Group {
     } catch (error) {
       if (!(error instanceof ServerProblem)) throw error
       delete record.pending
-      if (error.kind !== 'stale-epoch' && error.kind !== 'proposals-pending') throw error
+      if (error.kind === 'proposals-void') record.voided = [...(record.voided ?? []), ...(await refsOf(error, record.suite))]
+      else if (error.kind !== 'stale-epoch' && error.kind !== 'proposals-pending') throw error
       await this.#readOn()
       return 'lost'
     }

@@ -50,6 +50,8 @@ export interface GroupRecord {
   /** Private mode: clients that the server says are to go, until a Commit removes them. */
   leaving?: string[]
   pending?: PendingCommit
+  /** ProposalRefs, in base64, of what the server says no Commit of this epoch may carry out. */
+  voided?: string[]
   /** SHA-256 of what this device sent and has not yet met in the log: nobody can decrypt their own message. */
   sent: Map<string, string>
   messages: ChatMessage[]

@@ -54,7 +54,7 @@ export function decodeRelayedProblem(bytes: Uint8Array): Problem | undefined {
   return problem
 }
 
-/** Lists of log entries, which `stale-epoch` and `proposals-pending` bring, are as long as they are in answers of success. */
+/** Lists of log entries, which `stale-epoch`, `proposals-pending` and `proposals-void` bring, are as long as they are in answers of success. */
 function withoutEntries(extension: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(extension).filter(([name, value]) => !(ENTRIES.has(name) && Array.isArray(value))))
 }

@@ -42,6 +42,12 @@ export class ProposalsPending extends Problem {
     super(409, 'proposals-pending', 'The Commit leaves out Removes that are due.', { current_epoch: currentEpoch, proposals })
   }
 }
+/** A Commit carries out by reference what may not be carried out any more; here it is, to be left out. */
+export class ProposalsVoid extends Problem {
+  constructor(currentEpoch: bigint, proposals: readonly Entry[]) {
+    super(409, 'proposals-void', 'The Commit carries out proposals that have become void.', { current_epoch: currentEpoch, proposals })
+  }
+}
 export class GroupFrozen extends Problem {
   constructor(reason: string, successor: Uint8Array | null) {
     super(409, 'group-frozen', `The group takes no more entries (${reason}).`, successor ? { reason, successor } : { reason })
@@ -132,6 +138,15 @@ export const GROUP_PROBLEMS: ProblemTypes = {
     client: 'Process `proposals`, and commit them by reference.',
     retry: 'redo',
     members: { current_epoch: Epoch, proposals: z.array(Entry).meta({ description: 'The proposals that the Commit has to include' }) },
+  },
+  'proposals-void': {
+    status: 409,
+    when:
+      'The Commit carries out proposals that were right when they were accepted and are not any more: the joiner was banned, or the policy does ' +
+      'not let it in; the device was revoked; the KeyPackage has expired; the proposer has lost the right.',
+    client: 'Commit again without `proposals`: leave them out until the epoch ends. An admin may do the same by value.',
+    retry: 'redo',
+    members: { current_epoch: Epoch, proposals: z.array(Entry).meta({ description: 'The proposals that no Commit may carry out now' }) },
   },
   'group-frozen': {
     status: 409,

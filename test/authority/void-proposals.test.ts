@@ -46,22 +46,22 @@ async function ask(client: Client, group: Group): Promise<Accepted> {
   return send(client, group, encodeMlsMessage(proposal))
 }
 
-/** Who commits all that waits is told what to leave out, in words that its library can act on; the client library does. */
-async function goesOn(group: Group, by: Client, seq: number): Promise<void> {
+/** Who commits all that waits is told which entries to leave out; the client library does. */
+async function goesOn(group: Group, by: Client, ...void_: number[]): Promise<void> {
   await stage.sync(by)
   const { bundle } = await draft(at(by, group))
   const refused = await refusal(submit(by, group, bundle))
   expect(refused).toMatchObject({ status: 409, kind: 'proposals-void', document: { current_epoch: at(by, group).epoch } })
-  expect(refused.document['proposals']).toMatchObject([{ seq, kind: 'proposal' }])
+  expect(refused.document['proposals']).toMatchObject(void_.map((seq) => ({ seq, kind: 'proposal' })))
   await at(by, group).update()
 }
 
 describe.each(['public', 'private'] as const)('a stranger whose Add waits in a %s group', (mode) => {
   async function asked() {
-    const [alice, bob, mallory, tablet] = await stage.cast('alice', 'bob', 'mallory', 'mallory/tablet')
+    const [alice, bob, mallory, tablet, neighbour] = await stage.cast('alice', 'bob', 'mallory', 'mallory/tablet', 'neighbour')
     const group = await stage.group(alice, [bob], { mode, policy: { ...ADMINS, external_join: 'open' } })
     const { seq } = await ask(tablet, group)
-    return { alice, bob, mallory, group, seq }
+    return { alice, bob, mallory, neighbour, group, seq }
   }
 
   const changes: [string, (scene: Awaited<ReturnType<typeof asked>>) => Promise<unknown>][] = [
@@ -91,6 +91,16 @@ describe.each(['public', 'private'] as const)('a stranger whose Add waits in a %
     expect(at(bob, group).members).toEqual([alice.uri, bob.uri])
   })
 
+  it('and who is banned, does not keep out another one who asked', async () => {
+    const { alice, bob, mallory, neighbour, group, seq } = await asked()
+    await ask(neighbour, group)
+    await put(alice, group, `bans/${local(mallory)}`)
+    await goesOn(group, bob, seq)
+    expect(at(bob, group).members).toEqual([alice.uri, bob.uri, neighbour.uri])
+    await stage.sync(alice, neighbour)
+    expect(at(neighbour, group).epochAuthenticator).toBe(at(bob, group).epochAuthenticator)
+  })
+
   it('is let in while none of that is so', async () => {
     const { alice, bob, group } = await asked()
     await stage.sync(bob)
@@ -102,23 +112,21 @@ describe.each(['public', 'private'] as const)('a stranger whose Add waits in a %
 })
 
 describe('what a member proposed who has lost the right to it', () => {
+  const reinitOf = ({ record }: Group): Proposal => ({
+    proposalType: 'reinit',
+    reinit: {
+      groupId: Buffer.from(String(Math.random())),
+      version: 'mls10',
+      cipherSuite: record.state.groupContext.cipherSuite,
+      extensions: [],
+    },
+  })
   const wishes: [string, (group: Group, bob: Client, carol: Client, dave: Client) => Proposal | Promise<Proposal>][] = [
-    ['removes', (group, _bob, carol) => removeOf(group, carol)],
-    ['adds', (_group, bob, _carol, dave) => addOf(bob, dave)],
-    [
-      'reinitializes',
-      ({ record }) => ({
-        proposalType: 'reinit',
-        reinit: {
-          groupId: Buffer.from(String(Math.random())),
-          version: 'mls10',
-          cipherSuite: record.state.groupContext.cipherSuite,
-          extensions: [],
-        },
-      }),
-    ],
+    ['a Remove', (group, _bob, carol) => removeOf(group, carol)],
+    ['an Add', (_group, bob, _carol, dave) => addOf(bob, dave)],
+    ['a ReInit', reinitOf],
   ]
-  it.each(wishes)('%s by nobody’s Commit, also not by an admin’s', async (_, wish) => {
+  it.each(wishes)('is carried out by nobody’s Commit, also not by an admin’s: %s', async (_, wish) => {
     const [alice, bob, carol, dave] = await stage.cast('alice', 'bob', 'carol', 'dave')
     const group = await stage.group(alice, [bob, carol], { policy: ADMINS })
     await put(alice, group, `admins/${local(bob)}`)
@@ -130,7 +138,7 @@ describe('what a member proposed who has lost the right to it', () => {
     expect(at(carol, group).members).toEqual([alice.uri, bob.uri, carol.uri])
   })
 
-  it('waits in vain where the policy has changed, and an admin may do it by value', async () => {
+  it('is void where the policy has changed, and an admin may do it by value', async () => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     const group = await stage.group(alice, [bob, carol])
     const { seq } = await propose(at(bob, group), removeOf(group, carol))

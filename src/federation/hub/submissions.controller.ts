@@ -94,7 +94,7 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
 /** The draft's answer for what a client gets as a problem. */
 function updateRefusal({ type, detail, extension }: Problem): UpdateResponse {
   const currentEpoch = extension['current_epoch']
-  if (typeof currentEpoch === 'bigint' && type !== 'proposals-pending') return { code: 'wrong-epoch', description: detail, currentEpoch }
+  if (typeof currentEpoch === 'bigint' && !type.startsWith('proposals-')) return { code: 'wrong-epoch', description: detail, currentEpoch }
   return { code: 'not-allowed', description: `${type}: ${detail}`.slice(0, 500) }
 }
 

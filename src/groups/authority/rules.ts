@@ -92,11 +92,6 @@ export function removalReason(userId: bigint, by: RemovalWish): Ended {
   return by.pending === 'revoke' ? 'revoked' : 'left'
 }
 
-/** Whether a member may take out another by its own decision. Both are named by whether they are admins. */
-export function mayThrowOut(policy: Pick<GroupPolicy, 'removeMembers'>, by: { admin: boolean }, target: { admin: boolean }): boolean {
-  return by.admin || (policy.removeMembers === 'members' && !target.admin)
-}
-
 /** Reset freezes a group for good: an admin may, or enough users who could not process the same Commit. */
 export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: number): Verdict {
   if (admin || mostReports >= policy.reportsToReset) return ALLOWED

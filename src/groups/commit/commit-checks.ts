@@ -1,10 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import { UnknownGroup } from '../../delivery/delivery.problems.js'
-import { toEntry } from '../../delivery/read/entry.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
-import { sha256 } from '../../protocol/sha256.js'
 import { isAcquainted, notAMember, type Access } from '../access/access.js'
 import type { Standing } from '../access/access.repository.js'
 import { InvalidCommit, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
@@ -13,9 +11,9 @@ import { judgeJoiner } from '../authority/actions.js'
 import type { GroupLimits } from '../limits/group-limits.js'
 import { hashOfCode } from '../policy/policy.js'
 import type { GroupMode } from '../repository/groups.repository.js'
-import { readHandshakesByHash } from '../repository/log.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import { hasExternalPub } from '../state/described-epoch.js'
+import { entriesOfMessages } from '../state/submission-refusals.js'
 import type { CommitContext } from './commit-context.js'
 
 /** Whether a Commit comes from outside, as its sender says; a member may also come back from outside (resync). */
@@ -94,14 +92,6 @@ export async function refuseMissingRemoves(
     ({ proposal, sender }) => sender.kind === 'external' && proposal.kind === 'remove' && leaves.has(proposal.removed),
   )
   if (due.length === 0) return
-  const rows = await readHandshakesByHash(
-    sql,
-    group.gid,
-    caller.deviceId,
-    due.map(({ bytes }) => sha256(bytes)),
-  )
-  throw new ProposalsPending(
-    group.epoch,
-    rows.map((row) => toEntry(group, row)),
-  )
+  const messages = due.map(({ bytes }) => bytes)
+  throw new ProposalsPending(group.epoch, await entriesOfMessages(sql, group, caller.deviceId, messages))
 }

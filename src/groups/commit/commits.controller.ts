@@ -25,7 +25,8 @@ export class CommitsController {
       'epoch is accepted, the first. Apply your own Commit when this answers 200 or when you see it in the log, never ' +
       'before. The Welcomes of a request answer each Add once; a GroupInfo of the new epoch is needed where external joins ' +
       'are on. Retries: the same bytes get the original answer for 24 hours. On `stale-epoch`, drop the Commit, process ' +
-      '`entries` and make a new one. On `proposals-pending`, commit the proposals that it names.',
+      '`entries` and make a new one. On `proposals-pending`, commit the proposals that it names; on ' +
+      '`proposals-void`, leave out those that it names.',
   })
   @Refuses(
     ...GROUP_ACCESS_PROBLEMS,
@@ -35,6 +36,7 @@ export class CommitsController {
     'incarnation-changed',
     'epoch-ahead',
     'proposals-pending',
+    'proposals-void',
     'group-frozen',
     'storage-full',
     'undecodable',

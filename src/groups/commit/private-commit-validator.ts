@@ -10,8 +10,10 @@ import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../authority/rules.js'
 import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
-import { requireOwnLeaf } from '../roster/roster.js'
-import type { Device } from '../roster/roster.repository.js'
+import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { deviceOf, requireOwnLeaf } from '../roster/roster.js'
+import { devicesOfLeaves, type Device } from '../roster/roster.repository.js'
+import { isExpired, mayStillJoin, namedVoid } from '../roster/void-proposals.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { publicMessageOf } from '../state/public-states.js'
@@ -24,12 +26,11 @@ interface Shown {
   tree: Uint8Array
 }
 
-/** Joiners whose own Adds wait, by client URI and by KeyPackageRef in hex. */
+/** Joiners whose own Adds a Commit carries out, by client URI and by KeyPackageRef in hex. */
 interface Asking {
   clients: ReadonlySet<string>
   refs: ReadonlySet<string>
 }
-const NOBODY_ASKS: Asking = { clients: new Set(), refs: new Set() }
 
 type Claimed = RemovedDevice & Pick<Device, 'userId' | 'admin'>
 
@@ -49,17 +50,18 @@ interface Joining {
 export class PrivateCommitValidator {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly trees: LargeTrees,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
     const { group, standing, bundle, pending, caller } = context
     checkGroupInfo(context, bundle.reinit)
+    const asked = await this.waitingJoiners(context)
     const joining = await this.joining(context)
     const leaving = await this.leaving(context)
     const users = joining.devices.map(({ userId }) => userId)
     const banned = await bannedAmong(this.pool, group.gid, users)
-    const asked = joining.devices.length > 0 ? await this.waitingJoiners(context) : NOBODY_ASKS
     const verdict = judgeRosterChange(standing.policy, {
       by: { userId: caller.userId, admin: standing.admin },
       added: joining.devices.map(({ client, userId }) => ({ userId, banned: banned.has(userId), authorized: asked.clients.has(client) })),
@@ -107,20 +109,34 @@ export class PrivateCommitValidator {
     return [...devices].map(([client, { deviceId, userId }]) => ({ client, deviceId, userId }))
   }
 
-  /** Clients whose own Add waits for a Commit: the policy for joins from outside let them ask, and any member may let them in. */
-  private async waitingJoiners({ group, standing }: CommitContext): Promise<Asking> {
-    if (standing.policy.externalJoin === 'none') return NOBODY_ASKS
-    // From the log: the state that shows them too costs the hashes of a whole tree.
-    const waiting = (await readPublicProposals(this.pool, group.gid, group.epoch, 0n)).map(publicMessageOf)
-    const packages = waiting.flatMap(({ sender, content }) =>
-      sender.kind === 'new-member-proposal' && content.kind === 'proposal' && content.proposal.kind === 'add'
-        ? [content.proposal.keyPackage]
-        : [],
+  /**
+   * Clients whose own Add waits and is carried out by this Commit, as its Welcomes show: the policy for joins from outside let them ask, and any
+   * member may let them in. From the log: the state that shows them too costs the hashes of a whole tree.
+   * @throws ProposalsVoid
+   */
+  private async waitingJoiners(context: CommitContext): Promise<Asking> {
+    const { group, bundle } = context
+    const used = new Set(bundle.welcomes.flatMap(({ value }) => value.refs.map(hex)))
+    const rows = used.size > 0 ? await readPublicProposals(this.pool, group.gid, group.epoch, 0n) : []
+    const waiting = rows.flatMap((row) => {
+      const { sender, content } = publicMessageOf(row)
+      if (sender.kind !== 'new-member-proposal' || content.kind !== 'proposal' || content.proposal.kind !== 'add') return []
+      const { keyPackage } = content.proposal
+      const ref = hex(keyPackageRef(keyPackage.cipherSuite, keyPackage.bytes) ?? new Uint8Array())
+      return used.has(ref) ? [{ ref, bytes: row.bytes, proposal: content.proposal, member: memberAt(-1, keyPackage.leafNode) }] : []
+    })
+    const named = waiting.flatMap(({ member: { identity, signatureKey } }) =>
+      identity === undefined ? [] : [{ client: identity, publicKey: signatureKey }],
     )
-    return {
-      clients: new Set(packages.flatMap(({ leafNode }) => memberAt(-1, leafNode).identity ?? [])),
-      refs: new Set(packages.map(({ bytes, cipherSuite }) => hex(keyPackageRef(cipherSuite, bytes) ?? new Uint8Array()))),
+    const { directory, unregistered } = await devicesOfLeaves(this.pool, group.gid, named)
+    const voided: Uint8Array[] = []
+    for (const { member, proposal, bytes } of waiting) {
+      const registered = !unregistered.has(member.identity ?? '')
+      const valid = !isExpired(proposal, this.membership.lifetimes())
+      if (!valid || !(await mayStillJoin(this.pool, context, deviceOf(directory, member), registered))) voided.push(bytes)
     }
+    if (voided.length > 0) throw await namedVoid(this.pool, context, voided)
+    return { clients: new Set(named.map(({ client }) => client)), refs: new Set(waiting.map(({ ref }) => ref)) }
   }
 
   /** Whom the committer says to remove or to let go. Only those may be let go who asked, or were revoked. */

@@ -8,6 +8,7 @@ import { followupsFor, ExternalSenders } from '../external-sender/external-sende
 import { InvalidCommit } from '../groups.problems.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { addsOf, memberOf } from '../roster/roster.js'
+import { expiredAmong, namedVoid } from '../roster/void-proposals.js'
 import { refuseOtherTree } from '../state/described-epoch.js'
 import { PublicStates } from '../state/public-states.js'
 import type { Tracked } from '../state/state-cache.js'
@@ -35,13 +36,17 @@ export class PublicCommitValidator {
     const before = group.mode === 'public' ? await this.states.at(group, lastHandshake) : undefined
     const state = before?.state ?? (await this.stored.of(group))
     await this.membership.requireOwnLeaf(caller, signerOf(state, message), callersKeys)
+    const lifetimes = this.membership.lifetimes()
     const verdict = await validateCommit(state, message, {
       groupInfo: bundle.groupInfo?.value,
       mayCarryTree: group.mode === 'private',
       welcomes: this.membership.welcomesOf(bundle),
-      lifetimes: this.membership.lifetimes(),
+      lifetimes,
     })
-    if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
+    if (verdict.kind === 'refused') {
+      const expired = expiredAmong(state, message, lifetimes).map(({ bytes }) => bytes)
+      throw expired.length > 0 ? await namedVoid(this.pool, context, expired) : new InvalidCommit(verdict.rule)
+    }
     checkGroupInfo(context, verdict.reinit !== undefined)
     return this.consequences(context, state, verdict, before)
   }

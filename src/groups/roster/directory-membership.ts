@@ -14,7 +14,7 @@ import type { CommitContext, SubmissionContext } from '../commit/commit-context.
 import type { FederationLink } from '../home/federation-link.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
-import { judgeRosterChange, mayThrowOut, removalReason, type Ended, type Proposer, type RosterChange } from '../authority/rules.js'
+import { judgeRosterChange, removalReason, type Ended, type Proposer, type RosterChange } from '../authority/rules.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
 import { devicesOfLeaves, type Device } from './roster.repository.js'
@@ -29,6 +29,7 @@ import {
   requireOwnLeaf,
   type Directory,
 } from './roster.js'
+import { deviceProposing, refuseVoid } from './void-proposals.js'
 import { routeWelcomes } from './welcome-routes.js'
 
 /** Leaves are devices of the directory, with keys that they registered, and their users act within the group's policy. */
@@ -59,10 +60,11 @@ export class DirectoryMembership implements Membership {
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
     await this.introduce([...verdict.added, ...verdict.updated])
     const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict))
+    await refuseVoid(this.pool, context, before, verdict.proposals, devices)
     checkNewLeaves(before, verdict, devices)
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
-    if (!verdict.external) refuseAgainstPolicy(context, before, verdict, removed, directory)
+    if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }] : routes.added
@@ -98,7 +100,7 @@ export class DirectoryMembership implements Membership {
     const { directory, unregistered } = await devicesOfLeaves(this.pool, group.gid, named)
     const device = deviceOf(directory, member)
     if (device.revoked) throw new InvalidCommit('credential-revoked')
-    if (unregistered) throw new InvalidCommit('credential-key')
+    if (unregistered.size > 0) throw new InvalidCommit('credential-key')
     return device
   }
 
@@ -138,32 +140,16 @@ function refuseWish({ caller, standing }: SubmissionContext, wish: Omit<RosterCh
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 
-/**
- * What a Commit does by value is for the committer to answer for, what it carries out by reference for the one who proposed it: was judged
- * then, and has to have the right still.
- */
+/** What a Commit does by value is for the committer to answer for; of what it carries out by reference the proposer has the right (`refuseVoid`). */
 function refuseAgainstPolicy(
-  context: CommitContext,
-  before: PublicGroupState,
+  { standing, caller }: CommitContext,
   verdict: ValidCommit,
   removed: readonly Removal[],
   directory: Directory,
 ): void {
-  const { standing, caller } = context
-  const proposer = (sender: Sender) => deviceProposing(before, sender, directory)
-  const added = addsOf(verdict).map((member) => {
-    const device = deviceOf(directory, member)
-    const by = proposer(member.sender)
-    // A joiner's own Add stands under the policy for joins from outside.
-    const mayAdd = by
-      ? by.admin || standing.policy.addMembers === 'members' || by.userId === device.userId
-      : member.sender.kind !== 'member'
-    return { ...device, authorized: member.byReference && mayAdd }
-  })
-  const reinit = verdict.proposals.find(({ proposal }) => proposal.kind === 'reinit')
-  const askedFor = reinit?.byReference === true && proposer(reinit.sender)?.admin === true
-  const by = { userId: caller.userId, admin: standing.admin }
-  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit: reinit !== undefined && !askedFor })
+  const added = addsOf(verdict).map((member) => ({ ...deviceOf(directory, member), authorized: member.byReference }))
+  const reinit = verdict.proposals.some(({ proposal, byReference }) => proposal.kind === 'reinit' && !byReference)
+  const judged = judgeRosterChange(standing.policy, { by: { userId: caller.userId, admin: standing.admin }, added, removed, reinit })
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 
@@ -171,7 +157,7 @@ interface Removal extends RemovedDevice {
   userId: bigint
   /** The user is an admin of the group. */
   admin: boolean
-  /** It was proposed, by somebody who may. */
+  /** It was proposed: by somebody who may. */
   authorized: boolean
 }
 
@@ -180,15 +166,13 @@ function removalsOf(context: CommitContext, state: PublicGroupState, verdict: Va
   const { standing, caller } = context
   const reasons = new Map(context.pending.map(({ deviceId, reason }) => [deviceId, reason]))
   return verdict.removed.map((member) => {
-    const device = deviceOf(directory, member)
-    const { deviceId, userId, admin } = device
+    const { deviceId, userId, admin } = deviceOf(directory, member)
     const sent = verdict.proposals.find((one) => one.proposal.kind !== 'update' && changedLeaf(one) === member.leafIndex)
     if (verdict.external && sent?.proposal.kind === 'remove') {
       if (member.identity !== caller.client) throw new InvalidCommit('external-commit-remove')
       return { deviceId, userId, admin, reason: 'resync', authorized: false }
     }
-    const proposer = sent?.byReference ? deviceProposing(state, sent.sender, directory) : undefined
-    const decides = mayThrowOut(standing.policy, proposer ?? standing, device)
+    const proposer = sent?.byReference ? deviceProposing(state, sent.sender, { directory }) : undefined
     const unseen = sent?.byReference ? 'unseen' : caller.userId
     const proposerId: Proposer = sent?.sender.kind === 'external' ? 'server' : (proposer?.userId ?? unseen)
     const by = {
@@ -197,12 +181,6 @@ function removalsOf(context: CommitContext, state: PublicGroupState, verdict: Va
       admin: (proposer ?? standing).admin,
       pending: reasons.get(deviceId),
     }
-    return { deviceId, userId, admin, reason: removalReason(userId, by), authorized: proposer !== undefined && decides }
+    return { deviceId, userId, admin, reason: removalReason(userId, by), authorized: sent?.byReference === true }
   })
-}
-
-/** The device of the member that sent a proposal; undefined for a sender that is none. */
-function deviceProposing(state: PublicGroupState, sender: Sender, directory: Directory): Device | undefined {
-  const [identity] = sender.kind === 'member' ? identityAt(state, sender.leafIndex) : []
-  return identity === undefined ? undefined : directory.get(identity)
 }

@@ -57,13 +57,13 @@ export interface Device {
 export interface LeafDevices {
   /** Devices by client URI; unknown ones are left out. */
   directory: Map<string, Device>
-  /** A leaf of a known client has a key that is not, or no longer, registered for its device. */
-  unregistered: boolean
+  /** Clients with a leaf whose key is not, or no longer, registered for the device. */
+  unregistered: ReadonlySet<string>
 }
 
 /** All that the database knows of those whom a Commit names, in one statement. "OFFSET 0" makes each client one look-up. */
 export async function devicesOfLeaves(sql: Sql, gid: bigint, leaves: readonly NamedLeaf[]): Promise<LeafDevices> {
-  if (leaves.length === 0) return { directory: new Map(), unregistered: false }
+  if (leaves.length === 0) return { directory: new Map(), unregistered: new Set() }
   const { rows } = await sql.query<Device & { client: string; registered: boolean }>({
     name: 'devices_of_leaves',
     text: `SELECT x.client, d.id AS "deviceId", d.account_id AS "userId",
@@ -79,7 +79,7 @@ export async function devicesOfLeaves(sql: Sql, gid: bigint, leaves: readonly Na
   const directory = new Map(
     rows.map(({ client, deviceId, userId, revoked, banned, admin }) => [client, { deviceId, userId, revoked, banned, admin }]),
   )
-  return { directory, unregistered: rows.some(({ registered }) => !registered) }
+  return { directory, unregistered: new Set(rows.flatMap(({ client, registered }) => (registered ? [] : [client]))) }
 }
 
 /** The key as the directory stores it; empty for bytes that are no key. */

@@ -76,7 +76,7 @@ export function checkNewLeaves(before: PublicGroupState, verdict: ValidCommit, {
   }
   const changed = [...verdict.added, ...verdict.updated]
   if (changed.some((member) => deviceOf(directory, member).revoked)) throw new InvalidCommit('credential-revoked')
-  if (unregistered) throw new InvalidCommit('credential-key')
+  if (unregistered.size > 0) throw new InvalidCommit('credential-key')
   refuseSecondLeaf(verdict.next.tree, verdict.external ? [...verdict.added, verdict.committer] : verdict.added)
 }
 

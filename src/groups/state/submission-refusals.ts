@@ -2,9 +2,10 @@ import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { type Entry, toEntry } from '../../delivery/read/entry.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
+import { sha256 } from '../../protocol/sha256.js'
 import { EpochAhead, GroupFrozen, IncarnationChanged, InvalidCommit, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
-import { readMissedHandshakes } from '../repository/log.repository.js'
+import { readHandshakesByHash, readMissedHandshakes } from '../repository/log.repository.js'
 import type { RefusedSubmission } from '../repository/submissions.repository.js'
 import { storageFull } from '../usage/storage-full.js'
 
@@ -73,6 +74,17 @@ export async function submissionProblem(
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }
+}
+
+/** The entries of these handshakes, as far as the device is a member of the group now. */
+export async function entriesOfMessages(
+  sql: Sql,
+  group: Pick<GroupRow, 'gid' | 'groupId' | 'incarnation'>,
+  deviceId: bigint,
+  messages: readonly Uint8Array[],
+): Promise<Entry[]> {
+  const hashes = messages.map((bytes) => sha256(bytes))
+  return (await readHandshakesByHash(sql, group.gid, deviceId, hashes)).map((row) => toEntry(group, row))
 }
 
 /** What a device that is still in `epoch` needs to get on, cut to its membership and to a bounded size. */
