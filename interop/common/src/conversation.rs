@@ -201,7 +201,11 @@ impl<S: Stack> Conversation<S> {
                 }
                 Err(failure) => {
                     self.device.stack.discard(group)?;
-                    if failure.kind != "stale-epoch" && failure.kind != "proposals-pending" {
+                    if failure.kind == "proposals-void" {
+                        for entry in failure.document["proposals"].as_array().into_iter().flatten() {
+                            self.device.stack.leave_out(group, &bytes_of(&entry["message"])?)?;
+                        }
+                    } else if failure.kind != "stale-epoch" && failure.kind != "proposals-pending" {
                         return Err(failure);
                     }
                     self.read_on(group)?;

@@ -98,6 +98,8 @@ pub trait Stack: Sized {
     fn propose(&mut self, group: &[u8], proposal: &Proposal) -> Outcome<Vec<u8>>;
     fn encrypt(&mut self, group: &[u8], text: &str) -> Outcome<Vec<u8>>;
     fn process(&mut self, group: &[u8], message: &[u8]) -> Outcome<Event>;
+    /// Commits of this epoch do without the proposal that came in this message: the server has found it void.
+    fn leave_out(&mut self, group: &[u8], message: &[u8]) -> Outcome<()>;
     fn view(&self, group: &[u8]) -> Outcome<View>;
 
     /// A Commit of a ReInit that announces the group `next`, of the same suite and with the same extensions.

@@ -44,6 +44,8 @@ struct MlsRs {
     joining: HashMap<Vec<u8>, Group<Config>>,
     /// Groups whose Welcome is for a member of the group before, and which that is.
     expected: HashMap<Vec<u8>, (Vec<u8>, Origin)>,
+    /// Messages with the proposals of a group's epoch.
+    waiting: HashMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
 fn main() {
@@ -68,6 +70,7 @@ impl Stack for MlsRs {
             groups: HashMap::new(),
             joining: HashMap::new(),
             expected: HashMap::new(),
+            waiting: HashMap::new(),
         })
     }
 
@@ -173,6 +176,7 @@ impl Stack for MlsRs {
         }
         let open = opened(&mut self.groups, group)?;
         open.apply_pending_commit().map_err(library)?;
+        self.waiting.remove(group);
         open.write_to_storage().map_err(library)
     }
 
@@ -203,18 +207,36 @@ impl Stack for MlsRs {
 
     fn process(&mut self, group: &[u8], bytes: &[u8]) -> Outcome<Event> {
         let open = opened(&mut self.groups, group)?;
+        let waiting = self.waiting.entry(group.to_vec()).or_default();
         let event = match open.process_incoming_message(message(bytes)?).map_err(library)? {
             ReceivedMessage::ApplicationMessage(said) => {
                 let from = open.member_at_index(said.sender_index).map(|member| name_of(&member.signing_identity)).unwrap_or_default();
                 Event::Text { from, text: String::from_utf8(said.data().to_vec()).map_err(library)? }
             }
-            ReceivedMessage::Proposal(_) => Event::Proposal,
-            ReceivedMessage::Commit(commit) if matches!(commit.effect, CommitEffect::Removed { .. }) => Event::Removed,
-            ReceivedMessage::Commit(_) => Event::Commit,
+            ReceivedMessage::Proposal(_) => {
+                waiting.push(bytes.to_vec());
+                Event::Proposal
+            }
+            ReceivedMessage::Commit(commit) => {
+                waiting.clear();
+                if matches!(commit.effect, CommitEffect::Removed { .. }) { Event::Removed } else { Event::Commit }
+            }
             _ => return Err(library("an unexpected kind of message")),
         };
         open.write_to_storage().map_err(library)?;
         Ok(event)
+    }
+
+    /// The library drops all proposals or none: the others are read again. What this device proposed is dropped, too.
+    fn leave_out(&mut self, group: &[u8], void: &[u8]) -> Outcome<()> {
+        let open = opened(&mut self.groups, group)?;
+        let waiting = self.waiting.entry(group.to_vec()).or_default();
+        waiting.retain(|one| one != void);
+        open.clear_proposal_cache();
+        for one in waiting.iter() {
+            open.process_incoming_message(message(one)?).map_err(library)?;
+        }
+        Ok(())
     }
 
     fn view(&self, group: &[u8]) -> Outcome<View> {

@@ -1,6 +1,7 @@
 //! A device on OpenMLS.
 
 use interop_common::{Bundle, Changes, Event, Failure, Founded, KeyPackageKind, Mode, Outcome, Proposal, Stack, View, library};
+use openmls::prelude::hash_ref::ProposalRef;
 use openmls::prelude::tls_codec::{DeserializeBytes, Serialize};
 use openmls::prelude::*;
 use openmls_basic_credential::SignatureKeyPair;
@@ -19,6 +20,8 @@ struct OpenMls {
     groups: HashMap<Vec<u8>, MlsGroup>,
     /// Groups that an external Commit leads to, until the server accepts it.
     joining: HashMap<Vec<u8>, MlsGroup>,
+    /// By the message that each proposal came in.
+    waiting: HashMap<Vec<u8>, ProposalRef>,
 }
 
 fn main() {
@@ -31,7 +34,15 @@ impl Stack for OpenMls {
         let provider = OpenMlsRustCrypto::default();
         provider.crypto().supports(suite).map_err(library)?;
         let keys = SignatureKeyPair::new(suite.signature_algorithm()).map_err(library)?;
-        Ok(OpenMls { provider, suite, client: client.into(), keys, groups: HashMap::new(), joining: HashMap::new() })
+        Ok(OpenMls {
+            provider,
+            suite,
+            client: client.into(),
+            keys,
+            groups: HashMap::new(),
+            joining: HashMap::new(),
+            waiting: HashMap::new(),
+        })
     }
 
     fn public_key(&self) -> Vec<u8> {
@@ -176,8 +187,9 @@ impl Stack for OpenMls {
     }
 
     fn process(&mut self, group: &[u8], message: &[u8]) -> Outcome<Event> {
-        let OpenMls { provider, groups, .. } = self;
+        let OpenMls { provider, groups, waiting, .. } = self;
         let open = opened(groups, group)?;
+        let came_in = message;
         let message = decode(message)?.try_into_protocol_message().map_err(library)?;
         let processed = open.process_message(provider, message).map_err(library)?;
         let from = name_of(processed.credential());
@@ -186,6 +198,7 @@ impl Stack for OpenMls {
                 Ok(Event::Text { from, text: String::from_utf8(said.into_bytes()).map_err(library)? })
             }
             ProcessedMessageContent::ProposalMessage(proposal) | ProcessedMessageContent::ExternalJoinProposalMessage(proposal) => {
+                waiting.insert(came_in.to_vec(), proposal.proposal_reference_ref().clone());
                 open.store_pending_proposal(provider.storage(), *proposal).map_err(library)?;
                 Ok(Event::Proposal)
             }
@@ -195,6 +208,12 @@ impl Stack for OpenMls {
             }
             _ => Err(library("an unexpected kind of message")),
         }
+    }
+
+    fn leave_out(&mut self, group: &[u8], message: &[u8]) -> Outcome<()> {
+        let OpenMls { provider, groups, waiting, .. } = self;
+        let reference = waiting.remove(message).ok_or_else(|| library("no such proposal waits"))?;
+        opened(groups, group)?.remove_pending_proposal(provider.storage(), &reference).map_err(library)
     }
 
     fn view(&self, group: &[u8]) -> Outcome<View> {
