@@ -36,7 +36,7 @@ export async function runCampaign(url: string, campaign: Campaign): Promise<Camp
     await room.add(founder, second, third)
     let epoch = 1
     while (epoch < campaign.epochs) {
-      const { name, run } = pick(room, devices, random)
+      const { name, run } = pick(room, devices, random, await admins(room))
       history.push(name)
       const [kind = name] = name.split(':')
       steps.set(kind, (steps.get(kind) ?? 0) + 1)
@@ -58,10 +58,10 @@ interface Step {
 }
 
 /** One step of those that are possible now. */
-function pick(room: Room, devices: readonly Participant[], random: Random): Step {
+function pick(room: Room, devices: readonly Participant[], random: Random, admin: (one: Participant) => boolean): Step {
   const present = random.shuffled([...room.present])
   const absent = random.shuffled(devices.filter((device) => !room.present.has(device)))
-  return random.one([...stepsOfMembers(room, present), ...arrivals(room, present, absent), ...departures(room, present)])
+  return random.one([...stepsOfMembers(room, present), ...arrivals(room, present, absent), ...departures(room, present, admin)])
 }
 
 function stepsOfMembers(room: Room, present: readonly Participant[]): Step[] {
@@ -94,18 +94,28 @@ function arrivals(room: Room, [one]: readonly Participant[], [out, other]: reado
   return possible
 }
 
-function departures(room: Room, present: readonly Participant[]): Step[] {
+/** Rights fall to another member when the last admin leaves, so it may be anybody. */
+async function admins(room: Room): Promise<(one: Participant) => boolean> {
+  const [first] = room.present
+  const named = new Set(await first?.admins(room.groupId))
+  return ({ user }) => named.has(user)
+}
+
+function departures(room: Room, present: readonly Participant[], admin: (one: Participant) => boolean): Step[] {
   if (present.length <= FEWEST) return []
   const [one, two, three] = present as [Participant, Participant, Participant]
-  const possible: Step[] = [
-    { name: `remove: ${one.client} removes ${two.client}`, run: () => room.remove(one, two) },
-    {
-      name: `propose remove: ${one.client} of ${two.client}, committed by ${three.client}`,
-      run: () => removeByReference(room, one, two, three),
-    },
-    { name: `leave: ${two.client}, committed by ${three.client}`, run: () => leave(room, two, three) },
-  ]
-  if (present.length > FEWEST + 1)
+  const possible: Step[] = [{ name: `leave: ${two.client}, committed by ${three.client}`, run: () => leave(room, two, three) }]
+  // Only admins may remove an admin.
+  const mayRemove = (...targets: readonly Participant[]) => admin(one) || !targets.some(admin)
+  if (mayRemove(two))
+    possible.push(
+      { name: `remove: ${one.client} removes ${two.client}`, run: () => room.remove(one, two) },
+      {
+        name: `propose remove: ${one.client} of ${two.client}, committed by ${three.client}`,
+        run: () => removeByReference(room, one, two, three),
+      },
+    )
+  if (present.length > FEWEST + 1 && mayRemove(two, three))
     possible.push({ name: `remove: ${one.client} removes ${two.client} ${three.client}`, run: () => room.remove(one, two, three) })
   return possible
 }
@@ -119,6 +129,8 @@ async function removeByReference(room: Room, proposer: Participant, target: Part
 
 async function leave(room: Room, leaver: Participant, committer: Participant): Promise<void> {
   await leaver.leave(room.groupId)
+  // It is sent nothing any more.
+  room.present.delete(leaver)
   await goes(room, leaver, committer)
 }
 

@@ -101,8 +101,9 @@ async function proposeAdd({ room, devices: [, b, c, d] }: Cast) {
 async function leave({ room, devices: [a, b, , d] }: Cast) {
   await room.add(a, d)
   await d.leave(room.groupId)
-  await room.agree()
+  // It is sent nothing any more.
   room.present.delete(d)
+  await room.agree()
   await commitAll(room, b)
 }
 
@@ -146,17 +147,20 @@ async function joinCode({ anotherRoom, devices: [a, b, c] }: Cast) {
   await room.say(c, 'knew the code')
 }
 
-/** Of four members the third removes the first two, so that the root has no child on the left to be encrypted to. */
+/** Of four members the first leaves and the third removes the second, so that the root has no child on the left to be encrypted to. */
 async function leftHalfBlank({ anotherRoom, devices: [a, b, c, d] }: Cast) {
   const room = anotherRoom()
   await room.found(a)
   await room.add(a, b, c, d)
-  await room.remove(c, a, b)
+  await a.leave(room.groupId)
+  room.present.delete(a)
+  await room.agree()
+  await room.remove(c, b)
   await d.update(room.groupId)
   await room.agree()
   await c.update(room.groupId)
   await room.say(c, 'in the right half')
-  await room.add(d, a)
+  await room.add(d, b)
   await room.agree()
 }
 

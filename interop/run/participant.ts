@@ -70,5 +70,7 @@ export interface Participant {
   view(group: Uint8Array): Promise<View>
   /** The last position of the log. */
   head(group: Uint8Array): Promise<number>
+  /** The group's admins, by user URI. */
+  admins(group: Uint8Array): Promise<string[]>
   close(): Promise<void>
 }

@@ -108,6 +108,9 @@ export class RustParticipant implements Participant {
   async head(group: Uint8Array): Promise<number> {
     return (await this.#in(group, 'head')) as number
   }
+  async admins(group: Uint8Array): Promise<string[]> {
+    return (await this.#in(group, 'admins')) as string[]
+  }
 
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return

@@ -130,6 +130,9 @@ export class TsParticipant implements Participant {
   async head(groupId: Uint8Array): Promise<number> {
     return (await this.#group(groupId).history(1, 1)).head_seq
   }
+  async admins(groupId: Uint8Array): Promise<string[]> {
+    return (await this.of.device.http.get<{ admins: string[] }>(`${this.#group(groupId).path}/policy`)).admins
+  }
   close(): Promise<void> {
     return this.of.disconnect()
   }

@@ -72,6 +72,7 @@ fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command:
         "until" => conversation.until(group, command["seq"].as_u64()),
         "view" => conversation.view(group),
         "head" => conversation.head(group),
+        "admins" => conversation.admins(group),
         other => Err(Failure::new("driver", format!("unknown command {other}"))),
     }
 }

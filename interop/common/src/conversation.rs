@@ -174,6 +174,11 @@ impl<S: Stack> Conversation<S> {
         Ok(page["head_seq"].clone())
     }
 
+    /// The group's admins, by user URI.
+    pub fn admins(&mut self, group: &[u8]) -> Outcome<Value> {
+        Ok(self.device.http.get(&format!("{}/policy", group_path(group)))?["admins"].clone())
+    }
+
     /// Commits until one wins: who loses an epoch reads what was missed, looks again, and tries again.
     fn commit(&mut self, group: &[u8], changes: impl Fn(&[String]) -> Changes) -> Outcome<Value> {
         for _ in 0..ATTEMPTS {
