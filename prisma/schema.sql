@@ -945,7 +945,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION delete_group(p_domain text, p_gid bigint)
+CREATE FUNCTION delete_group(p_domain text, p_gid bigint, p_admin bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, entries bigint, devices bigint[])
  LANGUAGE plpgsql
 AS $function$
@@ -957,6 +957,10 @@ BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
+    RETURN;
+  END IF;
+  IF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', 0::bigint, '{}'::bigint[];
     RETURN;
   END IF;
   INSERT INTO peer_deletion (domain, group_id, room_id, incarnation)
@@ -1053,7 +1057,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION freeze_group(p_gid bigint, p_reason text)
+CREATE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL::bigint)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -1067,6 +1071,8 @@ BEGIN
     RETURN 'deleted';
   ELSIF g.frozen IS NOT NULL THEN
     RETURN 'frozen';
+  ELSIF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN 'forbidden';
   END IF;
   UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
   RETURN 'accepted';

@@ -5,8 +5,8 @@ import type { GroupRecord } from './store.js'
 import { toBase64Url } from './wire.js'
 
 /**
- * In a private group the server cannot propose the Removes of those who asked to leave or were revoked: it tells the members, and whoever
- * commits next removes them. Not those that `proposals` remove anyway, and nobody next to a ReInit (RFC 9420 §12.2).
+ * In a private group the server cannot propose the Removes of those who asked to leave or were revoked: it tells the members, and the
+ * next one to commit removes them. Not those that `proposals` remove anyway, and nobody next to a ReInit (RFC 9420 §12.2).
  */
 export async function membersToLetGo(device: Device, record: GroupRecord, proposals: readonly Proposal[]): Promise<Member[]> {
   const { leaving = [] } = await device.http.get<{ leaving?: string[] }>(`/v1/groups/${toBase64Url(record.groupId)}`)

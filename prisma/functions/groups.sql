@@ -157,7 +157,9 @@ BEGIN
 END $$;
 
 -- Stops a group for a reset: no entry is taken any more, one successor may take its place.
-CREATE OR REPLACE FUNCTION freeze_group(p_gid bigint, p_reason text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+--   p_admin   who has to be an admin at this moment; NULL: nobody, the reports suffice. Outcome forbidden
+DROP FUNCTION IF EXISTS freeze_group(bigint, text);
+CREATE OR REPLACE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
 BEGIN
@@ -168,6 +170,8 @@ BEGIN
     RETURN 'deleted';
   ELSIF g.frozen IS NOT NULL THEN
     RETURN 'frozen';
+  ELSIF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN 'forbidden';
   END IF;
   UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
   RETURN 'accepted';
@@ -176,8 +180,10 @@ END $$;
 -- Deletion of a group deletes its ciphertext, Welcomes, GroupInfo and trees (invariant 8); the groups row stays as tombstone.
 -- `entries` counts the log rows; `devices` are those that were members. Those of this provider (p_domain) find group.deleted in their
 -- inbox; every other provider that ever had members owes a receipt (peer_deletion).
-CREATE OR REPLACE FUNCTION delete_group(p_domain text, p_gid bigint) RETURNS TABLE (outcome text, entries bigint, devices bigint[])
-LANGUAGE plpgsql VOLATILE AS $$
+--   p_admin   who has to be an admin at this moment; NULL: nobody, the hub has decided. Outcome forbidden
+DROP FUNCTION IF EXISTS delete_group(text, bigint);
+CREATE OR REPLACE FUNCTION delete_group(p_domain text, p_gid bigint, p_admin bigint DEFAULT NULL)
+RETURNS TABLE (outcome text, entries bigint, devices bigint[]) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
   gone bigint;
@@ -186,6 +192,10 @@ BEGIN
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
+    RETURN;
+  END IF;
+  IF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', 0::bigint, '{}'::bigint[];
     RETURN;
   END IF;
   INSERT INTO peer_deletion (domain, group_id, room_id, incarnation)

@@ -171,23 +171,27 @@ async function duringDismissal<Outcome>(group: Group, admin: Client, by: Client,
 }
 
 describe('a request of an admin that waits while the admin is dismissed', () => {
-  const requests: [string, (bob: Client, group: Group, carol: Client) => Promise<unknown>][] = [
+  const requests: [string, (bob: Client, group: Group, carol: Client) => Promise<unknown>, kind?: string][] = [
     ['to ban', (bob, group, carol) => put(bob, group, `bans/${local(carol)}`)],
     ['to lift a ban', (bob, group, carol) => remove(bob, group, `bans/${local(carol)}`)],
     ['to make an admin', (bob, group, carol) => put(bob, group, `admins/${local(carol)}`)],
     ['to dismiss an admin', (bob, group) => remove(bob, group, `admins/${local(bob)}`)],
     ['to change the policy', (bob, group) => put(bob, group, 'policy', { add_members: 'admins' })],
+    ['to delete the group', (bob, group) => bob.device.http.delete(group.path)],
+    // Without admins, reports decide.
+    ['to reset the group', (bob, group) => bob.device.http.post(`${group.path}/reset`), 'policy'],
   ]
-  it.each(requests)('%s is refused', async (_, request) => {
+  it.each(requests)('%s is refused', async (_, request, kind = 'forbidden') => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     const group = await stage.group(alice, [bob, carol])
     await put(alice, group, `admins/${local(bob)}`)
     const { version } = await policyOf(alice, group)
     expect(await refusal(duringDismissal(group, bob, alice, () => request(bob, group, carol)))).toMatchObject({
       status: 403,
-      kind: 'forbidden',
+      kind,
     })
     expect(await policyOf(alice, group)).toMatchObject({ admins: [alice.user], version: version + 1 })
+    expect(await alice.device.http.get(group.path)).not.toHaveProperty('frozen')
   })
 
   it('leaves one of two admins who dismiss each other', async () => {

@@ -117,7 +117,7 @@ describe('the bytes of a group', () => {
 })
 
 describe('the bytes of an account', () => {
-  it('are those of all groups that it created; it gets room by deleting some, and the others are told nothing of it', async () => {
+  it('are those of all groups that it created; it gets room by deleting some, and the others learn nothing of it', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const groups = [await stage.group(alice, [bob]), await stage.group(alice), await stage.group(alice)]
     for (const group of groups) await fill(group, 380 * KIB)

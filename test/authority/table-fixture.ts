@@ -84,7 +84,7 @@ export const TRIES: Record<Action, Try> = {
   'publish-sender-key': (scene, actor, client) => publishSenderKey(new Group(client.device, scene.as(actor).record)),
   'post-message': async (scene, actor, { device }) => {
     const { record, epoch } = scene.as(actor)
-    // Where its own Remove waits, a client sends nothing.
+    // Where a Remove waits, the client library sends nothing.
     const waits = Object.keys(record.state.unappliedProposals).length > 0
     const message = waits ? emptyPrivateMessage(record.groupId, BigInt(epoch), 1) : await scene.as(actor).encrypt('hello', epoch)
     await device.http.postMessage(`${scene.group.path}/messages`, message)
@@ -121,6 +121,12 @@ export const TRIES: Record<Action, Try> = {
   leave: asks('post', '/leave'),
   report: (scene, _, { device }) => device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' }),
   reset: asks('post', '/reset'),
+  'reset-by-reports': async (scene, _, { device }) => {
+    // Of three users, as many as the policy asks for by default.
+    for (const witness of ['alice/desk', 'bob/desk', 'bert/desk'] as const)
+      await scene.people.targets[witness].device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' })
+    await device.http.post(`${scene.group.path}/reset`)
+  },
   'create-successor': (scene, _, client) =>
     client.createGroup({ groupId: utf8(randomUUID()), mode: scene.mode, successorOf: scene.group.record.groupId }),
   'create-branch': async (scene, actor, client) => {

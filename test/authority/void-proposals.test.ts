@@ -46,7 +46,7 @@ async function ask(client: Client, group: Group): Promise<Accepted> {
   return send(client, group, encodeMlsMessage(proposal))
 }
 
-/** Who commits all that waits is told which entries to leave out; the client library does. */
+/** The refusal of a Commit of all that waits names the entries to leave out, and the client library does so. */
 async function goesOn(group: Group, by: Client, ...void_: number[]): Promise<void> {
   await stage.sync(by)
   const { bundle } = await draft(at(by, group))

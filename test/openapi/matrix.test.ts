@@ -27,7 +27,7 @@ const FOR_JOINERS = ['getGroupInfo', 'getTree', 'getSealedGroupInfo']
 /** Refused for what is in the message, which is of another group than the address, before it is seen who sends it. */
 const BY_CONTENT = ['submitCommit', 'postMessage', 'submitProposal']
 /** What a frozen group refuses to its members. */
-const NOT_WHEN_FROZEN = ['submitCommit', 'postMessage', 'submitProposal', 'leaveGroup', 'resetGroup']
+const NOT_WHEN_FROZEN = ['submitCommit', 'postMessage', 'submitProposal', 'publishSenderKey', 'leaveGroup', 'resetGroup']
 /** Their examples are of another group and epoch: refused for that, and only to a member. */
 const OF_ANOTHER_EPOCH = ['publishSenderKey']
 /** Ends what the others need. */

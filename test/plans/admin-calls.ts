@@ -4,7 +4,7 @@ import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change, who becomes one, and who is told of a leave: calls of HOT_CALLS. */
+/** What admins change, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -17,7 +17,7 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
     },
   },
   // Tells each member.
-  'a leave of which the members are told': {
+  'a leave that members get a notice of': {
     call: (sql) => noteRemoval(sql, { domain: 'localhost', gid: BIG, deviceId: 1n, reason: 'leave' }),
     rows: SIZES.members,
   },

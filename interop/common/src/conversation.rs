@@ -220,7 +220,7 @@ impl<S: Stack> Conversation<S> {
         Err(Failure::new("driver", "no Commit won"))
     }
 
-    /// In a private group the server proposes no Removes: whoever commits next removes those who asked to leave or were revoked.
+    /// In a private group the server proposes no Removes: the next member to commit removes those who asked to leave or were revoked.
     fn leaving(&mut self, group: &[u8], members: &[String], wanted: &Changes) -> Outcome<Vec<String>> {
         let shown = self.device.http.get(&group_path(group))?;
         let named = shown["leaving"].as_array().into_iter().flatten().filter_map(|client| client.as_str().map(str::to_owned));

@@ -2,7 +2,9 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { Forbidden, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { GroupFrozen, NotAMember } from '../groups.problems.js'
+import { judge, type Action } from '../authority/actions.js'
+import type { Facts, Judgement } from '../authority/facts.js'
+import { GroupFrozen, NotAMember, NotASuccessor, PolicyRefusal } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readForSubmission, readGroupAndStanding, type FoundForSubmission, type FoundGroup, type Standing } from './access.repository.js'
 
@@ -36,14 +38,37 @@ function standing<Found extends FoundGroup>(found: Found | undefined): Found & A
   return { ...found, standing: found.standing }
 }
 
-/** The same, for members only: 403 for anyone else, and 404 for who never had to do with the group. */
-export async function openAsMember(sql: Sql, groupId: Uint8Array, caller: Pick<Caller, 'deviceId' | 'userId'>): Promise<Access> {
+/** The same, if the caller may do this to it (docs/authority.md). @throws the refusal that the page names */
+export async function openFor(sql: Sql, groupId: Uint8Array, caller: Pick<Caller, 'deviceId' | 'userId'>, action: Action): Promise<Access> {
   const access = await openGroup(sql, groupId, caller)
-  if (!access.standing.member) throw notAMember(access.standing)
+  const judgement = judge(action, access.group.mode, factsOf(access))
+  if (judgement.kind === 'refused') throw refusalOf(judgement, access.group)
   return access
 }
 
-/** What one is told who is no member: a stranger that there is no such group. */
+function factsOf({ group, standing }: Access): Facts {
+  const { member, ...facts } = standing
+  return { ...facts, member: member !== undefined, acquainted: isAcquainted(standing), frozen: group.frozen !== null, codeMatches: false }
+}
+
+function refusalOf({ problem, why }: Extract<Judgement, { kind: 'refused' }>, group: GroupRow): Problem {
+  switch (problem) {
+    case 'not-found':
+      return new UnknownGroup()
+    case 'not-a-member':
+      return new NotAMember()
+    case 'forbidden':
+      return new Forbidden(why)
+    case 'policy':
+      return new PolicyRefusal(why)
+    case 'group-frozen':
+      return new GroupFrozen(group.frozen ?? 'reset', group.successorGroupId)
+    case 'no-predecessor':
+      return new NotASuccessor()
+  }
+}
+
+/** The refusal for somebody who is no member; a stranger gets the one for a group that does not exist. */
 export function notAMember(standing: Standing): Problem {
   return isAcquainted(standing) ? new NotAMember() : new UnknownGroup()
 }
@@ -51,13 +76,6 @@ export function notAMember(standing: Standing): Problem {
 /** Whether the device or its user is or was in the group, or looks after it. */
 export function isAcquainted({ ever, present, lastEnded, admin }: Standing): boolean {
   return ever || present || lastEnded !== null || admin
-}
-
-/** The same, for members who are admins. */
-export async function openAsAdmin(sql: Sql, groupId: Uint8Array, caller: Pick<Caller, 'deviceId' | 'userId'>): Promise<Access> {
-  const access = await openAsMember(sql, groupId, caller)
-  if (!access.standing.admin) throw new Forbidden('Only admins of the group may do this.')
-  return access
 }
 
 /** @throws GroupFrozen after a ReInit or a reset, with the successor if there is one */

@@ -98,6 +98,7 @@ export const ACTIONS = {
     title: 'Reset, without reports',
     rules: [member, takesEntries, ({ admin }) => (admin ? ALLOWED : refused('policy'))],
   },
+  'reset-by-reports': { title: 'Reset, with enough reports', rules: [member, takesEntries] },
   'create-successor': { title: 'Create the successor', rules: [member, isFrozen] },
   'create-branch': { title: 'Branch', rules: [member, takesEntries] },
   delete: { title: 'Delete the group', rules: [member, admin] },

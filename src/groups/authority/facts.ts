@@ -14,7 +14,7 @@ export interface Facts extends Joiner {
   ever: boolean
   /** The caller's user is one of the group's admins. */
   admin: boolean
-  /** The caller's device or user is, was or is to be in the group. All others are told nothing, not even that the group exists. */
+  /** The caller's device or user is, was or is to be in the group. All others learn nothing, not even that the group exists. */
   acquainted: boolean
 }
 

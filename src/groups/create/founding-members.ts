@@ -12,7 +12,7 @@ import type { ReInit } from '../../protocol/mls/structures/proposal.js'
 import type { TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
 import { applyCommit } from '../../protocol/public-group/apply-commit.js'
 import { memberAt, type Member } from '../../protocol/public-group/state.js'
-import { openAsMember } from '../access/access.js'
+import { openFor } from '../access/access.js'
 import { presentClients, type PresentClient } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { EncodedWelcome } from '../input/bundle.js'
@@ -72,7 +72,7 @@ export class FoundingMembers {
   async originOf(caller: Caller, body: CreateGroup): Promise<Origin | undefined> {
     const named = originIn(body)
     if (!named) return undefined
-    const access = await openAsMember(this.pool, named.groupId, caller)
+    const access = await openFor(this.pool, named.groupId, caller, `create-${named.kind}`)
     return { ...access, kind: named.kind, announced: await this.reinitialized.announcedBy(access.group) }
   }
 

@@ -5,8 +5,9 @@ import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
+import { Forbidden } from '../../platform/http/problem.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { openAsAdmin } from '../access/access.js'
+import { openFor } from '../access/access.js'
 import { groupDeleted } from '../groups.events.js'
 import { deleteGroup } from '../repository/groups.repository.js'
 
@@ -24,10 +25,11 @@ export class DeleteService {
 
   /** @returns how many entries went. What stays is the tombstone, and `group.deleted` in the members' inboxes. */
   async delete(caller: Caller, groupId: Uint8Array): Promise<{ deleted_entries: bigint }> {
-    const { group } = await openAsAdmin(this.pool, groupId, caller)
-    const deletion = await transaction(this.pool, (sql) => deleteGroup(sql, this.config.DOMAIN, group.gid), {
+    const { group } = await openFor(this.pool, groupId, caller, 'delete')
+    const deletion = await transaction(this.pool, (sql) => deleteGroup(sql, this.config.DOMAIN, group.gid, caller.userId), {
       statementTimeout: DELETE_TIMEOUT_MS,
     })
+    if (deletion.kind === 'forbidden') throw new Forbidden('Only admins of the group may do this.')
     if (deletion.kind !== 'accepted') throw new GroupDeleted()
     groupDeleted(this.events, deletion.entries)
     this.hints.publish([

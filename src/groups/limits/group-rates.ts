@@ -16,7 +16,7 @@ export interface GroupRate extends DescribedLimit {
 
 const rate = (row: Omit<GroupRate, 'refusal'>): GroupRate => ({ ...row, refusal: TOO_MANY })
 
-/** Calls about groups, by whoever asks. Every entry of operations-table.ts names one of these. */
+/** Calls about groups, by caller. Every entry of operations-table.ts names one of these. */
 export const CALL_RATES = {
   messages: rate({
     name: 'messages',

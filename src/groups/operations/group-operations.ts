@@ -2,8 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
 import { InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { GroupLocator } from '../home/group-locator.js'
-import { bytesIn } from '../limits/bytes-in.js'
-import { GroupLimits } from '../limits/group-limits.js'
+import { bytesIn, GroupLimits } from '../limits/group-limits.js'
 import {
   OPERATIONS_TABLE,
   type AnswerOf,

@@ -5,7 +5,8 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, InvalidRequest, NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
-import { openAsAdmin, openAsMember } from '../access/access.js'
+import { openFor } from '../access/access.js'
+import type { Action } from '../authority/actions.js'
 import { LastAdmin, PolicyChanged, PolicyRefusal } from '../groups.problems.js'
 import type { ChangePolicy, InitialPolicy, Policy } from './policy.dto.js'
 import { hashOfCode, type GroupPolicy } from './policy.js'
@@ -20,55 +21,56 @@ export class PolicyService {
   ) {}
 
   async read(caller: Caller, groupId: Uint8Array): Promise<Policy> {
-    const { group, standing } = await openAsMember(this.pool, groupId, caller)
+    const { group, standing } = await openFor(this.pool, groupId, caller, 'read-policy')
     const { admins, banned } = await readAdminsAndBans(this.pool, group.gid)
     const left_to_members = group.mode === 'private' ? [...HIDDEN_IN_PRIVATE] : []
     return { ...shown(standing.policy), left_to_members, admins, ...(standing.admin ? { banned } : {}) }
   }
 
   async change(caller: Caller, groupId: Uint8Array, change: ChangePolicy): Promise<Policy> {
-    const { group, standing } = await openAsAdmin(this.pool, groupId, caller)
+    const { group, standing } = await openFor(this.pool, groupId, caller, 'change-policy')
     if (change.version !== undefined && BigInt(change.version) !== standing.policy.version) throw new PolicyChanged()
     const next = changed(standing.policy, change)
     if (next.externalJoin !== 'none' && !HASH_OF_SUITE.has(group.cipherSuite))
       throw new PolicyRefusal('The server does not know the suite of this group, so nobody can join it from outside.')
     const outcome = await replacePolicy(this.pool, group.gid, caller.userId, next)
     if (outcome === 'changed') throw new PolicyChanged()
-    if (outcome === 'forbidden') await this.refuse(caller, groupId)
+    if (outcome === 'forbidden') await this.refuse(caller, groupId, 'change-policy')
     return this.read(caller, groupId)
   }
 
   /** Admins are users who are in the group: others could not use the right, and would come back with it. */
   async makeAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
-    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    const { group } = await openFor(this.pool, groupId, caller, 'make-admin')
     const outcome = await makeAdmin(this.pool, group.gid, caller.userId, await this.user(user))
     if (outcome === 'absent') throw new NotFound('No such user in the group.')
-    if (outcome === 'forbidden') await this.refuse(caller, groupId)
+    if (outcome === 'forbidden') await this.refuse(caller, groupId, 'make-admin')
   }
 
   async dismissAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
-    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    const { group } = await openFor(this.pool, groupId, caller, 'dismiss-admin')
     const outcome = await dismissAdmin(this.pool, group.gid, caller.userId, await this.user(user))
     if (outcome === 'last-admin') throw new LastAdmin()
-    if (outcome === 'forbidden') await this.refuse(caller, groupId)
+    if (outcome === 'forbidden') await this.refuse(caller, groupId, 'dismiss-admin')
   }
 
   /** A ban keeps out; members who are in are removed by a Commit. */
   async ban(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
-    const { group } = await openAsAdmin(this.pool, groupId, caller)
+    const { group } = await openFor(this.pool, groupId, caller, 'ban')
     const outcome = await banUser(this.pool, group.gid, caller.userId, await this.user(user))
     if (outcome === 'last-admin') throw new LastAdmin()
-    if (outcome === 'forbidden') await this.refuse(caller, groupId)
+    if (outcome === 'forbidden') await this.refuse(caller, groupId, 'ban')
   }
 
   async unban(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
-    const { group } = await openAsAdmin(this.pool, groupId, caller)
-    if ((await unbanUser(this.pool, group.gid, caller.userId, await this.user(user))) === 'forbidden') await this.refuse(caller, groupId)
+    const { group } = await openFor(this.pool, groupId, caller, 'unban')
+    if ((await unbanUser(this.pool, group.gid, caller.userId, await this.user(user))) === 'forbidden')
+      await this.refuse(caller, groupId, 'unban')
   }
 
   /** What was an admin of the group a moment ago is refused as it stands now. */
-  private async refuse(caller: Caller, groupId: Uint8Array): Promise<never> {
-    await openAsAdmin(this.pool, groupId, caller)
+  private async refuse(caller: Caller, groupId: Uint8Array, action: Action): Promise<never> {
+    await openFor(this.pool, groupId, caller, action)
     throw new Forbidden('Only admins of the group may do this.')
   }
 

@@ -10,7 +10,9 @@ import { RemovalsService } from './removals.service.js'
 
 export const LeaveAccepted = z
   .object({
-    proposed: z.boolean().meta({ description: 'A Remove is in the log; otherwise the members are told that this device wants to leave' }),
+    proposed: z
+      .boolean()
+      .meta({ description: 'A Remove is in the log; otherwise the server notifies the members that this device wants to leave' }),
   })
   .meta({ id: 'LeaveAccepted' })
 

@@ -46,7 +46,7 @@ export async function leaveReplica(sql: Sql, groupId: Uint8Array, deviceId: bigi
 }
 
 /**
- * Where the server proposes no Remove in this epoch: the members are told, once, and a Commit that removes the device clears it. See `note_removal`.
+ * Where the server proposes no Remove in this epoch: the members get one notice, and a Commit that removes the device clears it. See `note_removal`.
  * @param domain ours: members elsewhere ask their hub
  * @returns the devices that were told just now
  */

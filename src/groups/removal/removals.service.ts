@@ -7,7 +7,7 @@ import { Hints } from '../../platform/hints/hints.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { type PublicGroupState, memberNamed } from '../../protocol/public-group/state.js'
 import { sha256 } from '../../protocol/sha256.js'
-import { notAMember, openGroup, refuseFrozen } from '../access/access.js'
+import { notAMember, openFor } from '../access/access.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { GroupFrozen } from '../groups.problems.js'
 import { type GroupRow, findGroupByGid } from '../repository/groups.repository.js'
@@ -21,7 +21,7 @@ const ROUNDS = 5
 
 /**
  * Devices on their way out (§4). In a public group that lists this server as an external sender a Remove is proposed in its log; elsewhere the
- * members are told who wants to go, and commit it by themselves.
+ * members learn who wants to go, and commit it by themselves.
  */
 @Injectable()
 export class RemovalsService {
@@ -38,9 +38,7 @@ export class RemovalsService {
    * (RFC 9420 §12.2), so the server proposes it, and another member commits.
    */
   async leave(caller: Caller, groupId: Uint8Array): Promise<{ proposed: boolean }> {
-    const { group, standing } = await openGroup(this.pool, groupId, caller)
-    if (!standing.member && !standing.leaving) throw notAMember(standing)
-    refuseFrozen(group)
+    const { group, standing } = await openFor(this.pool, groupId, caller, 'leave')
     const outcome = await leaveGroup(this.pool, group.gid, caller.deviceId)
     if (outcome === 'not-a-member') throw notAMember(standing)
     if (outcome === 'frozen') throw new GroupFrozen('reset', null)

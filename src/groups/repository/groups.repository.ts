@@ -139,23 +139,25 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
 }
 
 /** No entry is taken any more; one successor may take the group's place (§4). */
-export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset'): Promise<'accepted' | 'frozen' | 'deleted' | 'unknown'> {
-  const { call, values } = callFunction('freeze_group', { p_gid: gid, p_reason: reason })
-  const { rows } = await sql.query<{ outcome: 'accepted' | 'frozen' | 'deleted' | 'unknown' }>({
+export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset', adminId: bigint | null = null): Promise<Freezing> {
+  const { call, values } = callFunction('freeze_group', { p_gid: gid, p_reason: reason, p_admin: adminId })
+  const { rows } = await sql.query<{ outcome: Freezing }>({
     text: `SELECT ${call} AS outcome`,
     values,
   })
   return rows[0]?.outcome ?? 'unknown'
 }
 
-export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } | { kind: 'unknown' | 'deleted' }
+export type Freezing = 'accepted' | 'frozen' | 'deleted' | 'unknown' | 'forbidden'
+
+export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } | { kind: 'unknown' | 'deleted' | 'forbidden' }
 
 /**
  * Invariant 8: every ciphertext row goes at once. `entries` counts them; `devices` were members and have `group.deleted` in their inbox.
  * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time.
  */
-export async function deleteGroup(sql: Sql, domain: string, gid: bigint): Promise<Deletion> {
-  const { call, values } = callFunction('delete_group', { p_domain: domain, p_gid: gid })
+export async function deleteGroup(sql: Sql, domain: string, gid: bigint, adminId: bigint | null = null): Promise<Deletion> {
+  const { call, values } = callFunction('delete_group', { p_domain: domain, p_gid: gid, p_admin: adminId })
   const { rows } = await sql.query<{ outcome: Deletion['kind']; entries: bigint; devices: bigint[] }>({
     text: `SELECT outcome, entries, devices FROM ${call}`,
     values,

@@ -6,7 +6,7 @@ import { Hints } from '../../platform/hints/hints.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openAsMember, refuseFrozen } from '../access/access.js'
+import { openFor } from '../access/access.js'
 import { commitReported, groupReset } from '../groups.events.js'
 import { PolicyRefusal } from '../groups.problems.js'
 import { judgeReset } from '../authority/rules.js'
@@ -26,7 +26,7 @@ export class ResetService {
   ) {}
 
   async report(caller: Caller, groupId: Uint8Array, body: ReportCommit): Promise<ReportCounted> {
-    const { group, standing } = await openAsMember(this.pool, groupId, caller)
+    const { group, standing } = await openFor(this.pool, groupId, caller, 'report')
     const commit = await findReadCommit(this.pool, group.gid, caller.deviceId, body.seq)
     if (!commit) throw new NotFound('No Commit for this device has that seq.')
     await this.refuseOwn(caller, group, commit)
@@ -47,15 +47,16 @@ export class ResetService {
 
   /** Freezes the group; its successor is whatever a member creates first with `successor_of`. */
   async reset(caller: Caller, groupId: Uint8Array): Promise<void> {
-    const { group, standing } = await openAsMember(this.pool, groupId, caller)
-    refuseFrozen(group)
+    const { group, standing } = await openFor(this.pool, groupId, caller, 'reset-by-reports')
     const reports = standing.admin ? 0 : await mostReports(this.pool, group.gid)
     const verdict = judgeReset(standing.policy, standing.admin, reports)
     if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
-    const outcome = await freezeGroup(this.pool, group.gid, 'reset')
+    const outcome = await freezeGroup(this.pool, group.gid, 'reset', standing.admin ? caller.userId : null)
+    // Dismissed since: what members reported may still suffice.
+    if (outcome === 'forbidden') return this.reset(caller, groupId)
     if (outcome === 'deleted' || outcome === 'unknown') throw new GroupDeleted()
     // A ReInit or another reset came first: the caller is not who decides what comes next.
-    if (outcome === 'frozen') return refuseFrozen((await openAsMember(this.pool, groupId, caller)).group)
+    if (outcome === 'frozen') return void (await openFor(this.pool, groupId, caller, 'reset-by-reports'))
     groupReset(this.events, standing.admin)
     this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: group.headSeq }])
   }

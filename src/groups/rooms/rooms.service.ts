@@ -5,7 +5,7 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openAsMember } from '../access/access.js'
+import { openFor } from '../access/access.js'
 import type { Group } from '../groups.dto.js'
 import { FederationLink } from '../home/federation-link.js'
 import { leavingClients } from '../removal/removal.repository.js'
@@ -48,7 +48,7 @@ export class RoomsService {
 
   /** Describes a group for its members, also a frozen one, which names its successor. What a former member may see ends with its interval. */
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
-    const { group, standing } = await openAsMember(this.pool, groupId, caller)
+    const { group, standing } = await openFor(this.pool, groupId, caller, 'read-group')
     const leaving = await leavingClients(this.pool, group.gid)
     return { ...shown(group), member_since: standing.member?.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
   }

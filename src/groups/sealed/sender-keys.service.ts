@@ -4,7 +4,7 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { provesPossession } from '../../protocol/sealed/sender-key.js'
-import { openAsMember } from '../access/access.js'
+import { openFor } from '../access/access.js'
 import { submissionProblem } from '../state/submission-refusals.js'
 import type { PublishSenderKey, SenderKeys } from './sealed.dto.js'
 import { PossessionUnproved, SenderKeyTaken } from './sealed.problems.js'
@@ -20,7 +20,7 @@ export class SenderKeysService {
 
   /** A wrong key takes nobody else's place, and stands under the name of the one who published it. Again, it changes nothing. */
   async publish(caller: Caller, groupId: Uint8Array, { epoch, public_key: publicKey, proof }: PublishSenderKey): Promise<SenderKeys> {
-    const { group } = await openAsMember(this.pool, groupId, caller)
+    const { group } = await openFor(this.pool, groupId, caller, 'publish-sender-key')
     if (!provesPossession({ groupId, epoch, user: caller.user, publicKey }, proof)) throw new PossessionUnproved()
     const { deviceId, userId } = caller
     const published = await publishSenderKey(this.pool, { gid: group.gid, deviceId, userId, epoch, publicKey }, this.config.MAX_PAST_EPOCHS)
@@ -31,7 +31,7 @@ export class SenderKeysService {
 
   /** @param epoch the group's by default */
   async read(caller: Caller, groupId: Uint8Array, epoch?: bigint): Promise<SenderKeys> {
-    const { group } = await openAsMember(this.pool, groupId, caller)
+    const { group } = await openFor(this.pool, groupId, caller, 'read-sender-keys')
     return this.keys(group.gid, epoch ?? group.epoch)
   }
 

@@ -52,7 +52,7 @@ export class StorageFull extends Problem {
   }
 }
 
-/** The refusal of what was sent to a group. What an account keeps in its other groups is told to nobody else. */
+/** The refusal of what was sent to a group. Nobody else learns what an account keeps in its other groups. */
 export async function storageFull(
   sql: Sql,
   { gid, deviceId }: { gid: bigint; deviceId: bigint | null },

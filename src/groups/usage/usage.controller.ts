@@ -1,13 +1,31 @@
 import { Controller, Get, Inject } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { Pool } from 'pg'
+import { z } from 'zod'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Amount, GroupId } from '../../platform/http/bytes.js'
 import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { GroupLimits } from '../limits/group-limits.js'
-import { Usage } from './usage.dto.js'
 import { countKeptKeyPackages, readAccountStorage, readLargestOf } from './usage.repository.js'
+
+const Quota = z.object({ used: Amount, allowed: z.int() })
+
+export const Usage = z
+  .object({
+    submitted: Quota.meta({
+      description: 'Bytes of messages, Commits, Proposals and new groups within a day, which begins with the first of them',
+    }),
+    storage: Quota.meta({ description: 'Bytes that the groups which this account has created keep' }),
+    groups: Quota.meta({ description: 'Groups that this account has created, without those that were deleted' }),
+    key_packages: Quota.meta({ description: 'KeyPackages that are kept for the active devices of the account' }),
+    largest: z
+      .array(z.object({ group_id: GroupId, room: z.string(), used: Amount, allowed: z.int() }))
+      .meta({ description: 'The largest of these groups, in bytes; the largest first, 100 at most' }),
+  })
+  .meta({ id: 'Usage' })
+export type Usage = z.infer<typeof Usage>
 
 const LARGEST = 100
 
@@ -28,7 +46,7 @@ export class UsageController {
     operationId: 'getUsage',
     summary: 'What this account uses of its quotas',
     description:
-      'Bytes submitted and kept, groups, and KeyPackages. The creator of a group pays for it, whoever posts there; that of a successor for the successor.',
+      'Bytes submitted and kept, groups, and KeyPackages. The creator of a group pays for it, no matter who posts there; that of a successor for the successor.',
   })
   async usage(@CurrentDevice() caller: Caller): Promise<Usage> {
     const { user, userId } = caller
