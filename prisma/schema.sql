@@ -312,6 +312,7 @@ CREATE TABLE inbox (
   CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'resync'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
+CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
 
 CREATE TABLE incarnation_start (
   gid bigint NOT NULL,
@@ -415,14 +416,17 @@ CREATE TABLE member (
   resync boolean DEFAULT false NOT NULL,
   ended text,
   read_until bigint,
+  delivery text DEFAULT 'all'::text NOT NULL,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
+  CONSTRAINT member_delivery_check CHECK ((delivery = ANY (ARRAY['all'::text, 'muted'::text, 'blocked'::text, 'invited'::text]))),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
 CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until) OR (old.delivery <> new.delivery))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -523,6 +527,14 @@ CREATE TABLE room (
   current_gid bigint NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT room_pkey PRIMARY KEY (room_id)
+);
+
+CREATE TABLE room_delivery (
+  device_id bigint NOT NULL,
+  room_id text NOT NULL,
+  delivery text NOT NULL,
+  CONSTRAINT room_delivery_pkey PRIMARY KEY (device_id, room_id),
+  CONSTRAINT room_delivery_delivery_check CHECK ((delivery = ANY (ARRAY['muted'::text, 'blocked'::text])))
 );
 
 CREATE TABLE sender_key (
@@ -996,6 +1008,20 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION deliver_as_chosen()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.delivery := coalesce((
+    SELECT r.delivery FROM groups g CROSS JOIN LATERAL (
+      SELECT x.delivery FROM room_delivery x WHERE x.device_id = NEW.device_id AND x.room_id = g.room_id OFFSET 0
+    ) r WHERE g.gid = NEW.gid
+  ), NEW.delivery);
+  RETURN NEW;
+END $function$
+;
+
 CREATE FUNCTION dismiss_admin(p_gid bigint, p_user bigint, p_admin bigint)
  RETURNS text
  LANGUAGE plpgsql
@@ -1092,6 +1118,18 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION is_acquainted(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+           SELECT FROM device d CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid LIMIT 1 OFFSET 0) m WHERE d.account_id = p_user
+         ) OR EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user)
+           OR EXISTS (SELECT FROM group_outcast o WHERE o.gid = p_gid AND o.user_id = p_user)
+$function$
+;
+
 CREATE FUNCTION judge_storage(g groups, p_bytes bigint, p_max_group bigint, p_max_account bigint)
  RETURNS text
  LANGUAGE plpgsql
@@ -1143,6 +1181,21 @@ BEGIN
     RETURN NULL;
   END IF;
   RETURN (verdict, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+END $function$
+;
+
+CREATE FUNCTION keep_blocked_out()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL AND m.delivery = 'blocked') THEN
+    RETURN NEW;
+  END IF;
+  IF NEW.kind = 'welcome' THEN
+    UPDATE member m SET resync = true WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.from_seq = NEW.seq + 1;
+  END IF;
+  RETURN NULL;
 END $function$
 ;
 
@@ -1639,6 +1692,42 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_user bigint, p_delivery text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  ELSIF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
+    RETURN CASE WHEN is_acquainted(g.gid, p_user) THEN 'not-a-member' ELSE 'unknown' END;
+  END IF;
+  IF p_delivery = 'all' THEN
+    DELETE FROM room_delivery r WHERE r.device_id = p_device AND r.room_id = g.room_id;
+  ELSE
+    INSERT INTO room_delivery AS r (device_id, room_id, delivery) VALUES (p_device, g.room_id, p_delivery)
+    ON CONFLICT (device_id, room_id) DO UPDATE SET delivery = excluded.delivery WHERE r.delivery <> excluded.delivery;
+  END IF;
+  -- Without its Welcome it cannot read on.
+  UPDATE member m SET delivery = p_delivery, resync = m.resync OR p_delivery = 'blocked' AND m.until_seq IS NULL AND EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = g.gid AND i.seq = m.from_seq - 1
+         )
+   WHERE m.device_id = p_device AND m.gid = g.gid AND m.delivery <> p_delivery;
+  IF p_delivery = 'blocked' THEN
+    DELETE FROM inbox WHERE device_id = p_device AND gid = g.gid;
+  ELSE
+    INSERT INTO inbox (device_id, kind, gid)
+    SELECT p_device, 'resync', g.gid
+     WHERE EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync)
+       AND NOT EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device AND i.gid = g.gid AND i.kind = 'resync');
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 

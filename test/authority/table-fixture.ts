@@ -118,6 +118,7 @@ export const TRIES: Record<Action, Try> = {
   'propose-reinit': proposes((_, __, group) => reinitOf(group)),
   'propose-join': proposesToBeAdded,
 
+  'choose-delivery': asks('put', '/delivery', { delivery: 'all' }),
   leave: asks('post', '/leave'),
   report: (scene, _, { device }) => device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' }),
   reset: asks('post', '/reset'),

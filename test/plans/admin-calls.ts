@@ -1,10 +1,11 @@
+import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
-import { BIG, newGroup } from './inputs.js'
+import { BIG, hash, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
+/** What admins change, who becomes one, who learns of a leave, and who blocks a group: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -15,6 +16,11 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await banUser(sql, gid, admin, other)
       await unbanUser(sql, gid, admin, other)
     },
+  },
+  // Looks through the device's inbox.
+  'a group blocked': { call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, 'blocked'), rows: 500 },
+  'a group of others that is not blocked': {
+    call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 9_998n, userId: 9_998n }, 'blocked'),
   },
   // Tells each member.
   'a leave that members get a notice of': {
