@@ -16,6 +16,7 @@ export interface CommitBundle {
   removed?: string[]
   let_go?: string[]
   reinit?: boolean
+  successor?: Uint8Array
   join_code?: string
 }
 

@@ -7,7 +7,15 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { describeKeys } from '../external-sender/external-sender.dto.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
 import { groupCreated } from '../groups.events.js'
-import { GroupExists, InvalidCommit, NotASuccessor, RoomTaken, SuccessorTaken } from '../groups.problems.js'
+import {
+  GroupExists,
+  InvalidCommit,
+  NotASuccessor,
+  PolicyRefusal,
+  RoomTaken,
+  SuccessorReserved,
+  SuccessorTaken,
+} from '../groups.problems.js'
 import { findHome } from '../home/homes.repository.js'
 import { createGroup, type CreatedGroup, type Creation, type FullAccount } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
@@ -97,6 +105,12 @@ function refusal(creation: Exclude<Creation, CreatedGroup | FullAccount>): Error
       return new InvalidCommit('founding-members')
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'announced':
+      return new InvalidCommit('reinit-mismatch')
+    case 'banned':
+      return new PolicyRefusal('This user is banned from the group.')
+    case 'reserved':
+      return new SuccessorReserved(null)
     case 'predecessor':
       return new NotASuccessor()
   }
