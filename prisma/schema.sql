@@ -375,6 +375,7 @@ CREATE TABLE key_package_claim (
   last_resort boolean NOT NULL,
   expires_at timestamp with time zone NOT NULL,
   used boolean DEFAULT false NOT NULL,
+  claimer text,
   CONSTRAINT key_package_claim_pkey PRIMARY KEY (ref)
 );
 CREATE INDEX key_package_claim_by_device ON key_package_claim USING btree (device_id, cipher_suite);
@@ -626,6 +627,14 @@ CREATE TABLE unsearchable_account (
   CONSTRAINT unsearchable_account_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
 
+CREATE TABLE user_block (
+  blocker text NOT NULL,
+  blocked text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT user_block_pkey PRIMARY KEY (blocker, blocked)
+);
+CREATE INDEX user_block_by_blocked ON user_block USING btree (blocked);
+
 CREATE TABLE welcome (
   gid bigint NOT NULL,
   seq bigint NOT NULL,
@@ -742,6 +751,24 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION blockers_among(p_devices bigint[], p_user bigint)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  name text := (SELECT a.user_uri FROM account a WHERE a.id = p_user);
+BEGIN
+  IF NOT EXISTS (SELECT FROM user_block b WHERE b.blocked = name) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  SELECT DISTINCT o.user_uri FROM unnest(p_devices) AS x (device_id)
+   CROSS JOIN LATERAL (SELECT a.user_uri FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = x.device_id OFFSET 0) o
+   WHERE EXISTS (SELECT FROM user_block b WHERE b.blocker = o.user_uri AND b.blocked = name OFFSET 0);
+END $function$
+;
+
 CREATE FUNCTION bytes_of(p_parts bytea[])
  RETURNS bigint
  LANGUAGE sql
@@ -767,7 +794,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer)
+CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text)
  RETURNS TABLE(device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamp with time zone, ref bytea, bytes bytea, low boolean)
  LANGUAGE plpgsql
 AS $function$
@@ -787,8 +814,8 @@ BEGIN
       FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
     IF FOUND THEN
       IF NOT taken.last_resort THEN
-        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
+        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
+        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);
       END IF;
       RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
                           key_packages_low(taken.device_id, taken.cipher_suite, p_low);
@@ -948,6 +975,12 @@ BEGIN
        WHERE NOT EXISTS (SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL)
     ) THEN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
+    -- Members of a successor are in the group together already.
+    IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
+       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
     IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
@@ -1943,7 +1976,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0)
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[])
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1977,6 +2010,12 @@ BEGIN
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  -- Who proposed others was judged then.
+  IF NOT p_external AND cardinality(p_added) > 0 AND EXISTS (
+    SELECT FROM blockers_among(ARRAY(SELECT x.device_id FROM unnest(p_added, p_added_by) AS x (device_id, by_user) WHERE coalesce(x.by_user, p_user) = p_user), p_user)
+  ) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -2113,6 +2152,10 @@ BEGIN
   excess := judge_storage(g, octet_length(p_bytes), p_max_group, p_max_account);
   IF excess IS NOT NULL THEN
     RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_member AND p_add_device IS NOT NULL
+     AND EXISTS (SELECT FROM blockers_among(ARRAY[p_add_device], (SELECT d.account_id FROM device d WHERE d.id = p_device))) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
@@ -2265,6 +2308,24 @@ BEGIN
     PERFORM tell_frozen(next);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
+END $function$
+;
+
+CREATE FUNCTION withhold_replica(p_gid bigint, p_refs bytea[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  given record;
+BEGIN
+  -- One by one, as everywhere: else PostgreSQL would read all who are or were in the group.
+  FOR given IN SELECT c.device_id, c.claimer FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.device_id LOOP
+    UPDATE member m SET delivery = 'blocked'
+     WHERE m.device_id = given.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all' AND EXISTS (
+       SELECT FROM device d JOIN account a ON a.id = d.account_id JOIN user_block b ON b.blocker = a.user_uri AND b.blocked = given.claimer
+        WHERE d.id = given.device_id OFFSET 0
+     );
+  END LOOP;
 END $function$
 ;
 

@@ -113,7 +113,7 @@ END $$;
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
 -- What came before the log counts as its entry 0: its members read from 1 on, and their Welcomes are of seq 0.
 -- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more),
--- key-package-used (a repeated creation is recognised before that).
+-- no-consent (the creator branches with users who have blocked it), key-package-used (a repeated creation is recognised before these).
 DROP FUNCTION IF EXISTS create_group_with_members(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
   bytea, bigint[], integer[], bytea[], timestamptz[], bytea[]
@@ -137,6 +137,12 @@ BEGIN
        WHERE NOT EXISTS (SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL)
     ) THEN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
+    -- Members of a successor are in the group together already.
+    IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
+       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
     IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN

@@ -4,6 +4,7 @@ import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { TokensModule } from '../tokens/tokens.module.js'
+import { BlocksController } from './blocks/blocks.controller.js'
 import { CommitAftermath, CommitAttempts, CommitValidators } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
@@ -69,6 +70,7 @@ import { UsageController } from './usage/usage.controller.js'
     PolicyController,
     LeaveController,
     DeliveryChoiceController,
+    BlocksController,
     ResetController,
     DeleteController,
     RoomsController,

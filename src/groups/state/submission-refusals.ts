@@ -1,5 +1,6 @@
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { type Entry, toEntry } from '../../delivery/read/entry.js'
+import { NoConsent } from '../../key-packages/key-packages.problems.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
@@ -76,6 +77,8 @@ export async function submissionProblem(
       return new UnknownGroup()
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'no-consent':
+      return new NoConsent()
     case 'id-taken':
       return new GroupExists()
     case 'group-full':
