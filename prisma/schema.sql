@@ -294,6 +294,7 @@ CREATE TABLE groups (
   reserved_until timestamp with time zone,
   announced_group_id bytea,
   predecessor_gid bigint,
+  stops integer DEFAULT 0 NOT NULL,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
@@ -467,6 +468,7 @@ CREATE TABLE peer_cursor (
   incarnation integer NOT NULL,
   until_seq bigint,
   stopped text,
+  told_stops integer DEFAULT 0 NOT NULL,
   CONSTRAINT peer_cursor_pkey PRIMARY KEY (domain, gid)
 ) WITH (fillfactor=80);
 CREATE INDEX peer_cursor_by_group ON peer_cursor USING btree (gid);
@@ -1091,6 +1093,23 @@ AS $function$
        )
   )
 $function$
+;
+
+CREATE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  old groups;
+BEGIN
+  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
+    RETURN '{}';
+  END IF;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  PERFORM tell_frozen(old);
+  RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
+END $function$
 ;
 
 CREATE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL::bigint, p_user bigint DEFAULT NULL::bigint, p_grace integer DEFAULT 0)
@@ -2094,6 +2113,7 @@ BEGIN
    WHERE m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
      AND NOT EXISTS (SELECT FROM foreign_user f JOIN device d ON d.account_id = f.account_id WHERE d.id = m.device_id)
    ORDER BY m.device_id;
+  UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
 END $function$
 ;
 

@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANG
 $$;
 
 -- Members of a group that stopped, of this provider or not, find group.frozen in their inboxes, which is read with the group as it is then: also
--- that it goes on, or has a successor. One of them waits at most, behind what was told before.
+-- that it goes on, or has a successor. One of them waits at most, behind what was told before. Other providers get a batch that says so.
 CREATE OR REPLACE FUNCTION tell_frozen(old groups) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM 1 FROM inbox i WHERE i.gid = old.gid AND i.kind = 'group.frozen' ORDER BY i.device_id, i.id FOR UPDATE;
@@ -23,6 +23,21 @@ BEGIN
    WHERE m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
      AND NOT EXISTS (SELECT FROM foreign_user f JOIN device d ON d.account_id = f.account_id WHERE d.id = m.device_id)
    ORDER BY m.device_id;
+  UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
+END $$;
+
+-- At a follower: what the hub says of a group, which the entries alone do not say. Returns who is told, if it is news.
+CREATE OR REPLACE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  old groups;
+BEGIN
+  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
+    RETURN '{}';
+  END IF;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  PERFORM tell_frozen(old);
+  RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
 END $$;
 
 -- Whether this caller may put the group p_group_id in the place of `old`. NULL: continue. Outcomes: predecessor (not frozen, or the caller is

@@ -243,7 +243,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await readRun(sql, BIG, 5_000n, HEAD, LIMITS)
       await readRosterChanges(sql, 'peer0.example', BIG, 5_000n, 5_100n)
       await readWelcomes(sql, 'peer0.example', BIG, 5_000n, 5_100n)
-      await advanceCursor(sql, 'peer3.example', BIG, 5_100n, 1)
+      await advanceCursor(sql, { domain: 'peer3.example', gid: BIG }, 5_100n, 1)
     },
   },
   'a replica': { call: (sql) => lockReplica(sql, hash('group 13')) },

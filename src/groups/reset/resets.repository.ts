@@ -1,3 +1,4 @@
+import type { Hint } from '../../platform/hints/hint.js'
 import { callFunction, type Sql } from '../../platform/postgres/sql.js'
 
 /** Who resets a group: one of its admins, or one of those who reported a Commit. Null: has been judged (a restore, a test). */
@@ -35,11 +36,11 @@ export async function undoReset(sql: Sql, gid: bigint, adminId: bigint): Promise
   return { kind: outcome, successor }
 }
 
-/** Devices in whose inboxes `group.frozen` waits. */
-export async function devicesToldFrozen(sql: Sql, gid: bigint): Promise<bigint[]> {
+/** For streams that are open, and for peers: in which inboxes `group.frozen` waits. */
+export async function hintsOfFrozen(sql: Sql, gid: bigint, headSeq: bigint): Promise<Hint[]> {
   const { rows } = await sql.query<{ id: bigint }>({
     text: `SELECT device_id AS id FROM inbox WHERE gid = $1 AND kind = 'group.frozen'`,
     values: [gid],
   })
-  return rows.map(({ id }) => id)
+  return [...rows.map(({ id }) => ({ kind: 'inbox' as const, deviceId: id })), { kind: 'group', gid, headSeq }]
 }
