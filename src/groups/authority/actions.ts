@@ -109,7 +109,7 @@ export const ACTIONS = {
     title: 'Reset, without reports',
     rules: [memberOrAdmin, resettable, ({ admin }) => (admin ? ALLOWED : refused('policy'))],
   },
-  'reset-by-reports': { title: 'Reset, with enough reports', rules: [member, takesEntries] },
+  'reset-by-reports': { title: 'Reset, with enough reports', rules: [memberOrAdmin, resettable] },
   'undo-reset': { title: 'Undo a reset', rules: [memberOrAdmin, admin, undoable] },
   'create-successor': { title: 'Create the successor', rules: [memberOrAdmin, mayFollow] },
   'create-branch': { title: 'Branch', rules: [member, takesEntries] },
