@@ -97,7 +97,13 @@ export class ProposalJudge {
     if (together.kind === 'broken') throw new InvalidCommit(together.rule)
     if (added && sent.proposal.kind === 'add') refuseSecondLeaf(together.tree, [sent.proposal.keyPackage.leafNode])
     const judgedBy = { policyVersion: standing.policy.version, lastHandshake }
-    return { judgedBy, added: added && this.keyPackageOf(state, sent, added) }
+    const putIn = added && sent.sender.kind === 'member' && added.userId !== caller.userId ? [added.deviceId] : []
+    return { judgedBy, added: added && this.keyPackageOf(state, sent, added), putIn }
+  }
+
+  /** See `GroupLimits.additions`: who commits the Add of another member only carries it out. */
+  countAdditions(caller: Caller, { putIn = [] }: Judged): Promise<() => Promise<void>> {
+    return this.limits.additions(caller, putIn)
   }
 
   private async stateOf({ group, lastHandshake }: SubmissionContext, sender: Sender): Promise<PublicGroupState | undefined> {
@@ -113,7 +119,10 @@ export class ProposalJudge {
   }
 }
 
-type Judged = Pick<ProposalSubmission, 'judgedBy' | 'added'>
+type Judged = Pick<ProposalSubmission, 'judgedBy' | 'added'> & {
+  /** The device of another user that the proposer wants in. */
+  putIn?: readonly bigint[]
+}
 
 /**
  * What waits for a Commit is in the memory of every node that follows the group. One member cannot fill it for all, nor can strangers, who
