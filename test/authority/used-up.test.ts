@@ -39,6 +39,11 @@ async function putIn(target: Client, ...by: readonly Client[]): Promise<void> {
 }
 
 const four = <T>(one: T): T[] => [one, one, one, one]
+const statusOf = (request: Promise<unknown>): Promise<number> =>
+  request.then(
+    () => 200,
+    ({ status }: { status: number }) => status,
+  )
 const ignore = (error: unknown) => error
 
 describe('nobody is kept from committing by a Proposal to add a device', () => {
@@ -110,5 +115,20 @@ describe('what a group takes of Commits in a minute', () => {
     expect(outcomes).toContain(429)
     await stage.sync(alice)
     await group.remove(phone.uri, tablet.uri)
+  })
+})
+
+describe('the places of those who ask to be added to an open group', () => {
+  it('are not taken by one account with many devices', async () => {
+    const devices = ['phone', 'tablet', 'watch', 'laptop', 'desk', 'tv'].map((name) => `mallory/${name}` as const)
+    const [alice, bob, ...mallory] = await stage.cast('alice', 'bob', ...devices)
+    const group = await stage.group(alice, [], { policy: { external_join: 'open' } })
+    const answers: number[] = []
+    for (const device of mallory) answers.push(await statusOf(ask(device, group)))
+    expect(answers).toEqual([200, 200, 200, 200, 409, 409])
+    await ask(bob, group)
+    await stage.sync(alice)
+    await group.update()
+    expect(group.members).toHaveLength(6)
   })
 })

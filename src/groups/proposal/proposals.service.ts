@@ -56,7 +56,7 @@ export class ProposalsService {
       epoch,
       hash,
       bytes,
-      pending: null,
+      pending: this.judge.wishToLeave(caller, access, message),
       judgedBy: judged.judgedBy,
       added: judged.added,
       ...this.judge.room,
