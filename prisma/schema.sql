@@ -289,11 +289,18 @@ CREATE TABLE groups (
   payer bigint,
   over_quota boolean DEFAULT false NOT NULL,
   reused_above bigint,
+  frozen_at timestamp with time zone,
+  frozen_by bigint,
+  reserved_until timestamp with time zone,
+  announced_group_id bytea,
+  predecessor_gid bigint,
+  stops integer DEFAULT 0 NOT NULL,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
   CONSTRAINT groups_mode_check CHECK ((mode = ANY (ARRAY['public'::text, 'private'::text])))
 ) WITH (fillfactor=50);
+CREATE UNIQUE INDEX groups_announced ON groups USING btree (announced_group_id) WHERE (announced_group_id IS NOT NULL);
 CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT NULL) AND (deleted_at IS NULL));
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
@@ -309,7 +316,7 @@ CREATE TABLE inbox (
   payload jsonb,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT inbox_pkey PRIMARY KEY (device_id, id),
-  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'resync'::text])))
+  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
 
@@ -426,6 +433,12 @@ CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, r
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
+CREATE TABLE outcast_device (
+  gid bigint NOT NULL,
+  device_id bigint NOT NULL,
+  CONSTRAINT outcast_device_pkey PRIMARY KEY (gid, device_id)
+);
+
 CREATE TABLE peer (
   domain text NOT NULL,
   policy text,
@@ -455,6 +468,7 @@ CREATE TABLE peer_cursor (
   incarnation integer NOT NULL,
   until_seq bigint,
   stopped text,
+  told_stops integer DEFAULT 0 NOT NULL,
   CONSTRAINT peer_cursor_pkey PRIMARY KEY (domain, gid)
 ) WITH (fillfactor=80);
 CREATE INDEX peer_cursor_by_group ON peer_cursor USING btree (gid);
@@ -822,20 +836,21 @@ DECLARE
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
-    IF NOT FOUND OR old.deleted_at IS NOT NULL OR old.frozen IS NULL
-       OR NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = old.gid AND m.until_seq IS NULL) THEN
-      RETURN QUERY SELECT 'predecessor', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
-      RETURN;
-    END IF;
-    IF old.successor_group_id IS NOT NULL AND old.successor_group_id <> p_group_id THEN
-      RETURN QUERY SELECT 'successor-taken', NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+    excess := CASE WHEN FOUND THEN judge_successor(old, p_group_id, p_device, p_user) ELSE 'predecessor' END;
+    IF excess IS NOT NULL THEN
+      RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
       RETURN;
     END IF;
     p_room := old.room_id;
   END IF;
 
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, bytes)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user,
+  PERFORM lock_group_id(p_group_id);
+  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid) THEN
+    RETURN QUERY SELECT 'exists', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, predecessor_gid, bytes)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user, old.gid,
           octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
@@ -895,6 +910,13 @@ BEGIN
        SELECT FROM member m JOIN device d ON d.id = m.device_id
         WHERE m.gid = old.gid AND m.until_seq IS NULL AND d.account_id = x.user_id
      );
+    INSERT INTO outcast_device (gid, device_id)
+    SELECT made.gid, o.device_id FROM outcast_device o
+     WHERE o.gid = old.gid AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = o.device_id AND m.gid = old.gid)
+     UNION
+    SELECT made.gid, m.device_id FROM member m WHERE m.gid = old.gid
+     GROUP BY m.device_id HAVING (array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST))[1] = 'removed';
+    PERFORM tell_frozen(old);
   END IF;
   RETURN QUERY SELECT 'accepted', made.gid, made.incarnation, made.head_chain, made.room_id;
 END $function$
@@ -967,7 +989,7 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
   DELETE FROM log WHERE gid = p_gid;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
@@ -987,6 +1009,7 @@ BEGIN
   DELETE FROM group_admin WHERE gid = p_gid;
   DELETE FROM group_ban WHERE gid = p_gid;
   DELETE FROM group_outcast WHERE gid = p_gid;
+  DELETE FROM outcast_device WHERE gid = p_gid;
   -- The room's name stays taken, so that nobody finds strangers under it.
   INSERT INTO inbox (device_id, kind, gid)
   SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
@@ -1057,7 +1080,39 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL::bigint)
+CREATE FUNCTION enough_reports(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+    SELECT FROM commit_report own
+     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid, own.seq, p_user)
+       AND reports_needed(p_gid, own.seq) <= (
+         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid, r.seq, r.user_id)
+       )
+  )
+$function$
+;
+
+CREATE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  old groups;
+BEGIN
+  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
+    RETURN '{}';
+  END IF;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  PERFORM tell_frozen(old);
+  RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
+END $function$
+;
+
+CREATE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL::bigint, p_user bigint DEFAULT NULL::bigint, p_grace integer DEFAULT 0)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -1069,14 +1124,30 @@ BEGIN
     RETURN 'unknown';
   ELSIF g.deleted_at IS NOT NULL THEN
     RETURN 'deleted';
-  ELSIF g.frozen IS NOT NULL THEN
+  ELSIF g.frozen IS NOT NULL AND (p_admin IS NULL OR g.frozen = 'reset' OR g.successor_group_id IS NOT NULL) THEN
     RETURN 'frozen';
   ELSIF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
     RETURN 'forbidden';
+  ELSIF p_admin IS NULL AND p_user IS NOT NULL AND NOT enough_reports(p_gid, p_user) THEN
+    RETURN 'few-reports';
   END IF;
-  UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
+  UPDATE groups
+     SET frozen = p_reason, frozen_at = now(), frozen_by = coalesce(p_admin, p_user), reserved_until = now() + make_interval(secs => p_grace),
+         announced_group_id = NULL
+   WHERE gid = p_gid;
+  PERFORM tell_frozen(g);
   RETURN 'accepted';
 END $function$
+;
+
+CREATE FUNCTION group_id_taken(p_group_id bytea)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) OR EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id)
+      OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id)
+$function$
 ;
 
 CREATE FUNCTION held_bytes(p_gid bigint)
@@ -1143,6 +1214,27 @@ BEGIN
     RETURN NULL;
   END IF;
   RETURN (verdict, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+END $function$
+;
+
+CREATE FUNCTION judge_successor(old groups, p_group_id bytea, p_device bigint, p_user bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  is_admin boolean := authorize_admin(old.gid, p_user);
+BEGIN
+  RETURN CASE
+    WHEN old.deleted_at IS NOT NULL OR old.frozen IS NULL THEN 'predecessor'
+    WHEN NOT is_admin AND NOT EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+    ) THEN 'predecessor'
+    WHEN EXISTS (SELECT FROM group_ban b WHERE b.gid = old.gid AND b.user_id = p_user) THEN 'banned'
+    WHEN old.successor_group_id <> p_group_id THEN 'successor-taken'
+    WHEN old.successor_group_id = p_group_id THEN NULL
+    WHEN NOT is_admin AND old.reserved_until > now() AND NOT (old.frozen = 'reset' AND old.frozen_by = p_user) THEN 'reserved'
+    WHEN old.announced_group_id <> p_group_id THEN 'announced'
+  END;
 END $function$
 ;
 
@@ -1231,6 +1323,14 @@ BEGIN
   END IF;
   RETURN 'accepted';
 END $function$
+;
+
+CREATE FUNCTION lock_group_id(p_group_id bytea)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  SELECT pg_advisory_xact_lock(hashtextextended(encode(p_group_id, 'hex'), 17))
+$function$
 ;
 
 CREATE FUNCTION lock_groups(p_gid bigint[], p_wait_ms integer)
@@ -1539,6 +1639,29 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION report_counts(p_gid bigint, p_seq bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (SELECT FROM device d CROSS JOIN LATERAL (
+    SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid AND m.until_seq IS NULL AND m.from_seq <= p_seq OFFSET 0
+  ) m WHERE d.account_id = p_user)
+$function$
+;
+
+CREATE FUNCTION reports_needed(p_gid bigint, p_seq bigint)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT greatest(p.reports_to_reset, (
+    SELECT count(DISTINCT d.account_id)::integer / 2 + 1 FROM member m JOIN device d ON d.id = m.device_id
+     WHERE m.gid = p_gid AND m.from_seq <= p_seq AND (m.until_seq IS NULL OR m.until_seq >= p_seq)
+  )) FROM group_policy p WHERE p.gid = p_gid
+$function$
+;
+
 CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
@@ -1750,7 +1873,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4)
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0)
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1792,6 +1915,12 @@ BEGIN
   IF excess IS NOT NULL THEN
     RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  IF p_announced IS NOT NULL THEN
+    PERFORM lock_group_id(p_announced);
+    IF group_id_taken(p_announced) THEN
+      RETURN ('id-taken', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+    END IF;
+  END IF;
   IF p_tree IS NOT NULL THEN
     new_bytes := new_bytes - drop_old_trees(p_gid, next_epoch - p_trees + 1, 8);
   END IF;
@@ -1811,7 +1940,11 @@ BEGIN
   UPDATE groups
      SET epoch = next_epoch, head_seq = head, head_chain = chain_at, bytes = bytes + new_bytes,
          post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
-         frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
+         frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END,
+         frozen_at = CASE WHEN p_reinit THEN now() ELSE frozen_at END,
+         frozen_by = CASE WHEN p_reinit THEN p_user ELSE frozen_by END,
+         reserved_until = CASE WHEN p_reinit THEN now() + make_interval(secs => p_grace) ELSE reserved_until END,
+         announced_group_id = CASE WHEN p_reinit THEN p_announced ELSE announced_group_id END
    WHERE gid = p_gid;
 
   -- In the order in which a flush of acknowledgements locks the same rows. One by one: as one statement PostgreSQL, which takes a group to be
@@ -1968,6 +2101,22 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION tell_frozen(old groups)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM 1 FROM inbox i WHERE i.gid = old.gid AND i.kind = 'group.frozen' ORDER BY i.device_id, i.id FOR UPDATE;
+  DELETE FROM inbox WHERE gid = old.gid AND kind = 'group.frozen';
+  INSERT INTO inbox (device_id, kind, gid)
+  SELECT m.device_id, 'group.frozen', old.gid FROM member m
+   WHERE m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+     AND NOT EXISTS (SELECT FROM foreign_user f JOIN device d ON d.account_id = f.account_id WHERE d.id = m.device_id)
+   ORDER BY m.device_id;
+  UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
+END $function$
+;
+
 CREATE FUNCTION track_peers(p_domain text, p_gid bigint, p_seq bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -2008,6 +2157,45 @@ BEGIN
   END IF;
   DELETE FROM group_ban WHERE gid = p_gid AND user_id = p_banned;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION undo_reset(p_gid bigint, p_admin bigint)
+ RETURNS TABLE(outcome text, successor bigint)
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+  next groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, NULL::bigint;
+    RETURN;
+  ELSIF NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', NULL::bigint;
+    RETURN;
+  ELSIF g.frozen IS DISTINCT FROM 'reset' OR coalesce(g.reserved_until <= now(), true)
+        OR EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit) THEN -- no member can go on after a ReInit
+    RETURN QUERY SELECT 'final', NULL::bigint;
+    RETURN;
+  END IF;
+  -- Made later, so its row comes later in the order of locks.
+  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'final', NULL::bigint;
+    RETURN;
+  END IF;
+  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
+  PERFORM tell_frozen(g);
+  IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
+    UPDATE groups
+       SET frozen = 'reset', frozen_at = now(), frozen_by = p_admin, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+     WHERE gid = next.gid;
+    PERFORM tell_frozen(next);
+  END IF;
+  RETURN QUERY SELECT 'accepted', next.gid;
 END $function$
 ;
 

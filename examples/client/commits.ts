@@ -120,6 +120,7 @@ function claims(before: ClientState, after: ClientState, letGo: ReadonlySet<stri
     .map((member) => member.client)
     .filter((client) => !staying.has(client))
   const [removed, let_go] = [gone.filter((client) => !letGo.has(client)), gone.filter((client) => letGo.has(client))]
-  const reinit = after.groupActiveState.kind === 'suspendedPendingReinit'
-  return { ...(removed.length > 0 ? { removed } : {}), ...(let_go.length > 0 ? { let_go } : {}), ...(reinit ? { reinit } : {}) }
+  const active = after.groupActiveState
+  const announced = active.kind === 'suspendedPendingReinit' ? { reinit: true, successor: active.reinit.groupId } : {}
+  return { ...(removed.length > 0 ? { removed } : {}), ...(let_go.length > 0 ? { let_go } : {}), ...announced }
 }

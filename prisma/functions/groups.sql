@@ -1,7 +1,8 @@
--- The life of a group: create, freeze, delete, and what a restore asks for.
+-- The life of a group: create, delete, and what a restore asks for. Resets and successors: rooms.sql.
 
--- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set).
--- Outcomes: accepted, duplicate, exists, room-taken, predecessor (unknown, not frozen, or the caller is not in it), successor-taken, account-full, too-many-groups.
+-- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set); who may do that, see
+-- judge_successor in rooms.sql. Outcomes: accepted, duplicate, exists (also if a ReInit of another group announced the id), room-taken,
+-- successor-taken, account-full, too-many-groups, and those of judge_successor.
 --   p_max_account, p_max_groups  bytes that all groups of the creator may keep, and how many they may be; NULL: no limit
 DROP FUNCTION IF EXISTS create_group(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer
@@ -21,20 +22,21 @@ DECLARE
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
-    IF NOT FOUND OR old.deleted_at IS NOT NULL OR old.frozen IS NULL
-       OR NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = old.gid AND m.until_seq IS NULL) THEN
-      RETURN QUERY SELECT 'predecessor', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
-      RETURN;
-    END IF;
-    IF old.successor_group_id IS NOT NULL AND old.successor_group_id <> p_group_id THEN
-      RETURN QUERY SELECT 'successor-taken', NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+    excess := CASE WHEN FOUND THEN judge_successor(old, p_group_id, p_device, p_user) ELSE 'predecessor' END;
+    IF excess IS NOT NULL THEN
+      RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
       RETURN;
     END IF;
     p_room := old.room_id;
   END IF;
 
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, bytes)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user,
+  PERFORM lock_group_id(p_group_id);
+  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid) THEN
+    RETURN QUERY SELECT 'exists', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+    RETURN;
+  END IF;
+  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, predecessor_gid, bytes)
+  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user, old.gid,
           octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
@@ -94,6 +96,13 @@ BEGIN
        SELECT FROM member m JOIN device d ON d.id = m.device_id
         WHERE m.gid = old.gid AND m.until_seq IS NULL AND d.account_id = x.user_id
      );
+    INSERT INTO outcast_device (gid, device_id)
+    SELECT made.gid, o.device_id FROM outcast_device o
+     WHERE o.gid = old.gid AND NOT EXISTS (SELECT FROM member m WHERE m.device_id = o.device_id AND m.gid = old.gid)
+     UNION
+    SELECT made.gid, m.device_id FROM member m WHERE m.gid = old.gid
+     GROUP BY m.device_id HAVING (array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST))[1] = 'removed';
+    PERFORM tell_frozen(old);
   END IF;
   RETURN QUERY SELECT 'accepted', made.gid, made.incarnation, made.head_chain, made.room_id;
 END $$;
@@ -156,27 +165,6 @@ BEGIN
   RETURN QUERY SELECT made.outcome, made.gid, made.incarnation, made.chain, made.room_id;
 END $$;
 
--- Stops a group for a reset: no entry is taken any more, one successor may take its place.
---   p_admin   who has to be an admin at this moment; NULL: nobody, the reports suffice. Outcome forbidden
-DROP FUNCTION IF EXISTS freeze_group(bigint, text);
-CREATE OR REPLACE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-  g groups;
-BEGIN
-  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RETURN 'unknown';
-  ELSIF g.deleted_at IS NOT NULL THEN
-    RETURN 'deleted';
-  ELSIF g.frozen IS NOT NULL THEN
-    RETURN 'frozen';
-  ELSIF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
-    RETURN 'forbidden';
-  END IF;
-  UPDATE groups SET frozen = p_reason WHERE gid = p_gid;
-  RETURN 'accepted';
-END $$;
-
 -- Deletion of a group deletes its ciphertext, Welcomes, GroupInfo and trees (invariant 8); the groups row stays as tombstone.
 -- `entries` counts the log rows; `devices` are those that were members. Those of this provider (p_domain) find group.deleted in their
 -- inbox; every other provider that ever had members owes a receipt (peer_deletion).
@@ -202,7 +190,7 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
   DELETE FROM log WHERE gid = p_gid;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
@@ -222,6 +210,7 @@ BEGIN
   DELETE FROM group_admin WHERE gid = p_gid;
   DELETE FROM group_ban WHERE gid = p_gid;
   DELETE FROM group_outcast WHERE gid = p_gid;
+  DELETE FROM outcast_device WHERE gid = p_gid;
   -- The room's name stays taken, so that nobody finds strangers under it.
   INSERT INTO inbox (device_id, kind, gid)
   SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)

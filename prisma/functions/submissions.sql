@@ -172,7 +172,10 @@ END $$;
 --   p_made_in         the incarnation that the sender names: see append.sql
 --   p_max_group, p_max_account  bytes that the group, and all groups of who created it, may keep; NULL: no limit
 --   p_trees           how many of the newest trees are kept, and besides those for which a Welcome waits
--- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used, group-full, account-full.
+--   p_announced       the group id that its ReInit announces: from here on nobody else may take it
+--   p_grace           with a ReInit: seconds for which the place of the group is reserved for its admins
+-- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used, group-full, account-full,
+-- id-taken (a group has the announced id, or another ReInit has announced it).
 DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[]
@@ -180,6 +183,10 @@ DROP FUNCTION IF EXISTS submit_commit(
 DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[]
+);
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer
 );
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
@@ -189,7 +196,8 @@ CREATE OR REPLACE FUNCTION submit_commit(
   p_claimed_removed text[], p_reinit boolean,
   p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}',
   p_made_in integer DEFAULT NULL,
-  p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL, p_trees integer DEFAULT 4
+  p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL, p_trees integer DEFAULT 4,
+  p_announced bytea DEFAULT NULL, p_grace integer DEFAULT 0
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -229,6 +237,12 @@ BEGIN
   IF excess IS NOT NULL THEN
     RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  IF p_announced IS NOT NULL THEN
+    PERFORM lock_group_id(p_announced);
+    IF group_id_taken(p_announced) THEN
+      RETURN ('id-taken', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+    END IF;
+  END IF;
   IF p_tree IS NOT NULL THEN
     new_bytes := new_bytes - drop_old_trees(p_gid, next_epoch - p_trees + 1, 8);
   END IF;
@@ -248,7 +262,11 @@ BEGIN
   UPDATE groups
      SET epoch = next_epoch, head_seq = head, head_chain = chain_at, bytes = bytes + new_bytes,
          post_floor = CASE WHEN cardinality(p_removed) > 0 THEN next_epoch ELSE post_floor END,
-         frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END
+         frozen = CASE WHEN p_reinit THEN 'reinit' ELSE frozen END,
+         frozen_at = CASE WHEN p_reinit THEN now() ELSE frozen_at END,
+         frozen_by = CASE WHEN p_reinit THEN p_user ELSE frozen_by END,
+         reserved_until = CASE WHEN p_reinit THEN now() + make_interval(secs => p_grace) ELSE reserved_until END,
+         announced_group_id = CASE WHEN p_reinit THEN p_announced ELSE announced_group_id END
    WHERE gid = p_gid;
 
   -- In the order in which a flush of acknowledgements locks the same rows. One by one: as one statement PostgreSQL, which takes a group to be

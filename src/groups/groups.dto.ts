@@ -31,6 +31,16 @@ export const Group = z
     room: z.string(),
     frozen: z.enum(['reinit', 'reset']).optional(),
     successor: GroupId.optional(),
+    successor_of: GroupId.optional().meta({ description: 'The group whose place this one took' }),
+    expected: z
+      .array(z.string())
+      .max(1_000)
+      .optional()
+      .meta({
+        description:
+          'Clients (URIs) that were members of the group before when it stopped, and have not been in this one yet: the first 1,000, without those ' +
+          'that are revoked or banned',
+      }),
     member_since: Seq.optional().meta({ description: 'First entry that this device reads' }),
     leaving: z.array(z.string()).optional().meta({ description: 'Client URIs that asked to leave or were revoked, and wait for a Commit' }),
   })
@@ -63,6 +73,9 @@ export const SubmitCommit = z
         'Private mode: who is out after this Commit because it asked to leave or was revoked, and may come back as the policy says',
     }),
     reinit: z.boolean().optional().meta({ description: 'Private mode: this Commit carries a ReInit' }),
+    successor: GroupId.optional().meta({
+      description: 'Private mode, with `reinit`: the group id that the ReInit announces. Nobody else can take it then',
+    }),
     join_code: z.string().min(8).max(128).optional().meta({ description: 'For an external Commit where the policy asks for a code' }),
     incarnation: MadeIn,
   })

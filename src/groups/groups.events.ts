@@ -19,6 +19,9 @@ export const commitReported = (events: Events, facts: { reason: string; reports:
 
 export const groupReset = (events: Events, byAdmin: boolean): void => events.record('group.reset', { by_admin: byAdmin })
 
+export const resetUndone = (events: Events, hadSuccessor: boolean): void =>
+  events.record('group.reset-undone', { had_successor: hadSuccessor })
+
 export const groupDeleted = (events: Events, entries: bigint): void => events.record('group.deleted', { entries: Number(entries) })
 
 export const snapshotTaken = (events: Events, bytes: number): void => events.record('snapshot.taken', { bytes })

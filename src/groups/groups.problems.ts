@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Entry } from '../delivery/read/entry.js'
-import { Epoch, GroupId } from '../platform/http/bytes.js'
+import { Epoch, GroupId, UnixSeconds } from '../platform/http/bytes.js'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
 import { ruleOf, type CommitRule } from './groups.rules.js'
@@ -78,7 +78,20 @@ export class InvalidCommit extends Problem {
 /** Only members of a frozen group start its successor. */
 export class NotASuccessor extends Problem {
   constructor() {
-    super(409, 'no-predecessor', 'successor_of names no frozen group of which this device is a member.')
+    super(409, 'no-predecessor', 'successor_of names no frozen group of which this device is a member, or this user an admin.')
+  }
+}
+/** For a while after a reset or ReInit the place of the group is not for everybody. */
+export class SuccessorReserved extends Problem {
+  constructor(until: Date | null) {
+    const seconds = until ? { reserved_until: Math.ceil(until.getTime() / 1000) } : {}
+    super(403, 'successor-reserved', 'The successor is for an admin, or who reset the group, to create first.', seconds)
+  }
+}
+/** There is no reset that could be taken back. */
+export class ResetFinal extends Problem {
+  constructor() {
+    super(409, 'reset-final', 'The group was not reset, or too long ago, or the room has moved on.')
   }
 }
 /** Somebody else changed the policy between the read and the write. */
@@ -143,7 +156,7 @@ export const GROUP_PROBLEMS: ProblemTypes = {
     status: 409,
     when:
       'The Commit carries out proposals that were right when they were accepted and are not any more: the joiner was banned, or the policy does ' +
-      'not let it in; the device was revoked; the KeyPackage has expired; the proposer has lost the right.',
+      'not let it in; the device was revoked; the KeyPackage has expired; the proposer has lost the right; another group has the id that a ReInit announces.',
     client: 'Commit again without `proposals`: leave them out until the epoch ends. An admin may do the same by value.',
     retry: 'redo',
     members: { current_epoch: Epoch, proposals: z.array(Entry).meta({ description: 'The proposals that no Commit may carry out now' }) },
@@ -157,7 +170,7 @@ export const GROUP_PROBLEMS: ProblemTypes = {
   },
   'group-exists': {
     status: 409,
-    when: 'The group id is in use, or was in use by a deleted group.',
+    when: 'The group id is in use, was in use by a deleted group, or was announced by the ReInit of another group.',
     client: 'Choose another group id.',
     retry: 'no',
   },
@@ -176,7 +189,7 @@ export const GROUP_PROBLEMS: ProblemTypes = {
   },
   'no-predecessor': {
     status: 409,
-    when: '`successor_of` names no frozen group of which this device is a member.',
+    when: '`successor_of` names no frozen group of which this device is a member, or this user an admin.',
     client: 'Check the group id; reset the group first, or wait for its ReInit.',
     retry: 'no',
   },
@@ -189,6 +202,19 @@ export const GROUP_PROBLEMS: ProblemTypes = {
       rule: z.string().meta({ description: 'Name in docs/mls-rules.md' }),
       section: z.string().meta({ description: 'Section of RFC 9420, or the name of another document' }),
     },
+  },
+  'successor-reserved': {
+    status: 403,
+    when: 'The group was reset or reinitialised a short while ago; up to `reserved_until` its admins, and who reset it, go first.',
+    client: 'Wait for the Welcome into the successor; create one yourself only if none has come by then.',
+    retry: 'wait',
+    members: { reserved_until: UnixSeconds.optional() },
+  },
+  'reset-final': {
+    status: 409,
+    when: 'There is no reset to undo: the group was not reset, the time for it is over, or the successor was replaced in its turn.',
+    client: 'Reset the group that is current in the room, and create its successor.',
+    retry: 'no',
   },
   'policy-changed': {
     status: 409,

@@ -3,11 +3,18 @@ import type { Choices, Mode, State } from '../../src/groups/authority/table.js'
 
 const PAGE = readFileSync(new URL('../../docs/authority.md', import.meta.url), 'utf8')
 
+const SECTIONS_OF: Record<State, readonly string[]> = {
+  open: [],
+  frozen: ['A frozen group'],
+  'frozen for longer': ['A group frozen for longer', 'A frozen group'],
+  reinitialized: ['A reinitialized group', 'A frozen group'],
+}
+
 type Rows = Map<string, Map<string, string>>
 
 /** What docs/authority.md says, read as a person would read it: the server's own rules are not asked. */
 export function pageSays(action: string, actor: string, mode: Mode, state: State, choices: Choices): string {
-  const sections = [state === 'frozen' ? 'A frozen group' : undefined, mode === 'private' ? 'A private group' : undefined, 'A public group']
+  const sections = [...SECTIONS_OF[state], mode === 'private' ? 'A private group' : undefined, 'A public group']
   for (const section of sections) {
     const rows = section === undefined ? undefined : SECTIONS.get(section)?.get(actor)
     const cell = rows?.get(action) ?? rows?.get('Everything else')

@@ -5,11 +5,12 @@ import type { Group } from '../../examples/client/group.js'
 import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { ACTORS, type Actor, type Choices, type Mode, type State } from '../../src/groups/authority/table.js'
-import { at, type Stage } from '../groups/group-fixture.js'
+import { at, draft, type Stage } from '../groups/group-fixture.js'
 
 /** A device for each actor of the table, and those that things are done to. */
 const CAST = {
   admin: 'alice',
+  'admin’s other device': 'alice/tablet',
   member: 'bob',
   'banned member': 'bert',
   'member’s other device': 'bob/laptop',
@@ -96,8 +97,8 @@ export class Scene {
       await stage.sync(actors[actor])
       await actors[actor].device.http.post(`${group.path}/leave`)
     }
-    if (state === 'frozen') await alice.device.http.post(`${group.path}/reset`)
     await stage.sync(...staying)
+    await stop(stage, group, state)
     const scene = new Scene(stage, people, group, state, choices, commitSeq + 1)
     for (const one of [alice, ...staying]) at(one, group).record.externalJoin = choices.external_join !== 'none'
     return scene
@@ -124,6 +125,16 @@ export class Scene {
     if (this.choices.external_join === 'right code') return RIGHT_CODE
     return this.choices.external_join === 'wrong code' ? 'open barley' : undefined
   }
+}
+
+async function stop(stage: Stage, group: Group, state: State): Promise<void> {
+  if (state === 'open') return
+  const { http } = group.device
+  // Nobody reads the Commit: a client does not even try to say anything after it.
+  if (state === 'reinitialized') await http.post(`${group.path}/commits`, (await draft(group, [reinitOf(group)])).bundle)
+  else await http.post(`${group.path}/reset`)
+  if (state === 'frozen for longer')
+    await stage.pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 day' WHERE gid = $1", [await stage.gid(group)])
 }
 
 export function policyOf({ external_join, ...choices }: Choices): object {

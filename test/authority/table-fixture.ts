@@ -127,6 +127,7 @@ export const TRIES: Record<Action, Try> = {
       await scene.people.targets[witness].device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' })
     await device.http.post(`${scene.group.path}/reset`)
   },
+  'undo-reset': asks('delete', '/reset'),
   'create-successor': (scene, _, client) =>
     client.createGroup({ groupId: utf8(randomUUID()), mode: scene.mode, successorOf: scene.group.record.groupId }),
   'create-branch': async (scene, actor, client) => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { appendMessages } from '../../src/delivery/append/append.repository.js'
-import { deleteGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
+import { deleteGroup } from '../../src/groups/repository/groups.repository.js'
+import { freezeGroup } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { extendChain, initialChain, KIND_OF_LETTER, type KindLetter } from '../../src/protocol/log-chain.js'
 import { useTestDatabase } from '../support/database.js'
@@ -104,7 +105,7 @@ describe('idempotency', () => {
       ...first,
       kind: 'duplicate',
     })
-    await freezeGroup(database.pool, gid, 'reset')
+    await freezeGroup(database.pool, gid, null, 0)
     expect(await submitCommit(database.pool, mine)).toEqual({
       ...first,
       kind: 'duplicate',

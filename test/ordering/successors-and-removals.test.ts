@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { appendMessages } from '../../src/delivery/append/append.repository.js'
-import { createGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
+import { createGroup } from '../../src/groups/repository/groups.repository.js'
+import { freezeGroup } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { useTestDatabase } from '../support/database.js'
 import { commitOf, messageOf, newGroup, newGroupOf, sha256 } from './submission-fixture.js'
@@ -20,7 +21,7 @@ async function pair() {
 describe('a successor', () => {
   test('gives its creator no rights that the predecessor did not give, and the same answer twice', async () => {
     const group = await pair()
-    await freezeGroup(database.pool, group.gid, 'reset')
+    await freezeGroup(database.pool, group.gid, null, 0)
     const request = { ...newGroupOf(BOB), successorOf: group.groupId }
     const made = await createGroup(database.pool, request)
     if (made.kind !== 'accepted') throw new Error(made.kind)
@@ -32,7 +33,7 @@ describe('a successor', () => {
 
   test('is one, no matter who races', async () => {
     const group = await pair()
-    await freezeGroup(database.pool, group.gid, 'reset')
+    await freezeGroup(database.pool, group.gid, null, 0)
     const made = await Promise.all(
       [ALICE, BOB, ALICE, BOB].map((creator) => createGroup(database.pool, { ...newGroupOf(creator), successorOf: group.groupId })),
     )

@@ -20,9 +20,10 @@ import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
 import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
 import { leaveGroup, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
-import { createGroup, deleteGroup, findGroup, freezeGroup } from '../../src/groups/repository/groups.repository.js'
+import { createGroup, deleteGroup, findGroup } from '../../src/groups/repository/groups.repository.js'
+import { freezeGroup, undoReset } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
-import { addReport, findReadCommit, mostReports } from '../../src/groups/reset/reports.repository.js'
+import { addReport, findReadCommit } from '../../src/groups/reset/reports.repository.js'
 import { groupsOf, knowsRoom } from '../../src/groups/rooms/rooms.repository.js'
 import { devicesOfLeaves, unregisteredAmong } from '../../src/groups/roster/roster.repository.js'
 import { publishSenderKey, standingOfPost } from '../../src/groups/sealed/sender-keys.repository.js'
@@ -77,8 +78,10 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a group': { call: (sql) => createGroup(sql, newGroup) },
   'a reset and a successor': {
     call: async (sql) => {
-      await freezeGroup(sql, 9n, 'reset')
+      await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
+      await freezeGroup(sql, 9n, null, 60)
       await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9') })
+      await undoReset(sql, 9n, 1n)
     },
   },
   // Looks through the device's inbox.
@@ -193,7 +196,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a report': {
     call: async (sql) => {
       await addReport(sql, BIG, 100n, 1n, 'invalid')
-      await mostReports(sql, BIG)
+      await freezeGroup(sql, BIG, { reporterId: 1n }, 0)
       await findReadCommit(sql, BIG, 1n, 100n)
     },
   },
@@ -240,7 +243,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await readRun(sql, BIG, 5_000n, HEAD, LIMITS)
       await readRosterChanges(sql, 'peer0.example', BIG, 5_000n, 5_100n)
       await readWelcomes(sql, 'peer0.example', BIG, 5_000n, 5_100n)
-      await advanceCursor(sql, 'peer3.example', BIG, 5_100n, 1)
+      await advanceCursor(sql, { domain: 'peer3.example', gid: BIG }, 5_100n, 1)
     },
   },
   'a replica': { call: (sql) => lockReplica(sql, hash('group 13')) },

@@ -56,6 +56,7 @@ impl<S: Stack> Conversation<S> {
         let mut body = json!({"commit": to_text(&commit)});
         if self.record(group)?.mode == Mode::Private {
             body["reinit"] = json!(true);
+            body["successor"] = json!(to_text(next));
         }
         let accepted = self.device.http.post(&format!("{}/commits", group_path(group)), &body)?;
         let seq = accepted["seq"].as_u64().unwrap_or_default();

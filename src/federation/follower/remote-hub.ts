@@ -145,6 +145,7 @@ function updateOf(client: string, body: SubmitCommit): ExtendedUpdateRequest {
     removed: body.removed ?? [],
     letGo: body.let_go ?? [],
     reinit: body.reinit ?? false,
+    successor: body.successor,
     incarnation: body.incarnation,
   }
 }

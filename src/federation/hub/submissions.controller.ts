@@ -86,6 +86,7 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
     ...(request.removed.length > 0 && { removed: [...request.removed] }),
     ...(request.letGo?.length && { let_go: [...request.letGo] }),
     ...(request.reinit && { reinit: true }),
+    ...(request.successor && { successor: request.successor }),
     ...(request.joinCode !== undefined && { join_code: request.joinCode }),
     incarnation: request.incarnation,
   }

@@ -18,6 +18,9 @@ export interface OutgoingGroup {
   headChain: Buffer
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
+  /** How often its members had to be told that it stopped or goes on, and of how many times the peer knows. */
+  stops: number
+  toldStops: number
   fromSeq: bigint
   acked: bigint
   untilSeq: bigint | null
@@ -29,7 +32,7 @@ export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): 
     name: 'read_outgoing_group',
     text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, c.incarnation AS "toldIncarnation", g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
                   g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.head_chain AS "headChain", g.frozen, g.successor_group_id AS "successorGroupId",
-                  c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
+                  g.stops, c.told_stops AS "toldStops", c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
              FROM peer_cursor c JOIN groups g USING (gid) WHERE c.domain = $1 AND c.gid = $2 AND g.deleted_at IS NULL`,
     values: [domain, gid],
   })

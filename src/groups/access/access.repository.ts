@@ -21,10 +21,12 @@ export interface Standing {
   ever: boolean
   /** It has asked to leave, and waits for the Commit that lets it go. */
   leaving: boolean
-  /** Somebody else removed the device from its last interval. */
+  /** Somebody else removed the device from its last interval, or from a group that this one succeeds. */
   removed: boolean
   /** Any device of the user is a member. */
   present: boolean
+  /** The user reset the group. */
+  resetter: boolean
   /** How the user's last interval ended, if any did; `removed` also if it was in a group that this one succeeds. */
   lastEnded: Ended | null
 }
@@ -63,6 +65,7 @@ type StandingRow = Omit<GroupPolicy, 'version'> & {
   fromSeq: bigint | null
   joinEpoch: bigint | null
   present: boolean
+  resetter: boolean
   lastEnded: Ended | null
 }
 
@@ -75,7 +78,8 @@ const COLUMNS = `${GROUP_COLUMNS},
   p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
   EXISTS (SELECT FROM group_admin a WHERE a.gid = g.gid AND a.user_id = $3) AS admin,
   EXISTS (SELECT FROM group_ban b WHERE b.gid = g.gid AND b.user_id = $3) AS banned,
-  own.ever, own.leaving, own.removed, own."fromSeq", own."joinEpoch", account.present,
+  coalesce(g.frozen = 'reset' AND g.frozen_by = $3, false) AS resetter,
+  own.ever, own.leaving, coalesce(own.removed, EXISTS (SELECT FROM outcast_device o WHERE o.gid = g.gid AND o.device_id = $2)) AS removed, own."fromSeq", own."joinEpoch", account.present,
   coalesce(account."lastEnded", CASE WHEN EXISTS (SELECT FROM group_outcast o WHERE o.gid = g.gid AND o.user_id = $3) THEN 'removed' END) AS "lastEnded"`
 /** Of a row of `member` named `m`: a member that has not asked to leave. */
 const PRESENT = 'm.until_seq IS NULL AND m.read_until IS NULL'
@@ -85,7 +89,7 @@ const SOURCES = `groups g
    SELECT count(*) > 0 AS ever, max(m.from_seq) FILTER (WHERE ${PRESENT}) AS "fromSeq",
           max(m.join_epoch) FILTER (WHERE ${PRESENT}) AS "joinEpoch",
           coalesce(bool_or(m.until_seq IS NULL AND m.read_until IS NOT NULL), false) AS leaving,
-          coalesce((array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST))[1] = 'removed', false) AS removed
+          CASE WHEN count(*) > 0 THEN coalesce((array_agg(m.ended ORDER BY m.until_seq DESC NULLS FIRST))[1] = 'removed', false) END AS removed
      FROM member m WHERE m.device_id = $2 AND m.gid = g.gid
  ) own
  CROSS JOIN LATERAL (
@@ -172,9 +176,9 @@ const KEYS_OF_DEVICE = `
 
 function found(row: GroupRow & StandingRow): FoundGroup {
   const { gid, groupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId } = row
-  const { frozen, successorGroupId, deleted, reusedAbove } = row
+  const { frozen, reservedUntil, successorGroupId, deleted, reusedAbove } = row
   const numbers = { gid, groupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId }
-  return { group: { ...numbers, frozen, successorGroupId, deleted, reusedAbove }, standing: standingIn(row) }
+  return { group: { ...numbers, frozen, reservedUntil, successorGroupId, deleted, reusedAbove }, standing: standingIn(row) }
 }
 
 function standingIn(row: StandingRow): Standing | undefined {
@@ -182,9 +186,9 @@ function standingIn(row: StandingRow): Standing | undefined {
   // The policy goes with the group.
   if (version === null) return undefined
   const policy = { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset }
-  const { admin, banned, ever, leaving, removed, present, lastEnded, fromSeq, joinEpoch } = row
+  const { admin, banned, ever, leaving, removed, present, resetter, lastEnded, fromSeq, joinEpoch } = row
   const member = fromSeq === null || joinEpoch === null ? undefined : { fromSeq, joinEpoch }
-  return { policy, admin, banned, ever, leaving, removed, present, lastEnded, member }
+  return { policy, admin, banned, ever, leaving, removed, present, resetter, lastEnded, member }
 }
 
 function pendingOf({ deviceId, client, leafIndex, reason, proposedEpoch }: PendingRemoval): PendingRemoval {

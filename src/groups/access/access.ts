@@ -4,7 +4,7 @@ import { Forbidden, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { judge, type Action } from '../authority/actions.js'
 import type { Facts, Judgement } from '../authority/facts.js'
-import { GroupFrozen, NotAMember, NotASuccessor, PolicyRefusal } from '../groups.problems.js'
+import { GroupFrozen, NotAMember, NotASuccessor, PolicyRefusal, ResetFinal, SuccessorReserved } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { readForSubmission, readGroupAndStanding, type FoundForSubmission, type FoundGroup, type Standing } from './access.repository.js'
 
@@ -48,7 +48,12 @@ export async function openFor(sql: Sql, groupId: Uint8Array, caller: Pick<Caller
 
 function factsOf({ group, standing }: Access): Facts {
   const { member, ...facts } = standing
-  return { ...facts, member: member !== undefined, acquainted: isAcquainted(standing), frozen: group.frozen !== null, codeMatches: false }
+  const { frozen, reservedUntil, successorGroupId } = group
+  return {
+    ...facts,
+    ...{ member: member !== undefined, acquainted: isAcquainted(standing), codeMatches: false },
+    ...{ frozen, reserved: reservedUntil !== null, succeeded: successorGroupId !== null },
+  }
 }
 
 function refusalOf({ problem, why }: Extract<Judgement, { kind: 'refused' }>, group: GroupRow): Problem {
@@ -65,6 +70,10 @@ function refusalOf({ problem, why }: Extract<Judgement, { kind: 'refused' }>, gr
       return new GroupFrozen(group.frozen ?? 'reset', group.successorGroupId)
     case 'no-predecessor':
       return new NotASuccessor()
+    case 'successor-reserved':
+      return new SuccessorReserved(group.reservedUntil)
+    case 'reset-final':
+      return new ResetFinal()
   }
 }
 

@@ -16,8 +16,18 @@ const leaver: Rule = (facts) => (facts.leaving ? ALLOWED : member(facts))
 /** Up to the end of their time in the group, former members as well. */
 const reader: Rule = (facts) => (facts.ever ? ALLOWED : member(facts))
 const admin: Rule = ({ admin }) => (admin ? ALLOWED : refused('forbidden', 'Only admins of the group may do this.'))
+/** Admins look after a group, and so after its room, also from a device that is no member, or while the group has not let them in yet. */
+const memberOrAdmin: Rule = (facts) => (facts.admin ? ALLOWED : member(facts))
 const takesEntries: Rule = ({ frozen }) => (frozen ? refused('group-frozen') : ALLOWED)
-const isFrozen: Rule = ({ frozen }) => (frozen ? ALLOWED : refused('no-predecessor'))
+/** A ReInit whose successor nobody can create, say because its id is lost, may still become a reset. */
+const resettable: Rule = (facts) => (facts.admin && facts.frozen === 'reinit' && !facts.succeeded ? ALLOWED : takesEntries(facts))
+const undoable: Rule = ({ frozen, reserved }) => (frozen === 'reset' && reserved ? ALLOWED : refused('reset-final'))
+/** Or who is quickest, alone in the successor, would take the room from everybody else. */
+const mayFollow: Rule = ({ frozen, banned, admin, resetter, reserved }) => {
+  if (!frozen) return refused('no-predecessor')
+  if (banned) return refused('policy', 'This user is banned from the group.')
+  return admin || resetter || !reserved ? ALLOWED : refused('successor-reserved')
+}
 
 /** Whether the policy lets a device in without an invitation. A stranger that it does not let in learns nothing of the policy. */
 export function judgeJoiner(facts: Joining): Judgement {
@@ -67,9 +77,9 @@ const proposal = (title: string, rule: Rule): Described => ({ ...handshake(title
 
 /** Everything that somebody may want of one group, and who may: docs/authority.md is written from this table. */
 export const ACTIONS = {
-  'read-group': { title: 'Read the group', rules: [member] },
+  'read-group': { title: 'Read the group', rules: [memberOrAdmin] },
   'read-log': { title: 'Read the log', rules: [reader] },
-  'read-policy': { title: 'Read the policy', rules: [member] },
+  'read-policy': { title: 'Read the policy', rules: [memberOrAdmin] },
   'read-group-info': { title: 'Read GroupInfo and tree of the current epoch', rules: [memberOr(judgeJoiner)] },
   'read-sender-keys': { title: 'Read sender keys', rules: [member] },
   'publish-sender-key': { title: 'Publish a sender key', rules: [member, takesEntries] },
@@ -96,18 +106,19 @@ export const ACTIONS = {
   report: { title: 'Report a Commit', rules: [member] },
   reset: {
     title: 'Reset, without reports',
-    rules: [member, takesEntries, ({ admin }) => (admin ? ALLOWED : refused('policy'))],
+    rules: [memberOrAdmin, resettable, ({ admin }) => (admin ? ALLOWED : refused('policy'))],
   },
   'reset-by-reports': { title: 'Reset, with enough reports', rules: [member, takesEntries] },
-  'create-successor': { title: 'Create the successor', rules: [member, isFrozen] },
+  'undo-reset': { title: 'Undo a reset', rules: [memberOrAdmin, admin, undoable] },
+  'create-successor': { title: 'Create the successor', rules: [memberOrAdmin, mayFollow] },
   'create-branch': { title: 'Branch', rules: [member, takesEntries] },
-  delete: { title: 'Delete the group', rules: [member, admin] },
+  delete: { title: 'Delete the group', rules: [memberOrAdmin, admin] },
 
-  'change-policy': { title: 'Change the policy', rules: [member, admin] },
-  'make-admin': { title: 'Make a user an admin', rules: [member, admin] },
-  'dismiss-admin': { title: 'Dismiss an admin', rules: [member, admin] },
-  ban: { title: 'Ban a user', rules: [member, admin] },
-  unban: { title: 'Lift a ban', rules: [member, admin] },
+  'change-policy': { title: 'Change the policy', rules: [memberOrAdmin, admin] },
+  'make-admin': { title: 'Make a user an admin', rules: [memberOrAdmin, admin] },
+  'dismiss-admin': { title: 'Dismiss an admin', rules: [memberOrAdmin, admin] },
+  ban: { title: 'Ban a user', rules: [memberOrAdmin, admin] },
+  unban: { title: 'Lift a ban', rules: [memberOrAdmin, admin] },
 } as const satisfies Record<string, Described>
 
 export type Action = keyof typeof ACTIONS

@@ -11,7 +11,8 @@ the [problem type](errors.md) of the refusal. Rights are judged as of the moment
 
 - A **stranger** never had to do with the group, nor had a device of the same user. A stranger that the policy does not let in gets one answer,
   whether the group exists or not. For a deleted group everybody gets 410 \`group-deleted\`.
-- A **member** is a device with a leaf in the group; an **admin** is a member whose user is one of the group's admins.
+- A **member** is a device with a leaf in the group; an **admin** is a member whose user is one of the group's admins. Admins look after a group, and
+  so after its room, from each of their devices, and also while they are not in the group: those of a group are admins of its successor.
 - A Proposal is judged as the Commit that would carry it out, and again with that Commit: by the right of its sender or of the committer.
 - "another user" is one who is neither banned nor leaving. Nobody adds a banned user.
 `
@@ -29,8 +30,15 @@ export function authorityPage(): string {
     `${BEHIND_MEMBERS} What differs from a public group:\n`,
     ...halves((columns) => table(columns, differing(columns, 'private', 'open'), 'private', 'open')),
     '## A frozen group\n',
-    'After a ReInit or a reset, in both modes. What differs from a group that takes entries:\n',
+    'A short while after a reset, in both modes: its successor is reserved. A member that reset the group by reports may create it as well. ' +
+      'What differs from a group that takes entries:\n',
     ...halves((columns) => table(columns, differing(columns, 'public', 'frozen'), 'public', 'frozen')),
+    '## A group frozen for longer\n',
+    'When the time for which the successor is reserved (`SUCCESSOR_GRACE`) has passed, and nobody has created it. What differs from before:\n',
+    ...halves((columns) => table(columns, differing(columns, 'public', 'frozen for longer', 'frozen'), 'public', 'frozen for longer')),
+    '## A reinitialized group\n',
+    'A short while after a ReInit, before there is a successor. What differs from after a reset:\n',
+    ...halves((columns) => table(columns, differing(columns, 'public', 'reinitialized', 'frozen'), 'public', 'reinitialized')),
   ].join('\n')
 }
 
@@ -43,9 +51,9 @@ function halves(write: (columns: readonly Actor[]) => string[]): string[] {
   return [actors.filter((actor) => !inside(actor)), actors.filter(inside)].flatMap(write)
 }
 
-/** What these actors are answered otherwise than in a public group that takes entries. */
-function differing(columns: readonly Actor[], mode: Mode, state: State): Action[] {
-  return actions.filter((action) => columns.some((actor) => cell(action, actor, mode, state) !== cell(action, actor, 'public', 'open')))
+/** What these actors are answered otherwise than in a public group of another state. */
+function differing(columns: readonly Actor[], mode: Mode, state: State, from: State = 'open'): Action[] {
+  return actions.filter((action) => columns.some((actor) => cell(action, actor, mode, state) !== cell(action, actor, 'public', from)))
 }
 
 /** @param short the answer that most actions get stands once, in the last row */

@@ -5,7 +5,13 @@ import type { Joiner } from './rules.js'
 export interface Facts extends Joiner {
   policy: Pick<GroupPolicy, 'externalJoin' | 'addMembers' | 'removeMembers'>
   /** After a ReInit or a reset the group takes no more entries. */
-  frozen: boolean
+  frozen: 'reinit' | 'reset' | null
+  /** The grace time after that has not passed: only admins, and who reset the group, may create its successor. */
+  reserved: boolean
+  /** A group has taken this one's place. */
+  succeeded: boolean
+  /** The caller's user reset the group. */
+  resetter: boolean
   /** The caller's device has a leaf in the group, and did not ask to leave. */
   member: boolean
   /** The caller's device asked to leave, and is out for the server; its leaf is there until a Commit removes it. Then `member` is false. */
@@ -19,7 +25,8 @@ export interface Facts extends Joiner {
 }
 
 /** Names of problem types (docs/errors.md) that say who may not. */
-export type RefusedAs = 'not-found' | 'not-a-member' | 'forbidden' | 'policy' | 'group-frozen' | 'no-predecessor'
+export type RefusedAs =
+  'not-found' | 'not-a-member' | 'forbidden' | 'policy' | 'group-frozen' | 'no-predecessor' | 'successor-reserved' | 'reset-final'
 
 export type Judgement = { kind: 'allowed' } | { kind: 'refused'; problem: RefusedAs; why: string }
 

@@ -1,13 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import {
-  judgeExternalJoin,
-  judgeReset,
-  judgeRosterChange,
-  removalReason,
-  type Joiner,
-  type RemovalWish,
-  type RosterChange,
-} from './rules.js'
+import { judgeExternalJoin, judgeRosterChange, removalReason, type Joiner, type RemovalWish, type RosterChange } from './rules.js'
 import type { GroupPolicy } from '../policy/policy.js'
 
 const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
@@ -100,15 +92,5 @@ describe('why a device is out', () => {
   ]
   it.each(cases)('%s', (_how, by, reason) => {
     expect(removalReason(1n, { committerUserId: 2n, proposer: 2n, admin: false, pending: undefined, ...by })).toBe(reason)
-  })
-})
-
-describe('who may reset', () => {
-  it.each([
-    [true, 0, 'allowed'],
-    [false, 2, 'refused'],
-    [false, 3, 'allowed'],
-  ] as const)('admin %s, %i reports: %s', (admin, reports, verdict) => {
-    expect(judgeReset(policy(), admin, reports).kind).toBe(verdict)
   })
 })

@@ -91,9 +91,3 @@ export function removalReason(userId: bigint, by: RemovalWish): Ended {
   if (!ownWill && (decided || !by.pending)) return 'removed'
   return by.pending === 'revoke' ? 'revoked' : 'left'
 }
-
-/** Reset freezes a group for good: an admin may, or enough users who could not process the same Commit. */
-export function judgeReset(policy: GroupPolicy, admin: boolean, mostReports: number): Verdict {
-  if (admin || mostReports >= policy.reportsToReset) return ALLOWED
-  return refused(`A reset needs an admin, or reports of one Commit by ${policy.reportsToReset} users.`)
-}

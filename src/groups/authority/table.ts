@@ -2,7 +2,7 @@ import type { Action } from './actions.js'
 import { judge } from './actions.js'
 import type { Facts, Judgement } from './facts.js'
 
-type Standing = Omit<Facts, 'policy' | 'frozen' | 'codeMatches'>
+type Standing = Omit<Facts, 'policy' | 'codeMatches' | 'frozen' | 'reserved' | 'succeeded' | 'resetter'>
 const STRANGER: Standing = {
   member: false,
   ever: false,
@@ -30,6 +30,7 @@ export const ACTORS = {
   member: MEMBER,
   'banned member': { ...MEMBER, banned: true },
   admin: { ...MEMBER, admin: true },
+  'admin’s other device': { ...OUT, ever: false, present: true, admin: true },
 } as const satisfies Record<string, Standing>
 export type Actor = keyof typeof ACTORS
 
@@ -42,14 +43,22 @@ export const CHOICES = {
 export type Choices = { readonly [Field in keyof typeof CHOICES]: (typeof CHOICES)[Field][number] }
 
 export type Mode = 'public' | 'private'
-export type State = 'open' | 'frozen'
+/** Whether the group takes entries, and if not, since when and by what. It has no successor yet. */
+export const STATES = {
+  open: { frozen: null, reserved: false },
+  frozen: { frozen: 'reset', reserved: true },
+  'frozen for longer': { frozen: 'reset', reserved: false },
+  reinitialized: { frozen: 'reinit', reserved: true },
+} as const satisfies Record<string, Pick<Facts, 'frozen' | 'reserved'>>
+export type State = keyof typeof STATES
 
 /** What the server answers. */
 export function answer(action: Action, actor: Actor, mode: Mode, state: State, choices: Choices): Judgement {
   const code = choices.external_join.endsWith('code')
   const facts: Facts = {
     ...ACTORS[actor],
-    frozen: state === 'frozen',
+    ...STATES[state],
+    ...{ succeeded: false, resetter: false },
     codeMatches: choices.external_join === 'right code',
     policy: {
       externalJoin: code ? 'code' : (choices.external_join as Facts['policy']['externalJoin']),

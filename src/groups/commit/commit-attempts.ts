@@ -62,7 +62,7 @@ export class CommitValidators {
 export class CommitAttempts {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES' | 'SUCCESSOR_GRACE'>,
     private readonly validators: CommitValidators,
     private readonly aftermath: CommitAftermath,
     private readonly limits: GroupLimits,
@@ -85,7 +85,8 @@ export class CommitAttempts {
     // Only now, or strangers would use up with nonsense what the members need.
     if (first) await this.limits.takeOf(group.gid, 'commits')
     const notAdded = await this.limits.additions(caller, judged.external ? [] : ofOthers(judged, caller))
-    const outcome = await submitCommit(this.pool, { domain: this.config.DOMAIN, ...submissionOf(context, judged), ...this.room(judged) })
+    const settings = { domain: this.config.DOMAIN, grace: this.config.SUCCESSOR_GRACE / 1_000 }
+    const outcome = await submitCommit(this.pool, { ...settings, ...submissionOf(context, judged), ...this.room(judged) })
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
     else await notAdded()
     return outcome
@@ -105,7 +106,7 @@ function ofOthers({ added }: Judged, { userId }: Caller): bigint[] {
 function submissionOf(
   { group, standing, caller, bundle }: CommitContext,
   judged: Judged,
-): Omit<CommitSubmission, 'domain' | keyof StorageLimits> {
+): Omit<CommitSubmission, 'domain' | 'grace' | keyof StorageLimits> {
   const { states: _states, ...changes } = judged
   return {
     gid: group.gid,

@@ -17,7 +17,7 @@ export interface CommitContext extends SubmissionContext {
 /** What a Commit was found to change: everything that the one SQL function writes besides the entry itself. */
 export interface Judged extends Pick<
   CommitSubmission,
-  'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit'
+  'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit' | 'announced'
 > {
   added: readonly (AddedDevice & { userId: bigint })[]
   removed: readonly RemovedDevice[]

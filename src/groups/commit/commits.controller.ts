@@ -38,6 +38,7 @@ export class CommitsController {
     'proposals-pending',
     'proposals-void',
     'group-frozen',
+    'group-exists',
     'storage-full',
     'undecodable',
     'invalid-commit',

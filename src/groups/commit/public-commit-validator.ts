@@ -79,6 +79,7 @@ export class PublicCommitValidator {
       tree,
       claimedRemoved: null,
       reinit: verdict.reinit !== undefined,
+      announced: verdict.reinit?.groupId ?? null,
       followups,
       unsigned,
       states: before && { before, next: verdict.next },

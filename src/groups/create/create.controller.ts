@@ -37,6 +37,7 @@ export class CreateController {
     'room-taken',
     'successor-taken',
     'no-predecessor',
+    'successor-reserved',
     'group-frozen',
     'storage-full',
     'not-found',

@@ -36,6 +36,8 @@ export interface Bundle {
   removed: readonly string[]
   letGo: readonly string[]
   reinit: boolean
+  /** Private mode: the group id that the ReInit announces. */
+  successor: Uint8Array | undefined
   joinCode: string | undefined
   /** The incarnation that the sender names. */
   madeIn: number | undefined
@@ -56,6 +58,7 @@ export function decodeBundle(groupId: Uint8Array, body: SubmitCommit, limits: Li
     removed: body.removed ?? [],
     letGo: body.let_go ?? [],
     reinit: body.reinit ?? false,
+    successor: body.reinit ? body.successor : undefined,
     joinCode: body.join_code,
     madeIn: body.incarnation,
   }

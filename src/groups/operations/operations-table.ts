@@ -93,6 +93,7 @@ export function groupOperations(
     leave: operation('leaves', Nothing, (caller, groupId) => removals.leave(caller, groupId)),
     report: operation('reports', ReportCommit, (caller, groupId, body) => resets.report(caller, groupId, body)),
     reset: operation('administration', Nothing, (caller, groupId) => resets.reset(caller, groupId)),
+    'undo-reset': operation('administration', Nothing, (caller, groupId) => resets.undo(caller, groupId)),
     delete: operation('administration', Nothing, (caller, groupId) => deletions.delete(caller, groupId)),
   }
 }

@@ -35,6 +35,7 @@ export class ProposalsController {
     'epoch-ahead',
     'too-many-proposals',
     'group-frozen',
+    'group-exists',
     'storage-full',
     'undecodable',
     'invalid-commit',

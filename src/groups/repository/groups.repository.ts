@@ -17,6 +17,8 @@ export interface GroupRow {
   floorSeq: bigint
   roomId: string
   frozen: 'reinit' | 'reset' | null
+  /** Up to then only its admins, and who reset it, may create its successor; null: not frozen, or that time has passed. */
+  reservedUntil: Date | null
   successorGroupId: Buffer | null
   deleted: boolean
   /** Epochs above it may have been used in several incarnations; null: none was. */
@@ -26,6 +28,7 @@ export interface GroupRow {
 /** Columns of a row of `groups` named `g`. */
 export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
+  CASE WHEN g.frozen IS NOT NULL AND g.reserved_until > now() THEN g.reserved_until END AS "reservedUntil",
   g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
 
 /** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
@@ -46,6 +49,12 @@ export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | 
     values: [gid],
   })
   return rows[0]
+}
+
+/** Whether a group here or at another hub has or had the id, or a ReInit has announced it. */
+export async function isGroupIdTaken(sql: Sql, groupId: Uint8Array): Promise<boolean> {
+  const { rows } = await sql.query<{ taken: boolean }>({ text: 'SELECT group_id_taken($1) AS taken', values: [groupId] })
+  return rows[0]?.taken ?? false
 }
 
 /** A group that was checked and is to be written; `welcomes` and `added` for one that begins at epoch 1. */
@@ -90,7 +99,7 @@ export interface FullAccount {
 export type Creation =
   | CreatedGroup
   | { kind: 'successor-taken'; successorGroupId: Buffer }
-  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'members-changed' | 'key-package-used' }
+  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'banned' | 'reserved' | 'announced' | 'members-changed' | 'key-package-used' }
   | FullAccount
 
 interface CreationRow {
@@ -137,18 +146,6 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
   if (outcome === 'accepted' || outcome === 'duplicate') return { kind: outcome, gid, incarnation, chain, roomId }
   return outcome === 'successor-taken' ? { kind: outcome, successorGroupId: chain } : { kind: outcome }
 }
-
-/** No entry is taken any more; one successor may take the group's place (§4). */
-export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset', adminId: bigint | null = null): Promise<Freezing> {
-  const { call, values } = callFunction('freeze_group', { p_gid: gid, p_reason: reason, p_admin: adminId })
-  const { rows } = await sql.query<{ outcome: Freezing }>({
-    text: `SELECT ${call} AS outcome`,
-    values,
-  })
-  return rows[0]?.outcome ?? 'unknown'
-}
-
-export type Freezing = 'accepted' | 'frozen' | 'deleted' | 'unknown' | 'forbidden'
 
 export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } | { kind: 'unknown' | 'deleted' | 'forbidden' }
 

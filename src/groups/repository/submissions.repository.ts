@@ -16,7 +16,7 @@ export interface AcceptedSubmission {
 }
 export type RefusedSubmission =
   | {
-      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation'
+      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation' | 'id-taken'
       headSeq: bigint
       epoch: bigint
       incarnation: number
@@ -79,6 +79,10 @@ export interface CommitSubmission extends StorageLimits {
   /** Private mode: the client URIs that the bundle claims to remove. NULL in public mode. */
   claimedRemoved: readonly string[] | null
   reinit: boolean
+  /** Group id that the ReInit announces for the successor; null: none, or (private mode) nobody said. */
+  announced?: Uint8Array | null
+  /** Seconds for which the place of a group that is reinitialized is reserved for its admins. */
+  grace?: number
   followups: readonly Followup[]
   /** Pending devices whose Remove cannot be signed for the new epoch: their leaf is unknown from then on. */
   unsigned: readonly bigint[]
@@ -149,6 +153,8 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_max_group: commit.maxGroupBytes ?? null,
     p_max_account: commit.maxAccountBytes ?? null,
     p_trees: KEPT_TREES,
+    p_announced: commit.announced ?? null,
+    p_grace: commit.grace ?? 0,
   })
 }
 

@@ -1,36 +1,29 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/**
- * Whether the report `r` counts: its user has been a member ever since the Commit, or joined by its Welcome. Who left, and who
- * came back from outside, has nothing to do with that Commit any more.
- */
-export const REPORT_COUNTS = `EXISTS (SELECT FROM device d CROSS JOIN LATERAL (
-    SELECT FROM member m WHERE m.device_id = d.id AND m.gid = r.gid AND m.until_seq IS NULL AND m.from_seq <= r.seq + 1 OFFSET 0
-  ) m WHERE d.account_id = r.user_id)`
+/** Users whose reports of a Commit a reset counts (prisma/functions/rooms.sql, `report_counts`), and how many there have to be. */
+export interface Counted {
+  reports: number
+  needed: number
+}
 
-/** One report per user and Commit counts, whichever of the user's devices sent it. Returns how many reports of it count. */
-export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigint, reason: string): Promise<number> {
+/** One report per user and Commit counts, whichever of the user's devices sent it. */
+export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigint, reason: string): Promise<Counted> {
   await sql.query({
     text: `INSERT INTO commit_report (gid, seq, user_id, reason)
            SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM groups WHERE gid = $1 AND deleted_at IS NULL FOR SHARE) ON CONFLICT DO NOTHING`,
     values: [gid, seq, userId, reason],
   })
-  const { rows } = await sql.query<{ reports: number }>({
-    text: `SELECT count(*)::integer AS reports FROM commit_report r WHERE r.gid = $1 AND r.seq = $2 AND ${REPORT_COUNTS}`,
-    values: [gid, seq],
-  })
-  return rows[0]?.reports ?? 0
+  return countReports(sql, gid, seq)
 }
 
-/** The most reports of one and the same Commit that count. */
-export async function mostReports(sql: Sql, gid: bigint): Promise<number> {
-  const { rows } = await sql.query<{ most: number | null }>({
-    text: `SELECT max(counted)::integer AS most FROM (
-             SELECT count(*) AS counted FROM commit_report r
-              WHERE r.gid = $1 AND ${REPORT_COUNTS} GROUP BY r.seq) per_commit`,
-    values: [gid],
+/** Reports of the Commit at `seq`. A group that has been deleted has none. */
+export async function countReports(sql: Sql, gid: bigint, seq: bigint): Promise<Counted> {
+  const { rows } = await sql.query<Counted>({
+    text: `SELECT (SELECT count(*)::integer FROM commit_report r WHERE r.gid = $1 AND r.seq = $2 AND report_counts(r.gid, r.seq, r.user_id)) AS reports,
+                  coalesce(reports_needed($1, $2), 1) AS needed`,
+    values: [gid, seq],
   })
-  return rows[0]?.most ?? 0
+  return rows[0] ?? { reports: 0, needed: 1 }
 }
 
 /** A Commit that a device has had to process; `epoch` is the one it ended, `bytes` the MLSMessage. */
@@ -75,15 +68,15 @@ export async function reportedCommits(sql: Sql, limit: number): Promise<Reported
   const { rows } = await sql.query<ReportedCommit>({
     text: `WITH by_reason AS (
              SELECT r.gid, r.seq, r.reason, max(r.reported_at) AS last, count(*)::integer AS users,
-                    (count(*) FILTER (WHERE ${REPORT_COUNTS}))::integer AS present
+                    (count(*) FILTER (WHERE report_counts(r.gid, r.seq, r.user_id)))::integer AS present
                FROM commit_report r GROUP BY r.gid, r.seq, r.reason
            ), by_commit AS (
              SELECT gid, seq, max(last) AS last, jsonb_object_agg(reason, users) AS reasons, sum(present)::integer AS present
                FROM by_reason GROUP BY gid, seq ORDER BY 3 DESC, gid, seq LIMIT $1
            )
            SELECT g.group_id AS "groupId", g.room_id AS room, c.seq, l.epoch, c.last AS "lastReportedAt", c.reasons,
-                  c.present AS users, p.reports_to_reset AS needed, g.frozen
-             FROM by_commit c JOIN groups g ON g.gid = c.gid JOIN group_policy p ON p.gid = c.gid
+                  c.present AS users, reports_needed(c.gid, c.seq) AS needed, g.frozen
+             FROM by_commit c JOIN groups g ON g.gid = c.gid
              LEFT JOIN log l ON l.gid = c.gid AND l.seq = c.seq
             ORDER BY c.last DESC, c.gid, c.seq`,
     values: [limit],

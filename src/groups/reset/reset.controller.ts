@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common'
+import { Body, Controller, Delete, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { GroupId } from '../../platform/http/bytes.js'
@@ -35,12 +35,28 @@ export class ResetController {
     operationId: 'resetGroup',
     summary: 'Freeze a group that is broken',
     description:
-      'For admins, or after enough reports of one Commit. The group takes no more entries; create its successor with ' +
-      '`successor_of`. It cannot be undone.',
+      'For admins, or after enough reports of one Commit: by more than half of the users who were members when it was accepted, and as many as ' +
+      'the policy says. The group takes no more entries; create its successor with `successor_of`. An admin can also reset a group that a ReInit ' +
+      'ended and that has no successor: the id that it announced does not bind any more.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'policy', 'group-frozen')
   @ReturnsNothing('The group is frozen.')
   reset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
     return this.operations.call('reset', caller, groupId, {})
+  }
+
+  @Delete('reset')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'undoReset',
+    summary: 'Let a group go on that was reset',
+    description:
+      'For admins, for as long as the successor is reserved. The group goes on in the epoch in which it stopped, and is current in its room again; ' +
+      'a successor that came meanwhile is frozen, with this group as its successor.',
+  })
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'reset-final')
+  @ReturnsNothing('The group takes entries.')
+  undoReset(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    return this.operations.call('undo-reset', caller, groupId, {})
   }
 }

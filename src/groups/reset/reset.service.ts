@@ -3,16 +3,17 @@ import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { GroupDeleted } from '../../delivery/delivery.problems.js'
 import { Hints } from '../../platform/hints/hints.js'
-import { NotFound } from '../../platform/http/problem.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Forbidden, NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openFor } from '../access/access.js'
-import { commitReported, groupReset } from '../groups.events.js'
-import { PolicyRefusal } from '../groups.problems.js'
-import { judgeReset } from '../authority/rules.js'
-import { freezeGroup, type GroupRow } from '../repository/groups.repository.js'
+import { openFor, openGroup } from '../access/access.js'
+import { commitReported, groupReset, resetUndone } from '../groups.events.js'
+import { PolicyRefusal, ResetFinal } from '../groups.problems.js'
+import type { GroupRow } from '../repository/groups.repository.js'
 import { CommitAuthors } from './commit-authors.js'
-import { addReport, findReadCommit, mostReports, type ReadCommit } from './reports.repository.js'
+import { addReport, findReadCommit, type ReadCommit } from './reports.repository.js'
+import { freezeGroup, hintsOfFrozen, undoReset } from './resets.repository.js'
 import type { ReportCommit, ReportCounted } from './reset.dto.js'
 
 /** The way out of a group that a Commit has broken for its members, which no server can see for itself (§6). */
@@ -20,22 +21,22 @@ import type { ReportCommit, ReportCounted } from './reset.dto.js'
 export class ResetService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'SUCCESSOR_GRACE'>,
     private readonly hints: Hints,
     private readonly events: Events,
     private readonly authors: CommitAuthors,
   ) {}
 
   async report(caller: Caller, groupId: Uint8Array, body: ReportCommit): Promise<ReportCounted> {
-    const { group, standing } = await openFor(this.pool, groupId, caller, 'report')
+    const { group } = await openFor(this.pool, groupId, caller, 'report')
     const commit = await findReadCommit(this.pool, group.gid, caller.deviceId, body.seq)
     if (!commit) throw new NotFound('No Commit for this device has that seq.')
     await this.refuseOwn(caller, group, commit)
     if (commit.joined && body.reason !== 'bad-welcome')
       throw new PolicyRefusal('Of the Commit that it joined by, a device can report the Welcome only.')
-    const reports = await addReport(this.pool, group.gid, body.seq, caller.userId, body.reason)
-    const needed = standing.policy.reportsToReset
-    commitReported(this.events, { reason: body.reason, reports, needed })
-    return { reports, needed }
+    const counted = await addReport(this.pool, group.gid, body.seq, caller.userId, body.reason)
+    commitReported(this.events, { reason: body.reason, ...counted })
+    return counted
   }
 
   /** A Commit is broken if others cannot process it: its author is no witness. */
@@ -45,19 +46,35 @@ export class ResetService {
     if (own) throw new PolicyRefusal('Nobody reports a Commit of their own.')
   }
 
-  /** Freezes the group; its successor is whatever a member creates first with `successor_of`. */
+  /** Freezes the group. Its successor is for an admin and the caller to create, and after a while for every member. */
   async reset(caller: Caller, groupId: Uint8Array): Promise<void> {
-    const { group, standing } = await openFor(this.pool, groupId, caller, 'reset-by-reports')
-    const reports = standing.admin ? 0 : await mostReports(this.pool, group.gid)
-    const verdict = judgeReset(standing.policy, standing.admin, reports)
-    if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
-    const outcome = await freezeGroup(this.pool, group.gid, 'reset', standing.admin ? caller.userId : null)
+    const { admin } = (await openGroup(this.pool, groupId, caller)).standing
+    const action = admin ? 'reset' : 'reset-by-reports'
+    const { group } = await openFor(this.pool, groupId, caller, action)
+    const by = admin ? { adminId: caller.userId } : { reporterId: caller.userId }
+    const outcome = await freezeGroup(this.pool, group.gid, by, this.config.SUCCESSOR_GRACE / 1_000)
     // Dismissed since: what members reported may still suffice.
     if (outcome === 'forbidden') return this.reset(caller, groupId)
+    if (outcome === 'few-reports') throw new PolicyRefusal(FEW_REPORTS)
     if (outcome === 'deleted' || outcome === 'unknown') throw new GroupDeleted()
     // A ReInit or another reset came first: the caller is not who decides what comes next.
-    if (outcome === 'frozen') return void (await openFor(this.pool, groupId, caller, 'reset-by-reports'))
-    groupReset(this.events, standing.admin)
-    this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: group.headSeq }])
+    if (outcome === 'frozen') return void (await openFor(this.pool, groupId, caller, action))
+    groupReset(this.events, admin)
+    this.hints.publish(await hintsOfFrozen(this.pool, group.gid, group.headSeq))
+  }
+
+  /** The group goes on; a successor that came meanwhile stops in its turn. */
+  async undo(caller: Caller, groupId: Uint8Array): Promise<void> {
+    const { group } = await openFor(this.pool, groupId, caller, 'undo-reset')
+    const undoing = await undoReset(this.pool, group.gid, caller.userId)
+    if (undoing.kind === 'deleted' || undoing.kind === 'unknown') throw new GroupDeleted()
+    if (undoing.kind === 'forbidden') throw new Forbidden('Only admins of the group may do this.')
+    if (undoing.kind === 'final') throw new ResetFinal()
+    resetUndone(this.events, undoing.successor !== null)
+    this.hints.publish(await hintsOfFrozen(this.pool, group.gid, group.headSeq))
+    if (undoing.successor !== null) this.hints.publish(await hintsOfFrozen(this.pool, undoing.successor, 0n))
   }
 }
+
+const FEW_REPORTS =
+  'A reset needs an admin, or reports of one Commit by more than half of the users who were members when it was accepted, the caller among them, and by as many as the policy says.'

@@ -20,6 +20,39 @@ export async function knowsRoom(sql: Sql, roomId: string, userId: bigint): Promi
   return rows.length > 0
 }
 
+/** The group whose place this one took, and the clients of that and of those before it that were to come along and have not come. */
+export interface Succession {
+  successorOf: Buffer | null
+  expected: string[]
+}
+
+/** At most 1,000 clients, of the last eight groups of the room; those that were in a later one and are out there are not expected. */
+export async function readSuccession(sql: Sql, gid: bigint): Promise<Succession> {
+  const { rows } = await sql.query<Succession>({
+    name: 'read_succession',
+    text: `WITH RECURSIVE line AS (
+             SELECT g.gid, g.predecessor_gid AS before, 0 AS depth FROM groups g WHERE g.gid = $1
+              UNION ALL
+             SELECT p.gid, p.predecessor_gid, l.depth + 1 FROM line l JOIN groups p ON p.gid = l.before WHERE l.depth < 8
+           )
+           SELECT (SELECT p.group_id FROM line l JOIN groups p ON p.gid = l.before WHERE l.depth = 0) AS "successorOf",
+                  ARRAY(
+                    SELECT d.client_uri FROM line l
+                      JOIN member m ON m.gid = l.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+                      JOIN device d ON d.id = m.device_id AND d.revoked_at IS NULL
+                     WHERE l.depth > 0
+                       AND NOT EXISTS (
+                         SELECT FROM line n CROSS JOIN LATERAL (SELECT FROM member x WHERE x.device_id = m.device_id AND x.gid = n.gid OFFSET 0) x
+                          WHERE n.depth < l.depth
+                       )
+                       AND NOT EXISTS (SELECT FROM group_ban b WHERE b.gid = $1 AND b.user_id = d.account_id)
+                     ORDER BY 1 LIMIT 1000
+                  ) AS expected`,
+    values: [gid],
+  })
+  return rows[0] ?? { successorOf: null, expected: [] }
+}
+
 /** A group in which a device is a member now, with its first entry for that device. */
 export interface MyGroupRow {
   gid: bigint

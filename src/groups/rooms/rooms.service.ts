@@ -11,7 +11,7 @@ import { FederationLink } from '../home/federation-link.js'
 import { leavingClients } from '../removal/removal.repository.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { foreignRoom, roomUri, type ListGroups, type MyGroups, type Room } from './rooms.dto.js'
-import { findRoom, groupsOf, knowsRoom } from './rooms.repository.js'
+import { findRoom, groupsOf, knowsRoom, readSuccession } from './rooms.repository.js'
 
 type Shown = Pick<
   GroupRow,
@@ -50,7 +50,14 @@ export class RoomsService {
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
     const { group, standing } = await openFor(this.pool, groupId, caller, 'read-group')
     const leaving = await leavingClients(this.pool, group.gid)
-    return { ...shown(group), member_since: standing.member?.fromSeq, ...(leaving.length > 0 ? { leaving } : {}) }
+    const { successorOf, expected } = await readSuccession(this.pool, group.gid)
+    return {
+      ...shown(group),
+      ...(successorOf ? { successor_of: successorOf } : {}),
+      ...(expected.length > 0 ? { expected } : {}),
+      member_since: standing.member?.fromSeq,
+      ...(leaving.length > 0 ? { leaving } : {}),
+    }
   }
 
   /** A user who was never in the room gets the same answer as for a room that does not exist. */

@@ -2,8 +2,9 @@ import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
-import { parseClientUri } from '../../protocol/identifiers.js'
+import { isGroupId, parseClientUri } from '../../protocol/identifiers.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
+import type { ReInit } from '../../protocol/mls/structures/proposal.js'
 import type { Sender } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
@@ -12,9 +13,10 @@ import { memberAt, type Member, type PublicGroupState } from '../../protocol/pub
 import { canonicalKey } from '../../protocol/signature-key.js'
 import type { CommitContext, SubmissionContext } from '../commit/commit-context.js'
 import type { FederationLink } from '../home/federation-link.js'
-import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { GroupExists, InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
 import { judgeRosterChange, removalReason, type Ended, type Proposer, type RosterChange } from '../authority/rules.js'
+import { isGroupIdTaken } from '../repository/groups.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
 import { devicesOfLeaves, type Device } from './roster.repository.js'
@@ -65,6 +67,7 @@ export class DirectoryMembership implements Membership {
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
     if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
+    if (verdict.reinit) await this.refuseUnusable(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }] : routes.added
@@ -82,7 +85,14 @@ export class DirectoryMembership implements Membership {
     const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
     const removed = target ? [await this.removal(context, target)] : []
     refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit' })
+    if (proposal.kind === 'reinit') await this.refuseUnusable(proposal)
     return undefined
+  }
+
+  /** A ReInit whose successor nobody could create would end the group for good. */
+  private async refuseUnusable({ groupId }: ReInit): Promise<void> {
+    if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
+    if (await isGroupIdTaken(this.pool, groupId)) throw new GroupExists()
   }
 
   private async authorizeAdd(context: SubmissionContext, sender: Sender, added: Member): Promise<Device> {

@@ -10,6 +10,7 @@ import { memberAt, type PublicGroupState } from '../../protocol/public-group/sta
 import { readGroupAndStanding } from '../access/access.repository.js'
 import { judgeExternalJoin, judgeRosterChange, removalReason, type RosterChange } from '../authority/rules.js'
 import type { CommitContext } from '../commit/commit-context.js'
+import { isGroupIdTaken } from '../repository/groups.repository.js'
 import { ProposalsVoid } from '../groups.problems.js'
 import { entriesOfMessages } from '../state/submission-refusals.js'
 import type { Device, LeafDevices } from './roster.repository.js'
@@ -17,7 +18,7 @@ import { deviceOf, identityAt, memberOf } from './roster.js'
 
 /**
  * What was right when it was proposed may not be any more: the joiner was banned or the policy does not let it in, a device was revoked, the
- * proposer has lost the right. Nobody carries that out, also no admin, whose client commits what waits without looking; the refusal names it.
+ * proposer has lost the right, another group has the id that a ReInit announces. Nobody carries that out, also no admin, whose client commits what waits without looking; the refusal names it.
  * @param carried the proposals of a Commit; `devices` are those of everybody in it
  * @throws ProposalsVoid
  */
@@ -86,7 +87,7 @@ async function isVoid(
     case 'remove':
       return lacksRight(context, proposer, { removed: removalBy(context, state, proposer, proposal.removed, devices) })
     case 'reinit':
-      return lacksRight(context, proposer, { reinit: true })
+      return lacksRight(context, proposer, { reinit: true }) || isGroupIdTaken(sql, proposal.groupId)
     default:
       return proposal.kind === 'psk' && !proposer.admin
   }

@@ -3,7 +3,16 @@ import { type Entry, toEntry } from '../../delivery/read/entry.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
-import { EpochAhead, GroupFrozen, IncarnationChanged, InvalidCommit, NotAMember, PolicyRefusal, StaleEpoch } from '../groups.problems.js'
+import {
+  EpochAhead,
+  GroupExists,
+  GroupFrozen,
+  IncarnationChanged,
+  InvalidCommit,
+  NotAMember,
+  PolicyRefusal,
+  StaleEpoch,
+} from '../groups.problems.js'
 import { findGroupByGid, type GroupRow } from '../repository/groups.repository.js'
 import { readHandshakesByHash, readMissedHandshakes } from '../repository/log.repository.js'
 import type { RefusedSubmission } from '../repository/submissions.repository.js'
@@ -67,6 +76,8 @@ export async function submissionProblem(
       return new UnknownGroup()
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'id-taken':
+      return new GroupExists()
     case 'group-full':
       return storageFull(sql, { gid: group.gid, deviceId }, 'group', refusal.allowed)
     case 'account-full':

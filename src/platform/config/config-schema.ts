@@ -118,6 +118,11 @@ const KeyPackages = {
 
 const Groups = {
   MAX_PAST_EPOCHS: Count(0, 1_000).default(5).describe('How many epochs back an application message may come from.'),
+  SUCCESSOR_GRACE: Duration(1_000, 30 * 86_400_000)
+    .default(3_600_000)
+    .describe(
+      'For this long after a reset or ReInit only admins, and who reset it, may create the successor of a group, and an admin may undo the reset.',
+    ),
   MAX_MESSAGE_BYTES: Size().default(262_144).describe('Largest application message or proposal.'),
   MAX_COMMIT_BYTES: Size()
     .default(2 * 1024 ** 2)

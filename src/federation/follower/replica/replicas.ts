@@ -20,6 +20,7 @@ import {
   appendEntries,
   chainsOf,
   createReplica,
+  followStop,
   jumpTo,
   keepEquivocation,
   keepHeadSignature,
@@ -142,7 +143,11 @@ export class Replicas {
     changes: OwnChanges,
   ): Promise<Received> {
     const last = fresh.at(-1)
-    if (!last) return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told: [] }
+    if (!last) {
+      // A repetition is of an earlier time: only what ends where the replica does says how it stands.
+      const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followStop(sql, gid, batch) : []
+      return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
+    }
     await appendEntries(sql, gid, fresh)
     await applyMemberChanges(
       sql,
@@ -158,11 +163,10 @@ export class Replicas {
       headChain: last.chain,
       epoch: lastCommit ? lastCommit.epoch + 1n : null,
       postFloor: batch.postFloor,
-      frozen: batch.frozen === 'no' ? null : batch.frozen,
-      successorGroupId: batch.successor ?? null,
     })
+    const stopped = await followStop(sql, gid, batch)
     await keepHeadSignature(sql, gid, batch.head.keyId, batch.head.signature)
-    const told = [...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
+    const told = [...stopped, ...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
     return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
   }
 

@@ -1,7 +1,7 @@
 import { readWelcome } from '../../mls/structures/welcome.js'
 import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
-import { bytesOf, framed, readText, readUri, unframed, writeText } from '../common.js'
+import { bytesOf, framed, readGroup, readText, readUri, unframed, writeText } from '../common.js'
 import {
   readSubmitMessageRequest,
   readSubmitMessageResponse,
@@ -54,6 +54,8 @@ export interface ExtendedUpdateRequest {
   readonly removed: readonly string[]
   readonly letGo?: readonly string[]
   readonly reinit: boolean
+  /** Private mode: the group id that the ReInit announces, where the sender says so. */
+  readonly successor?: Uint8Array | undefined
   /** That the sender is in, where it says so. */
   readonly incarnation?: number | undefined
 }
@@ -66,11 +68,10 @@ export function encodeExtendedUpdateRequest(request: ExtendedUpdateRequest): Uin
     .optional(request.joinCode, writeText)
     .vector(request.removed, writeText)
     .uint8(request.reinit ? 1 : 0)
-  const { incarnation, letGo = [] } = request
-  if (letGo.length === 0) return writeIncarnation(writer, incarnation).written()
-  return writeIncarnation(writer, incarnation ?? NO_INCARNATION)
-    .vector(letGo, writeText)
-    .written()
+  const { incarnation, letGo = [], successor } = request
+  if (letGo.length === 0 && !successor) return writeIncarnation(writer, incarnation).written()
+  writeIncarnation(writer, incarnation ?? NO_INCARNATION).vector(letGo, writeText)
+  return (successor ? writer.opaque(successor) : writer).written()
 }
 
 /** `ExtendedUpdateRequest`; Welcomes get their frame back. Malformed for more than 64 more Welcomes or 10,000 removed clients. */
@@ -84,6 +85,7 @@ export function decodeExtendedUpdateRequest(bytes: Uint8Array): Decoded<Extended
     reinit: reader.optional(() => true) ?? false,
     incarnation: readIncarnation(reader),
     letGo: reader.remaining > 0 ? reader.vector(MAX_REMOVED, readUri) : [],
+    successor: reader.remaining > 0 ? readGroup(reader) : undefined,
   }))
 }
 

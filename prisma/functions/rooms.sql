@@ -1,0 +1,159 @@
+-- A room outlives its groups: how a group is stopped, and which one takes its place (docs/adr/0030-rooms.md). A function that is given a row of
+-- `groups` is for a caller that has locked it.
+
+-- Until the transaction ends, nobody else takes this group id or announces it: the two are rows of different kinds, which no index compares.
+CREATE OR REPLACE FUNCTION lock_group_id(p_group_id bytea) RETURNS void LANGUAGE sql VOLATILE AS $$
+  SELECT pg_advisory_xact_lock(hashtextextended(encode(p_group_id, 'hex'), 17))
+$$;
+
+-- Whether a group has the id, had it before it was deleted, or has announced it.
+CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) OR EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id)
+      OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id)
+$$;
+
+-- Members of a group that stopped, of this provider or not, find group.frozen in their inboxes, which is read with the group as it is then: also
+-- that it goes on, or has a successor. One of them waits at most, behind what was told before. Other providers get a batch that says so.
+CREATE OR REPLACE FUNCTION tell_frozen(old groups) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM 1 FROM inbox i WHERE i.gid = old.gid AND i.kind = 'group.frozen' ORDER BY i.device_id, i.id FOR UPDATE;
+  DELETE FROM inbox WHERE gid = old.gid AND kind = 'group.frozen';
+  INSERT INTO inbox (device_id, kind, gid)
+  SELECT m.device_id, 'group.frozen', old.gid FROM member m
+   WHERE m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+     AND NOT EXISTS (SELECT FROM foreign_user f JOIN device d ON d.account_id = f.account_id WHERE d.id = m.device_id)
+   ORDER BY m.device_id;
+  UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
+END $$;
+
+-- At a follower: what the hub says of a group, which the entries alone do not say. Returns who is told, if it is news.
+CREATE OR REPLACE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  old groups;
+BEGIN
+  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
+    RETURN '{}';
+  END IF;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  PERFORM tell_frozen(old);
+  RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
+END $$;
+
+-- Whether this caller may put the group p_group_id in the place of `old`. NULL: continue. Outcomes: predecessor (not frozen, or the caller is
+-- neither in it nor its admin), banned, successor-taken, reserved (for admins and who reset it, up to old.reserved_until), announced (the ReInit
+-- named another id).
+CREATE OR REPLACE FUNCTION judge_successor(old groups, p_group_id bytea, p_device bigint, p_user bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  is_admin boolean := authorize_admin(old.gid, p_user);
+BEGIN
+  RETURN CASE
+    WHEN old.deleted_at IS NOT NULL OR old.frozen IS NULL THEN 'predecessor'
+    WHEN NOT is_admin AND NOT EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
+    ) THEN 'predecessor'
+    WHEN EXISTS (SELECT FROM group_ban b WHERE b.gid = old.gid AND b.user_id = p_user) THEN 'banned'
+    WHEN old.successor_group_id <> p_group_id THEN 'successor-taken'
+    WHEN old.successor_group_id = p_group_id THEN NULL
+    WHEN NOT is_admin AND old.reserved_until > now() AND NOT (old.frozen = 'reset' AND old.frozen_by = p_user) THEN 'reserved'
+    WHEN old.announced_group_id <> p_group_id THEN 'announced'
+  END;
+END $$;
+
+-- Whether a user's report of a Commit counts: the user was a member when the Commit was accepted, and has been one ever since. Who joined by that
+-- Commit or later, who left, and who came back from outside has nothing to do with it.
+CREATE OR REPLACE FUNCTION report_counts(p_gid bigint, p_seq bigint, p_user bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM device d CROSS JOIN LATERAL (
+    SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid AND m.until_seq IS NULL AND m.from_seq <= p_seq OFFSET 0
+  ) m WHERE d.account_id = p_user)
+$$;
+
+-- How many users have to report a Commit for a reset: as many as the policy says, and more than half of those who were members when it was accepted.
+CREATE OR REPLACE FUNCTION reports_needed(p_gid bigint, p_seq bigint) RETURNS integer LANGUAGE sql STABLE AS $$
+  SELECT greatest(p.reports_to_reset, (
+    SELECT count(DISTINCT d.account_id)::integer / 2 + 1 FROM member m JOIN device d ON d.id = m.device_id
+     WHERE m.gid = p_gid AND m.from_seq <= p_seq AND (m.until_seq IS NULL OR m.until_seq >= p_seq)
+  )) FROM group_policy p WHERE p.gid = p_gid
+$$;
+
+-- Whether the user is one of enough who reported one and the same Commit.
+CREATE OR REPLACE FUNCTION enough_reports(p_gid bigint, p_user bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (
+    SELECT FROM commit_report own
+     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid, own.seq, p_user)
+       AND reports_needed(p_gid, own.seq) <= (
+         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid, r.seq, r.user_id)
+       )
+  )
+$$;
+
+-- Stops a group for a reset: no entry is taken any more, one successor may take its place. An admin also turns a ReInit that has no successor into
+-- a reset: what it announced does not bind any more.
+--   p_admin   who has to be an admin at this moment. Outcome forbidden
+--   p_user    who resets; without p_admin, one of those who reported a Commit. Outcome few-reports. NULL: the release before has judged that
+--   p_grace   seconds for which the place of the group is reserved
+DROP FUNCTION IF EXISTS freeze_group(bigint, text);
+DROP FUNCTION IF EXISTS freeze_group(bigint, text, bigint);
+CREATE OR REPLACE FUNCTION freeze_group(
+  p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL, p_user bigint DEFAULT NULL, p_grace integer DEFAULT 0
+) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  ELSIF g.deleted_at IS NOT NULL THEN
+    RETURN 'deleted';
+  ELSIF g.frozen IS NOT NULL AND (p_admin IS NULL OR g.frozen = 'reset' OR g.successor_group_id IS NOT NULL) THEN
+    RETURN 'frozen';
+  ELSIF p_admin IS NOT NULL AND NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN 'forbidden';
+  ELSIF p_admin IS NULL AND p_user IS NOT NULL AND NOT enough_reports(p_gid, p_user) THEN
+    RETURN 'few-reports';
+  END IF;
+  UPDATE groups
+     SET frozen = p_reason, frozen_at = now(), frozen_by = coalesce(p_admin, p_user), reserved_until = now() + make_interval(secs => p_grace),
+         announced_group_id = NULL
+   WHERE gid = p_gid;
+  PERFORM tell_frozen(g);
+  RETURN 'accepted';
+END $$;
+
+-- Takes back a reset, up to groups.reserved_until: the group goes on where it stood, and is current in its room again. A successor that came
+-- meanwhile stops in its turn, and this group takes its place.
+-- Outcomes: accepted, unknown, deleted, forbidden, final (not reset, too late, or the successor itself is not current any more).
+CREATE OR REPLACE FUNCTION undo_reset(p_gid bigint, p_admin bigint) RETURNS TABLE (outcome text, successor bigint) LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  g groups;
+  next groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, NULL::bigint;
+    RETURN;
+  ELSIF NOT authorize_admin(p_gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', NULL::bigint;
+    RETURN;
+  ELSIF g.frozen IS DISTINCT FROM 'reset' OR coalesce(g.reserved_until <= now(), true)
+        OR EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit) THEN -- no member can go on after a ReInit
+    RETURN QUERY SELECT 'final', NULL::bigint;
+    RETURN;
+  END IF;
+  -- Made later, so its row comes later in the order of locks.
+  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'final', NULL::bigint;
+    RETURN;
+  END IF;
+  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
+  PERFORM tell_frozen(g);
+  IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
+    UPDATE groups
+       SET frozen = 'reset', frozen_at = now(), frozen_by = p_admin, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+     WHERE gid = next.gid;
+    PERFORM tell_frozen(next);
+  END IF;
+  RETURN QUERY SELECT 'accepted', next.gid;
+END $$;

@@ -1,0 +1,46 @@
+import type { Hint } from '../../platform/hints/hint.js'
+import { callFunction, type Sql } from '../../platform/postgres/sql.js'
+
+/** Who resets a group: one of its admins, or one of those who reported a Commit. Null: has been judged (a restore, a test). */
+export type Resetter = { adminId: bigint } | { reporterId: bigint } | null
+
+export type Freezing = 'accepted' | 'frozen' | 'deleted' | 'unknown' | 'forbidden' | 'few-reports'
+
+/** No entry is taken any more; one successor may take the group's place (§4). @param grace seconds for which that place is reserved */
+export async function freezeGroup(sql: Sql, gid: bigint, by: Resetter, grace: number): Promise<Freezing> {
+  const { call, values } = callFunction('freeze_group', {
+    p_gid: gid,
+    p_reason: 'reset',
+    p_admin: by && 'adminId' in by ? by.adminId : null,
+    p_user: by && 'reporterId' in by ? by.reporterId : null,
+    p_grace: grace,
+  })
+  const { rows } = await sql.query<{ outcome: Freezing }>({ text: `SELECT ${call} AS outcome`, values })
+  return rows[0]?.outcome ?? 'unknown'
+}
+
+/** `successor`: row id of the group that had taken the place, and has stopped now. */
+export interface Undoing {
+  kind: 'accepted' | 'unknown' | 'deleted' | 'forbidden' | 'final'
+  successor: bigint | null
+}
+
+/** The group goes on where it stood; see `undo_reset`. */
+export async function undoReset(sql: Sql, gid: bigint, adminId: bigint): Promise<Undoing> {
+  const { call, values } = callFunction('undo_reset', { p_gid: gid, p_admin: adminId })
+  const { rows } = await sql.query<{ outcome: Undoing['kind']; successor: bigint | null }>({
+    text: `SELECT outcome, successor FROM ${call}`,
+    values,
+  })
+  const { outcome = 'unknown', successor = null } = rows[0] ?? {}
+  return { kind: outcome, successor }
+}
+
+/** For streams that are open, and for peers: in which inboxes `group.frozen` waits. */
+export async function hintsOfFrozen(sql: Sql, gid: bigint, headSeq: bigint): Promise<Hint[]> {
+  const { rows } = await sql.query<{ id: bigint }>({
+    text: `SELECT device_id AS id FROM inbox WHERE gid = $1 AND kind = 'group.frozen'`,
+    values: [gid],
+  })
+  return [...rows.map(({ id }) => ({ kind: 'inbox' as const, deviceId: id })), { kind: 'group', gid, headSeq }]
+}

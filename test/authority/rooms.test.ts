@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import { createProposal, encodeMlsMessage } from 'ts-mls'
+import type { Client } from '../../examples/client/client.js'
+import type { Group } from '../../examples/client/group.js'
+import { suite } from '../../examples/client/mls/suites.js'
+import { toBase64Url, utf8 } from '../../examples/client/wire.js'
+import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
+import { reinitOf } from './scene-fixture.js'
+
+const stage = useStage()
+const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
+const RESERVED = { status: 403, kind: 'successor-reserved' }
+
+interface View {
+  group_id: Uint8Array
+  room: string
+  frozen?: string
+  successor?: Uint8Array
+  successor_of?: Uint8Array
+  expected?: string[]
+}
+const view = (client: Client, group: Group) => client.device.http.get<View>(group.path)
+const current = (client: Client, { room }: View) =>
+  client.device.http.get<{ group_id: Uint8Array }>(`/v1/rooms?room=${encodeURIComponent(room)}`).then((found) => found.group_id)
+const reset = (client: Client, group: Group) => client.device.http.post(`${group.path}/reset`)
+const undo = (client: Client, group: Group) => client.device.http.delete(`${group.path}/reset`)
+const report = (client: Client, group: Group, seq: number) =>
+  client.device.http.post<{ reports: number; needed: number }>(`${group.path}/reports`, { seq, reason: 'undecryptable' })
+const succeed = (client: Client, group: Group, groupId = utf8(randomUUID())) =>
+  client.createGroup({ groupId, mode: group.record.mode, successorOf: group.record.groupId })
+const local = (client: Client) => client.user.split('/u/')[1]!
+
+/** As if the time for which the place of the group is reserved had passed. */
+async function waitGrace(group: Group): Promise<void> {
+  await stage.pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 day' WHERE gid = $1", [await stage.gid(group)])
+}
+
+/** Commits a ReInit. @returns the id that it announces */
+async function reinitialize(client: Client, group: Group): Promise<Uint8Array> {
+  const proposal = reinitOf(at(client, group))
+  await submit(client, group, (await draft(at(client, group), [proposal])).bundle)
+  if (proposal.proposalType !== 'reinit' || !('groupId' in proposal.reinit)) throw new Error('no ReInit')
+  return proposal.reinit.groupId
+}
+
+describe.each(['public', 'private'] as const)('a room whose %s group was reset', (mode) => {
+  it('is not taken by who is quickest', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
+    await reset(alice, group)
+    const refused = await refusal(succeed(mallory, group))
+    expect(refused).toMatchObject(RESERVED)
+    expect(refused.document['reserved_until']).toBeGreaterThan(Date.now() / 1_000)
+    const next = await succeed(alice, group)
+    expect(await current(alice, await view(alice, next))).toEqual(next.record.groupId)
+    expect((await view(alice, next)).successor_of).toEqual(group.record.groupId)
+  })
+
+  it('has one successor if all its members try at once, and it is one of the admins who wins', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory], { mode, policy: POLICY })
+    await alice.device.http.put(`${group.path}/admins/${local(bob)}`)
+    await reset(alice, group)
+    const tries = await Promise.allSettled([mallory, alice, bob, mallory, alice, bob].map((client) => succeed(client, group)))
+    expect(tries.map(({ status }, index) => status === 'fulfilled' && index % 3 !== 0).filter(Boolean)).toHaveLength(1)
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  })
+
+  it('gets its successor from any member after the grace time, but not from one who was banned', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory], { mode, policy: POLICY })
+    await alice.device.http.put(`${group.path}/bans/${local(mallory)}`)
+    await reset(alice, group)
+    await waitGrace(group)
+    expect(await refusal(succeed(mallory, group))).toMatchObject({ status: 403, kind: 'policy' })
+    await succeed(bob, group)
+  })
+
+  it('is taken back from a member who has succeeded it alone, by an admin who is not let in', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
+    await reset(alice, group)
+    await waitGrace(group)
+    const stolen = await succeed(mallory, group)
+    expect(await refusal(reset(mallory, stolen))).toMatchObject({ status: 403 })
+    expect((await view(alice, stolen)).frozen).toBeUndefined()
+    await alice.device.http.put(`${stolen.path}/bans/${local(mallory)}`)
+    await reset(alice, stolen)
+    expect(await refusal(succeed(mallory, stolen))).toMatchObject({ status: 403, kind: 'policy' })
+    const next = await succeed(alice, stolen)
+    expect(await current(alice, await view(alice, next))).toEqual(next.record.groupId)
+    expect(await refusal(current(mallory, await view(alice, next)).then(() => at(mallory, stolen).update()))).toMatchObject({
+      kind: 'group-frozen',
+      document: { successor: next.record.groupId },
+    })
+  })
+
+  it('goes on where it stood if an admin takes the reset back in time, and the successor stops', async () => {
+    const [alice, bob, carol, dave] = await stage.cast('alice', 'bob', 'carol', 'dave')
+    const group = await stage.group(alice, [bob, carol, dave], { mode, policy: { reports_to_reset: 1 } })
+    await group.update()
+    for (const client of [bob, carol, dave]) await report(client, group, 2)
+    await reset(bob, group)
+    const hijacked = await succeed(bob, group)
+    expect(await refusal(undo(bob, group))).toMatchObject({ status: 403, kind: 'forbidden' })
+    await undo(alice, group)
+    expect(await view(alice, group)).not.toHaveProperty('frozen')
+    expect(await current(alice, await view(alice, group))).toEqual(group.record.groupId)
+    await group.update()
+    expect(await refusal(hijacked.update())).toMatchObject({ kind: 'group-frozen', document: { successor: group.record.groupId } })
+    expect(await refusal(succeed(bob, hijacked))).toMatchObject({ kind: 'successor-taken' })
+    expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
+  })
+
+  it('does not go back to a group whose time is over, or whose successor has been replaced', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode })
+    await reset(alice, group)
+    const next = await succeed(alice, group)
+    await reset(alice, next)
+    await succeed(alice, next)
+    expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
+    const other = await stage.group(alice, [bob], { mode })
+    await reset(alice, other)
+    await waitGrace(other)
+    expect(await refusal(undo(alice, other))).toMatchObject({ status: 409, kind: 'reset-final' })
+  })
+
+  it('keeps out a single device that was thrown out of the group before', async () => {
+    const [alice, bob, laptop] = await stage.cast('alice', 'bob', 'bob/laptop')
+    const group = await stage.group(alice, [bob, laptop], { mode, policy: { external_join: 'open' } })
+    await group.remove(laptop.uri)
+    await reset(alice, group)
+    let next = await succeed(alice, group)
+    const join = (client: Client) => client.joinExternally({ groupId: next.record.groupId, mode, suite: 1 })
+    expect(await refusal(join(laptop))).toMatchObject({ status: 403, kind: 'policy' })
+    await reset(alice, next)
+    next = await succeed(alice, next)
+    expect(await refusal(join(laptop))).toMatchObject({ status: 403, kind: 'policy' })
+    await join(bob)
+    await stage.sync(alice)
+    await at(alice, next).add(laptop.user)
+  })
+})
+
+describe.each(['public', 'private'] as const)('a reset of a %s group by reports', (mode) => {
+  it('is not for one member and three fresh accounts', async () => {
+    const [alice, bob, mallory, ...sybils] = await stage.cast('alice', 'bob', 'mallory', 'sybil-1', 'sybil-2', 'sybil-3')
+    const group = await stage.group(alice, [bob, mallory], { mode })
+    for (const sybil of sybils) await at(mallory, group).add(sybil.user)
+    await stage.sync(...sybils)
+    await at(mallory, group).update()
+    await stage.sync(alice, bob, ...sybils)
+    for (const sybil of sybils) await report(sybil, group, 5)
+    expect(await report(sybils[0], group, 5)).toEqual({ reports: 3, needed: 4 })
+    expect(await refusal(reset(sybils[0], group))).toMatchObject({ status: 403, kind: 'policy' })
+    // A Commit from before they came is none of their business: they did not read it, or came by it.
+    expect(await refusal(report(sybils[2], group, 3))).toMatchObject({ status: 404 })
+    await alice.device.http.post(`${group.path}/reports`, { seq: 3, reason: 'other' })
+    expect(await refusal(reset(sybils[0], group))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await view(alice, group)).not.toHaveProperty('frozen')
+  })
+
+  it('counts those who were members when the Commit was accepted, and is for one of them', async () => {
+    const [alice, bob, carol, dave, erin] = await stage.cast('alice', 'bob', 'carol', 'dave', 'erin')
+    const group = await stage.group(alice, [bob, carol, dave], { mode, policy: { reports_to_reset: 2 } })
+    await group.update()
+    await group.add(erin.user)
+    await stage.sync(erin)
+    expect(await report(bob, group, 2)).toEqual({ reports: 1, needed: 3 })
+    await report(carol, group, 2)
+    expect(await refusal(reset(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await refusal(report(erin, group, 2))).toMatchObject({ status: 404 })
+    expect(await report(dave, group, 2)).toEqual({ reports: 3, needed: 3 })
+    expect(await refusal(reset(erin, group))).toMatchObject({ status: 403, kind: 'policy' })
+    await reset(carol, group)
+    expect(await refusal(succeed(bob, group))).toMatchObject(RESERVED)
+    await succeed(carol, group)
+  })
+
+  it('is judged when it is accepted: a reporter who leaves at the same moment does not count', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol], { mode, policy: { reports_to_reset: 1 } })
+    await group.update()
+    await report(bob, group, 2)
+    await report(carol, group, 2)
+    const removal = await draft(group, [
+      { proposalType: 'remove', remove: { removed: group.record.state.ratchetTree.findIndex((node) => uriOf(node) === carol.uri) / 2 } },
+    ])
+    const blocker = await stage.pool.connect()
+    await blocker.query('BEGIN')
+    await blocker.query('SELECT FROM groups WHERE group_id = $1 FOR UPDATE', [group.record.groupId])
+    const removing = submit(alice, group, removal.bundle)
+    await waiting(1)
+    const resetting = refusal(reset(bob, group))
+    await waiting(2)
+    await blocker.query('COMMIT')
+    blocker.release()
+    await removing
+    expect(await resetting).toMatchObject({ status: 403, kind: 'policy' })
+  })
+})
+
+describe.each(['public', 'private'] as const)('the id that the ReInit of a %s group announces', (mode) => {
+  it('is for its successor alone', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
+    const announced = await reinitialize(alice, group)
+    expect(await refusal(mallory.createGroup({ groupId: announced, mode }))).toMatchObject({ status: 409, kind: 'group-exists' })
+    const own = await stage.group(mallory, [], { mode })
+    await reset(mallory, own)
+    expect(await refusal(succeed(mallory, own, announced))).toMatchObject({ status: 409, kind: 'group-exists' })
+    expect(await refusal(succeed(mallory, group, announced))).toMatchObject(RESERVED)
+    expect(await refusal(succeed(alice, group))).toMatchObject({ status: 422, document: { rule: 'reinit-mismatch' } })
+    await succeed(alice, group, announced)
+  })
+
+  it('is one that nobody has, or has announced', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const taken = await stage.group(mallory, [], { mode })
+    const [group, other] = [await stage.group(alice, [mallory], { mode }), await stage.group(mallory, [], { mode })]
+    const reinitTo = async (client: Client, of: Group, groupId: Uint8Array) => {
+      const { cipherSuite, extensions } = of.record.state.groupContext
+      const proposal = { proposalType: 'reinit', reinit: { groupId, version: 'mls10', cipherSuite, extensions } } as const
+      await submit(client, of, (await draft(of, [proposal])).bundle)
+    }
+    expect(await refusal(reinitTo(alice, group, taken.record.groupId))).toMatchObject({ status: 409, kind: 'group-exists' })
+    expect(await refusal(reinitTo(alice, group, group.record.groupId))).toMatchObject({ status: 409, kind: 'group-exists' })
+    const announced = utf8(randomUUID())
+    const both = await Promise.allSettled([reinitTo(alice, group, announced), reinitTo(mallory, other, announced)])
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  })
+
+  it('does not bind any more where an admin makes a reset of it', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [mallory], { mode })
+    const announced = await reinitialize(alice, group)
+    expect(await refusal(reset(mallory, group))).toMatchObject({ status: 409, kind: 'group-frozen' })
+    await reset(alice, group)
+    await mallory.createGroup({ groupId: announced, mode })
+    expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
+    await succeed(alice, group)
+  })
+})
+
+describe('a ReInit Proposal', () => {
+  it('is void once somebody has taken the id that it announces, and stops nobody', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory])
+    const proposal = reinitOf(group)
+    if (proposal.proposalType !== 'reinit' || !('groupId' in proposal.reinit)) throw new Error('no ReInit')
+    const { message } = await createProposal(group.record.state, true, proposal, (await suite(1)).impl)
+    await alice.device.http.post(`${group.path}/proposals`, { proposal: encodeMlsMessage(message) })
+    await mallory.createGroup({ groupId: proposal.reinit.groupId })
+    await stage.sync(alice, bob)
+    expect(await refusal(submit(bob, group, (await draft(at(bob, group))).bundle))).toMatchObject({ status: 409, kind: 'proposals-void' })
+    await at(bob, group).update()
+    await at(bob, group).send('we go on')
+    expect(toBase64Url((await view(bob, group)).group_id)).toBe(toBase64Url(group.record.groupId))
+  })
+
+  it('is refused with an id that no group can have', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice)
+    const { cipherSuite, extensions } = group.record.state.groupContext
+    for (const length of [0, 256, 3_000]) {
+      const reinit = { groupId: new Uint8Array(length), version: 'mls10', cipherSuite, extensions } as const
+      const bundle = (await draft(group, [{ proposalType: 'reinit', reinit }])).bundle
+      expect(await refusal(submit(alice, group, bundle))).toMatchObject({ status: 422, document: { rule: 'group-id-length' } })
+    }
+  })
+})
+
+function uriOf(node: unknown): string | undefined {
+  const { leaf } = (node ?? {}) as { leaf?: { credential: { identity?: Uint8Array } } }
+  return leaf?.credential.identity && Buffer.from(leaf.credential.identity).toString()
+}
+
+/** Until so many sessions wait for a lock. */
+async function waiting(count: number): Promise<void> {
+  for (;;) {
+    const { rows } = await stage.pool.query<{ waiting: number }>(
+      `SELECT count(*)::integer AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    )
+    if (rows[0]!.waiting >= count) return
+  }
+}
