@@ -33,6 +33,6 @@ describe.each(['public', 'private'] as const)('whatever 3 honest and 2 hostile u
     await campaign.run(STEPS)
     await campaign.end()
 
-    expect(campaign.missing()).toEqual([])
+    expect(campaign.choice.missing()).toEqual([])
   })
 })

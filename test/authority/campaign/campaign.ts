@@ -3,16 +3,17 @@ import type { Pool } from 'pg'
 import type { Group } from '../../../examples/client/group.js'
 import { ServerProblem } from '../../../examples/client/http.js'
 import { toHex, utf8 } from '../../../examples/client/wire.js'
-import { ACTIONS, type Action } from '../../../src/groups/authority/actions.js'
 import type { Mode } from '../../../src/groups/authority/table.js'
 import type { TestServer } from '../../support/server.js'
 import { addOf } from '../scene-fixture.js'
+import { Choice, compatible } from './choice.js'
 import { Dice } from './dice.js'
+import { everybodyGoesOn, expectOneHistory } from './ending.js'
 import { GroupModel } from './group-model.js'
-import { expectNobodyStuck } from './ending.js'
 import { leaveOutUnlawful } from './hidden.js'
-import { agrees, moments, said } from './judge.js'
-import { MOVES, Unsent, type Move, type Scene } from './moves.js'
+import { agrees, moments, said, type Effect } from './judge.js'
+import { Unsent, type Move, type Scene } from './move.js'
+import { MOVES } from './moves.js'
 import { ownGroup, Players, type Player } from './players.js'
 import { Room } from './room.js'
 
@@ -22,45 +23,19 @@ const HOSTILE = ['mallory', 'trudy', 'mallory/laptop']
 const OPEN_ROOMS = 3
 /** Closed ones that are still asked for. */
 const CLOSED_ROOMS = 3
-/** What ends a group, or a membership, is rarer. */
-const RARE: Partial<Record<Action, number>> = {
-  'commit-reinit': 0.1,
-  'propose-reinit': 0.1,
-  reset: 0.2,
-  delete: 0.1,
-  leave: 0.4,
-  ban: 0.5,
-  'create-branch': 0.3,
-}
-const ACTION_NAMES = Object.keys(ACTIONS) as Action[]
-const WEIGHTS = Object.fromEntries(ACTION_NAMES.map((action) => [action, RARE[action] ?? 1])) as Record<Action, number>
 
 interface Answered {
   move: Move
   answer: string
 }
 
-/** What has to be done before something can be met, if it cannot be met as things stand. */
-const SETUPS: Partial<Record<Action, Action>> = {
-  'commit-remove-leaving': 'leave',
-  'commit-remove-admin': 'make-admin',
-  'propose-remove-admin': 'make-admin',
-  'commit-remove-own': 'commit-add-own',
-  'propose-remove-own': 'commit-add-own',
-  'reset-by-reports': 'report',
-  'create-successor': 'reset',
-  unban: 'ban',
-}
-
 /** Honest and hostile devices that ask two nodes for everything at random, and an oracle that knows what the page says. */
 export class Campaign implements Scene {
   readonly dice: Dice
   readonly rooms: Room[] = []
-  readonly #byId = new Map<string, Room>()
+  readonly choice: Choice
   readonly crew: Players
-  /** `commit-add hostile refused`: how often. */
-  readonly coverage = new Map<string, number>()
-  readonly unsent = new Map<string, number>()
+  readonly #byId = new Map<string, Room>()
   readonly #pool: Pool
   step = 0
 
@@ -72,6 +47,7 @@ export class Campaign implements Scene {
     this.dice = new Dice(seed)
     this.#pool = nodes[0]!.pool
     this.crew = new Players(nodes, this.dice, (group) => this.#look(group))
+    this.choice = new Choice(this, this.rooms)
   }
 
   get players(): readonly Player[] {
@@ -81,45 +57,38 @@ export class Campaign implements Scene {
   async prepare(): Promise<void> {
     for (const name of HONEST) await this.crew.enrol(name, false)
     for (const name of HOSTILE) await this.crew.enrol(name, true)
-    while (this.#open().length < OPEN_ROOMS) await this.#begin()
   }
 
   /** Some steps, and more until everything was met; at most `most`. */
   async run(steps: number, most = 4 * steps): Promise<void> {
-    for (this.step = 0; this.step < steps || (this.step < most && this.missing().length > 0); this.step++) {
+    for (this.step = 0; this.step < steps || (this.step < most && this.choice.missing().length > 0); this.step++) {
       await this.#tidy()
       if (this.dice.chance(0.02)) await this.#uprising()
-      else if (this.dice.chance(0.25)) await this.#burst(Array.from({ length: 2 + Math.floor(this.dice.next() * 3) }, () => this.#choose()))
-      else await this.#burst([this.#choose()])
+      else if (this.dice.chance(0.01)) await this.#timePasses()
+      else if (this.dice.chance(0.25))
+        await this.#burst(Array.from({ length: 2 + Math.floor(this.dice.next() * 3) }, () => this.choice.next()))
+      else await this.#burst([this.choice.next()])
     }
   }
 
-  /** Nobody is stuck, and no Welcome was lost. */
   async end(): Promise<void> {
     for (const room of this.#open()) {
       await this.#observe(room)
-      await expectNobodyStuck(this.crew, room, this.#pool)
+      await everybodyGoesOn(this.crew, room)
       await this.#observe(room)
+      await expectOneHistory(this.crew, room, this.#pool)
     }
   }
 
   succeed(old: Room, id: Uint8Array, by: Player): void {
-    old.succeeded = true
     const room = new Room(id, old.model.successor(by.client.uri), old.code)
+    old.successor = room
     this.#enter(room)
     this.#lookAt(by, room)
   }
 
-  /** Cells that were never met: the action, who, and whether it was refused. */
-  missing(): string[] {
-    const cells = ACTION_NAMES.flatMap((action) =>
-      ['honest', 'hostile'].flatMap((who) => ['yes', 'refused'].map((outcome) => `${action} ${who} ${outcome}`)),
-    )
-    return cells.filter((cell) => !this.coverage.has(cell))
-  }
-
   #open(): Room[] {
-    return this.rooms.filter(({ model, broken }) => !model.frozen && !model.deleted && !broken)
+    return this.rooms.filter(({ model }) => !model.frozen && !model.deleted)
   }
 
   #enter(room: Room): void {
@@ -129,6 +98,11 @@ export class Campaign implements Scene {
 
   #look(group: Group): void {
     if (group.record.standing === 'member') this.#byId.get(toHex(group.record.groupId))?.look(group)
+  }
+
+  #lookAt(player: Player, room: Room): void {
+    const group = ownGroup(player, room.id)
+    if (group) room.look(group)
   }
 
   /** New groups for those that have ended. */
@@ -145,14 +119,11 @@ export class Campaign implements Scene {
       add_members: this.dice.pick(['members', 'members', 'admins'] as const)!,
       remove_members: this.dice.pick(['members', 'admins'] as const)!,
     }
-    const [id, code] = [utf8(randomUUID()), `open sesame ${this.rooms.length}`]
-    const room = new Room(id, new GroupModel(this.mode, policy), code)
+    const [groupId, code] = [utf8(randomUUID()), `open sesame ${this.step}`]
+    const room = new Room(groupId, new GroupModel(this.mode, policy), code)
     room.model.found(creator.client.uri)
-    const group = await creator.client.createGroup({
-      groupId: id,
-      mode: this.mode,
-      policy: { ...policy, reports_to_reset: room.model.reportsToReset, ...(policy.external_join === 'code' ? { join_code: code } : {}) },
-    })
+    const asked = { ...policy, reports_to_reset: room.model.reportsToReset, ...(policy.external_join === 'code' && { join_code: code }) }
+    const group = await creator.client.createGroup({ groupId, mode: this.mode, policy: asked })
     this.#enter(room)
     this.#look(group)
     const others = this.dice.shuffled(this.players.filter((one) => one !== creator)).slice(0, 4)
@@ -161,17 +132,26 @@ export class Campaign implements Scene {
     await this.#observe(room)
   }
 
-  /** All who can report a Commit do; then one who is no admin resets the group. */
+  /** All who can report a Commit do; then one of them who is no admin resets the group. */
   async #uprising(): Promise<void> {
     const room = this.dice.pick(this.#open())
     if (!room) return
     for (const by of this.players) if (room.model.isMember(by.client.uri)) await this.#burst([MOVES.report(this, by, room)])
-    const by = this.dice.pick(this.players.filter(({ client }) => !room.model.admins.has(client.user)))
+    const by = this.dice.pick(this.players.filter(({ client }) => room.model.isWitness(client.user)))
     if (by) await this.#burst([MOVES['reset-by-reports'](this, by, room)])
   }
 
+  /** For which the place of a group that was reset is reserved. */
+  async #timePasses(): Promise<void> {
+    for (const { id, model } of this.rooms) {
+      if (model.frozen !== 'reset') continue
+      await this.#pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 year' WHERE group_id = $1", [id])
+      model.reserved = false
+    }
+  }
+
   async #burst(chosen: readonly (Move | undefined)[]): Promise<void> {
-    const moves = withoutChangesBesides(chosen.filter((move) => move !== undefined))
+    const moves = compatible(chosen.filter((move) => move !== undefined))
     for (const { by, room } of moves) {
       // Whom others have added has its Welcome first; else one can be late.
       const invited = room.model.isMember(by.client.uri) && !ownGroup(by, room.id)
@@ -184,76 +164,44 @@ export class Campaign implements Scene {
       this.crew.roam(by.client)
     }
     const answered = await Promise.all(moves.map(async (move): Promise<Answered> => ({ move, answer: await answerOf(move) })))
-    for (const { move, answer } of answered) if (answer === 'yes') move.accepted?.()
     for (const room of new Set(moves.map((move) => move.room))) {
-      await this.#settle(
-        room,
-        answered.filter(({ move }) => move.room === room),
-      )
+      const here = answered.filter(({ move }) => move.room === room)
+      await this.#settle(room, here)
     }
   }
 
   /** Compares the answers with the page, and takes what was accepted into the model. */
   async #settle(room: Room, answered: readonly Answered[]): Promise<void> {
     const before = room.model.clone()
-    const effects = answered.map(({ move, answer }) => (answer === 'yes' ? move.effect?.bind(move) : undefined))
+    const effects = answered.map(({ move, answer }): Effect | undefined => (answer === 'yes' ? (model) => move.effect?.(model) : undefined))
     for (const effect of effects) effect?.(room.model)
     const deltas = await this.#observe(room)
-    for (const [index, { move, answer }] of answered.entries()) {
-      const others = effects.filter((effect, other) => other !== index && effect !== undefined) as ((model: GroupModel) => void)[]
-      const models = answered.length === 1 ? [before] : moments(before, deltas, others)
-      this.#judge({ move, answer }, models)
+    for (const [index, answer] of answered.entries()) {
+      const others = effects.flatMap((effect, other) => (effect && other !== index ? [effect] : []))
+      this.#judge(answer, answered.length === 1 ? [before] : moments(before, deltas, others))
     }
+    for (const { move, answer } of answered) if (answer === 'yes') move.accepted?.()
     await this.#checkPolicy(room)
   }
 
   /** @param models the group as it may have been; the first is the one before */
   #judge({ move, answer }: Answered, models: readonly GroupModel[]): void {
-    const who = move.by.hostile ? 'hostile' : 'honest'
     const words = said(move, models)
-    const line = `${this.step}: ${who} ${move.by.client.uri} ${move.name}: ${answer}`
+    const line = `${this.step}: ${move.by.hostile ? 'hostile' : 'honest'} ${move.by.client.uri} ${move.name}: ${answer}`
     move.room.history.push(`${line} (page: ${[...words].join(' or ')})`)
-    if (answer.startsWith('unsent')) return void this.unsent.set(answer, (this.unsent.get(answer) ?? 0) + 1)
+    if (answer.startsWith('unsent')) return
     if (!agrees(answer, words, move, models)) throw this.disagreement(move.room, `${line}, but the page says ${[...words].join(' or ')}`)
     if (!words.has(answer)) return
-    for (const row of [move.row(models[0] ?? move.room.model)].flat()) {
-      const cell = `${row} ${who} ${answer === 'yes' ? 'yes' : 'refused'}`
-      this.coverage.set(cell, (this.coverage.get(cell) ?? 0) + 1)
-    }
+    for (const row of [move.row(models[0] ?? move.room.model)].flat()) this.choice.meet(row, move.by, answer === 'yes' ? 'yes' : 'refused')
   }
 
   disagreement(room: Room, what: string): Error {
-    const standings = [...room.model.standings].map(([device, standing]) => `  ${device} ${JSON.stringify(standing)}`)
-    const { policy, admins, banned } = room.model
-    const group = `policy ${JSON.stringify(policy)}, admins ${[...admins].join()}, banned ${[...banned].join()}`
     const seed = `CAMPAIGN_SEED=${this.seed}, ${this.mode} group ${room.path}`
-    return new Error([what, seed, group, ...standings, 'What happened to it:', ...room.history.slice(-40)].join('\n'))
-  }
-
-  /** Mostly something that has not been met yet, or what has to be done before. */
-  #choose(): Move | undefined {
-    const [cell = ''] = this.dice.chance(0.7) ? this.dice.shuffled(this.missing()) : []
-    const [action, who, outcome] = cell.split(' ') as [Action | '', string?, string?]
-    if (action === '') return this.#find(this.dice.weighted(WEIGHTS))
-    const setup = SETUPS[action]
-    return this.#find(action, who, outcome) ?? (setup && this.#find(setup, undefined, 'yes'))
-  }
-
-  #find(action: Action, who?: string, outcome?: string): Move | undefined {
-    for (const room of this.dice.shuffled(this.rooms)) {
-      for (const by of this.dice.shuffled(this.players)) {
-        if (who !== undefined && by.hostile !== (who === 'hostile')) continue
-        // Honest people do not act with the bytes of others.
-        if (!by.hostile && /^(commit|propose|post|publish|create-branch)/u.test(action) && !canAct(by, room, action)) continue
-        const move = MOVES[action](this, by, room)
-        if (move && (outcome === undefined || said(move, [room.model]).has('yes') === (outcome === 'yes'))) return move
-      }
-    }
-    return undefined
+    return new Error([what, seed, room.model.describe(), 'What happened to it:', ...room.history.slice(-40)].join('\n'))
   }
 
   /** Reads what is new in the log by the eyes of the members. */
-  async #observe(room: Room): Promise<((model: GroupModel) => void)[]> {
+  async #observe(room: Room): Promise<Effect[]> {
     const rows = await room.news(this.#pool)
     for (const player of this.players) this.#lookAt(player, room)
     for (const player of this.dice.shuffled(this.players)) {
@@ -267,31 +215,15 @@ export class Campaign implements Scene {
     return deltas
   }
 
-  #lookAt(player: Player, room: Room): void {
-    const group = ownGroup(player, room.id)
-    if (group) room.look(group)
-  }
-
   /** The server's list of admins is the model's. */
   async #checkPolicy(room: Room): Promise<void> {
-    if (room.model.deleted) return
-    const asker = this.players.find(({ client }) => room.model.isMember(client.uri))
+    const asker = room.model.deleted ? undefined : this.players.find(({ client }) => room.model.isMember(client.uri))
     if (!asker) return
     const { admins, ...policy } = await asker.client.device.http.get<{ admins: string[]; external_join: string }>(`${room.path}/policy`)
     if (!room.model.areAdmins(admins)) throw this.disagreement(room, `The server's admins are ${admins.join()}`)
-    if (policy.external_join !== room.model.policy.external_join)
-      throw this.disagreement(room, `The server's policy is ${JSON.stringify(policy)}`)
+    if (policy.external_join === room.model.policy.external_join) return
+    throw this.disagreement(room, `The server's policy is ${JSON.stringify(policy)}`)
   }
-}
-
-/** What a successor takes over would be unknown if it changed at the same time. */
-function withoutChangesBesides(moves: readonly Move[]): Move[] {
-  const succeeded = new Set(moves.flatMap((move) => (move.accepted ? [move.room] : [])))
-  return moves.filter((move) => !succeeded.has(move.room) || move.accepted || !move.effect)
-}
-
-function canAct(by: Player, room: Room, action: Action): boolean {
-  return action.endsWith('join') || ownGroup(by, room.id) !== undefined
 }
 
 async function answerOf(move: Move): Promise<string> {
@@ -300,7 +232,7 @@ async function answerOf(move: Move): Promise<string> {
     return 'yes'
   } catch (error) {
     if (error instanceof ServerProblem) {
-      move.room.history.push(`  ${move.name}: ${error.message} ${String(error.document['rule'] ?? '')}`)
+      move.room.history.push(`  ${move.name}: ${error.message} ${JSON.stringify(error.document['rule'])}`)
       return error.kind
     }
     if (error instanceof Unsent) return `unsent: ${error.message}`

@@ -1,5 +1,5 @@
 import { ACTIONS, type Action } from '../../../src/groups/authority/actions.js'
-import type { Actor, Choices, Mode } from '../../../src/groups/authority/table.js'
+import type { Actor, Choices, Mode, State } from '../../../src/groups/authority/table.js'
 import { pageSays } from '../page-fixture.js'
 
 /** How a device stands with a group, as far as accepted answers and what members read tell it. */
@@ -28,10 +28,16 @@ export function userOf(device: string): string {
 
 /** One group as the oracle knows it. Rights are not known here: they are looked up in docs/authority.md. */
 export class GroupModel {
-  frozen = false
+  frozen: 'reset' | 'reinit' | undefined
+  /** The time for which the place of a frozen group is reserved has not passed. */
+  reserved = false
+  /** Another group has taken its place. */
+  succeeded = false
+  /** The user who reset it by reports. */
+  resetter: string | undefined
   deleted = false
-  /** Of the group before it: those who were thrown out of it. */
-  outcasts = new Set<string>()
+  /** Users, and single devices, who were thrown out of the group before it. */
+  outcasts: ReadonlySet<string> = new Set()
   readonly admins = new Set<string>()
   /** Users to one of whom rights have fallen. */
   heirs: ReadonlySet<string> = new Set()
@@ -40,7 +46,7 @@ export class GroupModel {
   readonly standings = new Map<string, Standing>()
   /** Who reported a Commit, by its seq. */
   readonly reports = new Map<number, Set<string>>()
-  /** The users who were in after a Commit, by its seq. */
+  /** The users who were in when a Commit was accepted, by its seq. */
   readonly witnesses = new Map<number, ReadonlySet<string>>()
 
   constructor(
@@ -56,7 +62,8 @@ export class GroupModel {
     for (const [device, standing] of this.standings) copy.standings.set(device, { ...standing })
     for (const [seq, users] of this.reports) copy.reports.set(seq, new Set(users))
     for (const [seq, users] of this.witnesses) copy.witnesses.set(seq, users)
-    return Object.assign(copy, { frozen: this.frozen, deleted: this.deleted, outcasts: this.outcasts, heirs: this.heirs })
+    const { frozen, reserved, succeeded, resetter, deleted, outcasts, heirs } = this
+    return Object.assign(copy, { frozen, reserved, succeeded, resetter, deleted, outcasts, heirs })
   }
 
   /** As it is when a device has just created it. */
@@ -72,9 +79,29 @@ export class GroupModel {
     for (const user of this.admins) next.admins.add(user)
     for (const user of this.banned) next.banned.add(user)
     const former = new Set([...this.standings.keys()].map(userOf))
-    const thrownOut = [...former].filter((user) => !this.present(user) && this.#formerColumns(user).includes('former member, removed'))
-    next.outcasts = new Set([...this.outcasts, ...thrownOut].filter((user) => !this.present(user)))
+    const users = [...former].filter((user) => this.#formerColumns(user).includes('former member, removed'))
+    const devices = [...this.standings].filter(([, one]) => !one.in && one.out === 'removed').map(([device]) => device)
+    const before = [...this.outcasts].filter((one) => !this.of(one).ever)
+    next.outcasts = new Set([...before, ...users, ...devices].filter((one) => !this.present(one)))
     return next
+  }
+
+  /** For people. */
+  describe(): string {
+    const { policy, frozen, reserved, succeeded, resetter, deleted, admins, banned, outcasts } = this
+    const facts = {
+      policy,
+      frozen,
+      reserved,
+      succeeded,
+      resetter,
+      deleted,
+      admins: [...admins],
+      banned: [...banned],
+      outcasts: [...outcasts],
+    }
+    const standings = [...this.standings].map(([device, standing]) => `  ${device} ${JSON.stringify(standing)}`)
+    return [JSON.stringify(facts), ...standings].join('\n')
   }
 
   of(device: string): Standing {
@@ -100,7 +127,22 @@ export class GroupModel {
     if (this.deleted) return new Set(['group-deleted'])
     const choices = { ...this.policy, external_join: this.#externalJoin(code) }
     const columns = this.#columns(action, device)
-    return new Set(columns.map((actor) => pageSays(ACTIONS[action].title, actor, this.mode, this.frozen ? 'frozen' : 'open', choices)))
+    const words = columns.map((actor) => pageSays(ACTIONS[action].title, actor, this.mode, this.#state(), choices))
+    return new Set(words.map((word) => this.#ofSuccessor(action, device, word)))
+  }
+
+  #state(): State {
+    if (this.frozen === undefined) return 'open'
+    if (this.frozen === 'reinit') return 'reinitialized'
+    return this.reserved ? 'frozen' : 'frozen for longer'
+  }
+
+  /** What the page says in words: for whom a place is reserved, and that its states are those of groups without a successor. */
+  #ofSuccessor(action: Action, device: string, word: string): string {
+    const reserved = action === 'create-successor' && word === 'successor-reserved' && this.resetter !== userOf(device)
+    if (action === 'create-successor' && (word === 'yes' || word === 'successor-reserved'))
+      return reserved ? word : this.succeeded ? 'successor-taken' : 'yes'
+    return action === 'reset' && this.succeeded && word === 'yes' ? 'group-frozen' : word
   }
 
   #externalJoin(code: boolean): Choices['external_join'] {
@@ -114,11 +156,14 @@ export class GroupModel {
     const { in: inside, leaving, ever } = this.of(device)
     const banned = this.banned.has(user)
     if (inside && !leaving) return [this.admins.has(user) ? 'admin' : banned ? 'banned member' : 'member']
-    const known = ever || this.#devicesOf(user).length > 0 || this.admins.has(user) || this.outcasts.has(user)
-    if (!known) return [banned ? 'banned stranger' : 'stranger']
+    const admin = this.admins.has(user)
+    const known = ever || this.#devicesOf(user).length > 0 || admin || this.outcasts.has(user)
+    // One device that was thrown out of the group before, of a user who was not: a stranger that is kept out.
+    if (!known) return [banned || this.outcasts.has(device) ? 'banned stranger' : 'stranger']
     if (JOINS.has(action)) return banned ? ['former member, removed and banned'] : this.#joinColumns(device, user)
-    if (leaving) return ['member that is leaving']
-    return [ever ? 'former member, left' : 'member’s other device']
+    if (leaving && (!admin || action === 'leave')) return ['member that is leaving']
+    if (ever && (!admin || action === 'read-log')) return ['former member, left']
+    return [admin ? 'admin’s other device' : 'member’s other device']
   }
 
   #joinColumns(device: string, user: string): Actor[] {
@@ -126,7 +171,7 @@ export class GroupModel {
     if (inside) return ['member that is leaving']
     const here = this.present(user)
     const removed: Actor = here ? 'member’s removed device' : 'former member, removed'
-    if (out === 'removed') return [removed]
+    if (out === 'removed' || this.outcasts.has(device)) return [removed]
     const others: Actor[] = here ? ['member’s other device'] : this.#formerColumns(user)
     return out === 'either' ? [removed, ...others] : others
   }
@@ -163,14 +208,17 @@ export class GroupModel {
     return users.length === this.admins.size && users.every((user) => this.admins.has(user))
   }
 
-  /** Whether as many users reported one Commit as the policy asks for, and most of those who had to read it; `unsure`: some did. */
-  reported(): 'none' | 'enough' | 'unsure' {
-    const shares = [...this.reports].map(([seq, users]) => {
-      const count = [...users].filter((user) => this.present(user)).length
-      return { count, most: count * 2 > (this.witnesses.get(seq)?.size ?? Infinity) }
+  /**
+   * Whether the user is one of enough who reported a Commit: as many as the policy asks for, and more than half of those who were in when it was
+   * accepted. Only those who have been in ever since count.
+   */
+  isWitness(user: string): boolean {
+    const counts = (who: string, seq: number) => this.#devicesOf(who).some((one) => one.in && one.since < seq)
+    return [...this.reports].some(([seq, users]) => {
+      const count = [...users].filter((who) => counts(who, seq)).length
+      const enough = count >= this.reportsToReset && count * 2 > (this.witnesses.get(seq)?.size ?? Infinity)
+      return enough && users.has(user) && counts(user, seq)
     })
-    if (shares.every(({ count }) => count === 0)) return 'none'
-    return shares.some(({ count, most }) => count >= this.reportsToReset && most) ? 'enough' : 'unsure'
   }
 }
 

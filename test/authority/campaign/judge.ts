@@ -1,6 +1,8 @@
-import type { Delta } from './room.js'
 import type { GroupModel } from './group-model.js'
-import type { Move } from './moves.js'
+import type { Move } from './move.js'
+
+/** What a Commit, or something else that was accepted, has changed. */
+export type Effect = (model: GroupModel) => void
 
 /** Problems that have nothing to do with rights: what was asked is late, not valid, or in the way of something else. */
 const NOT_ABOUT_RIGHTS: ReadonlySet<string> = new Set([
@@ -46,7 +48,7 @@ export function agrees(answer: string, words: ReadonlySet<string>, move: Move, m
  * The group at each moment at which a move may have been judged while others were under way: after some of the Commits, and some of
  * what else was accepted.
  */
-export function moments(before: GroupModel, deltas: readonly Delta[], effects: readonly ((model: GroupModel) => void)[]): GroupModel[] {
+export function moments(before: GroupModel, deltas: readonly Effect[], effects: readonly Effect[]): GroupModel[] {
   const models: GroupModel[] = []
   for (let count = 0; count <= deltas.length; count++)
     for (let chosen = 0; chosen < 2 ** effects.length; chosen++) {

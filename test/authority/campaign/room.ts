@@ -3,10 +3,8 @@ import type { Pool } from 'pg'
 import type { Group } from '../../../examples/client/group.js'
 import { toBase64Url } from '../../../examples/client/wire.js'
 import { userOf, type GroupModel } from './group-model.js'
+import type { Effect } from './judge.js'
 import type { Submission } from './submission.js'
-
-/** What a Commit in the log has changed. */
-export type Delta = (model: GroupModel) => void
 
 interface LogRow {
   seq: number
@@ -33,9 +31,8 @@ export class Room {
   hasInfo = true
   /** The id that a ReInit announced, while there is no such group. */
   announced: Uint8Array | undefined
-  succeeded = false
-  /** Nobody can go on from a Commit of a hostile member, which no server can check. */
-  broken = false
+  /** The group that has taken its place. */
+  successor: Room | undefined
   /** Messages of honest members that the server has accepted. */
   readonly texts: { seq: number; text: string }[] = []
   /** What happened to it, for those who look for the reason of a disagreement. */
@@ -80,8 +77,8 @@ export class Room {
   }
 
   /** What its Commits have changed, in their order. @throws if nobody has told what a Commit led to */
-  take(rows: readonly LogRow[], submissions: ReadonlyMap<string, Submission>): Delta[] {
-    const deltas = rows.flatMap((row) => {
+  take(rows: readonly LogRow[], submissions: ReadonlyMap<string, Submission>): Effect[] {
+    const effects = rows.flatMap((row) => {
       if (row.kind === 'p') this.#waiting.push(row.hash)
       if (row.kind !== 'c') return []
       const waiting = this.#waiting.flatMap((hash) => submissions.get(hash) ?? [])
@@ -89,13 +86,13 @@ export class Room {
       this.lastCommit = row.seq
       // Nobody joins after a ReInit.
       this.hasInfo = (submissions.get(row.hash)?.info ?? false) && !this.#reinitialized.has(row.epoch + 1)
-      return [this.#delta(row, submissions.get(row.hash), waiting)]
+      return [this.#effect(row, submissions.get(row.hash), waiting)]
     })
     this.#seen = rows.at(-1)?.seq ?? this.#seen
-    return deltas
+    return effects
   }
 
-  #delta({ seq, epoch, hash }: LogRow, commit: Submission | undefined, waiting: readonly Submission[]): Delta {
+  #effect({ seq, epoch, hash }: LogRow, commit: Submission | undefined, waiting: readonly Submission[]): Effect {
     const [before, after] = [this.#trees.get(epoch), this.#trees.get(epoch + 1)]
     if (!commit) throw new Error(`Nobody has sent the Commit ${seq} with hash ${hash}`)
     if (!before || !after) throw new Error(`Nobody has told what the Commit ${seq} of epoch ${epoch} led to`)
@@ -113,8 +110,8 @@ export class Room {
           model.change(device, { in: true, leaving: false, going: undefined, ever: true, since: seq })
       }
       model.settleAdmins()
-      model.witnesses.set(seq, new Set([...after.keys()].map(userOf)))
-      if (frozen) model.frozen = true
+      model.witnesses.set(seq, new Set([...before.keys()].map(userOf)))
+      if (frozen) Object.assign(model, { frozen: 'reinit', reserved: true })
     }
   }
 }
