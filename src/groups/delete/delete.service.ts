@@ -9,6 +9,7 @@ import { Forbidden } from '../../platform/http/problem.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { openFor } from '../access/access.js'
 import { groupDeleted } from '../groups.events.js'
+import { rowOfGroup } from '../repository/group-row.js'
 import { deleteGroup } from '../repository/groups.repository.js'
 
 /** A long log takes its time to go; other statements stay short. */
@@ -28,6 +29,7 @@ export class DeleteService {
     const { group } = await openFor(this.pool, groupId, caller, 'delete')
     const deletion = await transaction(this.pool, (sql) => deleteGroup(sql, this.config.DOMAIN, group.gid, caller.userId), {
       statementTimeout: DELETE_TIMEOUT_MS,
+      row: rowOfGroup(group.gid),
     })
     if (deletion.kind === 'forbidden') throw new Forbidden('Only admins of the group may do this.')
     if (deletion.kind !== 'accepted') throw new GroupDeleted()

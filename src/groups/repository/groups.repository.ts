@@ -1,4 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from './group-row.js'
 import type { CommitSubmission } from './submissions.repository.js'
 
 export type GroupMode = 'public' | 'private'
@@ -130,7 +131,8 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
     p_max_groups: group.quota?.groups ?? null,
   })
   const text = `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM ${call}`
-  const { rows } = await sql.query<CreationRow>({ text, values })
+  const before = group.successorOf ?? group.branchOf
+  const { rows } = await sql.query<CreationRow>({ text, values, row: before === null ? undefined : rowOfGroup(before) })
   const row = rows[0]
   if (!row) throw new Error('create_group_with_members returned no row')
   const { outcome, gid, incarnation, chain, roomId } = row
@@ -144,6 +146,7 @@ export async function freezeGroup(sql: Sql, gid: bigint, reason: 'reset', adminI
   const { rows } = await sql.query<{ outcome: Freezing }>({
     text: `SELECT ${call} AS outcome`,
     values,
+    row: rowOfGroup(gid),
   })
   return rows[0]?.outcome ?? 'unknown'
 }

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from './group-row.js'
 
 /** A serialized public group state (src/protocol/public-group/snapshot.ts). */
 export interface Snapshot {
@@ -63,6 +64,7 @@ export async function storeSnapshot(
       )
       UPDATE groups SET bytes = greatest(0, bytes + (SELECT sum(c.bytes) FROM changed c)) WHERE gid = $1 AND EXISTS (SELECT FROM changed)`,
     values: [gid, incarnation, snapshot.epoch, snapshot.seq, snapshot.bytes],
+    row: rowOfGroup(gid),
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from '../repository/group-row.js'
 
 /**
  * Whether the report `r` counts: its user has been a member ever since the Commit, or joined by its Welcome. Who left, and who
@@ -14,6 +15,7 @@ export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigi
     text: `INSERT INTO commit_report (gid, seq, user_id, reason)
            SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM groups WHERE gid = $1 AND deleted_at IS NULL FOR SHARE) ON CONFLICT DO NOTHING`,
     values: [gid, seq, userId, reason],
+    row: rowOfGroup(gid),
   })
   const { rows } = await sql.query<{ reports: number }>({
     text: `SELECT count(*)::integer AS reports FROM commit_report r WHERE r.gid = $1 AND r.seq = $2 AND ${REPORT_COUNTS}`,

@@ -1,5 +1,6 @@
 import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import { deleteGroup } from '../../../groups/repository/groups.repository.js'
 import { CONFIG, type Config } from '../../../platform/config/config.js'
 import { Hints } from '../../../platform/hints/hints.js'
@@ -56,7 +57,10 @@ export class DeleteRoomController {
       const at = await noteDeleted(sql, groupId, gone.entries)
       return { entries: gone.entries, at, devices: gone.devices, gid: home.gid }
     }
-    const { devices, gid, ...removed } = await transaction(this.pool, work, { statementTimeout: DELETE_TIMEOUT_MS })
+    const { devices, gid, ...removed } = await transaction(this.pool, work, {
+      statementTimeout: DELETE_TIMEOUT_MS,
+      row: rowOfGroup(groupId),
+    })
     if (gid !== null) {
       replicaDeleted(this.events, removed.entries)
       this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])
