@@ -156,8 +156,8 @@ export type Freezing = 'accepted' | 'frozen' | 'deleted' | 'unknown' | 'forbidde
 export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } | { kind: 'unknown' | 'deleted' | 'forbidden' }
 
 /**
- * Invariant 8: every ciphertext row goes at once. `entries` counts them; `devices` were members and have `group.deleted` in their inbox.
- * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time.
+ * The group's tombstone (invariant 8): see `delete_group`. `entries` were in its log; `devices` were members and have `group.deleted` in their inbox.
+ * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time to be counted. Then `DeletedGroups.deleted()`.
  */
 export async function deleteGroup(sql: Sql, domain: string, gid: bigint, adminId: bigint | null = null): Promise<Deletion> {
   const { call, values } = callFunction('delete_group', { p_domain: domain, p_gid: gid, p_admin: adminId })

@@ -1,5 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import { rowOfGroup } from '../repository/group-row.js'
+import { ALIVE, rowOfGroup } from '../repository/group-row.js'
 
 /**
  * Whether the report `r` counts: its user has been a member ever since the Commit, or joined by its Welcome. Who left, and who
@@ -47,7 +47,7 @@ export interface ReadCommit {
 export async function findReadCommit(sql: Sql, gid: bigint, deviceId: bigint, seq: bigint): Promise<ReadCommit | undefined> {
   const { rows } = await sql.query<ReadCommit>({
     text: `SELECT l.epoch, l.bytes, l.seq < m.from_seq AS joined FROM log l JOIN member m ON m.gid = l.gid AND m.device_id = $2
-            WHERE l.gid = $1 AND l.seq = $3 AND l.kind::text = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
+            WHERE l.gid = $1 AND ${ALIVE} AND l.seq = $3 AND l.kind::text = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
     values: [gid, deviceId, seq],
   })
   return rows[0]
