@@ -1,7 +1,8 @@
 import { followStop } from '../../src/federation/follower/replica/replica.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
+import { deleteRemains } from '../../src/groups/delete/remains.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
-import { isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
+import { deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
 import { addReport } from '../../src/groups/reset/reports.repository.js'
 import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/resets.repository.js'
 import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
@@ -9,7 +10,7 @@ import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
+/** What admins change and delete, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -44,6 +45,15 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await readSuccession(sql, BIG)
       await isGroupIdTaken(sql, Buffer.from('nobody has it'))
     },
+  },
+  // Counts all entries, and deletes the first slice.
+  'a deletion of the big group': { call: (sql) => deleteGroup(sql, 'localhost', BIG), rows: SIZES.bigGroup },
+  'a slice of a deleted group': {
+    call: async (sql) => {
+      await sql.query({ text: 'INSERT INTO group_remains (gid, after_seq) VALUES ($1, 2000)', values: [BIG] })
+      await deleteRemains(sql, BIG, 1_000)
+    },
+    rows: 1_000,
   },
   // Tells each member.
   'a leave that members get a notice of': {
