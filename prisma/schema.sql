@@ -253,6 +253,12 @@ CREATE TABLE group_policy (
   CONSTRAINT group_policy_remove_members_check CHECK ((remove_members = ANY (ARRAY['members'::text, 'admins'::text])))
 );
 
+CREATE TABLE group_remains (
+  gid bigint NOT NULL,
+  after_seq bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT group_remains_pkey PRIMARY KEY (gid)
+);
+
 CREATE TABLE group_snapshot (
   gid bigint NOT NULL,
   epoch bigint NOT NULL,
@@ -294,6 +300,7 @@ CREATE TABLE groups (
   reserved_until timestamp with time zone,
   announced_group_id bytea,
   predecessor_gid bigint,
+  stops integer DEFAULT 0 NOT NULL,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
@@ -472,6 +479,7 @@ CREATE TABLE peer_cursor (
   incarnation integer NOT NULL,
   until_seq bigint,
   stopped text,
+  told_stops integer DEFAULT 0 NOT NULL,
   CONSTRAINT peer_cursor_pkey PRIMARY KEY (domain, gid)
 ) WITH (fillfactor=80);
 CREATE INDEX peer_cursor_by_group ON peer_cursor USING btree (gid);
@@ -722,6 +730,49 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION assign_room(p_room text, p_group_id bytea, p_admin bigint, p_grace integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  before groups;
+  g groups;
+BEGIN
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  END IF;
+  -- Both, in the order of locks.
+  PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
+  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'other-room';
+  END IF;
+  IF g.gid <> before.gid THEN
+    UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
+    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
+    UPDATE groups
+       SET successor_group_id = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
+           announced_group_id = NULL
+      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
+     WHERE gid = g.gid;
+    PERFORM tell_frozen(g);
+    IF before.deleted_at IS NULL THEN
+      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+       WHERE gid = before.gid;
+      PERFORM tell_frozen(before);
+    END IF;
+  END IF;
+  IF p_admin IS NOT NULL THEN
+    PERFORM FROM group_policy p WHERE p.gid = g.gid FOR NO KEY UPDATE;
+    INSERT INTO group_admin (gid, user_id) VALUES (g.gid, p_admin) ON CONFLICT DO NOTHING;
+    UPDATE group_policy SET version = version + 1 WHERE gid = g.gid;
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -1016,9 +1067,11 @@ CREATE FUNCTION delete_group(p_domain text, p_gid bigint, p_admin bigint DEFAULT
 AS $function$
 DECLARE
   g groups;
-  gone bigint;
+  counted bigint;
+  counted_to bigint;
   told bigint[];
 BEGIN
+  SELECT x.head_seq, (SELECT count(*) FROM log l WHERE l.gid = p_gid) INTO counted_to, counted FROM groups x WHERE x.gid = p_gid AND x.deleted_at IS NULL;
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
@@ -1033,18 +1086,12 @@ BEGIN
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
   UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
-  DELETE FROM log WHERE gid = p_gid;
-  GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
-  DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   DELETE FROM inbox WHERE gid = p_gid;
-  DELETE FROM group_info WHERE gid = p_gid;
-  DELETE FROM group_tree WHERE gid = p_gid;
-  DELETE FROM group_snapshot WHERE gid = p_gid;
   DELETE FROM commit_claim WHERE gid = p_gid;
   DELETE FROM commit_report WHERE gid = p_gid;
   DELETE FROM pending_removal WHERE gid = p_gid;
@@ -1058,7 +1105,48 @@ BEGIN
   SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
    WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
    ORDER BY t.id;
-  RETURN QUERY SELECT 'accepted', gone, told;
+  INSERT INTO group_remains (gid) VALUES (p_gid);
+  PERFORM delete_remains(p_gid, 1000);
+  RETURN QUERY SELECT 'accepted', counted + g.head_seq - counted_to, told;
+END $function$
+;
+
+CREATE FUNCTION delete_remains(p_gid bigint, p_rows integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  reached bigint;
+  next bigint;
+  more boolean;
+BEGIN
+  SELECT r.after_seq INTO reached FROM group_remains r WHERE r.gid = p_gid FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT max(y.seq) INTO next FROM (
+    SELECT x.seq, sum(x.size) OVER (ORDER BY x.seq) - x.size AS before FROM (
+      SELECT l.seq, octet_length(l.bytes) AS size FROM log l WHERE l.gid = p_gid AND l.seq > reached ORDER BY l.seq LIMIT p_rows
+    ) x
+  ) y WHERE y.before < 16777216;
+  IF next IS NOT NULL THEN
+    DELETE FROM log l WHERE l.gid = p_gid AND l.seq > reached AND l.seq <= next;
+    UPDATE group_remains r SET after_seq = next WHERE r.gid = p_gid;
+  END IF;
+  -- Retention deletes Welcomes as well, and in another order.
+  DELETE FROM welcome w WHERE w.ctid = ANY (ARRAY(SELECT x.ctid FROM welcome x WHERE x.gid = p_gid LIMIT p_rows FOR UPDATE SKIP LOCKED));
+  DELETE FROM group_info i WHERE i.ctid = ANY (ARRAY(SELECT x.ctid FROM group_info x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM group_tree x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_snapshot s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM group_snapshot x WHERE x.gid = p_gid LIMIT p_rows));
+  more := EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.seq > next)
+       OR EXISTS (SELECT FROM welcome w WHERE w.gid = p_gid)
+       OR EXISTS (SELECT FROM group_info i WHERE i.gid = p_gid)
+       OR EXISTS (SELECT FROM group_tree t WHERE t.gid = p_gid)
+       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid);
+  IF NOT more THEN
+    DELETE FROM group_remains r WHERE r.gid = p_gid;
+  END IF;
+  RETURN more;
 END $function$
 ;
 
@@ -1150,6 +1238,23 @@ AS $function$
        )
   )
 $function$
+;
+
+CREATE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  old groups;
+BEGIN
+  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
+  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
+    RETURN '{}';
+  END IF;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  PERFORM tell_frozen(old);
+  RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
+END $function$
 ;
 
 CREATE FUNCTION freeze_group(p_gid bigint, p_reason text, p_admin bigint DEFAULT NULL::bigint, p_user bigint DEFAULT NULL::bigint, p_grace integer DEFAULT 0)
@@ -2226,6 +2331,7 @@ BEGIN
    WHERE m.gid = old.gid AND m.until_seq IS NULL AND m.read_until IS NULL
      AND NOT EXISTS (SELECT FROM foreign_user f JOIN device d ON d.account_id = f.account_id WHERE d.id = m.device_id)
    ORDER BY m.device_id;
+  UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
 END $function$
 ;
 

@@ -176,6 +176,11 @@ export class Client {
       const record = this.store.group(item.group_id)
       if (record) record.standing = 'deleted'
     }
+    if ((item.kind === 'group.frozen' || item.kind === 'group.thawed') && item.group_id) {
+      const record = this.store.group(item.group_id)
+      // With a successor: its Welcome comes later, and the group is gone on with there.
+      if (record) [record.frozen, record.successor] = [item.reason, item.successor]
+    }
     if (item.kind === 'group.leaving' && item.group_id) {
       const record = this.store.group(item.group_id)
       if (record) record.leaving = item.clients ?? []

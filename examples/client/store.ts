@@ -50,6 +50,9 @@ export interface GroupRecord {
   externalJoin: boolean
   /** Private mode: clients that the server says are to go, until a Commit removes them. */
   leaving?: string[]
+  /** Why the group takes no more entries, if it does not, and which group has taken its place. */
+  frozen?: 'reinit' | 'reset' | undefined
+  successor?: Uint8Array | undefined
   pending?: PendingCommit
   /** ProposalRefs, in base64, of what the server says no Commit of this epoch may carry out. */
   voided?: string[]

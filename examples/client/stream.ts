@@ -4,13 +4,15 @@ import type { Entry } from './entries.js'
 
 export interface InboxItem {
   id: number
-  kind: 'welcome' | 'key-packages.low' | 'group.deleted' | 'group.leaving' | 'resync'
+  kind: 'welcome' | 'key-packages.low' | 'group.deleted' | 'group.leaving' | 'group.frozen' | 'group.thawed' | 'resync'
   group_id?: Uint8Array
   incarnation?: number
   epoch?: number
   seq?: number
   welcome?: Uint8Array
   clients?: string[]
+  reason?: 'reinit' | 'reset'
+  successor?: Uint8Array
 }
 export interface Position {
   group_id: Uint8Array

@@ -70,6 +70,14 @@ export const InboxFrame = z.discriminatedUnion('kind', [
   z.strictObject({ ...inboxHead, kind: z.literal('key-packages.low'), cipher_suite: Whole, remaining: Whole }),
   z.strictObject({ ...inboxHead, kind: z.literal('group.deleted'), ...inboxGroup }),
   z.strictObject({ ...inboxHead, kind: z.literal('group.leaving'), ...inboxGroup, clients: z.array(z.string()) }),
+  z.strictObject({
+    ...inboxHead,
+    kind: z.literal('group.frozen'),
+    ...inboxGroup,
+    reason: z.enum(['reinit', 'reset']),
+    successor: GroupId.optional(),
+  }),
+  z.strictObject({ ...inboxHead, kind: z.literal('group.thawed'), ...inboxGroup }),
   z.strictObject({ ...inboxHead, kind: z.literal('resync'), ...inboxGroup }),
 ])
 export type InboxFrame = z.infer<typeof InboxFrame>

@@ -172,3 +172,9 @@ export function reinitOf(group: Group): Proposal {
   const { cipherSuite, extensions } = group.record.state.groupContext
   return { proposalType: 'reinit', reinit: { groupId: utf8(randomUUID()), version: 'mls10', cipherSuite, extensions } }
 }
+
+/** Extensions without the server among the external senders. One has to be left, or ts-mls changes nothing. */
+export function withoutExternalSenders(): Proposal {
+  const extensions = [{ extensionType: 'required_capabilities' as const, extensionData: new Uint8Array(3) }]
+  return { proposalType: 'group_context_extensions', groupContextExtensions: { extensions } }
+}

@@ -13,7 +13,7 @@ import type { Actor } from '../../src/groups/authority/table.js'
 import { at, draft, submit } from '../groups/group-fixture.js'
 import { emptyPrivateMessage, groupInfoOf } from '../groups/hostile.js'
 
-import { addOf, isInside, localName, policyOf, reinitOf, removeOf, type Scene } from './scene-fixture.js'
+import { addOf, isInside, localName, policyOf, reinitOf, removeOf, withoutExternalSenders, type Scene } from './scene-fixture.js'
 
 type Try = (scene: Scene, actor: Actor, client: Client) => Promise<unknown>
 
@@ -106,6 +106,8 @@ export const TRIES: Record<Action, Try> = {
     await commits((_, __, group) => (scene.mode === 'public' ? [] : removeOf(group, carol)))(scene, actor, client)
   },
   'commit-reinit': commits((_, __, group) => [reinitOf(group)]),
+  // ts-mls makes a path for the Remove only, and the extensions need one too.
+  'commit-external-senders': commits((scene, actor, group) => [withoutExternalSenders(), ...removeOf(group, scene.own(actor, 'desk'))]),
   'commit-join': joinsExternally,
 
   'propose-add': proposes(({ people }, _, group) => addOf(group, people.targets.dave)),
@@ -116,6 +118,7 @@ export const TRIES: Record<Action, Try> = {
   },
   'propose-remove-own': proposes((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))[0]!),
   'propose-reinit': proposes((_, __, group) => reinitOf(group)),
+  'propose-external-senders': proposes(() => withoutExternalSenders()),
   'propose-join': proposesToBeAdded,
 
   'choose-delivery': asks('put', '/delivery', { delivery: 'all' }),

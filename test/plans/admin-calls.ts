@@ -1,12 +1,16 @@
-import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/blocks.repository.js'
-import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
+import { followStop } from '../../src/federation/follower/replica/replica.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
+import { deleteRemains } from '../../src/groups/delete/remains.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
+import { deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
+import { addReport } from '../../src/groups/reset/reports.repository.js'
+import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/resets.repository.js'
+import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
-import { BIG, hash, newGroup, several, user } from './inputs.js'
+import { BIG, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change, who becomes one, who learns of a leave, and who blocks a group: calls of HOT_CALLS. */
+/** What admins change and delete, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -18,24 +22,38 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await unbanUser(sql, gid, admin, other)
     },
   },
-  'a block that a list begins with': { call: (sql) => blockedBy(sql, user(1), '', 100) },
-  'a Welcome in a replica of whom a user has blocked': {
+  // Each has a row in the inbox of every member, which goes and comes.
+  'a reset, its end, and the freeze that a hub tells of': {
     call: async (sql) => {
-      await block(sql, user(1), user(2), 100)
-      await withholdReplica(sql, BIG, [hash('claim 1 1')])
+      await freezeGroup(sql, BIG, { adminId: 2n }, 60)
+      await hintsOfFrozen(sql, BIG, 1n)
+      await undoReset(sql, BIG, 2n)
+      await followStop(sql, BIG, { frozen: 'reset', successor: Buffer.from('next') })
+    },
+    rows: 3 * SIZES.members,
+  },
+  // Counts the users among all members.
+  'a reset by reports': {
+    call: async (sql) => {
+      await addReport(sql, BIG, 100n, 1n, 'other')
+      await freezeGroup(sql, BIG, { reporterId: 1n }, 60)
+    },
+    rows: 3 * SIZES.members,
+  },
+  'what a room has had': {
+    call: async (sql) => {
+      await readSuccession(sql, BIG)
+      await isGroupIdTaken(sql, Buffer.from('nobody has it'))
     },
   },
-  'devices of users who have blocked an adder': {
+  // Counts all entries, and deletes the first slice.
+  'a deletion of the big group': { call: (sql) => deleteGroup(sql, 'localhost', BIG), rows: SIZES.bigGroup },
+  'a slice of a deleted group': {
     call: async (sql) => {
-      await block(sql, user(1), user(2), 100)
-      await sql.query({ text: 'SELECT FROM blockers_among(p_devices => $1, p_user => 2)', values: [several(100, (n) => BigInt(n))] })
+      await sql.query({ text: 'INSERT INTO group_remains (gid, after_seq) VALUES ($1, 2000)', values: [BIG] })
+      await deleteRemains(sql, BIG, 1_000)
     },
-    rows: 100,
-  },
-  // Looks through the device's inbox.
-  'a group blocked': { call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, 'blocked'), rows: 500 },
-  'a group of others that is not blocked': {
-    call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 9_998n, userId: 9_998n }, 'blocked'),
+    rows: 1_000,
   },
   // Tells each member.
   'a leave that members get a notice of': {

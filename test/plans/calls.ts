@@ -47,7 +47,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'retention:readFloorMoves': [[[1n], ages]],
   'retention:readRetirable': [[[1n], ages]],
-  'cursors:advanceCursor': [['x', 1n, 1n, 1]],
+  'cursors:advanceCursor': [[{ domain: 'x', gid: 1n }, 1n, 1, 1]],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],
   'groups:createGroup': [[none]],

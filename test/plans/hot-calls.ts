@@ -19,7 +19,7 @@ import { lockReplica } from '../../src/federation/follower/replica/replica.repos
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
 import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
-import { leaveGroup, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
+import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup } from '../../src/groups/repository/groups.repository.js'
 import { freezeGroup, undoReset } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
@@ -32,6 +32,7 @@ import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-p
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
 import { ADMIN_CALLS } from './admin-calls.js'
+import { USER_CALLS } from './user-calls.js'
 import { aMember, hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
@@ -84,8 +85,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await undoReset(sql, 9n, 1n)
     },
   },
-  // Looks through the device's inbox.
-  'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },
   'a deletion': { call: (sql) => deleteGroup(sql, 'localhost', 8n) },
   'a new incarnation': { call: (sql) => sql.query({ text: 'UPDATE groups SET incarnation = 2 WHERE gid = $1', values: [5n] }) },
   'a revoked device': { call: (sql) => markRevoked(sql, 2n, 3n) },
@@ -190,6 +189,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       ),
   },
   ...ADMIN_CALLS,
+  ...USER_CALLS,
   'whether a user knows a room': { call: (sql) => knowsRoom(sql, 'mimi://localhost/r/77', 3n) },
   'admins and bans': { call: (sql) => readAdminsAndBans(sql, BIG) },
   'groups of a device': { call: (sql) => groupsOf(sql, 1n, 0n, 100) },
@@ -243,7 +243,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await readRun(sql, BIG, 5_000n, HEAD, LIMITS)
       await readRosterChanges(sql, 'peer0.example', BIG, 5_000n, 5_100n)
       await readWelcomes(sql, 'peer0.example', BIG, 5_000n, 5_100n)
-      await advanceCursor(sql, 'peer3.example', BIG, 5_100n, 1)
+      await advanceCursor(sql, { domain: 'peer3.example', gid: BIG }, 5_100n, 1)
     },
   },
   'a replica': { call: (sql) => lockReplica(sql, hash('group 13')) },

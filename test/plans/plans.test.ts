@@ -23,6 +23,8 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['all of welcome'],
     why: 'hourly; Welcomes are few, as they go with their acknowledgement',
   },
+  'remains:countRemains': { walks: ['all of group_remains'], why: 'has a row for each deleted group whose rows are still being deleted' },
+  'remains:groupsWithRemains': { walks: ['all of group_remains'], why: 'the same' },
   'device-news:deleteOldNews': { walks: ['all of device_news'], why: 'has the rows of fifteen minutes' },
   nonces: { walks: ['all of federation_nonce'], why: 'asks for one row of one partition' },
   'cursors:duePeers': {

@@ -4,7 +4,9 @@ ALTER TABLE groups
   ADD COLUMN frozen_by bigint,             -- account of the committer of the ReInit, or of who reset it; NULL: frozen by a release before
   ADD COLUMN reserved_until timestamptz,   -- up to then only an admin, and who reset it, may create the successor, and an admin may undo the reset
   ADD COLUMN announced_group_id bytea,     -- of the successor, by the ReInit: nobody else may take it; NULL after a reset
-  ADD COLUMN predecessor_gid bigint;       -- the group whose place this one took
+  ADD COLUMN predecessor_gid bigint,       -- the group whose place this one took
+  ADD COLUMN stops integer NOT NULL DEFAULT 0; -- how often the members had to be told that it stopped, has a successor, or goes on
+ALTER TABLE peer_cursor ADD COLUMN told_stops integer NOT NULL DEFAULT 0; -- groups.stops as the peer has heard of it
 CREATE UNIQUE INDEX groups_announced ON groups (announced_group_id) WHERE announced_group_id IS NOT NULL;
 
 -- Devices that were removed from a group that this one succeeds: like group_outcast, but for users who still have another device in.

@@ -21,6 +21,15 @@ export const InboxItem = z.discriminatedUnion('kind', [
       'Empty if that has happened meanwhile.',
   }),
   z
+    .object({ id: RowId, kind: z.literal('group.frozen'), ...group, reason: z.enum(['reinit', 'reset']), successor: GroupId.optional() })
+    .meta({
+      id: 'GroupFrozenItem',
+      description: 'The group takes no more entries. If another one has taken its place, that is `successor`, whose Welcome comes later.',
+    }),
+  z
+    .object({ id: RowId, kind: z.literal('group.thawed'), ...group })
+    .meta({ id: 'GroupThawedItem', description: 'A reset was undone: the group takes entries again, in the epoch in which it stopped.' }),
+  z
     .object({ id: RowId, kind: z.literal('resync'), ...group })
     .meta({ id: 'ResyncItem', description: 'The log no longer reaches back to where this device stands: join again.' }),
 ])

@@ -13,6 +13,8 @@ interface Row {
   expiresAt: Date | null
   welcome: Buffer | null
   leaving: string[] | null
+  frozen: 'reinit' | 'reset' | null
+  successor: Buffer | null
 }
 
 /** What `key-packages.low` carries in the table. */
@@ -35,13 +37,13 @@ export async function readInbox(
       SELECT id, kind, payload, group_id AS "groupId", incarnation, seq, epoch, expires_at AS "expiresAt", bytes AS welcome,
              CASE WHEN kind = 'group.leaving' THEN ARRAY(
                SELECT d.client_uri FROM pending_removal r JOIN device d ON d.id = r.device_id WHERE r.gid = page.gid ORDER BY d.client_uri
-             ) END AS leaving
+             ) END AS leaving, frozen, successor
         FROM (
-          SELECT i.id, i.kind, i.payload, i.gid, g.group_id, g.incarnation, i.seq, w.epoch, w.expires_at, w.bytes,
+          SELECT i.id, i.kind, i.payload, i.gid, g.group_id, g.incarnation, g.frozen, g.successor_group_id AS successor, i.seq, w.epoch, w.expires_at, w.bytes,
                  sum(coalesce(octet_length(w.bytes), 0)) OVER (ORDER BY i.id) - coalesce(octet_length(w.bytes), 0) AS preceding
             FROM (SELECT * FROM inbox WHERE device_id = $1 AND id <> ALL ($2::bigint[]) ORDER BY id LIMIT $3) i
             LEFT JOIN groups g ON g.gid = i.gid
-            LEFT JOIN welcome w ON i.kind = 'welcome' AND w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
+            LEFT JOIN welcome w ON i.kind = 'welcome' AND g.deleted_at IS NULL AND w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
         ) page
        WHERE preceding < $4 ORDER BY id`,
     values: [deviceId, known, limit, maxBytes],
@@ -56,9 +58,19 @@ function toItem(row: Row): InboxItem | undefined {
   if (groupId === null || incarnation === null) return undefined
   const group = { group_id: groupId, incarnation }
   if (kind === 'group.leaving') return { id, kind, ...group, clients: row.leaving ?? [] }
+  if (kind === 'group.frozen') return { id, ...frozenItem(row), ...group }
   if (kind !== 'welcome') return { id, kind, ...group }
   if (row.seq === null || row.epoch === null || row.expiresAt === null || row.welcome === null) return undefined
   return { id, kind, ...group, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }
+}
+
+/** As the group is now, whatever it was when the item was written. */
+function frozenItem({
+  frozen,
+  successor,
+}: Row): { kind: 'group.thawed' } | { kind: 'group.frozen'; reason: 'reinit' | 'reset'; successor?: Buffer } {
+  if (frozen === null) return { kind: 'group.thawed' }
+  return { kind: 'group.frozen', reason: frozen, ...(successor ? { successor } : {}) }
 }
 
 /** Acknowledging is deleting: durable before the caller continues. @returns the kinds of what went; other devices' ids match nothing */

@@ -19,6 +19,8 @@ const LIMITS = { entries: 128, entryBytes: 1024 * 1024, bytes: 4 * 1024 * 1024 }
 export interface OutgoingBatch {
   readonly batch: NotifyBatch
   readonly lastSeq: bigint
+  /** Of the group, as the batch says it. */
+  readonly stops: number
 }
 
 /** Builds the next batch of a group for a peer: entries, changes of membership of its users, Welcomes for them. */
@@ -75,7 +77,7 @@ export class Batches {
       ),
       head: { keyId, signature },
     } as const
-    return { batch, lastSeq }
+    return { batch, lastSeq, stops: group.stops }
   }
 
   private waiting(domain: string, { group, rows, firstSeq }: Run): Promise<OutgoingWelcome[]> {

@@ -6,9 +6,9 @@ export interface DueGroup {
   acked: bigint
 }
 
-/** Entries that the peer lacks, or an incarnation that it does not know. A cursor beyond the head, as after a restore, lacks no entries. */
+/** Entries that the peer lacks, or an incarnation, a freeze or a successor that it does not know of. A cursor beyond the head, as after a restore, lacks no entries. */
 const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND (
-  c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq)) OR c.incarnation <> g.incarnation AND c.until_seq IS NULL)`
+  c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq)) OR (c.incarnation <> g.incarnation OR c.told_stops <> g.stops) AND c.until_seq IS NULL)`
 
 /**
  * Groups with entries that the peer has not stored, by gid after `afterGid`; 0 is before all. The comparison of rows, "+ 0" and
@@ -52,14 +52,20 @@ const MAX_INCARNATION = 2 ** 31 - 1
 
 /**
  * The peer has stored everything up to `acked`. Its members' Welcomes up to there are its own business now, and leave the
- * inboxes that stand for them here. @returns false, and nothing is done, if the group does not have as much
+ * inboxes that stand for them here. @param stops `groups.stops` as the batch knew it. @returns false, and nothing is done, if the group does not have as much
  */
-export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked: bigint, incarnation: number): Promise<boolean> {
+export async function advanceCursor(
+  sql: Sql,
+  { domain, gid }: { domain: string; gid: bigint },
+  acked: bigint,
+  incarnation: number,
+  stops: number | null = null,
+): Promise<boolean> {
   const { rows } = await sql.query<{ beyond: boolean }>({
     name: 'advance_peer_cursor',
     text: `
       WITH moved AS (
-        UPDATE peer_cursor c SET acked = $3, incarnation = $4 FROM groups g
+        UPDATE peer_cursor c SET acked = $3, incarnation = $4, told_stops = coalesce($5, told_stops) FROM groups g
          WHERE c.domain = $1 AND c.gid = $2 AND g.gid = c.gid AND c.acked <= $3 AND $3 <= g.head_seq RETURNING c.gid
       ), told AS (
         SELECT i.device_id, i.id FROM moved JOIN inbox i ON i.gid = moved.gid JOIN device d ON d.id = i.device_id
@@ -68,7 +74,7 @@ export async function advanceCursor(sql: Sql, domain: string, gid: bigint, acked
         DELETE FROM inbox i USING told WHERE i.device_id = told.device_id AND i.id = told.id
       )
       SELECT EXISTS (SELECT FROM groups g WHERE g.gid = $2 AND $3 > g.head_seq) AS beyond`,
-    values: [domain, gid, acked, Math.min(incarnation, MAX_INCARNATION)],
+    values: [domain, gid, acked, Math.min(incarnation, MAX_INCARNATION), stops],
   })
   return rows[0]?.beyond !== true
 }

@@ -75,12 +75,17 @@ export class Delivery {
     }
   }
 
-  private async received(domain: string, gid: bigint, { batch, lastSeq }: OutgoingBatch, receivedThrough: bigint): Promise<Delivered> {
+  private async received(
+    domain: string,
+    gid: bigint,
+    { batch, lastSeq, stops }: OutgoingBatch,
+    receivedThrough: bigint,
+  ): Promise<Delivered> {
     // A batch without entries ends where it begins. Any other has to bring the peer further, or it would be sent forever.
     const least = batch.entries.length > 0 ? batch.firstSeq : lastSeq
     if (receivedThrough < least) return this.stop(domain, gid, 'The peer says that it received a batch, and nothing of it.')
     batchPushed(this.events, batch.entries.length)
-    await advanceCursor(this.pool, domain, gid, atMost(receivedThrough, lastSeq), batch.incarnation)
+    await advanceCursor(this.pool, { domain, gid }, atMost(receivedThrough, lastSeq), batch.incarnation, stops)
     return { kind: 'moved' }
   }
 
@@ -95,7 +100,7 @@ export class Delivery {
     if (receivedThrough === tried) return this.stop(domain, gid, 'The peer does not take the batch that continues its replica.')
     if (
       receivedThrough > MAX_SEQ ||
-      (receivedThrough > tried && !(await advanceCursor(this.pool, domain, gid, receivedThrough, incarnation)))
+      (receivedThrough > tried && !(await advanceCursor(this.pool, { domain, gid }, receivedThrough, incarnation)))
     )
       return this.stop(domain, gid, 'The peer says that it has more of the group than there is.')
     if (receivedThrough < tried) await rewindCursor(this.pool, domain, gid, receivedThrough)

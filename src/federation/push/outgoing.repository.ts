@@ -1,4 +1,5 @@
 import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
+import { ALIVE } from '../../groups/repository/group-row.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A group as a peer has to know it, and where the run of entries for it begins. */
@@ -18,6 +19,9 @@ export interface OutgoingGroup {
   headChain: Buffer
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
+  /** How often its members had to be told that it stopped or goes on, and of how many times the peer knows. */
+  stops: number
+  toldStops: number
   fromSeq: bigint
   acked: bigint
   untilSeq: bigint | null
@@ -29,7 +33,7 @@ export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): 
     name: 'read_outgoing_group',
     text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, c.incarnation AS "toldIncarnation", g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
                   g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.head_chain AS "headChain", g.frozen, g.successor_group_id AS "successorGroupId",
-                  c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
+                  g.stops, c.told_stops AS "toldStops", c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
              FROM peer_cursor c JOIN groups g USING (gid) WHERE c.domain = $1 AND c.gid = $2 AND g.deleted_at IS NULL`,
     values: [domain, gid],
   })
@@ -50,7 +54,7 @@ export async function readRun(sql: Sql, gid: bigint, afterSeq: bigint, untilSeq:
                SELECT x.seq, x.bytes FROM log x WHERE x.gid = $1 AND x.seq > $2 AND x.seq <= $3 ORDER BY x.seq LIMIT $4
              ) s
            ) kept ON kept.seq = l.seq AND kept.before < $5
-           WHERE l.gid = $1 ORDER BY l.seq`,
+           WHERE l.gid = $1 AND ${ALIVE} ORDER BY l.seq`,
     values: [gid, afterSeq, untilSeq, limits.entries, limits.bytes],
   })
   return rows
@@ -113,6 +117,7 @@ export async function readWelcomes(sql: Sql, domain: string, gid: bigint, fromSe
     name: 'read_outgoing_welcomes',
     text: `SELECT w.seq, w.epoch, w.bytes, w.expires_at AS "expiresAt", array_agg(d.client_uri ORDER BY d.client_uri) AS clients
              FROM inbox i JOIN device d ON d.id = i.device_id
+             JOIN groups g ON g.gid = i.gid AND g.deleted_at IS NULL
              JOIN welcome w ON w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
             WHERE i.gid = $2 AND i.kind = 'welcome' AND i.seq BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1
             GROUP BY w.gid, w.seq, w.ordinal ORDER BY w.seq, w.ordinal`,

@@ -37,7 +37,7 @@ export class Runs {
 
   private async after(domain: string, group: OutgoingGroup, limits: RunLimits, after: bigint): Promise<Run | undefined> {
     const end = group.untilSeq ?? group.headSeq
-    if (after >= end) return this.rebirth(group, end)
+    if (after >= end) return this.news(group, end)
     const { from, until } = await this.visible(domain, group, after, end)
     const { incarnation, last } = await this.incarnationAt(group, from)
     const upTo = last !== null && last < until ? last : until
@@ -62,10 +62,11 @@ export class Runs {
     return { group, rows: [], gap: 'retired', firstSeq: end + 1n, incarnation, previousChain }
   }
 
-  /** The peer has everything, but does not know yet that the group continues in another incarnation. */
-  private rebirth(group: OutgoingGroup, end: bigint): Run | undefined {
+  /** The peer has everything, but does not know yet that the group continues in another incarnation, has stopped, or goes on. */
+  private news(group: OutgoingGroup, end: bigint): Run | undefined {
     const { incarnation, headChain: previousChain } = group
-    if (incarnation === group.toldIncarnation || group.untilSeq !== null) return undefined
+    const known = incarnation === group.toldIncarnation && group.stops === group.toldStops
+    if (known || group.untilSeq !== null) return undefined
     return { group, rows: [], gap: 'none', firstSeq: end + 1n, incarnation, previousChain }
   }
 

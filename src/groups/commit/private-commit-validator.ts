@@ -80,6 +80,9 @@ export class PrivateCommitValidator {
       external: false,
       freshRefs: bundle.welcomes.flatMap(({ value }) => value.refs).filter((ref) => !asked.refs.has(hex(ref))),
       added: joining.added,
+      putIn: joining.devices.flatMap(({ client, deviceId, userId }) =>
+        userId === caller.userId || asked.clients.has(client) ? [] : [deviceId],
+      ),
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
       groupInfo: shown?.groupInfo ?? null,

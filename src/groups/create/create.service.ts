@@ -18,8 +18,9 @@ import {
   SuccessorTaken,
 } from '../groups.problems.js'
 import { findHome } from '../home/homes.repository.js'
-import { createGroup, type CreatedGroup, type Creation, type FullAccount } from '../repository/groups.repository.js'
+import { createGroup, findGroup, type CreatedGroup, type Creation, type FullAccount } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
+import { hintsOfFrozen } from '../reset/resets.repository.js'
 import { StorageFull } from '../usage/storage-full.js'
 import { readAccountStorage } from '../usage/usage.repository.js'
 import { GroupCreation, type CheckedCreation } from './group-creation.js'
@@ -60,7 +61,14 @@ export class CreateService {
     // A stream that is open follows its new membership.
     const devices = [caller, ...founded.group.added].map(({ deviceId }) => deviceId)
     this.hints.publish(devices.map((deviceId) => ({ kind: 'inbox', deviceId })))
+    if (creation.kind === 'accepted' && body.successor_of) await this.tellPredecessor(body.successor_of)
     return this.answer(founded, body, creation)
+  }
+
+  /** Its members, here and elsewhere, hear of the successor before they get a Welcome into it. */
+  private async tellPredecessor(groupId: Uint8Array): Promise<void> {
+    const old = await findGroup(this.pool, groupId)
+    if (old) this.hints.publish(await hintsOfFrozen(this.pool, old.gid, old.headSeq))
   }
 
   private async answer(

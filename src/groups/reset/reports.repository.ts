@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { ALIVE, rowOfGroup } from '../repository/group-row.js'
 
 /** Users whose reports of a Commit a reset counts (prisma/functions/rooms.sql, `report_counts`), and how many there have to be. */
 export interface Counted {
@@ -12,6 +13,7 @@ export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigi
     text: `INSERT INTO commit_report (gid, seq, user_id, reason)
            SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM groups WHERE gid = $1 AND deleted_at IS NULL FOR SHARE) ON CONFLICT DO NOTHING`,
     values: [gid, seq, userId, reason],
+    row: rowOfGroup(gid),
   })
   return countReports(sql, gid, seq)
 }
@@ -38,7 +40,7 @@ export interface ReadCommit {
 export async function findReadCommit(sql: Sql, gid: bigint, deviceId: bigint, seq: bigint): Promise<ReadCommit | undefined> {
   const { rows } = await sql.query<ReadCommit>({
     text: `SELECT l.epoch, l.bytes, l.seq < m.from_seq AS joined FROM log l JOIN member m ON m.gid = l.gid AND m.device_id = $2
-            WHERE l.gid = $1 AND l.seq = $3 AND l.kind::text = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
+            WHERE l.gid = $1 AND ${ALIVE} AND l.seq = $3 AND l.kind::text = 'c' AND m.until_seq IS NULL AND l.seq >= m.from_seq - 1`,
     values: [gid, deviceId, seq],
   })
   return rows[0]

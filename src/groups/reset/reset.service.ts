@@ -13,7 +13,7 @@ import { PolicyRefusal, ResetFinal } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { CommitAuthors } from './commit-authors.js'
 import { addReport, findReadCommit, type ReadCommit } from './reports.repository.js'
-import { devicesToldFrozen, freezeGroup, undoReset } from './resets.repository.js'
+import { freezeGroup, hintsOfFrozen, undoReset } from './resets.repository.js'
 import type { ReportCommit, ReportCounted } from './reset.dto.js'
 
 /** The way out of a group that a Commit has broken for its members, which no server can see for itself (§6). */
@@ -60,7 +60,7 @@ export class ResetService {
     // A ReInit or another reset came first: the caller is not who decides what comes next.
     if (outcome === 'frozen') return void (await openFor(this.pool, groupId, caller, action))
     groupReset(this.events, admin)
-    await this.tell(group.gid, group.headSeq)
+    this.hints.publish(await hintsOfFrozen(this.pool, group.gid, group.headSeq))
   }
 
   /** The group goes on; a successor that came meanwhile stops in its turn. */
@@ -71,14 +71,8 @@ export class ResetService {
     if (undoing.kind === 'forbidden') throw new Forbidden('Only admins of the group may do this.')
     if (undoing.kind === 'final') throw new ResetFinal()
     resetUndone(this.events, undoing.successor !== null)
-    await this.tell(group.gid, group.headSeq)
-    if (undoing.successor !== null) await this.tell(undoing.successor, 0n)
-  }
-
-  /** Streams that are open read their inboxes. */
-  private async tell(gid: bigint, headSeq: bigint): Promise<void> {
-    const devices = await devicesToldFrozen(this.pool, gid)
-    this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq }])
+    this.hints.publish(await hintsOfFrozen(this.pool, group.gid, group.headSeq))
+    if (undoing.successor !== null) this.hints.publish(await hintsOfFrozen(this.pool, undoing.successor, 0n))
   }
 }
 

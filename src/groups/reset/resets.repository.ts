@@ -1,3 +1,5 @@
+import type { Hint } from '../../platform/hints/hint.js'
+import { rowOfGroup } from '../repository/group-row.js'
 import { callFunction, type Sql } from '../../platform/postgres/sql.js'
 
 /** Who resets a group: one of its admins, or one of those who reported a Commit. Null: has been judged (a restore, a test). */
@@ -14,7 +16,7 @@ export async function freezeGroup(sql: Sql, gid: bigint, by: Resetter, grace: nu
     p_user: by && 'reporterId' in by ? by.reporterId : null,
     p_grace: grace,
   })
-  const { rows } = await sql.query<{ outcome: Freezing }>({ text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: Freezing }>({ text: `SELECT ${call} AS outcome`, values, row: rowOfGroup(gid) })
   return rows[0]?.outcome ?? 'unknown'
 }
 
@@ -30,16 +32,17 @@ export async function undoReset(sql: Sql, gid: bigint, adminId: bigint): Promise
   const { rows } = await sql.query<{ outcome: Undoing['kind']; successor: bigint | null }>({
     text: `SELECT outcome, successor FROM ${call}`,
     values,
+    row: rowOfGroup(gid),
   })
   const { outcome = 'unknown', successor = null } = rows[0] ?? {}
   return { kind: outcome, successor }
 }
 
-/** Devices in whose inboxes `group.frozen` waits. */
-export async function devicesToldFrozen(sql: Sql, gid: bigint): Promise<bigint[]> {
+/** For streams that are open, and for peers: in which inboxes `group.frozen` waits. */
+export async function hintsOfFrozen(sql: Sql, gid: bigint, headSeq: bigint): Promise<Hint[]> {
   const { rows } = await sql.query<{ id: bigint }>({
     text: `SELECT device_id AS id FROM inbox WHERE gid = $1 AND kind = 'group.frozen'`,
     values: [gid],
   })
-  return rows.map(({ id }) => id)
+  return [...rows.map(({ id }) => ({ kind: 'inbox' as const, deviceId: id })), { kind: 'group', gid, headSeq }]
 }

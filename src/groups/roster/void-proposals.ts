@@ -6,6 +6,7 @@ import type { Commit } from '../../protocol/mls/structures/commit.js'
 import type { Proposal } from '../../protocol/mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
 import type { PendingProposal, SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
+import { changesExternalSenders } from '../../protocol/public-group/rules/group-extensions.js'
 import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { readGroupAndStanding } from '../access/access.repository.js'
 import { judgeExternalJoin, judgeRosterChange, removalReason, type RosterChange } from '../authority/rules.js'
@@ -88,6 +89,8 @@ async function isVoid(
       return lacksRight(context, proposer, { removed: removalBy(context, state, proposer, proposal.removed, devices) })
     case 'reinit':
       return lacksRight(context, proposer, { reinit: true }) || isGroupIdTaken(sql, proposal.groupId)
+    case 'group-context-extensions':
+      return lacksRight(context, proposer, { externalSenders: changesExternalSenders(state.groupContext.extensions, proposal) })
     default:
       return proposal.kind === 'psk' && !proposer.admin
   }

@@ -1,4 +1,5 @@
 import type { LogRow } from '../../../delivery/read/entry.js'
+import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { Sql } from '../../../platform/postgres/sql.js'
 
 /** The head of a replica. */
@@ -113,17 +114,29 @@ export interface HeadOfReplica {
   /** Null: as it is. */
   epoch: bigint | null
   postFloor: bigint
-  frozen: 'reinit' | 'reset' | null
-  successorGroupId: Uint8Array | null
 }
 
 /** What the group is after the entries that were appended. Only the epoch may stay as it is (null). */
 export async function moveHead(sql: Sql, gid: bigint, head: HeadOfReplica): Promise<void> {
   await sql.query({
     name: 'move_replica_head',
-    text: `UPDATE groups SET head_seq = $2, head_chain = $3, epoch = coalesce($4, epoch), post_floor = $5, frozen = $6, successor_group_id = $7 WHERE gid = $1`,
-    values: [gid, head.headSeq, head.headChain, head.epoch, head.postFloor, head.frozen, head.successorGroupId],
+    text: `UPDATE groups SET head_seq = $2, head_chain = $3, epoch = coalesce($4, epoch), post_floor = $5 WHERE gid = $1`,
+    values: [gid, head.headSeq, head.headChain, head.epoch, head.postFloor],
   })
+}
+
+/** What the hub says besides the entries: whether the group takes any, and what took its place. @returns devices that are told, if it is news */
+export async function followStop(
+  sql: Sql,
+  gid: bigint,
+  { frozen, successor }: Pick<NotifyBatch, 'frozen' | 'successor'>,
+): Promise<bigint[]> {
+  const { rows } = await sql.query<{ told: bigint[] }>({
+    name: 'follow_stop',
+    text: 'SELECT follow_stop($1, $2, $3) AS told',
+    values: [gid, frozen === 'no' ? null : frozen, successor ?? null],
+  })
+  return rows[0]?.told ?? []
 }
 
 /** Keeps the hub's signature of the head: with another one for the same place it proves two histories. */

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { withholdReplica } from '../../../groups/blocks/blocks.repository.js'
 import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
+import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import type { LogRow } from '../../../delivery/read/entry.js'
 import { Hints } from '../../../platform/hints/hints.js'
 import { Undecodable } from '../../../platform/http/problem.js'
@@ -21,6 +22,7 @@ import {
   appendEntries,
   chainsOf,
   createReplica,
+  followStop,
   jumpTo,
   keepEquivocation,
   keepHeadSignature,
@@ -65,7 +67,9 @@ export class Replicas {
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
     if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
     const changes = await this.joins.of(batch)
-    const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes))
+    const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes), {
+      row: rowOfGroup(batch.groupId),
+    })
     this.publish(received, batch)
     return received.response
   }
@@ -143,7 +147,11 @@ export class Replicas {
     changes: OwnChanges,
   ): Promise<Received> {
     const last = fresh.at(-1)
-    if (!last) return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told: [] }
+    if (!last) {
+      // A repetition is of an earlier time: only what ends where the replica does says how it stands.
+      const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followStop(sql, gid, batch) : []
+      return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
+    }
     await appendEntries(sql, gid, fresh)
     await applyMemberChanges(
       sql,
@@ -160,11 +168,10 @@ export class Replicas {
       headChain: last.chain,
       epoch: lastCommit ? lastCommit.epoch + 1n : null,
       postFloor: batch.postFloor,
-      frozen: batch.frozen === 'no' ? null : batch.frozen,
-      successorGroupId: batch.successor ?? null,
     })
+    const stopped = await followStop(sql, gid, batch)
     await keepHeadSignature(sql, gid, batch.head.keyId, batch.head.signature)
-    const told = [...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
+    const told = [...stopped, ...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
     return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
   }
 
