@@ -325,6 +325,7 @@ CREATE TABLE inbox (
   CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
+CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
 
 CREATE TABLE incarnation_start (
   gid bigint NOT NULL,
@@ -428,14 +429,17 @@ CREATE TABLE member (
   resync boolean DEFAULT false NOT NULL,
   ended text,
   read_until bigint,
+  delivery text DEFAULT 'all'::text NOT NULL,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
+  CONSTRAINT member_delivery_check CHECK ((delivery = ANY (ARRAY['all'::text, 'muted'::text, 'blocked'::text, 'invited'::text]))),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
 CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until) OR (old.delivery <> new.delivery))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -543,6 +547,14 @@ CREATE TABLE room (
   current_gid bigint NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT room_pkey PRIMARY KEY (room_id)
+);
+
+CREATE TABLE room_delivery (
+  device_id bigint NOT NULL,
+  room_id text NOT NULL,
+  delivery text NOT NULL,
+  CONSTRAINT room_delivery_pkey PRIMARY KEY (device_id, room_id),
+  CONSTRAINT room_delivery_delivery_check CHECK ((delivery = ANY (ARRAY['muted'::text, 'blocked'::text])))
 );
 
 CREATE TABLE sender_key (
@@ -709,6 +721,49 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION assign_room(p_room text, p_group_id bytea, p_admin bigint, p_grace integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  before groups;
+  g groups;
+BEGIN
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  END IF;
+  -- Both, in the order of locks.
+  PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
+  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'other-room';
+  END IF;
+  IF g.gid <> before.gid THEN
+    UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
+    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
+    UPDATE groups
+       SET successor_group_id = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
+           announced_group_id = NULL
+      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
+     WHERE gid = g.gid;
+    PERFORM tell_frozen(g);
+    IF before.deleted_at IS NULL THEN
+      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+       WHERE gid = before.gid;
+      PERFORM tell_frozen(before);
+    END IF;
+  END IF;
+  IF p_admin IS NOT NULL THEN
+    PERFORM FROM group_policy p WHERE p.gid = g.gid FOR NO KEY UPDATE;
+    INSERT INTO group_admin (gid, user_id) VALUES (g.gid, p_admin) ON CONFLICT DO NOTHING;
+    UPDATE group_policy SET version = version + 1 WHERE gid = g.gid;
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -997,7 +1052,7 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
@@ -1059,6 +1114,20 @@ BEGIN
     DELETE FROM group_remains r WHERE r.gid = p_gid;
   END IF;
   RETURN more;
+END $function$
+;
+
+CREATE FUNCTION deliver_as_chosen()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.delivery := coalesce((
+    SELECT r.delivery FROM groups g CROSS JOIN LATERAL (
+      SELECT x.delivery FROM room_delivery x WHERE x.device_id = NEW.device_id AND x.room_id = g.room_id OFFSET 0
+    ) r WHERE g.gid = NEW.gid
+  ), NEW.delivery);
+  RETURN NEW;
 END $function$
 ;
 
@@ -1206,6 +1275,18 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION is_acquainted(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+           SELECT FROM device d CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid LIMIT 1 OFFSET 0) m WHERE d.account_id = p_user
+         ) OR EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user)
+           OR EXISTS (SELECT FROM group_outcast o WHERE o.gid = p_gid AND o.user_id = p_user)
+$function$
+;
+
 CREATE FUNCTION judge_storage(g groups, p_bytes bigint, p_max_group bigint, p_max_account bigint)
  RETURNS text
  LANGUAGE plpgsql
@@ -1278,6 +1359,21 @@ BEGIN
     WHEN NOT is_admin AND old.reserved_until > now() AND NOT (old.frozen = 'reset' AND old.frozen_by = p_user) THEN 'reserved'
     WHEN old.announced_group_id <> p_group_id THEN 'announced'
   END;
+END $function$
+;
+
+CREATE FUNCTION keep_blocked_out()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL AND m.delivery = 'blocked') THEN
+    RETURN NEW;
+  END IF;
+  IF NEW.kind = 'welcome' THEN
+    UPDATE member m SET resync = true WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.from_seq = NEW.seq + 1;
+  END IF;
+  RETURN NULL;
 END $function$
 ;
 
@@ -1805,6 +1901,42 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_user bigint, p_delivery text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  ELSIF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
+    RETURN CASE WHEN is_acquainted(g.gid, p_user) THEN 'not-a-member' ELSE 'unknown' END;
+  END IF;
+  IF p_delivery = 'all' THEN
+    DELETE FROM room_delivery r WHERE r.device_id = p_device AND r.room_id = g.room_id;
+  ELSE
+    INSERT INTO room_delivery AS r (device_id, room_id, delivery) VALUES (p_device, g.room_id, p_delivery)
+    ON CONFLICT (device_id, room_id) DO UPDATE SET delivery = excluded.delivery WHERE r.delivery <> excluded.delivery;
+  END IF;
+  -- Without its Welcome it cannot read on.
+  UPDATE member m SET delivery = p_delivery, resync = m.resync OR p_delivery = 'blocked' AND m.until_seq IS NULL AND EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = g.gid AND i.seq = m.from_seq - 1
+         )
+   WHERE m.device_id = p_device AND m.gid = g.gid AND m.delivery <> p_delivery;
+  IF p_delivery = 'blocked' THEN
+    DELETE FROM inbox WHERE device_id = p_device AND gid = g.gid;
+  ELSE
+    INSERT INTO inbox (device_id, kind, gid)
+    SELECT p_device, 'resync', g.gid
+     WHERE EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync)
+       AND NOT EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device AND i.gid = g.gid AND i.kind = 'resync');
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 

@@ -16,6 +16,7 @@ import { GroupCreation } from './create/group-creation.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
 import { DeletedGroups } from './delete/deleted-groups.job.js'
+import { DeliveryChoiceController } from './delivery/delivery-choice.controller.js'
 import { ExternalSendersController } from './external-sender/external-senders.controller.js'
 import { ExternalSenders } from './external-sender/external-senders.js'
 import { FederationLink } from './home/federation-link.js'
@@ -68,6 +69,7 @@ import { UsageController } from './usage/usage.controller.js'
     InfoController,
     PolicyController,
     LeaveController,
+    DeliveryChoiceController,
     ResetController,
     DeleteController,
     RoomsController,

@@ -121,6 +121,7 @@ export const TRIES: Record<Action, Try> = {
   'propose-external-senders': proposes(() => withoutExternalSenders()),
   'propose-join': proposesToBeAdded,
 
+  'choose-delivery': asks('put', '/delivery', { delivery: 'all' }),
   leave: asks('post', '/leave'),
   report: (scene, _, { device }) => device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' }),
   reset: asks('post', '/reset'),
