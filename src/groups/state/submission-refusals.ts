@@ -63,10 +63,8 @@ export async function submissionProblem(
       return new IncarnationChanged(refusal.incarnation, refusal.epoch)
     case 'ahead':
       return new EpochAhead(refusal.epoch)
-    case 'frozen': {
-      const now = (await findGroupByGid(sql, group.gid)) ?? group
-      return new GroupFrozen(now.frozen ?? 'reset', now.successorGroupId)
-    }
+    case 'frozen':
+      return frozenNow((await findGroupByGid(sql, group.gid)) ?? group)
     case 'not-a-member':
       return new NotAMember()
     case 'banned':
@@ -88,6 +86,10 @@ export async function submissionProblem(
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }
+}
+
+function frozenNow({ frozen, successorGroupId }: GroupRow): Problem {
+  return new GroupFrozen(frozen ?? 'reset', successorGroupId)
 }
 
 /** The entries of these handshakes, as far as the device is a member of the group now. */
