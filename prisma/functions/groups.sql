@@ -160,6 +160,7 @@ BEGIN
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+    PERFORM hold_invitations(made.gid, p_added, array_fill(p_user, ARRAY[cardinality(p_added)]));
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
     SELECT made.gid, 0, w.ord, p_epoch, w.bytes, w.expires_at
       FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);

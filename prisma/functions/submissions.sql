@@ -304,6 +304,9 @@ BEGIN
            SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
          ) THEN commit_seq END
     FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
+  IF NOT p_external AND cardinality(p_added) > 0 THEN
+    PERFORM hold_invitations(p_gid, p_added, coalesce(p_added_by, array_fill(p_user, ARRAY[cardinality(p_added)])));
+  END IF;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at

@@ -25,6 +25,7 @@ import { GroupLocator } from './home/group-locator.js'
 import { InfoController } from './info/info.controller.js'
 import { InfoService } from './info/info.service.js'
 import { Bundles } from './input/bundle.js'
+import { InvitationPolicyController, InvitationsController } from './invitations/invitations.controller.js'
 import { GroupLimits } from './limits/group-limits.js'
 import { MessagesController } from './message/messages.controller.js'
 import { MessagesService } from './message/messages.service.js'
@@ -72,6 +73,8 @@ import { UsageController } from './usage/usage.controller.js'
     LeaveController,
     DeliveryChoiceController,
     BlocksController,
+    InvitationsController,
+    InvitationPolicyController,
     ResetController,
     DeleteController,
     RoomsController,

@@ -57,7 +57,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a message without a sender': {
     call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5, 0),
   },
-  'a Commit': { call: (sql) => submitCommit(sql, commit) },
+  'a Commit': { call: (sql) => submitCommit(sql, commit), rows: 2 },
   'a Commit that adds a member elsewhere': {
     call: (sql) => submitCommit(sql, { ...commit, added: [{ deviceId: 9n, welcome: 0 }], domain: 'elsewhere' }),
     rows: SIZES.members,

@@ -1,5 +1,6 @@
 import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/blocks.repository.js'
 import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
+import { acceptInvitation, invitationsOf, setAsked } from '../../src/groups/invitations/invitations.repository.js'
 import { leaveGroup } from '../../src/groups/removal/removal.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, hash, several, user } from './inputs.js'
@@ -22,6 +23,14 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       })
     },
     rows: 100,
+  },
+  'invitations of a user': { call: (sql) => invitationsOf(sql, 1n, 0n, 100) },
+  'a Commit that adds devices of a user who wants to be asked, who then accepts': {
+    call: async (sql) => {
+      await setAsked(sql, 1n, true)
+      await sql.query({ text: 'SELECT hold_invitations(p_gid => $1, p_devices => $2, p_by => $3)', values: [BIG, [1n, 2n], [2n, 2n]] })
+      await acceptInvitation(sql, hash('group 1'), 1n)
+    },
   },
   // These look through the device's inbox.
   'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },
