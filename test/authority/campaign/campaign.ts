@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { expect } from '@jest/globals'
 import type { Pool } from 'pg'
 import type { Group } from '../../../examples/client/group.js'
 import { ServerProblem } from '../../../examples/client/http.js'
 import { toHex, utf8 } from '../../../examples/client/wire.js'
 import type { Mode } from '../../../src/groups/authority/table.js'
 import type { TestServer } from '../../support/server.js'
+import { draft } from '../../groups/group-fixture.js'
 import { addOf } from '../scene-fixture.js'
 import { Choice, compatible } from './choice.js'
 import { Dice } from './dice.js'
@@ -12,6 +14,7 @@ import { everybodyGoesOn, expectOneHistory } from './ending.js'
 import { GroupModel } from './group-model.js'
 import { leaveOutUnlawful } from './hidden.js'
 import { agrees, moments, said, type Effect } from './judge.js'
+import { asksForNothing, mischief } from './mischief.js'
 import { Unsent, type Move, type Scene } from './move.js'
 import { MOVES } from './moves.js'
 import { ownGroup, Players, type Player } from './players.js'
@@ -63,7 +66,8 @@ export class Campaign implements Scene {
   async run(steps: number, most = 4 * steps): Promise<void> {
     for (this.step = 0; this.step < steps || (this.step < most && this.choice.missing().length > 0); this.step++) {
       await this.#tidy()
-      if (this.dice.chance(0.02)) await this.#uprising()
+      if (this.dice.chance(0.15)) await this.#mischief()
+      else if (this.dice.chance(0.02)) await this.#uprising()
       else if (this.dice.chance(0.01)) await this.#timePasses()
       else if (this.dice.chance(0.25))
         await this.#burst(Array.from({ length: 2 + Math.floor(this.dice.next() * 3) }, () => this.choice.next()))
@@ -85,6 +89,30 @@ export class Campaign implements Scene {
     old.successor = room
     this.#enter(room)
     this.#lookAt(by, room)
+  }
+
+  async kept({ id }: Room, kind: 'c' | 'p' | 'a'): Promise<{ seq: number; bytes: Uint8Array }[]> {
+    const { rows } = await this.#pool.query<{ seq: number; bytes: Buffer }>(
+      'SELECT l.seq::integer, l.bytes FROM log l JOIN groups g USING (gid) WHERE g.group_id = $1 AND l.kind::text = $2 ORDER BY l.seq',
+      [id, kind],
+    )
+    return rows.map(({ seq, bytes }) => ({ seq, bytes: new Uint8Array(bytes) }))
+  }
+
+  /** With what a hostile member has kept for later. */
+  async #mischief(): Promise<void> {
+    const room = this.dice.pick(this.#open())
+    const thief = this.players.find((one) => one.hostile && room && ownGroup(one, room.id))
+    const group = room && thief && ownGroup(thief, room.id)
+    // One that waits for its own Remove can make no Commit.
+    if (group && room.model.of(group.device.client).going === undefined && this.dice.chance(0.3))
+      room.stash = await draft(group).then(
+        ({ bundle }) => ({ epoch: group.epoch, bundle }),
+        () => undefined,
+      )
+    await this.#burst([mischief(this)])
+    const asked = asksForNothing(this, this.dice.pick(this.players)!)
+    await expect(asked).rejects.toMatchObject({ status: 404, kind: 'not-found' })
   }
 
   #open(): Room[] {
@@ -191,7 +219,7 @@ export class Campaign implements Scene {
     move.room.history.push(`${line} (page: ${[...words].join(' or ')})`)
     if (answer.startsWith('unsent')) return
     if (!agrees(answer, words, move, models)) throw this.disagreement(move.room, `${line}, but the page says ${[...words].join(' or ')}`)
-    if (!words.has(answer)) return
+    if (!words.has(answer) || move.spoilt) return
     for (const row of [move.row(models[0] ?? move.room.model)].flat()) this.choice.meet(row, move.by, answer === 'yes' ? 'yes' : 'refused')
   }
 
