@@ -135,6 +135,11 @@ export async function asksForNothing({ dice }: Scene, { client }: Player): Promi
   const path = `/v1/groups/${toBase64Url(utf8(randomUUID()))}`
   const { http } = client.device
   const reads = ['', '/log', '/policy', '/group-info', '/tree', '/sender-keys'].map((place) => () => http.get(path + place))
-  const others = [() => http.post(`${path}/leave`), () => http.post(`${path}/reset`), () => http.delete(`${path}/reset`), () => http.delete(path)]
+  const others = [
+    () => http.post(`${path}/leave`),
+    () => http.post(`${path}/reset`),
+    () => http.delete(`${path}/reset`),
+    () => http.delete(path),
+  ]
   await dice.pick<() => Promise<unknown>>([...reads, ...others])!()
 }

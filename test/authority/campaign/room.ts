@@ -28,6 +28,10 @@ export class Room {
   /** Everything in the log up to here is in the model. */
   #seen = 0
   lastCommit = 0
+  /** It has taken the place of another one. */
+  follows = false
+  /** Of the room that it is the group of. */
+  uri = ''
   /** A Commit that was made and never sent, and its epoch. */
   stash: { epoch: number; bundle: CommitBundle } | undefined
   /** Whether there is a GroupInfo of the current epoch. */
