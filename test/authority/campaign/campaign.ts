@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { ServerProblem } from '../../../examples/client/http.js'
 import type { Mode } from '../../../src/groups/authority/table.js'
 import { draft } from '../../groups/group-fixture.js'
+import { ROUTES } from '../../isolation/costs/routes.js'
 import type { TestServer } from '../../support/server.js'
 import { Choice, compatible } from './choice.js'
 import { Dice } from './dice.js'
@@ -25,7 +26,9 @@ const OPEN_ROOMS = 3
 /** How often in a step a group is left alone and another one is begun. */
 const TURNOVER = 0.03
 /** What a step is, and how often; else one move. */
-const STEPS = { moves: 61, burst: 20, mischief: 13, errand: 3, uprising: 2, time: 0.7, revocation: 0.3 } as const
+const STEPS = { moves: 60, burst: 20, mischief: 13, errand: 4, uprising: 2, time: 0.7, revocation: 0.3 } as const
+
+const ROUTES_OF_GROUPS = Object.keys(ROUTES).filter((route) => /^[A-Z]+ \/v1\/(groups|rooms|me\/usage|key-packages\/claims)/u.test(route))
 
 interface Answered {
   move: Move
@@ -39,6 +42,7 @@ export class Campaign implements Scene {
   readonly crew: Players
   readonly #rooms: Rooms
   readonly #pool: Pool
+  #errands = 0
   step = 0
 
   constructor(
@@ -66,11 +70,16 @@ export class Campaign implements Scene {
   }
 
   /** Some steps, and more until everything was met; at most `most`. */
-  async run(steps: number, most = 4 * steps): Promise<void> {
-    for (this.step = 0; this.step < steps || (this.step < most && this.choice.missing().length > 0); this.step++) {
+  async run(steps: number, most: number): Promise<void> {
+    for (this.step = 0; this.step < steps || (this.step < most && this.missing().length > 0); this.step++) {
       await this.#tidy()
       await this.#act()
     }
+  }
+
+  /** What was never met, of the page and of the routes about groups. */
+  missing(): string[] {
+    return [...this.choice.missing(), ...ROUTES_OF_GROUPS.filter((route) => !this.crew.routes.has(route))]
   }
 
   async #act(): Promise<void> {
@@ -80,7 +89,7 @@ export class Campaign implements Scene {
       case 'mischief':
         return this.#mischief()
       case 'errand':
-        return runErrand(this)
+        return runErrand(this, this.#errands++)
       case 'uprising':
         return this.#uprising()
       case 'time':

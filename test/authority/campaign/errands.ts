@@ -22,10 +22,11 @@ const OF_A_GROUP: readonly Errand[] = [
   ({ client }, { path }) => client.device.http.post(`${path}/sealed-group-info`, { request: new Uint8Array(32) }),
 ]
 
-/** One of them, by any device: it is answered, and a stranger learns nothing of a group. */
-export async function runErrand({ dice, players, rooms }: Scene): Promise<void> {
-  const general = dice.chance(0.3)
-  const [by, room, errand] = [dice.pick(players)!, dice.pick(rooms), dice.pick(general ? GENERAL : OF_A_GROUP)!]
+/** The next of them, by any device: it is answered, and a stranger learns nothing of a group. */
+export async function runErrand({ dice, players, rooms }: Scene, number: number): Promise<void> {
+  const errand = [...GENERAL, ...OF_A_GROUP][number % (GENERAL.length + OF_A_GROUP.length)]!
+  const general = GENERAL.includes(errand)
+  const [by, room] = [dice.pick(players)!, dice.pick(rooms)]
   if (!room) return
   const status = await errand(by, room).then(
     () => 200,
