@@ -4,6 +4,7 @@ import { buildCommit, members, pendingRemovals, type Member } from './commits.js
 import type { Device } from './device.js'
 import { applyEntry, encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
+import { forbiddenAmongPending } from './hidden-proposals.js'
 import { membersToLetGo } from './leaving.js'
 import { refsOf } from './mls/proposal-ref.js'
 import { suite } from './mls/suites.js'
@@ -152,6 +153,7 @@ export class Group {
     if (!proposals) return 'done'
     const { impl } = await suite(record.suite)
     const letGo = record.mode === 'private' ? await membersToLetGo(this.device, record, proposals) : []
+    if (record.mode === 'private') record.voided = [...(record.voided ?? []), ...(await forbiddenAmongPending(this.device, record))]
     record.pending = await buildCommit(record, proposals, impl, letGo)
     return this.#submit(record.pending)
   }

@@ -1,5 +1,10 @@
+import { followStop } from '../../src/federation/follower/replica/replica.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
+import { isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
+import { addReport } from '../../src/groups/reset/reports.repository.js'
+import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/resets.repository.js'
+import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
@@ -14,6 +19,30 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await dismissAdmin(sql, gid, admin, other)
       await banUser(sql, gid, admin, other)
       await unbanUser(sql, gid, admin, other)
+    },
+  },
+  // Each has a row in the inbox of every member, which goes and comes.
+  'a reset, its end, and the freeze that a hub tells of': {
+    call: async (sql) => {
+      await freezeGroup(sql, BIG, { adminId: 2n }, 60)
+      await hintsOfFrozen(sql, BIG, 1n)
+      await undoReset(sql, BIG, 2n)
+      await followStop(sql, BIG, { frozen: 'reset', successor: Buffer.from('next') })
+    },
+    rows: 3 * SIZES.members,
+  },
+  // Counts the users among all members.
+  'a reset by reports': {
+    call: async (sql) => {
+      await addReport(sql, BIG, 100n, 1n, 'other')
+      await freezeGroup(sql, BIG, { reporterId: 1n }, 60)
+    },
+    rows: 3 * SIZES.members,
+  },
+  'what a room has had': {
+    call: async (sql) => {
+      await readSuccession(sql, BIG)
+      await isGroupIdTaken(sql, Buffer.from('nobody has it'))
     },
   },
   // Tells each member.

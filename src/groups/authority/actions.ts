@@ -23,10 +23,11 @@ const takesEntries: Rule = ({ frozen }) => (frozen ? refused('group-frozen') : A
 const resettable: Rule = (facts) => (facts.admin && facts.frozen === 'reinit' && !facts.succeeded ? ALLOWED : takesEntries(facts))
 const undoable: Rule = ({ frozen, reserved }) => (frozen === 'reset' && reserved ? ALLOWED : refused('reset-final'))
 /** Or who is quickest, alone in the successor, would take the room from everybody else. */
-const mayFollow: Rule = ({ frozen, banned, admin, resetter, reserved }) => {
+const mayFollow: Rule = ({ frozen, banned, admin, resetter, reserved, succeeded }) => {
   if (!frozen) return refused('no-predecessor')
   if (banned) return refused('policy', 'This user is banned from the group.')
-  return admin || resetter || !reserved ? ALLOWED : refused('successor-reserved')
+  // Once there is one, the answer names it.
+  return admin || resetter || !reserved || succeeded ? ALLOWED : refused('successor-reserved')
 }
 
 /** Whether the policy lets a device in without an invitation. A stranger that it does not let in learns nothing of the policy. */
@@ -113,7 +114,7 @@ export const ACTIONS = {
     title: 'Reset, without reports',
     rules: [memberOrAdmin, resettable, ({ admin }) => (admin ? ALLOWED : refused('policy'))],
   },
-  'reset-by-reports': { title: 'Reset, with enough reports', rules: [member, takesEntries] },
+  'reset-by-reports': { title: 'Reset, with enough reports', rules: [memberOrAdmin, resettable] },
   'undo-reset': { title: 'Undo a reset', rules: [memberOrAdmin, admin, undoable] },
   'create-successor': { title: 'Create the successor', rules: [memberOrAdmin, mayFollow] },
   'create-branch': { title: 'Branch', rules: [member, takesEntries] },
