@@ -107,7 +107,7 @@ export const TRIES: Record<Action, Try> = {
   },
   'commit-reinit': commits((_, __, group) => [reinitOf(group)]),
   // ts-mls makes a path for the Remove only, and the extensions need one too.
-  'commit-external-senders': commits((scene, actor, group) => [withoutExternalSenders(), ...removeOf(group, scene.own(actor, 'desk'))]),
+  'commit-extensions': commits((scene, actor, group) => [withoutExternalSenders(), ...removeOf(group, scene.own(actor, 'desk'))]),
   'commit-join': joinsExternally,
 
   'propose-add': proposes(({ people }, _, group) => addOf(group, people.targets.dave)),
@@ -118,7 +118,7 @@ export const TRIES: Record<Action, Try> = {
   },
   'propose-remove-own': proposes((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))[0]!),
   'propose-reinit': proposes((_, __, group) => reinitOf(group)),
-  'propose-external-senders': proposes(() => withoutExternalSenders()),
+  'propose-extensions': proposes(() => withoutExternalSenders()),
   'propose-join': proposesToBeAdded,
 
   'choose-delivery': asks('put', '/delivery', { delivery: 'all' }),

@@ -80,9 +80,7 @@ export class PrivateCommitValidator {
       external: false,
       freshRefs: bundle.welcomes.flatMap(({ value }) => value.refs).filter((ref) => !asked.refs.has(hex(ref))),
       added: joining.added,
-      putIn: joining.devices.flatMap(({ client, deviceId, userId }) =>
-        userId === caller.userId || asked.clients.has(client) ? [] : [deviceId],
-      ),
+      putIn: joining.devices.filter(({ client, userId }) => userId !== caller.userId && !asked.clients.has(client)).map(deviceIdOf),
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
       groupInfo: shown?.groupInfo ?? null,
@@ -182,4 +180,8 @@ export class PrivateCommitValidator {
     refuseOtherTree(groupInfo.value, served)
     return { groupInfo: groupInfo.bytes, tree: served }
   }
+}
+
+function deviceIdOf({ deviceId }: { deviceId: bigint }): bigint {
+  return deviceId
 }
