@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
-import { Group } from '../../examples/client/group.js'
+import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { readFloorMoves } from '../../src/delivery/retention/retention.repository.js'
 import { Retention } from '../../src/delivery/retention/retention.job.js'
@@ -26,7 +26,7 @@ const invited = async ({ device }: Client) =>
 const shown = async ({ device }: Client, group: Group) => (await device.http.get<{ delivery: string }>(group.path)).delivery
 const logOf = ({ device }: Client, group: Group) => device.http.get(`${group.path}/log`)
 const invitationPath = (group: Group) => group.path.replace('groups', 'invitations')
-const accept = ({ device }: Client, group: Group) => new Group(device, group.record).accept()
+const accept = ({ device }: Client, group: Group) => device.accept(group.record.groupId)
 const decline = ({ device }: Client, group: Group) => device.http.delete(invitationPath(group))
 
 /** bob wants to be asked; mallory, of whom he knows nothing, has put him into a group and pushes. */
