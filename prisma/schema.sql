@@ -641,7 +641,12 @@ AS $function$
 DECLARE
   held bigint[];
 BEGIN
-  held := lock_groups(p_gid, p_wait_ms);
+  -- Not by lock_groups: a call of a function within is felt by each single message.
+  IF p_wait_ms = 0 THEN
+    held := ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE SKIP LOCKED);
+  ELSE
+    held := lock_groups(p_gid, p_wait_ms);
+  END IF;
 
   RETURN QUERY
   WITH item AS (
@@ -682,8 +687,8 @@ BEGIN
     SELECT r.*, r.head_seq + row_number() OVER (PARTITION BY r.gid ORDER BY r.ord) AS new_seq
       FROM ranked r WHERE r.verdict = 'accepted' AND r.copy = 1
   ), chained AS (
-    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
-      FROM placed p
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER in_order AS new_chain, sum(p.length) OVER in_order AS new_bytes
+      FROM placed p WINDOW in_order AS (PARTITION BY p.gid ORDER BY p.new_seq)
   ), written AS (
     INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
     SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
@@ -691,10 +696,9 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.new_bytes
       FROM (
-        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
-          FROM chained c ORDER BY c.gid, c.new_seq DESC
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, c.new_bytes FROM chained c ORDER BY c.gid, c.new_seq DESC
       ) t
      WHERE g.gid = t.gid
   )
@@ -709,6 +713,49 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION assign_room(p_room text, p_group_id bytea, p_admin bigint, p_grace integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  before groups;
+  g groups;
+BEGIN
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  END IF;
+  -- Both, in the order of locks.
+  PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
+  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'other-room';
+  END IF;
+  IF g.gid <> before.gid THEN
+    UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
+    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
+    UPDATE groups
+       SET successor_group_id = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
+           announced_group_id = NULL
+      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
+     WHERE gid = g.gid;
+    PERFORM tell_frozen(g);
+    IF before.deleted_at IS NULL THEN
+      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+       WHERE gid = before.gid;
+      PERFORM tell_frozen(before);
+    END IF;
+  END IF;
+  IF p_admin IS NOT NULL THEN
+    PERFORM FROM group_policy p WHERE p.gid = g.gid FOR NO KEY UPDATE;
+    INSERT INTO group_admin (gid, user_id) VALUES (g.gid, p_admin) ON CONFLICT DO NOTHING;
+    UPDATE group_policy SET version = version + 1 WHERE gid = g.gid;
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 
@@ -997,7 +1044,7 @@ BEGIN
   SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
-  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
@@ -1774,8 +1821,8 @@ BEGIN
       FROM usable u
      WHERE u.nonce IS NULL OR u.use = 1 AND (u.issuer_key, u.nonce) IN (SELECT s.issuer_key, s.nonce FROM spent s)
   ), chained AS (
-    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
-      FROM placed p
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER in_order AS new_chain, sum(p.length) OVER in_order AS new_bytes
+      FROM placed p WINDOW in_order AS (PARTITION BY p.gid ORDER BY p.new_seq)
   ), written AS (
     INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
     SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
@@ -1783,10 +1830,9 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.new_bytes
       FROM (
-        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
-          FROM chained c ORDER BY c.gid, c.new_seq DESC
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, c.new_bytes FROM chained c ORDER BY c.gid, c.new_seq DESC
       ) t
      WHERE g.gid = t.gid
   )
