@@ -43,6 +43,7 @@ function mayDo(user: string, proposal: Proposal, policy: Policy, users: Readonly
     }
     case 'reinit':
     case 'psk':
+    case 'group_context_extensions':
       return false
     default:
       return true

@@ -4,6 +4,7 @@ import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { TokensModule } from '../tokens/tokens.module.js'
+import { BlocksController } from './blocks/blocks.controller.js'
 import { CommitAftermath, CommitAttempts, CommitValidators } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
@@ -16,6 +17,7 @@ import { GroupCreation } from './create/group-creation.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
 import { DeletedGroups } from './delete/deleted-groups.job.js'
+import { DeliveryChoiceController } from './delivery/delivery-choice.controller.js'
 import { ExternalSendersController } from './external-sender/external-senders.controller.js'
 import { ExternalSenders } from './external-sender/external-senders.js'
 import { FederationLink } from './home/federation-link.js'
@@ -23,6 +25,7 @@ import { GroupLocator } from './home/group-locator.js'
 import { InfoController } from './info/info.controller.js'
 import { InfoService } from './info/info.service.js'
 import { Bundles } from './input/bundle.js'
+import { InvitationPolicyController, InvitationsController } from './invitations/invitations.controller.js'
 import { GroupLimits } from './limits/group-limits.js'
 import { MessagesController } from './message/messages.controller.js'
 import { MessagesService } from './message/messages.service.js'
@@ -68,6 +71,10 @@ import { UsageController } from './usage/usage.controller.js'
     InfoController,
     PolicyController,
     LeaveController,
+    DeliveryChoiceController,
+    BlocksController,
+    InvitationsController,
+    InvitationPolicyController,
     ResetController,
     DeleteController,
     RoomsController,

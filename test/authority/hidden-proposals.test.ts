@@ -5,7 +5,7 @@ import { members } from '../../examples/client/commits.js'
 import type { Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
-import { addOf, reinitOf, removeOf } from './scene-fixture.js'
+import { addOf, reinitOf, removeOf, withoutExternalSenders } from './scene-fixture.js'
 
 const stage = useStage()
 const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
@@ -25,6 +25,7 @@ describe('a hidden Proposal of a plain member of a private group', () => {
     ['to remove another one', ({ mallory, victim, group }) => removeOf(at(mallory, group), victim)[0]!],
     ['to add somebody', ({ mallory, stranger, group }) => addOf(at(mallory, group), stranger)],
     ['to reinitialize', ({ mallory, group }) => reinitOf(at(mallory, group))],
+    ['to change the extensions', withoutExternalSenders],
   ]
   it.each(forbidden)('%s is carried out by nobody, and stops nobody', async (_what, proposal) => {
     const [alice, bob, mallory, victim, stranger] = await stage.cast('alice', 'bob', 'mallory', 'victim', 'stranger')

@@ -5,6 +5,7 @@ import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
 import { deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
 import { addReport } from '../../src/groups/reset/reports.repository.js'
 import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/resets.repository.js'
+import { assignRoom } from '../../src/groups/rooms/room-administration.repository.js'
 import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, newGroup } from './inputs.js'
@@ -44,6 +45,7 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
     call: async (sql) => {
       await readSuccession(sql, BIG)
       await isGroupIdTaken(sql, Buffer.from('nobody has it'))
+      await assignRoom(sql, 'mimi://localhost/r/7', { groupId: null, adminId: 3n, grace: 60 })
     },
   },
   // Counts all entries, and deletes the first slice.

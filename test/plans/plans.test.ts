@@ -38,18 +38,20 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:stoppedCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },
-  'reports:reportedCommits': { walks: ['all of commit_report, by its index'], why: "an operator's command" },
+  'reports:reportedCommits': { walks: ['all of commit_report'], why: "an operator's command" },
+  'room-administration:groupsOfRoom': { walks: ['all of groups'], why: "an operator's command" },
 }
 
 /** The same while there are no statistics, for which PostgreSQL takes most rows to be revoked. */
 const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
+  'room-administration:groupsOfRoom': { walks: ['all of account', 'all of groups'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
   'removal:unproposedRemovals': { walks: ['all of account', 'all of device'], why: 'a job' },
   'revoked-members:revokedMembers': { walks: ['all of account', 'all of device'], why: 'a job' },
 }
 
 /** Functions that only a command or a replica after a restore calls, and those that PostgreSQL does not count: put into their callers, or of an aggregate. */
-const NOT_COUNTED = ['recovered', 'held_bytes', 'key_package_fits', 'log_chain_step', 'provider_of']
+const NOT_COUNTED = ['recovered', 'held_bytes', 'lock_group_id', 'key_package_fits', 'log_chain_step', 'provider_of']
 
 /** A statement that calls a function has the pages of all in it. Each level of an index is a page, and so is each row. */
 const PAGES = 600

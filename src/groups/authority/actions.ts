@@ -94,8 +94,8 @@ export const ACTIONS = {
   'commit-remove-own': handshake('Commit: remove a device of one’s own', removes(CALLER, 'left')),
   'commit-remove-leaving': handshake('Commit: remove a device that asked to leave', removes(SOMEBODY, 'left')),
   'commit-reinit': handshake('Commit: reinitialize', change({ reinit: true })),
-  'commit-external-senders': {
-    ...handshake('Commit: change the external senders', change({ externalSenders: true })),
+  'commit-extensions': {
+    ...handshake('Commit: change the group’s extensions', change({ extensions: true })),
     private: [member, takesEntries],
   },
   'commit-join': { title: 'External Commit: join', rules: [judgeJoiner, takesEntries] },
@@ -105,9 +105,10 @@ export const ACTIONS = {
   'propose-remove-admin': proposal('Propose: remove an admin', removes(SOMEBODY, 'removed', true)),
   'propose-remove-own': proposal('Propose: remove a device of one’s own', removes(CALLER, 'left')),
   'propose-reinit': proposal('Propose: reinitialize', change({ reinit: true })),
-  'propose-external-senders': proposal('Propose: change the external senders', change({ externalSenders: true })),
+  'propose-extensions': proposal('Propose: change the group’s extensions', change({ extensions: true })),
   'propose-join': { title: 'External Proposal: be added', rules: [joinerWithoutCode, takesEntries] },
 
+  'choose-delivery': { title: 'Mute or block the group', rules: [member] },
   leave: { title: 'Leave', rules: [memberOr(leaver), takesEntries] },
   report: { title: 'Report a Commit', rules: [member] },
   reset: {

@@ -35,7 +35,7 @@ export async function findUser(sql: Sql, userUri: string): Promise<bigint | unde
 }
 
 /** `absent`: no device of `adminId` is in the group. */
-export async function makeAdmin(sql: Sql, gid: bigint, userId: bigint, adminId: bigint): Promise<Changed | 'absent'> {
+export async function makeAdmin(sql: Sql, gid: bigint, userId: bigint, adminId: bigint): Promise<Changed | 'absent' | 'banned'> {
   return change(sql, 'make_admin', gid, { p_user: userId, p_admin: adminId })
 }
 

@@ -54,7 +54,7 @@ export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | 
 
 /** Whether a group here or at another hub has or had the id, or a ReInit has announced it. */
 export async function isGroupIdTaken(sql: Sql, groupId: Uint8Array): Promise<boolean> {
-  const { rows } = await sql.query<{ taken: boolean }>({ text: 'SELECT group_id_taken($1) AS taken', values: [groupId] })
+  const { rows } = await sql.query<{ taken: boolean }>({ text: 'SELECT group_id_taken(p_group_id => $1) AS taken', values: [groupId] })
   return rows[0]?.taken ?? false
 }
 
@@ -100,7 +100,18 @@ export interface FullAccount {
 export type Creation =
   | CreatedGroup
   | { kind: 'successor-taken'; successorGroupId: Buffer }
-  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'banned' | 'reserved' | 'announced' | 'members-changed' | 'key-package-used' }
+  | {
+      kind:
+        | 'exists'
+        | 'room-taken'
+        | 'predecessor'
+        | 'banned'
+        | 'reserved'
+        | 'announced'
+        | 'members-changed'
+        | 'key-package-used'
+        | 'no-consent'
+    }
   | FullAccount
 
 interface CreationRow {

@@ -1,4 +1,5 @@
 import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
+import { READABLE } from '../../delivery/read/memberships.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { ALIVE } from './group-row.js'
 
@@ -25,7 +26,7 @@ export async function readMissedHandshakes(sql: Sql, gid: bigint, deviceId: bigi
            WHERE x.gid = $1 AND ${ALIVE} AND x.kind IN ('c', 'p') AND x.epoch >= $3
              AND x.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $3::bigint - 1), 0)
              AND EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1
-                           AND x.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), x.seq))
+                           AND x.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), x.seq) AND ${READABLE})
            ORDER BY x.seq LIMIT ${MISSED_ENTRIES}
         ) s
       ) kept ON kept.seq = l.seq AND kept.before < ${MISSED_BYTES}

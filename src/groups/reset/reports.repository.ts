@@ -21,8 +21,8 @@ export async function addReport(sql: Sql, gid: bigint, seq: bigint, userId: bigi
 /** Reports of the Commit at `seq`. A group that has been deleted has none. */
 export async function countReports(sql: Sql, gid: bigint, seq: bigint): Promise<Counted> {
   const { rows } = await sql.query<Counted>({
-    text: `SELECT (SELECT count(*)::integer FROM commit_report r WHERE r.gid = $1 AND r.seq = $2 AND report_counts(r.gid, r.seq, r.user_id)) AS reports,
-                  coalesce(reports_needed($1, $2), 1) AS needed`,
+    text: `SELECT (SELECT count(*)::integer FROM commit_report r WHERE r.gid = $1 AND r.seq = $2 AND report_counts(p_gid => r.gid, p_seq => r.seq, p_user => r.user_id)) AS reports,
+                  coalesce(reports_needed(p_gid => $1, p_seq => $2), 1) AS needed`,
     values: [gid, seq],
   })
   return rows[0] ?? { reports: 0, needed: 1 }
@@ -70,14 +70,14 @@ export async function reportedCommits(sql: Sql, limit: number): Promise<Reported
   const { rows } = await sql.query<ReportedCommit>({
     text: `WITH by_reason AS (
              SELECT r.gid, r.seq, r.reason, max(r.reported_at) AS last, count(*)::integer AS users,
-                    (count(*) FILTER (WHERE report_counts(r.gid, r.seq, r.user_id)))::integer AS present
+                    (count(*) FILTER (WHERE report_counts(p_gid => r.gid, p_seq => r.seq, p_user => r.user_id)))::integer AS present
                FROM commit_report r GROUP BY r.gid, r.seq, r.reason
            ), by_commit AS (
              SELECT gid, seq, max(last) AS last, jsonb_object_agg(reason, users) AS reasons, sum(present)::integer AS present
                FROM by_reason GROUP BY gid, seq ORDER BY 3 DESC, gid, seq LIMIT $1
            )
            SELECT g.group_id AS "groupId", g.room_id AS room, c.seq, l.epoch, c.last AS "lastReportedAt", c.reasons,
-                  c.present AS users, reports_needed(c.gid, c.seq) AS needed, g.frozen
+                  c.present AS users, reports_needed(p_gid => c.gid, p_seq => c.seq) AS needed, g.frozen
              FROM by_commit c JOIN groups g ON g.gid = c.gid
              LEFT JOIN log l ON l.gid = c.gid AND l.seq = c.seq
             ORDER BY c.last DESC, c.gid, c.seq`,

@@ -9,7 +9,6 @@ import type { Sender } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { changedLeaf, type SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
-import { changesExternalSenders } from '../../protocol/public-group/rules/group-extensions.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import type { CommitContext, SubmissionContext } from '../commit/commit-context.js'
@@ -67,11 +66,13 @@ export class DirectoryMembership implements Membership {
     checkNewLeaves(before, verdict, devices)
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
-    if (!verdict.external) refuseAgainstPolicy(context, before, verdict, removed, directory)
+    if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
     if (verdict.reinit) await this.refuseUnusable(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
-    const added = verdict.external ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }] : routes.added
+    const added = verdict.external
+      ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }]
+      : withProposers(before, verdict, directory, routes.added)
     return { added, removed: removed.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: routes.welcomes }
   }
 
@@ -85,8 +86,8 @@ export class DirectoryMembership implements Membership {
     if (proposal.kind === 'psk' && !context.standing.admin) throw new PolicyRefusal('Only admins may propose a PSK.')
     const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
     const removed = target ? [await this.removal(context, target)] : []
-    const externalSenders = changesExternalSenders(state.groupContext.extensions, proposal)
-    refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit', externalSenders })
+    const extensions = proposal.kind === 'group-context-extensions'
+    refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit', extensions })
     if (proposal.kind === 'reinit') await this.refuseUnusable(proposal)
     return undefined
   }
@@ -146,6 +147,21 @@ export class DirectoryMembership implements Membership {
   }
 }
 
+/** Who wants each in: of those that were proposed, who did; who asked to be added wants that itself. */
+function withProposers(
+  before: PublicGroupState,
+  verdict: ValidCommit,
+  directory: Directory,
+  added: DeviceChanges['added'],
+): DeviceChanges['added'] {
+  const adds = addsOf(verdict)
+  return added.map((device, at) => {
+    const sent = adds[at]
+    if (!sent?.byReference) return device
+    return { ...device, proposedBy: deviceProposing(before, sent.sender, { directory })?.userId ?? device.userId }
+  })
+}
+
 /** A Proposal of a member who could not commit it would be carried out by the next member who can. */
 function refuseWish({ caller, standing }: SubmissionContext, wish: Omit<RosterChange, 'by'>): void {
   const judged = judgeRosterChange(standing.policy, { by: { userId: caller.userId, admin: standing.admin }, ...wish })
@@ -155,17 +171,15 @@ function refuseWish({ caller, standing }: SubmissionContext, wish: Omit<RosterCh
 /** What a Commit does by value is for the committer to answer for; of what it carries out by reference the proposer has the right (`refuseVoid`). */
 function refuseAgainstPolicy(
   { standing, caller }: CommitContext,
-  before: PublicGroupState,
   verdict: ValidCommit,
   removed: readonly Removal[],
   directory: Directory,
 ): void {
   const added = addsOf(verdict).map((member) => ({ ...deviceOf(directory, member), authorized: member.byReference }))
-  const own = verdict.proposals.filter(({ byReference }) => !byReference).map(({ proposal }) => proposal)
-  const reinit = own.some(({ kind }) => kind === 'reinit')
-  const externalSenders = own.some((proposal) => changesExternalSenders(before.groupContext.extensions, proposal))
+  const own = new Set(verdict.proposals.flatMap(({ proposal, byReference }) => (byReference ? [] : [proposal.kind])))
+  const [reinit, extensions] = [own.has('reinit'), own.has('group-context-extensions')]
   const by = { userId: caller.userId, admin: standing.admin }
-  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit, externalSenders })
+  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit, extensions })
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 

@@ -6,7 +6,6 @@ import type { Commit } from '../../protocol/mls/structures/commit.js'
 import type { Proposal } from '../../protocol/mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
 import type { PendingProposal, SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
-import { changesExternalSenders } from '../../protocol/public-group/rules/group-extensions.js'
 import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
 import { readGroupAndStanding } from '../access/access.repository.js'
 import { judgeExternalJoin, judgeRosterChange, removalReason, type RosterChange } from '../authority/rules.js'
@@ -90,7 +89,7 @@ async function isVoid(
     case 'reinit':
       return lacksRight(context, proposer, { reinit: true }) || isGroupIdTaken(sql, proposal.groupId)
     case 'group-context-extensions':
-      return lacksRight(context, proposer, { externalSenders: changesExternalSenders(state.groupContext.extensions, proposal) })
+      return lacksRight(context, proposer, { extensions: true })
     default:
       return proposal.kind === 'psk' && !proposer.admin
   }

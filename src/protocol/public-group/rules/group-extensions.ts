@@ -1,5 +1,4 @@
 import { brokenUnless, type BrokenRule } from '../../mls/rules.js'
-import { sameBytes } from '../../bytes.js'
 import { decodeExternalSenders } from '../../mls/external-senders.js'
 import { decodeAppDataDictionary } from '../../mls/structures/app-data.js'
 import {
@@ -42,13 +41,6 @@ export function requirementsOf(extensions: readonly Extension[]): Requirements {
 export function replacedExtensions(before: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
   const replacement = proposals.map(({ proposal }) => proposal).find((proposal) => proposal.kind === 'group-context-extensions')
   return replacement?.extensions ?? before
-}
-
-/** Whether a proposal would have the group list other external senders, or in another order (RFC 9420 §12.1.8.1). */
-export function changesExternalSenders(before: readonly Extension[], proposal: SentProposal['proposal']): boolean {
-  if (proposal.kind !== 'group-context-extensions') return false
-  const [old, now] = [before, proposal.extensions].map((extensions) => extensionData(extensions, EXTENSION_TYPES.externalSenders))
-  return old === undefined || now === undefined ? old !== now : !sameBytes(old, now)
 }
 
 /** The rules for the extensions of a group that need no members: those known here can be read by everybody. */
