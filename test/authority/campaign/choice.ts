@@ -103,10 +103,11 @@ function wordsOf(action: Action, mode: Mode): Set<string> {
   return new Set(words.filter((word) => ['yes', 'outside', 'forbidden', 'policy', 'group-frozen'].includes(word)))
 }
 
-/** Honest people do not act with the bytes of others. */
+/** Honest people do not act with the bytes of others; and a client library makes nothing any more for a group that was reinitialized. */
 function wouldTry(by: Player, room: Room, action: Action): boolean {
-  const needsOwn = /^(commit|propose|post|publish|create-branch)/u.test(action) && !action.endsWith('join')
-  return by.hostile || !needsOwn || ownGroup(by, room.id) !== undefined
+  if (!/^(commit|propose|post|publish|create-branch)/u.test(action) || action.endsWith('join')) return true
+  const own = ownGroup(by, room.id)
+  return own ? own.record.state.groupActiveState.kind === 'active' : by.hostile
 }
 
 /** Two that change more than one group do not happen beside anything else, but beside each other. */
