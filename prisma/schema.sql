@@ -47,6 +47,12 @@ CREATE TABLE abuse_report (
 );
 CREATE UNIQUE INDEX abuse_report_open ON abuse_report USING btree (provider, room_id, reporter, alleged_abuser, reason, md5(note)) WHERE (closed_at IS NULL);
 
+CREATE TABLE accepted_room (
+  account_id bigint NOT NULL,
+  room_id text NOT NULL,
+  CONSTRAINT accepted_room_pkey PRIMARY KEY (account_id, room_id)
+);
+
 CREATE TABLE account (
   id bigint DEFAULT nextval('account_id_seq'::regclass) NOT NULL,
   user_uri text NOT NULL,
@@ -58,6 +64,12 @@ CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS 
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
 CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
+
+CREATE TABLE asking_account (
+  account_id bigint NOT NULL,
+  CONSTRAINT asking_account_pkey PRIMARY KEY (account_id),
+  CONSTRAINT asking_account_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE challenge (
   nonce bytea NOT NULL,
@@ -253,6 +265,12 @@ CREATE TABLE group_policy (
   CONSTRAINT group_policy_remove_members_check CHECK ((remove_members = ANY (ARRAY['members'::text, 'admins'::text])))
 );
 
+CREATE TABLE group_remains (
+  gid bigint NOT NULL,
+  after_seq bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT group_remains_pkey PRIMARY KEY (gid)
+);
+
 CREATE TABLE group_snapshot (
   gid bigint NOT NULL,
   epoch bigint NOT NULL,
@@ -319,6 +337,7 @@ CREATE TABLE inbox (
   CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
+CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
 
 CREATE TABLE incarnation_start (
   gid bigint NOT NULL,
@@ -375,6 +394,7 @@ CREATE TABLE key_package_claim (
   last_resort boolean NOT NULL,
   expires_at timestamp with time zone NOT NULL,
   used boolean DEFAULT false NOT NULL,
+  claimer text,
   CONSTRAINT key_package_claim_pkey PRIMARY KEY (ref)
 );
 CREATE INDEX key_package_claim_by_device ON key_package_claim USING btree (device_id, cipher_suite);
@@ -422,14 +442,18 @@ CREATE TABLE member (
   resync boolean DEFAULT false NOT NULL,
   ended text,
   read_until bigint,
+  delivery text DEFAULT 'all'::text NOT NULL,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
+  CONSTRAINT member_delivery_check CHECK ((delivery = ANY (ARRAY['all'::text, 'muted'::text, 'blocked'::text, 'invited'::text]))),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
+CREATE INDEX member_invited ON member USING btree (device_id, gid) WHERE (delivery = 'invited'::text);
 CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until) OR (old.delivery <> new.delivery))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -539,6 +563,14 @@ CREATE TABLE room (
   CONSTRAINT room_pkey PRIMARY KEY (room_id)
 );
 
+CREATE TABLE room_delivery (
+  device_id bigint NOT NULL,
+  room_id text NOT NULL,
+  delivery text NOT NULL,
+  CONSTRAINT room_delivery_pkey PRIMARY KEY (device_id, room_id),
+  CONSTRAINT room_delivery_delivery_check CHECK ((delivery = ANY (ARRAY['muted'::text, 'blocked'::text])))
+);
+
 CREATE TABLE sender_key (
   gid bigint NOT NULL,
   epoch bigint NOT NULL,
@@ -616,6 +648,14 @@ CREATE TABLE unsearchable_account (
   CONSTRAINT unsearchable_account_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
 
+CREATE TABLE user_block (
+  blocker text NOT NULL,
+  blocked text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT user_block_pkey PRIMARY KEY (blocker, blocked)
+);
+CREATE INDEX user_block_by_blocked ON user_block USING btree (blocked);
+
 CREATE TABLE welcome (
   gid bigint NOT NULL,
   seq bigint NOT NULL,
@@ -626,6 +666,35 @@ CREATE TABLE welcome (
   CONSTRAINT welcome_pkey PRIMARY KEY (gid, seq, ordinal)
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
+
+CREATE FUNCTION accept_invitation(p_group_id bytea, p_user bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+  mine bigint[];
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id AND deleted_at IS NULL FOR NO KEY UPDATE;
+  mine := ARRAY(
+    SELECT d.id FROM device d CROSS JOIN LATERAL (
+      SELECT FROM member m WHERE m.device_id = d.id AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL OFFSET 0
+    ) m WHERE d.account_id = p_user ORDER BY d.id);
+  IF cardinality(mine) = 0 THEN
+    RETURN 'unknown';
+  END IF;
+  INSERT INTO accepted_room (account_id, room_id) VALUES (p_user, g.room_id) ON CONFLICT DO NOTHING;
+  FOR i IN 1 .. cardinality(mine) LOOP
+    UPDATE member m SET delivery = 'all' WHERE m.device_id = mine[i] AND m.gid = g.gid AND m.delivery = 'invited';
+    IF FOUND THEN
+      INSERT INTO inbox (device_id, kind, gid)
+      SELECT mine[i], 'resync', g.gid
+       WHERE EXISTS (SELECT FROM member m WHERE m.device_id = mine[i] AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync);
+    END IF;
+  END LOOP;
+  RETURN 'accepted';
+END $function$
+;
 
 CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
@@ -706,6 +775,49 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION assign_room(p_room text, p_group_id bytea, p_admin bigint, p_grace integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  before groups;
+  g groups;
+BEGIN
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  END IF;
+  -- Both, in the order of locks.
+  PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
+  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'other-room';
+  END IF;
+  IF g.gid <> before.gid THEN
+    UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
+    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
+    UPDATE groups
+       SET successor_group_id = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
+           announced_group_id = NULL
+      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
+     WHERE gid = g.gid;
+    PERFORM tell_frozen(g);
+    IF before.deleted_at IS NULL THEN
+      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+       WHERE gid = before.gid;
+      PERFORM tell_frozen(before);
+    END IF;
+  END IF;
+  IF p_admin IS NOT NULL THEN
+    PERFORM FROM group_policy p WHERE p.gid = g.gid FOR NO KEY UPDATE;
+    INSERT INTO group_admin (gid, user_id) VALUES (g.gid, p_admin) ON CONFLICT DO NOTHING;
+    UPDATE group_policy SET version = version + 1 WHERE gid = g.gid;
+  END IF;
+  RETURN 'accepted';
+END $function$
+;
+
 CREATE FUNCTION authorize_admin(p_gid bigint, p_user bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -713,6 +825,37 @@ AS $function$
 BEGIN
   PERFORM FROM group_policy p WHERE p.gid = p_gid FOR NO KEY UPDATE;
   RETURN FOUND AND EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user);
+END $function$
+;
+
+CREATE FUNCTION awaits_word(p_gid bigint, p_device bigint, p_adder text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  owner bigint := (SELECT d.account_id FROM device d WHERE d.id = p_device);
+  name text;
+  g groups;
+  since bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM asking_account x WHERE x.account_id = owner) THEN
+    RETURN false;
+  END IF;
+  SELECT a.user_uri INTO name FROM account a WHERE a.id = owner;
+  SELECT * INTO g FROM groups WHERE gid = p_gid;
+  -- The user's devices that come with this one do not know it either.
+  SELECT max(m.from_seq) INTO since FROM member m WHERE m.device_id = p_device AND m.gid = p_gid;
+  RETURN p_adder IS DISTINCT FROM name
+     AND NOT EXISTS (SELECT FROM consent c WHERE c.target = name AND c.requester = p_adder AND c.room IN ('', g.room_id) AND c.state = 'granted')
+     AND NOT EXISTS (SELECT FROM accepted_room r WHERE r.account_id = owner AND r.room_id = g.room_id)
+     AND NOT EXISTS (
+       SELECT FROM device d CROSS JOIN unnest(ARRAY[p_gid, g.predecessor_gid]) AS of_room (gid) CROSS JOIN LATERAL (
+         SELECT FROM member m
+          WHERE m.device_id = d.id AND m.gid = of_room.gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery <> 'invited'
+            AND (m.gid <> p_gid OR m.from_seq < since) OFFSET 0
+       ) known WHERE d.account_id = owner
+     );
 END $function$
 ;
 
@@ -729,6 +872,24 @@ BEGIN
   UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
   INSERT INTO group_ban (gid, user_id) VALUES (p_gid, p_banned) ON CONFLICT DO NOTHING;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION blockers_among(p_devices bigint[], p_user bigint)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  name text := (SELECT a.user_uri FROM account a WHERE a.id = p_user);
+BEGIN
+  IF NOT EXISTS (SELECT FROM user_block b WHERE b.blocked = name) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  SELECT DISTINCT o.user_uri FROM unnest(p_devices) AS x (device_id)
+   CROSS JOIN LATERAL (SELECT a.user_uri FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = x.device_id OFFSET 0) o
+   WHERE EXISTS (SELECT FROM user_block b WHERE b.blocker = o.user_uri AND b.blocked = name OFFSET 0);
 END $function$
 ;
 
@@ -757,7 +918,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer)
+CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text)
  RETURNS TABLE(device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamp with time zone, ref bytea, bytes bytea, low boolean)
  LANGUAGE plpgsql
 AS $function$
@@ -777,8 +938,8 @@ BEGIN
       FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
     IF FOUND THEN
       IF NOT taken.last_resort THEN
-        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
+        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
+        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);
       END IF;
       RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
                           key_packages_low(taken.device_id, taken.cipher_suite, p_low);
@@ -940,6 +1101,12 @@ BEGIN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
+    -- Members of a successor are in the group together already.
+    IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
+       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
     IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
@@ -955,6 +1122,7 @@ BEGIN
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+    PERFORM hold_invitations(made.gid, p_added, array_fill(p_user, ARRAY[cardinality(p_added)]));
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
     SELECT made.gid, 0, w.ord, p_epoch, w.bytes, w.expires_at
       FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
@@ -973,9 +1141,11 @@ CREATE FUNCTION delete_group(p_domain text, p_gid bigint, p_admin bigint DEFAULT
 AS $function$
 DECLARE
   g groups;
-  gone bigint;
+  counted bigint;
+  counted_to bigint;
   told bigint[];
 BEGIN
+  SELECT x.head_seq, (SELECT count(*) FROM log l WHERE l.gid = p_gid) INTO counted_to, counted FROM groups x WHERE x.gid = p_gid AND x.deleted_at IS NULL;
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
@@ -990,18 +1160,12 @@ BEGIN
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
   UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
-  DELETE FROM log WHERE gid = p_gid;
-  GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
-  DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   DELETE FROM inbox WHERE gid = p_gid;
-  DELETE FROM group_info WHERE gid = p_gid;
-  DELETE FROM group_tree WHERE gid = p_gid;
-  DELETE FROM group_snapshot WHERE gid = p_gid;
   DELETE FROM commit_claim WHERE gid = p_gid;
   DELETE FROM commit_report WHERE gid = p_gid;
   DELETE FROM pending_removal WHERE gid = p_gid;
@@ -1015,7 +1179,62 @@ BEGIN
   SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
    WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
    ORDER BY t.id;
-  RETURN QUERY SELECT 'accepted', gone, told;
+  INSERT INTO group_remains (gid) VALUES (p_gid);
+  PERFORM delete_remains(p_gid, 1000);
+  RETURN QUERY SELECT 'accepted', counted + g.head_seq - counted_to, told;
+END $function$
+;
+
+CREATE FUNCTION delete_remains(p_gid bigint, p_rows integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  reached bigint;
+  next bigint;
+  more boolean;
+BEGIN
+  SELECT r.after_seq INTO reached FROM group_remains r WHERE r.gid = p_gid FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT max(y.seq) INTO next FROM (
+    SELECT x.seq, sum(x.size) OVER (ORDER BY x.seq) - x.size AS before FROM (
+      SELECT l.seq, octet_length(l.bytes) AS size FROM log l WHERE l.gid = p_gid AND l.seq > reached ORDER BY l.seq LIMIT p_rows
+    ) x
+  ) y WHERE y.before < 16777216;
+  IF next IS NOT NULL THEN
+    DELETE FROM log l WHERE l.gid = p_gid AND l.seq > reached AND l.seq <= next;
+    UPDATE group_remains r SET after_seq = next WHERE r.gid = p_gid;
+  END IF;
+  -- Retention deletes Welcomes as well, and in another order.
+  DELETE FROM welcome w WHERE w.ctid = ANY (ARRAY(SELECT x.ctid FROM welcome x WHERE x.gid = p_gid LIMIT p_rows FOR UPDATE SKIP LOCKED));
+  DELETE FROM group_info i WHERE i.ctid = ANY (ARRAY(SELECT x.ctid FROM group_info x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM group_tree x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_snapshot s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM group_snapshot x WHERE x.gid = p_gid LIMIT p_rows));
+  more := EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.seq > next)
+       OR EXISTS (SELECT FROM welcome w WHERE w.gid = p_gid)
+       OR EXISTS (SELECT FROM group_info i WHERE i.gid = p_gid)
+       OR EXISTS (SELECT FROM group_tree t WHERE t.gid = p_gid)
+       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid);
+  IF NOT more THEN
+    DELETE FROM group_remains r WHERE r.gid = p_gid;
+  END IF;
+  RETURN more;
+END $function$
+;
+
+CREATE FUNCTION deliver_as_chosen()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.delivery := coalesce((
+    SELECT r.delivery FROM groups g CROSS JOIN LATERAL (
+      SELECT x.delivery FROM room_delivery x WHERE x.device_id = NEW.device_id AND x.room_id = g.room_id OFFSET 0
+    ) r WHERE g.gid = NEW.gid
+  ), NEW.delivery);
+  RETURN NEW;
 END $function$
 ;
 
@@ -1087,9 +1306,9 @@ CREATE FUNCTION enough_reports(p_gid bigint, p_user bigint)
 AS $function$
   SELECT EXISTS (
     SELECT FROM commit_report own
-     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid, own.seq, p_user)
-       AND reports_needed(p_gid, own.seq) <= (
-         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid, r.seq, r.user_id)
+     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid => p_gid, p_seq => own.seq, p_user => p_user)
+       AND reports_needed(p_gid => p_gid, p_seq => own.seq) <= (
+         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid => p_gid, p_seq => r.seq, p_user => r.user_id)
        )
   )
 $function$
@@ -1160,6 +1379,36 @@ AS $function$
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+$function$
+;
+
+CREATE FUNCTION hold_invitations(p_gid bigint, p_devices bigint[], p_by bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  added record;
+BEGIN
+  FOR added IN
+    SELECT x.device_id, x.by_user FROM unnest(p_devices, p_by) AS x (device_id, by_user)
+     WHERE EXISTS (SELECT FROM device d JOIN asking_account a ON a.account_id = d.account_id WHERE d.id = x.device_id OFFSET 0) ORDER BY x.device_id
+  LOOP
+    UPDATE member m SET delivery = 'invited'
+     WHERE m.device_id = added.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all'
+       AND awaits_word(p_gid, added.device_id, (SELECT a.user_uri FROM account a WHERE a.id = added.by_user));
+  END LOOP;
+END $function$
+;
+
+CREATE FUNCTION is_acquainted(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+           SELECT FROM device d CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid LIMIT 1 OFFSET 0) m WHERE d.account_id = p_user
+         ) OR EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user)
+           OR EXISTS (SELECT FROM group_outcast o WHERE o.gid = p_gid AND o.user_id = p_user)
 $function$
 ;
 
@@ -1235,6 +1484,22 @@ BEGIN
     WHEN NOT is_admin AND old.reserved_until > now() AND NOT (old.frozen = 'reset' AND old.frozen_by = p_user) THEN 'reserved'
     WHEN old.announced_group_id <> p_group_id THEN 'announced'
   END;
+END $function$
+;
+
+CREATE FUNCTION keep_blocked_out()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL
+         AND (m.delivery = 'blocked' OR m.delivery = 'invited' AND NEW.kind <> 'welcome')) THEN
+    RETURN NEW;
+  END IF;
+  IF NEW.kind = 'welcome' THEN
+    UPDATE member m SET resync = true WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.from_seq = NEW.seq + 1;
+  END IF;
+  RETURN NULL;
 END $function$
 ;
 
@@ -1318,6 +1583,7 @@ BEGIN
     RETURN 'not-a-member';
   END IF;
   DELETE FROM inbox WHERE device_id = p_device AND gid = p_gid;
+  DELETE FROM accepted_room r USING device d WHERE d.id = p_device AND r.account_id = d.account_id AND r.room_id = g.room_id;
   IF NOT p_replica THEN
     INSERT INTO pending_removal (gid, device_id, reason) VALUES (p_gid, p_device, 'leave') ON CONFLICT DO NOTHING;
   END IF;
@@ -1386,6 +1652,8 @@ BEGIN
     RETURN 'forbidden';
   ELSIF presence_in(p_gid, p_admin) <> 'present' THEN
     RETURN 'absent';
+  ELSIF EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = p_admin) THEN
+    RETURN 'banned';
   END IF;
   UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
   INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;
@@ -1765,6 +2033,47 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_user bigint, p_delivery text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  ELSIF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
+    RETURN CASE WHEN is_acquainted(g.gid, p_user) THEN 'not-a-member' ELSE 'unknown' END;
+  END IF;
+  IF p_delivery <> 'blocked' THEN
+    PERFORM accept_invitation(p_group_id, p_user) WHERE EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.delivery = 'invited'
+    );
+  END IF;
+  IF p_delivery = 'all' THEN
+    DELETE FROM room_delivery r WHERE r.device_id = p_device AND r.room_id = g.room_id;
+  ELSE
+    INSERT INTO room_delivery AS r (device_id, room_id, delivery) VALUES (p_device, g.room_id, p_delivery)
+    ON CONFLICT (device_id, room_id) DO UPDATE SET delivery = excluded.delivery WHERE r.delivery <> excluded.delivery;
+  END IF;
+  -- Without its Welcome it cannot read on.
+  UPDATE member m SET delivery = p_delivery, resync = m.resync OR p_delivery = 'blocked' AND m.until_seq IS NULL AND EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = g.gid AND i.seq = m.from_seq - 1
+         )
+   WHERE m.device_id = p_device AND m.gid = g.gid AND m.delivery <> p_delivery;
+  IF p_delivery = 'blocked' THEN
+    DELETE FROM inbox WHERE device_id = p_device AND gid = g.gid;
+  ELSE
+    INSERT INTO inbox (device_id, kind, gid)
+    SELECT p_device, 'resync', g.gid
+     WHERE EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync)
+       AND NOT EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device AND i.gid = g.gid AND i.kind = 'resync');
+  END IF;
+  RETURN 'accepted';
+END $function$
+;
+
 CREATE FUNCTION settle_admins(p_gid bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -1791,8 +2100,8 @@ BEGIN
          AND NOT EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = d.account_id)
        GROUP BY d.account_id ORDER BY since, d.account_id
     LOOP
-      -- Waits for who is disabling the account just now.
-      PERFORM FROM account a WHERE a.id = heir.user_id AND a.disabled_at IS NULL FOR SHARE;
+      -- Whose account is being disabled just now is passed over: to wait would be against the order of locks where that is the caller.
+      PERFORM FROM account a WHERE a.id = heir.user_id AND a.disabled_at IS NULL FOR SHARE SKIP LOCKED;
       IF FOUND THEN
         INSERT INTO group_admin (gid, user_id) VALUES (p_gid, heir.user_id);
         settled := true;
@@ -1873,7 +2182,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0)
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[])
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -1907,6 +2216,12 @@ BEGIN
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  -- Who proposed others was judged then.
+  IF NOT p_external AND cardinality(p_added) > 0 AND EXISTS (
+    SELECT FROM blockers_among(ARRAY(SELECT x.device_id FROM unnest(p_added, p_added_by) AS x (device_id, by_user) WHERE coalesce(x.by_user, p_user) = p_user), p_user)
+  ) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -1966,6 +2281,9 @@ BEGIN
            SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
          ) THEN commit_seq END
     FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
+  IF NOT p_external AND cardinality(p_added) > 0 THEN
+    PERFORM hold_invitations(p_gid, p_added, coalesce(p_added_by, array_fill(p_user, ARRAY[cardinality(p_added)])));
+  END IF;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
@@ -2043,6 +2361,10 @@ BEGIN
   excess := judge_storage(g, octet_length(p_bytes), p_max_group, p_max_account);
   IF excess IS NOT NULL THEN
     RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_member AND p_add_device IS NOT NULL
+     AND EXISTS (SELECT FROM blockers_among(ARRAY[p_add_device], (SELECT d.account_id FROM device d WHERE d.id = p_device))) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
@@ -2196,6 +2518,30 @@ BEGIN
     PERFORM tell_frozen(next);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
+END $function$
+;
+
+CREATE FUNCTION withhold_replica(p_gid bigint, p_refs bytea[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  given record;
+BEGIN
+  -- One by one, as everywhere: else PostgreSQL would read all who are or were in the group. Who came first is judged first.
+  FOR given IN
+    SELECT c.device_id, c.claimer FROM key_package_claim c WHERE c.ref = ANY (p_refs)
+     ORDER BY (SELECT max(m.from_seq) FROM member m WHERE m.device_id = c.device_id AND m.gid = p_gid), c.device_id
+  LOOP
+    UPDATE member m SET delivery = 'blocked'
+     WHERE m.device_id = given.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all' AND EXISTS (
+       SELECT FROM device d JOIN account a ON a.id = d.account_id JOIN user_block b ON b.blocker = a.user_uri AND b.blocked = given.claimer
+        WHERE d.id = given.device_id OFFSET 0
+     );
+    UPDATE member m SET delivery = 'invited'
+     WHERE m.device_id = given.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all'
+       AND awaits_word(p_gid, given.device_id, given.claimer);
+  END LOOP;
 END $function$
 ;
 

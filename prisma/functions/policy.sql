@@ -42,8 +42,8 @@ BEGIN
          AND NOT EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = d.account_id)
        GROUP BY d.account_id ORDER BY since, d.account_id
     LOOP
-      -- Waits for who is disabling the account just now.
-      PERFORM FROM account a WHERE a.id = heir.user_id AND a.disabled_at IS NULL FOR SHARE;
+      -- Whose account is being disabled just now is passed over: to wait would be against the order of locks where that is the caller.
+      PERFORM FROM account a WHERE a.id = heir.user_id AND a.disabled_at IS NULL FOR SHARE SKIP LOCKED;
       IF FOUND THEN
         INSERT INTO group_admin (gid, user_id) VALUES (p_gid, heir.user_id);
         settled := true;
@@ -74,13 +74,15 @@ BEGIN
   RETURN CASE WHEN FOUND THEN 'accepted' ELSE 'changed' END;
 END $$;
 
--- p_admin becomes one. Further: absent (no device of the user is in the group).
+-- p_admin becomes one. Further: absent (no device of the user is in the group), banned.
 CREATE OR REPLACE FUNCTION make_admin(p_gid bigint, p_user bigint, p_admin bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF NOT authorize_admin(p_gid, p_user) THEN
     RETURN 'forbidden';
   ELSIF presence_in(p_gid, p_admin) <> 'present' THEN
     RETURN 'absent';
+  ELSIF EXISTS (SELECT FROM group_ban b WHERE b.gid = p_gid AND b.user_id = p_admin) THEN
+    RETURN 'banned';
   END IF;
   UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
   INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;

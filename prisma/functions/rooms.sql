@@ -80,9 +80,9 @@ $$;
 CREATE OR REPLACE FUNCTION enough_reports(p_gid bigint, p_user bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT FROM commit_report own
-     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid, own.seq, p_user)
-       AND reports_needed(p_gid, own.seq) <= (
-         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid, r.seq, r.user_id)
+     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid => p_gid, p_seq => own.seq, p_user => p_user)
+       AND reports_needed(p_gid => p_gid, p_seq => own.seq) <= (
+         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid => p_gid, p_seq => r.seq, p_user => r.user_id)
        )
   )
 $$;
@@ -156,4 +156,46 @@ BEGIN
     PERFORM tell_frozen(next);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
+END $$;
+
+-- For the operator: makes a group of the room its current one, or a user an admin of the group that is current then. A NULL changes nothing.
+-- A group that was reset goes on, and the one that was current until then is frozen in its place. p_grace as for freeze_group.
+-- Outcomes: accepted, unknown (no such room), other-room (the room has had no such group, or it is deleted).
+CREATE OR REPLACE FUNCTION assign_room(p_room text, p_group_id bytea, p_admin bigint, p_grace integer) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  before groups;
+  g groups;
+BEGIN
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room;
+  IF NOT FOUND THEN
+    RETURN 'unknown';
+  END IF;
+  -- Both, in the order of locks.
+  PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
+  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN 'other-room';
+  END IF;
+  IF g.gid <> before.gid THEN
+    UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
+    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
+    UPDATE groups
+       SET successor_group_id = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
+           announced_group_id = NULL
+      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
+     WHERE gid = g.gid;
+    PERFORM tell_frozen(g);
+    IF before.deleted_at IS NULL THEN
+      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+       WHERE gid = before.gid;
+      PERFORM tell_frozen(before);
+    END IF;
+  END IF;
+  IF p_admin IS NOT NULL THEN
+    PERFORM FROM group_policy p WHERE p.gid = g.gid FOR NO KEY UPDATE;
+    INSERT INTO group_admin (gid, user_id) VALUES (g.gid, p_admin) ON CONFLICT DO NOTHING;
+    UPDATE group_policy SET version = version + 1 WHERE gid = g.gid;
+  END IF;
+  RETURN 'accepted';
 END $$;

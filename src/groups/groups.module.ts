@@ -4,6 +4,7 @@ import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { TokensModule } from '../tokens/tokens.module.js'
+import { BlocksController } from './blocks/blocks.controller.js'
 import { CommitAftermath, CommitAttempts, CommitValidators } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
@@ -15,6 +16,8 @@ import { FoundingMembers, Reinitialized } from './create/founding-members.js'
 import { GroupCreation } from './create/group-creation.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
+import { DeletedGroups } from './delete/deleted-groups.job.js'
+import { DeliveryChoiceController } from './delivery/delivery-choice.controller.js'
 import { ExternalSendersController } from './external-sender/external-senders.controller.js'
 import { ExternalSenders } from './external-sender/external-senders.js'
 import { FederationLink } from './home/federation-link.js'
@@ -22,6 +25,7 @@ import { GroupLocator } from './home/group-locator.js'
 import { InfoController } from './info/info.controller.js'
 import { InfoService } from './info/info.service.js'
 import { Bundles } from './input/bundle.js'
+import { InvitationPolicyController, InvitationsController } from './invitations/invitations.controller.js'
 import { GroupLimits } from './limits/group-limits.js'
 import { MessagesController } from './message/messages.controller.js'
 import { MessagesService } from './message/messages.service.js'
@@ -67,6 +71,10 @@ import { UsageController } from './usage/usage.controller.js'
     InfoController,
     PolicyController,
     LeaveController,
+    DeliveryChoiceController,
+    BlocksController,
+    InvitationsController,
+    InvitationPolicyController,
     ResetController,
     DeleteController,
     RoomsController,
@@ -104,6 +112,7 @@ import { UsageController } from './usage/usage.controller.js'
     CommitAuthors,
     ResetService,
     DeleteService,
+    DeletedGroups,
     RoomsService,
     { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG, FederationLink] },
     StateCache,
@@ -113,6 +122,6 @@ import { UsageController } from './usage/usage.controller.js'
     Snapshots,
   ],
   // What the hub of other providers' users does for them, and what connects it.
-  exports: [FederationLink, GroupOperations, InfoService, SealedMessages, ExternalSenders, PublicStates, LargeTrees],
+  exports: [DeletedGroups, FederationLink, GroupOperations, InfoService, SealedMessages, ExternalSenders, PublicStates, LargeTrees],
 })
 export class GroupsModule {}

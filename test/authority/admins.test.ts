@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import type { PoolClient } from 'pg'
 import { createProposal, encodeMlsMessage } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
@@ -142,11 +143,48 @@ describe('the admin of a group before', () => {
 })
 
 describe('who is made an admin', () => {
+  it('is not banned: it would lift its own ban', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol])
+    await put(alice, group, `admins/${local(carol)}`)
+    await put(alice, group, `bans/${local(bob)}`)
+    expect(await refusal(put(carol, group, `admins/${local(bob)}`))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await refusal(remove(bob, group, `bans/${local(bob)}`))).toMatchObject({ status: 403, kind: 'forbidden' })
+    await remove(alice, group, `bans/${local(bob)}`)
+    await put(carol, group, `admins/${local(bob)}`)
+  })
+
   it('is in the group now: who was in it before would come back with rights', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob])
     await throwOut(alice, group, bob)
     expect(await refusal(put(alice, group, `admins/${local(bob)}`))).toMatchObject({ status: 404 })
+  })
+})
+
+describe('accounts that are disabled at the same time', () => {
+  it('do not wait for each other, where each would inherit from the other', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const [hers, his] = [await stage.group(alice, [bob, carol]), await stage.group(bob, [alice, carol])]
+    const [one, other] = [await stage.pool.connect(), await stage.pool.connect()]
+    const disable = (client: PoolClient, { user }: Client) =>
+      client.query('UPDATE account SET disabled_at = now() WHERE user_uri = $1', [user])
+    const lock = (client: PoolClient, { user }: Client) => client.query('SELECT FROM account WHERE user_uri = $1 FOR NO KEY UPDATE', [user])
+    try {
+      for (const client of [one, other]) await client.query('BEGIN')
+      await lock(one, alice)
+      await lock(other, bob)
+      await Promise.all([disable(one, alice), disable(other, bob)])
+      for (const client of [one, other]) await client.query('COMMIT')
+    } finally {
+      for (const client of [one, other]) client.release(true)
+    }
+    // Where nobody could be asked, the next Commit settles who inherits.
+    await stage.sync(carol)
+    for (const group of [hers, his]) {
+      await at(carol, group).update()
+      expect(await adminsOf(carol, group)).toEqual([carol.user])
+    }
   })
 })
 

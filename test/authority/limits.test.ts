@@ -72,11 +72,11 @@ describe('Commits', () => {
   })
 
   it('of a group are limited for all its members together', async () => {
-    const [alice, bob] = await stage.cast('alice', 'bob')
-    const group = await stage.group(alice, [bob])
-    for (let n = 0; n < 6; n++) await group.update()
-    await stage.sync(bob)
-    expect(await tried(6, () => at(bob, group).update())).toMatchObject({ answered: 3, refused: 'rate-limited' })
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol])
+    for (let n = 0; n < 6; n++) await at(bob, group).update()
+    await stage.sync(carol)
+    expect(await tried(6, () => at(carol, group).update())).toMatchObject({ answered: 4, refused: 'rate-limited' })
     expect(await refusedBy('commits-of-group')).toBeGreaterThan(0)
   })
 })

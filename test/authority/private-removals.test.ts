@@ -9,6 +9,7 @@ import { suite } from '../../examples/client/mls/suites.js'
 import { encodeTree } from '../../examples/client/mls/tree.js'
 import { keyPackageRef } from '../../src/protocol/mls/hashes.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
+import { selfRemove } from '../groups/hostile.js'
 import { RevokedDeviceRemovals } from '../../src/groups/removal/revoked-device-removals.js'
 import { eventually } from '../support/eventually.js'
 import { forgeWelcome } from '../support/mls/forge.js'
@@ -192,5 +193,21 @@ describe('the members of a private group', () => {
     await leave(bob, group)
     await stage.server.app.get(RevokedDeviceRemovals, { strict: false }).sweep()
     expect(await noticesOf(alice)).toEqual([])
+  })
+})
+
+describe.each(['none', 'same-user'] as const)('a SelfRemove that waits in a private group (external joins: %s)', (external_join) => {
+  it('is a wish to leave: any member lets its sender go, who may come back as the policy says', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol], { mode: 'private', policy: { ...ADMINS, external_join } })
+    const own = at(carol, group)
+    const removeBob = [{ proposalType: 'remove' as const, remove: { removed: leafOf(own, bob) } }]
+    const letGo = async () => submit(carol, group, { ...(await draft(own, removeBob)).bundle, removed: [], let_go: [bob.uri] })
+    expect(await refusal(letGo())).toMatchObject({ status: 422, document: { rule: 'let-go' } })
+    await bob.device.http.post(`${group.path}/proposals`, { proposal: await selfRemove(at(bob, group)) })
+    expect(await carol.device.http.get(group.path)).toMatchObject({ leaving: [bob.uri] })
+    await letGo()
+    expect(await endingOf(group, bob)).toEqual(['left'])
+    expect(await alice.device.http.get(group.path)).not.toHaveProperty('leaving')
   })
 })

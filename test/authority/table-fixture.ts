@@ -13,7 +13,7 @@ import type { Actor } from '../../src/groups/authority/table.js'
 import { at, draft, submit } from '../groups/group-fixture.js'
 import { emptyPrivateMessage, groupInfoOf } from '../groups/hostile.js'
 
-import { addOf, isInside, localName, policyOf, reinitOf, removeOf, type Scene } from './scene-fixture.js'
+import { addOf, isInside, localName, policyOf, reinitOf, removeOf, withoutExternalSenders, type Scene } from './scene-fixture.js'
 
 type Try = (scene: Scene, actor: Actor, client: Client) => Promise<unknown>
 
@@ -102,10 +102,12 @@ export const TRIES: Record<Action, Try> = {
   'commit-remove-leaving': async (scene, actor, client) => {
     const { carol } = scene.people.targets
     if (scene.state === 'open') await at(carol, scene.group).leave()
-    if (scene.mode === 'public' && isInside(actor)) await scene.stage.sync(client)
+    if (scene.mode === 'public' && isInside(actor) && scene.state !== 'reinitialized') await scene.stage.sync(client)
     await commits((_, __, group) => (scene.mode === 'public' ? [] : removeOf(group, carol)))(scene, actor, client)
   },
   'commit-reinit': commits((_, __, group) => [reinitOf(group)]),
+  // ts-mls makes a path for the Remove only, and the extensions need one too.
+  'commit-extensions': commits((scene, actor, group) => [withoutExternalSenders(), ...removeOf(group, scene.own(actor, 'desk'))]),
   'commit-join': joinsExternally,
 
   'propose-add': proposes(({ people }, _, group) => addOf(group, people.targets.dave)),
@@ -116,8 +118,10 @@ export const TRIES: Record<Action, Try> = {
   },
   'propose-remove-own': proposes((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))[0]!),
   'propose-reinit': proposes((_, __, group) => reinitOf(group)),
+  'propose-extensions': proposes(() => withoutExternalSenders()),
   'propose-join': proposesToBeAdded,
 
+  'choose-delivery': asks('put', '/delivery', { delivery: 'all' }),
   leave: asks('post', '/leave'),
   report: (scene, _, { device }) => device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' }),
   reset: asks('post', '/reset'),
@@ -129,7 +133,7 @@ export const TRIES: Record<Action, Try> = {
   },
   'undo-reset': asks('delete', '/reset'),
   'create-successor': (scene, _, client) =>
-    client.createGroup({ groupId: utf8(randomUUID()), mode: scene.mode, successorOf: scene.group.record.groupId }),
+    client.createGroup({ groupId: scene.announced ?? utf8(randomUUID()), mode: scene.mode, successorOf: scene.group.record.groupId }),
   'create-branch': async (scene, actor, client) => {
     const { carol } = scene.people.targets
     await client.beginAfter({ before: scene.as(actor).record, origin: 'branch', groupId: utf8(randomUUID()), users: [carol.user] })

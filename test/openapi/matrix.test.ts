@@ -10,6 +10,7 @@ import { OPERATIONS, type Operation } from './operations.js'
 const FOR_ADMINS = [
   'deleteGroup',
   'resetGroup',
+  'undoReset',
   'changePolicy',
   'makeAdmin',
   'makeAdminByQuery',

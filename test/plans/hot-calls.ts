@@ -19,9 +19,9 @@ import { lockReplica } from '../../src/federation/follower/replica/replica.repos
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
 import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
-import { leaveGroup, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
+import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup } from '../../src/groups/repository/groups.repository.js'
-import { freezeGroup, undoReset } from '../../src/groups/reset/resets.repository.js'
+import { freezeGroup } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { addReport, findReadCommit } from '../../src/groups/reset/reports.repository.js'
 import { groupsOf, knowsRoom } from '../../src/groups/rooms/rooms.repository.js'
@@ -32,7 +32,8 @@ import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-p
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
 import { ADMIN_CALLS } from './admin-calls.js'
-import { aMember, hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
+import { USER_CALLS } from './user-calls.js'
+import { hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
 
@@ -56,7 +57,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a message without a sender': {
     call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5, 0),
   },
-  'a Commit': { call: (sql) => submitCommit(sql, commit) },
+  'a Commit': { call: (sql) => submitCommit(sql, commit), rows: 2 },
   'a Commit that adds a member elsewhere': {
     call: (sql) => submitCommit(sql, { ...commit, added: [{ deviceId: 9n, welcome: 0 }], domain: 'elsewhere' }),
     rows: SIZES.members,
@@ -76,16 +77,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       }),
   },
   'a group': { call: (sql) => createGroup(sql, newGroup) },
-  'a reset and a successor': {
-    call: async (sql) => {
-      await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
-      await freezeGroup(sql, 9n, null, 60)
-      await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9') })
-      await undoReset(sql, 9n, 1n)
-    },
-  },
-  // Looks through the device's inbox.
-  'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },
   'a deletion': { call: (sql) => deleteGroup(sql, 'localhost', 8n) },
   'a new incarnation': { call: (sql) => sql.query({ text: 'UPDATE groups SET incarnation = 2 WHERE gid = $1', values: [5n] }) },
   'a revoked device': { call: (sql) => markRevoked(sql, 2n, 3n) },
@@ -190,6 +181,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       ),
   },
   ...ADMIN_CALLS,
+  ...USER_CALLS,
   'whether a user knows a room': { call: (sql) => knowsRoom(sql, 'mimi://localhost/r/77', 3n) },
   'admins and bans': { call: (sql) => readAdminsAndBans(sql, BIG) },
   'groups of a device': { call: (sql) => groupsOf(sql, 1n, 0n, 100) },
@@ -199,6 +191,8 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await freezeGroup(sql, BIG, { reporterId: 1n }, 0)
       await findReadCommit(sql, BIG, 1n, 100n)
     },
+    // More than half of the users who were members then.
+    rows: 3 * SIZES.members,
   },
   'keys of a Commit': {
     call: (sql) =>

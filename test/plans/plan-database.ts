@@ -105,6 +105,10 @@ function accounts(): string[] {
     `INSERT INTO foreign_signature_key (device_id, public_key, valid_from)
      SELECT d.id, ${hash(`'foreign ' || d.id`)}, now() FROM device d JOIN foreign_user f USING (account_id)`,
     `INSERT INTO unsearchable_account (account_id) SELECT id FROM account WHERE id % 2 = 0`,
+    `INSERT INTO user_block (blocker, blocked) SELECT a.user_uri, 'mimi://localhost/u/' || 1 + (a.id * n) % ${devices / 2} FROM account a, ${series(3)} n ON CONFLICT DO NOTHING`,
+    `INSERT INTO room_delivery (device_id, room_id, delivery) SELECT d, 'mimi://localhost/r/' || n, 'muted' FROM ${series(2_000)} d, ${series(5)} n`,
+    `INSERT INTO asking_account (account_id) SELECT id FROM account WHERE id % 3 = 0`,
+    `INSERT INTO accepted_room (account_id, room_id) SELECT a.id, 'mimi://localhost/r/' || n FROM account a, ${series(3)} n`,
     `INSERT INTO invite (code_hash, uses_left, expires_at) SELECT ${hash(`'invite ' || n`)}, 1, now() + interval '1 day' FROM ${series(devices / 10)} n`,
   ]
 }
@@ -130,6 +134,7 @@ function groups(): string[] {
     `INSERT INTO group_admin (gid, user_id) SELECT gid, gid % ${SIZES.devices / 2} + 1 FROM groups`,
     `INSERT INTO group_ban (gid, user_id) SELECT 1 + n % 50, 1 + n * 7 % ${SIZES.devices / 2} FROM ${series(2_000)} n ON CONFLICT DO NOTHING`,
     `INSERT INTO group_outcast (gid, user_id) SELECT 1 + n % 50, n FROM ${series(2_000)} n`,
+    `INSERT INTO outcast_device (gid, device_id) SELECT 1 + n % 50, n FROM ${series(2_000)} n`,
     `INSERT INTO group_info (gid, epoch, bytes) SELECT gid, e, '\\x00' FROM groups, ${series(1, 0)} e`,
     `INSERT INTO group_tree (gid, epoch, bytes) SELECT gid, e, '\\x00' FROM groups, ${series(1, 0)} e WHERE mode = 'private'`,
     `INSERT INTO group_snapshot (gid, epoch, seq, bytes) SELECT gid, 0, 0, '\\x00' FROM groups WHERE mode = 'public'`,

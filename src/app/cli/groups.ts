@@ -28,6 +28,6 @@ function describe(commit: ReportedCommit): string {
 function outlook({ frozen, users, needed }: ReportedCommit): string {
   if (frozen === 'reset') return 'The group has been reset.'
   if (frozen === 'reinit') return 'The group ended in a ReInit.'
-  const enough = users >= needed ? ': any member may reset it' : ''
+  const enough = users >= needed ? ': any of them may reset it' : ''
   return `${users} of ${needed} users for a reset${enough}.`
 }

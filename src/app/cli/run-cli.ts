@@ -10,6 +10,7 @@ import { migrateCommand, recovered } from './database.js'
 import { openapi, pageCommands, schemaDump } from './generated-files.js'
 import { peersPause, peersResume, peersRetry, peersList, peersAllow, peersDeny, peersReset, peersTrust } from './peers.js'
 import { reportsClose, reportsList } from './reports.js'
+import { roomsAssign, roomsRelease, roomsShow } from './rooms.js'
 
 const COMMANDS: readonly Command[] = [
   openapi,
@@ -25,6 +26,9 @@ const COMMANDS: readonly Command[] = [
   keysRotate,
   keysRotateProvider,
   groupsReports,
+  roomsShow,
+  roomsAssign,
+  roomsRelease,
   reportsList,
   reportsClose,
   peersList,

@@ -23,10 +23,11 @@ const takesEntries: Rule = ({ frozen }) => (frozen ? refused('group-frozen') : A
 const resettable: Rule = (facts) => (facts.admin && facts.frozen === 'reinit' && !facts.succeeded ? ALLOWED : takesEntries(facts))
 const undoable: Rule = ({ frozen, reserved }) => (frozen === 'reset' && reserved ? ALLOWED : refused('reset-final'))
 /** Or who is quickest, alone in the successor, would take the room from everybody else. */
-const mayFollow: Rule = ({ frozen, banned, admin, resetter, reserved }) => {
+const mayFollow: Rule = ({ frozen, banned, admin, resetter, reserved, succeeded }) => {
   if (!frozen) return refused('no-predecessor')
   if (banned) return refused('policy', 'This user is banned from the group.')
-  return admin || resetter || !reserved ? ALLOWED : refused('successor-reserved')
+  // Once there is one, the answer names it.
+  return admin || resetter || !reserved || succeeded ? ALLOWED : refused('successor-reserved')
 }
 
 /** Whether the policy lets a device in without an invitation. A stranger that it does not let in learns nothing of the policy. */
@@ -93,6 +94,10 @@ export const ACTIONS = {
   'commit-remove-own': handshake('Commit: remove a device of one’s own', removes(CALLER, 'left')),
   'commit-remove-leaving': handshake('Commit: remove a device that asked to leave', removes(SOMEBODY, 'left')),
   'commit-reinit': handshake('Commit: reinitialize', change({ reinit: true })),
+  'commit-extensions': {
+    ...handshake('Commit: change the group’s extensions', change({ extensions: true })),
+    private: [member, takesEntries],
+  },
   'commit-join': { title: 'External Commit: join', rules: [judgeJoiner, takesEntries] },
 
   'propose-add': proposal('Propose: add another user', adds(SOMEBODY)),
@@ -100,15 +105,17 @@ export const ACTIONS = {
   'propose-remove-admin': proposal('Propose: remove an admin', removes(SOMEBODY, 'removed', true)),
   'propose-remove-own': proposal('Propose: remove a device of one’s own', removes(CALLER, 'left')),
   'propose-reinit': proposal('Propose: reinitialize', change({ reinit: true })),
+  'propose-extensions': proposal('Propose: change the group’s extensions', change({ extensions: true })),
   'propose-join': { title: 'External Proposal: be added', rules: [joinerWithoutCode, takesEntries] },
 
+  'choose-delivery': { title: 'Mute or block the group', rules: [member] },
   leave: { title: 'Leave', rules: [memberOr(leaver), takesEntries] },
   report: { title: 'Report a Commit', rules: [member] },
   reset: {
     title: 'Reset, without reports',
     rules: [memberOrAdmin, resettable, ({ admin }) => (admin ? ALLOWED : refused('policy'))],
   },
-  'reset-by-reports': { title: 'Reset, with enough reports', rules: [member, takesEntries] },
+  'reset-by-reports': { title: 'Reset, with enough reports', rules: [memberOrAdmin, resettable] },
   'undo-reset': { title: 'Undo a reset', rules: [memberOrAdmin, admin, undoable] },
   'create-successor': { title: 'Create the successor', rules: [memberOrAdmin, mayFollow] },
   'create-branch': { title: 'Branch', rules: [member, takesEntries] },

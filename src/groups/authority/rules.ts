@@ -47,6 +47,11 @@ export interface RosterChange {
   removed: readonly { userId: bigint; reason: Ended; admin?: boolean; authorized?: boolean }[]
   /** ReInit (RFC 9420 §12.1.5) ends the group for all, as a reset does. */
   reinit: boolean
+  /**
+   * It replaces the group's extensions (RFC 9420 §12.1.7): what members have to support, and the external senders, by one of which the server
+   * proposes Removes. Absent: it does not.
+   */
+  extensions?: boolean
 }
 
 /** A member's Commit or Proposal. One's own devices are one's own affair; nobody needs a right to let those go who asked to or must. */
@@ -55,6 +60,8 @@ export function judgeRosterChange(policy: Pick<GroupPolicy, 'addMembers' | 'remo
   if (change.added.some((device) => device.banned)) return refused('A banned user cannot be added.')
   if (by.admin) return ALLOWED
   if (change.reinit) return refused('Only admins may reinitialize the group.')
+  // Or a stolen device could see to it that nobody proposes to remove it, or anybody that no other client is added.
+  if (change.extensions) return refused('Only admins may change the extensions of the group.')
   const addsOthers = change.added.some((device) => device.userId !== by.userId && !device.authorized)
   if (policy.addMembers === 'admins' && addsOthers) return refused('Only admins may add members.')
   const thrownOut = change.removed.filter((device) => device.reason === 'removed' && !device.authorized)

@@ -73,8 +73,7 @@ export class CommitAttempts {
     return refuseUnknown(this.limits, caller, joinCode, error)
   }
 
-  /** @param first whether it is the first try, which counts */
-  async run(context: CommitContext, first: boolean): Promise<SubmissionOutcome> {
+  async run(context: CommitContext): Promise<SubmissionOutcome> {
     const { group, standing, caller, bundle } = context
     if (!isExternal(bundle)) authorizeMembersCommit(group.mode, standing, bundle)
     else await authorizeExternalJoin(this.limits, caller, context, bundle.joinCode)
@@ -83,12 +82,11 @@ export class CommitAttempts {
     await bundle.tree?.() // what does not decode is refused, also where nobody looks at it
     const judged = await this.validators.judge(context)
     // Only now, or strangers would use up with nonsense what the members need.
-    if (first) await this.limits.takeOf(group.gid, 'commits')
-    const notAdded = await this.limits.additions(caller, judged.external ? [] : ofOthers(judged, caller))
+    const notAccepted = await this.limits.commit(caller, { gid: group.gid, admin: standing.admin }, judged.putIn)
     const settings = { domain: this.config.DOMAIN, grace: this.config.SUCCESSOR_GRACE / 1_000 }
     const outcome = await submitCommit(this.pool, { ...settings, ...submissionOf(context, judged), ...this.room(judged) })
     if (outcome.kind === 'accepted') this.aftermath.accepted(context, judged, outcome.seq)
-    else await notAdded()
+    else await notAccepted()
     return outcome
   }
 
@@ -99,15 +97,11 @@ export class CommitAttempts {
   }
 }
 
-function ofOthers({ added }: Judged, { userId }: Caller): bigint[] {
-  return added.flatMap((device) => (device.userId === userId ? [] : [device.deviceId]))
-}
-
 function submissionOf(
   { group, standing, caller, bundle }: CommitContext,
   judged: Judged,
 ): Omit<CommitSubmission, 'domain' | 'grace' | keyof StorageLimits> {
-  const { states: _states, ...changes } = judged
+  const { states: _states, putIn: _putIn, ...changes } = judged
   return {
     gid: group.gid,
     incarnation: group.incarnation,

@@ -20,6 +20,8 @@ export interface Judged extends Pick<
   'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit' | 'announced'
 > {
   added: readonly (AddedDevice & { userId: bigint })[]
+  /** Devices of others that the committer puts in by its own decision; those that were proposed have counted for who proposed them. */
+  putIn: readonly bigint[]
   removed: readonly RemovedDevice[]
   followups: readonly Followup[]
   /** Devices on their way out for which the server cannot sign a Remove in the new epoch. */

@@ -39,7 +39,7 @@ export class CommitsService {
     )
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    const outcome = await this.attempts.run({ ...access, caller, bundle }, left === ATTEMPTS)
+    const outcome = await this.attempts.run({ ...access, caller, bundle })
     if ('chain' in outcome) return outcome
     if (outcome.kind === 'retry' && left > 1) return this.attempt(caller, groupId, bundle, left - 1)
     commitRefused(this.events, outcome.kind)

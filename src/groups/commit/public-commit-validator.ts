@@ -67,12 +67,17 @@ export class PublicCommitValidator {
       pending.filter(({ deviceId }) => !gone.has(deviceId)),
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
+    const adds = addsOf(verdict)
+    const decided = verdict.external
+      ? []
+      : added.filter(({ userId }, index) => userId !== caller.userId && adds[index]?.byReference === false)
     const tree = before ? null : await this.stored.encodedTree(verdict.next)
     if (tree && bundle.groupInfo) refuseOtherTree(bundle.groupInfo.value, tree)
     return {
       external: verdict.external,
-      freshRefs: addsOf(verdict).flatMap(({ keyPackageRef, byReference }) => (byReference ? [] : [keyPackageRef])),
+      freshRefs: adds.flatMap(({ keyPackageRef, byReference }) => (byReference ? [] : [keyPackageRef])),
       added,
+      putIn: decided.map(({ deviceId }) => deviceId),
       removed,
       welcomes,
       groupInfo: bundle.groupInfo?.bytes ?? null,

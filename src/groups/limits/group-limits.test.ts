@@ -48,8 +48,26 @@ describe('limits of groups', () => {
 
   it('do not let the users of one provider use up what a device may be added by all', async () => {
     const counted = limits()
-    expect(await taken(200, (n) => counted.additions(at('b.example', n), [7n]))).toBe(60)
+    expect(await taken(200, (n) => counted.additions(at('b.example', n), [7n]))).toBe(30)
     expect(await taken(1, () => counted.additions(at('a.example', 1), [7n]))).toBe(1)
+  })
+
+  it('are such, where nobody sets any, that no provider uses up what a device may be added by all', async () => {
+    const config = loadConfig({ DOMAIN: settings.DOMAIN, SERVER_SECRET: settings.SERVER_SECRET })
+    const counted = new GroupLimits(new Limits(new RedisClients(config), new Secrets(config), new Metrics()), config)
+    expect(await taken(1_000, (n) => counted.additions(at('b.example', n), [7n]))).toBeLessThan(config.ADDITIONS_PER_DEVICE_PER_HOUR)
+    expect(await taken(1, () => counted.additions(at('a.example', 1), [7n]))).toBe(1)
+  })
+
+  it('count a Commit that was not accepted for nobody, and what admins commit by itself', async () => {
+    const config = loadConfig({ ...settings, COMMITS_PER_GROUP_PER_MINUTE: '2' })
+    const counted = new GroupLimits(new Limits(new RedisClients(config), new Secrets(config), new Metrics()), config)
+    const commit = (admin: boolean, ...putIn: bigint[]) => counted.commit(at('a.example', 1), { gid: 1n, admin }, putIn)
+    for (let n = 0; n < 5; n++) await (await commit(false, 7n))()
+    expect(await taken(4, () => commit(false))).toBe(2)
+    expect(await taken(4, () => commit(true, 7n))).toBe(2)
+    // Of four that put in a device the admin's two have counted: one is left.
+    expect(await taken(4, () => counted.additions(at('a.example', 1), [7n]))).toBe(1)
   })
 
   it('count additions that did not happen for nobody', async () => {

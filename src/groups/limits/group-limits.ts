@@ -39,8 +39,25 @@ export class GroupLimits {
   }
 
   /** @param id of the group or device. @throws RateLimited */
-  takeOf(id: bigint, what: SharedRate): Promise<void> {
+  private takeOf(id: bigint | string, what: SharedRate): Promise<void> {
     return this.limits.take(this.limit(SHARED_RATES[what]), String(id))
+  }
+
+  /**
+   * A Commit that was judged and is about to be written, and the devices of others that its committer puts in. What admins commit counts by
+   * itself, so that members leave them enough to remove those members.
+   * @returns to be called if it is not accepted after all: what is refused uses up nothing
+   * @throws RateLimited
+   */
+  async commit(caller: Asking, { gid, admin }: { gid: bigint; admin: boolean }, putIn: readonly bigint[]): Promise<() => Promise<void>> {
+    const counter = admin ? `${gid} admins` : String(gid)
+    await this.takeOf(counter, 'commits')
+    const undo = () => this.limits.giveBack(this.limit(SHARED_RATES.commits), counter)
+    const notAdded = await this.additions(caller, putIn).catch(async (error: unknown) => {
+      await undo()
+      throw error
+    })
+    return async () => void (await Promise.all([undo(), notAdded()]))
   }
 
   /** Bytes that the account has submitted today, and may. */
@@ -76,7 +93,10 @@ export class GroupLimits {
     const outcomes = await Promise.allSettled(
       deviceIds.map(async (deviceId) => {
         await this.take(caller, 'pair', 1, String(deviceId))
-        await this.takeOf(deviceId, 'additions')
+        await this.takeOf(deviceId, 'additions').catch(async (error: unknown) => {
+          await this.giveBack(caller, 'pair', 1, String(deviceId))
+          throw error
+        })
         taken.push(deviceId)
       }),
     )

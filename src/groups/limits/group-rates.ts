@@ -6,6 +6,8 @@ const TOO_MANY = '429 with Retry-After'
 
 /** As many times as much as one of its users may, all users of another provider may together: that provider can invent users. */
 const PEER_FACTOR = 20
+/** Fewer: with twice as many one provider would use up what a device may be added by all (`SHARED_RATES.additions`). */
+const PEER_FACTOR_OF_PAIR = 10
 
 /** What is counted for whom in a window of `seconds`. Windows longer than a minute have exact counters: nobody invents accounts, devices or groups. */
 export interface GroupRate extends DescribedLimit {
@@ -54,6 +56,13 @@ export const CALL_RATES = {
     seconds: MINUTE,
   }),
   leaves: rate({ name: 'leaves', holder: 'account', what: 'wishes to leave a group per hour', value: 600, seconds: HOUR }),
+  choices: rate({
+    name: 'choices',
+    holder: 'account',
+    what: 'groups and users that it mutes, blocks, accepts or declines per hour',
+    value: 600,
+    seconds: HOUR,
+  }),
   reports: rate({ name: 'commit-reports', holder: 'account', what: 'reports of Commits per hour', value: 60, seconds: HOUR }),
   creations: rate({
     name: 'groups-created',
@@ -98,7 +107,7 @@ export const SHARED_RATES = {
   commits: rate({
     name: 'commits-of-group',
     holder: 'group',
-    what: 'Commits per minute of all who may commit there',
+    what: 'accepted Commits per minute of all members that are no admins; of its admins as many again',
     setting: 'COMMITS_PER_GROUP_PER_MINUTE',
     seconds: MINUTE,
   }),
@@ -120,13 +129,16 @@ export const SHARED_RATES = {
 export type SharedRate = keyof typeof SHARED_RATES
 
 /** The same calls, of all users of another provider. */
-export const peerRate = (row: GroupRate): GroupRate => ({
-  ...row,
-  name: `${row.name}-of-peer`,
-  holder: 'peer',
-  what: `${row.what}, of all its users${row.setting === undefined ? '' : `; ${PEER_FACTOR} times the setting`}`,
-  ...(row.value === undefined ? { times: PEER_FACTOR } : { value: row.value * PEER_FACTOR }),
-})
+export function peerRate(row: GroupRate): GroupRate {
+  const factor = row === CALL_RATES.pair ? PEER_FACTOR_OF_PAIR : PEER_FACTOR
+  return {
+    ...row,
+    name: `${row.name}-of-peer`,
+    holder: 'peer',
+    what: `${row.what}, of all its users${row.setting === undefined ? '' : `; ${factor} times the setting`}`,
+    ...(row.value === undefined ? { times: factor } : { value: row.value * factor }),
+  }
+}
 
 /** Rows of docs/limits.md. */
 export const GROUP_RATES: readonly GroupRate[] = [

@@ -15,7 +15,7 @@ import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { notAMember, openGroup } from '../access/access.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { storageFull } from '../usage/storage-full.js'
-import { readStorage } from '../usage/usage.repository.js'
+import { readStorage, unmarkOverQuota } from '../usage/usage.repository.js'
 import { missedEntries } from '../state/submission-refusals.js'
 
 /** More than a node's share of live groups, at a few megabytes. */
@@ -42,7 +42,10 @@ export class MessagesService {
     refuseOtherGroup(groupId, message.body, 'message')
     const gid = await this.gid(groupId)
     const { epoch } = message.body
-    const outcome = await this.appender.append({ gid, deviceId: caller.deviceId, epoch, madeIn, hash: sha256(bytes), bytes })
+    const post = { gid, deviceId: caller.deviceId, epoch, madeIn, hash: sha256(bytes), bytes }
+    let outcome = await this.appender.append(post)
+    if (outcome.kind === 'full' && (await unmarkOverQuota(this.pool, gid, this.config.ACCOUNT_MAX_BYTES)))
+      outcome = await this.appender.append(post)
     if (!('chain' in outcome)) throw await this.refusal(caller, groupId, gid, epoch, outcome)
     return outcome
   }

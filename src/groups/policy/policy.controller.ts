@@ -47,9 +47,9 @@ export class PolicyController {
     operationId: 'makeAdmin',
     summary: 'Make a user an admin',
     description:
-      'For admins; the user has to be in the group. Rights end when the last device of the user is out, or the account is disabled. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
+      'For admins; the user has to be in the group, and not banned. Rights end when the last device of the user is out, or the account is disabled. Behind a proxy that decodes `%2F`, use makeAdminByQuery.',
   })
-  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'policy')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
   makeAdmin(
     @CurrentDevice() caller: Caller,
@@ -119,7 +119,7 @@ export class PolicyController {
     summary: 'Make a user an admin, named in the query',
     description: 'As makeAdmin, and through every proxy: the slashes in the name of another provider’s user are not in the path.',
   })
-  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')
+  @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'policy')
   @ReturnsNothing('The user is an admin. Repeating the request is harmless.')
   makeAdminByQuery(
     @CurrentDevice() caller: Caller,

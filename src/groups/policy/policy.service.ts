@@ -39,11 +39,12 @@ export class PolicyService {
     return this.read(caller, groupId)
   }
 
-  /** Admins are users who are in the group: others could not use the right, and would come back with it. */
+  /** Admins are users who are in the group: others could not use the right, and would come back with it. A banned one would lift its ban. */
   async makeAdmin(caller: Caller, groupId: Uint8Array, user: string): Promise<void> {
     const { group } = await openFor(this.pool, groupId, caller, 'make-admin')
     const outcome = await makeAdmin(this.pool, group.gid, caller.userId, await this.user(user))
     if (outcome === 'absent') throw new NotFound('No such user in the group.')
+    if (outcome === 'banned') throw new PolicyRefusal('This user is banned from the group.')
     if (outcome === 'forbidden') await this.refuse(caller, groupId, 'make-admin')
   }
 

@@ -2,8 +2,10 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
+import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
+import type { Proposal } from '../../protocol/mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
 import { MAX_KEY_PACKAGE_BYTES, validateProposal } from '../../protocol/public-group/proposals/proposal.js'
 import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
@@ -28,6 +30,9 @@ const MAX_PENDING_PROPOSALS = 1_024
 const MAX_PENDING_BYTES = 1024 * 1024
 const MAX_PENDING_OF_MEMBER = 128
 const MAX_PENDING_JOINERS = 32
+/** An account has more devices than these, and a provider as many accounts as it likes. */
+const MAX_PENDING_JOINERS_OF_USER = 4
+const MAX_PENDING_JOINERS_OF_PEER = 16
 
 export type ProposalMessage = Extract<MlsMessage, { wireFormat: 'public-message' | 'private-message' }>
 
@@ -36,7 +41,7 @@ export class ProposalJudge {
   constructor(
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     @Inject(CONFIG)
-    private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
+    private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly states: PublicStates,
     private readonly stored: StoredEpochs,
     private readonly limits: GroupLimits,
@@ -89,6 +94,7 @@ export class ProposalJudge {
     const state = await this.stateOf(context, message.body.sender)
     if (!state) return {}
     refuseExcess(state, message.body)
+    this.refuseManyJoiners(state, message.body)
     await this.membership.requireOwnLeaf(caller, proposerOf(state, message.body), callersKeys)
     const verdict = await validateProposal(state, message.body, this.membership.lifetimes())
     if (verdict.kind === 'refused') throw new InvalidCommit(verdict.rule)
@@ -98,7 +104,32 @@ export class ProposalJudge {
     if (together.kind === 'broken') throw new InvalidCommit(together.rule)
     if (added && sent.proposal.kind === 'add') refuseSecondLeaf(together.tree, [sent.proposal.keyPackage.leafNode])
     const judgedBy = { policyVersion: standing.policy.version, lastHandshake }
-    return { judgedBy, added: added && this.keyPackageOf(state, sent, added) }
+    const putIn = added && sent.sender.kind === 'member' && added.userId !== caller.userId ? [added.deviceId] : []
+    return { judgedBy, added: added && this.keyPackageOf(state, sent, added), putIn }
+  }
+
+  /**
+   * In a private group a Commit that carries out a SelfRemove shows neither it nor whom it removes: the committer says whom it lets go, and that
+   * is for those only who asked. In a public group the server sees both.
+   */
+  wishToLeave({ deviceId }: Caller, { group }: Access, message: ProposalMessage): ProposalSubmission['pending'] {
+    return group.mode === 'private' && isSelfRemove(message) ? { deviceId, leafIndex: null, reason: 'leave' } : null
+  }
+
+  /** See `GroupLimits.additions`: who commits the Add of another member only carries it out. */
+  countAdditions(caller: Caller, { putIn = [] }: Judged): Promise<() => Promise<void>> {
+    return this.limits.additions(caller, putIn)
+  }
+
+  /** Others want a place as well. */
+  private refuseManyJoiners({ pending }: PublicGroupState, { sender, content }: PublicMessage): void {
+    const own = joinerIn(sender, content.kind === 'proposal' ? content.proposal : undefined)
+    if (!own) return
+    const others = pending.values().flatMap((one) => joinerIn(one.sender, one.proposal) ?? [])
+    const ofPeer = own.domain === this.config.DOMAIN ? [] : others.filter(({ domain }) => domain === own.domain)
+    const ofUser = others.filter((other) => userUri(other) === userUri(own))
+    if (ofUser.length >= MAX_PENDING_JOINERS_OF_USER || ofPeer.length >= MAX_PENDING_JOINERS_OF_PEER)
+      throw new TooManyProposals('Too many devices of this user or provider wait to be added.')
   }
 
   private async stateOf({ group, lastHandshake }: SubmissionContext, sender: Sender): Promise<PublicGroupState | undefined> {
@@ -114,7 +145,10 @@ export class ProposalJudge {
   }
 }
 
-type Judged = Pick<ProposalSubmission, 'judgedBy' | 'added'>
+type Judged = Pick<ProposalSubmission, 'judgedBy' | 'added'> & {
+  /** The device of another user that the proposer wants in. */
+  putIn?: readonly bigint[]
+}
 
 /**
  * What waits for a Commit is in the memory of every node that follows the group. One member cannot fill it for all, nor can strangers, who
@@ -131,6 +165,12 @@ function refuseExcess({ pending }: PublicGroupState, { bytes, content, sender }:
     throw new TooManyProposals('Too many proposals of this member wait for a Commit.')
   if (sender.kind === 'new-member-proposal' && sameSender >= MAX_PENDING_JOINERS)
     throw new TooManyProposals('Too many others wait to be added.')
+}
+
+/** The client that asks to be added. */
+function joinerIn(sender: Sender, proposal: Proposal | undefined): ReturnType<typeof parseClientUri> {
+  if (sender.kind !== 'new-member-proposal' || proposal?.kind !== 'add') return undefined
+  return parseClientUri(memberAt(-1, proposal.keyPackage.leafNode).identity ?? '')
 }
 
 function senderKey(sender: Sender): string {

@@ -45,6 +45,7 @@ export class ProposalsService {
     const refused = refusedByPosition(group, epoch, madeIn)
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)
     const judged = await this.judge.judge({ ...access, caller }, message)
+    const notAdded = await this.judge.countAdditions(caller, judged)
     const { gid, incarnation } = group
     const proposal = {
       gid,
@@ -55,11 +56,13 @@ export class ProposalsService {
       epoch,
       hash,
       bytes,
-      pending: null,
-      ...judged,
+      pending: this.judge.wishToLeave(caller, access, message),
+      judgedBy: judged.judgedBy,
+      added: judged.added,
       ...this.judge.room,
     }
     const outcome = await submitProposal(this.pool, proposal)
+    if (outcome.kind !== 'accepted') await notAdded()
     if (outcome.kind === 'retry' && left > 1) return this.attempt(sent, left - 1)
     if (!('chain' in outcome)) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, outcome)
     this.hints.publish([{ kind: 'group', gid: group.gid, headSeq: outcome.seq }])

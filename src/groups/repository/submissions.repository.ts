@@ -1,5 +1,6 @@
 import { KEPT_TREES } from '../../delivery/retention/group-storage.repository.js'
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from './group-row.js'
 
 /**
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;
@@ -16,7 +17,8 @@ export interface AcceptedSubmission {
 }
 export type RefusedSubmission =
   | {
-      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation' | 'id-taken'
+      kind:
+        'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation' | 'id-taken' | 'no-consent'
       headSeq: bigint
       epoch: bigint
       incarnation: number
@@ -29,6 +31,8 @@ export type RefusedSubmission =
 export interface AddedDevice {
   deviceId: bigint
   welcome: number | null
+  /** The user who wants it in, by a Proposal that the Commit carries out; absent: the committer. */
+  proposedBy?: bigint | undefined
 }
 
 /** A device that is out after a Commit, and why, as `member.ended` says it. */
@@ -136,6 +140,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_bytes: commit.bytes,
     p_added: commit.added.map((device) => device.deviceId),
     p_added_welcome: commit.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),
+    p_added_by: commit.added.map((device) => device.proposedBy ?? commit.userId),
     p_removed: commit.removed.map((device) => device.deviceId),
     p_removed_reason: commit.removed.map((device) => device.reason),
     p_welcome: commit.welcomes.map((welcome) => welcome.bytes),
@@ -184,10 +189,16 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
 }
 
 /** OFFSET 0: without it PostgreSQL would call the function once for each column. */
-async function submit(sql: Sql, name: string, limits: StorageLimits, parameters: Record<string, unknown>): Promise<SubmissionOutcome> {
+async function submit(
+  sql: Sql,
+  name: string,
+  submission: StorageLimits & { gid: bigint },
+  parameters: Record<string, unknown>,
+): Promise<SubmissionOutcome> {
   const { call, values } = callFunction(name, parameters)
-  const { rows } = await sql.query<SubmissionRow>({ name, text: `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`, values })
-  return toOutcome(rows[0], limits)
+  const text = `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`
+  const { rows } = await sql.query<SubmissionRow>({ name, text, values, row: rowOfGroup(submission.gid) })
+  return toOutcome(rows[0], submission)
 }
 
 function toOutcome(row: SubmissionRow | undefined, limits: StorageLimits): SubmissionOutcome {

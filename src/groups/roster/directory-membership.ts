@@ -70,7 +70,9 @@ export class DirectoryMembership implements Membership {
     if (verdict.reinit) await this.refuseUnusable(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
-    const added = verdict.external ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }] : routes.added
+    const added = verdict.external
+      ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }]
+      : withProposers(before, verdict, directory, routes.added)
     return { added, removed: removed.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: routes.welcomes }
   }
 
@@ -84,7 +86,8 @@ export class DirectoryMembership implements Membership {
     if (proposal.kind === 'psk' && !context.standing.admin) throw new PolicyRefusal('Only admins may propose a PSK.')
     const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
     const removed = target ? [await this.removal(context, target)] : []
-    refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit' })
+    const extensions = proposal.kind === 'group-context-extensions'
+    refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit', extensions })
     if (proposal.kind === 'reinit') await this.refuseUnusable(proposal)
     return undefined
   }
@@ -144,6 +147,21 @@ export class DirectoryMembership implements Membership {
   }
 }
 
+/** Who wants each in: of those that were proposed, who did; who asked to be added wants that itself. */
+function withProposers(
+  before: PublicGroupState,
+  verdict: ValidCommit,
+  directory: Directory,
+  added: DeviceChanges['added'],
+): DeviceChanges['added'] {
+  const adds = addsOf(verdict)
+  return added.map((device, at) => {
+    const sent = adds[at]
+    if (!sent?.byReference) return device
+    return { ...device, proposedBy: deviceProposing(before, sent.sender, { directory })?.userId ?? device.userId }
+  })
+}
+
 /** A Proposal of a member who could not commit it would be carried out by the next member who can. */
 function refuseWish({ caller, standing }: SubmissionContext, wish: Omit<RosterChange, 'by'>): void {
   const judged = judgeRosterChange(standing.policy, { by: { userId: caller.userId, admin: standing.admin }, ...wish })
@@ -158,8 +176,10 @@ function refuseAgainstPolicy(
   directory: Directory,
 ): void {
   const added = addsOf(verdict).map((member) => ({ ...deviceOf(directory, member), authorized: member.byReference }))
-  const reinit = verdict.proposals.some(({ proposal, byReference }) => proposal.kind === 'reinit' && !byReference)
-  const judged = judgeRosterChange(standing.policy, { by: { userId: caller.userId, admin: standing.admin }, added, removed, reinit })
+  const own = new Set(verdict.proposals.flatMap(({ proposal, byReference }) => (byReference ? [] : [proposal.kind])))
+  const [reinit, extensions] = [own.has('reinit'), own.has('group-context-extensions')]
+  const by = { userId: caller.userId, admin: standing.admin }
+  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit, extensions })
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 

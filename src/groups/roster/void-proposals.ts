@@ -88,6 +88,8 @@ async function isVoid(
       return lacksRight(context, proposer, { removed: removalBy(context, state, proposer, proposal.removed, devices) })
     case 'reinit':
       return lacksRight(context, proposer, { reinit: true }) || isGroupIdTaken(sql, proposal.groupId)
+    case 'group-context-extensions':
+      return lacksRight(context, proposer, { extensions: true })
     default:
       return proposal.kind === 'psk' && !proposer.admin
   }

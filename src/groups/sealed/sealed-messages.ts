@@ -20,6 +20,7 @@ import { namedIncarnation } from '../../platform/http/named-incarnation.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { findGroup } from '../repository/groups.repository.js'
 import { StorageFull } from '../usage/storage-full.js'
+import { unmarkOverQuota } from '../usage/usage.repository.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
 import { standingOfPost, type PostQuestion } from './sender-keys.repository.js'
 
@@ -46,7 +47,8 @@ export interface SealedPost {
 export class SealedMessages {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MAX_PAST_EPOCHS' | 'SEALED_MESSAGES_PER_MINUTE'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MAX_PAST_EPOCHS' | 'SEALED_MESSAGES_PER_MINUTE' | 'ACCOUNT_MAX_BYTES'>,
     private readonly limits: Limits,
     private readonly redemption: Redemption,
     private readonly appender: Appender,
@@ -65,7 +67,10 @@ export class SealedMessages {
     const hash = sha256(bytes)
     const gid = await this.allowed({ groupId, epoch, publicKey, hash, ...token })
     const sealed = { senderKey: publicKey, ...token }
-    const outcome = await this.appender.append({ gid, deviceId: null, sealed, epoch, madeIn, hash, bytes })
+    const sent = { gid, deviceId: null, sealed, epoch, madeIn, hash, bytes }
+    let outcome = await this.appender.append(sent)
+    if (outcome.kind === 'full' && (await unmarkOverQuota(this.pool, gid, this.config.ACCOUNT_MAX_BYTES)))
+      outcome = await this.appender.append(sent)
     if (!('chain' in outcome)) throw await this.refusal(groupId, outcome)
     return outcome
   }

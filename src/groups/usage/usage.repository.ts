@@ -22,6 +22,22 @@ export async function readStorage(sql: Sql, gid: bigint, deviceId: bigint | null
   return rows[0]
 }
 
+/**
+ * Unmarks a group whose payer has room again, which retention would find within the hour.
+ * @param most bytes that all groups of a payer may keep
+ * @returns whether it was marked and is no more
+ */
+export async function unmarkOverQuota(sql: Sql, gid: bigint, most: number): Promise<boolean> {
+  const { rowCount } = await sql.query({
+    name: 'unmark_over_quota',
+    text: `UPDATE groups g SET over_quota = false WHERE g.gid = $1 AND g.over_quota AND (
+             SELECT coalesce(sum(x.bytes), 0) FROM groups x WHERE x.payer = g.payer AND x.payer IS NOT NULL AND x.deleted_at IS NULL
+           ) <= $2`,
+    values: [gid, most],
+  })
+  return rowCount === 1
+}
+
 /** What the groups that an account has created keep, without those that were deleted. */
 export async function readAccountStorage(sql: Sql, userId: bigint): Promise<{ bytes: bigint; groups: bigint }> {
   const { rows } = await sql.query<{ bytes: bigint; groups: bigint }>({

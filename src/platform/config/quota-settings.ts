@@ -8,7 +8,7 @@ export const Quotas = {
   COMMITS_PER_MINUTE: Count(1, 1_000_000).default(300).describe('Commits per device and minute, in all its groups together.'),
   COMMITS_PER_GROUP_PER_MINUTE: Count(1, 1_000_000)
     .default(600)
-    .describe('Commits per group and minute, of all who may commit there together.'),
+    .describe('Accepted Commits per group and minute, of all members together that are no admins; of its admins as many again.'),
   PROPOSALS_PER_MINUTE: Count(1, 1_000_000).default(300).describe('Proposals and sender keys per device and minute.'),
   GROUPS_CREATED_PER_HOUR: Count(1, 1_000_000).default(200).describe('Groups that one account may create per hour.'),
   GROUP_READS_PER_MINUTE: Count(1, 1_000_000)

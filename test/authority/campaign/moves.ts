@@ -53,6 +53,9 @@ export const MOVES: Record<Action, Maker> = {
   'commit-reinit': plain('commit-reinit', (scene, by, room) =>
     commits(scene, by, room, (group) => Promise.resolve(() => [reinitOf(group)])),
   ),
+  // ts-mls makes no Commit of extensions that others can read, with or without their Proposal; the tests of the table make one.
+  'commit-extensions': () => undefined,
+  'propose-extensions': () => undefined,
   'commit-join': joins,
   'propose-add': adding('propose', false),
   'propose-remove': where('propose-remove', removing('propose', false)),
@@ -67,6 +70,9 @@ export const MOVES: Record<Action, Maker> = {
     const also = room.model.mode === 'private' && withoutInfo(room).length > 0 ? ['policy'] : []
     return { name: 'propose-join', by, room, code: false, row: () => 'propose-join', run, also }
   },
+  'choose-delivery': plain('choose-delivery', (_, { client }, room) =>
+    client.device.http.put(`${room.path}/delivery`, { delivery: 'all' }),
+  ),
   leave: leaves,
   report: reports,
   reset: resets('reset'),
