@@ -253,6 +253,12 @@ CREATE TABLE group_policy (
   CONSTRAINT group_policy_remove_members_check CHECK ((remove_members = ANY (ARRAY['members'::text, 'admins'::text])))
 );
 
+CREATE TABLE group_remains (
+  gid bigint NOT NULL,
+  after_seq bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT group_remains_pkey PRIMARY KEY (gid)
+);
+
 CREATE TABLE group_snapshot (
   gid bigint NOT NULL,
   epoch bigint NOT NULL,
@@ -319,6 +325,7 @@ CREATE TABLE inbox (
   CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
+CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
 
 CREATE TABLE incarnation_start (
   gid bigint NOT NULL,
@@ -422,14 +429,17 @@ CREATE TABLE member (
   resync boolean DEFAULT false NOT NULL,
   ended text,
   read_until bigint,
+  delivery text DEFAULT 'all'::text NOT NULL,
   CONSTRAINT member_pkey PRIMARY KEY (device_id, gid, from_seq),
+  CONSTRAINT member_delivery_check CHECK ((delivery = ANY (ARRAY['all'::text, 'muted'::text, 'blocked'::text, 'invited'::text]))),
   CONSTRAINT member_ended_check CHECK ((ended = ANY (ARRAY['removed'::text, 'left'::text, 'revoked'::text, 'resync'::text])))
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
 CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
-CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until))) EXECUTE FUNCTION record_membership_change();
+CREATE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
+CREATE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW WHEN (((old.until_seq IS DISTINCT FROM new.until_seq) OR (old.resync <> new.resync) OR (old.read_until IS DISTINCT FROM new.read_until) OR (old.delivery <> new.delivery))) EXECUTE FUNCTION record_membership_change();
 CREATE TRIGGER record_news_on_delete AFTER DELETE ON member REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 CREATE TRIGGER record_news_on_join AFTER INSERT ON member REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION record_membership_news();
 
@@ -537,6 +547,14 @@ CREATE TABLE room (
   current_gid bigint NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT room_pkey PRIMARY KEY (room_id)
+);
+
+CREATE TABLE room_delivery (
+  device_id bigint NOT NULL,
+  room_id text NOT NULL,
+  delivery text NOT NULL,
+  CONSTRAINT room_delivery_pkey PRIMARY KEY (device_id, room_id),
+  CONSTRAINT room_delivery_delivery_check CHECK ((delivery = ANY (ARRAY['muted'::text, 'blocked'::text])))
 );
 
 CREATE TABLE sender_key (
@@ -1016,9 +1034,11 @@ CREATE FUNCTION delete_group(p_domain text, p_gid bigint, p_admin bigint DEFAULT
 AS $function$
 DECLARE
   g groups;
-  gone bigint;
+  counted bigint;
+  counted_to bigint;
   told bigint[];
 BEGIN
+  SELECT x.head_seq, (SELECT count(*) FROM log l WHERE l.gid = p_gid) INTO counted_to, counted FROM groups x WHERE x.gid = p_gid AND x.deleted_at IS NULL;
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
@@ -1033,18 +1053,12 @@ BEGIN
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
   UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
-  DELETE FROM log WHERE gid = p_gid;
-  GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
-  DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   DELETE FROM inbox WHERE gid = p_gid;
-  DELETE FROM group_info WHERE gid = p_gid;
-  DELETE FROM group_tree WHERE gid = p_gid;
-  DELETE FROM group_snapshot WHERE gid = p_gid;
   DELETE FROM commit_claim WHERE gid = p_gid;
   DELETE FROM commit_report WHERE gid = p_gid;
   DELETE FROM pending_removal WHERE gid = p_gid;
@@ -1058,7 +1072,62 @@ BEGIN
   SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
    WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
    ORDER BY t.id;
-  RETURN QUERY SELECT 'accepted', gone, told;
+  INSERT INTO group_remains (gid) VALUES (p_gid);
+  PERFORM delete_remains(p_gid, 1000);
+  RETURN QUERY SELECT 'accepted', counted + g.head_seq - counted_to, told;
+END $function$
+;
+
+CREATE FUNCTION delete_remains(p_gid bigint, p_rows integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  reached bigint;
+  next bigint;
+  more boolean;
+BEGIN
+  SELECT r.after_seq INTO reached FROM group_remains r WHERE r.gid = p_gid FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT max(y.seq) INTO next FROM (
+    SELECT x.seq, sum(x.size) OVER (ORDER BY x.seq) - x.size AS before FROM (
+      SELECT l.seq, octet_length(l.bytes) AS size FROM log l WHERE l.gid = p_gid AND l.seq > reached ORDER BY l.seq LIMIT p_rows
+    ) x
+  ) y WHERE y.before < 16777216;
+  IF next IS NOT NULL THEN
+    DELETE FROM log l WHERE l.gid = p_gid AND l.seq > reached AND l.seq <= next;
+    UPDATE group_remains r SET after_seq = next WHERE r.gid = p_gid;
+  END IF;
+  -- Retention deletes Welcomes as well, and in another order.
+  DELETE FROM welcome w WHERE w.ctid = ANY (ARRAY(SELECT x.ctid FROM welcome x WHERE x.gid = p_gid LIMIT p_rows FOR UPDATE SKIP LOCKED));
+  DELETE FROM group_info i WHERE i.ctid = ANY (ARRAY(SELECT x.ctid FROM group_info x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM group_tree x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_snapshot s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM group_snapshot x WHERE x.gid = p_gid LIMIT p_rows));
+  more := EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.seq > next)
+       OR EXISTS (SELECT FROM welcome w WHERE w.gid = p_gid)
+       OR EXISTS (SELECT FROM group_info i WHERE i.gid = p_gid)
+       OR EXISTS (SELECT FROM group_tree t WHERE t.gid = p_gid)
+       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid);
+  IF NOT more THEN
+    DELETE FROM group_remains r WHERE r.gid = p_gid;
+  END IF;
+  RETURN more;
+END $function$
+;
+
+CREATE FUNCTION deliver_as_chosen()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.delivery := coalesce((
+    SELECT r.delivery FROM groups g CROSS JOIN LATERAL (
+      SELECT x.delivery FROM room_delivery x WHERE x.device_id = NEW.device_id AND x.room_id = g.room_id OFFSET 0
+    ) r WHERE g.gid = NEW.gid
+  ), NEW.delivery);
+  RETURN NEW;
 END $function$
 ;
 
@@ -1130,9 +1199,9 @@ CREATE FUNCTION enough_reports(p_gid bigint, p_user bigint)
 AS $function$
   SELECT EXISTS (
     SELECT FROM commit_report own
-     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid, own.seq, p_user)
-       AND reports_needed(p_gid, own.seq) <= (
-         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid, r.seq, r.user_id)
+     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid => p_gid, p_seq => own.seq, p_user => p_user)
+       AND reports_needed(p_gid => p_gid, p_seq => own.seq) <= (
+         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid => p_gid, p_seq => r.seq, p_user => r.user_id)
        )
   )
 $function$
@@ -1203,6 +1272,18 @@ AS $function$
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+$function$
+;
+
+CREATE FUNCTION is_acquainted(p_gid bigint, p_user bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+           SELECT FROM device d CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid LIMIT 1 OFFSET 0) m WHERE d.account_id = p_user
+         ) OR EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user)
+           OR EXISTS (SELECT FROM group_outcast o WHERE o.gid = p_gid AND o.user_id = p_user)
 $function$
 ;
 
@@ -1278,6 +1359,21 @@ BEGIN
     WHEN NOT is_admin AND old.reserved_until > now() AND NOT (old.frozen = 'reset' AND old.frozen_by = p_user) THEN 'reserved'
     WHEN old.announced_group_id <> p_group_id THEN 'announced'
   END;
+END $function$
+;
+
+CREATE FUNCTION keep_blocked_out()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL AND m.delivery = 'blocked') THEN
+    RETURN NEW;
+  END IF;
+  IF NEW.kind = 'welcome' THEN
+    UPDATE member m SET resync = true WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.from_seq = NEW.seq + 1;
+  END IF;
+  RETURN NULL;
 END $function$
 ;
 
@@ -1807,6 +1903,42 @@ BEGIN
     LEFT JOIN chained c ON c.gid = r.gid AND c.hash = r.hash AND r.verdict = 'accepted'
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
+END $function$
+;
+
+CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_user bigint, p_delivery text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id FOR NO KEY UPDATE;
+  IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
+    RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
+  ELSIF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
+    RETURN CASE WHEN is_acquainted(g.gid, p_user) THEN 'not-a-member' ELSE 'unknown' END;
+  END IF;
+  IF p_delivery = 'all' THEN
+    DELETE FROM room_delivery r WHERE r.device_id = p_device AND r.room_id = g.room_id;
+  ELSE
+    INSERT INTO room_delivery AS r (device_id, room_id, delivery) VALUES (p_device, g.room_id, p_delivery)
+    ON CONFLICT (device_id, room_id) DO UPDATE SET delivery = excluded.delivery WHERE r.delivery <> excluded.delivery;
+  END IF;
+  -- Without its Welcome it cannot read on.
+  UPDATE member m SET delivery = p_delivery, resync = m.resync OR p_delivery = 'blocked' AND m.until_seq IS NULL AND EXISTS (
+           SELECT FROM inbox i WHERE i.device_id = p_device AND i.kind = 'welcome' AND i.gid = g.gid AND i.seq = m.from_seq - 1
+         )
+   WHERE m.device_id = p_device AND m.gid = g.gid AND m.delivery <> p_delivery;
+  IF p_delivery = 'blocked' THEN
+    DELETE FROM inbox WHERE device_id = p_device AND gid = g.gid;
+  ELSE
+    INSERT INTO inbox (device_id, kind, gid)
+    SELECT p_device, 'resync', g.gid
+     WHERE EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync)
+       AND NOT EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device AND i.gid = g.gid AND i.kind = 'resync');
+  END IF;
+  RETURN 'accepted';
 END $function$
 ;
 

@@ -105,6 +105,11 @@ export class Group {
     return this.device.http.post(`${this.path}/leave`).then((answer) => ((this.record.standing = 'removed'), answer))
   }
 
+  /** How this device wants the group delivered. `muted`: `catchUp` reads it when the user wants to; `blocked`: nothing comes, and nothing can be read. */
+  deliver(delivery: 'all' | 'muted' | 'blocked'): Promise<void> {
+    return this.device.http.put(`${this.path}/delivery`, { delivery })
+  }
+
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */
   async send(text: string): Promise<Accepted> {
     for (let attempt = 0; ; attempt++) {

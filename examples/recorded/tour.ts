@@ -108,6 +108,8 @@ async function talking(group: Group, bob: Client, domain: string): Promise<void>
   await other.post(`${group.path}/reports`, { seq: 2, reason: 'other' })
   await other.post(`${group.path}/abuse-reports`, { alleged_abuser: 'mimi://localhost/u/alice', note: 'Sends the same thing all day' })
   await bob.group(GROUP_ID).catchUp()
+  await other.put(`${group.path}/delivery`, { delivery: 'muted' })
+  await other.put(`${group.path}/delivery`, { delivery: 'all' })
   await bob.group(GROUP_ID).proposeLeaving()
   await group.catchUp()
 }

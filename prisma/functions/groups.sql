@@ -165,18 +165,22 @@ BEGIN
   RETURN QUERY SELECT made.outcome, made.gid, made.incarnation, made.chain, made.room_id;
 END $$;
 
--- Deletion of a group deletes its ciphertext, Welcomes, GroupInfo and trees (invariant 8); the groups row stays as tombstone.
--- `entries` counts the log rows; `devices` are those that were members. Those of this provider (p_domain) find group.deleted in their
--- inbox; every other provider that ever had members owes a receipt (peer_deletion).
+-- Deletion of a group: its tombstone. From then on nothing of it can be read (invariant 8): every statement that reads its bytes asks for
+-- deleted_at. Members, inboxes, policy and cursors go at once, and of log, Welcomes, GroupInfos, trees and snapshots a first slice, which is all
+-- that most groups have; delete_remains takes the rest.
+-- `entries` counts the log rows, before the lock, so that nobody waits for the count; `devices` are those that were members. Those of this
+-- provider (p_domain) find group.deleted in their inbox; every other provider that ever had members owes a receipt (peer_deletion).
 --   p_admin   who has to be an admin at this moment; NULL: nobody, the hub has decided. Outcome forbidden
 DROP FUNCTION IF EXISTS delete_group(text, bigint);
 CREATE OR REPLACE FUNCTION delete_group(p_domain text, p_gid bigint, p_admin bigint DEFAULT NULL)
 RETURNS TABLE (outcome text, entries bigint, devices bigint[]) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
-  gone bigint;
+  counted bigint;
+  counted_to bigint;
   told bigint[];
 BEGIN
+  SELECT x.head_seq, (SELECT count(*) FROM log l WHERE l.gid = p_gid) INTO counted_to, counted FROM groups x WHERE x.gid = p_gid AND x.deleted_at IS NULL;
   SELECT * INTO g FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
   IF NOT FOUND OR g.deleted_at IS NOT NULL THEN
     RETURN QUERY SELECT CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END, 0::bigint, '{}'::bigint[];
@@ -191,18 +195,12 @@ BEGIN
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
   UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
-  DELETE FROM log WHERE gid = p_gid;
-  GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM 1 FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   SELECT coalesce(array_agg(DISTINCT m.device_id ORDER BY m.device_id), '{}') INTO told
     FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL;
   DELETE FROM member WHERE gid = p_gid;
-  DELETE FROM welcome WHERE gid = p_gid;
   PERFORM 1 FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   DELETE FROM inbox WHERE gid = p_gid;
-  DELETE FROM group_info WHERE gid = p_gid;
-  DELETE FROM group_tree WHERE gid = p_gid;
-  DELETE FROM group_snapshot WHERE gid = p_gid;
   DELETE FROM commit_claim WHERE gid = p_gid;
   DELETE FROM commit_report WHERE gid = p_gid;
   DELETE FROM pending_removal WHERE gid = p_gid;
@@ -216,7 +214,46 @@ BEGIN
   SELECT t.id, 'group.deleted', p_gid FROM unnest(told) AS t (id)
    WHERE NOT EXISTS (SELECT FROM device d WHERE d.id = t.id AND provider_of(d.client_uri) <> p_domain)
    ORDER BY t.id;
-  RETURN QUERY SELECT 'accepted', gone, told;
+  INSERT INTO group_remains (gid) VALUES (p_gid);
+  PERFORM delete_remains(p_gid, 1000);
+  RETURN QUERY SELECT 'accepted', counted + g.head_seq - counted_to, told;
+END $$;
+
+-- Deletes a slice of what is left of a deleted group: p_rows rows of each table at most, and of the log not much more than 16 MiB. Returns whether
+-- there may be more. Where somebody else is at it, it does nothing. It locks no row of `groups`: no lock of it is waited for, nor held.
+CREATE OR REPLACE FUNCTION delete_remains(p_gid bigint, p_rows integer) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  reached bigint;
+  next bigint;
+  more boolean;
+BEGIN
+  SELECT r.after_seq INTO reached FROM group_remains r WHERE r.gid = p_gid FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT max(y.seq) INTO next FROM (
+    SELECT x.seq, sum(x.size) OVER (ORDER BY x.seq) - x.size AS before FROM (
+      SELECT l.seq, octet_length(l.bytes) AS size FROM log l WHERE l.gid = p_gid AND l.seq > reached ORDER BY l.seq LIMIT p_rows
+    ) x
+  ) y WHERE y.before < 16777216;
+  IF next IS NOT NULL THEN
+    DELETE FROM log l WHERE l.gid = p_gid AND l.seq > reached AND l.seq <= next;
+    UPDATE group_remains r SET after_seq = next WHERE r.gid = p_gid;
+  END IF;
+  -- Retention deletes Welcomes as well, and in another order.
+  DELETE FROM welcome w WHERE w.ctid = ANY (ARRAY(SELECT x.ctid FROM welcome x WHERE x.gid = p_gid LIMIT p_rows FOR UPDATE SKIP LOCKED));
+  DELETE FROM group_info i WHERE i.ctid = ANY (ARRAY(SELECT x.ctid FROM group_info x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM group_tree x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM group_snapshot s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM group_snapshot x WHERE x.gid = p_gid LIMIT p_rows));
+  more := EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.seq > next)
+       OR EXISTS (SELECT FROM welcome w WHERE w.gid = p_gid)
+       OR EXISTS (SELECT FROM group_info i WHERE i.gid = p_gid)
+       OR EXISTS (SELECT FROM group_tree t WHERE t.gid = p_gid)
+       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid);
+  IF NOT more THEN
+    DELETE FROM group_remains r WHERE r.gid = p_gid;
+  END IF;
+  RETURN more;
 END $$;
 
 -- After a restore or an asynchronous failover, seqs and epochs may be used a second time: nothing of the old incarnation may be mixed

@@ -80,9 +80,9 @@ $$;
 CREATE OR REPLACE FUNCTION enough_reports(p_gid bigint, p_user bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT FROM commit_report own
-     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid, own.seq, p_user)
-       AND reports_needed(p_gid, own.seq) <= (
-         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid, r.seq, r.user_id)
+     WHERE own.gid = p_gid AND own.user_id = p_user AND report_counts(p_gid => p_gid, p_seq => own.seq, p_user => p_user)
+       AND reports_needed(p_gid => p_gid, p_seq => own.seq) <= (
+         SELECT count(*) FROM commit_report r WHERE r.gid = p_gid AND r.seq = own.seq AND report_counts(p_gid => p_gid, p_seq => r.seq, p_user => r.user_id)
        )
   )
 $$;

@@ -80,6 +80,31 @@ BEGIN
   INSERT INTO device_news (device_id) VALUES (NEW.device_id);
   RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until ON member FOR EACH ROW
+CREATE OR REPLACE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended, resync, read_until, delivery ON member FOR EACH ROW
   WHEN (OLD.until_seq IS DISTINCT FROM NEW.until_seq OR OLD.resync <> NEW.resync
-    OR OLD.read_until IS DISTINCT FROM NEW.read_until) EXECUTE FUNCTION record_membership_change();
+    OR OLD.read_until IS DISTINCT FROM NEW.read_until OR OLD.delivery <> NEW.delivery) EXECUTE FUNCTION record_membership_change();
+
+-- What a device has chosen for a room (delivery.sql, set_delivery) holds for each interval, whoever opens it.
+CREATE OR REPLACE FUNCTION deliver_as_chosen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.delivery := coalesce((
+    SELECT r.delivery FROM groups g CROSS JOIN LATERAL (
+      SELECT x.delivery FROM room_delivery x WHERE x.device_id = NEW.device_id AND x.room_id = g.room_id OFFSET 0
+    ) r WHERE g.gid = NEW.gid
+  ), NEW.delivery);
+  RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
+
+-- A group that a device has blocked puts nothing into its inbox. Without its Welcome the device cannot read on.
+CREATE OR REPLACE FUNCTION keep_blocked_out() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL AND m.delivery = 'blocked') THEN
+    RETURN NEW;
+  END IF;
+  IF NEW.kind = 'welcome' THEN
+    UPDATE member m SET resync = true WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.from_seq = NEW.seq + 1;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN (NEW.gid IS NOT NULL) EXECUTE FUNCTION keep_blocked_out();

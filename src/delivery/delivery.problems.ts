@@ -17,6 +17,12 @@ export class NoReader extends Problem {
     super(403, 'not-a-member', 'This device was never a member of the group.')
   }
 }
+/** The device decided so by itself. */
+export class NotDelivered extends Problem {
+  constructor() {
+    super(409, 'not-delivered', 'This device has blocked the group.')
+  }
+}
 /**
  * What was asked for has been retired, or lost with a database that was restored: join again. `from_seq` is where the log can be read from
  * now.
@@ -39,6 +45,12 @@ export const DELIVERY_PROBLEMS: ProblemTypes = {
     when: 'This device is not in the group, or was not when this happened.',
     client: 'Read the log to the end for the Commit that removed it; to come back, be added, or join by an external Commit.',
     retry: 'no',
+  },
+  'not-delivered': {
+    status: 409,
+    when: 'This device has blocked the group.',
+    client: 'Nothing, unless the user wants the group back: set `delivery` to `all` or `muted` first.',
+    retry: 'redo',
   },
   resync: {
     status: 409,

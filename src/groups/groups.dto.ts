@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Epoch, GroupId, Hash, Seq, MlsBytes } from '../platform/http/bytes.js'
+import { Delivery } from './delivery/delivery.dto.js'
 import { ClientUri } from './policy/uris.js'
 
 export const Mode = z.enum(['public', 'private']).meta({
@@ -42,6 +43,7 @@ export const Group = z
           'that are revoked or banned',
       }),
     member_since: Seq.optional().meta({ description: 'First entry that this device reads' }),
+    delivery: Delivery.optional().meta({ description: 'How this device wants it delivered; see chooseDelivery' }),
     leaving: z.array(z.string()).optional().meta({ description: 'Client URIs that asked to leave or were revoked, and wait for a Commit' }),
   })
   .meta({ id: 'Group' })

@@ -15,6 +15,8 @@ import { FoundingMembers, Reinitialized } from './create/founding-members.js'
 import { GroupCreation } from './create/group-creation.js'
 import { DeleteController } from './delete/delete.controller.js'
 import { DeleteService } from './delete/delete.service.js'
+import { DeletedGroups } from './delete/deleted-groups.job.js'
+import { DeliveryChoiceController } from './delivery/delivery-choice.controller.js'
 import { ExternalSendersController } from './external-sender/external-senders.controller.js'
 import { ExternalSenders } from './external-sender/external-senders.js'
 import { FederationLink } from './home/federation-link.js'
@@ -67,6 +69,7 @@ import { UsageController } from './usage/usage.controller.js'
     InfoController,
     PolicyController,
     LeaveController,
+    DeliveryChoiceController,
     ResetController,
     DeleteController,
     RoomsController,
@@ -104,6 +107,7 @@ import { UsageController } from './usage/usage.controller.js'
     CommitAuthors,
     ResetService,
     DeleteService,
+    DeletedGroups,
     RoomsService,
     { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG, FederationLink] },
     StateCache,
@@ -113,6 +117,6 @@ import { UsageController } from './usage/usage.controller.js'
     Snapshots,
   ],
   // What the hub of other providers' users does for them, and what connects it.
-  exports: [FederationLink, GroupOperations, InfoService, SealedMessages, ExternalSenders, PublicStates, LargeTrees],
+  exports: [DeletedGroups, FederationLink, GroupOperations, InfoService, SealedMessages, ExternalSenders, PublicStates, LargeTrees],
 })
 export class GroupsModule {}

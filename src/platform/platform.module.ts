@@ -15,6 +15,7 @@ import { traceQueries } from './observability/tracing.js'
 import { PostgresTarget, STATEMENT_DEADLINE_LIMIT } from './postgres/client/postgres-target.js'
 import { poolSize, PRISMA_CONNECTIONS } from './postgres/connections/budget.js'
 import { createPrisma, PRISMA, type Prisma } from './postgres/prisma.js'
+import { queueByRow } from './postgres/row-queues.js'
 import { createPool, POOL } from './postgres/sql.js'
 import { CommitLock } from './redis/commit-lock.js'
 import { RedisClients } from './redis/redis-clients.js'
@@ -56,7 +57,7 @@ const poolProvider = {
   provide: POOL,
   inject: [CONFIG, PostgresTarget],
   useFactory: (config: Config, target: PostgresTarget) => {
-    const pool = createPool(target, { max: poolSize(config), prepare: config.PG_PREPARE === 'on' })
+    const pool = queueByRow(createPool(target, { max: poolSize(config), prepare: config.PG_PREPARE === 'on' }))
     return config.OTEL_EXPORTER_OTLP_ENDPOINT ? traceQueries(pool) : pool
   },
 }

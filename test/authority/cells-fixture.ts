@@ -24,6 +24,7 @@ const NOT_POSSIBLE = new Map<string, string>([
 const LEAVES_ALL_AS_IT_WAS: readonly Action[] = [
   'publish-sender-key',
   'post-message',
+  'choose-delivery',
   'report',
   'create-branch',
   'change-policy',

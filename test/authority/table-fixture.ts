@@ -101,8 +101,10 @@ export const TRIES: Record<Action, Try> = {
   'commit-remove-own': commits((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))),
   'commit-remove-leaving': async (scene, actor, client) => {
     const { carol } = scene.people.targets
-    if (scene.state === 'open') await at(carol, scene.group).leave()
-    if (scene.mode === 'public' && isInside(actor)) await scene.stage.sync(client)
+    if (scene.state === 'open') {
+      await at(carol, scene.group).leave()
+      if (scene.mode === 'public' && isInside(actor)) await scene.stage.sync(client)
+    }
     await commits((_, __, group) => (scene.mode === 'public' ? [] : removeOf(group, carol)))(scene, actor, client)
   },
   'commit-reinit': commits((_, __, group) => [reinitOf(group)]),
@@ -121,6 +123,7 @@ export const TRIES: Record<Action, Try> = {
   'propose-extensions': proposes(() => withoutExternalSenders()),
   'propose-join': proposesToBeAdded,
 
+  'choose-delivery': asks('put', '/delivery', { delivery: 'all' }),
   leave: asks('post', '/leave'),
   report: (scene, _, { device }) => device.http.post(`${scene.group.path}/reports`, { seq: scene.commitSeq, reason: 'undecryptable' }),
   reset: asks('post', '/reset'),

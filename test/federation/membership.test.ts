@@ -68,6 +68,25 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     expect([head_seq, at(bob, group).texts]).toEqual([left, []])
   })
 
+  it('block the group at their own server, which delivers nothing of it until they take that back; the hub is not told', async () => {
+    const [first, second] = worlds()
+    const [[alice], [bob]] = await Promise.all([first.cast('alice'), second.cast('bob')])
+    const group = await first.group(alice, [bob], { mode })
+    await agreed([bob], group)
+    await at(bob, group).deliver('blocked')
+    await group.send('behind the block')
+    const { head_seq: last } = await alice.device.http.get<{ head_seq: number }>(group.path)
+    const sql = 'SELECT head_seq FROM groups WHERE group_id = $1'
+    const headAtBobs = async () => (await federated.providers[1]!.pool.query(sql, [group.record.groupId])).rows[0]?.head_seq as bigint
+    await eventually(headAtBobs, (head) => Number(head) === last)
+    expect((await problemOf(bob.device.http.get(`${group.path}/log`))).kind).toBe('not-delivered')
+    expect(at(bob, group).texts).toEqual([])
+    expect(await bob.device.http.get(group.path)).toMatchObject({ delivery: 'blocked' })
+    expect(await federated.providers[0]!.pool.query('SELECT FROM room_delivery')).toMatchObject({ rowCount: 0 })
+    await at(bob, group).deliver('all')
+    await heard([bob], group, ['behind the block'])
+  })
+
   it('bring in a second device from outside while nobody else has to be online', async () => {
     const [first, second] = worlds()
     const [[alice], [bob]] = await Promise.all([first.cast('alice'), second.cast('bob/phone')])

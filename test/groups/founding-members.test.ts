@@ -61,8 +61,7 @@ describe.each(['public', 'private'] as const)('a group that begins at epoch 1 in
     const [alice, bob, carol] = cast
     const before = await alice.device.http.get<{ room: string }>(group.path)
     await alice.device.http.put(`${group.path}/admins/${bob.user.split('/u/')[1]}`)
-    const users = [alice.user, carol.user]
-    const next = await bob.beginAfter({ before: at(bob, group).record, origin: 'reinit', groupId, users })
+    const next = await bob.beginAfter({ before: at(bob, group).record, origin: 'reinit', groupId, users: [alice.user, carol.user] })
     for (const other of [alice, carol]) await other.poll()
     await goOn(stage, [bob, alice, carol], groupId)
     expect(await alice.device.http.get(group.path)).toMatchObject({ room: before.room, successor: groupId, frozen: 'reinit' })

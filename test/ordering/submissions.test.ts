@@ -95,12 +95,7 @@ describe('idempotency', () => {
       ...first,
       kind: 'duplicate',
     })
-    await submitCommit(
-      database.pool,
-      commitOf(gid, ALICE, 2n, {
-        removed: [{ deviceId: BOB, reason: 'removed' }],
-      }),
-    )
+    await submitCommit(database.pool, commitOf(gid, ALICE, 2n, { removed: [{ deviceId: BOB, reason: 'removed' }] }))
     expect(await submitCommit(database.pool, mine)).toEqual({
       ...first,
       kind: 'duplicate',

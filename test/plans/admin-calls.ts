@@ -1,15 +1,18 @@
 import { followStop } from '../../src/federation/follower/replica/replica.repository.js'
+import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
+import { deleteRemains } from '../../src/groups/delete/remains.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
-import { isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
+import { deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
 import { addReport } from '../../src/groups/reset/reports.repository.js'
 import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/resets.repository.js'
+import { assignRoom } from '../../src/groups/rooms/room-administration.repository.js'
 import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
-import { BIG, newGroup } from './inputs.js'
+import { BIG, hash, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
+/** What admins change and delete, who becomes one, who learns of a leave, and who blocks a group: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -43,7 +46,22 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
     call: async (sql) => {
       await readSuccession(sql, BIG)
       await isGroupIdTaken(sql, Buffer.from('nobody has it'))
+      await assignRoom(sql, 'mimi://localhost/r/7', { groupId: null, adminId: 3n, grace: 60 })
     },
+  },
+  // Counts all entries, and deletes the first slice.
+  'a deletion of the big group': { call: (sql) => deleteGroup(sql, 'localhost', BIG), rows: SIZES.bigGroup },
+  'a slice of a deleted group': {
+    call: async (sql) => {
+      await sql.query({ text: 'INSERT INTO group_remains (gid, after_seq) VALUES ($1, 2000)', values: [BIG] })
+      await deleteRemains(sql, BIG, 1_000)
+    },
+    rows: 1_000,
+  },
+  // Looks through the device's inbox.
+  'a group blocked': { call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, 'blocked'), rows: 500 },
+  'a group of others that is not blocked': {
+    call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 9_998n, userId: 9_998n }, 'blocked'),
   },
   // Tells each member.
   'a leave that members get a notice of': {

@@ -76,7 +76,9 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       }),
   },
   'a group': { call: (sql) => createGroup(sql, newGroup) },
+  // Tells the members of the group before.
   'a reset and a successor': {
+    rows: 20,
     call: async (sql) => {
       await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
       await freezeGroup(sql, 9n, null, 60)
@@ -199,6 +201,8 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await freezeGroup(sql, BIG, { reporterId: 1n }, 0)
       await findReadCommit(sql, BIG, 1n, 100n)
     },
+    // More than half of the users who were members then.
+    rows: 3 * SIZES.members,
   },
   'keys of a Commit': {
     call: (sql) =>

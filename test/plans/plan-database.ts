@@ -130,6 +130,7 @@ function groups(): string[] {
     `INSERT INTO group_admin (gid, user_id) SELECT gid, gid % ${SIZES.devices / 2} + 1 FROM groups`,
     `INSERT INTO group_ban (gid, user_id) SELECT 1 + n % 50, 1 + n * 7 % ${SIZES.devices / 2} FROM ${series(2_000)} n ON CONFLICT DO NOTHING`,
     `INSERT INTO group_outcast (gid, user_id) SELECT 1 + n % 50, n FROM ${series(2_000)} n`,
+    `INSERT INTO outcast_device (gid, device_id) SELECT 1 + n % 50, n FROM ${series(2_000)} n`,
     `INSERT INTO group_info (gid, epoch, bytes) SELECT gid, e, '\\x00' FROM groups, ${series(1, 0)} e`,
     `INSERT INTO group_tree (gid, epoch, bytes) SELECT gid, e, '\\x00' FROM groups, ${series(1, 0)} e WHERE mode = 'private'`,
     `INSERT INTO group_snapshot (gid, epoch, seq, bytes) SELECT gid, 0, 0, '\\x00' FROM groups WHERE mode = 'public'`,

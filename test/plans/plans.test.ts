@@ -23,6 +23,8 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['all of welcome'],
     why: 'hourly; Welcomes are few, as they go with their acknowledgement',
   },
+  'remains:countRemains': { walks: ['all of group_remains'], why: 'has a row for each deleted group whose rows are still being deleted' },
+  'remains:groupsWithRemains': { walks: ['all of group_remains'], why: 'the same' },
   'device-news:deleteOldNews': { walks: ['all of device_news'], why: 'has the rows of fifteen minutes' },
   nonces: { walks: ['all of federation_nonce'], why: 'asks for one row of one partition' },
   'cursors:duePeers': {
@@ -36,18 +38,20 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:stoppedCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },
-  'reports:reportedCommits': { walks: ['all of commit_report, by its index'], why: "an operator's command" },
+  'reports:reportedCommits': { walks: ['all of commit_report'], why: "an operator's command" },
+  'room-administration:groupsOfRoom': { walks: ['all of groups'], why: "an operator's command" },
 }
 
 /** The same while there are no statistics, for which PostgreSQL takes most rows to be revoked. */
 const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
+  'room-administration:groupsOfRoom': { walks: ['all of account', 'all of groups'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
   'removal:unproposedRemovals': { walks: ['all of account', 'all of device'], why: 'a job' },
   'revoked-members:revokedMembers': { walks: ['all of account', 'all of device'], why: 'a job' },
 }
 
 /** Functions that only a command or a replica after a restore calls, and those that PostgreSQL does not count: put into their callers, or of an aggregate. */
-const NOT_COUNTED = ['recovered', 'held_bytes', 'key_package_fits', 'log_chain_step', 'provider_of']
+const NOT_COUNTED = ['recovered', 'held_bytes', 'lock_group_id', 'key_package_fits', 'log_chain_step', 'provider_of']
 
 /** A statement that calls a function has the pages of all in it. Each level of an index is a page, and so is each row. */
 const PAGES = 600

@@ -5,6 +5,7 @@ import { OPERATIONS_LIMITS } from '../operations/operations.limits.js'
 import { ADMISSION_LIMITS } from '../../platform/admission/admission-limits.js'
 import { ConfigError } from '../../platform/config/config.js'
 import { STATEMENT_DEADLINE_LIMIT } from '../../platform/postgres/client/postgres-target.js'
+import { CHANGES_WAITING } from '../../platform/postgres/row-queues.js'
 import { STORAGE_LIMITS } from '../../groups/usage/storage-full.js'
 import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../../delivery/socket/stream-limits.js'
 import { changeLimits, type DescribedLimit } from '../../platform/limits/described-limit.js'
@@ -26,6 +27,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,
   STATEMENT_DEADLINE_LIMIT,
+  CHANGES_WAITING,
   STREAM_READS,
   ...STREAM_LIMITS,
   STREAM_OPENINGS,

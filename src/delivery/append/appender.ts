@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
-import { failureCodeOf } from '../../platform/postgres/failures.js'
+import { failureCodeOf, LOCK_NOT_AVAILABLE } from '../../platform/postgres/failures.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { appendMessages, type AppendItem, type AppendOutcome } from './append.repository.js'
 import { BatchQueue, type AppendedMessage, type Waiting } from './batch.js'
@@ -13,8 +13,6 @@ export type WriteBatch = (items: readonly AppendItem[], waitMs: number) => Promi
 /** Called after COMMIT with what is new in each group, in the order of the log. */
 export type Appended = (groups: ReadonlyMap<bigint, readonly AppendedMessage[]>) => void
 
-/** SQLSTATE of a lock that was not got in time. */
-const LOCK_NOT_AVAILABLE = '55P03'
 /** Two keep the disk busy while one of them waits for a round trip; more are no faster. */
 const WRITERS = 2
 /** Beside them, for groups whose rows others have locked: so many connections wait for locks at most, however many groups are locked. */

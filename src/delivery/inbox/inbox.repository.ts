@@ -43,7 +43,7 @@ export async function readInbox(
                  sum(coalesce(octet_length(w.bytes), 0)) OVER (ORDER BY i.id) - coalesce(octet_length(w.bytes), 0) AS preceding
             FROM (SELECT * FROM inbox WHERE device_id = $1 AND id <> ALL ($2::bigint[]) ORDER BY id LIMIT $3) i
             LEFT JOIN groups g ON g.gid = i.gid
-            LEFT JOIN welcome w ON i.kind = 'welcome' AND w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
+            LEFT JOIN welcome w ON i.kind = 'welcome' AND g.deleted_at IS NULL AND w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
         ) page
        WHERE preceding < $4 ORDER BY id`,
     values: [deviceId, known, limit, maxBytes],

@@ -28,7 +28,7 @@ export class EventsReader {
     watching: (gids: readonly bigint[]) => void,
   ): Promise<{ events: Events; heads: Map<bigint, bigint> }> {
     // Memberships first, then the inbox: a Welcome that comes in between is here before its log (§1).
-    const memberships = await readMemberships(this.pool, deviceId)
+    const memberships = (await readMemberships(this.pool, deviceId)).filter(({ pushed }) => pushed)
     const gids = [...new Set(memberships.map(({ gid }) => gid))]
     watching(gids)
     const inbox = await readInbox(this.pool, deviceId, [], INBOX_LIMIT, PAGE_BYTES)

@@ -1,6 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { type Entry, hasEntry, LOG_COLUMNS, toEntry, type MaybeLogRow } from './entry.js'
-import { ENDED, type IntervalEnd } from './memberships.repository.js'
+import { ENDED, READABLE, type IntervalEnd } from './memberships.repository.js'
 
 /** A place to read on from: within one interval of the device, after `after`. */
 export interface Place {
@@ -44,7 +44,7 @@ interface Row {
 /**
  * One page of everything a device has not read, for up to a few groups in one statement. An interval's end is taken from
  * the same snapshot as the log: a Commit that removes the device hides what follows it, however old the caller's
- * knowledge of its memberships. `undefined` for a place whose interval is gone (a deleted group).
+ * knowledge of its memberships. `undefined` for a place whose interval is gone (a deleted group) or cannot be read (a blocked one).
  *
  * Bytes past the page's budget are not sent: the length of an out-of-line value is known without reading it.
  */
@@ -64,7 +64,7 @@ export async function readDevice(
                  least(m.until_seq, m.read_until) AS "untilSeq", ${ENDED} AS ended, ${LOG_COLUMNS}, count(l.seq) OVER (PARTITION BY p.place) AS found,
                  sum(octet_length(l.bytes)) OVER (ORDER BY p.place, l.seq) - octet_length(l.bytes) AS preceding
             FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS p (gid, from_seq, after, place)
-            JOIN member m ON m.device_id = $1 AND m.gid = p.gid AND m.from_seq = p.from_seq
+            JOIN member m ON m.device_id = $1 AND m.gid = p.gid AND m.from_seq = p.from_seq AND ${READABLE}
             JOIN groups g ON g.gid = p.gid AND g.deleted_at IS NULL
             LEFT JOIN LATERAL (
               SELECT * FROM log

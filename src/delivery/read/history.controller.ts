@@ -21,7 +21,7 @@ export class HistoryController {
       'Cut to the time in which this device is, or was, a member. It moves no cursor and acknowledges nothing. Continue with ' +
       '`from_seq` = `next_seq`.',
   })
-  @Refuses('not-found', 'group-deleted', 'not-a-member', 'resync')
+  @Refuses('not-found', 'group-deleted', 'not-a-member', 'not-delivered', 'resync')
   read(
     @CurrentDevice() caller: Caller,
     @Param('groupId', { schema: GroupId }) groupId: GroupId,

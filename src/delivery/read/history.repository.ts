@@ -1,5 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import { AWAITS_WELCOME_ACK } from './memberships.repository.js'
+import { AWAITS_WELCOME_ACK, READABLE } from './memberships.repository.js'
 
 /**
  * Entries `fromSeq` to `untilSeq`, inclusive; `untilSeq` is null while it is delivered to. `awaitsWelcomeAck`: the device has not
@@ -9,6 +9,8 @@ export interface ReadableInterval {
   fromSeq: bigint
   untilSeq: bigint | null
   awaitsWelcomeAck: boolean
+  /** The device has not blocked the group. */
+  readable: boolean
 }
 
 /** A group's log with the intervals that one device may read. */
@@ -33,7 +35,7 @@ export async function findReadableLog(sql: Sql, groupId: Uint8Array, deviceId: b
     name: 'find_readable_log',
     text: `
       SELECT g.gid, g.incarnation, g.epoch, g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.deleted_at IS NOT NULL AS deleted,
-             f.gid IS NOT NULL AS replica, m.from_seq AS "fromSeq", least(m.until_seq, m.read_until) AS "untilSeq", ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
+             f.gid IS NOT NULL AS replica, m.from_seq AS "fromSeq", least(m.until_seq, m.read_until) AS "untilSeq", ${READABLE} AS readable, ${AWAITS_WELCOME_ACK} AS "awaitsWelcomeAck"
         FROM groups g LEFT JOIN followed_group f ON f.gid = g.gid LEFT JOIN member m ON m.gid = g.gid AND m.device_id = $2
        WHERE g.group_id = $1 ORDER BY m.from_seq`,
     values: [groupId, deviceId],

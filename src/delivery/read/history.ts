@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { GroupDeleted, NoReader, ResyncNeeded, UnknownGroup } from '../delivery.problems.js'
+import { GroupDeleted, NoReader, NotDelivered, ResyncNeeded, UnknownGroup } from '../delivery.problems.js'
 import { readDevice } from './device-log.repository.js'
 import { findReadableLog, firstSeqOfEpoch, userWasThere, type ReadableLog } from './history.repository.js'
 import type { LogPage, LogQuery } from './log.dto.js'
@@ -21,6 +21,7 @@ export class History {
     if (log.deleted) throw new GroupDeleted()
     const first = log.intervals[0]
     if (!first) throw (await userWasThere(this.pool, log.gid, caller.userId)) ? new NoReader() : new UnknownGroup()
+    if (!first.readable) throw new NotDelivered()
     const wanted = await this.firstWanted(log, query)
     const from = wanted > first.fromSeq ? wanted : first.fromSeq
     if (from <= log.floorSeq) throw new ResyncNeeded('The log no longer reaches back that far.', log.floorSeq + 1n)

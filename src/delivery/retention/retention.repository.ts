@@ -41,7 +41,7 @@ export async function readRetirable(sql: Sql, gids: readonly bigint[], ages: Ret
     text: `
       WITH passed AS (
         SELECT g.gid, g.head_seq, least(g.head_seq, (
-                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND m.read_until IS NULL AND (m.until_seq IS NULL OR m.acked < m.until_seq)
+                 SELECT min(m.acked) FROM member m WHERE m.gid = g.gid AND NOT m.resync AND m.read_until IS NULL AND m.delivery = 'all' AND (m.until_seq IS NULL OR m.acked < m.until_seq)
                ), (
                  SELECT min(c.acked) FROM peer_cursor c WHERE c.gid = g.gid AND (c.until_seq IS NULL OR c.acked < c.until_seq)
                )) AS seq

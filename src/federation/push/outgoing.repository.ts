@@ -1,4 +1,5 @@
 import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
+import { ALIVE } from '../../groups/repository/group-row.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A group as a peer has to know it, and where the run of entries for it begins. */
@@ -53,7 +54,7 @@ export async function readRun(sql: Sql, gid: bigint, afterSeq: bigint, untilSeq:
                SELECT x.seq, x.bytes FROM log x WHERE x.gid = $1 AND x.seq > $2 AND x.seq <= $3 ORDER BY x.seq LIMIT $4
              ) s
            ) kept ON kept.seq = l.seq AND kept.before < $5
-           WHERE l.gid = $1 ORDER BY l.seq`,
+           WHERE l.gid = $1 AND ${ALIVE} ORDER BY l.seq`,
     values: [gid, afterSeq, untilSeq, limits.entries, limits.bytes],
   })
   return rows
@@ -116,6 +117,7 @@ export async function readWelcomes(sql: Sql, domain: string, gid: bigint, fromSe
     name: 'read_outgoing_welcomes',
     text: `SELECT w.seq, w.epoch, w.bytes, w.expires_at AS "expiresAt", array_agg(d.client_uri ORDER BY d.client_uri) AS clients
              FROM inbox i JOIN device d ON d.id = i.device_id
+             JOIN groups g ON g.gid = i.gid AND g.deleted_at IS NULL
              JOIN welcome w ON w.gid = i.gid AND w.seq = i.seq AND w.ordinal = i.ordinal
             WHERE i.gid = $2 AND i.kind = 'welcome' AND i.seq BETWEEN $3 AND $4 AND provider_of(d.client_uri) = $1
             GROUP BY w.gid, w.seq, w.ordinal ORDER BY w.seq, w.ordinal`,

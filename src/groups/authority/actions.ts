@@ -108,6 +108,7 @@ export const ACTIONS = {
   'propose-extensions': proposal('Propose: change the group’s extensions', change({ extensions: true })),
   'propose-join': { title: 'External Proposal: be added', rules: [joinerWithoutCode, takesEntries] },
 
+  'choose-delivery': { title: 'Mute or block the group', rules: [member] },
   leave: { title: 'Leave', rules: [memberOr(leaver), takesEntries] },
   report: { title: 'Report a Commit', rules: [member] },
   reset: {

@@ -86,8 +86,7 @@ export class PrivateCommitValidator {
       groupInfo: shown?.groupInfo ?? null,
       tree: shown?.tree ?? null,
       claimedRemoved: [...new Set([...bundle.removed, ...bundle.letGo])],
-      reinit: bundle.reinit,
-      announced: bundle.successor ?? null,
+      ...{ reinit: bundle.reinit, announced: bundle.successor ?? null },
       // By leaf index the server signs only what it has followed itself. Of an earlier release there may be leaves that members showed.
       followups: [],
       unsigned: pending.flatMap(({ deviceId, leafIndex }) => (leafIndex === null ? [] : [deviceId])),

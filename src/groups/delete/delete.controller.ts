@@ -22,7 +22,8 @@ export class DeleteController {
     operationId: 'deleteGroup',
     summary: 'Delete a group',
     description:
-      'For admins. Its ciphertexts, Welcomes, GroupInfo and trees are deleted at once; members get `group.deleted`. ' +
+      'For admins. From then on nobody can read its ciphertexts, Welcomes, GroupInfo and trees; they are deleted at once, of a long log a part ' +
+      'at a time in the minutes that follow. Members get `group.deleted`. ' +
       'The id stays taken.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden')

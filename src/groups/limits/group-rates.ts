@@ -56,6 +56,13 @@ export const CALL_RATES = {
     seconds: MINUTE,
   }),
   leaves: rate({ name: 'leaves', holder: 'account', what: 'wishes to leave a group per hour', value: 600, seconds: HOUR }),
+  choices: rate({
+    name: 'choices',
+    holder: 'account',
+    what: 'groups that it mutes or blocks, or takes back, per hour',
+    value: 600,
+    seconds: HOUR,
+  }),
   reports: rate({ name: 'commit-reports', holder: 'account', what: 'reports of Commits per hour', value: 60, seconds: HOUR }),
   creations: rate({
     name: 'groups-created',

@@ -1,4 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from '../repository/group-row.js'
 
 /** A device on its way out of a group. */
 export interface PendingRemoval {
@@ -32,7 +33,12 @@ export type LeaveOutcome = 'accepted' | 'unknown' | 'deleted' | 'frozen' | 'not-
 /** Ends delivery to a device of a group at home here, and notes that it is to be removed: see `leave_group`. Doing it twice does nothing more. */
 export async function leaveGroup(sql: Sql, gid: bigint, deviceId: bigint): Promise<LeaveOutcome> {
   const { call, values } = callFunction('leave_group', { p_gid: gid, p_device: deviceId, p_replica: false })
-  const { rows } = await sql.query<{ outcome: LeaveOutcome }>({ name: 'leave_group', text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: LeaveOutcome }>({
+    name: 'leave_group',
+    text: `SELECT ${call} AS outcome`,
+    values,
+    row: rowOfGroup(gid),
+  })
   return rows[0]?.outcome ?? 'unknown'
 }
 
@@ -42,6 +48,7 @@ export async function leaveReplica(sql: Sql, groupId: Uint8Array, deviceId: bigi
     name: 'leave_replica',
     text: 'SELECT leave_group(p_gid => f.gid, p_device => $2, p_replica => true) FROM followed_group f WHERE f.group_id = $1 AND f.gid IS NOT NULL',
     values: [groupId, deviceId],
+    row: rowOfGroup(groupId),
   })
 }
 
@@ -56,7 +63,12 @@ export async function noteRemoval(
 ): Promise<bigint[]> {
   const { domain, gid, deviceId, reason } = removal
   const { call, values } = callFunction('note_removal', { p_domain: domain, p_gid: gid, p_device: deviceId, p_reason: reason })
-  const { rows } = await sql.query<{ told: bigint[] }>({ name: 'note_removal', text: `SELECT ${call} AS told`, values })
+  const { rows } = await sql.query<{ told: bigint[] }>({
+    name: 'note_removal',
+    text: `SELECT ${call} AS told`,
+    values,
+    row: rowOfGroup(gid),
+  })
   return rows[0]?.told ?? []
 }
 

@@ -1,4 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from './group-row.js'
 import type { CommitSubmission } from './submissions.repository.js'
 
 export type GroupMode = 'public' | 'private'
@@ -53,7 +54,7 @@ export async function findGroupByGid(sql: Sql, gid: bigint): Promise<GroupRow | 
 
 /** Whether a group here or at another hub has or had the id, or a ReInit has announced it. */
 export async function isGroupIdTaken(sql: Sql, groupId: Uint8Array): Promise<boolean> {
-  const { rows } = await sql.query<{ taken: boolean }>({ text: 'SELECT group_id_taken($1) AS taken', values: [groupId] })
+  const { rows } = await sql.query<{ taken: boolean }>({ text: 'SELECT group_id_taken(p_group_id => $1) AS taken', values: [groupId] })
   return rows[0]?.taken ?? false
 }
 
@@ -139,7 +140,8 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
     p_max_groups: group.quota?.groups ?? null,
   })
   const text = `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM ${call}`
-  const { rows } = await sql.query<CreationRow>({ text, values })
+  const before = group.successorOf ?? group.branchOf
+  const { rows } = await sql.query<CreationRow>({ text, values, row: before === null ? undefined : rowOfGroup(before) })
   const row = rows[0]
   if (!row) throw new Error('create_group_with_members returned no row')
   const { outcome, gid, incarnation, chain, roomId } = row
@@ -150,8 +152,8 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
 export type Deletion = { kind: 'accepted'; entries: bigint; devices: bigint[] } | { kind: 'unknown' | 'deleted' | 'forbidden' }
 
 /**
- * Invariant 8: every ciphertext row goes at once. `entries` counts them; `devices` were members and have `group.deleted` in their inbox.
- * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time.
+ * The group's tombstone (invariant 8): see `delete_group`. `entries` were in its log; `devices` were members and have `group.deleted` in their inbox.
+ * Call it in a transaction whose `statement_timeout` has been raised: a long log takes its time to be counted. Then `DeletedGroups.deleted()`.
  */
 export async function deleteGroup(sql: Sql, domain: string, gid: bigint, adminId: bigint | null = null): Promise<Deletion> {
   const { call, values } = callFunction('delete_group', { p_domain: domain, p_gid: gid, p_admin: adminId })

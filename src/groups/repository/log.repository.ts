@@ -1,5 +1,7 @@
 import { LOG_COLUMNS, type LogRow } from '../../delivery/read/entry.js'
+import { READABLE } from '../../delivery/read/memberships.repository.js'
 import type { Sql } from '../../platform/postgres/sql.js'
+import { ALIVE } from './group-row.js'
 
 /** A handshake as stored in the log. */
 export interface HandshakeRow extends LogRow {
@@ -21,10 +23,10 @@ export async function readMissedHandshakes(sql: Sql, gid: bigint, deviceId: bigi
       SELECT ${LOG_COLUMNS} FROM log l JOIN (
         SELECT s.seq, sum(s.size) OVER (ORDER BY s.seq) - s.size AS before FROM (
           SELECT x.seq, octet_length(x.bytes) AS size FROM log x
-           WHERE x.gid = $1 AND x.kind IN ('c', 'p') AND x.epoch >= $3
+           WHERE x.gid = $1 AND ${ALIVE} AND x.kind IN ('c', 'p') AND x.epoch >= $3
              AND x.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $3::bigint - 1), 0)
              AND EXISTS (SELECT FROM member m WHERE m.device_id = $2 AND m.gid = $1
-                           AND x.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), x.seq))
+                           AND x.seq BETWEEN m.from_seq AND coalesce(least(m.until_seq, m.read_until), x.seq) AND ${READABLE})
            ORDER BY x.seq LIMIT ${MISSED_ENTRIES}
         ) s
       ) kept ON kept.seq = l.seq AND kept.before < ${MISSED_BYTES}
@@ -39,7 +41,7 @@ export async function readHandshakes(sql: Sql, gid: bigint, afterSeq: bigint, un
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_handshakes',
     text: `SELECT ${LOG_COLUMNS} FROM log l
-            WHERE l.gid = $1 AND l.seq > $2 AND l.kind IN ('c', 'p') AND (l.kind = 'p' AND l.epoch <= $3 OR l.kind = 'c' AND l.epoch < $3)
+            WHERE l.gid = $1 AND ${ALIVE} AND l.seq > $2 AND l.kind IN ('c', 'p') AND (l.kind = 'p' AND l.epoch <= $3 OR l.kind = 'c' AND l.epoch < $3)
             ORDER BY l.seq LIMIT $4`,
     values: [gid, afterSeq, untilEpoch, limit],
   })
@@ -60,7 +62,7 @@ export async function readHandshakesByHash(
     name: 'read_handshakes_by_hash',
     text: `SELECT ${LOG_COLUMNS} FROM (SELECT DISTINCT unnest($3::bytea[]) AS hash) x
              CROSS JOIN LATERAL (SELECT * FROM log WHERE log.gid = $1 AND log.hash = x.hash OFFSET 0) l
-            WHERE l.seq >= (SELECT m.from_seq FROM member m WHERE m.device_id = $2 AND m.gid = $1 AND m.until_seq IS NULL) ORDER BY l.seq`,
+            WHERE ${ALIVE} AND l.seq >= (SELECT m.from_seq FROM member m WHERE m.device_id = $2 AND m.gid = $1 AND m.until_seq IS NULL) ORDER BY l.seq`,
     values: [gid, deviceId, hashes],
   })
   return rows
@@ -70,7 +72,7 @@ export async function readHandshakesByHash(
 export async function readCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promise<HandshakeRow | undefined> {
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_commit_of',
-    text: `SELECT ${LOG_COLUMNS} FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.epoch = $2`,
+    text: `SELECT ${LOG_COLUMNS} FROM log l WHERE l.gid = $1 AND ${ALIVE} AND l.kind = 'c' AND l.epoch = $2`,
     values: [gid, epoch],
   })
   return rows[0]
@@ -81,7 +83,7 @@ export async function readPublicProposals(sql: Sql, gid: bigint, epoch: bigint, 
   const { rows } = await sql.query<HandshakeRow>({
     name: 'read_public_proposals',
     text: `SELECT ${LOG_COLUMNS} FROM log l
-            WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.kind = 'p' AND l.epoch = $2
+            WHERE l.gid = $1 AND ${ALIVE} AND l.kind IN ('c', 'p') AND l.kind = 'p' AND l.epoch = $2
               AND l.seq > greatest($3, (SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1))
               AND substring(l.bytes FROM 3 FOR 2) = '\\x0001'
             ORDER BY l.seq`,

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { ALIVE, rowOfGroup } from './group-row.js'
 
 /** A serialized public group state (src/protocol/public-group/snapshot.ts). */
 export interface Snapshot {
@@ -12,7 +13,7 @@ export interface Snapshot {
 export async function findSnapshot(sql: Sql, gid: bigint, epoch: bigint): Promise<Snapshot | undefined> {
   const { rows } = await sql.query<Snapshot>({
     name: 'find_snapshot',
-    text: 'SELECT epoch, seq, bytes FROM group_snapshot WHERE gid = $1 AND epoch <= $2 ORDER BY epoch DESC LIMIT 1',
+    text: `SELECT epoch, seq, bytes FROM group_snapshot WHERE gid = $1 AND ${ALIVE} AND epoch <= $2 ORDER BY epoch DESC LIMIT 1`,
     values: [gid, epoch],
   })
   return rows[0]
@@ -63,6 +64,7 @@ export async function storeSnapshot(
       )
       UPDATE groups SET bytes = greatest(0, bytes + (SELECT sum(c.bytes) FROM changed c)) WHERE gid = $1 AND EXISTS (SELECT FROM changed)`,
     values: [gid, incarnation, snapshot.epoch, snapshot.seq, snapshot.bytes],
+    row: rowOfGroup(gid),
   })
 }
 
@@ -70,7 +72,7 @@ export async function storeSnapshot(
 export async function findGroupInfo(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
     name: 'find_group_info',
-    text: 'SELECT bytes FROM group_info WHERE gid = $1 AND epoch = $2',
+    text: `SELECT bytes FROM group_info WHERE gid = $1 AND ${ALIVE} AND epoch = $2`,
     values: [gid, epoch],
   })
   return rows[0]?.bytes
@@ -80,7 +82,7 @@ export async function findGroupInfo(sql: Sql, gid: bigint, epoch: bigint): Promi
 export async function findTree(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
     name: 'find_tree',
-    text: 'SELECT bytes FROM group_tree WHERE gid = $1 AND epoch = $2',
+    text: `SELECT bytes FROM group_tree WHERE gid = $1 AND ${ALIVE} AND epoch = $2`,
     values: [gid, epoch],
   })
   return rows[0]?.bytes

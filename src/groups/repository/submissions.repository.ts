@@ -1,5 +1,6 @@
 import { KEPT_TREES } from '../../delivery/retention/group-storage.repository.js'
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from './group-row.js'
 
 /**
  * What one submission came to. `accepted` and `duplicate` (the original acceptance, 24 h idempotency) carry the entry;
@@ -184,10 +185,16 @@ export async function submitProposal(sql: Sql, proposal: ProposalSubmission): Pr
 }
 
 /** OFFSET 0: without it PostgreSQL would call the function once for each column. */
-async function submit(sql: Sql, name: string, limits: StorageLimits, parameters: Record<string, unknown>): Promise<SubmissionOutcome> {
+async function submit(
+  sql: Sql,
+  name: string,
+  submission: StorageLimits & { gid: bigint },
+  parameters: Record<string, unknown>,
+): Promise<SubmissionOutcome> {
   const { call, values } = callFunction(name, parameters)
-  const { rows } = await sql.query<SubmissionRow>({ name, text: `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`, values })
-  return toOutcome(rows[0], limits)
+  const text = `SELECT (s).* FROM (SELECT ${call} AS s OFFSET 0) q`
+  const { rows } = await sql.query<SubmissionRow>({ name, text, values, row: rowOfGroup(submission.gid) })
+  return toOutcome(rows[0], submission)
 }
 
 function toOutcome(row: SubmissionRow | undefined, limits: StorageLimits): SubmissionOutcome {

@@ -1,4 +1,5 @@
 import type { Hint } from '../../platform/hints/hint.js'
+import { rowOfGroup } from '../repository/group-row.js'
 import { callFunction, type Sql } from '../../platform/postgres/sql.js'
 
 /** Who resets a group: one of its admins, or one of those who reported a Commit. Null: has been judged (a restore, a test). */
@@ -15,7 +16,7 @@ export async function freezeGroup(sql: Sql, gid: bigint, by: Resetter, grace: nu
     p_user: by && 'reporterId' in by ? by.reporterId : null,
     p_grace: grace,
   })
-  const { rows } = await sql.query<{ outcome: Freezing }>({ text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: Freezing }>({ text: `SELECT ${call} AS outcome`, values, row: rowOfGroup(gid) })
   return rows[0]?.outcome ?? 'unknown'
 }
 
@@ -31,6 +32,7 @@ export async function undoReset(sql: Sql, gid: bigint, adminId: bigint): Promise
   const { rows } = await sql.query<{ outcome: Undoing['kind']; successor: bigint | null }>({
     text: `SELECT outcome, successor FROM ${call}`,
     values,
+    row: rowOfGroup(gid),
   })
   const { outcome = 'unknown', successor = null } = rows[0] ?? {}
   return { kind: outcome, successor }

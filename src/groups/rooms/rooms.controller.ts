@@ -36,8 +36,9 @@ export class RoomsController {
     description: 'Its epoch, the head of its log, and whether it is frozen.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS)
-  group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
-    return this.operations.call('group', caller, groupId, {})
+  async group(@CurrentDevice() caller: Caller, @Param('groupId', { schema: GroupId }) groupId: GroupId) {
+    const group = await this.operations.call('group', caller, groupId, {})
+    return this.rooms.asDelivered(caller, groupId, group as Group)
   }
 
   @Get('rooms/:room')

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import type { Delivery } from '../delivery/delivery.dto.js'
 
 /** The group that is current in a room, if the device is or was in it or in one it succeeds. */
 export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint; groupId: Buffer } | undefined> {
@@ -68,6 +69,7 @@ export interface MyGroupRow {
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
   fromSeq: bigint
+  delivery: Delivery
 }
 
 /** The groups that a device is a member of, ordered by gid, after `afterGid`. */
@@ -76,7 +78,7 @@ export async function groupsOf(sql: Sql, deviceId: bigint, afterGid: bigint, lim
     name: 'groups_of',
     text: `SELECT g.gid, g.group_id AS "groupId", g.mode, g.cipher_suite AS "cipherSuite", g.incarnation, g.epoch, g.head_seq AS "headSeq",
                   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.room_id AS "roomId", g.frozen,
-                  g.successor_group_id AS "successorGroupId", m.from_seq AS "fromSeq"
+                  g.successor_group_id AS "successorGroupId", m.from_seq AS "fromSeq", m.delivery
              FROM member m JOIN groups g USING (gid)
             WHERE m.device_id = $1 AND m.gid > $2 AND m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL
             ORDER BY m.gid LIMIT $3`,

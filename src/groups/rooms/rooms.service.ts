@@ -6,6 +6,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { openFor } from '../access/access.js'
+import { deliveryOf } from '../delivery/delivery-choice.repository.js'
 import type { Group } from '../groups.dto.js'
 import { FederationLink } from '../home/federation-link.js'
 import { leavingClients } from '../removal/removal.repository.js'
@@ -41,7 +42,7 @@ export class RoomsService {
     const rows = await groupsOf(this.pool, caller.deviceId, page.after ?? 0n, page.limit)
     const last = rows.length === page.limit ? rows.at(-1) : undefined
     return {
-      groups: rows.map((row) => ({ ...shown(row), member_since: row.fromSeq })),
+      groups: rows.map((row) => ({ ...shown(row), member_since: row.fromSeq, delivery: row.delivery })),
       ...(last ? { next: last.gid.toString() } : {}),
     }
   }
@@ -58,6 +59,11 @@ export class RoomsService {
       member_since: standing.member?.fromSeq,
       ...(leaving.length > 0 ? { leaving } : {}),
     }
+  }
+
+  /** A group as its hub shows it, with what only this server knows: how the device wants it delivered. */
+  async asDelivered(caller: Caller, groupId: Uint8Array, group: Group): Promise<Group> {
+    return { ...group, delivery: await deliveryOf(this.pool, groupId, caller.deviceId) }
   }
 
   /** A user who was never in the room gets the same answer as for a room that does not exist. */

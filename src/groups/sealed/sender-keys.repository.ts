@@ -1,4 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from '../repository/group-row.js'
 import type { RefusedSubmission } from '../repository/submissions.repository.js'
 
 /** A device says that this is the sender key of an epoch: Ed25519, 32 bytes. One for each user and epoch. */
@@ -27,6 +28,7 @@ export async function publishSenderKey(sql: Sql, key: Publication, maxPastEpochs
     name: 'publish_sender_key',
     text: `SELECT outcome AS kind, current_epoch AS epoch, incarnation, head_seq AS "headSeq" FROM ${call}`,
     values,
+    row: rowOfGroup(key.gid),
   })
   if (!rows[0]) throw new Error('publish_sender_key returned no row')
   return rows[0]

@@ -34,6 +34,9 @@ export const SQL_STATES: readonly SqlStateRow[] = [
   { states: /^(22001|22003|22P02|22007|22008|54000)$/, failure: 'input', when: 'a value too long, too large, or of no such form' },
 ]
 
+/** SQLSTATE of lock_timeout, and of NOWAIT. */
+export const LOCK_NOT_AVAILABLE = '55P03'
+
 /** A statement prepared before a migration of another node; the connection is gone by the time of the next try. */
 const OUTDATED_PLAN = /cached plan must not change result type/
 /** Nobody listens there, the name is gone for as long as its container or pod is, or this process has no descriptor left. */

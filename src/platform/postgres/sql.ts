@@ -1,10 +1,11 @@
-import { Pool, type PoolClient, type PoolConfig, type QueryConfig, type QueryResult, type QueryResultRow, TypeOverrides, types } from 'pg'
+import { Pool, type PoolClient, type PoolConfig, type QueryResult, type QueryResultRow, TypeOverrides, types } from 'pg'
 import { CONNECT_MS, PostgresClient, type PostgresClientConfig } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
+import { inQueueOf, type Statement } from './row-queues.js'
 
 /** What a repository function needs of a connection. A Pool and a PoolClient are both one. */
 export interface Sql {
-  query<R extends QueryResultRow>(query: QueryConfig | string, values?: unknown[]): Promise<QueryResult<R>>
+  query<R extends QueryResultRow>(query: Statement | string, values?: unknown[]): Promise<QueryResult<R>>
 }
 
 /** Provider token of the process's one `pg.Pool`. */
@@ -38,6 +39,8 @@ export function poolConfig<T extends PoolOptionsOf>(target: PostgresTarget, conf
 export interface TransactionOptions {
   /** Milliseconds for each of its statements instead of the role's statement_timeout, with a deadline of our own a little later. */
   statementTimeout?: number
+  /** The row that it waits for first, as a `Statement` names it. */
+  row?: string
 }
 
 /** Added to our time-out, so that PostgreSQL's comes first. */
@@ -47,11 +50,11 @@ const LATER_MS = 2_000
  * Runs `work` in one transaction, for cold paths only: every round trip inside holds its locks, and a stopped node holds them
  * until `idle_in_transaction_session_timeout`. Hot paths are one SQL function each.
  */
-export async function transaction<T>(
-  pool: Pool,
-  work: (sql: Sql) => Promise<T>,
-  { statementTimeout }: TransactionOptions = {},
-): Promise<T> {
+export function transaction<T>(pool: Pool, work: (sql: Sql) => Promise<T>, { row, statementTimeout }: TransactionOptions = {}): Promise<T> {
+  return inQueueOf(pool, row, () => runTransaction(pool, work, statementTimeout))
+}
+
+async function runTransaction<T>(pool: Pool, work: (sql: Sql) => Promise<T>, statementTimeout: number | undefined): Promise<T> {
   const client = await pool.connect()
   const usual = client instanceof PostgresClient ? client.statementDeadline : 0
   try {

@@ -70,6 +70,9 @@ export const MOVES: Record<Action, Maker> = {
     const also = room.model.mode === 'private' && withoutInfo(room).length > 0 ? ['policy'] : []
     return { name: 'propose-join', by, room, code: false, row: () => 'propose-join', run, also }
   },
+  'choose-delivery': plain('choose-delivery', (_, { client }, room) =>
+    client.device.http.put(`${room.path}/delivery`, { delivery: 'all' }),
+  ),
   leave: leaves,
   report: reports,
   reset: resets('reset'),

@@ -120,6 +120,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'PUT /v1/groups/:groupId/bans': 'no body',
   'PUT /v1/groups/:groupId/bans/:user': 'no body',
   'POST /v1/groups/:groupId/commits': [...JSON_BODY, ...COMMIT],
+  'PUT /v1/groups/:groupId/delivery': JSON_BODY,
   'GET /v1/groups/:groupId/group-info': STATE,
   'POST /v1/groups/:groupId/leave': [...STATE],
   'GET /v1/groups/:groupId/log': LOG,

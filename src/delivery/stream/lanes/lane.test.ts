@@ -19,6 +19,7 @@ const membership = (changes: Partial<Membership> = {}): Membership => ({
   resync: false,
   awaitsWelcomeAck: false,
   replica: false,
+  pushed: true,
   ...changes,
 })
 const entry = (seq: bigint, changes: Partial<Entry> = {}): Entry => ({

@@ -163,7 +163,7 @@ export class Lanes implements LaneHost {
   private async memberships(): Promise<Membership[]> {
     this.stale = false // before the read: what changes while it runs makes them stale again
     try {
-      return await this.read(() => readMemberships(this.node.pool, this.deviceId))
+      return (await this.read(() => readMemberships(this.node.pool, this.deviceId))).filter(({ pushed }) => pushed)
     } catch (error) {
       this.stale = true
       throw error

@@ -1,8 +1,9 @@
 import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { DeletedGroups } from '../../../groups/delete/deleted-groups.job.js'
+import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import { deleteGroup } from '../../../groups/repository/groups.repository.js'
 import { CONFIG, type Config } from '../../../platform/config/config.js'
-import { Hints } from '../../../platform/hints/hints.js'
 import { Events } from '../../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import {
@@ -19,7 +20,7 @@ import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
-/** Deleting a long log takes longer than other statements may. */
+/** Counting a long log takes longer than other statements may. */
 const DELETE_TIMEOUT_MS = 5 * 60_000
 
 /** Deletion of a group at its hub reaches the replica here; the receipt says how many entries went, also when it is asked for again. */
@@ -29,8 +30,8 @@ export class DeleteRoomController {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly keys: ProviderKeys,
-    private readonly hints: Hints,
     private readonly events: Events,
+    private readonly remains: DeletedGroups,
   ) {}
 
   @PeerPost('deleteRoom/:roomId')
@@ -56,10 +57,13 @@ export class DeleteRoomController {
       const at = await noteDeleted(sql, groupId, gone.entries)
       return { entries: gone.entries, at, devices: gone.devices, gid: home.gid }
     }
-    const { devices, gid, ...removed } = await transaction(this.pool, work, { statementTimeout: DELETE_TIMEOUT_MS })
+    const { devices, gid, ...removed } = await transaction(this.pool, work, {
+      statementTimeout: DELETE_TIMEOUT_MS,
+      row: rowOfGroup(groupId),
+    })
     if (gid !== null) {
       replicaDeleted(this.events, removed.entries)
-      this.hints.publish([...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })), { kind: 'group', gid, headSeq: 0n }])
+      this.remains.deleted({ gid, headSeq: 0n, devices })
     }
     return removed
   }

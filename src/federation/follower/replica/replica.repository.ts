@@ -133,7 +133,7 @@ export async function followStop(
 ): Promise<bigint[]> {
   const { rows } = await sql.query<{ told: bigint[] }>({
     name: 'follow_stop',
-    text: 'SELECT follow_stop($1, $2, $3) AS told',
+    text: 'SELECT follow_stop(p_gid => $1, p_frozen => $2, p_successor => $3) AS told',
     values: [gid, frozen === 'no' ? null : frozen, successor ?? null],
   })
   return rows[0]?.told ?? []

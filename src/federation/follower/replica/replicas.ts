@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
+import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import type { LogRow } from '../../../delivery/read/entry.js'
 import { Hints } from '../../../platform/hints/hints.js'
 import { Undecodable } from '../../../platform/http/problem.js'
@@ -65,7 +66,9 @@ export class Replicas {
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
     if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
     const changes = await this.joins.of(batch)
-    const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes))
+    const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes), {
+      row: rowOfGroup(batch.groupId),
+    })
     this.publish(received, batch)
     return received.response
   }
