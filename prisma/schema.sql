@@ -47,6 +47,12 @@ CREATE TABLE abuse_report (
 );
 CREATE UNIQUE INDEX abuse_report_open ON abuse_report USING btree (provider, room_id, reporter, alleged_abuser, reason, md5(note)) WHERE (closed_at IS NULL);
 
+CREATE TABLE accepted_room (
+  account_id bigint NOT NULL,
+  room_id text NOT NULL,
+  CONSTRAINT accepted_room_pkey PRIMARY KEY (account_id, room_id)
+);
+
 CREATE TABLE account (
   id bigint DEFAULT nextval('account_id_seq'::regclass) NOT NULL,
   user_uri text NOT NULL,
@@ -58,6 +64,12 @@ CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS 
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
 CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
+
+CREATE TABLE asking_account (
+  account_id bigint NOT NULL,
+  CONSTRAINT asking_account_pkey PRIMARY KEY (account_id),
+  CONSTRAINT asking_account_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE challenge (
   nonce bytea NOT NULL,
@@ -382,6 +394,7 @@ CREATE TABLE key_package_claim (
   last_resort boolean NOT NULL,
   expires_at timestamp with time zone NOT NULL,
   used boolean DEFAULT false NOT NULL,
+  claimer text,
   CONSTRAINT key_package_claim_pkey PRIMARY KEY (ref)
 );
 CREATE INDEX key_package_claim_by_device ON key_package_claim USING btree (device_id, cipher_suite);
@@ -436,6 +449,7 @@ CREATE TABLE member (
 ) WITH (fillfactor=80);
 CREATE INDEX member_by_join ON member USING btree (gid, ((from_seq - 1)));
 CREATE INDEX member_by_leave ON member USING btree (gid, until_seq) WHERE (until_seq IS NOT NULL);
+CREATE INDEX member_invited ON member USING btree (device_id, gid) WHERE (delivery = 'invited'::text);
 CREATE INDEX member_leaving ON member USING btree (gid, read_until) WHERE (read_until IS NOT NULL);
 CREATE INDEX member_present ON member USING btree (gid, device_id) WHERE (until_seq IS NULL);
 CREATE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
@@ -634,6 +648,14 @@ CREATE TABLE unsearchable_account (
   CONSTRAINT unsearchable_account_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
 
+CREATE TABLE user_block (
+  blocker text NOT NULL,
+  blocked text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT user_block_pkey PRIMARY KEY (blocker, blocked)
+);
+CREATE INDEX user_block_by_blocked ON user_block USING btree (blocked);
+
 CREATE TABLE welcome (
   gid bigint NOT NULL,
   seq bigint NOT NULL,
@@ -644,6 +666,35 @@ CREATE TABLE welcome (
   CONSTRAINT welcome_pkey PRIMARY KEY (gid, seq, ordinal)
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
+
+CREATE FUNCTION accept_invitation(p_group_id bytea, p_user bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  g groups;
+  mine bigint[];
+BEGIN
+  SELECT * INTO g FROM groups WHERE group_id = p_group_id AND deleted_at IS NULL FOR NO KEY UPDATE;
+  mine := ARRAY(
+    SELECT d.id FROM device d CROSS JOIN LATERAL (
+      SELECT FROM member m WHERE m.device_id = d.id AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL OFFSET 0
+    ) m WHERE d.account_id = p_user ORDER BY d.id);
+  IF cardinality(mine) = 0 THEN
+    RETURN 'unknown';
+  END IF;
+  INSERT INTO accepted_room (account_id, room_id) VALUES (p_user, g.room_id) ON CONFLICT DO NOTHING;
+  FOR i IN 1 .. cardinality(mine) LOOP
+    UPDATE member m SET delivery = 'all' WHERE m.device_id = mine[i] AND m.gid = g.gid AND m.delivery = 'invited';
+    IF FOUND THEN
+      INSERT INTO inbox (device_id, kind, gid)
+      SELECT mine[i], 'resync', g.gid
+       WHERE EXISTS (SELECT FROM member m WHERE m.device_id = mine[i] AND m.gid = g.gid AND m.until_seq IS NULL AND m.resync);
+    END IF;
+  END LOOP;
+  RETURN 'accepted';
+END $function$
+;
 
 CREATE FUNCTION append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
@@ -777,6 +828,37 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION awaits_word(p_gid bigint, p_device bigint, p_adder text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  owner bigint := (SELECT d.account_id FROM device d WHERE d.id = p_device);
+  name text;
+  g groups;
+  since bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM asking_account x WHERE x.account_id = owner) THEN
+    RETURN false;
+  END IF;
+  SELECT a.user_uri INTO name FROM account a WHERE a.id = owner;
+  SELECT * INTO g FROM groups WHERE gid = p_gid;
+  -- The user's devices that come with this one do not know it either.
+  SELECT max(m.from_seq) INTO since FROM member m WHERE m.device_id = p_device AND m.gid = p_gid;
+  RETURN p_adder IS DISTINCT FROM name
+     AND NOT EXISTS (SELECT FROM consent c WHERE c.target = name AND c.requester = p_adder AND c.room IN ('', g.room_id) AND c.state = 'granted')
+     AND NOT EXISTS (SELECT FROM accepted_room r WHERE r.account_id = owner AND r.room_id = g.room_id)
+     AND NOT EXISTS (
+       SELECT FROM device d CROSS JOIN unnest(ARRAY[p_gid, g.predecessor_gid]) AS of_room (gid) CROSS JOIN LATERAL (
+         SELECT FROM member m
+          WHERE m.device_id = d.id AND m.gid = of_room.gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery <> 'invited'
+            AND (m.gid <> p_gid OR m.from_seq < since) OFFSET 0
+       ) known WHERE d.account_id = owner
+     );
+END $function$
+;
+
 CREATE FUNCTION ban_user(p_gid bigint, p_user bigint, p_banned bigint)
  RETURNS text
  LANGUAGE plpgsql
@@ -790,6 +872,24 @@ BEGIN
   UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
   INSERT INTO group_ban (gid, user_id) VALUES (p_gid, p_banned) ON CONFLICT DO NOTHING;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION blockers_among(p_devices bigint[], p_user bigint)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  name text := (SELECT a.user_uri FROM account a WHERE a.id = p_user);
+BEGIN
+  IF NOT EXISTS (SELECT FROM user_block b WHERE b.blocked = name) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  SELECT DISTINCT o.user_uri FROM unnest(p_devices) AS x (device_id)
+   CROSS JOIN LATERAL (SELECT a.user_uri FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = x.device_id OFFSET 0) o
+   WHERE EXISTS (SELECT FROM user_block b WHERE b.blocker = o.user_uri AND b.blocked = name OFFSET 0);
 END $function$
 ;
 
@@ -818,7 +918,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer)
+CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text)
  RETURNS TABLE(device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamp with time zone, ref bytea, bytes bytea, low boolean)
  LANGUAGE plpgsql
 AS $function$
@@ -838,8 +938,8 @@ BEGIN
       FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
     IF FOUND THEN
       IF NOT taken.last_resort THEN
-        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
+        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
+        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);
       END IF;
       RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
                           key_packages_low(taken.device_id, taken.cipher_suite, p_low);
@@ -1001,6 +1101,12 @@ BEGIN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
+    -- Members of a successor are in the group together already.
+    IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
+       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
     IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
@@ -1016,6 +1122,7 @@ BEGIN
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+    PERFORM hold_invitations(made.gid, p_added, array_fill(p_user, ARRAY[cardinality(p_added)]));
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
     SELECT made.gid, 0, w.ord, p_epoch, w.bytes, w.expires_at
       FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);
@@ -1275,6 +1382,24 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION hold_invitations(p_gid bigint, p_devices bigint[], p_by bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  added record;
+BEGIN
+  FOR added IN
+    SELECT x.device_id, x.by_user FROM unnest(p_devices, p_by) AS x (device_id, by_user)
+     WHERE EXISTS (SELECT FROM device d JOIN asking_account a ON a.account_id = d.account_id WHERE d.id = x.device_id OFFSET 0) ORDER BY x.device_id
+  LOOP
+    UPDATE member m SET delivery = 'invited'
+     WHERE m.device_id = added.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all'
+       AND awaits_word(p_gid, added.device_id, (SELECT a.user_uri FROM account a WHERE a.id = added.by_user));
+  END LOOP;
+END $function$
+;
+
 CREATE FUNCTION is_acquainted(p_gid bigint, p_user bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -1367,7 +1492,8 @@ CREATE FUNCTION keep_blocked_out()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL AND m.delivery = 'blocked') THEN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL
+         AND (m.delivery = 'blocked' OR m.delivery = 'invited' AND NEW.kind <> 'welcome')) THEN
     RETURN NEW;
   END IF;
   IF NEW.kind = 'welcome' THEN
@@ -1457,6 +1583,7 @@ BEGIN
     RETURN 'not-a-member';
   END IF;
   DELETE FROM inbox WHERE device_id = p_device AND gid = p_gid;
+  DELETE FROM accepted_room r USING device d WHERE d.id = p_device AND r.account_id = d.account_id AND r.room_id = g.room_id;
   IF NOT p_replica THEN
     INSERT INTO pending_removal (gid, device_id, reason) VALUES (p_gid, p_device, 'leave') ON CONFLICT DO NOTHING;
   END IF;
@@ -1919,6 +2046,11 @@ BEGIN
   ELSIF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
     RETURN CASE WHEN is_acquainted(g.gid, p_user) THEN 'not-a-member' ELSE 'unknown' END;
   END IF;
+  IF p_delivery <> 'blocked' THEN
+    PERFORM accept_invitation(p_group_id, p_user) WHERE EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.delivery = 'invited'
+    );
+  END IF;
   IF p_delivery = 'all' THEN
     DELETE FROM room_delivery r WHERE r.device_id = p_device AND r.room_id = g.room_id;
   ELSE
@@ -2050,7 +2182,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0)
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[])
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -2084,6 +2216,12 @@ BEGIN
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  -- Who proposed others was judged then.
+  IF NOT p_external AND cardinality(p_added) > 0 AND EXISTS (
+    SELECT FROM blockers_among(ARRAY(SELECT x.device_id FROM unnest(p_added, p_added_by) AS x (device_id, by_user) WHERE coalesce(x.by_user, p_user) = p_user), p_user)
+  ) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -2143,6 +2281,9 @@ BEGIN
            SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
          ) THEN commit_seq END
     FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
+  IF NOT p_external AND cardinality(p_added) > 0 THEN
+    PERFORM hold_invitations(p_gid, p_added, coalesce(p_added_by, array_fill(p_user, ARRAY[cardinality(p_added)])));
+  END IF;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at
@@ -2220,6 +2361,10 @@ BEGIN
   excess := judge_storage(g, octet_length(p_bytes), p_max_group, p_max_account);
   IF excess IS NOT NULL THEN
     RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  IF p_member AND p_add_device IS NOT NULL
+     AND EXISTS (SELECT FROM blockers_among(ARRAY[p_add_device], (SELECT d.account_id FROM device d WHERE d.id = p_device))) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
@@ -2373,6 +2518,30 @@ BEGIN
     PERFORM tell_frozen(next);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
+END $function$
+;
+
+CREATE FUNCTION withhold_replica(p_gid bigint, p_refs bytea[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  given record;
+BEGIN
+  -- One by one, as everywhere: else PostgreSQL would read all who are or were in the group. Who came first is judged first.
+  FOR given IN
+    SELECT c.device_id, c.claimer FROM key_package_claim c WHERE c.ref = ANY (p_refs)
+     ORDER BY (SELECT max(m.from_seq) FROM member m WHERE m.device_id = c.device_id AND m.gid = p_gid), c.device_id
+  LOOP
+    UPDATE member m SET delivery = 'blocked'
+     WHERE m.device_id = given.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all' AND EXISTS (
+       SELECT FROM device d JOIN account a ON a.id = d.account_id JOIN user_block b ON b.blocker = a.user_uri AND b.blocked = given.claimer
+        WHERE d.id = given.device_id OFFSET 0
+     );
+    UPDATE member m SET delivery = 'invited'
+     WHERE m.device_id = given.device_id AND m.gid = p_gid AND m.until_seq IS NULL AND m.delivery = 'all'
+       AND awaits_word(p_gid, given.device_id, given.claimer);
+  END LOOP;
 END $function$
 ;
 

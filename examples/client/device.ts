@@ -112,6 +112,20 @@ export class Device {
     }
   }
 
+  /** Whether groups of strangers wait to be accepted (`Group.accept`). */
+  askMe(invitations: 'open' | 'ask'): Promise<unknown> {
+    return this.http.put('/v1/me/invitations', { invitations })
+  }
+
+  /** Wants nothing to do with a user, of any provider: no Welcomes, no requests. */
+  block(user: string): Promise<void> {
+    return this.http.put(`/v1/blocks?user=${encodeURIComponent(user)}`)
+  }
+
+  unblock(user: string): Promise<void> {
+    return this.http.delete(`/v1/blocks?user=${encodeURIComponent(user)}`)
+  }
+
   /** One KeyPackage of every device of a user, each for us alone. */
   async claim(user: string, cipherSuite: number, room?: string): Promise<Claim> {
     const claim = { user, cipher_suites: [cipherSuite] }

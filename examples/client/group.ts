@@ -110,6 +110,11 @@ export class Group {
     return this.device.http.put(`${this.path}/delivery`, { delivery })
   }
 
+  /** For all devices of this user: the group of a stranger is delivered from here on. */
+  accept(): Promise<void> {
+    return this.device.http.post(`/v1/invitations/${toBase64Url(this.record.groupId)}/accept`)
+  }
+
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */
   async send(text: string): Promise<Accepted> {
     for (let attempt = 0; ; attempt++) {

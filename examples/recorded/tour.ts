@@ -26,6 +26,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   const group = await grouped(alice, laptop, bob)
   await talking(group, bob, domain)
   await ruling(alice, group.path)
+  await asking(bob, carol)
   await ending(alice, laptop, bob, group)
 }
 
@@ -123,11 +124,28 @@ async function ruling(alice: Client, path: string): Promise<void> {
   const bob = encodeURIComponent('mimi://localhost/u/bob')
   await http.put(`${path}/admins?user=${bob}`)
   await http.delete(`${path}/admins?user=${bob}`)
+  await http.put('/v1/blocks/carol')
+  await http.get('/v1/blocks')
+  await http.delete('/v1/blocks/carol')
+  const dave = encodeURIComponent('mimi://localhost/u/dave')
+  await http.put(`/v1/blocks?user=${dave}`)
+  await http.delete(`/v1/blocks?user=${dave}`)
   await http.put(`${path}/bans/carol`)
   await http.delete(`${path}/bans/carol`)
   const carol = encodeURIComponent('mimi://localhost/u/carol')
   await http.put(`${path}/bans?user=${carol}`)
   await http.delete(`${path}/bans?user=${carol}`)
+}
+
+async function asking(bob: Client, carol: Client): Promise<void> {
+  const { http } = bob.device
+  await bob.device.askMe('ask')
+  await http.get('/v1/me/invitations')
+  const group = await carol.createGroup({ groupId: utf8('of-a-stranger'), mode: 'public' })
+  await group.add(bob.user)
+  await http.get('/v1/invitations')
+  await http.post(`/v1/invitations/${toBase64Url(GROUP_ID)}/accept`)
+  await http.delete(`/v1/invitations/${toBase64Url(group.record.groupId)}`)
 }
 
 async function ending(alice: Client, laptop: Client, bob: Client, group: Group): Promise<void> {

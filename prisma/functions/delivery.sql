@@ -22,6 +22,7 @@ BEGIN
     RETURN 'not-a-member';
   END IF;
   DELETE FROM inbox WHERE device_id = p_device AND gid = p_gid;
+  DELETE FROM accepted_room r USING device d WHERE d.id = p_device AND r.account_id = d.account_id AND r.room_id = g.room_id;
   IF NOT p_replica THEN
     INSERT INTO pending_removal (gid, device_id, reason) VALUES (p_gid, p_device, 'leave') ON CONFLICT DO NOTHING;
   END IF;
@@ -40,6 +41,11 @@ BEGIN
     RETURN CASE WHEN g.gid IS NULL THEN 'unknown' ELSE 'deleted' END;
   ELSIF NOT EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.read_until IS NULL) THEN
     RETURN CASE WHEN is_acquainted(g.gid, p_user) THEN 'not-a-member' ELSE 'unknown' END;
+  END IF;
+  IF p_delivery <> 'blocked' THEN
+    PERFORM accept_invitation(p_group_id, p_user) WHERE EXISTS (
+      SELECT FROM member m WHERE m.device_id = p_device AND m.gid = g.gid AND m.until_seq IS NULL AND m.delivery = 'invited'
+    );
   END IF;
   IF p_delivery = 'all' THEN
     DELETE FROM room_delivery r WHERE r.device_id = p_device AND r.room_id = g.room_id;

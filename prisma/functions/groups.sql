@@ -113,7 +113,7 @@ END $$;
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
 -- What came before the log counts as its entry 0: its members read from 1 on, and their Welcomes are of seq 0.
 -- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more),
--- key-package-used (a repeated creation is recognised before that).
+-- no-consent (the creator branches with users who have blocked it), key-package-used (a repeated creation is recognised before these).
 DROP FUNCTION IF EXISTS create_group_with_members(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
   bytea, bigint[], integer[], bytea[], timestamptz[], bytea[]
@@ -139,6 +139,12 @@ BEGIN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
+    -- Members of a successor are in the group together already.
+    IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
+       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+      RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
+      RETURN;
+    END IF;
     IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
@@ -154,6 +160,7 @@ BEGIN
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
     INSERT INTO member (device_id, gid, from_seq, join_epoch, acked)
     SELECT x.device_id, made.gid, 1, p_epoch, 0 FROM unnest(p_added) AS x (device_id) ORDER BY x.device_id;
+    PERFORM hold_invitations(made.gid, p_added, array_fill(p_user, ARRAY[cardinality(p_added)]));
     INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
     SELECT made.gid, 0, w.ord, p_epoch, w.bytes, w.expires_at
       FROM unnest(p_welcome, p_welcome_expires) WITH ORDINALITY AS w (bytes, expires_at, ord);

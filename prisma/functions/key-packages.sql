@@ -76,8 +76,11 @@ END $$;
 -- One KeyPackage of each device that has a suitable one. `p_suites` is in the claimer's order of preference.
 -- Revoked devices and keys are looked up here and not by the caller: what is revoked when this starts is not handed out.
 -- `low`: the device has a new event, so hint its inbox after COMMIT. A row without `ref` says that and nothing more.
+--   p_claimer         the user who claims, of any provider
+DROP FUNCTION IF EXISTS claim_key_packages(bigint[], integer[], integer[], integer[], integer[], integer);
 CREATE OR REPLACE FUNCTION claim_key_packages(
-  p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer
+  p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer,
+  p_claimer text DEFAULT NULL
 ) RETURNS TABLE (
   device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamptz, ref bytea, bytes bytea, low boolean
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -97,8 +100,8 @@ BEGIN
       FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
     IF FOUND THEN
       IF NOT taken.last_resort THEN
-        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at);
+        INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
+        VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);
       END IF;
       RETURN QUERY SELECT taken.device_id, taken.cipher_suite, taken.last_resort, taken.expires_at, taken.ref, taken.bytes,
                           key_packages_low(taken.device_id, taken.cipher_suite, p_low);

@@ -100,7 +100,8 @@ END $$;
 --   p_add_ref          KeyPackageRef of an Add: this Proposal is what spends it; p_add_device whose it is, p_add_suite, p_add_expires what it is
 --   p_made_in         the incarnation that the sender names; NULL for the server's own: see append.sql
 --   p_max_group, p_max_account  bytes that the group, and all groups of who created it, may keep; NULL: no limit
--- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), key-package-used, group-full, account-full.
+-- Outcomes beyond the shared ones: retry (the policy changed, or another Proposal came, since it was judged), no-consent (the user of
+-- p_add_device has blocked the sender's), key-package-used, group-full, account-full.
 DROP FUNCTION IF EXISTS submit_proposal(bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text);
 DROP FUNCTION IF EXISTS submit_proposal(
   bigint, integer, bigint, boolean, bigint, bytea, bytea, bigint, integer, text, bigint, bigint, bytea, bigint, integer, timestamptz
@@ -143,6 +144,10 @@ BEGIN
   IF excess IS NOT NULL THEN
     RETURN (excess, g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
+  IF p_member AND p_add_device IS NOT NULL
+     AND EXISTS (SELECT FROM blockers_among(ARRAY[p_add_device], (SELECT d.account_id FROM device d WHERE d.id = p_device))) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
   IF p_add_ref IS NOT NULL THEN
     IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -165,6 +170,7 @@ END $$;
 --   p_fresh_refs      those of them that this Commit spends: not the ones that a Proposal has spent before
 --   p_external        the committer joins by this Commit (or resyncs its own leaf): no membership is asked for
 --   p_added[i]        a device that joins; p_added_welcome[i] the ordinal (from 1) of the Welcome that is for it
+--   p_added_by[i]     the user who wants it in: the committer, who proposed it, or its own; NULL: the committer, for all
 --   p_removed[i]      a device that is out after this Commit, p_removed_reason[i] why (member.ended)
 --   p_followup[i]     the regenerated Remove proposal, for the new epoch, of the pending p_followup_device[i]
 --   p_unsigned        pending devices whose Remove the server cannot sign for the new epoch: their leaf is unknown again
@@ -175,7 +181,7 @@ END $$;
 --   p_announced       the group id that its ReInit announces: from here on nobody else may take it
 --   p_grace           with a ReInit: seconds for which the place of the group is reserved for its admins
 -- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used, group-full, account-full,
--- id-taken (a group has the announced id, or another ReInit has announced it).
+-- no-consent (the committer adds devices of users who have blocked it), id-taken (a group has the announced id, or another ReInit has announced it).
 DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[]
@@ -188,6 +194,10 @@ DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer
 );
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer, bytea, integer
+);
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
   p_epoch bigint, p_hash bytea, p_bytes bytea,
@@ -197,7 +207,7 @@ CREATE OR REPLACE FUNCTION submit_commit(
   p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}',
   p_made_in integer DEFAULT NULL,
   p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL, p_trees integer DEFAULT 4,
-  p_announced bytea DEFAULT NULL, p_grace integer DEFAULT 0
+  p_announced bytea DEFAULT NULL, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -229,6 +239,12 @@ BEGIN
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
      ) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
+  END IF;
+  -- Who proposed others was judged then.
+  IF NOT p_external AND cardinality(p_added) > 0 AND EXISTS (
+    SELECT FROM blockers_among(ARRAY(SELECT x.device_id FROM unnest(p_added, p_added_by) AS x (device_id, by_user) WHERE coalesce(x.by_user, p_user) = p_user), p_user)
+  ) THEN
+    RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
@@ -288,6 +304,9 @@ BEGIN
            SELECT FROM pending_removal r WHERE r.gid = p_gid AND r.device_id = x.device_id AND r.reason = 'leave' AND r.device_id <> ALL (p_removed) OFFSET 0
          ) THEN commit_seq END
     FROM (SELECT DISTINCT a.device_id FROM unnest(p_added) AS a (device_id)) x ORDER BY x.device_id;
+  IF NOT p_external AND cardinality(p_added) > 0 THEN
+    PERFORM hold_invitations(p_gid, p_added, coalesce(p_added_by, array_fill(p_user, ARRAY[cardinality(p_added)])));
+  END IF;
 
   INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
   SELECT p_gid, commit_seq, w.ord, next_epoch, w.bytes, w.expires_at

@@ -96,10 +96,12 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER deliver_as_chosen BEFORE INSERT ON member FOR EACH ROW EXECUTE FUNCTION deliver_as_chosen();
 
--- A group that a device has blocked puts nothing into its inbox. Without its Welcome the device cannot read on.
+-- A group that a device has blocked puts nothing into its inbox, and one that its user has not accepted the Welcome alone. Without its Welcome
+-- the device cannot read on.
 CREATE OR REPLACE FUNCTION keep_blocked_out() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL AND m.delivery = 'blocked') THEN
+  IF NOT EXISTS (SELECT FROM member m WHERE m.device_id = NEW.device_id AND m.gid = NEW.gid AND m.until_seq IS NULL
+         AND (m.delivery = 'blocked' OR m.delivery = 'invited' AND NEW.kind <> 'welcome')) THEN
     RETURN NEW;
   END IF;
   IF NEW.kind = 'welcome' THEN

@@ -17,10 +17,10 @@ export class NoReader extends Problem {
     super(403, 'not-a-member', 'This device was never a member of the group.')
   }
 }
-/** The device decided so by itself. */
+/** The user decided so, or has not decided yet. */
 export class NotDelivered extends Problem {
   constructor() {
-    super(409, 'not-delivered', 'This device has blocked the group.')
+    super(409, 'not-delivered', 'This device has blocked the group, or its user has not accepted it yet.')
   }
 }
 /**
@@ -48,8 +48,8 @@ export const DELIVERY_PROBLEMS: ProblemTypes = {
   },
   'not-delivered': {
     status: 409,
-    when: 'This device has blocked the group.',
-    client: 'Nothing, unless the user wants the group back: set `delivery` to `all` or `muted` first.',
+    when: 'This device has blocked the group, or its user wants to be asked and has not accepted the group yet.',
+    client: 'Nothing, unless the user wants the group: accept the invitation, or set `delivery` to `all` or `muted`.',
     retry: 'redo',
   },
   resync: {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Epoch, GroupId, Hash, Seq, MlsBytes } from '../platform/http/bytes.js'
-import { Delivery } from './delivery/delivery.dto.js'
+import { ShownDelivery } from './delivery/delivery.dto.js'
 import { ClientUri } from './policy/uris.js'
 
 export const Mode = z.enum(['public', 'private']).meta({
@@ -43,7 +43,9 @@ export const Group = z
           'that are revoked or banned',
       }),
     member_since: Seq.optional().meta({ description: 'First entry that this device reads' }),
-    delivery: Delivery.optional().meta({ description: 'How this device wants it delivered; see chooseDelivery' }),
+    delivery: ShownDelivery.optional().meta({
+      description: 'How this device wants it delivered; see chooseDelivery. invited: the user has not accepted it yet, see listInvitations',
+    }),
     leaving: z.array(z.string()).optional().meta({ description: 'Client URIs that asked to leave or were revoked, and wait for a Commit' }),
   })
   .meta({ id: 'Group' })

@@ -4,6 +4,7 @@ import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { POOL } from '../platform/postgres/sql.js'
 import { TokensModule } from '../tokens/tokens.module.js'
+import { BlocksController } from './blocks/blocks.controller.js'
 import { CommitAftermath, CommitAttempts, CommitValidators } from './commit/commit-attempts.js'
 import { CommitsController } from './commit/commits.controller.js'
 import { CommitsService } from './commit/commits.service.js'
@@ -24,6 +25,7 @@ import { GroupLocator } from './home/group-locator.js'
 import { InfoController } from './info/info.controller.js'
 import { InfoService } from './info/info.service.js'
 import { Bundles } from './input/bundle.js'
+import { InvitationPolicyController, InvitationsController } from './invitations/invitations.controller.js'
 import { GroupLimits } from './limits/group-limits.js'
 import { MessagesController } from './message/messages.controller.js'
 import { MessagesService } from './message/messages.service.js'
@@ -70,6 +72,9 @@ import { UsageController } from './usage/usage.controller.js'
     PolicyController,
     LeaveController,
     DeliveryChoiceController,
+    BlocksController,
+    InvitationsController,
+    InvitationPolicyController,
     ResetController,
     DeleteController,
     RoomsController,

@@ -5,6 +5,11 @@ import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
 import { ruleOf, type CommitRule } from './groups.rules.js'
 
+export class TooManyBlocks extends Problem {
+  constructor(maximum: number) {
+    super(409, 'too-many-blocks', `No more than ${maximum} users can be blocked.`, { maximum })
+  }
+}
 export class NotAMember extends Problem {
   constructor() {
     super(403, 'not-a-member', 'This device is not a member of the group.')
@@ -113,6 +118,13 @@ export class TooManyProposals extends Problem {
 }
 
 export const GROUP_PROBLEMS: ProblemTypes = {
+  'too-many-blocks': {
+    status: 409,
+    when: 'The user has blocked as many users as are kept.',
+    client: 'Take a block back first: `maximum` are kept.',
+    retry: 'no',
+    members: { maximum: z.int() },
+  },
   policy: {
     status: 403,
     when: 'The group’s policy, or a ban, forbids it; `detail` says what.',

@@ -30,6 +30,7 @@ interface ClaimRow {
  * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages` and
  * docs/adr/0005-claiming-key-packages.md.
  * @param low below this many left, a device gets `key-packages.low`
+ * @param claimer the user who claims
  * @returns also the devices that got it: hint their inboxes, after COMMIT
  */
 export async function claimKeyPackages(
@@ -37,6 +38,7 @@ export async function claimKeyPackages(
   deviceIds: readonly bigint[],
   wanted: Wanted,
   low: number,
+  claimer: string | null = null,
 ): Promise<{ claimed: ClaimedKeyPackage[]; notified: bigint[] }> {
   const { call, values } = callFunction('claim_key_packages', {
     p_devices: deviceIds,
@@ -45,6 +47,7 @@ export async function claimKeyPackages(
     p_proposals: wanted.proposals,
     p_credentials: wanted.credentials,
     p_low: low,
+    p_claimer: claimer,
   })
   const { rows } = await sql.query<ClaimRow>({
     name: 'claim_key_packages',

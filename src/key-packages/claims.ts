@@ -43,7 +43,7 @@ export class Claims {
     const targets = devices.filter((device) => device.deviceId !== except)
 
     const ids = targets.map((device) => device.deviceId)
-    const { claimed, notified } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW)
+    const { claimed, notified } = await claimKeyPackages(this.pool, ids, what, this.config.KEY_PACKAGE_LOW, claimer)
     this.hints.publish([...new Set(notified)].map((deviceId) => ({ kind: 'inbox', deviceId })))
 
     const given = new Set(claimed.map(({ deviceId }) => deviceId))

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import { toBase64Url, utf8 } from '../../examples/client/wire.js'
+import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { useStage } from '../groups/group-fixture.js'
 import { emptyPrivateMessage } from '../groups/hostile.js'
+import { proposals } from '../support/mls/proposals.js'
 
 const stage = useStage()
 
@@ -18,6 +20,12 @@ async function whole({ device }: Client, method: string, path: string, headers: 
   return { status: response.status, problem }
 }
 
+/** A Remove as an external sender makes it (RFC 9420 §12.1.8.1), which nobody has signed. */
+function externalProposal(groupId: Uint8Array): Uint8Array {
+  const framed = new TlsWriter().uint16(1).uint16(1).opaque(groupId).uint64(0n).uint8(2).uint32(0).opaque(new Uint8Array())
+  return framed.uint8(2).raw(proposals.remove(0)).opaque(new Uint8Array(64)).written()
+}
+
 describe.each(['none', 'same-user', 'code'] as const)('a stranger to a group with external joins by "%s"', (external_join) => {
   it('gets the answers for a group that does not exist', async () => {
     const [alice, mallory] = await stage.cast('alice', 'mallory')
@@ -29,6 +37,7 @@ describe.each(['none', 'same-user', 'code'] as const)('a stranger to a group wit
       ),
       ['GET', '/group-info', { 'join-code': 'open barley' }, () => undefined],
       ['POST', '/messages', { 'content-type': 'message/mls' }, (groupId) => emptyPrivateMessage(groupId, 0n, 1)],
+      ['POST', '/proposals', { 'content-type': 'message/mls' }, externalProposal],
       ['POST', '/leave', {}, () => undefined],
       ['POST', '/reset', {}, () => undefined],
       ['DELETE', '', {}, () => undefined],
@@ -40,5 +49,20 @@ describe.each(['none', 'same-user', 'code'] as const)('a stranger to a group wit
       expect({ method, place, ...there }).toEqual({ method, place, ...nowhere })
       expect(there.status).toBe(404)
     }
+  })
+})
+
+describe('in the successor of a group', () => {
+  it('an admin who is not in yet, and who was thrown out before, hear everywhere that they are no members', async () => {
+    const [alice, bob, erin] = await stage.cast('alice', 'bob', 'erin')
+    const group = await stage.group(alice, [bob, erin])
+    await alice.device.http.put(`${group.path}/admins/${bob.user.split('/u/')[1]!}`)
+    await group.remove(erin.uri)
+    await alice.device.http.post(`${group.path}/reset`)
+    const next = await alice.createGroup({ groupId: utf8(randomUUID()), successorOf: group.record.groupId })
+    const places = ['/log', '/sender-keys'].map((place) => ['GET', place] as const)
+    for (const client of [bob, erin])
+      for (const [method, place] of [...places, ['POST', '/leave'] as const])
+        expect({ place, ...(await whole(client, method, next.path + place, {})) }).toMatchObject({ place, status: 403 })
   })
 })

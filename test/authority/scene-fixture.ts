@@ -63,6 +63,8 @@ export class Scene {
     readonly choices: Choices,
     /** A Commit that all members have read. */
     readonly commitSeq: number,
+    /** The group id that its ReInit has announced. */
+    readonly announced: Uint8Array | undefined,
   ) {}
 
   static async make(stage: Stage, people: People, mode: Mode, state: State, choices: Choices, actor: Actor): Promise<Scene> {
@@ -98,8 +100,8 @@ export class Scene {
       await actors[actor].device.http.post(`${group.path}/leave`)
     }
     await stage.sync(...staying)
-    await stop(stage, group, state)
-    const scene = new Scene(stage, people, group, state, choices, commitSeq + 1)
+    const announced = await stop(stage, group, state)
+    const scene = new Scene(stage, people, group, state, choices, commitSeq + 1, announced)
     for (const one of [alice, ...staying]) at(one, group).record.externalJoin = choices.external_join !== 'none'
     return scene
   }
@@ -127,14 +129,20 @@ export class Scene {
   }
 }
 
-async function stop(stage: Stage, group: Group, state: State): Promise<void> {
-  if (state === 'open') return
+/** @returns the id that a ReInit has announced */
+async function stop(stage: Stage, group: Group, state: State): Promise<Uint8Array | undefined> {
+  if (state === 'open') return undefined
   const { http } = group.device
   // Nobody reads the Commit: a client does not even try to say anything after it.
-  if (state === 'reinitialized') await http.post(`${group.path}/commits`, (await draft(group, [reinitOf(group)])).bundle)
-  else await http.post(`${group.path}/reset`)
+  if (state === 'reinitialized') {
+    const announced = utf8(randomUUID())
+    await http.post(`${group.path}/commits`, (await draft(group, [reinitOf(group, announced)])).bundle)
+    return announced
+  }
+  await http.post(`${group.path}/reset`)
   if (state === 'frozen for longer')
     await stage.pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 day' WHERE gid = $1", [await stage.gid(group)])
+  return undefined
 }
 
 export function policyOf({ external_join, ...choices }: Choices): object {
@@ -168,9 +176,9 @@ function isOf(credential: object, uri: string): boolean {
   return 'identity' in credential && credential.identity instanceof Uint8Array && Buffer.from(credential.identity).toString() === uri
 }
 
-export function reinitOf(group: Group): Proposal {
+export function reinitOf(group: Group, groupId = utf8(randomUUID())): Proposal {
   const { cipherSuite, extensions } = group.record.state.groupContext
-  return { proposalType: 'reinit', reinit: { groupId: utf8(randomUUID()), version: 'mls10', cipherSuite, extensions } }
+  return { proposalType: 'reinit', reinit: { groupId, version: 'mls10', cipherSuite, extensions } }
 }
 
 /** Extensions without the server among the external senders. One has to be left, or ts-mls changes nothing. */

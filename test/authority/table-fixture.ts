@@ -101,10 +101,8 @@ export const TRIES: Record<Action, Try> = {
   'commit-remove-own': commits((scene, actor, group) => removeOf(group, scene.own(actor, 'desk'))),
   'commit-remove-leaving': async (scene, actor, client) => {
     const { carol } = scene.people.targets
-    if (scene.state === 'open') {
-      await at(carol, scene.group).leave()
-      if (scene.mode === 'public' && isInside(actor)) await scene.stage.sync(client)
-    }
+    if (scene.state === 'open') await at(carol, scene.group).leave()
+    if (scene.mode === 'public' && isInside(actor) && scene.state !== 'reinitialized') await scene.stage.sync(client)
     await commits((_, __, group) => (scene.mode === 'public' ? [] : removeOf(group, carol)))(scene, actor, client)
   },
   'commit-reinit': commits((_, __, group) => [reinitOf(group)]),
@@ -135,7 +133,7 @@ export const TRIES: Record<Action, Try> = {
   },
   'undo-reset': asks('delete', '/reset'),
   'create-successor': (scene, _, client) =>
-    client.createGroup({ groupId: utf8(randomUUID()), mode: scene.mode, successorOf: scene.group.record.groupId }),
+    client.createGroup({ groupId: scene.announced ?? utf8(randomUUID()), mode: scene.mode, successorOf: scene.group.record.groupId }),
   'create-branch': async (scene, actor, client) => {
     const { carol } = scene.people.targets
     await client.beginAfter({ before: scene.as(actor).record, origin: 'branch', groupId: utf8(randomUUID()), users: [carol.user] })

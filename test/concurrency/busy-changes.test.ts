@@ -75,6 +75,10 @@ const CHANGES: Record<string, (scene: Scene) => Promise<() => Promise<unknown>>>
   leave: async (at) => () => at.bob.device.http.post(path(at, '/leave')),
   report: async (at) => () => at.bob.device.http.post(path(at, '/reports'), { seq: at.group.record.cursor, reason: 'undecryptable' }),
   reset: async (at) => () => at.alice.device.http.post(path(at, '/reset')),
+  'undo-reset': async (at) => {
+    await at.alice.device.http.post(path(at, '/reset'))
+    return () => at.alice.device.http.delete(path(at, '/reset'))
+  },
   delete: async (at) => () => at.alice.device.http.delete(path(at, '')),
 }
 const CREATIONS: typeof CHANGES = {

@@ -1,5 +1,4 @@
 import { followStop } from '../../src/federation/follower/replica/replica.repository.js'
-import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
 import { deleteRemains } from '../../src/groups/delete/remains.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
@@ -9,10 +8,10 @@ import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/re
 import { assignRoom } from '../../src/groups/rooms/room-administration.repository.js'
 import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
-import { BIG, hash, newGroup } from './inputs.js'
+import { BIG, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
-/** What admins change and delete, who becomes one, who learns of a leave, and who blocks a group: calls of HOT_CALLS. */
+/** What admins change and delete, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
 export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'changes by an admin': {
     call: async (sql) => {
@@ -57,11 +56,6 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await deleteRemains(sql, BIG, 1_000)
     },
     rows: 1_000,
-  },
-  // Looks through the device's inbox.
-  'a group blocked': { call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, 'blocked'), rows: 500 },
-  'a group of others that is not blocked': {
-    call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 9_998n, userId: 9_998n }, 'blocked'),
   },
   // Tells each member.
   'a leave that members get a notice of': {

@@ -19,7 +19,7 @@ import { lockReplica } from '../../src/federation/follower/replica/replica.repos
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
 import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
-import { leaveGroup, pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
+import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup } from '../../src/groups/repository/groups.repository.js'
 import { freezeGroup, undoReset } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
@@ -32,6 +32,7 @@ import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-p
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
 import { ADMIN_CALLS } from './admin-calls.js'
+import { USER_CALLS } from './user-calls.js'
 import { aMember, hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
@@ -56,7 +57,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a message without a sender': {
     call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5, 0),
   },
-  'a Commit': { call: (sql) => submitCommit(sql, commit) },
+  'a Commit': { call: (sql) => submitCommit(sql, commit), rows: 2 },
   'a Commit that adds a member elsewhere': {
     call: (sql) => submitCommit(sql, { ...commit, added: [{ deviceId: 9n, welcome: 0 }], domain: 'elsewhere' }),
     rows: SIZES.members,
@@ -86,8 +87,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await undoReset(sql, 9n, 1n)
     },
   },
-  // Looks through the device's inbox.
-  'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },
   'a deletion': { call: (sql) => deleteGroup(sql, 'localhost', 8n) },
   'a new incarnation': { call: (sql) => sql.query({ text: 'UPDATE groups SET incarnation = 2 WHERE gid = $1', values: [5n] }) },
   'a revoked device': { call: (sql) => markRevoked(sql, 2n, 3n) },
@@ -192,6 +191,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       ),
   },
   ...ADMIN_CALLS,
+  ...USER_CALLS,
   'whether a user knows a room': { call: (sql) => knowsRoom(sql, 'mimi://localhost/r/77', 3n) },
   'admins and bans': { call: (sql) => readAdminsAndBans(sql, BIG) },
   'groups of a device': { call: (sql) => groupsOf(sql, 1n, 0n, 100) },

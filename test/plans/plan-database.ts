@@ -105,6 +105,10 @@ function accounts(): string[] {
     `INSERT INTO foreign_signature_key (device_id, public_key, valid_from)
      SELECT d.id, ${hash(`'foreign ' || d.id`)}, now() FROM device d JOIN foreign_user f USING (account_id)`,
     `INSERT INTO unsearchable_account (account_id) SELECT id FROM account WHERE id % 2 = 0`,
+    `INSERT INTO user_block (blocker, blocked) SELECT a.user_uri, 'mimi://localhost/u/' || 1 + (a.id * n) % ${devices / 2} FROM account a, ${series(3)} n ON CONFLICT DO NOTHING`,
+    `INSERT INTO room_delivery (device_id, room_id, delivery) SELECT d, 'mimi://localhost/r/' || n, 'muted' FROM ${series(2_000)} d, ${series(5)} n`,
+    `INSERT INTO asking_account (account_id) SELECT id FROM account WHERE id % 3 = 0`,
+    `INSERT INTO accepted_room (account_id, room_id) SELECT a.id, 'mimi://localhost/r/' || n FROM account a, ${series(3)} n`,
     `INSERT INTO invite (code_hash, uses_left, expires_at) SELECT ${hash(`'invite ' || n`)}, 1, now() + interval '1 day' FROM ${series(devices / 10)} n`,
   ]
 }

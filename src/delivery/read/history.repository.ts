@@ -57,12 +57,15 @@ export async function firstSeqOfEpoch(sql: Sql, gid: bigint, epoch: bigint): Pro
   return rows[0]?.seq
 }
 
-/** Whether any device of the user is or was in the group. */
+/** Whether any device of the user is or was in the group, or in a group before it that threw the user out; or the user looks after it as an admin. */
 export async function userWasThere(sql: Sql, gid: bigint, userId: bigint): Promise<boolean> {
   const { rows } = await sql.query({
     name: 'user_was_there',
     text: `SELECT FROM device d CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = $1 LIMIT 1 OFFSET 0) m
-            WHERE d.account_id = $2 LIMIT 1`,
+            WHERE d.account_id = $2
+           UNION ALL SELECT FROM group_admin a WHERE a.gid = $1 AND a.user_id = $2
+           UNION ALL SELECT FROM group_outcast o WHERE o.gid = $1 AND o.user_id = $2
+           LIMIT 1`,
     values: [gid, userId],
   })
   return rows.length > 0

@@ -83,7 +83,7 @@ export interface FloorMove {
 
 /**
  * Groups whose floor may move, and how far: over what is older than the handshakes' time, but not past the snapshot
- * from which the current state, or that of a Welcome which may yet be answered, is rebuilt; nor past such a Welcome.
+ * from which the current state, or that of a Welcome is rebuilt; nor past such a Welcome, unless its user has not accepted the group.
  */
 export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: RetentionAges): Promise<FloorMove[]> {
   const { rows } = await sql.query<FloorMove>({
@@ -101,7 +101,9 @@ export async function readFloorMoves(sql: Sql, gids: readonly bigint[], ages: Re
           FROM aged a CROSS JOIN LATERAL (
             SELECT min(w.seq) AS seq, min(w.epoch) AS epoch FROM welcome w
              WHERE w.gid = a.gid AND w.expires_at > ${NOW}
-               AND EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal)
+               AND EXISTS (SELECT FROM inbox i WHERE i.gid = w.gid AND i.kind = 'welcome' AND i.seq = w.seq AND i.ordinal = w.ordinal AND NOT EXISTS (
+                 SELECT FROM member m WHERE m.device_id = i.device_id AND m.gid = i.gid AND m.from_seq = i.seq + 1 AND m.delivery = 'invited' OFFSET 0
+               ))
           ) w
          WHERE a.seq > a.floor_seq
       )

@@ -13,11 +13,12 @@ export type ConsentState = Decision | 'requested'
 const IS_SCOPE = 'c.target = $1 AND c.requester = $2 AND c.room = $3'
 const valuesOf = ({ target, requester, room }: ConsentScope): string[] => [target, requester, room]
 
-/** The decisions that apply to a room; for '' to all rooms. */
+/** The decisions that apply to a room; for '' to all rooms. Whom the target has blocked has no consent to anything. */
 export async function readConsent(sql: Sql, { target, requester, room }: ConsentScope): Promise<{ granted: boolean; revoked: boolean }> {
   const { rows } = await sql.query<{ granted: boolean; revoked: boolean }>({
     name: 'read_consent',
-    text: `SELECT coalesce(bool_or(state = 'granted'), false) AS granted, coalesce(bool_or(state = 'revoked'), false) AS revoked
+    text: `SELECT coalesce(bool_or(state = 'granted'), false) AS granted,
+                  coalesce(bool_or(state = 'revoked'), false) OR EXISTS (SELECT FROM user_block WHERE blocker = $1 AND blocked = $2) AS revoked
              FROM consent WHERE target = $1 AND requester = $2 AND room IN ('', $3)`,
     values: [target, requester, room],
   })
@@ -113,11 +114,12 @@ export interface GivenRow {
   readonly changedAt: Date
 }
 
-/** What others want of a user here, and what it has decided; the latest first. */
+/** What others want of a user here, but for those whom it has blocked, and what it has decided; the latest first. */
 export async function consentsGivenBy(sql: Sql, target: string, limit: number): Promise<GivenRow[]> {
   const { rows } = await sql.query<GivenRow>({
     text: `SELECT requester, room, state, changed_at AS "changedAt" FROM consent
-            WHERE target = $1 ORDER BY changed_at DESC, requester, room LIMIT $2`,
+            WHERE target = $1 AND (state <> 'requested' OR NOT EXISTS (SELECT FROM user_block b WHERE b.blocker = $1 AND b.blocked = requester))
+            ORDER BY changed_at DESC, requester, room LIMIT $2`,
     values: [target, limit],
   })
   return rows

@@ -52,18 +52,19 @@ export class IdentifierQueries {
   async find(caller: Caller, { domain, handle }: IdentifierQuery): Promise<IdentifiersFound> {
     await this.limits.take(PER_USER, caller.user)
     const request = { elements: [elementOf(handle)] }
-    const { code, uris } = await (domain === this.config.DOMAIN ? this.answer(request) : this.ask(domain, request))
+    const { code, uris } = await (domain === this.config.DOMAIN ? this.answer(request, caller.user) : this.ask(domain, request))
     identifierQueryAnswered(this.events, code, false)
     if (code !== 'success' && code !== 'not-found') throw new IdentifierQueryRefused(code)
     // A provider speaks for its own users only.
     return { uris: uris.filter((uri) => parseUserUri(uri)?.domain === domain) }
   }
 
-  private async answer({ elements }: IdentifierRequest): Promise<IdentifierResponse> {
+  /** @param seeker a user here; other providers do not say who asks */
+  private async answer({ elements }: IdentifierRequest, seeker?: string): Promise<IdentifierResponse> {
     if (this.config.IDENTIFIER_QUERY === 'off') return { code: 'forbidden', uris: [] }
     const matched = matchQuery(elements, this.config.DOMAIN)
     if (matched.kind === 'unsupported-field' || matched.kind === 'ambiguous') return { code: matched.kind, uris: [] }
-    const found = matched.kind === 'user' && (await canBeFound(this.pool, matched.uri))
+    const found = matched.kind === 'user' && (await canBeFound(this.pool, matched.uri, seeker))
     return found ? { code: 'success', uris: [matched.uri] } : { code: 'not-found', uris: [] }
   }
 

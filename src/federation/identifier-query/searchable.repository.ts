@@ -1,12 +1,13 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** Whether there is such a user, who may be found. */
-export async function canBeFound(sql: Sql, userUri: string): Promise<boolean> {
+/** Whether there is such a user, who may be found. @param seeker who looks, where that is known: nobody finds who has blocked them */
+export async function canBeFound(sql: Sql, userUri: string, seeker: string | undefined): Promise<boolean> {
   const { rows } = await sql.query({
     name: 'can_be_found',
     text: `SELECT FROM account a WHERE a.user_uri = $1 AND a.disabled_at IS NULL
-              AND NOT EXISTS (SELECT FROM unsearchable_account u WHERE u.account_id = a.id)`,
-    values: [userUri],
+              AND NOT EXISTS (SELECT FROM unsearchable_account u WHERE u.account_id = a.id)
+              AND NOT EXISTS (SELECT FROM user_block b WHERE b.blocker = a.user_uri AND b.blocked = $2)`,
+    values: [userUri, seeker ?? ''],
   })
   return rows.length > 0
 }

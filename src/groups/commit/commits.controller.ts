@@ -32,6 +32,7 @@ export class CommitsController {
     ...GROUP_ACCESS_PROBLEMS,
     'forbidden',
     'policy',
+    'no-consent',
     'stale-epoch',
     'incarnation-changed',
     'epoch-ahead',

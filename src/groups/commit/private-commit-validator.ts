@@ -58,7 +58,7 @@ export class PrivateCommitValidator {
     const { group, standing, bundle, pending, caller } = context
     checkGroupInfo(context, bundle.reinit)
     const asked = await this.waitingJoiners(context)
-    const joining = await this.joining(context)
+    const joining = await this.joining(context, asked)
     const leaving = await this.leaving(context)
     const users = joining.devices.map(({ userId }) => userId)
     const banned = await bannedAmong(this.pool, group.gid, users)
@@ -94,13 +94,18 @@ export class PrivateCommitValidator {
     }
   }
 
-  private async joining({ group, bundle }: CommitContext): Promise<Joining> {
+  private async joining({ group, bundle }: CommitContext, asked: Asking): Promise<Joining> {
     if (bundle.welcomes.length === 0) return { added: [], devices: [], present: new Set(), welcomes: [] }
     const { added, welcomes } = await routeByClaims(this.pool, bundle.welcomes, group.cipherSuite)
     const deviceIds = added.map(({ deviceId }) => deviceId)
     const [devices, present] = [await this.activeDevices(deviceIds), await presentAmong(this.pool, group.gid, deviceIds)]
     const users = new Map(devices.map(({ deviceId, userId }) => [deviceId, userId]))
-    return { added: added.map((one) => ({ ...one, userId: users.get(one.deviceId) ?? 0n })), devices, present, welcomes }
+    const byThemselves = new Set(devices.flatMap(({ client, deviceId }) => (asked.clients.has(client) ? [deviceId] : [])))
+    const described = added.map((one) => {
+      const userId = users.get(one.deviceId) ?? 0n
+      return { ...one, userId, ...(byThemselves.has(one.deviceId) && { proposedBy: userId }) }
+    })
+    return { added: described, devices, present, welcomes }
   }
 
   private async activeDevices(deviceIds: readonly bigint[]): Promise<Joining['devices']> {

@@ -33,6 +33,7 @@ export class CreateController {
     'invalid-commit',
     'forbidden',
     'policy',
+    'no-consent',
     'group-exists',
     'room-taken',
     'successor-taken',

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { NoConsent } from '../../key-packages/key-packages.problems.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -119,6 +120,8 @@ function refusal(creation: Exclude<Creation, CreatedGroup | FullAccount>): Error
       return new PolicyRefusal('This user is banned from the group.')
     case 'reserved':
       return new SuccessorReserved(null)
+    case 'no-consent':
+      return new NoConsent()
     case 'predecessor':
       return new NotASuccessor()
   }

@@ -1,5 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
-import type { Delivery } from './delivery.dto.js'
+import type { Delivery, ShownDelivery } from './delivery.dto.js'
 
 export type ChoiceOutcome = 'accepted' | 'unknown' | 'deleted' | 'not-a-member'
 
@@ -16,8 +16,8 @@ export async function setDelivery(
 }
 
 /** How a group is delivered to a device that is a member. @returns undefined if it is none */
-export async function deliveryOf(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<Delivery | undefined> {
-  const { rows } = await sql.query<{ delivery: Delivery }>({
+export async function deliveryOf(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<ShownDelivery | undefined> {
+  const { rows } = await sql.query<{ delivery: ShownDelivery }>({
     name: 'delivery_of',
     text: `SELECT m.delivery FROM groups g JOIN member m ON m.gid = g.gid AND m.device_id = $2 AND m.until_seq IS NULL AND m.read_until IS NULL
             WHERE g.group_id = $1 ORDER BY m.from_seq DESC LIMIT 1`,

@@ -4,6 +4,10 @@ import { z } from 'zod'
 export const Delivery = z.enum(['all', 'muted', 'blocked'])
 export type Delivery = z.infer<typeof Delivery>
 
+/** What a group shows: `invited` waits for its user's word, and nothing but the Welcome is delivered. */
+export const ShownDelivery = z.enum([...Delivery.options, 'invited'])
+export type ShownDelivery = z.infer<typeof ShownDelivery>
+
 export const ChooseDelivery = z
   .strictObject({
     delivery: Delivery.meta({

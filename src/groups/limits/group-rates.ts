@@ -59,7 +59,7 @@ export const CALL_RATES = {
   choices: rate({
     name: 'choices',
     holder: 'account',
-    what: 'groups that it mutes or blocks, or takes back, per hour',
+    what: 'groups and users that it mutes, blocks, accepts or declines per hour',
     value: 600,
     seconds: HOUR,
   }),

@@ -69,12 +69,13 @@ export class ProposalJudge {
   async authorize(caller: Caller, access: Access, message: ProposalMessage): Promise<{ mustBeMember: boolean }> {
     const { group, standing } = access
     const kind = senderKind(message)
-    if (kind === 'external') throw new Forbidden('The proposals of an external sender are made by the server itself.')
     if (kind === 'new-member-proposal') {
       await authorizeExternalJoin(this.limits, caller, access, undefined)
       return { mustBeMember: false }
     }
+    // First, or a stranger could learn by a made-up sender which groups there are.
     if (!standing.member) throw notAMember(standing)
+    if (kind === 'external') throw new Forbidden('The proposals of an external sender are made by the server itself.')
     const hidden = message.wireFormat === 'private-message'
     // A SelfRemove is public in both modes: a joiner from outside must be able to commit it.
     if (hidden !== (group.mode === 'private') && !isSelfRemove(message)) throw new InvalidCommit('wire-format-of-mode')

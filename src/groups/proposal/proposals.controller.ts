@@ -30,6 +30,7 @@ export class ProposalsController {
     ...GROUP_ACCESS_PROBLEMS,
     'forbidden',
     'policy',
+    'no-consent',
     'stale-epoch',
     'incarnation-changed',
     'epoch-ahead',

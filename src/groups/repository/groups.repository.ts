@@ -100,7 +100,18 @@ export interface FullAccount {
 export type Creation =
   | CreatedGroup
   | { kind: 'successor-taken'; successorGroupId: Buffer }
-  | { kind: 'exists' | 'room-taken' | 'predecessor' | 'banned' | 'reserved' | 'announced' | 'members-changed' | 'key-package-used' }
+  | {
+      kind:
+        | 'exists'
+        | 'room-taken'
+        | 'predecessor'
+        | 'banned'
+        | 'reserved'
+        | 'announced'
+        | 'members-changed'
+        | 'key-package-used'
+        | 'no-consent'
+    }
   | FullAccount
 
 interface CreationRow {

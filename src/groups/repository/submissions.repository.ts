@@ -17,7 +17,8 @@ export interface AcceptedSubmission {
 }
 export type RefusedSubmission =
   | {
-      kind: 'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation' | 'id-taken'
+      kind:
+        'stale' | 'ahead' | 'frozen' | 'not-a-member' | 'banned' | 'retry' | 'key-package-used' | 'incarnation' | 'id-taken' | 'no-consent'
       headSeq: bigint
       epoch: bigint
       incarnation: number
@@ -30,6 +31,8 @@ export type RefusedSubmission =
 export interface AddedDevice {
   deviceId: bigint
   welcome: number | null
+  /** The user who wants it in, by a Proposal that the Commit carries out; absent: the committer. */
+  proposedBy?: bigint | undefined
 }
 
 /** A device that is out after a Commit, and why, as `member.ended` says it. */
@@ -137,6 +140,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_bytes: commit.bytes,
     p_added: commit.added.map((device) => device.deviceId),
     p_added_welcome: commit.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),
+    p_added_by: commit.added.map((device) => device.proposedBy ?? commit.userId),
     p_removed: commit.removed.map((device) => device.deviceId),
     p_removed_reason: commit.removed.map((device) => device.reason),
     p_welcome: commit.welcomes.map((welcome) => welcome.bytes),

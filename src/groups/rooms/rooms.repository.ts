@@ -1,5 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
-import type { Delivery } from '../delivery/delivery.dto.js'
+import type { ShownDelivery } from '../delivery/delivery.dto.js'
 
 /** The group that is current in a room, if the device is or was in it or in one it succeeds. */
 export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint; groupId: Buffer } | undefined> {
@@ -69,7 +69,7 @@ export interface MyGroupRow {
   frozen: 'reinit' | 'reset' | null
   successorGroupId: Buffer | null
   fromSeq: bigint
-  delivery: Delivery
+  delivery: ShownDelivery
 }
 
 /** The groups that a device is a member of, ordered by gid, after `afterGid`. */

@@ -70,7 +70,9 @@ export class DirectoryMembership implements Membership {
     if (verdict.reinit) await this.refuseUnusable(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
-    const added = verdict.external ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }] : routes.added
+    const added = verdict.external
+      ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }]
+      : withProposers(before, verdict, directory, routes.added)
     return { added, removed: removed.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: routes.welcomes }
   }
 
@@ -143,6 +145,21 @@ export class DirectoryMembership implements Membership {
     if (claims.length > 0) await this.link.peers.introduce(claims)
     return claims.length > 0
   }
+}
+
+/** Who wants each in: of those that were proposed, who did; who asked to be added wants that itself. */
+function withProposers(
+  before: PublicGroupState,
+  verdict: ValidCommit,
+  directory: Directory,
+  added: DeviceChanges['added'],
+): DeviceChanges['added'] {
+  const adds = addsOf(verdict)
+  return added.map((device, at) => {
+    const sent = adds[at]
+    if (!sent?.byReference) return device
+    return { ...device, proposedBy: deviceProposing(before, sent.sender, { directory })?.userId ?? device.userId }
+  })
 }
 
 /** A Proposal of a member who could not commit it would be carried out by the next member who can. */

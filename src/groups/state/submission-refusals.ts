@@ -1,5 +1,6 @@
 import { GroupDeleted, UnknownGroup } from '../../delivery/delivery.problems.js'
 import { type Entry, toEntry } from '../../delivery/read/entry.js'
+import { NoConsent } from '../../key-packages/key-packages.problems.js'
 import { Unavailable, type Problem } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
@@ -62,10 +63,8 @@ export async function submissionProblem(
       return new IncarnationChanged(refusal.incarnation, refusal.epoch)
     case 'ahead':
       return new EpochAhead(refusal.epoch)
-    case 'frozen': {
-      const now = (await findGroupByGid(sql, group.gid)) ?? group
-      return new GroupFrozen(now.frozen ?? 'reset', now.successorGroupId)
-    }
+    case 'frozen':
+      return frozenNow((await findGroupByGid(sql, group.gid)) ?? group)
     case 'not-a-member':
       return new NotAMember()
     case 'banned':
@@ -76,6 +75,8 @@ export async function submissionProblem(
       return new UnknownGroup()
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'no-consent':
+      return new NoConsent()
     case 'id-taken':
       return new GroupExists()
     case 'group-full':
@@ -85,6 +86,10 @@ export async function submissionProblem(
     case 'retry':
       return new Unavailable('The group keeps changing; try again.')
   }
+}
+
+function frozenNow({ frozen, successorGroupId }: GroupRow): Problem {
+  return new GroupFrozen(frozen ?? 'reset', successorGroupId)
 }
 
 /** The entries of these handshakes, as far as the device is a member of the group now. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { utf8 } from '../../../examples/client/wire.js'
 import type { Action } from '../../../src/groups/authority/actions.js'
 import { localName } from '../scene-fixture.js'
-import type { GroupModel } from './group-model.js'
+import { anyPolicy, type GroupModel } from './group-model.js'
 import type { Maker } from './move.js'
 import { ownGroup } from './players.js'
 
@@ -16,7 +16,8 @@ export function concerning(
   return (scene, by, room) => {
     const who = scene.dice.pick(scene.players.filter(({ client }) => wanted(room.model, client.user)))
     if (!who) return undefined
-    const run = () => by.client.device.http[method](`${room.path}/${place}/${localName(who.client)}`)
+    const named = scene.dice.chance(0.5) ? `/${localName(who.client)}` : `?user=${encodeURIComponent(who.client.user)}`
+    const run = () => by.client.device.http[method](`${room.path}/${place}${named}`)
     const also = ['last-admin', ...(action === 'make-admin' ? ['not-found'] : [])]
     const changes = (model: GroupModel) => effect(model, who.client.user)
     return { name: `${action} ${who.client.user}`, by, room, code: false, row: () => action, run, effect: changes, also }
@@ -24,13 +25,8 @@ export function concerning(
 }
 
 export const changesPolicy: Maker = ({ dice }, by, room) => {
-  const external_join = dice.pick(['none', 'same-user', 'code', 'open'] as const)!
-  const policy = {
-    external_join,
-    add_members: dice.pick(['members', 'members', 'admins'] as const)!,
-    remove_members: dice.pick(['members', 'admins'] as const)!,
-  }
-  const body = { ...policy, ...(external_join === 'code' ? { join_code: room.code } : {}) }
+  const policy = anyPolicy(dice)
+  const body = { ...policy, ...(policy.external_join === 'code' ? { join_code: room.code } : {}) }
   const run = () => by.client.device.http.put(`${room.path}/policy`, body)
   const effect = (model: GroupModel) => void (model.policy = policy)
   return { name: `change-policy ${JSON.stringify(policy)}`, by, room, code: false, row: () => 'change-policy', run, effect }

@@ -6,8 +6,13 @@ import { startServer, type TestServer } from '../../support/server.js'
 import { GENEROUS } from '../../support/world.js'
 import { Campaign } from './campaign.js'
 
-const STEPS = setting('CAMPAIGN_STEPS', 200)
-const SEED = setting('CAMPAIGN_SEED', Math.floor(Math.random() * 2 ** 31))
+const STEPS = setting('CAMPAIGN_STEPS', 150)
+/** It goes on until everything was asked for: some 200 to 500 steps, by the seed. */
+const MOST_STEPS = Math.max(STEPS, 3_000)
+/** `npm run campaign` tries others. */
+const SEED = setting('CAMPAIGN_SEED', 17)
+/** For what hangs: the long runs take half an hour. */
+const TIMEOUT_MS = 3_600_000
 
 const LIMITS = 'group-administration=100000,leaves=100000,commit-reports=100000,joiners=100000'
 const nodes: TestServer[] = []
@@ -27,12 +32,15 @@ afterAll(async () => {
 })
 
 describe.each(['public', 'private'] as const)('whatever 3 honest and 2 hostile users ask of %s groups at random', (mode) => {
-  it(`the answers of two nodes are what the page says (seed ${SEED})`, async () => {
-    const campaign = new Campaign(nodes, mode, SEED)
-    await campaign.prepare()
-    await campaign.run(STEPS)
-    await campaign.end()
-
-    expect(campaign.choice.missing()).toEqual([])
-  })
+  it(
+    `the answers of two nodes are what the page says (seed ${SEED})`,
+    async () => {
+      const campaign = new Campaign(nodes, mode, SEED)
+      await campaign.prepare()
+      await campaign.run(STEPS, MOST_STEPS)
+      await campaign.end()
+      expect(campaign.missing()).toEqual([])
+    },
+    TIMEOUT_MS,
+  )
 })

@@ -1,28 +1,34 @@
-import { randomUUID } from 'node:crypto'
+import { expect } from '@jest/globals'
 import type { Pool } from 'pg'
-import type { Group } from '../../../examples/client/group.js'
 import { ServerProblem } from '../../../examples/client/http.js'
-import { toHex, utf8 } from '../../../examples/client/wire.js'
 import type { Mode } from '../../../src/groups/authority/table.js'
+import { draft } from '../../groups/group-fixture.js'
+import { ROUTES } from '../../isolation/costs/routes.js'
 import type { TestServer } from '../../support/server.js'
-import { addOf } from '../scene-fixture.js'
 import { Choice, compatible } from './choice.js'
 import { Dice } from './dice.js'
 import { everybodyGoesOn, expectOneHistory } from './ending.js'
-import { GroupModel } from './group-model.js'
+import { revokeOne, runErrand } from './errands.js'
+import type { GroupModel } from './group-model.js'
 import { leaveOutUnlawful } from './hidden.js'
 import { agrees, moments, said, type Effect } from './judge.js'
+import { asksForNothing, mischief } from './mischief.js'
 import { Unsent, type Move, type Scene } from './move.js'
 import { MOVES } from './moves.js'
 import { ownGroup, Players, type Player } from './players.js'
-import { Room } from './room.js'
+import type { Room } from './room.js'
+import { Rooms } from './rooms.js'
 
 const HONEST = ['alice', 'bob', 'carol', 'alice/laptop', 'bob/laptop', 'carol/laptop']
 const HOSTILE = ['mallory', 'trudy', 'mallory/laptop']
 /** Groups that take entries, at least. */
 const OPEN_ROOMS = 3
-/** Closed ones that are still asked for. */
-const CLOSED_ROOMS = 3
+/** How often in a step a group is left alone and another one is begun. */
+const TURNOVER = 0.03
+/** What a step is, and how often; else one move. */
+const STEPS = { moves: 60, burst: 20, mischief: 13, errand: 4, uprising: 2, time: 0.7, revocation: 0.3 } as const
+
+const ROUTES_OF_GROUPS = Object.keys(ROUTES).filter((route) => /^[A-Z]+ \/v1\/(groups|rooms|me\/usage|key-packages\/claims)/u.test(route))
 
 interface Answered {
   move: Move
@@ -32,11 +38,11 @@ interface Answered {
 /** Honest and hostile devices that ask two nodes for everything at random, and an oracle that knows what the page says. */
 export class Campaign implements Scene {
   readonly dice: Dice
-  readonly rooms: Room[] = []
   readonly choice: Choice
   readonly crew: Players
-  readonly #byId = new Map<string, Room>()
+  readonly #rooms: Rooms
   readonly #pool: Pool
+  #errands = 0
   step = 0
 
   constructor(
@@ -46,12 +52,16 @@ export class Campaign implements Scene {
   ) {
     this.dice = new Dice(seed)
     this.#pool = nodes[0]!.pool
-    this.crew = new Players(nodes, this.dice, (group) => this.#look(group))
-    this.choice = new Choice(this, this.rooms)
+    this.crew = new Players(nodes, this.dice, (group) => this.#rooms.look(group))
+    this.#rooms = new Rooms(this.crew, this.dice, this.#pool)
+    this.choice = new Choice(this)
   }
 
   get players(): readonly Player[] {
     return this.crew.all
+  }
+  get rooms(): readonly Room[] {
+    return this.#rooms.all
   }
 
   async prepare(): Promise<void> {
@@ -60,94 +70,93 @@ export class Campaign implements Scene {
   }
 
   /** Some steps, and more until everything was met; at most `most`. */
-  async run(steps: number, most = 4 * steps): Promise<void> {
-    for (this.step = 0; this.step < steps || (this.step < most && this.choice.missing().length > 0); this.step++) {
+  async run(steps: number, most: number): Promise<void> {
+    for (this.step = 0; this.step < steps || (this.step < most && this.missing().length > 0); this.step++) {
       await this.#tidy()
-      if (this.dice.chance(0.02)) await this.#uprising()
-      else if (this.dice.chance(0.01)) await this.#timePasses()
-      else if (this.dice.chance(0.25))
-        await this.#burst(Array.from({ length: 2 + Math.floor(this.dice.next() * 3) }, () => this.choice.next()))
-      else await this.#burst([this.choice.next()])
+      await this.#act()
+    }
+  }
+
+  /** What was never met, of the page and of the routes about groups. */
+  missing(): string[] {
+    return [...this.choice.missing(), ...ROUTES_OF_GROUPS.filter((route) => !this.crew.routes.has(route))]
+  }
+
+  async #act(): Promise<void> {
+    switch (this.dice.weighted(STEPS)) {
+      case 'burst':
+        return this.#burst(Array.from({ length: 2 + Math.floor(this.dice.next() * 3) }, () => this.choice.next()))
+      case 'mischief':
+        return this.#mischief()
+      case 'errand':
+        return runErrand(this, this.#errands++)
+      case 'uprising':
+        return this.#uprising()
+      case 'time':
+        return this.#rooms.timePasses()
+      case 'revocation':
+        return revokeOne(this, this.crew, this.#rooms, this.#pool)
+      case 'moves':
+        return this.#burst([this.choice.next()])
     }
   }
 
   async end(): Promise<void> {
-    for (const room of this.#open()) {
-      await this.#observe(room)
-      await everybodyGoesOn(this.crew, room)
-      await this.#observe(room)
-      await expectOneHistory(this.crew, room, this.#pool)
-    }
+    for (const room of this.#rooms.open) await this.#retire(room)
+  }
+
+  /** Nobody is stuck in the group, and it is left alone from here on. */
+  async #retire(room: Room): Promise<void> {
+    await this.#rooms.observe(room)
+    await everybodyGoesOn(this.crew, room)
+    await this.#rooms.observe(room)
+    await expectOneHistory(this.crew, room, this.#pool)
+    this.#rooms.forget(room)
   }
 
   succeed(old: Room, id: Uint8Array, by: Player): void {
-    const room = new Room(id, old.model.successor(by.client.uri), old.code)
-    old.successor = room
-    this.#enter(room)
-    this.#lookAt(by, room)
+    this.#rooms.succeed(old, id, by)
   }
 
-  #open(): Room[] {
-    return this.rooms.filter(({ model }) => !model.frozen && !model.deleted)
+  kept(room: Room, kind: 'c' | 'p' | 'a'): Promise<{ seq: number; bytes: Uint8Array }[]> {
+    return this.#rooms.kept(room, kind)
   }
 
-  #enter(room: Room): void {
-    this.rooms.push(room)
-    this.#byId.set(toHex(room.id), room)
+  /** With what a hostile member has kept for later. */
+  async #mischief(): Promise<void> {
+    const room = this.dice.pick(this.#rooms.open)
+    const thief = this.players.find((one) => one.hostile && room && ownGroup(one, room.id))
+    const group = room && thief && ownGroup(thief, room.id)
+    // One that waits for its own Remove can make no Commit.
+    if (group && room.model.of(group.device.client).going === undefined && this.dice.chance(0.3))
+      room.stash = await draft(group).then(
+        ({ bundle }) => ({ epoch: group.epoch, bundle }),
+        () => undefined,
+      )
+    await this.#burst([mischief(this)])
+    const asked = asksForNothing(this, this.dice.pick(this.players)!)
+    await expect(asked).rejects.toMatchObject({ status: 404, kind: 'not-found' })
   }
 
-  #look(group: Group): void {
-    if (group.record.standing === 'member') this.#byId.get(toHex(group.record.groupId))?.look(group)
-  }
-
-  #lookAt(player: Player, room: Room): void {
-    const group = ownGroup(player, room.id)
-    if (group) room.look(group)
-  }
-
-  /** New groups for those that have ended. */
+  /** New groups for those that have ended, or were asked for everything long enough. */
   async #tidy(): Promise<void> {
-    while (this.#open().length < OPEN_ROOMS) await this.#begin()
-    const closed = this.rooms.filter((room) => !this.#open().includes(room))
-    for (const room of closed.slice(0, Math.max(0, closed.length - CLOSED_ROOMS))) this.rooms.splice(this.rooms.indexOf(room), 1)
-  }
-
-  async #begin(): Promise<void> {
-    const creator = this.dice.pick(this.players.filter(({ hostile }) => !hostile || this.dice.chance(0.3)))!
-    const policy = {
-      external_join: this.dice.pick(['none', 'same-user', 'code', 'open'] as const)!,
-      add_members: this.dice.pick(['members', 'members', 'admins'] as const)!,
-      remove_members: this.dice.pick(['members', 'admins'] as const)!,
+    const [oldest] = this.#rooms.open
+    if (oldest && this.dice.chance(TURNOVER)) await this.#retire(oldest)
+    while (this.#rooms.open.length < OPEN_ROOMS) {
+      // Of hostile users a third, or more as long as they have had too few rights.
+      const hostile = this.dice.chance(this.choice.missing().some((cell) => cell.endsWith('hostile yes')) ? 0.5 : 0.3)
+      await this.#rooms.begin(this.mode, this.dice.pick(this.players.filter((one) => one.hostile === hostile))!)
     }
-    const [groupId, code] = [utf8(randomUUID()), `open sesame ${this.step}`]
-    const room = new Room(groupId, new GroupModel(this.mode, policy), code)
-    room.model.found(creator.client.uri)
-    const asked = { ...policy, reports_to_reset: room.model.reportsToReset, ...(policy.external_join === 'code' && { join_code: code }) }
-    const group = await creator.client.createGroup({ groupId, mode: this.mode, policy: asked })
-    this.#enter(room)
-    this.#look(group)
-    const others = this.dice.shuffled(this.players.filter((one) => one !== creator)).slice(0, 4)
-    const adds = await Promise.all(others.map(({ client }) => addOf(group, client)))
-    await group.commit(() => adds)
-    await this.#observe(room)
+    this.#rooms.forgetClosed()
   }
 
   /** All who can report a Commit do; then one of them who is no admin resets the group. */
   async #uprising(): Promise<void> {
-    const room = this.dice.pick(this.#open())
+    const room = this.dice.pick(this.#rooms.open)
     if (!room) return
     for (const by of this.players) if (room.model.isMember(by.client.uri)) await this.#burst([MOVES.report(this, by, room)])
     const by = this.dice.pick(this.players.filter(({ client }) => room.model.isWitness(client.user)))
     if (by) await this.#burst([MOVES['reset-by-reports'](this, by, room)])
-  }
-
-  /** For which the place of a group that was reset is reserved. */
-  async #timePasses(): Promise<void> {
-    for (const { id, model } of this.rooms) {
-      if (model.frozen !== 'reset') continue
-      await this.#pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 year' WHERE group_id = $1", [id])
-      model.reserved = false
-    }
   }
 
   async #burst(chosen: readonly (Move | undefined)[]): Promise<void> {
@@ -175,7 +184,7 @@ export class Campaign implements Scene {
     const before = room.model.clone()
     const effects = answered.map(({ move, answer }): Effect | undefined => (answer === 'yes' ? (model) => move.effect?.(model) : undefined))
     for (const effect of effects) effect?.(room.model)
-    const deltas = await this.#observe(room)
+    const deltas = await this.#rooms.observe(room)
     for (const [index, answer] of answered.entries()) {
       const others = effects.flatMap((effect, other) => (effect && other !== index ? [effect] : []))
       this.#judge(answer, answered.length === 1 ? [before] : moments(before, deltas, others))
@@ -191,28 +200,13 @@ export class Campaign implements Scene {
     move.room.history.push(`${line} (page: ${[...words].join(' or ')})`)
     if (answer.startsWith('unsent')) return
     if (!agrees(answer, words, move, models)) throw this.disagreement(move.room, `${line}, but the page says ${[...words].join(' or ')}`)
-    if (!words.has(answer)) return
+    if (!words.has(answer) || move.spoilt) return
     for (const row of [move.row(models[0] ?? move.room.model)].flat()) this.choice.meet(row, move.by, answer === 'yes' ? 'yes' : 'refused')
   }
 
   disagreement(room: Room, what: string): Error {
     const seed = `CAMPAIGN_SEED=${this.seed}, ${this.mode} group ${room.path}`
     return new Error([what, seed, room.model.describe(), 'What happened to it:', ...room.history.slice(-40)].join('\n'))
-  }
-
-  /** Reads what is new in the log by the eyes of the members. */
-  async #observe(room: Room): Promise<Effect[]> {
-    const rows = await room.news(this.#pool)
-    for (const player of this.players) this.#lookAt(player, room)
-    for (const player of this.dice.shuffled(this.players)) {
-      if (room.knows(rows)) break
-      if (!ownGroup(player, room.id)) continue
-      await this.crew.sync(player)
-      this.#lookAt(player, room)
-    }
-    const deltas = room.take(rows, this.crew.submissions)
-    for (const delta of deltas) delta(room.model)
-    return deltas
   }
 
   /** The server's list of admins is the model's. */

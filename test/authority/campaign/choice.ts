@@ -35,10 +35,7 @@ export class Choice {
   /** `commit-add hostile refused`: how often. */
   readonly #met = new Map<string, number>()
 
-  constructor(
-    private readonly scene: Scene,
-    private readonly rooms: readonly Room[],
-  ) {}
+  constructor(private readonly scene: Scene) {}
 
   meet(action: Action, by: Player, outcome: 'yes' | 'refused'): void {
     const cell = `${action} ${by.hostile ? 'hostile' : 'honest'} ${outcome}`
@@ -60,13 +57,13 @@ export class Choice {
     const [action, who, outcome] = cell.split(' ') as [Action | '', string?, string?]
     if (action === '') return this.#find(dice.weighted(WEIGHTS))
     const setup = SETUPS[action]
-    return this.#find(action, who, outcome) ?? (setup && this.#find(setup, undefined, 'yes'))
+    return this.#find(action, who, outcome) ?? (setup && (this.#find(setup, who, 'yes') ?? this.#find(setup, undefined, 'yes')))
   }
 
   #find(action: Action, who?: string, outcome?: string): Move | undefined {
-    const { dice, players } = this.scene
+    const { dice, players, rooms } = this.scene
     const wanted = (may: boolean) => outcome === undefined || may === (outcome === 'yes')
-    for (const room of dice.shuffled(this.rooms))
+    for (const room of dice.shuffled(rooms))
       for (const by of dice.shuffled(players)) {
         if ((who !== undefined && by.hostile !== (who === 'hostile')) || !wouldTry(by, room, action)) continue
         const move = MOVES[action](this.scene, by, room)

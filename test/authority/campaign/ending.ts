@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from '@jest/globals'
 import type { Pool } from 'pg'
+import { pendingRemovals } from '../../../examples/client/commits.js'
 import type { Group } from '../../../examples/client/group.js'
 import { extendChain, initialChain } from '../../../src/protocol/log-chain.js'
 import { leaveOutUnlawful } from './hidden.js'
@@ -40,13 +41,26 @@ function honestMembers(crew: Players, room: Room): Player[] {
 
 async function goesOn(crew: Players, room: Room, player: Player): Promise<void> {
   await crew.sync(player)
-  const group = memberOf(room, player)
-  group.record.externalJoin = room.model.policy.external_join !== 'none'
+  // Removed by what another one has just carried out: `expectOneHistory` finds out who is stuck.
+  const group = ownGroup(player, room.id)
+  if (!group) return
+  const { state } = group.record
   leaveOutUnlawful(room.model, group)
+  leaveOutReInits(group)
+  // Only another one can carry that out (RFC 9420 §12.2).
+  if (pendingRemovals(state).has(state.privatePath.leafIndex)) return
+  group.record.externalJoin = room.model.policy.external_join !== 'none'
   await group.update()
+  leaveOutReInits(group)
   const text = randomUUID()
   const { seq } = await group.send(text)
   room.texts.push({ seq, text })
+}
+
+/** The group is to go on. */
+function leaveOutReInits({ record }: Group): void {
+  const reinits = Object.entries(record.state.unappliedProposals).filter(([, { proposal }]) => proposal.proposalType === 'reinit')
+  record.voided = [...(record.voided ?? []), ...reinits.map(([ref]) => ref)]
 }
 
 function memberOf(room: Room, player: Player): Group {

@@ -1,3 +1,4 @@
+import type { Dice } from './dice.js'
 import { ACTIONS, type Action } from '../../../src/groups/authority/actions.js'
 import type { Actor, Choices, Mode, State } from '../../../src/groups/authority/table.js'
 import { pageSays } from '../page-fixture.js'
@@ -223,3 +224,11 @@ export class GroupModel {
 }
 
 type Who = 'members' | 'admins'
+
+export function anyPolicy(dice: Dice): GroupModel['policy'] {
+  return {
+    external_join: dice.pick(['none', 'same-user', 'code', 'open'] as const)!,
+    add_members: dice.pick(['members', 'members', 'admins'] as const)!,
+    remove_members: dice.pick(['members', 'admins'] as const)!,
+  }
+}

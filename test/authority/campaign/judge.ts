@@ -22,6 +22,9 @@ const NOT_ABOUT_RIGHTS: ReadonlySet<string> = new Set([
   'sender-key-taken',
 ])
 
+/** What is refused before any group is looked for. */
+const OF_FORM: ReadonlySet<string> = new Set(['undecodable', 'invalid-request'])
+
 /** All that the page says of a move by one of these models. */
 export function said(move: Move, models: readonly GroupModel[]): ReadonlySet<string> {
   return new Set(models.flatMap((model) => saidBy(move, model)))
@@ -38,9 +41,12 @@ function saidBy(move: Move, model: GroupModel): string[] {
  * all others hear nothing but what the page says.
  */
 export function agrees(answer: string, words: ReadonlySet<string>, move: Move, models: readonly GroupModel[]): boolean {
-  if (words.has(answer)) return true
+  if (move.spoilt && answer === 'yes') return false
+  if (words.has(answer) || (move.spoilt && OF_FORM.has(answer))) return true
   const inside = models.some((model) => model.isMember(move.by.client.uri))
   if (NOT_ABOUT_RIGHTS.has(answer)) return words.has('yes') || inside
+  // The message of another.
+  if (move.spoilt && inside) return answer === 'forbidden'
   return words.has('yes') && (move.also ?? []).includes(answer)
 }
 

@@ -21,7 +21,7 @@ import type { Room } from './room.js'
 type Intent = (present: Member[]) => Proposal[]
 
 /** A member's own group; for others that of a member whose bytes they have got hold of. */
-function bytesOf({ players, dice }: Scene, by: Player, room: Room): Group {
+export function bytesOf({ players, dice }: Scene, by: Player, room: Room): Group {
   const own = ownGroup(by, room.id)
   if (own) return own
   const others = players.flatMap((one) => ownGroup(one, room.id) ?? [])

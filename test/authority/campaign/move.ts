@@ -22,6 +22,8 @@ export interface Move {
   accepted?(): void
   /** It changes another group as well, so nothing else happens at the same time but the same. */
   readonly alone?: boolean
+  /** Nobody may: whatever the page says, it is refused. */
+  readonly spoilt?: boolean
   /** Answers that have nothing to do with rights, besides the usual ones. */
   readonly also?: readonly string[]
 }
@@ -33,6 +35,9 @@ export class Unsent extends Error {}
 export interface Scene {
   readonly dice: Dice
   readonly players: readonly Player[]
+  readonly rooms: readonly Room[]
+  /** Entries of one kind, from the log. */
+  kept(room: Room, kind: 'c' | 'p' | 'a'): Promise<{ seq: number; bytes: Uint8Array }[]>
   /** A new group takes the place of the one that it succeeds. */
   succeed(room: Room, id: Uint8Array, by: Player): void
 }

@@ -15,6 +15,8 @@ export interface Player {
 /** The devices of a campaign, each of which talks to all nodes, and what they have sent. */
 export class Players {
   readonly all: Player[] = []
+  /** How many there were so far. */
+  enrolled = 0
   /** By hash of the bytes, in hex. */
   readonly submissions = new Map<string, Submission>()
   /** `GET /v1/groups/:groupId`: all that was asked for. */
@@ -30,6 +32,7 @@ export class Players {
 
   /** `alice/phone`; the first device of a user enrols its others. */
   async enrol(name: string, hostile: boolean): Promise<Player> {
+    this.enrolled++
     const [user = '', device = 'phone'] = name.split('/')
     const baseUrl = this.nodes[0]!.url
     const client = await Client.create({ baseUrl, domain: 'localhost', user: `${user}-${this.#tag}`, device, suites: [1], retries: 3 })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Pool } from 'pg'
 import type { Group } from '../../../examples/client/group.js'
+import type { CommitBundle } from '../../../examples/client/store.js'
 import { toBase64Url } from '../../../examples/client/wire.js'
 import { userOf, type GroupModel } from './group-model.js'
 import type { Effect } from './judge.js'
@@ -27,6 +28,12 @@ export class Room {
   /** Everything in the log up to here is in the model. */
   #seen = 0
   lastCommit = 0
+  /** It has taken the place of another one. */
+  follows = false
+  /** Of the room that it is the group of. */
+  uri = ''
+  /** A Commit that was made and never sent, and its epoch. */
+  stash: { epoch: number; bundle: CommitBundle } | undefined
   /** Whether there is a GroupInfo of the current epoch. */
   hasInfo = true
   /** The id that a ReInit announced, while there is no such group. */
@@ -44,6 +51,11 @@ export class Room {
     readonly code: string,
   ) {
     this.path = `/v1/groups/${toBase64Url(id)}`
+  }
+
+  /** The last one that a member has told. */
+  get epoch(): number {
+    return Math.max(...this.#trees.keys())
   }
 
   /** A member has read up to an epoch. */

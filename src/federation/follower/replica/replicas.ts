@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
+import { withholdReplica } from '../../../groups/blocks/blocks.repository.js'
 import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
 import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import type { LogRow } from '../../../delivery/read/entry.js'
@@ -157,6 +158,7 @@ export class Replicas {
       gid,
       changes.members.filter(({ seq }) => seq > headSeq),
     )
+    await withholdReplica(sql, gid, changes.refs)
     const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
     await storeWelcomes(sql, gid, welcomes)
     await markUsed(sql, changes.refs)

@@ -1,0 +1,41 @@
+import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/blocks.repository.js'
+import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
+import { acceptInvitation, invitationsOf, setAsked } from '../../src/groups/invitations/invitations.repository.js'
+import { leaveGroup } from '../../src/groups/removal/removal.repository.js'
+import type { Sql } from '../../src/platform/postgres/sql.js'
+import { BIG, hash, several, user } from './inputs.js'
+
+/** What users decide for themselves: calls of HOT_CALLS. */
+export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
+  'a block that a list begins with': { call: (sql) => blockedBy(sql, user(1), '', 100) },
+  'a Welcome in a replica of whom a user has blocked': {
+    call: async (sql) => {
+      await block(sql, user(1), user(2), 100)
+      await withholdReplica(sql, BIG, [hash('claim 1 1')])
+    },
+  },
+  'devices of users who have blocked an adder': {
+    call: async (sql) => {
+      await block(sql, user(1), user(2), 100)
+      await sql.query({
+        text: 'SELECT FROM blockers_among(p_devices => $1, p_user => 2)',
+        values: [several(100, (n) => BigInt(n))],
+      })
+    },
+    rows: 100,
+  },
+  'invitations of a user': { call: (sql) => invitationsOf(sql, 1n, 0n, 100) },
+  'a Commit that adds devices of a user who wants to be asked, who then accepts': {
+    call: async (sql) => {
+      await setAsked(sql, 1n, true)
+      await sql.query({ text: 'SELECT hold_invitations(p_gid => $1, p_devices => $2, p_by => $3)', values: [BIG, [1n, 2n], [2n, 2n]] })
+      await acceptInvitation(sql, hash('group 1'), 1n)
+    },
+  },
+  // These look through the device's inbox.
+  'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },
+  'a group blocked': { call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, 'blocked'), rows: 500 },
+  'a group of others that is not blocked': {
+    call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 9_998n, userId: 9_998n }, 'blocked'),
+  },
+}
