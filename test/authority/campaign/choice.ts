@@ -1,7 +1,7 @@
 import { ACTIONS, type Action } from '../../../src/groups/authority/actions.js'
 import { said } from './judge.js'
 import type { Move, Scene } from './move.js'
-import { MOVES } from './moves.js'
+import { MOVES, UNTRIED } from './moves.js'
 import { ownGroup, type Player } from './players.js'
 import type { Room } from './room.js'
 
@@ -44,7 +44,7 @@ export class Choice {
 
   /** What was never met: the action, who asked, and whether it was refused. */
   missing(): string[] {
-    const cells = ACTION_NAMES.flatMap((action) =>
+    const cells = ACTION_NAMES.filter((action) => !UNTRIED.includes(action)).flatMap((action) =>
       ['honest', 'hostile'].flatMap((who) => ['yes', 'refused'].map((outcome) => `${action} ${who} ${outcome}`)),
     )
     return cells.filter((cell) => !this.#met.has(cell))
