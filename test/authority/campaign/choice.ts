@@ -3,7 +3,7 @@ import { ACTORS, everyPolicy, type Actor, type Mode } from '../../../src/groups/
 import { pageSays } from '../page-fixture.js'
 import { said } from './judge.js'
 import type { Move, Scene } from './move.js'
-import { MOVES } from './moves.js'
+import { MOVES, UNTRIED } from './moves.js'
 import { ownGroup, type Player } from './players.js'
 import type { Room } from './room.js'
 
@@ -47,10 +47,12 @@ export class Choice {
   readonly #cells: readonly string[]
 
   constructor(private readonly scene: Scene & { mode: Mode }) {
-    this.#cells = ACTION_NAMES.flatMap((action) => [
-      ...['yes', 'refused'].map((outcome) => `${action} honest ${outcome}`),
-      ...[...wordsOf(action, scene.mode)].map((outcome) => `${action} hostile ${outcome}`),
-    ]).filter((cell) => !RARELY_MET.has(cell))
+    this.#cells = ACTION_NAMES.filter((action) => !UNTRIED.includes(action))
+      .flatMap((action) => [
+        ...['yes', 'refused'].map((outcome) => `${action} honest ${outcome}`),
+        ...[...wordsOf(action, scene.mode)].map((outcome) => `${action} hostile ${outcome}`),
+      ])
+      .filter((cell) => !RARELY_MET.has(cell))
   }
 
   meet(action: Action, by: Player, word: string): void {
