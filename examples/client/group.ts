@@ -109,11 +109,6 @@ export class Group {
     return this.device.http.put(`${this.path}/delivery`, { delivery })
   }
 
-  /** For all devices of this user: the group of a stranger is delivered from here on. */
-  accept(): Promise<void> {
-    return this.device.http.post(`/v1/invitations/${toBase64Url(this.record.groupId)}/accept`)
-  }
-
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */
   async send(text: string): Promise<Accepted> {
     for (let attempt = 0; ; attempt++) {
@@ -148,9 +143,7 @@ export class Group {
 
   /** Commits until it succeeds: a client that loses an epoch processes what was missed, looks again, and retries. */
   async commit(intent: Intent, attempts = ATTEMPTS): Promise<void> {
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return
-    }
+    for (let attempt = 0; attempt < attempts; attempt++) if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return
     throw new Error(`No Commit won in ${attempts} attempts`)
   }
 
@@ -161,12 +154,8 @@ export class Group {
     const proposals = intent(members(record.state))
     if (!proposals) return 'done'
     if (record.mode === 'private') await leaveOutForbidden(this.device, record)
-    record.pending = await buildCommit(
-      record,
-      proposals,
-      (await suite(record.suite)).impl,
-      await membersToLetGo(this.device, record, proposals),
-    )
+    const letGo = await membersToLetGo(this.device, record, proposals)
+    record.pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo)
     return this.#submit(record.pending)
   }
 

@@ -27,7 +27,6 @@ import { addReport, findReadCommit } from '../../src/groups/reset/reports.reposi
 import { groupsOf, knowsRoom } from '../../src/groups/rooms/rooms.repository.js'
 import { devicesOfLeaves, unregisteredAmong } from '../../src/groups/roster/roster.repository.js'
 import { publishSenderKey, standingOfPost } from '../../src/groups/sealed/sender-keys.repository.js'
-import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-packages.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
@@ -87,15 +86,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       standingOfPost(
         sql,
         { groupId: hash('group 1'), epoch: EPOCH, publicKey: hash('1'), hash: hash('h'), issuerKey: 1, nonce: hash('n') },
-        5,
-      ),
-  },
-  'a claim of 20 devices': {
-    call: (sql) =>
-      claimKeyPackages(
-        sql,
-        several(20, (n) => BigInt(n)),
-        { cipherSuites: [1], extensions: [], proposals: [], credentials: [1] },
         5,
       ),
   },
