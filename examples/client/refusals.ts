@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'commit-required': TRY_AGAIN,
   'epoch-ahead': 'This server does not know the newest state of the group. Check that it is the right one.',
   'incarnation-changed': 'The server was restored from a backup, and some messages are lost. This device has to join the group again.',
+  'not-delivered': 'You have blocked this group, or not accepted its invitation yet.',
   resync: 'This device was away for too long. It has to join the group again.',
   'no-consent': 'This person has not agreed to be added by you. You can ask.',
   'invalid-commit': FAULTY_APP,
