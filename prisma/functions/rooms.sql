@@ -121,7 +121,7 @@ BEGIN
 END $$;
 
 -- Takes back a reset, up to groups.reserved_until: the group goes on where it stood, and is current in its room again. A successor that came
--- meanwhile stops in its turn, and this group takes its place.
+-- meanwhile stops in its turn, and this group takes its place. Reports are spent: else any one of those who reported could reset it again.
 -- Outcomes: accepted, unknown, deleted, forbidden, final (not reset, too late, or the successor itself is not current any more).
 CREATE OR REPLACE FUNCTION undo_reset(p_gid bigint, p_admin bigint) RETURNS TABLE (outcome text, successor bigint) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -148,6 +148,7 @@ BEGIN
     RETURN;
   END IF;
   UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
+  DELETE FROM commit_report WHERE gid = p_gid;
   PERFORM tell_frozen(g);
   IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
     UPDATE groups
@@ -185,6 +186,7 @@ BEGIN
            announced_group_id = NULL
       FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
      WHERE gid = g.gid;
+    DELETE FROM commit_report WHERE gid = g.gid;
     PERFORM tell_frozen(g);
     IF before.deleted_at IS NULL THEN
       UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id

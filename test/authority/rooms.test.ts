@@ -168,6 +168,20 @@ describe.each(['public', 'private'] as const)('a reset of a %s group by reports'
     await succeed(carol, group)
   })
 
+  it('does not come again by itself once an admin has taken it back: the reports are spent', async () => {
+    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
+    const group = await stage.group(alice, [bob, carol], { mode, policy: { reports_to_reset: 1 } })
+    await group.update()
+    for (const client of [bob, carol]) await report(client, group, 2)
+    await reset(bob, group)
+    await undo(alice, group)
+    expect(await refusal(reset(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await report(bob, group, 2)).toEqual({ reports: 1, needed: 2 })
+    expect(await refusal(reset(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
+    await report(carol, group, 2)
+    await reset(bob, group)
+  })
+
   it('is judged when it is accepted: a reporter who leaves at the same moment does not count', async () => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     const group = await stage.group(alice, [bob, carol], { mode, policy: { reports_to_reset: 1 } })
