@@ -1931,6 +1931,16 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION reserve_for_hub(p_group_id bytea)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM lock_group_id(p_group_id);
+  RETURN NOT group_id_taken(p_group_id);
+END $function$
+;
+
 CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql

@@ -12,6 +12,14 @@ CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANG
       OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id)
 $$;
 
+-- Whether another provider may have the id for a group of its own: of what is announced here it learns by the log, and could keep it from the
+-- successor. Until the transaction ends nobody else takes it.
+CREATE OR REPLACE FUNCTION reserve_for_hub(p_group_id bytea) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM lock_group_id(p_group_id);
+  RETURN NOT group_id_taken(p_group_id);
+END $$;
+
 -- Members of a group that stopped, of this provider or not, find group.frozen in their inboxes, which is read with the group as it is then: also
 -- that it goes on, or has a successor. One of them waits at most, behind what was told before. Other providers get a batch that says so.
 CREATE OR REPLACE FUNCTION tell_frozen(old groups) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
