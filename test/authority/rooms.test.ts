@@ -66,6 +66,23 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     await succeed(bob, group)
   })
 
+  it('has the policy that holds when its successor is accepted, and not one of an admin who is dismissed meanwhile', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
+    await alice.device.http.put(`${group.path}/admins/${local(mallory)}`)
+    await reset(alice, group)
+    await waitGrace(group)
+    const unlock = await lockRow(group)
+    const groupId = utf8(randomUUID())
+    const policy = { ...POLICY, add_members: 'members' } as const
+    const creating = refusal(mallory.createGroup({ groupId, mode, successorOf: group.record.groupId, policy }))
+    await waiting(1)
+    await alice.device.http.delete(`${group.path}/admins/${local(mallory)}`)
+    await unlock()
+    expect(await creating).toMatchObject({ status: 403, kind: 'policy' })
+    await succeed(mallory, group)
+  })
+
   it('is taken back from a member who has succeeded it alone, by an admin who is not let in', async () => {
     const [alice, mallory] = await stage.cast('alice', 'mallory')
     const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
@@ -191,23 +208,45 @@ describe.each(['public', 'private'] as const)('a reset of a %s group by reports'
     const removal = await draft(group, [
       { proposalType: 'remove', remove: { removed: group.record.state.ratchetTree.findIndex((node) => uriOf(node) === carol.uri) / 2 } },
     ])
-    const blocker = await stage.pool.connect()
-    await blocker.query('BEGIN')
-    await blocker.query('SELECT FROM groups WHERE group_id = $1 FOR UPDATE', [group.record.groupId])
+    const unlock = await lockRow(group)
     const removing = submit(alice, group, removal.bundle)
     await waiting(1)
     const resetting = refusal(reset(bob, group))
     await waiting(2)
-    await blocker.query('COMMIT')
-    blocker.release()
+    await unlock()
     await removing
     expect(await resetting).toMatchObject({ status: 403, kind: 'policy' })
   })
 })
 
+it('no member takes another along into a branch who leaves at the same moment', async () => {
+  const [mallory, bob] = await stage.cast('mallory', 'bob')
+  const group = await stage.group(mallory, [bob])
+  const unlock = await lockRow(group)
+  const leaving = bob.device.http.post(`${group.path}/leave`)
+  await waiting(1)
+  const wish = { before: group.record, origin: 'branch', groupId: utf8(randomUUID()), users: [bob.user] } as const
+  const branching = refusal(mallory.beginAfter(wish))
+  await waiting(2)
+  await unlock()
+  await leaving
+  expect(await branching).toMatchObject({ status: 422, document: { rule: 'founding-members' } })
+})
+
 function uriOf(node: unknown): string | undefined {
   const { leaf } = (node ?? {}) as { leaf?: { credential: { identity?: Uint8Array } } }
   return leaf?.credential.identity && Buffer.from(leaf.credential.identity).toString()
+}
+
+/** Holds the row of a group. @returns what lets it go */
+async function lockRow(group: Group): Promise<() => Promise<void>> {
+  const blocker = await stage.pool.connect()
+  await blocker.query('BEGIN')
+  await blocker.query('SELECT FROM groups WHERE group_id = $1 FOR UPDATE', [group.record.groupId])
+  return async () => {
+    await blocker.query('COMMIT')
+    blocker.release()
+  }
 }
 
 /** Until so many sessions wait for a lock. */

@@ -83,7 +83,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
     call: async (sql) => {
       await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
       await freezeGroup(sql, 9n, null, 60)
-      await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9') })
+      await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9'), policyVersion: 1n })
       await undoReset(sql, 9n, 1n)
     },
   },
