@@ -802,7 +802,7 @@ BEGIN
            announced_group_id = NULL
       FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
      WHERE gid = g.gid;
-    DELETE FROM commit_report WHERE gid = g.gid;
+    PERFORM resume_group(g.gid);
     PERFORM tell_frozen(g);
     IF before.deleted_at IS NULL THEN
       UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
@@ -1948,6 +1948,19 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION resume_group(p_gid bigint)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  DELETE FROM commit_report WHERE gid = p_gid;
+  INSERT INTO pending_removal AS r (gid, device_id, reason)
+  SELECT m.gid, m.device_id, 'revoke' FROM member m JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
+   WHERE m.gid = p_gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+   ORDER BY m.device_id
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+$function$
+;
+
 CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
@@ -2528,7 +2541,7 @@ BEGIN
     RETURN;
   END IF;
   UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
-  DELETE FROM commit_report WHERE gid = p_gid;
+  PERFORM resume_group(p_gid);
   PERFORM tell_frozen(g);
   IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
     UPDATE groups

@@ -128,8 +128,19 @@ BEGIN
   RETURN 'accepted';
 END $$;
 
+-- Of a group that goes on: what happened to its members while it stood. Reports are spent: else any one of those who reported could reset it again.
+-- And who was revoked meanwhile is to be removed from now on, not from the next sweep on.
+CREATE OR REPLACE FUNCTION resume_group(p_gid bigint) RETURNS void LANGUAGE sql VOLATILE AS $$
+  DELETE FROM commit_report WHERE gid = p_gid;
+  INSERT INTO pending_removal AS r (gid, device_id, reason)
+  SELECT m.gid, m.device_id, 'revoke' FROM member m JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
+   WHERE m.gid = p_gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+   ORDER BY m.device_id
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+$$;
+
 -- Takes back a reset, up to groups.reserved_until: the group goes on where it stood, and is current in its room again. A successor that came
--- meanwhile stops in its turn, and this group takes its place. Reports are spent: else any one of those who reported could reset it again.
+-- meanwhile stops in its turn, and this group takes its place.
 -- Outcomes: accepted, unknown, deleted, forbidden, final (not reset, too late, or the successor itself is not current any more).
 CREATE OR REPLACE FUNCTION undo_reset(p_gid bigint, p_admin bigint) RETURNS TABLE (outcome text, successor bigint) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -156,7 +167,7 @@ BEGIN
     RETURN;
   END IF;
   UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
-  DELETE FROM commit_report WHERE gid = p_gid;
+  PERFORM resume_group(p_gid);
   PERFORM tell_frozen(g);
   IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
     UPDATE groups
@@ -194,7 +205,7 @@ BEGIN
            announced_group_id = NULL
       FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
      WHERE gid = g.gid;
-    DELETE FROM commit_report WHERE gid = g.gid;
+    PERFORM resume_group(g.gid);
     PERFORM tell_frozen(g);
     IF before.deleted_at IS NULL THEN
       UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id

@@ -119,6 +119,15 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
   })
 
+  it('lets a device go when it goes on that was revoked while it stood: its keys post nothing', async () => {
+    const [alice, bob, laptop] = await stage.cast('alice', 'bob', 'bob/laptop')
+    const group = await stage.group(alice, [bob, laptop], { mode })
+    await reset(alice, group)
+    await bob.device.http.delete('/v1/devices/laptop')
+    await undo(alice, group)
+    expect(await view(alice, group)).toMatchObject({ leaving: [laptop.uri] })
+  })
+
   it('does not go back to a group whose time is over, or whose successor has been replaced', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob], { mode })
