@@ -161,6 +161,11 @@ BEGIN
   END IF;
   -- Made later, so its row comes later in the order of locks.
   SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  -- It stops by this, and who has been dismissed there is no admin of the room any more.
+  IF next.gid IS NOT NULL AND next.deleted_at IS NULL AND NOT authorize_admin(next.gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', NULL::bigint;
+    RETURN;
+  END IF;
   UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;

@@ -128,6 +128,18 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     expect(await view(alice, group)).toMatchObject({ leaving: [laptop.uri] })
   })
 
+  it('does not go back by the will of an admin who is dismissed in its successor', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory], { mode })
+    for (const client of [bob, mallory]) await alice.device.http.put(`${group.path}/admins/${local(client)}`)
+    await reset(alice, group)
+    const next = await succeed(alice, group)
+    await alice.device.http.delete(`${next.path}/admins/${local(mallory)}`)
+    expect(await refusal(undo(mallory, group))).toMatchObject({ status: 403, kind: 'forbidden' })
+    expect(await view(alice, next)).not.toHaveProperty('frozen')
+    await undo(bob, group)
+  })
+
   it('does not go back to a group whose time is over, or whose successor has been replaced', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await stage.group(alice, [bob], { mode })
