@@ -102,6 +102,19 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     })
   })
 
+  it('does not show its next group to a user who was thrown out of the one before, until it is in again', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory], { mode })
+    const room = await view(mallory, group)
+    await group.remove(mallory.uri)
+    await reset(alice, group)
+    const next = await succeed(alice, group)
+    expect(await refusal(current(mallory, room))).toMatchObject({ status: 404, kind: 'not-found' })
+    expect(await current(bob, room)).toEqual(next.record.groupId)
+    await next.add(mallory.user)
+    expect(await current(mallory, room)).toEqual(next.record.groupId)
+  })
+
   it('goes on where it stood if an admin takes the reset back in time, and the successor stops', async () => {
     const [alice, bob, carol, dave] = await stage.cast('alice', 'bob', 'carol', 'dave')
     const group = await stage.group(alice, [bob, carol, dave], { mode, policy: { reports_to_reset: 1 } })
