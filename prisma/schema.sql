@@ -704,7 +704,12 @@ AS $function$
 DECLARE
   held bigint[];
 BEGIN
-  held := lock_groups(p_gid, p_wait_ms);
+  -- Not by lock_groups: a call of a function within is felt by each single message.
+  IF p_wait_ms = 0 THEN
+    held := ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE SKIP LOCKED);
+  ELSE
+    held := lock_groups(p_gid, p_wait_ms);
+  END IF;
 
   RETURN QUERY
   WITH item AS (
@@ -745,8 +750,8 @@ BEGIN
     SELECT r.*, r.head_seq + row_number() OVER (PARTITION BY r.gid ORDER BY r.ord) AS new_seq
       FROM ranked r WHERE r.verdict = 'accepted' AND r.copy = 1
   ), chained AS (
-    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
-      FROM placed p
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER in_order AS new_chain, sum(p.length) OVER in_order AS new_bytes
+      FROM placed p WINDOW in_order AS (PARTITION BY p.gid ORDER BY p.new_seq)
   ), written AS (
     INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
     SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
@@ -754,10 +759,9 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.new_bytes
       FROM (
-        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
-          FROM chained c ORDER BY c.gid, c.new_seq DESC
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, c.new_bytes FROM chained c ORDER BY c.gid, c.new_seq DESC
       ) t
      WHERE g.gid = t.gid
   )
@@ -1137,7 +1141,7 @@ BEGIN
     INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
     SELECT x.device_id, 'welcome', made.gid, 0, x.ordinal
       FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) ORDER BY x.device_id;
-    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
   END IF;
   RETURN QUERY SELECT made.outcome, made.gid, made.incarnation, made.chain, made.room_id;
 END $function$
@@ -2030,8 +2034,8 @@ BEGIN
       FROM usable u
      WHERE u.nonce IS NULL OR u.use = 1 AND (u.issuer_key, u.nonce) IN (SELECT s.issuer_key, s.nonce FROM spent s)
   ), chained AS (
-    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
-      FROM placed p
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER in_order AS new_chain, sum(p.length) OVER in_order AS new_bytes
+      FROM placed p WINDOW in_order AS (PARTITION BY p.gid ORDER BY p.new_seq)
   ), written AS (
     INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
     SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
@@ -2039,10 +2043,9 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.new_bytes
       FROM (
-        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
-          FROM chained c ORDER BY c.gid, c.new_seq DESC
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, c.new_bytes FROM chained c ORDER BY c.gid, c.new_seq DESC
       ) t
      WHERE g.gid = t.gid
   )
@@ -2347,7 +2350,7 @@ BEGIN
   UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
 
   IF cardinality(p_refs) > 0 THEN
-    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
   END IF;
   -- Where a group has, or gets, members elsewhere.
   IF EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)
@@ -2404,7 +2407,7 @@ BEGIN
     -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
     INSERT INTO key_package_claim AS c (ref, device_id, cipher_suite, last_resort, expires_at, used)
     VALUES (p_add_ref, p_add_device, p_add_suite, false, p_add_expires, true)
-    ON CONFLICT (ref) DO UPDATE SET used = true WHERE NOT c.used;
+    ON CONFLICT (ref) DO UPDATE SET used = true, claimer = NULL WHERE NOT c.used;
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)

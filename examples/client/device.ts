@@ -4,7 +4,7 @@ import { ServerProblem, type Http } from './http.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
-import { toHex, utf8 } from './wire.js'
+import { toBase64Url, toHex, utf8 } from './wire.js'
 
 interface Challenge {
   nonce: Uint8Array
@@ -112,7 +112,12 @@ export class Device {
     }
   }
 
-  /** Whether groups of strangers wait to be accepted (`Group.accept`). */
+  /** For all devices of this user: the group of a stranger is delivered from here on. */
+  accept(groupId: Uint8Array): Promise<void> {
+    return this.http.post(`/v1/invitations/${toBase64Url(groupId)}/accept`)
+  }
+
+  /** Whether groups of strangers wait to be accepted (`accept`). */
   askMe(invitations: 'open' | 'ask'): Promise<unknown> {
     return this.http.put('/v1/me/invitations', { invitations })
   }

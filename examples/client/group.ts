@@ -4,7 +4,7 @@ import { buildCommit, members, pendingRemovals, type Member } from './commits.js
 import type { Device } from './device.js'
 import { applyEntry, encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
-import { forbiddenAmongPending } from './hidden-proposals.js'
+import { leaveOutForbidden } from './hidden-proposals.js'
 import { membersToLetGo } from './leaving.js'
 import { refsOf } from './mls/proposal-ref.js'
 import { suite } from './mls/suites.js'
@@ -60,8 +60,9 @@ export class Group {
     const packages = claims.flatMap((claim) => claim.key_packages)
     await this.commit((present) => {
       const absent = packages.filter((one) => !present.some((member) => member.client === one.client))
-      if (absent.length === 0) return undefined
-      return absent.map((one) => ({ proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(one.key_package) } }))
+      return absent.length === 0
+        ? undefined
+        : absent.map((one) => ({ proposalType: 'add', add: { keyPackage: decodeKeyPackageMessage(one.key_package) } }))
     })
   }
 
@@ -69,8 +70,7 @@ export class Group {
   remove(...clients: string[]): Promise<void> {
     return this.commit((present) => {
       const targets = present.filter((member) => clients.includes(member.client))
-      if (targets.length === 0) return undefined
-      return targets.map((member) => ({ proposalType: 'remove', remove: { removed: member.leafIndex } }))
+      return targets.length === 0 ? undefined : targets.map(({ leafIndex }) => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
     })
   }
 
@@ -81,10 +81,9 @@ export class Group {
 
   /** Carries out what others proposed, and removes those who are to go, if there are any. */
   settle(): Promise<void> {
-    const { record } = this
     return this.commit((present) => {
-      const leaving = present.some(({ client }) => record.leaving?.includes(client))
-      return leaving || Object.keys(record.state.unappliedProposals).length > 0 ? [] : undefined
+      const leaving = present.some(({ client }) => this.record.leaving?.includes(client))
+      return leaving || Object.keys(this.record.state.unappliedProposals).length > 0 ? [] : undefined
     })
   }
 
@@ -108,11 +107,6 @@ export class Group {
   /** How this device wants the group delivered. `muted`: `catchUp` reads it when the user wants to; `blocked`: nothing comes, and nothing can be read. */
   deliver(delivery: 'all' | 'muted' | 'blocked'): Promise<void> {
     return this.device.http.put(`${this.path}/delivery`, { delivery })
-  }
-
-  /** For all devices of this user: the group of a stranger is delivered from here on. */
-  accept(): Promise<void> {
-    return this.device.http.post(`/v1/invitations/${toBase64Url(this.record.groupId)}/accept`)
   }
 
   /** Encrypts and sends. While Proposals are pending it commits them first (RFC 9420 §12.4). */
@@ -149,9 +143,7 @@ export class Group {
 
   /** Commits until it succeeds: a client that loses an epoch processes what was missed, looks again, and retries. */
   async commit(intent: Intent, attempts = ATTEMPTS): Promise<void> {
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return
-    }
+    for (let attempt = 0; attempt < attempts; attempt++) if ((await this.inTurn(() => this.#commitOnce(intent))) === 'done') return
     throw new Error(`No Commit won in ${attempts} attempts`)
   }
 
@@ -161,10 +153,9 @@ export class Group {
     if (pendingRemovals(record.state).has(record.state.privatePath.leafIndex)) throw new Error('On the way out: cannot commit')
     const proposals = intent(members(record.state))
     if (!proposals) return 'done'
-    const { impl } = await suite(record.suite)
-    const letGo = record.mode === 'private' ? await membersToLetGo(this.device, record, proposals) : []
-    if (record.mode === 'private') record.voided = [...(record.voided ?? []), ...(await forbiddenAmongPending(this.device, record))]
-    record.pending = await buildCommit(record, proposals, impl, letGo)
+    if (record.mode === 'private') await leaveOutForbidden(this.device, record)
+    const letGo = await membersToLetGo(this.device, record, proposals)
+    record.pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo)
     return this.#submit(record.pending)
   }
 

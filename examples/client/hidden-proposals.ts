@@ -13,9 +13,13 @@ interface Policy {
 /**
  * In a private group the server cannot see what members propose, so each client leaves out of its Commit what the policy forbids: to who proposed
  * it, and to who commits, since the server takes a Commit for its sender's own will. The admins' clients carry out the admins' Proposals.
- * @returns the ProposalRefs of those that wait, as `unappliedProposals` names them
  */
-export async function forbiddenAmongPending(device: Device, { groupId, state }: GroupRecord): Promise<string[]> {
+export async function leaveOutForbidden(device: Device, record: GroupRecord): Promise<void> {
+  record.voided = [...(record.voided ?? []), ...(await forbiddenAmongPending(device, record))]
+}
+
+/** @returns the ProposalRefs of those that wait, as `unappliedProposals` names them */
+async function forbiddenAmongPending(device: Device, { groupId, state }: GroupRecord): Promise<string[]> {
   const pending = Object.entries(state.unappliedProposals)
   if (pending.length === 0) return []
   const policy = await device.http.get<Policy>(`/v1/groups/${toBase64Url(groupId)}/policy`)

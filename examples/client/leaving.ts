@@ -9,6 +9,7 @@ import { toBase64Url } from './wire.js'
  * next one to commit removes them. Not those that `proposals` remove anyway, and nobody next to a ReInit (RFC 9420 §12.2).
  */
 export async function membersToLetGo(device: Device, record: GroupRecord, proposals: readonly Proposal[]): Promise<Member[]> {
+  if (record.mode === 'public') return []
   const { leaving = [] } = await device.http.get<{ leaving?: string[] }>(`/v1/groups/${toBase64Url(record.groupId)}`)
   const present = members(record.state)
   record.leaving = leaving.filter((client) => present.some((member) => member.client === client) && client !== device.client)

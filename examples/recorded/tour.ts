@@ -151,6 +151,8 @@ async function asking(bob: Client, carol: Client): Promise<void> {
 async function ending(alice: Client, laptop: Client, bob: Client, group: Group): Promise<void> {
   await laptop.group(GROUP_ID).leave()
   await alice.device.http.post(`${group.path}/reset`)
+  await alice.device.http.delete(`${group.path}/reset`)
+  await alice.device.http.post(`${group.path}/reset`)
   await group.delete()
   await alice.device.http.delete('/v1/key-packages')
   await alice.device.http.delete('/v1/devices/laptop')

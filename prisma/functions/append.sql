@@ -41,7 +41,12 @@ CREATE OR REPLACE FUNCTION append_messages(
 DECLARE
   held bigint[];
 BEGIN
-  held := lock_groups(p_gid, p_wait_ms);
+  -- Not by lock_groups: a call of a function within is felt by each single message.
+  IF p_wait_ms = 0 THEN
+    held := ARRAY(SELECT g.gid FROM groups g WHERE g.gid = ANY (p_gid) ORDER BY g.gid FOR NO KEY UPDATE SKIP LOCKED);
+  ELSE
+    held := lock_groups(p_gid, p_wait_ms);
+  END IF;
 
   RETURN QUERY
   WITH item AS (
@@ -82,8 +87,8 @@ BEGIN
     SELECT r.*, r.head_seq + row_number() OVER (PARTITION BY r.gid ORDER BY r.ord) AS new_seq
       FROM ranked r WHERE r.verdict = 'accepted' AND r.copy = 1
   ), chained AS (
-    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
-      FROM placed p
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER in_order AS new_chain, sum(p.length) OVER in_order AS new_bytes
+      FROM placed p WINDOW in_order AS (PARTITION BY p.gid ORDER BY p.new_seq)
   ), written AS (
     INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
     SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
@@ -91,10 +96,9 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.new_bytes
       FROM (
-        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
-          FROM chained c ORDER BY c.gid, c.new_seq DESC
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, c.new_bytes FROM chained c ORDER BY c.gid, c.new_seq DESC
       ) t
      WHERE g.gid = t.gid
   )
@@ -190,8 +194,8 @@ BEGIN
       FROM usable u
      WHERE u.nonce IS NULL OR u.use = 1 AND (u.issuer_key, u.nonce) IN (SELECT s.issuer_key, s.nonce FROM spent s)
   ), chained AS (
-    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER (PARTITION BY p.gid ORDER BY p.new_seq) AS new_chain
-      FROM placed p
+    SELECT p.*, log_chain_fold(p.head_chain, p.new_seq, 'a', p.epoch, p.hash) OVER in_order AS new_chain, sum(p.length) OVER in_order AS new_bytes
+      FROM placed p WINDOW in_order AS (PARTITION BY p.gid ORDER BY p.new_seq)
   ), written AS (
     INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
     SELECT c.gid, c.new_seq, 'a', c.epoch, date_trunc('second', clock_timestamp()), c.hash, c.new_chain,
@@ -199,10 +203,9 @@ BEGIN
       FROM chained c ORDER BY c.gid, c.new_seq
     RETURNING gid, seq, accepted_at
   ), moved AS (
-    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.bytes
+    UPDATE groups g SET head_seq = t.new_seq, head_chain = t.new_chain, bytes = g.bytes + t.new_bytes
       FROM (
-        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, sum(c.length) OVER (PARTITION BY c.gid) AS bytes
-          FROM chained c ORDER BY c.gid, c.new_seq DESC
+        SELECT DISTINCT ON (c.gid) c.gid, c.new_seq, c.new_chain, c.new_bytes FROM chained c ORDER BY c.gid, c.new_seq DESC
       ) t
      WHERE g.gid = t.gid
   )

@@ -182,7 +182,7 @@ BEGIN
     INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
     SELECT x.device_id, 'welcome', made.gid, 0, x.ordinal
       FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) ORDER BY x.device_id;
-    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
   END IF;
   RETURN QUERY SELECT made.outcome, made.gid, made.incarnation, made.chain, made.room_id;
 END $$;

@@ -155,7 +155,7 @@ BEGIN
     -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
     INSERT INTO key_package_claim AS c (ref, device_id, cipher_suite, last_resort, expires_at, used)
     VALUES (p_add_ref, p_add_device, p_add_suite, false, p_add_expires, true)
-    ON CONFLICT (ref) DO UPDATE SET used = true WHERE NOT c.used;
+    ON CONFLICT (ref) DO UPDATE SET used = true, claimer = NULL WHERE NOT c.used;
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
@@ -339,7 +339,7 @@ BEGIN
   UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
 
   IF cardinality(p_refs) > 0 THEN
-    UPDATE key_package_claim SET used = true WHERE ref = ANY (p_refs) AND NOT used;
+    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
   END IF;
   -- Where a group has, or gets, members elsewhere.
   IF EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)

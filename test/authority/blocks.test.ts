@@ -146,3 +146,22 @@ describe('the blocks of a user', () => {
     expect(rest).not.toHaveProperty('next')
   })
 })
+
+it('who has claimed a KeyPackage is forgotten once it is used', async () => {
+  const [alice, bob] = await stage.cast('alice', 'bob')
+  const group = await stage.group(alice)
+  await addOf(group, bob)
+  const claims = async () => {
+    const { rows } = await stage.pool.query<{ claimer: string | null; used: boolean }>(
+      'SELECT claimer, used FROM key_package_claim WHERE device_id = $1 AND NOT last_resort ORDER BY used',
+      [await stage.deviceId(bob)],
+    )
+    return rows
+  }
+  expect(await claims()).toEqual([{ claimer: alice.user, used: false }])
+  await group.add(bob.user)
+  expect(await claims()).toEqual([
+    { claimer: alice.user, used: false },
+    { claimer: null, used: true },
+  ])
+})

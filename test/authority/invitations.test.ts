@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
-import { Group } from '../../examples/client/group.js'
+import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
+import { readFloorMoves } from '../../src/delivery/retention/retention.repository.js'
 import { Retention } from '../../src/delivery/retention/retention.job.js'
 import { at, refusal, useStage } from '../groups/group-fixture.js'
 import { localName } from './scene-fixture.js'
@@ -25,7 +26,7 @@ const invited = async ({ device }: Client) =>
 const shown = async ({ device }: Client, group: Group) => (await device.http.get<{ delivery: string }>(group.path)).delivery
 const logOf = ({ device }: Client, group: Group) => device.http.get(`${group.path}/log`)
 const invitationPath = (group: Group) => group.path.replace('groups', 'invitations')
-const accept = ({ device }: Client, group: Group) => new Group(device, group.record).accept()
+const accept = ({ device }: Client, group: Group) => device.accept(group.record.groupId)
 const decline = ({ device }: Client, group: Group) => device.http.delete(invitationPath(group))
 
 /** bob wants to be asked; mallory, of whom he knows nothing, has put him into a group and pushes. */
@@ -96,6 +97,27 @@ describe('a user who wants to be asked', () => {
     expect([await shown(phone, group), await shown(tablet, group)]).toEqual(['all', 'all'])
     await group.add(laptop.user)
     expect(await shown(laptop, group)).toBe('all')
+  })
+
+  it('is asked again after it has left what it had accepted', async () => {
+    const { mallory, bob, group } = await pushed('public')
+    await accept(bob, group)
+    await stage.sync(bob)
+    await at(bob, group).leave()
+    await stage.sync(mallory)
+    await group.settle()
+    await group.add(bob.user)
+    expect([await shown(bob, group), (await waits(bob)).inbox]).toEqual(['invited', ['welcome']])
+  })
+
+  it('holds no handshakes back either, until it accepts', async () => {
+    const { bob, group } = await pushed('private')
+    const hour = 3_600_000
+    const ages = { now: new Date(Date.now() + 24 * hour), application: hour, handshake: hour, idempotency: hour }
+    const floor = async () => (await readFloorMoves(stage.pool, [await stage.gid(group)], ages)).map(({ floorSeq }) => floorSeq)
+    expect(await floor()).toEqual([2n])
+    await accept(bob, group)
+    expect(await floor()).toEqual([1n])
   })
 
   it('is not asked of those it has consented to, of its own devices, of what it has joined by itself, and of what it was in before', async () => {

@@ -81,7 +81,11 @@ const CHANGES: Record<string, (scene: Scene) => Promise<() => Promise<unknown>>>
   },
   delete: async (at) => () => at.alice.device.http.delete(path(at, '')),
 }
-const CREATIONS: typeof CHANGES = {
+/** What is no operation of the table: a hub has no part in it, or the group is named in the body. */
+const OTHERS: typeof CHANGES = {
+  'a choice of delivery': async (at) => () => at.bob.device.http.put(path(at, '/delivery'), { delivery: 'muted' }),
+  'an invitation that is accepted': async (at) => () =>
+    at.bob.device.http.post(`/v1/invitations/${at.group.path.split('/').at(-1)}/accept`),
   'a successor': async (at) => {
     await at.alice.device.http.post(path(at, '/reset'))
     return () => at.alice.createGroup({ groupId: utf8(randomUUID()), successorOf: at.group.record.groupId })
@@ -95,7 +99,7 @@ describe('changes of a group whose row is locked', () => {
     expect(Object.keys(CHANGES).toSorted()).toEqual(changing.map(([name]) => name).toSorted())
   })
 
-  it.each(Object.entries({ ...CHANGES, ...CREATIONS }))(
+  it.each(Object.entries({ ...CHANGES, ...OTHERS }))(
     'leave connections for others: %s, more often than there are connections',
     async (_, prepare) => {
       const [dave] = await stage.cast('dave')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { eventually } from '../support/eventually.js'
 import { useFederation } from '../support/federated-world.js'
-import { at, heard, joined, problemOf, type World } from '../support/world.js'
+import { heard, joined, problemOf, type World } from '../support/world.js'
 
 describe('KeyPackages of somebody who said no', () => {
   const federated = useFederation(2)
@@ -73,7 +73,7 @@ describe('KeyPackages of somebody who said no', () => {
       expect(invitations).toMatchObject([{ clients: [bob.uri] }])
       await joined(bob, group.record.groupId)
       expect((await problemOf(bob.device.http.get(`${group.path}/log`))).kind).toBe('not-delivered')
-      await at(bob, group).accept()
+      await bob.device.accept(group.record.groupId)
       await heard([bob], group, ['by a stranger'])
       const other = await home.group(mallory, [], { mode })
       await other.add(bob.user)

@@ -3,13 +3,13 @@ import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../.
 import { deleteRemains } from '../../src/groups/delete/remains.repository.js'
 import { recordHub } from '../../src/groups/home/homes.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
-import { deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
+import { createGroup, deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
 import { addReport } from '../../src/groups/reset/reports.repository.js'
 import { freezeGroup, hintsOfFrozen, undoReset } from '../../src/groups/reset/resets.repository.js'
 import { assignRoom } from '../../src/groups/rooms/room-administration.repository.js'
 import { readSuccession } from '../../src/groups/rooms/rooms.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
-import { BIG, newGroup } from './inputs.js'
+import { aMember, BIG, hash, newGroup } from './inputs.js'
 import { SIZES } from './plan-database.js'
 
 /** What admins change and delete, who becomes one, and who learns of a leave: calls of HOT_CALLS. */
@@ -22,6 +22,16 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
       await dismissAdmin(sql, gid, admin, other)
       await banUser(sql, gid, admin, other)
       await unbanUser(sql, gid, admin, other)
+    },
+  },
+  // Tells the members of the group before.
+  'a reset and a successor': {
+    rows: 20,
+    call: async (sql) => {
+      await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
+      await freezeGroup(sql, 9n, null, 60)
+      await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9'), policyVersion: 1n })
+      await undoReset(sql, 9n, 1n)
     },
   },
   // Each has a row in the inbox of every member, which goes and comes.

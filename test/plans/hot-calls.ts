@@ -21,19 +21,18 @@ import { readForSubmission, readGroupAndStanding } from '../../src/groups/access
 import { readAdminsAndBans } from '../../src/groups/policy/policy.repository.js'
 import { pendingRemovals, unproposedRemovals } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, findGroup } from '../../src/groups/repository/groups.repository.js'
-import { freezeGroup, undoReset } from '../../src/groups/reset/resets.repository.js'
+import { freezeGroup } from '../../src/groups/reset/resets.repository.js'
 import { submitCommit, submitProposal } from '../../src/groups/repository/submissions.repository.js'
 import { addReport, findReadCommit } from '../../src/groups/reset/reports.repository.js'
 import { groupsOf, knowsRoom } from '../../src/groups/rooms/rooms.repository.js'
 import { devicesOfLeaves, unregisteredAmong } from '../../src/groups/roster/roster.repository.js'
 import { publishSenderKey, standingOfPost } from '../../src/groups/sealed/sender-keys.repository.js'
-import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import { purgeKeyPackages, storeKeyPackages } from '../../src/key-packages/key-packages.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { countTokens, keepAnswer } from '../../src/tokens/issue/quotas.repository.js'
 import { ADMIN_CALLS } from './admin-calls.js'
 import { USER_CALLS } from './user-calls.js'
-import { aMember, hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
+import { hash, several, BIG, EPOCH, HEAD, LIMITS, user, message, commit, newGroup, keyPackage, batch, sealed } from './inputs.js'
 import { SIZES } from './plan-database.js'
 import * as log from '../../src/groups/repository/log.repository.js'
 
@@ -77,16 +76,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       }),
   },
   'a group': { call: (sql) => createGroup(sql, newGroup) },
-  // Tells the members of the group before.
-  'a reset and a successor': {
-    rows: 20,
-    call: async (sql) => {
-      await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
-      await freezeGroup(sql, 9n, null, 60)
-      await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9'), policyVersion: 1n })
-      await undoReset(sql, 9n, 1n)
-    },
-  },
   'a deletion': { call: (sql) => deleteGroup(sql, 'localhost', 8n) },
   'a new incarnation': { call: (sql) => sql.query({ text: 'UPDATE groups SET incarnation = 2 WHERE gid = $1', values: [5n] }) },
   'a revoked device': { call: (sql) => markRevoked(sql, 2n, 3n) },
@@ -97,15 +86,6 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       standingOfPost(
         sql,
         { groupId: hash('group 1'), epoch: EPOCH, publicKey: hash('1'), hash: hash('h'), issuerKey: 1, nonce: hash('n') },
-        5,
-      ),
-  },
-  'a claim of 20 devices': {
-    call: (sql) =>
-      claimKeyPackages(
-        sql,
-        several(20, (n) => BigInt(n)),
-        { cipherSuites: [1], extensions: [], proposals: [], credentials: [1] },
         5,
       ),
   },

@@ -2,10 +2,11 @@ import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/block
 import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
 import { acceptInvitation, invitationsOf, setAsked } from '../../src/groups/invitations/invitations.repository.js'
 import { leaveGroup } from '../../src/groups/removal/removal.repository.js'
+import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { BIG, hash, several, user } from './inputs.js'
 
-/** What users decide for themselves: calls of HOT_CALLS. */
+/** What users decide for themselves, and what they claim of others: calls of HOT_CALLS. */
 export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<unknown>; rows?: number }>> = {
   'a block that a list begins with': { call: (sql) => blockedBy(sql, user(1), '', 100) },
   'a Welcome in a replica of whom a user has blocked': {
@@ -23,6 +24,15 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       })
     },
     rows: 100,
+  },
+  'a claim of 20 devices': {
+    call: (sql) =>
+      claimKeyPackages(
+        sql,
+        several(20, (n) => BigInt(n)),
+        { cipherSuites: [1], extensions: [], proposals: [], credentials: [1] },
+        5,
+      ),
   },
   'invitations of a user': { call: (sql) => invitationsOf(sql, 1n, 0n, 100) },
   'a Commit that adds devices of a user who wants to be asked, who then accepts': {

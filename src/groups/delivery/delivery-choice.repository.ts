@@ -1,4 +1,5 @@
 import { type Sql, callFunction } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from '../repository/group-row.js'
 import type { Delivery, ShownDelivery } from './delivery.dto.js'
 
 export type ChoiceOutcome = 'accepted' | 'unknown' | 'deleted' | 'not-a-member'
@@ -11,7 +12,12 @@ export async function setDelivery(
   delivery: Delivery,
 ): Promise<ChoiceOutcome> {
   const { call, values } = callFunction('set_delivery', { p_group_id: groupId, p_device: deviceId, p_user: userId, p_delivery: delivery })
-  const { rows } = await sql.query<{ outcome: ChoiceOutcome }>({ name: 'set_delivery', text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: ChoiceOutcome }>({
+    name: 'set_delivery',
+    text: `SELECT ${call} AS outcome`,
+    values,
+    row: rowOfGroup(groupId),
+  })
   return rows[0]?.outcome ?? 'unknown'
 }
 

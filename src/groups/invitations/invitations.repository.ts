@@ -1,4 +1,5 @@
 import { callFunction, type Sql } from '../../platform/postgres/sql.js'
+import { rowOfGroup } from '../repository/group-row.js'
 
 /** A group that waits for a user's word. */
 export interface InvitationRow {
@@ -44,7 +45,12 @@ export async function invitedDevices(sql: Sql, groupId: Uint8Array, userId: bigi
 /** See `accept_invitation`. @returns false if the user has no device in the group */
 export async function acceptInvitation(sql: Sql, groupId: Uint8Array, userId: bigint): Promise<boolean> {
   const { call, values } = callFunction('accept_invitation', { p_group_id: groupId, p_user: userId })
-  const { rows } = await sql.query<{ outcome: string }>({ name: 'accept_invitation', text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: string }>({
+    name: 'accept_invitation',
+    text: `SELECT ${call} AS outcome`,
+    values,
+    row: rowOfGroup(groupId),
+  })
   return rows[0]?.outcome === 'accepted'
 }
 

@@ -47,7 +47,8 @@ export interface SealedPost {
 export class SealedMessages {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MAX_PAST_EPOCHS' | 'SEALED_MESSAGES_PER_MINUTE' | 'ACCOUNT_MAX_BYTES'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'MAX_PAST_EPOCHS' | 'SEALED_MESSAGES_PER_MINUTE' | 'ACCOUNT_MAX_BYTES'>,
     private readonly limits: Limits,
     private readonly redemption: Redemption,
     private readonly appender: Appender,

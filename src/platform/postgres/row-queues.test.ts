@@ -110,8 +110,8 @@ describe('a pool with queues', () => {
   const pools: ReturnType<typeof createPool>[] = []
   afterAll(() => Promise.all(pools.map((pool) => pool.end())))
 
-  test('gives statements and transactions of one row a third of its connections, and others the rest', async () => {
-    const pool = queueByRow(createPool(database.url, { max: 6, prepare: true }))
+  test('gives statements and transactions of one row a quarter of its connections, and others the rest', async () => {
+    const pool = queueByRow(createPool(database.url, { max: 8, prepare: true }))
     pools.push(pool)
     const holder = await database.pool.connect()
     await holder.query('SELECT pg_advisory_lock(7)')

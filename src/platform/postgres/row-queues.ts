@@ -102,10 +102,10 @@ const queuesOf = new WeakMap<Pool, RowQueues>()
 
 /**
  * Each statement that waits for a lock holds a connection meanwhile. With this, statements that name a `row`, and transactions that do, hold
- * a third of the pool at most for each row, and four connections: however many wait for one group, others are served.
+ * a quarter of the pool at most for each row, and four connections: however many wait for one group, others are served.
  */
 export function queueByRow(pool: Pool): Pool {
-  const abreast = Math.max(1, Math.min(4, Math.floor(pool.options.max / 3)))
+  const abreast = Math.max(1, Math.min(4, Math.floor(pool.options.max / 4)))
   const queues = new RowQueues(abreast, numberOf(CHANGES_WAITING))
   queuesOf.set(pool, queues)
   const query = pool.query.bind(pool)

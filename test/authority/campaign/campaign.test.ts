@@ -8,7 +8,7 @@ import { Campaign } from './campaign.js'
 
 const STEPS = setting('CAMPAIGN_STEPS', 150)
 /** It goes on until everything was asked for: some 200 to 500 steps, by the seed. */
-const MOST_STEPS = Math.max(STEPS, 3_000)
+const MOST_STEPS = Math.max(STEPS, 1_500)
 /** `npm run campaign` tries others. */
 const SEED = setting('CAMPAIGN_SEED', 17)
 /** For what hangs: the long runs take half an hour. */

@@ -201,7 +201,7 @@ export class Campaign implements Scene {
     if (answer.startsWith('unsent')) return
     if (!agrees(answer, words, move, models)) throw this.disagreement(move.room, `${line}, but the page says ${[...words].join(' or ')}`)
     if (!words.has(answer) || move.spoilt) return
-    for (const row of [move.row(models[0] ?? move.room.model)].flat()) this.choice.meet(row, move.by, answer === 'yes' ? 'yes' : 'refused')
+    for (const row of [move.row(models[0] ?? move.room.model)].flat()) this.choice.meet(row, move.by, answer)
   }
 
   disagreement(room: Room, what: string): Error {

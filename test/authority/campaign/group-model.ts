@@ -142,7 +142,7 @@ export class GroupModel {
   #ofSuccessor(action: Action, device: string, word: string): string {
     const reserved = action === 'create-successor' && word === 'successor-reserved' && this.resetter !== userOf(device)
     if (action === 'create-successor' && (word === 'yes' || word === 'successor-reserved'))
-      return reserved ? word : this.succeeded ? 'successor-taken' : 'yes'
+      return this.succeeded ? 'successor-taken' : reserved ? word : 'yes'
     return action === 'reset' && this.succeeded && word === 'yes' ? 'group-frozen' : word
   }
 

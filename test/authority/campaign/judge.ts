@@ -47,7 +47,7 @@ export function agrees(answer: string, words: ReadonlySet<string>, move: Move, m
   if (NOT_ABOUT_RIGHTS.has(answer)) return words.has('yes') || inside
   // The message of another.
   if (move.spoilt && inside) return answer === 'forbidden'
-  return words.has('yes') && (move.also ?? []).includes(answer)
+  return (words.has('yes') || words.has('successor-taken')) && (move.also ?? []).includes(answer)
 }
 
 /**

@@ -72,9 +72,12 @@ export async function proposes(scene: Scene, by: Player, room: Room, intended: (
     const [proposal] = intent(members(record.state))
     const made = await createProposal(record.state, record.mode === 'public', proposal!, impl)
     const bytes = encodeMlsMessage(made.message)
+    const hash = toHex(sha256(bytes))
+    if (room.proposed.has(hash)) throw new Unsent('was proposed')
+    room.proposed.add(hash)
     await by.client.device.http.post(`${room.path}/proposals`, { proposal: bytes })
     if (group.device !== by.client.device) return
-    record.sent.set(toHex(sha256(bytes)), '')
+    record.sent.set(hash, '')
     record.state = made.newState
   })
 }

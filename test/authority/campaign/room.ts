@@ -28,6 +28,8 @@ export class Room {
   /** Everything in the log up to here is in the model. */
   #seen = 0
   lastCommit = 0
+  /** Hashes of Proposals: one that is made again for the same epoch has the same bytes. */
+  readonly proposed = new Set<string>()
   /** It has taken the place of another one. */
   follows = false
   /** Of the room that it is the group of. */
@@ -35,7 +37,7 @@ export class Room {
   /** A Commit that was made and never sent, and its epoch. */
   stash: { epoch: number; bundle: CommitBundle } | undefined
   /** Whether there is a GroupInfo of the current epoch. */
-  hasInfo = true
+  hasInfo: boolean
   /** The id that a ReInit announced, while there is no such group. */
   announced: Uint8Array | undefined
   /** The group that has taken its place. */
@@ -50,6 +52,7 @@ export class Room {
     public model: GroupModel,
     readonly code: string,
   ) {
+    this.hasInfo = model.mode === 'public' || model.policy.external_join !== 'none'
     this.path = `/v1/groups/${toBase64Url(id)}`
   }
 

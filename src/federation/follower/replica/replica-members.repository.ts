@@ -111,7 +111,7 @@ export async function markUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<v
   await sql.query({
     name: 'mark_refs_used',
     // In the order in which Commits lock the same rows.
-    text: `UPDATE key_package_claim SET used = true
+    text: `UPDATE key_package_claim SET used = true, claimer = NULL
             WHERE ref IN (SELECT c.ref FROM key_package_claim c WHERE c.ref = ANY ($1) AND NOT c.used ORDER BY c.ref FOR NO KEY UPDATE)`,
     values: [refs],
   })
