@@ -806,6 +806,7 @@ BEGIN
            announced_group_id = NULL
       FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
      WHERE gid = g.gid;
+    PERFORM resume_group(g.gid);
     PERFORM tell_frozen(g);
     IF before.deleted_at IS NULL THEN
       UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
@@ -988,7 +989,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint)
+CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint, p_policy_version bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -1004,6 +1005,10 @@ BEGIN
     excess := CASE WHEN FOUND THEN judge_successor(old, p_group_id, p_device, p_user) ELSE 'predecessor' END;
     IF excess IS NOT NULL THEN
       RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+      RETURN;
+    END IF;
+    IF p_policy_version IS NOT NULL AND old.successor_group_id IS NULL AND NOT policy_is(old.gid, p_policy_version) THEN
+      RETURN QUERY SELECT 'retry', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
     p_room := old.room_id;
@@ -1087,7 +1092,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[], p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint)
+CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[], p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint, p_policy_version bigint DEFAULT NULL::bigint)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -1100,7 +1105,9 @@ BEGIN
     SELECT g.gid INTO before_gid FROM groups g WHERE g.group_id = coalesce(p_successor_of, p_branch_of) FOR NO KEY UPDATE;
     IF EXISTS (
       SELECT FROM unnest(p_added || p_device) AS x (device_id)
-       WHERE NOT EXISTS (SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL)
+       WHERE NOT EXISTS (
+         SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL AND m.read_until IS NULL
+       )
     ) THEN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
@@ -1120,7 +1127,8 @@ BEGIN
   SELECT * INTO made FROM create_group(
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
-    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups);
+    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups,
+    p_policy_version => p_policy_version);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
@@ -1934,6 +1942,29 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION reserve_for_hub(p_group_id bytea)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM lock_group_id(p_group_id);
+  RETURN NOT group_id_taken(p_group_id);
+END $function$
+;
+
+CREATE FUNCTION resume_group(p_gid bigint)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  DELETE FROM commit_report WHERE gid = p_gid;
+  INSERT INTO pending_removal AS r (gid, device_id, reason)
+  SELECT m.gid, m.device_id, 'revoke' FROM member m JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
+   WHERE m.gid = p_gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+   ORDER BY m.device_id
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+$function$
+;
+
 CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
  RETURNS TABLE(ord integer, outcome text, seq bigint, epoch bigint, chain bytea, current_epoch bigint, incarnation integer, group_id bytea, accepted_at timestamp with time zone)
  LANGUAGE plpgsql
@@ -2507,12 +2538,18 @@ BEGIN
   END IF;
   -- Made later, so its row comes later in the order of locks.
   SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  -- It stops by this, and who has been dismissed there is no admin of the room any more.
+  IF next.gid IS NOT NULL AND next.deleted_at IS NULL AND NOT authorize_admin(next.gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', NULL::bigint;
+    RETURN;
+  END IF;
   UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
   UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
+  PERFORM resume_group(p_gid);
   PERFORM tell_frozen(g);
   IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
     UPDATE groups

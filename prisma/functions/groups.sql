@@ -2,16 +2,20 @@
 
 -- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set); who may do that, see
 -- judge_successor in rooms.sql. Outcomes: accepted, duplicate, exists (also if a ReInit of another group announced the id), room-taken,
--- successor-taken, account-full, too-many-groups, and those of judge_successor.
+-- successor-taken, account-full, too-many-groups, retry, and those of judge_successor.
+--   p_policy_version  the policy of the frozen group under which the successor was judged: its admins and its policy. NULL: not judged by it
 --   p_max_account, p_max_groups  bytes that all groups of the creator may keep, and how many they may be; NULL: no limit
 DROP FUNCTION IF EXISTS create_group(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer
+);
+DROP FUNCTION IF EXISTS create_group(
+  bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer, bigint, bigint
 );
 CREATE OR REPLACE FUNCTION create_group(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
   p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
-  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL
+  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL, p_policy_version bigint DEFAULT NULL
 ) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -25,6 +29,10 @@ BEGIN
     excess := CASE WHEN FOUND THEN judge_successor(old, p_group_id, p_device, p_user) ELSE 'predecessor' END;
     IF excess IS NOT NULL THEN
       RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+      RETURN;
+    END IF;
+    IF p_policy_version IS NOT NULL AND old.successor_group_id IS NULL AND NOT policy_is(old.gid, p_policy_version) THEN
+      RETURN QUERY SELECT 'retry', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
     p_room := old.room_id;
@@ -112,18 +120,22 @@ END $$;
 --   p_added[i]        a device other than the creator's, which is a member of the group before; p_added_welcome[i] the ordinal (from 1) of its Welcome
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
 -- What came before the log counts as its entry 0: its members read from 1 on, and their Welcomes are of seq 0.
--- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more),
+-- Outcomes beyond those of create_group: members-changed (one of them is no member of the group before any more, or leaves it),
 -- no-consent (the creator branches with users who have blocked it), key-package-used (a repeated creation is recognised before these).
 DROP FUNCTION IF EXISTS create_group_with_members(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
   bytea, bigint[], integer[], bytea[], timestamptz[], bytea[]
+);
+DROP FUNCTION IF EXISTS create_group_with_members(
+  bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
+  bytea, bigint[], integer[], bytea[], timestamptz[], bytea[], bigint, bigint
 );
 CREATE OR REPLACE FUNCTION create_group_with_members(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
   p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
   p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamptz[], p_refs bytea[],
-  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL
+  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL, p_policy_version bigint DEFAULT NULL
 ) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -134,7 +146,9 @@ BEGIN
     SELECT g.gid INTO before_gid FROM groups g WHERE g.group_id = coalesce(p_successor_of, p_branch_of) FOR NO KEY UPDATE;
     IF EXISTS (
       SELECT FROM unnest(p_added || p_device) AS x (device_id)
-       WHERE NOT EXISTS (SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL)
+       WHERE NOT EXISTS (
+         SELECT FROM member m WHERE m.device_id = x.device_id AND m.gid = before_gid AND m.until_seq IS NULL AND m.read_until IS NULL
+       )
     ) THEN
       RETURN QUERY SELECT 'members-changed', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
@@ -154,7 +168,8 @@ BEGIN
   SELECT * INTO made FROM create_group(
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
-    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups);
+    p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups,
+    p_policy_version => p_policy_version);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;

@@ -12,6 +12,14 @@ CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANG
       OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id)
 $$;
 
+-- Whether another provider may have the id for a group of its own: of what is announced here it learns by the log, and could keep it from the
+-- successor. Until the transaction ends nobody else takes it.
+CREATE OR REPLACE FUNCTION reserve_for_hub(p_group_id bytea) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM lock_group_id(p_group_id);
+  RETURN NOT group_id_taken(p_group_id);
+END $$;
+
 -- Members of a group that stopped, of this provider or not, find group.frozen in their inboxes, which is read with the group as it is then: also
 -- that it goes on, or has a successor. One of them waits at most, behind what was told before. Other providers get a batch that says so.
 CREATE OR REPLACE FUNCTION tell_frozen(old groups) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
@@ -120,6 +128,17 @@ BEGIN
   RETURN 'accepted';
 END $$;
 
+-- Of a group that goes on: what happened to its members while it stood. Reports are spent: else any one of those who reported could reset it again.
+-- And who was revoked meanwhile is to be removed from now on, not from the next sweep on.
+CREATE OR REPLACE FUNCTION resume_group(p_gid bigint) RETURNS void LANGUAGE sql VOLATILE AS $$
+  DELETE FROM commit_report WHERE gid = p_gid;
+  INSERT INTO pending_removal AS r (gid, device_id, reason)
+  SELECT m.gid, m.device_id, 'revoke' FROM member m JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
+   WHERE m.gid = p_gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+   ORDER BY m.device_id
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+$$;
+
 -- Takes back a reset, up to groups.reserved_until: the group goes on where it stood, and is current in its room again. A successor that came
 -- meanwhile stops in its turn, and this group takes its place.
 -- Outcomes: accepted, unknown, deleted, forbidden, final (not reset, too late, or the successor itself is not current any more).
@@ -142,12 +161,18 @@ BEGIN
   END IF;
   -- Made later, so its row comes later in the order of locks.
   SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  -- It stops by this, and who has been dismissed there is no admin of the room any more.
+  IF next.gid IS NOT NULL AND next.deleted_at IS NULL AND NOT authorize_admin(next.gid, p_admin) THEN
+    RETURN QUERY SELECT 'forbidden', NULL::bigint;
+    RETURN;
+  END IF;
   UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
   UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
+  PERFORM resume_group(p_gid);
   PERFORM tell_frozen(g);
   IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
     UPDATE groups
@@ -185,6 +210,7 @@ BEGIN
            announced_group_id = NULL
       FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
      WHERE gid = g.gid;
+    PERFORM resume_group(g.gid);
     PERFORM tell_frozen(g);
     IF before.deleted_at IS NULL THEN
       UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id

@@ -5,6 +5,7 @@ import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { toBase64Url, utf8 } from '../../examples/client/wire.js'
+import { deleteLeftovers, havingLeftovers } from '../../src/delivery/retention/retention.repository.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 import { reinitOf } from './scene-fixture.js'
 
@@ -68,6 +69,20 @@ describe.each(['public', 'private'] as const)('the id that the ReInit of a %s gr
     await mallory.createGroup({ groupId: announced, mode })
     expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
     await succeed(alice, group)
+  })
+})
+
+describe('a group that a ReInit ended', () => {
+  it('does not go on as after a reset, also when retention has taken its Commit', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice)
+    await reinitialize(alice, group)
+    const gid = await stage.gid(group)
+    await stage.pool.query('UPDATE groups SET floor_seq = head_seq WHERE gid = $1', [gid])
+    await deleteLeftovers(stage.pool, gid)
+    await reset(alice, group)
+    expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
+    expect(await havingLeftovers(stage.pool, [gid])).toEqual([])
   })
 })
 

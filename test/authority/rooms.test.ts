@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
+import { at, refusal, useStage } from '../groups/group-fixture.js'
 
 const stage = useStage()
 const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
@@ -85,6 +85,19 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     })
   })
 
+  it('does not show its next group to a user who was thrown out of the one before, until it is in again', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory], { mode })
+    const room = await view(mallory, group)
+    await group.remove(mallory.uri)
+    await reset(alice, group)
+    const next = await succeed(alice, group)
+    expect(await refusal(current(mallory, room))).toMatchObject({ status: 404, kind: 'not-found' })
+    expect(await current(bob, room)).toEqual(next.record.groupId)
+    await next.add(mallory.user)
+    expect(await current(mallory, room)).toEqual(next.record.groupId)
+  })
+
   it('goes on where it stood if an admin takes the reset back in time, and the successor stops', async () => {
     const [alice, bob, carol, dave] = await stage.cast('alice', 'bob', 'carol', 'dave')
     const group = await stage.group(alice, [bob, carol, dave], { mode, policy: { reports_to_reset: 1 } })
@@ -100,6 +113,27 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     expect(await refusal(hijacked.update())).toMatchObject({ kind: 'group-frozen', document: { successor: group.record.groupId } })
     expect(await refusal(succeed(bob, hijacked))).toMatchObject({ kind: 'successor-taken' })
     expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
+  })
+
+  it('lets a device go when it goes on that was revoked while it stood: its keys post nothing', async () => {
+    const [alice, bob, laptop] = await stage.cast('alice', 'bob', 'bob/laptop')
+    const group = await stage.group(alice, [bob, laptop], { mode })
+    await reset(alice, group)
+    await bob.device.http.delete('/v1/devices/laptop')
+    await undo(alice, group)
+    expect(await view(alice, group)).toMatchObject({ leaving: [laptop.uri] })
+  })
+
+  it('does not go back by the will of an admin who is dismissed in its successor', async () => {
+    const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
+    const group = await stage.group(alice, [bob, mallory], { mode })
+    for (const client of [bob, mallory]) await alice.device.http.put(`${group.path}/admins/${local(client)}`)
+    await reset(alice, group)
+    const next = await succeed(alice, group)
+    await alice.device.http.delete(`${next.path}/admins/${local(mallory)}`)
+    expect(await refusal(undo(mallory, group))).toMatchObject({ status: 403, kind: 'forbidden' })
+    expect(await view(alice, next)).not.toHaveProperty('frozen')
+    await undo(bob, group)
   })
 
   it('does not go back to a group whose time is over, or whose successor has been replaced', async () => {
@@ -132,76 +166,3 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     await at(alice, next).add(laptop.user)
   })
 })
-
-describe.each(['public', 'private'] as const)('a reset of a %s group by reports', (mode) => {
-  it('is not for one member and three fresh accounts', async () => {
-    const [alice, bob, mallory, ...sybils] = await stage.cast('alice', 'bob', 'mallory', 'sybil-1', 'sybil-2', 'sybil-3')
-    const group = await stage.group(alice, [bob, mallory], { mode })
-    for (const sybil of sybils) await at(mallory, group).add(sybil.user)
-    await stage.sync(...sybils)
-    await at(mallory, group).update()
-    await stage.sync(alice, bob, ...sybils)
-    for (const sybil of sybils) await report(sybil, group, 5)
-    expect(await report(sybils[0], group, 5)).toEqual({ reports: 3, needed: 4 })
-    expect(await refusal(reset(sybils[0], group))).toMatchObject({ status: 403, kind: 'policy' })
-    // A Commit from before they came is none of their business: they did not read it, or came by it.
-    expect(await refusal(report(sybils[2], group, 3))).toMatchObject({ status: 404 })
-    await alice.device.http.post(`${group.path}/reports`, { seq: 3, reason: 'other' })
-    expect(await refusal(reset(sybils[0], group))).toMatchObject({ status: 403, kind: 'policy' })
-    expect(await view(alice, group)).not.toHaveProperty('frozen')
-  })
-
-  it('counts those who were members when the Commit was accepted, and is for one of them', async () => {
-    const [alice, bob, carol, dave, erin] = await stage.cast('alice', 'bob', 'carol', 'dave', 'erin')
-    const group = await stage.group(alice, [bob, carol, dave], { mode, policy: { reports_to_reset: 2 } })
-    await group.update()
-    await group.add(erin.user)
-    await stage.sync(erin)
-    expect(await report(bob, group, 2)).toEqual({ reports: 1, needed: 3 })
-    await report(carol, group, 2)
-    expect(await refusal(reset(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
-    expect(await refusal(report(erin, group, 2))).toMatchObject({ status: 404 })
-    expect(await report(dave, group, 2)).toEqual({ reports: 3, needed: 3 })
-    expect(await refusal(reset(erin, group))).toMatchObject({ status: 403, kind: 'policy' })
-    await reset(carol, group)
-    expect(await refusal(succeed(bob, group))).toMatchObject(RESERVED)
-    await succeed(carol, group)
-  })
-
-  it('is judged when it is accepted: a reporter who leaves at the same moment does not count', async () => {
-    const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
-    const group = await stage.group(alice, [bob, carol], { mode, policy: { reports_to_reset: 1 } })
-    await group.update()
-    await report(bob, group, 2)
-    await report(carol, group, 2)
-    const removal = await draft(group, [
-      { proposalType: 'remove', remove: { removed: group.record.state.ratchetTree.findIndex((node) => uriOf(node) === carol.uri) / 2 } },
-    ])
-    const blocker = await stage.pool.connect()
-    await blocker.query('BEGIN')
-    await blocker.query('SELECT FROM groups WHERE group_id = $1 FOR UPDATE', [group.record.groupId])
-    const removing = submit(alice, group, removal.bundle)
-    await waiting(1)
-    const resetting = refusal(reset(bob, group))
-    await waiting(2)
-    await blocker.query('COMMIT')
-    blocker.release()
-    await removing
-    expect(await resetting).toMatchObject({ status: 403, kind: 'policy' })
-  })
-})
-
-function uriOf(node: unknown): string | undefined {
-  const { leaf } = (node ?? {}) as { leaf?: { credential: { identity?: Uint8Array } } }
-  return leaf?.credential.identity && Buffer.from(leaf.credential.identity).toString()
-}
-
-/** Until so many sessions wait for a lock. */
-async function waiting(count: number): Promise<void> {
-  for (;;) {
-    const { rows } = await stage.pool.query<{ waiting: number }>(
-      `SELECT count(*)::integer AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-    )
-    if (rows[0]!.waiting >= count) return
-  }
-}

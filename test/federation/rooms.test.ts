@@ -3,7 +3,13 @@ import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { toHex, utf8 } from '../../examples/client/wire.js'
+import { recordHub } from '../../src/groups/home/homes.repository.js'
+import { encodeDeleteRoomRequest } from '../../src/protocol/mimi/microchat/deletion.js'
+import { reinitOf } from '../authority/scene-fixture.js'
+import { draft, submit } from '../groups/group-fixture.js'
 import { useFederation } from '../support/federated-world.js'
+import type { Provider } from '../support/federation.js'
+import { callPeer } from '../support/peer-call.js'
 import { agreed, at, heard, joined, problemOf, type World } from '../support/world.js'
 
 const reset = (client: Client, group: Group) => client.device.http.post(`${group.path}/reset`)
@@ -72,5 +78,20 @@ describe.each(['public', 'private'] as const)('a room of two providers, its grou
     for (const client of [alice, carol, bob]) await goesOn(client, group)
     await group.send('here again')
     await heard([bob, carol], group, ['here again'])
+  })
+
+  it('keeps the id that a ReInit announces, also from a provider that says it has such a group', async () => {
+    const { alice, group } = await cast()
+    const [a, b] = federated.providers as [Provider, Provider]
+    const proposal = reinitOf(group)
+    if (proposal.proposalType !== 'reinit' || !('groupId' in proposal.reinit)) throw new Error('no ReInit')
+    const { groupId } = proposal.reinit
+    await submit(alice, group, (await draft(group, [proposal])).bundle)
+    const roomId = 'mimi://b.example/r/mine'
+    expect(await recordHub(a.pool, { groupId, hub: 'b.example', roomId })).toBe(false)
+    const body = encodeDeleteRoomRequest({ roomId, groupId, incarnation: 1 })
+    expect((await callPeer(b, a, { endpoint: 'deleteRoom', argument: roomId, body })).status).toBe(200)
+    const next = await alice.createGroup({ groupId, mode, successorOf: group.record.groupId })
+    await next.update()
   })
 })

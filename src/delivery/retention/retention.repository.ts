@@ -185,7 +185,7 @@ export async function havingLeftovers(sql: Sql, gids: readonly bigint[]): Promis
        WHERE EXISTS (SELECT FROM group_info x WHERE x.gid = k.gid AND x.epoch < k.epoch OFFSET 0)
           OR EXISTS (SELECT FROM group_tree x WHERE x.gid = k.gid AND x.epoch < k.epoch OFFSET 0)
           OR EXISTS (SELECT FROM group_snapshot x WHERE x.gid = k.gid AND x.epoch < k.snapshot_epoch OFFSET 0)
-          OR EXISTS (SELECT FROM commit_claim x WHERE x.gid = k.gid AND x.seq <= k.floor_seq OFFSET 0)
+          OR EXISTS (SELECT FROM commit_claim x WHERE x.gid = k.gid AND x.seq <= k.floor_seq AND NOT x.reinit OFFSET 0)
           OR EXISTS (SELECT FROM commit_report x WHERE x.gid = k.gid AND x.seq <= k.floor_seq OFFSET 0)
        ORDER BY k.gid`,
     values: [gids],
@@ -193,7 +193,10 @@ export async function havingLeftovers(sql: Sql, gids: readonly bigint[]): Promis
   return rows.map(({ gid }) => gid)
 }
 
-/** What belonged to entries of a group that are gone: claims, reports, and whatever described epochs before the first Commit that is left. */
+/**
+ * What belonged to entries of a group that are gone: claims, reports, and whatever described epochs before the first Commit that is left. That a
+ * ReInit ended the group stays known: no reset of such a group can be undone.
+ */
 export async function deleteLeftovers(sql: Sql, gid: bigint): Promise<number> {
   return deleteCounted(sql, {
     name: 'delete_leftovers',
@@ -206,7 +209,7 @@ export async function deleteLeftovers(sql: Sql, gid: bigint): Promise<number> {
       ), snapshots AS (
         DELETE FROM group_snapshot x USING kept k WHERE x.gid = k.gid AND x.epoch < k.snapshot_epoch RETURNING octet_length(x.bytes) AS bytes
       ), claims AS (
-        DELETE FROM commit_claim x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 0 AS bytes
+        DELETE FROM commit_claim x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq AND NOT x.reinit RETURNING 0 AS bytes
       ), reports AS (
         DELETE FROM commit_report x USING kept k WHERE x.gid = k.gid AND x.seq <= k.floor_seq RETURNING 0 AS bytes
       ), gone AS (

@@ -25,6 +25,8 @@ import { StorageFull } from '../usage/storage-full.js'
 import { readAccountStorage } from '../usage/usage.repository.js'
 import { GroupCreation, type CheckedCreation } from './group-creation.js'
 
+type Refused = Exclude<Creation, CreatedGroup | { kind: 'retry' }>
+
 @Injectable()
 export class CreateService {
   constructor(
@@ -56,6 +58,8 @@ export class CreateService {
       quota: this.founding.quota,
     })
     if (creation.kind !== 'accepted') await notAdded()
+    // Policy or admins of the group before changed while it was judged.
+    if (creation.kind === 'retry') return this.create(caller, body)
     if (!('gid' in creation)) throw await this.refusal(caller, creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
     // A stream that is open follows its new membership.
@@ -89,7 +93,7 @@ export class CreateService {
     }
   }
 
-  private async refusal(caller: Caller, creation: Exclude<Creation, CreatedGroup>): Promise<Error> {
+  private async refusal(caller: Caller, creation: Refused): Promise<Error> {
     const { quota } = this.founding
     switch (creation.kind) {
       case 'account-full':
@@ -102,7 +106,7 @@ export class CreateService {
   }
 }
 
-function refusal(creation: Exclude<Creation, CreatedGroup | FullAccount>): Error {
+function refusal(creation: Exclude<Refused, FullAccount>): Error {
   switch (creation.kind) {
     case 'exists':
       return new GroupExists()

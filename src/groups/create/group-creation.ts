@@ -40,6 +40,7 @@ export interface CheckedCreation {
     | 'addMembers'
     | 'removeMembers'
     | 'reportsToReset'
+    | 'policyVersion'
     | 'added'
     | 'welcomes'
     | 'usedRefs'
@@ -99,6 +100,7 @@ export class GroupCreation {
         addMembers: policy.addMembers,
         removeMembers: policy.removeMembers,
         reportsToReset: policy.reportsToReset,
+        policyVersion: origin?.kind === 'successor' ? origin.standing.policy.version : null,
         ...(invited ?? NOBODY),
       },
     }

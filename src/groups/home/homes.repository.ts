@@ -24,8 +24,8 @@ export async function findHome(sql: Sql, groupId: Uint8Array): Promise<Home | 'h
 }
 
 /**
- * Fixes where a group is at home, at first sight; nobody else's claim to the same id moves it, and an id of a local group is
- * nobody's. @returns whether it is (now, or has been) at home there
+ * Fixes where a group is at home, at first sight; nobody else's claim to the same id moves it, and an id that a local group has
+ * or announces is nobody's. @returns whether it is (now, or has been) at home there
  */
 export async function recordHub(sql: Sql, { groupId, hub, roomId }: Home): Promise<boolean> {
   const { rows } = await sql.query<{ settled: boolean }>({
@@ -33,7 +33,7 @@ export async function recordHub(sql: Sql, { groupId, hub, roomId }: Home): Promi
     text: `
       WITH made AS (
         INSERT INTO followed_group (group_id, hub, room_id)
-        SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM groups g WHERE g.group_id = $1)
+        SELECT $1, $2, $3 WHERE reserve_for_hub(p_group_id => $1)
         ON CONFLICT DO NOTHING RETURNING hub, room_id
       )
       SELECT EXISTS (

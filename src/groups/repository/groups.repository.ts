@@ -74,6 +74,8 @@ export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 
   snapshot: Uint8Array | null
   /** Group id of the frozen group whose place this one takes. */
   successorOf: Uint8Array | null
+  /** The policy of the group before it under which a successor was judged. Absent: by none. */
+  policyVersion?: bigint | null
   /** Group id of the group that it branches from: those in `added` are members there. */
   branchOf: Uint8Array | null
   externalJoin: 'same-user' | 'code' | 'open' | 'none'
@@ -112,6 +114,8 @@ export type Creation =
         | 'key-package-used'
         | 'no-consent'
     }
+  /** The policy that it was judged under, or the admins, have changed. */
+  | { kind: 'retry' }
   | FullAccount
 
 interface CreationRow {
@@ -149,6 +153,7 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
     p_refs: group.usedRefs,
     p_max_account: group.quota?.bytes ?? null,
     p_max_groups: group.quota?.groups ?? null,
+    p_policy_version: group.policyVersion ?? null,
   })
   const text = `SELECT outcome, gid, incarnation, chain, room_id AS "roomId" FROM ${call}`
   const before = group.successorOf ?? group.branchOf

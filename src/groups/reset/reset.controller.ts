@@ -51,7 +51,7 @@ export class ResetController {
     operationId: 'undoReset',
     summary: 'Let a group go on that was reset',
     description:
-      'For admins, for as long as the successor is reserved. The group goes on in the epoch in which it stopped, and is current in its room again; ' +
+      'For admins, also of the successor if there is one, for as long as its place is reserved. The group goes on in the epoch in which it stopped, and is current in its room again; ' +
       'a successor that came meanwhile is frozen, with this group as its successor.',
   })
   @Refuses(...GROUP_ACCESS_PROBLEMS, 'forbidden', 'reset-final')

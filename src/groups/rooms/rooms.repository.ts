@@ -10,12 +10,19 @@ export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint;
   return rows[0]
 }
 
-/** Whether any device of the user is or was a member of a group that the room has had. */
+/**
+ * Whether any device of the user is or was a member of a group that the room has had. Who was thrown out of one knows nothing of those after it
+ * until it is in again.
+ */
 export async function knowsRoom(sql: Sql, roomId: string, userId: bigint): Promise<boolean> {
   const { rows } = await sql.query({
     text: `SELECT FROM unnest(ARRAY(SELECT id FROM device WHERE account_id = $2)) AS d (id)
             CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = d.id OFFSET 0) m
-            WHERE (SELECT g.room_id FROM groups g WHERE g.gid = m.gid) = $1 LIMIT 1`,
+            WHERE (SELECT g.room_id FROM groups g WHERE g.gid = m.gid) = $1
+              AND NOT EXISTS (
+                SELECT FROM room r JOIN group_outcast o ON o.gid = r.current_gid AND o.user_id = $2
+                 WHERE r.room_id = $1 AND presence_in(p_gid => r.current_gid, p_user => $2) <> 'present'
+              ) LIMIT 1`,
     values: [roomId, userId],
   })
   return rows.length > 0

@@ -72,16 +72,22 @@ export function resets(action: 'reset' | 'reset-by-reports'): Maker {
   }
 }
 
-export const undoes: Maker = (_, by, room) => {
+export const undoes: Maker = ({ players }, by, room) => {
   const run = () => by.client.device.http.delete(`${room.path}/reset`)
-  const effect = (model: GroupModel) =>
-    void Object.assign(model, { frozen: undefined, reserved: false, resetter: undefined, succeeded: false })
+  const effect = (model: GroupModel) => {
+    Object.assign(model, { frozen: undefined, reserved: false, resetter: undefined, succeeded: false })
+    model.reports.clear()
+    // Revoked while the group stood.
+    const gone = [...model.standings.keys()].filter((uri) => model.of(uri).in && !players.some(({ client }) => client.uri === uri))
+    for (const uri of gone) model.change(uri, { going: 'revoke' })
+  }
+  const next = room.successor?.model
   const accepted = () => {
     if (room.successor) Object.assign(room.successor.model, { frozen: 'reset', reserved: false, succeeded: true })
     room.successor = undefined
   }
-  // The successor itself is not current any more.
-  const also = ['reset-final']
+  // The successor itself is not current any more, or the caller no admin there.
+  const also = ['reset-final', ...(next && !next.admins.has(by.client.user) ? ['forbidden'] : [])]
   return { name: 'undo-reset', by, room, code: false, row: () => 'undo-reset', run, effect, accepted, also, alone: true }
 }
 

@@ -36,7 +36,7 @@ export async function noteDeleted(sql: Sql, groupId: Uint8Array, entries: bigint
 export async function noteUnknownDeleted(sql: Sql, { groupId, hub, roomId }: Home): Promise<void> {
   await sql.query({
     text: `INSERT INTO followed_group (group_id, hub, room_id, deleted_entries, deleted_at)
-           SELECT $1, $2, $3, 0, now() WHERE NOT EXISTS (SELECT FROM groups g WHERE g.group_id = $1) ON CONFLICT DO NOTHING`,
+           SELECT $1, $2, $3, 0, now() WHERE reserve_for_hub(p_group_id => $1) ON CONFLICT DO NOTHING`,
     values: [groupId, hub, roomId],
   })
 }
