@@ -1,11 +1,27 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
+import { at, draft, refusal, Stage, submit } from '../groups/group-fixture.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { startServer } from '../support/server.js'
+import { GENEROUS } from '../support/world.js'
 
-const stage = useStage()
+// Locks are waited for longer than the tests last, and by more than one connection of a group: what waits shows in PostgreSQL.
+const stage = new Stage()
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  const { rows } = await database.pool.query<{ name: string }>('SELECT current_database() AS name')
+  for (const setting of ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'])
+    await database.pool.query(`ALTER ROLE CURRENT_USER IN DATABASE "${rows[0]!.name}" SET ${setting} = '300s'`)
+  stage.server = await startServer({ ...GENEROUS, PG_POOL_API: '12', PG_STATEMENT_DEADLINE: '300s' }, { database })
+})
+afterAll(async () => {
+  await stage.server.close()
+  await database.drop()
+})
 const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
 const RESERVED = { status: 403, kind: 'successor-reserved' }
 
