@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
+import { freezeGroup } from '../../src/groups/reset/resets.repository.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 
 const stage = useStage()
@@ -106,11 +107,16 @@ describe.each(['public', 'private'] as const)('a reset of a %s group by reports'
     const unlock = await lockRow(group)
     const removing = submit(alice, group, removal.bundle)
     await waiting(1)
-    const resetting = refusal(reset(bob, group))
+    // As by another node: this one, with its small pool, sends one change of a group at a time to PostgreSQL.
+    const session = await stage.pool.connect()
+    const { rows } = await stage.pool.query<{ id: bigint }>('SELECT id FROM account WHERE user_uri = $1', [bob.user])
+    const resetting = freezeGroup(session, await stage.gid(group), { reporterId: rows[0]!.id }, 60)
     await waiting(2)
     await unlock()
     await removing
-    expect(await resetting).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await resetting).toBe('few-reports')
+    session.release()
+    expect(await refusal(reset(bob, group))).toMatchObject({ status: 403, kind: 'policy' })
   })
 })
 
