@@ -49,7 +49,7 @@ BEGIN
 END $$;
 
 -- Whether this caller may put the group p_group_id in the place of `old`. NULL: continue. Outcomes: predecessor (not frozen, or the caller is
--- neither in it nor its admin), banned, successor-taken, reserved (for admins and who reset it, up to old.reserved_until), announced (the ReInit
+-- neither in it nor its admin), banned, successor-taken, reserved (for admins and who reset it by reports, up to old.reserved_until), announced (the ReInit
 -- named another id).
 CREATE OR REPLACE FUNCTION judge_successor(old groups, p_group_id bytea, p_device bigint, p_user bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -63,7 +63,7 @@ BEGIN
     WHEN EXISTS (SELECT FROM group_ban b WHERE b.gid = old.gid AND b.user_id = p_user) THEN 'banned'
     WHEN old.successor_group_id <> p_group_id THEN 'successor-taken'
     WHEN old.successor_group_id = p_group_id THEN NULL
-    WHEN NOT is_admin AND old.reserved_until > now() AND NOT (old.frozen = 'reset' AND old.frozen_by = p_user) THEN 'reserved'
+    WHEN NOT is_admin AND old.reserved_until > now() AND old.reserved_for IS DISTINCT FROM p_user THEN 'reserved'
     WHEN old.announced_group_id <> p_group_id THEN 'announced'
   END;
 END $$;
@@ -121,7 +121,8 @@ BEGIN
     RETURN 'few-reports';
   END IF;
   UPDATE groups
-     SET frozen = p_reason, frozen_at = now(), frozen_by = coalesce(p_admin, p_user), reserved_until = now() + make_interval(secs => p_grace),
+     SET frozen = p_reason, frozen_at = now(), frozen_by = coalesce(p_admin, p_user), reserved_for = CASE WHEN p_admin IS NULL THEN p_user END,
+         reserved_until = now() + make_interval(secs => p_grace),
          announced_group_id = NULL
    WHERE gid = p_gid;
   PERFORM tell_frozen(g);
@@ -171,12 +172,12 @@ BEGIN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
-  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, successor_group_id = NULL WHERE gid = p_gid;
+  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, successor_group_id = NULL WHERE gid = p_gid;
   PERFORM resume_group(p_gid);
   PERFORM tell_frozen(g);
   IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
     UPDATE groups
-       SET frozen = 'reset', frozen_at = now(), frozen_by = p_admin, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+       SET frozen = 'reset', frozen_at = now(), frozen_by = p_admin, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL, successor_group_id = g.group_id
      WHERE gid = next.gid;
     PERFORM tell_frozen(next);
   END IF;
@@ -206,14 +207,14 @@ BEGIN
     UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
     -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
     UPDATE groups
-       SET successor_group_id = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
+       SET successor_group_id = NULL, reserved_for = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
            announced_group_id = NULL
       FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
      WHERE gid = g.gid;
     PERFORM resume_group(g.gid);
     PERFORM tell_frozen(g);
     IF before.deleted_at IS NULL THEN
-      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, announced_group_id = NULL, successor_group_id = g.group_id
+      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL, successor_group_id = g.group_id
        WHERE gid = before.gid;
       PERFORM tell_frozen(before);
     END IF;

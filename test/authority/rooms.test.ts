@@ -56,6 +56,16 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   })
 
+  it('is not for an admin who has reset it and was dismissed since', async () => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
+    await alice.device.http.put(`${group.path}/admins/${local(mallory)}`)
+    await reset(mallory, group)
+    await alice.device.http.delete(`${group.path}/admins/${local(mallory)}`)
+    expect(await refusal(succeed(mallory, group))).toMatchObject(RESERVED)
+    await succeed(alice, group)
+  })
+
   it('gets its successor from any member after the grace time, but not from one who was banned', async () => {
     const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
     const group = await stage.group(alice, [bob, mallory], { mode, policy: POLICY })

@@ -25,7 +25,7 @@ export interface Standing {
   removed: boolean
   /** Any device of the user is a member. */
   present: boolean
-  /** The user reset the group. */
+  /** The user reset the group, by reports. */
   resetter: boolean
   /** How the user's last interval ended, if any did; `removed` also if it was in a group that this one succeeds. */
   lastEnded: Ended | null
@@ -78,7 +78,7 @@ const COLUMNS = `${GROUP_COLUMNS},
   p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
   EXISTS (SELECT FROM group_admin a WHERE a.gid = g.gid AND a.user_id = $3) AS admin,
   EXISTS (SELECT FROM group_ban b WHERE b.gid = g.gid AND b.user_id = $3) AS banned,
-  coalesce(g.frozen = 'reset' AND g.frozen_by = $3, false) AS resetter,
+  coalesce(g.reserved_for = $3, false) AS resetter,
   own.ever, own.leaving, coalesce(own.removed, EXISTS (SELECT FROM outcast_device o WHERE o.gid = g.gid AND o.device_id = $2)) AS removed, own."fromSeq", own."joinEpoch", account.present,
   coalesce(account."lastEnded", CASE WHEN EXISTS (SELECT FROM group_outcast o WHERE o.gid = g.gid AND o.user_id = $3) THEN 'removed' END) AS "lastEnded"`
 /** Of a row of `member` named `m`: a member that has not asked to leave. */

@@ -31,6 +31,7 @@ export function authorityPage(): string {
     ...halves((columns) => table(columns, differing(columns, 'private', 'open'), 'private', 'open')),
     '## A frozen group\n',
     'A short while after a reset, in both modes: its successor is reserved. A member that reset the group by reports may create it as well. ' +
+      'If there is a successor, who undoes the reset has to be an admin of that, too. ' +
       'What differs from a group that takes entries:\n',
     ...halves((columns) => table(columns, differing(columns, 'public', 'frozen'), 'public', 'frozen')),
     '## A group frozen for longer\n',

@@ -10,7 +10,7 @@ export interface Facts extends Joiner {
   reserved: boolean
   /** A group has taken this one's place. */
   succeeded: boolean
-  /** The caller's user reset the group. */
+  /** The caller's user reset the group by reports. An admin's right is that of an admin, as long as it is one. */
   resetter: boolean
   /** The caller's device has a leaf in the group, and did not ask to leave. */
   member: boolean

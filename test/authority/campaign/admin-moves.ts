@@ -66,7 +66,8 @@ export function resets(action: 'reset' | 'reset-by-reports'): Maker {
     const row = (model: GroupModel) => (!model.admins.has(user) && model.isWitness(user) ? 'reset-by-reports' : 'reset')
     if (row(room.model) !== action) return undefined
     const run = () => by.client.device.http.post(`${room.path}/reset`)
-    const effect = (model: GroupModel) => void Object.assign(model, { frozen: 'reset', reserved: true, resetter: user })
+    const effect = (model: GroupModel) =>
+      void Object.assign(model, { frozen: 'reset', reserved: true, resetter: model.admins.has(user) ? undefined : user })
     const accepted = () => void (room.announced = undefined)
     return { name: action, by, room, code: false, row, run, effect, accepted }
   }
