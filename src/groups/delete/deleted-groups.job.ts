@@ -22,6 +22,9 @@ const GROUPS = 100
  */
 @Injectable()
 export class DeletedGroups implements OnModuleInit {
+  /** Not read when metrics are asked for: they have to come while PostgreSQL is away. Undefined before the first run here. */
+  private remains: number | undefined
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly jobs: Jobs,
@@ -29,7 +32,11 @@ export class DeletedGroups implements OnModuleInit {
     @Inject(LOG) private readonly log: Logger,
     metrics: Metrics,
   ) {
-    metrics.gauge('deleted_groups_with_remains', 'Deleted groups of which rows are left in the database', () => countRemains(pool))
+    metrics.gauge(
+      'deleted_groups_with_remains',
+      'Deleted groups of which rows are left in the database, as the last run of the job found them',
+      () => this.remains,
+    )
   }
 
   onModuleInit(): void {
@@ -49,11 +56,13 @@ export class DeletedGroups implements OnModuleInit {
 
   /** Until nothing is left, but for what another worker is at. */
   async run(): Promise<void> {
+    this.remains = await countRemains(this.pool)
     for (let last: bigint | undefined = 0n; last !== undefined;) {
       const gids = await groupsWithRemains(this.pool, last, GROUPS)
       await this.finish(gids)
       last = gids.at(-1)
     }
+    this.remains = await countRemains(this.pool)
   }
 
   /** A slice of each in turn, so that a long one keeps no short one waiting. */
