@@ -11,7 +11,7 @@ export async function branch({ anotherRoom, devices: [a, b, c] }: Cast) {
   await before.say(c, 'goes on beside its branch')
 }
 
-/** A member freezes the group, and another one begins the next. */
+/** An admin freezes the group, and begins the next: the others have to wait. */
 export async function reinit({ anotherRoom, devices: [a, b, c] }: Cast) {
   const [before, next] = [anotherRoom(), anotherRoom()]
   await before.found(a)
@@ -20,7 +20,7 @@ export async function reinit({ anotherRoom, devices: [a, b, c] }: Cast) {
   await before.agree()
   await a.reinit(before.groupId, next.groupId)
   await before.agree()
-  await succeed(before, next, 'reinit', [c, a, b])
+  await succeed(before, next, 'reinit', [a, c, b])
 }
 
 async function succeed(before: Room, next: Room, origin: Origin, [creator, ...others]: readonly [Participant, ...Participant[]]) {

@@ -18,6 +18,9 @@ export const Accepted = z
   .meta({ id: 'Accepted', description: 'epoch is the epoch of the group after the entry' })
 export type Accepted = z.infer<typeof Accepted>
 
+/** Why a group takes no more entries. */
+const FreezeReason = z.enum(['reinit', 'reset']).meta({ id: 'FreezeReason' })
+
 /** A group as one of its members sees it. */
 export const Group = z
   .object({
@@ -30,7 +33,7 @@ export const Group = z
     head_chain: Hash,
     post_floor: Epoch.meta({ description: 'Application messages of earlier epochs are refused' }),
     room: z.string(),
-    frozen: z.enum(['reinit', 'reset']).optional(),
+    frozen: FreezeReason.optional(),
     successor: GroupId.optional(),
     successor_of: GroupId.optional().meta({ description: 'The group whose place this one took' }),
     expected: z
