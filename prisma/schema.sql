@@ -792,27 +792,27 @@ BEGIN
   IF NOT FOUND THEN
     RETURN 'unknown';
   END IF;
-  -- Both, in the order of locks.
+  -- Both, in the order of locks. Who makes another group current holds the lock of the one before.
   PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
-  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room AND r.current_gid = before.gid;
+  IF NOT FOUND THEN
+    RETURN 'changed';
+  END IF;
   SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
   IF NOT FOUND THEN
     RETURN 'other-room';
   END IF;
   IF g.gid <> before.gid THEN
     UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
-    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
-    UPDATE groups
-       SET successor_group_id = NULL, reserved_for = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
-           announced_group_id = NULL
-      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
-     WHERE gid = g.gid;
-    PERFORM resume_group(g.gid);
-    PERFORM tell_frozen(g);
+    IF is_reinitialized(g.gid) THEN
+      UPDATE groups SET successor_group_id = NULL, announced_group_id = NULL, reserved_for = NULL, reserved_until = now() + make_interval(secs => p_grace)
+       WHERE gid = g.gid;
+      PERFORM tell_frozen(g);
+    ELSE
+      PERFORM resume_group(g);
+    END IF;
     IF before.deleted_at IS NULL THEN
-      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL, successor_group_id = g.group_id
-       WHERE gid = before.gid;
-      PERFORM tell_frozen(before);
+      PERFORM stop_for(before, g.group_id, NULL);
     END IF;
   END IF;
   IF p_admin IS NOT NULL THEN
@@ -1016,7 +1016,9 @@ BEGIN
   END IF;
 
   PERFORM lock_group_id(p_group_id);
-  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid) THEN
+  -- Nobody shadows the group of another hub.
+  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid)
+     OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id) THEN
     RETURN QUERY SELECT 'exists', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
     RETURN;
   END IF;
@@ -1028,7 +1030,7 @@ BEGIN
     SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
     SELECT i.bytes INTO stored FROM group_info i WHERE i.gid = made.gid AND i.epoch = p_epoch;
     RETURN QUERY SELECT
-      CASE WHEN made.deleted_at IS NULL AND stored = p_group_info
+      CASE WHEN made.deleted_at IS NULL AND stored = p_group_info AND (old.gid IS NULL OR old.successor_group_id = p_group_id)
                 AND EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = made.gid AND m.from_seq = 1)
            THEN 'duplicate' ELSE 'exists' END,
       made.gid, made.incarnation, log_chain_start(p_group_id, made.incarnation), made.room_id;
@@ -1334,11 +1336,7 @@ AS $function$
 DECLARE
   old groups;
 BEGIN
-  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
-  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
-    RETURN '{}';
-  END IF;
-  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid RETURNING * INTO old;
   PERFORM tell_frozen(old);
   RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
 END $function$
@@ -1423,6 +1421,15 @@ AS $function$
            SELECT FROM device d CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid LIMIT 1 OFFSET 0) m WHERE d.account_id = p_user
          ) OR EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user)
            OR EXISTS (SELECT FROM group_outcast o WHERE o.gid = p_gid AND o.user_id = p_user)
+$function$
+;
+
+CREATE FUNCTION is_reinitialized(p_gid bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit)
 $function$
 ;
 
@@ -1954,17 +1961,21 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION resume_group(p_gid bigint)
+CREATE FUNCTION resume_group(g groups)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
 AS $function$
-  DELETE FROM commit_report WHERE gid = p_gid;
+BEGIN
+  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, successor_group_id = NULL
+   WHERE gid = g.gid;
+  DELETE FROM commit_report WHERE gid = g.gid;
   INSERT INTO pending_removal AS r (gid, device_id, reason)
   SELECT m.gid, m.device_id, 'revoke' FROM member m JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
-   WHERE m.gid = p_gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+   WHERE m.gid = g.gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
    ORDER BY m.device_id
-  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
-$function$
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke';
+  PERFORM tell_frozen(g);
+END $function$
 ;
 
 CREATE FUNCTION sealed_append_messages(p_gid bigint[], p_device bigint[], p_epoch bigint[], p_length integer[], p_hashes bytea, p_blob bytea, p_max_past bigint, p_sender_key bytea[], p_issuer_key integer[], p_nonce bytea[], p_made_in integer[] DEFAULT NULL::integer[], p_wait_ms integer DEFAULT NULL::integer, p_max_bytes bigint DEFAULT NULL::bigint)
@@ -2162,6 +2173,19 @@ BEGIN
     PERFORM settle_admins(administered.gid);
   END LOOP;
   RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION stop_for(g groups, p_group_id bytea, p_by bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE groups
+     SET frozen = 'reset', frozen_at = now(), frozen_by = p_by, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL,
+         successor_group_id = p_group_id
+   WHERE gid = g.gid;
+  PERFORM tell_frozen(g);
 END $function$
 ;
 
@@ -2533,31 +2557,27 @@ BEGIN
   ELSIF NOT authorize_admin(p_gid, p_admin) THEN
     RETURN QUERY SELECT 'forbidden', NULL::bigint;
     RETURN;
-  ELSIF g.frozen IS DISTINCT FROM 'reset' OR coalesce(g.reserved_until <= now(), true)
-        OR EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit) THEN -- no member can go on after a ReInit
+  ELSIF g.frozen IS DISTINCT FROM 'reset' OR coalesce(g.reserved_until <= now(), true) OR is_reinitialized(p_gid) THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
   -- Made later, so its row comes later in the order of locks.
-  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id AND x.deleted_at IS NULL FOR NO KEY UPDATE;
   -- It stops by this, and who has been dismissed there is no admin of the room any more.
-  IF next.gid IS NOT NULL AND next.deleted_at IS NULL AND NOT authorize_admin(next.gid, p_admin) THEN
+  IF next.gid IS NOT NULL AND NOT authorize_admin(next.gid, p_admin) THEN
     RETURN QUERY SELECT 'forbidden', NULL::bigint;
     RETURN;
   END IF;
-  UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
+  UPDATE room r SET current_gid = p_gid
+   WHERE r.room_id = g.room_id
+     AND r.current_gid = coalesce((SELECT x.gid FROM groups x WHERE x.group_id = g.successor_group_id), p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
-  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, successor_group_id = NULL WHERE gid = p_gid;
-  PERFORM resume_group(p_gid);
-  PERFORM tell_frozen(g);
-  IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
-    UPDATE groups
-       SET frozen = 'reset', frozen_at = now(), frozen_by = p_admin, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL, successor_group_id = g.group_id
-     WHERE gid = next.gid;
-    PERFORM tell_frozen(next);
+  PERFORM resume_group(g);
+  IF next.gid IS NOT NULL THEN
+    PERFORM stop_for(next, g.group_id, p_admin);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
 END $function$

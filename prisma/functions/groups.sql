@@ -1,7 +1,7 @@
 -- The life of a group: create, delete, and what a restore asks for. Resets and successors: rooms.sql.
 
 -- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set); who may do that, see
--- judge_successor in rooms.sql. Outcomes: accepted, duplicate, exists (also if a ReInit of another group announced the id), room-taken,
+-- judge_successor in rooms.sql. Outcomes: accepted, duplicate, exists (also at another hub, or announced by a ReInit of another group), room-taken,
 -- successor-taken, account-full, too-many-groups, retry, and those of judge_successor.
 --   p_policy_version  the policy of the frozen group under which the successor was judged: its admins and its policy. NULL: not judged by it
 --   p_max_account, p_max_groups  bytes that all groups of the creator may keep, and how many they may be; NULL: no limit
@@ -39,7 +39,9 @@ BEGIN
   END IF;
 
   PERFORM lock_group_id(p_group_id);
-  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid) THEN
+  -- Nobody shadows the group of another hub.
+  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid)
+     OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id) THEN
     RETURN QUERY SELECT 'exists', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
     RETURN;
   END IF;
@@ -51,7 +53,7 @@ BEGIN
     SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
     SELECT i.bytes INTO stored FROM group_info i WHERE i.gid = made.gid AND i.epoch = p_epoch;
     RETURN QUERY SELECT
-      CASE WHEN made.deleted_at IS NULL AND stored = p_group_info
+      CASE WHEN made.deleted_at IS NULL AND stored = p_group_info AND (old.gid IS NULL OR old.successor_group_id = p_group_id)
                 AND EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = made.gid AND m.from_seq = 1)
            THEN 'duplicate' ELSE 'exists' END,
       made.gid, made.incarnation, log_chain_start(p_group_id, made.incarnation), made.room_id;

@@ -34,16 +34,12 @@ BEGIN
   UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
 END $$;
 
--- At a follower: what the hub says of a group, which the entries alone do not say. Returns who is told, if it is news.
+-- At a follower: the group has stopped, goes on, or has another successor, by the hub's word. Returns the devices that find it in their inboxes.
 CREATE OR REPLACE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   old groups;
 BEGIN
-  SELECT * INTO old FROM groups WHERE gid = p_gid FOR NO KEY UPDATE;
-  IF old.frozen IS NOT DISTINCT FROM p_frozen AND old.successor_group_id IS NOT DISTINCT FROM p_successor THEN
-    RETURN '{}';
-  END IF;
-  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid;
+  UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid RETURNING * INTO old;
   PERFORM tell_frozen(old);
   RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
 END $$;
@@ -129,15 +125,35 @@ BEGIN
   RETURN 'accepted';
 END $$;
 
--- Of a group that goes on: what happened to its members while it stood. Reports are spent: else any one of those who reported could reset it again.
--- And who was revoked meanwhile is to be removed from now on, not from the next sweep on.
-CREATE OR REPLACE FUNCTION resume_group(p_gid bigint) RETURNS void LANGUAGE sql VOLATILE AS $$
-  DELETE FROM commit_report WHERE gid = p_gid;
+-- A group that was reset goes on where it stood. Reports are spent: else any one of those who reported could reset it again. And who was revoked
+-- while it stood is to be removed from now on, not from the next sweep on.
+DROP FUNCTION IF EXISTS resume_group(bigint);
+CREATE OR REPLACE FUNCTION resume_group(g groups) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, successor_group_id = NULL
+   WHERE gid = g.gid;
+  DELETE FROM commit_report WHERE gid = g.gid;
   INSERT INTO pending_removal AS r (gid, device_id, reason)
   SELECT m.gid, m.device_id, 'revoke' FROM member m JOIN device d ON d.id = m.device_id JOIN account a ON a.id = d.account_id
-   WHERE m.gid = p_gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
+   WHERE m.gid = g.gid AND m.until_seq IS NULL AND (d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL)
    ORDER BY m.device_id
-  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke'
+  ON CONFLICT (gid, device_id) DO UPDATE SET reason = 'revoke';
+  PERFORM tell_frozen(g);
+END $$;
+
+-- Another group of the room takes the place of g, which stops for good.
+CREATE OR REPLACE FUNCTION stop_for(g groups, p_group_id bytea, p_by bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  UPDATE groups
+     SET frozen = 'reset', frozen_at = now(), frozen_by = p_by, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL,
+         successor_group_id = p_group_id
+   WHERE gid = g.gid;
+  PERFORM tell_frozen(g);
+END $$;
+
+-- Whether a ReInit has ended a group: no member can go on after that.
+CREATE OR REPLACE FUNCTION is_reinitialized(p_gid bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit)
 $$;
 
 -- Takes back a reset, up to groups.reserved_until: the group goes on where it stood, and is current in its room again. A successor that came
@@ -155,38 +171,36 @@ BEGIN
   ELSIF NOT authorize_admin(p_gid, p_admin) THEN
     RETURN QUERY SELECT 'forbidden', NULL::bigint;
     RETURN;
-  ELSIF g.frozen IS DISTINCT FROM 'reset' OR coalesce(g.reserved_until <= now(), true)
-        OR EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit) THEN -- no member can go on after a ReInit
+  ELSIF g.frozen IS DISTINCT FROM 'reset' OR coalesce(g.reserved_until <= now(), true) OR is_reinitialized(p_gid) THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
   -- Made later, so its row comes later in the order of locks.
-  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id FOR NO KEY UPDATE;
+  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id AND x.deleted_at IS NULL FOR NO KEY UPDATE;
   -- It stops by this, and who has been dismissed there is no admin of the room any more.
-  IF next.gid IS NOT NULL AND next.deleted_at IS NULL AND NOT authorize_admin(next.gid, p_admin) THEN
+  IF next.gid IS NOT NULL AND NOT authorize_admin(next.gid, p_admin) THEN
     RETURN QUERY SELECT 'forbidden', NULL::bigint;
     RETURN;
   END IF;
-  UPDATE room r SET current_gid = p_gid WHERE r.room_id = g.room_id AND r.current_gid = coalesce(next.gid, p_gid);
+  UPDATE room r SET current_gid = p_gid
+   WHERE r.room_id = g.room_id
+     AND r.current_gid = coalesce((SELECT x.gid FROM groups x WHERE x.group_id = g.successor_group_id), p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
-  UPDATE groups SET frozen = NULL, frozen_at = NULL, frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, successor_group_id = NULL WHERE gid = p_gid;
-  PERFORM resume_group(p_gid);
-  PERFORM tell_frozen(g);
-  IF next.gid IS NOT NULL AND next.deleted_at IS NULL THEN
-    UPDATE groups
-       SET frozen = 'reset', frozen_at = now(), frozen_by = p_admin, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL, successor_group_id = g.group_id
-     WHERE gid = next.gid;
-    PERFORM tell_frozen(next);
+  PERFORM resume_group(g);
+  IF next.gid IS NOT NULL THEN
+    PERFORM stop_for(next, g.group_id, p_admin);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
 END $$;
 
 -- For the operator: makes a group of the room its current one, or a user an admin of the group that is current then. A NULL changes nothing.
--- A group that was reset goes on, and the one that was current until then is frozen in its place. p_grace as for freeze_group.
--- Outcomes: accepted, unknown (no such room), other-room (the room has had no such group, or it is deleted).
+-- A group that was reset goes on; one that a ReInit ended stays frozen, and another successor can be created. The one that was current until then
+-- stops. p_grace as for freeze_group.
+-- Outcomes: accepted, unknown (no such room), other-room (the room has had no such group, or it is deleted), changed (the room got another current
+-- group in this moment).
 CREATE OR REPLACE FUNCTION assign_room(p_room text, p_group_id bytea, p_admin bigint, p_grace integer) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   before groups;
@@ -196,27 +210,27 @@ BEGIN
   IF NOT FOUND THEN
     RETURN 'unknown';
   END IF;
-  -- Both, in the order of locks.
+  -- Both, in the order of locks. Who makes another group current holds the lock of the one before.
   PERFORM FROM groups x WHERE x.gid = before.gid OR x.group_id = p_group_id ORDER BY x.gid FOR NO KEY UPDATE;
-  SELECT * INTO before FROM groups x WHERE x.gid = before.gid;
+  SELECT x.* INTO before FROM room r JOIN groups x ON x.gid = r.current_gid WHERE r.room_id = p_room AND r.current_gid = before.gid;
+  IF NOT FOUND THEN
+    RETURN 'changed';
+  END IF;
   SELECT * INTO g FROM groups x WHERE x.group_id = coalesce(p_group_id, before.group_id) AND x.room_id = p_room AND x.deleted_at IS NULL;
   IF NOT FOUND THEN
     RETURN 'other-room';
   END IF;
   IF g.gid <> before.gid THEN
     UPDATE room SET current_gid = g.gid WHERE room_id = p_room;
-    -- A reset is undone by it; after a ReInit no member can go on, but a successor can be created anew.
-    UPDATE groups
-       SET successor_group_id = NULL, reserved_for = NULL, reserved_until = CASE WHEN reinit THEN now() + make_interval(secs => p_grace) END, frozen = CASE WHEN reinit THEN frozen END,
-           announced_group_id = NULL
-      FROM (SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = g.gid AND c.reinit) AS reinit) x
-     WHERE gid = g.gid;
-    PERFORM resume_group(g.gid);
-    PERFORM tell_frozen(g);
+    IF is_reinitialized(g.gid) THEN
+      UPDATE groups SET successor_group_id = NULL, announced_group_id = NULL, reserved_for = NULL, reserved_until = now() + make_interval(secs => p_grace)
+       WHERE gid = g.gid;
+      PERFORM tell_frozen(g);
+    ELSE
+      PERFORM resume_group(g);
+    END IF;
     IF before.deleted_at IS NULL THEN
-      UPDATE groups SET frozen = 'reset', frozen_at = now(), frozen_by = NULL, reserved_until = NULL, reserved_for = NULL, announced_group_id = NULL, successor_group_id = g.group_id
-       WHERE gid = before.gid;
-      PERFORM tell_frozen(before);
+      PERFORM stop_for(before, g.group_id, NULL);
     END IF;
   END IF;
   IF p_admin IS NOT NULL THEN

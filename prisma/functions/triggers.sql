@@ -84,7 +84,7 @@ CREATE OR REPLACE TRIGGER record_news_on_change AFTER UPDATE OF until_seq, ended
   WHEN (OLD.until_seq IS DISTINCT FROM NEW.until_seq OR OLD.resync <> NEW.resync
     OR OLD.read_until IS DISTINCT FROM NEW.read_until OR OLD.delivery <> NEW.delivery) EXECUTE FUNCTION record_membership_change();
 
--- What a device has chosen for a room (delivery.sql, set_delivery) holds for each interval, whoever opens it.
+-- What a device has chosen for a room (delivery.sql, set_delivery) holds for each new interval.
 CREATE OR REPLACE FUNCTION deliver_as_chosen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.delivery := coalesce((

@@ -58,7 +58,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Delivers a group that waits for a user's word to all of the user's devices, and whatever is added later of the room.
+-- Delivers a group that waits for a user's word to all of the user's devices, and every group that the room has later.
 -- Outcomes: accepted (also where none waits any more), unknown (the user has no device in it).
 CREATE OR REPLACE FUNCTION accept_invitation(p_group_id bytea, p_user bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

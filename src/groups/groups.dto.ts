@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { FreezeReason } from '../protocol/frames.js'
 import { Epoch, GroupId, Hash, Seq, MlsBytes } from '../platform/http/bytes.js'
 import { ShownDelivery } from './delivery/delivery.dto.js'
 import { ClientUri } from './policy/uris.js'
@@ -17,9 +18,6 @@ export const Accepted = z
   })
   .meta({ id: 'Accepted', description: 'epoch is the epoch of the group after the entry' })
 export type Accepted = z.infer<typeof Accepted>
-
-/** Why a group takes no more entries. */
-const FreezeReason = z.enum(['reinit', 'reset']).meta({ id: 'FreezeReason' })
 
 /** A group as one of its members sees it. */
 export const Group = z

@@ -3,6 +3,7 @@ import { Entry } from '../delivery/read/entry.js'
 import { Epoch, GroupId, UnixSeconds } from '../platform/http/bytes.js'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
+import { FreezeReason } from '../protocol/frames.js'
 import { ruleOf, type CommitRule } from './groups.rules.js'
 
 export class TooManyBlocks extends Problem {
@@ -90,7 +91,7 @@ export class NotASuccessor extends Problem {
 export class SuccessorReserved extends Problem {
   constructor(until: Date | null) {
     const seconds = until ? { reserved_until: Math.ceil(until.getTime() / 1000) } : {}
-    super(403, 'successor-reserved', 'The successor is for an admin, or who reset the group, to create first.', seconds)
+    super(403, 'successor-reserved', 'The successor is for an admin, or for who reset the group by reports, to create first.', seconds)
   }
 }
 /** There is no reset that could be taken back. */
@@ -178,7 +179,7 @@ export const GROUP_PROBLEMS: ProblemTypes = {
     when: 'The group was reset or reinitialised and takes no more entries.',
     client: 'Go to `successor`; if there is none, create it with `successor_of`.',
     retry: 'no',
-    members: { reason: z.enum(['reinit', 'reset']), successor: GroupId.optional() },
+    members: { reason: FreezeReason, successor: GroupId.optional() },
   },
   'group-exists': {
     status: 409,
@@ -217,9 +218,9 @@ export const GROUP_PROBLEMS: ProblemTypes = {
   },
   'successor-reserved': {
     status: 403,
-    when: 'The group was reset or reinitialised a short while ago; up to `reserved_until` its admins, and who reset it, go first.',
+    when: 'The group was reset or reinitialised a short while ago; up to `reserved_until` its admins, and who reset it by reports, go first.',
     client: 'Wait for the Welcome into the successor; create one yourself only if none has come by then.',
-    retry: 'wait',
+    retry: 'redo',
     members: { reserved_until: UnixSeconds.optional() },
   },
   'reset-final': {

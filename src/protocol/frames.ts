@@ -55,6 +55,9 @@ export const EntryFrame = z.strictObject({
 })
 export type EntryFrame = z.infer<typeof EntryFrame>
 
+/** Why a group takes no more entries. */
+export const FreezeReason = z.enum(['reinit', 'reset']).meta({ id: 'FreezeReason' })
+
 const inboxHead = { t: z.literal('inbox'), id: Whole }
 const inboxGroup = { group_id: GroupId, incarnation: Incarnation }
 export const InboxFrame = z.discriminatedUnion('kind', [
@@ -74,7 +77,7 @@ export const InboxFrame = z.discriminatedUnion('kind', [
     ...inboxHead,
     kind: z.literal('group.frozen'),
     ...inboxGroup,
-    reason: z.enum(['reinit', 'reset']),
+    reason: FreezeReason,
     successor: GroupId.optional(),
   }),
   z.strictObject({ ...inboxHead, kind: z.literal('group.thawed'), ...inboxGroup }),

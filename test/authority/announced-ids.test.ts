@@ -8,19 +8,9 @@ import { toBase64Url, utf8 } from '../../examples/client/wire.js'
 import { deleteLeftovers, havingLeftovers } from '../../src/delivery/retention/retention.repository.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 import { reinitOf } from './scene-fixture.js'
+import { POLICY, RESERVED, reset, succeed, undo, view } from './rooms-fixture.js'
 
 const stage = useStage()
-const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
-const RESERVED = { status: 403, kind: 'successor-reserved' }
-
-interface View {
-  group_id: Uint8Array
-}
-const view = (client: Client, group: Group) => client.device.http.get<View>(group.path)
-const reset = (client: Client, group: Group) => client.device.http.post(`${group.path}/reset`)
-const undo = (client: Client, group: Group) => client.device.http.delete(`${group.path}/reset`)
-const succeed = (client: Client, group: Group, groupId = utf8(randomUUID())) =>
-  client.createGroup({ groupId, mode: group.record.mode, successorOf: group.record.groupId })
 
 /** Commits a ReInit. @returns the id that it announces */
 async function reinitialize(client: Client, group: Group): Promise<Uint8Array> {

@@ -53,7 +53,7 @@ describe.each(['public', 'private'] as const)('a device that has blocked a %s gr
     expect(await messages(group)).toBe(0)
   })
 
-  it('gets no Welcome when it is removed and added again, by whoever adds it', async () => {
+  it('gets no Welcome when it is removed and added again, no matter who adds it', async () => {
     const { bob, group } = await chosen('blocked', mode)
     await group.remove(bob.uri)
     await group.add(bob.user)
@@ -119,6 +119,21 @@ describe('a device that has blocked a group', () => {
     await stage.sync(alice)
     await group.settle()
     expect(group.members).toEqual([alice.uri])
+  })
+})
+
+describe.each(['muted', 'blocked'] as const)('a group that a device has %s', (delivery) => {
+  it('shows that to nobody else, in nothing that can be asked of it', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob])
+    const asked = async () => {
+      const places = ['', '/log', '/policy', '/group-info', '/sender-keys'].map((place) => alice.device.http.get(group.path + place))
+      return [...(await Promise.all(places)), await waits(alice)]
+    }
+    const before = await asked()
+    await choose(bob, group, delivery)
+    expect(await shown(bob, group)).toBe(delivery)
+    expect(await asked()).toEqual(before)
   })
 })
 

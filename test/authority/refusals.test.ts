@@ -9,7 +9,7 @@ import { useStage } from '../groups/group-fixture.js'
 
 const stage = useStage()
 
-/** What only somebody who breaks HTTP itself is told, or one who is no app's user. */
+/** Refusals of requests that no app sends. */
 const OF_TRANSPORT = ['headers-too-large', 'method-not-allowed', 'uri-too-long', 'expectation-failed', 'transfer-coding-unsupported']
 
 /** Problem types in the answers of `/v1/groups` and what is below it. */

@@ -1,60 +1,40 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { at, draft, refusal, Stage, submit } from '../groups/group-fixture.js'
-import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { createPatientDatabase, type TestDatabase } from '../support/database.js'
 import { startServer } from '../support/server.js'
 import { GENEROUS } from '../support/world.js'
+import { assignRoom } from '../../src/groups/rooms/room-administration.repository.js'
+import { current, POLICY, RESERVED, report, reset, succeed, undo, view, waitGrace } from './rooms-fixture.js'
+import { localName } from './scene-fixture.js'
 
-// Locks are waited for longer than the tests last, and by more than one connection of a group: what waits shows in PostgreSQL.
+// More than one connection waits for a group: what waits shows in PostgreSQL.
 const stage = new Stage()
 let database: TestDatabase
 beforeAll(async () => {
-  database = await createTestDatabase()
-  const { rows } = await database.pool.query<{ name: string }>('SELECT current_database() AS name')
-  for (const setting of ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'])
-    await database.pool.query(`ALTER ROLE CURRENT_USER IN DATABASE "${rows[0]!.name}" SET ${setting} = '300s'`)
+  database = await createPatientDatabase()
   stage.server = await startServer({ ...GENEROUS, PG_POOL_API: '12', PG_STATEMENT_DEADLINE: '300s' }, { database })
 })
 afterAll(async () => {
   await stage.server.close()
   await database.drop()
 })
-const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
-const RESERVED = { status: 403, kind: 'successor-reserved' }
-
-interface View {
-  frozen?: string
-}
-const view = (client: Client, group: Group) => client.device.http.get<View>(group.path)
-const reset = (client: Client, group: Group) => client.device.http.post(`${group.path}/reset`)
-const undo = (client: Client, group: Group) => client.device.http.delete(`${group.path}/reset`)
-const report = (client: Client, group: Group, seq: number) =>
-  client.device.http.post<{ reports: number; needed: number }>(`${group.path}/reports`, { seq, reason: 'undecryptable' })
-const succeed = (client: Client, group: Group, groupId = utf8(randomUUID())) =>
-  client.createGroup({ groupId, mode: group.record.mode, successorOf: group.record.groupId })
-const local = (client: Client) => client.user.split('/u/')[1]!
-
-/** As if the time for which the place of the group is reserved had passed. */
-async function waitGrace(group: Group): Promise<void> {
-  await stage.pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 day' WHERE gid = $1", [await stage.gid(group)])
-}
 
 describe.each(['public', 'private'] as const)('a room whose %s group was reset', (mode) => {
   it('has the policy that holds when its successor is accepted, and not one of an admin who is dismissed meanwhile', async () => {
     const [alice, mallory] = await stage.cast('alice', 'mallory')
     const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
-    await alice.device.http.put(`${group.path}/admins/${local(mallory)}`)
+    await alice.device.http.put(`${group.path}/admins/${localName(mallory)}`)
     await reset(alice, group)
-    await waitGrace(group)
+    await waitGrace(stage, group)
     const unlock = await lockRow(group)
     const groupId = utf8(randomUUID())
     const policy = { ...POLICY, add_members: 'members' } as const
     const creating = refusal(mallory.createGroup({ groupId, mode, successorOf: group.record.groupId, policy }))
     await waiting(1)
-    await alice.device.http.delete(`${group.path}/admins/${local(mallory)}`)
+    await alice.device.http.delete(`${group.path}/admins/${localName(mallory)}`)
     await unlock()
     expect(await creating).toMatchObject({ status: 403, kind: 'policy' })
     await succeed(mallory, group)
@@ -142,6 +122,24 @@ it('no member takes another along into a branch who leaves at the same moment', 
   await unlock()
   await leaving
   expect(await branching).toMatchObject({ status: 422, document: { rule: 'founding-members' } })
+})
+
+it('the operator gives no room to a group on the strength of what was current a moment ago', async () => {
+  const [alice] = await stage.cast('alice')
+  const group = await stage.group(alice)
+  await reset(alice, group)
+  const next = await succeed(alice, group)
+  const { room } = await view(alice, next)
+  await reset(alice, next)
+  const unlock = await lockRow(next)
+  const succeeding = succeed(alice, next)
+  await waiting(1)
+  const assigning = assignRoom(stage.pool, room, { groupId: group.record.groupId, adminId: null, grace: 60 })
+  await waiting(2)
+  await unlock()
+  const newest = await succeeding
+  expect(await assigning).toBe('changed')
+  expect(await current(alice, { ...(await view(alice, newest)), room })).toEqual(newest.record.groupId)
 })
 
 function uriOf(node: unknown): string | undefined {

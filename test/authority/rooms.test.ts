@@ -1,37 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
-import type { Group } from '../../examples/client/group.js'
-import { utf8 } from '../../examples/client/wire.js'
 import { at, refusal, useStage } from '../groups/group-fixture.js'
+import { POLICY, RESERVED, current, report, reset, succeed, undo, view, waitGrace } from './rooms-fixture.js'
+import { localName } from './scene-fixture.js'
 
 const stage = useStage()
-const POLICY = { add_members: 'admins', remove_members: 'admins', external_join: 'none' } as const
-const RESERVED = { status: 403, kind: 'successor-reserved' }
-
-interface View {
-  group_id: Uint8Array
-  room: string
-  frozen?: string
-  successor?: Uint8Array
-  successor_of?: Uint8Array
-  expected?: string[]
-}
-const view = (client: Client, group: Group) => client.device.http.get<View>(group.path)
-const current = (client: Client, { room }: View) =>
-  client.device.http.get<{ group_id: Uint8Array }>(`/v1/rooms?room=${encodeURIComponent(room)}`).then((found) => found.group_id)
-const reset = (client: Client, group: Group) => client.device.http.post(`${group.path}/reset`)
-const undo = (client: Client, group: Group) => client.device.http.delete(`${group.path}/reset`)
-const report = (client: Client, group: Group, seq: number) =>
-  client.device.http.post<{ reports: number; needed: number }>(`${group.path}/reports`, { seq, reason: 'undecryptable' })
-const succeed = (client: Client, group: Group, groupId = utf8(randomUUID())) =>
-  client.createGroup({ groupId, mode: group.record.mode, successorOf: group.record.groupId })
-const local = (client: Client) => client.user.split('/u/')[1]!
-
-/** As if the time for which the place of the group is reserved had passed. */
-async function waitGrace(group: Group): Promise<void> {
-  await stage.pool.query("UPDATE groups SET reserved_until = reserved_until - interval '1 day' WHERE gid = $1", [await stage.gid(group)])
-}
 
 describe.each(['public', 'private'] as const)('a room whose %s group was reset', (mode) => {
   it('is not taken by who is quickest', async () => {
@@ -49,7 +22,7 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
   it('has one successor if all its members try at once, and it is one of the admins who wins', async () => {
     const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
     const group = await stage.group(alice, [bob, mallory], { mode, policy: POLICY })
-    await alice.device.http.put(`${group.path}/admins/${local(bob)}`)
+    await alice.device.http.put(`${group.path}/admins/${localName(bob)}`)
     await reset(alice, group)
     const tries = await Promise.allSettled([mallory, alice, bob, mallory, alice, bob].map((client) => succeed(client, group)))
     expect(tries.map(({ status }, index) => status === 'fulfilled' && index % 3 !== 0).filter(Boolean)).toHaveLength(1)
@@ -59,9 +32,9 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
   it('is not for an admin who has reset it and was dismissed since', async () => {
     const [alice, mallory] = await stage.cast('alice', 'mallory')
     const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
-    await alice.device.http.put(`${group.path}/admins/${local(mallory)}`)
+    await alice.device.http.put(`${group.path}/admins/${localName(mallory)}`)
     await reset(mallory, group)
-    await alice.device.http.delete(`${group.path}/admins/${local(mallory)}`)
+    await alice.device.http.delete(`${group.path}/admins/${localName(mallory)}`)
     expect(await refusal(succeed(mallory, group))).toMatchObject(RESERVED)
     await succeed(alice, group)
   })
@@ -69,9 +42,9 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
   it('gets its successor from any member after the grace time, but not from one who was banned', async () => {
     const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
     const group = await stage.group(alice, [bob, mallory], { mode, policy: POLICY })
-    await alice.device.http.put(`${group.path}/bans/${local(mallory)}`)
+    await alice.device.http.put(`${group.path}/bans/${localName(mallory)}`)
     await reset(alice, group)
-    await waitGrace(group)
+    await waitGrace(stage, group)
     expect(await refusal(succeed(mallory, group))).toMatchObject({ status: 403, kind: 'policy' })
     await succeed(bob, group)
   })
@@ -80,11 +53,11 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     const [alice, mallory] = await stage.cast('alice', 'mallory')
     const group = await stage.group(alice, [mallory], { mode, policy: POLICY })
     await reset(alice, group)
-    await waitGrace(group)
+    await waitGrace(stage, group)
     const stolen = await succeed(mallory, group)
     expect(await refusal(reset(mallory, stolen))).toMatchObject({ status: 403 })
     expect((await view(alice, stolen)).frozen).toBeUndefined()
-    await alice.device.http.put(`${stolen.path}/bans/${local(mallory)}`)
+    await alice.device.http.put(`${stolen.path}/bans/${localName(mallory)}`)
     await reset(alice, stolen)
     expect(await refusal(succeed(mallory, stolen))).toMatchObject({ status: 403, kind: 'policy' })
     const next = await succeed(alice, stolen)
@@ -137,10 +110,10 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
   it('does not go back by the will of an admin who is dismissed in its successor', async () => {
     const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')
     const group = await stage.group(alice, [bob, mallory], { mode })
-    for (const client of [bob, mallory]) await alice.device.http.put(`${group.path}/admins/${local(client)}`)
+    for (const client of [bob, mallory]) await alice.device.http.put(`${group.path}/admins/${localName(client)}`)
     await reset(alice, group)
     const next = await succeed(alice, group)
-    await alice.device.http.delete(`${next.path}/admins/${local(mallory)}`)
+    await alice.device.http.delete(`${next.path}/admins/${localName(mallory)}`)
     expect(await refusal(undo(mallory, group))).toMatchObject({ status: 403, kind: 'forbidden' })
     expect(await view(alice, next)).not.toHaveProperty('frozen')
     await undo(bob, group)
@@ -156,7 +129,7 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     expect(await refusal(undo(alice, group))).toMatchObject({ status: 409, kind: 'reset-final' })
     const other = await stage.group(alice, [bob], { mode })
     await reset(alice, other)
-    await waitGrace(other)
+    await waitGrace(stage, other)
     expect(await refusal(undo(alice, other))).toMatchObject({ status: 409, kind: 'reset-final' })
   })
 

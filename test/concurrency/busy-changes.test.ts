@@ -9,7 +9,7 @@ import { utf8 } from '../../examples/client/wire.js'
 import { OPERATIONS_TABLE, type Operation } from '../../src/groups/operations/operations-table.js'
 import { createPool } from '../../src/platform/postgres/sql.js'
 import { at, draft, Stage, submit } from '../groups/group-fixture.js'
-import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { createPatientDatabase, type TestDatabase } from '../support/database.js'
 import { startServer } from '../support/server.js'
 import { GENEROUS } from '../support/world.js'
 
@@ -21,10 +21,7 @@ let database: TestDatabase
 let holder: ReturnType<typeof createPool>
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  const { rows } = await database.pool.query<{ name: string }>('SELECT current_database() AS name')
-  for (const setting of ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'])
-    await database.pool.query(`ALTER ROLE CURRENT_USER IN DATABASE "${rows[0]!.name}" SET ${setting} = '300s'`)
+  database = await createPatientDatabase()
   holder = createPool(database.url, { max: 1, prepare: false })
   const settings = { PG_POOL_API: String(CONNECTIONS), PG_STATEMENT_DEADLINE: '300s', SWEEP_INTERVAL: '60s', ROLE: 'api' }
   stage.server = await startServer({ ...GENEROUS, ...settings }, { database })

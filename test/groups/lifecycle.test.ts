@@ -172,6 +172,21 @@ describe('a reset', () => {
   })
 })
 
+describe('a creation of a successor that is sent again', () => {
+  it('is the same one for as long as it has the place, and takes it no second time after the reset was undone', async () => {
+    const [alice] = await stage.cast('alice')
+    const group = await stage.group(alice)
+    const successor = { ...(await founding(alice)).body, successor_of: group.record.groupId }
+    await alice.device.http.post(`${group.path}/reset`)
+    const made = await create(alice, successor)
+    expect(await create(alice, successor)).toEqual(made)
+    await alice.device.http.delete(`${group.path}/reset`)
+    await alice.device.http.post(`${group.path}/reset`)
+    expect(await refusal(create(alice, successor))).toMatchObject({ status: 409, kind: 'group-exists' })
+    expect(await alice.device.http.get(group.path)).not.toHaveProperty('successor')
+  })
+})
+
 describe('a successor', () => {
   it('lets nobody in from outside whom the group before it had thrown out', async () => {
     const [alice, bob, mallory] = await stage.cast('alice', 'bob', 'mallory')

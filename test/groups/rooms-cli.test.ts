@@ -66,7 +66,7 @@ describe('the operator', () => {
     await stage.group(bob, [], { room })
   })
 
-  it('is told what cannot be', async () => {
+  it('reads why something cannot be done', async () => {
     const { room } = await stolen()
     const [carol] = await stage.cast('carol')
     const other = await stage.group(carol)

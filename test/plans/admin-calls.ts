@@ -30,15 +30,19 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
     call: async (sql) => {
       await freezeGroup(sql, 9n, { reporterId: 1n }, 0)
       await freezeGroup(sql, 9n, null, 60)
-      await createGroup(sql, { ...newGroup, deviceId: await aMember(sql, 9n), successorOf: hash('group 9'), policyVersion: 1n })
-      await undoReset(sql, 9n, 1n)
+      const { rows } = await sql.query<{ admin: bigint }>('SELECT user_id AS admin FROM group_admin WHERE gid = 9')
+      const { admin } = rows[0]!
+      const creator = { deviceId: await aMember(sql, 9n), userId: admin }
+      const made = await createGroup(sql, { ...newGroup, ...creator, successorOf: hash('group 9'), policyVersion: 1n })
+      const undone = await undoReset(sql, 9n, admin)
+      if (made.kind !== 'accepted' || undone.successor !== made.gid) throw new Error(`${made.kind}, ${undone.kind}`)
     },
   },
   // Each has a row in the inbox of every member, which goes and comes.
   'a reset, its end, and the freeze that a hub tells of': {
     call: async (sql) => {
       await freezeGroup(sql, BIG, { adminId: 2n }, 60)
-      await hintsOfFrozen(sql, BIG, 1n)
+      await hintsOfFrozen(sql, BIG)
       await undoReset(sql, BIG, 2n)
       await followStop(sql, BIG, { frozen: 'reset', successor: Buffer.from('next') })
     },

@@ -78,3 +78,12 @@ function setting(name: string): string {
   if (!value) throw new Error(`${name} is not set: run tests by "npm test -- FILE"`)
   return value
 }
+
+/** A database whose sessions wait for locks longer than any test lasts: there no limit of time decides. */
+export async function createPatientDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase()
+  const { rows } = await database.pool.query<{ name: string }>('SELECT current_database() AS name')
+  for (const setting of ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'])
+    await database.pool.query(`ALTER ROLE CURRENT_USER IN DATABASE "${rows[0]!.name}" SET ${setting} = '300s'`)
+  return database
+}

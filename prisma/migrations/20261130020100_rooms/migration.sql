@@ -2,7 +2,7 @@
 ALTER TABLE groups
   ADD COLUMN frozen_at timestamptz,
   ADD COLUMN frozen_by bigint,             -- account of the committer of the ReInit, or of who reset it; NULL: frozen by a release before
-  ADD COLUMN reserved_until timestamptz,   -- up to then only an admin, and who reset it, may create the successor, and an admin may undo the reset
+  ADD COLUMN reserved_until timestamptz,   -- up to then only an admin, and reserved_for, may create the successor, and an admin may undo the reset
   ADD COLUMN reserved_for bigint,          -- besides the admins: who reset it by reports
   ADD COLUMN announced_group_id bytea,     -- of the successor, by the ReInit: nobody else may take it; NULL after a reset
   ADD COLUMN predecessor_gid bigint,       -- the group whose place this one took

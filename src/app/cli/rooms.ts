@@ -38,7 +38,7 @@ export const roomsAssign: Command = {
       const outcome = await assignRoom(pool, uri, { groupId, adminId, grace: SUCCESSOR_GRACE / 1_000 })
       if (outcome !== 'accepted') throw new CliError(REFUSED[outcome])
     })
-    print('Done. Members who are connected see it when they next ask for the room.')
+    print('Done. Members find it in their inboxes, those who are connected within seconds.')
   },
 }
 
@@ -56,6 +56,7 @@ export const roomsRelease: Command = {
 const REFUSED = {
   unknown: 'There is no such room.',
   'other-room': 'The room has had no such group, or that one is deleted.',
+  changed: 'The room got another current group in this moment. Look at it again.',
   'in-use': 'The current group of the room is not deleted. An admin deletes it, or rooms assign makes somebody an admin first.',
 } as const
 

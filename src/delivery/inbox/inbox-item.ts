@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Epoch, GroupId, MlsBytes, RowId, Seq, UnixSeconds } from '../../platform/http/bytes.js'
-import type { InboxFrame } from '../../protocol/frames.js'
+import { FreezeReason, type InboxFrame } from '../../protocol/frames.js'
 
 const group = { group_id: GroupId, incarnation: z.int().positive() }
 
@@ -20,12 +20,10 @@ export const InboxItem = z.discriminatedUnion('kind', [
       'These clients (URIs) asked to leave or were revoked, and the server proposes no Remove: commit one with the next Commit, and name them in `let_go`. ' +
       'Empty if that has happened meanwhile.',
   }),
-  z
-    .object({ id: RowId, kind: z.literal('group.frozen'), ...group, reason: z.enum(['reinit', 'reset']), successor: GroupId.optional() })
-    .meta({
-      id: 'GroupFrozenItem',
-      description: 'The group takes no more entries. If another one has taken its place, that is `successor`, whose Welcome comes later.',
-    }),
+  z.object({ id: RowId, kind: z.literal('group.frozen'), ...group, reason: FreezeReason, successor: GroupId.optional() }).meta({
+    id: 'GroupFrozenItem',
+    description: 'The group takes no more entries. If another one has taken its place, that is `successor`, whose Welcome comes later.',
+  }),
   z
     .object({ id: RowId, kind: z.literal('group.thawed'), ...group })
     .meta({ id: 'GroupThawedItem', description: 'A reset was undone: the group takes entries again, in the epoch in which it stopped.' }),

@@ -176,9 +176,9 @@ const KEYS_OF_DEVICE = `
 
 function found(row: GroupRow & StandingRow): FoundGroup {
   const { gid, groupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId } = row
-  const { frozen, reservedUntil, successorGroupId, deleted, reusedAbove } = row
+  const { frozen, reservedUntil, successorGroupId, succeeds, deleted, reusedAbove } = row
   const numbers = { gid, groupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId }
-  return { group: { ...numbers, frozen, reservedUntil, successorGroupId, deleted, reusedAbove }, standing: standingIn(row) }
+  return { group: { ...numbers, frozen, reservedUntil, successorGroupId, succeeds, deleted, reusedAbove }, standing: standingIn(row) }
 }
 
 function standingIn(row: StandingRow): Standing | undefined {

@@ -41,9 +41,14 @@ function standing<Found extends FoundGroup>(found: Found | undefined): Found & A
 /** The same, if the caller may do this to it (docs/authority.md). @throws the refusal that the page names */
 export async function openFor(sql: Sql, groupId: Uint8Array, caller: Pick<Caller, 'deviceId' | 'userId'>, action: Action): Promise<Access> {
   const access = await openGroup(sql, groupId, caller)
+  requireRight(access, action)
+  return access
+}
+
+/** For a caller whose action depends on where it stands. @throws the refusal that the page names */
+export function requireRight(access: Access, action: Action): void {
   const judgement = judge(action, access.group.mode, factsOf(access))
   if (judgement.kind === 'refused') throw refusalOf(judgement, access.group)
-  return access
 }
 
 function factsOf({ group, standing }: Access): Facts {

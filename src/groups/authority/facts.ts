@@ -6,7 +6,7 @@ export interface Facts extends Joiner {
   policy: Pick<GroupPolicy, 'externalJoin' | 'addMembers' | 'removeMembers'>
   /** After a ReInit or a reset the group takes no more entries. */
   frozen: 'reinit' | 'reset' | null
-  /** The grace time after that has not passed: only admins, and who reset the group, may create its successor. */
+  /** The grace time after that has not passed: only admins, and who reset the group by reports, may create its successor. */
   reserved: boolean
   /** A group has taken this one's place. */
   succeeded: boolean

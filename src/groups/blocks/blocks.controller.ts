@@ -1,8 +1,11 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Put, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { Pool } from 'pg'
+import { z } from 'zod'
+import { UserUri } from '../../authentication/identifiers.dto.js'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { CountText, UnixSeconds } from '../../platform/http/bytes.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
@@ -10,10 +13,23 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { TooManyBlocks } from '../groups.problems.js'
 import { GroupLimits } from '../limits/group-limits.js'
 import { ByUser, userOf, UserReference } from '../policy/uris.js'
-import { BlockList, ListBlocks } from './blocks.dto.js'
 import { block, blockedBy, unblock } from './blocks.repository.js'
 
 const MOST = 10_000
+
+const ListBlocks = z.strictObject({
+  after: UserUri.optional().meta({ description: 'The `next` of the page before' }),
+  limit: CountText(1, 1_000).default(500),
+})
+type ListBlocks = z.infer<typeof ListBlocks>
+
+const BlockList = z
+  .object({
+    blocks: z.array(z.object({ user: UserUri, since: UnixSeconds })),
+    next: z.string().optional().meta({ description: 'There may be more: ask again with this as `after`' }),
+  })
+  .meta({ id: 'BlockList' })
+type BlockList = z.output<typeof BlockList>
 
 /** Users of any provider with whom a user wants nothing to do. Only this server knows. */
 @ApiTags('accounts')

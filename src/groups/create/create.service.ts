@@ -4,6 +4,7 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { NoConsent } from '../../key-packages/key-packages.problems.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
+import { Unavailable } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { describeKeys } from '../external-sender/external-sender.dto.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
@@ -17,7 +18,6 @@ import {
   SuccessorReserved,
   SuccessorTaken,
 } from '../groups.problems.js'
-import { findHome } from '../home/homes.repository.js'
 import { createGroup, findGroup, type CreatedGroup, type Creation, type FullAccount } from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
 import { hintsOfFrozen } from '../reset/resets.repository.js'
@@ -25,7 +25,8 @@ import { StorageFull } from '../usage/storage-full.js'
 import { readAccountStorage } from '../usage/usage.repository.js'
 import { GroupCreation, type CheckedCreation } from './group-creation.js'
 
-type Refused = Exclude<Creation, CreatedGroup | { kind: 'retry' }>
+/** How often a successor is judged again because policy or admins of the group before it changed between judgement and writing. */
+const ATTEMPTS = 4
 
 @Injectable()
 export class CreateService {
@@ -37,12 +38,10 @@ export class CreateService {
     private readonly events: Events,
   ) {}
 
-  async create(caller: Caller, body: CreateGroup): Promise<GroupCreated> {
+  async create(caller: Caller, body: CreateGroup, left = ATTEMPTS): Promise<GroupCreated> {
     const roomId = this.founding.room(body)
     const founded = await this.founding.examine(caller, body)
     const { context } = founded
-    const home = await findHome(this.pool, context.groupId)
-    if (home !== undefined && home !== 'here') throw new GroupExists() // at another hub, whose ids nobody may shadow
     const notAdded = await this.founding.countMembers(caller, founded)
     const creation = await createGroup(this.pool, {
       ...founded.group,
@@ -59,7 +58,7 @@ export class CreateService {
     })
     if (creation.kind !== 'accepted') await notAdded()
     // Policy or admins of the group before changed while it was judged.
-    if (creation.kind === 'retry') return this.create(caller, body)
+    if (creation.kind === 'retry' && left > 1) return this.create(caller, body, left - 1)
     if (!('gid' in creation)) throw await this.refusal(caller, creation)
     if (creation.kind === 'accepted') groupCreated(this.events, body.mode, body.successor_of !== undefined)
     // A stream that is open follows its new membership.
@@ -72,7 +71,7 @@ export class CreateService {
   /** Its members, here and elsewhere, hear of the successor before they get a Welcome into it. */
   private async tellPredecessor(groupId: Uint8Array): Promise<void> {
     const old = await findGroup(this.pool, groupId)
-    if (old) this.hints.publish(await hintsOfFrozen(this.pool, old.gid, old.headSeq))
+    if (old) this.hints.publish(await hintsOfFrozen(this.pool, old.gid))
   }
 
   private async answer(
@@ -93,7 +92,7 @@ export class CreateService {
     }
   }
 
-  private async refusal(caller: Caller, creation: Refused): Promise<Error> {
+  private async refusal(caller: Caller, creation: Exclude<Creation, CreatedGroup>): Promise<Error> {
     const { quota } = this.founding
     switch (creation.kind) {
       case 'account-full':
@@ -106,7 +105,7 @@ export class CreateService {
   }
 }
 
-function refusal(creation: Exclude<Refused, FullAccount>): Error {
+function refusal(creation: Exclude<Creation, CreatedGroup | FullAccount>): Error {
   switch (creation.kind) {
     case 'exists':
       return new GroupExists()
@@ -118,6 +117,8 @@ function refusal(creation: Exclude<Refused, FullAccount>): Error {
       return new InvalidCommit('founding-members')
     case 'key-package-used':
       return new InvalidCommit('key-package-used')
+    case 'retry':
+      return new Unavailable('The group before keeps changing; try again.')
     case 'announced':
       return new InvalidCommit('reinit-mismatch')
     case 'banned':

@@ -18,9 +18,11 @@ export interface GroupRow {
   floorSeq: bigint
   roomId: string
   frozen: 'reinit' | 'reset' | null
-  /** Up to then only its admins, and who reset it, may create its successor; null: not frozen, or that time has passed. */
+  /** Up to then only its admins, and who reset it by reports, may create its successor; null: not frozen, or that time has passed. */
   reservedUntil: Date | null
   successorGroupId: Buffer | null
+  /** It took the place of another group. */
+  succeeds: boolean
   deleted: boolean
   /** Epochs above it may have been used in several incarnations; null: none was. */
   reusedAbove: bigint | null
@@ -30,7 +32,7 @@ export interface GroupRow {
 export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
   CASE WHEN g.frozen IS NOT NULL AND g.reserved_until > now() THEN g.reserved_until END AS "reservedUntil",
-  g.successor_group_id AS "successorGroupId", g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
+  g.successor_group_id AS "successorGroupId", g.predecessor_gid IS NOT NULL AS succeeds, g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
 
 /** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {

@@ -7,7 +7,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { openFor, openGroup } from '../access/access.js'
+import { openFor, openGroup, requireRight } from '../access/access.js'
 import { commitReported, groupReset, resetUndone } from '../groups.events.js'
 import { PolicyRefusal, ResetFinal } from '../groups.problems.js'
 import type { GroupRow } from '../repository/groups.repository.js'
@@ -48,9 +48,11 @@ export class ResetService {
 
   /** Freezes the group. Its successor is for an admin and the caller to create, and after a while for every member. */
   async reset(caller: Caller, groupId: Uint8Array): Promise<void> {
-    const { admin } = (await openGroup(this.pool, groupId, caller)).standing
+    const access = await openGroup(this.pool, groupId, caller)
+    const { admin } = access.standing
     const action = admin ? 'reset' : 'reset-by-reports'
-    const { group } = await openFor(this.pool, groupId, caller, action)
+    requireRight(access, action)
+    const { group } = access
     const by = admin ? { adminId: caller.userId } : { reporterId: caller.userId }
     const outcome = await freezeGroup(this.pool, group.gid, by, this.config.SUCCESSOR_GRACE / 1_000)
     // Dismissed since: what members reported may still suffice.
@@ -60,7 +62,7 @@ export class ResetService {
     // A ReInit or another reset came first: the caller is not who decides what comes next.
     if (outcome === 'frozen') return void (await openFor(this.pool, groupId, caller, action))
     groupReset(this.events, admin)
-    this.hints.publish(await hintsOfFrozen(this.pool, group.gid, group.headSeq))
+    this.hints.publish(await hintsOfFrozen(this.pool, group.gid))
   }
 
   /** The group goes on; a successor that came meanwhile stops in its turn. */
@@ -71,8 +73,7 @@ export class ResetService {
     if (undoing.kind === 'forbidden') throw new Forbidden('Only admins of the group may do this.')
     if (undoing.kind === 'final') throw new ResetFinal()
     resetUndone(this.events, undoing.successor !== null)
-    this.hints.publish(await hintsOfFrozen(this.pool, group.gid, group.headSeq))
-    if (undoing.successor !== null) this.hints.publish(await hintsOfFrozen(this.pool, undoing.successor, 0n))
+    for (const gid of [group.gid, undoing.successor]) if (gid !== null) this.hints.publish(await hintsOfFrozen(this.pool, gid))
   }
 }
 

@@ -38,11 +38,15 @@ export async function undoReset(sql: Sql, gid: bigint, adminId: bigint): Promise
   return { kind: outcome, successor }
 }
 
-/** For streams that are open, and for peers: in which inboxes `group.frozen` waits. */
-export async function hintsOfFrozen(sql: Sql, gid: bigint, headSeq: bigint): Promise<Hint[]> {
-  const { rows } = await sql.query<{ id: bigint }>({
-    text: `SELECT device_id AS id FROM inbox WHERE gid = $1 AND kind = 'group.frozen'`,
+/** For streams that are open, and for peers: in which inboxes `group.frozen` waits. Call it after COMMIT. */
+export async function hintsOfFrozen(sql: Sql, gid: bigint): Promise<Hint[]> {
+  const { rows } = await sql.query<{ headSeq: bigint; devices: bigint[] }>({
+    text: `SELECT g.head_seq AS "headSeq", ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = g.gid AND i.kind = 'group.frozen') AS devices
+             FROM groups g WHERE g.gid = $1`,
     values: [gid],
   })
-  return [...rows.map(({ id }) => ({ kind: 'inbox' as const, deviceId: id })), { kind: 'group', gid, headSeq }]
+  return rows.flatMap(({ headSeq, devices }) => [
+    ...devices.map((deviceId) => ({ kind: 'inbox' as const, deviceId })),
+    { kind: 'group' as const, gid, headSeq },
+  ])
 }

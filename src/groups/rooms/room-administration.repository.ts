@@ -38,9 +38,12 @@ export async function assignRoom(
   sql: Sql,
   roomId: string,
   { groupId, adminId, grace }: { groupId: Uint8Array | null; adminId: bigint | null; grace: number },
-): Promise<'accepted' | 'unknown' | 'other-room'> {
+): Promise<'accepted' | 'unknown' | 'other-room' | 'changed'> {
   const { call, values } = callFunction('assign_room', { p_room: roomId, p_group_id: groupId, p_admin: adminId, p_grace: grace })
-  const { rows } = await sql.query<{ outcome: 'accepted' | 'unknown' | 'other-room' }>({ text: `SELECT ${call} AS outcome`, values })
+  const { rows } = await sql.query<{ outcome: 'accepted' | 'unknown' | 'other-room' | 'changed' }>({
+    text: `SELECT ${call} AS outcome`,
+    values,
+  })
   return rows[0]?.outcome ?? 'unknown'
 }
 

@@ -51,7 +51,7 @@ export class RoomsService {
   async group(caller: Caller, groupId: Uint8Array): Promise<Group> {
     const { group, standing } = await openFor(this.pool, groupId, caller, 'read-group')
     const leaving = await leavingClients(this.pool, group.gid)
-    const { successorOf, expected } = await readSuccession(this.pool, group.gid)
+    const { successorOf, expected } = group.succeeds ? await readSuccession(this.pool, group.gid) : { successorOf: null, expected: [] }
     return {
       ...shown(group),
       ...(successorOf ? { successor_of: successorOf } : {}),

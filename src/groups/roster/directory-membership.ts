@@ -67,7 +67,8 @@ export class DirectoryMembership implements Membership {
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
     if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
-    if (verdict.reinit) await this.refuseUnusable(verdict.reinit)
+    // Whether the id is taken, the statement that accepts the Commit asks.
+    if (verdict.reinit) refuseUnusableId(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)
     const routes = routeWelcomes(context.bundle.welcomes, verdict, directory, latest)
     const added = verdict.external
@@ -88,14 +89,11 @@ export class DirectoryMembership implements Membership {
     const removed = target ? [await this.removal(context, target)] : []
     const extensions = proposal.kind === 'group-context-extensions'
     refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit', extensions })
-    if (proposal.kind === 'reinit') await this.refuseUnusable(proposal)
+    if (proposal.kind === 'reinit') {
+      refuseUnusableId(proposal)
+      if (await isGroupIdTaken(this.pool, proposal.groupId)) throw new GroupExists()
+    }
     return undefined
-  }
-
-  /** A ReInit whose successor nobody could create would end the group for good. */
-  private async refuseUnusable({ groupId }: ReInit): Promise<void> {
-    if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
-    if (await isGroupIdTaken(this.pool, groupId)) throw new GroupExists()
   }
 
   private async authorizeAdd(context: SubmissionContext, sender: Sender, added: Member): Promise<Device> {
@@ -160,6 +158,11 @@ function withProposers(
     if (!sent?.byReference) return device
     return { ...device, proposedBy: deviceProposing(before, sent.sender, { directory })?.userId ?? device.userId }
   })
+}
+
+/** A ReInit whose successor nobody could create would end the group for good. */
+function refuseUnusableId({ groupId }: ReInit): void {
+  if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
 }
 
 /** A Proposal of a member who could not commit it would be carried out by the next member who can. */

@@ -121,7 +121,7 @@ const Groups = {
   SUCCESSOR_GRACE: Duration(1_000, 30 * 86_400_000)
     .default(3_600_000)
     .describe(
-      'For this long after a reset or ReInit only admins, and who reset it, may create the successor of a group, and an admin may undo the reset.',
+      'For this long after a reset or ReInit only admins, and who reset the group by reports, may create its successor, and an admin may undo the reset.',
     ),
   MAX_MESSAGE_BYTES: Size().default(262_144).describe('Largest application message or proposal.'),
   MAX_COMMIT_BYTES: Size()

@@ -5,7 +5,7 @@ import { createPool, transaction } from './sql.js'
 
 const locked = Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
 
-/** Pieces of work of one row that end when they are told to, and what became of them, in order. */
+/** Pieces of work of one row that a test ends one by one, and what became of them, in order. */
 function workbench(abreast: number, most: number) {
   const queues = new RowQueues(abreast, most)
   const begun: string[] = []

@@ -9,6 +9,8 @@ export interface Replica {
   headSeq: bigint
   headChain: Buffer
   deleted: boolean
+  frozen: 'reinit' | 'reset' | null
+  successorGroupId: Buffer | null
   /** A local device is a member. */
   hasLocalMembers: boolean
 }
@@ -18,6 +20,7 @@ export async function lockReplica(sql: Sql, groupId: Uint8Array): Promise<Replic
   const { rows } = await sql.query<Replica>({
     name: 'lock_replica',
     text: `SELECT g.gid, g.incarnation, g.head_seq AS "headSeq", g.head_chain AS "headChain", g.deleted_at IS NOT NULL AS deleted,
+                  g.frozen, g.successor_group_id AS "successorGroupId",
                   EXISTS (SELECT FROM member m WHERE m.gid = g.gid AND m.until_seq IS NULL) AS "hasLocalMembers"
              FROM followed_group f JOIN groups g ON g.gid = f.gid WHERE f.group_id = $1 FOR NO KEY UPDATE OF g`,
     values: [groupId],
@@ -125,7 +128,7 @@ export async function moveHead(sql: Sql, gid: bigint, head: HeadOfReplica): Prom
   })
 }
 
-/** What the hub says besides the entries: whether the group takes any, and what took its place. @returns devices that are told, if it is news */
+/** What the hub says besides the entries: whether the group takes any, and what took its place. @returns devices that find it in their inboxes */
 export async function followStop(
   sql: Sql,
   gid: bigint,

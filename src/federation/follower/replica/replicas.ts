@@ -8,6 +8,7 @@ import { Hints } from '../../../platform/hints/hints.js'
 import { Undecodable } from '../../../platform/http/problem.js'
 import { Events } from '../../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
+import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
 import { providerOf, type Peer } from '../../inbound/peer.js'
@@ -39,6 +40,9 @@ interface Checked {
   readonly entries: readonly LogRow[]
   readonly changes: OwnChanges
 }
+
+/** A replica as it is before what is appended. */
+type Continued = Pick<Replica, 'gid' | 'incarnation' | 'headSeq' | 'frozen' | 'successorGroupId'>
 
 interface Received {
   readonly response: NotifyResponse
@@ -113,7 +117,7 @@ export class Replicas {
       headChain: batch.previousChain,
     })
     const head = { incarnation: batch.incarnation, headSeq: batch.firstSeq - 1n }
-    return this.append(sql, { gid, ...head }, batch, entries, changes)
+    return this.append(sql, { gid, ...head, frozen: null, successorGroupId: null }, batch, entries, changes)
   }
 
   private async place(sql: Sql, replica: Replica, placement: Placement, checked: Checked): Promise<Received> {
@@ -132,24 +136,19 @@ export class Replicas {
       case 'reincarnate': {
         const kept = batch.firstSeq - 1n
         const told = await reincarnate(sql, replica.gid, batch.incarnation, kept, batch.previousChain)
-        const now = { gid: replica.gid, incarnation: batch.incarnation, headSeq: kept }
+        const now = { ...replica, incarnation: batch.incarnation, headSeq: kept }
         const received = await this.append(sql, now, batch, entries, changes)
         return { ...received, told: [...told, ...received.told] }
       }
     }
   }
 
-  private async append(
-    sql: Sql,
-    { gid, incarnation, headSeq }: Pick<Replica, 'gid' | 'incarnation' | 'headSeq'>,
-    batch: NotifyBatch,
-    fresh: readonly LogRow[],
-    changes: OwnChanges,
-  ): Promise<Received> {
+  private async append(sql: Sql, replica: Continued, batch: NotifyBatch, fresh: readonly LogRow[], changes: OwnChanges): Promise<Received> {
+    const { gid, incarnation, headSeq } = replica
     const last = fresh.at(-1)
     if (!last) {
       // A repetition is of an earlier time: only what ends where the replica does says how it stands.
-      const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followStop(sql, gid, batch) : []
+      const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followNews(sql, replica, batch) : []
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
     await appendEntries(sql, gid, fresh)
@@ -169,7 +168,7 @@ export class Replicas {
       epoch: lastCommit ? lastCommit.epoch + 1n : null,
       postFloor: batch.postFloor,
     })
-    const stopped = await followStop(sql, gid, batch)
+    const stopped = await followNews(sql, replica, batch)
     await keepHeadSignature(sql, gid, batch.head.keyId, batch.head.signature)
     const told = [...stopped, ...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
     return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
@@ -200,6 +199,16 @@ export class Replicas {
       { kind: 'group', gid, headSeq: response.receivedThrough },
     ])
   }
+}
+
+/** Most batches say nothing new of that, and cost nothing. @returns devices that hear of it */
+async function followNews(sql: Sql, replica: Continued, batch: NotifyBatch): Promise<readonly bigint[]> {
+  const known = (replica.frozen ?? 'no') === batch.frozen && sameOrNone(replica.successorGroupId, batch.successor)
+  return known ? [] : followStop(sql, replica.gid, batch)
+}
+
+function sameOrNone(one: Uint8Array | null, other: Uint8Array | undefined): boolean {
+  return one && other ? sameBytes(one, other) : !one && !other
 }
 
 function answer(code: 'have' | 'stopped', replica: Replica | undefined): Received {
