@@ -4,6 +4,7 @@ import type { Client } from '../../examples/client/client.js'
 import { members } from '../../examples/client/commits.js'
 import type { Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
+import { utf8 } from '../../examples/client/wire.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 import { addOf, reinitOf, removeOf, withoutExternalSenders } from './scene-fixture.js'
 
@@ -15,6 +16,10 @@ async function propose(client: Client, group: Group, proposal: Proposal): Promis
   const { message } = await createProposal(own.record.state, false, proposal, (await suite(1)).impl)
   await client.device.http.post(`${group.path}/proposals`, { proposal: encodeMlsMessage(message) })
 }
+const pskOfNobodyElse = (): Proposal => ({
+  proposalType: 'psk',
+  psk: { preSharedKeyId: { psktype: 'external', pskId: utf8('mine'), pskNonce: new Uint8Array(32) } },
+})
 const present = (client: Client, group: Group) => members(at(client, group).record.state).map((member) => member.client)
 
 describe('a hidden Proposal of a plain member of a private group', () => {
@@ -26,6 +31,7 @@ describe('a hidden Proposal of a plain member of a private group', () => {
     ['to add somebody', ({ mallory, stranger, group }) => addOf(at(mallory, group), stranger)],
     ['to reinitialize', ({ mallory, group }) => reinitOf(at(mallory, group))],
     ['to change the extensions', withoutExternalSenders],
+    ['to mix in a PSK that it alone has', pskOfNobodyElse],
   ]
   it.each(forbidden)('%s is carried out by nobody, and stops nobody', async (_what, proposal) => {
     const [alice, bob, mallory, victim, stranger] = await stage.cast('alice', 'bob', 'mallory', 'victim', 'stranger')

@@ -150,7 +150,7 @@ describe('the policy itself', () => {
     const [alice] = await stage.cast('alice')
     const group = await stage.group(alice, [], { mode: 'private' })
     expect(await alice.device.http.get(`${group.path}/policy`)).toMatchObject({
-      left_to_members: ['add_members', 'remove_members', 'reinit'],
+      left_to_members: ['add_members', 'remove_members', 'reinit', 'extensions', 'psk'],
     })
   })
 

@@ -42,6 +42,12 @@ export const ChangePolicy = z
   .meta({ id: 'ChangePolicy' })
 export type ChangePolicy = z.infer<typeof ChangePolicy>
 
+/**
+ * Rights that the server enforces in a private group only as far as a Commit's sender tells the truth; `extensions` and `psk` are for admins alone,
+ * and it sees nothing of them there.
+ */
+export const LEFT_TO_MEMBERS = ['add_members', 'remove_members', 'reinit', 'extensions', 'psk'] as const
+
 export const Policy = z
   .object({
     external_join: ExternalJoin,
@@ -49,7 +55,7 @@ export const Policy = z
     remove_members: Who,
     reports_to_reset: z.int(),
     version: RowId,
-    left_to_members: z.array(z.enum(['add_members', 'remove_members', 'reinit'])).meta({
+    left_to_members: z.array(z.enum(LEFT_TO_MEMBERS)).meta({
       description:
         'What members’ clients have to enforce by themselves as well: in a private group the server sees no Proposals of members, and of a ' +
         'Commit only its Welcomes and what its sender says. Empty for a public group',

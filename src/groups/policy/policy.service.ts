@@ -8,7 +8,7 @@ import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import { openFor } from '../access/access.js'
 import type { Action } from '../authority/actions.js'
 import { LastAdmin, PolicyChanged, PolicyRefusal } from '../groups.problems.js'
-import type { ChangePolicy, InitialPolicy, Policy } from './policy.dto.js'
+import { LEFT_TO_MEMBERS, type ChangePolicy, type InitialPolicy, type Policy } from './policy.dto.js'
 import { hashOfCode, type GroupPolicy } from './policy.js'
 import { banUser, dismissAdmin, findUser, makeAdmin, readAdminsAndBans, replacePolicy, unbanUser } from './policy.repository.js'
 import { userOf } from './uris.js'
@@ -23,7 +23,7 @@ export class PolicyService {
   async read(caller: Caller, groupId: Uint8Array): Promise<Policy> {
     const { group, standing } = await openFor(this.pool, groupId, caller, 'read-policy')
     const { admins, banned } = await readAdminsAndBans(this.pool, group.gid)
-    const left_to_members = group.mode === 'private' ? [...HIDDEN_IN_PRIVATE] : []
+    const left_to_members = group.mode === 'private' ? [...LEFT_TO_MEMBERS] : []
     return { ...shown(standing.policy), left_to_members, admins, ...(standing.admin ? { banned } : {}) }
   }
 
@@ -81,9 +81,6 @@ export class PolicyService {
     return userId
   }
 }
-
-/** Rights that the server enforces in a private group only as far as a Commit's sender tells the truth. */
-const HIDDEN_IN_PRIVATE = ['add_members', 'remove_members', 'reinit'] as const
 
 /** The policy of a new group. */
 export function initialPolicy(body: InitialPolicy): GroupPolicy {
