@@ -132,6 +132,44 @@ CREATE UNIQUE INDEX device_client_uri_key ON device USING btree (client_uri);
 CREATE INDEX device_revoked ON device USING btree (id) WHERE (revoked_at IS NOT NULL);
 CREATE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_device();
 
+CREATE TABLE device_certificate (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  kind smallint NOT NULL,
+  device_id bigint,
+  rights smallint NOT NULL,
+  not_before timestamp with time zone NOT NULL,
+  not_after timestamp with time zone NOT NULL,
+  ended integer,
+  CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
+  CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
+  CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
+);
+CREATE INDEX device_certificate_active ON device_certificate USING btree (device_id) WHERE (ended IS NULL);
+
+CREATE TABLE device_list (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  hash bytea NOT NULL,
+  head bytea NOT NULL,
+  head_issued_at timestamp with time zone NOT NULL,
+  head_expires_at timestamp with time zone NOT NULL,
+  identities integer DEFAULT 1 NOT NULL,
+  CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
+  CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+CREATE TABLE device_list_entry (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT device_list_entry_pkey PRIMARY KEY (account_id, identity, number),
+  CONSTRAINT device_list_entry_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
 CREATE TABLE device_news (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   device_id bigint NOT NULL,
@@ -201,6 +239,18 @@ CREATE TABLE followed_group (
   CONSTRAINT followed_group_stopped_check CHECK ((stopped = 'equivocation'::text))
 );
 CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
+
+CREATE TABLE foreign_device_list (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  identities integer NOT NULL,
+  entries bytea[] NOT NULL,
+  head bytea NOT NULL,
+  fetched_at timestamp with time zone NOT NULL,
+  CONSTRAINT foreign_device_list_pkey PRIMARY KEY (account_id),
+  CONSTRAINT foreign_device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
@@ -589,6 +639,7 @@ CREATE TABLE signature_key (
   valid_until timestamp(6) with time zone,
   revoked_at timestamp(6) with time zone,
   successor_id bigint,
+  certificate integer,
   CONSTRAINT signature_key_pkey PRIMARY KEY (id),
   CONSTRAINT signature_key_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT,
   CONSTRAINT signature_key_successor_id_fkey FOREIGN KEY (successor_id) REFERENCES signature_key(id) ON UPDATE CASCADE ON DELETE SET NULL
