@@ -143,13 +143,7 @@ function readCertificate(reader: TlsReader): DeviceCertificate {
 }
 
 function writeCertificate(writer: TlsWriter, { kind, subject, keys, rights, notBefore, notAfter }: DeviceCertificate): void {
-  writer
-    .uint8(HOLDERS[kind])
-    .opaque(Buffer.from(subject, 'utf8'))
-    .vector(keys, writeKey)
-    .uint8(rights)
-    .uint64(notBefore)
-    .uint64(notAfter)
+  writer.uint8(HOLDERS[kind]).opaque(Buffer.from(subject, 'utf8')).vector(keys, writeKey).uint8(rights).uint64(notBefore).uint64(notAfter)
 }
 
 function readKey(reader: TlsReader): ListKey {

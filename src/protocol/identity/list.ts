@@ -53,7 +53,11 @@ export interface DeviceList {
  * Reads and checks entries that follow a list, or a whole list from entry 1 on, by the rules of docs/identity.md §2.
  * @param user whose list it has to be @param known undefined: entries begin with number 1
  */
-export async function extendList(user: string, known: DeviceList | undefined, entries: readonly Uint8Array[]): Promise<Checked<DeviceList>> {
+export async function extendList(
+  user: string,
+  known: DeviceList | undefined,
+  entries: readonly Uint8Array[],
+): Promise<Checked<DeviceList>> {
   let list = known
   for (const bytes of entries) {
     const decoded = decodeEntry(bytes)
