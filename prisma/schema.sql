@@ -131,6 +131,7 @@ CREATE INDEX device_account_id_idx ON device USING btree (account_id);
 CREATE UNIQUE INDEX device_client_uri_key ON device USING btree (client_uri);
 CREATE INDEX device_revoked ON device USING btree (id) WHERE (revoked_at IS NOT NULL);
 CREATE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_device();
+CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_certificate();
 
 CREATE TABLE device_certificate (
   account_id bigint NOT NULL,
@@ -374,6 +375,14 @@ CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT 
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
+
+CREATE TABLE identity_notice (
+  account_id bigint NOT NULL,
+  gid bigint NOT NULL,
+  after_device bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT identity_notice_pkey PRIMARY KEY (account_id, gid),
+  CONSTRAINT identity_notice_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE inbox (
   device_id bigint NOT NULL,
@@ -2000,6 +2009,22 @@ AS $function$
      WHERE m.gid = p_gid AND m.from_seq <= p_seq AND (m.until_seq IS NULL OR m.until_seq >= p_seq)
   )) FROM group_policy p WHERE p.gid = p_gid
 $function$
+;
+
+CREATE FUNCTION require_certificate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM device_list l WHERE l.account_id = NEW.account_id)
+     AND NOT EXISTS (
+       SELECT FROM device_list l JOIN device_certificate c USING (account_id, identity)
+        WHERE l.account_id = NEW.account_id AND c.device_id = NEW.id AND c.ended IS NULL
+     ) AND EXISTS (SELECT FROM device d WHERE d.id = NEW.id AND d.revoked_at IS NULL) THEN
+    RAISE EXCEPTION 'a device of an account with a device list has no certificate' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $function$
 ;
 
 CREATE FUNCTION reserve_for_hub(p_group_id bytea)

@@ -47,3 +47,11 @@ CREATE TABLE foreign_device_list (
 
 -- Number of the active certificate in the account's list that names this key. NULL: none does.
 ALTER TABLE signature_key ADD COLUMN certificate int;
+
+-- A user has begun a new identity: the members of these groups are still to be told, from this device on.
+CREATE TABLE identity_notice (
+  account_id   bigint NOT NULL REFERENCES account (id),
+  gid          bigint NOT NULL,
+  after_device bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (account_id, gid)
+);
