@@ -24,6 +24,7 @@ export class DevicesController {
     description: 'The challenge and the proofs are those of the new device, for its own client URI. It logs in by itself afterwards.',
   })
   @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
+  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   add(@CurrentDevice() caller: Caller, @Body({ schema: AddDevice }) body: AddDevice) {
     return this.devices.add(caller, body)
   }
@@ -48,7 +49,7 @@ export class DevicesController {
       'Its keys, tokens and streams end at once, its KeyPackages are withdrawn, and the server proposes its removal in the ' +
       'groups that let it. Its name and keys are never used again. A device can revoke itself.',
   })
-  @Refuses('not-found')
+  @Refuses('not-found', 'device-list-required')
   @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
   revoke(@CurrentDevice() caller: Caller, @Param('device', { schema: DeviceName }) device: DeviceName) {
     return this.devices.revoke(caller, device)
@@ -64,6 +65,7 @@ export class DevicesController {
       'one stays valid until it is retired.',
   })
   @Refuses('proof-refused', 'key-taken', 'key-succeeded', 'too-many-keys')
+  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   addKey(@CurrentDevice() caller: Caller, @Body({ schema: AddKey }) body: AddKey) {
     return this.keys.add(caller, body)
   }
@@ -75,7 +77,7 @@ export class DevicesController {
     summary: 'Retire a signature key of this device',
     description: 'KeyPackages and leaves with this key are refused from now on. The last valid key cannot be retired.',
   })
-  @Refuses('not-found', 'last-key')
+  @Refuses('not-found', 'last-key', 'device-list-required')
   @ReturnsNothing('The key is retired.')
   retireKey(@CurrentDevice() caller: Caller, @Param('id', { schema: RowIdText }) id: bigint) {
     return this.keys.retire(caller, id)

@@ -3,16 +3,16 @@ import { Pool } from 'pg'
 import { Forbidden, NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
-import { lockAccount } from '../accounts/accounts.repository.js'
-import { DeviceRevoked } from '../authentication.problems.js'
+import { CertifiedChanges } from '../device-list/certified-changes.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { findDevice, markRevoked, isActiveDevice } from './devices.repository.js'
+import { findDevice, markRevoked } from './devices.repository.js'
+import { holdAccount } from './hold-account.js'
 import { Revocations } from './revocations.js'
 
 /** The devices of one account, as one of them sees and changes them. */
@@ -22,6 +22,7 @@ export class Devices {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
+    private readonly lists: CertifiedChanges,
     private readonly revocations: Revocations,
     private readonly events: Events,
   ) {}
@@ -32,10 +33,13 @@ export class Devices {
     if (client === undefined || userUri(client) !== caller.user)
       throw new Forbidden('A device is added to the account of the device that adds it.')
     const proven = await this.enrolment.prove(body)
+    const change = await this.lists.prepareFor(caller, body.device_list)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
       await holdAccount(sql, caller)
-      return this.enrolment.enrol(sql, caller.userId, proven)
+      const id = await this.enrolment.enrol(sql, caller.userId, proven)
+      await this.lists.writeFor(sql, caller, change, id)
+      return id
     })
     deviceRegistered(this.events, proven.keys.length)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
@@ -54,6 +58,7 @@ export class Devices {
     const target = clientUri({ ...own, device })
     const revoked = await this.revocations.revoke(async (sql) => {
       await holdAccount(sql, caller)
+      await this.lists.requireNone(sql, caller)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
       return found.active ? markRevoked(sql, caller.userId, found.id) : []
@@ -69,12 +74,4 @@ function ownDevice(device: RecordedDevice, caller: Caller): OwnDevice {
     return id === undefined ? [] : [{ ...key, id }]
   })
   return { ...described, signature_keys: signatureKeys, current: device.clientUri === caller.client }
-}
-
-/**
- * Takes the lock under which an account's devices and keys change, in a statement before those that check.
- * @throws DeviceRevoked if the caller's device is out of service, also if that was committed while this waited
- */
-export async function holdAccount(sql: Sql, { deviceId, userId }: Caller): Promise<void> {
-  if (!(await lockAccount(sql, userId)) || !(await isActiveDevice(sql, deviceId))) throw new DeviceRevoked()
 }

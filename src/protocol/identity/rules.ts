@@ -37,6 +37,11 @@ export const IDENTITY_RULES = {
     'The extension decodes, every signature in it holds, every entry is certified by the one before it, and all are of the credential’s user.',
   'device-certificate-leaf':
     'The last certificate is of a device, of the credential’s client URI, names the leaf’s signature key, and is valid now.',
+
+  // What the server asks besides (§2)
+  'device-registered': 'A certificate of a device is of one that is registered and active, or that the same request adds.',
+  'device-keys': 'A certificate of a device names keys that are registered for it; of a device or key that is added, all of them.',
+  'devices-certified': 'Every active device of the account has an active certificate.',
 } as const satisfies Record<string, string>
 
 export type IdentityRule = keyof typeof IDENTITY_RULES
