@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { toBase64url } from '../../src/platform/http/bytes.js'
-import { certificateOf } from '../../src/protocol/identity/list.js'
+import { certificateOf } from '../../src/protocol/identity/device-list.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { newKey, newName, provenKey, TestDevice, typeOf, UNLIMITED, Http } from '../authentication/device-fixture.js'
 import { privateKey } from '../support/identity.js'
-import { keysOf, ListedAccount, readList, refusalOf } from './listed-account.js'
+import { ListedAccount, readList, refusalOf } from './listed-account.js'
 
 let server: TestServer
 beforeAll(async () => {
@@ -44,7 +44,7 @@ describe('an account that registers with a device list', () => {
       async ({ phone, list }) => void (await list.certify(list.root, phone.client, privateKey())),
       'device-keys',
     ],
-    ['no certificate', () => Promise.resolve(), 'devices-certified'],
+    ['no certificate', () => Promise.resolve(), 'device-certified'],
     [
       'the certificate of another device',
       async ({ phone, list }) => void (await list.certify(list.root, `${phone.client}-2`, phone.key.privateKey)),
@@ -109,7 +109,7 @@ describe('a device of an account with a list', () => {
           device_list: await account.update(3, await account.list.head(account.list.root)),
         }),
       ),
-    ).toBe('devices-certified')
+    ).toBe('device-certified')
   })
 
   it('gets another key by a certificate with all of its keys', async () => {
@@ -119,7 +119,8 @@ describe('a device of an account with a list', () => {
     const challenge = await phone.http.challenge(phone.client)
     const body = { ...(await provenKey(key, phone.client, challenge)), nonce: challenge.nonce }
     expect(typeOf(await phone.call('POST', '/v1/devices/self/keys', body))).toBe('device-list-required')
-    await list.certify(account.holder, phone.client, phone.key.privateKey, { keys: keysOf([phone.key, key]) })
+    const { keys } = await list.certificate(phone.client, [phone.key.privateKey, key.privateKey])
+    await list.certify(account.holder, phone.client, phone.key.privateKey, { keys })
     const holder = { ...account.holder, number: 3 }
     const device_list = await account.update(3, await list.head(holder))
     expect((await phone.call('POST', '/v1/devices/self/keys', { ...body, device_list })).status).toBe(201)

@@ -1,9 +1,10 @@
 import { toBase64url, fromBase64url } from '../../src/platform/http/bytes.js'
 import { checkHead } from '../../src/protocol/identity/head.js'
-import { extendList, type DeviceList } from '../../src/protocol/identity/list.js'
+import type { DeviceList } from '../../src/protocol/identity/device-list.js'
+import { extendList } from '../../src/protocol/identity/list.js'
 import type { DeviceCertificate } from '../../src/protocol/identity/entry.js'
-import { newName, TestDevice, Http, typeOf, type Answer, type DeviceKey } from '../authentication/device-fixture.js'
-import { listKey, ListMaker, type Holder } from '../support/identity.js'
+import { newName, TestDevice, Http, typeOf, type Answer } from '../authentication/device-fixture.js'
+import { ListMaker, seconds, type Holder } from '../support/identity.js'
 
 export interface Update {
   entries: string[]
@@ -81,12 +82,9 @@ export function readList(by: TestDevice, user: string, from = 1): Promise<Answer
 export async function seenList(answer: Answer, user: string) {
   const { entries, head, identities, number } = answer.body as unknown as Update & { identities: number; number: number }
   const bytes = entries.map((entry) => fromBase64url(entry)!)
-  const list = await extendList(user, undefined, bytes)
+  const list = await extendList(user, undefined, bytes, seconds())
   if (list.kind === 'broken') throw new Error(`The list breaks ${list.rule}`)
-  const checked = await checkHead(list.value, fromBase64url(head)!)
+  const checked = await checkHead(list.value, fromBase64url(head)!, seconds())
   if (checked.kind === 'broken') throw new Error(`The head breaks ${checked.rule}`)
   return { list: list.value, identities, number, entries: bytes }
 }
-
-/** The keys of a device, as a certificate has them. */
-export const keysOf = (keys: readonly DeviceKey[]) => keys.map(({ privateKey }) => listKey(privateKey))

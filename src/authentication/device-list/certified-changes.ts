@@ -6,7 +6,7 @@ import { DeviceListRequired } from '../authentication.problems.js'
 import type { Caller } from '../session/caller.js'
 import { DeviceListChanges, type PreparedChange } from './device-list-changes.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
-import { readListState } from './device-lists.repository.js'
+import { isCertified, readListState } from './device-lists.repository.js'
 
 /** Row `device-list-changes` of docs/limits.md. */
 const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
@@ -37,14 +37,20 @@ export class CertifiedChanges {
     return change
   }
 
-  /** Call it with the account's lock held. @param deviceId which has got new keys */
-  async writeFor(sql: Sql, caller: Caller, change: PreparedChange | undefined, deviceId: bigint): Promise<void> {
-    if (change === undefined) return this.requireNone(sql, caller)
-    await this.changes.write(sql, caller.userId, change, { whole: deviceId })
+  /** Call it with the account's lock held, for a device that was added. */
+  async writeDevice(sql: Sql, { userId }: Caller, change: PreparedChange | undefined, deviceId: bigint): Promise<void> {
+    if (change !== undefined) await this.changes.write(sql, userId, change, { whole: deviceId })
+    else if ((await readListState(sql, userId)) !== undefined) throw new DeviceListRequired()
   }
 
-  /** Call it with the account's lock held. @throws DeviceListRequired */
-  async requireNone(sql: Sql, { userId }: Pick<Caller, 'userId'>): Promise<void> {
-    if ((await readListState(sql, userId)) !== undefined) throw new DeviceListRequired()
+  /** Call it with the account's lock held, when the caller's device has got a new key. */
+  async writeKey(sql: Sql, { userId, deviceId }: Caller, change: PreparedChange | undefined): Promise<void> {
+    if (change !== undefined) await this.changes.write(sql, userId, change, { whole: deviceId })
+    else await this.requireUncertified(sql, deviceId)
+  }
+
+  /** Call it with the account's lock held. @throws DeviceListRequired if only an entry may change this device */
+  async requireUncertified(sql: Sql, deviceId: bigint): Promise<void> {
+    if (await isCertified(sql, deviceId)) throw new DeviceListRequired()
   }
 }

@@ -4,7 +4,8 @@ import { numberOf, type DescribedLimit } from '../../platform/limits/described-l
 import type { Sql } from '../../platform/postgres/sql.js'
 import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
-import { extendList, type Certified, type DeviceList } from '../../protocol/identity/list.js'
+import { lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import { extendList } from '../../protocol/identity/list.js'
 import { DeviceListChanged, InvalidDeviceList } from '../authentication.problems.js'
 import { markRevoked } from '../devices/devices.repository.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
@@ -20,8 +21,9 @@ import {
   type CertifiableDevice,
   type ListState,
   type WrittenCertificate,
+  type WrittenEnd,
 } from './device-lists.repository.js'
-import { KnownLists } from './known-lists.js'
+import { KnownLists, lastHash, secondsNow } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
 
 /** Row of docs/limits.md. */
@@ -73,8 +75,8 @@ export class DeviceListChanges {
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
-    if (known !== undefined && first.value.number !== known.list.number + 1) throw new DeviceListChanged(known.list.number)
-    const after = await extendList(user, known?.list, entries)
+    if (known !== undefined && first.value.number !== known.state.number + 1) throw new DeviceListChanged(known.state.number)
+    const after = await extendList(user, known?.list, entries, secondsNow())
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
     requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
@@ -84,10 +86,10 @@ export class DeviceListChanges {
 
   /** A head of the list as it is. @throws InvalidDeviceList */
   async checkedHead(list: DeviceList, head: Uint8Array): Promise<HeadDates> {
-    const checked = await checkHead(list, head)
+    const checked = await checkHead(list, head, secondsNow())
     if (checked.kind === 'broken') throw new InvalidDeviceList(checked.rule)
     const { issuedAt, expiresAt }: HeadContent = checked.value
-    if (issuedAt > now() + CLOCK_SECONDS || expiresAt <= now()) throw new InvalidDeviceList('head-validity')
+    if (issuedAt > secondsNow() + CLOCK_SECONDS || expiresAt <= secondsNow()) throw new InvalidDeviceList('head-validity')
     return { headIssuedAt: dateOf(issuedAt), headExpiresAt: dateOf(expiresAt) }
   }
 
@@ -109,7 +111,15 @@ export class DeviceListChanges {
     await writeEntries(sql, accountId, change, devices)
     for (const { deviceId, number, ...keys } of plan.value.certified) await certifyKeys(sql, deviceId, number, keys)
     const identities = former === undefined ? (state?.identities ?? 1) : former.identities + 1
-    await writeListState(sql, accountId, { ...after, ...dates, head: change.head, identities })
+    const { identity } = after
+    await writeListState(sql, accountId, {
+      identity,
+      number: lastNumber(after),
+      hash: lastHash(after),
+      head: change.head,
+      identities,
+      ...dates,
+    })
     return markAllRevoked(sql, accountId, plan.value.revoked)
   }
 }
@@ -120,11 +130,11 @@ async function writeEntries(
   { before, after, entries }: PreparedChange,
   devices: readonly CertifiableDevice[],
 ): Promise<void> {
-  const first = (before?.number ?? 0) + 1
+  const known = before === undefined ? 0 : lastNumber(before)
   const { added, ended } = changeOfList(before, after)
-  const numbered = entries.map((bytes, index) => ({ number: first + index, bytes }))
+  const numbered = entries.map((bytes, index) => ({ number: known + 1 + index, bytes }))
   // Only an identity that the account had before could have them.
-  if (!(await insertEntries(sql, accountId, after.identity, numbered))) throw new DeviceListChanged(before?.number ?? 0)
+  if (!(await insertEntries(sql, accountId, after.identity, numbered))) throw new DeviceListChanged(known)
   const limit = numberOf(DEVICE_LIST_BYTES)
   if ((await bytesOfList(sql, accountId, after.identity)) > limit) throw new TooLarge('The device list has become too large.', limit)
   const ids = new Map(devices.map(({ client, deviceId }) => [client, deviceId]))
@@ -134,13 +144,17 @@ async function writeEntries(
     after.identity,
     added.map((certificate) => writtenCertificate(certificate, ids)),
   )
-  await endCertificates(sql, accountId, after.identity, ended)
+  await endCertificates(sql, accountId, after.identity, ended.flatMap(writtenEnd))
 }
 
 function writtenCertificate({ subject, ...certificate }: Certified, ids: ReadonlyMap<string, bigint>): WrittenCertificate {
-  const { number, kind, rights, ended, notBefore, notAfter } = certificate
+  const { number, signer, kind, rights, notBefore, notAfter } = certificate
   const deviceId = kind === 'device' ? ids.get(subject) : undefined
-  return { number, kind, rights, ended, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) }
+  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) }
+}
+
+function writtenEnd({ number, end }: Certified): WrittenEnd[] {
+  return end === undefined ? [] : [{ number, ended: end.number, endedAt: dateOf(end.time), replaced: end.by === 'replacement' }]
 }
 
 async function markAllRevoked(sql: Sql, accountId: bigint, deviceIds: readonly bigint[]): Promise<bigint[]> {
@@ -157,7 +171,7 @@ function requireSame(before: DeviceList | undefined, state: ListState | undefine
 
 /** Whether a list is still the account's. */
 export function isSameList(list: DeviceList, state: ListState | undefined): boolean {
-  return state !== undefined && list.number === state.number && isSame(list.identity, state.identity) && isSame(list.hash, state.hash)
+  return state !== undefined && isSame(list.identity, state.identity) && isSame(lastHash(list), state.hash)
 }
 
 /** A head that is older than the one that clients have would look to them as if the server had rolled the list back. */
@@ -167,15 +181,11 @@ export function requireNewerHead(state: ListState | undefined, { headIssuedAt }:
 
 /** Entries are of now: neither kept back nor dated ahead. */
 function requireOwnTime(first: DeviceListEntry, { time: last }: DeviceList): void {
-  if (first.time < now() - CLOCK_SECONDS || last > now() + CLOCK_SECONDS) throw new InvalidDeviceList('entry-time')
+  if (first.time < secondsNow() - CLOCK_SECONDS || last > secondsNow() + CLOCK_SECONDS) throw new InvalidDeviceList('entry-time')
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0
-}
-
-function now(): bigint {
-  return BigInt(Math.floor(Date.now() / 1000))
 }
 
 function dateOf(seconds: bigint): Date {

@@ -57,6 +57,12 @@ export async function bytesOfList(sql: Sql, accountId: bigint, identity: Uint8Ar
   return Number(rows[0]?.bytes ?? 0)
 }
 
+/** Whether a device has a certificate in the account's list. With the account's lock held. */
+export async function isCertified(sql: Sql, deviceId: bigint): Promise<boolean> {
+  const { rows } = await sql.query({ text: 'SELECT FROM device_certificate WHERE device_id = $1 AND ended IS NULL', values: [deviceId] })
+  return rows.length > 0
+}
+
 /** With the account's lock held. */
 export async function readCertifiable(sql: Sql, accountId: bigint): Promise<CertifiableDevice[]> {
   const { rows } = await sql.query<{ deviceId: bigint; client: string; keyId: bigint | null; scheme: number; publicKey: Uint8Array }>({
@@ -103,14 +109,14 @@ export async function writeHead(
 
 export interface WrittenCertificate {
   readonly number: number
+  /** Number of the entry whose key signed it. */
+  readonly signer: number
   readonly kind: HolderKind
   /** undefined: not of a device. */
   readonly deviceId: bigint | undefined
   readonly rights: number
   readonly notBefore: Date
   readonly notAfter: Date
-  /** Number of the entry that ended it. */
-  readonly ended: number | undefined
 }
 
 export async function insertCertificates(
@@ -120,35 +126,46 @@ export async function insertCertificates(
   certificates: readonly WrittenCertificate[],
 ): Promise<void> {
   await sql.query({
-    text: `INSERT INTO device_certificate (account_id, identity, number, kind, device_id, rights, not_before, not_after, ended)
-           SELECT $1, $2, x.number, x.kind, x.device_id, x.rights, x.not_before, x.not_after, x.ended
-             FROM unnest($3::int[], $4::smallint[], $5::bigint[], $6::smallint[], $7::timestamptz[], $8::timestamptz[], $9::int[])
-               AS x (number, kind, device_id, rights, not_before, not_after, ended)`,
+    text: `INSERT INTO device_certificate (account_id, identity, number, signer, kind, device_id, rights, not_before, not_after)
+           SELECT $1, $2, x.* FROM unnest($3::int[], $4::int[], $5::smallint[], $6::bigint[], $7::smallint[], $8::timestamptz[], $9::timestamptz[])
+               AS x (number, signer, kind, device_id, rights, not_before, not_after)`,
     values: [
       accountId,
       identity,
       certificates.map(({ number }) => number),
+      certificates.map(({ signer }) => signer),
       certificates.map(({ kind }) => HOLDERS[kind]),
       certificates.map(({ deviceId }) => deviceId ?? null),
       certificates.map(({ rights }) => rights),
       certificates.map(({ notBefore }) => notBefore),
       certificates.map(({ notAfter }) => notAfter),
-      certificates.map(({ ended }) => ended ?? null),
     ],
   })
 }
 
+export interface WrittenEnd {
+  /** Of the certificate. */
+  readonly number: number
+  /** Number and time of the entry that ended it. */
+  readonly ended: number
+  readonly endedAt: Date
+  readonly replaced: boolean
+}
+
 /** Marks certificates as ended, each by an entry, and takes them from the keys that they name. */
-export async function endCertificates(
-  sql: Sql,
-  accountId: bigint,
-  identity: Uint8Array,
-  ends: readonly { readonly number: number; readonly ended: number }[],
-): Promise<void> {
+export async function endCertificates(sql: Sql, accountId: bigint, identity: Uint8Array, ends: readonly WrittenEnd[]): Promise<void> {
   await sql.query({
-    text: `UPDATE device_certificate c SET ended = x.ended FROM unnest($3::int[], $4::int[]) AS x (number, ended)
+    text: `UPDATE device_certificate c SET ended = x.ended, ended_at = x.ended_at, replaced = x.replaced
+             FROM unnest($3::int[], $4::int[], $5::timestamptz[], $6::boolean[]) AS x (number, ended, ended_at, replaced)
             WHERE c.account_id = $1 AND c.identity = $2 AND c.number = x.number`,
-    values: [accountId, identity, ends.map(({ number }) => number), ends.map(({ ended }) => ended)],
+    values: [
+      accountId,
+      identity,
+      ends.map(({ number }) => number),
+      ends.map(({ ended }) => ended),
+      ends.map(({ endedAt }) => endedAt),
+      ends.map(({ replaced }) => replaced),
+    ],
   })
   await sql.query({
     text: `UPDATE signature_key k SET certificate = NULL FROM device d
@@ -159,7 +176,10 @@ export async function endCertificates(
 
 /** The account's present identity ends, with all of its certificates; its entries stay as history. */
 export async function endIdentity(sql: Sql, accountId: bigint): Promise<void> {
-  await sql.query({ text: 'UPDATE device_certificate SET ended = 0 WHERE account_id = $1 AND ended IS NULL', values: [accountId] })
+  await sql.query({
+    text: 'UPDATE device_certificate SET ended = 0, ended_at = now() WHERE account_id = $1 AND ended IS NULL',
+    values: [accountId],
+  })
   await sql.query({
     text: `UPDATE signature_key k SET certificate = NULL FROM device d
             WHERE d.account_id = $1 AND k.device_id = d.id AND k.certificate IS NOT NULL`,

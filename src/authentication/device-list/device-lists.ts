@@ -5,6 +5,7 @@ import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
+import { lastNumber } from '../../protocol/identity/device-list.js'
 import { checkHead } from '../../protocol/identity/head.js'
 import { deviceListChanged } from '../authentication.events.js'
 import { DeviceListChanged } from '../authentication.problems.js'
@@ -15,7 +16,7 @@ import { CertifiedChanges } from './certified-changes.js'
 import { DeviceListChanges, isSameList, requireNewerHead } from './device-list-changes.js'
 import type { DeviceListPage, DeviceListQuery, DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
 import { findListOf, readEntries, readListState, writeHead } from './device-lists.repository.js'
-import { KnownLists, type KnownList } from './known-lists.js'
+import { KnownLists, secondsNow, type KnownList } from './known-lists.js'
 
 /** What the users' own keys say of their devices: kept and given out, never written here (docs/identity.md §2). */
 @Injectable()
@@ -49,7 +50,7 @@ export class DeviceLists {
       return this.changes.write(sql, caller.userId, change)
     })
     deviceListChanged(this.events, { entries: update.entries.length, revoked: revoked.length })
-    return { number: change.after.number }
+    return { number: lastNumber(change.after) }
   }
 
   /** A newer head of the same list. Repeating it changes nothing. */
@@ -57,8 +58,8 @@ export class DeviceLists {
     await this.certified.take(caller)
     const { list } = await this.ownList(caller)
     // A head of another entry is what a device signs that has missed a change.
-    const checked = await checkHead(list, head)
-    if (checked.kind === 'broken' && checked.rule === 'head-entry') throw new DeviceListChanged(list.number)
+    const checked = await checkHead(list, head, secondsNow())
+    if (checked.kind === 'broken' && checked.rule === 'head-entry') throw new DeviceListChanged(lastNumber(list))
     const dates = await this.changes.checkedHead(list, head)
     await transaction(this.pool, async (sql) => {
       await holdAccount(sql, caller)
@@ -67,7 +68,7 @@ export class DeviceLists {
       requireNewerHead(state, dates)
       await writeHead(sql, caller.userId, { head, ...dates })
     })
-    return { number: list.number }
+    return { number: lastNumber(list) }
   }
 
   private async ownList({ user, userId }: Caller): Promise<KnownList> {

@@ -2,10 +2,11 @@ import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
-import { extendList, type DeviceList } from '../../protocol/identity/list.js'
+import { hashAt, lastNumber, type DeviceList } from '../../protocol/identity/device-list.js'
+import { extendList } from '../../protocol/identity/list.js'
 import { readEntries, readListState, type ListState } from './device-lists.repository.js'
 
-/** Certificates and keys of all lists that are kept, together. */
+/** Entries and keys of all lists that are kept, together. */
 const MAX_KEPT = 50_000
 
 /** A list as the entries of it say, and as its row says. */
@@ -30,14 +31,15 @@ export class KnownLists {
     if (state === undefined) return undefined
     const kept = this.kept.get(keyOf(state.hash))
     if (kept !== undefined) return { list: kept, state }
-    const extended = await extendList(user, undefined, await readEntries(this.pool, accountId, state.identity, 1, state.number))
+    const entries = await readEntries(this.pool, accountId, state.identity, 1, state.number)
+    const extended = await extendList(user, undefined, entries, secondsNow())
     if (extended.kind === 'broken') throw new Error(`A device list that was accepted breaks the rule ${extended.rule}`)
     this.keep(extended.value)
     return { list: extended.value, state }
   }
 
   keep(list: DeviceList): void {
-    this.kept.set(keyOf(list.hash), list)
+    this.kept.set(keyOf(lastHash(list)), list)
   }
 }
 
@@ -45,6 +47,18 @@ function keyOf(hash: Uint8Array): string {
   return Buffer.from(hash).toString('base64')
 }
 
-function sizeOf({ certificates, keys }: DeviceList): number {
-  return 1 + certificates.size + keys.size
+function sizeOf({ hashes, keys }: DeviceList): number {
+  return hashes.length + keys.size
+}
+
+/** The hash of the last entry. */
+export function lastHash(list: DeviceList): Uint8Array {
+  const hash = hashAt(list, lastNumber(list))
+  if (hash === undefined) throw new Error('A device list has no entry')
+  return hash
+}
+
+/** As times of entries and heads are given. */
+export function secondsNow(): bigint {
+  return BigInt(Math.floor(Date.now() / 1000))
 }

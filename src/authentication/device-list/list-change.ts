@@ -1,5 +1,5 @@
-import type { Certified, DeviceList } from '../../protocol/identity/list.js'
-import { certificateOf, spellingOf } from '../../protocol/identity/list.js'
+import { certificateOf, lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import { spellingOf } from '../../protocol/identity/certificates.js'
 import { broken, valid, type Checked } from '../../protocol/identity/rules.js'
 import type { CertifiableDevice } from './device-lists.repository.js'
 
@@ -7,8 +7,8 @@ import type { CertifiableDevice } from './device-lists.repository.js'
 export interface ListChange {
   /** Certificates of new entries, in their order; one may have ended again. */
   readonly added: readonly Certified[]
-  /** Certificates of earlier entries that the new ones end. */
-  readonly ended: readonly { readonly number: number; readonly ended: number }[]
+  /** Certificates that the new entries end, new ones too. */
+  readonly ended: readonly Certified[]
 }
 
 /** What follows for the devices of the account. */
@@ -20,19 +20,17 @@ export interface DeviceChange {
     readonly named: readonly bigint[]
     readonly left: readonly bigint[]
   }[]
-  /** Devices that have no active certificate any more. */
+  /** Devices that had a certificate and have none any more. */
   readonly revoked: readonly bigint[]
 }
 
 /** @param before undefined: the list begins with these entries */
 export function changeOfList(before: DeviceList | undefined, after: DeviceList): ListChange {
   const certificates = [...after.certificates.values()]
-  const known = before?.number ?? 0
+  const known = before === undefined ? 0 : lastNumber(before)
   return {
     added: certificates.filter(({ number }) => number > known),
-    ended: certificates.flatMap(({ number, ended }) =>
-      number <= known && ended !== undefined && before?.certificates.get(number)?.ended === undefined ? [{ number, ended }] : [],
-    ),
+    ended: certificates.filter(({ end }) => end !== undefined && end.number > known),
   }
 }
 
@@ -47,18 +45,17 @@ export function changeOfDevices(
   devices: readonly CertifiableDevice[],
   whole: bigint | undefined,
 ): Checked<DeviceChange> {
-  const { added } = changeOfList(before, after)
+  const { added, ended } = changeOfList(before, after)
   const registered = new Set(devices.map(({ client }) => client))
   if (added.some(({ kind, subject }) => kind === 'device' && !registered.has(subject))) return broken('device-registered')
-  const uncertified = devices.filter(({ client }) => certificateOf(after, client) === undefined)
-  if (before === undefined && uncertified.length > 0) return broken('devices-certified')
   const certified = devices.flatMap((device) => {
     const certificate = certificateOf(after, device.client)
     return certificate === undefined || !added.includes(certificate) ? [] : [certifiedKeys(device, certificate)]
   })
-  if (whole !== undefined && !certified.some(({ deviceId }) => deviceId === whole)) return broken('devices-certified')
+  if (whole !== undefined && !certified.some(({ deviceId }) => deviceId === whole)) return broken('device-certified')
   if (certified.some(({ unknown, deviceId, left }) => unknown || (deviceId === whole && left.length > 0))) return broken('device-keys')
-  return valid({ certified, revoked: uncertified.map(({ deviceId }) => deviceId) })
+  const without = new Set(ended.map(({ subject }) => subject).filter((client) => certificateOf(after, client) === undefined))
+  return valid({ certified, revoked: devices.flatMap(({ client, deviceId }) => (without.has(client) ? [deviceId] : [])) })
 }
 
 function certifiedKeys({ deviceId, keys }: CertifiableDevice, { number, keys: listed }: Certified) {

@@ -39,7 +39,7 @@ export class DeviceKeys {
       await this.enrolment.consume(sql, enrolment)
       await holdAccount(sql, caller)
       const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
-      await this.lists.writeFor(sql, caller, change, caller.deviceId)
+      await this.lists.writeKey(sql, caller, change)
       return inserted
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
@@ -51,7 +51,7 @@ export class DeviceKeys {
   async retire(caller: Caller, keyId: bigint): Promise<void> {
     const retired = await transaction(this.pool, async (sql) => {
       await holdAccount(sql, caller)
-      await this.lists.requireNone(sql, caller)
+      await this.lists.requireUncertified(sql, caller.deviceId)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

@@ -38,7 +38,7 @@ export class Devices {
       await this.enrolment.consume(sql, body)
       await holdAccount(sql, caller)
       const id = await this.enrolment.enrol(sql, caller.userId, proven)
-      await this.lists.writeFor(sql, caller, change, id)
+      await this.lists.writeDevice(sql, caller, change, id)
       return id
     })
     deviceRegistered(this.events, proven.keys.length)
@@ -58,9 +58,9 @@ export class Devices {
     const target = clientUri({ ...own, device })
     const revoked = await this.revocations.revoke(async (sql) => {
       await holdAccount(sql, caller)
-      await this.lists.requireNone(sql, caller)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
+      await this.lists.requireUncertified(sql, found.id)
       return found.active ? markRevoked(sql, caller.userId, found.id) : []
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
