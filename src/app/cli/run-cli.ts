@@ -5,7 +5,7 @@ import { accountsCreate, accountsDisable, accountsUsage } from './accounts.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups.js'
 import { invitesCreate } from './invites.js'
-import { keysRotate, keysRotateProvider } from './keys.js'
+import { keysRetireSendTokens, keysRotate, keysRotateProvider } from './keys.js'
 import { migrateCommand, recovered } from './database.js'
 import { openapi, pageCommands, schemaDump } from './generated-files.js'
 import { peersPause, peersResume, peersRetry, peersList, peersAllow, peersDeny, peersReset, peersTrust } from './peers.js'
@@ -25,6 +25,7 @@ const COMMANDS: readonly Command[] = [
   invitesCreate,
   keysRotate,
   keysRotateProvider,
+  keysRetireSendTokens,
   groupsReports,
   roomsShow,
   roomsAssign,
