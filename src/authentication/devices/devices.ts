@@ -9,10 +9,10 @@ import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import { lockAccount } from '../accounts/accounts.repository.js'
-import { DeviceRevoked } from '../authentication.problems.js'
+import { DeviceRevoked, LastDevice } from '../authentication.problems.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { findDevice, markRevoked, isActiveDevice } from './devices.repository.js'
+import { countActiveDevices, findDevice, markRevoked, isActiveDevice } from './devices.repository.js'
 import { Revocations } from './revocations.js'
 
 /** The devices of one account, as one of them sees and changes them. */
@@ -47,8 +47,12 @@ export class Devices {
     return { devices: devices.map((device) => ownDevice(device, caller)) }
   }
 
-  /** Repeating it changes nothing. A device may revoke itself: then its session ends with the answer. */
-  async revoke(caller: Caller, device: string): Promise<void> {
+  /**
+   * Repeating it changes nothing. A device may revoke itself: then its session ends with the answer.
+   * @param confirm that the last one is meant
+   * @throws LastDevice
+   */
+  async revoke(caller: Caller, device: string, confirm: 'last-device' | undefined): Promise<void> {
     const own = parseClientUri(caller.client)
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
@@ -56,7 +60,9 @@ export class Devices {
       await holdAccount(sql, caller)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
-      return found.active ? markRevoked(sql, caller.userId, found.id) : []
+      if (!found.active) return []
+      if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
+      return markRevoked(sql, caller.userId, found.id)
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
   }
