@@ -45,6 +45,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
 /** The same while there are no statistics, for which PostgreSQL takes most rows to be revoked. */
 const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
   'room-administration:groupsOfRoom': { walks: ['all of account', 'all of groups'], why: "an operator's command" },
+  'administration:listAccounts': { walks: ['all of account'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
   'removal:unproposedRemovals': { walks: ['all of account', 'all of device'], why: 'a job' },
   'revoked-members:revokedMembers': { walks: ['all of account', 'all of device'], why: 'a job' },

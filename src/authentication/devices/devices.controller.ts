@@ -1,11 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { RowIdText } from '../../platform/http/bytes.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CurrentDevice, type Caller } from '../session/caller.js'
 import { DeviceKeys } from './device-keys.js'
-import { AddDevice, AddKey, DeviceName, OwnDevice, OwnDevices, OwnKey } from './devices.dto.js'
+import { AddDevice, AddKey, DeviceName, OwnDevice, RevokeDevice, OwnDevices, OwnKey } from './devices.dto.js'
 import { Devices } from './devices.js'
 
 @ApiTags('devices')
@@ -47,12 +47,17 @@ export class DevicesController {
     summary: 'Revoke a device of this account',
     description:
       'Its keys, tokens and streams end at once, its KeyPackages are withdrawn, and the server proposes its removal in the ' +
-      'groups that let it. Its name and keys are never used again. A device can revoke itself.',
+      'groups that let it. Its name and keys are never used again. A device can revoke itself. The last one of an account ' +
+      'needs `confirm=last-device`: nobody gets into the account without a device.',
   })
-  @Refuses('not-found', 'device-list-required')
+  @Refuses('not-found', 'last-device', 'device-list-required')
   @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
-  revoke(@CurrentDevice() caller: Caller, @Param('device', { schema: DeviceName }) device: DeviceName) {
-    return this.devices.revoke(caller, device)
+  revoke(
+    @CurrentDevice() caller: Caller,
+    @Param('device', { schema: DeviceName }) device: DeviceName,
+    @Query({ schema: RevokeDevice }) { confirm }: RevokeDevice,
+  ) {
+    return this.devices.revoke(caller, device, confirm)
   }
 
   @Post('self/keys')

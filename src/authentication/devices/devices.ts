@@ -8,10 +8,11 @@ import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.j
 import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
+import { LastDevice } from '../authentication.problems.js'
 import { CertifiedChanges } from '../device-list/certified-changes.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { findDevice, markRevoked } from './devices.repository.js'
+import { countActiveDevices, findDevice, markRevoked } from './devices.repository.js'
 import { holdAccount } from './hold-account.js'
 import { Revocations } from './revocations.js'
 
@@ -51,8 +52,12 @@ export class Devices {
     return { devices: devices.map((device) => ownDevice(device, caller)) }
   }
 
-  /** Repeating it changes nothing. A device may revoke itself: then its session ends with the answer. */
-  async revoke(caller: Caller, device: string): Promise<void> {
+  /**
+   * Repeating it changes nothing. A device may revoke itself: then its session ends with the answer.
+   * @param confirm that the last one is meant
+   * @throws LastDevice
+   */
+  async revoke(caller: Caller, device: string, confirm: 'last-device' | undefined): Promise<void> {
     const own = parseClientUri(caller.client)
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
@@ -60,8 +65,10 @@ export class Devices {
       await holdAccount(sql, caller)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
+      if (!found.active) return []
       await this.lists.requireUncertified(sql, found.id)
-      return found.active ? markRevoked(sql, caller.userId, found.id) : []
+      if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
+      return markRevoked(sql, caller.userId, found.id)
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
   }
