@@ -4,7 +4,7 @@ import type { DeviceList } from '../../src/protocol/identity/device-list.js'
 import { extendList } from '../../src/protocol/identity/list.js'
 import type { DeviceCertificate } from '../../src/protocol/identity/entry.js'
 import { newName, TestDevice, Http, typeOf, type Answer } from '../authentication/device-fixture.js'
-import { ListMaker, seconds, type Holder } from '../support/identity.js'
+import { ListMaker, privateKey, seconds, type Holder } from '../support/identity.js'
 
 export interface Update {
   entries: string[]
@@ -26,18 +26,25 @@ export class ListedAccount {
     readonly holder: Holder,
   ) {}
 
-  /** Not registered yet: entries 1 and 2 are made. */
-  static async prepared(url: string, name = newName(), device = 'phone'): Promise<ListedAccount> {
-    const phone = new TestDevice(new Http(url), name, device)
-    const list = await ListMaker.begin(phone.user)
+  /** Not registered yet: entries 1 and 2 are made. @param time of the entries, in seconds */
+  static async prepared(url: string, name = newName(), { device = 'phone', time = seconds() } = {}): Promise<ListedAccount> {
+    return ListedAccount.of(new TestDevice(new Http(url), name, device), time)
+  }
+
+  static async of(phone: TestDevice, time = seconds()): Promise<ListedAccount> {
+    const list = await ListMaker.begin(phone.user, privateKey(), time)
     return new ListedAccount(phone, list, await list.certify(list.root, phone.client, phone.key.privateKey))
   }
 
   static async registered(url: string, name = newName()): Promise<ListedAccount> {
     const account = await ListedAccount.prepared(url, name)
-    const answer = await account.phone.register({ device_list: await account.update(1) })
+    const answer = await account.register()
     if (answer.status !== 201) throw new Error(`Registering gave ${answer.status} ${JSON.stringify(answer.body)}`)
     return account
+  }
+
+  async register(more: object = {}): Promise<Answer> {
+    return this.phone.register({ device_list: await this.update(1), ...more })
   }
 
   /** All entries from number `from` on, with a head. */
