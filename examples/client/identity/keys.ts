@@ -15,32 +15,35 @@ const ECDSA: Readonly<Record<number, { curve: string; jwk: string; digest: strin
   0x0603: { curve: 'secp521r1', jwk: 'P-521', digest: 'sha512', size: 66 },
 }
 
-/** A private key as a device keeps it: PKCS #8, or a bare Ed25519 seed of 32 bytes. */
+/** Schemes that this client can check. A key of another one has no unsound form that it knows of, and serves no leaf here. */
+export const isKnownScheme = (scheme: number): boolean => scheme in ECDSA || scheme === ED25519 || scheme === ED448
+
+/** A key that signs: a private key, or what holds one. `sign` takes the `SignContent`. */
 export interface SigningKey extends ListKey {
-  signKey: Uint8Array
+  sign(content: Uint8Array): Promise<Uint8Array>
 }
 
 /** `SignContent` of RFC 9420 §5.1.2. */
 export const signContent = (label: string, content: Uint8Array): Uint8Array => join(vector(`MLS 1.0 ${label}`), vector(content))
 
 /** SignWithLabel. */
-export function signLabelled({ scheme, signKey }: SigningKey, label: string, content: Uint8Array): Uint8Array {
-  return new Uint8Array(sign(ECDSA[scheme]?.digest, signContent(label, content), privateKey(signKey)))
-}
-
-/** A fresh Ed25519 key, or the one of a seed. */
-export function ed25519Key(seed?: Uint8Array): SigningKey {
-  const private_ = seed ? privateKey(seed) : generateKeyPairSync('ed25519').privateKey
-  const spki = createPublicKey(private_).export({ format: 'der', type: 'spki' })
-  const signKey = new Uint8Array(private_.export({ format: 'der', type: 'pkcs8' }))
-  return { scheme: ED25519, publicKey: new Uint8Array(spki.subarray(-32)), signKey }
+export function signLabelled(key: SigningKey, label: string, content: Uint8Array): Promise<Uint8Array> {
+  return key.sign(signContent(label, content))
 }
 
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-function privateKey(signKey: Uint8Array): KeyObject {
-  const key = signKey.length === 32 ? Buffer.concat([PKCS8_ED25519, signKey]) : Buffer.from(signKey)
-  return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+/** A fresh Ed25519 key, or the one of a seed of 32 bytes. */
+export function ed25519Key(seed?: Uint8Array): SigningKey {
+  const privateKey = seed
+    ? createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' })
+    : generateKeyPairSync('ed25519').privateKey
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  return {
+    scheme: ED25519,
+    publicKey: new Uint8Array(spki.subarray(-32)),
+    sign: async (content) => new Uint8Array(sign(null, content, privateKey)),
+  }
 }
 
 /**
@@ -48,6 +51,7 @@ function privateKey(signKey: Uint8Array): KeyObject {
  * a point has a short and a long form.
  */
 export function spelling({ scheme, publicKey }: ListKey): string | undefined {
+  if (!isKnownScheme(scheme)) return `${scheme}:${Buffer.from(publicKey).toString('hex')}`
   try {
     const whole = scheme in ECDSA ? longPoint(scheme, publicKey) : publicKey
     if (scheme === ED25519 && ed25519.Point.fromBytes(whole).isSmallOrder()) return undefined
@@ -69,10 +73,16 @@ export function verifyLabelled(key: ListKey, rpId: string | undefined, label: st
   }
 }
 
+/**
+ * The client data begin with these members in this order (WebAuthn §5.8.1.1), and are compared as bytes: JSON that says a thing twice is read in
+ * two ways.
+ */
 function passkeyVerifies(key: ListKey, rpId: string, wanted: Uint8Array, signature: Uint8Array): boolean {
   const [authenticator, client, assertion] = decodeAll(signature, (reader) => [reader.opaque(), reader.opaque(), reader.opaque()] as const)
-  const said = JSON.parse(new TextDecoder().decode(client)) as { type?: unknown; challenge?: unknown } | null
-  if (said?.type !== 'webauthn.get' || said.challenge !== Buffer.from(sha256(wanted)).toString('base64url')) return false
+  const begin = `{"type":"webauthn.get","challenge":"${Buffer.from(sha256(wanted)).toString('base64url')}","origin":"https://${rpId}"`
+  const said = Buffer.from(client).toString('utf8')
+  if (!said.startsWith(begin) || !/^(\}|,"crossOrigin":false[,}])/u.test(said.slice(begin.length))) return false
+  if (said[begin.length] === '}' && said.length > begin.length + 1) return false
   if (Buffer.compare(authenticator.slice(0, 32), sha256(utf8(rpId))) !== 0) return false
   // User present, and user verified.
   if (((authenticator[32] ?? 0) & 5) !== 5) return false

@@ -12,9 +12,12 @@ export function safetyNumber(one: Identified, other: Identified): string {
   return [...digits(first), ...digits(second)].join(' ')
 }
 
+/** As slow as that of Signal: a key that gives the same digits has to be looked for, and each try costs this. */
+const ROUNDS = 5_200
+
 function digits({ user, identity }: Identified): string[] {
-  const hash = createHash('sha512')
-    .update(join(Uint8Array.of(0, 1), vector(user), vector(identity)))
-    .digest()
+  const its = vector(identity)
+  let hash: Buffer = Buffer.from(join(Uint8Array.of(0, 1), vector(user), its))
+  for (let round = 0; round < ROUNDS; round++) hash = createHash('sha512').update(hash).update(its).digest()
   return Array.from({ length: 6 }, (_, index) => (hash.readUIntBE(5 * index, 5) % 100_000).toString().padStart(5, '0'))
 }

@@ -54,8 +54,9 @@ describe('signatures', () => {
     expect(signContent('Label', content)).toEqual(serverSignContent('Label', content))
     for (const id of [1, 2]) {
       const { impl, scheme } = await suite(id)
-      const pair = { scheme, ...(await impl.signature.keygen()) }
-      const signature = signLabelled(pair, 'Label', content)
+      const { publicKey, signKey } = await impl.signature.keygen()
+      const pair = { scheme, publicKey, sign: (bytes: Uint8Array) => impl.signature.sign(signKey, bytes) }
+      const signature = await signLabelled(pair, 'Label', content)
       expect(await verifyWithLabel(scheme, pair.publicKey, 'Label', content, signature)).toBe(true)
       expect(verifyLabelled(pair, undefined, 'Label', content, signature)).toBe(true)
       expect(verifyLabelled(pair, undefined, 'Other', content, signature)).toBe(false)
@@ -66,7 +67,6 @@ describe('signatures', () => {
     expect(spelling(ed25519Key())).toMatch(/^2055:[0-9a-f]{64}$/u)
     expect(spelling({ scheme: 0x0807, publicKey: new Uint8Array(32) })).toBeUndefined()
     expect(spelling({ scheme: P256, publicKey: new Uint8Array(65).fill(4) })).toBeUndefined()
-    expect(spelling({ scheme: 0x1234, publicKey: new Uint8Array(32).fill(9) })).toBeUndefined()
   })
 })
 
