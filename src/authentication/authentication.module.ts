@@ -12,6 +12,7 @@ import { CertifiedChanges } from './device-list/certified-changes.js'
 import { DeviceListChanges } from './device-list/device-list-changes.js'
 import { DeviceListController } from './device-list/device-list.controller.js'
 import { DeviceLists } from './device-list/device-lists.js'
+import { OwnDeviceList } from './device-list/own-device-list.js'
 import { KnownLists } from './device-list/known-lists.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
 import { DeviceKeys } from './devices/device-keys.js'
@@ -63,6 +64,7 @@ const purge = purgeJob({
     DeviceListChanges,
     CertifiedChanges,
     DeviceLists,
+    OwnDeviceList,
     Directory,
     KeyRing,
     AccessTokens,

@@ -6,8 +6,8 @@ import { Events } from '../../platform/observability/events.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { accountRegistered, deviceRegistered } from '../authentication.events.js'
-import { DeviceListRequired, NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
-import { DeviceListChanges, type PreparedChange } from '../device-list/device-list-changes.js'
+import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
+import type { PreparedChange } from '../device-list/device-list-changes.js'
 import { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import { endIdentity, readListState } from '../device-list/device-lists.repository.js'
 import { DeviceEnrolment } from '../devices/device-enrolment.js'
@@ -46,7 +46,6 @@ export class Registration {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
     private readonly enrolment: DeviceEnrolment,
-    private readonly lists: DeviceListChanges,
     private readonly revocations: Revocations,
     private readonly issuer: SessionIssuer,
     private readonly events: Events,
@@ -57,14 +56,12 @@ export class Registration {
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
     const proven = await this.enrolment.prove(body)
-    const identity = body.device_list && (await this.lists.prepare(body.user, undefined, body.device_list))
     let registered: { session: BegunSession; by: Admission['by'] } | undefined
     await this.revocations.revoke(async (sql) => {
       await this.enrolment.consume(sql, body)
       const { accountId, by } = await this.admit(sql, body)
-      const former = by === 'operator' ? await this.endFormer(sql, accountId, identity) : undefined
-      const deviceId = await this.enrolment.enrol(sql, accountId, proven)
-      if (identity !== undefined) await this.lists.write(sql, accountId, identity, { whole: deviceId, former: former?.state })
+      const former = by === 'operator' ? await endFormer(sql, accountId, proven.change) : undefined
+      const deviceId = await this.enrolment.enrol(sql, accountId, proven, former?.state)
       const device = { deviceId, userId: accountId, client: body.client, generation: 0 }
       registered = { session: await this.issuer.begin(sql, device), by }
       return former?.revoked ?? []
@@ -73,18 +70,6 @@ export class Registration {
     accountRegistered(this.events, registered.by)
     deviceRegistered(this.events, body.signature_keys.length)
     return this.issuer.issue(registered.session)
-  }
-
-  /**
-   * An operator's code opens an account, and no more: who has it has no key of the user. So it begins another identity, which all contacts
-   * see, and the devices of the former one end. Without identities the account keeps its devices.
-   */
-  private async endFormer(sql: Sql, accountId: bigint, identity: PreparedChange | undefined) {
-    const state = await readListState(sql, accountId)
-    if (identity === undefined && state !== undefined) throw new DeviceListRequired()
-    if (identity === undefined) return undefined
-    await endIdentity(sql, accountId)
-    return { state, revoked: await markRevoked(sql, accountId, undefined) }
   }
 
   /** The code is looked at before the name, so that only who may register learns which names are taken. */
@@ -101,4 +86,15 @@ export class Registration {
     if (accountId === undefined) throw new NameTaken()
     return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
   }
+}
+
+/**
+ * An operator's code opens an account, and no more: who has it has no key of the user. So it begins another identity, which all contacts see,
+ * and the devices of the former one end. Without identities the account keeps its devices.
+ */
+async function endFormer(sql: Sql, accountId: bigint, identity: PreparedChange | undefined) {
+  if (identity === undefined) return undefined
+  const state = await readListState(sql, accountId)
+  await endIdentity(sql, accountId)
+  return { state, revoked: await markRevoked(sql, accountId, undefined) }
 }

@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
+import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { DeviceListRequired } from '../authentication.problems.js'
 import type { Caller } from '../session/caller.js'
-import { DeviceListChanges, type PreparedChange } from './device-list-changes.js'
+import { DeviceListChanges, type PreparedChange, type WriteOptions } from './device-list-changes.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
 import { isCertified, readListState } from './device-lists.repository.js'
 
@@ -37,20 +38,26 @@ export class CertifiedChanges {
     return change
   }
 
-  /** Call it with the account's lock held, for a device that was added. */
-  async writeDevice(sql: Sql, { userId }: Caller, change: PreparedChange | undefined, deviceId: bigint): Promise<void> {
-    if (change !== undefined) await this.changes.write(sql, userId, change, { whole: deviceId })
-    else if ((await readListState(sql, userId)) !== undefined) throw new DeviceListRequired()
+  /** The entries that begin the identity of a client's user. */
+  async prepareFirst(client: string, update: DeviceListUpdate | undefined): Promise<PreparedChange | undefined> {
+    const parsed = parseClientUri(client)
+    return parsed && update && (await this.changes.prepare(userUri(parsed), undefined, update))
+  }
+
+  /** Call it with the account's lock held, for a device that was added. @throws DeviceListRequired, and what `write` throws */
+  async writeDevice(sql: Sql, accountId: bigint, change: PreparedChange | undefined, options: WriteOptions): Promise<void> {
+    if (change !== undefined) await this.changes.write(sql, accountId, change, options)
+    else if ((await readListState(sql, accountId)) !== undefined) throw new DeviceListRequired()
   }
 
   /** Call it with the account's lock held, when the caller's device has got a new key. */
   async writeKey(sql: Sql, { userId, deviceId }: Caller, change: PreparedChange | undefined): Promise<void> {
     if (change !== undefined) await this.changes.write(sql, userId, change, { whole: deviceId })
-    else await this.requireUncertified(sql, deviceId)
+    else await requireUncertified(sql, deviceId)
   }
+}
 
-  /** Call it with the account's lock held. @throws DeviceListRequired if only an entry may change this device */
-  async requireUncertified(sql: Sql, deviceId: bigint): Promise<void> {
-    if (await isCertified(sql, deviceId)) throw new DeviceListRequired()
-  }
+/** Call it with the account's lock held. @throws DeviceListRequired if only an entry may change this device */
+export async function requireUncertified(sql: Sql, deviceId: bigint): Promise<void> {
+  if (await isCertified(sql, deviceId)) throw new DeviceListRequired()
 }

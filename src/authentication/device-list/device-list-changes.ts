@@ -23,7 +23,7 @@ import {
   type WrittenCertificate,
   type WrittenEnd,
 } from './device-lists.repository.js'
-import { KnownLists, lastHash, secondsNow } from './known-lists.js'
+import { KnownLists, lastHash, secondsNow, type KnownList } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
 
 /** Row of docs/limits.md. */
@@ -57,7 +57,7 @@ export interface HeadDates {
 
 export interface WriteOptions {
   /** The device that the change certifies, with all of its keys. */
-  readonly whole?: bigint
+  readonly whole?: bigint | undefined
   /** The account's former identity, which has ended, had this state. */
   readonly former?: ListState | undefined
 }
@@ -82,6 +82,11 @@ export class DeviceListChanges {
     const dates = await this.checkedHead(after.value, head)
     this.known.keep(after.value)
     return { before: known?.list, after: after.value, entries, head, dates }
+  }
+
+  /** The list of an account; undefined if it has none. */
+  current(user: string, accountId: bigint): Promise<KnownList | undefined> {
+    return this.known.of(user, accountId)
   }
 
   /** A head of the list as it is. @throws InvalidDeviceList */

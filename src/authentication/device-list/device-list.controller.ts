@@ -5,11 +5,15 @@ import { Returns } from '../../platform/http/returns.js'
 import { CurrentDevice, type Caller } from '../session/caller.js'
 import { DeviceListPage, DeviceListQuery, DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
 import { DeviceLists } from './device-lists.js'
+import { OwnDeviceList } from './own-device-list.js'
 
 @ApiTags('device lists')
 @Controller('v1')
 export class DeviceListController {
-  constructor(private readonly lists: DeviceLists) {}
+  constructor(
+    private readonly lists: DeviceLists,
+    private readonly own: OwnDeviceList,
+  ) {}
 
   @Get('device-lists')
   @Returns(DeviceListPage, { description: 'The entries from the wanted one on, and the newest head.' })
@@ -37,7 +41,7 @@ export class DeviceListController {
   })
   @Refuses('not-found', 'invalid-device-list', 'device-list-changed')
   append(@CurrentDevice() caller: Caller, @Body({ schema: DeviceListUpdate }) body: DeviceListUpdate) {
-    return this.lists.append(caller, body)
+    return this.own.append(caller, body)
   }
 
   @Put('device-list/head')
@@ -49,6 +53,6 @@ export class DeviceListController {
   })
   @Refuses('not-found', 'invalid-device-list', 'device-list-changed')
   renew(@CurrentDevice() caller: Caller, @Body({ schema: HeadRenewal }) body: HeadRenewal) {
-    return this.lists.renew(caller, body)
+    return this.own.renew(caller, body)
   }
 }

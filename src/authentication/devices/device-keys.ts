@@ -6,7 +6,7 @@ import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events.js'
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
-import { CertifiedChanges } from '../device-list/certified-changes.js'
+import { CertifiedChanges, requireUncertified } from '../device-list/certified-changes.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import { DeviceEnrolment } from './device-enrolment.js'
@@ -29,12 +29,12 @@ export class DeviceKeys {
   ) {}
 
   async add(caller: Caller, { nonce, succeeds, device_list: update, ...given }: AddKey): Promise<OwnKey> {
-    const enrolment = { client: caller.client, nonce, signature_keys: [given] }
+    const enrolment = { client: caller.client, nonce, signature_keys: [given], device_list: update }
     const {
       keys: [key],
-    } = await this.enrolment.prove(enrolment)
+      change,
+    } = await this.enrolment.prove(enrolment, caller)
     if (key === undefined) throw new Error('One key was given and none proven')
-    const change = await this.lists.prepareFor(caller, update)
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
       await holdAccount(sql, caller)
@@ -51,7 +51,7 @@ export class DeviceKeys {
   async retire(caller: Caller, keyId: bigint): Promise<void> {
     const retired = await transaction(this.pool, async (sql) => {
       await holdAccount(sql, caller)
-      await this.lists.requireUncertified(sql, caller.deviceId)
+      await requireUncertified(sql, caller.deviceId)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

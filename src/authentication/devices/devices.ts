@@ -9,7 +9,7 @@ import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import { LastDevice } from '../authentication.problems.js'
-import { CertifiedChanges } from '../device-list/certified-changes.js'
+import { requireUncertified } from '../device-list/certified-changes.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
 import { countActiveDevices, findDevice, markRevoked } from './devices.repository.js'
@@ -23,7 +23,6 @@ export class Devices {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly lists: CertifiedChanges,
     private readonly revocations: Revocations,
     private readonly events: Events,
   ) {}
@@ -33,14 +32,11 @@ export class Devices {
     const client = parseClientUri(body.client)
     if (client === undefined || userUri(client) !== caller.user)
       throw new Forbidden('A device is added to the account of the device that adds it.')
-    const proven = await this.enrolment.prove(body)
-    const change = await this.lists.prepareFor(caller, body.device_list)
+    const proven = await this.enrolment.prove(body, caller)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
       await holdAccount(sql, caller)
-      const id = await this.enrolment.enrol(sql, caller.userId, proven)
-      await this.lists.writeDevice(sql, caller, change, id)
-      return id
+      return this.enrolment.enrol(sql, caller.userId, proven)
     })
     deviceRegistered(this.events, proven.keys.length)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
@@ -66,7 +62,7 @@ export class Devices {
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
       if (!found.active) return []
-      await this.lists.requireUncertified(sql, found.id)
+      await requireUncertified(sql, found.id)
       if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
       return markRevoked(sql, caller.userId, found.id)
     })
