@@ -137,6 +137,45 @@ CREATE INDEX device_account_id_idx ON device USING btree (account_id);
 CREATE UNIQUE INDEX device_client_uri_key ON device USING btree (client_uri);
 CREATE INDEX device_revoked ON device USING btree (id) WHERE (revoked_at IS NOT NULL);
 CREATE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_device();
+CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_certificate();
+
+CREATE TABLE device_certificate (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  kind smallint NOT NULL,
+  device_id bigint,
+  rights smallint NOT NULL,
+  not_before timestamp with time zone NOT NULL,
+  not_after timestamp with time zone NOT NULL,
+  ended integer,
+  CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
+  CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
+  CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
+);
+CREATE INDEX device_certificate_active ON device_certificate USING btree (device_id) WHERE (ended IS NULL);
+
+CREATE TABLE device_list (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  hash bytea NOT NULL,
+  head bytea NOT NULL,
+  head_issued_at timestamp with time zone NOT NULL,
+  head_expires_at timestamp with time zone NOT NULL,
+  identities integer DEFAULT 1 NOT NULL,
+  CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
+  CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+CREATE TABLE device_list_entry (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT device_list_entry_pkey PRIMARY KEY (account_id, identity, number),
+  CONSTRAINT device_list_entry_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE device_news (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -207,6 +246,18 @@ CREATE TABLE followed_group (
   CONSTRAINT followed_group_stopped_check CHECK ((stopped = 'equivocation'::text))
 );
 CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
+
+CREATE TABLE foreign_device_list (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  identities integer NOT NULL,
+  entries bytea[] NOT NULL,
+  head bytea NOT NULL,
+  fetched_at timestamp with time zone NOT NULL,
+  CONSTRAINT foreign_device_list_pkey PRIMARY KEY (account_id),
+  CONSTRAINT foreign_device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
@@ -332,6 +383,14 @@ CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT 
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
+
+CREATE TABLE identity_notice (
+  account_id bigint NOT NULL,
+  gid bigint NOT NULL,
+  after_device bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT identity_notice_pkey PRIMARY KEY (account_id, gid),
+  CONSTRAINT identity_notice_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE inbox (
   device_id bigint NOT NULL,
@@ -615,6 +674,7 @@ CREATE TABLE signature_key (
   valid_until timestamp(6) with time zone,
   revoked_at timestamp(6) with time zone,
   successor_id bigint,
+  certificate integer,
   CONSTRAINT signature_key_pkey PRIMARY KEY (id),
   CONSTRAINT signature_key_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT,
   CONSTRAINT signature_key_successor_id_fkey FOREIGN KEY (successor_id) REFERENCES signature_key(id) ON UPDATE CASCADE ON DELETE SET NULL
@@ -1976,6 +2036,22 @@ AS $function$
      WHERE m.gid = p_gid AND m.from_seq <= p_seq AND (m.until_seq IS NULL OR m.until_seq >= p_seq)
   )) FROM group_policy p WHERE p.gid = p_gid
 $function$
+;
+
+CREATE FUNCTION require_certificate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM device_list l WHERE l.account_id = NEW.account_id)
+     AND NOT EXISTS (
+       SELECT FROM device_list l JOIN device_certificate c USING (account_id, identity)
+        WHERE l.account_id = NEW.account_id AND c.device_id = NEW.id AND c.ended IS NULL
+     ) AND EXISTS (SELECT FROM device d WHERE d.id = NEW.id AND d.revoked_at IS NULL) THEN
+    RAISE EXCEPTION 'a device of an account with a device list has no certificate' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $function$
 ;
 
 CREATE FUNCTION reserve_for_hub(p_group_id bytea)
