@@ -13,6 +13,7 @@ import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
 import { Revocations } from './devices/revocations.js'
+import { RevokeDevice } from './devices/revoke-device.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
 import { AccessTokens } from './keys/access-tokens.js'
@@ -26,6 +27,7 @@ import { Login } from './session/login.js'
 import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
+import { StepUp } from './step-up/step-up.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -46,6 +48,8 @@ const purge = purgeJob({
     Devices,
     DeviceKeys,
     Revocations,
+    RevokeDevice,
+    StepUp,
     Directory,
     KeyRing,
     AccessTokens,
@@ -57,6 +61,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory],
+  exports: [Sessions, Directory, StepUp],
 })
 export class AuthenticationModule {}

@@ -6,6 +6,7 @@ import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
+import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
 import { countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
@@ -29,12 +30,11 @@ export class DeviceEnrolment {
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_DEVICES_PER_ACCOUNT'>,
   ) {}
 
-  /** @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof */
-  async prove({ client, nonce, signature_keys: given }: Enrolment): Promise<ProvenDevice> {
+  /** @param purpose what the challenge has to be for @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof */
+  async prove(purpose: Exclude<ProofPurpose, 'login'>, { client, nonce, signature_keys: given }: Enrolment): Promise<ProvenDevice> {
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
-      client,
-      nonce,
+      { purpose, client, nonce },
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()

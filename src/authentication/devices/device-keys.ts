@@ -8,10 +8,19 @@ import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { StepUp } from '../step-up/step-up.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
-import { holdAccount } from './devices.js'
-import { countValidKeys, findKey, insertSignatureKey, retireKey, setSuccessor, type NewKey } from './signature-keys.repository.js'
+import {
+  countValidKeys,
+  findKey,
+  insertSignatureKey,
+  publicKeyOf,
+  retireKey,
+  setSuccessor,
+  type NewKey,
+} from './signature-keys.repository.js'
 
 /** One per scheme, and some per group. */
 const MAX_KEYS_PER_DEVICE = 64
@@ -23,18 +32,20 @@ export class DeviceKeys {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
+    private readonly stepUp: StepUp,
     private readonly events: Events,
   ) {}
 
-  async add(caller: Caller, { nonce, succeeds, ...given }: AddKey): Promise<OwnKey> {
+  async add(caller: Caller, { nonce, succeeds, ...given }: AddKey, proof: PresentedProof | undefined): Promise<OwnKey> {
     const enrolment = { client: caller.client, nonce, signature_keys: [given] }
     const {
       keys: [key],
-    } = await this.enrolment.prove(enrolment)
+    } = await this.enrolment.prove('new-key', enrolment)
     if (key === undefined) throw new Error('One key was given and none proven')
+    const permitted = await this.stepUp.prove(caller, 'add-key', key.publicKey, proof)
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
-      await holdAccount(sql, caller)
+      await this.stepUp.spend(sql, caller, permitted)
       return this.insert(sql, caller.deviceId, key, succeeds)
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
@@ -43,9 +54,12 @@ export class DeviceKeys {
   }
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
-  async retire(caller: Caller, keyId: bigint): Promise<void> {
+  async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
+    const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
+    if (publicKey === undefined) throw new NotFound('This device has no such key.')
+    const permitted = await this.stepUp.prove(caller, 'retire-key', publicKey, proof)
     const retired = await transaction(this.pool, async (sql) => {
-      await holdAccount(sql, caller)
+      await this.stepUp.spend(sql, caller, permitted)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common'
+import { NotFound } from '../../platform/http/problem.js'
+import { Events } from '../../platform/observability/events.js'
+import { clientUri, parseClientUri } from '../../protocol/identifiers.js'
+import { deviceRevoked } from '../authentication.events.js'
+import type { Caller } from '../session/caller.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { StepUp } from '../step-up/step-up.js'
+import { findDevice, markRevoked } from './devices.repository.js'
+import { Revocations } from './revocations.js'
+
+/** A device takes another one of its account out of service, or itself. */
+@Injectable()
+export class RevokeDevice {
+  constructor(
+    private readonly stepUp: StepUp,
+    private readonly revocations: Revocations,
+    private readonly events: Events,
+  ) {}
+
+  /** Repeating it changes nothing. A device may revoke itself: then its session ends with the answer. */
+  async revoke(caller: Caller, device: string, proof: PresentedProof | undefined): Promise<void> {
+    const own = parseClientUri(caller.client)
+    if (own === undefined) throw new NotFound()
+    const target = clientUri({ ...own, device })
+    const permitted = await this.stepUp.prove(caller, 'revoke-device', target, proof)
+    const revoked = await this.revocations.revoke(async (sql) => {
+      await this.stepUp.spend(sql, caller, permitted)
+      const found = await findDevice(sql, caller.userId, target)
+      if (found === undefined) throw new NotFound('The account has no device with this name.')
+      return found.active ? markRevoked(sql, caller.userId, found.id) : []
+    })
+    if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
+  }
+}
