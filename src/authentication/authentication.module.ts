@@ -9,11 +9,11 @@ import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
+import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
 import { Revocations } from './devices/revocations.js'
-import { RevokeDevice } from './devices/revoke-device.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
 import { AccessTokens } from './keys/access-tokens.js'
@@ -48,7 +48,7 @@ const purge = purgeJob({
     Devices,
     DeviceKeys,
     Revocations,
-    RevokeDevice,
+    DeviceRevocation,
     StepUp,
     Directory,
     KeyRing,

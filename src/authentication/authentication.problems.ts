@@ -82,6 +82,17 @@ export class LastKey extends Problem {
   }
 }
 
+/** The caller is to know what it does: nobody can log in to the account any more. */
+export class LastDevice extends Problem {
+  constructor() {
+    super(
+      409,
+      'last-device',
+      'This is the last active device of the account. Without one nobody gets in any more: repeat with ?confirm=last-device.',
+    )
+  }
+}
+
 export class TooMany extends Problem {
   constructor(what: 'devices' | 'keys', limit: number) {
     super(409, `too-many-${what}`, `No more than ${limit} active ${what}: remove one first.`, { limit })
@@ -157,6 +168,12 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     status: 409,
     when: 'A device keeps at least one valid signature key.',
     client: 'Add another key first, or revoke the device.',
+    retry: 'redo',
+  },
+  'last-device': {
+    status: 409,
+    when: 'The device is the last active one of its account, into which nobody gets any more without one.',
+    client: 'Warn the user; send the request again with `confirm=last-device` if it is meant.',
     retry: 'redo',
   },
   'too-many-devices': {

@@ -29,7 +29,7 @@ export async function stepUpNeed({ http, client, accessToken }: TestDevice, oper
   const given = body as { client: string; public_key: string }
   if (operation === 'POST /v1/devices') return { purpose: 'add-device', subject: given.client }
   if (operation === 'POST /v1/devices/self/keys') return { purpose: 'add-key', subject: fromBase64url(given.public_key) ?? '' }
-  const revoked = /^DELETE \/v1\/devices\/([^/]+)$/.exec(operation)?.[1]
+  const revoked = /^DELETE \/v1\/devices\/([^/?]+)(?:\?.*)?$/.exec(operation)?.[1]
   if (revoked !== undefined) return { purpose: 'revoke-device', subject: client.replace(/[^/]+$/, revoked) }
   const retired = /^DELETE \/v1\/devices\/self\/keys\/(\d+)$/.exec(operation)?.[1]
   if (retired === undefined) return undefined

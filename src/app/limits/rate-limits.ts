@@ -1,3 +1,4 @@
+import { ACCOUNT_LIMITS } from '../../accounts/accounts.limits.js'
 import { GROUP_RATES } from '../../groups/limits/group-rates.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 
@@ -13,6 +14,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     refusal: TOO_MANY,
   },
   { name: 'refresh', holder: 'address', what: 'refreshes of sessions per minute', setting: 'LOGINS_PER_MINUTE', refusal: TOO_MANY },
+  ...ACCOUNT_LIMITS,
   ...GROUP_RATES,
   { name: 'claims-by', holder: 'account', what: 'KeyPackage claims per minute', setting: 'CLAIMS_PER_MINUTE', refusal: TOO_MANY },
   {

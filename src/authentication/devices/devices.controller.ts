@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { RowIdText } from '../../platform/http/bytes.js'
 import { Refuses } from '../../platform/http/refuses.js'
@@ -6,9 +6,9 @@ import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CurrentDevice, type Caller } from '../session/caller.js'
 import { StepUpProof, TakesStepUp, type PresentedProof } from '../step-up/step-up-header.js'
 import { DeviceKeys } from './device-keys.js'
-import { AddDevice, AddKey, DeviceName, OwnDevice, OwnDevices, OwnKey } from './devices.dto.js'
+import { AddDevice, AddKey, DeviceName, OwnDevice, RevokeDevice, OwnDevices, OwnKey } from './devices.dto.js'
 import { Devices } from './devices.js'
-import { RevokeDevice } from './revoke-device.js'
+import { DeviceRevocation } from './device-revocation.js'
 
 @ApiTags('devices')
 @Controller('v1/devices')
@@ -16,7 +16,7 @@ export class DevicesController {
   constructor(
     private readonly devices: Devices,
     private readonly keys: DeviceKeys,
-    private readonly revocation: RevokeDevice,
+    private readonly revocation: DeviceRevocation,
   ) {}
 
   @Post()
@@ -52,18 +52,20 @@ export class DevicesController {
     summary: 'Revoke a device of this account',
     description:
       'Its keys, tokens and streams end at once, its KeyPackages are withdrawn, and the server proposes its removal in the ' +
-      'groups that let it. Its name and keys are never used again. A device can revoke itself. `Step-Up` has the purpose ' +
-      '`revoke-device` and the client URI of the device as subject.',
+      'groups that let it. Its name and keys are never used again. A device can revoke itself. The last one of an account ' +
+      'needs `confirm=last-device`: nobody gets into the account without a device. `Step-Up` has the purpose `revoke-device` and the ' +
+      'client URI of the device as subject.',
   })
   @TakesStepUp()
-  @Refuses('not-found')
+  @Refuses('not-found', 'last-device')
   @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
   revoke(
     @CurrentDevice() caller: Caller,
     @Param('device', { schema: DeviceName }) device: DeviceName,
+    @Query({ schema: RevokeDevice }) { confirm }: RevokeDevice,
     @StepUpProof() proof?: PresentedProof,
   ) {
-    return this.revocation.revoke(caller, device, proof)
+    return this.revocation.revoke(caller, device, { confirm, proof })
   }
 
   @Post('self/keys')

@@ -37,3 +37,8 @@ export const DeviceName = z
   .regex(DEVICE_NAME, 'Expected the last part of a client URI')
   .meta({ examples: ['phone'] })
 export type DeviceName = z.infer<typeof DeviceName>
+
+export const RevokeDevice = z.strictObject({
+  confirm: z.literal('last-device').optional().meta({ description: 'The last active device of the account is meant' }),
+})
+export type RevokeDevice = z.infer<typeof RevokeDevice>

@@ -5,8 +5,17 @@ import { TlsWriter } from '../tls/writer.js'
 /** Label of the signature on an entry, for `SignWithLabel` of RFC 9420 §5.1.2. */
 export const ENTRY_LABEL = 'MicroChat Device List Entry'
 
+/** Label of the signature by a key that is certified, over `possessionContent`. */
+export const POSSESSION_LABEL = 'MicroChat Key Possession'
+
 /** Most keys of one certificate. */
-export const MAX_CERTIFIED_KEYS = 64
+export const MAX_CERTIFIED_KEYS = 16
+
+/** Longest encoding of an entry. */
+export const MAX_ENTRY_BYTES = 16_384
+
+/** `version` of entries and heads. */
+export const VERSION = 1
 
 /** docs/identity.md §2: what holds a certified key. */
 export const HOLDERS = { device: 1, 'recovery-key': 2, passkey: 3 } as const
@@ -23,11 +32,17 @@ export interface ListKey {
   readonly publicKey: Uint8Array
 }
 
+export interface CertifiedKey extends ListKey {
+  /** Its own signature over `possessionContent`: nobody can have a key certified that they do not hold. */
+  readonly possession: Uint8Array
+}
+
 export interface DeviceCertificate {
   readonly kind: HolderKind
   /** A device's client URI, a passkey's RP ID; empty for a recovery key. */
   readonly subject: string
-  readonly keys: readonly ListKey[]
+  /** The first one signs entries and heads. */
+  readonly keys: readonly CertifiedKey[]
   /** Bits of `RIGHTS`. */
   readonly rights: number
   /** Seconds since 1970. */
@@ -38,7 +53,14 @@ export interface DeviceCertificate {
 export type EntryBody =
   | { readonly type: 'identity'; readonly identityKey: ListKey }
   | { readonly type: 'certificate'; readonly certificate: DeviceCertificate }
-  | { readonly type: 'revocation'; readonly revoked: number }
+  | { readonly type: 'revocation'; readonly revocation: Revocation }
+
+export interface Revocation {
+  /** Number of the entry that ends: a certificate, or 1, the identity key. */
+  readonly revoked: number
+  /** Not 0: what the revoked one has certified in this entry and later ones ends too, also by others in between. */
+  readonly since: number
+}
 
 /** What an entry says, before it is signed: DeviceListEntryTBS of docs/identity.md §2. */
 export interface EntryContent {
@@ -58,24 +80,36 @@ export interface EntryContent {
 export interface DeviceListEntry extends EntryContent {
   /** The whole encoding. */
   readonly bytes: Uint8Array
-  /** The encoding without the signature, which is what is signed. */
+  /** DeviceListEntryTBS: the encoding without the signature. */
   readonly signed: Uint8Array
   readonly signature: Uint8Array
 }
 
 /** Strict, nothing may follow. Never throws. */
 export function decodeEntry(bytes: Uint8Array): Decoded<DeviceListEntry> {
+  if (bytes.length > MAX_ENTRY_BYTES) return { kind: 'malformed', reason: `an entry has more than ${MAX_ENTRY_BYTES} bytes` }
   return decodeWhole(bytes, readEntry)
 }
 
-/** SHA-256 of the whole entry. Of entry 1 it is the user's identity. */
-export function hashOfEntry({ bytes }: Pick<DeviceListEntry, 'bytes'>): Uint8Array {
-  return new Uint8Array(sha256(bytes))
+/** SHA-256 of DeviceListEntryTBS: of what is said, since some signatures can be written in two ways. Of entry 1 it is the user's identity. */
+export function hashOfEntry({ signed }: Pick<DeviceListEntry, 'signed'>): Uint8Array {
+  return new Uint8Array(sha256(signed))
+}
+
+/** What a certified key signs with `POSSESSION_LABEL`. @param identity `hashOfEntry` of entry 1 */
+export function possessionContent(identity: Uint8Array, kind: HolderKind, subject: string): Uint8Array {
+  return new TlsWriter().opaque(identity).uint8(HOLDERS[kind]).opaque(Buffer.from(subject, 'utf8')).written()
 }
 
 /** DeviceListEntryTBS, the bytes to be signed with `ENTRY_LABEL`. */
 export function encodeEntryContent({ user, number, previous, time, signer, body }: EntryContent): Uint8Array {
-  const writer = new TlsWriter().opaque(Buffer.from(user, 'utf8')).uint32(number).opaque(previous).uint64(time).uint32(signer)
+  const writer = new TlsWriter()
+    .uint8(VERSION)
+    .opaque(Buffer.from(user, 'utf8'))
+    .uint32(number)
+    .opaque(previous)
+    .uint64(time)
+    .uint32(signer)
   writeBody(writer, body)
   return writer.written()
 }
@@ -88,6 +122,7 @@ export function encodeEntry(content: Uint8Array, signature: Uint8Array): Uint8Ar
 /** One entry of a vector, or a whole one. @throws Malformed */
 export function readEntry(reader: TlsReader): DeviceListEntry {
   const start = reader.position
+  readVersion(reader)
   const content: Omit<EntryContent, 'body'> = {
     user: text(reader.opaque()),
     number: reader.uint32(),
@@ -109,7 +144,7 @@ function readBody(reader: TlsReader): EntryBody {
     case 2:
       return { type: 'certificate', certificate: readCertificate(reader) }
     case 3:
-      return { type: 'revocation', revoked: reader.uint32() }
+      return { type: 'revocation', revocation: { revoked: reader.uint32(), since: reader.uint32() } }
     default:
       throw new Malformed(`entry type ${type} is unknown`)
   }
@@ -124,7 +159,7 @@ function writeBody(writer: TlsWriter, body: EntryBody): void {
       writeCertificate(writer.uint8(2), body.certificate)
       return
     case 'revocation':
-      writer.uint8(3).uint32(body.revoked)
+      writer.uint8(3).uint32(body.revocation.revoked).uint32(body.revocation.since)
   }
 }
 
@@ -135,7 +170,7 @@ function readCertificate(reader: TlsReader): DeviceCertificate {
   return {
     kind,
     subject: text(reader.opaque()),
-    keys: reader.vector(MAX_CERTIFIED_KEYS, readKey),
+    keys: reader.vector(MAX_CERTIFIED_KEYS, (item) => ({ ...readKey(item), possession: item.opaque() })),
     rights: reader.uint8(),
     notBefore: reader.uint64(),
     notAfter: reader.uint64(),
@@ -146,7 +181,7 @@ function writeCertificate(writer: TlsWriter, { kind, subject, keys, rights, notB
   writer
     .uint8(HOLDERS[kind])
     .opaque(Buffer.from(subject, 'utf8'))
-    .vector(keys, writeKey)
+    .vector(keys, (item, key) => writeKey(item, key).opaque(key.possession))
     .uint8(rights)
     .uint64(notBefore)
     .uint64(notAfter)
@@ -156,14 +191,20 @@ function readKey(reader: TlsReader): ListKey {
   return { scheme: reader.uint16(), publicKey: reader.opaque() }
 }
 
-function writeKey(writer: TlsWriter, { scheme, publicKey }: ListKey): void {
-  writer.uint16(scheme).opaque(publicKey)
+function writeKey(writer: TlsWriter, { scheme, publicKey }: ListKey): TlsWriter {
+  return writer.uint16(scheme).opaque(publicKey)
 }
 
 const KIND_OF_NUMBER = new Map(Object.entries(HOLDERS).map(([kind, number]) => [number as number, kind as HolderKind]))
 
 // A byte order mark is kept, so that different names never become the same text.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** @throws Malformed for another version: what follows it nobody knows */
+export function readVersion(reader: TlsReader): void {
+  const version = reader.uint8()
+  if (version !== VERSION) throw new Malformed(`version ${version} is unknown`)
+}
 
 /** UTF-8 as text. @throws Malformed */
 export function text(bytes: Uint8Array): string {

@@ -1,14 +1,15 @@
 import { decodeWhole } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
-import { RIGHTS, text } from './entry.js'
-import { signerAt, type DeviceList } from './list.js'
+import { readVersion, RIGHTS, text, VERSION } from './entry.js'
+import { hashAt, lastNumber, signerAt, type DeviceList } from './device-list.js'
+import { MAX_AHEAD } from './list.js'
 import { broken, valid, type Checked } from './rules.js'
 import { verifiedBy } from './signatures.js'
 
 /** Label of the signature on a head, for `SignWithLabel` of RFC 9420 §5.1.2. */
 export const HEAD_LABEL = 'MicroChat Device List Head'
 
-const MAX_VALIDITY = 60n * 86_400n
+const MAX_VALIDITY = 30n * 86_400n
 
 /** DeviceListHeadTBS of docs/identity.md §3. Times in seconds since 1970. */
 export interface HeadContent {
@@ -23,6 +24,7 @@ export interface HeadContent {
 /** DeviceListHeadTBS, the bytes to be signed with `HEAD_LABEL`. */
 export function encodeHeadContent({ user, number, hash, issuedAt, expiresAt, signer }: HeadContent): Uint8Array {
   return new TlsWriter()
+    .uint8(VERSION)
     .opaque(Buffer.from(user, 'utf8'))
     .uint32(number)
     .opaque(hash)
@@ -37,9 +39,13 @@ export function encodeHead(content: Uint8Array, signature: Uint8Array): Uint8Arr
   return new TlsWriter().raw(content).opaque(signature).written()
 }
 
-/** Reads a head and checks it by the rules of docs/identity.md §3. Whether it has expired is for the caller to ask. */
-export async function checkHead(list: DeviceList, bytes: Uint8Array): Promise<Checked<HeadContent>> {
+/**
+ * Reads a head and checks it by the rules of docs/identity.md §3. Whether it has expired is for the caller to ask.
+ * @param now seconds since 1970
+ */
+export async function checkHead(list: DeviceList, bytes: Uint8Array, now: bigint): Promise<Checked<HeadContent>> {
   const decoded = decodeWhole(bytes, (reader) => {
+    readVersion(reader)
     const content: HeadContent = {
       user: text(reader.opaque()),
       number: reader.uint32(),
@@ -53,8 +59,9 @@ export async function checkHead(list: DeviceList, bytes: Uint8Array): Promise<Ch
   if (decoded.kind === 'malformed') return broken('head-encoding')
   const { content, signed, signature } = decoded.value
   if (content.user !== list.user) return broken('head-user')
-  if (content.number !== list.number || Buffer.compare(content.hash, list.hash) !== 0) return broken('head-entry')
-  if (!isValidPeriod(content, list.time)) return broken('head-validity')
+  if (content.number !== lastNumber(list) || Buffer.compare(content.hash, hashAt(list, content.number) ?? new Uint8Array()) !== 0)
+    return broken('head-entry')
+  if (!isValidPeriod(content, list.time) || content.issuedAt > now + MAX_AHEAD) return broken('head-validity')
   const signer = signerAt(list, content.signer, content.issuedAt)
   if (signer === undefined) return broken('head-signer')
   if ((signer.rights & RIGHTS.attest) === 0) return broken('head-right')

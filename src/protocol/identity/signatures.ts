@@ -49,20 +49,21 @@ async function verifiedByPasskey(key: ListKey, rpId: string, challenge: Uint8Arr
   }))
   if (decoded.kind === 'malformed') return false
   const { authenticatorData, clientDataJson, signature: assertion } = decoded.value
-  if (!answersChallenge(clientDataJson, challenge)) return false
+  if (!answersChallenge(clientDataJson, challenge, rpId)) return false
   if (Buffer.compare(authenticatorData.subarray(0, RP_ID_HASH_BYTES), sha256(rpId)) !== 0) return false
   const flags = authenticatorData[RP_ID_HASH_BYTES] ?? 0
   if ((flags & PRESENT_AND_VERIFIED) !== PRESENT_AND_VERIFIED) return false
   return verifySignature(key.scheme, key.publicKey, Buffer.concat([authenticatorData, sha256(clientDataJson)]), assertion)
 }
 
-function answersChallenge(clientDataJson: Uint8Array, challenge: Uint8Array): boolean {
-  try {
-    const client: unknown = JSON.parse(Buffer.from(clientDataJson).toString('utf8'))
-    if (typeof client !== 'object' || client === null) return false
-    const { type, challenge: answered } = client as { type?: unknown; challenge?: unknown }
-    return type === 'webauthn.get' && answered === Buffer.from(challenge).toString('base64url')
-  } catch {
-    return false
-  }
+/**
+ * The client data begin with type, challenge, origin and crossOrigin in this order and spelling (§5.8.1.1), and are compared as bytes (§5.8.1.2):
+ * JSON may say a thing twice, and two readers may hear different things.
+ */
+function answersChallenge(clientDataJson: Uint8Array, challenge: Uint8Array, rpId: string): boolean {
+  const expected = `{"type":"webauthn.get","challenge":"${Buffer.from(challenge).toString('base64url')}","origin":"https://${rpId}"`
+  const found = Buffer.from(clientDataJson).toString('utf8')
+  if (!found.startsWith(expected)) return false
+  const rest = found.slice(expected.length)
+  return rest === '}' || /^,"crossOrigin":false[,}]/.test(rest)
 }

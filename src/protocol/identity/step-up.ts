@@ -1,4 +1,6 @@
+import { sha256 } from '../sha256.js'
 import { TlsWriter } from '../tls/writer.js'
+import type { ListKey } from './entry.js'
 
 /** docs/identity.md §8: what a step-up proof is for. Each has a label of its own, so that no proof serves two purposes. */
 export const STEP_UP_PURPOSES = [
@@ -28,6 +30,12 @@ export interface StepUp {
   readonly expiresAt: bigint
   /** What it is about: see the table in docs/identity.md §8. */
   readonly subject: Uint8Array
+}
+
+/** The subject of `add-device`: SHA-256 over the client URI and the keys, in the order of the request. */
+export function addedDeviceSubject(client: string, keys: readonly ListKey[]): Uint8Array {
+  const content = new TlsWriter().opaque(Buffer.from(client, 'utf8'))
+  return new Uint8Array(sha256(content.vector(keys, (item, { scheme, publicKey }) => item.uint16(scheme).opaque(publicKey)).written()))
 }
 
 /** The StepUp of docs/identity.md §8, which is signed with `stepUpLabel`. */

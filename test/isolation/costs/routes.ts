@@ -143,6 +143,8 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'DELETE /v1/invitations/:groupId': [...STATE],
   'GET /v1/invitations': 'no body',
   'POST /v1/invitations/:groupId/accept': 'no body',
+  'GET /v1/me': 'no body',
+  'GET /v1/me/export': 'no body',
   'GET /v1/me/invitations': 'no body',
   'PUT /v1/me/invitations': JSON_BODY,
   'POST /v1/identifier-queries': JSON_BODY,
