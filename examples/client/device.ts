@@ -2,15 +2,11 @@ import { generateKeyPackageWithKey, encodeMlsMessage } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
-import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
+import { capabilities, lifetime, suite } from './mls/suites.js'
+import { Proofs } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
-interface Challenge {
-  nonce: Uint8Array
-  expires_at: number
-  domain: string
-}
 interface Session {
   access_token: string
   refresh_token: Uint8Array
@@ -39,12 +35,14 @@ export async function newDevice(user: string, client: string, suites: readonly n
 export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
+  readonly proofs: Proofs
 
   constructor(
     readonly http: Http,
     readonly record: DeviceRecord,
   ) {
     http.renew = () => this.refresh()
+    this.proofs = new Proofs(http, record)
   }
 
   get client(): string {
@@ -56,7 +54,7 @@ export class Device {
 
   /** A new account with this as its first device. */
   async register(inviteCode?: string): Promise<void> {
-    const { nonce, signature_keys } = await this.proofs()
+    const { nonce, signature_keys } = await this.proofs.possession('registration')
     const { user, client } = this.record
     const invite = inviteCode === undefined ? {} : { invite_code: inviteCode }
     this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite }))
@@ -64,16 +62,27 @@ export class Device {
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
   async enrol(other: Device): Promise<void> {
-    const { nonce, signature_keys } = await other.proofs()
-    await this.http.post('/v1/devices', { client: other.client, nonce, signature_keys })
+    await this.vouch({ client: other.client, ...(await other.proofs.possession('new-device')) })
     await other.login()
   }
 
+  /** The first half of that: registers a device that has proven its keys. */
+  async vouch(proofs: { client: string; nonce: Uint8Array; signature_keys: readonly object[] }): Promise<void> {
+    await this.proofs.steppedUp('add-device', proofs.client, (field) => this.http.post('/v1/devices', proofs, field))
+  }
+
+  /** @param device the last part of the client URI of a device of this account */
+  async revoke(device: string): Promise<void> {
+    const client = this.client.replace(/[^/]+$/, device)
+    await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
+  }
+
   async login(): Promise<void> {
-    const challenge = await this.#challenge()
-    const proven = await this.#prove(challenge, this.suites[0] ?? 1)
+    const { nonce, signature_keys } = await this.proofs.possession('login', this.suites.slice(0, 1))
+    const [proven] = signature_keys
+    if (!proven) throw new Error('This device has no keys')
     const { public_key, proof } = proven
-    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce: challenge.nonce, public_key, proof }))
+    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
   }
 
   /** @returns whether there is a new access token; falls back to a login, which needs no stored token at all */
@@ -93,13 +102,6 @@ export class Device {
     } finally {
       this.http.renew = renew
     }
-  }
-
-  /** A challenge answered with every key of the device. */
-  async proofs() {
-    const challenge = await this.#challenge()
-    const signature_keys = await Promise.all(this.suites.map((id) => this.#prove(challenge, id)))
-    return { nonce: challenge.nonce, signature_keys }
   }
 
   /** Makes and uploads `count` one-time KeyPackages per suite, and one of last resort (RFC 9420 §16.8). */
@@ -165,18 +167,6 @@ export class Device {
     if (!keys) throw new Error(`This device has no key for cipher suite ${cipherSuite}`)
     const { user, client } = this.record
     return keyMaterialRequest({ user, client, target, room, cipherSuite }, keys, await suite(cipherSuite))
-  }
-
-  #challenge(): Promise<Challenge> {
-    return this.http.post<Challenge>('/v1/auth/challenges', { client: this.client })
-  }
-
-  async #prove(challenge: Challenge, suiteId: number) {
-    const key = this.record.keys.get(suiteId)
-    if (!key) throw new Error(`No key for cipher suite ${suiteId}`)
-    const of = await suite(suiteId)
-    const login = { domain: challenge.domain, client: this.client, nonce: challenge.nonce, expiresAt: BigInt(challenge.expires_at) }
-    return { scheme: of.scheme, public_key: key.publicKey, proof: await proveLogin(key.signKey, of, login) }
   }
 
   #keep(session: Session): void {

@@ -50,9 +50,12 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   await http.get('/v1/devices')
   await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
   const second = new Device(http, await newDevice(record.user, record.client, [1]))
-  const { nonce, signature_keys } = await second.proofs()
-  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...signature_keys[0], nonce })
-  await http.delete(`/v1/devices/self/keys/${id}`)
+  const { nonce, signature_keys } = await second.proofs.possession('new-key')
+  const [added] = signature_keys
+  if (!added) throw new Error('The second key is proven')
+  const key = added.public_key
+  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...added, nonce }, await alice.device.proofs.stepUp('add-key', key))
+  await http.delete(`/v1/devices/self/keys/${id}`, await alice.device.proofs.stepUp('retire-key', key))
 }
 
 async function keyPackages(alice: Client, others: readonly Client[]): Promise<void> {
@@ -160,6 +163,6 @@ async function ending(alice: Client, laptop: Client, bob: Client, group: Group):
   await alice.device.http.post(`${group.path}/reset`)
   await group.delete()
   await alice.device.http.delete('/v1/key-packages')
-  await alice.device.http.delete('/v1/devices/laptop')
+  await alice.device.revoke('laptop')
   await bob.device.http.delete('/v1/auth/sessions')
 }

@@ -79,7 +79,7 @@ describe('a thief of an access token', () => {
   it('adds no device and no key, retires no key, and revokes no device', async () => {
     const ghost = new TestDevice(thief.http, thief.name, 'ghost')
     const key = newKey()
-    const challenge = await thief.http.challenge(thief.client)
+    const challenge = await thief.http.challenge(thief.client, 'new-key')
     const outcomes = [
       await thief.call('POST', '/v1/devices', await ghost.proofs()),
       await thief.call('POST', '/v1/devices/self/keys', { ...(await provenKey(key, thief.client, challenge)), nonce: challenge.nonce }),

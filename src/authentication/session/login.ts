@@ -28,7 +28,7 @@ export class Login {
    * the same work and gives the same answer.
    */
   async open({ client, nonce, public_key: publicKey, proof }: OpenSession): Promise<Session> {
-    const [key] = (await this.challenges.proven(client, nonce, [{ publicKey, proof }])) ?? []
+    const [key] = (await this.challenges.proven({ purpose: 'login', client, nonce }, [{ publicKey, proof }])) ?? []
     if (key === undefined) throw new LoginRefused()
     const begun = await transaction(this.pool, (sql) => this.begin(sql, client, nonce, key))
     sessionOpened(this.events)
