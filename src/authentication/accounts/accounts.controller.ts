@@ -5,12 +5,16 @@ import { Returns } from '../../platform/http/returns.js'
 import { LimitedPerAddress } from '../address-limit.guard.js'
 import { Anonymous } from '../session/caller.js'
 import { Session } from '../session/sessions.dto.js'
+import { continuesList, Recovery } from './recovery.js'
 import { RegisterAccount, Registration } from './registration.js'
 
 @ApiTags('accounts')
 @Controller('v1/accounts')
 export class AccountsController {
-  constructor(private readonly registration: Registration) {}
+  constructor(
+    private readonly registration: Registration,
+    private readonly recovery: Recovery,
+  ) {}
 
   @Post()
   @Anonymous()
@@ -22,11 +26,13 @@ export class AccountsController {
     description:
       'Get a challenge for the new client first. Each signature key comes with its proof over that challenge (see ' +
       'createChallenge). The account exists, and the device is logged in, when this answers 201. Names and keys are never ' +
-      'given out a second time.',
+      'given out a second time. With a `device_list` of one entry that continues the list of an account, by a recovery key or another key in it that is ' +
+      'of no device, a new device of that account is registered instead (see recoverDeviceList).',
   })
   @Refuses('wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
   @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
   register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
-    return this.registration.register(body)
+    const { device_list: list, ...device } = body
+    return list !== undefined && continuesList(list) ? this.recovery.register(device, list) : this.registration.register(body)
   }
 }

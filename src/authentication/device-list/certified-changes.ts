@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
-import { Limits } from '../../platform/limits/limits.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { DeviceListRequired } from '../authentication.problems.js'
 import type { Caller } from '../session/caller.js'
@@ -9,21 +8,10 @@ import { DeviceListChanges, type PreparedChange, type WriteOptions } from './dev
 import type { DeviceListUpdate } from './device-list.dto.js'
 import { isCertified, readListState } from './device-lists.repository.js'
 
-/** Row `device-list-changes` of docs/limits.md. */
-const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
-
 /** What changes devices and keys of an account: where it has a device list, never a session alone. */
 @Injectable()
 export class CertifiedChanges {
-  constructor(
-    private readonly changes: DeviceListChanges,
-    private readonly limits: Limits,
-  ) {}
-
-  /** Counts a change of a list. @throws RateLimited */
-  take({ user }: Pick<Caller, 'user'>): Promise<void> {
-    return this.limits.take(CHANGES, user)
-  }
+  constructor(private readonly changes: DeviceListChanges) {}
 
   /**
    * The entry that certifies a device or a key which is to be added.
@@ -31,7 +19,7 @@ export class CertifiedChanges {
    */
   async prepareFor(caller: Caller, update: DeviceListUpdate): Promise<PreparedChange> {
     if (update.entries.length > 1) throw new InvalidRequest('One entry certifies what is added: send others by POST /v1/device-list.')
-    await this.take(caller)
+    await this.changes.take(caller.user)
     const change = await this.changes.prepare(caller.user, caller.userId, update)
     if (change.before === undefined) throw new InvalidRequest('The account has no device list that the entry could follow.')
     return change
