@@ -149,6 +149,9 @@ CREATE TABLE device_certificate (
   not_before timestamp with time zone NOT NULL,
   not_after timestamp with time zone NOT NULL,
   ended integer,
+  signer integer NOT NULL,
+  ended_at timestamp with time zone,
+  replaced boolean DEFAULT false NOT NULL,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
   CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)

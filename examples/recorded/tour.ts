@@ -66,6 +66,7 @@ async function between(alice: Client, bob: Client): Promise<void> {
   await bob.device.http.put('/v1/me/searchable', { searchable: true })
   await bob.device.http.get('/v1/me/searchable')
   await http.get('/v1/me')
+  await http.get('/v1/me/export')
   await http.get('/v1/me/usage')
   await http.post('/v1/identifier-queries', { domain: 'localhost', handle: 'bob' }).catch(() => undefined) // off by default
   await http.post('/v1/consents', { target: 'bob' })

@@ -2,6 +2,7 @@ import type { DescribedLimit } from '../platform/limits/described-limit.js'
 import type { Limit } from '../platform/limits/limits.js'
 
 const MINUTE = 60
+const DAY = 86_400
 
 interface AccountRate extends DescribedLimit {
   readonly value: number
@@ -16,6 +17,14 @@ export const ACCOUNT_RATES = {
     what: 'reads of its own state per minute',
     value: 60,
     seconds: MINUTE,
+    refusal: '429 with Retry-After',
+  },
+  exports: {
+    name: 'account-exports',
+    holder: 'account',
+    what: 'pages of its export, of 200 records each, per day',
+    value: 300,
+    seconds: DAY,
     refusal: '429 with Retry-After',
   },
 } as const satisfies Record<string, AccountRate>

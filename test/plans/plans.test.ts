@@ -35,6 +35,10 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['all of device', 'member of a whole group'],
     why: 'only for a peer that was out of the group and is behind',
   },
+  'personal-data:eraseRows': {
+    walks: ['all of abuse_report', 'all of foreign_user'],
+    why: 'a job; they have few rows in the database of this test',
+  },
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:stoppedCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },

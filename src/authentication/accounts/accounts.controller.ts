@@ -25,6 +25,7 @@ export class AccountsController {
       'given out a second time.',
   })
   @Refuses('wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
+  @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
   register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
     return this.registration.register(body)
   }
