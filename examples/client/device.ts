@@ -3,6 +3,7 @@ import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
+import { newProofKey, Prover } from './possession.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
@@ -12,6 +13,8 @@ interface Challenge {
   domain: string
 }
 interface Session {
+  /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
+  token_type?: 'DPoP' | 'Bearer'
   access_token: string
   refresh_token: Uint8Array
   expires_at: number
@@ -32,7 +35,7 @@ export interface Claim {
 export async function newDevice(user: string, client: string, suites: readonly number[]): Promise<DeviceRecord> {
   const keys: DeviceRecord['keys'] = new Map()
   for (const id of suites) keys.set(id, await (await suite(id)).impl.signature.keygen())
-  return { user, client, keys, keyPackages: new Map() }
+  return { user, client, keys, keyPackages: new Map(), proofKey: newProofKey() }
 }
 
 /** The device's dealings with the Authentication Service and the KeyPackage directory. */
@@ -45,6 +48,8 @@ export class Device {
     readonly record: DeviceRecord,
   ) {
     http.renew = () => this.refresh()
+    // A device that was stored by a release before has none yet.
+    http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
 
   get client(): string {
@@ -181,6 +186,7 @@ export class Device {
 
   #keep(session: Session): void {
     this.http.accessToken = session.access_token
+    this.http.bound = session.token_type === 'DPoP'
     this.record.refreshToken = session.refresh_token
   }
 }

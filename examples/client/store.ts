@@ -3,6 +3,7 @@ import { decodeGroupState, encodeGroupState } from 'ts-mls'
 import { decodeKeyPackage, encodeKeyPackage, type KeyPackage, type PrivateKeyPackage } from 'ts-mls/keyPackage.js'
 import type { ClientState } from 'ts-mls'
 import { clientConfig } from './mls/suites.js'
+import type { ProofKey } from './possession.js'
 import { toHex } from './wire.js'
 
 export type Mode = 'public' | 'private'
@@ -78,6 +79,8 @@ export interface DeviceRecord {
   keys: Map<number, { publicKey: Uint8Array; signKey: Uint8Array }>
   keyPackages: Map<string, StoredKeyPackage>
   refreshToken?: Uint8Array
+  /** What the sessions of the device are bound to. */
+  proofKey?: ProofKey
 }
 
 /** All that a device must keep. In memory here; `export` and `import` are what a disk would do, and what a crash is tested with. */

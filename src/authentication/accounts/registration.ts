@@ -44,7 +44,8 @@ export class Registration {
     private readonly events: Events,
   ) {}
 
-  async register(body: RegisterAccount): Promise<Session> {
+  /** @param key thumbprint of the key that the session is bound to */
+  async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
     const client = parseClientUri(body.client)
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
@@ -53,7 +54,7 @@ export class Registration {
       await this.enrolment.consume(sql, body)
       const admission = await this.admit(sql, body)
       const deviceId = await this.enrolment.enrol(sql, admission.accountId, proven)
-      const device = { deviceId, userId: admission.accountId, client: body.client, generation: 0 }
+      const device = { deviceId, userId: admission.accountId, client: body.client, generation: 0, key }
       return { session: await this.issuer.begin(sql, device), by: admission.by }
     })
     accountRegistered(this.events, by)
