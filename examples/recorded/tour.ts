@@ -49,7 +49,9 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   await http.get('/v1/tokens/issuer')
   await http.get('/v1/devices')
   await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
-  const second = new Device(http, await newDevice(record.user, record.client, [1]))
+  // Of the same session, so with the same proof key.
+  const { keys } = await newDevice(record.user, record.client, [1])
+  const second = new Device(http, { ...record, keys })
   const { nonce, signature_keys } = await second.proofs()
   const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...signature_keys[0], nonce })
   await http.delete(`/v1/devices/self/keys/${id}`)
