@@ -22,7 +22,7 @@ export async function deviceList({ device }: Client): Promise<void> {
   const certificate = { ...holder, ...validity('device', now), keys: await possessed(first.end.hash, holder, [own.key]) }
   const second = await makeEntry(first.end, root, { type: 'certificate', certificate }, now)
   const device_list = { entries: [first.bytes, second.bytes], head: await makeHead(second.end, own, now) }
-  const { nonce, signature_keys } = await device.proofs()
+  const { nonce, signature_keys } = await device.proofs.possession('registration')
   const { access_token } = await http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, device_list })
   http.accessToken = access_token
   const words = { kind: 'recovery-key', subject: '', rights: RIGHTS.enrol } as const

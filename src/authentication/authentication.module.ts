@@ -15,6 +15,7 @@ import { DeviceLists } from './device-list/device-lists.js'
 import { OwnDeviceList } from './device-list/own-device-list.js'
 import { KnownLists } from './device-list/known-lists.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
+import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
@@ -33,6 +34,7 @@ import { Login } from './session/login.js'
 import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
+import { StepUp } from './step-up/step-up.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -66,6 +68,8 @@ const purge = purgeJob({
     CertifiedChanges,
     DeviceLists,
     OwnDeviceList,
+    DeviceRevocation,
+    StepUp,
     Directory,
     KeyRing,
     AccessTokens,
@@ -78,6 +82,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory],
+  exports: [Sessions, Directory, StepUp],
 })
 export class AuthenticationModule {}

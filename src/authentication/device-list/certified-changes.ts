@@ -47,7 +47,7 @@ export class CertifiedChanges {
   /** Call it with the account's lock held, for a device that was added. @throws DeviceListRequired, and what `write` throws */
   async writeDevice(sql: Sql, accountId: bigint, change: PreparedChange | undefined, options: WriteOptions): Promise<void> {
     if (change !== undefined) await this.changes.write(sql, accountId, change, options)
-    else if ((await readListState(sql, accountId)) !== undefined) throw new DeviceListRequired()
+    else await requireNoList(sql, accountId)
   }
 
   /** Call it with the account's lock held, when the caller's device has got a new key. */
@@ -60,4 +60,9 @@ export class CertifiedChanges {
 /** Call it with the account's lock held. @throws DeviceListRequired if only an entry may change this device */
 export async function requireUncertified(sql: Sql, deviceId: bigint): Promise<void> {
   if (await isCertified(sql, deviceId)) throw new DeviceListRequired()
+}
+
+/** For what only entries may change. @throws DeviceListRequired if the account has a device list */
+export async function requireNoList(sql: Sql, accountId: bigint): Promise<void> {
+  if ((await readListState(sql, accountId)) !== undefined) throw new DeviceListRequired()
 }

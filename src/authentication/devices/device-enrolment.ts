@@ -6,6 +6,7 @@ import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
+import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
 import { CertifiedChanges } from '../device-list/certified-changes.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
@@ -39,14 +40,17 @@ export class DeviceEnrolment {
   ) {}
 
   /**
-   * @param caller a device of the account; undefined: entries begin an identity
+   * @param purpose what the challenge has to be for @param caller a device of the account; undefined: entries begin an identity
    * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, and what `CertifiedChanges` throws
    */
-  async prove({ client, nonce, signature_keys: given, device_list: update }: Enrolment, caller?: Caller): Promise<ProvenDevice> {
+  async prove(
+    purpose: Exclude<ProofPurpose, 'login'>,
+    { client, nonce, signature_keys: given, device_list: update }: Enrolment,
+    caller?: Caller,
+  ): Promise<ProvenDevice> {
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
-      client,
-      nonce,
+      { purpose, client, nonce },
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()

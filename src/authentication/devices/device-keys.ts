@@ -9,10 +9,19 @@ import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.prob
 import { CertifiedChanges, requireUncertified } from '../device-list/certified-changes.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { StepUp } from '../step-up/step-up.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
-import { holdAccount } from './hold-account.js'
-import { countValidKeys, findKey, insertSignatureKey, retireKey, setSuccessor, type NewKey } from './signature-keys.repository.js'
+import {
+  countValidKeys,
+  findKey,
+  insertSignatureKey,
+  publicKeyOf,
+  retireKey,
+  setSuccessor,
+  type NewKey,
+} from './signature-keys.repository.js'
 
 /** One per scheme, and some per group. */
 const MAX_KEYS_PER_DEVICE = 64
@@ -25,19 +34,27 @@ export class DeviceKeys {
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
     private readonly lists: CertifiedChanges,
+    private readonly stepUp: StepUp,
     private readonly events: Events,
   ) {}
 
-  async add(caller: Caller, { nonce, succeeds, device_list: update, ...given }: AddKey): Promise<OwnKey> {
+  /** A device with a certificate brings the entry that names the new key; any other a step-up proof. */
+  async add(
+    caller: Caller,
+    { nonce, succeeds, device_list: update, ...given }: AddKey,
+    proof: PresentedProof | undefined,
+  ): Promise<OwnKey> {
     const enrolment = { client: caller.client, nonce, signature_keys: [given], device_list: update }
+    if (update === undefined) await requireUncertified(this.pool, caller.deviceId)
     const {
       keys: [key],
       change,
-    } = await this.enrolment.prove(enrolment, caller)
+    } = await this.enrolment.prove('new-key', enrolment, caller)
     if (key === undefined) throw new Error('One key was given and none proven')
+    const permitted = update === undefined ? await this.stepUp.prove(caller, 'add-key', key.publicKey, proof) : undefined
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
-      await holdAccount(sql, caller)
+      await this.stepUp.spendOrHold(sql, caller, permitted)
       const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
       await this.lists.writeKey(sql, caller, change)
       return inserted
@@ -48,9 +65,13 @@ export class DeviceKeys {
   }
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
-  async retire(caller: Caller, keyId: bigint): Promise<void> {
+  async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
+    await requireUncertified(this.pool, caller.deviceId)
+    const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
+    if (publicKey === undefined) throw new NotFound('This device has no such key.')
+    const permitted = await this.stepUp.prove(caller, 'retire-key', publicKey, proof)
     const retired = await transaction(this.pool, async (sql) => {
-      await holdAccount(sql, caller)
+      await this.stepUp.spend(sql, caller, permitted)
       await requireUncertified(sql, caller.deviceId)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
