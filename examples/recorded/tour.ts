@@ -35,7 +35,8 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
 
 function person(baseUrl: string, domain: string, name: string): Promise<Client> {
   const [user = '', device = ''] = name.split('/')
-  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json' })
+  // Without an identity, so that the operations of both kinds of accounts are met: dave's has a device list.
+  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json', identity: false })
 }
 
 async function accounts(alice: Client, laptop: Client, others: readonly Client[]): Promise<void> {
@@ -49,7 +50,9 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   await http.get('/v1/tokens/issuer')
   await http.get('/v1/devices')
   await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
-  const second = new Device(http, await newDevice(record.user, record.client, [1]))
+  // Of the same session, so with the same proof key.
+  const { keys } = await newDevice(record.user, record.client, [1])
+  const second = new Device(http, { ...record, keys })
   const { nonce, signature_keys } = await second.proofs.possession('new-key')
   const [added] = signature_keys
   if (!added) throw new Error('The second key is proven')

@@ -21,7 +21,6 @@ import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
-import { Permissions } from './devices/permissions.js'
 import { Revocations } from './devices/revocations.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
@@ -29,6 +28,7 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { Possession } from './possession/possession.js'
 import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
 import { DeviceStatuses } from './session/device-statuses.js'
@@ -73,12 +73,12 @@ const purge = purgeJob({
     OwnDeviceList,
     ListRecoveries,
     DeviceRevocation,
-    Permissions,
     StepUp,
     Directory,
     KeyRing,
     AccessTokens,
     TokenKeyRotation,
+    Possession,
     DeviceStatuses,
     Sessions,
     SessionIssuer,

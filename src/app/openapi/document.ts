@@ -47,7 +47,17 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .setVersion(VERSION)
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('http://localhost:8080', 'npm start')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An access token of POST /v1/auth/sessions' }, 'device')
+    .addSecurity('dpop', {
+      type: 'http',
+      scheme: 'DPoP',
+      description:
+        'An access token whose `token_type` is DPoP, as `Authorization: DPoP …`, and in the field `DPoP` a proof of the session’s key: a JWT ' +
+        'for this one request (RFC 9449 §4.2 and §7.1), of ES256 or Ed25519, with `htm`, `htu`, `iat`, `jti` and `ath`.',
+    })
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'An access token whose `token_type` is Bearer (ACCESS_TOKENS=bearer-allowed).' },
+      'device',
+    )
   for (const [name, description] of TAGS) about.addTag(name, description)
   const document = SwaggerModule.createDocument(app, about.build(), {
     standardSchemaConverter: (schema, { schemaType }) => (isZodSchema(schema) ? jsonSchemaOf(schema, schemaType) : undefined),

@@ -1,8 +1,11 @@
-import { Body, Controller, Post } from '@nestjs/common'
+import { Body, Controller, Post, Req } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { LimitedPerAddress } from '../address-limit.guard.js'
+import { Possession } from '../possession/possession.js'
+import { PROOF_PROBLEMS, TakesProof } from '../possession/takes-proof.js'
 import { Anonymous } from '../session/caller.js'
 import { Session } from '../session/sessions.dto.js'
 import { continuesList, Recovery } from './recovery.js'
@@ -14,11 +17,13 @@ export class AccountsController {
   constructor(
     private readonly registration: Registration,
     private readonly recovery: Recovery,
+    private readonly possession: Possession,
   ) {}
 
   @Post()
   @Anonymous()
   @LimitedPerAddress('login')
+  @TakesProof()
   @Returns(Session, { status: 201, description: 'The account and the device exist; here is its first session.' })
   @ApiOperation({
     operationId: 'registerAccount',
@@ -29,10 +34,12 @@ export class AccountsController {
       'given out a second time. With a `device_list` of one entry that continues the list of an account, by a recovery key or another key in it that is ' +
       'of no device, a new device of that account is registered instead (see recoverDeviceList).',
   })
-  @Refuses('wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
+  @Refuses(...PROOF_PROBLEMS, 'wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
   @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
-  register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
+  async register(@Body({ schema: RegisterAccount }) body: RegisterAccount, @Req() request: FastifyRequest) {
+    const possession = await this.possession.forNewSession(request)
     const { device_list: list, ...device } = body
-    return list !== undefined && continuesList(list) ? this.recovery.register(device, list) : this.registration.register(body)
+    if (list !== undefined && continuesList(list)) return this.recovery.register(device, list, possession)
+    return this.registration.register(body, possession)
   }
 }

@@ -6,10 +6,11 @@ import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events.js'
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
+import { requireUncertified } from '../device-list/certified-changes.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { Permissions } from './permissions.js'
+import { StepUp } from '../step-up/step-up.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
 import {
@@ -32,26 +33,29 @@ export class DeviceKeys {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly permissions: Permissions,
+    private readonly stepUp: StepUp,
     private readonly events: Events,
   ) {}
 
+  /** A device with a certificate brings the entry that names the new key; any other a step-up proof. */
   async add(
     caller: Caller,
     { nonce, succeeds, device_list: update, ...given }: AddKey,
     proof: PresentedProof | undefined,
   ): Promise<OwnKey> {
-    const enrolment = { client: caller.client, nonce, signature_keys: [given] }
+    const enrolment = { client: caller.client, nonce, signature_keys: [given], device_list: update }
+    if (update === undefined) await requireUncertified(this.pool, caller.deviceId)
     const {
       keys: [key],
-    } = await this.enrolment.prove('new-key', enrolment)
+      change,
+    } = await this.enrolment.prove('new-key', enrolment, caller)
     if (key === undefined) throw new Error('One key was given and none proven')
-    const permission = await this.permissions.toAddKey(caller, key.publicKey, update, proof)
+    const permitted = update === undefined ? await this.stepUp.prove(caller, 'add-key', key.publicKey, proof) : undefined
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
-      await this.permissions.begin(sql, caller, permission)
+      await this.stepUp.spendOrHold(sql, caller, permitted)
       const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
-      await this.permissions.certify(sql, caller, permission)
+      await this.enrolment.certifyKey(sql, caller, change)
       return inserted
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
@@ -61,12 +65,13 @@ export class DeviceKeys {
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
   async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
+    await requireUncertified(this.pool, caller.deviceId)
     const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
     if (publicKey === undefined) throw new NotFound('This device has no such key.')
-    const permission = await this.permissions.toRetireKey(caller, publicKey, proof)
+    const permitted = await this.stepUp.prove(caller, 'retire-key', publicKey, proof)
     const retired = await transaction(this.pool, async (sql) => {
-      await this.permissions.begin(sql, caller, permission)
-      await this.permissions.certify(sql, caller, permission)
+      await this.stepUp.spend(sql, caller, permitted)
+      await requireUncertified(sql, caller.deviceId)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

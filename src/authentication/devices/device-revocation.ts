@@ -1,13 +1,15 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
+import { Pool } from 'pg'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
+import { POOL, type Sql } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri } from '../../protocol/identifiers.js'
 import { deviceRevoked } from '../authentication.events.js'
 import { LastDevice } from '../authentication.problems.js'
+import { requireUncertified } from '../device-list/certified-changes.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { Permissions } from './permissions.js'
-import { requireUncertified } from '../device-list/certified-changes.js'
+import { StepUp } from '../step-up/step-up.js'
 import { countActiveDevices, findDevice, markRevoked } from './devices.repository.js'
 import { Revocations } from './revocations.js'
 
@@ -21,7 +23,8 @@ interface Permission {
 @Injectable()
 export class DeviceRevocation {
   constructor(
-    private readonly permissions: Permissions,
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly stepUp: StepUp,
     private readonly revocations: Revocations,
     private readonly events: Events,
   ) {}
@@ -29,15 +32,16 @@ export class DeviceRevocation {
   /**
    * Repeating it changes nothing. A device may revoke itself: then its session ends with the answer.
    * @param device the last part of its client URI
-   * @throws StepUpRequired @throws LastDevice
+   * @throws StepUpRequired @throws LastDevice @throws DeviceListRequired if an entry of the list has to do it
    */
   async revoke(caller: Caller, device: string, { confirm, proof }: Permission): Promise<void> {
     const own = parseClientUri(caller.client)
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
-    const permission = await this.permissions.toRevoke(caller, target, proof)
+    await this.refuseCertified(this.pool, caller, target)
+    const permitted = await this.stepUp.prove(caller, 'revoke-device', target, proof)
     const revoked = await this.revocations.revoke(async (sql) => {
-      await this.permissions.begin(sql, caller, permission)
+      await this.stepUp.spend(sql, caller, permitted)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
       if (!found.active) return []
@@ -46,5 +50,11 @@ export class DeviceRevocation {
       return markRevoked(sql, caller.userId, found.id)
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
+  }
+
+  /** Before a proof is asked for that would not help. */
+  private async refuseCertified(sql: Sql, { userId }: Caller, target: string): Promise<void> {
+    const found = await findDevice(sql, userId, target)
+    if (found?.active === true) await requireUncertified(sql, found.id)
   }
 }

@@ -26,7 +26,7 @@ export class DevicesController {
     summary: 'Add a device to this account',
     description:
       'The challenge (purpose `new-device`) and the proofs are those of the new device, for its own client URI. It logs in by itself ' +
-      'afterwards. `Step-Up` is by a key of the device that adds it, with purpose `add-device` and the client URI of the new one as subject.',
+      'afterwards. `Step-Up` is by a key of the device that adds it; an account with a device list sends `device_list` instead (docs/identity.md).',
   })
   @TakesStepUp()
   @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
