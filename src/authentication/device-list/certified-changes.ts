@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
-import { Limits } from '../../platform/limits/limits.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { DeviceListRequired } from '../authentication.problems.js'
 import type { Caller } from '../session/caller.js'
@@ -9,30 +8,18 @@ import { DeviceListChanges, type PreparedChange, type WriteOptions } from './dev
 import type { DeviceListUpdate } from './device-list.dto.js'
 import { isCertified, readListState } from './device-lists.repository.js'
 
-/** Row `device-list-changes` of docs/limits.md. */
-const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
-
 /** What changes devices and keys of an account: where it has a device list, never a session alone. */
 @Injectable()
 export class CertifiedChanges {
-  constructor(
-    private readonly changes: DeviceListChanges,
-    private readonly limits: Limits,
-  ) {}
-
-  /** Counts a change of a list. @throws RateLimited */
-  take({ user }: Pick<Caller, 'user'>): Promise<void> {
-    return this.limits.take(CHANGES, user)
-  }
+  constructor(private readonly changes: DeviceListChanges) {}
 
   /**
    * The entry that certifies a device or a key which is to be added.
-   * @throws DeviceListRequired if the account has a list and none was sent, and what `prepare` throws
+   * @throws InvalidRequest if it is more than one entry or the account has no list, RateLimited, and what `prepare` throws
    */
-  async prepareFor(caller: Caller, update: DeviceListUpdate | undefined): Promise<PreparedChange | undefined> {
-    if (update === undefined) return undefined
+  async prepareFor(caller: Caller, update: DeviceListUpdate): Promise<PreparedChange> {
     if (update.entries.length > 1) throw new InvalidRequest('One entry certifies what is added: send others by POST /v1/device-list.')
-    await this.take(caller)
+    await this.changes.take(caller.user)
     const change = await this.changes.prepare(caller.user, caller.userId, update)
     if (change.before === undefined) throw new InvalidRequest('The account has no device list that the entry could follow.')
     return change
@@ -50,10 +37,9 @@ export class CertifiedChanges {
     else await requireNoList(sql, accountId)
   }
 
-  /** Call it with the account's lock held, when the caller's device has got a new key. */
-  async writeKey(sql: Sql, { userId, deviceId }: Caller, change: PreparedChange | undefined): Promise<void> {
-    if (change !== undefined) await this.changes.write(sql, userId, change, { whole: deviceId })
-    else await requireUncertified(sql, deviceId)
+  /** Call it with the account's lock held. @param deviceId which has got new keys */
+  async write(sql: Sql, accountId: bigint, change: PreparedChange, deviceId: bigint): Promise<void> {
+    await this.changes.write(sql, accountId, change, { whole: deviceId })
   }
 }
 
