@@ -61,6 +61,11 @@ export function requireNoFailing([failing]: readonly FailingLeaf[]): void {
     throw new IdentityRefused('quarantine', failing.client, { about: failing.reason, ...(failing.rule ? { rule: failing.rule } : {}) })
 }
 
+/** @throws what is another error than that the policy forbids it */
+export function requireForbidden(error: unknown): void {
+  if (!(error instanceof ServerProblem && error.status === 403)) throw error
+}
+
 /** What a Commit has to remove, if there is anything. */
 export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined {
   const removals = quarantine.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
