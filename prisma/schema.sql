@@ -639,6 +639,7 @@ CREATE TABLE refresh_token (
   previous_hash bytea,
   rotated_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   expires_at timestamp(6) with time zone NOT NULL,
+  proof_key bytea,
   CONSTRAINT refresh_token_pkey PRIMARY KEY (family),
   CONSTRAINT refresh_token_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT
 );

@@ -111,7 +111,7 @@ export class Client {
   }
 
   connect(): void {
-    this.#stream = new Stream(this.device.http.baseUrl, this.#owner(), () => this.device.http.accessToken)
+    this.#stream = new Stream(this.device.http.baseUrl, this.#owner())
     this.#stream.connect()
   }
 
@@ -158,7 +158,8 @@ export class Client {
         this.#changed()
       },
       onClose: () => this.#changed(),
-      renewToken: async () => ((await this.device.refresh()) ? this.device.http.accessToken : undefined),
+      renewToken: () => this.device.refresh(),
+      credentials: (method: string, url: string) => this.device.http.credentials(method, url),
     }
   }
 

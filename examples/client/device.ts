@@ -7,6 +7,7 @@ import { OwnIdentity } from './identity/own.js'
 import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
+import { newProofKey, Prover } from './possession.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
@@ -16,6 +17,8 @@ interface Challenge {
   domain: string
 }
 interface Session {
+  /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
+  token_type?: 'DPoP' | 'Bearer'
   access_token: string
   refresh_token: Uint8Array
   expires_at: number
@@ -36,7 +39,7 @@ export interface Claim {
 export async function newDevice(user: string, client: string, suites: readonly number[], certified = true): Promise<DeviceRecord> {
   const keys: DeviceRecord['keys'] = new Map()
   for (const id of suites) keys.set(id, await (await suite(id)).impl.signature.keygen())
-  return { user, client, keys, keyPackages: new Map(), certified, pins: new Map() }
+  return { user, client, keys, keyPackages: new Map(), certified, pins: new Map(), proofKey: newProofKey() }
 }
 
 /** The device's dealings with the Authentication Service and the KeyPackage directory. */
@@ -59,6 +62,8 @@ export class Device {
     http.renew = () => this.refresh()
     this.identities = new Identities(http, record.pins, now)
     this.own = new OwnIdentity(http, record, this.identities)
+    // A device that was stored by a release before has none yet.
+    http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
 
   get client(): string {
@@ -233,6 +238,7 @@ export class Device {
 
   #keep(session: Session): void {
     this.http.accessToken = session.access_token
+    this.http.bound = session.token_type === 'DPoP'
     this.record.refreshToken = session.refresh_token
   }
 }

@@ -6,6 +6,7 @@ import type { Pin } from './identity/identities.js'
 import type { DeviceListUpdate } from './identity/own.js'
 import type { RefusalReason } from './identity/refused.js'
 import { clientConfig } from './mls/suites.js'
+import type { ProofKey } from './possession.js'
 import { toHex } from './wire.js'
 
 export type Mode = 'public' | 'private'
@@ -101,6 +102,8 @@ export interface DeviceRecord {
   pins: Map<string, Pin>
   /** Entries that it has signed and not yet brought to the server. */
   signed?: DeviceListUpdate
+  /** What the sessions of the device are bound to. */
+  proofKey?: ProofKey
 }
 
 /** All that a device must keep. In memory here; `export` and `import` are what a disk would do, and what a crash is tested with. */

@@ -25,6 +25,7 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { Possession } from './possession/possession.js'
 import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
 import { DeviceStatuses } from './session/device-statuses.js'
@@ -69,6 +70,7 @@ const purge = purgeJob({
     KeyRing,
     AccessTokens,
     TokenKeyRotation,
+    Possession,
     DeviceStatuses,
     Sessions,
     SessionIssuer,

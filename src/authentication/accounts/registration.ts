@@ -51,7 +51,8 @@ export class Registration {
     private readonly events: Events,
   ) {}
 
-  async register(body: RegisterAccount): Promise<Session> {
+  /** @param key thumbprint of the key that the session is bound to */
+  async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
     const client = parseClientUri(body.client)
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
@@ -62,7 +63,7 @@ export class Registration {
       const { accountId, by } = await this.admit(sql, body)
       const former = by === 'operator' ? await endFormer(sql, accountId, proven.change) : undefined
       const deviceId = await this.enrolment.enrol(sql, accountId, proven, former?.state)
-      const device = { deviceId, userId: accountId, client: body.client, generation: 0 }
+      const device = { deviceId, userId: accountId, client: body.client, generation: 0, key }
       registered = { session: await this.issuer.begin(sql, device), by }
       return former?.revoked ?? []
     })
