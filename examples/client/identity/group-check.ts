@@ -61,9 +61,15 @@ export function requireNoFailing([failing]: readonly FailingLeaf[]): void {
     throw new IdentityRefused('quarantine', failing.client, { about: failing.reason, ...(failing.rule ? { rule: failing.rule } : {}) })
 }
 
-/** @throws what is another error than that the policy forbids it */
-export function requireForbidden(error: unknown): void {
-  if (!(error instanceof ServerProblem && error.status === 403)) throw error
+/** @returns whether it was done: false if the policy forbids it */
+export async function unlessForbidden(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof ServerProblem && error.status === 403) return false
+    throw error
+  }
 }
 
 /** What a Commit has to remove, if there is anything. */

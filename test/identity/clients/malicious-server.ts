@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { afterAll, afterEach, beforeAll } from '@jest/globals'
 import { decode, encode } from 'cborg'
 import { Client, type ClientOptions } from '../../../examples/client/client.js'
@@ -27,21 +27,24 @@ export class MaliciousServer {
 
   async start(): Promise<void> {
     this.database = await createTestDatabase()
-    this.server = await startServer(GENEROUS, { database: this.database })
-    this.#relay = createServer(async (incoming, outgoing) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of incoming) chunks.push(chunk as Buffer)
-      const { host: _host, connection: _connection, 'transfer-encoding': _encoding, ...headers } = incoming.headers
-      const init = { method: incoming.method ?? 'GET', headers: headers as Record<string, string> }
-      const path = incoming.url ?? '/'
-      const answer = await fetch(this.server.url + path, chunks.length > 0 ? { ...init, body: Buffer.concat(chunks) } : init)
-      const body = this.#told(path, answer.headers.get('content-type') ?? '', Buffer.from(await answer.arrayBuffer()))
-      outgoing.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'application/octet-stream' }).end(body)
-    }).listen(0, '127.0.0.1')
+    this.#relay = createServer((incoming, outgoing) => void this.#pass(incoming, outgoing)).listen(0, '127.0.0.1')
     await once(this.#relay, 'listening')
     const address = this.#relay.address()
     if (address === null || typeof address === 'string') throw new Error('No port')
     this.url = `http://127.0.0.1:${address.port}`
+    this.server = await startServer({ ...GENEROUS, PUBLIC_URL: this.url }, { database: this.database })
+  }
+
+  async #pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of incoming) chunks.push(chunk as Buffer)
+    const { host: _host, connection: _connection, 'transfer-encoding': _encoding, ...headers } = incoming.headers
+    const init = { method: incoming.method ?? 'GET', headers: headers as Record<string, string> }
+    const path = incoming.url ?? '/'
+    const answer = await fetch(this.server.url + path, chunks.length > 0 ? { ...init, body: Buffer.concat(chunks) } : init)
+    const type = answer.headers.get('content-type') ?? 'application/octet-stream'
+    const body = this.#told(path, type, Buffer.from(await answer.arrayBuffer()))
+    outgoing.writeHead(answer.status, { 'content-type': type }).end(body)
   }
 
   async stop(): Promise<void> {
