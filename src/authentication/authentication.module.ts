@@ -21,6 +21,7 @@ import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
+import { Permissions } from './devices/permissions.js'
 import { Revocations } from './devices/revocations.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
@@ -73,6 +74,7 @@ const purge = purgeJob({
     OwnDeviceList,
     ListRecoveries,
     DeviceRevocation,
+    Permissions,
     StepUp,
     Directory,
     KeyRing,

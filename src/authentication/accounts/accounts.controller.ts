@@ -37,9 +37,8 @@ export class AccountsController {
   @Refuses(...PROOF_PROBLEMS, 'wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
   @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
   async register(@Body({ schema: RegisterAccount }) body: RegisterAccount, @Req() request: FastifyRequest) {
-    const possession = await this.possession.forNewSession(request)
     const { device_list: list, ...device } = body
-    if (list !== undefined && continuesList(list)) return this.recovery.register(device, list, possession)
-    return this.registration.register(body, possession)
+    const key = await this.possession.forNewSession(request)
+    return list !== undefined && continuesList(list) ? this.recovery.register(device, list, key) : this.registration.register(body, key)
   }
 }

@@ -15,10 +15,9 @@ export class CertifiedChanges {
 
   /**
    * The entry that certifies a device or a key which is to be added.
-   * @throws DeviceListRequired if the account has a list and none was sent, and what `prepare` throws
+   * @throws InvalidRequest if it is more than one entry or the account has no list, RateLimited, and what `prepare` throws
    */
-  async prepareFor(caller: Caller, update: DeviceListUpdate | undefined): Promise<PreparedChange | undefined> {
-    if (update === undefined) return undefined
+  async prepareFor(caller: Caller, update: DeviceListUpdate): Promise<PreparedChange> {
     if (update.entries.length > 1) throw new InvalidRequest('One entry certifies what is added: send others by POST /v1/device-list.')
     await this.changes.take(caller.user)
     const change = await this.changes.prepare(caller.user, caller.userId, update)
@@ -38,10 +37,9 @@ export class CertifiedChanges {
     else await requireNoList(sql, accountId)
   }
 
-  /** Call it with the account's lock held, when the caller's device has got a new key. */
-  async writeKey(sql: Sql, { userId, deviceId }: Caller, change: PreparedChange | undefined): Promise<void> {
-    if (change !== undefined) await this.changes.write(sql, userId, change, { whole: deviceId })
-    else await requireUncertified(sql, deviceId)
+  /** Call it with the account's lock held. @param deviceId which has got new keys */
+  async write(sql: Sql, accountId: bigint, change: PreparedChange, deviceId: bigint): Promise<void> {
+    await this.changes.write(sql, accountId, change, { whole: deviceId })
   }
 }
 

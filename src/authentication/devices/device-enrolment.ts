@@ -12,7 +12,6 @@ import { CertifiedChanges } from '../device-list/certified-changes.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
 import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import type { ListState } from '../device-list/device-lists.repository.js'
-import type { Caller } from '../session/caller.js'
 import { countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
@@ -40,13 +39,12 @@ export class DeviceEnrolment {
   ) {}
 
   /**
-   * @param purpose what the challenge has to be for @param caller a device of the account; undefined: entries begin an identity
-   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, and what `CertifiedChanges` throws
+   * @param purpose what the challenge has to be for; for a registration, entries have to begin an identity
+   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, InvalidDeviceList
    */
   async prove(
     purpose: Exclude<ProofPurpose, 'login'>,
     { client, nonce, signature_keys: given, device_list: update }: Enrolment,
-    caller?: Caller,
   ): Promise<ProvenDevice> {
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
@@ -54,7 +52,7 @@ export class DeviceEnrolment {
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()
-    const change = caller === undefined ? await this.lists.prepareFirst(client, update) : await this.lists.prepareFor(caller, update)
+    const change = purpose === 'registration' ? await this.lists.prepareFirst(client, update) : undefined
     return { client, change, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
   }
 
@@ -77,11 +75,6 @@ export class DeviceEnrolment {
     }
     await this.lists.writeDevice(sql, accountId, change, { whole: deviceId, former })
     return deviceId
-  }
-
-  /** Call it with the account's lock held, after a new key of the caller's device was inserted. @throws DeviceListRequired */
-  certifyKey(sql: Sql, caller: Caller, change: PreparedChange | undefined): Promise<void> {
-    return this.lists.writeKey(sql, caller, change)
   }
 }
 

@@ -5,13 +5,11 @@ import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { addedDeviceSubject } from '../../protocol/identity/step-up.js'
 import { deviceRegistered } from '../authentication.events.js'
-import { requireNoList } from '../device-list/certified-changes.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { StepUp, type ProvenStepUp } from '../step-up/step-up.js'
+import { Permissions } from './permissions.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
 
@@ -22,7 +20,7 @@ export class Devices {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly stepUp: StepUp,
+    private readonly permissions: Permissions,
     private readonly events: Events,
   ) {}
 
@@ -31,23 +29,15 @@ export class Devices {
     const client = parseClientUri(body.client)
     if (client === undefined || userUri(client) !== caller.user)
       throw new Forbidden('A device is added to the account of the device that adds it.')
-    const permitted = await this.permission(caller, body, proof)
-    const proven = await this.enrolment.prove('new-device', body, caller)
+    const proven = await this.enrolment.prove('new-device', body)
+    const permission = await this.permissions.toAdd(caller, body, proof)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
-      await this.stepUp.spendOrHold(sql, caller, permitted)
-      return this.enrolment.enrol(sql, caller.userId, proven)
+      await this.permissions.begin(sql, caller, permission)
+      return this.enrolment.enrol(sql, caller.userId, { ...proven, change: permission.change })
     })
     deviceRegistered(this.events, proven.keys.length)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
-  }
-
-  /** An account with a device list is changed by its entries; any other by a step-up proof. */
-  private async permission(caller: Caller, body: AddDevice, proof: PresentedProof | undefined): Promise<ProvenStepUp | undefined> {
-    if (body.device_list !== undefined) return undefined
-    await requireNoList(this.pool, caller.userId)
-    const keys = body.signature_keys.map(({ scheme, public_key: publicKey }) => ({ scheme, publicKey }))
-    return this.stepUp.prove(caller, 'add-device', addedDeviceSubject(body.client, keys), proof)
   }
 
   /** All of the account, revoked ones included. */
