@@ -6,6 +6,9 @@ import { startProviders, type DemoProvider } from './demo-federation-providers.j
 import { lookInto } from './demo-federation-stored.js'
 import { chapter, note } from './demo-transcript.js'
 
+/** A new group lets nobody join by itself. */
+const JOINING = { external_join: 'code', join_code: 'open sesame' } as const
+
 /**
  * `npm run demo:federation`: two providers, each a process with a database of its own, and three users who chat across them.
  * Every client talks to its own provider only; the room is at home at a.example, which orders everything (its hub).
@@ -61,7 +64,7 @@ async function register({ home, away }: Story, tag: string): Promise<Cast> {
 
 async function createGroup({ groupId, away }: Story, { alice, bob }: Cast): Promise<Group> {
   chapter('A group at a.example takes in a user of b.example')
-  const group = await alice.createGroup({ groupId, mode: 'public' })
+  const group = await alice.createGroup({ groupId, mode: 'public', policy: JOINING })
   note(`${who(alice)} creates the group; a.example is its hub and puts everything in order`)
   await group.add(bob.user)
   note(`${path(alice, away.domain)}: a KeyPackage of bob, please; then a Commit adds him`)
@@ -91,7 +94,7 @@ async function secondDevice(story: Story, { alice, bob, carol, laptop }: Cast): 
   chapter('A second device of Bob joins by itself, while nobody else need be online')
   await bob.device.enrol(laptop.device)
   note(`${who(bob)} vouches for ${who(laptop)} at b.example`)
-  const own = await laptop.joinExternally({ groupId: story.groupId, mode: 'public', suite: 1 })
+  const own = await laptop.joinExternally({ groupId: story.groupId, mode: 'public', suite: 1, joinCode: JOINING.join_code })
   laptop.connect()
   note(`${path(laptop, story.home.domain)}: GroupInfo, please; then an external Commit: epoch ${own.epoch}`)
   await bob.until('the Commit', () => bob.group(story.groupId).epoch === own.epoch)

@@ -45,6 +45,8 @@ CREATE TABLE abuse_report (
   closed_at timestamp with time zone,
   CONSTRAINT abuse_report_pkey PRIMARY KEY (id)
 );
+CREATE INDEX abuse_report_by_abuser ON abuse_report USING btree (alleged_abuser);
+CREATE INDEX abuse_report_by_reporter ON abuse_report USING btree (reporter);
 CREATE UNIQUE INDEX abuse_report_open ON abuse_report USING btree (provider, room_id, reporter, alleged_abuser, reason, md5(note)) WHERE (closed_at IS NULL);
 
 CREATE TABLE accepted_room (
@@ -58,9 +60,13 @@ CREATE TABLE account (
   user_uri text NOT NULL,
   created_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   disabled_at timestamp(6) with time zone,
+  deleted_at timestamp with time zone,
+  erased_at timestamp with time zone,
   CONSTRAINT account_pkey PRIMARY KEY (id)
 );
 CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS NOT NULL);
+CREATE INDEX account_erased ON account USING btree (deleted_at) WHERE (erased_at IS NOT NULL);
+CREATE INDEX account_to_erase ON account USING btree (id) WHERE ((deleted_at IS NOT NULL) AND (erased_at IS NULL));
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
 CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
@@ -131,6 +137,48 @@ CREATE INDEX device_account_id_idx ON device USING btree (account_id);
 CREATE UNIQUE INDEX device_client_uri_key ON device USING btree (client_uri);
 CREATE INDEX device_revoked ON device USING btree (id) WHERE (revoked_at IS NOT NULL);
 CREATE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_device();
+CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_certificate();
+
+CREATE TABLE device_certificate (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  kind smallint NOT NULL,
+  device_id bigint,
+  rights smallint NOT NULL,
+  not_before timestamp with time zone NOT NULL,
+  not_after timestamp with time zone NOT NULL,
+  ended integer,
+  signer integer NOT NULL,
+  ended_at timestamp with time zone,
+  replaced boolean DEFAULT false NOT NULL,
+  CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
+  CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
+  CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
+);
+CREATE INDEX device_certificate_active ON device_certificate USING btree (device_id) WHERE (ended IS NULL);
+
+CREATE TABLE device_list (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  hash bytea NOT NULL,
+  head bytea NOT NULL,
+  head_issued_at timestamp with time zone NOT NULL,
+  head_expires_at timestamp with time zone NOT NULL,
+  identities integer DEFAULT 1 NOT NULL,
+  CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
+  CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+CREATE TABLE device_list_entry (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT device_list_entry_pkey PRIMARY KEY (account_id, identity, number),
+  CONSTRAINT device_list_entry_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
 
 CREATE TABLE device_news (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -202,6 +250,18 @@ CREATE TABLE followed_group (
 );
 CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
 
+CREATE TABLE foreign_device_list (
+  account_id bigint NOT NULL,
+  identity bytea NOT NULL,
+  number integer NOT NULL,
+  identities integer NOT NULL,
+  entries bytea[] NOT NULL,
+  head bytea NOT NULL,
+  fetched_at timestamp with time zone NOT NULL,
+  CONSTRAINT foreign_device_list_pkey PRIMARY KEY (account_id),
+  CONSTRAINT foreign_device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
   public_key bytea NOT NULL,
@@ -237,6 +297,7 @@ CREATE TABLE group_ban (
   user_id bigint NOT NULL,
   CONSTRAINT group_ban_pkey PRIMARY KEY (gid, user_id)
 );
+CREATE INDEX group_ban_by_user ON group_ban USING btree (user_id);
 
 CREATE TABLE group_info (
   gid bigint NOT NULL,
@@ -250,6 +311,7 @@ CREATE TABLE group_outcast (
   user_id bigint NOT NULL,
   CONSTRAINT group_outcast_pkey PRIMARY KEY (gid, user_id)
 );
+CREATE INDEX group_outcast_by_user ON group_outcast USING btree (user_id);
 
 CREATE TABLE group_policy (
   gid bigint NOT NULL,
@@ -325,6 +387,14 @@ CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON g
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
 
+CREATE TABLE identity_notice (
+  account_id bigint NOT NULL,
+  gid bigint NOT NULL,
+  after_device bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT identity_notice_pkey PRIMARY KEY (account_id, gid),
+  CONSTRAINT identity_notice_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
 CREATE TABLE inbox (
   device_id bigint NOT NULL,
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -355,6 +425,7 @@ CREATE TABLE invite (
   CONSTRAINT invite_pkey PRIMARY KEY (code_hash),
   CONSTRAINT invite_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id) ON UPDATE CASCADE ON DELETE RESTRICT
 );
+CREATE INDEX invite_by_account ON invite USING btree (account_id) WHERE (account_id IS NOT NULL);
 
 CREATE TABLE issuer_key (
   id integer GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -398,6 +469,7 @@ CREATE TABLE key_package_claim (
   claimer text,
   CONSTRAINT key_package_claim_pkey PRIMARY KEY (ref)
 );
+CREATE INDEX key_package_claim_by_claimer ON key_package_claim USING btree (claimer) WHERE (claimer IS NOT NULL);
 CREATE INDEX key_package_claim_by_device ON key_package_claim USING btree (device_id, cipher_suite);
 CREATE INDEX key_package_claim_expiry ON key_package_claim USING btree (expires_at);
 
@@ -463,6 +535,7 @@ CREATE TABLE outcast_device (
   device_id bigint NOT NULL,
   CONSTRAINT outcast_device_pkey PRIMARY KEY (gid, device_id)
 );
+CREATE INDEX outcast_device_by_device ON outcast_device USING btree (device_id);
 
 CREATE TABLE peer (
   domain text NOT NULL,
@@ -512,6 +585,21 @@ CREATE TABLE peer_deletion (
   last_error text,
   CONSTRAINT peer_deletion_pkey PRIMARY KEY (domain, group_id)
 );
+
+CREATE TABLE peer_erasure (
+  domain text NOT NULL,
+  erasure_id bytea NOT NULL,
+  account_id bigint NOT NULL,
+  user_uri text,
+  asked_at timestamp with time zone DEFAULT now() NOT NULL,
+  receipt bytea,
+  receipt_at timestamp with time zone,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  last_error text,
+  CONSTRAINT peer_erasure_pkey PRIMARY KEY (domain, erasure_id)
+);
+CREATE INDEX peer_erasure_by_account ON peer_erasure USING btree (account_id);
 
 CREATE TABLE peer_key (
   domain text NOT NULL,
@@ -590,6 +678,7 @@ CREATE TABLE signature_key (
   valid_until timestamp(6) with time zone,
   revoked_at timestamp(6) with time zone,
   successor_id bigint,
+  certificate integer,
   CONSTRAINT signature_key_pkey PRIMARY KEY (id),
   CONSTRAINT signature_key_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT,
   CONSTRAINT signature_key_successor_id_fkey FOREIGN KEY (successor_id) REFERENCES signature_key(id) ON UPDATE CASCADE ON DELETE SET NULL
@@ -632,6 +721,7 @@ CREATE TABLE token_quota (
   forget_at timestamp with time zone NOT NULL,
   CONSTRAINT token_quota_pkey PRIMARY KEY (issuer, key_id, holder)
 );
+CREATE INDEX token_quota_by_holder ON token_quota USING btree (holder);
 CREATE INDEX token_quota_expiry ON token_quota USING btree (forget_at);
 
 CREATE TABLE token_signing_key (
@@ -1950,6 +2040,22 @@ AS $function$
      WHERE m.gid = p_gid AND m.from_seq <= p_seq AND (m.until_seq IS NULL OR m.until_seq >= p_seq)
   )) FROM group_policy p WHERE p.gid = p_gid
 $function$
+;
+
+CREATE FUNCTION require_certificate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM device_list l WHERE l.account_id = NEW.account_id)
+     AND NOT EXISTS (
+       SELECT FROM device_list l JOIN device_certificate c USING (account_id, identity)
+        WHERE l.account_id = NEW.account_id AND c.device_id = NEW.id AND c.ended IS NULL
+     ) AND EXISTS (SELECT FROM device d WHERE d.id = NEW.id AND d.revoked_at IS NULL) THEN
+    RAISE EXCEPTION 'a device of an account with a device list has no certificate' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $function$
 ;
 
 CREATE FUNCTION reserve_for_hub(p_group_id bytea)

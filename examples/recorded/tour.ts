@@ -3,12 +3,14 @@ import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
 import { sealedRequest } from '../client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../client/sealed/sender-key.js'
+import { deviceList } from './device-list.js'
 import { groupInfoRequest } from './sealed-info.js'
 import { sendToken } from './send-token.js'
 import { toBase64Url, utf8 } from '../client/wire.js'
 
 const GROUP_ID = utf8('lobby-1')
 const ROOM = 'lobby'
+const JOINING = { external_join: 'code', join_code: 'open sesame' } as const
 
 interface Keys {
   id: number
@@ -22,6 +24,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   if (!alice || !laptop || !bob || !carol) throw new Error('Four people take part')
   await accounts(alice, laptop, [bob, carol])
   await keyPackages(alice, [laptop, bob])
+  await deviceList(await person(baseUrl, domain, 'dave/phone'))
   await between(alice, bob)
   const group = await grouped(alice, laptop, bob)
   await talking(group, bob, domain)
@@ -66,6 +69,8 @@ async function between(alice: Client, bob: Client): Promise<void> {
   const { http } = alice.device
   await bob.device.http.put('/v1/me/searchable', { searchable: true })
   await bob.device.http.get('/v1/me/searchable')
+  await http.get('/v1/me')
+  await http.get('/v1/me/export')
   await http.get('/v1/me/usage')
   await http.post('/v1/identifier-queries', { domain: 'localhost', handle: 'bob' }).catch(() => undefined) // off by default
   await http.post('/v1/consents', { target: 'bob' })
@@ -78,10 +83,10 @@ async function between(alice: Client, bob: Client): Promise<void> {
 }
 
 async function grouped(alice: Client, laptop: Client, bob: Client): Promise<Group> {
-  const group = await alice.createGroup({ groupId: GROUP_ID, mode: 'public', room: ROOM, policy: { add_members: 'members' } })
+  const group = await alice.createGroup({ groupId: GROUP_ID, mode: 'public', room: ROOM, policy: JOINING })
   await group.add(bob.user)
   await bob.poll()
-  await laptop.joinExternally({ groupId: GROUP_ID, mode: 'public', suite: 1 })
+  await laptop.joinExternally({ groupId: GROUP_ID, mode: 'public', suite: 1, joinCode: JOINING.join_code })
   await group.catchUp()
   await bob.group(GROUP_ID).catchUp()
   const { http } = alice.device

@@ -29,7 +29,7 @@ export const OPERATIONS: readonly Operation[] = [
   { name: 'leave: the server proposes, a member commits', run: leave },
   { name: 'external Commit of a stranger (open)', run: externalJoin },
   { name: 'resync: an external Commit that replaces the own leaf', run: resync },
-  { name: 'external Commit of a second device (same-user, the default)', run: secondDevice },
+  { name: 'external Commit of a second device (same-user)', run: secondDevice },
   { name: 'external Commit with a join code', run: joinCode },
   { name: 'left half of the tree blank (§7.4)', run: leftHalfBlank },
   { name: 'a tree whose nodes list different unmerged leaves (§7.9.2)', run: unmergedLeaves },

@@ -110,3 +110,20 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN (NEW.gid IS NOT NULL) EXECUTE FUNCTION keep_blocked_out();
+
+-- Where an account has a device list, each device that is added has a certificate in it (docs/identity.md §2). It is asked at COMMIT, also of a
+-- node of the release before, which knows of no lists and would add a device that no key of the user has certified.
+CREATE OR REPLACE FUNCTION require_certificate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM device_list l WHERE l.account_id = NEW.account_id)
+     AND NOT EXISTS (
+       SELECT FROM device_list l JOIN device_certificate c USING (account_id, identity)
+        WHERE l.account_id = NEW.account_id AND c.device_id = NEW.id AND c.ended IS NULL
+     ) AND EXISTS (SELECT FROM device d WHERE d.id = NEW.id AND d.revoked_at IS NULL) THEN
+    RAISE EXCEPTION 'a device of an account with a device list has no certificate' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS require_certificate ON device;
+CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION require_certificate();

@@ -8,6 +8,12 @@ import { Registration } from './accounts/registration.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
+import { CertifiedChanges } from './device-list/certified-changes.js'
+import { DeviceListChanges } from './device-list/device-list-changes.js'
+import { DeviceListController } from './device-list/device-list.controller.js'
+import { DeviceLists } from './device-list/device-lists.js'
+import { OwnDeviceList } from './device-list/own-device-list.js'
+import { KnownLists } from './device-list/known-lists.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
@@ -37,7 +43,15 @@ const purge = purgeJob({
 /** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
-  controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
+  controllers: [
+    AccountsController,
+    ChallengesController,
+    DeviceListController,
+    DevicesController,
+    DirectoryController,
+    JwksController,
+    SessionsController,
+  ],
   providers: [
     purge,
     DisabledAccounts,
@@ -47,6 +61,11 @@ const purge = purgeJob({
     Devices,
     DeviceKeys,
     Revocations,
+    KnownLists,
+    DeviceListChanges,
+    CertifiedChanges,
+    DeviceLists,
+    OwnDeviceList,
     Directory,
     KeyRing,
     AccessTokens,

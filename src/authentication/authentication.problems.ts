@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { DPOP_CHALLENGE, Problem } from '../platform/http/problem.js'
+import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
 
 /** Identifiers of other providers cannot be registered here. */
 export class WrongDomain extends Problem {
@@ -103,9 +104,43 @@ export class LastKey extends Problem {
   }
 }
 
+/** The caller is to know what it does: nobody can log in to the account any more. */
+export class LastDevice extends Problem {
+  constructor() {
+    super(
+      409,
+      'last-device',
+      'This is the last active device of the account. Without one nobody gets in any more: repeat with ?confirm=last-device.',
+    )
+  }
+}
+
 export class TooMany extends Problem {
   constructor(what: 'devices' | 'keys', limit: number) {
     super(409, `too-many-${what}`, `No more than ${limit} active ${what}: remove one first.`, { limit })
+  }
+}
+
+/** Only signed entries change devices and keys of an account that has a device list. */
+export class DeviceListRequired extends Problem {
+  constructor() {
+    super(409, 'device-list-required', 'This account has a device list: send the entries that make this change, signed, with their head.')
+  }
+}
+
+/** Another device was first. */
+export class DeviceListChanged extends Problem {
+  /** @param number of the last entry; 0: there is no list */
+  constructor(number: number) {
+    super(409, 'device-list-changed', 'The entries do not follow the last one of the device list. Read it again, and sign again.', {
+      number,
+    })
+  }
+}
+
+export class InvalidDeviceList extends Problem {
+  constructor(rule: IdentityRule) {
+    super(422, 'invalid-device-list', IDENTITY_RULES[rule], { rule })
   }
 }
 
@@ -194,6 +229,12 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Add another key first, or revoke the device.',
     retry: 'redo',
   },
+  'last-device': {
+    status: 409,
+    when: 'The device is the last active one of its account, into which nobody gets any more without one.',
+    client: 'Warn the user; send the request again with `confirm=last-device` if it is meant.',
+    retry: 'redo',
+  },
   'too-many-devices': {
     status: 409,
     when: 'The account has as many devices as this server allows.',
@@ -207,5 +248,25 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Retire a key first.',
     retry: 'redo',
     members: { limit: z.int() },
+  },
+  'device-list-required': {
+    status: 409,
+    when: 'The account has a device list, and the request changes devices or keys without the entries that say so.',
+    client: 'Sign the entries and the head, and send them as `device_list`, or by `POST /v1/device-list`.',
+    retry: 'redo',
+  },
+  'device-list-changed': {
+    status: 409,
+    when: 'The entries, or the head, do not follow the last entry of the device list. Another device was first, or the identity is a new one.',
+    client: 'Read the list again, verify it, and sign again. `number` is that of the last entry, 0 where there is no list.',
+    retry: 'redo',
+    members: { number: z.int().nonnegative() },
+  },
+  'invalid-device-list': {
+    status: 422,
+    when: 'An entry or the head breaks the rule of docs/identity.md that `rule` names.',
+    client: 'Correct the client. With `entry-time` and `head-validity` the device’s clock may be wrong.',
+    retry: 'no',
+    members: { rule: z.enum(Object.keys(IDENTITY_RULES) as [IdentityRule, ...IdentityRule[]]) },
   },
 }

@@ -85,7 +85,7 @@ describe.each(['public', 'private'] as const)('a device that has blocked a %s gr
 describe('a device that has blocked a group', () => {
   it('learns that it has to join again when it takes that back and its Welcome is gone: of before the block, or from within it', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
-    const group = await alice.createGroup({ groupId: Buffer.from(`unread ${bob.user}`) })
+    const group = await alice.createGroup({ groupId: Buffer.from(`unread ${bob.user}`), policy: { external_join: 'same-user' } })
     await group.add(bob.user)
     expect((await waits(bob)).inbox).toEqual(['welcome'])
     await choose(bob, group, 'blocked')

@@ -46,8 +46,10 @@ export class Stage {
     return cast as { [Index in keyof Names]: Client }
   }
 
+  /** Members may come back from outside (resync), unless the wish says otherwise. */
   async group(creator: Client, others: readonly Client[] = [], wish: Partial<NewGroup> = {}): Promise<Group> {
-    const group = await creator.createGroup({ groupId: utf8(randomUUID()), ...wish })
+    const policy = { external_join: 'same-user', ...wish.policy } as const
+    const group = await creator.createGroup({ groupId: utf8(randomUUID()), ...wish, policy })
     const users = new Set(others.map(({ user }) => user))
     if (users.size > 0) await group.add(...users)
     for (const other of others) await this.sync(other)

@@ -49,9 +49,9 @@ describe('creating a group', () => {
 
   it("says which of the server's keys it lists", async () => {
     const [alice] = await stage.cast('alice')
-    const group = await stage.group(alice)
+    const group = await alice.createGroup({ groupId: utf8(randomUUID()) })
     const { rows } = await stage.pool.query('SELECT external_join FROM group_policy WHERE gid = $1', [await stage.gid(group)])
-    expect(rows).toEqual([{ external_join: 'same-user' }])
+    expect(rows).toEqual([{ external_join: 'none' }])
   })
 
   it('is refused with a tree of more than one leaf, before anything of it is hashed', async () => {
@@ -193,7 +193,7 @@ describe('a successor', () => {
     const group = await stage.group(alice, [mallory], { policy: { external_join: 'open' } })
     await group.remove(mallory.uri)
     await alice.device.http.post(`${group.path}/reset`)
-    const next = await stage.group(alice, [], { successorOf: group.record.groupId })
+    const next = await stage.group(alice, [], { successorOf: group.record.groupId, policy: { external_join: 'open' } })
     const join = (client: Client) => client.joinExternally({ groupId: next.record.groupId, mode: 'public', suite: 1 })
     expect(await refusal(join(mallory))).toMatchObject({ status: 403, kind: 'policy' })
     await join(bob)

@@ -13,7 +13,7 @@ const local = (client: Client) => client.user.split('/u/')[1]!
 const put = (client: Client, group: Group, path: string, body: unknown = {}) => client.device.http.put(`${group.path}/${path}`, body)
 
 describe.each(['public', 'private'] as const)('an external join of a %s group', (mode) => {
-  it("is for other devices of present users by default, and replaces one's own leaf on a resync", async () => {
+  it("is for other devices of present users (same-user), and replaces one's own leaf on a resync", async () => {
     const [alice, laptop, bob] = await stage.cast('alice', 'alice/laptop', 'bob')
     const group = await stage.group(alice, [], { mode })
     const joined = await join(laptop, group)

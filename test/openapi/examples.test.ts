@@ -89,6 +89,8 @@ describe('the examples of openapi.yaml', () => {
       'message',
       'proposal',
       'request',
+      'entries',
+      'head',
     ]
     expect([...names].filter((name) => ![...allowed, 'key_packages', 'last_resort'].includes(name ?? ''))).toEqual([])
   })

@@ -78,8 +78,8 @@ export class World {
   /** A group of `creator` and all devices of the users of `others`, who have joined by their Welcomes. */
   async group(creator: Client, others: readonly Client[], wish: Partial<NewGroup> = {}): Promise<Group> {
     const groupId = utf8(this.unique(`group-${++serial}`))
-    const secretive = wish.mode === 'private' ? { policy: { external_join: 'none' as const } } : {}
-    const group = await creator.createGroup({ groupId, ...secretive, ...wish })
+    const policy = { external_join: wish.mode === 'private' ? 'none' : 'same-user', ...wish.policy } as const
+    const group = await creator.createGroup({ groupId, ...wish, policy })
     const users = new Set(others.map((other) => other.user))
     if (users.size > 0) await group.add(...users)
     for (const other of others) await joined(other, groupId)

@@ -32,6 +32,7 @@ export class AccountsController {
       'given out a second time.',
   })
   @Refuses(...PROOF_PROBLEMS, 'wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
+  @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
   async register(@Body({ schema: RegisterAccount }) body: RegisterAccount, @Req() request: FastifyRequest) {
     return this.registration.register(body, await this.possession.forNewSession(request))
   }

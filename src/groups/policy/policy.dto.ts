@@ -3,7 +3,9 @@ import { RowId } from '../../platform/http/bytes.js'
 import { EXTERNAL_JOIN, WHO } from './policy.js'
 
 const ExternalJoin = z.enum(EXTERNAL_JOIN).meta({
-  description: 'Who may join without an invitation: other devices of present users (and a resync), holders of the code, anyone, nobody',
+  description:
+    'Who may join without an invitation: other devices of present users (and a resync), holders of the code, anyone, nobody. ' +
+    'With `none` a member that lost its state does not come back by itself either: others remove and add it',
 })
 const JoinCode = z.string().min(8).max(128).meta({ description: 'Needed with external_join code; only its hash is kept' })
 const Who = z.enum(WHO)
@@ -16,7 +18,7 @@ const ReportsToReset = z
 /** The policy a group starts with; what is left out gets its default. */
 export const InitialPolicy = z
   .strictObject({
-    external_join: ExternalJoin.default('same-user'),
+    external_join: ExternalJoin.default('none'),
     join_code: JoinCode.optional(),
     add_members: Who.default('members'),
     remove_members: Who.default('members'),

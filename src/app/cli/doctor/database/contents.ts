@@ -82,6 +82,29 @@ function providers(count: number): string {
   return count === 1 ? 'A provider shows' : `${count} providers show`
 }
 
+const SHOWN_GROUPS = 10
+
+/**
+ * Groups that let devices in without a member: by their policy the server alone says who comes in, so whoever gets hold of it, or of a user's
+ * session, can. Those of an earlier release have `same-user` by default.
+ */
+export async function examineJoins(client: Client): Promise<Finding[]> {
+  const { rows } = await client.query<{ policy: string; mode: string; groups: string; ids: string[] }>(
+    `SELECT p.external_join AS policy, g.mode, count(*) AS groups,
+            (array_agg(translate(rtrim(encode(g.group_id, 'base64'), '='), E'+/\n', '-_') ORDER BY g.gid DESC))[1:${SHOWN_GROUPS}] AS ids
+       FROM group_policy p JOIN groups g ON g.gid = p.gid
+      WHERE g.deleted_at IS NULL AND (p.external_join = 'same-user' OR p.external_join = 'open' AND g.mode = 'private')
+      GROUP BY 1, 2 ORDER BY 1, 2`,
+  )
+  if (rows.length === 0) return [ok('No group lets devices in that its members have not let in.')]
+  return rows.map(({ policy, mode, groups, ids }) =>
+    warning(
+      `${groups} ${mode} ${groups === '1' ? 'group lets' : 'groups let'} devices join without a member (external_join ${policy}): ` +
+        `${ids.join(', ')}${Number(groups) > ids.length ? ', …' : ''}. Their admins can set it to none.`,
+    ),
+  )
+}
+
 /** Sizes, to plan by. Counts are the planner's estimates: counting a large table takes minutes. */
 export async function examineFacts(client: Client): Promise<Finding[]> {
   const { rows } = await client.query<{ size: string; log: string; groups: string; entries: string; members: string }>(

@@ -3,7 +3,7 @@ import { databaseUrl, directDatabaseUrl, type Config } from '../../../../platfor
 import { examine, problem, reasonOf, type Diagnosis, type Finding } from '../finding.js'
 import { examineBackups, examineDurability, examineServer, examineReplication, examineMaintenance } from './server.js'
 import { examineConnections, examinePooler } from './connections.js'
-import { examineFacts, examineFederation, examineMigrations, examineDomain, examineSealedKeys } from './contents.js'
+import { examineFacts, examineFederation, examineJoins, examineMigrations, examineDomain, examineSealedKeys } from './contents.js'
 import { withSession } from './session.js'
 
 type Examination = (client: Client, config: Config) => Promise<Finding[]>
@@ -22,6 +22,7 @@ const DIRECT: Record<string, Examination> = {
   domain: examineDomain,
   'sealed keys': examineSealedKeys,
   federation: examineFederation,
+  'external joins': examineJoins,
   facts: examineFacts,
 }
 

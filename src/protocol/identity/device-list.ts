@@ -1,0 +1,74 @@
+import { ALL_RIGHTS, type DeviceCertificate, type ListKey } from './entry.js'
+import type { Signer } from './signatures.js'
+
+/** A certificate in its list. */
+export interface Certified extends DeviceCertificate {
+  /** Of the entry. */
+  readonly number: number
+  readonly signer: number
+  /** What ended it; undefined: active. */
+  readonly end?: CertificateEnd | undefined
+}
+
+export interface CertificateEnd {
+  readonly by: 'revocation' | 'replacement'
+  /** Of the entry that ended it, and that entry's time. */
+  readonly number: number
+  readonly time: bigint
+}
+
+/** What the entries of a list say together. Values are never changed: `extendList` makes new ones. */
+export interface DeviceList {
+  /** User URI. */
+  readonly user: string
+  /** `hashOfEntry` of entry 1, 32 bytes. */
+  readonly identity: Uint8Array
+  /** undefined: revoked. */
+  readonly identityKey: ListKey | undefined
+  /** `hashOfEntry` of each entry. */
+  readonly hashes: readonly Uint8Array[]
+  /** `time` of the last entry. */
+  readonly time: bigint
+  /** By the number of their entry. */
+  readonly certificates: ReadonlyMap<number, Certified>
+  /** `spellingOf` each key that was ever in the list, with the number of the last certificate that has it. */
+  readonly keys: ReadonlyMap<string, number>
+}
+
+/** Number of the last entry. */
+export function lastNumber(list: DeviceList): number {
+  return list.hashes.length
+}
+
+/** `hashOfEntry` of entry `number`; undefined if there is none. */
+export function hashAt(list: DeviceList, number: number): Uint8Array | undefined {
+  return list.hashes[number - 1]
+}
+
+/** Who may sign as entry `number` at a time: its first key. undefined: nobody may. @param grace seconds after the end of the certificate's time */
+export function signerAt(list: DeviceList, number: number, time: bigint, grace = 0n): (Signer & { rights: number }) | undefined {
+  if (number === 1) return list.identityKey && { key: list.identityKey, rights: ALL_RIGHTS }
+  const certified = list.certificates.get(number)
+  const [key] = certified?.keys ?? []
+  if (certified === undefined || key === undefined || certified.end !== undefined) return undefined
+  if (time < certified.notBefore || time > certified.notAfter + grace) return undefined
+  return { key, rights: certified.rights, rpId: certified.kind === 'passkey' ? certified.subject : undefined }
+}
+
+/** Certificates that have not ended; whether they are valid by time is for the caller to ask. */
+export function activeCertificates(list: DeviceList): Certified[] {
+  return [...list.certificates.values()].filter(({ end }) => end === undefined)
+}
+
+/** The active certificate of a device. */
+export function certificateOf(list: DeviceList, client: string): Certified | undefined {
+  for (const one of list.certificates.values()) if (one.end === undefined && one.kind === 'device' && one.subject === client) return one
+  return undefined
+}
+
+/** Whether entry `number` was certified by entry `issuer`, also by others in between. */
+export function descendsFrom(list: DeviceList, number: number, issuer: number): boolean {
+  for (let at = list.certificates.get(number); at !== undefined; at = list.certificates.get(at.signer))
+    if (at.signer === issuer) return true
+  return false
+}

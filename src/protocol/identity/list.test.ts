@@ -1,0 +1,149 @@
+import { describe, expect, it } from '@jest/globals'
+import { generateKeyPairSync } from 'node:crypto'
+import { ListMaker, listKey, privateKey, seconds, type Holder } from '../../../test/support/identity.js'
+import { RIGHTS } from './entry.js'
+import { checkHead } from './head.js'
+import { activeCertificates, certificateOf, lastNumber, signerAt, type DeviceList } from './device-list.js'
+import { extendList } from './list.js'
+import type { IdentityRule } from './rules.js'
+
+const USER = 'mimi://example.com/u/alice'
+const PHONE = 'mimi://example.com/d/alice/phone'
+const LAPTOP = 'mimi://example.com/d/alice/laptop'
+const DAY = 86_400n
+const NOW = seconds()
+
+async function list(maker: ListMaker, user = USER): Promise<DeviceList> {
+  const checked = await extendList(user, undefined, maker.entries, NOW)
+  if (checked.kind === 'broken') throw new Error(checked.rule)
+  return checked.value
+}
+
+async function begun(): Promise<{ maker: ListMaker; phone: Holder }> {
+  const maker = await ListMaker.begin(USER)
+  return { maker, phone: await maker.certify(maker.root, PHONE, privateKey()) }
+}
+
+describe('a device list', () => {
+  it('says which devices are certified, replaced and revoked', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const renewed = await maker.certify(phone, PHONE, phone.key)
+    await maker.revoke(laptop, laptop.number)
+    const read = await list(maker)
+    expect(activeCertificates(read).map(({ number }) => number)).toEqual([renewed.number])
+    expect(read.certificates.get(phone.number)?.end).toEqual({ by: 'replacement', number: renewed.number, time: maker.time })
+    expect(certificateOf(read, LAPTOP)).toBeUndefined()
+    expect(lastNumber(read)).toBe(5)
+  })
+
+  it('can be read in parts', async () => {
+    const { maker } = await begun()
+    const first = await list(maker)
+    await maker.certify(maker.root, LAPTOP, privateKey())
+    const next = await extendList(USER, first, maker.entries.slice(2), NOW)
+    expect(next).toMatchObject({ kind: 'valid', value: { identity: first.identity } })
+    expect(next.kind === 'valid' && lastNumber(next.value)).toBe(3)
+  })
+
+  it('takes a P-256 identity key', async () => {
+    const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const maker = await ListMaker.begin(USER, key)
+    await maker.certify(maker.root, PHONE, privateKey())
+    expect(lastNumber(await list(maker))).toBe(2)
+  })
+
+  it('is verified by a recovery key that a device enrolled', async () => {
+    const { maker, phone } = await begun()
+    const paper = privateKey()
+    await maker.append(phone, {
+      type: 'certificate',
+      certificate: await maker.certificate('', [paper], {
+        kind: 'recovery-key',
+        rights: RIGHTS.enrol,
+        notAfter: maker.time + 3_000n * DAY,
+      }),
+    })
+    await maker.certify({ number: 3, key: paper }, LAPTOP, privateKey())
+    expect(certificateOf(await list(maker), LAPTOP)).toMatchObject({ number: 4, signer: 3 })
+  })
+})
+
+it('ends what a revoked device has certified since, also by others in between, and nothing else', async () => {
+  const { maker, phone } = await begun()
+  const laptop = await maker.certify(phone, LAPTOP, privateKey())
+  const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
+  const second = await maker.certify(ghost, `${LAPTOP}3`, privateKey())
+  const other = await maker.certify(laptop, `${LAPTOP}4`, privateKey())
+  await maker.revoke(laptop, phone.number, ghost.number)
+  const active = activeCertificates(await list(maker)).map(({ number }) => number)
+  // What the laptop certified hangs from the phone too.
+  expect(active).toEqual([laptop.number])
+  expect([second.number, other.number]).toEqual([5, 6])
+})
+
+it('takes only revocations when it is nearly full, and then nothing', async () => {
+  const { maker, phone } = await begun()
+  let last = phone
+  for (let number = 3; number <= 896; number++) last = await maker.certify(last, PHONE, last.key)
+  const full = await list(maker)
+  const more = await maker.make(last, { type: 'certificate', certificate: await maker.certificate(LAPTOP, [privateKey()]) })
+  await expect(extendList(USER, full, [more], NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-number' })
+  await maker.revoke(maker.root, last.number)
+  expect(activeCertificates(await list(maker))).toEqual([])
+})
+
+it('lets a device replace a certificate that is over, for a while', async () => {
+  const maker = await ListMaker.begin(USER, privateKey(), NOW - 300n * DAY)
+  const phone = await maker.certify(maker.root, PHONE, privateKey(), { notAfter: maker.time + 5n })
+  maker.time += 89n * DAY
+  await maker.certify(phone, PHONE, phone.key)
+  expect(certificateOf(await list(maker), PHONE)?.number).toBe(3)
+})
+
+it('keeps keys of schemes that it does not know, and lets none of them sign', async () => {
+  const { maker, phone } = await begun()
+  const { keys } = await maker.certificate(LAPTOP, [privateKey()])
+  const unknown = { scheme: 0x0a0b, publicKey: Buffer.from('some'), possession: Buffer.alloc(0) }
+  await maker.certify(phone, LAPTOP, privateKey(), { keys: [...keys, unknown] })
+  expect(certificateOf(await list(maker), LAPTOP)?.keys).toHaveLength(2)
+})
+
+describe('a head', () => {
+  it('is taken from an active device, and from nobody else', async () => {
+    const { maker, phone } = await begun()
+    const tablet = await maker.certify(phone, LAPTOP, privateKey(), { rights: RIGHTS.enrol })
+    const read = await list(maker)
+    await expect(checkHead(read, await maker.head(phone), NOW)).resolves.toMatchObject({ kind: 'valid', value: { number: 3, signer: 2 } })
+    const cases: [IdentityRule, Uint8Array][] = [
+      ['head-encoding', Buffer.concat([await maker.head(phone), Buffer.of(1)])],
+      ['head-user', await maker.head(phone, { user: 'mimi://example.com/u/bob' })],
+      ['head-entry', await maker.head(phone, { number: 2 })],
+      ['head-entry', await maker.head(phone, { hash: new Uint8Array(32) })],
+      ['head-validity', await maker.head(phone, { expiresAt: maker.time + 31n * DAY })],
+      ['head-validity', await maker.head(phone, { issuedAt: maker.time - 1n })],
+      ['head-validity', await maker.head(phone, { issuedAt: NOW + 2n * DAY, expiresAt: NOW + 3n * DAY })],
+      ['head-signer', await maker.head({ number: 7, key: phone.key })],
+      ['head-right', await maker.head(tablet)],
+      ['head-signature', await maker.head({ number: phone.number, key: tablet.key })],
+    ]
+    for (const [rule, bytes] of cases) await expect(checkHead(read, bytes, NOW)).resolves.toEqual({ kind: 'broken', rule })
+  })
+
+  it('is no entry, though the same key signed it', async () => {
+    const { maker, phone } = await begun()
+    maker.entries.push(await maker.head(phone))
+    await expect(extendList(USER, undefined, maker.entries, NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-encoding' })
+  })
+})
+
+it('signs with its first key only, and not as another kind of signer', async () => {
+  const { maker, phone } = await begun()
+  const [first, second] = [privateKey(), privateKey()]
+  const { keys } = await maker.certificate(LAPTOP, [first, second])
+  await maker.certify(phone, LAPTOP, first, { keys })
+  await maker.certify({ number: 3, key: second }, `${LAPTOP}2`, privateKey())
+  await expect(extendList(USER, undefined, maker.entries, NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-signature' })
+  maker.entries.pop()
+  expect(signerAt(await list(maker), 3, maker.time)?.key).toMatchObject(listKey(first))
+})
