@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
-import { DPOP_CHALLENGE, Problem } from '../platform/http/problem.js'
+import { Problem } from '../platform/http/problem.js'
 import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
+import { STEP_UP_PURPOSES, type StepUpPurpose } from '../protocol/identity/step-up.js'
 
 /** Identifiers of other providers cannot be registered here. */
 export class WrongDomain extends Problem {
@@ -70,6 +71,13 @@ export class RefreshRefused extends Problem {
 export class ProofRefused extends Problem {
   constructor() {
     super(403, 'proof-refused', 'The challenge is not valid any more, or a signature key comes without a valid proof of possession.')
+  }
+}
+
+/** One answer for no proof, and for one of another purpose, subject, client, server or key, or over a nonce that is spent or expired. */
+export class StepUpRequired extends Problem {
+  constructor(purpose: StepUpPurpose) {
+    super(403, 'step-up-required', 'This needs a fresh proof by a key of this device, for exactly this, in the field Step-Up.', { purpose })
   }
 }
 
@@ -203,6 +211,13 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     when: 'The nonce is spent or expired, or a new key comes without a valid proof of possession.',
     client: 'Get a new challenge and prove each key over it, in the form of the tour’s vector.',
     retry: 'redo',
+  },
+  'step-up-required': {
+    status: 403,
+    when: 'The operation needs a fresh proof by a key besides the session. `Step-Up` is missing, or its proof is for another purpose, subject, client or server, by a key that does not count (any more), or over a nonce that is spent or expired. Which of them is not said.',
+    client: 'Get a challenge for `purpose`, sign it as docs/identity.md §8 says, and send the request again with `Step-Up`.',
+    retry: 'redo',
+    members: { purpose: z.enum(STEP_UP_PURPOSES) },
   },
   'registration-refused': {
     status: 403,

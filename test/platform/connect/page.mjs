@@ -46,13 +46,15 @@ async function call(method, path, { body, token } = {}) {
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) }
 }
 
+const LABELS = { login: 'MicroChat Device Login', registration: 'MicroChat Registration' }
+
 /** The nonce of a new challenge, and this key's signature over it (src/protocol/device-login.ts). */
-async function prove({ privateKey }) {
-  const { nonce, domain, expires_at: expiresAt } = (await call('POST', '/v1/auth/challenges', { body: { client } })).body
+async function prove(purpose, { privateKey }) {
+  const { nonce, domain, expires_at: expiresAt } = (await call('POST', '/v1/auth/challenges', { body: { client, purpose } })).body
   const deadline = new Uint8Array(8)
   new DataView(deadline.buffer).setBigUint64(0, BigInt(expiresAt))
   const login = concat(opaque(bytesOf(domain)), opaque(bytesOf(client)), opaque(fromBase64url(nonce)), deadline)
-  const signed = concat(opaque(bytesOf('MLS 1.0 MicroChat Device Login')), opaque(login))
+  const signed = concat(opaque(bytesOf(`MLS 1.0 ${LABELS[purpose]}`)), opaque(login))
   return { nonce, proof: toBase64url(await crypto.subtle.sign('Ed25519', privateKey, signed)) }
 }
 
@@ -73,10 +75,10 @@ async function openStream(token) {
 async function run() {
   const key = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify'])
   const publicKey = toBase64url(await crypto.subtle.exportKey('raw', key.publicKey))
-  const first = await prove(key)
+  const first = await prove('registration', key)
   const signatureKeys = [{ scheme: ED25519, public_key: publicKey, proof: first.proof }]
   const registered = await call('POST', '/v1/accounts', { body: { user, client, nonce: first.nonce, signature_keys: signatureKeys } })
-  const session = await call('POST', '/v1/auth/sessions', { body: { client, public_key: publicKey, ...(await prove(key)) } })
+  const session = await call('POST', '/v1/auth/sessions', { body: { client, public_key: publicKey, ...(await prove('login', key)) } })
   const token = session.body.access_token
   const posted = await call('POST', '/v1/events/acks', { token, body: { acks: [], inbox: [] } })
   const put = await call('PUT', '/v1/me/searchable', { token, body: { searchable: false } })
