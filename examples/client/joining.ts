@@ -24,6 +24,7 @@ export interface NewGroup {
     add_members?: string
     remove_members?: string
     reports_to_reset?: number
+    identities?: 'certified' | 'any'
   }
 }
 interface Created {
