@@ -5,7 +5,7 @@ const FRAMING_MODULES = 'codec/(number|tlsDecoder|variableLength)|contentType|pr
 const STORED_MLS_READERS = 'groups/(state/(stored-epochs|public-states|trees/tree-worker)|reset/commit-authors)\\.ts$'
 
 /** Import layers, top to bottom: a module may import from its own layer and from those below it. */
-const LAYERS = ['app', 'federation', 'groups', 'delivery', 'key-packages', 'tokens', 'authentication', 'platform', 'protocol']
+const LAYERS = ['app', 'accounts', 'federation', 'groups', 'delivery', 'key-packages', 'tokens', 'authentication', 'platform', 'protocol']
 
 const layerRules = LAYERS.slice(1).map((layer, index) => ({
   name: `${layer}-imports-point-down`,

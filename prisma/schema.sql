@@ -45,6 +45,8 @@ CREATE TABLE abuse_report (
   closed_at timestamp with time zone,
   CONSTRAINT abuse_report_pkey PRIMARY KEY (id)
 );
+CREATE INDEX abuse_report_by_abuser ON abuse_report USING btree (alleged_abuser);
+CREATE INDEX abuse_report_by_reporter ON abuse_report USING btree (reporter);
 CREATE UNIQUE INDEX abuse_report_open ON abuse_report USING btree (provider, room_id, reporter, alleged_abuser, reason, md5(note)) WHERE (closed_at IS NULL);
 
 CREATE TABLE accepted_room (
@@ -58,9 +60,13 @@ CREATE TABLE account (
   user_uri text NOT NULL,
   created_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   disabled_at timestamp(6) with time zone,
+  deleted_at timestamp with time zone,
+  erased_at timestamp with time zone,
   CONSTRAINT account_pkey PRIMARY KEY (id)
 );
 CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS NOT NULL);
+CREATE INDEX account_erased ON account USING btree (deleted_at) WHERE (erased_at IS NOT NULL);
+CREATE INDEX account_to_erase ON account USING btree (id) WHERE ((deleted_at IS NOT NULL) AND (erased_at IS NULL));
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
 CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
@@ -143,6 +149,9 @@ CREATE TABLE device_certificate (
   not_before timestamp with time zone NOT NULL,
   not_after timestamp with time zone NOT NULL,
   ended integer,
+  signer integer NOT NULL,
+  ended_at timestamp with time zone,
+  replaced boolean DEFAULT false NOT NULL,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
   CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
@@ -288,6 +297,7 @@ CREATE TABLE group_ban (
   user_id bigint NOT NULL,
   CONSTRAINT group_ban_pkey PRIMARY KEY (gid, user_id)
 );
+CREATE INDEX group_ban_by_user ON group_ban USING btree (user_id);
 
 CREATE TABLE group_info (
   gid bigint NOT NULL,
@@ -301,6 +311,7 @@ CREATE TABLE group_outcast (
   user_id bigint NOT NULL,
   CONSTRAINT group_outcast_pkey PRIMARY KEY (gid, user_id)
 );
+CREATE INDEX group_outcast_by_user ON group_outcast USING btree (user_id);
 
 CREATE TABLE group_policy (
   gid bigint NOT NULL,
@@ -416,6 +427,7 @@ CREATE TABLE invite (
   CONSTRAINT invite_pkey PRIMARY KEY (code_hash),
   CONSTRAINT invite_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id) ON UPDATE CASCADE ON DELETE RESTRICT
 );
+CREATE INDEX invite_by_account ON invite USING btree (account_id) WHERE (account_id IS NOT NULL);
 
 CREATE TABLE issuer_key (
   id integer GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -459,6 +471,7 @@ CREATE TABLE key_package_claim (
   claimer text,
   CONSTRAINT key_package_claim_pkey PRIMARY KEY (ref)
 );
+CREATE INDEX key_package_claim_by_claimer ON key_package_claim USING btree (claimer) WHERE (claimer IS NOT NULL);
 CREATE INDEX key_package_claim_by_device ON key_package_claim USING btree (device_id, cipher_suite);
 CREATE INDEX key_package_claim_expiry ON key_package_claim USING btree (expires_at);
 
@@ -524,6 +537,7 @@ CREATE TABLE outcast_device (
   device_id bigint NOT NULL,
   CONSTRAINT outcast_device_pkey PRIMARY KEY (gid, device_id)
 );
+CREATE INDEX outcast_device_by_device ON outcast_device USING btree (device_id);
 
 CREATE TABLE peer (
   domain text NOT NULL,
@@ -574,6 +588,21 @@ CREATE TABLE peer_deletion (
   CONSTRAINT peer_deletion_pkey PRIMARY KEY (domain, group_id)
 );
 
+CREATE TABLE peer_erasure (
+  domain text NOT NULL,
+  erasure_id bytea NOT NULL,
+  account_id bigint NOT NULL,
+  user_uri text,
+  asked_at timestamp with time zone DEFAULT now() NOT NULL,
+  receipt bytea,
+  receipt_at timestamp with time zone,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  last_error text,
+  CONSTRAINT peer_erasure_pkey PRIMARY KEY (domain, erasure_id)
+);
+CREATE INDEX peer_erasure_by_account ON peer_erasure USING btree (account_id);
+
 CREATE TABLE peer_key (
   domain text NOT NULL,
   key_id text NOT NULL,
@@ -612,6 +641,7 @@ CREATE TABLE refresh_token (
   previous_hash bytea,
   rotated_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   expires_at timestamp(6) with time zone NOT NULL,
+  proof_key bytea,
   CONSTRAINT refresh_token_pkey PRIMARY KEY (family),
   CONSTRAINT refresh_token_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT
 );
@@ -693,6 +723,7 @@ CREATE TABLE token_quota (
   forget_at timestamp with time zone NOT NULL,
   CONSTRAINT token_quota_pkey PRIMARY KEY (issuer, key_id, holder)
 );
+CREATE INDEX token_quota_by_holder ON token_quota USING btree (holder);
 CREATE INDEX token_quota_expiry ON token_quota USING btree (forget_at);
 
 CREATE TABLE token_signing_key (

@@ -1,8 +1,13 @@
-import { generateKeyPackageWithKey, encodeMlsMessage } from 'ts-mls'
+import { generateKeyPackageWithKey, encodeMlsMessage, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { Identities } from './identity/identities.js'
+import { LEAF_CERTIFICATE } from './identity/leaf.js'
+import { OwnIdentity } from './identity/own.js'
+import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
+import { newProofKey, Prover } from './possession.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
@@ -12,6 +17,8 @@ interface Challenge {
   domain: string
 }
 interface Session {
+  /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
+  token_type?: 'DPoP' | 'Bearer'
   access_token: string
   refresh_token: Uint8Array
   expires_at: number
@@ -29,10 +36,10 @@ export interface Claim {
 }
 
 /** Fresh keys for a new device: one per cipher suite that it will use. */
-export async function newDevice(user: string, client: string, suites: readonly number[]): Promise<DeviceRecord> {
+export async function newDevice(user: string, client: string, suites: readonly number[], certified = true): Promise<DeviceRecord> {
   const keys: DeviceRecord['keys'] = new Map()
   for (const id of suites) keys.set(id, await (await suite(id)).impl.signature.keygen())
-  return { user, client, keys, keyPackages: new Map() }
+  return { user, client, keys, keyPackages: new Map(), certified, pins: new Map(), proofKey: newProofKey() }
 }
 
 /** The device's dealings with the Authentication Service and the KeyPackage directory. */
@@ -40,11 +47,23 @@ export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
 
+  /** Device lists of other users, and what is believed of them. */
+  readonly identities: Identities
+  readonly own: OwnIdentity
+  /** KeyPackages that the server gave out and this client did not use. */
+  readonly refused: IdentityRefused[] = []
+
   constructor(
     readonly http: Http,
     readonly record: DeviceRecord,
+    /** Seconds since 1970. */
+    now?: () => number,
   ) {
     http.renew = () => this.refresh()
+    this.identities = new Identities(http, record.pins, now)
+    this.own = new OwnIdentity(http, record, this.identities)
+    // A device that was stored by a release before has none yet.
+    http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
 
   get client(): string {
@@ -54,19 +73,42 @@ export class Device {
     return [...this.record.keys.keys()]
   }
 
-  /** A new account with this as its first device. */
-  async register(inviteCode?: string): Promise<void> {
+  /** A new account with this as its first device, and a new identity. @param words for a recovery key (`newRecoveryWords`), if there shall be one */
+  async register(inviteCode?: string, words?: string): Promise<void> {
     const { nonce, signature_keys } = await this.proofs()
-    const { user, client } = this.record
+    const { user, client, certified } = this.record
+    const list = certified ? await this.own.begin(words) : undefined
     const invite = inviteCode === undefined ? {} : { invite_code: inviteCode }
-    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite }))
+    const identity = list === undefined ? {} : { device_list: list }
+    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite, ...identity }))
+    if (list) this.own.accepted(list)
   }
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
   async enrol(other: Device): Promise<void> {
-    const { nonce, signature_keys } = await other.proofs()
-    await this.http.post('/v1/devices', { client: other.client, nonce, signature_keys })
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#add(other)
+        break
+      } catch (error) {
+        if (!(error instanceof ServerProblem && error.kind === 'device-list-changed') || attempt > 20) throw error
+        await this.identities.of(this.record.user, { fresh: true })
+      }
+    }
     await other.login()
+  }
+
+  async #add(other: Device): Promise<void> {
+    const { nonce, signature_keys } = await other.proofs()
+    const body = { client: other.client, nonce, signature_keys }
+    if (!this.own.exists) return this.http.post('/v1/devices', body)
+    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity))
+    await this.http.post('/v1/devices', { ...body, device_list: list })
+    this.own.accepted(list)
+    // From hand to hand: it need not believe the server who its user is.
+    const { entries = [], head = list.head } = this.record.pins.get(this.record.user) ?? {}
+    other.identities.take(this.record.user, entries, head)
+    other.own.markSeen()
   }
 
   async login(): Promise<void> {
@@ -74,6 +116,14 @@ export class Device {
     const proven = await this.#prove(challenge, this.suites[0] ?? 1)
     const { public_key, proof } = proven
     this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce: challenge.nonce, public_key, proof }))
+    await this.#lookAtOwnList()
+  }
+
+  /** At each login: whether the server shows what this device has written, and whether the head has to be renewed. */
+  async #lookAtOwnList(): Promise<void> {
+    if (!this.own.exists || !this.record.certified) return
+    await this.identities.of(this.record.user, { fresh: true })
+    await this.own.renewHead()
   }
 
   /** @returns whether there is a new access token; falls back to a login, which needs no stored token at all */
@@ -149,14 +199,21 @@ export class Device {
     const credential = { credentialType: 'basic' as const, identity: utf8(this.client) }
     const made = await generateKeyPackageWithKey(
       credential,
-      capabilities(this.suites, this.proposalTypes),
+      capabilities(this.suites, this.proposalTypes, this.record.certified ? [LEAF_CERTIFICATE] : []),
       lifetime(),
       [],
       signatureKeyPair,
       impl,
+      this.leafExtensions(),
     )
     const ref = toHex(await makeKeyPackageRef(made.publicPackage, impl.hash))
     return { ref, suite: suiteId, public: made.publicPackage, private: made.privatePackage, lastResort }
+  }
+
+  /** What its leaves carry: its certificate, as the own list is now. */
+  leafExtensions(): Extension[] {
+    const certificate = this.record.certified ? this.own.leafCertificate() : undefined
+    return certificate ? [{ extensionType: LEAF_CERTIFICATE, extensionData: certificate }] : []
   }
 
   /** Across providers a claim goes through the room's hub, and is signed. */
@@ -181,6 +238,7 @@ export class Device {
 
   #keep(session: Session): void {
     this.http.accessToken = session.access_token
+    this.http.bound = session.token_type === 'DPoP'
     this.record.refreshToken = session.refresh_token
   }
 }

@@ -3,6 +3,7 @@ import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
 import { sealedRequest } from '../client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../client/sealed/sender-key.js'
+import { deviceList } from './device-list.js'
 import { groupInfoRequest } from './sealed-info.js'
 import { sendToken } from './send-token.js'
 import { toBase64Url, utf8 } from '../client/wire.js'
@@ -23,6 +24,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   if (!alice || !laptop || !bob || !carol) throw new Error('Four people take part')
   await accounts(alice, laptop, [bob, carol])
   await keyPackages(alice, [laptop, bob])
+  await deviceList(await person(baseUrl, domain, 'dave/phone'))
   await between(alice, bob)
   const group = await grouped(alice, laptop, bob)
   await talking(group, bob, domain)
@@ -47,7 +49,9 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   await http.get('/v1/tokens/issuer')
   await http.get('/v1/devices')
   await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
-  const second = new Device(http, await newDevice(record.user, record.client, [1]))
+  // Of the same session, so with the same proof key.
+  const { keys } = await newDevice(record.user, record.client, [1])
+  const second = new Device(http, { ...record, keys })
   const { nonce, signature_keys } = await second.proofs()
   const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...signature_keys[0], nonce })
   await http.delete(`/v1/devices/self/keys/${id}`)
@@ -65,6 +69,8 @@ async function between(alice: Client, bob: Client): Promise<void> {
   const { http } = alice.device
   await bob.device.http.put('/v1/me/searchable', { searchable: true })
   await bob.device.http.get('/v1/me/searchable')
+  await http.get('/v1/me')
+  await http.get('/v1/me/export')
   await http.get('/v1/me/usage')
   await http.post('/v1/identifier-queries', { domain: 'localhost', handle: 'bob' }).catch(() => undefined) // off by default
   await http.post('/v1/consents', { target: 'bob' })

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common'
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
+import { AccountsModule } from '../accounts/accounts.module.js'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { DeliveryModule } from '../delivery/delivery.module.js'
 import { FederationModule } from '../federation/federation.module.js'
@@ -15,7 +16,16 @@ import { SealedKeysCheck } from './operations/sealed-keys-check.js'
 
 /** The whole server. Each feature is one line; what they share comes from the platform. */
 @Module({
-  imports: [PlatformModule, AuthenticationModule, KeyPackagesModule, TokensModule, DeliveryModule, GroupsModule, FederationModule],
+  imports: [
+    PlatformModule,
+    AuthenticationModule,
+    KeyPackagesModule,
+    TokensModule,
+    DeliveryModule,
+    GroupsModule,
+    FederationModule,
+    AccountsModule,
+  ],
   providers: [
     Operations,
     SealedKeysCheck,

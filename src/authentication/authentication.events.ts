@@ -15,6 +15,9 @@ export const signatureKeyAdded = (events: Events, facts: { scheme: number; succe
 
 export const signatureKeyRetired = (events: Events): void => events.record('signature-key.retired')
 
+export const deviceListChanged = (events: Events, facts: { entries: number; revoked: number }): void =>
+  events.record('device-list.changed', facts)
+
 export const sessionOpened = (events: Events): void => events.record('session.opened')
 
 export const sessionEnded = (events: Events): void => events.record('session.ended')

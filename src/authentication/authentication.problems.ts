@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
-import { Problem } from '../platform/http/problem.js'
+import { DPOP_CHALLENGE, Problem } from '../platform/http/problem.js'
+import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
 
 /** Identifiers of other providers cannot be registered here. */
 export class WrongDomain extends Problem {
@@ -20,6 +21,35 @@ export class TokenExpired extends Problem {
 export class DeviceRevoked extends Problem {
   constructor() {
     super(401, 'device-revoked', 'This device was revoked, or its account disabled.')
+  }
+}
+
+/** The session needs a key: there is no proof, or one that a token of this session is bound to was presented without. */
+export class DpopRequired extends Problem {
+  override challenge = DPOP_CHALLENGE
+  constructor(detail = 'Sessions are bound to a key here: send a proof of it in the field DPoP (RFC 9449).') {
+    super(401, 'dpop-required', detail)
+  }
+}
+
+/** `replayed`: it was used before. `key`: it is not of the key that the token is bound to. */
+const DpopFault = z.enum(['malformed', 'signature', 'request', 'token', 'key', 'replayed']).meta({
+  description:
+    'malformed: no proof of the form of RFC 9449 §4.2; signature: it does not verify under the public key in it; request: it is for another method or address; token: for another access token; key: of another key than the session’s; replayed: it was used before',
+})
+
+export class DpopRefused extends Problem {
+  override challenge = `${DPOP_CHALLENGE}, error="invalid_dpop_proof"`
+  constructor(reason: z.infer<typeof DpopFault>) {
+    super(401, 'dpop-refused', `The proof in the field DPoP is not good for this request: ${reason}.`, { reason })
+  }
+}
+
+/** The client's clock is off: it learns what time it is. */
+export class DpopStale extends Problem {
+  override challenge = `${DPOP_CHALLENGE}, error="invalid_dpop_proof"`
+  constructor() {
+    super(401, 'dpop-stale', 'The proof in the field DPoP is too old, or from the future.', { server_time: Math.floor(Date.now() / 1000) })
   }
 }
 
@@ -74,9 +104,43 @@ export class LastKey extends Problem {
   }
 }
 
+/** The caller is to know what it does: nobody can log in to the account any more. */
+export class LastDevice extends Problem {
+  constructor() {
+    super(
+      409,
+      'last-device',
+      'This is the last active device of the account. Without one nobody gets in any more: repeat with ?confirm=last-device.',
+    )
+  }
+}
+
 export class TooMany extends Problem {
   constructor(what: 'devices' | 'keys', limit: number) {
     super(409, `too-many-${what}`, `No more than ${limit} active ${what}: remove one first.`, { limit })
+  }
+}
+
+/** Only signed entries change devices and keys of an account that has a device list. */
+export class DeviceListRequired extends Problem {
+  constructor() {
+    super(409, 'device-list-required', 'This account has a device list: send the entries that make this change, signed, with their head.')
+  }
+}
+
+/** Another device was first. */
+export class DeviceListChanged extends Problem {
+  /** @param number of the last entry; 0: there is no list */
+  constructor(number: number) {
+    super(409, 'device-list-changed', 'The entries do not follow the last one of the device list. Read it again, and sign again.', {
+      number,
+    })
+  }
+}
+
+export class InvalidDeviceList extends Problem {
+  constructor(rule: IdentityRule) {
+    super(422, 'invalid-device-list', IDENTITY_RULES[rule], { rule })
   }
 }
 
@@ -99,6 +163,27 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     when: 'The device was revoked, or its account disabled.',
     client: 'Stop: nothing that this device holds is valid any more, and refreshing does not help.',
     retry: 'no',
+  },
+  'dpop-required': {
+    status: 401,
+    when: 'The session is, or has to be, bound to a key, and there is no proof of it in the field `DPoP`.',
+    client:
+      'Send a proof of possession with each login, registration, refresh and request (RFC 9449), and the access token as `Authorization: DPoP …`.',
+    retry: 'redo',
+  },
+  'dpop-refused': {
+    status: 401,
+    when: 'The proof of possession is not one for this request, by `reason`.',
+    client: 'Make a new proof for each request, also for one that is sent again. With the reason `key`, log in again.',
+    retry: 'redo',
+    members: { reason: DpopFault },
+  },
+  'dpop-stale': {
+    status: 401,
+    when: 'The time in the proof of possession is more than a minute ago or 15 seconds ahead.',
+    client: 'Correct the clock of proofs by `server_time`, and send the request again with a new one.',
+    retry: 'redo',
+    members: { server_time: z.int().meta({ description: 'The time at the server, Unix seconds' }) },
   },
   'login-refused': {
     status: 401,
@@ -144,6 +229,12 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Add another key first, or revoke the device.',
     retry: 'redo',
   },
+  'last-device': {
+    status: 409,
+    when: 'The device is the last active one of its account, into which nobody gets any more without one.',
+    client: 'Warn the user; send the request again with `confirm=last-device` if it is meant.',
+    retry: 'redo',
+  },
   'too-many-devices': {
     status: 409,
     when: 'The account has as many devices as this server allows.',
@@ -157,5 +248,25 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Retire a key first.',
     retry: 'redo',
     members: { limit: z.int() },
+  },
+  'device-list-required': {
+    status: 409,
+    when: 'The account has a device list, and the request changes devices or keys without the entries that say so.',
+    client: 'Sign the entries and the head, and send them as `device_list`, or by `POST /v1/device-list`.',
+    retry: 'redo',
+  },
+  'device-list-changed': {
+    status: 409,
+    when: 'The entries, or the head, do not follow the last entry of the device list. Another device was first, or the identity is a new one.',
+    client: 'Read the list again, verify it, and sign again. `number` is that of the last entry, 0 where there is no list.',
+    retry: 'redo',
+    members: { number: z.int().nonnegative() },
+  },
+  'invalid-device-list': {
+    status: 422,
+    when: 'An entry or the head breaks the rule of docs/identity.md that `rule` names.',
+    client: 'Correct the client. With `entry-time` and `head-validity` the device’s clock may be wrong.',
+    retry: 'no',
+    members: { rule: z.enum(Object.keys(IDENTITY_RULES) as [IdentityRule, ...IdentityRule[]]) },
   },
 }

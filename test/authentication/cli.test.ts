@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { runCli } from '../../src/app/cli/run-cli.js'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
+import { runCommand as cli } from '../support/run-command.js'
 import { startServer, testEnvironment, type TestServer } from '../support/server.js'
 import { Http, newName, TestDevice, UNLIMITED } from './device-fixture.js'
 
@@ -21,25 +21,6 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** What a command prints, and its exit code. */
-async function cli(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
-  const written = { out: '', errors: '' }
-  const spies = [
-    jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      written.out += String(text)
-      return true
-    }),
-    jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
-      written.errors += String(text)
-      return true
-    }),
-  ]
-  try {
-    return { code: await runCli(args), ...written }
-  } finally {
-    for (const spy of spies) spy.mockRestore()
-  }
-}
 const codeIn = (out: string) => ({ invite_code: out.trim().split('\n').at(-1) })
 
 describe('the operator', () => {

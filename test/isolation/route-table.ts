@@ -2,6 +2,7 @@ import { METHOD_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/com
 import { RequestMethod, type INestApplicationContext } from '@nestjs/common'
 import { ModulesContainer } from '@nestjs/core'
 import type { ZodType } from 'zod'
+import { routeOptionsOf, type RouteOptions } from '../../src/platform/http/route-options.js'
 
 /** The number by which Nest's metadata knows `@Param` (RouteParamtypes.PARAM, which is not exported). */
 const PARAM = '5'
@@ -15,6 +16,7 @@ export interface Route {
   readonly names: readonly string[]
   /** By name; undefined where `@Param` has none, absent where the handler has no `@Param` of that name. */
   readonly schemas: ReadonlyMap<string, ZodType | undefined>
+  readonly options: RouteOptions
 }
 
 /** Every route of every controller, as its decorators say. */
@@ -41,7 +43,13 @@ function routesOfHandler(type: object, name: string, handler: object): Route[] {
   )
   return paths.map((each) => {
     const path = `/${[prefix, each].flatMap((part) => part.split('/').filter((segment) => segment !== '')).join('/')}`
-    return { method, path, names: [...path.matchAll(/:(\w+)/g)].map(([, found = '']) => found), schemas: new Map(schemas) }
+    return {
+      method,
+      path,
+      names: [...path.matchAll(/:(\w+)/g)].map(([, found = '']) => found),
+      schemas: new Map(schemas),
+      options: routeOptionsOf(handler),
+    }
   })
 }
 

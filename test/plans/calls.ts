@@ -1,3 +1,4 @@
+import { PERSONAL_TABLES } from '../../src/accounts/personal/personal-tables.js'
 import { deleteExpiredResults, FirstResults } from '../../src/federation/inbound/first-results.js'
 import { Nonces } from '../../src/federation/inbound/nonces.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
@@ -39,6 +40,7 @@ const keyPackage = {
 }
 const leaf = { client: 'x', publicKey: BYTES, extension: undefined }
 const none = { usedRefs: [], freshRefs: [], added: [], removed: [], welcomes: [], certificates: [], followups: [], unsigned: [] }
+const owner = { accountId: 1n, user: 'x', deviceIds: [1n] }
 const scope = { target: 'x', requester: 'x', room: '' }
 
 /** `<file>:<function>` → the arguments of each call, after the connection, where arbitrary ones do not do or do not reach every statement. */
@@ -66,6 +68,10 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'peers:storeDirectory': [
     [{ domain: 'x', endpoints: {}, profiles: [], issuedAt: 0, keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }] }],
   ],
+  'personal-data:readSection': PERSONAL_TABLES.flatMap((table) =>
+    'section' in table.exported ? [[table, table.exported, owner, { after: table.exported.key.map(() => '1'), limit: 1 }]] : [],
+  ),
+  'personal-data:eraseRows': PERSONAL_TABLES.map((table) => [table, owner, 'x', 1]),
   'searchable:setSearchable': [
     [1n, true],
     [1n, false],

@@ -35,6 +35,10 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['all of device', 'member of a whole group'],
     why: 'only for a peer that was out of the group and is behind',
   },
+  'personal-data:eraseRows': {
+    walks: ['all of abuse_report', 'all of foreign_user'],
+    why: 'a job; they have few rows in the database of this test',
+  },
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:stoppedCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },
@@ -45,6 +49,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
 /** The same while there are no statistics, for which PostgreSQL takes most rows to be revoked. */
 const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
   'room-administration:groupsOfRoom': { walks: ['all of account', 'all of groups'], why: "an operator's command" },
+  'administration:listAccounts': { walks: ['all of account'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
   'removal:unproposedRemovals': { walks: ['all of account', 'all of device'], why: 'a job' },
   'revoked-members:revokedMembers': { walks: ['all of account', 'all of device'], why: 'a job' },

@@ -44,12 +44,18 @@ export function userArguments(args: readonly string[]): { user: string; expires:
   return { user: userName(positionals[0]), expires: lifetime(values.expires) }
 }
 
+/** `USER` and nothing else. */
+export function oneUser(args: readonly string[]): string {
+  const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
+  if (positionals.length > 1) throw new CliError('One user at a time.')
+  return userName(positionals[0])
+}
+
 export const accountsUsage: Command = {
   name: 'accounts usage',
   usage: 'USER                  What the groups that an account has created keep.',
   async run(args) {
-    const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
-    const user = userName(positionals[0])
+    const user = oneUser(args)
     const lines = await withDatabase(async (pool, config) => {
       const id = await findUser(pool, userUri({ domain: config.DOMAIN, user }))
       if (id === undefined) throw new CliError(`There is no account ${user}.`)
@@ -68,8 +74,7 @@ export const accountsDisable: Command = {
   name: 'accounts disable',
   usage: 'USER                Shut an account out: its devices are revoked for good.',
   async run(args) {
-    const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
-    const user = userName(positionals[0])
+    const user = oneUser(args)
     const disabled = await withDatabase((pool, { DOMAIN }) => disableAccount(pool, userUri({ domain: DOMAIN, user })))
     if (!disabled) throw new CliError(`There is no enabled account ${user}.`)
     print(`Account ${user} is disabled. A running server refuses its devices from now on.`)

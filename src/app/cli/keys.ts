@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { replaceTokenKeyNow, rotateTokenKey } from '../../authentication/keys/token-key-rotation.js'
 import { Secrets } from '../../platform/secrets.js'
+import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 import { rotateProviderKey } from '../../federation/identity/provider-key-rotation.js'
 import { print, type Command, withDatabase } from './command.js'
 
@@ -39,6 +40,15 @@ export const keysRotateProvider: Command = {
         return `A new key is published, and signs ${lead === 0 ? 'from now on' : `in ${hours(lead)}`}; the old one stays published for ${hours(overlap)} after that.`
       }),
     )
+  },
+}
+
+export const keysRetireSendTokens: Command = {
+  name: 'keys retire-send-tokens',
+  usage: '                 Ends all send tokens of this issuer, those of disabled accounts too; clients fetch new ones.',
+  async run() {
+    await withDatabase((pool) => retireIssuerKeys(pool))
+    print('No send token issued so far is taken any more, after 5 seconds at most. The next request makes a new key; quotas begin again.')
   },
 }
 

@@ -2,10 +2,12 @@ import { isError } from '../../platform/observability/is-error.js'
 import { explainFailure } from '../explain-failure.js'
 import { CliError, print, type Command } from './command.js'
 import { accountsCreate, accountsDisable, accountsUsage } from './accounts.js'
+import { accountsEnable, accountsList, accountsShow } from './account-life.js'
+import { devicesList, devicesRevoke } from './devices.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups.js'
-import { invitesCreate } from './invites.js'
-import { keysRotate, keysRotateProvider } from './keys.js'
+import { invitesCreate, invitesList, invitesRevoke } from './invites.js'
+import { keysRetireSendTokens, keysRotate, keysRotateProvider } from './keys.js'
 import { migrateCommand, recovered } from './database.js'
 import { openapi, pageCommands, schemaDump } from './generated-files.js'
 import { peersPause, peersResume, peersRetry, peersList, peersAllow, peersDeny, peersReset, peersTrust } from './peers.js'
@@ -21,10 +23,18 @@ const COMMANDS: readonly Command[] = [
   doctor,
   accountsCreate,
   accountsDisable,
+  accountsEnable,
+  accountsList,
+  accountsShow,
   accountsUsage,
+  devicesList,
+  devicesRevoke,
   invitesCreate,
+  invitesList,
+  invitesRevoke,
   keysRotate,
   keysRotateProvider,
+  keysRetireSendTokens,
   groupsReports,
   roomsShow,
   roomsAssign,

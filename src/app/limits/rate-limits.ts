@@ -1,3 +1,4 @@
+import { ACCOUNT_LIMITS } from '../../accounts/accounts.limits.js'
 import { GROUP_RATES } from '../../groups/limits/group-rates.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 
@@ -13,6 +14,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     refusal: TOO_MANY,
   },
   { name: 'refresh', holder: 'address', what: 'refreshes of sessions per minute', setting: 'LOGINS_PER_MINUTE', refusal: TOO_MANY },
+  ...ACCOUNT_LIMITS,
   ...GROUP_RATES,
   { name: 'claims-by', holder: 'account', what: 'KeyPackage claims per minute', setting: 'CLAIMS_PER_MINUTE', refusal: TOO_MANY },
   {
@@ -42,6 +44,13 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     holder: 'group',
     what: 'posts without a sender per minute',
     setting: 'SEALED_MESSAGES_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'device-list-changes',
+    holder: 'account',
+    what: 'changes of its device list and new heads per hour',
+    value: 60,
     refusal: TOO_MANY,
   },
   { name: 'consents-by', holder: 'account', what: 'requests for consent and decisions per minute', value: 60, refusal: TOO_MANY },

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
-import { transaction } from '../../platform/postgres/sql.js'
-import { findEnabledAccount, insertAccount } from './accounts.repository.js'
+import { transaction, type Sql } from '../../platform/postgres/sql.js'
+import { markRevoked } from '../devices/devices.repository.js'
+import { deleteRefreshTokens } from '../refresh/refresh-tokens.repository.js'
+import { findEnabledAccount, insertAccount, lockAccount } from './accounts.repository.js'
+import { enableAccount } from './administration.repository.js'
 import { insertInvite } from './invites.repository.js'
 import { sha256 } from '../../protocol/sha256.js'
 
@@ -34,6 +37,39 @@ export async function createDeviceInvite(pool: Pool, user: string, lifetimeMs: n
   if (accountId === undefined) return undefined
   const code = newInviteCode()
   return { code, expiresAt: await insertInvite(pool, { codeHash: hashOfCode(code), accountId, uses: 1, lifetimeMs }) }
+}
+
+/**
+ * Revokes a device, or all of an account, from the command line. A running server hears no hint of it: it refuses their requests within a second,
+ * and finds the rest (streams, Removes) by its sweeps.
+ * @param deviceId undefined for all
+ * @returns how many were active until now
+ */
+export function revokeByOperator(pool: Pool, accountId: bigint, deviceId: bigint | undefined): Promise<number> {
+  return transaction(pool, async (sql) => {
+    await lockAccount(sql, accountId)
+    return endDevices(sql, accountId, deviceId)
+  })
+}
+
+async function endDevices(sql: Sql, accountId: bigint, deviceId: bigint | undefined): Promise<number> {
+  const revoked = await markRevoked(sql, accountId, deviceId)
+  await deleteRefreshTokens(sql, revoked)
+  return revoked.length
+}
+
+/**
+ * Takes back that an account was disabled. What ended by it stays ended: devices that the server had no time to revoke are revoked now, as
+ * their removal from groups was proposed already.
+ * @returns false if the account is not disabled, or is being deleted
+ */
+export function enableByOperator(pool: Pool, accountId: bigint): Promise<boolean> {
+  return transaction(pool, async (sql) => {
+    await lockAccount(sql, accountId)
+    const enabled = await enableAccount(sql, accountId)
+    if (enabled) await endDevices(sql, accountId, undefined)
+    return enabled
+  })
 }
 
 /** 160 bits: nobody guesses one, so a plain hash of it can be stored and looked up. */

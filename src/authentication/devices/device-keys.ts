@@ -6,11 +6,12 @@ import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events.js'
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
+import { CertifiedChanges, requireUncertified } from '../device-list/certified-changes.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
-import { holdAccount } from './devices.js'
+import { holdAccount } from './hold-account.js'
 import { countValidKeys, findKey, insertSignatureKey, retireKey, setSuccessor, type NewKey } from './signature-keys.repository.js'
 
 /** One per scheme, and some per group. */
@@ -23,19 +24,23 @@ export class DeviceKeys {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
+    private readonly lists: CertifiedChanges,
     private readonly events: Events,
   ) {}
 
-  async add(caller: Caller, { nonce, succeeds, ...given }: AddKey): Promise<OwnKey> {
-    const enrolment = { client: caller.client, nonce, signature_keys: [given] }
+  async add(caller: Caller, { nonce, succeeds, device_list: update, ...given }: AddKey): Promise<OwnKey> {
+    const enrolment = { client: caller.client, nonce, signature_keys: [given], device_list: update }
     const {
       keys: [key],
-    } = await this.enrolment.prove(enrolment)
+      change,
+    } = await this.enrolment.prove(enrolment, caller)
     if (key === undefined) throw new Error('One key was given and none proven')
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
       await holdAccount(sql, caller)
-      return this.insert(sql, caller.deviceId, key, succeeds)
+      const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
+      await this.lists.writeKey(sql, caller, change)
+      return inserted
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
     const row = await this.prisma.signatureKey.findUniqueOrThrow({ where: { id }, include: { successor: { select: { publicKey: true } } } })
@@ -46,6 +51,7 @@ export class DeviceKeys {
   async retire(caller: Caller, keyId: bigint): Promise<void> {
     const retired = await transaction(this.pool, async (sql) => {
       await holdAccount(sql, caller)
+      await requireUncertified(sql, caller.deviceId)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

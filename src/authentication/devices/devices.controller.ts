@@ -1,11 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { RowIdText } from '../../platform/http/bytes.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsNothing } from '../../platform/http/returns.js'
 import { CurrentDevice, type Caller } from '../session/caller.js'
 import { DeviceKeys } from './device-keys.js'
-import { AddDevice, AddKey, DeviceName, OwnDevice, OwnDevices, OwnKey } from './devices.dto.js'
+import { AddDevice, AddKey, DeviceName, OwnDevice, RevokeDevice, OwnDevices, OwnKey } from './devices.dto.js'
 import { Devices } from './devices.js'
 
 @ApiTags('devices')
@@ -24,6 +24,7 @@ export class DevicesController {
     description: 'The challenge and the proofs are those of the new device, for its own client URI. It logs in by itself afterwards.',
   })
   @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
+  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   add(@CurrentDevice() caller: Caller, @Body({ schema: AddDevice }) body: AddDevice) {
     return this.devices.add(caller, body)
   }
@@ -46,12 +47,17 @@ export class DevicesController {
     summary: 'Revoke a device of this account',
     description:
       'Its keys, tokens and streams end at once, its KeyPackages are withdrawn, and the server proposes its removal in the ' +
-      'groups that let it. Its name and keys are never used again. A device can revoke itself.',
+      'groups that let it. Its name and keys are never used again. A device can revoke itself. The last one of an account ' +
+      'needs `confirm=last-device`: nobody gets into the account without a device.',
   })
-  @Refuses('not-found')
+  @Refuses('not-found', 'last-device', 'device-list-required')
   @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
-  revoke(@CurrentDevice() caller: Caller, @Param('device', { schema: DeviceName }) device: DeviceName) {
-    return this.devices.revoke(caller, device)
+  revoke(
+    @CurrentDevice() caller: Caller,
+    @Param('device', { schema: DeviceName }) device: DeviceName,
+    @Query({ schema: RevokeDevice }) { confirm }: RevokeDevice,
+  ) {
+    return this.devices.revoke(caller, device, confirm)
   }
 
   @Post('self/keys')
@@ -64,6 +70,7 @@ export class DevicesController {
       'one stays valid until it is retired.',
   })
   @Refuses('proof-refused', 'key-taken', 'key-succeeded', 'too-many-keys')
+  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   addKey(@CurrentDevice() caller: Caller, @Body({ schema: AddKey }) body: AddKey) {
     return this.keys.add(caller, body)
   }
@@ -75,7 +82,7 @@ export class DevicesController {
     summary: 'Retire a signature key of this device',
     description: 'KeyPackages and leaves with this key are refused from now on. The last valid key cannot be retired.',
   })
-  @Refuses('not-found', 'last-key')
+  @Refuses('not-found', 'last-key', 'device-list-required')
   @ReturnsNothing('The key is retired.')
   retireKey(@CurrentDevice() caller: Caller, @Param('id', { schema: RowIdText }) id: bigint) {
     return this.keys.retire(caller, id)

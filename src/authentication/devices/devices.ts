@@ -3,16 +3,17 @@ import { Pool } from 'pg'
 import { Forbidden, NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
-import { lockAccount } from '../accounts/accounts.repository.js'
-import { DeviceRevoked } from '../authentication.problems.js'
+import { LastDevice } from '../authentication.problems.js'
+import { requireUncertified } from '../device-list/certified-changes.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { findDevice, markRevoked, isActiveDevice } from './devices.repository.js'
+import { countActiveDevices, findDevice, markRevoked } from './devices.repository.js'
+import { holdAccount } from './hold-account.js'
 import { Revocations } from './revocations.js'
 
 /** The devices of one account, as one of them sees and changes them. */
@@ -31,7 +32,7 @@ export class Devices {
     const client = parseClientUri(body.client)
     if (client === undefined || userUri(client) !== caller.user)
       throw new Forbidden('A device is added to the account of the device that adds it.')
-    const proven = await this.enrolment.prove(body)
+    const proven = await this.enrolment.prove(body, caller)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
       await holdAccount(sql, caller)
@@ -47,8 +48,12 @@ export class Devices {
     return { devices: devices.map((device) => ownDevice(device, caller)) }
   }
 
-  /** Repeating it changes nothing. A device may revoke itself: then its session ends with the answer. */
-  async revoke(caller: Caller, device: string): Promise<void> {
+  /**
+   * Repeating it changes nothing. A device may revoke itself: then its session ends with the answer.
+   * @param confirm that the last one is meant
+   * @throws LastDevice
+   */
+  async revoke(caller: Caller, device: string, confirm: 'last-device' | undefined): Promise<void> {
     const own = parseClientUri(caller.client)
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
@@ -56,7 +61,10 @@ export class Devices {
       await holdAccount(sql, caller)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
-      return found.active ? markRevoked(sql, caller.userId, found.id) : []
+      if (!found.active) return []
+      await requireUncertified(sql, found.id)
+      if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
+      return markRevoked(sql, caller.userId, found.id)
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
   }
@@ -69,12 +77,4 @@ function ownDevice(device: RecordedDevice, caller: Caller): OwnDevice {
     return id === undefined ? [] : [{ ...key, id }]
   })
   return { ...described, signature_keys: signatureKeys, current: device.clientUri === caller.client }
-}
-
-/**
- * Takes the lock under which an account's devices and keys change, in a statement before those that check.
- * @throws DeviceRevoked if the caller's device is out of service, also if that was committed while this waited
- */
-export async function holdAccount(sql: Sql, { deviceId, userId }: Caller): Promise<void> {
-  if (!(await lockAccount(sql, userId)) || !(await isActiveDevice(sql, deviceId))) throw new DeviceRevoked()
 }

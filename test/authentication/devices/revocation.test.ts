@@ -64,7 +64,7 @@ describe('a revocation', () => {
 
   it('of oneself ends the own session', async () => {
     const phone = await TestDevice.registered(server.url)
-    expect((await phone.call('DELETE', '/v1/devices/phone')).status).toBe(204)
+    expect((await phone.call('DELETE', '/v1/devices/phone?confirm=last-device')).status).toBe(204)
     expect(await phone.standing()).toBe('device-revoked')
   })
 

@@ -1,0 +1,82 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { expect, it } from '@jest/globals'
+import { checkLeafCertificate } from '../../../examples/client/identity/leaf.js'
+import { active, readHead, readList, type VerifiedList } from '../../../examples/client/identity/list.js'
+import { recoveryKey } from '../../../examples/client/identity/recovery-words.js'
+import { IdentityRefused } from '../../../examples/client/identity/refused.js'
+import { safetyNumber } from '../../../examples/client/identity/safety-number.js'
+import { toHex } from '../../../examples/client/wire.js'
+import { checkHead } from '../../../src/protocol/identity/head.js'
+import { checkLeafCertificate as checkLeafAtServer } from '../../../src/protocol/identity/leaf-certificate.js'
+import { activeCertificates, type DeviceList } from '../../../src/protocol/identity/device-list.js'
+import { extendList } from '../../../src/protocol/identity/list.js'
+import { IDENTITY_RULES } from '../../../src/protocol/identity/rules.js'
+import { makeVectors, type LeafVector, type ListVector, type Vectors } from './vectors.js'
+
+const FILE = new URL('../vectors.json', import.meta.url)
+if (process.env['WRITE_VECTORS']) writeFileSync(FILE, `${JSON.stringify(await makeVectors(), undefined, 2)}\n`)
+const vectors = JSON.parse(readFileSync(FILE, 'utf8')) as Vectors
+
+const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'))
+
+/** What the client says: `valid`, or the rule. */
+function byClient<T>(read: () => T): [result: string, value?: T] {
+  try {
+    return ['valid', read()]
+  } catch (error) {
+    if (error instanceof IdentityRefused) return [error.rule ?? error.reason]
+    throw error
+  }
+}
+
+function readByClient({ user, entries, head, now }: ListVector): VerifiedList {
+  const list = readList(user, entries.map(bytes), BigInt(now))
+  if (head !== undefined) readHead(list, bytes(head), BigInt(now))
+  return list
+}
+
+async function byServer({ user, entries, head, now }: ListVector): Promise<[result: string, list?: DeviceList]> {
+  const list = await extendList(user, undefined, entries.map(bytes), BigInt(now))
+  if (list.kind === 'broken') return [list.rule]
+  const checked = head === undefined ? list : await checkHead(list.value, bytes(head), BigInt(now))
+  return checked.kind === 'broken' ? [checked.rule] : ['valid', list.value]
+}
+
+it('the vectors are those that their maker makes (WRITE_VECTORS=1 writes them)', async () => {
+  expect(vectors).toEqual(await makeVectors())
+})
+
+it.each(vectors.lists.map((vector) => [vector.name, vector] as const))('list: %s', async (_name, vector) => {
+  const [client, mine] = byClient(() => readByClient(vector))
+  const [server, theirs] = await byServer(vector)
+  expect({ client, server }).toEqual({ client: vector.result, server: vector.result })
+  if (!mine || !theirs) return
+  expect([toHex(mine.identity), toHex(theirs.identity)]).toEqual([vector.identity, vector.identity])
+  expect(active(mine).map(({ number }) => number)).toEqual(activeCertificates(theirs).map(({ number }) => number))
+})
+
+it.each(vectors.leaves.map((vector) => [vector.name, vector] as const))('leaf: %s', async (_name, vector) => {
+  const of = vectors.lists.find(({ name }) => name === vector.list)!
+  const [leaf, now] = [leafOf(vector), BigInt(vector.now)]
+  const [client] = byClient(() => checkLeafCertificate(readByClient(of), bytes(vector.extension), leaf, now))
+  const [, list] = await byServer(of)
+  const server = checkLeafAtServer(list!, bytes(vector.extension), leaf, now)
+  expect({ client, server: server.kind === 'valid' ? 'valid' : server.rule }).toEqual({ client: vector.result, server: vector.result })
+})
+
+function leafOf({ client, scheme, signature_key }: LeafVector) {
+  return { client, scheme, signatureKey: bytes(signature_key) }
+}
+
+it('every rule is broken by one of them', () => {
+  const broken = new Set([...vectors.lists, ...vectors.leaves].map(({ result }) => result))
+  expect([...broken].sort()).toEqual(['valid', ...Object.keys(IDENTITY_RULES)].sort())
+})
+
+it('safety numbers and recovery words come to what is written', () => {
+  for (const { users, safety_number } of vectors.safety_numbers) {
+    const [one, other] = users.map(({ user, identity }) => ({ user, identity: bytes(identity) }))
+    expect(safetyNumber(one!, other!)).toBe(safety_number)
+  }
+  for (const { words, public_key } of vectors.recovery_words) expect(toHex(recoveryKey(words).publicKey)).toBe(public_key)
+})

@@ -1,0 +1,158 @@
+import { signLabelled } from '../../../examples/client/identity/keys.js'
+import { DAY, HEAD_LABEL } from '../../../examples/client/identity/list.js'
+import type { Author } from '../../../examples/client/identity/making.js'
+import { recoveryKey } from '../../../examples/client/identity/recovery-words.js'
+import { safetyNumber } from '../../../examples/client/identity/safety-number.js'
+import { encodeHeadContent, withSignature, type HeadContent } from '../../../examples/client/identity/structures.js'
+import { toHex } from '../../../examples/client/wire.js'
+import { client, ed, NOW, p256Key, USER, WrittenList } from './vector-maker.js'
+import { AFTER_BASE, base, WORDS } from './vector-steps.js'
+
+/** Byte strings are hexadecimal, times are seconds since 1970. */
+export interface Vectors {
+  lists: ListVector[]
+  leaves: LeafVector[]
+  safety_numbers: { users: { user: string; identity: string }[]; safety_number: string }[]
+  recovery_words: { words: string; public_key: string }[]
+}
+export interface ListVector {
+  name: string
+  /** Whose list it has to be. */
+  user: string
+  now: number
+  entries: string[]
+  head?: string
+  /** `valid`, or the name of the rule that is broken. */
+  result: string
+  identity?: string
+  /** Numbers of the entries with certificates that have not ended. */
+  active?: number[]
+}
+export interface LeafVector {
+  name: string
+  /** Name of the list that it is read with. */
+  list: string
+  extension: string
+  client: string
+  scheme: number
+  signature_key: string
+  now: number
+  result: string
+}
+
+export async function makeVectors(): Promise<Vectors> {
+  const lists = [...(await extended()), ...(await broken()), ...(await heads())]
+  const other = await WrittenList.begin(ed(8))
+  const users = [
+    { user: USER, identity: toHex((await base()).list.identity) },
+    { user: 'mimi://b.example/u/bob', identity: toHex(other.identity) },
+  ]
+  const [one, two] = users.map(({ user, identity }) => ({ user, identity: new Uint8Array(Buffer.from(identity, 'hex')) }))
+  return {
+    lists,
+    leaves: await leaves(),
+    safety_numbers: [{ users, safety_number: safetyNumber(one!, two!) }],
+    recovery_words: [{ words: WORDS, public_key: toHex(recoveryKey(WORDS).publicKey) }],
+  }
+}
+
+async function extended(): Promise<ListVector[]> {
+  const made: ListVector[] = []
+  for (const [name, result, step] of AFTER_BASE) {
+    const parts = await base()
+    await step(parts)
+    made.push(vectorOf(name, parts.list, result))
+  }
+  return made
+}
+
+/** What is wrong from the first entry on, or with the bytes. */
+async function broken(): Promise<ListVector[]> {
+  const { list } = await base()
+  const first = list.entries[0]!
+  const edit = (name: string, result: string, entries: Uint8Array[]) => ({ ...vectorOf(name, list, result), entries: entries.map(toHex) })
+  const weak = await WrittenList.begin({ ...ed(1), publicKey: new Uint8Array(32) })
+  const forged = await WrittenList.begin({ ...ed(1), publicKey: ed(2).publicKey })
+  const [version, signature] = [first.slice(), first.slice()]
+  version[0] = 2
+  signature[signature.length - 1]! ^= 1
+  return [
+    edit('a byte more', 'entry-encoding', [new Uint8Array([...first, 0])]),
+    edit('a byte less', 'entry-encoding', [first.slice(0, -1)]),
+    edit('another version', 'entry-encoding', [version]),
+    edit('nothing', 'entry-first', []),
+    edit('without its first entry', 'entry-number', list.entries.slice(1)),
+    edit('a bent signature', 'entry-signature', [signature]),
+    vectorOf('an identity key of small order', weak, 'identity-key'),
+    vectorOf('an identity key of somebody else', forged, 'entry-signature'),
+    { ...vectorOf('asked for another user', list, 'entry-user'), user: 'mimi://a.example/u/bob' },
+  ]
+}
+
+async function heads(): Promise<ListVector[]> {
+  const { list, phone, laptop, recovery, root } = await base()
+  const make = async (wish: Partial<HeadContent>, by: Author = phone) => {
+    const { user, number, hash } = list.end
+    const content = encodeHeadContent({ user, number, hash, issuedAt: NOW, expiresAt: NOW + 14n * DAY, signer: by.number, ...wish })
+    return withSignature(content, await signLabelled(by.key, HEAD_LABEL, content))
+  }
+  const right = await make({})
+  const cases: [name: string, result: string, head: Uint8Array][] = [
+    ['a head by a device', 'valid', right],
+    ['a head by the identity key', 'valid', await make({}, root)],
+    ['a head with something after it', 'head-encoding', new Uint8Array([...right, 0])],
+    ['a head of another user', 'head-user', await make({ user: 'mimi://a.example/u/bob' })],
+    ['a head of fewer entries', 'head-entry', await make({ number: 4 })],
+    ['a head of another entry', 'head-entry', await make({ hash: list.identity })],
+    ['a head from before the last entry', 'head-validity', await make({ issuedAt: NOW - 1n })],
+    ['a head from the future', 'head-validity', await make({ issuedAt: NOW + DAY + 1n, expiresAt: NOW + 3n * DAY })],
+    ['a head for too long', 'head-validity', await make({ expiresAt: NOW + 30n * DAY + 1n })],
+    ['a head by nobody', 'head-signer', await make({ signer: 99 })],
+    ['a head by a device that may not', 'head-right', await make({}, laptop)],
+    ['a head by the recovery key', 'head-right', await make({}, recovery)],
+    ['a head by another key', 'head-signature', await make({}, { ...phone, key: ed(9) })],
+  ]
+  return cases.map(([name, result, head]) => ({ ...vectorOf(name, list, result), head: toHex(head) }))
+}
+
+async function leaves(): Promise<LeafVector[]> {
+  const { list, phone } = await base()
+  const other = await WrittenList.begin(ed(8))
+  const ended = list.copy()
+  await ended.revoke(phone, 3)
+  const renewed = list.copy()
+  await renewed.certify(phone, [ed(2)])
+  const leaf = (name: string, result: string, wish: Partial<LeafVector> & { data?: Uint8Array } = {}): LeafVector => {
+    const { data = list.leaf(2), ...more } = wish
+    const { scheme, publicKey } = phone.key
+    const usual = { list: 'five holders', client: client('phone'), scheme, signature_key: toHex(publicKey), now: Number(NOW) }
+    return { name, ...usual, extension: toHex(data), result, ...more }
+  }
+  const second = { scheme: p256Key(3).scheme, signature_key: toHex(p256Key(3).publicKey) }
+  const laptop = { client: client('laptop'), scheme: p256Key(4).scheme, signature_key: toHex(p256Key(4).publicKey) }
+  const [gone, replaced] = [{ list: 'a device is revoked' }, { list: 'a device renews itself, and drops a key' }]
+  return [
+    leaf('a device', 'valid'),
+    leaf('a device by its second key', 'valid', second),
+    leaf('a device that knows fewer entries', 'valid', { data: list.leaf(2, { listNumber: 3 }) }),
+    leaf('a device that knows more entries', 'valid', { data: list.leaf(2, { listNumber: 7, listHash: list.identity }) }),
+    leaf('a replaced certificate within a week', 'valid', { ...replaced, now: Number(NOW + 7n * DAY) }),
+    leaf('something after it', 'device-certificate', { data: new Uint8Array([...list.leaf(2), 0]) }),
+    leaf('another identity', 'device-certificate', { data: list.leaf(2, { identity: other.identity }) }),
+    leaf('another history', 'device-certificate', { data: list.leaf(2, { listHash: other.identity }) }),
+    leaf('a list that ends before the certificate', 'device-certificate', { data: list.leaf(4, { listNumber: 3 }) }),
+    leaf('an entry of another list', 'device-certificate', { data: renewed.leaf(6) }),
+    leaf('another key', 'device-certificate-leaf', { signature_key: toHex(ed(9).publicKey) }),
+    leaf('another device', 'device-certificate-leaf', { client: client('laptop') }),
+    leaf('a certificate of a recovery key', 'device-certificate-leaf', { data: list.leaf(4) }),
+    leaf('an entry without a certificate', 'device-certificate-leaf', { data: list.leaf(1) }),
+    leaf('a certificate whose time is over', 'device-certificate-leaf', { now: Number(NOW + 301n * DAY) }),
+    leaf('a revoked device', 'device-certificate-current', { ...gone, ...laptop, data: ended.leaf(3) }),
+    leaf('a replaced certificate after a week', 'device-certificate-current', { ...replaced, now: Number(NOW + 7n * DAY + 1n) }),
+  ]
+}
+
+function vectorOf(name: string, list: WrittenList, result: string): ListVector {
+  const shown = { name, user: USER, now: Number(NOW), entries: list.entries.map(toHex), result }
+  return result === 'valid' ? { ...shown, identity: toHex(list.identity) } : shown
+}
