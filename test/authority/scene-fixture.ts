@@ -37,6 +37,7 @@ export async function castPeople(stage: Stage): Promise<People> {
   const names: string[] = [...new Set([...Object.values(CAST), ...TARGETS])].sort(
     (one, other) => one.split('/').length - other.split('/').length,
   )
+  stage.identity = false
   const clients = await stage.cast(...names)
   const named = new Map(names.map((name, index) => [name, clients[index]!]))
   for (const client of clients) await client.device.publishKeyPackages(60)

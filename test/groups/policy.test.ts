@@ -3,7 +3,6 @@ import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { at, refusal, useStage } from './group-fixture.js'
-import { StoredList } from '../identity/lists-fixture.js'
 import { retagged } from './hostile.js'
 
 const stage = useStage()
@@ -13,17 +12,10 @@ const join = (client: Client, group: Group, more: { resync?: boolean; joinCode?:
 const local = (client: Client) => client.user.split('/u/')[1]!
 const put = (client: Client, group: Group, path: string, body: unknown = {}) => client.device.http.put(`${group.path}/${path}`, body)
 
-/** A device list of the first one's, which certifies the second. */
-async function certified(first: Client, second: Client): Promise<void> {
-  const list = await StoredList.begin(stage.pool, first)
-  await list.certify(second, await list.certify(first))
-}
-
 describe.each(['public', 'private'] as const)('an external join of a %s group', (mode) => {
   it("is for devices that a present one has certified (same-user), and replaces one's own leaf on a resync", async () => {
     const [alice, laptop, bob] = await stage.cast('alice', 'alice/laptop', 'bob')
     const group = await stage.group(alice, [], { mode })
-    await certified(alice, laptop)
     const joined = await join(laptop, group)
     await stage.sync(alice)
     expect(joined.epochAuthenticator).toBe(group.epochAuthenticator)
@@ -45,7 +37,6 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
   it('is no second leaf of a device under another of its keys', async () => {
     const [alice, laptop] = await stage.cast('alice', 'alice/laptop')
     const group = await stage.group(alice, [], { mode })
-    await certified(alice, laptop)
     await join(laptop, group)
     await stage.sync(alice)
     const { impl, scheme } = await suite(1)

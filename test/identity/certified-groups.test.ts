@@ -6,6 +6,8 @@ import { refusal, useStage } from '../groups/group-fixture.js'
 import { show, StoredList } from './lists-fixture.js'
 
 const stage = useStage()
+// Their lists are written by the tests.
+stage.identity = false
 
 /** A user with a list that certifies its one device. */
 async function listed(client: Client): Promise<StoredList> {
@@ -20,8 +22,9 @@ describe('the policy identities', () => {
   it('is certified where the creator has a device list, unless it says otherwise', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     await listed(alice)
-    const [mine, open] = [await stage.group(alice), await stage.group(alice, [], { policy: { identities: 'any' } })]
-    const theirs = await stage.group(bob)
+    const begin = (client: Client, identities?: 'any') =>
+      client.createGroup({ groupId: utf8(randomUUID()), ...(identities && { policy: { identities } }) })
+    const [mine, open, theirs] = [await begin(alice), await begin(alice, 'any'), await begin(bob)]
     const shown = [await policyOf(alice, mine.path), await policyOf(alice, open.path), await policyOf(bob, theirs.path)]
     expect(shown.map(({ identities }) => identities)).toEqual(['certified', 'any', 'any'])
   })
@@ -60,7 +63,7 @@ describe.each(['public', 'private'] as const)('a certified %s group', (mode) => 
   it('takes in nobody whom no list certifies, and those that one does', async () => {
     const [alice, bob, carol] = await stage.cast('alice', 'bob', 'carol')
     await listed(alice)
-    const group = await stage.group(alice, [], { mode })
+    const group = await stage.group(alice, [], { mode, policy: { identities: 'certified' } })
     expect(await refusal(group.add(bob.user))).toMatchObject({ status: 422, document: { rule: 'device-certificate-missing' } })
     const list = await listed(carol)
     await group.add(carol.user)

@@ -67,12 +67,15 @@ export class StoredList {
         list.identity,
       ])
       await query('UPDATE signature_key k SET certificate = NULL FROM device d WHERE d.account_id = $1 AND k.device_id = d.id', [account])
-      for (const { number, kind, subject, rights, notBefore, notAfter, end, keys } of list.certificates.values()) {
+      for (const { number, kind, subject, rights, notBefore, notAfter, end, keys, signer } of list.certificates.values()) {
         await query(
-          `INSERT INTO device_certificate
-           VALUES ($1, $2, $3, $4, (SELECT id FROM device WHERE client_uri = $5), $6, to_timestamp($7), to_timestamp($8), $9)
-           ON CONFLICT (account_id, identity, number) DO UPDATE SET ended = excluded.ended`,
-          [account, list.identity, number, HOLDERS[kind], subject, rights, Number(notBefore), Number(notAfter), end?.number ?? null],
+          `INSERT INTO device_certificate (account_id, identity, number, kind, device_id, rights, not_before, not_after, ended, replaced, signer)
+           VALUES ($1, $2, $3, $4, (SELECT id FROM device WHERE client_uri = $5), $6, to_timestamp($7), to_timestamp($8), $9, $10, $11)
+           ON CONFLICT (account_id, identity, number) DO UPDATE SET ended = excluded.ended, replaced = excluded.replaced`,
+          [
+            ...[account, list.identity, number, HOLDERS[kind], subject, rights, Number(notBefore), Number(notAfter)],
+            ...[end?.number ?? null, end?.by === 'replacement', signer],
+          ],
         )
         if (end === undefined)
           await query('UPDATE signature_key SET certificate = $1 WHERE public_key = ANY ($2)', [
@@ -81,6 +84,9 @@ export class StoredList {
           ])
       }
       await query('COMMIT', [])
+    } catch (error) {
+      await query('ROLLBACK', [])
+      throw error
     } finally {
       connection.release()
     }

@@ -102,9 +102,9 @@ function accounts(): string[] {
      SELECT id, ${hash(`'identity ' || id`)}, 4, '\\x00', '\\x00', now(), now() + interval '9 days', 1 + (id % 2)::int FROM account`,
     `INSERT INTO device_list_entry (account_id, identity, number, bytes)
      SELECT account_id, identity, n, '\\x00' FROM device_list, ${series(4)} n`,
-    `INSERT INTO device_certificate (account_id, identity, number, kind, device_id, rights, not_before, not_after, ended)
+    `INSERT INTO device_certificate (account_id, identity, number, kind, device_id, rights, not_before, not_after, ended, signer)
      SELECT d.account_id, l.identity, 1 + row_number() OVER (PARTITION BY d.account_id ORDER BY d.id), 1, d.id, 7, now() - interval '1 day',
-            now() + interval '99 days', CASE WHEN d.revoked_at IS NOT NULL THEN 4 END
+            now() + interval '99 days', CASE WHEN d.revoked_at IS NOT NULL THEN 4 END, 1
        FROM device d JOIN device_list l USING (account_id)`,
     `UPDATE signature_key k SET certificate = c.number FROM device_certificate c WHERE c.device_id = k.device_id AND c.ended IS NULL`,
     `INSERT INTO refresh_token (family, device_id, token_hash, expires_at) SELECT gen_random_uuid(), id, '\\x00', now() + interval '9 days' FROM device`,
