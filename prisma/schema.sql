@@ -81,6 +81,7 @@ CREATE TABLE challenge (
   nonce bytea NOT NULL,
   client_uri text NOT NULL,
   expires_at timestamp(6) with time zone NOT NULL,
+  purpose text,
   CONSTRAINT challenge_pkey PRIMARY KEY (nonce)
 );
 CREATE INDEX challenge_expires_at_idx ON challenge USING btree (expires_at);

@@ -6,16 +6,12 @@ import { LEAF_CERTIFICATE } from './identity/leaf.js'
 import { OwnIdentity } from './identity/own.js'
 import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
-import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
+import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
+import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
-interface Challenge {
-  nonce: Uint8Array
-  expires_at: number
-  domain: string
-}
 interface Session {
   /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
   token_type?: 'DPoP' | 'Bearer'
@@ -46,6 +42,7 @@ export async function newDevice(user: string, client: string, suites: readonly n
 export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
+  readonly proofs: Proofs
 
   /** Device lists of other users, and what is believed of them. */
   readonly identities: Identities
@@ -62,6 +59,7 @@ export class Device {
     http.renew = () => this.refresh()
     this.identities = new Identities(http, record.pins, now)
     this.own = new OwnIdentity(http, record, this.identities)
+    this.proofs = new Proofs(http, record)
     // A device that was stored by a release before has none yet.
     http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
@@ -75,7 +73,7 @@ export class Device {
 
   /** A new account with this as its first device, and a new identity. @param words for a recovery key (`newRecoveryWords`), if there shall be one */
   async register(inviteCode?: string, words?: string): Promise<void> {
-    const { nonce, signature_keys } = await this.proofs()
+    const { nonce, signature_keys } = await this.proofs.possession('registration')
     const { user, client, certified } = this.record
     const list = certified ? await this.own.begin(words) : undefined
     const invite = inviteCode === undefined ? {} : { invite_code: inviteCode }
@@ -86,22 +84,13 @@ export class Device {
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
   async enrol(other: Device): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await this.#add(other)
-        break
-      } catch (error) {
-        if (!(error instanceof ServerProblem && error.kind === 'device-list-changed') || attempt > 20) throw error
-        await this.identities.of(this.record.user, { fresh: true })
-      }
-    }
+    await this.own.again(() => this.#add(other))
     await other.login()
   }
 
   async #add(other: Device): Promise<void> {
-    const { nonce, signature_keys } = await other.proofs()
-    const body = { client: other.client, nonce, signature_keys }
-    if (!this.own.exists) return this.http.post('/v1/devices', body)
+    const body = { client: other.client, ...(await other.proofs.possession('new-device')) }
+    if (!this.own.exists) return this.vouch(body)
     const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity))
     await this.http.post('/v1/devices', { ...body, device_list: list })
     this.own.accepted(list)
@@ -111,15 +100,31 @@ export class Device {
     other.own.markSeen()
   }
 
+  /** Without a device list: registers a device that has proven its keys, by a step-up proof. */
+  async vouch(device: Possession & { client: string }): Promise<void> {
+    const keys = device.signature_keys.map(({ scheme, public_key: publicKey }) => ({ scheme, publicKey }))
+    await this.proofs.steppedUp('add-device', addedDeviceSubject(device.client, keys), (field) =>
+      this.http.post('/v1/devices', device, field),
+    )
+  }
+
+  /** @param device the last part of the client URI of a device of this account */
+  async revoke(device: string): Promise<void> {
+    const client = this.client.replace(/[^/]+$/, device)
+    if (this.own.exists) return this.own.revoke([client])
+    await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
+  }
+
   async login(): Promise<void> {
-    const challenge = await this.#challenge()
-    const proven = await this.#prove(challenge, this.suites[0] ?? 1)
+    const { nonce, signature_keys } = await this.proofs.possession('login', this.suites.slice(0, 1))
+    const [proven] = signature_keys
+    if (!proven) throw new Error('This device has no keys')
     const { public_key, proof } = proven
-    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce: challenge.nonce, public_key, proof }))
+    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
     await this.#lookAtOwnList()
   }
 
-  /** At each login: whether the server shows what this device has written, and whether the head has to be renewed. */
+  /** Whether the server shows what this device has written, and whether the head has to be renewed. */
   async #lookAtOwnList(): Promise<void> {
     if (!this.own.exists || !this.record.certified) return
     await this.identities.of(this.record.user, { fresh: true })
@@ -143,13 +148,6 @@ export class Device {
     } finally {
       this.http.renew = renew
     }
-  }
-
-  /** A challenge answered with every key of the device. */
-  async proofs() {
-    const challenge = await this.#challenge()
-    const signature_keys = await Promise.all(this.suites.map((id) => this.#prove(challenge, id)))
-    return { nonce: challenge.nonce, signature_keys }
   }
 
   /** Makes and uploads `count` one-time KeyPackages per suite, and one of last resort (RFC 9420 §16.8). */
@@ -224,18 +222,6 @@ export class Device {
     return keyMaterialRequest({ user, client, target, room, cipherSuite }, keys, await suite(cipherSuite))
   }
 
-  #challenge(): Promise<Challenge> {
-    return this.http.post<Challenge>('/v1/auth/challenges', { client: this.client })
-  }
-
-  async #prove(challenge: Challenge, suiteId: number) {
-    const key = this.record.keys.get(suiteId)
-    if (!key) throw new Error(`No key for cipher suite ${suiteId}`)
-    const of = await suite(suiteId)
-    const login = { domain: challenge.domain, client: this.client, nonce: challenge.nonce, expiresAt: BigInt(challenge.expires_at) }
-    return { scheme: of.scheme, public_key: key.publicKey, proof: await proveLogin(key.signKey, of, login) }
-  }
-
   #keep(session: Session): void {
     this.http.accessToken = session.access_token
     this.http.bound = session.token_type === 'DPoP'
@@ -243,9 +229,8 @@ export class Device {
   }
 }
 
-function wrapKeyPackage(stored: StoredKeyPackage): Uint8Array {
-  return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
-}
+const wrapKeyPackage = (stored: StoredKeyPackage): Uint8Array =>
+  encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
 
 /** The domain in `mimi://<domain>/…` */
 function providerOf(uri: string): string | undefined {

@@ -74,14 +74,14 @@ export class Http {
   get<T>(path: string, headers: Record<string, string> = {}): Promise<T> {
     return this.#send<T>('GET', path, undefined, headers)
   }
-  post<T>(path: string, body: unknown = {}): Promise<T> {
-    return this.#send<T>('POST', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
+  post<T>(path: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('POST', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) }, headers)
   }
   put<T>(path: string, body: unknown = {}): Promise<T> {
     return this.#send<T>('PUT', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
   }
-  delete<T>(path: string): Promise<T> {
-    return this.#send<T>('DELETE', path)
+  delete<T>(path: string, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('DELETE', path, undefined, headers)
   }
   /** Bytes of any type for bytes. */
   postBytes(path: string, type: string, bytes: Uint8Array): Promise<Uint8Array> {

@@ -35,7 +35,8 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
 
 function person(baseUrl: string, domain: string, name: string): Promise<Client> {
   const [user = '', device = ''] = name.split('/')
-  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json' })
+  // Without an identity, so that the operations of both kinds of accounts are met: dave's has a device list.
+  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json', identity: false })
 }
 
 async function accounts(alice: Client, laptop: Client, others: readonly Client[]): Promise<void> {
@@ -52,9 +53,12 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   // Of the same session, so with the same proof key.
   const { keys } = await newDevice(record.user, record.client, [1])
   const second = new Device(http, { ...record, keys })
-  const { nonce, signature_keys } = await second.proofs()
-  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...signature_keys[0], nonce })
-  await http.delete(`/v1/devices/self/keys/${id}`)
+  const { nonce, signature_keys } = await second.proofs.possession('new-key')
+  const [added] = signature_keys
+  if (!added) throw new Error('The second key is proven')
+  const key = added.public_key
+  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...added, nonce }, await alice.device.proofs.stepUp('add-key', key))
+  await http.delete(`/v1/devices/self/keys/${id}`, await alice.device.proofs.stepUp('retire-key', key))
 }
 
 async function keyPackages(alice: Client, others: readonly Client[]): Promise<void> {
@@ -162,6 +166,6 @@ async function ending(alice: Client, laptop: Client, bob: Client, group: Group):
   await alice.device.http.post(`${group.path}/reset`)
   await group.delete()
   await alice.device.http.delete('/v1/key-packages')
-  await alice.device.http.delete('/v1/devices/laptop')
+  await alice.device.revoke('laptop')
   await bob.device.http.delete('/v1/auth/sessions')
 }

@@ -157,7 +157,7 @@ describe('nothing is gained by one who', () => {
     const group = await stage.group(alice, [phone, tablet], { policy: { ...ADMINS, external_join: 'open' } })
     await at(phone, group).remove(tablet.uri)
     await stage.sync(alice, tablet)
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     await eventually(
       () => stage.log(group),
       (log) => log.length >= 3,

@@ -142,7 +142,7 @@ describe('a Proposal to add a client', () => {
     const [davesAdd, laptopsAdd] = [await addOf(bob, dave), await addOf(bob, laptop)]
     await alice.device.http.put(`${group.path}/bans/${dave.user.split('/u/')[1]}`)
     expect(await refusal(propose(at(bob, group), davesAdd))).toMatchObject({ status: 403, kind: 'policy' })
-    await eve.device.http.delete('/v1/devices/laptop')
+    await eve.device.revoke('laptop')
     expect(await refusal(propose(at(bob, group), laptopsAdd))).toMatchObject({ status: 422, document: { rule: 'credential-revoked' } })
     expect(await commits(group, alice)).toEqual([alice.uri, bob.uri])
   })

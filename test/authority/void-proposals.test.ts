@@ -66,7 +66,7 @@ describe.each(['public', 'private'] as const)('a stranger whose Add waits in a %
 
   const changes: [string, (scene: Awaited<ReturnType<typeof asked>>) => Promise<unknown>][] = [
     ['is banned', ({ alice, group, mallory }) => put(alice, group, `bans/${local(mallory)}`)],
-    ['revokes the device', ({ mallory }) => mallory.device.http.delete('/v1/devices/tablet')],
+    ['revokes the device', ({ mallory }) => mallory.device.revoke('tablet')],
     ['may not join any more, as the policy says now', ({ alice, group }) => put(alice, group, 'policy', { external_join: 'same-user' })],
   ]
   it.each(changes)('and who %s, stops nobody', async (_, change) => {

@@ -101,7 +101,7 @@ describe('a revoked device', () => {
   it('is proposed for removal in all its groups, by the hint', async () => {
     const [alice, bob, tablet] = await stage.cast('alice', 'bob', 'bob/tablet')
     const groups = [await stage.group(alice, [bob, tablet]), await stage.group(alice, [bob, tablet])]
-    await bob.device.http.delete('/v1/devices/tablet')
+    await bob.device.revoke('tablet')
     await eventually(
       () => Promise.all(groups.map((group) => stage.log(group))),
       (logs) => logs.every((log) => log.length === 2),

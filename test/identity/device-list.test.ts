@@ -116,7 +116,7 @@ describe('a device of an account with a list', () => {
     const account = await ListedAccount.registered(server.url)
     const { phone, list } = account
     const key = newKey(0x0403)
-    const challenge = await phone.http.challenge(phone.client)
+    const challenge = await phone.http.challenge(phone.client, 'new-key')
     const body = { ...(await provenKey(key, phone.client, challenge)), nonce: challenge.nonce }
     expect(typeOf(await phone.call('POST', '/v1/devices/self/keys', body))).toBe('device-list-required')
     const { keys } = await list.certificate(phone.client, [phone.key.privateKey, key.privateKey])

@@ -127,7 +127,7 @@ describe('an operation that needs a session', () => {
     const [owner, other] = await stage.cast('owner', 'owner/other')
     const token = await bareToken(other)
     if (end === 'logout') await other.device.http.delete('/v1/auth/sessions')
-    else await owner.device.http.delete('/v1/devices/other')
+    else await owner.device.revoke('other')
     return token
   }
 

@@ -56,7 +56,7 @@ export class Registration {
     const client = parseClientUri(body.client)
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
-    const proven = await this.enrolment.prove(body)
+    const proven = await this.enrolment.prove('registration', body)
     let registered: { session: BegunSession; by: Admission['by'] } | undefined
     await this.revocations.revoke(async (sql) => {
       await this.enrolment.consume(sql, body)

@@ -6,12 +6,12 @@ import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
+import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
 import { CertifiedChanges } from '../device-list/certified-changes.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
 import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import type { ListState } from '../device-list/device-lists.repository.js'
-import type { Caller } from '../session/caller.js'
 import { countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
@@ -39,18 +39,20 @@ export class DeviceEnrolment {
   ) {}
 
   /**
-   * @param caller a device of the account; undefined: entries begin an identity
-   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, and what `CertifiedChanges` throws
+   * @param purpose what the challenge has to be for; for a registration, entries have to begin an identity
+   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, InvalidDeviceList
    */
-  async prove({ client, nonce, signature_keys: given, device_list: update }: Enrolment, caller?: Caller): Promise<ProvenDevice> {
+  async prove(
+    purpose: Exclude<ProofPurpose, 'login'>,
+    { client, nonce, signature_keys: given, device_list: update }: Enrolment,
+  ): Promise<ProvenDevice> {
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
-      client,
-      nonce,
+      { purpose, client, nonce },
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()
-    const change = caller === undefined ? await this.lists.prepareFirst(client, update) : await this.lists.prepareFor(caller, update)
+    const change = purpose === 'registration' ? await this.lists.prepareFirst(client, update) : undefined
     return { client, change, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
   }
 

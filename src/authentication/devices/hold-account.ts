@@ -8,6 +8,6 @@ import { isActiveDevice } from './devices.repository.js'
  * Takes the lock under which an account's devices and keys change, in a statement before those that check.
  * @throws DeviceRevoked if the caller's device is out of service, also if that was committed while this waited
  */
-export async function holdAccount(sql: Sql, { deviceId, userId }: Caller): Promise<void> {
+export async function holdAccount(sql: Sql, { deviceId, userId }: Pick<Caller, 'deviceId' | 'userId'>): Promise<void> {
   if (!(await lockAccount(sql, userId)) || !(await isActiveDevice(sql, deviceId))) throw new DeviceRevoked()
 }

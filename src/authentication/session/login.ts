@@ -29,7 +29,7 @@ export class Login {
    * @param bound thumbprint of the key that the session is bound to
    */
   async open({ client, nonce, public_key: publicKey, proof }: OpenSession, bound: string | undefined): Promise<Session> {
-    const [key] = (await this.challenges.proven(client, nonce, [{ publicKey, proof }])) ?? []
+    const [key] = (await this.challenges.proven({ purpose: 'login', client, nonce }, [{ publicKey, proof }])) ?? []
     if (key === undefined) throw new LoginRefused()
     const begun = await transaction(this.pool, (sql) => this.begin(sql, client, nonce, key, bound))
     sessionOpened(this.events)
