@@ -63,11 +63,16 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
     mode,
     group_info: await groupInfo(state, impl),
     ratchet_tree: encodeTree(state.ratchetTree),
-    ...(wish.policy === undefined ? {} : { policy: wish.policy }),
+    ...(wish.policy === undefined && wish.identities === undefined ? {} : { policy: policyOf(wish) }),
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
   return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state, certified })
+}
+
+/** What the leaves show and what the server asks for are one wish. */
+function policyOf({ policy, identities }: NewGroup): NewGroup['policy'] {
+  return identities === undefined ? policy : { ...policy, identities }
 }
 
 async function serverAsSender(device: Device, suiteId: number) {
