@@ -17,6 +17,7 @@ export class AccountsController {
   constructor(
     private readonly registration: Registration,
     private readonly recovery: Recovery,
+    private readonly possession: Possession,
   ) {}
 
   @Post()
@@ -35,8 +36,9 @@ export class AccountsController {
   })
   @Refuses(...PROOF_PROBLEMS, 'wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
   @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
-  register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
+  async register(@Body({ schema: RegisterAccount }) body: RegisterAccount, @Req() request: FastifyRequest) {
     const { device_list: list, ...device } = body
-    return list !== undefined && continuesList(list) ? this.recovery.register(device, list) : this.registration.register(body)
+    const key = await this.possession.forNewSession(request)
+    return list !== undefined && continuesList(list) ? this.recovery.register(device, list, key) : this.registration.register(body, key)
   }
 }

@@ -33,8 +33,8 @@ export class Recovery {
     private readonly events: Events,
   ) {}
 
-  /** @throws RegistrationRefused, and what `DeviceEnrolment` throws */
-  async register(body: RecoveredDevice, update: DeviceListUpdate): Promise<Session> {
+  /** @param key thumbprint of the key that the session is bound to @throws RegistrationRefused, and what `DeviceEnrolment` throws */
+  async register(body: RecoveredDevice, update: DeviceListUpdate, key: string | undefined): Promise<Session> {
     const { client, nonce, signature_keys } = body
     const parsed = parseClientUri(client)
     if (parsed === undefined || userUri(parsed) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
@@ -44,7 +44,7 @@ export class Recovery {
       await this.enrolment.consume(sql, body)
       if (!(await lockAccount(sql, accountId))) throw new RegistrationRefused()
       const deviceId = await this.enrolment.enrol(sql, accountId, { ...proven, change })
-      return this.issuer.begin(sql, { deviceId, userId: accountId, client, generation: 0 })
+      return this.issuer.begin(sql, { deviceId, userId: accountId, client, generation: 0, key })
     })
     deviceRegistered(this.events, signature_keys.length)
     return this.issuer.issue(session)

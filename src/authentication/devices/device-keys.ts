@@ -61,7 +61,6 @@ export class DeviceKeys {
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
   async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
-    await requireUncertified(this.pool, caller.deviceId)
     const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
     if (publicKey === undefined) throw new NotFound('This device has no such key.')
     const permission = await this.permissions.toRetireKey(caller, publicKey, proof)

@@ -1,8 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common'
-import { Pool } from 'pg'
+import { Injectable } from '@nestjs/common'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL, type Sql } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri } from '../../protocol/identifiers.js'
 import { deviceRevoked } from '../authentication.events.js'
 import { LastDevice } from '../authentication.problems.js'
@@ -10,7 +8,6 @@ import { requireUncertified } from '../device-list/certified-changes.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
 import { Permissions } from './permissions.js'
-import { requireUncertified } from '../device-list/certified-changes.js'
 import { countActiveDevices, findDevice, markRevoked } from './devices.repository.js'
 import { Revocations } from './revocations.js'
 
@@ -49,11 +46,5 @@ export class DeviceRevocation {
       return markRevoked(sql, caller.userId, found.id)
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
-  }
-
-  /** Before a proof is asked for that would not help. */
-  private async refuseCertified(sql: Sql, { userId }: Caller, target: string): Promise<void> {
-    const found = await findDevice(sql, userId, target)
-    if (found?.active === true) await requireUncertified(sql, found.id)
   }
 }

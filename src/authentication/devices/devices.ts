@@ -5,9 +5,7 @@ import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { addedDeviceSubject } from '../../protocol/identity/step-up.js'
 import { deviceRegistered } from '../authentication.events.js'
-import { requireNoList } from '../device-list/certified-changes.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
@@ -40,14 +38,6 @@ export class Devices {
     })
     deviceRegistered(this.events, proven.keys.length)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
-  }
-
-  /** An account with a device list is changed by its entries; any other by a step-up proof. */
-  private async permission(caller: Caller, body: AddDevice, proof: PresentedProof | undefined): Promise<ProvenStepUp | undefined> {
-    if (body.device_list !== undefined) return undefined
-    await requireNoList(this.pool, caller.userId)
-    const keys = body.signature_keys.map(({ scheme, public_key: publicKey }) => ({ scheme, publicKey }))
-    return this.stepUp.prove(caller, 'add-device', addedDeviceSubject(body.client, keys), proof)
   }
 
   /** All of the account, revoked ones included. */

@@ -1,3 +1,4 @@
+import { addedDeviceSubject } from '../../protocol/identity/step-up.js'
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { POOL, type Sql } from '../../platform/postgres/sql.js'
@@ -32,10 +33,15 @@ export class Permissions {
   ) {}
 
   /** @throws DeviceListRequired, StepUpRequired, and what `CertifiedChanges.prepareFor` throws; so do the others */
-  async toAdd(caller: Caller, { client, device_list: update }: AddDevice, proof: PresentedProof | undefined): Promise<Permission> {
+  async toAdd(caller: Caller, body: AddDevice, proof: PresentedProof | undefined): Promise<Permission> {
+    const { client, signature_keys: keys, device_list: update } = body
     if (update !== undefined) return this.byList(caller, update)
     if ((await readListState(this.pool, caller.userId)) !== undefined) throw new DeviceListRequired()
-    return { change: undefined, stepUp: await this.stepUp.prove(caller, 'add-device', client, proof) }
+    const subject = addedDeviceSubject(
+      client,
+      keys.map(({ scheme, public_key: publicKey }) => ({ scheme, publicKey })),
+    )
+    return { change: undefined, stepUp: await this.stepUp.prove(caller, 'add-device', subject, proof) }
   }
 
   async toAddKey(

@@ -60,12 +60,6 @@ export class StepUp {
     if (!(await hasValidKey(sql, caller.deviceId, publicKey))) throw this.refusal(purpose)
   }
 
-  /** `spend`, or the lock alone where a signed entry of the account's device list is the proof. */
-  async spendOrHold(sql: Sql, caller: Caller, proven: ProvenStepUp | undefined): Promise<void> {
-    if (proven === undefined) await holdAccount(sql, caller)
-    else await this.spend(sql, caller, proven)
-  }
-
   /** The key that made the proof; undefined if the proof does not hold. */
   private async signerOf(
     client: string,
