@@ -6,7 +6,7 @@ import { InvalidRequest } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { accountRegistered, deviceRegistered } from '../authentication.events.js'
+import { accountRegistered } from '../authentication.events.js'
 import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
 import { DeviceEnrolment } from '../devices/device-enrolment.js'
 import type { Session } from '../session/sessions.dto.js'
@@ -49,15 +49,15 @@ export class Registration {
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
     const proven = await this.enrolment.prove('registration', body)
-    const { session, by } = await transaction(this.pool, async (sql) => {
+    const { session, by, enrolled } = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
       const admission = await this.admit(sql, body)
-      const deviceId = await this.enrolment.enrol(sql, admission.accountId, proven)
-      const device = { deviceId, userId: admission.accountId, client: body.client, generation: 0 }
-      return { session: await this.issuer.begin(sql, device), by: admission.by }
+      const enrolled = await this.enrolment.enrol(sql, admission.accountId, proven)
+      const device = { deviceId: enrolled.deviceId, userId: admission.accountId, client: body.client, generation: 0 }
+      return { session: await this.issuer.begin(sql, device), by: admission.by, enrolled }
     })
     accountRegistered(this.events, by)
-    deviceRegistered(this.events, body.signature_keys.length)
+    this.enrolment.announce(enrolled, proven)
     return this.issuer.issue(session)
   }
 

@@ -1,14 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Events } from '../../platform/observability/events.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
+import { deviceRegistered } from '../authentication.events.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
 import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
-import { countActiveDevices, insertDevice } from './devices.repository.js'
+import { activeSiblings, countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
 interface Enrolment {
@@ -22,11 +25,19 @@ interface ProvenDevice {
   readonly keys: readonly NewKey[]
 }
 
+export interface EnrolledDevice {
+  readonly deviceId: bigint
+  /** The other devices of the account, which find it in their inboxes (prisma/functions/triggers.sql, tell_siblings). */
+  readonly told: readonly bigint[]
+}
+
 /** How keys and devices get in: proven outside a transaction (signatures cost CPU), then written within one. */
 @Injectable()
 export class DeviceEnrolment {
   constructor(
     private readonly challenges: Challenges,
+    private readonly hints: Hints,
+    private readonly events: Events,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_DEVICES_PER_ACCOUNT'>,
   ) {}
 
@@ -45,8 +56,8 @@ export class DeviceEnrolment {
     if (!(await consumeChallenge(sql, nonce, client))) throw new ProofRefused()
   }
 
-  /** Call it with the account's lock held, or for a new account. */
-  async enrol(sql: Sql, accountId: bigint, { client, keys }: ProvenDevice): Promise<bigint> {
+  /** Call it with the account's lock held, or for a new account; and `announce` after COMMIT. */
+  async enrol(sql: Sql, accountId: bigint, { client, keys }: ProvenDevice): Promise<EnrolledDevice> {
     const limit = this.config.MAX_DEVICES_PER_ACCOUNT
     if ((await countActiveDevices(sql, accountId)) >= limit) throw new TooMany('devices', limit)
     const deviceId = await insertDevice(sql, accountId, client)
@@ -55,7 +66,13 @@ export class DeviceEnrolment {
     for (const key of keys.toSorted((a, b) => Buffer.compare(a.publicKey, b.publicKey))) {
       if ((await insertSignatureKey(sql, deviceId, key)) === undefined) throw new KeyTaken()
     }
-    return deviceId
+    return { deviceId, told: await activeSiblings(sql, [deviceId]) }
+  }
+
+  /** The other devices of the account look into their inboxes at once. */
+  announce({ told }: EnrolledDevice, { keys }: ProvenDevice): void {
+    deviceRegistered(this.events, keys.length)
+    this.hints.publish(told.map((deviceId) => ({ kind: 'inbox', deviceId })))
   }
 }
 
