@@ -1,13 +1,20 @@
-import { generateKeyPackageWithKey, encodeMlsMessage } from 'ts-mls'
+import { generateKeyPackageWithKey, encodeMlsMessage, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { Identities } from './identity/identities.js'
+import { LEAF_CERTIFICATE } from './identity/leaf.js'
+import { OwnIdentity } from './identity/own.js'
+import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, suite } from './mls/suites.js'
+import { newProofKey, Prover } from './possession.js'
 import { Proofs } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
 interface Session {
+  /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
+  token_type?: 'DPoP' | 'Bearer'
   access_token: string
   refresh_token: Uint8Array
   expires_at: number
@@ -25,10 +32,10 @@ export interface Claim {
 }
 
 /** Fresh keys for a new device: one per cipher suite that it will use. */
-export async function newDevice(user: string, client: string, suites: readonly number[]): Promise<DeviceRecord> {
+export async function newDevice(user: string, client: string, suites: readonly number[], certified = true): Promise<DeviceRecord> {
   const keys: DeviceRecord['keys'] = new Map()
   for (const id of suites) keys.set(id, await (await suite(id)).impl.signature.keygen())
-  return { user, client, keys, keyPackages: new Map() }
+  return { user, client, keys, keyPackages: new Map(), certified, pins: new Map(), proofKey: newProofKey() }
 }
 
 /** The device's dealings with the Authentication Service and the KeyPackage directory. */
@@ -37,12 +44,24 @@ export class Device {
   proposalTypes: readonly number[] = []
   readonly proofs: Proofs
 
+  /** Device lists of other users, and what is believed of them. */
+  readonly identities: Identities
+  readonly own: OwnIdentity
+  /** KeyPackages that the server gave out and this client did not use. */
+  readonly refused: IdentityRefused[] = []
+
   constructor(
     readonly http: Http,
     readonly record: DeviceRecord,
+    /** Seconds since 1970. */
+    now?: () => number,
   ) {
     http.renew = () => this.refresh()
     this.proofs = new Proofs(http, record)
+    this.identities = new Identities(http, record.pins, now)
+    this.own = new OwnIdentity(http, record, this.identities)
+    // A device that was stored by a release before has none yet.
+    http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
 
   get client(): string {
@@ -52,21 +71,44 @@ export class Device {
     return [...this.record.keys.keys()]
   }
 
-  /** A new account with this as its first device. */
-  async register(inviteCode?: string): Promise<void> {
+  /** A new account with this as its first device, and a new identity. @param words for a recovery key (`newRecoveryWords`), if there shall be one */
+  async register(inviteCode?: string, words?: string): Promise<void> {
     const { nonce, signature_keys } = await this.proofs.possession('registration')
-    const { user, client } = this.record
+    const { user, client, certified } = this.record
+    const list = certified ? await this.own.begin(words) : undefined
     const invite = inviteCode === undefined ? {} : { invite_code: inviteCode }
-    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite }))
+    const identity = list === undefined ? {} : { device_list: list }
+    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite, ...identity }))
+    if (list) this.own.accepted(list)
   }
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
   async enrol(other: Device): Promise<void> {
-    await this.vouch({ client: other.client, ...(await other.proofs.possession('new-device')) })
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#add(other)
+        break
+      } catch (error) {
+        if (!(error instanceof ServerProblem && error.kind === 'device-list-changed') || attempt > 20) throw error
+        await this.identities.of(this.record.user, { fresh: true })
+      }
+    }
     await other.login()
   }
 
-  /** The first half of that: registers a device that has proven its keys. */
+  async #add(other: Device): Promise<void> {
+    const body = { client: other.client, ...(await other.proofs.possession('new-device')) }
+    if (!this.own.exists) return this.vouch(body)
+    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity))
+    await this.http.post('/v1/devices', { ...body, device_list: list })
+    this.own.accepted(list)
+    // From hand to hand: it need not believe the server who its user is.
+    const { entries = [], head = list.head } = this.record.pins.get(this.record.user) ?? {}
+    other.identities.take(this.record.user, entries, head)
+    other.own.markSeen()
+  }
+
+  /** Registers a device that has proven its keys, for a user without an identity. */
   async vouch(proofs: { client: string; nonce: Uint8Array; signature_keys: readonly object[] }): Promise<void> {
     await this.proofs.steppedUp('add-device', proofs.client, (field) => this.http.post('/v1/devices', proofs, field))
   }
@@ -74,7 +116,8 @@ export class Device {
   /** @param device the last part of the client URI of a device of this account */
   async revoke(device: string): Promise<void> {
     const client = this.client.replace(/[^/]+$/, device)
-    await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
+    if (this.own.exists) await this.own.revoke([client])
+    else await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
   }
 
   async login(): Promise<void> {
@@ -83,6 +126,14 @@ export class Device {
     if (!proven) throw new Error('This device has no keys')
     const { public_key, proof } = proven
     this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
+    await this.#lookAtOwnList()
+  }
+
+  /** At each login: whether the server shows what this device has written, and whether the head has to be renewed. */
+  async #lookAtOwnList(): Promise<void> {
+    if (!this.own.exists || !this.record.certified) return
+    await this.identities.of(this.record.user, { fresh: true })
+    await this.own.renewHead()
   }
 
   /** @returns whether there is a new access token; falls back to a login, which needs no stored token at all */
@@ -151,14 +202,21 @@ export class Device {
     const credential = { credentialType: 'basic' as const, identity: utf8(this.client) }
     const made = await generateKeyPackageWithKey(
       credential,
-      capabilities(this.suites, this.proposalTypes),
+      capabilities(this.suites, this.proposalTypes, this.record.certified ? [LEAF_CERTIFICATE] : []),
       lifetime(),
       [],
       signatureKeyPair,
       impl,
+      this.leafExtensions(),
     )
     const ref = toHex(await makeKeyPackageRef(made.publicPackage, impl.hash))
     return { ref, suite: suiteId, public: made.publicPackage, private: made.privatePackage, lastResort }
+  }
+
+  /** What its leaves carry: its certificate, as the own list is now. */
+  leafExtensions(): Extension[] {
+    const certificate = this.record.certified ? this.own.leafCertificate() : undefined
+    return certificate ? [{ extensionType: LEAF_CERTIFICATE, extensionData: certificate }] : []
   }
 
   /** Across providers a claim goes through the room's hub, and is signed. */
@@ -171,6 +229,7 @@ export class Device {
 
   #keep(session: Session): void {
     this.http.accessToken = session.access_token
+    this.http.bound = session.token_type === 'DPoP'
     this.record.refreshToken = session.refresh_token
   }
 }

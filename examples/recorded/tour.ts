@@ -3,6 +3,7 @@ import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
 import { sealedRequest } from '../client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../client/sealed/sender-key.js'
+import { deviceList } from './device-list.js'
 import { groupInfoRequest } from './sealed-info.js'
 import { sendToken } from './send-token.js'
 import { toBase64Url, utf8 } from '../client/wire.js'
@@ -23,6 +24,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   if (!alice || !laptop || !bob || !carol) throw new Error('Four people take part')
   await accounts(alice, laptop, [bob, carol])
   await keyPackages(alice, [laptop, bob])
+  await deviceList(await person(baseUrl, domain, 'dave/phone'))
   await between(alice, bob)
   const group = await grouped(alice, laptop, bob)
   await talking(group, bob, domain)
@@ -31,9 +33,10 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   await ending(alice, laptop, bob, group)
 }
 
+/** Without an identity: `deviceList` shows what that is in the API. */
 function person(baseUrl: string, domain: string, name: string): Promise<Client> {
   const [user = '', device = ''] = name.split('/')
-  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json' })
+  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json', identity: false })
 }
 
 async function accounts(alice: Client, laptop: Client, others: readonly Client[]): Promise<void> {
@@ -47,7 +50,9 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   await http.get('/v1/tokens/issuer')
   await http.get('/v1/devices')
   await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
-  const second = new Device(http, await newDevice(record.user, record.client, [1]))
+  // Of the same session, so with the same proof key.
+  const { keys } = await newDevice(record.user, record.client, [1])
+  const second = new Device(http, { ...record, keys })
   const { nonce, signature_keys } = await second.proofs.possession('new-key')
   const [added] = signature_keys
   if (!added) throw new Error('The second key is proven')

@@ -8,8 +8,14 @@ import { Registration } from './accounts/registration.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
-import { DeviceEnrolment } from './devices/device-enrolment.js'
+import { CertifiedChanges } from './device-list/certified-changes.js'
+import { DeviceListChanges } from './device-list/device-list-changes.js'
+import { DeviceListController } from './device-list/device-list.controller.js'
+import { DeviceLists } from './device-list/device-lists.js'
+import { OwnDeviceList } from './device-list/own-device-list.js'
+import { KnownLists } from './device-list/known-lists.js'
 import { DeviceRevocation } from './devices/device-revocation.js'
+import { DeviceEnrolment } from './devices/device-enrolment.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
@@ -20,6 +26,7 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { Possession } from './possession/possession.js'
 import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
 import { DeviceStatuses } from './session/device-statuses.js'
@@ -38,7 +45,15 @@ const purge = purgeJob({
 /** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
-  controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
+  controllers: [
+    AccountsController,
+    ChallengesController,
+    DeviceListController,
+    DevicesController,
+    DirectoryController,
+    JwksController,
+    SessionsController,
+  ],
   providers: [
     purge,
     DisabledAccounts,
@@ -50,10 +65,16 @@ const purge = purgeJob({
     Revocations,
     DeviceRevocation,
     StepUp,
+    KnownLists,
+    DeviceListChanges,
+    CertifiedChanges,
+    DeviceLists,
+    OwnDeviceList,
     Directory,
     KeyRing,
     AccessTokens,
     TokenKeyRotation,
+    Possession,
     DeviceStatuses,
     Sessions,
     SessionIssuer,

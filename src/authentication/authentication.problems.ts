@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
-import { Problem } from '../platform/http/problem.js'
-import { STEP_UP_PURPOSES, type StepUpPurpose } from '../protocol/identity/step-up.js'
+import { DPOP_CHALLENGE, Problem } from '../platform/http/problem.js'
 
 /** Identifiers of other providers cannot be registered here. */
 export class WrongDomain extends Problem {
@@ -24,6 +23,35 @@ export class DeviceRevoked extends Problem {
   }
 }
 
+/** The session needs a key: there is no proof, or one that a token of this session is bound to was presented without. */
+export class DpopRequired extends Problem {
+  override challenge = DPOP_CHALLENGE
+  constructor(detail = 'Sessions are bound to a key here: send a proof of it in the field DPoP (RFC 9449).') {
+    super(401, 'dpop-required', detail)
+  }
+}
+
+/** `replayed`: it was used before. `key`: it is not of the key that the token is bound to. */
+const DpopFault = z.enum(['malformed', 'signature', 'request', 'token', 'key', 'replayed']).meta({
+  description:
+    'malformed: no proof of the form of RFC 9449 §4.2; signature: it does not verify under the public key in it; request: it is for another method or address; token: for another access token; key: of another key than the session’s; replayed: it was used before',
+})
+
+export class DpopRefused extends Problem {
+  override challenge = `${DPOP_CHALLENGE}, error="invalid_dpop_proof"`
+  constructor(reason: z.infer<typeof DpopFault>) {
+    super(401, 'dpop-refused', `The proof in the field DPoP is not good for this request: ${reason}.`, { reason })
+  }
+}
+
+/** The client's clock is off: it learns what time it is. */
+export class DpopStale extends Problem {
+  override challenge = `${DPOP_CHALLENGE}, error="invalid_dpop_proof"`
+  constructor() {
+    super(401, 'dpop-stale', 'The proof in the field DPoP is too old, or from the future.', { server_time: Math.floor(Date.now() / 1000) })
+  }
+}
+
 /** One answer for an unknown client, a foreign key, a bad signature and a spent or expired nonce: nothing to enumerate users by. */
 export class LoginRefused extends Problem {
   constructor() {
@@ -41,13 +69,6 @@ export class RefreshRefused extends Problem {
 export class ProofRefused extends Problem {
   constructor() {
     super(403, 'proof-refused', 'The challenge is not valid any more, or a signature key comes without a valid proof of possession.')
-  }
-}
-
-/** One answer for no proof, and for one of another purpose, subject, client, server or key, or over a nonce that is spent or expired. */
-export class StepUpRequired extends Problem {
-  constructor(purpose: StepUpPurpose) {
-    super(403, 'step-up-required', 'This needs a fresh proof by a key of this device, for exactly this, in the field Step-Up.', { purpose })
   }
 }
 
@@ -119,6 +140,27 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Stop: nothing that this device holds is valid any more, and refreshing does not help.',
     retry: 'no',
   },
+  'dpop-required': {
+    status: 401,
+    when: 'The session is, or has to be, bound to a key, and there is no proof of it in the field `DPoP`.',
+    client:
+      'Send a proof of possession with each login, registration, refresh and request (RFC 9449), and the access token as `Authorization: DPoP …`.',
+    retry: 'redo',
+  },
+  'dpop-refused': {
+    status: 401,
+    when: 'The proof of possession is not one for this request, by `reason`.',
+    client: 'Make a new proof for each request, also for one that is sent again. With the reason `key`, log in again.',
+    retry: 'redo',
+    members: { reason: DpopFault },
+  },
+  'dpop-stale': {
+    status: 401,
+    when: 'The time in the proof of possession is more than a minute ago or 15 seconds ahead.',
+    client: 'Correct the clock of proofs by `server_time`, and send the request again with a new one.',
+    retry: 'redo',
+    members: { server_time: z.int().meta({ description: 'The time at the server, Unix seconds' }) },
+  },
   'login-refused': {
     status: 401,
     when: 'The client is unknown, the nonce is spent or expired, or the proof does not fit a registered key. Which of them is not said.',
@@ -137,13 +179,6 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     when: 'The nonce is spent or expired, or a new key comes without a valid proof of possession.',
     client: 'Get a new challenge and prove each key over it, in the form of the tour’s vector.',
     retry: 'redo',
-  },
-  'step-up-required': {
-    status: 403,
-    when: 'The operation needs a fresh proof by a key besides the session. `Step-Up` is missing, or its proof is for another purpose, subject, client or server, by a key that does not count (any more), or over a nonce that is spent or expired. Which of them is not said.',
-    client: 'Get a challenge for `purpose`, sign it as docs/identity.md §8 says, and send the request again with `Step-Up`.',
-    retry: 'redo',
-    members: { purpose: z.enum(STEP_UP_PURPOSES) },
   },
   'registration-refused': {
     status: 403,

@@ -33,6 +33,7 @@ describe('a registration', () => {
     expect(registered.body).toEqual({
       client: device.client,
       user: device.user,
+      token_type: 'Bearer',
       access_token: expect.any(String),
       expires_at: expect.any(Number),
       refresh_token: expect.any(String),

@@ -4,7 +4,7 @@ import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } f
 import { decodeProposal } from 'ts-mls/proposal.js'
 import type { Client } from '../../examples/client/client.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { at, refusal, useStage } from '../groups/group-fixture.js'
 import { groupInfoOf, signedProposal } from '../groups/hostile.js'

@@ -3,7 +3,7 @@ import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } f
 import type { Client } from '../../examples/client/client.js'
 import { members } from '../../examples/client/commits.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { MEMBERSHIP, type Membership } from '../../src/groups/roster/membership.js'
 import { lifetimeLimits } from '../../src/key-packages/check-key-package.js'

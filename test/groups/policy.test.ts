@@ -78,7 +78,10 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
     const group = await stage.group(alice, [], { mode, policy: { external_join: 'code', join_code: 'open sesame' } })
     const info = (code?: string) =>
       fetch(`${stage.server.url}${group.path}/group-info`, {
-        headers: { authorization: `Bearer ${bob.device.http.accessToken}`, ...(code ? { 'join-code': code } : {}) },
+        headers: {
+          ...bob.device.http.credentials('GET', `${stage.server.url}${group.path}/group-info`),
+          ...(code ? { 'join-code': code } : {}),
+        },
       })
     expect([(await info()).status, (await info('open sesami')).status, (await info('open sesame')).status]).toEqual([404, 404, 200])
   })

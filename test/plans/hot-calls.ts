@@ -1,6 +1,6 @@
 import { markRevoked } from '../../src/authentication/devices/devices.repository.js'
 import { clientsOf, resolveClients } from '../../src/authentication/directory/directory.repository.js'
-import { readDeviceStatuses } from '../../src/authentication/session/device-statuses.repository.js'
+import { readDeviceStatuses, readSessionDevices } from '../../src/authentication/session/device-statuses.repository.js'
 import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
 import { writeAcks } from '../../src/delivery/acks/acks.repository.js'
 import { appendMessages } from '../../src/delivery/append/append.repository.js'
@@ -204,6 +204,10 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await readDeviceStatuses(
         sql,
         several(20, (n) => BigInt(n)),
+      )
+      await readSessionDevices(
+        sql,
+        several(20, (n) => `mimi://localhost/d/${n}/1`),
       )
       await clientsOf(
         sql,

@@ -52,12 +52,18 @@ export const clientConfig: ClientConfig = {
   lifetimeConfig: defaultLifetimeConfig,
   keyPackageEqualityConfig: defaultKeyPackageEqualityConfig,
   paddingConfig: defaultPaddingConfig,
-  // A careful client asks the directory here whether this key belongs to this identity (GET /v1/directory).
+  // The library asks leaf by leaf, and at a Commit only after the fact; `identity/` looks at the whole tree instead.
   authService: { validateCredential: () => Promise.resolve(true) },
 }
 
-export function capabilities(suites: readonly number[], proposals: readonly number[]): Capabilities {
-  return { versions: ['mls10'], ciphersuites: suites.map(suiteName), extensions: [], proposals: [...proposals], credentials: ['basic'] }
+export function capabilities(suites: readonly number[], proposals: readonly number[], extensions: readonly number[] = []): Capabilities {
+  return {
+    versions: ['mls10'],
+    ciphersuites: suites.map(suiteName),
+    extensions: [...extensions],
+    proposals: [...proposals],
+    credentials: ['basic'],
+  }
 }
 
 /** From an hour ago, for clocks that disagree, to thirty days ahead. */

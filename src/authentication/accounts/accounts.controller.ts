@@ -1,8 +1,11 @@
-import { Body, Controller, Post } from '@nestjs/common'
+import { Body, Controller, Post, Req } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { LimitedPerAddress } from '../address-limit.guard.js'
+import { Possession } from '../possession/possession.js'
+import { PROOF_PROBLEMS, TakesProof } from '../possession/takes-proof.js'
 import { Anonymous } from '../session/caller.js'
 import { Session } from '../session/sessions.dto.js'
 import { RegisterAccount, Registration } from './registration.js'
@@ -10,11 +13,15 @@ import { RegisterAccount, Registration } from './registration.js'
 @ApiTags('accounts')
 @Controller('v1/accounts')
 export class AccountsController {
-  constructor(private readonly registration: Registration) {}
+  constructor(
+    private readonly registration: Registration,
+    private readonly possession: Possession,
+  ) {}
 
   @Post()
   @Anonymous()
   @LimitedPerAddress('login')
+  @TakesProof()
   @Returns(Session, { status: 201, description: 'The account and the device exist; here is its first session.' })
   @ApiOperation({
     operationId: 'registerAccount',
@@ -24,8 +31,9 @@ export class AccountsController {
       'createChallenge). The account exists, and the device is logged in, when this answers 201. Names and keys are never ' +
       'given out a second time.',
   })
-  @Refuses('wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
-  register(@Body({ schema: RegisterAccount }) body: RegisterAccount) {
-    return this.registration.register(body)
+  @Refuses(...PROOF_PROBLEMS, 'wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
+  @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
+  async register(@Body({ schema: RegisterAccount }) body: RegisterAccount, @Req() request: FastifyRequest) {
+    return this.registration.register(body, await this.possession.forNewSession(request))
   }
 }

@@ -1,16 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { Pool } from 'pg'
 import { z } from 'zod'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import type { Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { accountRegistered } from '../authentication.events.js'
 import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
-import { DeviceEnrolment } from '../devices/device-enrolment.js'
+import type { PreparedChange } from '../device-list/device-list-changes.js'
+import { DeviceListUpdate } from '../device-list/device-list.dto.js'
+import { endIdentity, readListState } from '../device-list/device-lists.repository.js'
+import { DeviceEnrolment, type EnrolledDevice } from '../devices/device-enrolment.js'
+import { markRevoked } from '../devices/devices.repository.js'
+import { Revocations } from '../devices/revocations.js'
 import type { Session } from '../session/sessions.dto.js'
-import { SessionIssuer } from '../session/session-issuer.js'
+import { SessionIssuer, type BegunSession } from '../session/session-issuer.js'
 import { Nonce, NewSignatureKeys } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
 import { insertAccount } from './accounts.repository.js'
@@ -24,6 +28,9 @@ export const RegisterAccount = z
     nonce: Nonce,
     signature_keys: NewSignatureKeys,
     invite_code: z.string().max(64).optional().meta({ description: 'From the operator, where registration needs one' }),
+    device_list: DeviceListUpdate.optional().meta({
+      description: 'Begins the user’s identity: entry 1, the certificate of this device with all of its keys, and possibly a recovery key',
+    }),
   })
   .meta({ id: 'RegisterAccount' })
 export type RegisterAccount = z.infer<typeof RegisterAccount>
@@ -37,28 +44,33 @@ interface Admission {
 @Injectable()
 export class Registration {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
     private readonly enrolment: DeviceEnrolment,
+    private readonly revocations: Revocations,
     private readonly issuer: SessionIssuer,
     private readonly events: Events,
   ) {}
 
-  async register(body: RegisterAccount): Promise<Session> {
+  /** @param key thumbprint of the key that the session is bound to */
+  async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
     const client = parseClientUri(body.client)
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
     const proven = await this.enrolment.prove('registration', body)
-    const { session, by, enrolled } = await transaction(this.pool, async (sql) => {
+    let registered: { session: BegunSession; by: Admission['by']; enrolled: EnrolledDevice } | undefined
+    await this.revocations.revoke(async (sql) => {
       await this.enrolment.consume(sql, body)
-      const admission = await this.admit(sql, body)
-      const enrolled = await this.enrolment.enrol(sql, admission.accountId, proven)
-      const device = { deviceId: enrolled.deviceId, userId: admission.accountId, client: body.client, generation: 0 }
-      return { session: await this.issuer.begin(sql, device), by: admission.by, enrolled }
+      const { accountId, by } = await this.admit(sql, body)
+      const former = by === 'operator' ? await endFormer(sql, accountId, proven.change) : undefined
+      const enrolled = await this.enrolment.enrol(sql, accountId, proven, former?.state)
+      const device = { deviceId: enrolled.deviceId, userId: accountId, client: body.client, generation: 0, key }
+      registered = { session: await this.issuer.begin(sql, device), by, enrolled }
+      return former?.revoked ?? []
     })
-    accountRegistered(this.events, by)
-    this.enrolment.announce(enrolled, proven)
-    return this.issuer.issue(session)
+    if (registered === undefined) throw new Error('A registration was committed without a session')
+    accountRegistered(this.events, registered.by)
+    this.enrolment.announce(registered.enrolled, proven)
+    return this.issuer.issue(registered.session)
   }
 
   /** The code is looked at before the name, so that only who may register learns which names are taken. */
@@ -75,4 +87,15 @@ export class Registration {
     if (accountId === undefined) throw new NameTaken()
     return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
   }
+}
+
+/**
+ * An operator's code opens an account, and no more: who has it has no key of the user. So it begins another identity, which all contacts see,
+ * and the devices of the former one end. Without identities the account keeps its devices.
+ */
+async function endFormer(sql: Sql, accountId: bigint, identity: PreparedChange | undefined) {
+  if (identity === undefined) return undefined
+  const state = await readListState(sql, accountId)
+  await endIdentity(sql, accountId)
+  return { state, revoked: await markRevoked(sql, accountId, undefined) }
 }

@@ -11,6 +11,11 @@ import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
 import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
+import { CertifiedChanges } from '../device-list/certified-changes.js'
+import type { PreparedChange } from '../device-list/device-list-changes.js'
+import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
+import type { ListState } from '../device-list/device-lists.repository.js'
+import type { Caller } from '../session/caller.js'
 import { activeSiblings, countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
@@ -18,11 +23,14 @@ interface Enrolment {
   readonly client: string
   readonly nonce: Uint8Array
   readonly signature_keys: readonly NewSignatureKey[]
+  readonly device_list?: DeviceListUpdate | undefined
 }
 
 interface ProvenDevice {
   readonly client: string
   readonly keys: readonly NewKey[]
+  /** What certifies it, and them. */
+  readonly change: PreparedChange | undefined
 }
 
 export interface EnrolledDevice {
@@ -39,25 +47,35 @@ export class DeviceEnrolment {
     private readonly hints: Hints,
     private readonly events: Events,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_DEVICES_PER_ACCOUNT'>,
+    private readonly lists: CertifiedChanges,
   ) {}
 
-  /** @param purpose what the challenge has to be for @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof */
-  async prove(purpose: Exclude<ProofPurpose, 'login'>, { client, nonce, signature_keys: given }: Enrolment): Promise<ProvenDevice> {
+  /**
+   * @param purpose what the challenge has to be for
+   * @param caller a device of the account; undefined: entries begin an identity
+   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, and what `CertifiedChanges` throws
+   */
+  async prove(purpose: Exclude<ProofPurpose, 'login'>, enrolment: Enrolment, caller?: Caller): Promise<ProvenDevice> {
+    const { client, nonce, signature_keys: given, device_list: update } = enrolment
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
       { purpose, client, nonce },
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()
-    return { client, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
+    const change = caller === undefined ? await this.lists.prepareFirst(client, update) : await this.lists.prepareFor(caller, update)
+    return { client, change, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
   }
 
   async consume(sql: Sql, { client, nonce }: Enrolment): Promise<void> {
     if (!(await consumeChallenge(sql, nonce, client))) throw new ProofRefused()
   }
 
-  /** Call it with the account's lock held, or for a new account; and `announce` after COMMIT. */
-  async enrol(sql: Sql, accountId: bigint, { client, keys }: ProvenDevice): Promise<EnrolledDevice> {
+  /**
+   * Call it with the account's lock held, or for a new account; and `announce` after COMMIT.
+   * @param former what the account's list was before its identity ended
+   */
+  async enrol(sql: Sql, accountId: bigint, { client, keys, change }: ProvenDevice, former?: ListState): Promise<EnrolledDevice> {
     const limit = this.config.MAX_DEVICES_PER_ACCOUNT
     if ((await countActiveDevices(sql, accountId)) >= limit) throw new TooMany('devices', limit)
     const deviceId = await insertDevice(sql, accountId, client)
@@ -66,7 +84,13 @@ export class DeviceEnrolment {
     for (const key of keys.toSorted((a, b) => Buffer.compare(a.publicKey, b.publicKey))) {
       if ((await insertSignatureKey(sql, deviceId, key)) === undefined) throw new KeyTaken()
     }
+    await this.lists.writeDevice(sql, accountId, change, { whole: deviceId, former })
     return { deviceId, told: await activeSiblings(sql, [deviceId]) }
+  }
+
+  /** With the account's lock held, when the caller's device has got a new key: what certifies it. @throws DeviceListRequired */
+  certifyKey(sql: Sql, caller: Caller, { change }: ProvenDevice): Promise<void> {
+    return this.lists.writeKey(sql, caller, change)
   }
 
   /** The other devices of the account look into their inboxes at once. */

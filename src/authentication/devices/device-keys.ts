@@ -6,12 +6,14 @@ import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events.js'
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
+import { requireUncertified } from '../device-list/certified-changes.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
 import { StepUp } from '../step-up/step-up.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
+import { holdAccount } from './hold-account.js'
 import {
   countValidKeys,
   findKey,
@@ -36,17 +38,24 @@ export class DeviceKeys {
     private readonly events: Events,
   ) {}
 
-  async add(caller: Caller, { nonce, succeeds, ...given }: AddKey, proof: PresentedProof | undefined): Promise<OwnKey> {
-    const enrolment = { client: caller.client, nonce, signature_keys: [given] }
-    const {
-      keys: [key],
-    } = await this.enrolment.prove('new-key', enrolment)
+  /** Permitted by the entry that certifies the key, or, where the device has no certificate, by a proof. */
+  async add(
+    caller: Caller,
+    { nonce, succeeds, device_list: update, ...given }: AddKey,
+    proof: PresentedProof | undefined,
+  ): Promise<OwnKey> {
+    const enrolment = { client: caller.client, nonce, signature_keys: [given], device_list: update }
+    if (update === undefined) await requireUncertified(this.pool, caller.deviceId)
+    const proven = await this.enrolment.prove('new-key', enrolment, caller)
+    const [key] = proven.keys
     if (key === undefined) throw new Error('One key was given and none proven')
-    const permitted = await this.stepUp.prove(caller, 'add-key', key.publicKey, proof)
+    const permitted = update === undefined ? await this.stepUp.prove(caller, 'add-key', key.publicKey, proof) : undefined
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
-      await this.stepUp.spend(sql, caller, permitted)
-      return this.insert(sql, caller.deviceId, key, succeeds)
+      await (permitted === undefined ? holdAccount(sql, caller) : this.stepUp.spend(sql, caller, permitted))
+      const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
+      await this.enrolment.certifyKey(sql, caller, proven)
+      return inserted
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
     const row = await this.prisma.signatureKey.findUniqueOrThrow({ where: { id }, include: { successor: { select: { publicKey: true } } } })
@@ -55,11 +64,13 @@ export class DeviceKeys {
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
   async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
+    await requireUncertified(this.pool, caller.deviceId)
     const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
     if (publicKey === undefined) throw new NotFound('This device has no such key.')
     const permitted = await this.stepUp.prove(caller, 'retire-key', publicKey, proof)
     const retired = await transaction(this.pool, async (sql) => {
       await this.stepUp.spend(sql, caller, permitted)
+      await requireUncertified(sql, caller.deviceId)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

@@ -1,9 +1,12 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
+import { Pool } from 'pg'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri } from '../../protocol/identifiers.js'
 import { deviceRevoked } from '../authentication.events.js'
 import { LastDevice } from '../authentication.problems.js'
+import { requireUncertified } from '../device-list/certified-changes.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
 import { StepUp } from '../step-up/step-up.js'
@@ -20,6 +23,7 @@ interface Permission {
 @Injectable()
 export class DeviceRevocation {
   constructor(
+    @Inject(POOL) private readonly pool: Pool,
     private readonly stepUp: StepUp,
     private readonly revocations: Revocations,
     private readonly events: Events,
@@ -34,12 +38,15 @@ export class DeviceRevocation {
     const own = parseClientUri(caller.client)
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
+    const known = await findDevice(this.pool, caller.userId, target)
+    if (known !== undefined) await requireUncertified(this.pool, known.id)
     const permitted = await this.stepUp.prove(caller, 'revoke-device', target, proof)
     const revoked = await this.revocations.revoke(async (sql) => {
       await this.stepUp.spend(sql, caller, permitted)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
       if (!found.active) return []
+      await requireUncertified(sql, found.id)
       if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
       return markRevoked(sql, caller.userId, found.id)
     })

@@ -10,6 +10,8 @@ import { AddDevice, AddKey, DeviceName, OwnDevice, RevokeDevice, OwnDevices, Own
 import { Devices } from './devices.js'
 import { DeviceRevocation } from './device-revocation.js'
 
+const WITHOUT_LIST = 'Where the account has no device list: a fresh proof by a key of this device'
+
 @ApiTags('devices')
 @Controller('v1/devices')
 export class DevicesController {
@@ -28,8 +30,9 @@ export class DevicesController {
       'The challenge (purpose `new-device`) and the proofs are those of the new device, for its own client URI. It logs in by itself ' +
       'afterwards. `Step-Up` is by a key of the device that adds it, with purpose `add-device` and the client URI of the new one as subject.',
   })
-  @TakesStepUp()
+  @TakesStepUp(WITHOUT_LIST)
   @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
+  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   add(@CurrentDevice() caller: Caller, @Body({ schema: AddDevice }) body: AddDevice, @StepUpProof() proof?: PresentedProof) {
     return this.devices.add(caller, body, proof)
   }
@@ -56,8 +59,8 @@ export class DevicesController {
       'needs `confirm=last-device`: nobody gets into the account without a device. `Step-Up` has the purpose `revoke-device` and the ' +
       'client URI of the device as subject.',
   })
-  @TakesStepUp()
-  @Refuses('not-found', 'last-device')
+  @TakesStepUp(WITHOUT_LIST)
+  @Refuses('not-found', 'last-device', 'device-list-required')
   @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
   revoke(
     @CurrentDevice() caller: Caller,
@@ -78,8 +81,9 @@ export class DevicesController {
       'that one stays valid until it is retired. `Step-Up` is by a key that is registered already, with purpose `add-key` and the new ' +
       'public key as subject.',
   })
-  @TakesStepUp()
+  @TakesStepUp(WITHOUT_LIST)
   @Refuses('proof-refused', 'key-taken', 'key-succeeded', 'too-many-keys')
+  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   addKey(@CurrentDevice() caller: Caller, @Body({ schema: AddKey }) body: AddKey, @StepUpProof() proof?: PresentedProof) {
     return this.keys.add(caller, body, proof)
   }
@@ -93,8 +97,8 @@ export class DevicesController {
       'KeyPackages and leaves with this key are refused from now on. The last valid key cannot be retired. `Step-Up` has the purpose ' +
       '`retire-key` and the public key, uncompressed if it is a point, as subject.',
   })
-  @TakesStepUp()
-  @Refuses('not-found', 'last-key')
+  @TakesStepUp(WITHOUT_LIST)
+  @Refuses('not-found', 'last-key', 'device-list-required')
   @ReturnsNothing('The key is retired.')
   retireKey(@CurrentDevice() caller: Caller, @Param('id', { schema: RowIdText }) id: bigint, @StepUpProof() proof?: PresentedProof) {
     return this.keys.retire(caller, id, proof)

@@ -62,17 +62,10 @@ export async function readInbox(
 /** Nothing for a Welcome whose bytes retention took between two reads; its row follows. */
 function toItem(row: Row): InboxItem | undefined {
   const { id, kind, groupId, incarnation, payload } = row
-  switch (kind) {
-    case 'key-packages.low':
-      return { id, kind, ...PAYLOADS[kind].parse(payload) }
-    case 'device.added':
-    case 'device.revoked':
-      return { id, kind, ...PAYLOADS[kind].parse(payload) }
-    case 'identity.changed':
-      return { id, kind, ...PAYLOADS[kind].parse(payload) }
-    case 'device-list.pending':
-      return { id, kind, ...PAYLOADS[kind].parse(payload) }
-  }
+  if (kind === 'key-packages.low') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'device.added' || kind === 'device.revoked') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'identity.changed') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'device-list.pending') return { id, kind, ...PAYLOADS[kind].parse(payload) }
   if (groupId === null || incarnation === null) return undefined
   const group = { group_id: groupId, incarnation }
   if (kind === 'group.leaving') return { id, kind, ...group, clients: row.leaving ?? [] }
