@@ -8,7 +8,7 @@ import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
-import { Proofs } from './proofs.js'
+import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
@@ -57,9 +57,9 @@ export class Device {
     now?: () => number,
   ) {
     http.renew = () => this.refresh()
-    this.proofs = new Proofs(http, record)
     this.identities = new Identities(http, record.pins, now)
     this.own = new OwnIdentity(http, record, this.identities)
+    this.proofs = new Proofs(http, record)
     // A device that was stored by a release before has none yet.
     http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
@@ -108,16 +108,19 @@ export class Device {
     other.own.markSeen()
   }
 
-  /** Registers a device that has proven its keys, for a user without an identity. */
-  async vouch(proofs: { client: string; nonce: Uint8Array; signature_keys: readonly object[] }): Promise<void> {
-    await this.proofs.steppedUp('add-device', proofs.client, (field) => this.http.post('/v1/devices', proofs, field))
+  /** Without a device list: registers a device that has proven its keys, by a step-up proof. */
+  async vouch(device: Possession & { client: string }): Promise<void> {
+    const keys = device.signature_keys.map(({ scheme, public_key: publicKey }) => ({ scheme, publicKey }))
+    await this.proofs.steppedUp('add-device', addedDeviceSubject(device.client, keys), (field) =>
+      this.http.post('/v1/devices', device, field),
+    )
   }
 
   /** @param device the last part of the client URI of a device of this account */
   async revoke(device: string): Promise<void> {
     const client = this.client.replace(/[^/]+$/, device)
-    if (this.own.exists) await this.own.revoke([client])
-    else await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
+    if (this.own.exists) return this.own.revoke([client])
+    await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
   }
 
   async login(): Promise<void> {

@@ -1,7 +1,10 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { ServerProblem, type Http } from './http.js'
 import { opaque, suite } from './mls/suites.js'
+import type { ListKey } from './identity/structures.js'
+import { join, uint, vector } from './identity/tls.js'
 import type { DeviceRecord } from './store.js'
+import { sha256 } from './wire.js'
 
 interface Challenge {
   nonce: Uint8Array
@@ -23,6 +26,17 @@ export type ProofPurpose = keyof typeof POSSESSION
 export type StepUpPurpose =
   'add-device' | 'revoke-device' | 'add-key' | 'retire-key' | 'begin-identity' | 'approve-change' | 'refuse-change' | 'delete-account'
 
+/** Keys that are proven by one challenge, as requests carry them. */
+export interface Possession {
+  nonce: Uint8Array
+  signature_keys: { scheme: number; public_key: Uint8Array; proof: Uint8Array }[]
+}
+
+/** The subject of `add-device` (docs/identity.md §8). */
+export function addedDeviceSubject(client: string, keys: readonly ListKey[]): Uint8Array {
+  return sha256(join(vector(client), vector(join(...keys.map(({ scheme, publicKey }) => join(uint(2, scheme), vector(publicKey)))))))
+}
+
 /** A header field, to be sent along with a request. */
 export type StepUpField = Record<'step-up', string>
 
@@ -34,7 +48,7 @@ export class Proofs {
   ) {}
 
   /** Possession of keys, by one challenge. @param suites whose keys */
-  async possession(purpose: ProofPurpose, suites: Iterable<number> = this.record.keys.keys()) {
+  async possession(purpose: ProofPurpose, suites: Iterable<number> = this.record.keys.keys()): Promise<Possession> {
     const challenge = await this.#challenge(purpose)
     // A server of the release before knows the login's label alone.
     const label = POSSESSION[challenge.label === undefined ? 'login' : purpose]

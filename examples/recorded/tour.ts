@@ -33,9 +33,9 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   await ending(alice, laptop, bob, group)
 }
 
-/** Without an identity: `deviceList` shows what that is in the API. */
 function person(baseUrl: string, domain: string, name: string): Promise<Client> {
   const [user = '', device = ''] = name.split('/')
+  // Without an identity, so that the operations of both kinds of accounts are met: dave's has a device list.
   return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json', identity: false })
 }
 

@@ -4,6 +4,7 @@ import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
 import { deleteSpentInvites } from './accounts/invites.repository.js'
+import { Recovery } from './accounts/recovery.js'
 import { Registration } from './accounts/registration.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
@@ -12,13 +13,15 @@ import { CertifiedChanges } from './device-list/certified-changes.js'
 import { DeviceListChanges } from './device-list/device-list-changes.js'
 import { DeviceListController } from './device-list/device-list.controller.js'
 import { DeviceLists } from './device-list/device-lists.js'
+import { ListRecoveries } from './device-list/list-recoveries.js'
 import { OwnDeviceList } from './device-list/own-device-list.js'
 import { KnownLists } from './device-list/known-lists.js'
-import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
+import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
+import { Permissions } from './devices/permissions.js'
 import { Revocations } from './devices/revocations.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
@@ -58,18 +61,21 @@ const purge = purgeJob({
     purge,
     DisabledAccounts,
     Registration,
+    Recovery,
     Challenges,
     DeviceEnrolment,
     Devices,
     DeviceKeys,
     Revocations,
-    DeviceRevocation,
-    StepUp,
     KnownLists,
     DeviceListChanges,
     CertifiedChanges,
     DeviceLists,
     OwnDeviceList,
+    ListRecoveries,
+    DeviceRevocation,
+    Permissions,
+    StepUp,
     Directory,
     KeyRing,
     AccessTokens,

@@ -7,7 +7,7 @@ import { startServer, type TestServer } from '../support/server.js'
 import { uncommittedChange } from '../authentication/account-lock.js'
 import { clientOf, Http, newKey, newName, prove, TestDevice, typeOf, UNLIMITED, type Answer } from '../authentication/device-fixture.js'
 
-import { stepUpField } from '../authentication/step-up-fixture.js'
+import { stepUpField, subjectOf } from '../authentication/step-up-fixture.js'
 
 let server: TestServer
 let http: Http
@@ -44,7 +44,7 @@ const OPERATIONS: readonly (readonly [string, Operation])[] = [
         path: '/v1/devices',
         body: await new TestDevice(http, phone.name, 'ghost').proofs(),
       }),
-      subject: ({ phone }) => Buffer.from(clientOf(phone.name, 'ghost')),
+      subject: (_of, body) => subjectOf(body as Parameters<typeof subjectOf>[0]),
     },
   ],
   [

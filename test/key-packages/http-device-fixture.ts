@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Claim } from '../../examples/client/device.js'
 import { Http, ServerProblem, type Encoding } from '../../examples/client/http.js'
 import { deviceLoginContent, type ProofPurpose } from '../../src/protocol/device-login.js'
-import { stepUpContent, type StepUpPurpose } from '../../src/protocol/identity/step-up.js'
+import { addedDeviceSubject, stepUpContent, type StepUpPurpose } from '../../src/protocol/identity/step-up.js'
 import { SCHEME_OF_SUITE, signContent } from '../../src/protocol/mls/signature.js'
 import {
   newKeyPackageMessages,
@@ -58,7 +58,12 @@ export class HttpDevice {
     const signature_keys = proofs.map(({ suite, ...proof }) => ({ scheme: SCHEME_OF_SUITE.get(suite), ...proof }))
     if (sibling === undefined) device.use(await device.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys }))
     else {
-      await sibling.http.post('/v1/devices', { client, nonce, signature_keys }, await sibling.stepUp('add-device', client))
+      const keys = signature_keys.map(({ scheme, public_key }) => ({ scheme: scheme ?? 0, publicKey: public_key }))
+      await sibling.http.post(
+        '/v1/devices',
+        { client, nonce, signature_keys },
+        await sibling.stepUp('add-device', addedDeviceSubject(client, keys)),
+      )
       await device.login()
     }
     return device
@@ -107,7 +112,7 @@ export class HttpDevice {
     return { nonce, proofs: await Promise.all([...this.keys].map(prove)) }
   }
 
-  private async stepUp(purpose: StepUpPurpose, subject: string): Promise<Record<string, string>> {
+  private async stepUp(purpose: StepUpPurpose, subject: string | Uint8Array): Promise<Record<string, string>> {
     const { nonce, expires_at, domain, label } = await this.challenge(purpose)
     const content = stepUpContent({ domain, client: this.client, nonce, expiresAt: BigInt(expires_at), subject: Buffer.from(subject) })
     const [[suite, key]] = [...this.keys] as [[number, SignatureKeyPair]]

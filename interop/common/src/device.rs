@@ -3,6 +3,7 @@ use crate::stack::{KeyPackageKind, Stack};
 use crate::{Failure, Outcome, bytes_of, to_text};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// The device's dealings with the Authentication Service and the KeyPackage directory.
 pub struct Device<S: Stack> {
@@ -45,7 +46,7 @@ impl<S: Stack> Device<S> {
     /// Registers another device of the account, with the proofs of its keys and one of its own (docs/identity.md §8).
     pub fn vouch(&mut self, proofs: &Value) -> Outcome<Value> {
         let (nonce, mut content) = self.challenge("add-device")?;
-        content.extend(opaque(proofs["client"].as_str().unwrap_or_default().as_bytes()));
+        content.extend(opaque(&added_device(proofs)?));
         let proof = self.sign("MicroChat Step-Up add-device", &content)?;
         let key = self.stack.public_key();
         let field = format!("nonce={}, key={}, proof={}", item(&bytes_of(&nonce)?), item(&key), item(&proof));
@@ -116,4 +117,16 @@ fn opaque(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("a short value");
     let header = if length < 64 { vec![length as u8] } else { (0x4000 | length).to_be_bytes().to_vec() };
     [header, bytes.to_vec()].concat()
+}
+
+/// The subject of `add-device`: SHA-256 over the client URI and the keys (docs/identity.md §8).
+fn added_device(proofs: &Value) -> Outcome<Vec<u8>> {
+    let mut keys = Vec::new();
+    for key in proofs["signature_keys"].as_array().into_iter().flatten() {
+        let scheme = u16::try_from(key["scheme"].as_u64().unwrap_or_default()).unwrap_or_default();
+        keys.extend(scheme.to_be_bytes());
+        keys.extend(opaque(&bytes_of(&key["public_key"])?));
+    }
+    let client = proofs["client"].as_str().unwrap_or_default();
+    Ok(Sha256::digest([opaque(client.as_bytes()), opaque(&keys)].concat()).to_vec())
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { TooLarge } from '../../platform/http/problem.js'
 import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
+import { Limits } from '../../platform/limits/limits.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
@@ -35,6 +36,9 @@ export const DEVICE_LIST_BYTES = {
   refusal: '413',
 } as const satisfies DescribedLimit
 
+/** Row `device-list-changes` of docs/limits.md. */
+const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
+
 /** How far the clock of a signer may be off. */
 const CLOCK_SECONDS = 300n
 /** The end of the year 9999: what PostgreSQL and Date can both hold. */
@@ -65,7 +69,15 @@ export interface WriteOptions {
 /** Changes of device lists: checked outside a transaction (signatures cost CPU), then written within one. */
 @Injectable()
 export class DeviceListChanges {
-  constructor(private readonly known: KnownLists) {}
+  constructor(
+    private readonly known: KnownLists,
+    private readonly limits: Limits,
+  ) {}
+
+  /** Counts a change of a user's list. @throws RateLimited */
+  take(user: string): Promise<void> {
+    return this.limits.take(CHANGES, user)
+  }
 
   /**
    * @param accountId undefined: entries have to begin an identity

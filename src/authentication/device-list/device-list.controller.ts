@@ -2,9 +2,13 @@ import { Body, Controller, Get, HttpCode, Post, Put, Query } from '@nestjs/commo
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
-import { CurrentDevice, type Caller } from '../session/caller.js'
-import { DeviceListPage, DeviceListQuery, DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
+import { TakesBody } from '../../platform/http/route-options.js'
+import { LimitedPerAddress } from '../address-limit.guard.js'
+import { Anonymous, CurrentDevice, type Caller } from '../session/caller.js'
+import { StepUpProof, TakesStepUp, type PresentedProof } from '../step-up/step-up-header.js'
+import { DeviceListPage, DeviceListQuery, DeviceListState, DeviceListUpdate, HeadRenewal, ListRecovery } from './device-list.dto.js'
 import { DeviceLists } from './device-lists.js'
+import { ListRecoveries } from './list-recoveries.js'
 import { OwnDeviceList } from './own-device-list.js'
 
 @ApiTags('device lists')
@@ -13,6 +17,7 @@ export class DeviceListController {
   constructor(
     private readonly lists: DeviceLists,
     private readonly own: OwnDeviceList,
+    private readonly recovery: ListRecoveries,
   ) {}
 
   @Get('device-lists')
@@ -29,6 +34,24 @@ export class DeviceListController {
     return this.lists.read(query)
   }
 
+  @Post('device-lists/recovery')
+  @TakesBody('tiny')
+  @HttpCode(200)
+  @Anonymous()
+  @LimitedPerAddress('login')
+  @Returns(DeviceListPage, { description: 'The whole list of the client’s user.' })
+  @ApiOperation({
+    operationId: 'recoverDeviceList',
+    summary: 'Get the own device list without a device',
+    description:
+      'For a user who has lost all devices and has a recovery key, a passkey or the identity key: with a challenge (purpose `login`) for the new ' +
+      'client, and the proof of a login by that key. The new device then registers (registerAccount) with one entry, its certificate by that key.',
+  })
+  @Refuses('login-refused')
+  recover(@Body({ schema: ListRecovery }) body: ListRecovery) {
+    return this.recovery.list(body)
+  }
+
   @Post('device-list')
   @HttpCode(200)
   @Returns(DeviceListState, { description: 'The entries are in the list.' })
@@ -37,11 +60,18 @@ export class DeviceListController {
     summary: 'Append entries to this account’s device list',
     description:
       'Revocations: the devices whose certificates end are revoked with it. Certificates that renew a device of the account: they name ' +
-      'keys that are registered for it, and registered ones that they leave out are retired. Certificates of recovery keys and passkeys.',
+      'keys that are registered for it, and registered ones that they leave out are retired. Certificates of recovery keys and passkeys. ' +
+      'An account without a list begins it with entry 1 and the certificate of this device: that alone needs `Step-Up`, with purpose ' +
+      '`begin-identity` and the hash of the last entry as subject.',
   })
-  @Refuses('not-found', 'invalid-device-list', 'device-list-changed')
-  append(@CurrentDevice() caller: Caller, @Body({ schema: DeviceListUpdate }) body: DeviceListUpdate) {
-    return this.own.append(caller, body)
+  @TakesStepUp('For entry 1, a fresh proof by a key of this device')
+  @Refuses('invalid-device-list', 'device-list-changed')
+  append(
+    @CurrentDevice() caller: Caller,
+    @Body({ schema: DeviceListUpdate }) body: DeviceListUpdate,
+    @StepUpProof() proof?: PresentedProof,
+  ) {
+    return this.own.append(caller, body, proof)
   }
 
   @Put('device-list/head')

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { CountText, MlsBytes } from '../../platform/http/bytes.js'
 import { MAX_ENTRIES } from '../../protocol/identity/list.js'
-import { UserUri } from '../identifiers.dto.js'
+import { Nonce, Proof, PublicKey } from '../challenges/challenges.dto.js'
+import { ClientUri, UserUri } from '../identifiers.dto.js'
 
 /** Ten keys of ML-DSA-87, or more than a hundred of Ed25519, with what proves them. */
 const MAX_ENTRY_BYTES = 16_384
@@ -21,6 +22,11 @@ export type DeviceListUpdate = z.infer<typeof DeviceListUpdate>
 
 export const HeadRenewal = z.strictObject({ head: Head }).meta({ id: 'DeviceListHeadRenewal' })
 export type HeadRenewal = z.infer<typeof HeadRenewal>
+
+export const ListRecovery = z
+  .strictObject({ client: ClientUri, nonce: Nonce, public_key: PublicKey, proof: Proof })
+  .meta({ id: 'ListRecovery', description: '`client` is the new one; the key is in its user’s list, and of no device' })
+export type ListRecovery = z.infer<typeof ListRecovery>
 
 export const DeviceListState = z
   .object({ number: z.int().meta({ description: 'Of the last entry' }) })

@@ -10,11 +10,12 @@ import { DeviceListChanged } from '../identity.problems.js'
 import { holdAccount } from '../devices/hold-account.js'
 import { Revocations } from '../devices/revocations.js'
 import type { Caller } from '../session/caller.js'
-import { CertifiedChanges } from './certified-changes.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { StepUp } from '../step-up/step-up.js'
 import { DeviceListChanges, isSameList, requireNewerHead } from './device-list-changes.js'
 import type { DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
 import { readListState, writeHead } from './device-lists.repository.js'
-import { secondsNow, type KnownList } from './known-lists.js'
+import { lastHash, secondsNow, type KnownList } from './known-lists.js'
 
 /** The device list of the caller's account. */
 @Injectable()
@@ -22,19 +23,24 @@ export class OwnDeviceList {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly changes: DeviceListChanges,
-    private readonly certified: CertifiedChanges,
+    private readonly stepUp: StepUp,
     private readonly revocations: Revocations,
     private readonly events: Events,
   ) {}
 
-  /** Appends entries to the caller's own list; what they revoke ends with them. */
-  async append(caller: Caller, update: DeviceListUpdate): Promise<DeviceListState> {
-    await this.certified.take(caller)
-    await this.ownList(caller)
+  /**
+   * Appends entries to the caller's own list; what they revoke ends with them. Without a list they begin one, which needs a fresh proof by a
+   * key of the caller's device; it certifies this device, and others stay as they are (docs/identity.md §10).
+   */
+  async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
+    await this.changes.take(caller.user)
     const change = await this.changes.prepare(caller.user, caller.userId, update)
+    const begins = change.before === undefined
+    const permitted = begins ? await this.stepUp.prove(caller, 'begin-identity', lastHash(change.after), proof) : undefined
     const revoked = await this.revocations.revoke(async (sql) => {
-      await holdAccount(sql, caller)
-      return this.changes.write(sql, caller.userId, change)
+      if (permitted === undefined) await holdAccount(sql, caller)
+      else await this.stepUp.spend(sql, caller, permitted)
+      return this.changes.write(sql, caller.userId, change, { whole: begins ? caller.deviceId : undefined })
     })
     deviceListChanged(this.events, { entries: update.entries.length, revoked: revoked.length })
     return { number: lastNumber(change.after) }
@@ -42,7 +48,7 @@ export class OwnDeviceList {
 
   /** A newer head of the same list. Repeating it changes nothing. */
   async renew(caller: Caller, { head }: HeadRenewal): Promise<DeviceListState> {
-    await this.certified.take(caller)
+    await this.changes.take(caller.user)
     const { list } = await this.ownList(caller)
     // A head of another entry is what a device signs that has missed a change.
     const checked = await checkHead(list, head, secondsNow())

@@ -15,7 +15,6 @@ import { CertifiedChanges } from '../device-list/certified-changes.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
 import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import type { ListState } from '../device-list/device-lists.repository.js'
-import type { Caller } from '../session/caller.js'
 import { activeSiblings, countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
@@ -51,19 +50,20 @@ export class DeviceEnrolment {
   ) {}
 
   /**
-   * @param purpose what the challenge has to be for
-   * @param caller a device of the account; undefined: entries begin an identity
-   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, and what `CertifiedChanges` throws
+   * @param purpose what the challenge has to be for; for a registration, entries have to begin an identity
+   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, InvalidDeviceList
    */
-  async prove(purpose: Exclude<ProofPurpose, 'login'>, enrolment: Enrolment, caller?: Caller): Promise<ProvenDevice> {
-    const { client, nonce, signature_keys: given, device_list: update } = enrolment
+  async prove(
+    purpose: Exclude<ProofPurpose, 'login'>,
+    { client, nonce, signature_keys: given, device_list: update }: Enrolment,
+  ): Promise<ProvenDevice> {
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
       { purpose, client, nonce },
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()
-    const change = caller === undefined ? await this.lists.prepareFirst(client, update) : await this.lists.prepareFor(caller, update)
+    const change = purpose === 'registration' ? await this.lists.prepareFirst(client, update) : undefined
     return { client, change, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
   }
 
@@ -88,13 +88,8 @@ export class DeviceEnrolment {
     return { deviceId, told: await activeSiblings(sql, [deviceId]) }
   }
 
-  /** With the account's lock held, when the caller's device has got a new key: what certifies it. @throws DeviceListRequired */
-  certifyKey(sql: Sql, caller: Caller, { change }: ProvenDevice): Promise<void> {
-    return this.lists.writeKey(sql, caller, change)
-  }
-
   /** The other devices of the account look into their inboxes at once. */
-  announce({ told }: EnrolledDevice, { keys }: ProvenDevice): void {
+  announce({ told }: EnrolledDevice, { keys }: Pick<ProvenDevice, 'keys'>): void {
     deviceRegistered(this.events, keys.length)
     this.hints.publish(told.map((deviceId) => ({ kind: 'inbox', deviceId })))
   }

@@ -6,14 +6,12 @@ import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events.js'
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
-import { requireUncertified } from '../device-list/certified-changes.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { StepUp } from '../step-up/step-up.js'
+import { Permissions } from './permissions.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
-import { holdAccount } from './hold-account.js'
 import {
   countValidKeys,
   findKey,
@@ -34,27 +32,26 @@ export class DeviceKeys {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly stepUp: StepUp,
+    private readonly permissions: Permissions,
     private readonly events: Events,
   ) {}
 
-  /** Permitted by the entry that certifies the key, or, where the device has no certificate, by a proof. */
   async add(
     caller: Caller,
     { nonce, succeeds, device_list: update, ...given }: AddKey,
     proof: PresentedProof | undefined,
   ): Promise<OwnKey> {
-    const enrolment = { client: caller.client, nonce, signature_keys: [given], device_list: update }
-    if (update === undefined) await requireUncertified(this.pool, caller.deviceId)
-    const proven = await this.enrolment.prove('new-key', enrolment, caller)
-    const [key] = proven.keys
+    const enrolment = { client: caller.client, nonce, signature_keys: [given] }
+    const {
+      keys: [key],
+    } = await this.enrolment.prove('new-key', enrolment)
     if (key === undefined) throw new Error('One key was given and none proven')
-    const permitted = update === undefined ? await this.stepUp.prove(caller, 'add-key', key.publicKey, proof) : undefined
+    const permission = await this.permissions.toAddKey(caller, key.publicKey, update, proof)
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
-      await (permitted === undefined ? holdAccount(sql, caller) : this.stepUp.spend(sql, caller, permitted))
+      await this.permissions.begin(sql, caller, permission)
       const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
-      await this.enrolment.certifyKey(sql, caller, proven)
+      await this.permissions.certify(sql, caller, permission)
       return inserted
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
@@ -64,13 +61,12 @@ export class DeviceKeys {
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
   async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
-    await requireUncertified(this.pool, caller.deviceId)
     const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
     if (publicKey === undefined) throw new NotFound('This device has no such key.')
-    const permitted = await this.stepUp.prove(caller, 'retire-key', publicKey, proof)
+    const permission = await this.permissions.toRetireKey(caller, publicKey, proof)
     const retired = await transaction(this.pool, async (sql) => {
-      await this.stepUp.spend(sql, caller, permitted)
-      await requireUncertified(sql, caller.deviceId)
+      await this.permissions.begin(sql, caller, permission)
+      await this.permissions.certify(sql, caller, permission)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

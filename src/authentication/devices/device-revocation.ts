@@ -1,15 +1,13 @@
-import { Inject, Injectable } from '@nestjs/common'
-import { Pool } from 'pg'
+import { Injectable } from '@nestjs/common'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL } from '../../platform/postgres/sql.js'
 import { clientUri, parseClientUri } from '../../protocol/identifiers.js'
 import { deviceRevoked } from '../authentication.events.js'
 import { LastDevice } from '../authentication.problems.js'
 import { requireUncertified } from '../device-list/certified-changes.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { StepUp } from '../step-up/step-up.js'
+import { Permissions } from './permissions.js'
 import { countActiveDevices, findDevice, markRevoked } from './devices.repository.js'
 import { Revocations } from './revocations.js'
 
@@ -23,8 +21,7 @@ interface Permission {
 @Injectable()
 export class DeviceRevocation {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
-    private readonly stepUp: StepUp,
+    private readonly permissions: Permissions,
     private readonly revocations: Revocations,
     private readonly events: Events,
   ) {}
@@ -32,17 +29,15 @@ export class DeviceRevocation {
   /**
    * Repeating it changes nothing. A device may revoke itself: then its session ends with the answer.
    * @param device the last part of its client URI
-   * @throws StepUpRequired @throws LastDevice
+   * @throws StepUpRequired @throws LastDevice @throws DeviceListRequired if an entry of the list has to do it
    */
   async revoke(caller: Caller, device: string, { confirm, proof }: Permission): Promise<void> {
     const own = parseClientUri(caller.client)
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
-    const known = await findDevice(this.pool, caller.userId, target)
-    if (known !== undefined) await requireUncertified(this.pool, known.id)
-    const permitted = await this.stepUp.prove(caller, 'revoke-device', target, proof)
+    const permission = await this.permissions.toRevoke(caller, target, proof)
     const revoked = await this.revocations.revoke(async (sql) => {
-      await this.stepUp.spend(sql, caller, permitted)
+      await this.permissions.begin(sql, caller, permission)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
       if (!found.active) return []

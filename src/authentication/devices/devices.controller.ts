@@ -10,8 +10,6 @@ import { AddDevice, AddKey, DeviceName, OwnDevice, RevokeDevice, OwnDevices, Own
 import { Devices } from './devices.js'
 import { DeviceRevocation } from './device-revocation.js'
 
-const WITHOUT_LIST = 'Where the account has no device list: a fresh proof by a key of this device'
-
 @ApiTags('devices')
 @Controller('v1/devices')
 export class DevicesController {
@@ -28,9 +26,9 @@ export class DevicesController {
     summary: 'Add a device to this account',
     description:
       'The challenge (purpose `new-device`) and the proofs are those of the new device, for its own client URI. It logs in by itself ' +
-      'afterwards. `Step-Up` is by a key of the device that adds it, with purpose `add-device` and the client URI of the new one as subject.',
+      'afterwards. `Step-Up` is by a key of the device that adds it; an account with a device list sends `device_list` instead (docs/identity.md).',
   })
-  @TakesStepUp(WITHOUT_LIST)
+  @TakesStepUp()
   @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
   @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   add(@CurrentDevice() caller: Caller, @Body({ schema: AddDevice }) body: AddDevice, @StepUpProof() proof?: PresentedProof) {
@@ -59,7 +57,7 @@ export class DevicesController {
       'needs `confirm=last-device`: nobody gets into the account without a device. `Step-Up` has the purpose `revoke-device` and the ' +
       'client URI of the device as subject.',
   })
-  @TakesStepUp(WITHOUT_LIST)
+  @TakesStepUp()
   @Refuses('not-found', 'last-device', 'device-list-required')
   @ReturnsNothing('The device is revoked. Repeating the request is harmless.')
   revoke(
@@ -81,7 +79,7 @@ export class DevicesController {
       'that one stays valid until it is retired. `Step-Up` is by a key that is registered already, with purpose `add-key` and the new ' +
       'public key as subject.',
   })
-  @TakesStepUp(WITHOUT_LIST)
+  @TakesStepUp()
   @Refuses('proof-refused', 'key-taken', 'key-succeeded', 'too-many-keys')
   @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
   addKey(@CurrentDevice() caller: Caller, @Body({ schema: AddKey }) body: AddKey, @StepUpProof() proof?: PresentedProof) {
@@ -97,7 +95,7 @@ export class DevicesController {
       'KeyPackages and leaves with this key are refused from now on. The last valid key cannot be retired. `Step-Up` has the purpose ' +
       '`retire-key` and the public key, uncompressed if it is a point, as subject.',
   })
-  @TakesStepUp(WITHOUT_LIST)
+  @TakesStepUp()
   @Refuses('not-found', 'last-key', 'device-list-required')
   @ReturnsNothing('The key is retired.')
   retireKey(@CurrentDevice() caller: Caller, @Param('id', { schema: RowIdText }) id: bigint, @StepUpProof() proof?: PresentedProof) {

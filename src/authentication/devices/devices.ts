@@ -4,15 +4,12 @@ import { Forbidden } from '../../platform/http/problem.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { DeviceListRequired } from '../identity.problems.js'
-import { readListState } from '../device-list/device-lists.repository.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { StepUp, type ProvenStepUp } from '../step-up/step-up.js'
+import { Permissions } from './permissions.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { holdAccount } from './hold-account.js'
 
 /** The devices of one account, as one of them sees and changes them. */
 @Injectable()
@@ -21,31 +18,23 @@ export class Devices {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly stepUp: StepUp,
+    private readonly permissions: Permissions,
   ) {}
 
-  /**
-   * The new device has made its keys and signed the challenge; an existing one vouches for it by sending this, with the entry that certifies it,
-   * or, where the account has no device list, with a proof of its own.
-   */
+  /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this, with a proof of its own. */
   async add(caller: Caller, body: AddDevice, proof: PresentedProof | undefined): Promise<OwnDevice> {
     const client = parseClientUri(body.client)
     if (client === undefined || userUri(client) !== caller.user)
       throw new Forbidden('A device is added to the account of the device that adds it.')
-    const permitted = body.device_list === undefined ? await this.permit(caller, body.client, proof) : undefined
-    const proven = await this.enrolment.prove('new-device', body, caller)
+    const proven = await this.enrolment.prove('new-device', body)
+    const permission = await this.permissions.toAdd(caller, body, proof)
     const enrolled = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
-      await (permitted === undefined ? holdAccount(sql, caller) : this.stepUp.spend(sql, caller, permitted))
-      return this.enrolment.enrol(sql, caller.userId, proven)
+      await this.permissions.begin(sql, caller, permission)
+      return this.enrolment.enrol(sql, caller.userId, { ...proven, change: permission.change })
     })
     this.enrolment.announce(enrolled, proven)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: enrolled.deviceId }, include: WITH_KEYS }), caller)
-  }
-
-  private async permit(caller: Caller, client: string, proof: PresentedProof | undefined): Promise<ProvenStepUp> {
-    if ((await readListState(this.pool, caller.userId)) !== undefined) throw new DeviceListRequired()
-    return this.stepUp.prove(caller, 'add-device', client, proof)
   }
 
   /** All of the account, revoked ones included. */

@@ -25,8 +25,8 @@ export const StepUpProof = createParamDecorator((_data: unknown, context: Execut
   presentedProof(context.switchToHttp().getRequest<{ headers: Record<string, string | string[] | undefined> }>().headers['step-up']),
 )
 
-/** For handlers with `@StepUpProof()`. @param what when the operation asks for it, and for what */
-export const TakesStepUp = (what: string) =>
+/** For handlers with `@StepUpProof()`. @param what whether the operation always asks for it */
+export const TakesStepUp = (what = 'A fresh proof by a key of this device') =>
   applyDecorators(
     ApiHeader({
       name: 'step-up',

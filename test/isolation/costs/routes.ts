@@ -105,6 +105,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'POST /v1/device-list': [...JSON_BODY, 'entries of a device list, 16 with 16 keys each', 'device list of 1,024 entries, read again'],
   'PUT /v1/device-list/head': [...JSON_BODY, 'device list of 1,024 entries, read again'],
   'GET /v1/device-lists': 'no body',
+  'POST /v1/device-lists/recovery': 'small',
   'GET /v1/devices': 'no body',
   'POST /v1/devices': JSON_BODY,
   'DELETE /v1/devices/:device': 'no body',
