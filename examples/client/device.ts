@@ -84,15 +84,7 @@ export class Device {
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
   async enrol(other: Device): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await this.#add(other)
-        break
-      } catch (error) {
-        if (!(error instanceof ServerProblem && error.kind === 'device-list-changed') || attempt > 20) throw error
-        await this.identities.of(this.record.user, { fresh: true })
-      }
-    }
+    await this.own.again(() => this.#add(other))
     await other.login()
   }
 
@@ -132,7 +124,7 @@ export class Device {
     await this.#lookAtOwnList()
   }
 
-  /** At each login: whether the server shows what this device has written, and whether the head has to be renewed. */
+  /** Whether the server shows what this device has written, and whether the head has to be renewed. */
   async #lookAtOwnList(): Promise<void> {
     if (!this.own.exists || !this.record.certified) return
     await this.identities.of(this.record.user, { fresh: true })
@@ -237,9 +229,8 @@ export class Device {
   }
 }
 
-function wrapKeyPackage(stored: StoredKeyPackage): Uint8Array {
-  return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
-}
+const wrapKeyPackage = (stored: StoredKeyPackage): Uint8Array =>
+  encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
 
 /** The domain in `mimi://<domain>/…` */
 function providerOf(uri: string): string | undefined {

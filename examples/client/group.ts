@@ -5,7 +5,7 @@ import type { Device } from './device.js'
 import { encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
 import { leaveOutForbidden } from './hidden-proposals.js'
-import { failingProposals, removalsOf, requireNoFailing, requireNoNewFailing, usable } from './identity/group-check.js'
+import { failingProposals, removalsOf, requireNoFailing, requireNoNewFailing, unlessForbidden, usable } from './identity/group-check.js'
 import { IdentityRefused } from './identity/refused.js'
 import { membersToLetGo } from './leaving.js'
 import { LogReader } from './log-reader.js'
@@ -140,13 +140,10 @@ export class Group {
    */
   async cleanse(): Promise<void> {
     if ((await this.inTurn(() => this.#log.judge())).length === 0) return
-    await this.commit(() => removalsOf(this.record)).catch((error: unknown) => this.#proposeRemovals(error))
+    const removed = await unlessForbidden(this.commit(() => removalsOf(this.record)))
+    // Where this device may not propose it either, those who may will.
+    if (!removed) for (const removal of removalsOf(this.record) ?? []) await unlessForbidden(this.#propose(removal))
     requireNoFailing(await this.inTurn(() => this.#log.judge()))
-  }
-
-  async #proposeRemovals(error: unknown): Promise<void> {
-    if (!(error instanceof ServerProblem && error.status === 403)) throw error
-    for (const removal of removalsOf(this.record) ?? []) await this.#propose(removal)
   }
 
   /** An MLSMessage for a way to the group of the caller's own, such as one without a sender. @throws if the group is in another epoch */

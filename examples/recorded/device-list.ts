@@ -13,6 +13,7 @@ interface Challenge {
 }
 interface Session {
   access_token: string
+  token_type: string
 }
 
 /** A user who begins a device list, writes a recovery key into it, renews its head, and reads it by the recovery key. */
@@ -30,8 +31,8 @@ export async function deviceList({ device }: Client): Promise<void> {
   const second = await makeEntry(first.end, root, { type: 'certificate', certificate }, now)
   const device_list = { entries: [first.bytes, second.bytes], head: await makeHead(second.end, own, now) }
   const { nonce, signature_keys } = await device.proofs.possession('registration')
-  const { access_token } = await http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys })
-  http.accessToken = access_token
+  const { access_token, token_type } = await http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys })
+  Object.assign(http, { accessToken: access_token, bound: token_type === 'DPoP' })
   await http.post('/v1/device-list', device_list, await device.proofs.stepUp('begin-identity', second.end.hash))
   const words24 = ed25519Key()
   const words = { kind: 'recovery-key', subject: '', rights: RIGHTS.enrol } as const

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
-import { DPOP_CHALLENGE, Problem } from '../platform/http/problem.js'
+import { Problem } from '../platform/http/problem.js'
+import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
+import { STEP_UP_PURPOSES, type StepUpPurpose } from '../protocol/identity/step-up.js'
 
 /** Identifiers of other providers cannot be registered here. */
 export class WrongDomain extends Problem {
@@ -23,35 +25,6 @@ export class DeviceRevoked extends Problem {
   }
 }
 
-/** The session needs a key: there is no proof, or one that a token of this session is bound to was presented without. */
-export class DpopRequired extends Problem {
-  override challenge = DPOP_CHALLENGE
-  constructor(detail = 'Sessions are bound to a key here: send a proof of it in the field DPoP (RFC 9449).') {
-    super(401, 'dpop-required', detail)
-  }
-}
-
-/** `replayed`: it was used before. `key`: it is not of the key that the token is bound to. */
-const DpopFault = z.enum(['malformed', 'signature', 'request', 'token', 'key', 'replayed']).meta({
-  description:
-    'malformed: no proof of the form of RFC 9449 §4.2; signature: it does not verify under the public key in it; request: it is for another method or address; token: for another access token; key: of another key than the session’s; replayed: it was used before',
-})
-
-export class DpopRefused extends Problem {
-  override challenge = `${DPOP_CHALLENGE}, error="invalid_dpop_proof"`
-  constructor(reason: z.infer<typeof DpopFault>) {
-    super(401, 'dpop-refused', `The proof in the field DPoP is not good for this request: ${reason}.`, { reason })
-  }
-}
-
-/** The client's clock is off: it learns what time it is. */
-export class DpopStale extends Problem {
-  override challenge = `${DPOP_CHALLENGE}, error="invalid_dpop_proof"`
-  constructor() {
-    super(401, 'dpop-stale', 'The proof in the field DPoP is too old, or from the future.', { server_time: Math.floor(Date.now() / 1000) })
-  }
-}
-
 /** One answer for an unknown client, a foreign key, a bad signature and a spent or expired nonce: nothing to enumerate users by. */
 export class LoginRefused extends Problem {
   constructor() {
@@ -69,6 +42,13 @@ export class RefreshRefused extends Problem {
 export class ProofRefused extends Problem {
   constructor() {
     super(403, 'proof-refused', 'The challenge is not valid any more, or a signature key comes without a valid proof of possession.')
+  }
+}
+
+/** One answer for no proof, and for one of another purpose, subject, client, server or key, or over a nonce that is spent or expired. */
+export class StepUpRequired extends Problem {
+  constructor(purpose: StepUpPurpose) {
+    super(403, 'step-up-required', 'This needs a fresh proof by a key of this device, for exactly this, in the field Step-Up.', { purpose })
   }
 }
 
@@ -120,6 +100,29 @@ export class TooMany extends Problem {
   }
 }
 
+/** Only signed entries change devices and keys of an account that has a device list. */
+export class DeviceListRequired extends Problem {
+  constructor() {
+    super(409, 'device-list-required', 'This account has a device list: send the entries that make this change, signed, with their head.')
+  }
+}
+
+/** Another device was first. */
+export class DeviceListChanged extends Problem {
+  /** @param number of the last entry; 0: there is no list */
+  constructor(number: number) {
+    super(409, 'device-list-changed', 'The entries do not follow the last one of the device list. Read it again, and sign again.', {
+      number,
+    })
+  }
+}
+
+export class InvalidDeviceList extends Problem {
+  constructor(rule: IdentityRule) {
+    super(422, 'invalid-device-list', IDENTITY_RULES[rule], { rule })
+  }
+}
+
 export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
   'wrong-domain': {
     status: 400,
@@ -140,27 +143,6 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Stop: nothing that this device holds is valid any more, and refreshing does not help.',
     retry: 'no',
   },
-  'dpop-required': {
-    status: 401,
-    when: 'The session is, or has to be, bound to a key, and there is no proof of it in the field `DPoP`.',
-    client:
-      'Send a proof of possession with each login, registration, refresh and request (RFC 9449), and the access token as `Authorization: DPoP …`.',
-    retry: 'redo',
-  },
-  'dpop-refused': {
-    status: 401,
-    when: 'The proof of possession is not one for this request, by `reason`.',
-    client: 'Make a new proof for each request, also for one that is sent again. With the reason `key`, log in again.',
-    retry: 'redo',
-    members: { reason: DpopFault },
-  },
-  'dpop-stale': {
-    status: 401,
-    when: 'The time in the proof of possession is more than a minute ago or 15 seconds ahead.',
-    client: 'Correct the clock of proofs by `server_time`, and send the request again with a new one.',
-    retry: 'redo',
-    members: { server_time: z.int().meta({ description: 'The time at the server, Unix seconds' }) },
-  },
   'login-refused': {
     status: 401,
     when: 'The client is unknown, the nonce is spent or expired, or the proof does not fit a registered key. Which of them is not said.',
@@ -179,6 +161,13 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     when: 'The nonce is spent or expired, or a new key comes without a valid proof of possession.',
     client: 'Get a new challenge and prove each key over it, in the form of the tour’s vector.',
     retry: 'redo',
+  },
+  'step-up-required': {
+    status: 403,
+    when: 'The operation needs a fresh proof by a key besides the session. `Step-Up` is missing, or its proof is for another purpose, subject, client or server, by a key that does not count (any more), or over a nonce that is spent or expired. Which of them is not said.',
+    client: 'Get a challenge for `purpose`, sign it as docs/identity.md §8 says, and send the request again with `Step-Up`.',
+    retry: 'redo',
+    members: { purpose: z.enum(STEP_UP_PURPOSES) },
   },
   'registration-refused': {
     status: 403,
@@ -224,5 +213,25 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Retire a key first.',
     retry: 'redo',
     members: { limit: z.int() },
+  },
+  'device-list-required': {
+    status: 409,
+    when: 'The account has a device list, and the request changes devices or keys without the entries that say so.',
+    client: 'Sign the entries and the head, and send them as `device_list`, or by `POST /v1/device-list`.',
+    retry: 'redo',
+  },
+  'device-list-changed': {
+    status: 409,
+    when: 'The entries, or the head, do not follow the last entry of the device list. Another device was first, or the identity is a new one.',
+    client: 'Read the list again, verify it, and sign again. `number` is that of the last entry, 0 where there is no list.',
+    retry: 'redo',
+    members: { number: z.int().nonnegative() },
+  },
+  'invalid-device-list': {
+    status: 422,
+    when: 'An entry or the head breaks the rule of docs/identity.md that `rule` names.',
+    client: 'Correct the client. With `entry-time` and `head-validity` the device’s clock may be wrong.',
+    retry: 'no',
+    members: { rule: z.enum(Object.keys(IDENTITY_RULES) as [IdentityRule, ...IdentityRule[]]) },
   },
 }

@@ -61,6 +61,17 @@ export function requireNoFailing([failing]: readonly FailingLeaf[]): void {
     throw new IdentityRefused('quarantine', failing.client, { about: failing.reason, ...(failing.rule ? { rule: failing.rule } : {}) })
 }
 
+/** @returns whether it was done: false if the policy forbids it */
+export async function unlessForbidden(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof ServerProblem && error.status === 403) return false
+    throw error
+  }
+}
+
 /** What a Commit has to remove, if there is anything. */
 export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined {
   const removals = quarantine.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))

@@ -117,17 +117,27 @@ export class OwnIdentity {
    * server has it, and sent again byte for byte: nothing else is signed under its number.
    */
   async change(entries: (author: Author) => Promise<[Author, EntryBody][]>): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    await this.again(async () => {
       this.record.signed ??= await this.#sign(entries)
       try {
         await this.http.post('/v1/device-list', this.record.signed)
         this.accepted(this.record.signed)
         delete this.record.signed
-        return
       } catch (error) {
-        if (!(error instanceof ServerProblem)) throw error
-        delete this.record.signed
-        if (error.kind !== 'device-list-changed' || attempt > 20) throw error
+        // Only without an answer may the server have it.
+        if (error instanceof ServerProblem) delete this.record.signed
+        throw error
+      }
+    })
+  }
+
+  /** Does it once more, behind the new entries, when another device was first. */
+  async again(work: () => Promise<void>): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof ServerProblem && error.kind === 'device-list-changed') || attempt > 20) throw error
         await this.identities.of(this.record.user, { fresh: true })
       }
     }

@@ -7,7 +7,7 @@ import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
 import { lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
 import { extendList } from '../../protocol/identity/list.js'
-import { DeviceListChanged, InvalidDeviceList } from '../identity.problems.js'
+import { DeviceListChanged, InvalidDeviceList } from '../authentication.problems.js'
 import { markRevoked } from '../devices/devices.repository.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
 import {

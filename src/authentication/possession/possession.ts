@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { DpopRefused, DpopRequired, DpopStale } from '../authentication.problems.js'
+import { DpopRefused, DpopRequired, DpopStale } from './possession.problems.js'
 import { FirstUses } from '../../platform/limits/first-uses.js'
 import { checkProof, PROOF_AGE_MS, PROOF_AHEAD_MS, type ProofOutcome, type ProvenRequest } from './dpop-proof.js'
 

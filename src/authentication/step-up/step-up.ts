@@ -7,7 +7,7 @@ import { stepUpContent, stepUpLabel, type StepUpPurpose } from '../../protocol/i
 import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { stepUpRefused } from '../authentication.events.js'
-import { StepUpRequired } from '../identity.problems.js'
+import { StepUpRequired } from '../authentication.problems.js'
 import { consumeChallenge, findChallenge } from '../challenges/challenges.repository.js'
 import { holdAccount } from '../devices/hold-account.js'
 import { hasValidKey } from '../devices/signature-keys.repository.js'
