@@ -39,7 +39,7 @@ export async function relayed(own: Provider, hub: Provider): Promise<void> {
 }
 
 async function member({ url, domain }: Provider, user: string): Promise<Client> {
-  const client = await Client.create({ baseUrl: url, domain, user, device: 'phone', suites: [1], encoding: 'json' })
+  const client = await Client.create({ baseUrl: url, domain, user, device: 'phone', suites: [1], encoding: 'json', identity: false })
   await client.device.register()
   return client
 }
