@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
-import { DPOP_CHALLENGE, Problem } from '../platform/http/problem.js'
+import { Problem } from '../platform/http/problem.js'
 import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
 import { STEP_UP_PURPOSES, type StepUpPurpose } from '../protocol/identity/step-up.js'
 
