@@ -56,7 +56,7 @@ describe('a Remove that is due', () => {
 
   it('stands again right behind a Commit that could not include it, of a joiner', async () => {
     const [alice, laptop, bob] = await stage.cast('alice', 'alice/laptop', 'bob')
-    const group = await stage.group(alice, [], {})
+    const group = await stage.group(alice, [], { policy: { external_join: 'open' } })
     await group.add(bob.user)
     await stage.sync(bob)
     await leave(bob, group)
