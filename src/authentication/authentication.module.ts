@@ -88,6 +88,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory, StepUp],
+  exports: [Sessions, Directory, DeviceLists, StepUp],
 })
 export class AuthenticationModule {}

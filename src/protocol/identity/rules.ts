@@ -3,7 +3,7 @@
  * it says. docs/identity.md has the same table, and a test keeps the two alike.
  */
 export const IDENTITY_RULES = {
-  // Entries (§2)
+  // Entries (docs/identity.md §2)
   'entry-encoding': 'The entry decodes strictly, has version 1 and at most 16,384 bytes, and nothing follows it.',
   'entry-user': 'All entries name one user, and the user is the one that was asked for.',
   'entry-number': 'Entries are numbered 1, 2, 3, … without a gap, up to 1,024; from 897 on there are only revocations.',
@@ -30,7 +30,7 @@ export const IDENTITY_RULES = {
   'revocation-target':
     'The revoked entry is a certificate that is active, or entry 1, whose key only revokes itself; `since` is 0 or the number of an entry after the revoked one.',
 
-  // Heads (§3)
+  // Heads (docs/identity.md §3)
   'head-encoding': 'The head decodes strictly, has version 1, and nothing follows it.',
   'head-user': 'The head is of the user of the list.',
   'head-entry': '`number` and `hash` are those of the last entry.',
@@ -40,14 +40,14 @@ export const IDENTITY_RULES = {
     '`issued_at` < `expires_at` ≤ `issued_at` + 30 days; `issued_at` is not before the last entry’s `time`, and not more than a day ahead of the reader’s clock.',
   'head-signature': 'The signature is the signer’s.',
 
-  // Leaves (§4)
+  // Leaves (docs/identity.md §4)
   'device-certificate':
     'The extension decodes, its `identity` is that of the user’s list, its `certificate` is an entry of that list, and `list_number` and `list_hash` are not of another one.',
   'device-certificate-leaf':
     'The certificate is of a device, of the credential’s client URI, names the leaf’s signature key, and is valid now.',
   'device-certificate-current': 'The certificate is active, or was replaced less than 7 days ago.',
 
-  // What the server asks besides (§2)
+  // What the server asks besides (docs/identity.md §2)
   'device-registered': 'A certificate of a device is of one that is registered and active, or that the same request adds.',
   'device-keys': 'A certificate of a device names keys that are registered for it; of a device or key that is added, all of them.',
   'device-certified': 'A device that is added, gets a key, or begins the identity, gets a certificate with it.',

@@ -57,7 +57,8 @@ async function verifiedByPasskey(key: ListKey, rpId: string, challenge: Uint8Arr
 }
 
 /**
- * The client data begin with type, challenge, origin and crossOrigin in this order and spelling (§5.8.1.1), and are compared as bytes (§5.8.1.2):
+ * The client data begin with type, challenge, origin and crossOrigin in this order and spelling, and are compared as bytes
+ * (W3C Web Authentication Level 2 §5.8.1.1, §5.8.1.2):
  * JSON may say a thing twice, and two readers may hear different things.
  */
 function answersChallenge(clientDataJson: Uint8Array, challenge: Uint8Array, rpId: string): boolean {
