@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Client } from '../../examples/client/client.js'
 import { createDeviceInvite } from '../../src/authentication/accounts/administration.js'
+import { Hints } from '../../src/platform/hints/hints.js'
+import type { Hint } from '../../src/platform/hints/hint.js'
 import { Http, newName, TestDevice, typeOf, UNLIMITED } from '../authentication/device-fixture.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
@@ -78,9 +80,16 @@ describe('the other devices of an account', () => {
     await phone!.device.enrol(laptop!.device)
     phone!.connect()
     await phone!.until('the stream is live', () => phone!.lives > 0)
+    const hinted: Hint[] = []
+    const stop = server.app.get(Hints, { strict: false }).subscribe((hint) => hinted.push(hint))
     await laptop!.device.enrol(tablet!.device)
-    await phone!.until('a notice', () => phone!.notices.some(({ kind }) => kind === 'device.added'))
     await laptop!.device.revoke('tablet')
+    stop()
+    // Without these its stream would look once a minute.
+    const { rows } = await server.pool.query<{ id: bigint }>('SELECT id FROM device WHERE client_uri = $1', [phone!.uri])
+    const hint = { kind: 'inbox', deviceId: rows[0]!.id }
+    expect(hinted.filter((one) => one.kind === 'inbox' && one.deviceId === hint.deviceId)).toEqual([hint, hint])
+    await phone!.until('a notice', () => phone!.notices.some(({ kind }) => kind === 'device.added'))
     await phone!.until('a notice', () => phone!.notices.some(({ kind }) => kind === 'device.revoked'))
     expect(phone!.notices.map(({ kind, client: whose }) => [kind, whose])).toEqual([
       ['device.added', tablet!.uri],
