@@ -1,6 +1,7 @@
 import { generateKeyPackageWithKey, encodeMlsMessage } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { stepUpHeader } from './identity/step-up.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
@@ -102,6 +103,11 @@ export class Device {
     return { nonce: challenge.nonce, signature_keys }
   }
 
+  /** Ends the account for good, with all its devices. @returns the providers that are asked to erase the user as well */
+  async deleteAccount(): Promise<{ erasure_id: Uint8Array; providers: string[] }> {
+    return this.http.delete('/v1/me', await this.#stepUp('delete-account', utf8(this.record.user)))
+  }
+
   /** Makes and uploads `count` one-time KeyPackages per suite, and one of last resort (RFC 9420 §16.8). */
   async publishKeyPackages(count: number): Promise<void> {
     for (const id of this.suites) {
@@ -169,6 +175,16 @@ export class Device {
 
   #challenge(): Promise<Challenge> {
     return this.http.post<Challenge>('/v1/auth/challenges', { client: this.client })
+  }
+
+  /** The header that proves a key of this device, for one purpose and subject. */
+  async #stepUp(purpose: 'delete-account', subject: Uint8Array): Promise<{ 'step-up': string }> {
+    const { nonce, domain, expires_at } = await this.#challenge()
+    const suiteId = this.suites[0] ?? 1
+    const keys = this.record.keys.get(suiteId)
+    if (!keys) throw new Error('This device has no key')
+    const challenge = { domain, client: this.client, nonce, expiresAt: BigInt(expires_at) }
+    return stepUpHeader(keys, await suite(suiteId), purpose, challenge, subject)
   }
 
   async #prove(challenge: Challenge, suiteId: number) {

@@ -75,8 +75,8 @@ export class Http {
   put<T>(path: string, body: unknown = {}): Promise<T> {
     return this.#send<T>('PUT', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
   }
-  delete<T>(path: string): Promise<T> {
-    return this.#send<T>('DELETE', path)
+  delete<T>(path: string, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('DELETE', path, undefined, headers)
   }
   /** Bytes of any type for bytes. */
   postBytes(path: string, type: string, bytes: Uint8Array): Promise<Uint8Array> {

@@ -3,6 +3,7 @@ import { purgeJob } from '../platform/jobs/purge.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
+import { ErasedNames } from './accounts/erased-names.js'
 import { deleteSpentInvites } from './accounts/invites.repository.js'
 import { Registration } from './accounts/registration.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
@@ -25,6 +26,7 @@ import { DeviceStatuses } from './session/device-statuses.js'
 import { Login } from './session/login.js'
 import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
+import { StepUps } from './step-up/step-ups.js'
 import { Sessions } from './session/sessions.js'
 
 const purge = purgeJob({
@@ -41,7 +43,9 @@ const purge = purgeJob({
     purge,
     DisabledAccounts,
     Registration,
+    ErasedNames,
     Challenges,
+    StepUps,
     DeviceEnrolment,
     Devices,
     DeviceKeys,
@@ -57,6 +61,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory],
+  exports: [Sessions, Directory, ErasedNames, StepUps],
 })
 export class AuthenticationModule {}

@@ -15,6 +15,7 @@ import { Nonce, NewSignatureKeys } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
 import { insertAccount } from './accounts.repository.js'
 import { hashOfCode } from './administration.js'
+import { ErasedNames } from './erased-names.js'
 import { lockInvitedAccount, useInvite } from './invites.repository.js'
 
 export const RegisterAccount = z
@@ -41,6 +42,7 @@ export class Registration {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
     private readonly enrolment: DeviceEnrolment,
     private readonly issuer: SessionIssuer,
+    private readonly names: ErasedNames,
     private readonly events: Events,
   ) {}
 
@@ -73,6 +75,7 @@ export class Registration {
     if (!admitted) throw new RegistrationRefused()
     const accountId = await insertAccount(sql, user)
     if (accountId === undefined) throw new NameTaken()
+    await this.names.claim(sql, accountId, user)
     return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
   }
 }

@@ -143,6 +143,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'DELETE /v1/invitations/:groupId': [...STATE],
   'GET /v1/invitations': 'no body',
   'POST /v1/invitations/:groupId/accept': 'no body',
+  'DELETE /v1/me': 'no body',
   'GET /v1/me': 'no body',
   'GET /v1/me/export': 'no body',
   'GET /v1/me/invitations': 'no body',
