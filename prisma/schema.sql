@@ -1487,7 +1487,7 @@ AS $function$
 $function$
 ;
 
-CREATE FUNCTION finish_erasure(p_account bigint, p_stand_in text, p_after bigint)
+CREATE FUNCTION finish_erasure(p_account bigint, p_stand_in text, p_after bigint, p_keep boolean)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -1514,6 +1514,7 @@ BEGIN
     PERFORM inherit_name(before, p_account);
   END IF;
   UPDATE account a SET user_uri = p_stand_in, created_at = a.deleted_at, erased_at = now() WHERE a.id = p_account;
+  DELETE FROM account a WHERE a.id = p_account AND NOT p_keep AND NOT EXISTS (SELECT FROM group_ban b WHERE b.user_id = p_account);
   RETURN 'erased';
 END $function$
 ;

@@ -77,7 +77,8 @@ END $$;
 -- Outcomes: erased; waits (a device is still in a group, or it was deleted only now: requests of that moment may still write something);
 -- gone (erased before, or never deleted).
 --   p_after   milliseconds since the deletion
-CREATE OR REPLACE FUNCTION finish_erasure(p_account bigint, p_stand_in text, p_after bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+--   p_keep    the name is of this provider, and in quarantine; of others it is kept only where a group bans it
+CREATE OR REPLACE FUNCTION finish_erasure(p_account bigint, p_stand_in text, p_after bigint, p_keep boolean) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   it account;
   before bigint;
@@ -101,6 +102,7 @@ BEGIN
     PERFORM inherit_name(before, p_account);
   END IF;
   UPDATE account a SET user_uri = p_stand_in, created_at = a.deleted_at, erased_at = now() WHERE a.id = p_account;
+  DELETE FROM account a WHERE a.id = p_account AND NOT p_keep AND NOT EXISTS (SELECT FROM group_ban b WHERE b.user_id = p_account);
   RETURN 'erased';
 END $$;
 

@@ -13,6 +13,8 @@ import { AbuseReports } from './abuse/abuse-reports.js'
 import { ConsentPeerController } from './consent/consent-peer.controller.js'
 import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
+import { EraseUserController } from './erasure/erase-user.controller.js'
+import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
@@ -109,6 +111,7 @@ const asHub = [
   Runs,
   Delivery,
   Deletions,
+  UserErasures,
   Push,
   PushTrigger,
 ]
@@ -133,6 +136,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     LogController,
     NotifyController,
     DeleteRoomController,
+    EraseUserController,
     ConsentsController,
     ConsentPeerController,
     IdentifierQueriesController,

@@ -10,6 +10,7 @@ import { Jobs } from '../../platform/jobs/jobs.js'
 import { Events } from '../../platform/observability/events.js'
 import { LOG } from '../../platform/observability/log.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { parseUserUri } from '../../protocol/identifiers.js'
 import { deviceIdsOf, eraseRows } from '../personal/personal-data.repository.js'
 import { PERSONAL_TABLES } from '../personal/personal-tables.js'
 import {
@@ -84,7 +85,8 @@ export class Erasures implements OnModuleInit {
     for (const gid of await desertedGroups(this.pool, owner.deviceIds)) await this.deleteDeserted(gid, owner.deviceIds)
     await endLastMemberships(this.pool, owner.deviceIds, late)
     for (const table of PERSONAL_TABLES) while ((await eraseRows(this.pool, table, owner, standIn, ROWS)) >= ROWS);
-    if ((await finishErasure(this.pool, accountId, standIn, SETTLED_MS)) === 'erased') this.rest.erased()
+    const keep = parseUserUri(user)?.domain === this.config.DOMAIN
+    if ((await finishErasure(this.pool, accountId, { standIn, afterMs: SETTLED_MS, keep })) === 'erased') this.rest.erased()
   }
 
   /** Asked again with the group held: somebody may have joined. */

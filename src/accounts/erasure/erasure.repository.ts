@@ -54,9 +54,16 @@ export async function holdGroup(sql: Sql, gid: bigint): Promise<void> {
   await sql.query({ name: 'hold_group', text: 'SELECT FROM groups WHERE gid = $1 FOR NO KEY UPDATE', values: [gid] })
 }
 
-/** See `finish_erasure`. @param afterMs since the deletion */
-export async function finishErasure(sql: Sql, accountId: bigint, standIn: string, afterMs: number): Promise<'erased' | 'waits' | 'gone'> {
-  const { call, values } = callFunction('finish_erasure', { p_account: accountId, p_stand_in: standIn, p_after: afterMs })
+/**
+ * See `finish_erasure`.
+ * @param step `afterMs`: since the deletion; `keep`: the name is of this provider
+ */
+export async function finishErasure(
+  sql: Sql,
+  accountId: bigint,
+  { standIn, afterMs, keep }: { standIn: string; afterMs: number; keep: boolean },
+): Promise<'erased' | 'waits' | 'gone'> {
+  const { call, values } = callFunction('finish_erasure', { p_account: accountId, p_stand_in: standIn, p_after: afterMs, p_keep: keep })
   const { rows } = await sql.query<{ outcome: 'erased' | 'waits' | 'gone' }>({
     name: 'finish_erasure',
     text: `SELECT ${call} AS outcome`,

@@ -53,6 +53,8 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'POST /mimi/v1/deleteRoom/:roomId': PEER_BODY,
   'POST /mimi/v1/directory': PEER_BODY,
   'POST /mimi/v1/directory/:user': PEER_BODY,
+  'POST /mimi/v1/eraseUser': PEER_BODY,
+  'POST /mimi/v1/eraseUser/:user': PEER_BODY,
   'POST /mimi/v1/groupInfo': [...PEER_BODY, ...STATE, ...SHOWN_TREE],
   'POST /mimi/v1/groupInfo/:roomId': [...PEER_BODY, ...STATE, ...SHOWN_TREE],
   'POST /mimi/v1/identifierQuery': PEER_BODY,
