@@ -40,9 +40,11 @@ export async function desertedGroups(sql: Sql, deviceIds: readonly bigint[]): Pr
     text: `SELECT DISTINCT m.gid FROM unnest($1::bigint[]) AS o (id)
             CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = o.id AND m.until_seq IS NULL OFFSET 0) m
             WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = m.gid OFFSET 0)
-              AND NOT EXISTS (SELECT FROM member x CROSS JOIN LATERAL (
-                    SELECT FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = x.device_id AND a.deleted_at IS NULL OFFSET 0
-                  ) living WHERE x.gid = m.gid AND x.until_seq IS NULL OFFSET 0)
+              AND NOT EXISTS (
+                SELECT FROM (SELECT x.device_id FROM member x WHERE x.gid = m.gid AND x.until_seq IS NULL ORDER BY x.device_id OFFSET 0) x
+                 CROSS JOIN LATERAL (SELECT d.account_id FROM device d WHERE d.id = x.device_id OFFSET 0) d
+                 CROSS JOIN LATERAL (SELECT a.deleted_at FROM account a WHERE a.id = d.account_id OFFSET 0) a
+                 WHERE a.deleted_at IS NULL)
             ORDER BY m.gid`,
     values: [deviceIds],
   })

@@ -37,7 +37,7 @@ export async function findErasedName(sql: Sql, standIn: string, quarantineMs: nu
     name: 'find_erased_name',
     text: `SELECT a.id AS "accountId", a.deleted_at + $2 * interval '1 millisecond' AS "quarantinedUntil",
                   (SELECT count(*) FROM peer_erasure e WHERE e.account_id = a.id AND e.receipt IS NULL) AS unconfirmed
-             FROM account a WHERE a.user_uri = $1 AND a.erased_at IS NOT NULL`,
+             FROM (SELECT * FROM account WHERE user_uri = $1 OFFSET 0) a WHERE a.erased_at IS NOT NULL`,
     values: [standIn, quarantineMs],
   })
   return rows[0]
@@ -53,7 +53,7 @@ export async function inheritName(sql: Sql, erased: bigint, heir: bigint): Promi
 export async function endQuarantine(sql: Sql, accountId: bigint): Promise<void> {
   await sql.query({
     text: `WITH forgotten AS (DELETE FROM peer_erasure WHERE account_id = $1 AND receipt IS NULL)
-           UPDATE account SET deleted_at = '1970-01-01' WHERE id = $1 AND erased_at IS NOT NULL`,
+           UPDATE account SET deleted_at = '1970-01-01' WHERE id = $1`,
     values: [accountId],
   })
 }
