@@ -1,4 +1,4 @@
-// Signs a login challenge with an Ed25519 key, for the tour with curl (docs/api-tour.md). Needs nothing but Node.
+// Signs a challenge for a login, a registration, a new device or a new key with an Ed25519 key, for the tour with curl (docs/api-tour.md). Needs nothing but Node.
 //
 //   node examples/login-proof.mjs KEY.pem CLIENT_URI < challenge.json
 //
@@ -7,7 +7,9 @@ import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 const [keyFile, client] = process.argv.slice(2)
-const { domain, nonce, expires_at: expiresAt } = JSON.parse(readFileSync(0, 'utf8'))
+const { domain, nonce, expires_at: expiresAt, label } = JSON.parse(readFileSync(0, 'utf8'))
+/** A server does not choose what this key signs. */
+if (!/^MicroChat (Device Login|Registration|New Device|New Key)$/.test(label)) throw new Error(`Not signing under ${label}`)
 const key = createPrivateKey(readFileSync(keyFile))
 
 /** `opaque<V>` with the length header of RFC 9420 §2.1.2; nothing here is longer than 16383 bytes. */
@@ -19,7 +21,7 @@ const seconds = Buffer.alloc(8)
 seconds.writeBigUInt64BE(BigInt(expiresAt))
 
 const login = Buffer.concat([opaque(Buffer.from(domain)), opaque(Buffer.from(client)), opaque(Buffer.from(nonce, 'base64url')), seconds])
-const signed = Buffer.concat([opaque(Buffer.from('MLS 1.0 MicroChat Device Login')), opaque(login)])
+const signed = Buffer.concat([opaque(Buffer.from(`MLS 1.0 ${label}`)), opaque(login)])
 
 const publicKey = createPublicKey(key).export({ format: 'jwk' }).x
 console.log(

@@ -81,6 +81,7 @@ CREATE TABLE challenge (
   nonce bytea NOT NULL,
   client_uri text NOT NULL,
   expires_at timestamp(6) with time zone NOT NULL,
+  purpose text,
   CONSTRAINT challenge_pkey PRIMARY KEY (nonce)
 );
 CREATE INDEX challenge_expires_at_idx ON challenge USING btree (expires_at);
@@ -149,6 +150,9 @@ CREATE TABLE device_certificate (
   not_before timestamp with time zone NOT NULL,
   not_after timestamp with time zone NOT NULL,
   ended integer,
+  signer integer NOT NULL,
+  ended_at timestamp with time zone,
+  replaced boolean DEFAULT false NOT NULL,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
   CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
@@ -318,9 +322,11 @@ CREATE TABLE group_policy (
   remove_members text NOT NULL,
   reports_to_reset integer NOT NULL,
   version bigint DEFAULT 1 NOT NULL,
+  identities text DEFAULT 'any'::text NOT NULL,
   CONSTRAINT group_policy_pkey PRIMARY KEY (gid),
   CONSTRAINT group_policy_add_members_check CHECK ((add_members = ANY (ARRAY['members'::text, 'admins'::text]))),
   CONSTRAINT group_policy_external_join_check CHECK ((external_join = ANY (ARRAY['same-user'::text, 'code'::text, 'open'::text, 'none'::text]))),
+  CONSTRAINT group_policy_identities_check CHECK ((identities = ANY (ARRAY['certified'::text, 'any'::text]))),
   CONSTRAINT group_policy_remove_members_check CHECK ((remove_members = ANY (ARRAY['members'::text, 'admins'::text])))
 );
 
@@ -636,6 +642,7 @@ CREATE TABLE refresh_token (
   previous_hash bytea,
   rotated_at timestamp(6) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   expires_at timestamp(6) with time zone NOT NULL,
+  proof_key bytea,
   CONSTRAINT refresh_token_pkey PRIMARY KEY (family),
   CONSTRAINT refresh_token_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id) ON UPDATE CASCADE ON DELETE RESTRICT
 );
@@ -995,7 +1002,32 @@ AS $function$
 $function$
 ;
 
-CREATE FUNCTION change_policy(p_gid bigint, p_user bigint, p_version bigint, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer)
+CREATE FUNCTION certificates_stand(p_gid bigint, p_added bigint[], p_certified bigint[], p_certificate integer[], p_ended integer[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  IF p_certified IS NULL THEN
+    RETURN cardinality(p_added) = 0 OR NOT EXISTS (SELECT FROM group_policy p WHERE p.gid = p_gid AND p.identities = 'certified')
+        OR NOT EXISTS (
+          SELECT FROM unnest(p_added) AS x (device_id)
+           WHERE NOT EXISTS (SELECT FROM device_certificate c WHERE c.device_id = x.device_id AND c.ended IS NULL OFFSET 0)
+        );
+  END IF;
+  RETURN cardinality(p_certified) = 0 OR NOT EXISTS (
+    SELECT FROM unnest(p_certified, p_certificate, p_ended) AS x (device_id, number, ended)
+     WHERE NOT EXISTS (
+       SELECT FROM device d
+         JOIN device_list l ON l.account_id = d.account_id
+         JOIN device_certificate c ON c.account_id = l.account_id AND c.identity = l.identity AND c.number = x.number
+        WHERE d.id = x.device_id AND c.device_id = d.id AND c.ended IS NOT DISTINCT FROM x.ended OFFSET 0
+     )
+  );
+END $function$
+;
+
+CREATE FUNCTION change_policy(p_gid bigint, p_user bigint, p_version bigint, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_identities text DEFAULT 'any'::text)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -1005,7 +1037,7 @@ BEGIN
   END IF;
   UPDATE group_policy
      SET external_join = p_external_join, join_code_hash = p_join_code_hash, add_members = p_add, remove_members = p_remove,
-         reports_to_reset = p_reports, version = version + 1
+         reports_to_reset = p_reports, identities = CASE identities WHEN 'certified' THEN identities ELSE p_identities END, version = version + 1
    WHERE gid = p_gid AND version = p_version;
   RETURN CASE WHEN FOUND THEN 'accepted' ELSE 'changed' END;
 END $function$
@@ -1077,7 +1109,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint, p_policy_version bigint DEFAULT NULL::bigint)
+CREATE FUNCTION create_group(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint, p_policy_version bigint DEFAULT NULL::bigint, p_identities text DEFAULT 'any'::text)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -1143,8 +1175,10 @@ BEGIN
   END IF;
 
   INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (p_device, made.gid, 1, p_epoch, 0);
-  INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset)
-  VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports);
+  -- A room that is certified stays so, also where a node of the release before makes the successor.
+  INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset, identities)
+  VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports,
+          CASE WHEN EXISTS (SELECT FROM group_policy p WHERE p.gid = old.gid AND p.identities = 'certified') THEN 'certified' ELSE p_identities END);
   -- The creator of the successor gets no rights by it that the predecessor did not give.
   INSERT INTO group_admin (gid, user_id)
   SELECT made.gid, p_user WHERE old.gid IS NULL
@@ -1182,7 +1216,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[], p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint, p_policy_version bigint DEFAULT NULL::bigint)
+CREATE FUNCTION create_group_with_members(p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text, p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer, p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_refs bytea[], p_max_account bigint DEFAULT NULL::bigint, p_max_groups bigint DEFAULT NULL::bigint, p_policy_version bigint DEFAULT NULL::bigint, p_identities text DEFAULT 'any'::text)
  RETURNS TABLE(outcome text, gid bigint, incarnation integer, chain bytea, room_id text)
  LANGUAGE plpgsql
 AS $function$
@@ -1218,7 +1252,7 @@ BEGIN
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
     p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups,
-    p_policy_version => p_policy_version);
+    p_policy_version => p_policy_version, p_identities => p_identities);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;
@@ -1507,6 +1541,9 @@ BEGIN
     RETURN 'waits';
   END IF;
   DELETE FROM signature_key k WHERE k.device_id = ANY (own);
+  DELETE FROM device_certificate c WHERE c.account_id = p_account;
+  DELETE FROM device_list_entry e WHERE e.account_id = p_account;
+  DELETE FROM device_list l WHERE l.account_id = p_account;
   DELETE FROM device d WHERE d.account_id = p_account;
   -- An earlier account of this name was erased as well: what stayed of it is of the name.
   SELECT a.id INTO before FROM account a WHERE a.user_uri = p_stand_in;
@@ -1884,6 +1921,23 @@ BEGIN
   INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;
   RETURN 'accepted';
 END $function$
+;
+
+CREATE FUNCTION may_join_now(p_gid bigint, p_device bigint, p_vouchers text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE
+    WHEN p_vouchers IS NULL AND NOT EXISTS (SELECT FROM group_policy p WHERE p.gid = p_gid AND p.external_join = 'same-user') THEN true
+    WHEN p_vouchers IS NULL THEN EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL)
+    ELSE EXISTS (
+      SELECT FROM unnest(p_vouchers) AS x (client)
+       CROSS JOIN LATERAL (SELECT d.id FROM device d WHERE d.client_uri = x.client OFFSET 0) d
+       CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid AND m.until_seq IS NULL OFFSET 0) m
+    )
+  END
+$function$
 ;
 
 CREATE FUNCTION note_removal(p_domain text, p_gid bigint, p_device bigint, p_reason text)
@@ -2462,7 +2516,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[])
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[], p_vouchers text[] DEFAULT NULL::text[], p_certified bigint[] DEFAULT NULL::bigint[], p_certificate integer[] DEFAULT NULL::integer[], p_ended integer[] DEFAULT NULL::integer[])
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -2494,7 +2548,9 @@ BEGIN
      OR EXISTS (
        SELECT FROM pending_removal r
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
-     ) THEN
+     )
+     OR p_external AND NOT may_join_now(p_gid, p_device, p_vouchers)
+     OR NOT certificates_stand(p_gid, p_added, p_certified, p_certificate, p_ended) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   -- Who proposed others was judged then.

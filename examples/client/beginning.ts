@@ -2,8 +2,10 @@ import { createCommit, createGroup, encodeMlsMessage, makePskIndex, type Proposa
 import { makeResumptionPsk } from 'ts-mls/resumption.js'
 import { groupInfo } from './commits.js'
 import type { Device } from './device.js'
-import { decodeKeyPackageMessage, recordOf } from './joining.js'
+import { recordOf } from './joining.js'
+import { decodeKeyPackageMessage } from './mls/key-package-message.js'
 import type { Origin } from './mls/resumption.js'
+import { usable } from './identity/group-check.js'
 import { clientConfig, suite } from './mls/suites.js'
 import { encodeTree } from './mls/tree.js'
 import type { GroupRecord } from './store.js'
@@ -28,7 +30,8 @@ export async function beginOnServer(device: Device, { before, origin, groupId, u
   const alone = await createGroup(groupId, own.public, own.private, [], impl, clientConfig)
   const founded = { ...alone, groupContext: { ...alone.groupContext, extensions: old.groupContext.extensions } }
   const claims = await Promise.all(users.map((user) => device.claim(user, before.suite)))
-  const added = claims.flatMap((claim) => claim.key_packages.map((one) => decodeKeyPackageMessage(one.key_package)))
+  const passed = await Promise.all(claims.map((claim) => usable(device, claim, before)))
+  const added = passed.flat().map((one) => decodeKeyPackageMessage(one.key_package))
   const { id, secret: _ } = makeResumptionPsk(old, origin, impl)
   const proposals: Proposal[] = [
     ...added.map((keyPackage): Proposal => ({ proposalType: 'add', add: { keyPackage } })),
@@ -46,5 +49,5 @@ export async function beginOnServer(device: Device, { before, origin, groupId, u
     welcomes: [encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })],
     [origin === 'branch' ? 'branch_of' : 'successor_of']: before.groupId,
   })
-  return recordOf(device, { groupId, mode, suite: before.suite, state: made.newState, ...answer })
+  return recordOf(device, { groupId, mode, suite: before.suite, state: made.newState, certified: before.certified, ...answer })
 }

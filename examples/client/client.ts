@@ -3,6 +3,7 @@ import { Device, newDevice } from './device.js'
 import type { Entry } from './entries.js'
 import { Group } from './group.js'
 import { Http, isTransient, ServerProblem, type Encoding } from './http.js'
+import { tryToCleanse } from './identity/group-check.js'
 import { createOnServer, joinByWelcome, joinExternally, type ExternalJoin, type NewGroup, type WelcomeItem } from './joining.js'
 import { Store, type GroupRecord } from './store.js'
 import { Stream, type InboxItem, type Position } from './stream.js'
@@ -18,6 +19,10 @@ export interface ClientOptions {
   encoding?: Encoding
   /** See `HttpOptions.retries`. */
   retries?: number
+  /** false: a client of the old kind, which has no identity key and believes the server. */
+  identity?: boolean
+  /** Seconds since 1970. */
+  now?: () => number
 }
 
 interface Events {
@@ -48,10 +53,11 @@ export class Client {
   /** A device with fresh keys that the server does not know yet. */
   static async create(options: ClientOptions): Promise<Client> {
     const user = `mimi://${options.domain}/u/${options.user}`
-    const record = await newDevice(user, `mimi://${options.domain}/d/${options.user}/${options.device}`, options.suites ?? [1, 2])
-    const { baseUrl, encoding = 'cbor', retries = 8 } = options
+    const { baseUrl, encoding = 'cbor', retries = 8, identity = true, now } = options
+    const client = `mimi://${options.domain}/d/${options.user}/${options.device}`
+    const record = await newDevice(user, client, options.suites ?? [1, 2], identity)
     const http = new Http({ baseUrl, encoding, retries })
-    return new Client(new Device(http, record), new Store(record))
+    return new Client(new Device(http, record, now), new Store(record))
   }
 
   /** Comes back after a crash with nothing but what `store.export()` had written. */
@@ -105,7 +111,7 @@ export class Client {
   }
 
   connect(): void {
-    this.#stream = new Stream(this.device.http.baseUrl, this.#owner(), () => this.device.http.accessToken)
+    this.#stream = new Stream(this.device.http.baseUrl, this.#owner())
     this.#stream.connect()
   }
 
@@ -152,7 +158,8 @@ export class Client {
         this.#changed()
       },
       onClose: () => this.#changed(),
-      renewToken: async () => ((await this.device.refresh()) ? this.device.http.accessToken : undefined),
+      renewToken: () => this.device.refresh(),
+      credentials: (method: string, url: string) => this.device.http.credentials(method, url),
     }
   }
 
@@ -166,7 +173,13 @@ export class Client {
 
   async #onEntries(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) await this.groups.get(toHex(entry.group_id))?.receive([entry])
+    for (const group of this.groups.values()) if (group.record.quarantine.length > 0) await tryToCleanse(group)
     this.#changed()
+  }
+
+  /** After a change of the own list: a new leaf in each group, which tells the others how far the list goes. */
+  async showNewLeaf(): Promise<void> {
+    for (const group of this.groups.values()) if (group.record.standing === 'member' && group.record.certified) await group.update()
   }
 
   async #onInbox(item: InboxItem): Promise<void> {

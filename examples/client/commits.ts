@@ -5,9 +5,11 @@ import {
   makePskIndex,
   type CiphersuiteImpl,
   type ClientState,
+  type Extension,
   type GroupInfo,
   type Proposal,
 } from 'ts-mls'
+import { withOwnExtensions } from './identity/group-check.js'
 import { whenCommitting } from './mls/commit-secret.js'
 import { writingExternalPub } from './mls/external-pub.js'
 import { encodeTree } from './mls/tree.js'
@@ -69,18 +71,21 @@ function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalT
 /**
  * A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need.
  * @param letGo who is removed besides, having asked to leave or been revoked; in a private group the server has to be told
+ * @param ownExtensions what the own leaf shows from here on, if the Commit makes a new one
  */
 export async function buildCommit(
   record: GroupRecord,
   extra: readonly Proposal[],
   impl: CiphersuiteImpl,
   letGo: readonly Member[] = [],
+  ownExtensions: readonly Extension[] = [],
 ): Promise<PendingCommit> {
   const { mode } = record
   const removes = letGo.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
   const extraProposals = [...extra, ...removes]
-  const state = withChosenProposals(record, extraProposals)
-  const pending = Object.values(state.unappliedProposals).map(({ proposal }) => proposal)
+  const chosen = withChosenProposals(record, extraProposals)
+  const pending = Object.values(chosen.unappliedProposals).map(({ proposal }) => proposal)
+  const state = hasPath([...pending, ...extraProposals]) ? withOwnExtensions(chosen, ownExtensions) : chosen
   const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)
   const made = await createCommit(
     { state, cipherSuite, pskIndex: makePskIndex(state, {}) },
@@ -92,6 +97,12 @@ export async function buildCommit(
   if (made.welcome) bundle.welcomes = [encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })]
   if (mode === 'private') Object.assign(bundle, claims(state, made.newState, new Set(letGo.map(({ client }) => client))))
   return { bundle, hash: toHex(sha256(commit)), next: made.newState }
+}
+
+/** When the library makes a path. */
+function hasPath(proposals: readonly Proposal[]): boolean {
+  if (proposals.some(isReInit)) return false
+  return proposals.length === 0 || proposals.some((one) => isRemove(one) || one.proposalType === 'update')
 }
 
 /** What an external joiner of the new epoch will need (RFC 9420 §12.4.3.2). Never with a tree inside in public mode. */

@@ -1,18 +1,20 @@
-import { generateKeyPackageWithKey, encodeMlsMessage } from 'ts-mls'
+import { generateKeyPackageWithKey, encodeMlsMessage, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
-import { stepUpHeader } from './identity/step-up.js'
+import { Identities } from './identity/identities.js'
+import { LEAF_CERTIFICATE } from './identity/leaf.js'
+import { OwnIdentity } from './identity/own.js'
+import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
-import { capabilities, lifetime, proveLogin, suite } from './mls/suites.js'
+import { capabilities, lifetime, suite } from './mls/suites.js'
+import { newProofKey, Prover } from './possession.js'
+import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
 import { toBase64Url, toHex, utf8 } from './wire.js'
 
-interface Challenge {
-  nonce: Uint8Array
-  expires_at: number
-  domain: string
-}
 interface Session {
+  /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
+  token_type?: 'DPoP' | 'Bearer'
   access_token: string
   refresh_token: Uint8Array
   expires_at: number
@@ -30,22 +32,36 @@ export interface Claim {
 }
 
 /** Fresh keys for a new device: one per cipher suite that it will use. */
-export async function newDevice(user: string, client: string, suites: readonly number[]): Promise<DeviceRecord> {
+export async function newDevice(user: string, client: string, suites: readonly number[], certified = true): Promise<DeviceRecord> {
   const keys: DeviceRecord['keys'] = new Map()
   for (const id of suites) keys.set(id, await (await suite(id)).impl.signature.keygen())
-  return { user, client, keys, keyPackages: new Map() }
+  return { user, client, keys, keyPackages: new Map(), certified, pins: new Map(), proofKey: newProofKey() }
 }
 
 /** The device's dealings with the Authentication Service and the KeyPackage directory. */
 export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
+  readonly proofs: Proofs
+
+  /** Device lists of other users, and what is believed of them. */
+  readonly identities: Identities
+  readonly own: OwnIdentity
+  /** KeyPackages that the server gave out and this client did not use. */
+  readonly refused: IdentityRefused[] = []
 
   constructor(
     readonly http: Http,
     readonly record: DeviceRecord,
+    /** Seconds since 1970. */
+    now?: () => number,
   ) {
     http.renew = () => this.refresh()
+    this.identities = new Identities(http, record.pins, now)
+    this.own = new OwnIdentity(http, record, this.identities)
+    this.proofs = new Proofs(http, record)
+    // A device that was stored by a release before has none yet.
+    http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
 
   get client(): string {
@@ -55,26 +71,69 @@ export class Device {
     return [...this.record.keys.keys()]
   }
 
-  /** A new account with this as its first device. */
-  async register(inviteCode?: string): Promise<void> {
-    const { nonce, signature_keys } = await this.proofs()
-    const { user, client } = this.record
+  /** A new account with this as its first device, and a new identity. @param words for a recovery key (`newRecoveryWords`), if there shall be one */
+  async register(inviteCode?: string, words?: string): Promise<void> {
+    const { nonce, signature_keys } = await this.proofs.possession('registration')
+    const { user, client, certified } = this.record
+    const list = certified ? await this.own.begin(words) : undefined
     const invite = inviteCode === undefined ? {} : { invite_code: inviteCode }
-    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite }))
+    const identity = list === undefined ? {} : { device_list: list }
+    this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite, ...identity }))
+    if (list) this.own.accepted(list)
   }
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
   async enrol(other: Device): Promise<void> {
-    const { nonce, signature_keys } = await other.proofs()
-    await this.http.post('/v1/devices', { client: other.client, nonce, signature_keys })
+    await this.own.again(() => this.#add(other))
     await other.login()
   }
 
+  async #add(other: Device): Promise<void> {
+    const body = { client: other.client, ...(await other.proofs.possession('new-device')) }
+    if (!this.own.exists) return this.vouch(body)
+    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity))
+    await this.http.post('/v1/devices', { ...body, device_list: list })
+    this.own.accepted(list)
+    // From hand to hand: it need not believe the server who its user is.
+    const { entries = [], head = list.head } = this.record.pins.get(this.record.user) ?? {}
+    other.identities.take(this.record.user, entries, head)
+    other.own.markSeen()
+  }
+
+  /** Without a device list: registers a device that has proven its keys, by a step-up proof. */
+  async vouch(device: Possession & { client: string }): Promise<void> {
+    const keys = device.signature_keys.map(({ scheme, public_key: publicKey }) => ({ scheme, publicKey }))
+    await this.proofs.steppedUp('add-device', addedDeviceSubject(device.client, keys), (field) =>
+      this.http.post('/v1/devices', device, field),
+    )
+  }
+
+  /** @param device the last part of the client URI of a device of this account */
+  async revoke(device: string): Promise<void> {
+    const client = this.client.replace(/[^/]+$/, device)
+    if (this.own.exists) return this.own.revoke([client])
+    await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
+  }
+
+  /** Ends the account for good, with all its devices. @returns the providers that are asked to erase the user as well */
+  async deleteAccount(): Promise<{ erasure_id: Uint8Array; providers: string[] }> {
+    return this.proofs.steppedUp('delete-account', this.record.user, (field) => this.http.delete('/v1/me', field))
+  }
+
   async login(): Promise<void> {
-    const challenge = await this.#challenge()
-    const proven = await this.#prove(challenge, this.suites[0] ?? 1)
+    const { nonce, signature_keys } = await this.proofs.possession('login', this.suites.slice(0, 1))
+    const [proven] = signature_keys
+    if (!proven) throw new Error('This device has no keys')
     const { public_key, proof } = proven
-    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce: challenge.nonce, public_key, proof }))
+    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
+    await this.#lookAtOwnList()
+  }
+
+  /** Whether the server shows what this device has written, and whether the head has to be renewed. */
+  async #lookAtOwnList(): Promise<void> {
+    if (!this.own.exists || !this.record.certified) return
+    await this.identities.of(this.record.user, { fresh: true })
+    await this.own.renewHead()
   }
 
   /** @returns whether there is a new access token; falls back to a login, which needs no stored token at all */
@@ -94,18 +153,6 @@ export class Device {
     } finally {
       this.http.renew = renew
     }
-  }
-
-  /** A challenge answered with every key of the device. */
-  async proofs() {
-    const challenge = await this.#challenge()
-    const signature_keys = await Promise.all(this.suites.map((id) => this.#prove(challenge, id)))
-    return { nonce: challenge.nonce, signature_keys }
-  }
-
-  /** Ends the account for good, with all its devices. @returns the providers that are asked to erase the user as well */
-  async deleteAccount(): Promise<{ erasure_id: Uint8Array; providers: string[] }> {
-    return this.http.delete('/v1/me', await this.#stepUp('delete-account', utf8(this.record.user)))
   }
 
   /** Makes and uploads `count` one-time KeyPackages per suite, and one of last resort (RFC 9420 §16.8). */
@@ -155,14 +202,21 @@ export class Device {
     const credential = { credentialType: 'basic' as const, identity: utf8(this.client) }
     const made = await generateKeyPackageWithKey(
       credential,
-      capabilities(this.suites, this.proposalTypes),
+      capabilities(this.suites, this.proposalTypes, this.record.certified ? [LEAF_CERTIFICATE] : []),
       lifetime(),
       [],
       signatureKeyPair,
       impl,
+      this.leafExtensions(),
     )
     const ref = toHex(await makeKeyPackageRef(made.publicPackage, impl.hash))
     return { ref, suite: suiteId, public: made.publicPackage, private: made.privatePackage, lastResort }
+  }
+
+  /** What its leaves carry: its certificate, as the own list is now. */
+  leafExtensions(): Extension[] {
+    const certificate = this.record.certified ? this.own.leafCertificate() : undefined
+    return certificate ? [{ extensionType: LEAF_CERTIFICATE, extensionData: certificate }] : []
   }
 
   /** Across providers a claim goes through the room's hub, and is signed. */
@@ -173,37 +227,15 @@ export class Device {
     return keyMaterialRequest({ user, client, target, room, cipherSuite }, keys, await suite(cipherSuite))
   }
 
-  #challenge(): Promise<Challenge> {
-    return this.http.post<Challenge>('/v1/auth/challenges', { client: this.client })
-  }
-
-  /** The header that proves a key of this device, for one purpose and subject. */
-  async #stepUp(purpose: 'delete-account', subject: Uint8Array): Promise<{ 'step-up': string }> {
-    const { nonce, domain, expires_at } = await this.#challenge()
-    const suiteId = this.suites[0] ?? 1
-    const keys = this.record.keys.get(suiteId)
-    if (!keys) throw new Error('This device has no key')
-    const challenge = { domain, client: this.client, nonce, expiresAt: BigInt(expires_at) }
-    return stepUpHeader(keys, await suite(suiteId), purpose, challenge, subject)
-  }
-
-  async #prove(challenge: Challenge, suiteId: number) {
-    const key = this.record.keys.get(suiteId)
-    if (!key) throw new Error(`No key for cipher suite ${suiteId}`)
-    const of = await suite(suiteId)
-    const login = { domain: challenge.domain, client: this.client, nonce: challenge.nonce, expiresAt: BigInt(challenge.expires_at) }
-    return { scheme: of.scheme, public_key: key.publicKey, proof: await proveLogin(key.signKey, of, login) }
-  }
-
   #keep(session: Session): void {
     this.http.accessToken = session.access_token
+    this.http.bound = session.token_type === 'DPoP'
     this.record.refreshToken = session.refresh_token
   }
 }
 
-function wrapKeyPackage(stored: StoredKeyPackage): Uint8Array {
-  return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
-}
+const wrapKeyPackage = (stored: StoredKeyPackage): Uint8Array =>
+  encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
 
 /** The domain in `mimi://<domain>/…` */
 function providerOf(uri: string): string | undefined {

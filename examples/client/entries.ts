@@ -89,7 +89,8 @@ async function readMessage(record: GroupRecord, entry: Entry, message: Framed, i
   if (message.wireformat !== 'mls_private_message') throw new Error('Application data must be private (RFC 9420 §6)')
   const opened = await openApplicationMessage(record.state, message.privateMessage, impl)
   record.state = opened.state
-  record.messages.push({ seq: entry.seq, epoch: entry.epoch, from: fromUtf8(opened.identity), text: fromUtf8(opened.content) })
+  const said = { seq: entry.seq, epoch: entry.epoch, from: fromUtf8(opened.identity), text: fromUtf8(opened.content) }
+  record.messages.push(record.quarantine.length > 0 ? { ...said, unverified: true } : said)
 }
 
 type Framed = MlsPrivateMessage | MlsPublicMessage

@@ -1,11 +1,14 @@
 import { createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
-import { decodeKeyPackageMessage } from './joining.js'
+import { decodeKeyPackageMessage } from './mls/key-package-message.js'
 import { buildCommit, members, pendingRemovals, type Member } from './commits.js'
 import type { Device } from './device.js'
-import { applyEntry, encryptText, mergePending, type Entry, type LogPage } from './entries.js'
+import { encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
 import { leaveOutForbidden } from './hidden-proposals.js'
+import { failingProposals, removalsOf, requireNoFailing, requireNoNewFailing, unlessForbidden, usable } from './identity/group-check.js'
+import { IdentityRefused } from './identity/refused.js'
 import { membersToLetGo } from './leaving.js'
+import { LogReader } from './log-reader.js'
 import { refsOf } from './mls/proposal-ref.js'
 import { suite } from './mls/suites.js'
 import type { GroupRecord, PendingCommit } from './store.js'
@@ -22,19 +25,19 @@ export interface Accepted {
 type Intent = (members: Member[]) => Proposal[] | undefined
 
 const ATTEMPTS = 100
-/** How often, and how long after the last try, an accepted entry is looked for that the log does not show yet. */
-const READ_ATTEMPTS = 200
-const READ_AGAIN_MS = 50
 
 /** A group as one device sees it. Operations run one at a time; entries from the stream wait for their turn in between. */
 export class Group {
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #log: LogReader
 
   constructor(
     readonly device: Device,
     readonly record: GroupRecord,
     private readonly changed: () => void = () => {},
-  ) {}
+  ) {
+    this.#log = new LogReader(device, record)
+  }
 
   get path(): string {
     return `/v1/groups/${toBase64Url(this.record.groupId)}`
@@ -48,7 +51,7 @@ export class Group {
   get texts(): string[] {
     return this.record.messages.map((message) => message.text)
   }
-  /** Equal at all members of one epoch, and only then (RFC 9420 §8.7): people may compare it. */
+  /** Equal at all members of one epoch, and only then (RFC 9420 §8.7). */
   get epochAuthenticator(): string {
     return toHex(this.record.state.keySchedule.epochAuthenticator)
   }
@@ -57,7 +60,7 @@ export class Group {
   async add(...users: string[]): Promise<void> {
     const { room } = await this.device.http.get<{ room: string }>(this.path)
     const claims = await Promise.all(users.map((user) => this.device.claim(user, this.record.suite, room)))
-    const packages = claims.flatMap((claim) => claim.key_packages)
+    const packages = (await Promise.all(claims.map((claim) => usable(this.device, claim, this.record)))).flat()
     await this.commit((present) => {
       const absent = packages.filter((one) => !present.some((member) => member.client === one.client))
       return absent.length === 0
@@ -88,12 +91,15 @@ export class Group {
   }
 
   /** Proposes our own removal; a member may not commit it for itself (RFC 9420 §12.2). Out only when another one commits. */
-  async proposeLeaving(): Promise<void> {
-    await this.inTurn(async () => {
+  proposeLeaving(): Promise<void> {
+    return this.#propose({ proposalType: 'remove', remove: { removed: this.record.state.privatePath.leafIndex } })
+  }
+
+  #propose(proposal: Proposal): Promise<void> {
+    return this.inTurn(async () => {
       const { impl } = await suite(this.record.suite)
       const { state, mode } = this.record
-      const remove = { proposalType: 'remove' as const, remove: { removed: state.privatePath.leafIndex } }
-      const made = await createProposal(state, mode === 'public', remove, impl)
+      const made = await createProposal(state, mode === 'public', proposal, impl)
       await this.#submitProposal(encodeMlsMessage(made.message))
       this.record.state = made.newState
     })
@@ -113,26 +119,45 @@ export class Group {
   async send(text: string): Promise<Accepted> {
     for (let attempt = 0; ; attempt++) {
       await this.settle()
+      await this.cleanse()
       try {
         return await this.inTurn(() => this.#sendOnce(text))
       } catch (error) {
         const behind = error instanceof ServerProblem && error.status === 409 && error.kind === 'stale-epoch'
         const proposals = error instanceof Error && error.message.includes('unapplied proposals')
-        if (!(behind || proposals) || attempt >= ATTEMPTS) throw error
+        // A Commit came in between and brought a leaf that fails.
+        const failing = error instanceof IdentityRefused
+        if (!(behind || proposals || failing) || attempt >= ATTEMPTS) throw error
         await this.catchUp()
       }
     }
   }
 
+  /**
+   * Looks at every leaf by the newest lists, and removes those that fail (docs/identity.md §5): after that Commit they know nothing of the group's
+   * secrets. Where this device may not, it proposes that.
+   * @throws IdentityRefused while there are any: nothing may be sent
+   */
+  async cleanse(): Promise<void> {
+    if ((await this.inTurn(() => this.#log.judge())).length === 0) return
+    const removed = await unlessForbidden(this.commit(() => removalsOf(this.record)))
+    // Where this device may not propose it either, those who may will.
+    if (!removed) for (const removal of removalsOf(this.record) ?? []) await unlessForbidden(this.#propose(removal))
+    requireNoFailing(await this.inTurn(() => this.#log.judge()))
+  }
+
   /** An MLSMessage for a way to the group of the caller's own, such as one without a sender. @throws if the group is in another epoch */
-  encrypt(text: string, epoch: number): Promise<Uint8Array> {
-    return this.inTurn(() => {
+  async encrypt(text: string, epoch: number): Promise<Uint8Array> {
+    await this.cleanse()
+    return this.inTurn(async () => {
+      requireNoFailing(this.record.quarantine)
       if (this.epoch !== epoch) throw new ServerProblem(409, { type: 'stale-epoch' })
       return encryptText(this.record, text)
     })
   }
 
   async #sendOnce(text: string): Promise<Accepted> {
+    requireNoFailing(this.record.quarantine)
     return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await encryptText(this.record, text), this.record.incarnation)
   }
 
@@ -154,9 +179,13 @@ export class Group {
     const proposals = intent(members(record.state))
     if (!proposals) return 'done'
     if (record.mode === 'private') await leaveOutForbidden(this.device, record)
+    const failing = await failingProposals(this.device, record)
+    if (failing.length > 0) record.voided = [...(record.voided ?? []), ...failing]
     const letGo = await membersToLetGo(this.device, record, proposals)
-    record.pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo)
-    return this.#submit(record.pending)
+    const pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo, this.device.leafExtensions())
+    await requireNoNewFailing(this.device, record, pending.next)
+    record.pending = pending
+    return this.#submit(pending)
   }
 
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {
@@ -164,17 +193,19 @@ export class Group {
     try {
       const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, { ...pending.bundle, ...named(record) })
       // Entries that came before ours are for the epoch we leave: they have to be read first, and the cursor passes nothing unread.
-      if (seq !== record.cursor + 1) await this.#readUpTo(seq)
+      if (seq !== record.cursor + 1) await this.#log.readUpTo(seq)
       if (record.pending !== pending) return 'done'
+      const before = record.state
       mergePending(record)
       record.cursor = Math.max(record.cursor, seq)
+      await this.#log.judge(before)
       return 'done'
     } catch (error) {
       if (!(error instanceof ServerProblem)) throw error
       delete record.pending
       if (error.kind === 'proposals-void') record.voided = [...(record.voided ?? []), ...(await refsOf(error, record.suite))]
       else if (error.kind !== 'stale-epoch' && error.kind !== 'proposals-pending') throw error
-      await this.#readOn()
+      await this.#log.readOn()
       return 'lost'
     }
   }
@@ -193,48 +224,19 @@ export class Group {
 
   /** Takes entries from a stream, a poll or a reply. */
   receive(entries: readonly Entry[]): Promise<void> {
-    return this.inTurn(() => this.#apply(entries))
+    return this.inTurn(() => this.#log.apply(entries))
   }
 
   /** Reads the log past the cursor, page by page. */
   catchUp(): Promise<void> {
-    return this.inTurn(() => this.#readOn())
-  }
-
-  async #readOn(): Promise<void> {
-    for (;;) {
-      const page = await this.history(this.record.cursor + 1)
-      await this.#apply(page.entries)
-      if (page.next_seq === undefined || page.entries.length === 0) return
-    }
-  }
-
-  /**
-   * Reads the log up to `seq`. What was accepted may not be readable at once: a log waits for the acknowledgement of its Welcome, and
-   * a provider that follows the group waits for the hub.
-   * @throws Error after some ten seconds in vain; the entries then come by the stream
-   */
-  async #readUpTo(seq: number): Promise<void> {
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS))
-      await this.#readOn()
-      if (this.record.cursor >= seq || this.record.standing !== 'member') return
-    }
-    throw new Error(`Entry ${seq} was accepted, but cannot be read yet`)
-  }
-
-  async #apply(entries: readonly Entry[]): Promise<void> {
-    const { impl } = await suite(this.record.suite)
-    for (const entry of entries) await applyEntry(this.record, entry, impl)
+    return this.inTurn(() => this.#log.readOn())
   }
 
   history(fromSeq: number, limit = 200): Promise<LogPage> {
-    return this.device.http.get<LogPage>(`${this.path}/log?from_seq=${fromSeq}&limit=${limit}`)
+    return this.#log.history(fromSeq, limit)
   }
 
-  delete(): Promise<{ deleted_entries: number }> {
-    return this.device.http.delete(this.path)
-  }
+  delete = (): Promise<{ deleted_entries: number }> => this.device.http.delete(this.path)
 
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#turn.then(work, work)

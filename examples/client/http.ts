@@ -1,4 +1,5 @@
 import { decode, encode } from 'cborg'
+import type { Prover } from './possession.js'
 import { fromJson, toJson } from './wire.js'
 
 export type Encoding = 'json' | 'cbor'
@@ -57,6 +58,10 @@ export class Http {
   readonly encoding: Encoding
   readonly #retries: number
   accessToken: string | undefined
+  /** Proves with each request that the caller holds the device's key. */
+  prover: Prover | undefined
+  /** Whether the access token is bound to that key. */
+  bound = false
   /** Called on 401; answers whether a retry with a new token makes sense. */
   renew: (() => Promise<boolean>) | undefined
 
@@ -69,8 +74,8 @@ export class Http {
   get<T>(path: string, headers: Record<string, string> = {}): Promise<T> {
     return this.#send<T>('GET', path, undefined, headers)
   }
-  post<T>(path: string, body: unknown = {}): Promise<T> {
-    return this.#send<T>('POST', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
+  post<T>(path: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('POST', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) }, headers)
   }
   put<T>(path: string, body: unknown = {}): Promise<T> {
     return this.#send<T>('PUT', path, { type: `application/${this.encoding}`, bytes: this.#encode(body) })
@@ -93,9 +98,13 @@ export class Http {
   }
 
   async #send<T>(method: string, path: string, body?: Body, headers: Record<string, string> = {}): Promise<T> {
-    let renewed = false
+    let [renewed, corrected] = [false, false]
     for (let attempt = 0; ; attempt++) {
       const response = await this.#try(method, path, body, headers)
+      if (response?.status === 401 && !corrected && (await this.#correctClock(response))) {
+        corrected = true
+        continue
+      }
       if (response?.ok) return (await this.#decode(response)) as T
       if (response?.status === 401 && !renewed && (await this.renew?.())) {
         renewed = true
@@ -110,9 +119,24 @@ export class Http {
     }
   }
 
+  /** What says who asks, for one request; a request that is sent again takes new ones. */
+  credentials(method: string, url: string): Record<string, string> {
+    const { accessToken, prover } = this
+    const proof: Record<string, string> = prover ? { dpop: prover.proof(method, url, accessToken) } : {}
+    return accessToken ? { authorization: `${this.bound ? 'DPoP' : 'Bearer'} ${accessToken}`, ...proof } : proof
+  }
+
+  /** @returns whether the refusal says that our clock is wrong */
+  async #correctClock(response: Response): Promise<boolean> {
+    const { kind, document } = await problemOf(response.clone())
+    if (kind !== 'dpop-stale' || !this.prover) return false
+    this.prover.correct(Number(document['server_time']))
+    return true
+  }
+
   async #try(method: string, path: string, body?: Body, extra: Record<string, string> = {}): Promise<Response | undefined> {
     const headers: Record<string, string> = { accept: `application/${this.encoding}`, ...extra }
-    if (this.accessToken) headers['authorization'] = `Bearer ${this.accessToken}`
+    Object.assign(headers, this.credentials(method, this.baseUrl + path))
     if (body) headers['content-type'] = body.type
     const init: RequestInit = body ? { method, headers, body: new Uint8Array(body.bytes) } : { method, headers }
     return fetch(this.baseUrl + path, init).catch(() => undefined)

@@ -1,8 +1,8 @@
 import { createGroup, decodeMlsMessage, encodeMlsMessage, type ClientState, type GroupInfo, type Welcome } from 'ts-mls'
 import { decodeExternalSender } from 'ts-mls/externalSender.js'
-import type { KeyPackage } from 'ts-mls/keyPackage.js'
 import { groupInfo } from './commits.js'
 import type { Device } from './device.js'
+import { failingLeaves, requiresCertificates, requiringCertificates } from './identity/group-check.js'
 import { joinByGroupInfo } from './mls/external-join.js'
 import { externalSenders } from './mls/external-senders.js'
 import type { StateOf } from './mls/resumption.js'
@@ -18,12 +18,15 @@ export interface NewGroup {
   suite?: number
   room?: string
   successorOf?: Uint8Array
+  /** `any`: without certificates in its leaves. Members of the old kind can be in such groups only. */
+  identities?: 'certified' | 'any'
   policy?: {
     external_join?: 'same-user' | 'code' | 'open' | 'none'
     join_code?: string
     add_members?: string
     remove_members?: string
     reports_to_reset?: number
+    identities?: 'certified' | 'any'
   }
 }
 interface Created {
@@ -40,7 +43,7 @@ interface GroupView {
   cipher_suite: number
 }
 
-const blank = { sent: new Map<string, string>(), messages: [], failures: [] }
+const blank = { sent: new Map<string, string>(), messages: [], failures: [], quarantine: [] }
 const fresh = () => structuredClone(blank)
 
 /**
@@ -53,7 +56,9 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
   const { impl } = await suite(suiteId)
   const own = await device.newKeyPackage(suiteId)
   const created = await createGroup(wish.groupId, own.public, own.private, [], impl, clientConfig)
-  const state = { ...created, groupContext: { ...created.groupContext, extensions: [await serverAsSender(device, suiteId)] } }
+  const certified = device.record.certified && (wish.identities ?? wish.policy?.identities) !== 'any'
+  const extensions = [await serverAsSender(device, suiteId), ...(certified ? [requiringCertificates()] : [])]
+  const state = { ...created, groupContext: { ...created.groupContext, extensions } }
   const answer = await device.http.post<Created>('/v1/groups', {
     mode,
     group_info: await groupInfo(state, impl),
@@ -62,7 +67,7 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
-  return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state })
+  return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state, certified })
 }
 
 async function serverAsSender(device: Device, suiteId: number) {
@@ -103,16 +108,21 @@ export async function joinByWelcome(device: Device, item: WelcomeItem, stateOf: 
   return record
 }
 
-type Joined = Pick<GroupRecord, 'groupId' | 'mode' | 'suite' | 'incarnation' | 'state'> & { seq: number }
+/** `certified`: its user, or the group before it, says so; else the GroupContext and the server's policy do. */
+type Joined = Pick<GroupRecord, 'groupId' | 'mode' | 'suite' | 'incarnation' | 'state'> & { seq: number; certified?: boolean }
 
 /** What a device keeps of a group that it is in from the entry after `seq` on. */
-export async function recordOf(device: Device, { groupId, mode, suite, incarnation, state, seq }: Joined): Promise<GroupRecord> {
-  const externalJoin = await hasExternalJoin(device, `/v1/groups/${toBase64Url(groupId)}`)
-  return { ...fresh(), groupId, mode, suite, incarnation, joinedAt: seq, cursor: seq, state, standing: 'member', externalJoin }
+export async function recordOf(device: Device, { groupId, mode, suite, incarnation, state, seq, ...known }: Joined): Promise<GroupRecord> {
+  const policy = await device.http.get<Policy>(`/v1/groups/${toBase64Url(groupId)}/policy`)
+  const externalJoin = policy.external_join !== 'none'
+  const certified = (known.certified ?? false) || policy.identities === 'certified' || requiresCertificates(state)
+  const record = { ...fresh(), groupId, mode, suite, incarnation, joinedAt: seq, cursor: seq, state, externalJoin, certified }
+  return { ...record, standing: 'member', quarantine: await failingLeaves(device, record, state) }
 }
 
-async function hasExternalJoin(device: Device, path: string): Promise<boolean> {
-  return (await device.http.get<{ external_join: string }>(`${path}/policy`)).external_join !== 'none'
+interface Policy {
+  external_join: string
+  identities?: 'certified' | 'any'
 }
 
 interface TreeAnswer {
@@ -159,6 +169,7 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
     ...named(answer),
   }
   const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
+  const certified = requiresCertificates(state)
   return {
     ...fresh(),
     groupId: wish.groupId,
@@ -171,13 +182,9 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
     state,
     standing: 'member',
     externalJoin: true,
+    certified,
+    quarantine: await failingLeaves(device, { certified, suite: wish.suite }, state),
   }
-}
-
-export function decodeKeyPackageMessage(bytes: Uint8Array): KeyPackage {
-  const decoded = decodeMlsMessage(bytes, 0)?.[0]
-  if (decoded?.wireformat !== 'mls_key_package') throw new Error('Not a KeyPackage')
-  return decoded.keyPackage
 }
 
 function decodeWelcome(bytes: Uint8Array): Welcome {

@@ -2,7 +2,11 @@ import { decode, encode } from 'cborg'
 import { decodeGroupState, encodeGroupState } from 'ts-mls'
 import { decodeKeyPackage, encodeKeyPackage, type KeyPackage, type PrivateKeyPackage } from 'ts-mls/keyPackage.js'
 import type { ClientState } from 'ts-mls'
+import type { Pin } from './identity/identities.js'
+import type { DeviceListUpdate } from './identity/own.js'
+import type { RefusalReason } from './identity/refused.js'
 import { clientConfig } from './mls/suites.js'
+import type { ProofKey } from './possession.js'
 import { toHex } from './wire.js'
 
 export type Mode = 'public' | 'private'
@@ -27,12 +31,22 @@ export interface PendingCommit {
   next: ClientState
 }
 
+/** A leaf of the tree that its user's device list does not certify. */
+export interface FailingLeaf {
+  leafIndex: number
+  client: string
+  reason: RefusalReason
+  rule?: string
+}
+
 export interface ChatMessage {
   seq: number
   epoch: number
   /** Client URI of the device whose signature the message carries. */
   from: string
   text: string
+  /** It came while the group had a leaf that fails. */
+  unverified?: true
 }
 
 export interface GroupRecord {
@@ -59,6 +73,10 @@ export interface GroupRecord {
   /** SHA-256 of what this device sent and has not yet met in the log: nobody can decrypt their own message. */
   sent: Map<string, string>
   messages: ChatMessage[]
+  /** That new leaves need certificates here; once so, always so. */
+  certified: boolean
+  /** Leaves of the present tree that fail: while there is one, nothing is sent. */
+  quarantine: FailingLeaf[]
   /** What could not be processed: a report to the server names the seq. */
   failures: { seq: number; reason: string }[]
 }
@@ -78,6 +96,14 @@ export interface DeviceRecord {
   keys: Map<number, { publicKey: Uint8Array; signKey: Uint8Array }>
   keyPackages: Map<string, StoredKeyPackage>
   refreshToken?: Uint8Array
+  /** Whether its user has an identity key (docs/identity.md): else it is a client of the old kind, which believes the server. */
+  certified: boolean
+  /** The device lists that it has verified, by user; its own user's too. */
+  pins: Map<string, Pin>
+  /** Entries that it has signed and not yet brought to the server. */
+  signed?: DeviceListUpdate
+  /** What the sessions of the device are bound to. */
+  proofKey?: ProofKey
 }
 
 /** All that a device must keep. In memory here; `export` and `import` are what a disk would do, and what a crash is tested with. */
@@ -95,9 +121,9 @@ export class Store {
   }
 
   export(): Uint8Array {
-    const { keys, keyPackages, ...device } = this.device
+    const { keys, keyPackages, pins, ...device } = this.device
     return encode({
-      device: { ...device, keys: [...keys], keyPackages: [...keyPackages.values()].map(keyPackageOut) },
+      device: { ...device, keys: [...keys], pins: [...pins.values()], keyPackages: [...keyPackages.values()].map(keyPackageOut) },
       groups: [...this.groups.values()].map(groupOut),
     })
   }
@@ -105,13 +131,19 @@ export class Store {
   static import(bytes: Uint8Array): Store {
     const { device, groups } = decode(bytes) as { device: DeviceOut; groups: GroupOut[] }
     const keyPackages = device.keyPackages.map(keyPackageIn).map((stored) => [stored.ref, stored] as const)
-    const store = new Store({ ...device, keys: new Map(device.keys), keyPackages: new Map(keyPackages) })
+    const store = new Store({
+      ...device,
+      keys: new Map(device.keys),
+      keyPackages: new Map(keyPackages),
+      pins: new Map(device.pins.map((pin) => [pin.user, pin])),
+    })
     for (const group of groups) store.put(groupIn(group))
     return store
   }
 }
 
-type DeviceOut = Omit<DeviceRecord, 'keys' | 'keyPackages'> & {
+type DeviceOut = Omit<DeviceRecord, 'keys' | 'keyPackages' | 'pins'> & {
+  pins: Pin[]
   keys: [number, { publicKey: Uint8Array; signKey: Uint8Array }][]
   keyPackages: ReturnType<typeof keyPackageOut>[]
 }

@@ -39,8 +39,10 @@ export interface StreamOwner {
   onLive(): void
   /** The connection ended; the stream comes back by itself unless the device was displaced or revoked. */
   onClose(code: number): void
-  /** A new access token, or undefined when there is none to be had. */
-  renewToken(): Promise<string | undefined>
+  /** Whether there is a new access token. */
+  renewToken(): Promise<boolean>
+  /** What says who asks, for a request to this URL. */
+  credentials(method: string, url: string): Record<string, string>
 }
 
 const CLOSE = { tokenExpired: 4401, revoked: 4403, displaced: 4409 } as const
@@ -57,8 +59,11 @@ export class Stream {
   constructor(
     private readonly baseUrl: string,
     private readonly owner: StreamOwner,
-    private readonly token: () => string | undefined,
   ) {}
+
+  get #url(): string {
+    return `${this.baseUrl}/v1/stream`
+  }
 
   get open(): boolean {
     return this.#socket?.readyState === WebSocket.OPEN
@@ -66,9 +71,8 @@ export class Stream {
 
   connect(): void {
     if (this.#closed) return
-    const url = `${this.baseUrl.replace(/^http/, 'ws')}/v1/stream`
-    const socket = new WebSocket(url, 'microchat.v1', {
-      headers: { authorization: `Bearer ${this.token() ?? ''}` },
+    const socket = new WebSocket(this.#url.replace(/^http/, 'ws'), 'microchat.v1', {
+      headers: this.owner.credentials('GET', this.#url),
       perMessageDeflate: false,
     })
     this.#socket = socket
@@ -122,8 +126,7 @@ export class Stream {
     } else if (frame.t === 'resync') await this.owner.onResync(frame.group_id, frame.incarnation)
     else if (frame.t === 'live') this.owner.onLive()
     else if (frame.t === 'token-expiring') {
-      const access_token = await this.owner.renewToken()
-      if (access_token) this.#send({ t: 'token', access_token })
+      if (await this.owner.renewToken()) this.#sendToken()
     }
   }
 
@@ -137,6 +140,13 @@ export class Stream {
     this.lastClose = undefined
     const delay = Math.min(2000, 50 * 2 ** this.#failures++) * (0.5 + Math.random() / 2)
     setTimeout(() => this.connect(), delay).unref()
+  }
+
+  /** The proof is one for the request that opens a stream. */
+  #sendToken(): void {
+    const { authorization = '', dpop } = this.owner.credentials('GET', this.#url)
+    const [scheme, access_token] = authorization.split(' ')
+    this.#send({ t: 'token', access_token, ...(scheme === 'DPoP' && { dpop }) })
   }
 
   #send(frame: object): void {

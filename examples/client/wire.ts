@@ -26,6 +26,8 @@ const BYTES = new Set([
   'ref',
   'successor',
   'successor_of',
+  'entries',
+  'head',
 ])
 
 export const toBase64Url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')

@@ -62,11 +62,12 @@ async function bytesOf(body: Response, headers: ConstructorParameters<typeof Hea
 
 const PROOFS = ['authorization', 'content-digest', 'signature-input', 'signature']
 
-/** The header fields of a sealed post or its relaying, whose Authorization is a send token and not an access token. */
+/** A step-up proof; or the header fields of a sealed post or its relaying, whose Authorization is a send token and not an access token. */
 function proofsIn(init: RequestInit | undefined): Record<string, string> | undefined {
   const headers = new Headers(init?.headers)
-  if (!headers.get('authorization')?.startsWith('PrivateToken')) return undefined
-  return Object.fromEntries(PROOFS.flatMap((name) => (headers.has(name) ? [[name, headers.get(name) ?? '']] : [])))
+  const names = headers.get('authorization')?.startsWith('PrivateToken') ? PROOFS : ['step-up']
+  const found = names.flatMap((name) => (headers.has(name) ? [[name, headers.get(name) ?? '']] : []))
+  return found.length === 0 ? undefined : Object.fromEntries(found)
 }
 
 async function bodyOf(init: RequestInit | undefined): Promise<unknown> {

@@ -3,6 +3,7 @@ import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
 import { sealedRequest } from '../client/sealed/sealed-post.js'
 import { publishSenderKey, senderKey } from '../client/sealed/sender-key.js'
+import { deviceList } from './device-list.js'
 import { groupInfoRequest } from './sealed-info.js'
 import { sendToken } from './send-token.js'
 import { toBase64Url, utf8 } from '../client/wire.js'
@@ -23,6 +24,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   if (!alice || !laptop || !bob || !carol) throw new Error('Four people take part')
   await accounts(alice, laptop, [bob, carol])
   await keyPackages(alice, [laptop, bob])
+  await deviceList(await person(baseUrl, domain, 'dave/phone'))
   await between(alice, bob)
   const group = await grouped(alice, laptop, bob)
   await talking(group, bob, domain)
@@ -33,7 +35,8 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
 
 function person(baseUrl: string, domain: string, name: string): Promise<Client> {
   const [user = '', device = ''] = name.split('/')
-  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json' })
+  // Without an identity, so that the operations of both kinds of accounts are met: dave's has a device list.
+  return Client.create({ baseUrl, domain, user, device, suites: [1], encoding: 'json', identity: false })
 }
 
 async function accounts(alice: Client, laptop: Client, others: readonly Client[]): Promise<void> {
@@ -47,10 +50,15 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   await http.get('/v1/tokens/issuer')
   await http.get('/v1/devices')
   await http.get(`/v1/directory?identity=${encodeURIComponent(alice.user)}`)
-  const second = new Device(http, await newDevice(record.user, record.client, [1]))
-  const { nonce, signature_keys } = await second.proofs()
-  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...signature_keys[0], nonce })
-  await http.delete(`/v1/devices/self/keys/${id}`)
+  // Of the same session, so with the same proof key.
+  const { keys } = await newDevice(record.user, record.client, [1])
+  const second = new Device(http, { ...record, keys })
+  const { nonce, signature_keys } = await second.proofs.possession('new-key')
+  const [added] = signature_keys
+  if (!added) throw new Error('The second key is proven')
+  const key = added.public_key
+  const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...added, nonce }, await alice.device.proofs.stepUp('add-key', key))
+  await http.delete(`/v1/devices/self/keys/${id}`, await alice.device.proofs.stepUp('retire-key', key))
 }
 
 async function keyPackages(alice: Client, others: readonly Client[]): Promise<void> {
@@ -159,6 +167,6 @@ async function ending(alice: Client, laptop: Client, bob: Client, carol: Client,
   await group.delete()
   await alice.device.http.delete('/v1/key-packages')
   await carol.device.deleteAccount()
-  await alice.device.http.delete('/v1/devices/laptop')
+  await alice.device.revoke('laptop')
   await bob.device.http.delete('/v1/auth/sessions')
 }

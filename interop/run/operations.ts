@@ -29,7 +29,7 @@ export const OPERATIONS: readonly Operation[] = [
   { name: 'leave: the server proposes, a member commits', run: leave },
   { name: 'external Commit of a stranger (open)', run: externalJoin },
   { name: 'resync: an external Commit that replaces the own leaf', run: resync },
-  { name: 'external Commit of a second device (same-user)', run: secondDevice },
+  { name: 'external Commit of a second device (open)', run: secondDevice },
   { name: 'external Commit with a join code', run: joinCode },
   { name: 'left half of the tree blank (§7.4)', run: leftHalfBlank },
   { name: 'a tree whose nodes list different unmerged leaves (§7.9.2)', run: unmergedLeaves },
@@ -125,7 +125,7 @@ async function resync({ room, devices: [a, b, c] }: Cast) {
 
 async function secondDevice({ anotherRoom, stacks, devices: [a, b, c] }: Cast) {
   const room = anotherRoom()
-  await room.found(a, { external_join: 'same-user' })
+  await room.found(a)
   await room.add(a, b, c)
   for (const [first, stack] of [
     [b, stacks[1]],

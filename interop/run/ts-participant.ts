@@ -1,9 +1,10 @@
 import { createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
 import { Client } from '../../examples/client/client.js'
 import { members } from '../../examples/client/commits.js'
+import type { Device } from '../../examples/client/device.js'
 import type { Group } from '../../examples/client/group.js'
 import { ServerProblem } from '../../examples/client/http.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import type { Mode } from '../../examples/client/store.js'
 import { fromJson, sha256, toBase64Url, toHex, toJson } from '../../examples/client/wire.js'
@@ -36,11 +37,11 @@ export class TsParticipant implements Participant {
     return refusals(() => this.of.device.register())
   }
   async enrol(first: Participant): Promise<void> {
-    await first.vouch(JSON.parse(toJson({ client: this.client, ...(await this.of.device.proofs()) })))
+    await first.vouch(JSON.parse(toJson({ client: this.client, ...(await this.of.device.proofs.possession('new-device')) })))
     await this.of.device.login()
   }
   vouch(proofs: unknown): Promise<void> {
-    return refusals(() => this.of.device.http.post('/v1/devices', fromJson(JSON.stringify(proofs))))
+    return refusals(() => this.of.device.vouch(fromJson(JSON.stringify(proofs)) as Parameters<Device['vouch']>[0]))
   }
   publish(kind: KeyPackageKind, count: number): Promise<void> {
     if (kind !== 'one-time' && kind !== 'last-resort') throw new Refused('unsupported', `the example client makes no ${kind} KeyPackages`)

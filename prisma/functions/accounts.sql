@@ -95,6 +95,9 @@ BEGIN
     RETURN 'waits';
   END IF;
   DELETE FROM signature_key k WHERE k.device_id = ANY (own);
+  DELETE FROM device_certificate c WHERE c.account_id = p_account;
+  DELETE FROM device_list_entry e WHERE e.account_id = p_account;
+  DELETE FROM device_list l WHERE l.account_id = p_account;
   DELETE FROM device d WHERE d.account_id = p_account;
   -- An earlier account of this name was erased as well: what stayed of it is of the name.
   SELECT a.id INTO before FROM account a WHERE a.user_uri = p_stand_in;

@@ -11,11 +11,14 @@ DROP FUNCTION IF EXISTS create_group(
 DROP FUNCTION IF EXISTS create_group(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer, bigint, bigint
 );
+DROP FUNCTION IF EXISTS create_group(
+  bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer, bigint, bigint, bigint
+);
 CREATE OR REPLACE FUNCTION create_group(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
   p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
-  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL, p_policy_version bigint DEFAULT NULL
+  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL, p_policy_version bigint DEFAULT NULL, p_identities text DEFAULT 'any'
 ) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -79,8 +82,10 @@ BEGIN
   END IF;
 
   INSERT INTO member (device_id, gid, from_seq, join_epoch, acked) VALUES (p_device, made.gid, 1, p_epoch, 0);
-  INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset)
-  VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports);
+  -- A room that is certified stays so, also where a node of the release before makes the successor.
+  INSERT INTO group_policy (gid, external_join, join_code_hash, add_members, remove_members, reports_to_reset, identities)
+  VALUES (made.gid, p_external_join, p_join_code_hash, p_add, p_remove, p_reports,
+          CASE WHEN EXISTS (SELECT FROM group_policy p WHERE p.gid = old.gid AND p.identities = 'certified') THEN 'certified' ELSE p_identities END);
   -- The creator of the successor gets no rights by it that the predecessor did not give.
   INSERT INTO group_admin (gid, user_id)
   SELECT made.gid, p_user WHERE old.gid IS NULL
@@ -132,12 +137,16 @@ DROP FUNCTION IF EXISTS create_group_with_members(
   bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
   bytea, bigint[], integer[], bytea[], timestamptz[], bytea[], bigint, bigint
 );
+DROP FUNCTION IF EXISTS create_group_with_members(
+  bytea, text, integer, bigint, bigint, bigint, text, bytea, bytea, bytea, bytea, text, bytea, text, text, integer,
+  bytea, bigint[], integer[], bytea[], timestamptz[], bytea[], bigint, bigint, bigint
+);
 CREATE OR REPLACE FUNCTION create_group_with_members(
   p_group_id bytea, p_mode text, p_suite integer, p_epoch bigint, p_device bigint, p_user bigint, p_room text,
   p_group_info bytea, p_tree bytea, p_snapshot bytea, p_successor_of bytea,
   p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
   p_branch_of bytea, p_added bigint[], p_added_welcome integer[], p_welcome bytea[], p_welcome_expires timestamptz[], p_refs bytea[],
-  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL, p_policy_version bigint DEFAULT NULL
+  p_max_account bigint DEFAULT NULL, p_max_groups bigint DEFAULT NULL, p_policy_version bigint DEFAULT NULL, p_identities text DEFAULT 'any'
 ) RETURNS TABLE (outcome text, gid bigint, incarnation integer, chain bytea, room_id text) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -171,7 +180,7 @@ BEGIN
     p_group_id => p_group_id, p_mode => p_mode, p_suite => p_suite, p_epoch => p_epoch, p_device => p_device, p_user => p_user, p_room => p_room,
     p_group_info => p_group_info, p_tree => p_tree, p_snapshot => p_snapshot, p_successor_of => p_successor_of,
     p_external_join => p_external_join, p_join_code_hash => p_join_code_hash, p_add => p_add, p_remove => p_remove, p_reports => p_reports, p_max_account => p_max_account, p_max_groups => p_max_groups,
-    p_policy_version => p_policy_version);
+    p_policy_version => p_policy_version, p_identities => p_identities);
   IF made.outcome = 'accepted' AND cardinality(p_added) > 0 THEN
     -- Of epoch 0 only the creator has the keys.
     UPDATE groups g SET post_floor = p_epoch, bytes = g.bytes + bytes_of(p_welcome) WHERE g.gid = made.gid;

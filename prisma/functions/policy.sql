@@ -59,9 +59,11 @@ END $$;
 -- Outcomes of what follows: accepted; forbidden (the caller is no admin now, or the group is gone); and what each adds. Every change raises the
 -- policy's version, so that a Commit that was judged before is judged again.
 
--- The policy itself. Further: changed (it is of another version by now).
+-- The policy itself. Further: changed (it is of another version by now). Identities that have to be certified stay so.
+DROP FUNCTION IF EXISTS change_policy(bigint, bigint, bigint, text, bytea, text, text, integer);
 CREATE OR REPLACE FUNCTION change_policy(
-  p_gid bigint, p_user bigint, p_version bigint, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer
+  p_gid bigint, p_user bigint, p_version bigint, p_external_join text, p_join_code_hash bytea, p_add text, p_remove text, p_reports integer,
+  p_identities text DEFAULT 'any'
 ) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF NOT authorize_admin(p_gid, p_user) THEN
@@ -69,7 +71,7 @@ BEGIN
   END IF;
   UPDATE group_policy
      SET external_join = p_external_join, join_code_hash = p_join_code_hash, add_members = p_add, remove_members = p_remove,
-         reports_to_reset = p_reports, version = version + 1
+         reports_to_reset = p_reports, identities = CASE identities WHEN 'certified' THEN identities ELSE p_identities END, version = version + 1
    WHERE gid = p_gid AND version = p_version;
   RETURN CASE WHEN FOUND THEN 'accepted' ELSE 'changed' END;
 END $$;

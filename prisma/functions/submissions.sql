@@ -55,6 +55,44 @@ BEGIN
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
 END $$;
 
+-- Whether the right by which a device joins from outside still stands: one of p_vouchers is a member. Where the policy is same-user it needs that,
+-- unless it replaces a leaf of its own.
+CREATE OR REPLACE FUNCTION may_join_now(p_gid bigint, p_device bigint, p_vouchers text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    WHEN p_vouchers IS NULL AND NOT EXISTS (SELECT FROM group_policy p WHERE p.gid = p_gid AND p.external_join = 'same-user') THEN true
+    WHEN p_vouchers IS NULL THEN EXISTS (SELECT FROM member m WHERE m.device_id = p_device AND m.gid = p_gid AND m.until_seq IS NULL)
+    ELSE EXISTS (
+      SELECT FROM unnest(p_vouchers) AS x (client)
+       CROSS JOIN LATERAL (SELECT d.id FROM device d WHERE d.client_uri = x.client OFFSET 0) d
+       CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = p_gid AND m.until_seq IS NULL OFFSET 0) m
+    )
+  END
+$$;
+
+-- Whether the certificates with which leaves come are still those of the present lists, and as they were when the Commit was judged. A node of the
+-- release before names none: where the group is certified, whom it adds must at least have one.
+CREATE OR REPLACE FUNCTION certificates_stand(
+  p_gid bigint, p_added bigint[], p_certified bigint[], p_certificate integer[], p_ended integer[]
+) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF p_certified IS NULL THEN
+    RETURN cardinality(p_added) = 0 OR NOT EXISTS (SELECT FROM group_policy p WHERE p.gid = p_gid AND p.identities = 'certified')
+        OR NOT EXISTS (
+          SELECT FROM unnest(p_added) AS x (device_id)
+           WHERE NOT EXISTS (SELECT FROM device_certificate c WHERE c.device_id = x.device_id AND c.ended IS NULL OFFSET 0)
+        );
+  END IF;
+  RETURN cardinality(p_certified) = 0 OR NOT EXISTS (
+    SELECT FROM unnest(p_certified, p_certificate, p_ended) AS x (device_id, number, ended)
+     WHERE NOT EXISTS (
+       SELECT FROM device d
+         JOIN device_list l ON l.account_id = d.account_id
+         JOIN device_certificate c ON c.account_id = l.account_id AND c.identity = l.identity AND c.number = x.number
+        WHERE d.id = x.device_id AND c.device_id = d.id AND c.ended IS NOT DISTINCT FROM x.ended OFFSET 0
+     )
+  );
+END $$;
+
 CREATE OR REPLACE FUNCTION bytes_of(p_parts bytea[]) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(sum(octet_length(x.bytes)), 0)::bigint FROM unnest(p_parts) AS x (bytes)
 $$;
@@ -180,7 +218,10 @@ END $$;
 --   p_trees           how many of the newest trees are kept, and besides those for which a Welcome waits
 --   p_announced       the group id that its ReInit announces: from here on nobody else may take it
 --   p_grace           with a ReInit: seconds for which the place of the group is reserved for its admins
--- Outcomes beyond the shared ones: retry (policy or pending removals changed since it was judged), banned, key-package-used, group-full, account-full,
+--   p_vouchers        client URIs of which one has to be a member: the devices by whose certificates a joiner has its right; NULL: it has another one
+--   p_certified[i]    a device here that comes in or changes its leaf with certificate p_certificate[i] of its user's list, which entry p_ended[i] had
+--                     ended when it was judged (NULL: active). NULL: of a node that knows of no certificates
+-- Outcomes beyond the shared ones: retry (policy, pending removals, certificates or the joiner's right changed since it was judged), banned, key-package-used, group-full, account-full,
 -- no-consent (the committer adds devices of users who have blocked it), id-taken (a group has the announced id, or another ReInit has announced it).
 DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
@@ -198,6 +239,10 @@ DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer, bytea, integer
 );
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer, bytea, integer, bigint[]
+);
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
   p_epoch bigint, p_hash bytea, p_bytes bytea,
@@ -207,7 +252,8 @@ CREATE OR REPLACE FUNCTION submit_commit(
   p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}',
   p_made_in integer DEFAULT NULL,
   p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL, p_trees integer DEFAULT 4,
-  p_announced bytea DEFAULT NULL, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL
+  p_announced bytea DEFAULT NULL, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL,
+  p_vouchers text[] DEFAULT NULL, p_certified bigint[] DEFAULT NULL, p_certificate integer[] DEFAULT NULL, p_ended integer[] DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -237,7 +283,9 @@ BEGIN
      OR EXISTS (
        SELECT FROM pending_removal r
         WHERE r.gid = p_gid AND r.leaf_index IS NOT NULL AND r.device_id <> ALL (p_removed || p_followup_device || p_unsigned)
-     ) THEN
+     )
+     OR p_external AND NOT may_join_now(p_gid, p_device, p_vouchers)
+     OR NOT certificates_stand(p_gid, p_added, p_certified, p_certificate, p_ended) THEN
     RETURN ('retry', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   -- Who proposed others was judged then.

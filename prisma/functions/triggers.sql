@@ -111,7 +111,7 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN (NEW.gid IS NOT NULL) EXECUTE FUNCTION keep_blocked_out();
 
--- Where an account has a device list, each of its devices has a certificate in it (docs/identity.md §2). It is asked at COMMIT, also of a
+-- Where an account has a device list, each device that is added has a certificate in it (docs/identity.md §2). It is asked at COMMIT, also of a
 -- node of the release before, which knows of no lists and would add a device that no key of the user has certified.
 CREATE OR REPLACE FUNCTION require_certificate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -21,6 +21,12 @@ export const signatureKeyAdded = (events: Events, facts: { scheme: number; succe
 
 export const signatureKeyRetired = (events: Events): void => events.record('signature-key.retired')
 
+export const deviceListChanged = (events: Events, facts: { entries: number; revoked: number }): void =>
+  events.record('device-list.changed', facts)
+
+/** Somebody with a session tried what needs a fresh proof by a key as well. `purpose` is one of STEP_UP_PURPOSES. */
+export const stepUpRefused = (events: Events, facts: { purpose: string }): void => events.record('step-up.refused', facts)
+
 export const sessionOpened = (events: Events): void => events.record('session.opened')
 
 export const sessionEnded = (events: Events): void => events.record('session.ended')

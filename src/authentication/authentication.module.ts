@@ -5,14 +5,24 @@ import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
 import { ErasedNames } from './accounts/erased-names.js'
 import { deleteSpentInvites } from './accounts/invites.repository.js'
+import { Recovery } from './accounts/recovery.js'
 import { Registration } from './accounts/registration.js'
 import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
+import { CertifiedChanges } from './device-list/certified-changes.js'
+import { DeviceListChanges } from './device-list/device-list-changes.js'
+import { DeviceListController } from './device-list/device-list.controller.js'
+import { DeviceLists } from './device-list/device-lists.js'
+import { ListRecoveries } from './device-list/list-recoveries.js'
+import { OwnDeviceList } from './device-list/own-device-list.js'
+import { KnownLists } from './device-list/known-lists.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
+import { DeviceRevocation } from './devices/device-revocation.js'
 import { DeviceKeys } from './devices/device-keys.js'
 import { DevicesController } from './devices/devices.controller.js'
 import { Devices } from './devices/devices.js'
+import { Permissions } from './devices/permissions.js'
 import { Revocations } from './devices/revocations.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
@@ -20,14 +30,15 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { Possession } from './possession/possession.js'
 import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
 import { DeviceStatuses } from './session/device-statuses.js'
 import { Login } from './session/login.js'
 import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
-import { StepUps } from './step-up/step-ups.js'
 import { Sessions } from './session/sessions.js'
+import { StepUp } from './step-up/step-up.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -38,22 +49,40 @@ const purge = purgeJob({
 /** Accounts, devices and sessions: who may speak, and as whom (§10). */
 @Module({
   imports: [PlatformModule],
-  controllers: [AccountsController, ChallengesController, DevicesController, DirectoryController, JwksController, SessionsController],
+  controllers: [
+    AccountsController,
+    ChallengesController,
+    DeviceListController,
+    DevicesController,
+    DirectoryController,
+    JwksController,
+    SessionsController,
+  ],
   providers: [
     purge,
     DisabledAccounts,
     Registration,
     ErasedNames,
+    Recovery,
     Challenges,
-    StepUps,
     DeviceEnrolment,
     Devices,
     DeviceKeys,
     Revocations,
+    KnownLists,
+    DeviceListChanges,
+    CertifiedChanges,
+    DeviceLists,
+    OwnDeviceList,
+    ListRecoveries,
+    DeviceRevocation,
+    Permissions,
+    StepUp,
     Directory,
     KeyRing,
     AccessTokens,
     TokenKeyRotation,
+    Possession,
     DeviceStatuses,
     Sessions,
     SessionIssuer,
@@ -61,6 +90,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory, ErasedNames, StepUps],
+  exports: [Sessions, Directory, ErasedNames, StepUp],
 })
 export class AuthenticationModule {}

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
+import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
+import { STEP_UP_PURPOSES, type StepUpPurpose } from '../protocol/identity/step-up.js'
 
 /** Identifiers of other providers cannot be registered here. */
 export class WrongDomain extends Problem {
@@ -40,6 +42,13 @@ export class RefreshRefused extends Problem {
 export class ProofRefused extends Problem {
   constructor() {
     super(403, 'proof-refused', 'The challenge is not valid any more, or a signature key comes without a valid proof of possession.')
+  }
+}
+
+/** One answer for no proof, and for one of another purpose, subject, client, server or key, or over a nonce that is spent or expired. */
+export class StepUpRequired extends Problem {
+  constructor(purpose: StepUpPurpose) {
+    super(403, 'step-up-required', 'This needs a fresh proof by a key of this device, for exactly this, in the field Step-Up.', { purpose })
   }
 }
 
@@ -91,6 +100,29 @@ export class TooMany extends Problem {
   }
 }
 
+/** Only signed entries change devices and keys of an account that has a device list. */
+export class DeviceListRequired extends Problem {
+  constructor() {
+    super(409, 'device-list-required', 'This account has a device list: send the entries that make this change, signed, with their head.')
+  }
+}
+
+/** Another device was first. */
+export class DeviceListChanged extends Problem {
+  /** @param number of the last entry; 0: there is no list */
+  constructor(number: number) {
+    super(409, 'device-list-changed', 'The entries do not follow the last one of the device list. Read it again, and sign again.', {
+      number,
+    })
+  }
+}
+
+export class InvalidDeviceList extends Problem {
+  constructor(rule: IdentityRule) {
+    super(422, 'invalid-device-list', IDENTITY_RULES[rule], { rule })
+  }
+}
+
 export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
   'wrong-domain': {
     status: 400,
@@ -129,6 +161,13 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     when: 'The nonce is spent or expired, or a new key comes without a valid proof of possession.',
     client: 'Get a new challenge and prove each key over it, in the form of the tour’s vector.',
     retry: 'redo',
+  },
+  'step-up-required': {
+    status: 403,
+    when: 'The operation needs a fresh proof by a key besides the session. `Step-Up` is missing, or its proof is for another purpose, subject, client or server, by a key that does not count (any more), or over a nonce that is spent or expired. Which of them is not said.',
+    client: 'Get a challenge for `purpose`, sign it as docs/identity.md §8 says, and send the request again with `Step-Up`.',
+    retry: 'redo',
+    members: { purpose: z.enum(STEP_UP_PURPOSES) },
   },
   'registration-refused': {
     status: 403,
@@ -174,5 +213,25 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     client: 'Retire a key first.',
     retry: 'redo',
     members: { limit: z.int() },
+  },
+  'device-list-required': {
+    status: 409,
+    when: 'The account has a device list, and the request changes devices or keys without the entries that say so.',
+    client: 'Sign the entries and the head, and send them as `device_list`, or by `POST /v1/device-list`.',
+    retry: 'redo',
+  },
+  'device-list-changed': {
+    status: 409,
+    when: 'The entries, or the head, do not follow the last entry of the device list. Another device was first, or the identity is a new one.',
+    client: 'Read the list again, verify it, and sign again. `number` is that of the last entry, 0 where there is no list.',
+    retry: 'redo',
+    members: { number: z.int().nonnegative() },
+  },
+  'invalid-device-list': {
+    status: 422,
+    when: 'An entry or the head breaks the rule of docs/identity.md that `rule` names.',
+    client: 'Correct the client. With `entry-time` and `head-validity` the device’s clock may be wrong.',
+    retry: 'no',
+    members: { rule: z.enum(Object.keys(IDENTITY_RULES) as [IdentityRule, ...IdentityRule[]]) },
   },
 }

@@ -1,3 +1,4 @@
+import { CERTIFICATE_RULES, type CertificateRule } from '../authentication/directory/leaf-certificates.js'
 import { RULES, type RuleName } from '../protocol/mls/rules.js'
 
 /**
@@ -34,9 +35,9 @@ export const GROUP_RULES = {
   'branch-mismatch': ['11.3', 'A branch has the suite of the group that it branches from.'],
 } as const satisfies Record<string, readonly [section: string, says: string]>
 
-export type CommitRule = RuleName | keyof typeof GROUP_RULES
+export type CommitRule = RuleName | keyof typeof GROUP_RULES | CertificateRule
 
 /** Its section and what it says. */
 export function ruleOf(name: CommitRule): readonly [section: string, says: string] {
-  return { ...RULES, ...GROUP_RULES }[name]
+  return { ...RULES, ...GROUP_RULES, ...CERTIFICATE_RULES }[name]
 }

@@ -1,3 +1,4 @@
+import { CERTIFICATE_RULES, certificateIn, type CertificateRule } from '../authentication/directory/leaf-certificates.js'
 import { decodeIncoming, decodeIncomingKeyPackage } from '../platform/http/incoming-message.js'
 import { HASH_OF_SUITE, type HashAlgorithm, keyPackageRef, keyPackageRefBy } from '../protocol/mls/hashes.js'
 import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../protocol/mls/key-package-validation.js'
@@ -16,11 +17,11 @@ export const UPLOAD_RULES = {
   'one-last-resort-per-suite': ['16.8', 'A device has one KeyPackage of last resort in each suite.'],
 } as const satisfies Record<string, readonly [section: string, says: string]>
 
-export type UploadRule = RuleName | keyof typeof UPLOAD_RULES
+export type UploadRule = RuleName | keyof typeof UPLOAD_RULES | CertificateRule
 
 /** The section in which a rule stands, and what it says. */
 export function describeRule(rule: UploadRule): { section: string; says: string } {
-  const [section, says] = { ...RULES, ...UPLOAD_RULES }[rule]
+  const [section, says] = { ...RULES, ...UPLOAD_RULES, ...CERTIFICATE_RULES }[rule]
   return { section, says }
 }
 
@@ -38,6 +39,8 @@ export interface CheckedKeyPackage {
   readonly credentials: readonly number[]
   /** The whole MLSMessage. */
   readonly bytes: Uint8Array
+  /** Data of the leaf's extension with its certificate, which is judged with the user's device list. */
+  readonly certificate: Uint8Array | undefined
 }
 
 /**
@@ -153,6 +156,7 @@ function accepted(keyPackage: KeyPackage, kept: Kept, terms: UploadTerms): Uploa
       extensions: [...new Set(capabilities.extensions)],
       proposals: [...new Set(capabilities.proposals)],
       credentials: [...new Set(capabilities.credentials)],
+      certificate: certificateIn(keyPackage.leafNode.extensions),
     },
   }
 }

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { DeviceRevoked } from '../authentication/authentication.problems.js'
+import { listedCertificates } from '../authentication/directory/leaf-certificates.repository.js'
+import { judgeLeaf } from '../authentication/directory/leaf-certificates.js'
 import { activeKeys } from '../authentication/directory/directory.repository.js'
 import type { Caller } from '../authentication/session/caller.js'
 import { CONFIG, type Config } from '../platform/config/config.js'
@@ -32,7 +34,9 @@ export class KeyPackages {
       maxAgeMs: this.config.KEY_PACKAGE_MAX_AGE,
       otherSuites: new Map(upload.other_suites.map(({ cipher_suite: suite, hash }) => [suite, hash])),
     }
-    const checked = await checkAll(upload, terms)
+    const placed = await checkAll(upload, terms)
+    await this.checkCertificates(caller, placed)
+    const checked = placed.map(({ keyPackage }) => keyPackage)
     await this.store(caller.deviceId, checked)
     keyPackagesUploaded(this.events, { count: checked.length, last_resort: checked.filter((item) => item.lastResort).length })
     return {
@@ -68,6 +72,20 @@ export class KeyPackages {
     return { deleted }
   }
 
+  /** Of leaves that show a certificate (docs/identity.md §4), in one statement. @throws KeyPackageRefused */
+  private async checkCertificates({ client, deviceId }: Caller, placed: readonly Placed[]): Promise<void> {
+    const shown = placed.flatMap(({ keyPackage: { certificate: extension, signatureKey: publicKey }, position }) =>
+      extension === undefined ? [] : [{ client, publicKey, extension, position }],
+    )
+    const listed = await listedCertificates(this.pool, deviceId, shown, false)
+    const now = BigInt(Math.floor(Date.now() / 1000))
+    for (const [index, leaf] of shown.entries()) {
+      const found = listed[index]
+      const verdict = found && judgeLeaf(leaf, found, now, true)
+      if (verdict?.kind === 'broken') throw new KeyPackageRefused(leaf.position, verdict.rule)
+    }
+  }
+
   private async store(deviceId: bigint, keyPackages: readonly CheckedKeyPackage[]): Promise<void> {
     const { KEY_PACKAGE_MAX_PER_DEVICE: max, KEY_PACKAGE_LOW: low } = this.config
     const outcome = await storeKeyPackages(this.pool, deviceId, keyPackages, { max, low })
@@ -77,21 +95,26 @@ export class KeyPackages {
   }
 }
 
+interface Placed {
+  keyPackage: CheckedKeyPackage
+  position: UploadPosition
+}
+
 /** One after another, so that a large upload has one thread of the pool and a bad one stops at its first fault. */
-async function checkAll(upload: UploadKeyPackages, terms: UploadTerms): Promise<CheckedKeyPackage[]> {
-  const checked = new Map<string, CheckedKeyPackage>()
+async function checkAll(upload: UploadKeyPackages, terms: UploadTerms): Promise<Placed[]> {
+  const checked = new Map<string, Placed>()
   const lastResorts = new Set<number>()
   for (const { bytes, ...position } of positions(upload)) {
     const keyPackage = await checkOne(bytes, position, terms)
     const ref = Buffer.from(keyPackage.ref).toString('hex')
-    const twin = checked.get(ref)
+    const twin = checked.get(ref)?.keyPackage
     if (twin && twin.lastResort !== keyPackage.lastResort) throw new RoleChanged()
     if (twin) continue
     if (keyPackage.lastResort && lastResorts.has(keyPackage.cipherSuite)) {
       throw new KeyPackageRefused(position, 'one-last-resort-per-suite')
     }
     if (keyPackage.lastResort) lastResorts.add(keyPackage.cipherSuite)
-    checked.set(ref, keyPackage)
+    checked.set(ref, { keyPackage, position })
   }
   return [...checked.values()]
 }

@@ -6,6 +6,7 @@ import { Pressure } from './admission/pressure.js'
 import { CONFIG, databaseUrl, type Config, loadConfig } from './config/config.js'
 import { Hints } from './hints/hints.js'
 import { Jobs } from './jobs/jobs.js'
+import { FirstUses } from './limits/first-uses.js'
 import { Limits } from './limits/limits.js'
 import { Events } from './observability/events.js'
 import { LOG, createLog } from './observability/log.js'
@@ -110,9 +111,26 @@ class PlatformShutdown implements BeforeApplicationShutdown, OnApplicationShutdo
     CommitLock,
     Jobs,
     Limits,
+    FirstUses,
     WorkerTime,
     PlatformShutdown,
   ],
-  exports: [CONFIG, LOG, POOL, PRISMA, Pressure, Secrets, Metrics, Events, Readiness, Hints, CommitLock, Jobs, Limits, WorkerTime],
+  exports: [
+    CONFIG,
+    LOG,
+    POOL,
+    PRISMA,
+    Pressure,
+    Secrets,
+    Metrics,
+    Events,
+    Readiness,
+    Hints,
+    CommitLock,
+    Jobs,
+    Limits,
+    FirstUses,
+    WorkerTime,
+  ],
 })
 export class PlatformModule {}

@@ -1,7 +1,18 @@
 import { TlsWriter } from './tls/writer.js'
 
-/** Label of a device login, to `SignWithLabel` of RFC 9420 §5.1.2, so that no MLS structure can pass for one. */
-export const DEVICE_LOGIN_LABEL = 'MicroChat Device Login'
+/**
+ * What a device proves possession of its keys for, with the label of each, to `SignWithLabel` of RFC 9420 §5.1.2: no proof
+ * passes for one of another purpose, and no MLS structure for a proof.
+ */
+export const PROOF_LABELS = {
+  login: 'MicroChat Device Login',
+  registration: 'MicroChat Registration',
+  'new-device': 'MicroChat New Device',
+  'new-key': 'MicroChat New Key',
+} as const
+export type ProofPurpose = keyof typeof PROOF_LABELS
+
+export const DEVICE_LOGIN_LABEL = PROOF_LABELS.login
 
 /** What a device proves possession of its signature key over: one server, one client, one nonce, one deadline. */
 export interface DeviceLogin {
@@ -21,7 +32,7 @@ export interface DeviceLogin {
  * struct { opaque domain<V>; opaque client_uri<V>; opaque nonce<V>; uint64 expires_at; } DeviceLogin;
  * ```
  *
- * The signature is `SignWithLabel(key, "MicroChat Device Login", DeviceLogin)`, that is over
+ * For a login the signature is `SignWithLabel(key, "MicroChat Device Login", DeviceLogin)`, that is over
  * `struct { opaque label<V> = "MLS 1.0 MicroChat Device Login"; opaque content<V>; }`. For domain `example.com`, client
  * `mimi://example.com/d/alice/phone`, nonce `00 01 … 1f` and expiry 1700000000 the content is (hex)
  *

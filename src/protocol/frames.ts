@@ -36,7 +36,7 @@ export const ClientFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('resume'), positions: z.array(Position).max(MAX_ITEMS) }),
   z.strictObject({ t: z.literal('ack'), acks: z.array(Position).min(1).max(MAX_ITEMS) }),
   z.strictObject({ t: z.literal('inbox-ack'), ids: z.array(Whole).min(1).max(MAX_ITEMS) }),
-  z.strictObject({ t: z.literal('token'), access_token: z.string().min(1).max(4_096) }),
+  z.strictObject({ t: z.literal('token'), access_token: z.string().min(1).max(4_096), dpop: z.string().max(4_096).optional() }),
   z.strictObject({ t: z.literal('ping'), n: Whole }),
 ])
 export type ClientFrame = z.infer<typeof ClientFrame>

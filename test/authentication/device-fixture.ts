@@ -1,7 +1,10 @@
 import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import { fromBase64url, toBase64url } from '../../src/platform/http/bytes.js'
-import { deviceLoginContent, DEVICE_LOGIN_LABEL, type DeviceLogin } from '../../src/protocol/device-login.js'
+import type { ChallengePurpose } from '../../src/authentication/challenges/challenge-purpose.js'
+import { deviceLoginContent, type DeviceLogin, type ProofPurpose } from '../../src/protocol/device-login.js'
+import type { StepUpPurpose } from '../../src/protocol/identity/step-up.js'
 import { signaturePublicKey, signWithLabel } from '../../src/protocol/mls/signature.js'
+import { stepUpField, stepUpNeed } from './step-up-fixture.js'
 
 export const ED25519 = 0x0807
 export const SCHEMES = { 'ECDSA P-256': 0x0403, 'ECDSA P-384': 0x0503, 'ECDSA P-521': 0x0603, Ed25519: ED25519, Ed448: 0x0808 } as const
@@ -78,6 +81,7 @@ export interface Challenge {
   nonce: string
   expires_at: number
   domain: string
+  label: string
 }
 
 export const newName = () => `u${randomBytes(8).toString('hex')}`
@@ -115,8 +119,9 @@ export class Http {
     return { status: response.status, body: text === '' ? {} : JSON.parse(text), headers: response.headers }
   }
 
-  async challenge(client: string): Promise<Challenge> {
-    return (await this.call('POST', '/v1/auth/challenges', { body: { client } })).body
+  /** @param purpose undefined: none is named, as clients of the release before do */
+  async challenge(client: string, purpose?: ChallengePurpose): Promise<Challenge> {
+    return (await this.call('POST', '/v1/auth/challenges', { body: { client, ...(purpose === undefined ? {} : { purpose }) } })).body
   }
 
   refresh(refreshToken: string): Promise<Answer> {
@@ -124,13 +129,13 @@ export class Http {
   }
 }
 
-/** The proof that this key signs, or one that is off by `change` or `label`. */
+/** The proof that this key signs under the label of the challenge, or one that is off by `change` or `label`. */
 export async function prove(
   key: DeviceKey,
   client: string,
   challenge: Challenge,
   change: Partial<DeviceLogin> = {},
-  label = DEVICE_LOGIN_LABEL,
+  label: string = challenge.label,
 ): Promise<string> {
   const nonce = fromBase64url(challenge.nonce) ?? new Uint8Array()
   const login = { domain: challenge.domain, client, nonce, expiresAt: BigInt(challenge.expires_at), ...change }
@@ -174,18 +179,20 @@ export class TestDevice {
     return this.keys[0]!
   }
 
-  async proofs() {
-    const challenge = await this.http.challenge(this.client)
+  async proofs(purpose: ProofPurpose = 'new-device') {
+    const challenge = await this.http.challenge(this.client, purpose)
     const signature_keys = await Promise.all(this.keys.map((key) => provenKey(key, this.client, challenge)))
     return { client: this.client, nonce: challenge.nonce, signature_keys }
   }
 
   async register(more: object = {}): Promise<Answer> {
-    return this.keep(await this.http.call('POST', '/v1/accounts', { body: { user: this.user, ...(await this.proofs()), ...more } }))
+    return this.keep(
+      await this.http.call('POST', '/v1/accounts', { body: { user: this.user, ...(await this.proofs('registration')), ...more } }),
+    )
   }
 
   async login(key = this.key): Promise<Answer> {
-    const challenge = await this.http.challenge(this.client)
+    const challenge = await this.http.challenge(this.client, 'login')
     const { scheme: _, ...proven } = await provenKey(key, this.client, challenge)
     return this.keep(
       await this.http.call('POST', '/v1/auth/sessions', { body: { client: this.client, nonce: challenge.nonce, ...proven } }),
@@ -201,8 +208,17 @@ export class TestDevice {
     return other
   }
 
-  call(method: string, path: string, body?: unknown): Promise<Answer> {
-    return this.http.call(method, path, { body, token: this.accessToken })
+  /** With a step-up proof where the operation needs one; `http.call` sends none. */
+  async call(method: string, path: string, body?: unknown): Promise<Answer> {
+    const need = await stepUpNeed(this, `${method} ${path}`, body)
+    const headers = need === undefined ? {} : await this.stepUp(need.purpose, need.subject)
+    return this.http.call(method, path, { body, token: this.accessToken, headers })
+  }
+
+  /** The field `Step-Up`, fresh. @param subject text in UTF-8 */
+  async stepUp(purpose: StepUpPurpose, subject: string | Uint8Array, key = this.key): Promise<{ 'step-up': string }> {
+    const challenge = await this.http.challenge(this.client, purpose)
+    return { 'step-up': await stepUpField(key, this.client, challenge, Buffer.from(subject)) }
   }
 
   /** Whether the server still takes the access token, on some node; else the type of the problem. */

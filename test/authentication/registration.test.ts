@@ -33,6 +33,7 @@ describe('a registration', () => {
     expect(registered.body).toEqual({
       client: device.client,
       user: device.user,
+      token_type: 'Bearer',
       access_token: expect.any(String),
       expires_at: expect.any(Number),
       refresh_token: expect.any(String),
@@ -61,7 +62,7 @@ describe('a registration', () => {
 
   it('needs a proof for every key', async () => {
     const device = new TestDevice(http, newName(), 'phone', [newKey(), newKey()])
-    const proofs = await device.proofs()
+    const proofs = await device.proofs('registration')
     const [first, second] = proofs.signature_keys
     const body = { user: device.user, ...proofs, signature_keys: [first, { ...second, proof: first!.proof }] }
     expect(typeOf(await http.call('POST', '/v1/accounts', { body }))).toBe('proof-refused')
@@ -107,7 +108,7 @@ describe('a registration', () => {
 
   it('with a key that ends before it begins is a bad request', async () => {
     const device = new TestDevice(http, newName())
-    const { signature_keys, ...proofs } = await device.proofs()
+    const { signature_keys, ...proofs } = await device.proofs('registration')
     const body = { user: device.user, ...proofs, signature_keys: signature_keys.map((key) => ({ ...key, valid_until: 1 })) }
     expect((await http.call('POST', '/v1/accounts', { body })).status).toBe(400)
   })
@@ -116,7 +117,7 @@ describe('a registration', () => {
     'with a key that ends after all calendars, at %i, is a bad request',
     async (end) => {
       const device = new TestDevice(http, newName())
-      const { signature_keys, ...proofs } = await device.proofs()
+      const { signature_keys, ...proofs } = await device.proofs('registration')
       const body = { user: device.user, ...proofs, signature_keys: signature_keys.map((key) => ({ ...key, valid_until: end })) }
       const answer = await http.call('POST', '/v1/accounts', { body })
       expect([answer.status, typeOf(answer)]).toEqual([400, 'invalid-request'])
@@ -233,7 +234,7 @@ describe('a proof', () => {
   it('survives a failed registration: a challenge is spent only together with what it opens', async () => {
     const { name } = await TestDevice.registered(server.url)
     const device = new TestDevice(http, name, 'tablet')
-    const body = { user: device.user, ...(await device.proofs()) }
+    const body = { user: device.user, ...(await device.proofs('registration')) }
     for (let i = 0; i < 2; i++) expect((await http.call('POST', '/v1/accounts', { body })).status).toBe(409)
   })
 })

@@ -74,7 +74,7 @@ describe.each(['public', 'private'] as const)('an admin of a %s group', (mode) =
     await put(alice, group, `admins/${local(carol)}`)
     await leave(alice, group)
     await throwOut(bob, group, alice)
-    await carol.device.http.delete('/v1/devices/tablet')
+    await carol.device.revoke('tablet')
     await throwOut(bob, group, tablet)
     expect(await adminsOf(bob, group)).toEqual([carol.user])
   })

@@ -54,7 +54,7 @@ describe('a user who revokes the device that is removed', () => {
   it('does not keep the way open for another device by that', async () => {
     const [alice, phone, tablet] = await stage.cast('alice', 'mallory/phone', 'mallory/tablet')
     const group = await alone(alice, phone, tablet)
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     // By its own Remove: the admin has not seen the one that the server proposes.
     await group.remove(phone.uri)
     expect(await refusal(join(tablet, group))).toMatchObject({ status: 403, kind: 'policy' })
@@ -64,7 +64,7 @@ describe('a user who revokes the device that is removed', () => {
   it('is let go by a member who may not throw out, and may come back', async () => {
     const [alice, bob, phone, tablet] = await stage.cast('alice', 'bob', 'mallory/phone', 'mallory/tablet')
     const group = await alone(alice, phone, tablet, bob)
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     await stage.sync(bob)
     await at(bob, group).update()
     await join(tablet, group)

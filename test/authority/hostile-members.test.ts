@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals'
 import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage, joinExternally } from '../../examples/client/joining.js'
+import { joinExternally } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 import { groupInfoOf } from '../groups/hostile.js'
@@ -156,7 +157,7 @@ describe('nothing is gained by one who', () => {
     const group = await stage.group(alice, [phone, tablet], { policy: { ...ADMINS, external_join: 'open' } })
     await at(phone, group).remove(tablet.uri)
     await stage.sync(alice, tablet)
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     await eventually(
       () => stage.log(group),
       (log) => log.length >= 3,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Proposal } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js'
 
 const stage = useStage()

@@ -13,7 +13,7 @@ const stage = useStage()
 async function whole({ device }: Client, method: string, path: string, headers: Record<string, string>, body?: Uint8Array | string) {
   const response = await fetch(`${stage.server.url}${path}`, {
     method,
-    headers: { authorization: `Bearer ${device.http.accessToken}`, ...headers },
+    headers: { ...device.http.credentials(method, `${stage.server.url}${path}`), ...headers },
     ...(body === undefined ? {} : { body }),
   })
   const { instance: _, ...problem } = (await response.json()) as Record<string, unknown>

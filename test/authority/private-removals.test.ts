@@ -109,7 +109,7 @@ describe('a removal by an admin of a private group', () => {
     const group = await stage.group(alice, [phone, tablet], { mode: 'private', policy: { ...ADMINS, external_join: 'open' } })
     await at(phone, group).remove(tablet.uri)
     await stage.sync(alice, tablet)
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     await group.remove(phone.uri)
     expect(await refusal(join(tablet, group))).toMatchObject({ status: 403, kind: 'policy' })
   })
@@ -120,7 +120,7 @@ describe('a removal by an admin of a private group', () => {
     await at(phone, group).remove(tablet.uri)
     await stage.sync(alice, tablet)
     await leave(bob, group)
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     await group.update()
     expect(group.members).toEqual([alice.uri])
     expect([await endingOf(group, bob), await endingOf(group, phone)]).toEqual([['left'], ['revoked']])
@@ -171,7 +171,7 @@ describe('the members of a private group', () => {
     const group = await stage.group(alice, [bob, phone, tablet, dave], { mode: 'private' })
     await leave(bob, group)
     expect(await noticesOf(alice)).toEqual([[bob.uri]])
-    await tablet.device.http.delete('/v1/devices/phone')
+    await tablet.device.revoke('phone')
     await eventually(
       () => noticesOf(dave),
       (notices) => notices[0]?.length === 2,

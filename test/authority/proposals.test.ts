@@ -4,7 +4,7 @@ import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } f
 import { decodeProposal } from 'ts-mls/proposal.js'
 import type { Client } from '../../examples/client/client.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { at, refusal, useStage } from '../groups/group-fixture.js'
 import { groupInfoOf, signedProposal } from '../groups/hostile.js'
@@ -142,7 +142,7 @@ describe('a Proposal to add a client', () => {
     const [davesAdd, laptopsAdd] = [await addOf(bob, dave), await addOf(bob, laptop)]
     await alice.device.http.put(`${group.path}/bans/${dave.user.split('/u/')[1]}`)
     expect(await refusal(propose(at(bob, group), davesAdd))).toMatchObject({ status: 403, kind: 'policy' })
-    await eve.device.http.delete('/v1/devices/laptop')
+    await eve.device.revoke('laptop')
     expect(await refusal(propose(at(bob, group), laptopsAdd))).toMatchObject({ status: 422, document: { rule: 'credential-revoked' } })
     expect(await commits(group, alice)).toEqual([alice.uri, bob.uri])
   })

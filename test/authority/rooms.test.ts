@@ -102,7 +102,7 @@ describe.each(['public', 'private'] as const)('a room whose %s group was reset',
     const [alice, bob, laptop] = await stage.cast('alice', 'bob', 'bob/laptop')
     const group = await stage.group(alice, [bob, laptop], { mode })
     await reset(alice, group)
-    await bob.device.http.delete('/v1/devices/laptop')
+    await bob.device.revoke('laptop')
     await undo(alice, group)
     expect(await view(alice, group)).toMatchObject({ leaving: [laptop.uri] })
   })

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Proposal } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { ACTORS, type Actor, type Choices, type Mode, type State } from '../../src/groups/authority/table.js'
 import { at, draft, type Stage } from '../groups/group-fixture.js'
+import { StoredList } from '../identity/lists-fixture.js'
 
 /** A device for each actor of the table, and those that things are done to. */
 const CAST = {
@@ -14,6 +15,7 @@ const CAST = {
   member: 'bob',
   'banned member': 'bert',
   'member’s other device': 'bob/laptop',
+  'member’s certified device': 'bob/reader',
   'member’s removed device': 'bob/tablet',
   'former member, left': 'lefty',
   'former member, removed': 'rita',
@@ -35,9 +37,13 @@ export async function castPeople(stage: Stage): Promise<People> {
   const names: string[] = [...new Set([...Object.values(CAST), ...TARGETS])].sort(
     (one, other) => one.split('/').length - other.split('/').length,
   )
+  stage.identity = false
   const clients = await stage.cast(...names)
   const named = new Map(names.map((name, index) => [name, clients[index]!]))
   for (const client of clients) await client.device.publishKeyPackages(60)
+  const [bob, certified] = [named.get('bob')!, named.get(CAST['member’s certified device'])!]
+  const list = await StoredList.begin(stage.pool, bob)
+  await list.certify(certified, await list.certify(bob))
   const of = <Key extends string>(keys: Record<Key, string>) =>
     Object.fromEntries(Object.entries<string>(keys).map(([key, name]) => [key, named.get(name)!])) as Record<Key, Client>
   return {

@@ -3,7 +3,7 @@ import { createProposal, encodeMlsMessage, proposeAddExternal, type Proposal } f
 import type { Client } from '../../examples/client/client.js'
 import { members } from '../../examples/client/commits.js'
 import type { Accepted, Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { MEMBERSHIP, type Membership } from '../../src/groups/roster/membership.js'
 import { lifetimeLimits } from '../../src/key-packages/check-key-package.js'
@@ -66,7 +66,7 @@ describe.each(['public', 'private'] as const)('a stranger whose Add waits in a %
 
   const changes: [string, (scene: Awaited<ReturnType<typeof asked>>) => Promise<unknown>][] = [
     ['is banned', ({ alice, group, mallory }) => put(alice, group, `bans/${local(mallory)}`)],
-    ['revokes the device', ({ mallory }) => mallory.device.http.delete('/v1/devices/tablet')],
+    ['revokes the device', ({ mallory }) => mallory.device.revoke('tablet')],
     ['may not join any more, as the policy says now', ({ alice, group }) => put(alice, group, 'policy', { external_join: 'same-user' })],
   ]
   it.each(changes)('and who %s, stops nobody', async (_, change) => {

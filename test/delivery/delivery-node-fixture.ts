@@ -18,6 +18,7 @@ import { submitCommit } from '../../src/groups/repository/submissions.repository
 import type { Caller } from '../../src/authentication/session/caller.js'
 import { loadConfig } from '../../src/platform/config/config.js'
 import { Hints } from '../../src/platform/hints/hints.js'
+import type { Credentials } from '../../src/authentication/session/sessions.js'
 import { Problem, Unauthenticated } from '../../src/platform/http/problem.js'
 import { Metrics } from '../../src/platform/observability/metrics.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
@@ -39,7 +40,7 @@ export function createHints(): Hints {
 export function tokenOf(deviceId: bigint, expiresAt = Date.now() + 300_000): string {
   return `device.${deviceId}.${expiresAt}`
 }
-async function authenticate(token: string): Promise<Caller> {
+async function authenticate({ token }: Pick<Credentials, 'token'>): Promise<Caller> {
   const match = /^device\.(\d+)\.(\d+)$/.exec(token)
   if (!match || Number(match[2]) <= Date.now()) throw new Unauthenticated()
   const deviceId = BigInt(match[1] ?? 0)

@@ -1,3 +1,4 @@
+import { ACCESS_CHALLENGE } from '../../src/platform/http/problem.js'
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { WebSocket } from 'ws'
 import { STREAM_OPENINGS } from '../../src/delivery/socket/stream-limits.js'
@@ -28,7 +29,7 @@ describe('the upgrade', () => {
   ])('with %s is answered in HTTP, with a problem', async (_what, path, headers, status, type) => {
     const answer = await upgrade(await start(), path, headers)
     expect(answer).toMatchObject({ status, type: 'application/problem+json', body: { type: `urn:microchat:problem:${type}` } })
-    if (status === 401) expect(answer.challenge).toBe('Bearer')
+    if (status === 401) expect(answer.challenge).toBe(ACCESS_CHALLENGE)
   })
 
   it('is refused past the number of streams that a node takes', async () => {

@@ -120,7 +120,7 @@ describe('many reports of abuse', () => {
       (
         await fetch(`${a.url}${group.path}/abuse-reports`, {
           method: 'POST',
-          headers: { authorization: `Bearer ${alice.device.http.accessToken}`, 'content-type': 'application/json' },
+          headers: { ...alice.device.http.credentials('POST', `${a.url}${group.path}/abuse-reports`), 'content-type': 'application/json' },
           body: JSON.stringify({ alleged_abuser: bob.user }),
         })
       ).status

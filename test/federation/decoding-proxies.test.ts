@@ -9,13 +9,14 @@ import { callPeer } from '../support/peer-call.js'
 import { startFederation, type Federation, type Provider } from '../support/federation.js'
 import { signerOf } from '../support/peer-requests.js'
 import { decodingProxy, type DecodingProxy } from '../support/network/decoding-proxy.js'
-import { World } from '../support/world.js'
+import { bareToken, World } from '../support/world.js'
 
 let federation: Federation
 let hub: Provider
 let follower: Provider
 let proxy: DecodingProxy
 let alice: Client
+let token: string
 let bob: Client
 let group: Group
 let world: World
@@ -26,6 +27,8 @@ beforeAll(async () => {
   ;[hub, follower] = federation.providers as [Provider, Provider]
   world = new World(hub.url, hub.domain)
   ;[alice, bob] = await world.cast('alice', 'bob')
+  // A proof of possession names the path as the client sent it.
+  token = await bareToken(alice)
   group = await alice.createGroup({ groupId: utf8('lobby-1'), mode: 'public', suite: 1, room: 'lobby' })
   await group.add(bob.user)
 })
@@ -41,7 +44,7 @@ afterAll(async () => {
 
 /** Sends a request through the proxy, as alice. */
 async function ask(method: string, path: string, body?: object): Promise<number> {
-  const headers = { authorization: `Bearer ${alice.device.http.accessToken}`, ...(body && { 'content-type': 'application/json' }) }
+  const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) }
   const response = await fetch(proxy.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })
   await response.text()
   return response.status

@@ -25,7 +25,7 @@ describe('a follower', () => {
 
   it('tells the hub of a device that is revoked, which the hub then proposes to remove', async () => {
     const { alice, bob, laptop, group } = await cast()
-    await bob.device.http.delete('/v1/devices/laptop')
+    await bob.device.revoke('laptop')
     await alice.until('the proposal', () => Object.keys(group.record.state.unappliedProposals).length > 0)
     await group.settle()
     await agreed([bob], group)

@@ -18,6 +18,8 @@ import { GENEROUS } from '../support/world.js'
 /** Real MLS clients without streams: what they would be sent is read from the database, so only this side of the server is under test. */
 export class Stage {
   server!: TestServer
+  /** false: the devices that are cast from here on are of users without a device list. */
+  identity = true
   private readonly clients = new Map<string, Client>()
 
   get pool(): Pool {
@@ -34,7 +36,14 @@ export class Stage {
     const cast: Client[] = []
     for (const one of names) {
       const [name = '', device = 'phone'] = one.split('/')
-      const client = await Client.create({ baseUrl: this.server.url, domain: 'localhost', user: `${name}-${tag}`, device, retries: 0 })
+      const client = await Client.create({
+        baseUrl: this.server.url,
+        domain: 'localhost',
+        user: `${name}-${tag}`,
+        device,
+        retries: 0,
+        identity: this.identity,
+      })
       // For SelfRemoves, which the tests write themselves.
       client.device.proposalTypes = [0x000a]
       const older = cast.find(({ user }) => user === client.user)
@@ -46,9 +55,9 @@ export class Stage {
     return cast as { [Index in keyof Names]: Client }
   }
 
-  /** Members may come back from outside (resync), unless the wish says otherwise. */
+  /** Members may come back from outside (resync), and leaves need no certificate, unless the wish says otherwise. */
   async group(creator: Client, others: readonly Client[] = [], wish: Partial<NewGroup> = {}): Promise<Group> {
-    const policy = { external_join: 'same-user', ...wish.policy } as const
+    const policy = { external_join: 'same-user', identities: 'any', ...wish.policy } as const
     const group = await creator.createGroup({ groupId: utf8(randomUUID()), ...wish, policy })
     const users = new Set(others.map(({ user }) => user))
     if (users.size > 0) await group.add(...users)

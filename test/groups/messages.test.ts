@@ -28,7 +28,10 @@ describe('an application message', () => {
     const json = await fetch(`${stage.server.url}${group.path}/messages`, {
       method: 'POST',
       body,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${alice.device.http.accessToken}` },
+      headers: {
+        'content-type': 'application/json',
+        ...alice.device.http.credentials('POST', `${stage.server.url}${group.path}/messages`),
+      },
     })
     expect([json.status, ((await json.json()) as Accepted).seq]).toEqual([200, 3])
   })

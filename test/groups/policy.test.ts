@@ -13,7 +13,7 @@ const local = (client: Client) => client.user.split('/u/')[1]!
 const put = (client: Client, group: Group, path: string, body: unknown = {}) => client.device.http.put(`${group.path}/${path}`, body)
 
 describe.each(['public', 'private'] as const)('an external join of a %s group', (mode) => {
-  it("is for other devices of present users (same-user), and replaces one's own leaf on a resync", async () => {
+  it("is for devices that a present one has certified (same-user), and replaces one's own leaf on a resync", async () => {
     const [alice, laptop, bob] = await stage.cast('alice', 'alice/laptop', 'bob')
     const group = await stage.group(alice, [], { mode })
     const joined = await join(laptop, group)
@@ -78,7 +78,10 @@ describe.each(['public', 'private'] as const)('an external join of a %s group', 
     const group = await stage.group(alice, [], { mode, policy: { external_join: 'code', join_code: 'open sesame' } })
     const info = (code?: string) =>
       fetch(`${stage.server.url}${group.path}/group-info`, {
-        headers: { authorization: `Bearer ${bob.device.http.accessToken}`, ...(code ? { 'join-code': code } : {}) },
+        headers: {
+          ...bob.device.http.credentials('GET', `${stage.server.url}${group.path}/group-info`),
+          ...(code ? { 'join-code': code } : {}),
+        },
       })
     expect([(await info()).status, (await info('open sesami')).status, (await info('open sesame')).status]).toEqual([404, 404, 200])
   })
@@ -134,6 +137,7 @@ describe('the policy itself', () => {
       add_members: 'members',
       remove_members: 'members',
       reports_to_reset: 3,
+      identities: 'any',
       version: 1,
       left_to_members: [],
       admins: [alice.user],
@@ -150,7 +154,7 @@ describe('the policy itself', () => {
     const [alice] = await stage.cast('alice')
     const group = await stage.group(alice, [], { mode: 'private' })
     expect(await alice.device.http.get(`${group.path}/policy`)).toMatchObject({
-      left_to_members: ['add_members', 'remove_members', 'reinit', 'extensions', 'psk'],
+      left_to_members: ['add_members', 'remove_members', 'reinit', 'extensions', 'psk', 'identities'],
     })
   })
 

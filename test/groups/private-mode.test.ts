@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { encodeTree } from '../../examples/client/mls/tree.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import type { Pool, QueryConfig } from 'pg'
 import { findGroupByGid } from '../../src/groups/repository/groups.repository.js'
 import { StateCache } from '../../src/groups/state/state-cache.js'

@@ -104,7 +104,7 @@ async function fetchCommit(base: string, client: Client, path: string, bundle: P
   const response = await fetch(`${base}${path}/commits`, {
     method: 'POST',
     body: json,
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${client.device.http.accessToken}` },
+    headers: { 'content-type': 'application/json', ...client.device.http.credentials('POST', `${base}${path}/commits`) },
   })
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }

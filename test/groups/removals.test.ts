@@ -56,7 +56,7 @@ describe('a Remove that is due', () => {
 
   it('stands again right behind a Commit that could not include it, of a joiner', async () => {
     const [alice, laptop, bob] = await stage.cast('alice', 'alice/laptop', 'bob')
-    const group = await stage.group(alice, [], {})
+    const group = await stage.group(alice, [], { policy: { external_join: 'open' } })
     await group.add(bob.user)
     await stage.sync(bob)
     await leave(bob, group)
@@ -101,7 +101,7 @@ describe('a revoked device', () => {
   it('is proposed for removal in all its groups, by the hint', async () => {
     const [alice, bob, tablet] = await stage.cast('alice', 'bob', 'bob/tablet')
     const groups = [await stage.group(alice, [bob, tablet]), await stage.group(alice, [bob, tablet])]
-    await bob.device.http.delete('/v1/devices/tablet')
+    await bob.device.revoke('tablet')
     await eventually(
       () => Promise.all(groups.map((group) => stage.log(group))),
       (logs) => logs.every((log) => log.length === 2),

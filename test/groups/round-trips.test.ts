@@ -3,7 +3,7 @@ import { createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
 import { mergePending } from '../../examples/client/entries.js'
 import type { Group } from '../../examples/client/group.js'
-import { decodeKeyPackageMessage } from '../../examples/client/joining.js'
+import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { RedisClients } from '../../src/platform/redis/redis-clients.js'
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
@@ -14,7 +14,7 @@ import { at, draft, refusal, Stage, submit } from './group-fixture.js'
 // What one request waits for, as docs/architecture.md §5 says it. Counted are statements and commands, never time.
 
 /** Asked for once a second and device, for all its requests (`DeviceStatuses`); and once for each group that a node meets (`GroupLocator`). */
-const COUNTED_APART = ['read_device_statuses', 'find_home']
+const COUNTED_APART = ['read_session_devices', 'find_home']
 /** Most round trips to PostgreSQL for one public Commit. */
 const MOST = 4
 
@@ -127,11 +127,11 @@ describe('a public Commit', () => {
   })
 
   ;(hasRedis ? it : it.skip)(
-    'counts for its device, account and group, takes the lock, gives it back and publishes one hint on Redis',
+    'remembers its proof, counts for its device, account and group, takes the lock, gives it back and publishes one hint on Redis',
     async () => {
       const { alice, group } = await pair()
       await commit(alice, group)
-      expect([...trips.redis].sort()).toEqual(['eval', 'evalsha', 'evalsha', 'evalsha', 'publish', 'set'])
+      expect([...trips.redis].sort()).toEqual(['eval', 'evalsha', 'evalsha', 'evalsha', 'publish', 'set', 'set'])
     },
   )
 })

@@ -9,6 +9,7 @@ import { startServer, type TestServer } from '../support/server.js'
 const LARGEST: Readonly<Record<string, number>> = {
   'POST /v1/auth/challenges': 4_096,
   'POST /v1/auth/sessions/refresh': 4_096,
+  'POST /v1/device-lists/recovery': 4_096,
   'POST /v1/auth/sessions': 65_536,
   'POST /v1/accounts': 65_536,
   // A message and its envelope; a token is asked for before anything of them is decoded.

@@ -1,7 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import { stepUpHeader } from '../../examples/client/identity/step-up.js'
-import type { Client } from '../../examples/client/client.js'
-import { suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { Http, TestDevice, typeOf } from '../authentication/device-fixture.js'
 import { uncommittedChange } from '../authentication/account-lock.js'
@@ -19,70 +16,43 @@ beforeAll(async () => {
 afterEach(() => world.disconnect())
 afterAll(() => server?.close())
 
-interface Change {
-  domain?: string
-  client?: string
-  nonce?: Uint8Array
-  subject?: string
-  /** Whose key signs. */
-  signer?: Client
-}
-
-/** The proof that deleteAccount takes, or one that is wrong in one thing. */
-async function proofOf(caller: Client, change: Change = {}): Promise<Record<string, string>> {
-  const { http } = caller.device
-  const challenge = await http.post<{ nonce: Uint8Array; domain: string; expires_at: number }>('/v1/auth/challenges', {
-    client: caller.uri,
-  })
-  const signed = {
-    domain: change.domain ?? challenge.domain,
-    client: change.client ?? caller.uri,
-    nonce: change.nonce ?? challenge.nonce,
-    expiresAt: BigInt(challenge.expires_at),
-  }
-  const keys = (change.signer ?? caller).device.record.keys.get(1)!
-  return stepUpHeader(keys, await suite(1), 'delete-account', signed, utf8(change.subject ?? caller.user))
-}
-
-const remove = (caller: Client, headers: Record<string, string>) => caller.device.http.delete('/v1/me', headers)
 const stateOf = async (user: string) =>
   (await server.pool.query<{ gone: boolean }>('SELECT deleted_at IS NOT NULL AS gone FROM account WHERE user_uri = $1', [user])).rows[0]
 
 describe('the end of an account takes a fresh proof', () => {
+  const end = (device: TestDevice, headers: Record<string, string>) =>
+    device.http.call('DELETE', '/v1/me', { token: device.accessToken, headers })
+
   it('and a token alone, with whatever else a thief may have, does not end it', async () => {
-    const [alice, laptop, mallory] = await world.cast('alice', 'alice/laptop', 'mallory')
+    const phone = await TestDevice.registered(server.url)
+    const laptop = await phone.addDevice('laptop')
+    const mallory = await TestDevice.registered(server.url)
+    const login = await phone.proofs('login')
+    const item = (text: string) => `:${Buffer.from(text, 'base64url').toString('base64')}:`
+    const { public_key: key, proof } = login.signature_keys[0]!
     const bad: [string, Record<string, string>][] = [
       ['none', {}],
       ['nothing of the kind', { 'step-up': 'please' }],
       ['parts of one', { 'step-up': 'nonce=:AAAA:, key=:AAAA:' }],
-      ['for another account', await proofOf(alice, { subject: mallory.user })],
-      ['for another server', await proofOf(alice, { domain: 'b.example' })],
-      ['for another session', await proofOf(alice, { client: laptop.uri })],
-      ['by the key of another account', await proofOf(alice, { signer: mallory })],
-      ['by the key of another device', await proofOf(alice, { signer: laptop })],
-      ['over a nonce that was made up', await proofOf(alice, { nonce: new Uint8Array(32) })],
-      ['of another device, shown by this one', await proofOf(laptop)],
+      ['for another account', await phone.stepUp('delete-account', mallory.user)],
+      ['for another purpose', await phone.stepUp('revoke-device', phone.user)],
+      ['by the key of another account', await phone.stepUp('delete-account', phone.user, mallory.key)],
+      ['by the key of another device', await phone.stepUp('delete-account', phone.user, laptop.key)],
+      ['of another device, shown by this one', await laptop.stepUp('delete-account', phone.user)],
+      ['of another account, shown by this one', await mallory.stepUp('delete-account', phone.user)],
+      ['of a login', { 'step-up': `nonce=${item(login.nonce)}, key=${item(key)}, proof=${item(proof)}` }],
     ]
-    for (const [what, headers] of bad) expect([what, (await problemOf(remove(alice, headers))).kind]).toEqual([what, 'proof-refused'])
-    expect(await stateOf(alice.user)).toEqual({ gone: false })
-    expect(await alice.device.http.get('/v1/me')).toMatchObject({ user: alice.user })
-  })
-
-  it('and the proof of a login is none', async () => {
-    const device = await TestDevice.registered(server.url)
-    const proofs = await device.proofs()
-    const header = (name: 'public_key' | 'proof') => Buffer.from(proofs.signature_keys[0]![name], 'base64url').toString('base64')
-    const stepUp = `nonce=:${Buffer.from(proofs.nonce, 'base64url').toString('base64')}:, key=:${header('public_key')}:, proof=:${header('proof')}:`
-    const answer = await new Http(server.url).call('DELETE', '/v1/me', { token: device.accessToken, headers: { 'step-up': stepUp } })
-    expect(typeOf(answer)).toBe('proof-refused')
+    for (const [what, headers] of bad) expect([what, typeOf(await end(phone, headers))]).toEqual([what, 'step-up-required'])
+    expect(await stateOf(phone.user)).toEqual({ gone: false })
+    expect(await phone.standing()).toBe('accepted')
   })
 
   it('that is good once, however many try at the same time', async () => {
-    const [alice] = await world.cast('alice')
-    const proof = await proofOf(alice)
-    alice.device.http.renew = undefined
-    const outcomes = await Promise.allSettled([remove(alice, proof), remove(alice, proof), remove(alice, proof)])
-    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const phone = await TestDevice.registered(server.url)
+    const field = await phone.stepUp('delete-account', phone.user)
+    const statuses = (await Promise.all([end(phone, field), end(phone, field), end(phone, field)])).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1)
+    expect(await stateOf(phone.user)).toEqual({ gone: true })
   })
 })
 

@@ -1,13 +1,22 @@
 import { describe, expect, it } from '@jest/globals'
 import { randomUUID } from 'node:crypto'
+import { encodeMlsMessage } from 'ts-mls'
 import { Client } from '../../examples/client/client.js'
+import { groupInfo } from '../../examples/client/commits.js'
+import type { Group } from '../../examples/client/group.js'
+import { joinByGroupInfo } from '../../examples/client/mls/external-join.js'
+import { encodeTree, settled } from '../../examples/client/mls/tree.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { refusal, useStage } from '../groups/group-fixture.js'
+import { groupInfoOf } from '../groups/hostile.js'
+import { show, StoredList } from './lists-fixture.js'
 
 // Who owns the server's database, or a user's session, makes a device row of that user with a key of its own: a ghost.
 
 const stage = useStage()
+// Their lists are written by the tests.
+stage.identity = false
 
 /** A device that nobody of the user's has let in: its rows are written into the database. */
 async function ghostOf(victim: Client): Promise<Client> {
@@ -25,19 +34,92 @@ async function ghostOf(victim: Client): Promise<Client> {
   return ghost
 }
 
+async function join(client: Client, group: Group): Promise<void> {
+  const { groupId, mode, suite: id } = group.record
+  await client.joinExternally({ groupId, mode, suite: id })
+}
+
+/** By the GroupInfo and the tree of a member. */
+async function joinWith({ device }: Client, group: Group): Promise<void> {
+  const { impl } = await suite(1)
+  const tree = group.record.state.ratchetTree
+  const joined = await joinByGroupInfo(await groupInfoOf(group), await device.newKeyPackage(1), { tree, resync: false }, impl)
+  const state = settled(joined.newState)
+  await device.http.post(`${group.path}/commits`, {
+    commit: encodeMlsMessage({ version: 'mls10', wireformat: 'mls_public_message', publicMessage: joined.publicMessage }),
+    group_info: await groupInfo(state, impl),
+    ...(group.record.mode === 'private' ? { ratchet_tree: encodeTree(state.ratchetTree) } : {}),
+  })
+}
+
 describe.each(['public', 'private'] as const)('a ghost device of a member of a %s group', (mode) => {
   it('neither joins by itself nor reads the roster, by the policy that new groups have', async () => {
     const [alice, bob] = await stage.cast('alice', 'bob')
     const group = await alice.createGroup({ groupId: utf8(randomUUID()), mode })
     await group.add(bob.user)
     const ghost = await ghostOf(alice)
-    const { groupId, suite: id } = group.record
-    expect(await refusal(ghost.joinExternally({ groupId, mode, suite: id }))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await refusal(join(ghost, group))).toMatchObject({ status: 403, kind: 'policy' })
     const tree = ghost.device.http.get(`${group.path}/tree`)
     expect(await refusal(tree)).toMatchObject({ status: 403, kind: 'policy' })
     await stage.sync(bob)
     await group.send('for members')
     const read = ghost.device.http.get(`${group.path}/log`)
     expect(await refusal(read)).toMatchObject({ status: 403, kind: 'not-a-member' })
+  })
+
+  it.each(['same-user', 'code'] as const)('does not join where joins are for %s either, and reads no roster', async (external_join) => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const code = external_join === 'code' ? { join_code: 'open sesame' } : {}
+    const group = await stage.group(alice, [bob], { mode, policy: { external_join, ...code } })
+    const ghost = await ghostOf(alice)
+    expect(await refusal(join(ghost, group))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await refusal(ghost.device.http.get(`${group.path}/group-info`))).toMatchObject({ status: 403, kind: 'policy' })
+    // Not by a GroupInfo that it has from elsewhere.
+    expect(await refusal(joinWith(ghost, group))).toMatchObject({ status: 403, kind: 'policy' })
+  })
+
+  it('does not join where its user has a list that says nothing of it', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(alice, [bob], { mode })
+    const ghost = await ghostOf(alice)
+    const list = await StoredList.begin(stage.pool, alice)
+    await list.certify(alice)
+    expect(await refusal(joinWith(ghost, group))).toMatchObject({ status: 403, kind: 'policy' })
+  })
+
+  it('joins where a member has certified it, directly or through others, and nobody else’s word will do', async () => {
+    const [alice, tablet, desk, other, bob] = await stage.cast('alice', 'alice/tablet', 'alice/desk', 'alice/other', 'bob')
+    const group = await stage.group(alice, [], { mode })
+    await group.add(bob.user)
+    await stage.sync(bob)
+    const list = await StoredList.begin(stage.pool, alice)
+    const phone = await list.certify(alice)
+    const signer = await list.certify(tablet, phone)
+    const { number } = await list.certify(desk, signer)
+    await list.certify(other)
+    show(desk, list.maker.leafCertificate(number))
+    await join(desk, group)
+    await stage.sync(alice)
+    expect(group.members).toEqual([alice.uri, bob.uri, desk.uri])
+    // The identity key is offline; a device that it has certified itself hangs from nobody in the group.
+    expect(await refusal(join(other, group))).toMatchObject({ status: 403, kind: 'policy' })
+    await join(tablet, group)
+  })
+
+  it('does not join with a key that was written for a certified device', async () => {
+    const [alice, tablet, bob] = await stage.cast('alice', 'alice/tablet', 'bob')
+    const group = await stage.group(alice, [], { mode })
+    await group.add(bob.user)
+    const list = await StoredList.begin(stage.pool, alice)
+    await list.certify(tablet, await list.certify(alice))
+    const stolen = await suite(1)
+    const keys = await stolen.impl.signature.keygen()
+    await stage.pool.query('INSERT INTO signature_key (device_id, scheme, public_key, certificate) VALUES ($1, $2, $3, 3)', [
+      await stage.deviceId(tablet),
+      stolen.scheme,
+      Buffer.from(keys.publicKey),
+    ])
+    tablet.device.record.keys.set(1, keys)
+    expect(await refusal(join(tablet, group))).toMatchObject({ status: 403, kind: 'policy' })
   })
 })

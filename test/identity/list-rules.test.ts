@@ -155,6 +155,16 @@ describe('a device list that breaks a rule', () => {
     await expect(extendList(user, undefined, [entry], NOW)).resolves.toEqual({ kind: 'broken', rule })
   })
 
+  it('entry-signature in entry 1: by another key than it names', async () => {
+    const maker = await ListMaker.begin(USER)
+    const entry = await maker.make(
+      { number: 1, key: privateKey() },
+      { type: 'identity', identityKey: listKey(maker.root.key) },
+      { number: 1, previous: new Uint8Array() },
+    )
+    await expect(extendList(USER, undefined, [entry], NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-signature' })
+  })
+
   it('identity-key: Ed448', async () => {
     const maker = await ListMaker.begin(USER, generateKeyPairSync('ed448').privateKey)
     await expect(extendList(USER, undefined, maker.entries, NOW)).resolves.toEqual({ kind: 'broken', rule: 'identity-key' })

@@ -23,7 +23,7 @@ const TYPE = 'application/private-token-generic-batch-request'
 const post = (client: Client, body: Uint8Array) =>
   fetch(`${fixture.server.url}/v1/tokens`, {
     method: 'POST',
-    headers: { 'content-type': TYPE, authorization: `Bearer ${client.device.http.accessToken}` },
+    headers: { 'content-type': TYPE, ...client.device.http.credentials('POST', `${fixture.server.url}/v1/tokens`) },
     body: new Uint8Array(body),
   })
 async function ask(client: Client, body: Uint8Array): Promise<Buffer> {

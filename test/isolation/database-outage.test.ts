@@ -35,7 +35,7 @@ const textsOf = (client: Client, group: Group) => client.group(group.record.grou
 /** A read of somebody who is logged in. */
 async function read(url: string, client: Client, group: Group) {
   const address = `${url}/v1/groups/${Buffer.from(group.record.groupId).toString('base64url')}`
-  const response = await fetch(address, { headers: { authorization: `Bearer ${client.device.http.accessToken}` } })
+  const response = await fetch(address, { headers: client.device.http.credentials('GET', address) })
   return { status: response.status, retryAfter: response.headers.get('retry-after') }
 }
 

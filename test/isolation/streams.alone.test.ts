@@ -7,7 +7,7 @@ import type { Client } from '../../examples/client/client.js'
 import { encodeFrame, type ClientFrame } from '../../src/protocol/frames.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { spawnServer, type SpawnedServer } from '../support/server.js'
-import { GENEROUS, World } from '../support/world.js'
+import { bareToken, GENEROUS, World } from '../support/world.js'
 
 const FLOOD = fileURLToPath(new URL('flood.mjs', import.meta.url))
 const SAMPLES = 300
@@ -72,7 +72,7 @@ it('a stream that never stops flooding is closed with 1008, and told so', async 
 })
 
 async function flood(frame: string): Promise<ChildProcess> {
-  const token = mallory.device.http.accessToken ?? ''
+  const token = await bareToken(mallory)
   const attacker = spawn(process.execPath, [FLOOD, server.wsUrl, token, frame], { stdio: ['pipe', 'pipe', 'inherit'] })
   attackers.push(attacker)
   expect(await said(attacker, /(open)/)).toBe('open')

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Claim } from '../../examples/client/device.js'
 import { Http, ServerProblem, type Encoding } from '../../examples/client/http.js'
-import { DEVICE_LOGIN_LABEL, deviceLoginContent } from '../../src/protocol/device-login.js'
+import { deviceLoginContent, type ProofPurpose } from '../../src/protocol/device-login.js'
+import { addedDeviceSubject, stepUpContent, type StepUpPurpose } from '../../src/protocol/identity/step-up.js'
 import { SCHEME_OF_SUITE, signContent } from '../../src/protocol/mls/signature.js'
 import {
   newKeyPackageMessages,
@@ -24,6 +25,7 @@ interface Challenge {
   nonce: Uint8Array
   expires_at: number
   domain: string
+  label: string
 }
 interface Session {
   access_token: string
@@ -52,11 +54,16 @@ export class HttpDevice {
     const client = `${user.replace('/u/', '/d/')}/${randomBytes(4).toString('hex')}`
     const device = new HttpDevice(new Http({ baseUrl, encoding, retries: 0 }), user, client)
     for (const suite of SUITES) device.keys.set(suite, await newSignatureKey(suite))
-    const { nonce, proofs } = await device.prove()
+    const { nonce, proofs } = await device.prove(sibling === undefined ? 'registration' : 'new-device')
     const signature_keys = proofs.map(({ suite, ...proof }) => ({ scheme: SCHEME_OF_SUITE.get(suite), ...proof }))
     if (sibling === undefined) device.use(await device.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys }))
     else {
-      await sibling.http.post('/v1/devices', { client, nonce, signature_keys })
+      const keys = signature_keys.map(({ scheme, public_key }) => ({ scheme: scheme ?? 0, publicKey: public_key }))
+      await sibling.http.post(
+        '/v1/devices',
+        { client, nonce, signature_keys },
+        await sibling.stepUp('add-device', addedDeviceSubject(client, keys)),
+      )
       await device.login()
     }
     return device
@@ -78,8 +85,13 @@ export class HttpDevice {
     return this.http.post<Claim>('/v1/key-packages/claims', { user, cipher_suites: cipherSuites, ...more })
   }
 
+  /** @param sibling a device of the same account */
+  async revoke(sibling: HttpDevice): Promise<void> {
+    await this.http.delete(`/v1/devices/${sibling.client.split('/').at(-1)}`, await this.stepUp('revoke-device', sibling.client))
+  }
+
   private async login(): Promise<void> {
-    const { nonce, proofs } = await this.prove()
+    const { nonce, proofs } = await this.prove('login')
     const { public_key, proof } = proofs[0]!
     this.use(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
   }
@@ -89,15 +101,28 @@ export class HttpDevice {
   }
 
   /** One challenge, answered with every key. */
-  private async prove() {
-    const { nonce, expires_at, domain } = await this.http.post<Challenge>('/v1/auth/challenges', { client: this.client })
+  private async prove(purpose: ProofPurpose) {
+    const { nonce, expires_at, domain, label } = await this.challenge(purpose)
     const content = deviceLoginContent({ domain, client: this.client, nonce, expiresAt: BigInt(expires_at) })
-    const toSign = signContent(DEVICE_LOGIN_LABEL, content)
+    const toSign = signContent(label, content)
     const prove = async ([suite, key]: [number, SignatureKeyPair]) => {
       const { signature } = await suiteOf(suite)
       return { suite, public_key: key.publicKey, proof: await signature.sign(key.signKey, toSign) }
     }
     return { nonce, proofs: await Promise.all([...this.keys].map(prove)) }
+  }
+
+  private async stepUp(purpose: StepUpPurpose, subject: string | Uint8Array): Promise<Record<string, string>> {
+    const { nonce, expires_at, domain, label } = await this.challenge(purpose)
+    const content = stepUpContent({ domain, client: this.client, nonce, expiresAt: BigInt(expires_at), subject: Buffer.from(subject) })
+    const [[suite, key]] = [...this.keys] as [[number, SignatureKeyPair]]
+    const proof = await (await suiteOf(suite)).signature.sign(key.signKey, signContent(label, content))
+    const item = (bytes: Uint8Array) => `:${Buffer.from(bytes).toString('base64')}:`
+    return { 'step-up': `nonce=${item(nonce)}, key=${item(key.publicKey)}, proof=${item(proof)}` }
+  }
+
+  private challenge(purpose: ProofPurpose | StepUpPurpose): Promise<Challenge> {
+    return this.http.post<Challenge>('/v1/auth/challenges', { client: this.client, purpose })
   }
 }
 

@@ -126,7 +126,7 @@ describe('uploads', () => {
     tablet.http.accessToken = token
     await server.pool.query('UPDATE signature_key SET revoked_at = now() WHERE public_key = $1', [tablet.keys.get(1)!.publicKey])
     expect((await problemOf(tablet.upload(batch))).document).toMatchObject({ rule: 'credential' })
-    await bob.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
+    await bob.revoke(tablet)
     expect(await problemOf(tablet.upload(batch))).toMatchObject({ status: 401 })
   })
 })
@@ -186,7 +186,7 @@ describe('claims', () => {
   test('get nothing of a device from the moment it is revoked', async () => {
     const tablet = await HttpDevice.register(server.url, { sibling: bob })
     await tablet.upload(await tablet.make(2), await tablet.make(1))
-    await bob.http.delete(`/v1/devices/${tablet.client.split('/').at(-1)}`)
+    await bob.revoke(tablet)
     expect(await alice.claim(bob.user)).toEqual({
       key_packages: [],
       unavailable: [bob.client],

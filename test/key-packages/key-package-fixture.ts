@@ -29,6 +29,7 @@ export async function newDevice(pool: Pool): Promise<TestDevice> {
 export function checked(device: TestDevice, changes: Partial<CheckedKeyPackage> = {}): CheckedKeyPackage {
   return {
     ref: randomBytes(32),
+    certificate: undefined,
     cipherSuite: 1,
     lastResort: false,
     expiresAt: new Date(Date.now() + DAY_MS),

@@ -65,17 +65,18 @@ export class Matrix {
     return this.send(operation, state, this.people.get(caller))
   }
 
-  async send(operation: Operation, state: State, client: Client | undefined, token = client?.device.http.accessToken): Promise<Answered> {
+  async send(operation: Operation, state: State, client: Client | undefined, token?: string): Promise<Answered> {
     const groupId = this.groups.get(state)?.record.groupId ?? utf8('nobody knows it')
     const examples = Object.fromEntries(operation.parameters.map(({ name, example }) => [name, String(example ?? '')]))
     const optional = operation.parameters.filter(({ required }) => required !== true).map(({ name }) => name)
     const values = { ...examples, groupId: toBase64Url(groupId), user: this.people.get('member')?.user ?? '' }
     const needed = Object.fromEntries(Object.entries(values).filter(([name]) => !optional.includes(name)))
     const body = this.bodyOf(operation, state, client)
-    const response = await fetch(this.stage.server.url + addressOf(operation, needed), {
+    const address = this.stage.server.url + addressOf(operation, needed)
+    const response = await fetch(address, {
       method: operation.method,
       headers: {
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(token === undefined ? client?.device.http.credentials(operation.method, address) : { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: toJson(body) }),

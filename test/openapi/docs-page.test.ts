@@ -61,7 +61,7 @@ describeWithChromium('the pages of the documentation, in Chromium', () => {
     expect(text).not.toMatch(/could not render|unknown encoding/i)
     expect(text).not.toContain('-9007199254740991')
     for (const value of examplesOf(operation)) expect(text).toContain(value)
-    expect(locks).toBe(operation.security.length)
+    expect(locks).toBe(operation.security.length > 0 ? 1 : 0)
     expect(complaints).toEqual([])
   })
 

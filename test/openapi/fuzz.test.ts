@@ -84,10 +84,11 @@ function cases({ parameters, content }: Operation): fc.Arbitrary<Case> {
 async function send(operation: Operation, { values, body, encoding }: Case): Promise<Answered> {
   const { headers: fields, rest } = partedHeaders(operation, values)
   const bytes = bodyOf(operation.content) ? undefined : Object.keys(operation.content)[0]
-  const response = await fetch(stage.server.url + addressOf(operation, rest), {
+  const address = stage.server.url + addressOf(operation, rest)
+  const response = await fetch(address, {
     method: operation.method,
     headers: {
-      ...(!operation.anonymous && { authorization: `Bearer ${alice.device.http.accessToken}` }),
+      ...(!operation.anonymous && alice.device.http.credentials(operation.method, address)),
       ...(body !== undefined && { 'content-type': `application/${encoding}` }),
       ...(bytes !== undefined && { 'content-type': bytes }),
       ...fields,

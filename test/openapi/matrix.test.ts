@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
+import { bareToken } from '../support/world.js'
 import { useStage } from '../groups/group-fixture.js'
 import { CALLERS, Matrix, OF_GROUPS, STATES, type Answered, type Caller, type State } from './access-matrix-fixture.js'
 import { OPERATIONS, type Operation } from './operations.js'
@@ -115,14 +116,18 @@ describe('an operation of openapi.yaml', () => {
 describe('an operation that needs a session', () => {
   const secured = OPERATIONS.filter(({ anonymous }) => !anonymous)
   const b64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const real = () => matrix.people.get('member')?.device.http.accessToken ?? ''
+  let token = ''
+  beforeAll(async () => {
+    token = await bareToken(matrix.people.get('member')!)
+  })
+  const real = () => token
 
   /** A device that had a session. */
   async function former(end: 'logout' | 'revocation'): Promise<string> {
     const [owner, other] = await stage.cast('owner', 'owner/other')
-    const token = other.device.http.accessToken ?? ''
+    const token = await bareToken(other)
     if (end === 'logout') await other.device.http.delete('/v1/auth/sessions')
-    else await owner.device.http.delete('/v1/devices/other')
+    else await owner.device.revoke('other')
     return token
   }
 

@@ -30,6 +30,7 @@ export function newGroupOf(creator: bigint): NewGroup {
     addMembers: 'members',
     removeMembers: 'members',
     reportsToReset: 3,
+    identities: 'any',
   }
 }
 
@@ -59,6 +60,7 @@ export function commitOf(gid: bigint, deviceId: bigint, epoch: bigint, changes: 
     bytes,
     added: [],
     removed: [],
+    certificates: [],
     welcomes: [],
     groupInfo: null,
     tree: null,

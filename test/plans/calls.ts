@@ -36,9 +36,11 @@ const keyPackage = {
   proposals: [],
   credentials: [],
   bytes: BYTES,
+  certificate: undefined,
 }
+const leaf = { client: 'x', publicKey: BYTES, extension: undefined }
+const none = { usedRefs: [], freshRefs: [], added: [], removed: [], welcomes: [], certificates: [], followups: [], unsigned: [] }
 const owner = { accountId: 1n, user: 'x', deviceIds: [1n] }
-const none = { usedRefs: [], freshRefs: [], added: [], removed: [], welcomes: [], followups: [], unsigned: [] }
 const scope = { target: 'x', requester: 'x', room: '' }
 
 /** `<file>:<function>` → the arguments of each call, after the connection, where arbitrary ones do not do or do not reach every statement. */
@@ -61,6 +63,8 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],
   'groups:createGroup': [[none]],
+  'roster:devicesOfLeaves': [[1n, [leaf]]],
+  'leaf-certificates:listedCertificates': [[1n, [leaf], true]],
   'claims:routeRefs': [[[BYTES]]],
   'key-packages:deleteKeyPackages': [[1n, BYTES]],
   'key-packages:storeKeyPackages': [[1n, [keyPackage], { max: 1, low: 1 }]],

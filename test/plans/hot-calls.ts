@@ -1,6 +1,6 @@
 import { markRevoked } from '../../src/authentication/devices/devices.repository.js'
 import { clientsOf, resolveClients } from '../../src/authentication/directory/directory.repository.js'
-import { readDeviceStatuses } from '../../src/authentication/session/device-statuses.repository.js'
+import { readDeviceStatuses, readSessionDevices } from '../../src/authentication/session/device-statuses.repository.js'
 import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
 import { writeAcks } from '../../src/delivery/acks/acks.repository.js'
 import { appendMessages } from '../../src/delivery/append/append.repository.js'
@@ -56,7 +56,11 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a message without a sender': {
     call: (sql) => appendMessages(sql, [{ gid: 2n, deviceId: null, epoch: 1n, sealed, ...message('s') }], 5, 0),
   },
-  'a Commit': { call: (sql) => submitCommit(sql, commit), rows: 2 },
+  'a Commit': { call: (sql) => submitCommit(sql, commit), rows: 4 },
+  'a Commit of a joiner whom a member has certified': {
+    call: (sql) => submitCommit(sql, { ...commit, external: true, vouchers: several(16, (n) => `mimi://localhost/d/${n}/1`) }),
+    rows: 2,
+  },
   'a Commit that adds a member elsewhere': {
     call: (sql) => submitCommit(sql, { ...commit, added: [{ deviceId: 9n, welcome: 0 }], domain: 'elsewhere' }),
     rows: SIZES.members,
@@ -204,6 +208,10 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await readDeviceStatuses(
         sql,
         several(20, (n) => BigInt(n)),
+      )
+      await readSessionDevices(
+        sql,
+        several(20, (n) => `mimi://localhost/d/${n}/1`),
       )
       await clientsOf(
         sql,

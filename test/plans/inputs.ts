@@ -32,6 +32,7 @@ export const commit = {
   tree: null,
   claimedRemoved: null,
   reinit: false,
+  certificates: [{ deviceId: 9_998n, number: 3, ended: null }],
   followups: [{ deviceId: 7n, ...message('remove') }],
   unsigned: [],
 }
@@ -52,6 +53,7 @@ export const newGroup = {
   addMembers: 'members' as const,
   removeMembers: 'members' as const,
   reportsToReset: 2,
+  identities: 'any' as const,
   branchOf: null,
   added: [],
   welcomes: [],
@@ -67,6 +69,7 @@ export const keyPackage = {
   proposals: [],
   credentials: [1],
   bytes: Buffer.alloc(9),
+  certificate: undefined,
 }
 export const batch = { issuer: 'localhost', keyId: hash('issuer 1'), holder: user(1), requestHash: hash('a request'), tokens: 1 }
 export const sealed = { senderKey: hash('2'), issuerKey: 1, nonce: hash('a nonce') }

@@ -98,10 +98,21 @@ function accounts(): string[] {
     // Every hundredth device was revoked; their memberships have ended.
     `UPDATE device SET revoked_at = now() - interval '9 days' WHERE id % 100 = 99`,
     `INSERT INTO signature_key (device_id, scheme, public_key) SELECT d.id, 2055, ${hash(`'key ' || d.id || ' ' || n`)} FROM device d, ${series(2)} n`,
+    `INSERT INTO device_list (account_id, identity, number, hash, head, head_issued_at, head_expires_at, identities)
+     SELECT id, ${hash(`'identity ' || id`)}, 4, '\\x00', '\\x00', now(), now() + interval '9 days', 1 + (id % 2)::int FROM account`,
+    `INSERT INTO device_list_entry (account_id, identity, number, bytes)
+     SELECT account_id, identity, n, '\\x00' FROM device_list, ${series(4)} n`,
+    `INSERT INTO device_certificate (account_id, identity, number, kind, device_id, rights, not_before, not_after, ended, signer)
+     SELECT d.account_id, l.identity, 1 + row_number() OVER (PARTITION BY d.account_id ORDER BY d.id), 1, d.id, 7, now() - interval '1 day',
+            now() + interval '99 days', CASE WHEN d.revoked_at IS NOT NULL THEN 4 END, 1
+       FROM device d JOIN device_list l USING (account_id)`,
+    `UPDATE signature_key k SET certificate = c.number FROM device_certificate c WHERE c.device_id = k.device_id AND c.ended IS NULL`,
     `INSERT INTO refresh_token (family, device_id, token_hash, expires_at) SELECT gen_random_uuid(), id, '\\x00', now() + interval '9 days' FROM device`,
     `INSERT INTO challenge (nonce, client_uri, expires_at)
      SELECT ${hash(`'nonce ' || n`)}, 'mimi://localhost/d/' || n, now() + interval '1 day' FROM ${series(devices / 10)} n`,
     `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri NOT LIKE 'mimi://localhost/%'`,
+    `INSERT INTO foreign_device_list (account_id, identity, number, identities, entries, head, fetched_at)
+     SELECT account_id, '\\x00', 4, 1, ARRAY['\\x00'::bytea, '\\x00', '\\x00', '\\x00'], '\\x00', now() FROM foreign_user`,
     `INSERT INTO foreign_signature_key (device_id, public_key, valid_from)
      SELECT d.id, ${hash(`'foreign ' || d.id`)}, now() FROM device d JOIN foreign_user f USING (account_id)`,
     `INSERT INTO unsearchable_account (account_id) SELECT id FROM account WHERE id % 2 = 0`,

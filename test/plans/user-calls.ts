@@ -1,11 +1,15 @@
 import { desertedGroups, endLastMemberships, finishErasure } from '../../src/accounts/erasure/erasure.repository.js'
 import { deleteAccount, inheritName } from '../../src/authentication/accounts/deletion.repository.js'
+import { listedCertificates } from '../../src/authentication/directory/leaf-certificates.repository.js'
 import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/blocks.repository.js'
 import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
 import { acceptInvitation, invitationsOf, setAsked } from '../../src/groups/invitations/invitations.repository.js'
 import { leaveGroup } from '../../src/groups/removal/removal.repository.js'
+import { activeCertificates, hasDeviceList, presentNamed, readOwnList } from '../../src/groups/roster/certificates.repository.js'
+import { devicesOfLeaves } from '../../src/groups/roster/roster.repository.js'
 import { claimKeyPackages } from '../../src/key-packages/claims.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
+import { encodeLeafCertificate } from '../../src/protocol/identity/leaf-certificate.js'
 import { BIG, hash, several, user } from './inputs.js'
 
 /** What users decide for themselves, and what they claim of others: calls of HOT_CALLS. */
@@ -59,5 +63,28 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
   'a group blocked': { call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 1n, userId: 1n }, 'blocked'), rows: 500 },
   'a group of others that is not blocked': {
     call: (sql) => setDelivery(sql, hash('group 1'), { deviceId: 9_998n, userId: 9_998n }, 'blocked'),
+  },
+  'certificates of a Commit and of an upload': {
+    call: async (sql) => {
+      const shown = encodeLeafCertificate(hash('identity'), 3, hash('entry'), Buffer.alloc(0))
+      const leaves = several(20, (n) => ({ client: `mimi://localhost/d/${n}/1`, publicKey: hash(`key ${n + 1} 1`), extension: shown }))
+      await devicesOfLeaves(sql, BIG, leaves, true)
+      await listedCertificates(sql, 1n, leaves, true)
+      await activeCertificates(
+        sql,
+        several(20, (n) => BigInt(n)),
+      )
+      await hasDeviceList(sql, 1n)
+    },
+  },
+  'by whom a joiner is certified': {
+    call: async (sql) => {
+      await readOwnList(sql, 1n, 1n)
+      await presentNamed(
+        sql,
+        BIG,
+        several(16, (n) => `mimi://localhost/d/${n}/1`),
+      )
+    },
   },
 }

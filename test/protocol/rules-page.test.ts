@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
+import { CERTIFICATE_RULES } from '../../src/authentication/directory/leaf-certificates.js'
 import { GROUP_RULES } from '../../src/groups/groups.rules.js'
 import { UPLOAD_RULES } from '../../src/key-packages/check-key-package.js'
 import { RULES } from '../../src/protocol/mls/rules.js'
@@ -13,11 +14,11 @@ function rows(): string[] {
 }
 
 it('docs/mls-rules.md lists every rule of the code as the code has it, and no other', () => {
-  const rules = [RULES, GROUP_RULES, UPLOAD_RULES].flatMap((table) => Object.entries<readonly [string, string]>(table))
+  const rules = [RULES, GROUP_RULES, UPLOAD_RULES, CERTIFICATE_RULES].flatMap((table) => Object.entries<readonly [string, string]>(table))
   expect(rows()).toEqual(rules.map(([rule, [section, says]]) => `| \`${rule}\` | ${section} | ${says} |`))
 })
 
 it('no two rules have one name', () => {
-  const names = [RULES, GROUP_RULES, UPLOAD_RULES].flatMap((table) => Object.keys(table))
+  const names = [RULES, GROUP_RULES, UPLOAD_RULES, CERTIFICATE_RULES].flatMap((table) => Object.keys(table))
   expect(new Set(names).size).toBe(names.length)
 })

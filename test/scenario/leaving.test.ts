@@ -33,7 +33,7 @@ describe.each(MODES_AND_SUITES)('leaving in %s mode, suite %i', (mode, suite) =>
     const [phone, laptop, bob] = await world.cast('alice/phone', 'alice/laptop', 'bob/phone')
     const group = await world.group(bob, [phone, laptop], shown)
     const stream = laptop.stream
-    await phone.device.http.delete('/v1/devices/laptop')
+    await phone.device.revoke('laptop')
     await laptop.until('the end of its stream', () => stream?.lastClose === 4403)
     expect((await problemOf(at(laptop, group).history(1))).status).toBe(401)
     await bob.until('the revocation', () => due(group) === 1)

@@ -71,7 +71,7 @@ describe('a batch', () => {
     const request = await client.createTokenRequest(challenge, keyIn(await directoryOf(fixture.server)))
     const answer = await fetch(`${fixture.server.url}/v1/tokens`, {
       method: 'POST',
-      headers: { 'content-type': ONE, authorization: `Bearer ${alice.device.http.accessToken}` },
+      headers: { 'content-type': ONE, ...alice.device.http.credentials('POST', `${fixture.server.url}/v1/tokens`) },
       body: new Uint8Array(request.serialize()),
     })
     expect(answer.headers.get('content-type')).toBe('application/private-token-response')
@@ -169,7 +169,8 @@ describe('the keys of the issuer', () => {
     expect(both['token-keys'][1]?.['not-before']).toBeGreaterThan(Date.now() / 1000)
     const early = await requestsOf(4, keyIn(both, 1))
     const atSecond = new Http({ baseUrl: second.url })
-    atSecond.accessToken = alice.device.http.accessToken
+    const { accessToken, prover, bound } = alice.device.http
+    Object.assign(atSecond, { accessToken, prover, bound })
     expect(await kindOf(atSecond.postBytes('/v1/tokens', BATCH, early.body))).toBe('token-key-unknown')
 
     await pass(first, 0.8 * PERIOD)

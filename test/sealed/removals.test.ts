@@ -21,7 +21,7 @@ describe('a device that is revoked', () => {
     const [kept, message] = [purseOf(laptop, fixture.world.domain), await messageOf(theirs, 'stolen')]
     await kept.fill()
     const waiting = await messageOf(group, 'patience')
-    await phone.device.http.delete('/v1/devices/laptop')
+    await phone.device.revoke('laptop')
     const token = kept.take()
     expect(await refused(sealedRequest(group.record.groupId, key, token, message))).toBe('409 commit-required')
     expect(await refused(sealedRequest(group.record.groupId, key, purse.take(), waiting))).toBe('409 commit-required')

@@ -16,9 +16,9 @@ export function useDeployedRace(services: () => { database: string; redis: strin
     await world?.disconnect()
     await deployment?.stop()
   })
-  const startRace = async (options?: DeploymentOptions) => {
+  const startRace = async (options?: DeploymentOptions, settings: Record<string, string> = {}) => {
     const { database, redis } = services()
-    const nodes = await Deployment.start(database, { ...GENEROUS, REDIS_URL: redis }, options)
+    const nodes = await Deployment.start(database, { ...GENEROUS, REDIS_URL: redis, ...settings }, options)
     deployment = nodes
     world = new World(nodes.url, 'localhost', 100)
     const race = new Race(world, {

@@ -44,6 +44,8 @@ export function testEnvironment(databaseUrl: string, overrides: Record<string, s
     SERVER_SECRET: TEST_SECRET,
     PORT: '0',
     LOG_LEVEL: 'silent',
+    // For tests that ask with a token alone; the example client shows a key, so its sessions are bound to that.
+    ACCESS_TOKENS: 'bearer-allowed',
     SHUTDOWN_GRACE: '2s',
     // Compiling and importing in the same process is no overload.
     PRESSURE_DELAY: '60s',

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals'
 import { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
-import type { Encoding } from '../../examples/client/http.js'
-import { ServerProblem } from '../../examples/client/http.js'
+import { Device } from '../../examples/client/device.js'
+import { Http, ServerProblem, type Encoding } from '../../examples/client/http.js'
 import type { NewGroup } from '../../examples/client/joining.js'
 import type { Mode } from '../../examples/client/store.js'
 import { utf8 } from '../../examples/client/wire.js'
@@ -103,6 +103,14 @@ export function useWorld(overrides: Record<string, string> = {}): World {
   afterEach(() => world.disconnect())
   afterAll(() => server?.close())
   return world
+}
+
+/** A token of another session of this device, which is bound to no key: for requests that are made by hand. */
+export async function bareToken({ device }: Client): Promise<string> {
+  const other = new Device(new Http({ baseUrl: device.http.baseUrl }), { ...device.record })
+  other.http.prover = undefined
+  await other.login()
+  return other.http.accessToken ?? ''
 }
 
 export function joined(client: Client, groupId: Uint8Array): Promise<void> {

@@ -22,6 +22,8 @@ export interface Trouble {
   reason: 'rolled-back' | 'forked' | 'withheld' | 'identity-changed' | 'no-list' | 'invalid'
   rule?: string
   evidence: Uint8Array[]
+  /** `withheld`: of the last entry that a leaf knows. */
+  number?: number
 }
 
 /** A pin as it is read. */
@@ -83,7 +85,8 @@ export class Identities {
   take(user: string, entries: readonly Uint8Array[], head: Uint8Array): Known {
     const list = readList(user, entries, this.time)
     readHead(list, head, this.time)
-    return this.#keep({ user, entries: [...entries], head, askedAt: this.now() })
+    const { seen } = this.pins.get(user) ?? {}
+    return this.#keep({ user, entries: [...entries], head, askedAt: this.now(), ...(seen === undefined ? {} : { seen }) })
   }
 
   /** The user of this client accepts that somebody has a new identity. */
@@ -150,8 +153,9 @@ export class Identities {
   }
 
   #keep(pin: Pin): Known {
-    const { trouble: _, offered: __, ...kept } = pin
-    this.pins.set(pin.user, kept)
+    const { trouble, offered: _, ...kept } = pin
+    const goesOn = !(trouble?.reason === 'withheld' && kept.entries.length < (trouble.number ?? 0))
+    this.pins.set(pin.user, goesOn || !trouble ? kept : Object.assign(kept, { trouble }))
     return this.#verified(kept)
   }
 

@@ -50,7 +50,17 @@ export function ed25519Key(seed?: Uint8Array): SigningKey {
  * One spelling for each key; undefined for what is no sound one. A key of small order would accept one signature for everything, and
  * a point has a short and a long form.
  */
-export function spelling({ scheme, publicKey }: ListKey): string | undefined {
+export function spelling(key: ListKey): string | undefined {
+  const name = `${key.scheme}:${Buffer.from(key.publicKey).toString('base64')}`
+  if (spelt.size > 10_000) spelt.clear()
+  if (!spelt.has(name)) spelt.set(name, speltAnew(key))
+  return spelt.get(name)
+}
+
+/** Whether a point is sound takes as long as a signature, and each leaf is asked before each message. */
+const spelt = new Map<string, string | undefined>()
+
+function speltAnew({ scheme, publicKey }: ListKey): string | undefined {
   if (!isKnownScheme(scheme)) return `${scheme}:${Buffer.from(publicKey).toString('hex')}`
   try {
     const whole = scheme in ECDSA ? longPoint(scheme, publicKey) : publicKey

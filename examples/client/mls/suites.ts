@@ -11,7 +11,6 @@ import {
   type ClientConfig,
   type Lifetime,
 } from 'ts-mls'
-import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { withNodeCrypto } from './node-crypto.js'
 
 /** A cipher suite ready for use: its number on the wire, and the TLS SignatureScheme that its keys are registered under. */
@@ -53,33 +52,24 @@ export const clientConfig: ClientConfig = {
   lifetimeConfig: defaultLifetimeConfig,
   keyPackageEqualityConfig: defaultKeyPackageEqualityConfig,
   paddingConfig: defaultPaddingConfig,
-  // A careful client asks the directory here whether this key belongs to this identity (GET /v1/directory).
+  // The library asks leaf by leaf, and at a Commit only after the fact; `identity/` looks at the whole tree instead.
   authService: { validateCredential: () => Promise.resolve(true) },
 }
 
-export function capabilities(suites: readonly number[], proposals: readonly number[]): Capabilities {
-  return { versions: ['mls10'], ciphersuites: suites.map(suiteName), extensions: [], proposals: [...proposals], credentials: ['basic'] }
+export function capabilities(suites: readonly number[], proposals: readonly number[], extensions: readonly number[] = []): Capabilities {
+  return {
+    versions: ['mls10'],
+    ciphersuites: suites.map(suiteName),
+    extensions: [...extensions],
+    proposals: [...proposals],
+    credentials: ['basic'],
+  }
 }
 
 /** From an hour ago, for clocks that disagree, to thirty days ahead. */
 export function lifetime(): Lifetime {
   const now = Math.floor(Date.now() / 1000)
   return { notBefore: BigInt(now - 3600), notAfter: BigInt(now + 30 * 86_400) }
-}
-
-export interface LoginChallenge {
-  domain: string
-  client: string
-  nonce: Uint8Array
-  expiresAt: bigint
-}
-
-/** Proof of possession: SignWithLabel (RFC 9420 §5.1.2) over who logs in, where, and until when. */
-export function proveLogin(signKey: Uint8Array, of: Suite, login: LoginChallenge): Promise<Uint8Array> {
-  const expiry = Buffer.alloc(8)
-  expiry.writeBigUInt64BE(login.expiresAt)
-  const content = Buffer.concat([opaque(Buffer.from(login.domain)), opaque(Buffer.from(login.client)), opaque(login.nonce), expiry])
-  return signWithLabel(signKey, 'MicroChat Device Login', new Uint8Array(content), of.impl.signature)
 }
 
 /** A TLS vector with the variable-length header of RFC 9420 §2.1.2, up to 16383 bytes. */

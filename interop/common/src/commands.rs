@@ -33,8 +33,8 @@ fn run<S: Stack>(slot: &mut Option<Conversation<S>>, command: &Value) -> Outcome
     let conversation = slot.as_mut().ok_or_else(|| Failure::new("driver", "start comes first"))?;
     match action {
         "register" => conversation.device.register(),
-        "proofs" => conversation.device.proofs(),
-        "vouch" => conversation.device.http.post("/v1/devices", &command["proofs"]),
+        "proofs" => conversation.device.proofs("new-device"),
+        "vouch" => conversation.device.vouch(&command["proofs"]),
         "login" => conversation.device.login(),
         "listen" => conversation.listen().map(|()| Value::Null),
         "publish" => conversation.device.publish(key_package_kind(word("kind"))?, usize_of(&command["count"])),

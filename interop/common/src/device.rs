@@ -1,7 +1,9 @@
 use crate::http::Http;
 use crate::stack::{KeyPackageKind, Stack};
 use crate::{Failure, Outcome, bytes_of, to_text};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// The device's dealings with the Authentication Service and the KeyPackage directory.
 pub struct Device<S: Stack> {
@@ -27,7 +29,7 @@ impl<S: Stack> Device<S> {
     }
 
     pub fn register(&mut self) -> Outcome<Value> {
-        let mut account = self.proofs()?;
+        let mut account = self.proofs("registration")?;
         account["user"] = json!(self.user);
         let session = self.http.post("/v1/accounts", &account)?;
         self.http.keep(&session);
@@ -35,14 +37,24 @@ impl<S: Stack> Device<S> {
     }
 
     /// A challenge answered with the device's key, which another device of the account takes to `POST /v1/devices`.
-    pub fn proofs(&mut self) -> Outcome<Value> {
-        let (nonce, proof) = self.challenge()?;
+    pub fn proofs(&mut self, purpose: &str) -> Outcome<Value> {
+        let (nonce, proof) = self.prove(purpose)?;
         let key = json!({"scheme": self.scheme, "public_key": to_text(&self.stack.public_key()), "proof": proof});
         Ok(json!({"client": self.client, "nonce": nonce, "signature_keys": [key]}))
     }
 
+    /// Registers another device of the account, with the proofs of its keys and one of its own (docs/identity.md §8).
+    pub fn vouch(&mut self, proofs: &Value) -> Outcome<Value> {
+        let (nonce, mut content) = self.challenge("add-device")?;
+        content.extend(opaque(&added_device(proofs)?));
+        let proof = self.sign("MicroChat Step-Up add-device", &content)?;
+        let key = self.stack.public_key();
+        let field = format!("nonce={}, key={}, proof={}", item(&bytes_of(&nonce)?), item(&key), item(&proof));
+        self.http.post_with("/v1/devices", proofs, Some(&field))
+    }
+
     pub fn login(&mut self) -> Outcome<Value> {
-        let (nonce, proof) = self.challenge()?;
+        let (nonce, proof) = self.prove("login")?;
         let login = json!({"client": self.client, "nonce": nonce, "public_key": to_text(&self.stack.public_key()), "proof": proof});
         let session = self.http.post("/v1/auth/sessions", &login)?;
         self.http.keep(&session);
@@ -68,16 +80,36 @@ impl<S: Stack> Device<S> {
         Ok(claimed)
     }
 
-    /// SignWithLabel (RFC 9420 §5.1.2) over who logs in, where, and until when.
-    fn challenge(&mut self) -> Outcome<(Value, String)> {
-        let challenge = self.http.post("/v1/auth/challenges", &json!({"client": self.client}))?;
+    /// Proof of possession of the device's key, with the nonce that it is over.
+    fn prove(&mut self, purpose: &str) -> Outcome<(Value, String)> {
+        let label = match purpose {
+            "registration" => "MicroChat Registration",
+            "new-device" => "MicroChat New Device",
+            _ => "MicroChat Device Login",
+        };
+        let (nonce, content) = self.challenge(purpose)?;
+        Ok((nonce, to_text(&self.sign(label, &content)?)))
+    }
+
+    /// A nonce, and what is signed with it: where, for which client, and until when.
+    fn challenge(&mut self, purpose: &str) -> Outcome<(Value, Vec<u8>)> {
+        let challenge = self.http.post("/v1/auth/challenges", &json!({"client": self.client, "purpose": purpose}))?;
         let expiry = challenge["expires_at"].as_u64().unwrap_or_default().to_be_bytes();
         let domain = challenge["domain"].as_str().unwrap_or_default();
-        let login =
-            [opaque(domain.as_bytes()), opaque(self.client.as_bytes()), opaque(&bytes_of(&challenge["nonce"])?), expiry.to_vec()].concat();
-        let content = [opaque(b"MLS 1.0 MicroChat Device Login"), opaque(&login)].concat();
-        Ok((challenge["nonce"].clone(), to_text(&self.stack.sign(&content)?)))
+        let nonce = bytes_of(&challenge["nonce"])?;
+        let content = [opaque(domain.as_bytes()), opaque(self.client.as_bytes()), opaque(&nonce), expiry.to_vec()].concat();
+        Ok((challenge["nonce"].clone(), content))
     }
+
+    /// SignWithLabel of RFC 9420 §5.1.2.
+    fn sign(&mut self, label: &str, content: &[u8]) -> Outcome<Vec<u8>> {
+        self.stack.sign(&[opaque(format!("MLS 1.0 {label}").as_bytes()), opaque(content)].concat())
+    }
+}
+
+/// A byte sequence of RFC 9651.
+fn item(bytes: &[u8]) -> String {
+    format!(":{}:", STANDARD.encode(bytes))
 }
 
 /// `opaque<V>` with the length header of RFC 9420 §2.1.2; nothing here is longer than 16383 bytes.
@@ -85,4 +117,16 @@ fn opaque(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("a short value");
     let header = if length < 64 { vec![length as u8] } else { (0x4000 | length).to_be_bytes().to_vec() };
     [header, bytes.to_vec()].concat()
+}
+
+/// The subject of `add-device`: SHA-256 over the client URI and the keys (docs/identity.md §8).
+fn added_device(proofs: &Value) -> Outcome<Vec<u8>> {
+    let mut keys = Vec::new();
+    for key in proofs["signature_keys"].as_array().into_iter().flatten() {
+        let scheme = u16::try_from(key["scheme"].as_u64().unwrap_or_default()).unwrap_or_default();
+        keys.extend(scheme.to_be_bytes());
+        keys.extend(opaque(&bytes_of(&key["public_key"])?));
+    }
+    let client = proofs["client"].as_str().unwrap_or_default();
+    Ok(Sha256::digest([opaque(client.as_bytes()), opaque(&keys)].concat()).to_vec())
 }

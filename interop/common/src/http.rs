@@ -32,12 +32,17 @@ impl Http {
     }
 
     pub fn post(&mut self, path: &str, body: &Value) -> Outcome<Value> {
-        self.again(|http| http.send(path, "application/json", body.to_string().as_bytes()))
+        self.post_with(path, body, None)
+    }
+
+    /// `step_up`: a proof for what a session alone must not do.
+    pub fn post_with(&mut self, path: &str, body: &Value, step_up: Option<&str>) -> Outcome<Value> {
+        self.again(|http| http.send(path, "application/json", body.to_string().as_bytes(), step_up))
     }
 
     /// One MLSMessage as the whole body.
     pub fn post_message(&mut self, path: &str, message: &[u8]) -> Outcome<Value> {
-        self.again(|http| http.send(path, "message/mls", message))
+        self.again(|http| http.send(path, "message/mls", message, None))
     }
 
     pub fn renew(&mut self) -> Outcome<()> {
@@ -45,6 +50,7 @@ impl Http {
             "/v1/auth/sessions/refresh",
             "application/json",
             json!({"refresh_token": self.refresh_token}).to_string().as_bytes(),
+            None,
         )?;
         self.keep(&session);
         Ok(())
@@ -65,10 +71,13 @@ impl Http {
         }
     }
 
-    fn send(&self, path: &str, kind: &str, body: &[u8]) -> Outcome<Value> {
+    fn send(&self, path: &str, kind: &str, body: &[u8], step_up: Option<&str>) -> Outcome<Value> {
         let mut request = self.agent.post(self.url(path)).header("content-type", kind).header("accept", "application/json");
         if !self.access_token.is_empty() {
             request = request.header("authorization", self.bearer());
+        }
+        if let Some(proof) = step_up {
+            request = request.header("step-up", proof);
         }
         answer(request.send(body))
     }

@@ -3,9 +3,9 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { deleteAccount, type Deleted } from '../../authentication/accounts/deletion.repository.js'
 import { accountDeleted } from '../../authentication/authentication.events.js'
-import { holdAccount } from '../../authentication/devices/devices.js'
 import type { Caller } from '../../authentication/session/caller.js'
-import { StepUps } from '../../authentication/step-up/step-ups.js'
+import { StepUp } from '../../authentication/step-up/step-up.js'
+import type { PresentedProof } from '../../authentication/step-up/step-up-header.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
@@ -21,18 +21,17 @@ export class AccountDeletions {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly stepUps: StepUps,
+    private readonly stepUp: StepUp,
     private readonly hints: Hints,
     private readonly events: Events,
   ) {}
 
-  /** @param stepUp header @throws ProofRefused; DeviceRevoked if the account ended meanwhile */
-  async delete(caller: Caller, stepUp: string | undefined): Promise<AccountDeletion> {
-    const proof = await this.stepUps.require(caller, stepUp, 'delete-account', Buffer.from(caller.user, 'utf8'))
+  /** @throws StepUpRequired; DeviceRevoked if the account ended meanwhile */
+  async delete(caller: Caller, presented: PresentedProof | undefined): Promise<AccountDeletion> {
+    const proof = await this.stepUp.prove(caller, 'delete-account', caller.user, presented)
     const erasureId = randomBytes(ERASURE_ID_BYTES)
     const deleted = await transaction(this.pool, async (sql): Promise<Deleted | undefined> => {
-      await proof.spend(sql)
-      await holdAccount(sql, caller)
+      await this.stepUp.spend(sql, caller, proof)
       return deleteAccount(sql, { domain: this.config.DOMAIN, accountId: caller.userId, erasureId })
     })
     this.hints.publish((deleted?.devices ?? []).map((deviceId) => ({ kind: 'revoked', deviceId })))

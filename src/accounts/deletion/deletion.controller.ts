@@ -1,7 +1,7 @@
-import { Controller, Delete, Headers } from '@nestjs/common'
-import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
+import { Controller, Delete } from '@nestjs/common'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
-import { Refuses } from '../../platform/http/refuses.js'
+import { StepUpProof, TakesStepUp, type PresentedProof } from '../../authentication/step-up/step-up-header.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { ACCOUNT_RATES, accountLimit } from '../accounts.limits.js'
@@ -18,10 +18,6 @@ export class DeletionController {
 
   @Delete()
   @Returns(AccountDeletion, { description: 'The account has ended.' })
-  @ApiHeader({
-    name: 'step-up',
-    description: 'nonce=:…:, key=:…:, proof=:…: over the user URI, purpose delete-account (docs/identity.md §8)',
-  })
   @ApiOperation({
     operationId: 'deleteAccount',
     summary: 'Delete this account for good',
@@ -29,11 +25,11 @@ export class DeletionController {
       'Its sessions, streams, devices and KeyPackages end at once, it is found by nobody, and the server proposes to remove its devices from all ' +
       'groups. What is kept of it is erased in the minutes that follow, here and at the providers that know it; its name when its devices are out ' +
       'of all groups. Groups with nobody else in them are deleted. For a time nobody can register the name. Leave a copy to the user first: ' +
-      'exportAccount. It takes a fresh proof by a signature key of this device, over a challenge for it.',
+      'exportAccount. `Step-Up` has the purpose `delete-account` and the user URI as subject.',
   })
-  @Refuses('proof-refused')
-  async delete(@CurrentDevice() caller: Caller, @Headers('step-up') stepUp: string | undefined): Promise<AccountDeletion> {
+  @TakesStepUp()
+  async delete(@CurrentDevice() caller: Caller, @StepUpProof() proof?: PresentedProof): Promise<AccountDeletion> {
     await this.limits.take(accountLimit(ACCOUNT_RATES.deletions), caller.user)
-    return this.deletions.delete(caller, stepUp)
+    return this.deletions.delete(caller, proof)
   }
 }

@@ -1,4 +1,5 @@
 import { ACCOUNT } from './tables-of-accounts.js'
+import { IDENTITIES } from './tables-of-identities.js'
 import { IN_GROUPS } from './tables-of-groups.js'
 import { bytes, seconds, type PersonalTable } from './personal-table.js'
 
@@ -113,7 +114,7 @@ const RELATIONS: readonly PersonalTable[] = [
 ]
 
 /** Every table that says something about an account, in the order in which its rows go. All others are in `NOT_PERSONAL`. */
-export const PERSONAL_TABLES: readonly PersonalTable[] = [...RELATIONS, ...IN_GROUPS, ...ACCOUNT]
+export const PERSONAL_TABLES: readonly PersonalTable[] = [...RELATIONS, ...IN_GROUPS, ...IDENTITIES, ...ACCOUNT]
 
 const WITH_QUOTA = 'counted in the section send_tokens, and goes with its row there'
 const OF_GROUPS = 'names no account: it is of a group, for all its members, and goes with the group or by retention'

@@ -9,6 +9,8 @@ import { CHANGES_WAITING } from '../../platform/postgres/row-queues.js'
 import { STORAGE_LIMITS } from '../../groups/usage/storage-full.js'
 import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../../delivery/socket/stream-limits.js'
 import { changeLimits, type DescribedLimit } from '../../platform/limits/described-limit.js'
+import { DEVICE_LIST_BYTES } from '../../authentication/device-list/device-list-changes.js'
+import { FIRST_USES_REMEMBERED } from '../../platform/limits/first-uses.js'
 import { RATE_LIMITS } from './rate-limits.js'
 
 const MAX_STREAMS: DescribedLimit = {
@@ -24,6 +26,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...ADMISSION_LIMITS,
   ...Object.values(OPERATIONS_LIMITS),
   ...INBOUND_LIMITS,
+  FIRST_USES_REMEMBERED,
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,
   STATEMENT_DEADLINE_LIMIT,
@@ -34,6 +37,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   MAX_STREAMS,
   ...RATE_LIMITS,
   ...STORAGE_LIMITS,
+  DEVICE_LIST_BYTES,
 ]
 
 /** Applies the overrides of LIMITS. @throws ConfigError if a name is unknown, fixed, or has its own setting */

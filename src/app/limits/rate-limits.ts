@@ -46,6 +46,13 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     setting: 'SEALED_MESSAGES_PER_MINUTE',
     refusal: TOO_MANY,
   },
+  {
+    name: 'device-list-changes',
+    holder: 'account',
+    what: 'changes of its device list and new heads per hour',
+    value: 60,
+    refusal: TOO_MANY,
+  },
   { name: 'consents-by', holder: 'account', what: 'requests for consent and decisions per minute', value: 60, refusal: TOO_MANY },
   {
     name: 'identifier-queries-by',

@@ -11,7 +11,7 @@ const JSON_TYPE = 'application/json'
 const CBOR_TYPE = 'application/cbor'
 const BINARY = { type: 'string', format: 'binary' }
 
-/** Adds what this project's decorators say: CBOR next to JSON, message/mls, bytes, the bearer token, the refusals. */
+/** Adds what this project's decorators say: CBOR next to JSON, message/mls, bytes, the access token, the refusals. */
 export function completeDocument(document: OpenAPIObject, operations: ReadonlyMap<string, DeclaredOperation>): OpenAPIObject {
   const problemResponses = new ProblemResponses()
   const completed: OperationObject[] = []
@@ -40,7 +40,7 @@ export function completeDocument(document: OpenAPIObject, operations: ReadonlyMa
 function completeOperation(operation: OperationObject, operations: ReadonlyMap<string, DeclaredOperation>): Map<number, readonly string[]> {
   const declared = operations.get(operation.operationId ?? '')
   if (!declared) throw new Error(`No handler has the operationId ${operation.operationId}`)
-  operation.security = declared.options.anonymous ? [] : [{ device: [] }]
+  operation.security = declared.options.anonymous ? [] : [{ dpop: [] }, { device: [] }]
   operation.parameters = withoutRepetition(operation.parameters ?? [])
   takeBody(operation, declared)
   const responses = operation.responses as Record<string, unknown>

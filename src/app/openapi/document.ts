@@ -26,6 +26,7 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['accounts', 'Registration.'],
   ['sessions', 'Challenges, logins, access tokens and refresh tokens.'],
   ['devices', 'The devices of an account and their signature keys.'],
+  ['device lists', 'What users’ own keys say of their devices: entries and heads that clients verify (docs/identity.md).'],
   ['directory', 'The Authentication Service: whose key is this, and since when?'],
   ['key-packages', 'KeyPackages (RFC 9420 §10): publish them, and claim those of others.'],
   ['groups', 'Groups and rooms: create, read, leave, reset, delete.'],
@@ -46,7 +47,17 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .setVersion(VERSION)
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('http://localhost:8080', 'npm start')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An access token of POST /v1/auth/sessions' }, 'device')
+    .addSecurity('dpop', {
+      type: 'http',
+      scheme: 'DPoP',
+      description:
+        'An access token whose `token_type` is DPoP, as `Authorization: DPoP …`, and in the field `DPoP` a proof of the session’s key: a JWT ' +
+        'for this one request (RFC 9449 §4.2 and §7.1), of ES256 or Ed25519, with `htm`, `htu`, `iat`, `jti` and `ath`.',
+    })
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'An access token whose `token_type` is Bearer (ACCESS_TOKENS=bearer-allowed).' },
+      'device',
+    )
   for (const [name, description] of TAGS) about.addTag(name, description)
   const document = SwaggerModule.createDocument(app, about.build(), {
     standardSchemaConverter: (schema, { schemaType }) => (isZodSchema(schema) ? jsonSchemaOf(schema, schemaType) : undefined),

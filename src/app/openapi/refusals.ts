@@ -13,7 +13,9 @@ const WWW_AUTHENTICATE = {
   required: true,
 } as const
 const WITH_RETRY_AFTER = [429, 503]
-const SESSION_PROBLEMS = ['unauthenticated', 'token-expired', 'device-revoked']
+const SESSION_PROBLEMS = ['unauthenticated', 'token-expired', 'device-revoked', 'dpop-required', 'dpop-refused', 'dpop-stale']
+/** All that need a session and refuse for nothing else. */
+const SESSION_REFUSAL = 'UnauthorizedRefusal'
 /** A larger set is rarely shared, and its name would be too long. */
 const MAX_NAMED = 3
 
@@ -45,7 +47,7 @@ export class ProblemResponses {
   /** The response object, or a reference to the shared one. */
   of(status: number, types: readonly string[]): object {
     const name = responseName(types)
-    if (types.length > MAX_NAMED) return response(status, types)
+    if (types.length > MAX_NAMED && name !== SESSION_REFUSAL) return response(status, types)
     this.sets.set(name, { status, types })
     return { $ref: `#/components/responses/${name}` }
   }
@@ -58,7 +60,7 @@ export class ProblemResponses {
 
 /** Ends in Refusal, as no schema does: generators put responses and schemas into one namespace of types. */
 function responseName(types: readonly string[]): string {
-  if (types.join() === SESSION_PROBLEMS.join()) return 'UnauthorizedRefusal'
+  if (types.join() === SESSION_PROBLEMS.join()) return SESSION_REFUSAL
   return `${types.map((type) => schemaName(type).replace(/Problem$/, '')).join('Or')}Refusal`
 }
 

@@ -1,16 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { Pool } from 'pg'
 import { z } from 'zod'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import type { Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { accountRegistered, deviceRegistered } from '../authentication.events.js'
 import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
+import type { PreparedChange } from '../device-list/device-list-changes.js'
+import { DeviceListUpdate } from '../device-list/device-list.dto.js'
+import { endIdentity, readListState } from '../device-list/device-lists.repository.js'
 import { DeviceEnrolment } from '../devices/device-enrolment.js'
+import { markRevoked } from '../devices/devices.repository.js'
+import { Revocations } from '../devices/revocations.js'
 import type { Session } from '../session/sessions.dto.js'
-import { SessionIssuer } from '../session/session-issuer.js'
+import { SessionIssuer, type BegunSession } from '../session/session-issuer.js'
 import { Nonce, NewSignatureKeys } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
 import { insertAccount } from './accounts.repository.js'
@@ -25,6 +29,9 @@ export const RegisterAccount = z
     nonce: Nonce,
     signature_keys: NewSignatureKeys,
     invite_code: z.string().max(64).optional().meta({ description: 'From the operator, where registration needs one' }),
+    device_list: DeviceListUpdate.optional().meta({
+      description: 'Begins the user’s identity: entry 1, the certificate of this device with all of its keys, and possibly a recovery key',
+    }),
   })
   .meta({ id: 'RegisterAccount' })
 export type RegisterAccount = z.infer<typeof RegisterAccount>
@@ -38,29 +45,34 @@ interface Admission {
 @Injectable()
 export class Registration {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
     private readonly enrolment: DeviceEnrolment,
+    private readonly revocations: Revocations,
     private readonly issuer: SessionIssuer,
     private readonly names: ErasedNames,
     private readonly events: Events,
   ) {}
 
-  async register(body: RegisterAccount): Promise<Session> {
+  /** @param key thumbprint of the key that the session is bound to */
+  async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
     const client = parseClientUri(body.client)
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
-    const proven = await this.enrolment.prove(body)
-    const { session, by } = await transaction(this.pool, async (sql) => {
+    const proven = await this.enrolment.prove('registration', body)
+    let registered: { session: BegunSession; by: Admission['by'] } | undefined
+    await this.revocations.revoke(async (sql) => {
       await this.enrolment.consume(sql, body)
-      const admission = await this.admit(sql, body)
-      const deviceId = await this.enrolment.enrol(sql, admission.accountId, proven)
-      const device = { deviceId, userId: admission.accountId, client: body.client, generation: 0 }
-      return { session: await this.issuer.begin(sql, device), by: admission.by }
+      const { accountId, by } = await this.admit(sql, body)
+      const former = by === 'operator' ? await endFormer(sql, accountId, proven.change) : undefined
+      const deviceId = await this.enrolment.enrol(sql, accountId, proven, former?.state)
+      const device = { deviceId, userId: accountId, client: body.client, generation: 0, key }
+      registered = { session: await this.issuer.begin(sql, device), by }
+      return former?.revoked ?? []
     })
-    accountRegistered(this.events, by)
+    if (registered === undefined) throw new Error('A registration was committed without a session')
+    accountRegistered(this.events, registered.by)
     deviceRegistered(this.events, body.signature_keys.length)
-    return this.issuer.issue(session)
+    return this.issuer.issue(registered.session)
   }
 
   /** The code is looked at before the name, so that only who may register learns which names are taken. */
@@ -78,4 +90,15 @@ export class Registration {
     await this.names.claim(sql, accountId, user)
     return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
   }
+}
+
+/**
+ * An operator's code opens an account, and no more: who has it has no key of the user. So it begins another identity, which all contacts see,
+ * and the devices of the former one end. Without identities the account keeps its devices.
+ */
+async function endFormer(sql: Sql, accountId: bigint, identity: PreparedChange | undefined) {
+  if (identity === undefined) return undefined
+  const state = await readListState(sql, accountId)
+  await endIdentity(sql, accountId)
+  return { state, revoked: await markRevoked(sql, accountId, undefined) }
 }

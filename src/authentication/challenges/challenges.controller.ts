@@ -22,12 +22,14 @@ export class ChallengesController {
     operationId: 'createChallenge',
     summary: 'Get a nonce to sign',
     description:
-      'For a login, a registration, a new device or a new key; a client that is not registered gets one, too. The proof is ' +
-      'SignWithLabel(key, "MicroChat Device Login", content) of RFC 9420 §5.1.2, where content is {opaque domain<V>; ' +
-      'opaque client_uri<V>; opaque nonce<V>; uint64 expires_at} with the values of this answer. A nonce is good once.',
+      'A client that is not registered gets one, too. `purpose` `login`, `registration`, `new-device` or `new-key`: the proof is ' +
+      'SignWithLabel(key, label, content) of RFC 9420 §5.1.2, where content is {opaque domain<V>; opaque client_uri<V>; ' +
+      'opaque nonce<V>; uint64 expires_at} with the values of this answer, and label "MicroChat Device Login", "MicroChat ' +
+      'Registration", "MicroChat New Device" or "MicroChat New Key". The other purposes are step-up proofs (docs/identity.md §8) under ' +
+      '"MicroChat Step-Up " and the purpose. A nonce is good once, for its purpose and its client.',
   })
   @Refuses('wrong-domain')
-  issue(@Body({ schema: ChallengeRequest }) { client }: ChallengeRequest) {
-    return this.challenges.issue(client)
+  issue(@Body({ schema: ChallengeRequest }) request: ChallengeRequest) {
+    return this.challenges.issue(request)
   }
 }

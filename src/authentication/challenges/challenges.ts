@@ -3,20 +3,28 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { deviceLoginContent, DEVICE_LOGIN_LABEL } from '../../protocol/device-login.js'
+import { deviceLoginContent, PROOF_LABELS, type ProofPurpose } from '../../protocol/device-login.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
 import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
 import { WrongDomain } from '../authentication.problems.js'
-import { NONCE_BYTES } from './challenges.dto.js'
-import { findChallenge, insertChallenge } from './challenges.repository.js'
+import { labelOf } from './challenge-purpose.js'
+import { NONCE_BYTES, type ChallengeRequest } from './challenges.dto.js'
+import { findChallenge, insertChallenge, type StoredChallenge } from './challenges.repository.js'
 
 interface Claim {
   readonly publicKey: Uint8Array
   readonly proof: Uint8Array
 }
 
-/** Proof that a device holds a key: it signs our nonce, bound to our domain and its client URI. */
+/** What a proof is of: whose keys, over which nonce, and for what. */
+interface Proof {
+  readonly purpose: ProofPurpose
+  readonly client: string
+  readonly nonce: Uint8Array
+}
+
+/** Proof that a device holds a key: it signs our nonce, bound to a purpose, our domain and its client URI. */
 @Injectable()
 export class Challenges {
   constructor(
@@ -25,33 +33,44 @@ export class Challenges {
   ) {}
 
   /** The same for known and unknown clients: nobody learns here who has an account. */
-  async issue(client: string): Promise<{ nonce: Uint8Array; expires_at: Date; domain: string }> {
+  async issue({ client, purpose }: ChallengeRequest): Promise<{ nonce: Uint8Array; expires_at: Date; domain: string; label: string }> {
     if (parseClientUri(client)?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     const nonce = randomBytes(NONCE_BYTES)
-    const expiresAt = await insertChallenge(this.pool, nonce, client, this.config.CHALLENGE_TTL)
-    return { nonce, expires_at: expiresAt, domain: this.config.DOMAIN }
+    const expiresAt = await insertChallenge(this.pool, nonce, client, purpose, this.config.CHALLENGE_TTL)
+    return { nonce, expires_at: expiresAt, domain: this.config.DOMAIN, label: labelOf(purpose ?? 'login') }
   }
 
   /**
-   * The proven keys in canonical form, or undefined if the challenge is over or any one proof does not hold. It spends
-   * nothing: a caller who acts upon it consumes the challenge in its own transaction.
+   * The proven keys in canonical form, or undefined if the challenge is over or for something else, or any one proof does
+   * not hold. It spends nothing: a caller who acts upon it consumes the challenge in its own transaction.
    */
-  async proven(client: string, nonce: Uint8Array, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
-    const expiresAt = await findChallenge(this.pool, nonce, client)
-    if (expiresAt === undefined) return undefined
+  async proven({ purpose, client, nonce }: Proof, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
+    const challenge = await findChallenge(this.pool, nonce, client)
+    const label = challenge === undefined ? undefined : labelFor(purpose, challenge)
+    if (challenge === undefined || label === undefined) return undefined
     const content = deviceLoginContent({
       domain: this.config.DOMAIN,
       client,
       nonce,
-      expiresAt: BigInt(Math.floor(expiresAt.getTime() / 1000)),
+      expiresAt: BigInt(Math.floor(challenge.expiresAt.getTime() / 1000)),
     })
-    const keys = await Promise.all(claims.map((claim) => provenKey(claim, content)))
+    const keys = await Promise.all(claims.map((claim) => provenKey(claim, label, content)))
     return keys.every((key) => key !== undefined) ? keys : undefined
   }
 }
 
-async function provenKey({ publicKey, proof }: Claim, content: Uint8Array): Promise<SignatureKey | undefined> {
+/**
+ * A challenge for which no purpose was named is good for a login. Clients of the release before also register with one, under
+ * the label of a login: they know no other.
+ */
+function labelFor(purpose: ProofPurpose, challenge: StoredChallenge): string | undefined {
+  if (challenge.purpose === purpose) return PROOF_LABELS[purpose]
+  const unnamed = challenge.purpose === null && (purpose === 'login' || purpose === 'registration')
+  return unnamed ? PROOF_LABELS.login : undefined
+}
+
+async function provenKey({ publicKey, proof }: Claim, label: string, content: Uint8Array): Promise<SignatureKey | undefined> {
   const key = canonicalKey(publicKey)
   if (key === undefined) return undefined
-  return (await verifyWithLabel(key.scheme, key.publicKey, DEVICE_LOGIN_LABEL, content, proof)) ? key : undefined
+  return (await verifyWithLabel(key.scheme, key.publicKey, label, content, proof)) ? key : undefined
 }

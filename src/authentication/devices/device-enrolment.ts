@@ -6,7 +6,12 @@ import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
+import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
+import { CertifiedChanges } from '../device-list/certified-changes.js'
+import type { PreparedChange } from '../device-list/device-list-changes.js'
+import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
+import type { ListState } from '../device-list/device-lists.repository.js'
 import { countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
@@ -14,11 +19,14 @@ interface Enrolment {
   readonly client: string
   readonly nonce: Uint8Array
   readonly signature_keys: readonly NewSignatureKey[]
+  readonly device_list?: DeviceListUpdate | undefined
 }
 
 interface ProvenDevice {
   readonly client: string
   readonly keys: readonly NewKey[]
+  /** What certifies it, and them. */
+  readonly change: PreparedChange | undefined
 }
 
 /** How keys and devices get in: proven outside a transaction (signatures cost CPU), then written within one. */
@@ -27,26 +35,36 @@ export class DeviceEnrolment {
   constructor(
     private readonly challenges: Challenges,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_DEVICES_PER_ACCOUNT'>,
+    private readonly lists: CertifiedChanges,
   ) {}
 
-  /** @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof */
-  async prove({ client, nonce, signature_keys: given }: Enrolment): Promise<ProvenDevice> {
+  /**
+   * @param purpose what the challenge has to be for; for a registration, entries have to begin an identity
+   * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, InvalidDeviceList
+   */
+  async prove(
+    purpose: Exclude<ProofPurpose, 'login'>,
+    { client, nonce, signature_keys: given, device_list: update }: Enrolment,
+  ): Promise<ProvenDevice> {
     assertUsableKeys(given)
     const proven = await this.challenges.proven(
-      client,
-      nonce,
+      { purpose, client, nonce },
       given.map((key) => ({ publicKey: key.public_key, proof: key.proof })),
     )
     if (proven === undefined) throw new ProofRefused()
-    return { client, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
+    const change = purpose === 'registration' ? await this.lists.prepareFirst(client, update) : undefined
+    return { client, change, keys: proven.map((key, index) => ({ ...key, validUntil: given[index]?.valid_until })) }
   }
 
   async consume(sql: Sql, { client, nonce }: Enrolment): Promise<void> {
     if (!(await consumeChallenge(sql, nonce, client))) throw new ProofRefused()
   }
 
-  /** Call it with the account's lock held, or for a new account. */
-  async enrol(sql: Sql, accountId: bigint, { client, keys }: ProvenDevice): Promise<bigint> {
+  /**
+   * Call it with the account's lock held, or for a new account.
+   * @param former what the account's list was before its identity ended
+   */
+  async enrol(sql: Sql, accountId: bigint, { client, keys, change }: ProvenDevice, former?: ListState): Promise<bigint> {
     const limit = this.config.MAX_DEVICES_PER_ACCOUNT
     if ((await countActiveDevices(sql, accountId)) >= limit) throw new TooMany('devices', limit)
     const deviceId = await insertDevice(sql, accountId, client)
@@ -55,6 +73,7 @@ export class DeviceEnrolment {
     for (const key of keys.toSorted((a, b) => Buffer.compare(a.publicKey, b.publicKey))) {
       if ((await insertSignatureKey(sql, deviceId, key)) === undefined) throw new KeyTaken()
     }
+    await this.lists.writeDevice(sql, accountId, change, { whole: deviceId, former })
     return deviceId
   }
 }

@@ -8,10 +8,19 @@ import { signatureKeyAdded, signatureKeyRetired } from '../authentication.events
 import { KeySucceeded, KeyTaken, LastKey, TooMany } from '../authentication.problems.js'
 import { describeKey } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { Permissions } from './permissions.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddKey, OwnKey } from './devices.dto.js'
-import { holdAccount } from './devices.js'
-import { countValidKeys, findKey, insertSignatureKey, retireKey, setSuccessor, type NewKey } from './signature-keys.repository.js'
+import {
+  countValidKeys,
+  findKey,
+  insertSignatureKey,
+  publicKeyOf,
+  retireKey,
+  setSuccessor,
+  type NewKey,
+} from './signature-keys.repository.js'
 
 /** One per scheme, and some per group. */
 const MAX_KEYS_PER_DEVICE = 64
@@ -23,19 +32,27 @@ export class DeviceKeys {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
+    private readonly permissions: Permissions,
     private readonly events: Events,
   ) {}
 
-  async add(caller: Caller, { nonce, succeeds, ...given }: AddKey): Promise<OwnKey> {
+  async add(
+    caller: Caller,
+    { nonce, succeeds, device_list: update, ...given }: AddKey,
+    proof: PresentedProof | undefined,
+  ): Promise<OwnKey> {
     const enrolment = { client: caller.client, nonce, signature_keys: [given] }
     const {
       keys: [key],
-    } = await this.enrolment.prove(enrolment)
+    } = await this.enrolment.prove('new-key', enrolment)
     if (key === undefined) throw new Error('One key was given and none proven')
+    const permission = await this.permissions.toAddKey(caller, key.publicKey, update, proof)
     const id = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
-      await holdAccount(sql, caller)
-      return this.insert(sql, caller.deviceId, key, succeeds)
+      await this.permissions.begin(sql, caller, permission)
+      const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
+      await this.permissions.certify(sql, caller, permission)
+      return inserted
     })
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
     const row = await this.prisma.signatureKey.findUniqueOrThrow({ where: { id }, include: { successor: { select: { publicKey: true } } } })
@@ -43,9 +60,13 @@ export class DeviceKeys {
   }
 
   /** The directory keeps the key with the time it ended. Repeating it changes nothing. */
-  async retire(caller: Caller, keyId: bigint): Promise<void> {
+  async retire(caller: Caller, keyId: bigint, proof: PresentedProof | undefined): Promise<void> {
+    const publicKey = await publicKeyOf(this.pool, caller.deviceId, keyId)
+    if (publicKey === undefined) throw new NotFound('This device has no such key.')
+    const permission = await this.permissions.toRetireKey(caller, publicKey, proof)
     const retired = await transaction(this.pool, async (sql) => {
-      await holdAccount(sql, caller)
+      await this.permissions.begin(sql, caller, permission)
+      await this.permissions.certify(sql, caller, permission)
       const key = await findKey(sql, caller.deviceId, keyId)
       if (key === undefined) throw new NotFound('This device has no such key.')
       if (!key.valid) return false

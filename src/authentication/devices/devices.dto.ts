@@ -1,11 +1,21 @@
 import { z } from 'zod'
 import { RowId } from '../../platform/http/bytes.js'
 import { NewSignatureKey, NewSignatureKeys, Nonce } from '../challenges/challenges.dto.js'
+import { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import { DirectoryDevice, DirectoryKey } from '../directory/directory.dto.js'
 import { ClientUri } from '../identifiers.dto.js'
 import { DEVICE_NAME } from '../../protocol/identifiers.js'
 
-export const AddDevice = z.strictObject({ client: ClientUri, nonce: Nonce, signature_keys: NewSignatureKeys }).meta({ id: 'AddDevice' })
+export const AddDevice = z
+  .strictObject({
+    client: ClientUri,
+    nonce: Nonce,
+    signature_keys: NewSignatureKeys,
+    device_list: DeviceListUpdate.optional().meta({
+      description: 'Where the account has a device list: one entry, the new device’s certificate, which names all of its keys',
+    }),
+  })
+  .meta({ id: 'AddDevice' })
 export type AddDevice = z.infer<typeof AddDevice>
 
 export const AddKey = z
@@ -14,6 +24,9 @@ export const AddKey = z
     nonce: Nonce,
     succeeds: RowId.optional().meta({
       description: 'Id of the valid key that this one is to follow; that key stays valid until it is retired',
+    }),
+    device_list: DeviceListUpdate.optional().meta({
+      description: 'Where the account has a device list: one entry, a certificate that names all keys of this device, the new one too',
     }),
   })
   .meta({ id: 'AddSignatureKey' })

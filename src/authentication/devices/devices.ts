@@ -1,19 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
-import { Forbidden, NotFound } from '../../platform/http/problem.js'
+import { Forbidden } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
-import { clientUri, parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { deviceRegistered, deviceRevoked } from '../authentication.events.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { parseClientUri, userUri } from '../../protocol/identifiers.js'
+import { deviceRegistered } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
-import { lockAccount } from '../accounts/accounts.repository.js'
-import { DeviceRevoked, LastDevice } from '../authentication.problems.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { Permissions } from './permissions.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import type { AddDevice, OwnDevice } from './devices.dto.js'
-import { countActiveDevices, findDevice, markRevoked, isActiveDevice } from './devices.repository.js'
-import { Revocations } from './revocations.js'
 
 /** The devices of one account, as one of them sees and changes them. */
 @Injectable()
@@ -22,20 +20,21 @@ export class Devices {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
-    private readonly revocations: Revocations,
+    private readonly permissions: Permissions,
     private readonly events: Events,
   ) {}
 
-  /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this. */
-  async add(caller: Caller, body: AddDevice): Promise<OwnDevice> {
+  /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this, with a proof of its own. */
+  async add(caller: Caller, body: AddDevice, proof: PresentedProof | undefined): Promise<OwnDevice> {
     const client = parseClientUri(body.client)
     if (client === undefined || userUri(client) !== caller.user)
       throw new Forbidden('A device is added to the account of the device that adds it.')
-    const proven = await this.enrolment.prove(body)
+    const proven = await this.enrolment.prove('new-device', body)
+    const permission = await this.permissions.toAdd(caller, body, proof)
     const deviceId = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
-      await holdAccount(sql, caller)
-      return this.enrolment.enrol(sql, caller.userId, proven)
+      await this.permissions.begin(sql, caller, permission)
+      return this.enrolment.enrol(sql, caller.userId, { ...proven, change: permission.change })
     })
     deviceRegistered(this.events, proven.keys.length)
     return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
@@ -46,26 +45,6 @@ export class Devices {
     const devices = await this.prisma.device.findMany({ where: { accountId: caller.userId }, include: WITH_KEYS, orderBy: { id: 'asc' } })
     return { devices: devices.map((device) => ownDevice(device, caller)) }
   }
-
-  /**
-   * Repeating it changes nothing. A device may revoke itself: then its session ends with the answer.
-   * @param confirm that the last one is meant
-   * @throws LastDevice
-   */
-  async revoke(caller: Caller, device: string, confirm: 'last-device' | undefined): Promise<void> {
-    const own = parseClientUri(caller.client)
-    if (own === undefined) throw new NotFound()
-    const target = clientUri({ ...own, device })
-    const revoked = await this.revocations.revoke(async (sql) => {
-      await holdAccount(sql, caller)
-      const found = await findDevice(sql, caller.userId, target)
-      if (found === undefined) throw new NotFound('The account has no device with this name.')
-      if (!found.active) return []
-      if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
-      return markRevoked(sql, caller.userId, found.id)
-    })
-    if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
-  }
 }
 
 function ownDevice(device: RecordedDevice, caller: Caller): OwnDevice {
@@ -75,12 +54,4 @@ function ownDevice(device: RecordedDevice, caller: Caller): OwnDevice {
     return id === undefined ? [] : [{ ...key, id }]
   })
   return { ...described, signature_keys: signatureKeys, current: device.clientUri === caller.client }
-}
-
-/**
- * Takes the lock under which an account's devices and keys change, in a statement before those that check.
- * @throws DeviceRevoked if the caller's device is out of service, also if that was committed while this waited
- */
-export async function holdAccount(sql: Sql, { deviceId, userId }: Caller): Promise<void> {
-  if (!(await lockAccount(sql, userId)) || !(await isActiveDevice(sql, deviceId))) throw new DeviceRevoked()
 }

@@ -41,6 +41,21 @@ export async function findKey(sql: Sql, deviceId: bigint, keyId: bigint): Promis
   return rows[0]
 }
 
+/** @returns in canonical form; undefined if this device never had a key of this id */
+export async function publicKeyOf(sql: Sql, deviceId: bigint, keyId: bigint): Promise<Uint8Array | undefined> {
+  const { rows } = await sql.query<{ publicKey: Uint8Array }>(
+    'SELECT public_key AS "publicKey" FROM signature_key WHERE id = $2 AND device_id = $1',
+    [deviceId, keyId],
+  )
+  return rows[0]?.publicKey
+}
+
+/** With the account's lock held it stays so until COMMIT. @param publicKey in canonical form */
+export async function hasValidKey(sql: Sql, deviceId: bigint, publicKey: Uint8Array): Promise<boolean> {
+  const { rows } = await sql.query(`SELECT FROM signature_key WHERE device_id = $1 AND public_key = $2 AND ${VALID}`, [deviceId, publicKey])
+  return rows.length > 0
+}
+
 /** Call it with the account's lock held. A key that was revoked before keeps its time. */
 export async function retireKey(sql: Sql, keyId: bigint): Promise<void> {
   await sql.query('UPDATE signature_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL', [keyId])

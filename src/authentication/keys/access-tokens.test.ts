@@ -10,7 +10,7 @@ test('a token that was good is refused as soon as its key is withdrawn', async (
     signer: async () => ({ kid: 'k1', privateKey }),
     publicKey: async (kid) => (published && kid === 'k1' ? publicKey : undefined),
   }
-  const tokens = new AccessTokens({ DOMAIN: 'localhost', ACCESS_TOKEN_TTL: 300_000 }, ring as KeyRing)
+  const tokens = new AccessTokens({ DOMAIN: 'localhost', ACCESS_TOKEN_TTL: 300_000, ACCESS_TOKENS: 'bound' }, ring as KeyRing)
   const device = { deviceId: 1n, userId: 2n, client: 'mimi://localhost/d/alice/phone', generation: 0 }
   const { token } = await tokens.issue(device, new Date())
   expect((await tokens.verify(token)).kind).toBe('valid')

@@ -3,8 +3,7 @@ import { errors, jwtVerify, SignJWT } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import type { Caller } from '../session/caller.js'
+import { parseClientUri } from '../../protocol/identifiers.js'
 import { KeyRing } from './key-ring.js'
 
 const TYPE = 'at+jwt'
@@ -12,34 +11,46 @@ const ALGORITHM = 'EdDSA'
 const MAX_TOKEN_LENGTH = 2_048
 const MAX_REMEMBERED = 20_000
 
-const RowNumber = z
-  .string()
-  .regex(/^\d{1,18}$/)
-  .transform(BigInt)
-/** `did` and `uid` are row ids, `gen` the session generation of the device when the token was issued. */
-const Claims = z.object({ sub: z.string(), exp: z.number(), did: RowNumber, uid: RowNumber, gen: z.int() })
+/** RFC 7800 §3.1, by the thumbprint of RFC 9449 §6.1. */
+const Confirmation = z.object({ jkt: z.string().regex(/^[A-Za-z0-9_-]{43}$/) })
+/** `gen` is the session generation of the device when the token was issued. `did` is in tokens of the release before, which have no `aud`. */
+const Claims = z.object({
+  sub: z.string(),
+  exp: z.number(),
+  gen: z.int(),
+  aud: z.string().optional(),
+  cnf: Confirmation.optional(),
+  did: z.string().optional(),
+})
 
 interface Subject {
   readonly deviceId: bigint
   readonly userId: bigint
   readonly client: string
   readonly generation: number
+  /** Thumbprint of the key that the session is bound to. */
+  readonly key?: string | undefined
 }
 
-interface ValidToken {
+/** What a token says. */
+export interface AccessToken {
   readonly kind: 'valid'
-  readonly caller: Caller
+  readonly client: string
+  readonly generation: number
+  readonly expiresAt: Date
+  /** Thumbprint of the key that has to be proven with it; undefined: none. */
+  readonly key: string | undefined
 }
-export type VerifiedToken = ValidToken | { readonly kind: 'invalid' } | { readonly kind: 'expired' }
+export type VerifiedToken = AccessToken | { readonly kind: 'invalid' } | { readonly kind: 'expired' }
 
 /** Access tokens: JWTs (RFC 9068 in spirit) signed with EdDSA by the key ring. */
 @Injectable()
 export class AccessTokens {
   /** Valid tokens come again with every request, and a signature check costs more than the rest of a small request. */
-  private readonly remembered = new LRUCache<string, ValidToken & { kid: string }>({ max: MAX_REMEMBERED })
+  private readonly remembered = new LRUCache<string, AccessToken & { kid: string }>({ max: MAX_REMEMBERED })
 
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'ACCESS_TOKEN_TTL'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'ACCESS_TOKEN_TTL' | 'ACCESS_TOKENS'>,
     private readonly ring: KeyRing,
   ) {}
 
@@ -48,9 +59,12 @@ export class AccessTokens {
     const { kid, privateKey } = await this.ring.signer()
     const issuedAt = Math.floor(now.getTime() / 1000)
     const expiresAt = issuedAt + Math.floor(this.config.ACCESS_TOKEN_TTL / 1000)
-    const token = await new SignJWT({ did: String(subject.deviceId), uid: String(subject.userId), gen: subject.generation })
+    const rows = this.config.ACCESS_TOKENS === 'legacy' ? { did: String(subject.deviceId), uid: String(subject.userId) } : {}
+    const confirmation = subject.key === undefined ? {} : { cnf: { jkt: subject.key } }
+    const token = await new SignJWT({ gen: subject.generation, ...confirmation, ...rows })
       .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid })
       .setIssuer(this.config.DOMAIN)
+      .setAudience(this.config.DOMAIN)
       .setSubject(subject.client)
       .setIssuedAt(issuedAt)
       .setExpirationTime(expiresAt)
@@ -62,7 +76,7 @@ export class AccessTokens {
   async verify(token: string): Promise<VerifiedToken> {
     const known = this.remembered.get(token)
     if (known !== undefined && (await this.ring.publicKey(known.kid)) !== undefined) {
-      if (known.caller.expiresAt.getTime() > Date.now()) return known
+      if (known.expiresAt.getTime() > Date.now()) return known
       this.remembered.delete(token)
       return { kind: 'expired' }
     }
@@ -77,7 +91,7 @@ export class AccessTokens {
         issuer: this.config.DOMAIN,
         requiredClaims: ['sub', 'iat', 'exp'],
       })
-      const valid = validToken(Claims.safeParse(payload).data)
+      const valid = accessToken(Claims.safeParse(payload).data, this.config.DOMAIN)
       if (valid !== undefined) this.remembered.set(token, { ...valid, kid: protectedHeader.kid ?? '' })
       return valid ?? { kind: 'invalid' }
     } catch (error) {
@@ -94,10 +108,11 @@ export class AccessTokens {
   }
 }
 
-function validToken(claims: z.infer<typeof Claims> | undefined): ValidToken | undefined {
-  const client = claims && parseClientUri(claims.sub)
-  if (claims === undefined || client === undefined) return undefined
-  const expiresAt = new Date(claims.exp * 1000)
-  const { did: deviceId, uid: userId, gen: generation } = claims
-  return { kind: 'valid', caller: { deviceId, userId, client: claims.sub, user: userUri(client), generation, expiresAt } }
+function accessToken(claims: z.infer<typeof Claims> | undefined, audience: string): AccessToken | undefined {
+  if (claims === undefined || parseClientUri(claims.sub) === undefined) return undefined
+  // Tokens of the release before are for nobody in particular; they end within ACCESS_TOKEN_TTL.
+  const isMeant = claims.aud === undefined ? claims.did !== undefined : claims.aud === audience
+  if (!isMeant) return undefined
+  const { sub: client, gen: generation, exp, cnf } = claims
+  return { kind: 'valid', client, generation, expiresAt: new Date(exp * 1000), key: cnf?.jkt }
 }

@@ -7,13 +7,23 @@ import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { Secrets } from '../../platform/secrets.js'
 import { refreshTokenReused, sessionEnded } from '../authentication.events.js'
 import { RefreshRefused } from '../authentication.problems.js'
+import { DpopRequired } from '../possession/possession.problems.js'
+import { Possession } from '../possession/possession.js'
 import type { Caller } from '../session/caller.js'
 import { SessionIssuer, type BegunSession } from '../session/session-issuer.js'
 import type { Session } from '../session/sessions.dto.js'
 import { lockAccount } from '../accounts/accounts.repository.js'
 import { endSessionGeneration } from '../devices/devices.repository.js'
 import { decideRefresh, hashOfToken, REFRESH_TOKEN_BYTES, successorOf, tokenOf, type RefreshToken } from './refresh-token.js'
-import { accountOfFamily, deleteFamily, deleteRefreshTokens, readFamily, rotateRefreshToken } from './refresh-tokens.repository.js'
+import {
+  accountOfFamily,
+  bindFamily,
+  deleteFamily,
+  deleteRefreshTokens,
+  readFamily,
+  rotateRefreshToken,
+  type StoredFamily,
+} from './refresh-tokens.repository.js'
 
 type Renewal = { readonly kind: 'renewed'; readonly session: BegunSession } | { readonly kind: 'reused'; readonly deviceId: bigint }
 
@@ -24,16 +34,21 @@ export class SessionRenewal {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'REFRESH_TOKEN_TTL'>,
     private readonly secrets: Secrets,
+    private readonly possession: Possession,
   ) {}
 
-  /** @throws RefreshRefused for a token of no family. `reused` is no exception: that the family ends has to be committed. */
-  async renew(bytes: Uint8Array): Promise<Renewal> {
+  /**
+   * @param shown thumbprint of the key that the client has shown
+   * @throws RefreshRefused for a token of no family, or of one that is bound to another key; DpopRequired. `reused` is no exception: that
+   * the family ends has to be committed.
+   */
+  async renew(bytes: Uint8Array, shown: string | undefined): Promise<Renewal> {
     if (bytes.length !== REFRESH_TOKEN_BYTES) throw new RefreshRefused()
     const token = tokenOf(bytes)
     return transaction(this.pool, async (sql) => {
       const accountId = await accountOfFamily(sql, token.family)
       if (accountId === undefined || !(await lockAccount(sql, accountId))) throw new RefreshRefused()
-      return this.decide(sql, token)
+      return this.decide(sql, token, shown)
     })
   }
 
@@ -46,9 +61,11 @@ export class SessionRenewal {
     })
   }
 
-  private async decide(sql: Sql, token: RefreshToken): Promise<Renewal> {
+  private async decide(sql: Sql, token: RefreshToken, shown: string | undefined): Promise<Renewal> {
     const family = await readFamily(sql, token.family)
     if (family === undefined) throw new RefreshRefused()
+    // Before anything is done by the token: a thief without the key must neither get on with the session nor end it.
+    const key = this.keyOf(family, shown)
     const decision = decideRefresh(hashOfToken(token), family)
     if (decision === 'reused') {
       await deleteFamily(sql, token.family)
@@ -57,8 +74,17 @@ export class SessionRenewal {
     }
     const next = successorOf(token, this.secrets)
     if (decision === 'rotate') await rotateRefreshToken(sql, token.family, hashOfToken(next), this.config.REFRESH_TOKEN_TTL)
+    if (key !== undefined && family.proofKey === null) await bindFamily(sql, token.family, Buffer.from(key, 'base64url'))
     const { deviceId, userId, client, generation } = family
-    return { kind: 'renewed', session: { device: { deviceId, userId, client, generation }, refreshToken: next, now: family.now } }
+    return { kind: 'renewed', session: { device: { deviceId, userId, client, generation, key }, refreshToken: next, now: family.now } }
+  }
+
+  /** A session that is bound to a key stays so, whatever the setting; one that is not (of a release before, or of a simple client) becomes so. */
+  private keyOf({ proofKey }: StoredFamily, shown: string | undefined): string | undefined {
+    if (proofKey === null) return this.possession.binding(shown)
+    if (shown === undefined) throw new DpopRequired()
+    if (shown !== proofKey.toString('base64url')) throw new RefreshRefused()
+    return shown
   }
 }
 
@@ -72,8 +98,9 @@ export class Refresh {
     private readonly events: Events,
   ) {}
 
-  async refresh(token: Uint8Array): Promise<Session> {
-    const renewal = await this.renewal.renew(token)
+  /** @param shown thumbprint of the key that the client has shown */
+  async refresh(token: Uint8Array, shown: string | undefined): Promise<Session> {
+    const renewal = await this.renewal.renew(token, shown)
     if (renewal.kind === 'renewed') return this.issuer.issue(renewal.session)
     refreshTokenReused(this.events)
     this.hints.publish([{ kind: 'session-ended', deviceId: renewal.deviceId }])

@@ -29,5 +29,5 @@ export const CurrentDevice = createParamDecorator((_data: unknown, context: Exec
   return caller
 })
 
-/** This route, or every route of this controller, takes no session. All others need a Bearer token. */
+/** This route, or every route of this controller, takes no session. All others need an access token. */
 export const Anonymous = () => routeOption({ anonymous: true })

@@ -7,7 +7,26 @@ export interface DeviceStatus {
   readonly generation: number
 }
 
-/** On the path of every request: one lookup by primary key, for all devices that ask in one tick. */
+/** A device by its name, as tokens have it. */
+export interface SessionDevice extends DeviceStatus {
+  readonly deviceId: bigint
+  readonly userId: bigint
+}
+
+/** On the path of every request: one lookup by a unique index, for all devices that ask in one tick. */
+export async function readSessionDevices(sql: Sql, clients: readonly string[]): Promise<Map<string, SessionDevice>> {
+  const { rows } = await sql.query<SessionDevice & { client: string }>({
+    name: 'read_session_devices',
+    text: `SELECT device.client_uri AS client, device.id AS "deviceId", device.account_id AS "userId",
+             device.session_generation AS generation, device.revoked_at IS NOT NULL OR account.disabled_at IS NOT NULL AS revoked
+           FROM device JOIN account ON account.id = device.account_id
+           WHERE device.client_uri = ANY($1::text[])`,
+    values: [clients],
+  })
+  return new Map(rows.map(({ client, ...device }) => [client, device]))
+}
+
+/** The same by primary key, for open streams. */
 export async function readDeviceStatuses(sql: Sql, deviceIds: readonly bigint[]): Promise<Map<bigint, DeviceStatus>> {
   const { rows } = await sql.query<DeviceStatus & { id: bigint }>({
     name: 'read_device_statuses',

@@ -26,21 +26,22 @@ export class Login {
   /**
    * The proof is checked under the presented key before anyone looks whether it is registered: whatever is wrong, it takes
    * the same work and gives the same answer.
+   * @param bound thumbprint of the key that the session is bound to
    */
-  async open({ client, nonce, public_key: publicKey, proof }: OpenSession): Promise<Session> {
-    const [key] = (await this.challenges.proven(client, nonce, [{ publicKey, proof }])) ?? []
+  async open({ client, nonce, public_key: publicKey, proof }: OpenSession, bound: string | undefined): Promise<Session> {
+    const [key] = (await this.challenges.proven({ purpose: 'login', client, nonce }, [{ publicKey, proof }])) ?? []
     if (key === undefined) throw new LoginRefused()
-    const begun = await transaction(this.pool, (sql) => this.begin(sql, client, nonce, key))
+    const begun = await transaction(this.pool, (sql) => this.begin(sql, client, nonce, key, bound))
     sessionOpened(this.events)
     return this.issuer.issue(begun)
   }
 
-  private async begin(sql: Sql, client: string, nonce: Uint8Array, key: SignatureKey): Promise<BegunSession> {
+  private async begin(sql: Sql, client: string, nonce: Uint8Array, key: SignatureKey, bound: string | undefined): Promise<BegunSession> {
     if (!(await consumeChallenge(sql, nonce, client))) throw new LoginRefused()
     const userId = (await resolveClients(sql, [client])).get(client)?.userId
     if (userId === undefined || !(await lockAccount(sql, userId))) throw new LoginRefused()
     const device = await deviceWithKey(sql, userId, client, key.publicKey)
     if (device === undefined) throw new LoginRefused()
-    return this.issuer.begin(sql, { ...device, userId, client })
+    return this.issuer.begin(sql, { ...device, userId, client, key: bound })
   }
 }

@@ -12,6 +12,8 @@ export interface SessionDevice {
   readonly userId: bigint
   readonly client: string
   readonly generation: number
+  /** Thumbprint of the key that the session is bound to. */
+  readonly key: string | undefined
 }
 
 /** A session as written in a transaction; its tokens are handed out after COMMIT. */
@@ -30,13 +32,13 @@ export class SessionIssuer {
 
   async begin(sql: Sql, device: SessionDevice): Promise<BegunSession> {
     const refreshToken = newRefreshToken()
-    const now = await insertRefreshToken(
-      sql,
-      refreshToken.family,
-      device.deviceId,
-      hashOfToken(refreshToken),
-      this.config.REFRESH_TOKEN_TTL,
-    )
+    const now = await insertRefreshToken(sql, {
+      family: refreshToken.family,
+      deviceId: device.deviceId,
+      hash: hashOfToken(refreshToken),
+      ttlMs: this.config.REFRESH_TOKEN_TTL,
+      key: device.key === undefined ? null : Buffer.from(device.key, 'base64url'),
+    })
     return { device, refreshToken, now }
   }
 
@@ -44,6 +46,13 @@ export class SessionIssuer {
     const { token, expiresAt } = await this.tokens.issue(device, now)
     const client = parseClientUri(device.client)
     if (client === undefined) throw new Error('A device has a name that is no client URI')
-    return { client: device.client, user: userUri(client), access_token: token, expires_at: expiresAt, refresh_token: refreshToken.bytes }
+    return {
+      client: device.client,
+      user: userUri(client),
+      token_type: device.key === undefined ? 'Bearer' : 'DPoP',
+      access_token: token,
+      expires_at: expiresAt,
+      refresh_token: refreshToken.bytes,
+    }
   }
 }

@@ -20,7 +20,11 @@ export const Session = z
   .object({
     client: ClientUri,
     user: UserUri,
-    access_token: z.string().meta({ description: 'JWT for Authorization: Bearer' }),
+    token_type: z.enum(['DPoP', 'Bearer']).meta({
+      description:
+        'How the access token is sent in Authorization. DPoP: each request has a proof of the session’s key (RFC 9449 §7), each refresh, too',
+    }),
+    access_token: z.string().meta({ description: 'JWT for Authorization, with the scheme of token_type' }),
     expires_at: UnixSeconds.meta({ description: 'When the access token ends, Unix seconds' }),
     refresh_token: MlsBytes(REFRESH_TOKEN_BYTES).meta({
       description: 'Good for one refresh, which answers the next one; a repeat within 60 seconds answers the same next one',

@@ -1,51 +1,79 @@
 import { Injectable } from '@nestjs/common'
 import { Unauthenticated } from '../../platform/http/problem.js'
+import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { DeviceRevoked, TokenExpired } from '../authentication.problems.js'
-import { AccessTokens } from '../keys/access-tokens.js'
+import { AccessTokens, type AccessToken } from '../keys/access-tokens.js'
+import type { ProvenRequest } from '../possession/dpop-proof.js'
+import { DpopRequired } from '../possession/possession.problems.js'
+import { Possession } from '../possession/possession.js'
 import type { Caller, CallerCarrier } from './caller.js'
 import { DeviceStatuses } from './device-statuses.js'
 
-/** Who a Bearer token speaks for, right now. */
+/** An access token as it came. */
+export interface Credentials {
+  readonly token: string
+  /** The proof that came with it under the scheme `DPoP`; undefined under `Bearer`. */
+  readonly proof: string | undefined
+}
+
+/** Who an access token speaks for, right now. */
 @Injectable()
 export class Sessions {
   constructor(
     private readonly tokens: AccessTokens,
     private readonly statuses: DeviceStatuses,
+    private readonly possession: Possession,
   ) {}
 
   /**
-   * @param bearer the access token itself, without `Bearer `
-   * @throws Problem 401 `unauthenticated`, `token-expired` or `device-revoked`
+   * @param request the one that the proof has to be about
+   * @throws Problem 401 `unauthenticated`, `token-expired`, `device-revoked`, `dpop-required`, `dpop-refused` or `dpop-stale`
    */
-  async authenticate(bearer: string): Promise<Caller> {
-    const token = await this.tokens.verify(bearer)
+  async authenticate(credentials: Credentials, request: ProvenRequest): Promise<Caller> {
+    const token = await this.tokens.verify(credentials.token)
     if (token.kind === 'invalid') throw new Unauthenticated()
     if (token.kind === 'expired') throw new TokenExpired()
-    const status = await this.statuses.of(token.caller.deviceId)
-    if (status === undefined) throw new Unauthenticated()
-    if (status.revoked) throw new DeviceRevoked()
-    if (status.generation !== token.caller.generation) throw new Unauthenticated('This session was ended.')
-    return token.caller
+    // The second of these may ask Redis, and the first the database: at the same time.
+    const [device] = await Promise.all([this.statuses.of(token.client), this.prove(token, credentials, request)])
+    const client = parseClientUri(token.client)
+    if (device === undefined || client === undefined) throw new Unauthenticated()
+    if (device.revoked) throw new DeviceRevoked()
+    if (device.generation !== token.generation) throw new Unauthenticated('This session was ended.')
+    const { deviceId, userId, generation } = device
+    return { deviceId, userId, client: token.client, user: userUri(client), generation, expiresAt: token.expiresAt }
+  }
+
+  /** A token that is bound to a key comes under `DPoP` with a proof, any other under `Bearer` (RFC 9449 §7). */
+  private async prove({ key }: AccessToken, { token, proof }: Credentials, request: ProvenRequest): Promise<void> {
+    if (key === undefined) {
+      if (proof !== undefined) throw new Unauthenticated('This access token is bound to no key: Authorization: Bearer …')
+      return
+    }
+    if (proof === undefined)
+      throw new DpopRequired('This access token is bound to a key: Authorization: DPoP …, with a proof in the field DPoP.')
+    await this.possession.spend(key, await this.possession.proven(key, proof, token, request))
   }
 }
 
 /**
- * Every route needs `Authorization: Bearer <access token>` (RFC 6750 §2.1) unless it is `@Anonymous()`. Leaves the caller on
- * the request, for `@CurrentDevice()`. It runs before anything of the body is read.
- * @throws Problem 401 `unauthenticated`, `token-expired` or `device-revoked`
+ * Every route needs an access token (RFC 9449 §7.1, or RFC 6750 §2.1) unless it is `@Anonymous()`. Leaves the caller on the request, for
+ * `@CurrentDevice()`. It runs before anything of the body is read.
+ * @throws Problem 401, see `Sessions.authenticate`
  */
 export async function authenticateRequest(
   sessions: Pick<Sessions, 'authenticate'>,
-  request: CallerCarrier & { headers: { authorization?: string | undefined } },
+  request: CallerCarrier & ProvenRequest & { headers: { authorization?: string | undefined } },
 ): Promise<Caller> {
-  const caller = await sessions.authenticate(bearerToken(request.headers.authorization))
+  const caller = await sessions.authenticate(credentialsIn(request.headers), request)
   request.caller = caller
   return caller
 }
 
 /** The scheme's name is case-insensitive (RFC 9110 §11.1). */
-export function bearerToken(authorization: string | undefined): string {
-  const token = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization ?? '')?.[1]
+export function credentialsIn({ authorization, dpop }: ProvenRequest['headers'] & { authorization?: string | undefined }): Credentials {
+  const [, scheme = '', token] = /^(Bearer|DPoP) +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization ?? '') ?? []
   if (token === undefined) throw new Unauthenticated()
-  return token
+  if (scheme.toLowerCase() === 'bearer') return { token, proof: undefined }
+  if (dpop === undefined) throw new DpopRequired()
+  return { token, proof: String(dpop) }
 }

@@ -5,7 +5,8 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Caller } from '../../authentication/session/caller.js'
-import { bearerToken, Sessions } from '../../authentication/session/sessions.js'
+import type { ProvenRequest } from '../../authentication/possession/dpop-proof.js'
+import { credentialsIn, Sessions, type Credentials } from '../../authentication/session/sessions.js'
 import { STREAM_OPENED } from '../../platform/admission/connection-guard.js'
 import { answerOnSocket } from '../../platform/admission/raw-answer.js'
 import { Forbidden, InvalidRequest, NotFound, Problem, RateLimited, Unauthenticated, Unavailable } from '../../platform/http/problem.js'
@@ -38,8 +39,9 @@ const SOCKET_OPTIONS = {
   closeTimeout: 5_000, // for the peer's half of the closing handshake
   handleProtocols: () => STREAM_PROTOCOL,
 }
-/** The subprotocol that carries the token for clients that cannot set headers (browsers). */
+/** The subprotocols that carry the token and its proof for clients that cannot set headers (browsers). */
 const TOKEN_PROTOCOL = /^bearer\.([A-Za-z0-9._~-]+)$/
+const PROOF_PROTOCOL = /^dpop\.([A-Za-z0-9._-]+)$/
 
 /**
  * `GET /v1/stream` on the server's own HTTP port; other addresses and protocols never come here (`fastify-adapter.ts`). Not by Nest's
@@ -99,11 +101,11 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const protocols = this.admit(request)
     this.opening += 1
     try {
-      const caller = await this.sessions.authenticate(tokenOf(request, protocols))
+      const caller = await this.sessions.authenticate(credentialsOf(request, protocols), request)
       if (this.draining) throw new Unavailable()
       if (socket.destroyed) return
       this.countOpening(caller)
-      this.sockets.handleUpgrade(request, socket, head, (websocket) => this.open(websocket, socket, caller))
+      this.sockets.handleUpgrade(request, socket, head, (websocket) => this.open(websocket, socket, caller, openingOf(request)))
     } finally {
       this.opening -= 1
     }
@@ -144,14 +146,15 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     throw new RateLimited(wait / 1000)
   }
 
-  private open(websocket: WebSocket, socket: Duplex, caller: Caller): void {
+  private open(websocket: WebSocket, socket: Duplex, caller: Caller, opening: ProvenRequest): void {
     const { budget, settings, turns } = this.node
     const connection = new Connection(websocket, socket, budget, settings)
     // By device, which has one stream, not by address: many devices may share one.
     const device = String(caller.deviceId)
     const intake = new Intake(websocket, socket, (work) => turns.enter(device, work), settings)
     const stream = new Stream(caller, intake, connection, this.node, {
-      authenticate: (token) => this.sessions.authenticate(token),
+      // The proof of a renewal is about the request that opened the stream.
+      authenticate: (credentials) => this.sessions.authenticate(credentials, opening),
       log: this.log,
       lost: () => this.lost.note(),
     })
@@ -167,9 +170,18 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   }
 }
 
-function tokenOf(request: IncomingMessage, protocols: readonly string[]): string {
-  if (request.headers.authorization !== undefined) return bearerToken(request.headers.authorization)
-  const token = protocols.map((protocol) => TOKEN_PROTOCOL.exec(protocol)?.[1]).find((found) => found !== undefined)
+function credentialsOf(request: IncomingMessage, protocols: readonly string[]): Credentials {
+  if (request.headers.authorization !== undefined) return credentialsIn(request.headers)
+  const token = partOf(protocols, TOKEN_PROTOCOL)
   if (token === undefined) throw new Unauthenticated()
-  return token
+  return { token, proof: partOf(protocols, PROOF_PROTOCOL) }
+}
+
+function partOf(protocols: readonly string[], form: RegExp): string | undefined {
+  return protocols.map((protocol) => form.exec(protocol)?.[1]).find((found) => found !== undefined)
+}
+
+/** What a stream keeps of the request that opened it. */
+function openingOf({ method, url, headers: { host }, socket: { localAddress, localPort } }: IncomingMessage): ProvenRequest {
+  return { method, url, headers: host === undefined ? {} : { host }, socket: { localAddress, localPort } }
 }

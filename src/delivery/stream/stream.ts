@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { RawData } from 'ws'
 import type { Caller } from '../../authentication/session/caller.js'
+import type { Credentials } from '../../authentication/session/sessions.js'
 import { readDeviceStatuses } from '../../authentication/session/device-statuses.repository.js'
 import { CloseCode, decodeClientFrame, type ClientFrame, type Position } from '../../protocol/frames.js'
 import type { DeviceNews } from '../interest.js'
@@ -15,7 +16,7 @@ const RETRY_MS = 1_000
 
 /** What a stream asks of the server that opened it. */
 export interface StreamHost {
-  authenticate(accessToken: string): Promise<Caller>
+  authenticate(credentials: Credentials): Promise<Caller>
   log: Logger
   /** A client has entries past the end of a log. */
   lost(): void
@@ -37,7 +38,7 @@ export class Stream {
   private again = false
   private stalled: NodeJS.Timeout | undefined
   private timer: NodeJS.Timeout | undefined
-  private renewal: string | undefined
+  private renewal: Credentials | undefined
   /** Generation of the session that the stream belongs to. */
   private generation: number
 
@@ -130,7 +131,7 @@ export class Stream {
       case 'inbox-ack':
         return this.acknowledgeInbox(frame.ids)
       case 'token':
-        this.renew(frame.access_token)
+        this.renew({ token: frame.access_token, proof: frame.dpop })
         break
       case 'ping':
         // A client that floods with pings and does not read the answers gets none.
@@ -153,18 +154,18 @@ export class Stream {
   }
 
   /** Tokens that come while one is being checked are not queued: the last of them is checked next. */
-  private renew(accessToken: string): void {
+  private renew(credentials: Credentials): void {
     const checking = this.renewal !== undefined
-    this.renewal = accessToken
+    this.renewal = credentials
     if (checking) return
-    this.host.authenticate(accessToken).then(
+    this.host.authenticate(credentials).then(
       (caller) => {
         const next = this.renewal
         this.renewal = undefined
         if (caller.deviceId !== this.caller.deviceId) return this.close(CloseCode.tokenExpired, 'token of another device')
         this.generation = caller.generation
         this.token.until(caller.expiresAt)
-        if (next !== undefined && next !== accessToken) this.renew(next)
+        if (next !== undefined && next !== credentials) this.renew(next)
       },
       () => this.close(CloseCode.tokenExpired, 'token not valid'),
     )

@@ -75,7 +75,7 @@ type StandingRow = Omit<GroupPolicy, 'version'> & {
  */
 const COLUMNS = `${GROUP_COLUMNS},
   p.external_join AS "externalJoin", p.join_code_hash AS "joinCodeHash", p.add_members AS "addMembers",
-  p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.version,
+  p.remove_members AS "removeMembers", p.reports_to_reset AS "reportsToReset", p.identities, p.version,
   EXISTS (SELECT FROM group_admin a WHERE a.gid = g.gid AND a.user_id = $3) AS admin,
   EXISTS (SELECT FROM group_ban b WHERE b.gid = g.gid AND b.user_id = $3) AS banned,
   coalesce(g.reserved_for = $3, false) AS resetter,
@@ -182,10 +182,10 @@ function found(row: GroupRow & StandingRow): FoundGroup {
 }
 
 function standingIn(row: StandingRow): Standing | undefined {
-  const { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset } = row
+  const { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset, identities } = row
   // The policy goes with the group.
   if (version === null) return undefined
-  const policy = { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset }
+  const policy = { version, externalJoin, joinCodeHash, addMembers, removeMembers, reportsToReset, identities }
   const { admin, banned, ever, leaving, removed, present, resetter, lastEnded, fromSeq, joinEpoch } = row
   const member = fromSeq === null || joinEpoch === null ? undefined : { fromSeq, joinEpoch }
   return { policy, admin, banned, ever, leaving, removed, present, resetter, lastEnded, member }

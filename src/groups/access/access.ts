@@ -52,11 +52,10 @@ export function requireRight(access: Access, action: Action): void {
 }
 
 function factsOf({ group, standing }: Access): Facts {
-  const { member, ...facts } = standing
   const { frozen, reservedUntil, successorGroupId } = group
   return {
-    ...facts,
-    ...{ member: member !== undefined, acquainted: isAcquainted(standing), codeMatches: false },
+    ...joinerOf(standing, { vouched: false, codeMatches: false }),
+    member: standing.member !== undefined,
     ...{ frozen, reserved: reservedUntil !== null, succeeded: successorGroupId !== null },
   }
 }
@@ -80,6 +79,15 @@ function refusalOf({ problem, why }: Extract<Judgement, { kind: 'refused' }>, gr
     case 'reset-final':
       return new ResetFinal()
   }
+}
+
+/** The facts of one who wants in from outside. */
+export function joinerOf(
+  standing: Standing,
+  shown: Pick<Facts, 'vouched' | 'codeMatches'>,
+): Omit<Facts, 'member' | 'frozen' | 'reserved' | 'succeeded'> {
+  const { member, ...facts } = standing
+  return { ...facts, inside: member !== undefined || standing.leaving, acquainted: isAcquainted(standing), ...shown }
 }
 
 /** The refusal for somebody who is no member; a stranger gets the one for a group that does not exist. */

@@ -8,23 +8,37 @@ const policy = (change: Partial<GroupPolicy> = {}): GroupPolicy => ({
   addMembers: 'members',
   removeMembers: 'members',
   reportsToReset: 3,
+  identities: 'any',
   version: 1n,
   ...change,
 })
 
 describe('who may join by an external Commit', () => {
-  const stranger: Joiner = { banned: false, removed: false, present: false, lastEnded: null, codeMatches: false }
+  const stranger: Joiner = {
+    ...{ banned: false, removed: false, present: false, inside: false, vouched: false },
+    ...{ lastEnded: null, codeMatches: false },
+  }
   const cases: [GroupPolicy['externalJoin'], string, Partial<Joiner>, 'allowed' | 'refused'][] = [
     ['same-user', 'a stranger', {}, 'refused'],
-    ['same-user', 'another device of a member', { present: true }, 'allowed'],
-    ['same-user', 'a device of a member, one of whose devices was removed', { present: true, lastEnded: 'removed' }, 'allowed'],
+    ['same-user', 'another device of a member, by the server’s word', { present: true }, 'refused'],
+    ['same-user', 'another device of a member, which that one has certified', { present: true, vouched: true }, 'allowed'],
+    ['same-user', 'a device that a former member has certified', { vouched: true, lastEnded: 'left' }, 'refused'],
+    ['same-user', 'a device that has a leaf', { present: true, inside: true }, 'allowed'],
+    [
+      'same-user',
+      'a certified device, another of whose user was removed',
+      { present: true, vouched: true, lastEnded: 'removed' },
+      'allowed',
+    ],
     ['same-user', 'a removed device of a user who has another one in', { removed: true, present: true, lastEnded: 'removed' }, 'refused'],
     ['open', 'the same where joins are open', { removed: true, present: true, lastEnded: 'removed' }, 'refused'],
     ['same-user', 'who left', { lastEnded: 'left' }, 'refused'],
     ['same-user', 'a stranger with a code', { codeMatches: true }, 'refused'],
     ['code', 'a stranger', {}, 'refused'],
     ['code', 'a stranger with the code', { codeMatches: true }, 'allowed'],
-    ['code', 'another device of a member, without the code', { present: true }, 'allowed'],
+    ['code', 'another device of a member, without the code', { present: true }, 'refused'],
+    ['code', 'another device of a member, with the code', { present: true, codeMatches: true }, 'allowed'],
+    ['code', 'a certified device of a member, without the code', { present: true, vouched: true }, 'allowed'],
     ['code', 'a removed user with the code', { codeMatches: true, lastEnded: 'removed' }, 'refused'],
     ['code', 'who left, with the code', { codeMatches: true, lastEnded: 'left' }, 'allowed'],
     ['code', 'a banned user with the code', { codeMatches: true, banned: true }, 'refused'],

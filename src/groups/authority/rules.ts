@@ -15,6 +15,10 @@ export interface Joiner {
   removed: boolean
   /** One of the user's devices is a member now. */
   present: boolean
+  /** The device itself has a leaf, also while it is leaving: it replaces that one. */
+  inside: boolean
+  /** Its certificate hangs from that of a device of its user that has a leaf (docs/identity.md §4). */
+  vouched: boolean
   /** How the user's last device got out, if none is in. */
   lastEnded: Ended | null
   /** Whether the code that came along is the group's. */
@@ -23,17 +27,18 @@ export interface Joiner {
 
 /**
  * External Commits (RFC 9420 §12.4.3.2) need no member's consent, so the policy is all that stands before them.
- * A user with a device in the group may bring another one or resync; a user who was removed may not come back this way.
+ * A device may replace its own leaf, or join where one that is in has certified it: that the server, or a stolen session, says whose device it is
+ * makes no member. A user who was removed may not come back this way.
  */
 export function judgeExternalJoin(policy: Pick<GroupPolicy, 'externalJoin'>, joiner: Joiner): Verdict {
   if (joiner.banned) return refused('This user is banned from the group.')
   if (policy.externalJoin === 'none') return refused('The group takes no external joins.')
   // Or to throw out a device would have no effect while its user has another one in the group.
   if (joiner.removed) return refused('A device that was removed comes back by an invitation only.')
-  if (joiner.present) return ALLOWED
-  if (joiner.lastEnded === 'removed') return refused('Who was removed comes back by an invitation only.')
+  if (joiner.inside || (joiner.present && joiner.vouched)) return ALLOWED
+  if (!joiner.present && joiner.lastEnded === 'removed') return refused('Who was removed comes back by an invitation only.')
   if (policy.externalJoin === 'open') return ALLOWED
-  if (policy.externalJoin === 'same-user') return refused('Only users who have a device in the group may join by themselves.')
+  if (policy.externalJoin === 'same-user') return refused('Only a device that one in the group has certified may join by itself.')
   return joiner.codeMatches ? ALLOWED : refused('The join code is missing or wrong.')
 }
 

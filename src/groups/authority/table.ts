@@ -12,10 +12,12 @@ const STRANGER: Standing = {
   banned: false,
   removed: false,
   present: false,
+  inside: false,
+  vouched: false,
   lastEnded: null,
 }
 const OUT: Standing = { ...STRANGER, acquainted: true, ever: true }
-const MEMBER: Standing = { ...STRANGER, acquainted: true, member: true, ever: true, present: true }
+const MEMBER: Standing = { ...STRANGER, acquainted: true, member: true, ever: true, present: true, inside: true }
 
 /** Everybody who may want something of a group, by how the caller's device and user stand there. */
 export const ACTORS = {
@@ -25,6 +27,7 @@ export const ACTORS = {
   'former member, removed': { ...OUT, lastEnded: 'removed', removed: true },
   'former member, removed and banned': { ...OUT, lastEnded: 'removed', removed: true, banned: true },
   'member’s other device': { ...OUT, ever: false, present: true },
+  'member’s certified device': { ...OUT, ever: false, present: true, vouched: true },
   'member’s removed device': { ...OUT, present: true, removed: true, lastEnded: 'removed' },
   'member that is leaving': { ...MEMBER, member: false, leaving: true },
   member: MEMBER,

@@ -15,6 +15,7 @@ import { handshakeLimit } from '../usage/storage-full.js'
 import { authorizeExternalJoin, refuseUnknown, authorizeMembersCommit, isExternal } from './commit-checks.js'
 import type { Bundle } from '../input/bundle.js'
 import type { CommitContext, Judged } from './commit-context.js'
+import type { Vouchers } from '../roster/vouchers.js'
 import { PrivateCommitValidator } from './private-commit-validator.js'
 import { PublicCommitValidator } from './public-commit-validator.js'
 
@@ -73,10 +74,9 @@ export class CommitAttempts {
     return refuseUnknown(this.limits, caller, joinCode, error)
   }
 
-  async run(context: CommitContext): Promise<SubmissionOutcome> {
-    const { group, standing, caller, bundle } = context
-    if (!isExternal(bundle)) authorizeMembersCommit(group.mode, standing, bundle)
-    else await authorizeExternalJoin(this.limits, caller, context, bundle.joinCode)
+  async run(read: Omit<CommitContext, 'vouchers'>): Promise<SubmissionOutcome> {
+    const { group, standing, caller, bundle } = read
+    const context = { ...read, vouchers: await this.authorize(read) }
     const refused = refusedByPosition(group, bundle.epoch, bundle.madeIn)
     if (refused) return refused
     await bundle.tree?.() // what does not decode is refused, also where nobody looks at it
@@ -90,6 +90,12 @@ export class CommitAttempts {
     return outcome
   }
 
+  private async authorize({ group, standing, caller, bundle }: CommitContext): Promise<Vouchers | undefined> {
+    if (isExternal(bundle)) return authorizeExternalJoin(this.pool, this.limits, caller, { group, standing }, bundle.joinCode)
+    authorizeMembersCommit(group.mode, standing, bundle)
+    return undefined
+  }
+
   /** Whose account is full can still remove members, who may have filled it. */
   private room({ removed }: Judged): StorageLimits {
     const maxGroupBytes = handshakeLimit(this.config.GROUP_MAX_BYTES)
@@ -98,7 +104,7 @@ export class CommitAttempts {
 }
 
 function submissionOf(
-  { group, standing, caller, bundle }: CommitContext,
+  { group, standing, caller, bundle, vouchers }: CommitContext,
   judged: Judged,
 ): Omit<CommitSubmission, 'domain' | 'grace' | keyof StorageLimits> {
   const { states: _states, putIn: _putIn, ...changes } = judged
@@ -109,6 +115,7 @@ function submissionOf(
     deviceId: caller.deviceId,
     userId: caller.userId,
     policyVersion: standing.policy.version,
+    vouchers: vouchers?.clients,
     epoch: bundle.epoch,
     usedRefs: bundle.welcomes.flatMap(({ value }) => value.refs),
     hash: bundle.hash,

@@ -3,7 +3,7 @@ import { UnknownGroup } from '../../delivery/delivery.problems.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { PublicGroupState } from '../../protocol/public-group/state.js'
-import { isAcquainted, notAMember, type Access } from '../access/access.js'
+import { joinerOf, notAMember, type Access } from '../access/access.js'
 import type { Standing } from '../access/access.repository.js'
 import { InvalidCommit, PolicyRefusal, ProposalsPending } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
@@ -12,6 +12,7 @@ import type { GroupLimits } from '../limits/group-limits.js'
 import { hashOfCode } from '../policy/policy.js'
 import type { GroupMode } from '../repository/groups.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
+import { vouchersOf, type Vouchers } from '../roster/vouchers.js'
 import { hasExternalPub } from '../state/described-epoch.js'
 import { entriesOfMessages } from '../state/submission-refusals.js'
 import type { CommitContext } from './commit-context.js'
@@ -31,20 +32,24 @@ export function authorizeMembersCommit(mode: GroupMode, standing: Standing, bund
 /**
  * Whether the policy lets a device join or come back from outside. A join code is a guess until it turns out to be right.
  * @param joinCode as it came with the request
+ * @returns the devices of the user whose certificates the caller's hangs from, where the right comes from one of them being a member
  * @throws PolicyRefusal, RateLimited, or UnknownGroup for a stranger, who learns neither the policy nor that there is a group
  */
 export async function authorizeExternalJoin(
+  sql: Sql,
   limits: GroupLimits,
   caller: Caller,
   { group, standing }: Access,
   joinCode: string | undefined,
-): Promise<void> {
-  const judge = (codeMatches: boolean) => judgeJoiner({ ...standing, acquainted: isAcquainted(standing), codeMatches })
+): Promise<Vouchers | undefined> {
+  const vouchers = await vouchersOf(sql, group.gid, caller, standing)
+  const judge = (codeMatches: boolean, vouched: boolean) => judgeJoiner(joinerOf(standing, { vouched, codeMatches }))
   const codeMatches = matches(standing.policy.joinCodeHash, joinCode)
-  const judgement = judge(codeMatches)
-  const decidedByCode = judge(true).kind !== judge(false).kind
+  const vouched = vouchers !== undefined
+  const judgement = judge(codeMatches, vouched)
+  const decidedByCode = judge(true, vouched).kind !== judge(false, vouched).kind
   if (joinCode !== undefined) await limits.guess(caller, decidedByCode ? group.gid : undefined, judgement.kind === 'allowed')
-  if (judgement.kind === 'allowed') return
+  if (judgement.kind === 'allowed') return judge(codeMatches, false).kind === 'allowed' ? undefined : vouchers
   throw judgement.problem === 'not-found' ? new UnknownGroup() : new PolicyRefusal(judgement.why)
 }
 

@@ -3,6 +3,7 @@ import type { PublicGroupState } from '../../protocol/public-group/state.js'
 import type { SubmissionAccess } from '../access/access.js'
 import type { Bundle } from '../input/bundle.js'
 import type { AddedDevice, CommitSubmission, Followup, RemovedDevice } from '../repository/submissions.repository.js'
+import type { Vouchers } from '../roster/vouchers.js'
 import type { Tracked } from '../state/state-cache.js'
 
 /** Who submits something to which group, with what is known of it at that moment. */
@@ -12,12 +13,14 @@ export interface SubmissionContext extends SubmissionAccess {
 
 export interface CommitContext extends SubmissionContext {
   bundle: Bundle
+  /** By whose certificates a joiner from outside has its right; undefined: by another one, or it is a member. */
+  vouchers?: Vouchers | undefined
 }
 
 /** What a Commit was found to change: everything that the one SQL function writes besides the entry itself. */
 export interface Judged extends Pick<
   CommitSubmission,
-  'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit' | 'announced'
+  'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit' | 'announced' | 'certificates'
 > {
   added: readonly (AddedDevice & { userId: bigint })[]
   /** Devices of others that the committer puts in by its own decision; those that were proposed have counted for who proposed them. */

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import { parseClientUri } from '../../protocol/identifiers.js'
 import { hex } from '../../protocol/bytes.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { memberAt } from '../../protocol/public-group/state.js'
@@ -11,9 +13,11 @@ import { judgeRosterChange, removalReason } from '../authority/rules.js'
 import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
+import { activeCertificates } from '../roster/certificates.repository.js'
+import { judgeCertificates, namedLeaf, requirementOf } from '../roster/certified-leaves.js'
 import { deviceOf, requireOwnLeaf } from '../roster/roster.js'
 import { devicesOfLeaves, type Device } from '../roster/roster.repository.js'
-import { isExpired, mayStillJoin, namedVoid } from '../roster/void-proposals.js'
+import { isExpired, mayStillJoin, namedVoid, unusable } from '../roster/void-proposals.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { describedEpoch, refuseOtherTree, treeInside } from '../state/described-epoch.js'
 import { publicMessageOf } from '../state/public-states.js'
@@ -52,6 +56,7 @@ export class PrivateCommitValidator {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly trees: LargeTrees,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
@@ -69,6 +74,7 @@ export class PrivateCommitValidator {
       reinit: bundle.reinit,
     })
     if (verdict.kind === 'refused') throw new PolicyRefusal(verdict.why)
+    const certificates = standing.policy.identities === 'certified' ? await this.certificatesOf(joining.devices) : []
     const shown =
       standing.policy.externalJoin === 'none' || bundle.reinit
         ? undefined
@@ -83,6 +89,7 @@ export class PrivateCommitValidator {
       putIn: joining.devices.filter(({ client, userId }) => userId !== caller.userId && !asked.clients.has(client)).map(deviceIdOf),
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
       welcomes: joining.welcomes,
+      certificates,
       groupInfo: shown?.groupInfo ?? null,
       tree: shown?.tree ?? null,
       claimedRemoved: [...new Set([...bundle.removed, ...bundle.letGo])],
@@ -108,6 +115,14 @@ export class PrivateCommitValidator {
     return { added: described, devices, present, welcomes }
   }
 
+  /** The leaves are for the members to see; of whom the Welcomes are for, the server knows the device. @throws InvalidCommit */
+  private async certificatesOf(devices: Joining['devices']): Promise<CommitSubmission['certificates']> {
+    const here = devices.filter(({ client }) => parseClientUri(client)?.domain === this.config.DOMAIN)
+    const certificates = await activeCertificates(this.pool, here.map(deviceIdOf))
+    if (certificates.length < here.length) throw new InvalidCommit('device-certificate-missing')
+    return certificates
+  }
+
   private async activeDevices(deviceIds: readonly bigint[]): Promise<Joining['devices']> {
     const names = [...(await clientsOf(this.pool, deviceIds)).values()].map(({ client }) => client)
     const devices = await resolveClients(this.pool, names)
@@ -131,18 +146,23 @@ export class PrivateCommitValidator {
       const ref = hex(keyPackageRef(keyPackage.cipherSuite, keyPackage.bytes) ?? new Uint8Array())
       return used.has(ref) ? [{ ref, bytes: row.bytes, proposal: content.proposal, member: memberAt(-1, keyPackage.leafNode) }] : []
     })
-    const named = waiting.flatMap(({ member: { identity, signatureKey } }) =>
-      identity === undefined ? [] : [{ client: identity, publicKey: signatureKey }],
-    )
-    const { directory, unregistered } = await devicesOfLeaves(this.pool, group.gid, named)
+    const requirement = requirementOf(context.standing.policy.identities)
+    const leaves = waiting.flatMap(({ proposal }) => namedLeaf(proposal.keyPackage.leafNode))
+    const devices = await devicesOfLeaves(this.pool, group.gid, leaves, requirement !== 'none')
+    const certificates = judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const { directory, unregistered } = unusable(devices, certificates)
     const voided: Uint8Array[] = []
     for (const { member, proposal, bytes } of waiting) {
       const registered = !unregistered.has(member.identity ?? '')
       const valid = !isExpired(proposal, this.membership.lifetimes())
-      if (!valid || !(await mayStillJoin(this.pool, context, deviceOf(directory, member), registered))) voided.push(bytes)
+      if (
+        !valid ||
+        !(await mayStillJoin(this.pool, context, { ...deviceOf(directory, member), client: member.identity ?? '' }, registered))
+      )
+        voided.push(bytes)
     }
     if (voided.length > 0) throw await namedVoid(this.pool, context, voided)
-    return { clients: new Set(named.map(({ client }) => client)), refs: new Set(waiting.map(({ ref }) => ref)) }
+    return { clients: new Set(leaves.map(({ client }) => client)), refs: new Set(waiting.map(({ ref }) => ref)) }
   }
 
   /** Whom the committer says to remove or to let go. Only those may be let go who asked, or were revoked. */

@@ -58,7 +58,7 @@ export class PublicCommitValidator {
     before: Tracked | undefined,
   ): Promise<Judged> {
     const { caller, bundle, pending } = context
-    const { added, removed, welcomes } = await this.membership.changesOf(context, state, verdict)
+    const { added, removed, welcomes, certificates } = await this.membership.changesOf(context, state, verdict)
     await refuseMissingRemoves(this.pool, context, state, removed, verdict.external)
     const gone = new Set([...removed.map(({ deviceId }) => deviceId), ...(verdict.external ? [caller.deviceId] : [])])
     const { followups, unsigned } = await followupsFor(
@@ -80,6 +80,7 @@ export class PublicCommitValidator {
       putIn: decided.map(({ deviceId }) => deviceId),
       removed,
       welcomes,
+      certificates,
       groupInfo: bundle.groupInfo?.bytes ?? null,
       tree,
       claimedRemoved: null,

@@ -6,6 +6,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
 import { leafNodeLifetime } from '../../protocol/mls/leaf-node-rules.js'
+import type { Extension } from '../../protocol/mls/structures/extension.js'
 import type { GroupInfo } from '../../protocol/mls/structures/group-info.js'
 import type { LeafNode } from '../../protocol/mls/structures/leaf-node.js'
 import type { ReInit } from '../../protocol/mls/structures/proposal.js'
@@ -15,11 +16,14 @@ import { memberAt, type Member } from '../../protocol/public-group/state.js'
 import { openFor } from '../access/access.js'
 import { presentClients, type PresentClient } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import type { GroupPolicy } from '../policy/policy.js'
 import type { EncodedWelcome } from '../input/bundle.js'
 import type { GroupRow, NewGroup } from '../repository/groups.repository.js'
 import { readCommitOf } from '../repository/log.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
-import { unregisteredAmong } from '../roster/roster.repository.js'
+import { hasDeviceList } from '../roster/certificates.repository.js'
+import { judgeCertificates, namedLeaf, refuseFaults, requirementOf } from '../roster/certified-leaves.js'
+import { devicesOfLeaves, unregisteredAmong } from '../roster/roster.repository.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { PublicStates, publicMessageOf } from '../state/public-states.js'
 import type { CreateGroup } from './create-group.dto.js'
@@ -96,6 +100,28 @@ export class FoundingMembers {
     const named = [...deviceOf.values()]
     if (invited.size !== named.length || named.some((deviceId) => !invited.has(deviceId))) throw new InvalidCommit('welcome-members')
     return { ...routes, usedRefs: welcomes.flatMap(({ value }) => value.refs) }
+  }
+
+  isListed({ userId }: Caller): Promise<boolean> {
+    return hasDeviceList(this.pool, userId)
+  }
+
+  /** Of the leaves with which a group begins (docs/identity.md §4). @param extensions of its GroupContext @throws InvalidCommit */
+  async requireCertificates(
+    leaves: readonly LeafNode[],
+    identities: GroupPolicy['identities'],
+    extensions: readonly Extension[],
+    origin: Origin | undefined,
+  ): Promise<void> {
+    const requirement = requirementOf(identities, extensions)
+    const named = leaves.flatMap(namedLeaf)
+    if (requirement === 'none' && named.every(({ extension }) => extension === undefined)) return
+    const devices = await devicesOfLeaves(this.pool, origin?.group.gid ?? 0n, named, requirement !== 'none')
+    // Whoever is in the group before it with another identity, and not in this one, does not count.
+    const founding = new Set(named.map(({ client }) => client))
+    const others = [...devices.listed.values()].flatMap(({ ofOtherIdentity }) => ofOtherIdentity)
+    const gone = new Set(others.filter((client) => !founding.has(client)))
+    refuseFaults(judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
   }
 
   /** RFC 9420 §11, §12.1.1: one Commit after epoch 0 the creator has the first leaf, and all others one that came in a KeyPackage. */

@@ -9,15 +9,16 @@ import { isGrease } from '../../protocol/mls/grease.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import type { GroupContext, GroupInfo } from '../../protocol/mls/structures/group-info.js'
+import type { LeafNode } from '../../protocol/mls/structures/leaf-node.js'
 import type { TreeNodes } from '../../protocol/mls/structures/ratchet-tree.js'
-import { members, type Member, type PublicGroupState, memberAt } from '../../protocol/public-group/state.js'
+import { type PublicGroupState, memberAt } from '../../protocol/public-group/state.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { decodeGroupInfo, decodeTree, decodeWelcomes, type EncodedGroupInfo } from '../input/bundle.js'
 import { bytesIn, GroupLimits } from '../limits/group-limits.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
 import type { GroupPolicy } from '../policy/policy.js'
-import { initialPolicy } from '../policy/policy.service.js'
+import { initialPolicy, STAYS_CERTIFIED } from '../policy/policy.service.js'
 import type { NewGroup } from '../repository/groups.repository.js'
 import { roomUri } from '../rooms/rooms.dto.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
@@ -40,6 +41,7 @@ export interface CheckedCreation {
     | 'addMembers'
     | 'removeMembers'
     | 'reportsToReset'
+    | 'identities'
     | 'policyVersion'
     | 'added'
     | 'welcomes'
@@ -50,7 +52,8 @@ export interface CheckedCreation {
 /** What the server sees of a new group: its members, and its state unless it is private and of a suite that the server does not know. */
 interface Inspected {
   state: PublicGroupState | undefined
-  founders: readonly Member[]
+  /** Of its members. */
+  leaves: readonly LeafNode[]
   /** Undefined at epoch 0. */
   invited: Invited | undefined
 }
@@ -81,9 +84,10 @@ export class GroupCreation {
     const groupInfo = decodeGroupInfo(body.group_info, this.config)
     const { groupContext: context } = groupInfo.value
     const origin = await this.foundingMembers.originOf(caller, body)
-    const { state, founders, invited } = await this.trees.chargeTo(caller.user, () => this.inspect(caller, body, groupInfo, origin))
-    if (!invited) await this.checkOnlyMember(caller, founders)
-    const policy = this.policy(body, origin)
+    const { state, leaves, invited } = await this.trees.chargeTo(caller.user, () => this.inspect(caller, body, groupInfo, origin))
+    if (!invited) await this.checkOnlyMember(caller, leaves)
+    const policy = await this.policy(caller, body, origin)
+    if (!this.conformance) await this.foundingMembers.requireCertificates(leaves, policy.identities, context.extensions, origin)
     const joinable = policy.externalJoin !== 'none'
     if (joinable && !state) throw new InvalidCommit('cipher-suite')
     if (joinable && !hasExternalPub(groupInfo.value)) throw new InvalidCommit('group-info-external-pub')
@@ -100,6 +104,7 @@ export class GroupCreation {
         addMembers: policy.addMembers,
         removeMembers: policy.removeMembers,
         reportsToReset: policy.reportsToReset,
+        identities: policy.identities,
         policyVersion: origin?.kind === 'successor' ? origin.standing.policy.version : null,
         ...(invited ?? NOBODY),
       },
@@ -155,7 +160,7 @@ export class GroupCreation {
     const tree = await this.tree(body, groupInfo)
     if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
     if (body.mode === 'private' && !HASH_OF_SUITE.has(cipherSuite))
-      return { state: undefined, founders: [await verifyFounderOfUnknownSuite(groupInfo.value, tree.nodes)], invited: undefined }
+      return { state: undefined, leaves: [await verifyFounderOfUnknownSuite(groupInfo.value, tree.nodes)], invited: undefined }
     const welcomes = decodeWelcomes(body.welcomes ?? [], this.config)
     if (!startsWithMembers && welcomes.length > 0) throw new InvalidCommit('welcome-members')
     const invited =
@@ -163,7 +168,7 @@ export class GroupCreation {
         ? await this.foundingMembers.examine(caller, origin, { groupInfo: groupInfo.value, tree: tree.nodes, welcomes })
         : undefined
     const state = await describedEpoch(this.trees, groupInfo.value, tree, { groupId, epoch: expectedEpoch }, 'full')
-    return { state, founders: members(state), invited }
+    return { state, leaves: state.tree.leaves.toArray().filter((node) => node !== undefined), invited }
   }
 
   private async tree(body: CreateGroup, groupInfo: EncodedGroupInfo): Promise<EncodedTree> {
@@ -178,18 +183,22 @@ export class GroupCreation {
     return tree
   }
 
-  private async checkOnlyMember(caller: Caller, [only, ...others]: readonly Member[]): Promise<void> {
+  private async checkOnlyMember(caller: Caller, [only, ...others]: readonly LeafNode[]): Promise<void> {
     if (others.length > 0 && !this.conformance) throw new InvalidCommit('one-founding-member')
-    await this.membership.requireOwnLeaf(caller, only)
+    await this.membership.requireOwnLeaf(caller, only && memberAt(0, only))
   }
 
   /** A successor keeps the policy, unless an admin of the group before it decides otherwise; a branch is a group of its own. */
-  private policy(body: CreateGroup, origin: Origin | undefined): GroupPolicy {
-    if (origin?.kind !== 'successor') return initialPolicy(body.policy ?? InitialPolicy.parse({}))
-    const { standing } = origin
-    if (body.policy && !standing.admin)
-      throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
-    return body.policy ? initialPolicy(body.policy) : standing.policy
+  private async policy(caller: Caller, body: CreateGroup, origin: Origin | undefined): Promise<GroupPolicy> {
+    if (origin?.kind !== 'successor') {
+      const policy = initialPolicy(body.policy ?? InitialPolicy.parse({}))
+      const certified = body.policy?.identities === undefined && (await this.foundingMembers.isListed(caller))
+      return certified ? { ...policy, identities: 'certified' } : policy
+    }
+    const { policy, admin } = origin.standing
+    if (body.policy && !admin) throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
+    if (policy.identities === 'certified' && body.policy?.identities === 'any') throw new PolicyRefusal(STAYS_CERTIFIED)
+    return body.policy ? { ...initialPolicy(body.policy), identities: body.policy.identities ?? policy.identities } : policy
   }
 }
 
@@ -197,7 +206,7 @@ export class GroupCreation {
  * The only member of a new private group whose suite the server does not know. It can hash nothing with it, so the tree is
  * not verified. The GroupInfo's signature is: the public key of the leaf determines the signature scheme.
  */
-export async function verifyFounderOfUnknownSuite(groupInfo: GroupInfo, { leaves }: TreeNodes): Promise<Member> {
+export async function verifyFounderOfUnknownSuite(groupInfo: GroupInfo, { leaves }: TreeNodes): Promise<LeafNode> {
   const { groupContext, signer, tbs, signature } = groupInfo
   if (isGrease(groupContext.cipherSuite)) throw new InvalidCommit('cipher-suite')
   if (groupContext.epoch !== 0n) throw new InvalidCommit('group-info-epoch')
@@ -206,5 +215,5 @@ export async function verifyFounderOfUnknownSuite(groupInfo: GroupInfo, { leaves
   const scheme = canonicalKey(leaf.signatureKey)?.scheme
   const signed = signer === 0 && scheme !== undefined && (await verifyWithLabel(scheme, leaf.signatureKey, 'GroupInfoTBS', tbs, signature))
   if (!signed) throw new InvalidCommit('group-info-signature')
-  return memberAt(0, leaf)
+  return leaf
 }

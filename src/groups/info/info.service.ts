@@ -64,7 +64,7 @@ export class InfoService {
     if (standing.member && epoch > group.epoch) throw new EpochAhead(group.epoch)
     if (standing.member && epoch >= standing.member.joinEpoch) return { ...access, epoch }
     if ((await waitingEpochs(this.pool, group.gid, caller.deviceId)).includes(epoch)) return { ...access, epoch }
-    if (!standing.member) await authorizeExternalJoin(this.limits, caller, access, joinCode)
+    if (!standing.member) await authorizeExternalJoin(this.pool, this.limits, caller, access, joinCode)
     if (epoch !== group.epoch) throw new NotFound('This device was not a member in this epoch.')
     return { ...access, epoch }
   }

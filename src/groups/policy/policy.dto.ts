@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { RowId } from '../../platform/http/bytes.js'
-import { EXTERNAL_JOIN, WHO } from './policy.js'
+import { EXTERNAL_JOIN, IDENTITIES, WHO } from './policy.js'
 
 const ExternalJoin = z.enum(EXTERNAL_JOIN).meta({
   description:
@@ -15,6 +15,12 @@ const ReportsToReset = z
   .max(1000)
   .meta({ description: 'Reports of one Commit by that many users allow a reset without an admin' })
 
+const Identities = z.enum(IDENTITIES).meta({
+  description:
+    'Whether every new or changed leaf needs a certificate of its user’s device list (docs/identity.md §4). Of a new group: certified if its creator ' +
+    'has a device list, or the group before it was. certified cannot be taken back',
+})
+
 /** The policy a group starts with; what is left out gets its default. */
 export const InitialPolicy = z
   .strictObject({
@@ -23,6 +29,7 @@ export const InitialPolicy = z
     add_members: Who.default('members'),
     remove_members: Who.default('members'),
     reports_to_reset: ReportsToReset.default(3),
+    identities: Identities.optional(),
   })
   .refine((policy) => (policy.external_join === 'code') === (policy.join_code !== undefined), {
     path: ['join_code'],
@@ -39,6 +46,7 @@ export const ChangePolicy = z
     add_members: Who.optional(),
     remove_members: Who.optional(),
     reports_to_reset: ReportsToReset.optional(),
+    identities: Identities.optional(),
     version: z.int().positive().optional().meta({ description: 'Refuse the change if the policy is of another version by now' }),
   })
   .meta({ id: 'ChangePolicy' })
@@ -46,9 +54,9 @@ export type ChangePolicy = z.infer<typeof ChangePolicy>
 
 /**
  * Rights that the server enforces in a private group only as far as a Commit's sender tells the truth; `extensions` and `psk` are for admins alone,
- * and it sees nothing of them there.
+ * and it sees nothing of them there. Of `identities` it sees the devices of Welcomes, and no leaf.
  */
-export const LEFT_TO_MEMBERS = ['add_members', 'remove_members', 'reinit', 'extensions', 'psk'] as const
+export const LEFT_TO_MEMBERS = ['add_members', 'remove_members', 'reinit', 'extensions', 'psk', 'identities'] as const
 
 export const Policy = z
   .object({
@@ -56,6 +64,7 @@ export const Policy = z
     add_members: Who,
     remove_members: Who,
     reports_to_reset: z.int(),
+    identities: Identities,
     version: RowId,
     left_to_members: z.array(z.enum(LEFT_TO_MEMBERS)).meta({
       description:

@@ -15,6 +15,7 @@ export async function replacePolicy(sql: Sql, gid: bigint, userId: bigint, polic
     p_add: policy.addMembers,
     p_remove: policy.removeMembers,
     p_reports: policy.reportsToReset,
+    p_identities: policy.identities,
   })
 }
 

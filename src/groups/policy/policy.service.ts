@@ -33,6 +33,8 @@ export class PolicyService {
     const next = changed(standing.policy, change)
     if (next.externalJoin !== 'none' && !HASH_OF_SUITE.has(group.cipherSuite))
       throw new PolicyRefusal('The server does not know the suite of this group, so nobody can join it from outside.')
+    // Members count on it, and a stolen session of an admin would open the group.
+    if (standing.policy.identities === 'certified' && next.identities === 'any') throw new PolicyRefusal(STAYS_CERTIFIED)
     const outcome = await replacePolicy(this.pool, group.gid, caller.userId, next)
     if (outcome === 'changed') throw new PolicyChanged()
     if (outcome === 'forbidden') await this.refuse(caller, groupId, 'change-policy')
@@ -82,6 +84,8 @@ export class PolicyService {
   }
 }
 
+export const STAYS_CERTIFIED = 'A group whose identities are certified stays so.'
+
 /** The policy of a new group. */
 export function initialPolicy(body: InitialPolicy): GroupPolicy {
   return {
@@ -90,6 +94,7 @@ export function initialPolicy(body: InitialPolicy): GroupPolicy {
     addMembers: body.add_members,
     removeMembers: body.remove_members,
     reportsToReset: body.reports_to_reset,
+    identities: body.identities ?? 'any',
     version: 1n,
   }
 }
@@ -105,6 +110,7 @@ function changed(policy: GroupPolicy, change: ChangePolicy): GroupPolicy {
     addMembers: change.add_members ?? policy.addMembers,
     removeMembers: change.remove_members ?? policy.removeMembers,
     reportsToReset: change.reports_to_reset ?? policy.reportsToReset,
+    identities: change.identities ?? policy.identities,
     version: policy.version,
   }
 }
@@ -115,6 +121,7 @@ function shown(policy: GroupPolicy): Omit<Policy, 'admins' | 'left_to_members'> 
     add_members: policy.addMembers,
     remove_members: policy.removeMembers,
     reports_to_reset: policy.reportsToReset,
+    identities: policy.identities,
     version: policy.version,
   }
 }

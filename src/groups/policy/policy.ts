@@ -4,6 +4,8 @@ import { sha256 } from '../../protocol/sha256.js'
 export const EXTERNAL_JOIN = ['same-user', 'code', 'open', 'none'] as const
 /** Who may add or remove members. */
 export const WHO = ['members', 'admins'] as const
+/** Whether new leaves need a certificate of their user's device list (docs/identity.md §4). What is certified stays so. */
+export const IDENTITIES = ['certified', 'any'] as const
 
 /** Who may change a group, as its admins set it (architecture §4). */
 export interface GroupPolicy {
@@ -14,6 +16,7 @@ export interface GroupPolicy {
   removeMembers: (typeof WHO)[number]
   /** Number of distinct users' reports of one Commit that allow a reset without an admin. */
   reportsToReset: number
+  identities: (typeof IDENTITIES)[number]
   /** Compare-and-set: a Commit judged under an older version is judged again. */
   version: bigint
 }

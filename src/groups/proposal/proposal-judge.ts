@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Forbidden, TooLarge, Undecodable } from '../../platform/http/problem.js'
+import type { Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import type { MlsMessage } from '../../protocol/mls/message.js'
@@ -66,11 +67,11 @@ export class ProposalJudge {
   }
 
   /** Who may propose what, as far as the framing shows. @returns whether SQL has to find a member */
-  async authorize(caller: Caller, access: Access, message: ProposalMessage): Promise<{ mustBeMember: boolean }> {
+  async authorize(sql: Sql, caller: Caller, access: Access, message: ProposalMessage): Promise<{ mustBeMember: boolean }> {
     const { group, standing } = access
     const kind = senderKind(message)
     if (kind === 'new-member-proposal') {
-      await authorizeExternalJoin(this.limits, caller, access, undefined)
+      await authorizeExternalJoin(sql, this.limits, caller, access, undefined)
       return { mustBeMember: false }
     }
     // First, or a stranger could learn by a made-up sender which groups there are.

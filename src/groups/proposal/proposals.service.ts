@@ -40,7 +40,7 @@ export class ProposalsService {
     const access = await openForSubmission(this.pool, groupId, caller, { hash, outside })
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    const { mustBeMember } = await this.judge.authorize(caller, access, message)
+    const { mustBeMember } = await this.judge.authorize(this.pool, caller, access, message)
     const { epoch } = message.body
     const refused = refusedByPosition(group, epoch, madeIn)
     if (refused) throw await submissionProblem(this.pool, group, caller.deviceId, epoch, refused)

@@ -85,6 +85,7 @@ export interface NewGroup extends Pick<CommitSubmission, 'added' | 'welcomes' | 
   addMembers: 'members' | 'admins'
   removeMembers: 'members' | 'admins'
   reportsToReset: number
+  identities: 'certified' | 'any'
   /** What all groups of its creator may keep, in bytes and in number. Absent: no limit. */
   quota?: { bytes: number; groups: number }
 }
@@ -147,6 +148,7 @@ export async function createGroup(sql: Sql, group: NewGroup): Promise<Creation> 
     p_add: group.addMembers,
     p_remove: group.removeMembers,
     p_reports: group.reportsToReset,
+    p_identities: group.identities,
     p_branch_of: group.branchOf,
     p_added: group.added.map((device) => device.deviceId),
     p_added_welcome: group.added.map((device) => (device.welcome === null ? null : device.welcome + 1)),

@@ -41,6 +41,15 @@ export interface RemovedDevice {
   reason: 'removed' | 'left' | 'revoked' | 'resync'
 }
 
+/** The certificate with which a device of this provider comes in, or changes its leaf, as it was judged. */
+export interface LeafCertificateRow {
+  deviceId: bigint
+  /** Of its entry in the user's list. */
+  number: number
+  /** Number of the entry that has replaced it; null: active. */
+  ended: number | null
+}
+
 /** The Remove that a pending leave or revocation needs again in the new epoch, signed by the server (§4). */
 export interface Followup {
   deviceId: bigint
@@ -87,6 +96,9 @@ export interface CommitSubmission extends StorageLimits {
   announced?: Uint8Array | null
   /** Seconds for which the place of a group that is reinitialized is reserved for its admins. */
   grace?: number
+  /** Client URIs of which one has to be a member: by their certificates the joiner has its right. Absent: it needs none. */
+  vouchers?: readonly string[] | undefined
+  certificates: readonly LeafCertificateRow[]
   followups: readonly Followup[]
   /** Pending devices whose Remove cannot be signed for the new epoch: their leaf is unknown from then on. */
   unsigned: readonly bigint[]
@@ -160,7 +172,17 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_trees: KEPT_TREES,
     p_announced: commit.announced ?? null,
     p_grace: commit.grace ?? 0,
+    ...certified(commit),
   })
+}
+
+function certified({ vouchers, certificates }: CommitSubmission): Record<string, unknown> {
+  return {
+    p_vouchers: vouchers ?? null,
+    p_certified: certificates.map(({ deviceId }) => deviceId),
+    p_certificate: certificates.map(({ number }) => number),
+    p_ended: certificates.map(({ ended }) => ended),
+  }
 }
 
 /** A Proposal for the current epoch (§4 windows); see `submit_proposal` in prisma/functions/submissions.sql. */

@@ -25,7 +25,7 @@ export class UncheckedMembership implements Membership {
   }
 
   async changesOf(): Promise<DeviceChanges> {
-    return { added: [], removed: [], welcomes: [] }
+    return { added: [], removed: [], welcomes: [], certificates: [] }
   }
 
   /** Any member may propose anything. */

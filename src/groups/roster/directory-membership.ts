@@ -4,6 +4,8 @@ import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
 import { isGroupId, parseClientUri } from '../../protocol/identifiers.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
+import type { Extension } from '../../protocol/mls/structures/extension.js'
+import type { LeafNode } from '../../protocol/mls/structures/leaf-node.js'
 import type { ReInit } from '../../protocol/mls/structures/proposal.js'
 import type { Sender } from '../../protocol/mls/structures/public-message.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
@@ -19,9 +21,11 @@ import { judgeRosterChange, removalReason, type Ended, type Proposer, type Roste
 import { isGroupIdTaken } from '../repository/groups.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
+import { judgeCertificates, namedLeaf, refuseFaults, requireJoinersKey, requirementOf } from './certified-leaves.js'
 import { devicesOfLeaves, type Device } from './roster.repository.js'
 import {
   addsOf,
+  changedLeaves,
   checkNewLeaves,
   deviceOf,
   identityAt,
@@ -31,7 +35,7 @@ import {
   requireOwnLeaf,
   type Directory,
 } from './roster.js'
-import { deviceProposing, refuseVoid } from './void-proposals.js'
+import { deviceProposing, refuseVoid, unusable } from './void-proposals.js'
 import { routeWelcomes } from './welcome-routes.js'
 
 /** Leaves are devices of the directory, with keys that they registered, and their users act within the group's policy. */
@@ -61,9 +65,16 @@ export class DirectoryMembership implements Membership {
 
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
     await this.introduce([...verdict.added, ...verdict.updated])
-    const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict))
-    await refuseVoid(this.pool, context, before, verdict.proposals, devices)
+    const { identities } = context.standing.policy
+    const requirement = requirementOf(identities, before.groupContext.extensions, verdict.next.groupContext.extensions)
+    const byKey = requirement !== 'none' || verdict.external
+    const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict), byKey)
+    const gone = new Set(verdict.removed.flatMap(({ identity }) => identity ?? []))
+    const certificates = judgeCertificates(changedLeaves(verdict), devices, requirement, gone, this.config.DOMAIN)
+    await refuseVoid(this.pool, context, before, verdict.proposals, unusable(devices, certificates))
     checkNewLeaves(before, verdict, devices)
+    refuseFaults(certificates)
+    if (verdict.external) requireJoinersKey(context, verdict, certificates)
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
     if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
@@ -74,15 +85,16 @@ export class DirectoryMembership implements Membership {
     const added = verdict.external
       ? [{ deviceId: context.caller.deviceId, userId: context.caller.userId, welcome: null }]
       : withProposers(before, verdict, directory, routes.added)
-    return { added, removed: removed.map(({ deviceId, reason }) => ({ deviceId, reason })), welcomes: routes.welcomes }
+    const left = removed.map(({ deviceId, reason }) => ({ deviceId, reason }))
+    return { added, removed: left, welcomes: routes.welcomes, certificates: [...certificates.rows.values()] }
   }
 
   async authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal): Promise<Device | undefined> {
     const { proposal, sender } = sent
-    if (proposal.kind === 'add') return this.authorizeAdd(context, sender, memberAt(-1, proposal.keyPackage.leafNode))
+    const { extensions: required } = state.groupContext
+    if (proposal.kind === 'add') return this.authorizeAdd(context, sender, proposal.keyPackage.leafNode, required)
     if (sender.kind !== 'member') return undefined
-    if (proposal.kind === 'update')
-      await this.deviceBehind(context, memberAt(sender.leafIndex, proposal.leafNode), identityAt(state, sender.leafIndex))
+    if (proposal.kind === 'update') await this.deviceBehind(context, proposal.leafNode, required, identityAt(state, sender.leafIndex))
     // Who does not have it can commit nothing until it is committed.
     if (proposal.kind === 'psk' && !context.standing.admin) throw new PolicyRefusal('Only admins may propose a PSK.')
     const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
@@ -96,22 +108,33 @@ export class DirectoryMembership implements Membership {
     return undefined
   }
 
-  private async authorizeAdd(context: SubmissionContext, sender: Sender, added: Member): Promise<Device> {
-    const device = await this.deviceBehind(context, added)
+  private async authorizeAdd(context: SubmissionContext, sender: Sender, added: LeafNode, required: readonly Extension[]): Promise<Device> {
+    const device = await this.deviceBehind(context, added, required)
     // A joiner's own Add stands under the policy for joins from outside.
     if (sender.kind === 'member') refuseWish(context, { added: [device], removed: [], reinit: false })
     return device
   }
 
-  /** What a Commit would ask of a leaf that it brings (`checkNewLeaves`). @param before the identity of the leaf that it replaces */
-  private async deviceBehind({ group }: SubmissionContext, member: Member, [before]: readonly string[] = []): Promise<Device> {
+  /**
+   * What a Commit would ask of a leaf that it brings (`checkNewLeaves`).
+   * @param required extensions of the GroupContext @param before the identity of the leaf that it replaces
+   */
+  private async deviceBehind(
+    { group, standing }: SubmissionContext,
+    node: LeafNode,
+    required: readonly Extension[],
+    [before]: readonly string[] = [],
+  ): Promise<Device> {
+    const member = memberAt(-1, node)
     if (before !== undefined && before !== member.identity) throw new InvalidCommit('credential-changed')
     await this.introduce([member])
-    const named = member.identity === undefined ? [] : [{ client: member.identity, publicKey: member.signatureKey }]
-    const { directory, unregistered } = await devicesOfLeaves(this.pool, group.gid, named)
-    const device = deviceOf(directory, member)
+    const requirement = requirementOf(standing.policy.identities, required)
+    const named = namedLeaf(node)
+    const devices = await devicesOfLeaves(this.pool, group.gid, named, requirement !== 'none')
+    const device = deviceOf(devices.directory, member)
     if (device.revoked) throw new InvalidCommit('credential-revoked')
-    if (unregistered.size > 0) throw new InvalidCommit('credential-key')
+    if (devices.unregistered.size > 0) throw new InvalidCommit('credential-key')
+    refuseFaults(judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN))
     return device
   }
 

@@ -14,6 +14,7 @@ export interface DeviceChanges {
   added: readonly (AddedDevice & { userId: bigint })[]
   removed: readonly RemovedDevice[]
   welcomes: CommitSubmission['welcomes']
+  certificates: CommitSubmission['certificates']
 }
 
 /**

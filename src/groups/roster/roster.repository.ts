@@ -1,4 +1,6 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { LISTED_CERTIFICATE, LISTED_COLUMNS } from '../../authentication/directory/leaf-certificates.repository.js'
+import { numbersIn, type ListedCertificate } from '../../authentication/directory/leaf-certificates.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 
 /** A device, and a key that is said to be one of its own; as MLS encodes it. */
@@ -39,6 +41,8 @@ export async function unregisteredAmong(sql: Sql, claims: readonly ClaimedKey[])
 export interface NamedLeaf {
   client: string
   publicKey: Uint8Array | null
+  /** Data of the new or changed leaf's extension with its certificate. */
+  extension?: Uint8Array | undefined
 }
 
 /** A client as the directory and the group know it. */
@@ -59,27 +63,57 @@ export interface LeafDevices {
   directory: Map<string, Device>
   /** Clients with a leaf whose key is not, or no longer, registered for the device. */
   unregistered: ReadonlySet<string>
+  /** By client URI, of clients whose certificate was asked for. */
+  listed: ReadonlyMap<string, ListedLeaf>
 }
 
-/** All that the database knows of those whom a Commit names, in one statement. "OFFSET 0" makes each client one look-up. */
-export async function devicesOfLeaves(sql: Sql, gid: bigint, leaves: readonly NamedLeaf[]): Promise<LeafDevices> {
-  if (leaves.length === 0) return { directory: new Map(), unregistered: new Set() }
-  const { rows } = await sql.query<Device & { client: string; registered: boolean }>({
+/** What the list of its user says of a leaf. */
+export interface ListedLeaf extends ListedCertificate {
+  /** Clients of the same user that are members, and whose certificates were of another identity. */
+  ofOtherIdentity: readonly string[]
+}
+
+/** Clients of other identities of the user `d` that are members; almost nobody has had another identity. */
+const OF_OTHER_IDENTITY = `CASE WHEN listed.identities > 1 THEN ARRAY(
+    SELECT o.client_uri FROM device o
+     CROSS JOIN LATERAL (SELECT FROM member m WHERE m.device_id = o.id AND m.gid = $1 AND m.until_seq IS NULL OFFSET 0) m
+     WHERE o.account_id = d.account_id AND EXISTS (
+       SELECT FROM device_certificate c WHERE c.account_id = o.account_id AND c.identity <> listed.identity AND c.device_id = o.id
+     )
+  ) ELSE '{}' END AS "ofOtherIdentity"`
+
+/**
+ * All that the database knows of those whom a Commit names, in one statement. "OFFSET 0" makes each client one look-up.
+ * @param byKey where a leaf shows no certificate, what the list says of its key
+ */
+export async function devicesOfLeaves(sql: Sql, gid: bigint, leaves: readonly NamedLeaf[], byKey = false): Promise<LeafDevices> {
+  if (leaves.length === 0) return { directory: new Map(), unregistered: new Set(), listed: new Map() }
+  const numbers = leaves.map(({ extension }) => numbersIn(extension))
+  const { rows } = await sql.query<Device & ListedLeaf & { client: string; registered: boolean }>({
     name: 'devices_of_leaves',
     text: `SELECT x.client, d.id AS "deviceId", d.account_id AS "userId",
                   d.revoked_at IS NOT NULL OR a.disabled_at IS NOT NULL AS revoked,
                   EXISTS (SELECT FROM group_ban b WHERE b.gid = $1 AND b.user_id = d.account_id) AS banned,
                   EXISTS (SELECT FROM group_admin a WHERE a.gid = $1 AND a.user_id = d.account_id) AS admin,
-                  x.public_key IS NULL OR ${IS_REGISTERED} AS registered
-             FROM unnest($2::text[], $3::bytea[]) AS x (client, public_key)
+                  x.public_key IS NULL OR ${IS_REGISTERED} AS registered, ${LISTED_COLUMNS}, ${OF_OTHER_IDENTITY}
+             FROM unnest($2::text[], $3::bytea[], $4::integer[], $5::integer[], $6::boolean[]) AS x (client, public_key, certificate, list_number, by_key)
             CROSS JOIN LATERAL (SELECT * FROM device WHERE device.client_uri = x.client OFFSET 0) d
-             JOIN account a ON a.id = d.account_id`,
-    values: [gid, leaves.map(({ client }) => client), leaves.map(({ publicKey }) => publicKey && canonical(publicKey))],
+             JOIN account a ON a.id = d.account_id
+            ${LISTED_CERTIFICATE}`,
+    values: [
+      gid,
+      leaves.map(({ client }) => client),
+      leaves.map(({ publicKey }) => publicKey && canonical(publicKey)),
+      numbers.map(({ certificate }) => certificate),
+      numbers.map(({ listNumber }) => listNumber),
+      leaves.map(({ publicKey }) => byKey && publicKey !== null),
+    ],
   })
   const directory = new Map(
     rows.map(({ client, deviceId, userId, revoked, banned, admin }) => [client, { deviceId, userId, revoked, banned, admin }]),
   )
-  return { directory, unregistered: new Set(rows.flatMap(({ client, registered }) => (registered ? [] : [client]))) }
+  const unregistered = new Set(rows.flatMap(({ client, registered }) => (registered ? [] : [client])))
+  return { directory, unregistered, listed: new Map(rows.map(({ client, ...listed }) => [client, listed])) }
 }
 
 /** The key as the directory stores it; empty for bytes that are no key. */

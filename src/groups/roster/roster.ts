@@ -7,6 +7,7 @@ import { type Member, type PublicGroupState, leaf, memberAt } from '../../protoc
 import type { Tree } from '../../protocol/public-group/tree/tree.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import { InvalidCommit } from '../groups.problems.js'
+import { namedLeaf } from './certified-leaves.js'
 import { unregisteredAmong, type Device, type LeafDevices, type NamedLeaf } from './roster.repository.js'
 
 /** Clients of a Commit, by URI. */
@@ -14,13 +15,20 @@ export type Directory = ReadonlyMap<string, Device>
 
 /** Everyone that a Commit names: whom it touches, with the keys of new and changed leaves, and whose proposals it carries out. */
 export function leavesNamed(before: PublicGroupState, verdict: ValidCommit): NamedLeaf[] {
-  const changed = [...verdict.added, ...verdict.updated].flatMap(({ identity, signatureKey }) =>
-    identity === undefined ? [] : [{ client: identity, publicKey: signatureKey }],
-  )
+  const changed = changedLeaves(verdict)
   const proposers = verdict.proposals.flatMap(({ sender }) => (sender.kind === 'member' ? identityAt(before, sender.leafIndex) : []))
   const others = new Set([...proposers, ...verdict.removed.flatMap(({ identity }) => identity ?? [])])
   for (const { client } of changed) others.delete(client)
   return [...changed, ...[...others].map((client) => ({ client, publicKey: null }))]
+}
+
+/** The new and changed leaves, that of a joiner from outside among them. */
+export function changedLeaves(verdict: ValidCommit): NamedLeaf[] {
+  const joiner = verdict.external ? [verdict.committer] : []
+  return [...verdict.added, ...verdict.updated, ...joiner].flatMap(({ leafIndex }) => {
+    const node = leaf(verdict.next, leafIndex)
+    return node ? namedLeaf(node) : []
+  })
 }
 
 /** The client URI in a leaf's credential; none for a blank leaf, and for a credential of another kind. */

@@ -7,14 +7,17 @@ import type { Proposal } from '../../protocol/mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../../protocol/mls/structures/public-message.js'
 import type { PendingProposal, SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import { memberAt, type PublicGroupState } from '../../protocol/public-group/state.js'
+import { joinerOf } from '../access/access.js'
 import { readGroupAndStanding } from '../access/access.repository.js'
 import { judgeExternalJoin, judgeRosterChange, removalReason, type RosterChange } from '../authority/rules.js'
 import type { CommitContext } from '../commit/commit-context.js'
 import { isGroupIdTaken } from '../repository/groups.repository.js'
 import { ProposalsVoid } from '../groups.problems.js'
 import { entriesOfMessages } from '../state/submission-refusals.js'
+import type { LeafCertificates } from './certified-leaves.js'
 import type { Device, LeafDevices } from './roster.repository.js'
 import { deviceOf, identityAt, memberOf } from './roster.js'
+import { vouchersOf } from './vouchers.js'
 
 /**
  * What was right when it was proposed may not be any more: the joiner was banned or the policy does not let it in, a device was revoked, the
@@ -38,6 +41,11 @@ export async function refuseVoid(
   throw await namedVoid(sql, context, messages)
 }
 
+/** Of leaves whose certificate does not serve, the device counts as one that cannot use its key. */
+export function unusable(devices: LeafDevices, { faults }: LeafCertificates): LeafDevices {
+  return faults.size === 0 ? devices : { ...devices, unregistered: new Set([...devices.unregistered, ...faults.keys()]) }
+}
+
 /** @param messages the PublicMessages of the Proposals, as they are in the log */
 export async function namedVoid(sql: Sql, { group, caller }: CommitContext, messages: readonly Uint8Array[]): Promise<ProposalsVoid> {
   return new ProposalsVoid(group.epoch, await entriesOfMessages(sql, group, caller.deviceId, messages))
@@ -57,11 +65,18 @@ export function isExpired(proposal: Proposal, limits: LifetimeLimits | undefined
 }
 
 /** Whether a device may still be added by its own Add: it is in use, with the key that it asked with, and the policy of now lets it in. */
-export async function mayStillJoin(sql: Sql, { group }: CommitContext, device: Device, registered: boolean): Promise<boolean> {
+export async function mayStillJoin(
+  sql: Sql,
+  { group }: CommitContext,
+  device: Device & { client: string },
+  registered: boolean,
+): Promise<boolean> {
   if (device.revoked || !registered) return false
   const found = await readGroupAndStanding(sql, group.groupId, device)
   if (!found?.standing) return false
-  return judgeExternalJoin(found.standing.policy, { ...found.standing, codeMatches: false }).kind === 'allowed'
+  const vouchers = await vouchersOf(sql, group.gid, device, found.standing)
+  const joiner = joinerOf(found.standing, { vouched: vouchers !== undefined, codeMatches: false })
+  return judgeExternalJoin(found.standing.policy, joiner).kind === 'allowed'
 }
 
 async function isVoid(
@@ -77,7 +92,7 @@ async function isVoid(
     const member = memberAt(-1, proposal.keyPackage.leafNode)
     const device = deviceOf(devices.directory, member)
     const registered = !devices.unregistered.has(member.identity ?? '')
-    if (!proposer) return !(await mayStillJoin(sql, context, device, registered))
+    if (!proposer) return !(await mayStillJoin(sql, context, { ...device, client: member.identity ?? '' }, registered))
     return device.revoked || !registered || lacksRight(context, proposer, { added: [device] })
   }
   if (!proposer) return false

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Problem } from '../http/problem.js'
+import { ACCESS_CHALLENGE, type Problem } from '../http/problem.js'
 import { PROBLEM_MEDIA_TYPE, problemDocument } from '../http/problem-document.js'
 
 /** How long a client may take to read a last answer and to close its half of the connection. */
@@ -20,7 +20,7 @@ export function answerOnSocket(socket: Duplex, problem: Problem, requestId: stri
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
     'connection: close',
-    ...(problem.status === 401 ? ['www-authenticate: Bearer'] : []),
+    ...(problem.status === 401 ? [`www-authenticate: ${problem.challenge ?? ACCESS_CHALLENGE}`] : []),
     ...(problem.retryAfter === undefined ? [] : [`retry-after: ${problem.retryAfter}`]),
     ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
   ]

@@ -27,7 +27,9 @@ const Identity = {
   DOMAIN: Domain.default('localhost').describe(
     'The domain of all users, devices and rooms here. It is signed into every login: never change it later.',
   ),
-  PUBLIC_URL: HttpUrl.optional().describe('Where clients reach this server, if not http://HOST:PORT (behind a proxy).'),
+  PUBLIC_URL: HttpUrl.optional().describe(
+    'Where clients reach this server, if not http://HOST:PORT (behind a proxy). Proofs of possession (DPoP) have to name it; unset, they may name whatever host a request does.',
+  ),
   SERVER_SECRET: Secret32.optional()
     .meta({ secret: true })
     .describe('32 random bytes, base64. Seals stored keys and signs hints between nodes. The embedded mode makes one; otherwise required.'),
@@ -88,6 +90,12 @@ const Accounts = {
   NAME_QUARANTINE: Duration(0, 3_650 * 86_400_000)
     .default(90 * 86_400_000)
     .describe('For how long the name of a deleted account is given to nobody else.'),
+  ACCESS_TOKENS: z
+    .enum(['bound', 'bearer-allowed', 'legacy'])
+    .default('bound')
+    .describe(
+      'Whether sessions are bound to a key of their device (DPoP, RFC 9449), so that stolen tokens are worth nothing: bound, each of them; bearer-allowed, those of clients that show one, and simple clients without one log in as well, which is weaker; legacy, none that is opened now: only while nodes of the release before run beside this one.',
+    ),
   ACCESS_TOKEN_TTL: Duration(10_000, 86_400_000).default(300_000).describe('Life of an access token.'),
   REFRESH_TOKEN_TTL: Duration(60_000)
     .default(30 * 86_400_000)

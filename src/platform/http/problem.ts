@@ -1,3 +1,8 @@
+/** For `WWW-Authenticate` (RFC 9449 §7.1): access tokens come with a proof of possession. */
+export const DPOP_CHALLENGE = 'DPoP algs="ES256 EdDSA Ed25519"'
+/** Of a 401 that names no other: tokens that are bound to no key are taken as well, where the operator lets clients have such. */
+export const ACCESS_CHALLENGE = `${DPOP_CHALLENGE}, Bearer`
+
 /**
  * An expected error, sent to the client as RFC 9457 problem details. Modules subclass it, mostly in `<module>.problems.ts`.
  * `type` is the stable name that clients switch on; `detail` is a sentence for people; `extension` holds additional members.
@@ -7,7 +12,7 @@ export class Problem extends Error {
   retryAfter?: number
   /** The limit that refuses, as docs/limits.md names it, where the filter is to count it. */
   limit?: string
-  /** WWW-Authenticate of a 401; Bearer if unset (RFC 9110 §11.6.1). */
+  /** WWW-Authenticate of a 401; `ACCESS_CHALLENGE` if unset (RFC 9110 §11.6.1). */
   challenge?: string
 
   constructor(
@@ -27,7 +32,7 @@ export class InvalidRequest extends Problem {
   }
 }
 export class Unauthenticated extends Problem {
-  constructor(detail = 'A valid access token is needed: Authorization: Bearer …') {
+  constructor(detail = 'A valid access token is needed: Authorization: DPoP …, with a proof in the field DPoP.') {
     super(401, 'unauthenticated', detail)
   }
 }

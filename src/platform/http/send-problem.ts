@@ -5,6 +5,7 @@ import { isError } from '../observability/is-error.js'
 import { failureCodeOf, failureOf } from '../postgres/failures.js'
 import { negotiate, encodeCbor, encodeJson } from './encode.js'
 import {
+  ACCESS_CHALLENGE,
   InvalidRequest,
   MethodNotAllowed,
   NotFound,
@@ -31,7 +32,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   // Set already, unless the router refused the address before any hook ran.
   void reply.header('x-request-id', request.id)
   if (problem.retryAfter !== undefined) void reply.header('retry-after', String(problem.retryAfter))
-  if (problem.status === 401) void reply.header('www-authenticate', problem.challenge ?? 'Bearer')
+  if (problem.status === 401) void reply.header('www-authenticate', problem.challenge ?? ACCESS_CHALLENGE)
   if (problem instanceof MethodNotAllowed) void reply.header('allow', problem.allow.join(', '))
   // A losing Commit's 409 carries entries, so a problem is negotiated like any answer.
   const cbor = negotiate(request.headers.accept) === 'application/cbor'

@@ -9,6 +9,7 @@ export const LOG = Symbol('LOG')
 /** Members that never reach a log line, at the top or one level down, whatever a caller passes. */
 const REDACTED = [
   'authorization',
+  'dpop',
   'cookie',
   'token',
   'access_token',

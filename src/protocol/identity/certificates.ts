@@ -24,8 +24,16 @@ export const SIGNING_SCHEMES: ReadonlySet<number> = new Set([SIGNATURE_SCHEMES.e
 /** Not every client can check ML-DSA, nor what comes after it: such keys are kept as they are, and serve no leaf that they cannot check. */
 const KNOWN_SCHEMES: ReadonlySet<number> = new Set(Object.values(SIGNATURE_SCHEMES))
 
+const spellings = new WeakMap<ListKey, string>()
+
 /** One spelling per key, for comparison; undefined for what is no sound key of a scheme that is known. */
-export function spellingOf({ scheme, publicKey }: ListKey): string | undefined {
+export function spellingOf(key: ListKey): string | undefined {
+  const known = spellings.get(key) ?? spell(key)
+  if (known !== undefined) spellings.set(key, known)
+  return known
+}
+
+function spell({ scheme, publicKey }: ListKey): string | undefined {
   if (!KNOWN_SCHEMES.has(scheme)) return `${scheme}:${Buffer.from(publicKey).toString('hex')}`
   const key = canonicalKey(publicKey)
   if (key === undefined || key.scheme !== scheme || !isSoundKey(key)) return undefined
@@ -83,9 +91,9 @@ function faultOfValidity({ kind, notBefore, notAfter }: DeviceCertificate): Iden
 function faultOfKeys(list: DeviceList, { kind, keys }: DeviceCertificate, replaced: Certified | undefined): IdentityRule | undefined {
   const [first] = keys
   if (first === undefined || !SIGNING_SCHEMES.has(first.scheme) || (kind !== 'device' && keys.length !== 1)) return 'certificate-keys'
-  const spellings = keys.map(spellingOf)
-  if (new Set(spellings).size !== keys.length) return 'certificate-keys'
-  const usable = spellings.every((spelling) => {
+  const spelled = keys.map(spellingOf)
+  if (new Set(spelled).size !== keys.length) return 'certificate-keys'
+  const usable = spelled.every((spelling) => {
     if (spelling === undefined) return false
     const holder = list.keys.get(spelling)
     return holder === undefined || holder === replaced?.number

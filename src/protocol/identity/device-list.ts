@@ -62,7 +62,8 @@ export function activeCertificates(list: DeviceList): Certified[] {
 
 /** The active certificate of a device. */
 export function certificateOf(list: DeviceList, client: string): Certified | undefined {
-  return activeCertificates(list).find(({ kind, subject }) => kind === 'device' && subject === client)
+  for (const one of list.certificates.values()) if (one.end === undefined && one.kind === 'device' && one.subject === client) return one
+  return undefined
 }
 
 /** Whether entry `number` was certified by entry `issuer`, also by others in between. */

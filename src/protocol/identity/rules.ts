@@ -46,6 +46,11 @@ export const IDENTITY_RULES = {
   'device-certificate-leaf':
     'The certificate is of a device, of the credential’s client URI, names the leaf’s signature key, and is valid now.',
   'device-certificate-current': 'The certificate is active, or was replaced less than 7 days ago.',
+
+  // What the server asks besides (§2)
+  'device-registered': 'A certificate of a device is of one that is registered and active, or that the same request adds.',
+  'device-keys': 'A certificate of a device names keys that are registered for it; of a device or key that is added, all of them.',
+  'device-certified': 'A device that is added, gets a key, or begins the identity, gets a certificate with it.',
 } as const satisfies Record<string, string>
 
 export type IdentityRule = keyof typeof IDENTITY_RULES

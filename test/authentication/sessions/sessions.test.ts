@@ -40,6 +40,7 @@ describe('a login', () => {
         nonce: expect.stringMatching(/^[\w-]{43}$/),
         expires_at: expect.any(Number),
         domain: 'localhost',
+        label: 'MicroChat Device Login',
       })
     }
   })

@@ -4,6 +4,7 @@ import { SignJWT } from 'jose'
 import { AccessTokens } from '../../../src/authentication/keys/access-tokens.js'
 import { KeyRing } from '../../../src/authentication/keys/key-ring.js'
 import { Sessions } from '../../../src/authentication/session/sessions.js'
+import { ACCESS_CHALLENGE } from '../../../src/platform/http/problem.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { Http, TestDevice, typeOf, UNLIMITED } from '../device-fixture.js'
 
@@ -22,6 +23,14 @@ const parts = () => device.accessToken!.split('.') as [string, string, string]
 const header = () => JSON.parse(Buffer.from(parts()[0], 'base64url').toString())
 const claims = () => JSON.parse(Buffer.from(parts()[1], 'base64url').toString())
 const ringKey = () => server.app.get(KeyRing, { strict: false }).signer()
+
+const rowsOf = async ({ client }: TestDevice) =>
+  (
+    await server.pool.query<{ deviceId: bigint; userId: bigint }>(
+      'SELECT id AS "deviceId", account_id AS "userId" FROM device WHERE client_uri = $1',
+      [client],
+    )
+  ).rows[0]!
 
 /** A token that is right in everything but `change`. */
 async function forged({ head = {}, body = {}, key }: { head?: object; body?: object; key?: KeyObject }): Promise<string> {
@@ -43,9 +52,8 @@ describe('an access token', () => {
     expect(header()).toEqual({ alg: 'EdDSA', typ: 'at+jwt', kid: expect.any(String) })
     expect(claims()).toEqual({
       iss: 'localhost',
+      aud: 'localhost',
       sub: device.client,
-      did: expect.any(String),
-      uid: expect.any(String),
       gen: 0,
       iat: expect.any(Number),
       exp: claims().iat + 300,
@@ -53,10 +61,11 @@ describe('an access token', () => {
   })
 
   it('speaks for its device', async () => {
-    const caller = await server.app.get(Sessions, { strict: false }).authenticate(device.accessToken!)
+    const caller = await server.app
+      .get(Sessions, { strict: false })
+      .authenticate({ token: device.accessToken!, proof: undefined }, { headers: {}, socket: {} })
     expect(caller).toEqual({
-      deviceId: BigInt(claims().did),
-      userId: BigInt(claims().uid),
+      ...(await rowsOf(device)),
       generation: 0,
       client: device.client,
       user: device.user,
@@ -73,7 +82,7 @@ describe('an access token', () => {
     ['of alg none', () => `${part({ ...header(), alg: 'none' })}.${parts()[1]}.`],
     ['of HS256 under the public key', hmacConfusion],
     ['of RS256', () => forged({ head: { alg: 'RS256' }, key: rsa })],
-    ['whose claims were changed', () => `${parts()[0]}.${part({ ...claims(), did: '1', exp: 9_999_999_999 })}.${parts()[2]}`],
+    ['whose claims were changed', () => `${parts()[0]}.${part({ ...claims(), gen: 0, exp: 9_999_999_999 })}.${parts()[2]}`],
     ['of an unknown key id', () => forged({ head: { kid: 'nobody' } })],
     ['without a key id', () => forged({ head: { kid: undefined } })],
     ['that brings its own key', () => forged({ head: { jwk: {} }, key: stranger })],
@@ -83,14 +92,16 @@ describe('an access token', () => {
     ['of another type', () => forged({ head: { typ: 'JWT' } })],
     ['without end', () => forged({ body: { exp: undefined } })],
     ['whose subject is no client', () => forged({ body: { sub: 'mimi://localhost/u/alice' } })],
-    ['whose device is no number', () => forged({ body: { did: "1' OR true" } })],
-    ['of a device that is not there', () => forged({ body: { did: '999999999' } })],
+    ['of a device that is not there', () => forged({ body: { sub: `${device.client}-2` } })],
+    ['for another server', () => forged({ body: { aud: 'example.net' } })],
+    ['for several servers', () => forged({ body: { aud: ['localhost', 'example.net'] } })],
+    ['for nobody in particular', () => forged({ body: { aud: undefined } })],
     ['with an ended generation', () => forged({ body: { gen: 7 } })],
     ['of five dots', () => 'a.b.c.d.e'],
     ['of 8 KB', () => 'x'.repeat(8_000)],
   ])('%s is refused', async (_case, make) => {
     const answer = await http.call('GET', '/v1/devices', { token: await make() })
-    expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'unauthenticated', 'Bearer'])
+    expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'unauthenticated', ACCESS_CHALLENGE])
   })
 
   it.each<[string, Record<string, string>]>([
@@ -100,16 +111,16 @@ describe('an access token', () => {
     ['two tokens', { authorization: 'Bearer a b' }],
   ])('%s is refused', async (_case, headers) => {
     const answer = await http.call('GET', '/v1/devices', { headers })
-    expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'unauthenticated', 'Bearer'])
+    expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'unauthenticated', ACCESS_CHALLENGE])
   })
 
   it('that has expired says so, also when it was good before', async () => {
     const tokens = server.app.get(AccessTokens, { strict: false })
-    const subject = { deviceId: BigInt(claims().did), userId: BigInt(claims().uid), client: device.client, generation: 0 }
+    const subject = { ...(await rowsOf(device)), client: device.client, generation: 0 }
     const { token } = await tokens.issue(subject, new Date(Date.now() - 301_000))
     for (let i = 0; i < 2; i++) {
       const answer = await http.call('GET', '/v1/devices', { token })
-      expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'token-expired', 'Bearer'])
+      expect([answer.status, typeOf(answer), answer.headers.get('www-authenticate')]).toEqual([401, 'token-expired', ACCESS_CHALLENGE])
     }
     const { token: brief, expiresAt } = await tokens.issue(subject, new Date(Date.now() - 299_000))
     expect((await tokens.verify(brief)).kind).toBe('valid')

@@ -51,7 +51,7 @@ export async function revokeOne(scene: Scene, crew: Players, rooms: Rooms, pool:
   if (!revoked || !by) return
   const { uri, user } = revoked.client
   const name = uri.split('/').at(-1)!
-  await by.client.device.http.delete(`/v1/devices/${name}`)
+  await by.client.device.revoke(name)
   crew.forget(revoked)
   // Noted by a job.
   const due = `SELECT m.gid FROM member m JOIN device d ON d.id = m.device_id JOIN groups g ON g.gid = m.gid

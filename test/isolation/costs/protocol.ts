@@ -1,4 +1,6 @@
 import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { newProofKey, Prover } from '../../../examples/client/possession.js'
+import { checkProof } from '../../../src/authentication/possession/dpop-proof.js'
 import { checkContentDigest } from '../../../src/protocol/http-signature/content-digest.js'
 import { requestSignature, signRequest } from '../../../src/protocol/http-signature/signed-request.js'
 import { compareFraming } from '../../../src/protocol/mls/framing.js'
@@ -8,7 +10,7 @@ import { decapsulateRequest, encapsulateRequest } from '../../../src/protocol/oh
 import type { KeyConfig } from '../../../src/protocol/ohttp/key-config.js'
 import { decodeBatchRequest, encodeBatchRequest, encodeBatchResponse } from '../../../src/protocol/privacy-pass/issuance.js'
 import { TlsWriter } from '../../../src/protocol/tls/writer.js'
-import type { Piece } from './piece.js'
+import { right, type Piece } from './piece.js'
 
 const MEBIBYTE = 1024 * 1024
 const SIGNED = { method: 'POST', targetUri: 'https://b.example/mimi/v1/notify/room', target: 'b.example' }
@@ -45,6 +47,18 @@ export const PROTOCOL_PIECES: readonly Piece[] = [
         const claimed = requestSignature({ method: request.method, targetUri: request.targetUri, headers }, false)
         if (claimed.kind !== 'claimed' || claimed.verify(publicKey) !== 'valid') throw new Error('not signed')
       }
+    },
+  },
+  {
+    name: 'proof of possession, checked',
+    place: 'event loop',
+    bounded: 'one a request: REQUESTS_PER_DEVICE_PER_MINUTE, ANONYMOUS_PER_MINUTE',
+    make: async () => {
+      const url = 'https://b.example/v1/devices'
+      const proof = new Prover(newProofKey()).proof('GET', url, 'token')
+      const request = { method: 'GET', url: '/v1/devices', headers: {}, socket: {} }
+      const expected = { publicUrl: 'https://b.example', token: 'token', now: Date.now() }
+      return () => right('valid', checkProof(proof, request, expected))
     },
   },
   {

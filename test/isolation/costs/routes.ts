@@ -7,6 +7,8 @@ type Costs = readonly (typeof PIECES)[number]['name'][] | Cheap
 type Cheap = 'no body' | 'small'
 
 const JSON_BODY = ['JSON of 64,000 tokens', 'JSON of 6 MiB in one string', 'CBOR of 50,000 items', 'CBOR of 6 MiB in one byte string']
+/** Also of every request with a session. */
+const PROOF = 'proof of possession, checked'
 const PEER_BODY = ['signature of a peer, claimed and checked', 'digest of a body of 6 MiB']
 const STATE = ['state of a group, read from a snapshot, 180 members', 'state of a group, read from a snapshot, 2000 members']
 const SENT_TREE = [180, 2_000].flatMap((members) => [
@@ -88,11 +90,11 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'POST /mimi/v1/updateConsent': PEER_BODY,
   'POST /mimi/v1/updateConsent/:requesterDomain': PEER_BODY,
 
-  'POST /v1/accounts': JSON_BODY,
+  'POST /v1/accounts': [...JSON_BODY, PROOF],
   'POST /v1/auth/challenges': JSON_BODY,
   'DELETE /v1/auth/sessions': 'no body',
-  'POST /v1/auth/sessions': JSON_BODY,
-  'POST /v1/auth/sessions/refresh': JSON_BODY,
+  'POST /v1/auth/sessions': [...JSON_BODY, PROOF],
+  'POST /v1/auth/sessions/refresh': [...JSON_BODY, PROOF],
   'DELETE /v1/blocks': 'no body',
   'DELETE /v1/blocks/:user': 'no body',
   'GET /v1/blocks': 'no body',
@@ -104,6 +106,10 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'DELETE /v1/consents/:user': 'no body',
   'PUT /v1/consents': JSON_BODY,
   'PUT /v1/consents/:user': JSON_BODY,
+  'POST /v1/device-list': [...JSON_BODY, 'entries of a device list, 16 with 16 keys each', 'device list of 1,024 entries, read again'],
+  'PUT /v1/device-list/head': [...JSON_BODY, 'device list of 1,024 entries, read again'],
+  'GET /v1/device-lists': 'no body',
+  'POST /v1/device-lists/recovery': 'small',
   'GET /v1/devices': 'no body',
   'POST /v1/devices': JSON_BODY,
   'DELETE /v1/devices/:device': 'no body',
@@ -176,5 +182,5 @@ export const FRAMES: Readonly<Record<string, Costs>> = {
   'inbox-ack': ['frame of 1,024 inbox acknowledgements'],
   ping: ['frame of a ping'],
   resume: ['frame of 1,024 positions to resume from', 'entries of a frame'],
-  token: ['frame of an access token'],
+  token: ['frame of an access token', PROOF],
 }

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { ACCESS_CHALLENGE } from '../../../src/platform/http/problem.js'
 import { startServer, type TestServer } from '../../support/server.js'
 
 const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'chromium'))
@@ -57,7 +58,7 @@ async function end(browser: ChildProcess): Promise<void> {
 }
 
 async function start(settings: Record<string, string> = {}): Promise<TestServer> {
-  const server = await startServer(settings)
+  const server = await startServer({ ACCESS_TOKENS: 'bound', ...settings })
   servers.push(server)
   return server
 }
@@ -68,7 +69,7 @@ describeWithChromium('a page of another origin, in Chromium', () => {
   const WORKS = {
     statuses: [201, 201, 200, 200, 401, 404],
     problems: ['urn:microchat:problem:unauthenticated', 'urn:microchat:problem:not-found'],
-    read: ['Bearer', true],
+    read: [ACCESS_CHALLENGE, true],
     stream: { protocol: 'microchat.v1', firstByte: expect.any(Number) },
   }
 

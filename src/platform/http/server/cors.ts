@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.js'
 import { originsIn } from '../../config/urls.js'
 
 /** What a page may send: `*` stands for every field but Authorization; the others are named for browsers that do not know `*`. */
-const REQUEST_FIELDS = 'authorization, content-type, if-none-match, x-request-id, traceparent, tracestate, *'
+const REQUEST_FIELDS = 'authorization, dpop, content-type, if-none-match, x-request-id, traceparent, tracestate, *'
 /** What a page may read, besides the few fields that every page may. `*` does not cover browsers that do not know it. */
 const ANSWER_FIELDS = 'retry-after, x-request-id, www-authenticate, etag, allow, date, *'
 /** A page on another origin gets 404 and 405 as answers, so a preflight allows every method that any route has. */

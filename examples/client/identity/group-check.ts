@@ -1,0 +1,178 @@
+import { decodeRequiredCapabilities, encodeRequiredCapabilities, type ClientState, type Extension, type Proposal } from 'ts-mls'
+import { encodeLeafNode, type LeafNode } from 'ts-mls/leafNode.js'
+import type { Claim, Device } from '../device.js'
+import { NoAnswer, ServerProblem } from '../http.js'
+import { decodeKeyPackageMessage } from '../mls/key-package-message.js'
+import { suite } from '../mls/suites.js'
+import type { FailingLeaf, GroupRecord } from '../store.js'
+import { fromUtf8 } from '../wire.js'
+import { LEAF_CERTIFICATE } from './leaf.js'
+import { judgeLeaf, type LeafQuestion } from './leaf-verdict.js'
+import { same } from './list.js'
+import { IdentityRefused } from './refused.js'
+
+/** GroupContext extension `required_capabilities` that wants a certificate in every leaf. */
+export function requiringCertificates(): Extension {
+  const required = { extensionTypes: [LEAF_CERTIFICATE], proposalTypes: [], credentialTypes: [] }
+  return { extensionType: 'required_capabilities', extensionData: encodeRequiredCapabilities(required) }
+}
+
+/** Whether the GroupContext itself wants a certificate in every leaf: no server can hide that. */
+export function requiresCertificates({ groupContext }: Pick<ClientState, 'groupContext'>): boolean {
+  const extension = groupContext.extensions.find(({ extensionType }) => extensionType === 'required_capabilities')
+  const decoded = extension && decodeRequiredCapabilities(extension.extensionData, 0)
+  return decoded?.[0].extensionTypes.includes(LEAF_CERTIFICATE) ?? false
+}
+
+/**
+ * Leaves of a certified group that fail. None are looked for in others, nor by a client of the old kind.
+ * @param before the state that a Commit led on from: what is not in its tree is new. undefined: nothing is
+ */
+export async function failingLeaves(
+  device: Device,
+  { certified, suite: id }: Pick<GroupRecord, 'certified' | 'suite'>,
+  state: ClientState,
+  before?: ClientState,
+): Promise<FailingLeaf[]> {
+  if (!certified || !device.record.certified) return []
+  const { scheme } = await suite(id)
+  const inLeaf = requiresCertificates(state)
+  const failing: FailingLeaf[] = []
+  for (const { leaf, leafIndex } of leavesOf(state)) {
+    if (leafIndex === state.privatePath.leafIndex) continue
+    const isNew = before !== undefined && !wasThere(before, leaf, leafIndex)
+    const refused = await refusalOf(device, leaf, { scheme, isNew, inLeaf })
+    if (refused)
+      failing.push({ leafIndex, client: clientOf(leaf), reason: refused.reason, ...(refused.rule ? { rule: refused.rule } : {}) })
+  }
+  return failing
+}
+
+/** This device brings nobody in who fails. @param next the state that its Commit leads to @throws IdentityRefused */
+export async function requireNoNewFailing(device: Device, record: GroupRecord, next: ClientState): Promise<void> {
+  const known = new Set(record.quarantine.map(({ leafIndex }) => leafIndex))
+  const bad = (await failingLeaves(device, record, next, record.state)).find(({ leafIndex }) => !known.has(leafIndex))
+  if (bad) throw new IdentityRefused(bad.reason, bad.client, bad.rule ? { rule: bad.rule } : {})
+}
+
+/** @throws IdentityRefused for a group that has leaves which fail */
+export function requireNoFailing([failing]: readonly FailingLeaf[]): void {
+  if (failing)
+    throw new IdentityRefused('quarantine', failing.client, { about: failing.reason, ...(failing.rule ? { rule: failing.rule } : {}) })
+}
+
+/** @returns whether it was done: false if the policy forbids it */
+export async function unlessForbidden(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof ServerProblem && error.status === 403) return false
+    throw error
+  }
+}
+
+/** What a Commit has to remove, if there is anything. */
+export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined {
+  const removals = quarantine.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
+  return removals.length > 0 ? removals : undefined
+}
+
+/** ProposalRefs of what waits and would bring a leaf that fails: a Commit of this device leaves it out. */
+export async function failingProposals(device: Device, { certified, suite: id, state }: GroupRecord): Promise<string[]> {
+  if (!certified || !device.record.certified) return []
+  const question = { scheme: (await suite(id)).scheme, isNew: true, inLeaf: requiresCertificates(state) }
+  const failing: string[] = []
+  for (const [ref, { proposal }] of Object.entries(state.unappliedProposals)) {
+    const leaf = leafIn(proposal)
+    if (leaf && (await refusalOf(device, leaf, question))) failing.push(ref)
+  }
+  return failing
+}
+
+/**
+ * The KeyPackages of a claim that pass. One that fails is not used; it is what the server gave out, so it is noted.
+ * @throws IdentityRefused if none of a user's passes
+ */
+export async function usable(
+  device: Device,
+  claim: Claim,
+  { certified, suite: id, state }: CertifiedGroup,
+): Promise<Claim['key_packages']> {
+  if (!certified || !device.record.certified) return claim.key_packages
+  const question = { scheme: (await suite(id)).scheme, isNew: true, inLeaf: requiresCertificates(state) }
+  const passed: Claim['key_packages'] = []
+  let last: IdentityRefused | undefined
+  for (const one of claim.key_packages) {
+    const { leafNode } = decodeKeyPackageMessage(one.key_package)
+    const refused = clientOf(leafNode) === one.client ? await refusalOf(device, leafNode, question) : foreign(one.client)
+    if (!refused) passed.push(one)
+    else device.refused.push((last = refused))
+  }
+  if (last && passed.length === 0) throw last
+  return passed
+}
+
+type CertifiedGroup = Pick<GroupRecord, 'certified' | 'suite' | 'state'>
+
+const foreign = (client: string) => new IdentityRefused('invalid', client, { rule: 'device-certificate-leaf' })
+
+/** Without an answer nothing is known of a user, and nothing passes. */
+async function refusalOf(device: Device, leaf: LeafNode, question: LeafQuestion): Promise<IdentityRefused | undefined> {
+  try {
+    await judgeLeaf(device.identities, leaf, question)
+    return undefined
+  } catch (error) {
+    if (error instanceof IdentityRefused) return error
+    if (error instanceof NoAnswer || error instanceof ServerProblem)
+      return new IdentityRefused('no-list', clientOf(leaf), { about: error.message })
+    throw error
+  }
+}
+
+function leavesOf({ ratchetTree }: ClientState): { leaf: LeafNode; leafIndex: number }[] {
+  return ratchetTree.flatMap((node, index) => (node?.nodeType === 'leaf' ? [{ leaf: node.leaf, leafIndex: index / 2 }] : []))
+}
+
+/** The same device by the same key, in the same place; what else its leaf says it may change. */
+function wasThere({ ratchetTree }: ClientState, leaf: LeafNode, leafIndex: number): boolean {
+  const node = ratchetTree[2 * leafIndex]
+  if (node?.nodeType !== 'leaf') return false
+  return clientOf(node.leaf) === clientOf(leaf) && same(node.leaf.signaturePublicKey, leaf.signaturePublicKey)
+}
+
+function leafIn(proposal: Proposal): LeafNode | undefined {
+  if (proposal.proposalType === 'add') return proposal.add.keyPackage.leafNode
+  return proposal.proposalType === 'update' ? proposal.update.leafNode : undefined
+}
+
+export function clientOf({ credential }: LeafNode): string {
+  return credential.credentialType === 'basic' ? fromUtf8(credential.identity) : ''
+}
+
+/**
+ * The state with the own leaf as the next Commit shall show it. For a Commit with a path, which makes a new leaf of the present one; the tree of
+ * the epoch itself stays what it is.
+ */
+export function withOwnExtensions(state: ClientState, extensions: readonly Extension[]): ClientState {
+  const index = 2 * state.privatePath.leafIndex
+  const node = state.ratchetTree[index]
+  if (node?.nodeType !== 'leaf' || extensions.length === 0) return state
+  const kept = node.leaf.extensions.filter((one) => !extensions.some(({ extensionType }) => extensionType === one.extensionType))
+  const types = extensions.map(({ extensionType }) => Number(extensionType))
+  const capabilities = { ...node.leaf.capabilities, extensions: [...new Set([...node.leaf.capabilities.extensions, ...types])] }
+  const leaf = { ...node.leaf, capabilities, extensions: [...kept, ...extensions] }
+  if (same(encodeLeafNode(leaf), encodeLeafNode(node.leaf))) return state
+  const ratchetTree = [...state.ratchetTree]
+  ratchetTree[index] = { nodeType: 'leaf', leaf }
+  return { ...state, ratchetTree }
+}
+
+/** What cannot be removed now is tried again before something is sent. */
+export async function tryToCleanse(group: { cleanse(): Promise<void> }): Promise<void> {
+  try {
+    await group.cleanse()
+  } catch (error) {
+    if (!(error instanceof IdentityRefused || error instanceof ServerProblem)) throw error
+  }
+}

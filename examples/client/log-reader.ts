@@ -1,0 +1,63 @@
+import type { ClientState } from 'ts-mls'
+import type { Device } from './device.js'
+import { applyEntry, type Entry, type LogPage } from './entries.js'
+import { failingLeaves, requiresCertificates } from './identity/group-check.js'
+import { suite } from './mls/suites.js'
+import type { FailingLeaf, GroupRecord } from './store.js'
+import { toBase64Url } from './wire.js'
+
+/** How often, and how long after the last try, an accepted entry is looked for that the log does not show yet. */
+const READ_ATTEMPTS = 200
+const READ_AGAIN_MS = 50
+
+/** Takes entries of a group's log in their order, and looks at the leaves that they bring. One caller at a time. */
+export class LogReader {
+  constructor(
+    private readonly device: Device,
+    private readonly record: GroupRecord,
+  ) {}
+
+  history(fromSeq: number, limit = 200): Promise<LogPage> {
+    return this.device.http.get<LogPage>(`/v1/groups/${toBase64Url(this.record.groupId)}/log?from_seq=${fromSeq}&limit=${limit}`)
+  }
+
+  async readOn(): Promise<void> {
+    for (;;) {
+      const page = await this.history(this.record.cursor + 1)
+      await this.apply(page.entries)
+      if (page.next_seq === undefined || page.entries.length === 0) return
+    }
+  }
+
+  /**
+   * Reads the log up to `seq`. What was accepted may not be readable at once: a log waits for the acknowledgement of its Welcome, and
+   * a provider that follows the group waits for the hub.
+   * @throws Error after some ten seconds in vain; the entries then come by the stream
+   */
+  async readUpTo(seq: number): Promise<void> {
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS))
+      await this.readOn()
+      if (this.record.cursor >= seq || this.record.standing !== 'member') return
+    }
+    throw new Error(`Entry ${seq} was accepted, but cannot be read yet`)
+  }
+
+  /** MLS is followed whoever a Commit brings in: members who judge by different lists would part ways for good. What fails is noted. */
+  async apply(entries: readonly Entry[]): Promise<void> {
+    const { impl } = await suite(this.record.suite)
+    for (const entry of entries) {
+      const before = this.record.state
+      await applyEntry(this.record, entry, impl)
+      if (entry.kind === 'commit' && this.record.state !== before) await this.judge(before)
+    }
+  }
+
+  /** Looks at every leaf by the newest lists. @param before the state that a Commit led on from @returns those that fail */
+  async judge(before?: ClientState): Promise<FailingLeaf[]> {
+    const { record } = this
+    record.certified ||= requiresCertificates(record.state)
+    record.quarantine = record.standing === 'member' ? await failingLeaves(this.device, record, record.state, before) : []
+    return record.quarantine
+  }
+}

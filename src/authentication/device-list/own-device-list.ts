@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { Pool } from 'pg'
+import { NotFound } from '../../platform/http/problem.js'
+import { Events } from '../../platform/observability/events.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { lastNumber } from '../../protocol/identity/device-list.js'
+import { checkHead } from '../../protocol/identity/head.js'
+import { deviceListChanged } from '../authentication.events.js'
+import { DeviceListChanged } from '../authentication.problems.js'
+import { holdAccount } from '../devices/hold-account.js'
+import { Revocations } from '../devices/revocations.js'
+import type { Caller } from '../session/caller.js'
+import type { PresentedProof } from '../step-up/step-up-header.js'
+import { StepUp } from '../step-up/step-up.js'
+import { DeviceListChanges, isSameList, requireNewerHead } from './device-list-changes.js'
+import type { DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
+import { readListState, writeHead } from './device-lists.repository.js'
+import { lastHash, secondsNow, type KnownList } from './known-lists.js'
+
+/** The device list of the caller's account. */
+@Injectable()
+export class OwnDeviceList {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly changes: DeviceListChanges,
+    private readonly stepUp: StepUp,
+    private readonly revocations: Revocations,
+    private readonly events: Events,
+  ) {}
+
+  /**
+   * Appends entries to the caller's own list; what they revoke ends with them. Without a list they begin one, which needs a fresh proof by a
+   * key of the caller's device; it certifies this device, and others stay as they are (docs/identity.md §10).
+   */
+  async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
+    await this.changes.take(caller.user)
+    const change = await this.changes.prepare(caller.user, caller.userId, update)
+    const begins = change.before === undefined
+    const permitted = begins ? await this.stepUp.prove(caller, 'begin-identity', lastHash(change.after), proof) : undefined
+    const revoked = await this.revocations.revoke(async (sql) => {
+      if (permitted === undefined) await holdAccount(sql, caller)
+      else await this.stepUp.spend(sql, caller, permitted)
+      return this.changes.write(sql, caller.userId, change, { whole: begins ? caller.deviceId : undefined })
+    })
+    deviceListChanged(this.events, { entries: update.entries.length, revoked: revoked.length })
+    return { number: lastNumber(change.after) }
+  }
+
+  /** A newer head of the same list. Repeating it changes nothing. */
+  async renew(caller: Caller, { head }: HeadRenewal): Promise<DeviceListState> {
+    await this.changes.take(caller.user)
+    const { list } = await this.ownList(caller)
+    // A head of another entry is what a device signs that has missed a change.
+    const checked = await checkHead(list, head, secondsNow())
+    if (checked.kind === 'broken' && checked.rule === 'head-entry') throw new DeviceListChanged(lastNumber(list))
+    const dates = await this.changes.checkedHead(list, head)
+    await transaction(this.pool, async (sql) => {
+      await holdAccount(sql, caller)
+      const state = await readListState(sql, caller.userId)
+      if (!isSameList(list, state)) throw new DeviceListChanged(state?.number ?? 0)
+      requireNewerHead(state, dates)
+      await writeHead(sql, caller.userId, { head, ...dates })
+    })
+    return { number: lastNumber(list) }
+  }
+
+  private async ownList({ user, userId }: Caller): Promise<KnownList> {
+    const known = await this.changes.current(user, userId)
+    if (known === undefined) throw new NotFound('This account has no device list.')
+    return known
+  }
+}

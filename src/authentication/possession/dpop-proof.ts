@@ -1,0 +1,101 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from 'jose'
+import { z } from 'zod'
+import { sha256 } from '../../protocol/sha256.js'
+
+/** What a proof may be signed with. `EdDSA` and `Ed25519` are one algorithm under two names (RFC 9864). */
+export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519']
+/** A proof is some 400 bytes. */
+const MAX_PROOF_LENGTH = 2_048
+const FORM = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
+
+/** How old a proof may be, and how far ahead its clock. */
+export const PROOF_AGE_MS = 60_000
+export const PROOF_AHEAD_MS = 15_000
+
+const Claims = z.object({
+  htm: z.string().max(16),
+  htu: z.string().max(1_024),
+  iat: z.number().nonnegative().max(1e11),
+  jti: z.string().min(8).max(128),
+  ath: z.string().max(64).optional(),
+})
+
+/** The parts of a request that a proof is about: those that Fastify's requests and Node's have in common. */
+export interface ProvenRequest {
+  readonly method?: string | undefined
+  /** Path and query, as sent. */
+  readonly url?: string | undefined
+  readonly headers: Pick<IncomingHttpHeaders, 'host'> & { readonly dpop?: string | string[] | undefined }
+  readonly socket: { readonly localAddress?: string | undefined; readonly localPort?: number | undefined }
+}
+
+/** Why a proof is refused, as clients see it. */
+export type ProofFault = 'malformed' | 'signature' | 'request' | 'token'
+
+export type ProofOutcome =
+  /** `thumbprint`: of the key, RFC 7638, base64url. `id`: its `jti`. */
+  | { readonly kind: 'valid'; readonly thumbprint: string; readonly id: string }
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'faulty'; readonly fault: ProofFault }
+
+/**
+ * Checks a DPoP proof (RFC 9449 §4.3), all but whether it was used before. Never throws for a bad one.
+ * @param publicUrl where clients reach this server, if that is set
+ * @param token the access token that comes with it, if there is one
+ * @param now Unix milliseconds
+ */
+export async function checkProof(
+  proof: string,
+  request: ProvenRequest,
+  { publicUrl, token, now }: { publicUrl?: string | undefined; token?: string | undefined; now: number },
+): Promise<ProofOutcome> {
+  if (proof.length > MAX_PROOF_LENGTH || !FORM.test(proof)) return { kind: 'faulty', fault: 'malformed' }
+  const verified = await signedClaims(proof)
+  if (verified === undefined) return { kind: 'faulty', fault: 'signature' }
+  const claims = Claims.safeParse(verified.payload).data
+  if (claims === undefined) return { kind: 'faulty', fault: 'malformed' }
+  if (claims.htm !== request.method || !isAbout(claims.htu, request, publicUrl)) return { kind: 'faulty', fault: 'request' }
+  if (token !== undefined && claims.ath !== sha256(token).toString('base64url')) return { kind: 'faulty', fault: 'token' }
+  const age = now - claims.iat * 1000
+  if (age > PROOF_AGE_MS || age < -PROOF_AHEAD_MS) return { kind: 'stale' }
+  return { kind: 'valid', thumbprint: verified.thumbprint, id: claims.jti }
+}
+
+/** Verified under the key in its own head, which must be a public one. Says nothing yet of whose key that is. */
+async function signedClaims(proof: string): Promise<{ payload: unknown; thumbprint: string } | undefined> {
+  try {
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, { algorithms: PROOF_ALGORITHMS, typ: 'dpop+jwt' })
+    // Checked by EmbeddedJWK; for the types.
+    if (protectedHeader.jwk === undefined) return undefined
+    return { payload, thumbprint: await calculateJwkThumbprint(protectedHeader.jwk) }
+  } catch (error) {
+    // What is wrong with a key comes from WebCrypto: a DOMException, or a TypeError for members that are no strings.
+    if (error instanceof errors.JOSEError || error instanceof DOMException || error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Whether a proof's `htu` is the address of this request, without query and fragment. It names the host by which clients know this server:
+ * that of PUBLIC_URL, or the address at which the connection arrived. What a request says in Host is believed only where PUBLIC_URL is unset.
+ */
+function isAbout(htu: string, request: ProvenRequest, publicUrl: string | undefined): boolean {
+  const named = addressOf(htu)
+  const path = (request.url ?? '').split(/[?#]/, 1)[0] ?? ''
+  return named !== undefined && basesOf(request, publicUrl).some((base) => addressOf(base + path) === named)
+}
+
+function basesOf({ headers: { host }, socket: { localAddress = '', localPort } }: ProvenRequest, publicUrl: string | undefined): string[] {
+  const address = localAddress.replace(/^::ffff:(?=\d+\.)/, '')
+  const local = `http://${address.includes(':') ? `[${address}]` : address}:${localPort}`
+  const loopback = address === '::1' || address.startsWith('127.') ? [`http://localhost:${localPort}`] : []
+  const named = publicUrl === undefined ? [`http://${host}`, `https://${host}`] : [publicUrl]
+  return [...named, local, ...loopback]
+}
+
+function addressOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { protocol, host, pathname } = new URL(text)
+  return `${protocol}//${host}${pathname}`
+}
