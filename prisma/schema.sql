@@ -139,6 +139,8 @@ CREATE UNIQUE INDEX device_client_uri_key ON device USING btree (client_uri);
 CREATE INDEX device_revoked ON device USING btree (id) WHERE (revoked_at IS NOT NULL);
 CREATE TRIGGER queue_removals_on_device_revoke AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_device();
 CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_certificate();
+CREATE TRIGGER tell_siblings_of_end AFTER UPDATE OF revoked_at ON device FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION tell_siblings();
+CREATE TRIGGER tell_siblings_of_new AFTER INSERT ON device FOR EACH ROW EXECUTE FUNCTION tell_siblings();
 
 CREATE TABLE device_certificate (
   account_id bigint NOT NULL,
@@ -408,7 +410,7 @@ CREATE TABLE inbox (
   payload jsonb,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT inbox_pkey PRIMARY KEY (device_id, id),
-  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text])))
+  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text, 'device.added'::text, 'device.revoked'::text, 'identity.changed'::text, 'device-list.pending'::text])))
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
 CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
@@ -2772,6 +2774,21 @@ BEGIN
      AND NOT EXISTS (SELECT FROM foreign_user f JOIN device d ON d.account_id = f.account_id WHERE d.id = m.device_id)
    ORDER BY m.device_id;
   UPDATE groups SET stops = stops + 1 WHERE gid = old.gid;
+END $function$
+;
+
+CREATE FUNCTION tell_siblings()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO inbox (device_id, kind, payload)
+  SELECT d.id, CASE WHEN NEW.revoked_at IS NULL THEN 'device.added' ELSE 'device.revoked' END, jsonb_build_object('client', NEW.client_uri)
+    FROM device d
+   WHERE d.account_id = NEW.account_id AND d.id <> NEW.id AND d.revoked_at IS NULL
+     AND d.id IS DISTINCT FROM nullif(current_setting('microchat.actor', true), '')::bigint
+   ORDER BY d.id;
+  RETURN NULL;
 END $function$
 ;
 

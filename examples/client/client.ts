@@ -34,6 +34,7 @@ interface Events {
 /** One device of one user: keys, groups and the way to the server. Everything it knows is in `store`. */
 export class Client {
   readonly groups = new Map<string, Group>()
+  /** All that came to the inbox. An application shows those of `device.added`, `device.revoked` and `device-list.pending` to its user. */
   readonly notices: InboxItem[] = []
   /** Groups as they were when this device was out of them, before it joined again. */
   readonly former: GroupRecord[] = []

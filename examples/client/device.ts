@@ -3,7 +3,8 @@ import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
 import { Identities } from './identity/identities.js'
 import { LEAF_CERTIFICATE } from './identity/leaf.js'
-import { OwnIdentity } from './identity/own.js'
+import { OwnIdentity, type DeviceListUpdate } from './identity/own.js'
+import { recoveryKey } from './identity/recovery-words.js'
 import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, suite } from './mls/suites.js'
@@ -80,6 +81,18 @@ export class Device {
     const identity = list === undefined ? {} : { device_list: list }
     this.#keep(await this.http.post<Session>('/v1/accounts', { user, client, nonce, signature_keys, ...invite, ...identity }))
     if (list) this.own.accepted(list)
+  }
+
+  /** A new device of a user who has lost all others and has the words. The lost ones it revokes then. */
+  async recover(words: string): Promise<void> {
+    const { user, client } = this.record
+    const proof = await this.proofs.loginBy(recoveryKey(words))
+    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', { client, ...proof })
+    this.identities.take(user, entries, head)
+    const list = await this.own.certificateByWords(words)
+    const body = { user, client, ...(await this.proofs.possession('registration')), device_list: list }
+    this.#keep(await this.http.post<Session>('/v1/accounts', body))
+    this.own.accepted(list)
   }
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. */
@@ -238,6 +251,4 @@ const wrapKeyPackage = (stored: StoredKeyPackage): Uint8Array =>
   encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
 
 /** The domain in `mimi://<domain>/…` */
-function providerOf(uri: string): string | undefined {
-  return uri.split('/')[2]
-}
+const providerOf = (uri: string): string | undefined => uri.split('/')[2]

@@ -63,11 +63,17 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
     mode,
     group_info: await groupInfo(state, impl),
     ratchet_tree: encodeTree(state.ratchetTree),
-    ...(wish.policy === undefined ? {} : { policy: wish.policy }),
+    ...policyOf(wish),
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
   return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state, certified })
+}
+
+/** The server makes certified what a user with a device list creates, unless it is told otherwise. */
+function policyOf({ policy, identities }: NewGroup): { policy?: NewGroup['policy'] } {
+  if (identities === undefined) return policy === undefined ? {} : { policy }
+  return { policy: { ...policy, identities } }
 }
 
 async function serverAsSender(device: Device, suiteId: number) {

@@ -1,6 +1,7 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { ServerProblem, type Http } from './http.js'
 import { opaque, suite } from './mls/suites.js'
+import { signLabelled, type SigningKey } from './identity/keys.js'
 import type { ListKey } from './identity/structures.js'
 import { join, uint, vector } from './identity/tls.js'
 import type { DeviceRecord } from './store.js'
@@ -57,6 +58,13 @@ export class Proofs {
       return { scheme, public_key: publicKey, proof: signed }
     }
     return { nonce: challenge.nonce, signature_keys: await Promise.all([...suites].map(prove)) }
+  }
+
+  /** The proof of a login by a key that is no device's: the recovery key of a user who has lost all devices. */
+  async loginBy(key: SigningKey): Promise<{ nonce: Uint8Array; public_key: Uint8Array; proof: Uint8Array }> {
+    const challenge = await this.#challenge('login')
+    const proof = await signLabelled(key, POSSESSION.login, this.#content(challenge))
+    return { nonce: challenge.nonce, public_key: key.publicKey, proof }
   }
 
   /** A fresh proof for what a session alone must not do (docs/identity.md §8). @param subject text in UTF-8 */

@@ -4,13 +4,27 @@ import type { Entry } from './entries.js'
 
 export interface InboxItem {
   id: number
-  kind: 'welcome' | 'key-packages.low' | 'group.deleted' | 'group.leaving' | 'group.frozen' | 'group.thawed' | 'resync'
+  kind:
+    | 'welcome'
+    | 'key-packages.low'
+    | 'group.deleted'
+    | 'group.leaving'
+    | 'group.frozen'
+    | 'group.thawed'
+    | 'resync'
+    | 'device.added'
+    | 'device.revoked'
+    | 'identity.changed'
+    | 'device-list.pending'
   group_id?: Uint8Array
   incarnation?: number
   epoch?: number
   seq?: number
   welcome?: Uint8Array
   clients?: string[]
+  client?: string
+  user?: string
+  effective_at?: number
   reason?: 'reinit' | 'reset'
   successor?: Uint8Array
 }

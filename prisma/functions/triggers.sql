@@ -127,3 +127,19 @@ END $$;
 DROP TRIGGER IF EXISTS require_certificate ON device;
 CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION require_certificate();
+
+-- The other devices of an account hear in their inboxes of one that is added or revoked, whoever does it and by which release; all but the one that
+-- does it, which `holdAccount` names for the length of its transaction.
+CREATE OR REPLACE FUNCTION tell_siblings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO inbox (device_id, kind, payload)
+  SELECT d.id, CASE WHEN NEW.revoked_at IS NULL THEN 'device.added' ELSE 'device.revoked' END, jsonb_build_object('client', NEW.client_uri)
+    FROM device d
+   WHERE d.account_id = NEW.account_id AND d.id <> NEW.id AND d.revoked_at IS NULL
+     AND d.id IS DISTINCT FROM nullif(current_setting('microchat.actor', true), '')::bigint
+   ORDER BY d.id;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER tell_siblings_of_new AFTER INSERT ON device FOR EACH ROW EXECUTE FUNCTION tell_siblings();
+CREATE OR REPLACE TRIGGER tell_siblings_of_end AFTER UPDATE OF revoked_at ON device
+  FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION tell_siblings();

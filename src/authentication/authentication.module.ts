@@ -90,6 +90,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory, ErasedNames, StepUp],
+  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp],
 })
 export class AuthenticationModule {}

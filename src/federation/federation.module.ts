@@ -13,6 +13,8 @@ import { AbuseReports } from './abuse/abuse-reports.js'
 import { ConsentPeerController } from './consent/consent-peer.controller.js'
 import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
+import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
+import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -118,7 +120,7 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
-const betweenUsers = [Consents, IdentifierQueries, AbuseReports]
+const betweenUsers = [ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */
 const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
@@ -128,6 +130,8 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
   controllers: [
     MimiDirectoryController,
     UserDirectoryController,
+    DeviceListsController,
+    DeviceListPeerController,
     KeyMaterialController,
     GroupInfoController,
     SealedInfoController,

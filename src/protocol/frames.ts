@@ -82,6 +82,10 @@ export const InboxFrame = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ ...inboxHead, kind: z.literal('group.thawed'), ...inboxGroup }),
   z.strictObject({ ...inboxHead, kind: z.literal('resync'), ...inboxGroup }),
+  z.strictObject({ ...inboxHead, kind: z.literal('device.added'), client: z.string() }),
+  z.strictObject({ ...inboxHead, kind: z.literal('device.revoked'), client: z.string() }),
+  z.strictObject({ ...inboxHead, kind: z.literal('identity.changed'), user: z.string() }),
+  z.strictObject({ ...inboxHead, kind: z.literal('device-list.pending'), effective_at: Whole }),
 ])
 export type InboxFrame = z.infer<typeof InboxFrame>
 

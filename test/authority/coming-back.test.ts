@@ -3,8 +3,10 @@ import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { joinExternally } from '../../examples/client/joining.js'
 import { at, refusal, useStage } from '../groups/group-fixture.js'
+import { StoredList } from '../identity/lists-fixture.js'
 
 const stage = useStage()
+stage.identity = false
 const ADMINS = { add_members: 'admins', remove_members: 'admins' } as const
 
 async function join(client: Client, group: Group, resync = false): Promise<void> {
@@ -22,6 +24,8 @@ describe.each(['public', 'private'] as const)('a device that an admin removed fr
     await group.remove(phone.uri)
     await stage.sync(phone, tablet, laptop)
     expect(await refusal(join(phone, group))).toMatchObject({ status: 403, kind: 'policy' })
+    const list = await StoredList.begin(stage.pool, tablet)
+    await list.certify(laptop, await list.certify(tablet))
     await join(laptop, group)
     await stage.sync(alice, tablet)
     expect(group.members).toEqual(expect.arrayContaining([alice.uri, tablet.uri, laptop.uri]))

@@ -106,7 +106,7 @@ describe('an account without a list', () => {
         headers: await phone.stepUp('begin-identity', subject),
       })
     expect(typeOf(await begin(account.list.identity))).toBe('step-up-required')
-    const { hashes } = (await seenOf(account))!
+    const { hashes } = await seenOf(account)
     expect((await begin(hashes.at(-1)!)).status).toBe(200)
     expect((await account.seen()).identities).toBe(1)
     expect(await tablet.standing()).toBe('accepted')
@@ -121,7 +121,7 @@ describe('an account without a list', () => {
     const tablet = await phone.addDevice('tablet')
     const list = await ListMaker.begin(phone.user)
     const account = new ListedAccount(phone, list, await list.certify(list.root, tablet.client, tablet.key.privateKey))
-    const { hashes } = (await seenOf(account))!
+    const { hashes } = await seenOf(account)
     const answer = await phone.http.call('POST', '/v1/device-list', {
       body: await account.update(1),
       token: phone.accessToken,

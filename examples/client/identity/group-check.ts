@@ -50,8 +50,11 @@ export async function failingLeaves(
 
 /** This device brings nobody in who fails. @param next the state that its Commit leads to @throws IdentityRefused */
 export async function requireNoNewFailing(device: Device, record: GroupRecord, next: ClientState): Promise<void> {
-  const known = new Set(record.quarantine.map(({ leafIndex }) => leafIndex))
-  const bad = (await failingLeaves(device, record, next, record.state)).find(({ leafIndex }) => !known.has(leafIndex))
+  const isNew = ({ leafIndex }: FailingLeaf): boolean => {
+    const node = next.ratchetTree[2 * leafIndex]
+    return node?.nodeType === 'leaf' && !wasThere(record.state, node.leaf, leafIndex)
+  }
+  const bad = (await failingLeaves(device, record, next, record.state)).find(isNew)
   if (bad) throw new IdentityRefused(bad.reason, bad.client, bad.rule ? { rule: bad.rule } : {})
 }
 

@@ -53,6 +53,13 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     value: 60,
     refusal: TOO_MANY,
   },
+  {
+    name: 'device-lists-elsewhere',
+    holder: 'account',
+    what: 'look-ups of device lists of other providers’ users per minute',
+    value: 600,
+    refusal: TOO_MANY,
+  },
   { name: 'consents-by', holder: 'account', what: 'requests for consent and decisions per minute', value: 60, refusal: TOO_MANY },
   {
     name: 'identifier-queries-by',

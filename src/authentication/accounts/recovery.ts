@@ -1,11 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { InvalidRequest } from '../../platform/http/problem.js'
-import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { decodeEntry } from '../../protocol/identity/entry.js'
-import { deviceRegistered } from '../authentication.events.js'
 import { RegistrationRefused } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
@@ -30,7 +28,6 @@ export class Recovery {
     private readonly enrolment: DeviceEnrolment,
     private readonly recoveries: ListRecoveries,
     private readonly issuer: SessionIssuer,
-    private readonly events: Events,
   ) {}
 
   /** @param key thumbprint of the key that the session is bound to @throws RegistrationRefused, and what `DeviceEnrolment` throws */
@@ -40,13 +37,14 @@ export class Recovery {
     if (parsed === undefined || userUri(parsed) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
     const proven = await this.enrolment.prove('registration', { client, nonce, signature_keys })
     const { accountId, change } = await this.recoveries.prepare(body.user, update)
-    const session = await transaction(this.pool, async (sql) => {
+    const { session, enrolled } = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
       if (!(await lockAccount(sql, accountId))) throw new RegistrationRefused()
-      const deviceId = await this.enrolment.enrol(sql, accountId, { ...proven, change })
-      return this.issuer.begin(sql, { deviceId, userId: accountId, client, generation: 0, key })
+      const enrolled = await this.enrolment.enrol(sql, accountId, { ...proven, change })
+      const device = { deviceId: enrolled.deviceId, userId: accountId, client, generation: 0, key }
+      return { session: await this.issuer.begin(sql, device), enrolled }
     })
-    deviceRegistered(this.events, signature_keys.length)
+    this.enrolment.announce(enrolled, proven)
     return this.issuer.issue(session)
   }
 }

@@ -5,12 +5,12 @@ import { InvalidRequest } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { accountRegistered, deviceRegistered } from '../authentication.events.js'
+import { accountRegistered } from '../authentication.events.js'
 import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
 import { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import { endIdentity, readListState } from '../device-list/device-lists.repository.js'
-import { DeviceEnrolment } from '../devices/device-enrolment.js'
+import { DeviceEnrolment, type EnrolledDevice } from '../devices/device-enrolment.js'
 import { markRevoked } from '../devices/devices.repository.js'
 import { Revocations } from '../devices/revocations.js'
 import type { Session } from '../session/sessions.dto.js'
@@ -59,19 +59,19 @@ export class Registration {
     if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
     if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
     const proven = await this.enrolment.prove('registration', body)
-    let registered: { session: BegunSession; by: Admission['by'] } | undefined
+    let registered: { session: BegunSession; by: Admission['by']; enrolled: EnrolledDevice } | undefined
     await this.revocations.revoke(async (sql) => {
       await this.enrolment.consume(sql, body)
       const { accountId, by } = await this.admit(sql, body)
       const former = by === 'operator' ? await endFormer(sql, accountId, proven.change) : undefined
-      const deviceId = await this.enrolment.enrol(sql, accountId, proven, former?.state)
-      const device = { deviceId, userId: accountId, client: body.client, generation: 0, key }
-      registered = { session: await this.issuer.begin(sql, device), by }
+      const enrolled = await this.enrolment.enrol(sql, accountId, proven, former?.state)
+      const device = { deviceId: enrolled.deviceId, userId: accountId, client: body.client, generation: 0, key }
+      registered = { session: await this.issuer.begin(sql, device), by, enrolled }
       return former?.revoked ?? []
     })
     if (registered === undefined) throw new Error('A registration was committed without a session')
     accountRegistered(this.events, registered.by)
-    deviceRegistered(this.events, body.signature_keys.length)
+    this.enrolment.announce(registered.enrolled, proven)
     return this.issuer.issue(registered.session)
   }
 

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Post, Put, Query } from '@nestjs/common'
+import { Body, Controller, HttpCode, Post, Put } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
@@ -6,8 +6,7 @@ import { TakesBody } from '../../platform/http/route-options.js'
 import { LimitedPerAddress } from '../address-limit.guard.js'
 import { Anonymous, CurrentDevice, type Caller } from '../session/caller.js'
 import { StepUpProof, TakesStepUp, type PresentedProof } from '../step-up/step-up-header.js'
-import { DeviceListPage, DeviceListQuery, DeviceListState, DeviceListUpdate, HeadRenewal, ListRecovery } from './device-list.dto.js'
-import { DeviceLists } from './device-lists.js'
+import { DeviceListPage, DeviceListState, DeviceListUpdate, HeadRenewal, ListRecovery } from './device-list.dto.js'
 import { ListRecoveries } from './list-recoveries.js'
 import { OwnDeviceList } from './own-device-list.js'
 
@@ -15,24 +14,9 @@ import { OwnDeviceList } from './own-device-list.js'
 @Controller('v1')
 export class DeviceListController {
   constructor(
-    private readonly lists: DeviceLists,
     private readonly own: OwnDeviceList,
     private readonly recovery: ListRecoveries,
   ) {}
-
-  @Get('device-lists')
-  @Returns(DeviceListPage, { description: 'The entries from the wanted one on, and the newest head.' })
-  @ApiOperation({
-    operationId: 'getDeviceList',
-    summary: 'What a user’s own keys say of the user’s devices',
-    description:
-      'Signed by keys of the user, which this server does not have. Verify entries and head by the rules of docs/identity.md, keep ' +
-      'what was verified, and ask for what is after it the next time.',
-  })
-  @Refuses('not-found')
-  read(@Query({ schema: DeviceListQuery }) query: DeviceListQuery) {
-    return this.lists.read(query)
-  }
 
   @Post('device-lists/recovery')
   @TakesBody('tiny')

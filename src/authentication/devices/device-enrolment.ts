@@ -1,8 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Hints } from '../../platform/hints/hints.js'
+import { Events } from '../../platform/observability/events.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
+import { deviceRegistered } from '../authentication.events.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
@@ -12,7 +15,7 @@ import { CertifiedChanges } from '../device-list/certified-changes.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
 import type { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import type { ListState } from '../device-list/device-lists.repository.js'
-import { countActiveDevices, insertDevice } from './devices.repository.js'
+import { activeSiblings, countActiveDevices, insertDevice } from './devices.repository.js'
 import { insertSignatureKey, type NewKey } from './signature-keys.repository.js'
 
 interface Enrolment {
@@ -29,11 +32,19 @@ interface ProvenDevice {
   readonly change: PreparedChange | undefined
 }
 
+export interface EnrolledDevice {
+  readonly deviceId: bigint
+  /** The other devices of the account, which find it in their inboxes (prisma/functions/triggers.sql, tell_siblings). */
+  readonly told: readonly bigint[]
+}
+
 /** How keys and devices get in: proven outside a transaction (signatures cost CPU), then written within one. */
 @Injectable()
 export class DeviceEnrolment {
   constructor(
     private readonly challenges: Challenges,
+    private readonly hints: Hints,
+    private readonly events: Events,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_DEVICES_PER_ACCOUNT'>,
     private readonly lists: CertifiedChanges,
   ) {}
@@ -61,10 +72,10 @@ export class DeviceEnrolment {
   }
 
   /**
-   * Call it with the account's lock held, or for a new account.
+   * Call it with the account's lock held, or for a new account; and `announce` after COMMIT.
    * @param former what the account's list was before its identity ended
    */
-  async enrol(sql: Sql, accountId: bigint, { client, keys, change }: ProvenDevice, former?: ListState): Promise<bigint> {
+  async enrol(sql: Sql, accountId: bigint, { client, keys, change }: ProvenDevice, former?: ListState): Promise<EnrolledDevice> {
     const limit = this.config.MAX_DEVICES_PER_ACCOUNT
     if ((await countActiveDevices(sql, accountId)) >= limit) throw new TooMany('devices', limit)
     const deviceId = await insertDevice(sql, accountId, client)
@@ -74,7 +85,13 @@ export class DeviceEnrolment {
       if ((await insertSignatureKey(sql, deviceId, key)) === undefined) throw new KeyTaken()
     }
     await this.lists.writeDevice(sql, accountId, change, { whole: deviceId, former })
-    return deviceId
+    return { deviceId, told: await activeSiblings(sql, [deviceId]) }
+  }
+
+  /** The other devices of the account look into their inboxes at once. */
+  announce({ told }: EnrolledDevice, { keys }: Pick<ProvenDevice, 'keys'>): void {
+    deviceRegistered(this.events, keys.length)
+    this.hints.publish(told.map((deviceId) => ({ kind: 'inbox', deviceId })))
   }
 }
 

@@ -9,10 +9,27 @@ export async function insertDevice(sql: Sql, accountId: bigint, clientUri: strin
   return rows[0]?.id
 }
 
-/** Call it with the account's lock held. */
-export async function isActiveDevice(sql: Sql, deviceId: bigint): Promise<boolean> {
-  const { rows } = await sql.query('SELECT 1 FROM device WHERE id = $1 AND revoked_at IS NULL', [deviceId])
+/**
+ * Call it with the account's lock held. Until COMMIT the device counts as the one that acts, which needs no notice of what it does
+ * (prisma/functions/triggers.sql, tell_siblings).
+ */
+export async function actAsDevice(sql: Sql, deviceId: bigint): Promise<boolean> {
+  const { rows } = await sql.query(
+    "SELECT set_config('microchat.actor', id::text, true) FROM device WHERE id = $1 AND revoked_at IS NULL",
+    [deviceId],
+  )
   return rows.length > 0
+}
+
+/** All other active devices of the accounts of these: their inboxes say what happened to these. */
+export async function activeSiblings(sql: Sql, deviceIds: readonly bigint[]): Promise<bigint[]> {
+  if (deviceIds.length === 0) return []
+  const { rows } = await sql.query<{ id: bigint }>(
+    `SELECT id FROM device
+     WHERE account_id = ANY (ARRAY(SELECT account_id FROM device WHERE id = ANY ($1::bigint[]))) AND revoked_at IS NULL AND id <> ALL ($1::bigint[])`,
+    [deviceIds],
+  )
+  return rows.map(({ id }) => id)
 }
 
 /** Call it with the account's lock held. */

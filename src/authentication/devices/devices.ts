@@ -1,11 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Pool } from 'pg'
 import { Forbidden } from '../../platform/http/problem.js'
-import { Events } from '../../platform/observability/events.js'
 import { PRISMA, type Prisma } from '../../platform/postgres/prisma.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
-import { deviceRegistered } from '../authentication.events.js'
 import { describeDevice, WITH_KEYS, type RecordedDevice } from '../directory/directory.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
@@ -21,7 +19,6 @@ export class Devices {
     @Inject(PRISMA) private readonly prisma: Prisma,
     private readonly enrolment: DeviceEnrolment,
     private readonly permissions: Permissions,
-    private readonly events: Events,
   ) {}
 
   /** The new device has made its keys and signed the challenge; an existing one vouches for it by sending this, with a proof of its own. */
@@ -31,13 +28,13 @@ export class Devices {
       throw new Forbidden('A device is added to the account of the device that adds it.')
     const proven = await this.enrolment.prove('new-device', body)
     const permission = await this.permissions.toAdd(caller, body, proof)
-    const deviceId = await transaction(this.pool, async (sql) => {
+    const enrolled = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, body)
       await this.permissions.begin(sql, caller, permission)
       return this.enrolment.enrol(sql, caller.userId, { ...proven, change: permission.change })
     })
-    deviceRegistered(this.events, proven.keys.length)
-    return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: deviceId }, include: WITH_KEYS }), caller)
+    this.enrolment.announce(enrolled, proven)
+    return ownDevice(await this.prisma.device.findUniqueOrThrow({ where: { id: enrolled.deviceId }, include: WITH_KEYS }), caller)
   }
 
   /** All of the account, revoked ones included. */

@@ -30,13 +30,35 @@ export const InboxItem = z.discriminatedUnion('kind', [
   z
     .object({ id: RowId, kind: z.literal('resync'), ...group })
     .meta({ id: 'ResyncItem', description: 'The log no longer reaches back to where this device stands: join again.' }),
+  z.object({ id: RowId, kind: z.literal('device.added'), client: z.string() }).meta({
+    id: 'DeviceAddedItem',
+    description: 'The account has a new device, of this client URI, which this one has not added. Show it to the user.',
+  }),
+  z.object({ id: RowId, kind: z.literal('device.revoked'), client: z.string() }).meta({
+    id: 'DeviceRevokedItem',
+    description: 'The device of this client URI was revoked, by another one than this. Show it to the user.',
+  }),
+  z.object({ id: RowId, kind: z.literal('identity.changed'), user: z.string() }).meta({
+    id: 'IdentityChangedItem',
+    description: 'This user (URI) has another identity than before: read the device list (docs/identity.md §5).',
+  }),
+  z.object({ id: RowId, kind: z.literal('device-list.pending'), effective_at: UnixSeconds }).meta({
+    id: 'DeviceListPendingItem',
+    description:
+      'A change that leaves one device in charge of this account waits until then. Ask the user, and refuse it if it is not theirs.',
+  }),
 ])
 export type InboxItem = z.output<typeof InboxItem>
 
 /** As the stream sends it (docs/asyncapi.yaml): ids, seq and epoch as numbers, below 2^53; the time in seconds. */
 export function inboxFrame(item: InboxItem): InboxFrame {
   const id = Number(item.id)
+  if (item.kind === 'device-list.pending') return { ...item, t: 'inbox', id, effective_at: seconds(item.effective_at) }
   if (item.kind !== 'welcome') return { ...item, t: 'inbox', id }
-  const expires_at = Math.floor(item.expires_at.getTime() / 1000)
+  const expires_at = seconds(item.expires_at)
   return { ...item, t: 'inbox', id, seq: Number(item.seq), epoch: Number(item.epoch), expires_at }
+}
+
+function seconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000)
 }

@@ -17,8 +17,16 @@ interface Row {
   successor: Buffer | null
 }
 
-/** What `key-packages.low` carries in the table. */
-const LowPayload = z.object({ cipher_suite: z.int(), remaining: z.int().nonnegative() })
+const ClientPayload = z.object({ client: z.string() })
+
+/** What items that are of no group carry in the table; times in seconds. */
+const PAYLOADS = {
+  'key-packages.low': z.object({ cipher_suite: z.int(), remaining: z.int().nonnegative() }),
+  'device.added': ClientPayload,
+  'device.revoked': ClientPayload,
+  'identity.changed': z.object({ user: z.string() }),
+  'device-list.pending': z.object({ effective_at: z.int().transform((at) => new Date(at * 1_000)) }),
+} as const
 
 /**
  * The device's oldest items, `limit` at most, without those in `known` (already on their way to the device). Ids are no cursor: a
@@ -53,8 +61,11 @@ export async function readInbox(
 
 /** Nothing for a Welcome whose bytes retention took between two reads; its row follows. */
 function toItem(row: Row): InboxItem | undefined {
-  const { id, kind, groupId, incarnation } = row
-  if (kind === 'key-packages.low') return { id, kind, ...LowPayload.parse(row.payload) }
+  const { id, kind, groupId, incarnation, payload } = row
+  if (kind === 'key-packages.low') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'device.added' || kind === 'device.revoked') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'identity.changed') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'device-list.pending') return { id, kind, ...PAYLOADS[kind].parse(payload) }
   if (groupId === null || incarnation === null) return undefined
   const group = { group_id: groupId, incarnation }
   if (kind === 'group.leaving') return { id, kind, ...group, clients: row.leaving ?? [] }

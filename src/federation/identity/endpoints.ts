@@ -15,6 +15,7 @@ export const ENDPOINTS = {
   operation: 'roomId',
   room: 'roomId',
   directory: 'user',
+  deviceList: 'user',
   tokenDirectory: 'domain',
   issueTokens: 'domain',
   sealedKeys: 'domain',

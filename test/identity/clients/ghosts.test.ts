@@ -16,7 +16,7 @@ const MODES: Mode[] = ['public', 'private']
 /** The ghost comes in from outside; the server lets it. */
 async function ghostJoins(alice: Client, group: Awaited<ReturnType<typeof evil.group>>): Promise<Client> {
   const ghost = await evil.ghostOf(alice)
-  await evil.setPolicy(group, "external_join = 'open', join_code_hash = NULL")
+  await evil.setPolicy(group, "external_join = 'open', join_code_hash = NULL, identities = 'any'")
   const { groupId, mode, suite } = group.record
   // Its leaf lists the extension that it has not.
   ghost.device.leafExtensions = () => []
@@ -30,7 +30,7 @@ describe.each(MODES)('a ghost device that joins a %s group from outside', (mode)
     const [alice, bob] = await evil.cast(['alice', 'bob'], { identity: false })
     const group = await evil.group(alice, [bob], { mode })
     const ghost = await evil.ghostOf(alice)
-    await evil.setPolicy(group, "external_join = 'open', join_code_hash = NULL")
+    await evil.setPolicy(group, "external_join = 'open', join_code_hash = NULL, identities = 'any'")
     const { groupId, suite } = group.record
     await ghost.joinExternally({ groupId, mode, suite })
     await evil.sync(alice, bob)

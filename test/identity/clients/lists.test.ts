@@ -147,7 +147,7 @@ describe('another identity', () => {
     await operator.device.publishKeyPackages(2)
     const { groupId, mode, suite } = old.record
     // Whether its policy lets it in or not.
-    await evil.setPolicy(old, "external_join = 'open', join_code_hash = NULL")
+    await evil.setPolicy(old, "external_join = 'open', join_code_hash = NULL, identities = 'any'")
     await operator.joinExternally({ groupId, mode, suite })
     await old.catchUp()
     expect(old.record.quarantine).toMatchObject([{ client: operator.uri, reason: 'identity-changed' }])

@@ -50,6 +50,7 @@ export class MaliciousServer {
   async stop(): Promise<void> {
     this.#relay.close()
     this.#relay.closeAllConnections()
+    await once(this.#relay, 'close')
     await this.server.close()
     await this.database.drop()
   }

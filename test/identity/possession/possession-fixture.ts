@@ -77,7 +77,7 @@ export class BoundDevice {
 
   static async registered(url: string, holder?: Holder): Promise<BoundDevice> {
     const device = new BoundDevice(url, holder)
-    const answer = await device.open('/v1/accounts', { user: device.device.user, ...(await device.device.proofs()) })
+    const answer = await device.open('/v1/accounts', { user: device.device.user, ...(await device.device.proofs('registration')) })
     if (answer.status !== 201) throw new Error(`Registering gave ${answer.status} ${JSON.stringify(answer.body)}`)
     return device
   }
@@ -98,7 +98,7 @@ export class BoundDevice {
   }
 
   async login(proof?: string | null): Promise<Answer> {
-    const { nonce, signature_keys } = await this.device.proofs()
+    const { nonce, signature_keys } = await this.device.proofs('login')
     const { scheme: _, ...proven } = signature_keys[0]!
     return this.open('/v1/auth/sessions', { client: this.client, nonce, ...proven }, proof)
   }

@@ -53,6 +53,8 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
 
   'POST /mimi/v1/deleteRoom': PEER_BODY,
   'POST /mimi/v1/deleteRoom/:roomId': PEER_BODY,
+  'POST /mimi/v1/deviceList': PEER_BODY,
+  'POST /mimi/v1/deviceList/:user': PEER_BODY,
   'POST /mimi/v1/directory': PEER_BODY,
   'POST /mimi/v1/directory/:user': PEER_BODY,
   'POST /mimi/v1/eraseUser': PEER_BODY,
@@ -108,7 +110,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'PUT /v1/consents/:user': JSON_BODY,
   'POST /v1/device-list': [...JSON_BODY, 'entries of a device list, 16 with 16 keys each', 'device list of 1,024 entries, read again'],
   'PUT /v1/device-list/head': [...JSON_BODY, 'device list of 1,024 entries, read again'],
-  'GET /v1/device-lists': 'no body',
+  'GET /v1/device-lists': ['device list of 1,024 entries, read again'],
   'POST /v1/device-lists/recovery': 'small',
   'GET /v1/devices': 'no body',
   'POST /v1/devices': JSON_BODY,
