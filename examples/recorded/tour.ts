@@ -30,7 +30,7 @@ export async function walk(baseUrl: string, domain: string): Promise<void> {
   await talking(group, bob, domain)
   await ruling(alice, group.path)
   await asking(bob, carol)
-  await ending(alice, laptop, bob, group)
+  await ending(alice, laptop, bob, carol, group)
 }
 
 function person(baseUrl: string, domain: string, name: string): Promise<Client> {
@@ -159,13 +159,14 @@ async function asking(bob: Client, carol: Client): Promise<void> {
   await http.delete(`/v1/invitations/${toBase64Url(group.record.groupId)}`)
 }
 
-async function ending(alice: Client, laptop: Client, bob: Client, group: Group): Promise<void> {
+async function ending(alice: Client, laptop: Client, bob: Client, carol: Client, group: Group): Promise<void> {
   await laptop.group(GROUP_ID).leave()
   await alice.device.http.post(`${group.path}/reset`)
   await alice.device.http.delete(`${group.path}/reset`)
   await alice.device.http.post(`${group.path}/reset`)
   await group.delete()
   await alice.device.http.delete('/v1/key-packages')
+  await carol.device.deleteAccount()
   await alice.device.revoke('laptop')
   await bob.device.http.delete('/v1/auth/sessions')
 }

@@ -19,6 +19,14 @@ export const ACCOUNT_RATES = {
     seconds: MINUTE,
     refusal: '429 with Retry-After',
   },
+  deletions: {
+    name: 'account-deletions',
+    holder: 'account',
+    what: 'attempts to delete it per minute',
+    value: 10,
+    seconds: MINUTE,
+    refusal: '429 with Retry-After',
+  },
   exports: {
     name: 'account-exports',
     holder: 'account',

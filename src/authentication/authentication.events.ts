@@ -6,6 +6,12 @@ export const accountRegistered = (events: Events, by: 'anyone' | 'invite' | 'ope
 
 export const accountDisabled = (events: Events, devices: number): void => events.record('account.disabled', { devices })
 
+/** By its user, an operator, or the provider that it is of. */
+export const accountDeleted = (events: Events): void => events.record('account.deleted')
+
+/** Nothing is left of a deleted account. */
+export const accountErased = (events: Events): void => events.record('account.erased')
+
 export const deviceRegistered = (events: Events, keys: number): void => events.record('device.registered', { keys })
 
 export const deviceRevoked = (events: Events, facts: { self: boolean }): void => events.record('device.revoked', facts)

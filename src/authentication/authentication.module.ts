@@ -3,6 +3,7 @@ import { purgeJob } from '../platform/jobs/purge.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
+import { ErasedNames } from './accounts/erased-names.js'
 import { deleteSpentInvites } from './accounts/invites.repository.js'
 import { Recovery } from './accounts/recovery.js'
 import { Registration } from './accounts/registration.js'
@@ -61,6 +62,7 @@ const purge = purgeJob({
     purge,
     DisabledAccounts,
     Registration,
+    ErasedNames,
     Recovery,
     Challenges,
     DeviceEnrolment,
@@ -88,6 +90,6 @@ const purge = purgeJob({
     SessionRenewal,
     Refresh,
   ],
-  exports: [Sessions, Directory, DeviceLists, StepUp],
+  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp],
 })
 export class AuthenticationModule {}

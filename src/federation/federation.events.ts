@@ -24,6 +24,11 @@ export const deletionConfirmed = (events: Events): void => events.record('deleti
 
 export const deletionRefused = (events: Events): void => events.record('deletion.refused')
 
+/** A peer has signed that it erases a user who was deleted here. */
+export const erasureConfirmed = (events: Events): void => events.record('erasure.confirmed')
+
+export const erasureRefused = (events: Events): void => events.record('erasure.refused')
+
 // As a follower.
 
 export const batchReceived = (events: Events, entries: number): void => events.record('batch.received', { entries })

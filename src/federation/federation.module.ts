@@ -15,6 +15,8 @@ import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
 import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
 import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
+import { EraseUserController } from './erasure/erase-user.controller.js'
+import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
@@ -111,6 +113,7 @@ const asHub = [
   Runs,
   Delivery,
   Deletions,
+  UserErasures,
   Push,
   PushTrigger,
 ]
@@ -137,6 +140,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     LogController,
     NotifyController,
     DeleteRoomController,
+    EraseUserController,
     ConsentsController,
     ConsentPeerController,
     IdentifierQueriesController,

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createAccount, createDeviceInvite, createInvite, type IssuedCode } from '../../src/authentication/accounts/administration.js'
+import type { ErasedNames } from '../../src/authentication/accounts/erased-names.js'
 import { disableAccount } from '../../src/authentication/accounts/accounts.repository.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { Http, newName, TestDevice, typeOf, UNLIMITED, userOf } from './device-fixture.js'
 
 const DAY = 86_400_000
+const NAMES = { claim: () => Promise.resolve() } as unknown as ErasedNames
 const codeOf = (issued: IssuedCode | undefined) => ({ invite_code: issued!.code })
 
 describe.each(['open', 'invite', 'closed'] as const)('where registration is %s', (policy) => {
@@ -36,7 +38,7 @@ describe.each(['open', 'invite', 'closed'] as const)('where registration is %s',
 
   it('the code of an account that the operator made opens this one, once', async () => {
     const name = newName()
-    const code = codeOf(await createAccount(server.pool, userOf(name), DAY))
+    const code = codeOf(await createAccount(server.pool, NAMES, userOf(name), DAY))
     expect(typeOf(await register(code, newName()))).toBe('registration-refused')
     const device = new TestDevice(http, name)
     expect((await device.register(code)).status).toBe(201)
@@ -46,7 +48,7 @@ describe.each(['open', 'invite', 'closed'] as const)('where registration is %s',
 
   it('an account whose devices are lost gets another one by a code of its own', async () => {
     const name = newName()
-    await new TestDevice(http, name, 'lost').register(codeOf(await createAccount(server.pool, userOf(name), DAY)))
+    await new TestDevice(http, name, 'lost').register(codeOf(await createAccount(server.pool, NAMES, userOf(name), DAY)))
     const device = new TestDevice(http, name, 'found')
     expect((await device.register(codeOf(await createDeviceInvite(server.pool, userOf(name), DAY)))).status).toBe(201)
     expect((await device.call('GET', '/v1/devices')).body.devices).toHaveLength(2)
@@ -54,12 +56,12 @@ describe.each(['open', 'invite', 'closed'] as const)('where registration is %s',
 
   it('an expired code is refused', async () => {
     const name = newName()
-    expect(typeOf(await register(codeOf(await createAccount(server.pool, userOf(name), -1)), name))).toBe('registration-refused')
+    expect(typeOf(await register(codeOf(await createAccount(server.pool, NAMES, userOf(name), -1)), name))).toBe('registration-refused')
   })
 
   it('the code of a disabled account is refused', async () => {
     const name = newName()
-    const code = codeOf(await createAccount(server.pool, userOf(name), DAY))
+    const code = codeOf(await createAccount(server.pool, NAMES, userOf(name), DAY))
     expect(await disableAccount(server.pool, userOf(name))).toBe(true)
     expect(typeOf(await register(code, name))).toBe('registration-refused')
     expect(await createDeviceInvite(server.pool, userOf(name), DAY)).toBeUndefined()
@@ -67,8 +69,8 @@ describe.each(['open', 'invite', 'closed'] as const)('where registration is %s',
 
   it('the operator makes no account twice', async () => {
     const name = newName()
-    await createAccount(server.pool, userOf(name), DAY)
-    expect(await createAccount(server.pool, userOf(name), DAY)).toBeUndefined()
+    await createAccount(server.pool, NAMES, userOf(name), DAY)
+    expect(await createAccount(server.pool, NAMES, userOf(name), DAY)).toBeUndefined()
   })
 
   if (policy === 'closed') return

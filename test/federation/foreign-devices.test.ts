@@ -26,8 +26,10 @@ function hub(answer: () => object[]) {
   }
   const limits = { take: async () => undefined }
   const hints = { publish: () => undefined }
-  return { asked, devices: new ForeignDevices(database.pool, { send } as never, limits as never, hints as never) }
+  return { asked, devices: new ForeignDevices(database.pool, { send } as never, limits as never, hints as never, names as never) }
 }
+
+const names = { claimElsewhere: () => Promise.resolve() }
 
 it('a device that its provider leaves out is not vouched for, until it is named again', async () => {
   const keys = () => [{ publicKey: key(), validFrom: new Date(0), validUntil: null }]
@@ -38,6 +40,7 @@ it('a device that its provider leaves out is not vouched for, until it is named 
         sql,
         user('ann'),
         devices.flatMap((one) => one ?? []),
+        names as never,
       ),
     )
   const open = async () => {

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg'
 import { expect } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
+import { Erasures } from '../../src/accounts/erasure/erasure.job.js'
+import type { TestServer } from '../support/server.js'
 
 export interface ExportedRecord {
   section: string
@@ -45,4 +47,15 @@ export async function tablesThatSay(pool: Pool, ...words: readonly string[]): Pr
 export async function accountIdOf(pool: Pool, user: string): Promise<bigint> {
   const { rows } = await pool.query<{ id: bigint }>('SELECT id FROM account WHERE user_uri = $1', [user])
   return rows[0]!.id
+}
+
+/** As if accounts had been deleted so much earlier. */
+export async function ageDeletions(pool: Pool, interval: string): Promise<void> {
+  await pool.query('UPDATE account SET deleted_at = deleted_at - $1::interval WHERE deleted_at IS NOT NULL', [interval])
+}
+
+/** What the job would do half a minute later. */
+export async function eraseDeleted(server: TestServer): Promise<void> {
+  await ageDeletions(server.pool, '1 minute')
+  await server.app.get(Erasures, { strict: false }).run()
 }

@@ -52,6 +52,14 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'retention:readFloorMoves': [[[1n], ages]],
   'retention:readRetirable': [[[1n], ages]],
   'cursors:advanceCursor': [[{ domain: 'x', gid: 1n }, 1n, 1, 1]],
+  'foreign-devices:recordForeignUser': [
+    [
+      'x',
+      [{ client: 'x', revokedAt: null, keys: [{ publicKey: BYTES, validFrom: 0, validUntil: null }] }],
+      { claimElsewhere: () => Promise.resolve() },
+    ],
+  ],
+  'erasures:postponeErasure': [['x', { erasureId: BYTES, failures: 1 }, 1, 'x']],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],
   'groups:createGroup': [[none]],

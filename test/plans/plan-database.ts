@@ -196,6 +196,8 @@ function federation(): string[] {
     `INSERT INTO peer_cursor (domain, gid, from_seq, acked, incarnation) SELECT 'peer' || n || '.example', 1, 1, 5, 1 FROM ${series(50, 2)} n ON CONFLICT DO NOTHING`,
     `INSERT INTO peer_deletion (domain, group_id, room_id, incarnation, receipt)
      SELECT 'peer' || n % 50 || '.example', ${hash(`'gone ' || n`)}, 'mimi://localhost/r/gone-' || n, 1, '\\x00' FROM ${series(SIZES.groups)} n`,
+    `INSERT INTO peer_erasure (domain, erasure_id, account_id, receipt)
+     SELECT 'peer' || n % 50 || '.example', ${hash(`'erased ' || n`)}, 1000000 + n, '\\x00' FROM ${series(10_000)} n`,
     `INSERT INTO followed_group (group_id, hub, room_id, gid) SELECT group_id, 'hub' || gid % 20 || '.example', room_id, gid FROM groups WHERE gid % 10 = 3`,
     `INSERT INTO consent (target, requester, room, state, asked_at)
      SELECT 'mimi://localhost/u/' || n % 1000, 'mimi://peer1.example/u/' || n, '', 'requested', now() FROM ${series(20_000)} n`,

@@ -28,7 +28,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'device-news:deleteOldNews': { walks: ['all of device_news'], why: 'has the rows of fifteen minutes' },
   nonces: { walks: ['all of federation_nonce'], why: 'asks for one row of one partition' },
   'cursors:duePeers': {
-    walks: ['all of groups', 'all of peer_cursor', 'all of peer_deletion'],
+    walks: ['all of groups', 'all of peer_cursor', 'all of peer_deletion', 'all of peer_erasure'],
     why: 'one worker, every SWEEP_INTERVAL; whether a group is due shows only with its head',
   },
   'outgoing:readPresence': {

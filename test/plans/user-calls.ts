@@ -1,3 +1,5 @@
+import { desertedGroups, endLastMemberships, finishErasure } from '../../src/accounts/erasure/erasure.repository.js'
+import { deleteAccount, inheritName } from '../../src/authentication/accounts/deletion.repository.js'
 import { listedCertificates } from '../../src/authentication/directory/leaf-certificates.repository.js'
 import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/blocks.repository.js'
 import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
@@ -45,6 +47,16 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       await sql.query({ text: 'SELECT hold_invitations(p_gid => $1, p_devices => $2, p_by => $3)', values: [BIG, [1n, 2n], [2n, 2n]] })
       await acceptInvitation(sql, hash('group 1'), 1n)
     },
+  },
+  'the end of an account': {
+    call: async (sql) => {
+      const deleted = await deleteAccount(sql, { domain: 'x', accountId: 1n, erasureId: hash('erasure') })
+      await endLastMemberships(sql, deleted?.devices ?? [], true)
+      await desertedGroups(sql, deleted?.devices ?? [])
+      await finishErasure(sql, 1n, { standIn: 'erased:1', afterMs: 0, keep: true })
+      await inheritName(sql, 1n, 2n)
+    },
+    rows: 2_000,
   },
   // These look through the device's inbox.
   'a leave': { call: (sql) => leaveGroup(sql, BIG, 1n), rows: 500 },

@@ -1,11 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import type { Pool } from 'pg'
 import { enableByOperator } from '../../authentication/accounts/administration.js'
 import { findAccount, listAccounts, listDevices, type ListedAccount } from '../../authentication/accounts/administration.repository.js'
+import { deleteAccount, endQuarantine, findErasedName } from '../../authentication/accounts/deletion.repository.js'
 import { countOfAccount, readAccount } from '../../accounts/me.repository.js'
 import { readAccountStorage } from '../../groups/usage/usage.repository.js'
 import { userUri } from '../../protocol/identifiers.js'
-import { oneUser } from './accounts.js'
+import { namesOf, oneUser } from './accounts.js'
 import { CliError, print, type Command, withDatabase } from './command.js'
 
 const MOST = 1_000
@@ -103,5 +105,43 @@ export const accountsEnable: Command = {
       `Account ${user} is enabled. All its devices were revoked for good, with their keys and sessions, and it administers no group any more.\n` +
         `Its next device registers with a code: invites create --user ${user}`,
     )
+  },
+}
+
+export const accountsDelete: Command = {
+  name: 'accounts delete',
+  usage: 'USER --yes           Delete an account for good; what is kept of it is erased, here and at other providers.',
+  async run(args) {
+    const { positionals, values } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { yes: { type: 'boolean', default: false } },
+    })
+    const user = oneUser(positionals)
+    if (!values.yes) throw new CliError(`This cannot be taken back. If it is meant: accounts delete ${user} --yes`)
+    const peers = await withDatabase(async (pool, { DOMAIN }) => {
+      const { id } = await accountNamed(pool, DOMAIN, user)
+      const deleted = await deleteAccount(pool, { domain: DOMAIN, accountId: id, erasureId: randomBytes(32) })
+      if (deleted === undefined) throw new CliError(`Account ${user} was deleted before.`)
+      return deleted.peers
+    })
+    const asked =
+      peers.length === 0 ? 'No other provider knows the user.' : `These providers are asked to erase the user as well: ${peers.join(', ')}.`
+    print(`Account ${user} is deleted. A running server refuses its devices from now on, and erases what is left. ${asked}`)
+  },
+}
+
+export const accountsRelease: Command = {
+  name: 'accounts release',
+  usage: 'USER                Give the name of an erased account free before its quarantine is over.',
+  async run(args) {
+    const user = oneUser(args)
+    await withDatabase(async (pool, config) => {
+      const standIn = namesOf(config).standIn(userUri({ domain: config.DOMAIN, user }))
+      const erased = await findErasedName(pool, standIn, config.NAME_QUARANTINE)
+      if (erased === undefined) throw new CliError(`No account ${user} was erased, or its name is free already.`)
+      await endQuarantine(pool, erased.accountId)
+    })
+    print(`The name ${user} can be registered. Who does inherits the bans of the name, and nothing else.`)
   },
 }

@@ -1,5 +1,9 @@
 import { parseArgs } from 'node:util'
+import { NameTaken } from '../../authentication/authentication.problems.js'
 import { createAccount } from '../../authentication/accounts/administration.js'
+import { ErasedNames } from '../../authentication/accounts/erased-names.js'
+import type { Config } from '../../platform/config/config.js'
+import { Secrets } from '../../platform/secrets.js'
 import { userUri, USER_NAME } from '../../protocol/identifiers.js'
 import { parseDuration } from '../../platform/config/units.js'
 import { disableAccount } from '../../authentication/accounts/accounts.repository.js'
@@ -12,10 +16,23 @@ export const accountsCreate: Command = {
   usage: 'USER [--expires 7d]  Make an account; prints the code for its first device.',
   async run(args) {
     const { user, expires } = userArguments(args)
-    const issued = await withDatabase((pool, { DOMAIN }) => createAccount(pool, userUri({ domain: DOMAIN, user }), expires))
+    const issued = await withDatabase((pool, config) =>
+      createAccount(pool, namesOf(config), userUri({ domain: config.DOMAIN, user }), expires).catch(explainQuarantine),
+    )
     if (issued === undefined) throw new CliError(`There is an account ${user} already.`)
     print(`Account ${user} is made. Its first device registers with the code (until ${issued.expiresAt.toISOString()}):\n${issued.code}`)
   },
+}
+
+/** The names of erased accounts are known by a key that follows from SERVER_SECRET. */
+export function namesOf(config: Config): ErasedNames {
+  return new ErasedNames(config, new Secrets(config))
+}
+
+function explainQuarantine(error: unknown): never {
+  if (error instanceof NameTaken)
+    throw new CliError('An account of this name was deleted, and its name is still in quarantine. `accounts release` ends that.')
+  throw error
 }
 
 /** A life such as `7d`, in milliseconds. */

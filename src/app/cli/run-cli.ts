@@ -2,7 +2,7 @@ import { isError } from '../../platform/observability/is-error.js'
 import { explainFailure } from '../explain-failure.js'
 import { CliError, print, type Command } from './command.js'
 import { accountsCreate, accountsDisable, accountsUsage } from './accounts.js'
-import { accountsEnable, accountsList, accountsShow } from './account-life.js'
+import { accountsDelete, accountsEnable, accountsList, accountsRelease, accountsShow } from './account-life.js'
 import { devicesList, devicesRevoke } from './devices.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups.js'
@@ -23,8 +23,10 @@ const COMMANDS: readonly Command[] = [
   doctor,
   accountsCreate,
   accountsDisable,
+  accountsDelete,
   accountsEnable,
   accountsList,
+  accountsRelease,
   accountsShow,
   accountsUsage,
   devicesList,

@@ -6,6 +6,7 @@ import { deleteRefreshTokens } from '../refresh/refresh-tokens.repository.js'
 import { findEnabledAccount, insertAccount, lockAccount } from './accounts.repository.js'
 import { enableAccount } from './administration.repository.js'
 import { insertInvite } from './invites.repository.js'
+import type { ErasedNames } from './erased-names.js'
 import { sha256 } from '../../protocol/sha256.js'
 
 // What an operator does from the command line. Codes are shown once and stored as hashes.
@@ -15,12 +16,13 @@ export interface IssuedCode {
   readonly expiresAt: Date
 }
 
-/** An account without devices, and the code that its first device registers with. Undefined if the name is taken. */
-export async function createAccount(pool: Pool, user: string, lifetimeMs: number): Promise<IssuedCode | undefined> {
+/** An account without devices, and the code that its first device registers with. Undefined if the name is taken. @throws NameTaken while it is in quarantine */
+export async function createAccount(pool: Pool, names: ErasedNames, user: string, lifetimeMs: number): Promise<IssuedCode | undefined> {
   const code = newInviteCode()
   return transaction(pool, async (sql) => {
     const accountId = await insertAccount(sql, user)
     if (accountId === undefined) return undefined
+    await names.claim(sql, accountId, user)
     return { code, expiresAt: await insertInvite(sql, { codeHash: hashOfCode(code), accountId, uses: 1, lifetimeMs }) }
   })
 }

@@ -19,6 +19,7 @@ import { Nonce, NewSignatureKeys } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
 import { insertAccount } from './accounts.repository.js'
 import { hashOfCode } from './administration.js'
+import { ErasedNames } from './erased-names.js'
 import { lockInvitedAccount, useInvite } from './invites.repository.js'
 
 export const RegisterAccount = z
@@ -48,6 +49,7 @@ export class Registration {
     private readonly enrolment: DeviceEnrolment,
     private readonly revocations: Revocations,
     private readonly issuer: SessionIssuer,
+    private readonly names: ErasedNames,
     private readonly events: Events,
   ) {}
 
@@ -85,6 +87,7 @@ export class Registration {
     if (!admitted) throw new RegistrationRefused()
     const accountId = await insertAccount(sql, user)
     if (accountId === undefined) throw new NameTaken()
+    await this.names.claim(sql, accountId, user)
     return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
   }
 }

@@ -1,3 +1,4 @@
+import type { ErasedNames } from '../accounts/erased-names.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A client of another provider, and a key that it is to hold; none: any will do. */
@@ -29,11 +30,13 @@ export interface ForeignDevice {
 
 /**
  * Writes down what a provider says of one of its users. Devices never go, as little as they do at home; one that it leaves out has no
- * key any more that a leaf could be signed with, until the provider names it again. Call it in a transaction.
+ * key any more that a leaf could be signed with, until the provider names it again. Call it in a transaction. Of a user that the provider has had
+ * erased, nothing is written down before that is done: who has the name then is somebody else.
  * @returns devices that are revoked
  */
-export async function recordForeignUser(sql: Sql, user: string, devices: readonly ForeignDevice[]): Promise<bigint[]> {
-  const accountId = await recordAccount(sql, user)
+export async function recordForeignUser(sql: Sql, user: string, devices: readonly ForeignDevice[], names: ErasedNames): Promise<bigint[]> {
+  const accountId = await recordAccount(sql, user, names)
+  if (accountId === undefined) return []
   const { rows } = await sql.query<{ id: bigint; client: string; revoked: boolean }>({
     text: `INSERT INTO device AS d (account_id, client_uri, revoked_at)
            SELECT DISTINCT ON (x.client) $1::bigint, x.client, x.revoked_at FROM unnest($2::text[], $3::timestamptz[]) AS x (client, revoked_at) ORDER BY x.client
@@ -50,17 +53,19 @@ export async function recordForeignUser(sql: Sql, user: string, devices: readonl
   return rows.flatMap(({ id, revoked }) => (revoked ? [id] : []))
 }
 
-/** In two statements, so that the second sees what another transaction has committed; runs for one user follow each other. */
-async function recordAccount(sql: Sql, user: string): Promise<bigint> {
-  await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
+/** In several statements, so that the later ones see what another transaction has committed; runs for one user follow each other. */
+async function recordAccount(sql: Sql, user: string, names: ErasedNames): Promise<bigint | undefined> {
+  const { rows: made } = await sql.query<{ id: bigint }>({
+    text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id',
+    values: [user],
+  })
+  if (made[0]) await names.claimElsewhere(sql, made[0].id, user)
   const { rows } = await sql.query<{ id: bigint }>({
-    text: `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri = $1
+    text: `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri = $1 AND deleted_at IS NULL
            ON CONFLICT (account_id) DO UPDATE SET fetched_at = now() RETURNING account_id AS id`,
     values: [user],
   })
-  const id = rows[0]?.id
-  if (id === undefined) throw new Error('an account was not made')
-  return id
+  return rows[0]?.id
 }
 
 type KeyOfDevice = ForeignDevice['keys'][number] & { readonly deviceId: bigint }

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { z } from 'zod'
+import { ErasedNames } from '../../authentication/accounts/erased-names.js'
 import { resolveClients } from '../../authentication/directory/directory.repository.js'
 import {
   recordForeignUser,
@@ -56,6 +57,7 @@ export class ForeignDevices {
     private readonly client: SignedClient,
     private readonly limits: Limits,
     private readonly hints: Hints,
+    private readonly names: ErasedNames,
   ) {}
 
   /** Fetches the directories of the users whose claimed devices or keys are not confirmed. A provider that does not answer changes nothing. */
@@ -120,7 +122,7 @@ export class ForeignDevices {
     if (answer.kind !== 'answered' || answer.status !== 200) return
     const devices = await devicesOf(user, answer.body)
     if (!devices) return
-    const revoked = await transaction(this.pool, (sql) => recordForeignUser(sql, user, devices))
+    const revoked = await transaction(this.pool, (sql) => recordForeignUser(sql, user, devices, this.names))
     this.hints.publish(revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
   }
 }

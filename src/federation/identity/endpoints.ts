@@ -11,6 +11,7 @@ export const ENDPOINTS = {
   reportAbuse: 'roomId',
   log: 'roomId',
   deleteRoom: 'roomId',
+  eraseUser: 'user',
   operation: 'roomId',
   room: 'roomId',
   directory: 'user',

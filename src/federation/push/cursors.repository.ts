@@ -24,13 +24,14 @@ export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limi
   return rows
 }
 
-/** Peers for which anything waits, entries or a deletion without a receipt, and that may be pushed to now. */
+/** Peers for which anything waits, entries, or a deletion or an erasure without a receipt, and that may be pushed to now. */
 export async function duePeers(sql: Sql): Promise<string[]> {
   const { rows } = await sql.query<{ domain: string }>({
     name: 'due_peers',
     text: `SELECT x.domain FROM (
              SELECT c.domain FROM peer_cursor c JOIN groups g USING (gid) WHERE ${DUE}
              UNION SELECT domain FROM peer_deletion WHERE receipt IS NULL AND coalesce(retry_at <= now(), true)
+             UNION SELECT domain FROM peer_erasure WHERE receipt IS NULL AND user_uri IS NOT NULL AND coalesce(retry_at <= now(), true)
            ) x LEFT JOIN peer p USING (domain)
            WHERE NOT coalesce(p.paused, false) AND coalesce(p.retry_at <= now(), true) AND coalesce(p.lane_until < now(), true)`,
   })

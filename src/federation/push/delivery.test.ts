@@ -44,7 +44,8 @@ function hub(answer: () => NotifyResponse) {
   }
   const events = { record: () => undefined }
   const delivery = new Delivery({ query } as never, batches as never, { send } as never, events as never)
-  const lane = new PeerLane({ query } as never, delivery, { deliver: async () => ({ kind: 'level' }) } as never)
+  const level = { deliver: async () => ({ kind: 'level' }) } as never
+  const lane = new PeerLane({ query } as never, delivery, level, level)
   const { signal } = new AbortController()
   return {
     deliver: () => delivery.deliver('b.example', 1n, signal),

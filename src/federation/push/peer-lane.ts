@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
+import { UserErasures } from '../erasure/user-erasures.js'
 import { dueGroups } from './cursors.repository.js'
 import { Deletions } from './deletions.js'
 import { Delivery, type Delivered } from './delivery.js'
@@ -16,6 +17,7 @@ export class PeerLane {
     @Inject(POOL) private readonly pool: Pool,
     private readonly delivery: Delivery,
     private readonly deletions: Deletions,
+    private readonly erasures: UserErasures,
   ) {}
 
   /** @returns moved: time is up, and there may be more */
@@ -23,6 +25,8 @@ export class PeerLane {
     const now = performance.now()
     const deleted = await this.deletions.deliver(peer, now + (until - now) / 2, signal)
     if (deleted.kind === 'failed') return deleted
+    const erased = await this.erasures.deliver(peer, now + (until - now) / 2, signal)
+    if (erased.kind === 'failed') return erased
     const relocations = new Map<bigint, number>()
     let after = 0n
     for (let found = 0; performance.now() < until;) {
@@ -37,7 +41,7 @@ export class PeerLane {
         after = gid
       }
       if (due.length === GROUPS_AT_ONCE) continue
-      if (found === 0) return deleted
+      if (found === 0) return erased.kind === 'moved' ? erased : deleted
       ;[after, found] = [0n, 0] // round again: there may be more of each
     }
     return { kind: 'moved' }

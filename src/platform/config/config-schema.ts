@@ -87,6 +87,9 @@ const Accounts = {
     .enum(['open', 'invite', 'closed'])
     .default('open')
     .describe('Who may make an account: anyone, holders of an invite code, or the operator only.'),
+  NAME_QUARANTINE: Duration(0, 3_650 * 86_400_000)
+    .default(90 * 86_400_000)
+    .describe('For how long the name of a deleted account is given to nobody else.'),
   ACCESS_TOKENS: z
     .enum(['bound', 'bearer-allowed', 'legacy'])
     .default('bound')

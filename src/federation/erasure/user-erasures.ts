@@ -1,0 +1,76 @@
+import { verify } from 'node:crypto'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { Events } from '../../platform/observability/events.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { sameBytes } from '../../protocol/bytes.js'
+import {
+  decodeErasureReceipt,
+  encodeEraseUserRequest,
+  erasureReceiptBytes,
+  type ErasureReceipt,
+} from '../../protocol/mimi/microchat/erasure.js'
+import { retryDelay } from '../../protocol/retry-policy.js'
+import { erasureConfirmed, erasureRefused } from '../federation.events.js'
+import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
+import { PeerDirectories } from '../peers/peer-directories.js'
+import { failed, isOfTheGroup, type Delivered } from '../push/delivery.js'
+import { keepErasureReceipt, pendingErasures, postponeErasure, type PendingErasure } from './erasures.repository.js'
+
+const AT_ONCE = 20
+/** A peer of a release before does not know how: it is asked again when it may have been updated. */
+const UNSUPPORTED_MS = 6 * 3_600_000
+
+/** Has peers erase users who were deleted here, and repeats it until each has sent a signed receipt. */
+@Injectable()
+export class UserErasures {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly client: SignedClient,
+    private readonly directories: PeerDirectories,
+    private readonly events: Events,
+  ) {}
+
+  /** The peer's next erasures, until the time is up. One that is refused waits by itself; only a peer that cannot be asked fails. */
+  async deliver(domain: string, until: number, signal: AbortSignal): Promise<Delivered> {
+    const pending = await pendingErasures(this.pool, domain, AT_ONCE)
+    for (const erasure of pending) {
+      if (performance.now() >= until) return { kind: 'moved' }
+      const outcome = await this.ask(domain, erasure, signal)
+      if (outcome.kind === 'failed') return outcome
+    }
+    return { kind: pending.length === AT_ONCE ? 'moved' : 'level' }
+  }
+
+  private async ask(domain: string, erasure: PendingErasure, signal: AbortSignal): Promise<Delivered> {
+    const body = encodeEraseUserRequest(erasure)
+    const answer = await this.client.send({ peer: domain, endpoint: 'eraseUser', argument: erasure.user, body, signal })
+    if (answer.kind !== 'answered' || answer.status !== 200) return this.notDone(domain, erasure, answer)
+    const decoded = decodeErasureReceipt(answer.body)
+    if (decoded.kind !== 'decoded' || !(await this.isReceipt(domain, erasure, decoded.value)))
+      return this.postpone(domain, erasure, retryDelay(erasure.failures + 1, Math.random()), 'The receipt of the erasure is not one.')
+    await keepErasureReceipt(this.pool, domain, erasure.erasureId, answer.body)
+    erasureConfirmed(this.events)
+    return { kind: 'moved' }
+  }
+
+  private notDone(domain: string, erasure: PendingErasure, answer: PeerAnswer): Promise<Delivered> | Delivered {
+    const outcome = failed(answer)
+    const unsupported = answer.kind === 'no-endpoint' || (answer.kind === 'answered' && answer.status === 404)
+    if (unsupported) return this.postpone(domain, erasure, UNSUPPORTED_MS, outcome.why)
+    return isOfTheGroup(answer) ? this.postpone(domain, erasure, retryDelay(erasure.failures + 1, Math.random()), outcome.why) : outcome
+  }
+
+  private async postpone(domain: string, erasure: PendingErasure, delayMs: number, why: string): Promise<Delivered> {
+    await postponeErasure(this.pool, domain, erasure, delayMs, why)
+    erasureRefused(this.events)
+    return { kind: 'stopped' }
+  }
+
+  private async isReceipt(domain: string, { erasureId }: PendingErasure, receipt: ErasureReceipt): Promise<boolean> {
+    const key = await this.directories.key(domain, receipt.keyId, new Date())
+    return (
+      sameBytes(receipt.erasureId, erasureId) && key !== undefined && verify(null, erasureReceiptBytes(receipt), key, receipt.signature)
+    )
+  }
+}
