@@ -128,11 +128,6 @@ export class Device {
     await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
   }
 
-  /** Ends the account for good, with all its devices. @returns the providers that are asked to erase the user as well */
-  async deleteAccount(): Promise<{ erasure_id: Uint8Array; providers: string[] }> {
-    return this.proofs.steppedUp('delete-account', this.record.user, (field) => this.http.delete('/v1/me', field))
-  }
-
   async login(): Promise<void> {
     const { nonce, signature_keys } = await this.proofs.possession('login', this.suites.slice(0, 1))
     const [proven] = signature_keys

@@ -1,3 +1,4 @@
+import { deleteAccount } from '../client/account-end.js'
 import { Client } from '../client/client.js'
 import { Device, newDevice } from '../client/device.js'
 import type { Group } from '../client/group.js'
@@ -166,7 +167,7 @@ async function ending(alice: Client, laptop: Client, bob: Client, carol: Client,
   await alice.device.http.post(`${group.path}/reset`)
   await group.delete()
   await alice.device.http.delete('/v1/key-packages')
-  await carol.device.deleteAccount()
+  await deleteAccount(carol.device)
   await alice.device.revoke('laptop')
   await bob.device.http.delete('/v1/auth/sessions')
 }

@@ -5,7 +5,7 @@ import { GroupsModule } from '../groups/groups.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountDeletions } from './deletion/account-deletion.js'
 import { DeletionController } from './deletion/deletion.controller.js'
-import { ErasureEvents, Erasures } from './erasure/erasure.job.js'
+import { ErasureFollowUps, Erasures } from './erasure/erasure.job.js'
 import { AccountExports } from './export/account-export.js'
 import { ExportController } from './export/export.controller.js'
 import { MeController } from './me.controller.js'
@@ -14,6 +14,6 @@ import { MeController } from './me.controller.js'
 @Module({
   imports: [PlatformModule, AuthenticationModule, GroupsModule, FederationModule],
   controllers: [MeController, ExportController, DeletionController],
-  providers: [AccountExports, AccountDeletions, Erasures, ErasureEvents],
+  providers: [AccountExports, AccountDeletions, Erasures, ErasureFollowUps],
 })
 export class AccountsModule {}

@@ -3,6 +3,7 @@ import { purgeJob } from '../platform/jobs/purge.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { DisabledAccounts } from './accounts/disabled-accounts.job.js'
+import { Admissions } from './accounts/admissions.js'
 import { ErasedNames } from './accounts/erased-names.js'
 import { deleteSpentInvites } from './accounts/invites.repository.js'
 import { Recovery } from './accounts/recovery.js'
@@ -63,6 +64,7 @@ const purge = purgeJob({
     DisabledAccounts,
     Registration,
     ErasedNames,
+    Admissions,
     Recovery,
     Challenges,
     DeviceEnrolment,

@@ -1,3 +1,4 @@
+import { deleteAccount } from '../../examples/client/account-end.js'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { utf8 } from '../../examples/client/wire.js'
 import { Http, TestDevice, typeOf } from '../authentication/device-fixture.js'
@@ -63,7 +64,7 @@ describe('a deleted account', () => {
     const { refreshToken, client } = alice.device.record
     alice.device.http.renew = undefined
     laptop.device.http.renew = undefined
-    expect(await alice.device.deleteAccount()).toMatchObject({ providers: [] })
+    expect(await deleteAccount(alice.device)).toMatchObject({ providers: [] })
     for (const device of [alice, laptop]) {
       expect((await problemOf(device.device.http.get('/v1/me'))).kind).toBe('device-revoked')
       expect((await problemOf(device.device.login())).kind).toBe('login-refused')
@@ -128,7 +129,7 @@ describe('a deleted account', () => {
     alice.device.http.renew = undefined
     const own = alice.group(group.record.groupId)
     await Promise.allSettled([
-      alice.device.deleteAccount(),
+      deleteAccount(alice.device),
       own.send('a last word'),
       bob.device.claim(alice.user, 1),
       alice.device.http.put(`/v1/blocks?user=${encodeURIComponent(bob.user)}`),

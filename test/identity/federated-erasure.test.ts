@@ -1,3 +1,4 @@
+import { deleteAccount } from '../../examples/client/account-end.js'
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
@@ -51,7 +52,7 @@ async function sharedGroup(mode: 'public' | 'private' = 'public') {
 
 async function deleted(client: Client): Promise<void> {
   client.device.http.renew = undefined
-  expect(await client.device.deleteAccount()).toMatchObject({ providers: ['b.example'] })
+  expect(await deleteAccount(client.device)).toMatchObject({ providers: ['b.example'] })
   await client.disconnect()
 }
 

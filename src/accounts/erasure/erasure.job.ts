@@ -32,16 +32,21 @@ const ROWS = 1_000
 const AT_ONCE = 100
 const DELETE_TIMEOUT_MS = 5 * 60_000
 
-/** What the operator hears of erasures; never of whom. */
+/** What follows from a step of an erasure: what the operator hears, which is never of whom, and the rows of a deleted group. */
 @Injectable()
-export class ErasureEvents {
+export class ErasureFollowUps {
   constructor(
     private readonly events: Events,
+    private readonly remains: DeletedGroups,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
   erased(): void {
     accountErased(this.events)
+  }
+
+  groupDeleted(gid: bigint, devices: readonly bigint[]): void {
+    this.remains.deleted({ gid, headSeq: 0n, devices })
   }
 
   failed(error: unknown): void {
@@ -60,8 +65,7 @@ export class Erasures implements OnModuleInit {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'NAME_QUARANTINE'>,
     private readonly jobs: Jobs,
     private readonly names: ErasedNames,
-    private readonly remains: DeletedGroups,
-    private readonly rest: ErasureEvents,
+    private readonly rest: ErasureFollowUps,
   ) {}
 
   onModuleInit(): void {
@@ -99,6 +103,6 @@ export class Erasures implements OnModuleInit {
       },
       { statementTimeout: DELETE_TIMEOUT_MS },
     )
-    if (deletion?.kind === 'accepted') this.remains.deleted({ gid, headSeq: 0n, devices: deletion.devices })
+    if (deletion?.kind === 'accepted') this.rest.groupDeleted(gid, deletion.devices)
   }
 }

@@ -1,12 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common'
+import { Injectable } from '@nestjs/common'
 import { z } from 'zod'
-import { CONFIG, type Config } from '../../platform/config/config.js'
-import { InvalidRequest } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { accountRegistered } from '../authentication.events.js'
-import { NameTaken, RegistrationRefused, WrongDomain } from '../authentication.problems.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
 import { DeviceListUpdate } from '../device-list/device-list.dto.js'
 import { endIdentity, readListState } from '../device-list/device-lists.repository.js'
@@ -17,10 +13,7 @@ import type { Session } from '../session/sessions.dto.js'
 import { SessionIssuer, type BegunSession } from '../session/session-issuer.js'
 import { Nonce, NewSignatureKeys } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
-import { insertAccount } from './accounts.repository.js'
-import { hashOfCode } from './administration.js'
-import { ErasedNames } from './erased-names.js'
-import { lockInvitedAccount, useInvite } from './invites.repository.js'
+import { Admissions, type Admission } from './admissions.js'
 
 export const RegisterAccount = z
   .strictObject({
@@ -36,33 +29,25 @@ export const RegisterAccount = z
   .meta({ id: 'RegisterAccount' })
 export type RegisterAccount = z.infer<typeof RegisterAccount>
 
-interface Admission {
-  readonly accountId: bigint
-  readonly by: 'anyone' | 'invite' | 'operator'
-}
-
 /** A new account with its first device; or the first device of an account that the operator made. */
 @Injectable()
 export class Registration {
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'REGISTRATION'>,
+    private readonly admissions: Admissions,
     private readonly enrolment: DeviceEnrolment,
     private readonly revocations: Revocations,
     private readonly issuer: SessionIssuer,
-    private readonly names: ErasedNames,
     private readonly events: Events,
   ) {}
 
   /** @param key thumbprint of the key that the session is bound to */
   async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
-    const client = parseClientUri(body.client)
-    if (client?.domain !== this.config.DOMAIN) throw new WrongDomain(this.config.DOMAIN)
-    if (userUri(client) !== body.user) throw new InvalidRequest('The client URI is not one of this user.')
+    this.admissions.requireOwnNames(body)
     const proven = await this.enrolment.prove('registration', body)
     let registered: { session: BegunSession; by: Admission['by']; enrolled: EnrolledDevice } | undefined
     await this.revocations.revoke(async (sql) => {
       await this.enrolment.consume(sql, body)
-      const { accountId, by } = await this.admit(sql, body)
+      const { accountId, by } = await this.admissions.admit(sql, body)
       const former = by === 'operator' ? await endFormer(sql, accountId, proven.change) : undefined
       const enrolled = await this.enrolment.enrol(sql, accountId, proven, former?.state)
       const device = { deviceId: enrolled.deviceId, userId: accountId, client: body.client, generation: 0, key }
@@ -73,22 +58,6 @@ export class Registration {
     accountRegistered(this.events, registered.by)
     this.enrolment.announce(registered.enrolled, proven)
     return this.issuer.issue(registered.session)
-  }
-
-  /** The code is looked at before the name, so that only who may register learns which names are taken. */
-  private async admit(sql: Sql, { user, invite_code: code }: RegisterAccount): Promise<Admission> {
-    const invite = code === undefined ? undefined : await useInvite(sql, hashOfCode(code))
-    if (code !== undefined && invite === undefined) throw new RegistrationRefused()
-    if (invite !== undefined && invite.accountId !== null) {
-      if (!(await lockInvitedAccount(sql, invite.accountId, user))) throw new RegistrationRefused()
-      return { accountId: invite.accountId, by: 'operator' }
-    }
-    const admitted = this.config.REGISTRATION === 'open' || (this.config.REGISTRATION === 'invite' && invite !== undefined)
-    if (!admitted) throw new RegistrationRefused()
-    const accountId = await insertAccount(sql, user)
-    if (accountId === undefined) throw new NameTaken()
-    await this.names.claim(sql, accountId, user)
-    return { accountId, by: invite === undefined ? 'anyone' : 'invite' }
   }
 }
 
