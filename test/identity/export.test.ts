@@ -135,6 +135,25 @@ describe('an export', () => {
       expect([forged, (await problemOf(ask(forged))).status]).toEqual([forged, 400])
   })
 
+  it('continues in every section', async () => {
+    const [alice] = await world.cast('alice')
+    const samples: Record<string, string> = {
+      bigint: '0',
+      int: '0',
+      bytea: '\\x00',
+      uuid: '00000000-0000-0000-0000-000000000000',
+      text: 'a',
+    }
+    for (const { exported } of PERSONAL_TABLES) {
+      if (!('section' in exported)) continue
+      const cursor = Buffer.from(JSON.stringify([exported.section, exported.key.map(([, type]) => samples[type])])).toString('base64url')
+      expect([exported.section, await alice.device.http.get(`/v1/me/export?after=${cursor}`)]).toEqual([
+        exported.section,
+        expect.any(Object),
+      ])
+    }
+  })
+
   it('comes in pages that are together the whole, each row once', async () => {
     const [alice] = await world.cast('alice')
     await server.pool.query(

@@ -60,6 +60,7 @@ export class AccountExports {
 
 const FORMS: Readonly<Record<string, RegExp>> = {
   bigint: /^\d{1,18}$/,
+  int: /^\d{1,9}$/,
   bytea: /^\\x(?:[0-9a-f]{2})*$/,
   uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   text: /^[^\0]*$/,

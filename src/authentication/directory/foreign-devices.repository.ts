@@ -55,17 +55,16 @@ export async function recordForeignUser(sql: Sql, user: string, devices: readonl
 
 /** In several statements, so that the later ones see what another transaction has committed; runs for one user follow each other. */
 async function recordAccount(sql: Sql, user: string, names: ErasedNames): Promise<bigint | undefined> {
-  const { rows: made } = await sql.query<{ id: bigint }>({
-    text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id',
-    values: [user],
-  })
-  if (made[0]) await names.claimElsewhere(sql, made[0].id, user)
+  await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
   const { rows } = await sql.query<{ id: bigint }>({
     text: `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri = $1 AND deleted_at IS NULL
            ON CONFLICT (account_id) DO UPDATE SET fetched_at = now() RETURNING account_id AS id`,
     values: [user],
   })
-  return rows[0]?.id
+  const id = rows[0]?.id
+  // A list of its devices may have been written down before (foreign_device_list), so the row need not be new.
+  if (id !== undefined) await names.claimElsewhere(sql, id, user)
+  return id
 }
 
 type KeyOfDevice = ForeignDevice['keys'][number] & { readonly deviceId: bigint }

@@ -17,12 +17,12 @@ export async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ag
   return rows[0]
 }
 
-/** Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile. Call it in a transaction. */
+/** Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile; nothing of a user who is being erased. Call it in a transaction. */
 export async function writeCopy(sql: Sql, user: string, { identity, identities, entries, head }: ListCopy): Promise<void> {
   await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
   await sql.query({
     text: `INSERT INTO foreign_device_list AS f (account_id, identity, number, identities, entries, head, fetched_at)
-           SELECT id, $2, $3, $4, $5, $6, now() FROM account WHERE user_uri = $1
+           SELECT id, $2, $3, $4, $5, $6, now() FROM account WHERE user_uri = $1 AND deleted_at IS NULL
            ON CONFLICT (account_id) DO UPDATE SET identity = excluded.identity, number = excluded.number, identities = excluded.identities,
              entries = excluded.entries, head = excluded.head, fetched_at = excluded.fetched_at
             WHERE f.identities < excluded.identities OR (f.identity = excluded.identity AND f.number <= excluded.number)`,
