@@ -23,6 +23,19 @@ const NEVER: Standing = { in: false, leaving: false, going: undefined, ever: fal
 const JOINS: ReadonlySet<Action> = new Set(['read-group-info', 'commit-join', 'propose-join'])
 
 /** `mimi://localhost/d/alice/phone` is a device of `mimi://localhost/u/alice`. */
+const issuers = new Map<string, string>()
+
+/** That a device has certified another one of its user. */
+export function certifies(issuer: string, device: string): void {
+  issuers.set(device, issuer)
+}
+
+/** The devices from which a device's certificate hangs, the nearest first. */
+function issuersOf(device: string): string[] {
+  const issuer = issuers.get(device)
+  return issuer === undefined ? [] : [issuer, ...issuersOf(issuer)]
+}
+
 export function userOf(device: string): string {
   return device.replace(/\/d\/([^/]+)\/.*$/u, '/u/$1')
 }
@@ -89,18 +102,9 @@ export class GroupModel {
 
   /** For people. */
   describe(): string {
-    const { policy, frozen, reserved, succeeded, resetter, deleted, admins, banned, outcasts } = this
-    const facts = {
-      policy,
-      frozen,
-      reserved,
-      succeeded,
-      resetter,
-      deleted,
-      admins: [...admins],
-      banned: [...banned],
-      outcasts: [...outcasts],
-    }
+    const { policy, frozen, reserved, succeeded, resetter, deleted } = this
+    const [admins, banned, outcasts] = [[...this.admins], [...this.banned], [...this.outcasts]]
+    const facts = { policy, frozen, reserved, succeeded, resetter, deleted, admins, banned, outcasts }
     const standings = [...this.standings].map(([device, standing]) => `  ${device} ${JSON.stringify(standing)}`)
     return [JSON.stringify(facts), ...standings].join('\n')
   }
@@ -173,8 +177,15 @@ export class GroupModel {
     const here = this.present(user)
     const removed: Actor = here ? 'member’s removed device' : 'former member, removed'
     if (out === 'removed' || this.outcasts.has(device)) return [removed]
-    const others: Actor[] = here ? ['member’s other device'] : this.#formerColumns(user)
+    const others: Actor[] = here ? this.#siblingColumns(device) : this.#formerColumns(user)
     return out === 'either' ? [removed, ...others] : others
+  }
+
+  /** Whether a device that is in has certified it, also over others; one that is leaving may be gone by now. */
+  #siblingColumns(device: string): Actor[] {
+    const issuers = issuersOf(device).map((issuer) => this.of(issuer))
+    if (issuers.some(({ in: inside, leaving }) => inside && !leaving)) return ['member’s certified device']
+    return issuers.some(({ in: inside }) => inside) ? ['member’s certified device', 'member’s other device'] : ['member’s other device']
   }
 
   /** By how the user's last device got out. */

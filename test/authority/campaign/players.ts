@@ -4,6 +4,7 @@ import type { Entry } from '../../../examples/client/entries.js'
 import type { Group } from '../../../examples/client/group.js'
 import type { TestServer } from '../../support/server.js'
 import type { Dice } from './dice.js'
+import { certifies } from './group-model.js'
 import { submissionOf, type Submission } from './submission.js'
 
 /** A device that takes part. */
@@ -40,6 +41,7 @@ export class Players {
     this.#watchGroups(client)
     const older = this.all.find((one) => one.client.user === client.user)
     await (older ? older.client.device.enrol(client.device) : client.device.register())
+    if (older) certifies(older.client.uri, client.uri)
     await client.device.publishKeyPackages(30)
     const player = { client, hostile }
     this.all.push(player)
