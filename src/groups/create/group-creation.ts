@@ -188,12 +188,16 @@ export class GroupCreation {
     await this.membership.requireOwnLeaf(caller, only && memberAt(0, only))
   }
 
-  /** A successor keeps the policy, unless an admin of the group before it decides otherwise; a branch is a group of its own. */
+  /**
+   * A successor keeps the policy, unless an admin of the group before it decides otherwise. A branch is a group of its own, whose members come with
+   * the leaves that they have: whether they are certified, it takes from the group before.
+   */
   private async policy(caller: Caller, body: CreateGroup, origin: Origin | undefined): Promise<GroupPolicy> {
     if (origin?.kind !== 'successor') {
       const policy = initialPolicy(body.policy ?? InitialPolicy.parse({}))
-      const certified = body.policy?.identities === undefined && (await this.foundingMembers.isListed(caller))
-      return certified ? { ...policy, identities: 'certified' } : policy
+      if (body.policy?.identities !== undefined) return policy
+      if (origin !== undefined) return { ...policy, identities: origin.standing.policy.identities }
+      return (await this.foundingMembers.isListed(caller)) ? { ...policy, identities: 'certified' } : policy
     }
     const { policy, admin } = origin.standing
     if (body.policy && !admin) throw new PolicyRefusal('Only an admin of the group before it may change the policy of a successor.')
