@@ -160,6 +160,7 @@ CREATE TABLE device_certificate (
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
 );
 CREATE INDEX device_certificate_active ON device_certificate USING btree (device_id) WHERE (ended IS NULL);
+CREATE INDEX device_certificate_device ON device_certificate USING btree (device_id);
 
 CREATE TABLE device_list (
   account_id bigint NOT NULL,
@@ -1291,7 +1292,6 @@ BEGIN
   UPDATE device d SET revoked_at = now(), session_generation = d.session_generation + 1 WHERE d.account_id = p_account AND d.revoked_at IS NULL;
   UPDATE signature_key k SET revoked_at = now() WHERE k.device_id = ANY (own) AND k.revoked_at IS NULL;
   DELETE FROM refresh_token t WHERE t.device_id = ANY (own);
-  DELETE FROM invite i WHERE i.account_id = p_account;
   IF p_erasure IS NOT NULL THEN
     INSERT INTO peer_erasure (domain, erasure_id, account_id, user_uri)
     SELECT x.domain, p_erasure, p_account, name FROM (

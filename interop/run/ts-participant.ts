@@ -23,7 +23,7 @@ export class TsParticipant implements Participant {
   ) {}
 
   static async start(suiteId: number, baseUrl: string, name: { user: string; device: string }): Promise<TsParticipant> {
-    return new TsParticipant(await Client.create({ baseUrl, domain: 'localhost', suites: [suiteId], ...name }), suiteId)
+    return new TsParticipant(await Client.create({ baseUrl, domain: 'localhost', suites: [suiteId], identity: false, ...name }), suiteId)
   }
 
   get user(): string {

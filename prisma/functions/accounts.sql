@@ -21,7 +21,6 @@ BEGIN
   UPDATE device d SET revoked_at = now(), session_generation = d.session_generation + 1 WHERE d.account_id = p_account AND d.revoked_at IS NULL;
   UPDATE signature_key k SET revoked_at = now() WHERE k.device_id = ANY (own) AND k.revoked_at IS NULL;
   DELETE FROM refresh_token t WHERE t.device_id = ANY (own);
-  DELETE FROM invite i WHERE i.account_id = p_account;
   IF p_erasure IS NOT NULL THEN
     INSERT INTO peer_erasure (domain, erasure_id, account_id, user_uri)
     SELECT x.domain, p_erasure, p_account, name FROM (

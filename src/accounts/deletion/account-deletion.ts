@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { deleteAccount, type Deleted } from '../../authentication/accounts/deletion.repository.js'
+import { deleteAccount, mayEndAccount, type Deleted } from '../../authentication/accounts/deletion.repository.js'
 import { accountDeleted } from '../../authentication/authentication.events.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { StepUp } from '../../authentication/step-up/step-up.js'
 import type { PresentedProof } from '../../authentication/step-up/step-up-header.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { Forbidden } from '../../platform/http/problem.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
@@ -26,12 +27,14 @@ export class AccountDeletions {
     private readonly events: Events,
   ) {}
 
-  /** @throws StepUpRequired; DeviceRevoked if the account ended meanwhile */
+  /** @throws StepUpRequired; Forbidden; DeviceRevoked if the account ended meanwhile */
   async delete(caller: Caller, presented: PresentedProof | undefined): Promise<AccountDeletion> {
     const proof = await this.stepUp.prove(caller, 'delete-account', caller.user, presented)
     const erasureId = randomBytes(ERASURE_ID_BYTES)
     const deleted = await transaction(this.pool, async (sql): Promise<Deleted | undefined> => {
       await this.stepUp.spend(sql, caller, proof)
+      if (!(await mayEndAccount(sql, caller)))
+        throw new Forbidden('This device has not the right to revoke others, so it does not end the account.')
       return deleteAccount(sql, { domain: this.config.DOMAIN, accountId: caller.userId, erasureId })
     })
     this.hints.publish((deleted?.devices ?? []).map((deviceId) => ({ kind: 'revoked', deviceId })))

@@ -2,6 +2,7 @@ import { Controller, Delete } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
 import { StepUpProof, TakesStepUp, type PresentedProof } from '../../authentication/step-up/step-up-header.js'
+import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { ACCOUNT_RATES, accountLimit } from '../accounts.limits.js'
@@ -28,6 +29,7 @@ export class DeletionController {
       'exportAccount. `Step-Up` has the purpose `delete-account` and the user URI as subject.',
   })
   @TakesStepUp()
+  @Refuses('forbidden')
   async delete(@CurrentDevice() caller: Caller, @StepUpProof() proof?: PresentedProof): Promise<AccountDeletion> {
     await this.limits.take(accountLimit(ACCOUNT_RATES.deletions), caller.user)
     return this.deletions.delete(caller, proof)

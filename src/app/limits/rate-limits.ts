@@ -48,8 +48,8 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
   },
   {
     name: 'device-list-changes',
-    holder: 'account',
-    what: 'changes of its device list and new heads per hour',
+    holder: 'device',
+    what: 'attempts to change the user’s device list per hour, and as many new heads; a key of no device has its own',
     value: 60,
     refusal: TOO_MANY,
   },

@@ -35,6 +35,11 @@ export class Admissions {
     if (userUri(client) !== user) throw new InvalidRequest('The client URI is not one of this user.')
   }
 
+  /** Before anything of a request is verified. @throws RegistrationRefused for who cannot register whatever it shows */
+  requireOpen({ invite_code: code }: Applicant): void {
+    if (this.config.REGISTRATION !== 'open' && code === undefined) throw new RegistrationRefused()
+  }
+
   /** The code is looked at before the name, so that only who may register learns which names are taken. */
   async admit(sql: Sql, { user, invite_code: code }: Applicant): Promise<Admission> {
     const invite = code === undefined ? undefined : await useInvite(sql, hashOfCode(code))

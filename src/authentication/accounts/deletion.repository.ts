@@ -1,4 +1,5 @@
 import { callFunction, type Sql } from '../../platform/postgres/sql.js'
+import { RIGHTS } from '../../protocol/identity/entry.js'
 
 /** What a deletion has ended. */
 export interface Deleted {
@@ -20,6 +21,17 @@ export async function deleteAccount(
   const { call, values } = callFunction('delete_account', { p_domain: domain, p_account: accountId, p_erasure: erasureId })
   const { rows } = await sql.query<Deleted>({ name: 'delete_account', text: `SELECT devices, peers FROM ${call}`, values })
   return rows[0]
+}
+
+/** Whether a device may: where the user has a device list, one that has the right to revoke others. Call it with the account's lock held. */
+export async function mayEndAccount(sql: Sql, { userId, deviceId }: { userId: bigint; deviceId: bigint }): Promise<boolean> {
+  const { rows } = await sql.query<{ may: boolean }>({
+    name: 'may_end_account',
+    text: `SELECT NOT EXISTS (SELECT FROM device_list l WHERE l.account_id = $1)
+               OR EXISTS (SELECT FROM device_certificate c WHERE c.device_id = $2 AND c.ended IS NULL AND c.rights & $3::int <> 0) AS may`,
+    values: [userId, deviceId, RIGHTS.revoke],
+  })
+  return rows[0]?.may === true
 }
 
 /** An account that was erased, by what stands for its name. */

@@ -43,6 +43,7 @@ export class Registration {
   /** @param key thumbprint of the key that the session is bound to */
   async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
     this.admissions.requireOwnNames(body)
+    this.admissions.requireOpen(body)
     const proven = await this.enrolment.prove('registration', body)
     let registered: { session: BegunSession; by: Admission['by']; enrolled: EnrolledDevice } | undefined
     await this.revocations.revoke(async (sql) => {

@@ -19,7 +19,7 @@ export class CertifiedChanges {
    */
   async prepareFor(caller: Caller, update: DeviceListUpdate): Promise<PreparedChange> {
     if (update.entries.length > 1) throw new InvalidRequest('One entry certifies what is added: send others by POST /v1/device-list.')
-    await this.changes.take(caller.user)
+    await this.changes.take(caller.client)
     const change = await this.changes.prepare(caller.user, caller.userId, update)
     if (change.before === undefined) throw new InvalidRequest('The account has no device list that the entry could follow.')
     return change

@@ -74,9 +74,18 @@ export class DeviceListChanges {
     private readonly limits: Limits,
   ) {}
 
-  /** Counts a change of a user's list. @throws RateLimited */
-  take(user: string): Promise<void> {
-    return this.limits.take(CHANGES, user)
+  /**
+   * Counts an attempt. Each device has a number of its own: a stolen one must not use up those with which it is revoked.
+   * @param holder client URI; for a key of no device its user's URI, and only once the key has signed
+   * @throws RateLimited
+   */
+  take(holder: string): Promise<void> {
+    return this.limits.take(CHANGES, holder)
+  }
+
+  /** The same for heads, which do not count as changes. */
+  takeHead(client: string): Promise<void> {
+    return this.limits.take(CHANGES, `${client} head`)
   }
 
   /**

@@ -23,6 +23,8 @@ export interface KnownList {
 export class KnownLists {
   private readonly kept = new LRUCache<string, DeviceList>({ maxSize: MAX_KEPT, sizeCalculation: sizeOf })
 
+  private readonly reading = new Map<string, Promise<DeviceList>>()
+
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** The list of an account; undefined if it has none. */
@@ -31,11 +33,22 @@ export class KnownLists {
     if (state === undefined) return undefined
     const kept = this.kept.get(keyOf(state.hash))
     if (kept !== undefined) return { list: kept, state }
-    const entries = await readEntries(this.pool, accountId, state.identity, 1, state.number)
-    const extended = await extendList(user, undefined, entries, secondsNow())
-    if (extended.kind === 'broken') throw new Error(`A device list that was accepted breaks the rule ${extended.rule}`)
-    this.keep(extended.value)
-    return { list: extended.value, state }
+    // Who asks while it is read waits for the same reading.
+    const reading = this.reading.get(keyOf(state.hash)) ?? this.read(user, accountId, state)
+    return { list: await reading, state }
+  }
+
+  private read(user: string, accountId: bigint, { identity, number, hash }: ListState): Promise<DeviceList> {
+    const reading = readEntries(this.pool, accountId, identity, 1, number)
+      .then((entries) => extendList(user, undefined, entries, secondsNow()))
+      .then((extended) => {
+        if (extended.kind === 'broken') throw new Error(`A device list that was accepted breaks the rule ${extended.rule}`)
+        this.keep(extended.value)
+        return extended.value
+      })
+      .finally(() => this.reading.delete(keyOf(hash)))
+    this.reading.set(keyOf(hash), reading)
+    return reading
   }
 
   keep(list: DeviceList): void {

@@ -29,10 +29,12 @@ export class ListRecoveries {
   /** @throws LoginRefused */
   async list({ client, nonce, public_key: publicKey, proof }: ListRecovery): Promise<DeviceListPage> {
     const [key] = (await this.challenges.proven({ purpose: 'login', client, nonce }, [{ publicKey, proof }])) ?? []
+    // Nothing is read of a list for somebody who holds no key at all.
+    if (key === undefined) throw new LoginRefused()
     const user = userOf(client)
     const accountId = await findEnabledAccount(this.pool, user)
     const known = accountId === undefined ? undefined : await this.changes.current(user, accountId)
-    if (key === undefined || known === undefined || !isHolder(known.list, spellingOf(key))) throw new LoginRefused()
+    if (known === undefined || !isHolder(known.list, spellingOf(key))) throw new LoginRefused()
     const spent = await transaction(this.pool, (sql) => consumeChallenge(sql, nonce, client))
     if (!spent) throw new LoginRefused()
     return this.lists.read({ user, from: 1 })

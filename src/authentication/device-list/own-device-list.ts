@@ -33,7 +33,7 @@ export class OwnDeviceList {
    * key of the caller's device; it certifies this device, and others stay as they are (docs/identity.md §10).
    */
   async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
-    await this.changes.take(caller.user)
+    await this.changes.take(caller.client)
     const change = await this.changes.prepare(caller.user, caller.userId, update)
     const begins = change.before === undefined
     const permitted = begins ? await this.stepUp.prove(caller, 'begin-identity', lastHash(change.after), proof) : undefined
@@ -48,7 +48,7 @@ export class OwnDeviceList {
 
   /** A newer head of the same list. Repeating it changes nothing. */
   async renew(caller: Caller, { head }: HeadRenewal): Promise<DeviceListState> {
-    await this.changes.take(caller.user)
+    await this.changes.takeHead(caller.client)
     const { list } = await this.ownList(caller)
     // A head of another entry is what a device signs that has missed a change.
     const checked = await checkHead(list, head, secondsNow())

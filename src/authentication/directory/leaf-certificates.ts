@@ -1,3 +1,4 @@
+import { sameBytes } from '../../protocol/bytes.js'
 import type { CertificateEnd, Certified, DeviceList } from '../../protocol/identity/device-list.js'
 import { decodeEntry, hashOfEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import {
@@ -85,7 +86,8 @@ export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigin
       ? { kind: 'certified', identity: list.identity, number: found.number, ended: found.end?.number ?? null }
       : { kind: 'uncertified' }
   }
-  const known = list ?? (here ? undefined : asShown(extension))
+  // A copy of another provider's list may be older than the leaf, but is of the same identity.
+  const known = list ?? (here ? undefined : asShown(extension, listed.identity))
   if (known === undefined) return { kind: 'broken', rule: 'device-certificate' }
   const checked = checkLeafCertificate(known, extension, certified, now)
   if (checked.kind === 'broken') return { kind: 'broken', rule: checked.rule as CertificateRule }
@@ -109,10 +111,10 @@ function endBy(entry: DeviceListEntry | undefined, number: number): CertificateE
   return { by: entry?.body.type === 'certificate' ? 'replacement' : 'revocation', number, time: entry?.time ?? 0n }
 }
 
-/** As if the list were as the leaf says, and ended there. */
-function asShown(extension: Uint8Array): DeviceList | undefined {
+/** As if the list were as the leaf says, and ended there. @param known the identity of the copy that there is of it; undefined for a leaf of another */
+function asShown(extension: Uint8Array, known: Uint8Array | null): DeviceList | undefined {
   const shown = decodeLeafCertificate(extension)
-  if (shown.kind === 'malformed') return undefined
+  if (shown.kind === 'malformed' || (known !== null && !sameBytes(known, shown.value.identity))) return undefined
   const { identity, certificate: entry } = shown.value
   const { number, signer, user, time, body } = entry
   if (body.type !== 'certificate' || number > MAX_LIST) return undefined

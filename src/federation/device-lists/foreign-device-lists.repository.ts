@@ -1,4 +1,7 @@
-import type { Sql } from '../../platform/postgres/sql.js'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
+import { ErasedNames } from '../../authentication/accounts/erased-names.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 
 /** A list that a user's provider gave. */
 export interface ListCopy {
@@ -8,7 +11,7 @@ export interface ListCopy {
   readonly head: Uint8Array
 }
 
-export async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
+async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
   const { rows } = await sql.query<ListCopy & { ageMs: number }>({
     text: `SELECT f.identity, f.identities, f.entries, f.head, (extract(epoch FROM now() - f.fetched_at) * 1000)::float8 AS "ageMs"
              FROM account a JOIN foreign_device_list f ON f.account_id = a.id WHERE a.user_uri = $1`,
@@ -17,9 +20,22 @@ export async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ag
   return rows[0]
 }
 
-/** Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile; nothing of a user who is being erased. Call it in a transaction. */
-export async function writeCopy(sql: Sql, user: string, { identity, identities, entries, head }: ListCopy): Promise<void> {
+/**
+ * Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile; nothing of a user who is being erased. Who has the
+ * name of a user who was erased here takes over what stays with a name, such as bans.
+ */
+async function writeCopy(
+  sql: Sql,
+  user: string,
+  { identity, identities, entries, head }: ListCopy,
+  names: Pick<ErasedNames, 'claimElsewhere'>,
+): Promise<void> {
   await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
+  const { rows } = await sql.query<{ id: bigint }>({
+    text: 'SELECT id FROM account WHERE user_uri = $1 AND deleted_at IS NULL',
+    values: [user],
+  })
+  for (const { id } of rows) await names.claimElsewhere(sql, id, user)
   await sql.query({
     text: `INSERT INTO foreign_device_list AS f (account_id, identity, number, identities, entries, head, fetched_at)
            SELECT id, $2, $3, $4, $5, $6, now() FROM account WHERE user_uri = $1 AND deleted_at IS NULL
@@ -28,4 +44,22 @@ export async function writeCopy(sql: Sql, user: string, { identity, identities, 
             WHERE f.identities < excluded.identities OR (f.identity = excluded.identity AND f.number <= excluded.number)`,
     values: [user, identity, entries.length, identities, entries, head],
   })
+}
+
+/** Copies of the lists of other providers' users. */
+@Injectable()
+export class ListCopies {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly names: ErasedNames,
+  ) {}
+
+  /** With its age. */
+  read(user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
+    return readCopy(this.pool, user)
+  }
+
+  write(user: string, list: ListCopy): Promise<void> {
+    return transaction(this.pool, (sql) => writeCopy(sql, user, list, this.names))
+  }
 }

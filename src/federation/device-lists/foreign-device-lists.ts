@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { DeviceListPage, DeviceListQuery } from '../../authentication/device-list/device-list.dto.js'
 import { DeviceLists } from '../../authentication/device-list/device-lists.js'
@@ -8,7 +7,6 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Bytes } from '../../platform/http/bytes.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { MAX_ENTRY_BYTES } from '../../protocol/identity/entry.js'
 import { checkHead } from '../../protocol/identity/head.js'
@@ -16,7 +14,7 @@ import { extendList, MAX_ENTRIES } from '../../protocol/identity/list.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { PeerBadResponse, peerProblem } from '../peer-problems.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { readCopy, writeCopy, type ListCopy } from './foreign-device-lists.repository.js'
+import { ListCopies, type ListCopy } from './foreign-device-lists.repository.js'
 
 /** Row of docs/limits.md. */
 const PER_USER = { name: 'device-lists-elsewhere', points: 600, seconds: 60 }
@@ -39,7 +37,7 @@ export class ForeignDeviceLists {
   private readonly fetching = new Map<string, Promise<ListCopy>>()
 
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    private readonly copies: ListCopies,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly own: DeviceLists,
     private readonly client: SignedClient,
@@ -56,7 +54,7 @@ export class ForeignDeviceLists {
   }
 
   private async newest(user: string): Promise<ListCopy> {
-    const copy = await readCopy(this.pool, user)
+    const copy = await this.copies.read(user)
     if (copy !== undefined && copy.ageMs < FRESH_MS) return copy
     const begun = this.fetching.get(user) ?? this.fetch(user, copy).finally(() => this.fetching.delete(user))
     this.fetching.set(user, begun)
@@ -68,7 +66,7 @@ export class ForeignDeviceLists {
     const answer = await this.client.send({ peer, endpoint: 'deviceList', argument: user, body: new Uint8Array() })
     if (answer.kind === 'answered' && answer.status === 200) {
       const list = await this.accepted(user, answer.body, copy)
-      if (list !== copy) await transaction(this.pool, (sql) => writeCopy(sql, user, list))
+      if (list !== copy) await this.copies.write(user, list)
       return list
     }
     if (answer.kind === 'no-endpoint') throw new NotFound('The user’s provider has no device lists.')
