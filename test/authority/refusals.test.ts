@@ -12,7 +12,14 @@ const stage = useStage()
 /** Refusals of requests that no app sends. */
 /** The client's own business: it makes another proof of possession (`examples/client/possession.ts`). */
 const OF_SESSIONS = ['dpop-required', 'dpop-refused', 'dpop-stale']
-const OF_TRANSPORT = ['headers-too-large', 'method-not-allowed', 'uri-too-long', 'expectation-failed', 'transfer-coding-unsupported', ...OF_SESSIONS]
+const OF_TRANSPORT = [
+  'headers-too-large',
+  'method-not-allowed',
+  'uri-too-long',
+  'expectation-failed',
+  'transfer-coding-unsupported',
+  ...OF_SESSIONS,
+]
 
 /** Problem types in the answers of `/v1/groups` and what is below it. */
 function refusalsOfGroups(): string[] {
