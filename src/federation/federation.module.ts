@@ -14,6 +14,7 @@ import { ConsentPeerController } from './consent/consent-peer.controller.js'
 import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
 import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
+import { ForeignUserRecords } from './hub/foreign-user-records.js'
 import { ListCopies } from './device-lists/foreign-device-lists.repository.js'
 import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
@@ -121,7 +122,7 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
-const betweenUsers = [ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
+const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */
 const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { expect, it } from '@jest/globals'
 import { recordForeignUser, unconfirmedAmong } from '../../src/authentication/directory/foreign-devices.repository.js'
+import { ForeignUserRecords } from '../../src/federation/hub/foreign-user-records.js'
 import { ForeignDevices } from '../../src/federation/hub/foreign-devices.js'
 import { encodeCbor } from '../../src/platform/http/encode.js'
 import { transaction } from '../../src/platform/postgres/sql.js'
@@ -26,7 +27,9 @@ function hub(answer: () => object[]) {
   }
   const limits = { take: async () => undefined }
   const hints = { publish: () => undefined }
-  return { asked, devices: new ForeignDevices(database.pool, { send } as never, limits as never, hints as never, names as never) }
+  const lists = { refresh: async () => undefined }
+  const records = new ForeignUserRecords(database.pool, names as never)
+  return { asked, devices: new ForeignDevices(records, lists as never, { send } as never, limits as never, hints as never) }
 }
 
 const names = { claimElsewhere: () => Promise.resolve() }

@@ -21,6 +21,7 @@ export function useDeployedRace(services: () => { database: string; redis: strin
     const nodes = await Deployment.start(database, { ...GENEROUS, REDIS_URL: redis, ...settings }, options)
     deployment = nodes
     world = new World(nodes.url, 'localhost', 100)
+    world.identity = options?.main === undefined
     const race = new Race(world, {
       racers: RACERS,
       guests: 2,

@@ -30,6 +30,8 @@ export class World {
   readonly clients: Client[] = []
   /** Part of all names, as a server may have seen other worlds. */
   readonly #tag = randomBytes(4).toString('hex')
+  /** Whether its clients have device lists, which a server of the release before does not know. */
+  identity = true
   constructor(
     readonly url: string,
     readonly domain = 'localhost',
@@ -57,7 +59,10 @@ export class World {
 
   /** A device with keys that the server has not seen. */
   async unknown(user: string, device: string, encoding: Encoding = 'cbor'): Promise<Client> {
-    return this.keep(await Client.create({ baseUrl: this.url, domain: this.domain, user, device, encoding, retries: this.retries }))
+    const { identity } = this
+    return this.keep(
+      await Client.create({ baseUrl: this.url, domain: this.domain, user, device, encoding, retries: this.retries, identity }),
+    )
   }
 
   /** A name that no other world has used. */

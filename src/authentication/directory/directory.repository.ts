@@ -5,12 +5,16 @@ const GONE = '(device.revoked_at IS NOT NULL OR account.disabled_at IS NOT NULL)
 const VALID_KEY =
   'signature_key.revoked_at IS NULL AND signature_key.valid_from <= now() AND coalesce(signature_key.valid_until > now(), true)'
 
+/** A registered device. */
+export interface KnownDevice {
+  deviceId: bigint
+  userId: bigint
+  revoked: boolean
+}
+
 /** Registered clients among `clientUris`; unknown ones are left out. */
-export async function resolveClients(
-  sql: Sql,
-  clientUris: readonly string[],
-): Promise<Map<string, { deviceId: bigint; userId: bigint; revoked: boolean }>> {
-  const { rows } = await sql.query<{ client: string; deviceId: bigint; userId: bigint; revoked: boolean }>({
+export async function resolveClients(sql: Sql, clientUris: readonly string[]): Promise<Map<string, KnownDevice>> {
+  const { rows } = await sql.query<KnownDevice & { client: string }>({
     name: 'resolve_clients',
     text: `SELECT device.client_uri AS client, device.id AS "deviceId", device.account_id AS "userId", ${GONE} AS revoked
            FROM device JOIN account ON account.id = device.account_id

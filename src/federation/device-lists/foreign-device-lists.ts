@@ -5,7 +5,7 @@ import { DeviceLists } from '../../authentication/device-list/device-lists.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Bytes } from '../../platform/http/bytes.js'
-import { NotFound } from '../../platform/http/problem.js'
+import { NotFound, Problem } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { MAX_ENTRY_BYTES } from '../../protocol/identity/entry.js'
@@ -51,6 +51,16 @@ export class ForeignDeviceLists {
     await this.limits.take(PER_USER, caller.user)
     const { identities, entries, head } = await this.newest(user)
     return { user, identities, number: entries.length, entries: entries.slice(from - 1), head }
+  }
+
+  /** Asks a user's provider now, as a device of the user is not known yet. One that gives no list, or none that is right, changes nothing. */
+  async refresh(user: string): Promise<void> {
+    const copy = await this.copies.read(user)
+    try {
+      await this.fetch(user, copy)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+    }
   }
 
   private async newest(user: string): Promise<ListCopy> {

@@ -1,28 +1,21 @@
 import { setImmediate } from 'node:timers/promises'
-import { Inject, Injectable } from '@nestjs/common'
+import { Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
-import type { Pool } from 'pg'
 import { z } from 'zod'
-import { ErasedNames } from '../../authentication/accounts/erased-names.js'
-import { resolveClients } from '../../authentication/directory/directory.repository.js'
-import {
-  recordForeignUser,
-  unconfirmedAmong,
-  type ForeignClaim,
-  type ForeignDevice,
-} from '../../authentication/directory/foreign-devices.repository.js'
+import type { ForeignClaim, ForeignDevice } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Bytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { Limits } from '../../platform/limits/limits.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { sleep } from '../../platform/timing.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { ClientUnknown } from '../inbound/inbound.problems.js'
+import { ForeignDeviceLists } from '../device-lists/foreign-device-lists.js'
 import { requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
+import { ForeignUserRecords } from './foreign-user-records.js'
 
 const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })
 const Device = z.object({ client: z.string().max(400), revoked_at: UnixSeconds.optional(), signature_keys: z.array(Key) })
@@ -53,16 +46,16 @@ export class ForeignDevices {
   private readonly refreshedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    private readonly records: ForeignUserRecords,
+    private readonly lists: ForeignDeviceLists,
     private readonly client: SignedClient,
     private readonly limits: Limits,
     private readonly hints: Hints,
-    private readonly names: ErasedNames,
   ) {}
 
   /** Fetches the directories of the users whose claimed devices or keys are not confirmed. A provider that does not answer changes nothing. */
   async introduce(claims: readonly ForeignClaim[]): Promise<void> {
-    const open = await unconfirmedAmong(this.pool, claims, CONFIRMED_MS)
+    const open = await this.records.unconfirmed(claims, CONFIRMED_MS)
     const users = new Set(open.flatMap(({ client }) => userOfClient(client) ?? []))
     await Promise.all([...users].map((user) => this.fetchOnce(user)))
   }
@@ -72,12 +65,12 @@ export class ForeignDevices {
     requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) throw new ClientUnknown()
-    const isVouchedFor = async () => (await unconfirmedAmong(this.pool, [{ client }], STALE_MS)).length === 0
+    const isVouchedFor = async () => (await this.records.unconfirmed([{ client }], STALE_MS)).length === 0
     if (!(await isVouchedFor())) {
       await this.fetchOnce(user)
       if (!(await isVouchedFor())) throw new ClientUnknown()
     }
-    const device = (await resolveClients(this.pool, [client])).get(client)
+    const device = await this.records.device(client)
     if (!device || device.revoked) throw new ClientUnknown()
     return { deviceId: device.deviceId, userId: device.userId, client, user, generation: 0, expiresAt: FAR_FUTURE }
   }
@@ -116,13 +109,18 @@ export class ForeignDevices {
     return begun
   }
 
+  /** With the device list: a device that is new here is new there too. */
   private async fetch(user: string): Promise<void> {
+    await Promise.all([this.fetchDirectory(user), this.lists.refresh(user)])
+  }
+
+  private async fetchDirectory(user: string): Promise<void> {
     const peer = user.split('/')[2] ?? ''
     const answer = await this.client.send({ peer, endpoint: 'directory', argument: user, body: new Uint8Array() })
     if (answer.kind !== 'answered' || answer.status !== 200) return
     const devices = await devicesOf(user, answer.body)
     if (!devices) return
-    const revoked = await transaction(this.pool, (sql) => recordForeignUser(sql, user, devices, this.names))
+    const revoked = await this.records.write(user, devices)
     this.hints.publish(revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
   }
 }
