@@ -43,6 +43,7 @@ const TOGETHER: Readonly<Record<string, RegExp>> = {
   readLog: /Either from_seq or from_epoch/,
   issueTokens: /come in batches/,
   uploadKeyPackages: /At least one KeyPackage/,
+  exportAccount: /is not the .next. of a page/,
 }
 const withInput = OPERATIONS.filter(({ id, parameters, content }) => !ENDING.includes(id) && (parameters.length > 0 || bodyOf(content)))
 const withBody = withInput.filter(({ content }) => bodyOf(content))

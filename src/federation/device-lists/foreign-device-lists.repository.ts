@@ -1,7 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
-import { ErasedNames } from '../../authentication/accounts/erased-names.js'
-import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import type { ErasedNames } from '../../authentication/accounts/erased-names.js'
+import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A list that a user's provider gave. */
 export interface ListCopy {
@@ -11,7 +9,7 @@ export interface ListCopy {
   readonly head: Uint8Array
 }
 
-async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
+export async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
   const { rows } = await sql.query<ListCopy & { ageMs: number }>({
     text: `SELECT f.identity, f.identities, f.entries, f.head, (extract(epoch FROM now() - f.fetched_at) * 1000)::float8 AS "ageMs"
              FROM account a JOIN foreign_device_list f ON f.account_id = a.id WHERE a.user_uri = $1`,
@@ -24,7 +22,7 @@ async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ageMs: nu
  * Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile; nothing of a user who is being erased. Who has the
  * name of a user who was erased here takes over what stays with a name, such as bans.
  */
-async function writeCopy(
+export async function writeCopy(
   sql: Sql,
   user: string,
   { identity, identities, entries, head }: ListCopy,
@@ -44,22 +42,4 @@ async function writeCopy(
             WHERE f.identities < excluded.identities OR (f.identity = excluded.identity AND f.number <= excluded.number)`,
     values: [user, identity, entries.length, identities, entries, head],
   })
-}
-
-/** Copies of the lists of other providers' users. */
-@Injectable()
-export class ListCopies {
-  constructor(
-    @Inject(POOL) private readonly pool: Pool,
-    private readonly names: ErasedNames,
-  ) {}
-
-  /** With its age. */
-  read(user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
-    return readCopy(this.pool, user)
-  }
-
-  write(user: string, list: ListCopy): Promise<void> {
-    return transaction(this.pool, (sql) => writeCopy(sql, user, list, this.names))
-  }
 }

@@ -14,7 +14,8 @@ import { extendList, MAX_ENTRIES } from '../../protocol/identity/list.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { PeerBadResponse, peerProblem } from '../peer-problems.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { ListCopies, type ListCopy } from './foreign-device-lists.repository.js'
+import type { ListCopy } from './foreign-device-lists.repository.js'
+import { ListCopies } from './list-copies.js'
 
 /** Row of docs/limits.md. */
 const PER_USER = { name: 'device-lists-elsewhere', points: 600, seconds: 60 }
