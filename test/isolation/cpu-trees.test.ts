@@ -9,7 +9,9 @@ import { at, draft, refusal, submit, useStage } from '../groups/group-fixture.js
 import { ratchetTree } from '../support/mls/follower.js'
 
 const LEAVES = 4_096
-const stage = useStage({ WORKER_TIME_PER_MINUTE: '1s' })
+const stage = useStage({ WORKER_TIME_PER_MINUTE: '400ms' })
+// A leaf with a certificate is three times as large.
+stage.identity = false
 
 afterEach(() => void jest.restoreAllMocks())
 

@@ -17,7 +17,9 @@ export async function lossyProxy(target: string): Promise<LossyProxy> {
   let lost = 0
   const send = target.startsWith('https:') ? requestSecurely : request
   const proxy = createServer((incoming, outgoing) => {
-    const { host: _host, ...headers } = incoming.headers
+    const { host, ...others } = incoming.headers
+    // A proof of possession names the address at which the client has asked.
+    const headers = send === request ? { ...others, host } : others
     const forward = send(target + (incoming.url ?? '/'), { method: incoming.method ?? 'GET', headers }, (answer) => {
       if (left > 0 && (incoming.url ?? '').endsWith(pathEnd)) {
         left--
