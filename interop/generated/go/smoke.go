@@ -55,7 +55,7 @@ func (d device) publicKey() string {
 
 func (d device) register() *microchat.RegisterAccountResponse {
 	nonce, proof := d.prove()
-	return must(d.api.RegisterAccountWithResponse(background, microchat.RegisterAccount{
+	return must(d.api.RegisterAccountWithResponse(background, nil, microchat.RegisterAccount{
 		User:          d.user,
 		Client:        d.client,
 		Nonce:         nonce,
@@ -66,7 +66,7 @@ func (d device) register() *microchat.RegisterAccountResponse {
 // logIn returns what adds the access token to a request.
 func (d device) logIn() microchat.RequestEditorFn {
 	nonce, proof := d.prove()
-	answer := must(d.api.LogInWithResponse(background, microchat.OpenSession{
+	answer := must(d.api.LogInWithResponse(background, nil, microchat.OpenSession{
 		Client: d.client, Nonce: nonce, PublicKey: d.publicKey(), Proof: proof,
 	}))
 	return bearer(present(answer.JSON201, answer.Body).AccessToken)

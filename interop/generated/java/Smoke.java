@@ -84,13 +84,13 @@ final class Smoke {
       String nonce = challenge();
       var signatureKey = new NewSignatureKey().scheme(NewSignatureKey.SchemeEnum.fromValue(ED25519)).publicKey(publicKey).proof(proof);
       var account = new RegisterAccount().user(user).client(client).nonce(nonce).signatureKeys(List.of(signatureKey));
-      new AccountsApi(client(url, null)).registerAccount(account);
+      new AccountsApi(client(url, null)).registerAccount(account, null);
     }
 
     ApiClient logIn() throws Exception {
       String nonce = challenge();
       var opened = new OpenSession().client(client).nonce(nonce).publicKey(publicKey).proof(proof);
-      return client(url, new SessionsApi(client(url, null)).logIn(opened).getAccessToken());
+      return client(url, new SessionsApi(client(url, null)).logIn(opened, null).getAccessToken());
     }
 
     private String proof;

@@ -54,12 +54,12 @@ impl Device {
     fn register(&self) -> Result<Session, Error<RegisterAccountError>> {
         let (nonce, proof) = self.prove();
         let keys = vec![NewSignatureKey::new(ED25519, self.public_key(), proof)];
-        register_account(&self.anonymous, RegisterAccount::new(self.user.clone(), self.client.clone(), nonce, keys))
+        register_account(&self.anonymous, RegisterAccount::new(self.user.clone(), self.client.clone(), nonce, keys), None)
     }
 
     fn log_in(&self) -> Configuration {
         let (nonce, proof) = self.prove();
-        let session = log_in(&self.anonymous, OpenSession::new(self.client.clone(), nonce, self.public_key(), proof)).expect("a session");
+        let session = log_in(&self.anonymous, OpenSession::new(self.client.clone(), nonce, self.public_key(), proof), None).expect("a session");
         self.bearer(session.access_token)
     }
 

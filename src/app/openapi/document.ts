@@ -48,8 +48,10 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('http://localhost:8080', 'npm start')
     .addSecurity('dpop', {
-      type: 'http',
-      scheme: 'DPoP',
+      // Generators know no HTTP scheme of this name.
+      type: 'apiKey',
+      in: 'header',
+      name: 'Authorization',
       description:
         'An access token whose `token_type` is DPoP, as `Authorization: DPoP …`, and in the field `DPoP` a proof of the session’s key: a JWT ' +
         'for this one request (RFC 9449 §4.2 and §7.1), of ES256 or Ed25519, with `htm`, `htu`, `iat`, `jti` and `ath`.',
