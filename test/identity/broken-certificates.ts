@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { RIGHTS, type DeviceCertificate } from '../../src/protocol/identity/entry.js'
 import type { IdentityRule } from '../../src/protocol/identity/rules.js'
-import { ListMaker, listKey, privateKey, type Holder } from '../support/identity.js'
+import { ListMaker, listKey, privateKey, type Holder } from '../support/mls/device-lists.js'
 
 const PHONE = 'mimi://example.com/d/alice/phone'
 const LAPTOP = 'mimi://example.com/d/alice/laptop'

@@ -3,7 +3,7 @@ import { createDeviceInvite } from '../../src/authentication/accounts/administra
 import { toBase64url } from '../../src/platform/http/bytes.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { newKey, provenKey, TestDevice, typeOf, UNLIMITED, type Answer } from '../authentication/device-fixture.js'
-import { privateKey } from '../support/identity.js'
+import { privateKey } from '../support/mls/device-lists.js'
 import { ListedAccount, readList, refusalOf } from './listed-account.js'
 
 const DAY = 86_400_000

@@ -6,7 +6,7 @@ import type { HeadContent } from '../../src/protocol/identity/head.js'
 import { IDENTITY_RULES } from '../../src/protocol/identity/rules.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { Http, newName, TestDevice, UNLIMITED } from '../authentication/device-fixture.js'
-import { ListMaker, listKey, privateKey, seconds, type Holder } from '../support/identity.js'
+import { ListMaker, listKey, privateKey, seconds, type Holder } from '../support/mls/device-lists.js'
 import { BROKEN_CERTIFICATES, type Case } from './broken-certificates.js'
 import { ListedAccount, refusalOf } from './listed-account.js'
 

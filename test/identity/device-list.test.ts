@@ -3,7 +3,7 @@ import { toBase64url } from '../../src/platform/http/bytes.js'
 import { certificateOf } from '../../src/protocol/identity/device-list.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { newKey, newName, provenKey, TestDevice, typeOf, UNLIMITED, Http } from '../authentication/device-fixture.js'
-import { privateKey } from '../support/identity.js'
+import { privateKey } from '../support/mls/device-lists.js'
 import { ListedAccount, readList, refusalOf } from './listed-account.js'
 
 let server: TestServer

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { toBase64url } from '../../src/platform/http/bytes.js'
 import { Http, newName, TestDevice, typeOf, type Answer } from '../authentication/device-fixture.js'
 import { startFederation, type Federation, type Provider } from '../support/federation.js'
-import { privateKey } from '../support/identity.js'
+import { privateKey } from '../support/mls/device-lists.js'
 import { ListedAccount, readList, seenList } from './listed-account.js'
 
 let federation: Federation

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { RIGHTS, type EntryContent } from '../../src/protocol/identity/entry.js'
 import { extendList } from '../../src/protocol/identity/list.js'
 import { IDENTITY_RULES } from '../../src/protocol/identity/rules.js'
-import { ListMaker, listKey, privateKey, seconds, type Holder } from '../support/identity.js'
+import { ListMaker, listKey, privateKey, seconds, type Holder } from '../support/mls/device-lists.js'
 import { BROKEN_CERTIFICATES, type Case } from './broken-certificates.js'
 
 const USER = 'mimi://example.com/u/alice'

@@ -4,7 +4,7 @@ import type { DeviceList } from '../../src/protocol/identity/device-list.js'
 import { extendList } from '../../src/protocol/identity/list.js'
 import type { DeviceCertificate } from '../../src/protocol/identity/entry.js'
 import { newName, TestDevice, Http, typeOf, type Answer } from '../authentication/device-fixture.js'
-import { ListMaker, privateKey, seconds, type Holder } from '../support/identity.js'
+import { ListMaker, privateKey, seconds, type Holder } from '../support/mls/device-lists.js'
 
 export interface Update {
   entries: string[]

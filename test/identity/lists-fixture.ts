@@ -9,7 +9,7 @@ import { LEAF_CERTIFICATE_EXTENSION } from '../../src/protocol/identity/leaf-cer
 import { HOLDERS } from '../../src/protocol/identity/entry.js'
 import type { DeviceCertificate } from '../../src/protocol/identity/entry.js'
 import { extendList } from '../../src/protocol/identity/list.js'
-import { ListMaker, seconds, type Holder } from '../support/identity.js'
+import { ListMaker, seconds, type Holder } from '../support/mls/device-lists.js'
 
 /** The device list of a user of the example client, written into the database as the server would have stored it. */
 export class StoredList {

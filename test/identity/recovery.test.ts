@@ -5,7 +5,7 @@ import { signaturePublicKey } from '../../src/protocol/mls/signature.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { ED25519, Http, newName, prove, TestDevice, typeOf, UNLIMITED, visible, type Answer } from '../authentication/device-fixture.js'
-import { ListMaker, privateKey, type Holder } from '../support/identity.js'
+import { ListMaker, privateKey, type Holder } from '../support/mls/device-lists.js'
 import { ListedAccount, refusalOf, seenList } from './listed-account.js'
 
 let database: TestDatabase

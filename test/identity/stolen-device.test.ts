@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { toBase64url } from '../../src/platform/http/bytes.js'
-import { privateKey } from '../support/identity.js'
+import { privateKey } from '../support/mls/device-lists.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { TestDevice, typeOf, UNLIMITED } from '../authentication/device-fixture.js'
 import { ListedAccount } from './listed-account.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { KeyObject } from 'node:crypto'
-import { listKey, ListMaker, privateKey, seconds, type Holder } from '../../../test/support/identity.js'
+import { listKey, ListMaker, privateKey, seconds, type Holder } from '../../../test/support/mls/device-lists.js'
 import { LEAF_CERTIFICATE_EXTENSION } from '../../protocol/identity/leaf-certificate.js'
 import { TlsWriter } from '../../protocol/tls/writer.js'
 import { judgeCertificates, requireJoinersKey, requirementOf, type Requirement } from './certified-leaves.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { ListMaker, listKey, privateKey, seconds } from '../../../test/support/identity.js'
+import { ListMaker, listKey, privateKey, seconds } from '../../../test/support/mls/device-lists.js'
 import type { DeviceList } from './device-list.js'
 import { certificateOfLeaf, checkLeafCertificate, encodeLeafCertificate, LEAF_CERTIFICATE_EXTENSION } from './leaf-certificate.js'
 import { extendList } from './list.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { generateKeyPairSync } from 'node:crypto'
-import { ListMaker, listKey, privateKey, seconds, type Holder } from '../../../test/support/identity.js'
+import { ListMaker, listKey, privateKey, seconds, type Holder } from '../../../test/support/mls/device-lists.js'
 import { RIGHTS } from './entry.js'
 import { checkHead } from './head.js'
 import { activeCertificates, certificateOf, lastNumber, signerAt, type DeviceList } from './device-list.js'

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
 import { generateKeyPairSync } from 'node:crypto'
-import { ListMaker, passkeySignature, privateKey, seconds, type AssertionWish } from '../../../test/support/identity.js'
+import { ListMaker, passkeySignature, privateKey, seconds, type AssertionWish } from '../../../test/support/mls/device-lists.js'
 import { encodeEntry, encodeEntryContent, ENTRY_LABEL, RIGHTS } from './entry.js'
 import { hashAt, lastNumber } from './device-list.js'
 import { extendList } from './list.js'

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { extendList } from '../../../src/protocol/identity/list.js'
-import { ListMaker, privateKey, seconds } from '../../support/identity.js'
+import { ListMaker, privateKey, seconds } from '../../support/mls/device-lists.js'
 import type { Piece } from './piece.js'
 import { right } from './piece.js'
 
@@ -26,6 +26,8 @@ export const IDENTITY_PIECES: readonly Piece[] = [
     name: 'device list of 1,024 entries, read again',
     place: 'slices',
     bounded: 'device-list-changes; a list is kept once it was read',
+    allowed: 200,
+    because: 'what one entry takes grows with the list, whose certificates it is compared with',
     make: async () => {
       const list = await fullList()
       return () => right('valid', extendList(USER, undefined, list.entries, seconds()))

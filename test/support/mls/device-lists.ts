@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { encodeLeafCertificate } from '../../src/protocol/identity/leaf-certificate.js'
+import { encodeLeafCertificate } from '../../../src/protocol/identity/leaf-certificate.js'
 import {
   ALL_RIGHTS,
   decodeEntry,
@@ -15,11 +15,11 @@ import {
   type EntryContent,
   type HolderKind,
   type ListKey,
-} from '../../src/protocol/identity/entry.js'
-import { encodeHead, encodeHeadContent, HEAD_LABEL, type HeadContent } from '../../src/protocol/identity/head.js'
-import { encodePasskeySignature, passkeyChallenge } from '../../src/protocol/identity/signatures.js'
-import { schemeOfKey, signaturePublicKey, signContent, signWithLabel } from '../../src/protocol/mls/signature.js'
-import { sha256 } from '../../src/protocol/sha256.js'
+} from '../../../src/protocol/identity/entry.js'
+import { encodeHead, encodeHeadContent, HEAD_LABEL, type HeadContent } from '../../../src/protocol/identity/head.js'
+import { encodePasskeySignature, passkeyChallenge } from '../../../src/protocol/identity/signatures.js'
+import { schemeOfKey, signaturePublicKey, signContent, signWithLabel } from '../../../src/protocol/mls/signature.js'
+import { sha256 } from '../../../src/protocol/sha256.js'
 
 const DAY = 86_400n
 
