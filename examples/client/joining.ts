@@ -70,7 +70,7 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
   return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state, certified })
 }
 
-/** The server makes certified what a user with a device list creates, unless it is told otherwise. */
+/** The server makes certified what a user with a device list creates, unless the request says otherwise. */
 function policyOf({ policy, identities }: NewGroup): { policy?: NewGroup['policy'] } {
   if (identities === undefined) return policy === undefined ? {} : { policy }
   return { policy: { ...policy, identities } }

@@ -43,7 +43,7 @@ export class LogReader {
     throw new Error(`Entry ${seq} was accepted, but cannot be read yet`)
   }
 
-  /** MLS is followed whoever a Commit brings in: members who judge by different lists would part ways for good. What fails is noted. */
+  /** MLS is followed also where a Commit brings in a leaf that fails: members who judge by different lists would part ways for good. What fails is noted. */
   async apply(entries: readonly Entry[]): Promise<void> {
     const { impl } = await suite(this.record.suite)
     for (const entry of entries) {

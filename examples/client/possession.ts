@@ -21,7 +21,7 @@ const part = (value: object): string => Buffer.from(JSON.stringify(value)).toStr
 export class Prover {
   readonly #privateKey: KeyObject
   readonly #head: string
-  /** Seconds by which the server's clock is ahead of ours. */
+  /** Seconds by which the server's clock is ahead of this one. */
   #ahead = 0
 
   constructor({ d, ...publicKey }: ProofKey) {

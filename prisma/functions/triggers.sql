@@ -128,7 +128,7 @@ DROP TRIGGER IF EXISTS require_certificate ON device;
 CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION require_certificate();
 
--- The other devices of an account hear in their inboxes of one that is added or revoked, whoever does it and by which release; all but the one that
+-- The other devices of an account hear in their inboxes of one that is added or revoked, by anybody and any release; all but the one that
 -- does it, which `holdAccount` names for the length of its transaction.
 CREATE OR REPLACE FUNCTION tell_siblings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

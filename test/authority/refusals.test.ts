@@ -1,3 +1,4 @@
+import { PROOF_PROBLEMS } from '../../src/authentication/possession/possession.problems.js'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
@@ -10,15 +11,14 @@ import { useStage } from '../groups/group-fixture.js'
 const stage = useStage()
 
 /** Refusals of requests that no app sends. */
-/** The client's own business: it makes another proof of possession (`examples/client/possession.ts`). */
-const OF_SESSIONS = ['dpop-required', 'dpop-refused', 'dpop-stale']
+/** Those of proofs of possession too: the client makes another one (`examples/client/possession.ts`). */
 const OF_TRANSPORT = [
   'headers-too-large',
   'method-not-allowed',
   'uri-too-long',
   'expectation-failed',
   'transfer-coding-unsupported',
-  ...OF_SESSIONS,
+  ...PROOF_PROBLEMS,
 ]
 
 /** Problem types in the answers of `/v1/groups` and what is below it. */

@@ -69,6 +69,8 @@ describe('a deleted account', () => {
       expect((await problemOf(device.device.http.get('/v1/me'))).kind).toBe('device-revoked')
       expect((await problemOf(device.device.login())).kind).toBe('login-refused')
     }
+    const list = `/v1/device-lists?user=${encodeURIComponent(alice.user)}`
+    expect((await problemOf(bob.device.http.get(list))).kind).toBe('not-found')
     const http = new Http(server.url)
     const refreshed = await http.call('POST', '/v1/auth/sessions/refresh', {
       body: { refresh_token: Buffer.from(refreshToken!).toString('base64url') },

@@ -188,7 +188,7 @@ describe('an operator’s code for an account that exists', () => {
     const account = await ListedAccount.registered(server.url)
     const [first, second] = [await account.update(1), await ListedAccount.prepared(server.url, account.phone.name, { device: 'second' })]
     expect((await second.register(await invited(account))).status).toBe(201)
-    // Whoever recorded the entries of the former identity, or has its keys.
+    // Somebody who recorded the entries of the former identity, or has its keys.
     const third = new TestDevice(account.phone.http, account.phone.name, 'third')
     await account.list.certify(account.holder, third.client, third.key.privateKey)
     const replayed = { entries: [...first.entries, toBase64url(account.list.entries[2]!)], head: (await account.update(3)).head }

@@ -83,7 +83,7 @@ describe('a device of an account with a list', () => {
     expect(typeOf(await ghost.login())).toBe('login-refused')
   })
 
-  it('cannot exist without, whoever writes its row', async () => {
+  it('cannot exist without, also where its row is written by hand', async () => {
     const { phone } = await ListedAccount.registered(server.url)
     const insert = server.pool.query(
       "INSERT INTO device (account_id, client_uri) SELECT id, user_uri || '/ghost' FROM account WHERE user_uri = $1",

@@ -73,7 +73,7 @@ describe('an erasure', () => {
     await eraseDeleted(server)
     expect(await isErased(alice)).toBe(true)
     const where = await tablesThatSay(server.pool, nameOf(alice))
-    // The log has the handshakes of a public group; a snapshot is written anew with the next Commits.
+    // The log has the handshakes of a public group; a snapshot is written again with the next Commits.
     expect(
       where.filter((table) => !['log', 'group_snapshot', 'group_info', 'group_tree', 'commit_claim', 'welcome'].includes(table)),
     ).toEqual(['user_block'])

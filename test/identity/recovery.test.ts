@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { DeviceListChanges } from '../../src/authentication/device-list/device-list-changes.js'
+import { KnownLists } from '../../src/authentication/device-list/known-lists.js'
 import { toBase64url } from '../../src/platform/http/bytes.js'
 import { certificateOf } from '../../src/protocol/identity/device-list.js'
 import { signaturePublicKey } from '../../src/protocol/mls/signature.js'
@@ -137,3 +139,24 @@ async function seenOf(account: ListedAccount) {
   const answer = { status: 200, headers: new Headers(), body: { ...update, identities: 1, number: 2 } as unknown as Answer['body'] }
   return (await seenList(answer, account.phone.user)).list
 }
+
+describe('what nobody is verified for', () => {
+  afterEach(() => void jest.restoreAllMocks())
+
+  it('a list, for who proves no key', async () => {
+    const { found } = await lost()
+    const read = jest.spyOn(open.app.get(KnownLists, { strict: false }), 'of')
+    const challenge = await found.http.challenge(found.client, 'login')
+    const proof = toBase64url(new Uint8Array(64))
+    const body = { client: found.client, nonce: challenge.nonce, public_key: toBase64url(found.key.publicKey), proof }
+    expect(typeOf(await found.http.call('POST', '/v1/device-lists/recovery', { body }))).toBe('login-refused')
+    expect(read).not.toHaveBeenCalled()
+  })
+
+  it('entries, where nobody may register', async () => {
+    const account = await ListedAccount.of(new TestDevice(new Http(closed.url), newName(), 'phone'))
+    const verified = jest.spyOn(closed.app.get(DeviceListChanges, { strict: false }), 'prepare')
+    expect(typeOf(await account.register())).toBe('registration-refused')
+    expect(verified).not.toHaveBeenCalled()
+  })
+})

@@ -82,7 +82,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   'a group': { call: (sql) => createGroup(sql, newGroup) },
   'a deletion': { call: (sql) => deleteGroup(sql, 'localhost', 8n) },
   'a new incarnation': { call: (sql) => sql.query({ text: 'UPDATE groups SET incarnation = 2 WHERE gid = $1', values: [5n] }) },
-  'a revoked device': { call: (sql) => markRevoked(sql, 2n, 3n) },
+  'a revoked device': { call: (sql) => markRevoked(sql, 2n, [3n]) },
   'a disabled account': { call: (sql) => disableAccount(sql, user(3)) },
   'a sender key': { call: (sql) => publishSenderKey(sql, { gid: BIG, deviceId: 1n, userId: 1n, epoch: EPOCH, publicKey: hash('k') }, 5) },
   'the standing of a sealed post': {

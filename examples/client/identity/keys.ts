@@ -53,14 +53,14 @@ export function ed25519Key(seed?: Uint8Array): SigningKey {
 export function spelling(key: ListKey): string | undefined {
   const name = `${key.scheme}:${Buffer.from(key.publicKey).toString('base64')}`
   if (spelt.size > 10_000) spelt.clear()
-  if (!spelt.has(name)) spelt.set(name, speltAnew(key))
+  if (!spelt.has(name)) spelt.set(name, spell(key))
   return spelt.get(name)
 }
 
 /** Whether a point is sound takes as long as a signature, and each leaf is asked before each message. */
 const spelt = new Map<string, string | undefined>()
 
-function speltAnew({ scheme, publicKey }: ListKey): string | undefined {
+function spell({ scheme, publicKey }: ListKey): string | undefined {
   if (!isKnownScheme(scheme)) return `${scheme}:${Buffer.from(publicKey).toString('hex')}`
   try {
     const whole = scheme in ECDSA ? longPoint(scheme, publicKey) : publicKey

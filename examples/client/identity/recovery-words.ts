@@ -5,7 +5,7 @@ import { ed25519Key, type SigningKey } from './keys.js'
 
 const ENTROPY_BYTES = 32
 
-/** 24 words (BIP-39) to write down: whoever has them can enrol devices for the user. */
+/** 24 words (BIP-39) to write down: who has them can enrol devices for the user. */
 export function newRecoveryWords(): string {
   return entropyToMnemonic(randomBytes(ENTROPY_BYTES), wordlist)
 }

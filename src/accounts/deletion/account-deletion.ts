@@ -13,7 +13,7 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import type { AccountDeletion } from './deletion.dto.js'
 
-/** 256 bits: providers are told the user's name with it, and later prove by it alone what they did. */
+/** 256 bits: providers get it with the user's name, and later prove by it alone what they did. */
 const ERASURE_ID_BYTES = 32
 
 /** The end of an account, by its user. What it can do ends in one transaction; what is kept of it goes by a job (`Erasures`). */

@@ -60,7 +60,7 @@ const RELATIONS: readonly PersonalTable[] = [
     of: 'user',
     column: 'blocked',
     exported: { hidden: 'who has blocked somebody is for that one to know' },
-    erased: { stays: 'others decided so, and it holds for the name, whoever comes back under it' },
+    erased: { stays: 'others decided so, and it holds for all who come back under the name' },
   },
   {
     table: 'abuse_report',

@@ -94,7 +94,7 @@ export const IN_GROUPS: readonly PersonalTable[] = [
       only: WAS_IN,
     },
     erased: {
-      stays: 'the groups decided so, and it holds for the name, whoever comes back under it; until then there is a number, and no name',
+      stays: 'the groups decided so, and it holds for all who come back under the name; until then there is a number, and no name',
     },
   },
   {

@@ -1,3 +1,4 @@
+import { PROOF_PROBLEMS } from '../../authentication/possession/possession.problems.js'
 import { PROBLEM_MEDIA_TYPE } from '../../platform/http/problem-document.js'
 import { PROBLEMS, problemType, schemaName } from './problem-catalogue.js'
 import type { DeclaredOperation } from './operations.js'
@@ -13,7 +14,7 @@ const WWW_AUTHENTICATE = {
   required: true,
 } as const
 const WITH_RETRY_AFTER = [429, 503]
-const SESSION_PROBLEMS = ['unauthenticated', 'token-expired', 'device-revoked', 'dpop-required', 'dpop-refused', 'dpop-stale']
+const SESSION_PROBLEMS = ['unauthenticated', 'token-expired', 'device-revoked', ...PROOF_PROBLEMS]
 /** All that need a session and refuse for nothing else. */
 const SESSION_REFUSAL = 'UnauthorizedRefusal'
 /** A larger set is rarely shared, and its name would be too long. */

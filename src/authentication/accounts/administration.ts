@@ -55,7 +55,7 @@ export function revokeByOperator(pool: Pool, accountId: bigint, deviceId: bigint
 }
 
 async function endDevices(sql: Sql, accountId: bigint, deviceId: bigint | undefined): Promise<number> {
-  const revoked = await markRevoked(sql, accountId, deviceId)
+  const revoked = await markRevoked(sql, accountId, deviceId === undefined ? undefined : [deviceId])
   await deleteRefreshTokens(sql, revoked)
   return revoked.length
 }

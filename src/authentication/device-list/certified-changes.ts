@@ -31,15 +31,10 @@ export class CertifiedChanges {
     return parsed && update && (await this.changes.prepare(userUri(parsed), undefined, update))
   }
 
-  /** Call it with the account's lock held, for a device that was added. @throws DeviceListRequired, and what `write` throws */
+  /** Call it with the account's lock held, for a device that was added or has got a key. @throws DeviceListRequired, and what `write` throws */
   async writeDevice(sql: Sql, accountId: bigint, change: PreparedChange | undefined, options: WriteOptions): Promise<void> {
     if (change !== undefined) await this.changes.write(sql, accountId, change, options)
     else await requireNoList(sql, accountId)
-  }
-
-  /** Call it with the account's lock held. @param deviceId which has got new keys */
-  async write(sql: Sql, accountId: bigint, change: PreparedChange, deviceId: bigint): Promise<void> {
-    await this.changes.write(sql, accountId, change, { whole: deviceId })
   }
 }
 

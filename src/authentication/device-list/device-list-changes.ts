@@ -101,7 +101,6 @@ export class DeviceListChanges {
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
     requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
-    this.known.keep(after.value)
     return { before: known?.list, after: after.value, entries, head, dates }
   }
 
@@ -146,7 +145,8 @@ export class DeviceListChanges {
       identities,
       ...dates,
     })
-    return markAllRevoked(sql, accountId, plan.value.revoked)
+    this.known.keep(after)
+    return markRevoked(sql, accountId, plan.value.revoked)
   }
 }
 
@@ -181,12 +181,6 @@ function writtenCertificate({ subject, ...certificate }: Certified, ids: Readonl
 
 function writtenEnd({ number, end }: Certified): WrittenEnd[] {
   return end === undefined ? [] : [{ number, ended: end.number, endedAt: dateOf(end.time), replaced: end.by === 'replacement' }]
-}
-
-async function markAllRevoked(sql: Sql, accountId: bigint, deviceIds: readonly bigint[]): Promise<bigint[]> {
-  const revoked: bigint[] = []
-  for (const deviceId of deviceIds) revoked.push(...(await markRevoked(sql, accountId, deviceId)))
-  return revoked
 }
 
 /** The change was prepared for the list that there is. */

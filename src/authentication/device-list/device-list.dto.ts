@@ -44,7 +44,7 @@ export type DeviceListQuery = z.infer<typeof DeviceListQuery>
 export const DeviceListPage = z
   .object({
     user: UserUri,
-    identities: z.int().meta({ description: 'How many identities the account has had; more than one: an operator let it begin anew' }),
+    identities: z.int().meta({ description: 'How many identities the account has had; more than one: an operator let it begin again' }),
     number: z.int().meta({ description: 'Of the last entry' }),
     entries: z.array(Entry).meta({ description: 'From the wanted one to the last; none where it is past the last' }),
     head: Head,

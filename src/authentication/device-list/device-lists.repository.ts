@@ -32,7 +32,7 @@ export async function readListState(sql: Sql, accountId: bigint): Promise<ListSt
 export async function findListOf(sql: Sql, userUri: string): Promise<(ListState & { accountId: bigint }) | undefined> {
   const { rows } = await sql.query<ListState & { accountId: bigint }>({
     text: `SELECT l.account_id AS "accountId", l.identity, l.number, l.hash, l.head, l.head_issued_at AS "headIssuedAt", l.identities
-             FROM account a JOIN device_list l ON l.account_id = a.id WHERE a.user_uri = $1`,
+             FROM account a JOIN device_list l ON l.account_id = a.id WHERE a.user_uri = $1 AND a.deleted_at IS NULL`,
     values: [userUri],
   })
   return rows[0]

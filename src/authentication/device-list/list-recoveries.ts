@@ -14,7 +14,7 @@ import { DeviceLists } from './device-lists.js'
 import { secondsNow } from './known-lists.js'
 
 /**
- * What holders of keys do that are no device and so have no session: recovery keys, passkeys, and the identity key. Whoever has none of them gets
+ * What holders of keys do that are no device and so have no session: recovery keys, passkeys, and the identity key. A caller that has none of them gets
  * one and the same answer, whether there is such a user or not.
  */
 @Injectable()
@@ -42,7 +42,7 @@ export class ListRecoveries {
 
   /**
    * The certificate of a new device for an account that exists, by a key that is of no device.
-   * @throws RegistrationRefused for whatever is wrong, RateLimited
+   * @throws RegistrationRefused for all that can be wrong, RateLimited
    */
   async prepare(user: string, update: DeviceListUpdate): Promise<{ accountId: bigint; change: PreparedChange }> {
     const accountId = await findEnabledAccount(this.pool, user)

@@ -43,7 +43,7 @@ export class DeviceRevocation {
       if (!found.active) return []
       await requireUncertified(sql, found.id)
       if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
-      return markRevoked(sql, caller.userId, found.id)
+      return markRevoked(sql, caller.userId, [found.id])
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
   }

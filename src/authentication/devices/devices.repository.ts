@@ -49,12 +49,12 @@ export async function findDevice(sql: Sql, accountId: bigint, clientUri: string)
   return rows[0]
 }
 
-/** With the account's lock held. @param deviceId undefined for all of the account. @returns the devices that were active until now */
-export async function markRevoked(sql: Sql, accountId: bigint, deviceId: bigint | undefined): Promise<bigint[]> {
+/** With the account's lock held. @param deviceIds undefined for all of the account. @returns the devices that were active until now */
+export async function markRevoked(sql: Sql, accountId: bigint, deviceIds: readonly bigint[] | undefined): Promise<bigint[]> {
   const { rows } = await sql.query<{ id: bigint }>(
     `UPDATE device SET revoked_at = now(), session_generation = session_generation + 1
-     WHERE account_id = $1 AND id = coalesce($2, id) AND revoked_at IS NULL RETURNING id`,
-    [accountId, deviceId ?? null],
+     WHERE account_id = $1 AND ($2::bigint[] IS NULL OR id = ANY ($2)) AND revoked_at IS NULL RETURNING id`,
+    [accountId, deviceIds ?? null],
   )
   const ids = rows.map(({ id }) => id)
   await sql.query('UPDATE signature_key SET revoked_at = now() WHERE device_id = ANY($1::bigint[]) AND revoked_at IS NULL', [ids])

@@ -76,7 +76,7 @@ export class Permissions {
   /** Certifies the keys of the caller's device, after a new one was inserted. */
   async certify(sql: Sql, { userId, deviceId }: Caller, { change }: Permission): Promise<void> {
     if (change === undefined) await requireUncertified(sql, deviceId)
-    else await this.certified.write(sql, userId, change, deviceId)
+    else await this.certified.writeDevice(sql, userId, change, { whole: deviceId })
   }
 
   private async byList(caller: Caller, update: DeviceListUpdate): Promise<Permission> {

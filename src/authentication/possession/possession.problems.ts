@@ -1,3 +1,4 @@
+import { ApiHeader } from '@nestjs/swagger'
 import { z } from 'zod'
 import type { ProblemTypes } from '../../platform/http/problem-types.js'
 import { DPOP_CHALLENGE, Problem } from '../../platform/http/problem.js'
@@ -30,6 +31,18 @@ export class DpopStale extends Problem {
     super(401, 'dpop-stale', 'The proof in the field DPoP is too old, or from the future.', { server_time: Math.floor(Date.now() / 1000) })
   }
 }
+
+/** What a request of a session, and the opening of one, can be refused for. */
+export const PROOF_PROBLEMS = ['dpop-required', 'dpop-refused', 'dpop-stale'] as const
+
+/** The session that the route opens or continues is bound to the key of a proof, where one comes or is demanded. */
+export const TakesProof = () =>
+  ApiHeader({
+    name: 'DPoP',
+    required: false,
+    description:
+      'A proof of the key that the session is bound to (RFC 9449 §4.2), without `ath`. Needed unless ACCESS_TOKENS=bearer-allowed',
+  })
 
 export const POSSESSION_PROBLEMS: ProblemTypes = {
   'dpop-required': {

@@ -12,7 +12,7 @@ export interface ListCopy {
 export async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
   const { rows } = await sql.query<ListCopy & { ageMs: number }>({
     text: `SELECT f.identity, f.identities, f.entries, f.head, (extract(epoch FROM now() - f.fetched_at) * 1000)::float8 AS "ageMs"
-             FROM account a JOIN foreign_device_list f ON f.account_id = a.id WHERE a.user_uri = $1`,
+             FROM account a JOIN foreign_device_list f ON f.account_id = a.id WHERE a.user_uri = $1 AND a.deleted_at IS NULL`,
     values: [user],
   })
   return rows[0]

@@ -1,12 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
+import type { Pool } from 'pg'
 import { z } from 'zod'
+import { ErasedNames } from '../../authentication/accounts/erased-names.js'
+import { DEVICE_LIST_BYTES } from '../../authentication/device-list/device-list-changes.js'
 import type { DeviceListPage, DeviceListQuery } from '../../authentication/device-list/device-list.dto.js'
+import { secondsNow } from '../../authentication/device-list/known-lists.js'
 import { DeviceLists } from '../../authentication/device-list/device-lists.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Bytes } from '../../platform/http/bytes.js'
 import { NotFound, Problem } from '../../platform/http/problem.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
+import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { sameBytes } from '../../protocol/bytes.js'
+import { lastNumber, type DeviceList } from '../../protocol/identity/device-list.js'
+import type { Checked } from '../../protocol/identity/rules.js'
+import { sha256 } from '../../protocol/sha256.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { MAX_ENTRY_BYTES } from '../../protocol/identity/entry.js'
 import { checkHead } from '../../protocol/identity/head.js'
@@ -14,8 +25,7 @@ import { extendList, MAX_ENTRIES } from '../../protocol/identity/list.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { PeerBadResponse, peerProblem } from '../peer-problems.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import type { ListCopy } from './foreign-device-lists.repository.js'
-import { ListCopies } from './list-copies.js'
+import { readCopy, writeCopy, type ListCopy } from './foreign-device-lists.repository.js'
 
 /** Row of docs/limits.md. */
 const PER_USER = { name: 'device-lists-elsewhere', points: 600, seconds: 60 }
@@ -28,6 +38,49 @@ const Answer = z.object({
   entries: z.array(Bytes(MAX_ENTRY_BYTES)).min(1).max(MAX_ENTRIES),
   head: Bytes(MAX_ENTRY_BYTES),
 })
+
+/** Entries and keys of all lists whose reading is kept, together. */
+const MAX_KEPT = 20_000
+
+/** Copies of the lists of other providers' users, and what the copies say: of a list that grows only the new entries are checked. */
+@Injectable()
+export class ListCopies {
+  private readonly kept = new LRUCache<string, DeviceList>({
+    maxSize: MAX_KEPT,
+    sizeCalculation: ({ hashes, keys }) => hashes.length + keys.size,
+  })
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly names: ErasedNames,
+  ) {}
+
+  /** With its age. */
+  read(user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
+    return readCopy(this.pool, user)
+  }
+
+  write(user: string, list: ListCopy): Promise<void> {
+    return transaction(this.pool, (sql) => writeCopy(sql, user, list, this.names))
+  }
+
+  /** Checks a list. @param copy what was checked before, if there is one */
+  async check(user: string, entries: readonly Uint8Array[], copy: ListCopy | undefined): Promise<Checked<DeviceList>> {
+    const before = copy !== undefined && beginsWith(entries, copy.entries) ? this.kept.get(keyOf(copy.entries)) : undefined
+    const list = await extendList(user, before, before === undefined ? entries : entries.slice(lastNumber(before)), secondsNow())
+    if (list.kind === 'valid') this.kept.set(keyOf(entries), list.value)
+    return list
+  }
+}
+
+/** Of whole entries with their signatures: the hash chain leaves those out. */
+function keyOf(entries: readonly Uint8Array[]): string {
+  return sha256(...entries.map((entry) => sha256(entry))).toString('base64')
+}
+
+function beginsWith(entries: readonly Uint8Array[], first: readonly Uint8Array[]): boolean {
+  return first.length <= entries.length && first.every((entry, index) => sameBytes(entry, entries[index] ?? new Uint8Array()))
+}
 
 /**
  * Device lists of users anywhere. That of another provider's user is asked for there and passed on as it is. What this server can see to be
@@ -91,9 +144,10 @@ export class ForeignDeviceLists {
     const parsed = Answer.safeParse(readCbor(body))
     if (!parsed.success || parsed.data.user !== user) throw new PeerBadResponse()
     const { entries, head, identities } = parsed.data
-    const now = BigInt(Math.floor(Date.now() / 1000))
-    const list = await extendList(user, undefined, entries, now)
-    if (list.kind === 'broken' || (await checkHead(list.value, head, now)).kind === 'broken') throw new PeerBadResponse()
+    const limit = numberOf(DEVICE_LIST_BYTES)
+    if (entries.reduce((sum, { length }) => sum + length, 0) > limit) throw new PeerBadResponse()
+    const list = await this.copies.check(user, entries, copy)
+    if (list.kind === 'broken' || (await checkHead(list.value, head, secondsNow())).kind === 'broken') throw new PeerBadResponse()
     const { identity } = list.value
     if (copy !== undefined && !continues(copy, { identity, identities, entries, head })) throw new PeerBadResponse()
     return { identity, identities, entries, head }
@@ -103,6 +157,5 @@ export class ForeignDeviceLists {
 /** Whether a list is the same or a longer one of the same identity, or one of a later identity. */
 function continues(copy: ListCopy, list: ListCopy): boolean {
   if (Buffer.compare(copy.identity, list.identity) !== 0) return list.identities > copy.identities
-  if (list.identities < copy.identities || list.entries.length < copy.entries.length) return false
-  return copy.entries.every((entry, index) => Buffer.compare(entry, list.entries[index] ?? new Uint8Array()) === 0)
+  return list.identities >= copy.identities && beginsWith(list.entries, copy.entries)
 }

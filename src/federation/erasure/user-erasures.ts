@@ -14,10 +14,9 @@ import { retryDelay } from '../../protocol/retry-policy.js'
 import { erasureConfirmed, erasureRefused } from '../federation.events.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
-import { failed, isOfTheGroup, type Delivered } from '../push/delivery.js'
+import { deliverInTurn, failed, isOfTheGroup, REQUESTS_AT_ONCE, type Delivered } from '../push/delivery.js'
 import { keepErasureReceipt, pendingErasures, postponeErasure, type PendingErasure } from './erasures.repository.js'
 
-const AT_ONCE = 20
 /** A peer of a release before does not know how: it is asked again when it may have been updated. */
 const UNSUPPORTED_MS = 6 * 3_600_000
 
@@ -31,15 +30,10 @@ export class UserErasures {
     private readonly events: Events,
   ) {}
 
-  /** The peer's next erasures, until the time is up. One that is refused waits by itself; only a peer that cannot be asked fails. */
+  /** The peer's next erasures: see `deliverInTurn`. */
   async deliver(domain: string, until: number, signal: AbortSignal): Promise<Delivered> {
-    const pending = await pendingErasures(this.pool, domain, AT_ONCE)
-    for (const erasure of pending) {
-      if (performance.now() >= until) return { kind: 'moved' }
-      const outcome = await this.ask(domain, erasure, signal)
-      if (outcome.kind === 'failed') return outcome
-    }
-    return { kind: pending.length === AT_ONCE ? 'moved' : 'level' }
+    const pending = await pendingErasures(this.pool, domain, REQUESTS_AT_ONCE)
+    return deliverInTurn(pending, until, (erasure) => this.ask(domain, erasure, signal))
   }
 
   private async ask(domain: string, erasure: PendingErasure, signal: AbortSignal): Promise<Delivered> {

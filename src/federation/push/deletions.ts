@@ -13,11 +13,9 @@ import {
 } from '../../protocol/mimi/microchat/deletion.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { failed, isOfTheGroup, type Delivered } from './delivery.js'
+import { deliverInTurn, failed, isOfTheGroup, REQUESTS_AT_ONCE, type Delivered } from './delivery.js'
 import { keepReceipt, pendingDeletions, postponeDeletion, type PendingDeletion } from './deletions.repository.js'
 import { deletionConfirmed, deletionRefused } from '../federation.events.js'
-
-const AT_ONCE = 20
 
 /** Has peers delete the replicas of deleted groups, and repeats it until each has sent a signed receipt. */
 @Injectable()
@@ -29,15 +27,10 @@ export class Deletions {
     private readonly events: Events,
   ) {}
 
-  /** The peer's next deletions, until the time is up. One that is refused waits by itself; only a peer that cannot be asked fails. */
+  /** The peer's next deletions: see `deliverInTurn`. */
   async deliver(domain: string, until: number, signal: AbortSignal): Promise<Delivered> {
-    const pending = await pendingDeletions(this.pool, domain, AT_ONCE)
-    for (const deletion of pending) {
-      if (performance.now() >= until) return { kind: 'moved' }
-      const outcome = await this.ask(domain, deletion, signal)
-      if (outcome.kind === 'failed') return outcome
-    }
-    return { kind: pending.length === AT_ONCE ? 'moved' : 'level' }
+    const pending = await pendingDeletions(this.pool, domain, REQUESTS_AT_ONCE)
+    return deliverInTurn(pending, until, (deletion) => this.ask(domain, deletion, signal))
   }
 
   private async ask(domain: string, deletion: PendingDeletion, signal: AbortSignal): Promise<Delivered> {

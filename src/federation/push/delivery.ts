@@ -20,6 +20,22 @@ export type Delivered =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
 
+/** The most that a peer is asked at once for what is not of one group's log. */
+export const REQUESTS_AT_ONCE = 20
+
+/**
+ * Asks a peer for one thing after the other, until the time is up. One that is refused waits by itself; only a peer that cannot be asked fails.
+ * @param pending up to `REQUESTS_AT_ONCE`
+ */
+export async function deliverInTurn<T>(pending: readonly T[], until: number, ask: (one: T) => Promise<Delivered>): Promise<Delivered> {
+  for (const one of pending) {
+    if (performance.now() >= until) return { kind: 'moved' }
+    const outcome = await ask(one)
+    if (outcome.kind === 'failed') return outcome
+  }
+  return { kind: pending.length === REQUESTS_AT_ONCE ? 'moved' : 'level' }
+}
+
 /** Below what bigint holds, and above any log. */
 const MAX_SEQ = 2n ** 53n
 

@@ -117,7 +117,7 @@ export class FoundingMembers {
     const named = leaves.flatMap(namedLeaf)
     if (requirement === 'none' && named.every(({ extension }) => extension === undefined)) return
     const devices = await devicesOfLeaves(this.pool, origin?.group.gid ?? 0n, named, requirement !== 'none')
-    // Whoever is in the group before it with another identity, and not in this one, does not count.
+    // A user who is in the group before it with another identity, and not in this one, does not count.
     const founding = new Set(named.map(({ client }) => client))
     const others = [...devices.listed.values()].flatMap(({ ofOtherIdentity }) => ofOtherIdentity)
     const gone = new Set(others.filter((client) => !founding.has(client)))

@@ -7,7 +7,7 @@ import type { Mode } from '../../../examples/client/store.js'
 import { at } from '../../support/world.js'
 import { useMaliciousServer } from './malicious-server.js'
 
-// Finding C1: whoever makes a device row of a user reads the user's groups. Each attack is run on clients that believe the server, where it
+// A device row that the server makes up reads its user's groups. Each attack is run on clients that believe the server, where it
 // succeeds, and on clients that check.
 
 const evil = useMaliciousServer()

@@ -11,7 +11,7 @@ const ALICE = { user: 'mimi://a.example/u/alice', identity: new Uint8Array(32).f
 const BOB = { user: 'mimi://a.example/u/bob', identity: new Uint8Array(32).fill(2) }
 
 describe('safety numbers', () => {
-  it('are sixty digits, the same at both, whoever asks', () => {
+  it('are sixty digits, the same at both users', () => {
     expect(safetyNumber(ALICE, BOB)).toMatch(/^(\d{5} ){11}\d{5}$/u)
     expect(safetyNumber(ALICE, BOB)).toBe(safetyNumber(BOB, ALICE))
   })

@@ -16,7 +16,7 @@ export function examineSettings(config: Config): Finding[] {
   if (config.PUBLIC_URL?.startsWith('http:') && config.DOMAIN !== 'localhost')
     findings.push(warning('PUBLIC_URL is not https: access tokens would travel in the clear.'))
   if (config.ACCESS_TOKENS === 'bearer-allowed')
-    findings.push(warning('ACCESS_TOKENS is bearer-allowed: whoever copies a token of a client without a key can use it.'))
+    findings.push(warning('ACCESS_TOKENS is bearer-allowed: a copied token of a client without a key can be used.'))
   if (config.ACCESS_TOKENS === 'legacy')
     findings.push(warning('ACCESS_TOKENS is legacy: no new session is bound to a key. Unset it when all nodes run this release.'))
   if (config.ROLE !== 'both' && !config.REDIS_URL)

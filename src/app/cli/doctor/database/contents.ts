@@ -85,7 +85,7 @@ function providers(count: number): string {
 const SHOWN_GROUPS = 10
 
 /**
- * Groups that let devices in without a member: by their policy the server alone says who comes in, so whoever gets hold of it, or of a user's
+ * Groups that let devices in without a member: by their policy the server alone says who comes in, so an attacker who gets hold of it, or of a user's
  * session, can. Those of an earlier release have `same-user` by default.
  */
 export async function examineJoins(client: Client): Promise<Finding[]> {
