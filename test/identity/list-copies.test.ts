@@ -29,7 +29,7 @@ const copyOf = (maker: ListMaker): ListCopy => ({
 
 describe('a list of a peer’s user that grows', () => {
   it('is held against what was checked before, signatures too', async () => {
-    const copies = new ListCopies(server.pool, {} as never)
+    const copies = new ListCopies(server.pool)
     const maker = await ListMaker.begin(USER)
     const phone = await maker.certify(maker.root, CLIENT, privateKey())
     const copy = copyOf(maker)
@@ -48,10 +48,7 @@ describe('a list of a peer’s user that grows', () => {
 describe('a banned user of a peer', () => {
   it('keeps the ban when the peer has it erased and its list is read before it comes back', async () => {
     const { pool } = server
-    const [names, copies] = [
-      server.app.get(ErasedNames, { strict: false }),
-      new ListCopies(pool, server.app.get(ErasedNames, { strict: false })),
-    ]
+    const [names, copies] = [server.app.get(ErasedNames, { strict: false }), new ListCopies(pool)]
     const user = `mimi://evil.example/u/${newName()}`
     const record = () => transaction(pool, (sql) => recordForeignUser(sql, user, [], names))
     const idOf = async () => (await pool.query<{ id: bigint }>('SELECT id FROM account WHERE user_uri = $1', [user])).rows[0]?.id

@@ -59,9 +59,6 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
       { claimElsewhere: () => Promise.resolve() },
     ],
   ],
-  'foreign-device-lists:writeCopy': [
-    ['x', { identity: BYTES, identities: 1, entries: [BYTES], head: BYTES }, { claimElsewhere: () => Promise.resolve() }],
-  ],
   'erasures:postponeErasure': [['x', { erasureId: BYTES, failures: 1 }, 1, 'x']],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],

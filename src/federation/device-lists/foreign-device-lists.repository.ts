@@ -1,4 +1,3 @@
-import type { ErasedNames } from '../../authentication/accounts/erased-names.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 
 /** A list that a user's provider gave. */
@@ -19,21 +18,11 @@ export async function readCopy(sql: Sql, user: string): Promise<(ListCopy & { ag
 }
 
 /**
- * Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile; nothing of a user who is being erased. Who has the
- * name of a user who was erased here takes over what stays with a name, such as bans.
+ * Keeps a list, unless a longer one of this identity, or a later identity, was written meanwhile; nothing of a user who is being erased. What stays
+ * with the name of a user who was erased goes to the row when its devices are recorded. Call it in a transaction.
  */
-export async function writeCopy(
-  sql: Sql,
-  user: string,
-  { identity, identities, entries, head }: ListCopy,
-  names: Pick<ErasedNames, 'claimElsewhere'>,
-): Promise<void> {
+export async function writeCopy(sql: Sql, user: string, { identity, identities, entries, head }: ListCopy): Promise<void> {
   await sql.query({ text: 'INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', values: [user] })
-  const { rows } = await sql.query<{ id: bigint }>({
-    text: 'SELECT id FROM account WHERE user_uri = $1 AND deleted_at IS NULL',
-    values: [user],
-  })
-  for (const { id } of rows) await names.claimElsewhere(sql, id, user)
   await sql.query({
     text: `INSERT INTO foreign_device_list AS f (account_id, identity, number, identities, entries, head, fetched_at)
            SELECT id, $2, $3, $4, $5, $6, now() FROM account WHERE user_uri = $1 AND deleted_at IS NULL

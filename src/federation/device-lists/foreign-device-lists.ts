@@ -2,7 +2,6 @@ import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { z } from 'zod'
-import { ErasedNames } from '../../authentication/accounts/erased-names.js'
 import { DEVICE_LIST_BYTES } from '../../authentication/device-list/device-list-changes.js'
 import type { DeviceListPage, DeviceListQuery } from '../../authentication/device-list/device-list.dto.js'
 import { secondsNow } from '../../authentication/device-list/known-lists.js'
@@ -50,10 +49,7 @@ export class ListCopies {
     sizeCalculation: ({ hashes, keys }) => hashes.length + keys.size,
   })
 
-  constructor(
-    @Inject(POOL) private readonly pool: Pool,
-    private readonly names: ErasedNames,
-  ) {}
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** With its age. */
   read(user: string): Promise<(ListCopy & { ageMs: number }) | undefined> {
@@ -61,7 +57,7 @@ export class ListCopies {
   }
 
   write(user: string, list: ListCopy): Promise<void> {
-    return transaction(this.pool, (sql) => writeCopy(sql, user, list, this.names))
+    return transaction(this.pool, (sql) => writeCopy(sql, user, list))
   }
 
   /** Checks a list. @param copy what was checked before, if there is one */
