@@ -1,9 +1,9 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { ServerProblem, type Http } from './http.js'
-import { opaque, suite } from './mls/suites.js'
+import { suite } from './mls/suites.js'
 import { signLabelled, type SigningKey } from './identity/keys.js'
 import type { ListKey } from './identity/structures.js'
-import { join, uint, vector } from './identity/tls.js'
+import { join, uint, vector } from './mls/tls.js'
 import type { DeviceRecord } from './store.js'
 import { sha256 } from './wire.js'
 
@@ -70,7 +70,7 @@ export class Proofs {
   /** A fresh proof for what a session alone must not do (docs/identity.md §8). @param subject text in UTF-8 */
   async stepUp(purpose: StepUpPurpose, subject: string | Uint8Array): Promise<StepUpField> {
     const challenge = await this.#challenge(purpose)
-    const content = new Uint8Array(Buffer.concat([this.#content(challenge), opaque(Buffer.from(subject))]))
+    const content = new Uint8Array(Buffer.concat([this.#content(challenge), vector(Buffer.from(subject))]))
     const [suiteId = 1] = this.record.keys.keys()
     const { publicKey, signed } = await this.#signed(suiteId, `MicroChat Step-Up ${purpose}`, content)
     const item = (bytes: Uint8Array) => `:${Buffer.from(bytes).toString('base64')}:`
@@ -101,7 +101,7 @@ export class Proofs {
   #content({ domain, nonce, expires_at: expiresAt }: Challenge): Uint8Array {
     const expiry = Buffer.alloc(8)
     expiry.writeBigUInt64BE(BigInt(expiresAt))
-    return new Uint8Array(Buffer.concat([opaque(Buffer.from(domain)), opaque(Buffer.from(this.record.client)), opaque(nonce), expiry]))
+    return new Uint8Array(Buffer.concat([vector(Buffer.from(domain)), vector(Buffer.from(this.record.client)), vector(nonce), expiry]))
   }
 
   async #signed(suiteId: number, label: string, content: Uint8Array) {

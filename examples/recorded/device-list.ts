@@ -3,7 +3,7 @@ import type { Http } from '../client/http.js'
 import { ed25519Key, signLabelled, type SigningKey } from '../client/identity/keys.js'
 import { beginList, makeEntry, makeHead, possessed, validity } from '../client/identity/making.js'
 import { suite } from '../client/mls/suites.js'
-import { join, uint, vector } from '../client/identity/tls.js'
+import { join, uint, vector } from '../client/mls/tls.js'
 import { RIGHTS } from '../client/identity/structures.js'
 
 interface Challenge {

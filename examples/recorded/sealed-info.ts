@@ -1,6 +1,7 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import type { Client } from '../client/client.js'
-import { opaque, suite } from '../client/mls/suites.js'
+import { suite } from '../client/mls/suites.js'
+import { vector } from '../client/mls/tls.js'
 import { utf8 } from '../client/wire.js'
 
 const MLS10 = Uint8Array.of(1)
@@ -18,13 +19,13 @@ export async function groupInfoRequest(client: Client, suiteId = 1): Promise<Uin
   const fields = [
     MLS10,
     Uint8Array.of(suiteId >> 8, suiteId & 0xff),
-    opaque(keys.publicKey),
+    vector(keys.publicKey),
     BASIC,
-    opaque(utf8(client.uri)),
-    opaque(await impl.hpke.exportPublicKey(publicKey)),
-    opaque(new Uint8Array()), // no joining code
+    vector(utf8(client.uri)),
+    vector(await impl.hpke.exportPublicKey(publicKey)),
+    vector(new Uint8Array()), // no joining code
   ]
   const tbs = new Uint8Array(Buffer.concat(fields))
   const signature = await signWithLabel(keys.signKey, 'GroupInfoRequestTBS', tbs, impl.signature)
-  return new Uint8Array(Buffer.concat([tbs, opaque(signature)]))
+  return new Uint8Array(Buffer.concat([tbs, vector(signature)]))
 }

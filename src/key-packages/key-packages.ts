@@ -1,3 +1,4 @@
+import { secondsNow } from '../platform/timing.js'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { DeviceRevoked } from '../authentication/authentication.problems.js'
@@ -78,7 +79,7 @@ export class KeyPackages {
       extension === undefined ? [] : [{ client, publicKey, extension, position }],
     )
     const listed = await listedCertificates(this.pool, deviceId, shown, false)
-    const now = BigInt(Math.floor(Date.now() / 1000))
+    const now = secondsNow()
     for (const [index, leaf] of shown.entries()) {
       const found = listed[index]
       const verdict = found && judgeLeaf(leaf, found, now, true)

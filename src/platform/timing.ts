@@ -26,3 +26,8 @@ export function succeedsWithin(ms: number, work: Promise<unknown>): Promise<bool
     () => false,
   )
 }
+
+/** Unix seconds, as MLS and device lists (docs/identity.md) have times. */
+export function secondsNow(): bigint {
+  return BigInt(Math.floor(Date.now() / 1000))
+}

@@ -2,7 +2,7 @@ import { NoAnswer, ServerProblem, type Http } from '../http.js'
 import { DAY, hashAt, numberOf, overdue, readHead, readList, same, type VerifiedList } from './list.js'
 import { IdentityRefused } from './refused.js'
 import { decodeEntry, hashOf, type ListHead } from './structures.js'
-import { NotDecodable } from './tls.js'
+import { NotDecodable } from '../mls/tls.js'
 
 /** What a client keeps of a user: the newest list that it has verified, and what it was shown and did not believe. */
 export interface Pin {

@@ -3,7 +3,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { ed448 } from '@noble/curves/ed448.js'
 import { sha256, utf8 } from '../wire.js'
 import type { ListKey } from './structures.js'
-import { decodeAll, join, vector } from './tls.js'
+import { decodeAll, join, vector } from '../mls/tls.js'
 
 export const ED25519 = 0x0807
 const ED448 = 0x0808

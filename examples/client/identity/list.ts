@@ -13,7 +13,7 @@ import {
   type ListKey,
   type Revocation,
 } from './structures.js'
-import { NotDecodable } from './tls.js'
+import { NotDecodable } from '../mls/tls.js'
 
 export const ENTRY_LABEL = 'MicroChat Device List Entry'
 export const HEAD_LABEL = 'MicroChat Device List Head'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join, vector } from './tls.js'
+import { join, vector } from '../mls/tls.js'
 
 interface Identified {
   user: string

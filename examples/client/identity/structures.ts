@@ -1,5 +1,5 @@
 import { sha256 } from '../wire.js'
-import { decodeAll, join, Reader, uint, vector, NotDecodable } from './tls.js'
+import { decodeAll, join, Reader, uint, vector, NotDecodable } from '../mls/tls.js'
 
 /** The structures of docs/identity.md §2 to §4, on the wire and as values. Times are in seconds since 1970. */
 

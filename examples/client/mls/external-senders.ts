@@ -2,7 +2,7 @@ import type { CiphersuiteImpl, ClientState, Extension, PublicMessage } from 'ts-
 import { processProposal } from 'ts-mls/clientState.js'
 import { decodeExternalSender, encodeExternalSender, type ExternalSender } from 'ts-mls/externalSender.js'
 import { unprotectPublicMessage } from 'ts-mls/messageProtectionPublic.js'
-import { opaque } from './suites.js'
+import { vector } from './tls.js'
 
 /**
  * The external_senders extension (RFC 9420 §12.1.8.1). A group that lists the server's key lets it propose the removal of a
@@ -11,7 +11,7 @@ import { opaque } from './suites.js'
  */
 export function externalSenders(senders: readonly ExternalSender[]): Extension {
   const structs = senders.map((sender) => encodeExternalSender(sender))
-  return { extensionType: 'external_senders', extensionData: opaque(new Uint8Array(Buffer.concat(structs))) }
+  return { extensionType: 'external_senders', extensionData: vector(new Uint8Array(Buffer.concat(structs))) }
 }
 
 function decodeSenders(extension: Extension): ExternalSender[] {

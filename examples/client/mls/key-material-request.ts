@@ -1,5 +1,6 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
-import { opaque, type Suite } from './suites.js'
+import { type Suite } from './suites.js'
+import { vector } from './tls.js'
 
 /** Who wants KeyPackages of whom, for which room. */
 export interface KeyMaterialWish {
@@ -19,20 +20,20 @@ export async function keyMaterialRequest(
   keys: { publicKey: Uint8Array; signKey: Uint8Array },
   of: Suite,
 ): Promise<Uint8Array> {
-  const none = opaque(new Uint8Array())
+  const none = vector(new Uint8Array())
   const tbs = Buffer.concat([
     Buffer.of(1), // MLS 1.0
-    ...[wish.user, wish.target, wish.room].map((uri) => opaque(Buffer.from(uri))),
-    opaque(uint16(wish.cipherSuite)),
+    ...[wish.user, wish.target, wish.room].map((uri) => vector(Buffer.from(uri))),
+    vector(uint16(wish.cipherSuite)),
     none, // required extensions, proposals and credentials
     none,
     none,
-    opaque(keys.publicKey),
+    vector(keys.publicKey),
     uint16(1), // a basic credential
-    opaque(Buffer.from(wish.client)),
+    vector(Buffer.from(wish.client)),
   ])
   const signature = await signWithLabel(keys.signKey, 'KeyMaterialRequestTBS', new Uint8Array(tbs), of.impl.signature)
-  return new Uint8Array(Buffer.concat([tbs, opaque(signature)]))
+  return new Uint8Array(Buffer.concat([tbs, vector(signature)]))
 }
 
 function uint16(value: number): Uint8Array {

@@ -71,9 +71,3 @@ export function lifetime(): Lifetime {
   const now = Math.floor(Date.now() / 1000)
   return { notBefore: BigInt(now - 3600), notAfter: BigInt(now + 30 * 86_400) }
 }
-
-/** A TLS vector with the variable-length header of RFC 9420 §2.1.2, up to 16383 bytes. */
-export function opaque(bytes: Uint8Array): Uint8Array {
-  const header = bytes.length < 64 ? [bytes.length] : [0x40 | (bytes.length >> 8), bytes.length & 0xff]
-  return new Uint8Array(Buffer.concat([Uint8Array.from(header), bytes]))
-}

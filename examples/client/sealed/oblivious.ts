@@ -1,6 +1,6 @@
 import { createDecipheriv, hkdfSync } from 'node:crypto'
 import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
-import { opaque } from '../mls/suites.js'
+import { vector } from '../mls/tls.js'
 import type { SealedRequest } from './sealed-post.js'
 
 /** Requests to a gateway are padded to a multiple of this, so that their size says little. */
@@ -54,10 +54,10 @@ function openResponse(secret: Uint8Array, enc: Uint8Array, answer: Buffer): Buff
 
 /** RFC 9292 §3.1: a request of known length, padded with zeros. */
 function binaryRequest(authority: string, { method = 'POST', path, headers, body }: SealedRequest): Buffer {
-  const text = (value: string) => opaque(Buffer.from(value, 'latin1'))
+  const text = (value: string) => vector(Buffer.from(value, 'latin1'))
   const fields = Object.entries(headers).flatMap(([name, value]) => [text(name), text(value)])
   const control = [method, 'https', authority, path].map(text)
-  const parts = [Buffer.of(0), ...control, opaque(Buffer.concat(fields)), opaque(body), Buffer.of(0)]
+  const parts = [Buffer.of(0), ...control, vector(Buffer.concat(fields)), vector(body), Buffer.of(0)]
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   return Buffer.concat(parts, Math.ceil(length / BLOCK) * BLOCK)
 }

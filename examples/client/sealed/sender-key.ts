@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
 import { mlsExporter } from 'ts-mls/keySchedule.js'
 import type { Group } from '../group.js'
-import { opaque, suite } from '../mls/suites.js'
+import { suite } from '../mls/suites.js'
+import { vector } from '../mls/tls.js'
 import { toHex, utf8 } from '../wire.js'
 
 const LABEL = 'microchat sender key v1'
@@ -54,6 +55,6 @@ function possession(group: Group, { epoch, privateKey, publicKey }: SenderKey): 
   const number = Buffer.alloc(8)
   number.writeBigUInt64BE(BigInt(epoch))
   const { user } = group.device.record
-  const claim = [opaque(utf8(LABEL)), opaque(group.record.groupId), number, opaque(utf8(user)), opaque(publicKey)]
+  const claim = [vector(utf8(LABEL)), vector(group.record.groupId), number, vector(utf8(user)), vector(publicKey)]
   return new Uint8Array(sign(null, Buffer.concat(claim), privateKey))
 }

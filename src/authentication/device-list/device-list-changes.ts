@@ -24,7 +24,8 @@ import {
   type WrittenCertificate,
   type WrittenEnd,
 } from './device-lists.repository.js'
-import { KnownLists, lastHash, secondsNow, type KnownList } from './known-lists.js'
+import { secondsNow } from '../../platform/timing.js'
+import { KnownLists, lastHash, type KnownList } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
 
 /** Row of docs/limits.md. */

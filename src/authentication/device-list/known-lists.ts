@@ -1,3 +1,4 @@
+import { secondsNow } from '../../platform/timing.js'
 import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import { Pool } from 'pg'
@@ -69,9 +70,4 @@ export function lastHash(list: DeviceList): Uint8Array {
   const hash = hashAt(list, lastNumber(list))
   if (hash === undefined) throw new Error('A device list has no entry')
   return hash
-}
-
-/** As times of entries and heads are given. */
-export function secondsNow(): bigint {
-  return BigInt(Math.floor(Date.now() / 1000))
 }

@@ -11,7 +11,7 @@ import { consumeChallenge } from '../challenges/challenges.repository.js'
 import { DeviceListChanges, type PreparedChange } from './device-list-changes.js'
 import type { DeviceListPage, DeviceListUpdate, ListRecovery } from './device-list.dto.js'
 import { DeviceLists } from './device-lists.js'
-import { secondsNow } from './known-lists.js'
+import { secondsNow } from '../../platform/timing.js'
 
 /**
  * What holders of keys do that are no device and so have no session: recovery keys, passkeys, and the identity key. A caller that has none of them gets

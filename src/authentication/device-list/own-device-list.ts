@@ -15,7 +15,8 @@ import { StepUp } from '../step-up/step-up.js'
 import { DeviceListChanges, isSameList, requireNewerHead } from './device-list-changes.js'
 import type { DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
 import { readListState, writeHead } from './device-lists.repository.js'
-import { lastHash, secondsNow, type KnownList } from './known-lists.js'
+import { secondsNow } from '../../platform/timing.js'
+import { lastHash, type KnownList } from './known-lists.js'
 
 /** The device list of the caller's account. */
 @Injectable()

@@ -1,3 +1,4 @@
+import { secondsNow } from '../../platform/timing.js'
 import { certificateIn, judgeLeaf, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
@@ -53,7 +54,7 @@ export function judgeCertificates(
   gone: ReadonlySet<string>,
   domain: string,
 ): LeafCertificates {
-  const now = BigInt(Math.floor(Date.now() / 1000))
+  const now = secondsNow()
   const certified = new Set<string>()
   const rows = new Map<string, LeafCertificateRow>()
   const faults = new Map<string, CertificateRule>()

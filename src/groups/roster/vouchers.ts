@@ -1,3 +1,4 @@
+import { secondsNow } from '../../platform/timing.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import { certificateOf, type DeviceList } from '../../protocol/identity/device-list.js'
@@ -49,7 +50,7 @@ async function chainOf(sql: Sql, { client, deviceId, userId }: Joining): Promise
 /** What another provider gave was checked when it was fetched; which certificates are active shows only in the whole. */
 async function foreignList(client: string, entries: readonly Uint8Array[]): Promise<DeviceList | undefined> {
   const parsed = parseClientUri(client)
-  const now = BigInt(Math.floor(Date.now() / 1000))
+  const now = secondsNow()
   const list = parsed && (await extendList(userUri(parsed), undefined, entries, now))
   return list?.kind === 'valid' ? list.value : undefined
 }

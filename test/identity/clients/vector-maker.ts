@@ -10,7 +10,7 @@ import {
   type Certificate,
   type EntryBody,
 } from '../../../examples/client/identity/structures.js'
-import { join, vector } from '../../../examples/client/identity/tls.js'
+import { join, vector } from '../../../examples/client/mls/tls.js'
 import { sha256, utf8 } from '../../../examples/client/wire.js'
 
 export const USER = 'mimi://a.example/u/alice'
