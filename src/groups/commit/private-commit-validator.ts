@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { clientsOf, resolveClients } from '../../authentication/directory/directory.repository.js'
+import { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
@@ -14,7 +15,7 @@ import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { activeCertificates } from '../roster/certificates.repository.js'
-import { judgeCertificates, namedLeaf, requirementOf } from '../roster/certified-leaves.js'
+import { judgeCertificates, namedLeaf, requirementOf, withCredentialFaults } from '../roster/certified-leaves.js'
 import { deviceOf, requireOwnLeaf } from '../roster/roster.js'
 import { devicesOfLeaves, type Device } from '../roster/roster.repository.js'
 import { isExpired, mayStillJoin, namedVoid, unusable } from '../roster/void-proposals.js'
@@ -57,6 +58,7 @@ export class PrivateCommitValidator {
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly trees: LargeTrees,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly x509: X509Credentials,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
@@ -149,7 +151,8 @@ export class PrivateCommitValidator {
     const requirement = requirementOf(context.standing.policy.identities)
     const leaves = waiting.flatMap(({ proposal }) => namedLeaf(proposal.keyPackage.leafNode))
     const devices = await devicesOfLeaves(this.pool, group.gid, leaves, requirement !== 'none')
-    const certificates = judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const judged = judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const certificates = withCredentialFaults(judged, await this.x509.faultsOf(leaves))
     const { directory, unregistered } = unusable(devices, certificates)
     const voided: Uint8Array[] = []
     for (const { member, proposal, bytes } of waiting) {

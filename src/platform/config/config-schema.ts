@@ -6,6 +6,7 @@ import { Admission, Process } from './process-settings.js'
 import { Federation, SealedSender } from './federation-settings.js'
 import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
+import { X509 } from './x509-settings.js'
 import { Count, Duration, Size } from './units.js'
 
 const Domain = z
@@ -198,6 +199,7 @@ export const ConfigSchema = z.object({
   ...Admission,
   ...Storage,
   ...Accounts,
+  ...X509,
   ...KeyPackages,
   ...Groups,
   ...Quotas,
@@ -214,6 +216,7 @@ export const CONFIG_CHAPTERS = {
   Admission,
   Storage,
   Accounts,
+  'X.509 credentials': X509,
   'Key packages': KeyPackages,
   Groups,
   Quotas,

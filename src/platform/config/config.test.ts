@@ -68,6 +68,7 @@ describe('settings', () => {
       'FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.',
     ],
     [{ FEDERATION_TLS_CERT: 'cert.pem' }, 'FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.'],
+    [{ X509_CA_KEY: 'ca.pem' }, 'X509_CA_CERTIFICATE and X509_CA_KEY go together.'],
     [{ FEDERATION_PEER_URLS: 'b.example' }, 'FEDERATION_PEER_URLS must be pairs such as b.example=https://10.0.0.2, separated by commas.'],
     [
       { FEDERATION_ALLOWED_RANGES: '10.0.0.0' },

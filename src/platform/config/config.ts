@@ -48,6 +48,8 @@ function contradictionsIn(config: Config, nodeEnvironment: string | undefined): 
     found.push('FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.')
   if ((config.FEDERATION_TLS_CERT === undefined) !== (config.FEDERATION_TLS_KEY === undefined))
     found.push('FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.')
+  if ((config.X509_CA_CERTIFICATE === undefined) !== (config.X509_CA_KEY === undefined))
+    found.push('X509_CA_CERTIFICATE and X509_CA_KEY go together.')
   found.push(...redisContradictions(config))
   if (config.BYTES_IN_FLIGHT < 4 * config.MAX_BODY_BYTES) found.push('BYTES_IN_FLIGHT is less than four times MAX_BODY_BYTES.')
   const largest = Math.max(config.MAX_COMMIT_BYTES, config.MAX_TREE_BYTES, config.MAX_MESSAGE_BYTES)

@@ -112,6 +112,8 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'PUT /v1/device-list/head': [...JSON_BODY, 'device list of 1,024 entries, read again'],
   'GET /v1/device-lists': ['device list of 1,024 entries, read again'],
   'POST /v1/device-lists/recovery': 'small',
+  'POST /v1/credentials/x509': JSON_BODY,
+  'GET /v1/credentials/x509/authorities': 'no body',
   'GET /v1/devices': 'no body',
   'POST /v1/devices': JSON_BODY,
   'DELETE /v1/devices/:device': 'no body',
