@@ -57,6 +57,7 @@ import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { PeerConnections } from './outbound/peer-http.js'
+import { PeerAuthorities } from './peers/peer-authorities.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
@@ -87,6 +88,7 @@ const speaking = [
   ProviderKeys,
   PeerConnections,
   PeerDirectories,
+  PeerAuthorities,
   PeerPolicy,
   Nonces,
   FirstResults,

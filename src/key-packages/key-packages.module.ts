@@ -1,5 +1,5 @@
-import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { Module } from '@nestjs/common'
+import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { Claims } from './claims.js'
 import { KeyPackagesController } from './key-packages.controller.js'

@@ -1,4 +1,4 @@
--- Authorities whose certificates show whose a device's key is (docs/x509.md §3): those that this provider makes, and those of its operator that it
+-- Authorities whose certificates show whose a device's key is (docs/x509.md): those that this provider makes, and those of its operator that it
 -- has issued by.
 CREATE TABLE x509_authority (
   fingerprint    bytea PRIMARY KEY,               -- SHA-256 of the certificate that issues
