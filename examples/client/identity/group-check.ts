@@ -5,7 +5,7 @@ import { NoAnswer, ServerProblem } from '../http.js'
 import { decodeKeyPackageMessage } from '../mls/key-package-message.js'
 import { suite } from '../mls/suites.js'
 import type { FailingLeaf, GroupRecord } from '../store.js'
-import { fromUtf8 } from '../wire.js'
+import { clientOfCredential } from '../x509/chain.js'
 import { LEAF_CERTIFICATE } from './leaf.js'
 import { judgeLeaf, type LeafQuestion } from './leaf-verdict.js'
 import { same } from './list.js'
@@ -123,6 +123,7 @@ const foreign = (client: string) => new IdentityRefused('invalid', client, { rul
 /** Without an answer nothing is known of a user, and nothing passes. */
 async function refusalOf(device: Device, leaf: LeafNode, question: LeafQuestion): Promise<IdentityRefused | undefined> {
   try {
+    await device.certificates.verify(leaf, question.isNew)
     await judgeLeaf(device.identities, leaf, question)
     return undefined
   } catch (error) {
@@ -150,7 +151,7 @@ function leafIn(proposal: Proposal): LeafNode | undefined {
 }
 
 export function clientOf({ credential }: LeafNode): string {
-  return credential.credentialType === 'basic' ? fromUtf8(credential.identity) : ''
+  return clientOfCredential(credential)
 }
 
 /**

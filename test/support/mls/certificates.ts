@@ -61,7 +61,7 @@ export function certificate(issuer: Pick<TestAuthority, 'name' | 'key'>, subject
     nameOf(issuer.name),
     encodeDer(sequence, time(wish.notBefore ?? now() - 60), time(wish.notAfter ?? now() + 86_400)),
     nameOf(wish.subject),
-    createPublicKey(subjectKey).export({ type: 'spki', format: 'der' }),
+    (subjectKey.type === 'private' ? createPublicKey(subjectKey) : subjectKey).export({ type: 'spki', format: 'der' }),
     encodeDer(0xa3, encodeDer(sequence, ...extensionsOf(wish))),
   )
   return signed(tbs, algorithm, issuer.key)
