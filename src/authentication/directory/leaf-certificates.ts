@@ -102,7 +102,7 @@ function partOf({ identity, listNumber, number, certificate, shown, ended, endin
   const hashes: Uint8Array[] = Array.from({ length: listNumber })
   for (const known of [entry, decoded(shown)]) if (known) hashes[known.number - 1] = hashOfEntry(known)
   const end = ended === null ? undefined : endBy(decoded(ending), ended)
-  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, ...(end && { end }) }
+  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, certifiedAt: entry.time, ...(end && { end }) }
   return { ...NOTHING, user: entry.user, identity, hashes, time: entry.time, certificates: new Map([[number, certified]]) }
 }
 
@@ -120,7 +120,8 @@ function asShown(extension: Uint8Array, known: Uint8Array | null): DeviceList | 
   if (body.type !== 'certificate' || number > MAX_LIST) return undefined
   const hashes: Uint8Array[] = Array.from({ length: number })
   hashes[number - 1] = hashOfEntry(entry)
-  return { ...NOTHING, user, identity, hashes, time, certificates: new Map([[number, { ...body.certificate, number, signer }]]) }
+  const certified: Certified = { ...body.certificate, number, signer, certifiedAt: time }
+  return { ...NOTHING, user, identity, hashes, time, certificates: new Map([[number, certified]]) }
 }
 
 const MAX_LIST = 1_024
