@@ -26,7 +26,7 @@ export const IDENTITY_RULES = {
   'certificate-number':
     'With this certificate no more than 24 are active at once, with one by a recovery signer no more than 32. One that replaces another is not asked.',
   'revocation-target':
-    'The revoked entry is a certificate that is active, or entry 1, whose key only revokes itself; `since` is 0 or the number of an entry after the revoked one and before this one.',
+    'The revoked entry is a certificate that is active, or entry 1, whose key only revokes itself; `since` is 0 or the number of an entry before this one.',
   'entry-signature': 'The signature is the signer’s.',
   'certificate-keys':
     'There are as many keys as the kind has, none twice. The first is a sound Ed25519 or P-256 key, and the others are sound if their scheme is known. None was in the list before, except in the certificate that this one replaces.',

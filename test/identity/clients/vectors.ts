@@ -1,5 +1,5 @@
 import { signLabelled } from '../../../examples/client/identity/keys.js'
-import { DAY, HEAD_LABEL } from '../../../examples/client/identity/list.js'
+import { active, DAY, HEAD_LABEL, readList } from '../../../examples/client/identity/list.js'
 import type { Author } from '../../../examples/client/identity/making.js'
 import { recoveryKey } from '../../../examples/client/identity/recovery-words.js'
 import { safetyNumber } from '../../../examples/client/identity/safety-number.js'
@@ -30,6 +30,8 @@ export interface ListVector {
   /** `valid`, or the name of the rule that is broken. */
   result: string
   identity?: string
+  /** Numbers of the entries with certificates that have not ended. */
+  active?: number[]
   /** Rules that it only just keeps: one more, one later or one longer breaks them. */
   keeps?: readonly IdentityRule[]
 }
@@ -217,5 +219,7 @@ async function leaves(): Promise<LeafVector[]> {
 /** @param known entries that another vector has */
 function vectorOf(name: string, list: WrittenList, result: string, known = 0): ListVector {
   const shown = { name, user: USER, now: Number(list.now), entries: list.entries.slice(known).map(toHex), result }
-  return result === 'valid' ? { ...shown, identity: toHex(list.identity) } : shown
+  if (result !== 'valid') return shown
+  const read = readList(USER, list.entries, list.now)
+  return { ...shown, identity: toHex(list.identity), active: active(read).map((one) => one.number) }
 }
