@@ -48,6 +48,7 @@ export const AFTER_BASE: readonly Story<Parts>[] = [
       const number = await list.certify(phone, [ed(6)], { subject: client('watch'), rights: 0 })
       await list.revoke({ number, key: ed(6) }, number)
     },
+    ['entry-right'],
   ],
   ['a device renews itself, and drops a key', 'valid', ({ list, phone }) => list.certify(phone, [ed(2)])],
   [
@@ -95,6 +96,7 @@ export const AFTER_BASE: readonly Story<Parts>[] = [
       const keys: SigningKey[] = [ed(6), { scheme: 0x0905, publicKey: new Uint8Array(32).fill(9), sign: async () => new Uint8Array() }]
       await list.certify(phone, keys, { subject: client('new') })
     },
+    ['certificate-possession'],
   ],
   ['another user', 'entry-user', ({ list, phone }) => list.append(phone, revocation(3), { user: 'mimi://a.example/u/mallory' })],
   ['a gap', 'entry-number', ({ list, phone }) => list.append(phone, revocation(3), { number: 6 })],
