@@ -155,6 +155,8 @@ CREATE TABLE device_certificate (
   signer integer NOT NULL,
   ended_at timestamp with time zone,
   replaced boolean DEFAULT false NOT NULL,
+  holder_key bytea,
+  rp_id text,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
   CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
@@ -171,6 +173,7 @@ CREATE TABLE device_list (
   head_issued_at timestamp with time zone NOT NULL,
   head_expires_at timestamp with time zone NOT NULL,
   identities integer DEFAULT 1 NOT NULL,
+  identity_key bytea,
   CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );

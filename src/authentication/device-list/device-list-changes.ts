@@ -3,10 +3,11 @@ import { TooLarge } from '../../platform/http/problem.js'
 import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
+import { decodeEntry, type DeviceListEntry, type ListKey } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
 import { lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
 import { extendList } from '../../protocol/identity/list.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
 import { DeviceListChanged, InvalidDeviceList } from '../authentication.problems.js'
 import { markRevoked } from '../devices/devices.repository.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
@@ -144,6 +145,7 @@ export class DeviceListChanges {
       hash: lastHash(after),
       head: change.head,
       identities,
+      identityKey: canonicalOf(after.identityKey) ?? new Uint8Array(),
       ...dates,
     })
     this.known.keep(after)
@@ -175,9 +177,15 @@ async function writeEntries(
 }
 
 function writtenCertificate({ subject, ...certificate }: Certified, ids: ReadonlyMap<string, bigint>): WrittenCertificate {
-  const { number, signer, kind, rights, notBefore, notAfter } = certificate
+  const { number, signer, kind, rights, notBefore, notAfter, keys } = certificate
   const deviceId = kind === 'device' ? ids.get(subject) : undefined
-  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) }
+  const holderKey = kind === 'device' ? undefined : canonicalOf(keys[0])
+  const rpId = kind === 'passkey' ? subject : undefined
+  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter), holderKey, rpId }
+}
+
+function canonicalOf(key: ListKey | undefined): Uint8Array | undefined {
+  return key && canonicalKey(key.publicKey)?.publicKey
 }
 
 function writtenEnd({ number, end }: Certified): WrittenEnd[] {
