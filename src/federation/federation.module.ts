@@ -15,7 +15,8 @@ import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
 import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
-import { ForeignDeviceLists, ListCopies } from './device-lists/foreign-device-lists.js'
+import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
+import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -153,7 +154,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,
