@@ -2,6 +2,8 @@ import 'reflect-metadata'
 import { createPublicKey, generateKeyPairSync, KeyObject, sign, webcrypto } from 'node:crypto'
 import { BasicConstraintsExtension, Extension, X509CertificateGenerator, type X509Certificate } from '@peculiar/x509'
 import { encode } from 'cborg'
+import type { Passkey } from '../../../examples/client/identity/passkeys.js'
+import { listKey } from '../../support/mls/device-lists.js'
 import { sha256 } from '../../../src/protocol/sha256.js'
 
 const DAY = 86_400_000
@@ -109,6 +111,23 @@ export function registrationOf(
 
 /** User present and verified, with an attested credential. */
 const FLAGS = 0x45
+
+/** A passkey of the example client. @param more members that a browser adds to the client data */
+export function softwarePasskey(rpId: string, key = newPasskeyKey(), more: object = {}): Passkey & { asked: number } {
+  const { scheme, publicKey } = listKey(key)
+  return {
+    ...{ rpId, scheme, publicKey, asked: 0 },
+    async assert(challenge) {
+      this.asked++
+      const client = { type: 'webauthn.get', challenge: Buffer.from(challenge).toString('base64url'), origin: `https://${rpId}` }
+      const clientDataJson = Buffer.from(JSON.stringify({ ...client, crossOrigin: false, ...more }))
+      const authenticator = Buffer.concat([sha256(rpId), Buffer.of(0x05), Buffer.alloc(4)])
+      const digest = key.asymmetricKeyType === 'ec' ? 'sha256' : null
+      const signature = sign(digest, Buffer.concat([authenticator, sha256(clientDataJson)]), key)
+      return { authenticatorData: authenticator, clientDataJson, signature }
+    },
+  }
+}
 
 function authenticatorData(key: KeyObject, rpId: string, wish: RegistrationWish): Buffer {
   const counter = Buffer.alloc(4)
