@@ -1,4 +1,5 @@
 import { Inject, Module, type OnModuleInit } from '@nestjs/common'
+import { APP_INTERCEPTOR } from '@nestjs/core'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { GroupsModule } from '../groups/groups.module.js'
 import { FederationLink } from '../groups/home/federation-link.js'
@@ -45,6 +46,7 @@ import { IdentifierQueries } from './identifier-query/identifier-queries.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
+import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
 import { deleteExpiredResults, FirstResults } from './inbound/first-results.js'
 import { HeardPeers, PeerGuard } from './inbound/peer.guard.js'
@@ -58,6 +60,7 @@ import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { PeerConnections } from './outbound/peer-http.js'
+import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
@@ -87,6 +90,7 @@ const speaking = [
   OwnUrl,
   ProviderKeys,
   PeerConnections,
+  FirstLooks,
   PeerDirectories,
   PeerPolicy,
   Nonces,
@@ -97,6 +101,7 @@ const speaking = [
   PeerGuard,
   ResponseSigner,
   SignedClient,
+  { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]
 /** Groups at home here with members elsewhere. */
 const asHub = [

@@ -1,4 +1,5 @@
 import { INBOUND_LIMITS } from '../../federation/inbound/inbound-gate.js'
+import { FIRST_LOOK_LIMITS } from '../../federation/peers/first-looks.js'
 import { TOKEN_LIMITS } from '../../tokens/issue/tokens.limits.js'
 import { WORKER_LIMITS } from '../../platform/workers/worker-time.js'
 import { OPERATIONS_LIMITS } from '../operations/operations.limits.js'
@@ -27,6 +28,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...ADMISSION_LIMITS,
   ...Object.values(OPERATIONS_LIMITS),
   ...INBOUND_LIMITS,
+  ...FIRST_LOOK_LIMITS,
   FIRST_USES_REMEMBERED,
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,

@@ -111,18 +111,4 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     value: 600,
     refusal: 'the request that needs them waits',
   },
-  {
-    name: 'new-peers-inbound',
-    holder: 'process',
-    what: 'first contacts by providers not seen before, per minute',
-    setting: 'FEDERATION_NEW_PEERS_PER_MINUTE',
-    refusal: TOO_MANY,
-  },
-  {
-    name: 'new-peers-outbound',
-    holder: 'process',
-    what: 'first contacts with providers not seen before, per minute',
-    setting: 'FEDERATION_NEW_PEERS_PER_MINUTE',
-    refusal: TOO_MANY,
-  },
 ]

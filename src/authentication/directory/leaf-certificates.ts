@@ -106,7 +106,7 @@ function partOf({ identity, listNumber, number, certificate, shown, ended, endin
   const hashes: Uint8Array[] = Array.from({ length: listNumber })
   for (const known of [entry, decoded(shown)]) if (known) hashes[known.number - 1] = hashOfEntry(known)
   const end = ended === null ? undefined : endBy(decoded(ending), ended)
-  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, ...(end && { end }) }
+  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, certifiedAt: entry.time, ...(end && { end }) }
   return { ...NOTHING, user: entry.user, identity, hashes, time: entry.time, certificates: new Map([[number, certified]]) }
 }
 
