@@ -3,8 +3,9 @@ import type { SeenCommit } from '../entries.js'
 import { clientOf, leavesOf } from '../mls/leaves.js'
 import type { GroupRecord } from '../store.js'
 import { spelling } from './keys.js'
-import { userOfClient, type Held, type VerifiedList } from './list.js'
+import type { Held, VerifiedList } from './list.js'
 import { broken } from './refused.js'
+import { userOfClient } from './structures.js'
 
 /** Rule of docs/identity.md §4, External joins. */
 const RULE = 'external-join'

@@ -6,6 +6,8 @@ export interface Certified extends DeviceCertificate {
   /** Of the entry. */
   readonly number: number
   readonly signer: number
+  /** `time` of the entry. */
+  readonly certifiedAt: bigint
   /** What ended it; undefined: active. */
   readonly end?: CertificateEnd | undefined
 }
@@ -53,6 +55,19 @@ export function signerAt(list: DeviceList, number: number, time: bigint, grace =
   if (certified === undefined || key === undefined || certified.end !== undefined) return undefined
   if (time < certified.notBefore || time > certified.notAfter + grace) return undefined
   return { key, rights: certified.rights, rpId: certified.kind === 'passkey' ? certified.subject : undefined }
+}
+
+/** How long a recovery key or a passkey that a device certified has to wait until it is a recovery signer: time to see it, and to end it. */
+const RECOVERY_SIGNER_AGE = 7n * 86_400n
+
+/**
+ * Whether entry `number` is a recovery signer of docs/identity.md §2, for which a part of the list is kept: what a stolen device certifies is none
+ * before its user has had time to end it. Whether it has ended is for the caller to ask. @param time of the entry that it signs
+ */
+export function isRecoverySigner(list: DeviceList, number: number, time: bigint): boolean {
+  if (number === 1) return true
+  const one = list.certificates.get(number)
+  return one !== undefined && one.kind !== 'device' && (one.signer === 1 || time >= one.certifiedAt + RECOVERY_SIGNER_AGE)
 }
 
 /** Certificates that have not ended; whether they are valid by time is for the caller to ask. */

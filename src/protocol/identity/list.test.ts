@@ -82,13 +82,20 @@ it('ends what a revoked device has certified since, also by others in between, a
   expect([second.number, other.number]).toEqual([5, 6])
 })
 
-it('takes only revocations when it is nearly full, and then nothing', async () => {
+it('takes certificates by devices up to entry 864, by the identity key up to 960, and then revocations', async () => {
   const { maker, phone } = await begun()
   let last = phone
-  for (let number = 3; number <= 896; number++) last = await maker.certify(last, PHONE, last.key)
-  const full = await list(maker)
-  const more = await maker.make(last, { type: 'certificate', certificate: await maker.certificate(LAPTOP, [privateKey()]) })
-  await expect(extendList(USER, full, [more], NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-number' })
+  for (let number = 3; number <= 864; number++) last = await maker.certify(last, PHONE, last.key)
+  const refuses = async (signer: Holder) => {
+    const more = await maker.make(signer, { type: 'certificate', certificate: await maker.certificate(LAPTOP, [privateKey()]) })
+    await expect(extendList(USER, await list(maker), [more], NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-number' })
+  }
+  await refuses(last)
+  while (maker.number < 960) {
+    const { number } = await maker.certify(maker.root, `${LAPTOP}${maker.number}`, privateKey())
+    if (maker.number < 960) await maker.revoke(last, number)
+  }
+  await refuses(maker.root)
   await maker.revoke(maker.root, last.number)
   expect(activeCertificates(await list(maker))).toEqual([])
 })

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
 import { checkLeafCertificate } from '../../../examples/client/identity/leaf.js'
-import { active, readHead, readList, type VerifiedList } from '../../../examples/client/identity/list.js'
+import { active, readHead, readList, supersedes, type VerifiedList } from '../../../examples/client/identity/list.js'
 import { recoveryKey } from '../../../examples/client/identity/recovery-words.js'
 import { IdentityRefused } from '../../../examples/client/identity/refused.js'
 import { safetyNumber } from '../../../examples/client/identity/safety-number.js'
@@ -29,20 +29,29 @@ function byClient<T>(read: () => T): [result: string, value?: T] {
   }
 }
 
-function readByClient({ user, entries, head, now }: ListVector): VerifiedList {
-  const list = readList(user, entries.map(bytes), BigInt(now))
+/** With those that come before. */
+function entriesOf({ after, entries }: ListVector): Uint8Array[] {
+  return [...(after === undefined ? [] : entriesOf(named(after))), ...entries.map(bytes)]
+}
+
+const named = (list: string): ListVector => vectors.lists.find(({ name }) => name === list)!
+
+function readByClient(vector: ListVector): VerifiedList {
+  const { user, head, now } = vector
+  const list = readList(user, entriesOf(vector), BigInt(now))
   if (head !== undefined) readHead(list, bytes(head), BigInt(now))
   return list
 }
 
-async function byServer({ user, entries, head, now }: ListVector): Promise<[result: string, list?: DeviceList]> {
-  const list = await extendList(user, undefined, entries.map(bytes), BigInt(now))
+async function byServer(vector: ListVector): Promise<[result: string, list?: DeviceList]> {
+  const { user, head, now } = vector
+  const list = await extendList(user, undefined, entriesOf(vector), BigInt(now))
   if (list.kind === 'broken') return [list.rule]
   const checked = head === undefined ? list : await checkHead(list.value, bytes(head), BigInt(now))
   return checked.kind === 'broken' ? [checked.rule] : ['valid', list.value]
 }
 
-it('the vectors are those that their maker makes (WRITE_VECTORS=1 writes them)', async () => {
+it('the vectors are those that their maker makes (WRITE_VECTORS=1 writes them, and then `npm run format`)', async () => {
   expect(vectors).toEqual(await makeVectors())
 })
 
@@ -56,7 +65,7 @@ it.each(vectors.lists.map((vector) => [vector.name, vector] as const))('list: %s
 })
 
 it.each(vectors.leaves.map((vector) => [vector.name, vector] as const))('leaf: %s', async (_name, vector) => {
-  const of = vectors.lists.find(({ name }) => name === vector.list)!
+  const of = named(vector.list)
   const [leaf, now] = [leafOf(vector), BigInt(vector.now)]
   const [client] = byClient(() => checkLeafCertificate(readByClient(of), bytes(vector.extension), leaf, now))
   const [, list] = await byServer(of)
@@ -67,6 +76,16 @@ it.each(vectors.leaves.map((vector) => [vector.name, vector] as const))('leaf: %
 function leafOf({ client, scheme, signature_key }: LeafVector) {
   return { client, scheme, signatureKey: bytes(signature_key) }
 }
+
+it.each(vectors.head_order.map((vector) => [vector.name, vector] as const))(
+  'head: %s',
+  (_name, { list, kept_entries, kept, shown, now, result }) => {
+    const { user, ...whole } = named(list)
+    const entries = entriesOf({ user, ...whole })
+    const [before, after] = [entries.slice(0, kept_entries), entries].map((some) => readList(user, some, BigInt(now)))
+    expect(supersedes(readHead(after!, bytes(shown), BigInt(now)), readHead(before!, bytes(kept), BigInt(now)))).toBe(result === 'shown')
+  },
+)
 
 it('every rule is broken by one of them', () => {
   // These the server asks besides: of the devices that are registered.

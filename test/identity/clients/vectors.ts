@@ -6,11 +6,14 @@ import { safetyNumber } from '../../../examples/client/identity/safety-number.js
 import { encodeHeadContent, withSignature, type HeadContent } from '../../../examples/client/identity/structures.js'
 import { toHex } from '../../../examples/client/wire.js'
 import { client, ed, NOW, p256Key, USER, WrittenList } from './vector-maker.js'
-import { AFTER_BASE, base, WORDS } from './vector-steps.js'
+import type { IdentityRule } from '../../../src/protocol/identity/rules.js'
+import { NEARLY_FULL } from './vector-limits.js'
+import { AFTER_BASE, base, WORDS, type Story } from './vector-steps.js'
 
 /** Byte strings are hexadecimal, times are seconds since 1970. */
 export interface Vectors {
   lists: ListVector[]
+  head_order: HeadOrderVector[]
   leaves: LeafVector[]
   safety_numbers: { users: { user: string; identity: string }[]; safety_number: string }[]
   recovery_words: { words: string; public_key: string }[]
@@ -20,13 +23,28 @@ export interface ListVector {
   /** Whose list it has to be. */
   user: string
   now: number
+  /** Name of another list, whose entries come before `entries`. */
+  after?: string
   entries: string[]
   head?: string
   /** `valid`, or the name of the rule that is broken. */
   result: string
   identity?: string
-  /** Numbers of the entries with certificates that have not ended. */
-  active?: number[]
+  /** Rules that it only just keeps: one more, one later or one longer breaks them. */
+  keeps?: readonly IdentityRule[]
+}
+
+/** Two right heads of one list: a client keeps the first of them, and is shown the second with all entries. */
+export interface HeadOrderVector {
+  name: string
+  list: string
+  /** How many entries there were at the first one. */
+  kept_entries: number
+  kept: string
+  shown: string
+  now: number
+  /** Which one counts from then on. */
+  result: 'kept' | 'shown'
 }
 export interface LeafVector {
   name: string
@@ -40,8 +58,10 @@ export interface LeafVector {
   result: string
 }
 
+const BASE = 'five holders'
+
 export async function makeVectors(): Promise<Vectors> {
-  const lists = [...(await extended()), ...(await broken()), ...(await heads())]
+  const lists = [...(await extended()), ...(await nearlyFull()), ...(await broken()), ...(await heads())]
   const other = await WrittenList.begin(ed(8))
   const users = [
     { user: USER, identity: toHex((await base()).list.identity) },
@@ -50,6 +70,7 @@ export async function makeVectors(): Promise<Vectors> {
   const [one, two] = users.map(({ user, identity }) => ({ user, identity: new Uint8Array(Buffer.from(identity, 'hex')) }))
   return {
     lists,
+    head_order: await headOrder(),
     leaves: await leaves(),
     safety_numbers: [{ users, safety_number: safetyNumber(one!, two!) }],
     recovery_words: [{ words: WORDS, public_key: toHex(recoveryKey(WORDS).publicKey) }],
@@ -57,11 +78,28 @@ export async function makeVectors(): Promise<Vectors> {
 }
 
 async function extended(): Promise<ListVector[]> {
+  const { list } = await base()
+  return [vectorOf(BASE, list, 'valid'), ...(await told(BASE, base, AFTER_BASE))]
+}
+
+async function nearlyFull(): Promise<ListVector[]> {
   const made: ListVector[] = []
-  for (const [name, result, step] of AFTER_BASE) {
-    const parts = await base()
-    await step(parts)
-    made.push(vectorOf(name, parts.list, result))
+  for (const { name, after, make, stories } of NEARLY_FULL) {
+    const { list } = await make()
+    const before = after === undefined ? 0 : made.find((one) => one.name === after)!.entries.length
+    const whole = vectorOf(name, list, 'valid', before)
+    made.push(after === undefined ? whole : { ...whole, after }, ...(await told(name, make, stories)))
+  }
+  return made
+}
+
+async function told<P extends { list: WrittenList }>(after: string, make: () => Promise<P>, stories: readonly Story<P>[]) {
+  const made: ListVector[] = []
+  const before = await make()
+  for (const [name, result, step, keeps] of stories) {
+    const list = before.list.copy()
+    await step({ ...before, list })
+    made.push({ ...vectorOf(name, list, result, before.list.entries.length), after, ...(keeps ? { keeps } : {}) })
   }
   return made
 }
@@ -84,6 +122,8 @@ async function broken(): Promise<ListVector[]> {
     edit('without its first entry', 'entry-number', list.entries.slice(1)),
     edit('a bent signature', 'entry-signature', [signature]),
     vectorOf('an identity key of small order', weak, 'identity-key'),
+    vectorOf('a P-256 identity key', await WrittenList.begin(p256Key(1)), 'valid'),
+    vectorOf('a compressed identity key', await WrittenList.begin(p256Key(1, { compressed: true })), 'identity-key'),
     vectorOf('an identity key of somebody else', forged, 'entry-signature'),
     { ...vectorOf('asked for another user', list, 'entry-user'), user: 'mimi://a.example/u/bob' },
   ]
@@ -112,7 +152,27 @@ async function heads(): Promise<ListVector[]> {
     ['a head by the recovery key', 'head-right', await make({}, recovery)],
     ['a head by another key', 'head-signature', await make({}, { ...phone, key: ed(9) })],
   ]
-  return cases.map(([name, result, head]) => ({ ...vectorOf(name, list, result), head: toHex(head) }))
+  return cases.map(([name, result, head]) => ({ ...vectorOf(name, list, result, list.entries.length), after: BASE, head: toHex(head) }))
+}
+
+async function headOrder(): Promise<HeadOrderVector[]> {
+  const { list, phone, laptop } = await base()
+  const before = list.copy()
+  await list.revoke(phone, laptop.number)
+  const head = async ({ end: { user, number, hash } }: WrittenList, issuedAt: bigint) => {
+    const content = encodeHeadContent({ user, number, hash, issuedAt, expiresAt: issuedAt + 14n * DAY, signer: phone.number })
+    return toHex(withSignature(content, await signLabelled(phone.key, HEAD_LABEL, content)))
+  }
+  const of = { list: 'a device is revoked', now: Number(NOW) }
+  const [longer, same] = [
+    { ...of, kept_entries: 5, shown: await head(list, NOW) },
+    { ...of, kept_entries: 6, shown: await head(list, NOW + 60n) },
+  ]
+  return [
+    { name: 'of more entries, after a head that was dated ahead', ...longer, kept: await head(before, NOW + 290n), result: 'shown' },
+    { name: 'of the same entries, issued later', ...same, kept: await head(list, NOW + 59n), result: 'shown' },
+    { name: 'of the same entries, issued before', ...same, kept: await head(list, NOW + 61n), result: 'kept' },
+  ]
 }
 
 async function leaves(): Promise<LeafVector[]> {
@@ -125,15 +185,17 @@ async function leaves(): Promise<LeafVector[]> {
   const leaf = (name: string, result: string, wish: Partial<LeafVector> & { data?: Uint8Array } = {}): LeafVector => {
     const { data = list.leaf(2), ...more } = wish
     const { scheme, publicKey } = phone.key
-    const usual = { list: 'five holders', client: client('phone'), scheme, signature_key: toHex(publicKey), now: Number(NOW) }
+    const usual = { list: BASE, client: client('phone'), scheme, signature_key: toHex(publicKey), now: Number(NOW) }
     return { name, ...usual, extension: toHex(data), result, ...more }
   }
   const second = { scheme: p256Key(3).scheme, signature_key: toHex(p256Key(3).publicKey) }
+  const short = p256Key(3, { compressed: true }).publicKey
   const laptop = { client: client('laptop'), scheme: p256Key(4).scheme, signature_key: toHex(p256Key(4).publicKey) }
   const [gone, replaced] = [{ list: 'a device is revoked' }, { list: 'a device renews itself, and drops a key' }]
   return [
     leaf('a device', 'valid'),
     leaf('a device by its second key', 'valid', second),
+    leaf('a device by its second key, as a compressed point', 'valid', { ...second, signature_key: toHex(short) }),
     leaf('a device that knows fewer entries', 'valid', { data: list.leaf(2, { listNumber: 3 }) }),
     leaf('a device that knows more entries', 'valid', { data: list.leaf(2, { listNumber: 7, listHash: list.identity }) }),
     leaf('a replaced certificate within a week', 'valid', { ...replaced, now: Number(NOW + 7n * DAY) }),
@@ -152,7 +214,8 @@ async function leaves(): Promise<LeafVector[]> {
   ]
 }
 
-function vectorOf(name: string, list: WrittenList, result: string): ListVector {
-  const shown = { name, user: USER, now: Number(NOW), entries: list.entries.map(toHex), result }
+/** @param known entries that another vector has */
+function vectorOf(name: string, list: WrittenList, result: string, known = 0): ListVector {
+  const shown = { name, user: USER, now: Number(list.now), entries: list.entries.slice(known).map(toHex), result }
   return result === 'valid' ? { ...shown, identity: toHex(list.identity) } : shown
 }
