@@ -25,6 +25,10 @@ export class UncheckedMembership implements Membership {
     return undefined
   }
 
+  async credentialFaults(): ReturnType<Membership['credentialFaults']> {
+    return new Map()
+  }
+
   async changesOf(): Promise<DeviceChanges> {
     return { added: [], removed: [], welcomes: [], certificates: [] }
   }

@@ -4,6 +4,7 @@ import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Admission, Process } from './process-settings.js'
 import { Federation, SealedSender } from './federation-settings.js'
+import { Passkeys } from './passkey-settings.js'
 import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
 import { X509 } from './x509-settings.js'
@@ -200,6 +201,7 @@ export const ConfigSchema = z.object({
   ...Storage,
   ...Accounts,
   ...X509,
+  ...Passkeys,
   ...KeyPackages,
   ...Groups,
   ...Quotas,
@@ -217,6 +219,7 @@ export const CONFIG_CHAPTERS = {
   Storage,
   Accounts,
   'X.509 credentials': X509,
+  Passkeys,
   'Key packages': KeyPackages,
   Groups,
   Quotas,
