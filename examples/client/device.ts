@@ -1,4 +1,4 @@
-import { generateKeyPackageWithKey, encodeMlsMessage, type Extension } from 'ts-mls'
+import { generateKeyPackageWithKey, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
 import { Identities } from './identity/identities.js'
@@ -8,6 +8,7 @@ import { OwnIdentity, type DeviceListUpdate } from './identity/own.js'
 import { recoveryKey } from './identity/recovery-words.js'
 import type { IdentityRefused } from './identity/refused.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
+import { encodeKeyPackageMessage } from './mls/key-package-message.js'
 import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
 import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
@@ -172,7 +173,8 @@ export class Device {
   async publishKeyPackages(count: number): Promise<void> {
     for (const id of this.suites) {
       const fresh = await Promise.all(Array.from({ length: count + 1 }, (_, index) => this.newKeyPackage(id, index === count)))
-      const bytes = (lastResort: boolean) => fresh.filter((one) => one.lastResort === lastResort).map(wrapKeyPackage)
+      const bytes = (lastResort: boolean) =>
+        fresh.filter((one) => one.lastResort === lastResort).map((one) => encodeKeyPackageMessage(one.public))
       for (const one of fresh) this.record.keyPackages.set(one.ref, one)
       await this.http.post('/v1/key-packages', { key_packages: bytes(false), last_resort: bytes(true) })
     }
@@ -202,10 +204,8 @@ export class Device {
     const claim = { user, cipher_suites: [cipherSuite] }
     const elsewhere = (uri: string): boolean => providerOf(uri) !== providerOf(this.client)
     if (room === undefined || !(elsewhere(user) || elsewhere(room))) return this.http.post<Claim>('/v1/key-packages/claims', claim)
-    return this.http.post<Claim>('/v1/key-packages/claims', {
-      ...claim,
-      key_material_request: await this.#request(user, cipherSuite, room),
-    })
+    const request = await this.#request(user, cipherSuite, room)
+    return this.http.post<Claim>('/v1/key-packages/claims', { ...claim, key_material_request: request })
   }
 
   async newKeyPackage(suiteId: number, lastResort = false): Promise<StoredKeyPackage> {
@@ -236,8 +236,7 @@ export class Device {
   async #request(target: string, cipherSuite: number, room: string): Promise<Uint8Array> {
     const keys = this.record.keys.get(cipherSuite)
     if (!keys) throw new Error(`This device has no key for cipher suite ${cipherSuite}`)
-    const { user, client } = this.record
-    return keyMaterialRequest({ user, client, target, room, cipherSuite }, keys, await suite(cipherSuite))
+    return keyMaterialRequest({ user: this.record.user, client: this.client, target, room, cipherSuite }, keys, await suite(cipherSuite))
   }
 
   #keep(session: Session): void {
@@ -246,9 +245,6 @@ export class Device {
     this.record.refreshToken = session.refresh_token
   }
 }
-
-const wrapKeyPackage = (stored: StoredKeyPackage): Uint8Array =>
-  encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
 
 /** The domain in `mimi://<domain>/…` */
 const providerOf = (uri: string): string | undefined => uri.split('/')[2]
