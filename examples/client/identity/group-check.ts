@@ -81,6 +81,17 @@ export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined 
   return removals.length > 0 ? removals : undefined
 }
 
+/**
+ * The server of a private group refuses names that it has no member of: a leaf that came without a Welcome is of nobody that it knows.
+ * @returns whether the bundle named any that fail; it names them no more
+ */
+export function leaveUnnamed(bundle: { removed?: string[] }, failing: readonly FailingLeaf[]): boolean {
+  const known = bundle.removed?.filter((client) => !failing.some((leaf) => leaf.client === client))
+  if (!known || known.length === bundle.removed?.length) return false
+  bundle.removed = known
+  return true
+}
+
 /** ProposalRefs of what waits and would bring a leaf that fails: a Commit of this device leaves it out. */
 export async function failingProposals(device: Device, { certified, suite: id, state }: GroupRecord): Promise<string[]> {
   if (!certified || !device.record.certified) return []
