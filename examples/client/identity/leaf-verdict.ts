@@ -2,9 +2,9 @@ import type { LeafNode } from 'ts-mls/leafNode.js'
 import { fromUtf8 } from '../wire.js'
 import type { Identities, Known, Trouble } from './identities.js'
 import { certificateOfLeaf, checkLeafCertificate, LEAF_CERTIFICATE, type LeafKey } from './leaf.js'
-import { DAY, hashAt, numberOf, orRule, overdue, same, userOfClient, type Held } from './list.js'
+import { DAY, hashAt, numberOf, orRule, overdue, same, type Held } from './list.js'
 import { IdentityRefused } from './refused.js'
-import { decodeLeafCertificate, type LeafCertificate } from './structures.js'
+import { decodeLeafCertificate, userOfClient, type LeafCertificate } from './structures.js'
 
 export interface LeafQuestion {
   /** TLS SignatureScheme of the group's cipher suite. */

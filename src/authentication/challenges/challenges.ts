@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { deviceLoginContent, PROOF_LABELS, type ProofPurpose } from '../../protocol/device-login.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
-import { verifyWithLabel } from '../../protocol/mls/signature.js'
+import { verifiedBy } from '../../protocol/identity/signatures.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
 import { WrongDomain } from '../authentication.problems.js'
 import { labelOf } from './challenge-purpose.js'
@@ -15,6 +15,8 @@ import { findChallenge, insertChallenge, type StoredChallenge } from './challeng
 interface Claim {
   readonly publicKey: Uint8Array
   readonly proof: Uint8Array
+  /** The key is a passkey’s, and the proof a PasskeySignature (docs/identity.md §2). */
+  readonly rpId?: string | undefined
 }
 
 /** What a proof is of: whose keys, over which nonce, and for what. */
@@ -69,8 +71,8 @@ function labelFor(purpose: ProofPurpose, challenge: StoredChallenge): string | u
   return unnamed ? PROOF_LABELS.login : undefined
 }
 
-async function provenKey({ publicKey, proof }: Claim, label: string, content: Uint8Array): Promise<SignatureKey | undefined> {
+async function provenKey({ publicKey, proof, rpId }: Claim, label: string, content: Uint8Array): Promise<SignatureKey | undefined> {
   const key = canonicalKey(publicKey)
   if (key === undefined) return undefined
-  return (await verifyWithLabel(key.scheme, key.publicKey, label, content, proof)) ? key : undefined
+  return (await verifiedBy({ key, rpId }, label, content, proof)) ? key : undefined
 }

@@ -24,7 +24,15 @@ export const HeadRenewal = z.strictObject({ head: Head }).meta({ id: 'DeviceList
 export type HeadRenewal = z.infer<typeof HeadRenewal>
 
 export const ListRecovery = z
-  .strictObject({ client: ClientUri, nonce: Nonce, public_key: PublicKey, proof: Proof })
+  .strictObject({
+    client: ClientUri,
+    nonce: Nonce,
+    public_key: PublicKey,
+    proof: Proof,
+    rp_id: z.string().min(1).max(253).optional().meta({
+      description: 'The key is a passkey of this RP ID, and the proof a PasskeySignature over the same content (docs/identity.md §2)',
+    }),
+  })
   .meta({ id: 'ListRecovery', description: '`client` is the new one; the key is in its user’s list, and of no device' })
 export type ListRecovery = z.infer<typeof ListRecovery>
 

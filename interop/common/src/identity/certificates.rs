@@ -1,4 +1,4 @@
-use super::keys::{is_known, is_sound, signs_entries, verifies};
+use super::keys::{is_checked, is_known, is_sound, signs_entries, verifies};
 use super::list::{Broken, Ended, Held, List, Signer, check};
 use super::passkeys::passkey_verifies;
 use super::structures::*;
@@ -31,12 +31,12 @@ pub fn check_keys(list: &List, certificate: &Certificate) -> Result<(), Broken> 
 
 /// It is in the list, in the place of the one before.
 pub fn hold(list: &mut List, content: &EntryContent, certificate: &Certificate) {
-    let replaced = former(list, certificate).map(|one| one.number);
-    for one in list.held.iter_mut().filter(|one| Some(one.number) == replaced) {
+    let replaces = former(list, certificate).map(|one| one.number);
+    for one in list.held.iter_mut().filter(|one| Some(one.number) == replaces) {
         one.ended = Some(Ended::Replaced { at: content.time });
     }
     let EntryContent { number, signer, time, .. } = *content;
-    list.held.push(Held { number, signer, time, certificate: certificate.clone(), ended: None });
+    list.held.push(Held { number, signer, time, certificate: certificate.clone(), replaces, ended: None });
 }
 
 /// The certificate that this one replaces.
@@ -99,7 +99,7 @@ fn keys_fit(list: &List, Certificate { kind, keys, .. }: &Certificate, former: O
 }
 
 fn possesses(identity: &[u8], certificate: &Certificate, key: &CertifiedKey) -> bool {
-    if !is_known(key.scheme) {
+    if !is_checked(key.scheme) {
         return true;
     }
     let content = possession(identity, certificate.kind, &certificate.subject);

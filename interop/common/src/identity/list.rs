@@ -36,6 +36,8 @@ pub struct Held {
     /// Of its entry.
     pub time: u64,
     pub certificate: Certificate,
+    /// The number of the certificate that it has taken the place of.
+    pub replaces: Option<u32>,
     pub ended: Option<Ended>,
 }
 
@@ -199,19 +201,31 @@ impl List {
         (*scheme, public_key) == (key.scheme, &key.public_key) || self.held.iter().any(|one| one.certificate.names(key))
     }
 
-    /// Whether a chain of signers leads from the certificate of this number to `ancestor`.
-    fn descends(&self, number: u32, ancestor: u32) -> bool {
-        self.at(number).is_some_and(|one| one.signer == ancestor || self.descends(one.signer, ancestor))
+    /// The certificate of this number, and those that it replaced, one after the other.
+    fn holder_of(&self, number: u32) -> Vec<u32> {
+        let mut own = vec![number];
+        while let Some(former) = own.last().and_then(|last| self.at(*last)?.replaces) {
+            own.push(former);
+        }
+        own
     }
 
     fn check_target(&self, content: &EntryContent, revoked: u32, since: u32) -> Result<(), Broken> {
         let there = if revoked == 1 { content.signer == 1 } else { self.at(revoked).is_some_and(|one| one.ended.is_none()) };
-        check("revocation-target", there && (since == 0 || (since > revoked && since < content.number)))
+        check("revocation-target", there && since < content.number)
     }
 
     fn revoke(&mut self, revoked: u32, since: u32) {
-        let later = self.held.iter().filter(|one| since != 0 && one.number >= since && self.descends(one.number, revoked));
-        let gone: Vec<u32> = later.map(|one| one.number).chain([revoked]).collect();
+        let mut gone = vec![revoked];
+        if since != 0 {
+            let own = self.holder_of(revoked);
+            let hangs = |gone: &[u32], one: &Held| (one.number >= since && own.contains(&one.signer)) || gone[1..].contains(&one.signer);
+            for one in &self.held {
+                if hangs(&gone, one) {
+                    gone.push(one.number);
+                }
+            }
+        }
         for one in self.held.iter_mut().filter(|one| one.ended.is_none() && gone.contains(&one.number)) {
             one.ended = Some(Ended::Revoked);
         }
