@@ -16,6 +16,8 @@ pub(crate) struct Record {
     /// Everything in the log up to here is done with.
     pub(crate) cursor: u64,
     joinable: bool,
+    /// As the policy was when this device joined: a server cannot take it back. Others join from outside only if a member has certified them.
+    pub(crate) vouched: bool,
     pub(crate) standing: &'static str,
     /// Hashes of what this device sent: it cannot decrypt its own messages.
     pub(crate) sent: HashSet<Vec<u8>>,
@@ -275,7 +277,8 @@ impl<S: Stack> Conversation<S> {
         let joinable = policy["external_join"] != "none";
         let (standing, sent, texts, failures) = ("member", HashSet::new(), vec![], vec![]);
         let leaves = Leaves::of(policy["identities"] == "certified");
-        let record = Record { mode, incarnation, cursor, joinable, standing, sent, texts, failures, leaves };
+        let vouched = policy["external_join"] == "none" || policy["external_join"] == "same-user";
+        let record = Record { mode, incarnation, cursor, joinable, vouched, standing, sent, texts, failures, leaves };
         self.groups.insert(group.to_vec(), record);
         self.review(group, false)?;
         Ok(at.clone())

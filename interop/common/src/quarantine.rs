@@ -1,6 +1,6 @@
 use crate::conversation::Conversation;
 use crate::device::Identity;
-use crate::identity::{LEAF_CERTIFICATE, Leaf, Question};
+use crate::identity::{LEAF_CERTIFICATE, Leaf, Question, fits_before, user_of};
 use crate::stack::Stack;
 use crate::{Failure, Outcome, to_text};
 use serde_json::{Value, json};
@@ -16,6 +16,16 @@ pub(crate) struct Leaves {
     pub failing: Vec<(Leaf, String)>,
     /// Those that ever did.
     failed: Vec<(Leaf, String)>,
+    /// Those that came by an external Commit which they may not make: they fail until a member adds them.
+    intruders: Vec<Leaf>,
+}
+
+fn is_same(one: &Leaf, other: &Leaf) -> bool {
+    one.client == other.client && one.signature_key == other.signature_key
+}
+
+fn without(leaves: &[Leaf], others: &[Leaf]) -> Vec<Leaf> {
+    leaves.iter().filter(|leaf| !others.iter().any(|other| is_same(leaf, other))).cloned().collect()
 }
 
 impl Leaves {
@@ -39,17 +49,42 @@ impl<S: Stack> Conversation<S> {
         let mut failing = Vec::new();
         for leaf in leaves.iter().filter(|leaf| leaf.signature_key != own || leaf.client != client) {
             let seen = &self.record(group)?.leaves.seen;
-            let is_new = again || !seen.iter().any(|one| one.client == leaf.client && one.signature_key == leaf.signature_key);
+            let is_new = again || !seen.iter().any(|one| is_same(one, leaf));
             let question = Question { scheme: self.device.scheme, inside, is_new };
             if let Err(Failure { kind, detail, .. }) = self.device.contacts.judge(&mut self.device.http, leaf, question) {
                 failing.push((leaf.clone(), format!("{kind}: {detail}")));
+            } else if self.record(group)?.leaves.intruders.iter().any(|one| is_same(one, leaf)) {
+                failing.push((leaf.clone(), "identity: invalid: external-join".into()));
             }
         }
+        self.record(group)?.leaves.intruders.retain(|one| leaves.iter().any(|leaf| is_same(one, leaf)));
         let leaves = leaves.into_iter().filter(|leaf| !failing.iter().any(|(other, _)| other == leaf));
         let kept = &mut self.record(group)?.leaves;
         kept.seen = leaves.collect();
         kept.failed.extend(failing.iter().filter(|one| !kept.failed.contains(one)).cloned().collect::<Vec<_>>());
         kept.failing = failing;
+        Ok(())
+    }
+
+    /// After an external Commit, before its leaves are looked at: whether who joined by it may.
+    pub(crate) fn note_joiner(&mut self, group: &[u8]) -> Outcome<()> {
+        let record = self.record(group)?;
+        if !record.leaves.certified {
+            return Ok(());
+        }
+        let vouched = record.vouched;
+        let kept = &record.leaves;
+        let before: Vec<Leaf> = kept.seen.iter().chain(kept.failing.iter().map(|(leaf, _)| leaf)).cloned().collect();
+        let now = self.device.stack.leaves(group)?;
+        let (came, gone) = (without(&now, &before), without(&before, &now));
+        for leaf in came {
+            let user = user_of(&leaf.client).unwrap_or_default();
+            // What is wrong with a leaf of a user without a list the review says.
+            let Ok(known) = self.device.contacts.newest(&mut self.device.http, &user) else { continue };
+            if !fits_before(&known.list, &leaf, self.device.scheme, &before, &gone, vouched) {
+                self.record(group)?.leaves.intruders.push(leaf);
+            }
+        }
         Ok(())
     }
 

@@ -73,7 +73,10 @@ pub enum Event {
         text: String,
     },
     Proposal,
-    Commit,
+    Commit {
+        /// By a device that was no member (RFC 9420 §12.4.3.2).
+        external: bool,
+    },
     /// A Commit that removes this device.
     Removed,
 }

@@ -234,7 +234,11 @@ impl Stack for MlsRs {
             }
             ReceivedMessage::Commit(commit) => {
                 waiting.clear();
-                if matches!(commit.effect, CommitEffect::Removed { .. }) { Event::Removed } else { Event::Commit }
+                if matches!(commit.effect, CommitEffect::Removed { .. }) {
+                    Event::Removed
+                } else {
+                    Event::Commit { external: commit.is_external }
+                }
             }
             _ => return Err(library("an unexpected kind of message")),
         };

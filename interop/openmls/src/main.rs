@@ -214,6 +214,7 @@ impl Stack for OpenMls {
         let message = decode(message)?.try_into_protocol_message().map_err(library)?;
         let processed = open.process_message(provider, message).map_err(library)?;
         let from = name_of(processed.credential());
+        let external = matches!(processed.sender(), Sender::NewMemberCommit);
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(said) => {
                 Ok(Event::Text { from, text: String::from_utf8(said.into_bytes()).map_err(library)? })
@@ -225,7 +226,7 @@ impl Stack for OpenMls {
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 open.merge_staged_commit(provider, *staged).map_err(library)?;
-                Ok(if open.is_active() { Event::Commit } else { Event::Removed })
+                Ok(if open.is_active() { Event::Commit { external } } else { Event::Removed })
             }
             _ => Err(library("an unexpected kind of message")),
         }

@@ -210,6 +210,11 @@ impl List {
         own
     }
 
+    /// The certificates from which this one hangs, by their signers.
+    pub fn issuers(&self, number: u32) -> impl Iterator<Item = &Held> {
+        std::iter::successors(self.at(number), |one| self.at(one.signer)).skip(1)
+    }
+
     fn check_target(&self, content: &EntryContent, revoked: u32, since: u32) -> Result<(), Broken> {
         let there = if revoked == 1 { content.signer == 1 } else { self.at(revoked).is_some_and(|one| one.ended.is_none()) };
         check("revocation-target", there && since < content.number)

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod contacts;
+mod joiners;
 mod keys;
 mod leaf;
 mod list;
@@ -12,7 +13,8 @@ mod structures;
 #[cfg(test)]
 mod vectors;
 
-pub use contacts::{Contacts, Known, Question, seconds};
+pub use contacts::{Contacts, Known, Question, seconds, user_of};
+pub use joiners::fits_before;
 pub use leaf::{LEAF_CERTIFICATE, Leaf, leaf_in};
 pub use making::{Author, Holder, Own, Update, begin, certify, head, revoke};
 pub use safety_number::safety_number;
