@@ -53,6 +53,9 @@ export const IDENTITY_RULES = {
   'device-registered': 'A certificate of a device is of one that is registered and active, or that the same request adds.',
   'device-keys': 'A certificate of a device names keys that are registered for it; of a device or key that is added, all of them.',
   'device-certified': 'A device that is added, gets a key, or begins the identity, gets a certificate with it.',
+  'passkey-rp-id': 'The RP ID of a new passkey is one of those that the server names, if it names any.',
+  'passkey-attestation':
+    'A new passkey has an attestation where the server asks for one. One that is given is of this key and RP ID, answers a challenge of this client that is not spent, and comes from an authenticator that the server trusts.',
 } as const satisfies Record<string, string>
 
 export type IdentityRule = keyof typeof IDENTITY_RULES

@@ -99,8 +99,8 @@ it.each(vectors.head_order.map((vector) => [vector.name, vector] as const))(
   },
 )
 
-/** These the server asks besides: of the devices that are registered. */
-const OF_SERVERS = ['device-registered', 'device-keys', 'device-certified']
+/** These the server asks besides: of the devices that are registered, and of passkeys. */
+const OF_SERVERS = ['device-registered', 'device-keys', 'device-certified', 'passkey-rp-id', 'passkey-attestation']
 const OF_VECTORS = Object.keys(IDENTITY_RULES).filter((rule) => !OF_SERVERS.includes(rule))
 
 it('every rule is broken by one of them', () => {
