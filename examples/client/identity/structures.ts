@@ -33,7 +33,7 @@ export interface Certificate {
 export interface Revocation {
   /** Number of the entry that ends; 1 is the identity key. */
   revoked: number
-  /** Not 0: what it has certified from this entry on ends as well. */
+  /** Not 0: what its holder has certified from this entry on ends as well. */
   since: number
 }
 
