@@ -71,7 +71,7 @@ export class DirectoryMembership implements Membership {
     const byKey = requirement !== 'none' || verdict.external
     const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict), byKey)
     const gone = new Set(verdict.removed.flatMap(({ identity }) => identity ?? []))
-    const certificates = judgeCertificates(changedLeaves(verdict), devices, requirement, gone, this.config.DOMAIN)
+    const certificates = await judgeCertificates(changedLeaves(verdict), devices, requirement, gone, this.config.DOMAIN)
     await refuseVoid(this.pool, context, before, verdict.proposals, unusable(devices, certificates))
     checkNewLeaves(before, verdict, devices)
     refuseFaults(certificates)
@@ -135,7 +135,7 @@ export class DirectoryMembership implements Membership {
     const device = deviceOf(devices.directory, member)
     if (device.revoked) throw new InvalidCommit('credential-revoked')
     if (devices.unregistered.size > 0) throw new InvalidCommit('credential-key')
-    refuseFaults(judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN))
+    refuseFaults(await judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN))
     return device
   }
 
