@@ -88,8 +88,7 @@ export class Device {
   async recover(by: string | SigningKey): Promise<void> {
     const { user, client } = this.record
     const key = typeof by === 'string' ? recoveryKey(by) : by
-    const asked = { client, ...(await this.proofs.loginBy(key)) }
-    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', asked)
+    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', await this.proofs.loginBy(key))
     this.identities.take(user, entries, head)
     const list = await this.own.certificateBy(key)
     const body = { user, client, ...(await this.proofs.possession('registration')), device_list: list }
