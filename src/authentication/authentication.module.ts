@@ -41,6 +41,11 @@ import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 import { StepUp } from './step-up/step-up.js'
+import { Authorities } from './x509/authorities.js'
+import { AuthorityRotation } from './x509/authority-rotation.js'
+import { CertificateIssuance } from './x509/certificate-issuance.js'
+import { X509Credentials } from './x509/x509-credentials.js'
+import { X509Controller } from './x509/x509.controller.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -59,6 +64,7 @@ const purge = purgeJob({
     DirectoryController,
     JwksController,
     SessionsController,
+    X509Controller,
   ],
   providers: [
     purge,
@@ -93,7 +99,11 @@ const purge = purgeJob({
     Login,
     SessionRenewal,
     Refresh,
+    Authorities,
+    AuthorityRotation,
+    CertificateIssuance,
+    X509Credentials,
   ],
-  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp],
+  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp, Authorities, X509Credentials],
 })
 export class AuthenticationModule {}

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -71,6 +72,7 @@ export class FoundingMembers {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
     private readonly reinitialized: Reinitialized,
+    private readonly x509: X509Credentials,
     private readonly link: FederationLink,
   ) {}
 
@@ -117,6 +119,7 @@ export class FoundingMembers {
   ): Promise<void> {
     const requirement = requirementOf(identities, extensions)
     const named = leaves.flatMap(namedLeaf)
+    for (const rule of (await this.x509.faultsOf(named)).values()) throw new InvalidCommit(rule)
     if (requirement === 'none' && named.every(({ extension }) => extension === undefined)) return
     await introduceLeaves(this.link, this.config.DOMAIN, named)
     const devices = await devicesOfLeaves(this.pool, origin?.group.gid ?? 0n, named, requirement !== 'none')

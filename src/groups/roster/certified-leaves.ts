@@ -30,10 +30,12 @@ function isRequired(extensions: readonly Extension[]): boolean {
   return required?.kind === 'decoded' && required.value.extensions.includes(LEAF_CERTIFICATE_EXTENSION)
 }
 
-/** A leaf of a basic credential as its certificate is asked for. */
+/** A leaf as its certificates are asked for. */
 export function namedLeaf(node: LeafNode): NamedLeaf[] {
-  const { identity, signatureKey } = memberAt(-1, node)
-  return identity === undefined ? [] : [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions) }]
+  const { identity, signatureKey, credential } = memberAt(-1, node)
+  if (identity === undefined) return []
+  const x509 = credential.kind === 'x509' ? { certificates: credential.certificates } : {}
+  return [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions), ...x509 }]
 }
 
 /**
@@ -102,6 +104,11 @@ export async function judgeCertificates(
     if (parsed.domain === domain) rows.set(client, { deviceId: device.deviceId, number: verdict.number, ended: verdict.ended })
   }
   return { certified, rows, faults }
+}
+
+/** With the rules that X.509 credentials break: whose a key is comes before whether the key's user says so. */
+export function withCredentialFaults(certificates: LeafCertificates, faults: ReadonlyMap<string, CertificateRule>): LeafCertificates {
+  return faults.size === 0 ? certificates : { ...certificates, faults: new Map([...certificates.faults, ...faults]) }
 }
 
 /** @throws InvalidCommit */

@@ -68,6 +68,7 @@ describe('settings', () => {
       'FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.',
     ],
     [{ FEDERATION_TLS_CERT: 'cert.pem' }, 'FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.'],
+    [{ X509_CA_KEY: 'ca.pem' }, 'X509_CA_CERTIFICATE and X509_CA_KEY go together.'],
     [
       { PASSKEY_ATTESTATION: 'required' },
       'PASSKEY_ATTESTATION=required needs PASSKEY_ATTESTATION_ROOTS: without them an authenticator could attest itself.',

@@ -116,6 +116,8 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
     'device list of another provider, of 1 MiB, decoded and compared with its copy',
   ],
   'POST /v1/device-lists/recovery': 'small',
+  'POST /v1/credentials/x509': JSON_BODY,
+  'GET /v1/credentials/x509/authorities': 'no body',
   'GET /v1/devices': 'no body',
   'POST /v1/devices': JSON_BODY,
   'DELETE /v1/devices/:device': 'no body',
