@@ -33,7 +33,7 @@ export class AccountDeletions {
     const erasureId = randomBytes(ERASURE_ID_BYTES)
     const deleted = await transaction(this.pool, async (sql): Promise<Deleted | undefined> => {
       await this.stepUp.spend(sql, caller, proof)
-      if (!(await mayEndAccount(sql, caller)))
+      if (proof.listed === undefined && !(await mayEndAccount(sql, caller)))
         throw new Forbidden('This device has not the right to revoke others, so it does not end the account.')
       return deleteAccount(sql, { domain: this.config.DOMAIN, accountId: caller.userId, erasureId })
     })

@@ -9,7 +9,7 @@ import { CHANGES_WAITING } from '../../platform/postgres/row-queues.js'
 import { STORAGE_LIMITS } from '../../groups/usage/storage-full.js'
 import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../../delivery/socket/stream-limits.js'
 import { changeLimits, type DescribedLimit } from '../../platform/limits/described-limit.js'
-import { DEVICE_LIST_BYTES } from '../../authentication/device-list/device-list-changes.js'
+import { DEVICE_LIST_BYTES } from '../../authentication/device-list/write-entries.js'
 import { FIRST_USES_REMEMBERED } from '../../platform/limits/first-uses.js'
 import { RATE_LIMITS } from './rate-limits.js'
 

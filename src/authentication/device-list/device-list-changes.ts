@@ -1,49 +1,27 @@
 import { Injectable } from '@nestjs/common'
-import { TooLarge } from '../../platform/http/problem.js'
-import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
-import { lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import { lastNumber, type DeviceList } from '../../protocol/identity/device-list.js'
 import { extendList } from '../../protocol/identity/list.js'
 import { DeviceListChanged, InvalidDeviceList } from '../authentication.problems.js'
-import { markRevoked } from '../devices/devices.repository.js'
+import { markRevoked, tellDevices } from '../devices/devices.repository.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
-import {
-  bytesOfList,
-  certifyKeys,
-  endCertificates,
-  insertCertificates,
-  insertEntries,
-  readCertifiable,
-  readListState,
-  writeListState,
-  type CertifiableDevice,
-  type ListState,
-  type WrittenCertificate,
-  type WrittenEnd,
-} from './device-lists.repository.js'
+import { certifyKeys, readCertifiable, readListState, writeListState, type ListState } from './device-lists.repository.js'
 import { secondsNow } from '../../platform/timing.js'
 import { KnownLists, lastHash, type KnownList } from './known-lists.js'
-import { changeOfDevices, changeOfList } from './list-change.js'
-
-/** Row of docs/limits.md. */
-export const DEVICE_LIST_BYTES = {
-  name: 'device-list-bytes',
-  holder: 'account',
-  what: 'bytes of all entries of a device list',
-  value: 1_048_576,
-  refusal: '413',
-} as const satisfies DescribedLimit
+import { changeOfDevices } from './list-change.js'
+import { PendingChanges } from './pending/pending-changes.js'
+import { deletePending, readPending, type PendingChange } from './pending/pending-changes.repository.js'
+import type { Seniority } from './pending/seniority.js'
+import { dateOf, writeEntries } from './write-entries.js'
 
 /** Row `device-list-changes` of docs/limits.md. */
 const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
 
 /** How far the clock of a signer may be off. */
 const CLOCK_SECONDS = 300n
-/** The end of the year 9999: what PostgreSQL and Date can both hold. */
-const LAST_SECOND = 253_402_300_799n
 
 /** A change of a list that breaks no rule by itself. */
 export interface PreparedChange {
@@ -65,6 +43,20 @@ export interface WriteOptions {
   readonly whole?: bigint | undefined
   /** The account's former identity, which has ended, had this state. */
   readonly former?: ListState | undefined
+  /** Number of the entry of a key that approves it, and has proven that it does. */
+  readonly approvedBy?: number | undefined
+  /** It has waited, or what it waited for has come. */
+  readonly waited?: boolean | undefined
+}
+
+/** What became of a change. */
+export interface WrittenChange {
+  /** Devices that it has revoked, as `markRevoked` returns them. */
+  readonly revoked: readonly bigint[]
+  /** Devices that have an item in their inboxes. */
+  readonly told: readonly bigint[]
+  /** Nothing is written: it waits. */
+  readonly pending?: PendingChange
 }
 
 /** Changes of device lists: checked outside a transaction (signatures cost CPU), then written within one. */
@@ -73,6 +65,7 @@ export class DeviceListChanges {
   constructor(
     private readonly known: KnownLists,
     private readonly limits: Limits,
+    private readonly pending: PendingChanges,
   ) {}
 
   /**
@@ -89,18 +82,29 @@ export class DeviceListChanges {
     return this.limits.take(CHANGES, `${client} head`)
   }
 
+  /** The same for decisions on changes that wait. */
+  takeDecision(client: string): Promise<void> {
+    return this.limits.take(CHANGES, `${client} decision`)
+  }
+
   /**
    * @param accountId undefined: entries have to begin an identity
+   * @param options `waited`: it was taken before, when its entries were of now
    * @throws InvalidDeviceList, DeviceListChanged if the entries do not follow the last one
    */
-  async prepare(user: string, accountId: bigint | undefined, { entries, head }: DeviceListUpdate): Promise<PreparedChange> {
+  async prepare(
+    user: string,
+    accountId: bigint | undefined,
+    { entries, head }: DeviceListUpdate,
+    { waited = false } = {},
+  ): Promise<PreparedChange> {
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
     if (known !== undefined && first.value.number !== known.state.number + 1) throw new DeviceListChanged(known.state.number)
     const after = await extendList(user, known?.list, entries, secondsNow())
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
-    requireOwnTime(first.value, after.value)
+    if (!waited) requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
     return { before: known?.list, after: after.value, entries, head, dates }
   }
@@ -108,6 +112,11 @@ export class DeviceListChanges {
   /** The list of an account; undefined if it has none. */
   current(user: string, accountId: bigint): Promise<KnownList | undefined> {
     return this.known.of(user, accountId)
+  }
+
+  /** Who has a say over a list. @param ages see `readAges` */
+  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>): Seniority {
+    return this.pending.seniority(list, ages)
   }
 
   /** A head of the list as it is. @throws InvalidDeviceList */
@@ -121,10 +130,14 @@ export class DeviceListChanges {
 
   /**
    * Call it with the account's lock held, after new devices and keys have been inserted.
-   * @returns devices that it has revoked, as `markRevoked` does
-   * @throws DeviceListChanged if another change came first, InvalidDeviceList, TooLarge
+   * @throws DeviceListChanged if another change came first, ChangePending, InvalidDeviceList, TooLarge; Forbidden if who approves it has no say
    */
-  async write(sql: Sql, accountId: bigint, change: PreparedChange, { whole, former }: WriteOptions = {}): Promise<bigint[]> {
+  async write(
+    sql: Sql,
+    accountId: bigint,
+    change: PreparedChange,
+    { whole, former, approvedBy, waited = false }: WriteOptions = {},
+  ): Promise<WrittenChange> {
     const { before, after, dates } = change
     const state = await readListState(sql, accountId)
     if (former === undefined) {
@@ -134,6 +147,8 @@ export class DeviceListChanges {
     const devices = await readCertifiable(sql, accountId)
     const plan = changeOfDevices(before, after, devices, whole)
     if (plan.kind === 'broken') throw new InvalidDeviceList(plan.rule)
+    const admission = await this.admit(sql, accountId, change, { approvedBy, isDue: waited || former !== undefined })
+    if (admission.pending !== undefined) return { ...admission, revoked: [] }
     await writeEntries(sql, accountId, change, devices)
     for (const { deviceId, number, ...keys } of plan.value.certified) await certifyKeys(sql, deviceId, number, keys)
     const identities = former === undefined ? (state?.identities ?? 1) : former.identities + 1
@@ -147,41 +162,24 @@ export class DeviceListChanges {
       ...dates,
     })
     this.known.keep(after)
-    return markRevoked(sql, accountId, plan.value.revoked)
+    const revoked = await markRevoked(sql, accountId, plan.value.revoked)
+    const notice = { kind: 'device-list.changed', payload: { number: lastNumber(after) } } as const
+    return { revoked, told: [...admission.told, ...(await tellDevices(sql, accountId, notice, whole))] }
   }
-}
 
-async function writeEntries(
-  sql: Sql,
-  accountId: bigint,
-  { before, after, entries }: PreparedChange,
-  devices: readonly CertifiableDevice[],
-): Promise<void> {
-  const known = before === undefined ? 0 : lastNumber(before)
-  const { added, ended } = changeOfList(before, after)
-  const numbered = entries.map((bytes, index) => ({ number: known + 1 + index, bytes }))
-  // Only an identity that the account had before could have them.
-  if (!(await insertEntries(sql, accountId, after.identity, numbered))) throw new DeviceListChanged(known)
-  const limit = numberOf(DEVICE_LIST_BYTES)
-  if ((await bytesOfList(sql, accountId, after.identity)) > limit) throw new TooLarge('The device list has become too large.', limit)
-  const ids = new Map(devices.map(({ client, deviceId }) => [client, deviceId]))
-  await insertCertificates(
-    sql,
-    accountId,
-    after.identity,
-    added.map((certificate) => writtenCertificate(certificate, ids)),
-  )
-  await endCertificates(sql, accountId, after.identity, ended.flatMap(writtenEnd))
-}
-
-function writtenCertificate({ subject, ...certificate }: Certified, ids: ReadonlyMap<string, bigint>): WrittenCertificate {
-  const { number, signer, kind, rights, notBefore, notAfter } = certificate
-  const deviceId = kind === 'device' ? ids.get(subject) : undefined
-  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) }
-}
-
-function writtenEnd({ number, end }: Certified): WrittenEnd[] {
-  return end === undefined ? [] : [{ number, ended: end.number, endedAt: dateOf(end.time), replaced: end.by === 'replacement' }]
+  /** @param options `isDue`: it waits for nothing, and what waits goes with the identity that it is of */
+  private async admit(
+    sql: Sql,
+    accountId: bigint,
+    { before, after, entries, head, dates }: PreparedChange,
+    { approvedBy, isDue }: { readonly approvedBy: number | undefined; readonly isDue: boolean },
+  ): Promise<Pick<WrittenChange, 'told' | 'pending'>> {
+    if (before !== undefined && !isDue)
+      return this.pending.admit(sql, accountId, { before, after, entries, head, headExpiresAt: dates.headExpiresAt, approvedBy })
+    const pending = await readPending(sql, accountId)
+    if (pending !== undefined) await deletePending(sql, accountId, pending.hash)
+    return { told: [] }
+  }
 }
 
 /** The change was prepared for the list that there is. */
@@ -207,8 +205,4 @@ function requireOwnTime(first: DeviceListEntry, { time: last }: DeviceList): voi
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0
-}
-
-function dateOf(seconds: bigint): Date {
-  return new Date(Number(seconds < LAST_SECOND ? seconds : LAST_SECOND) * 1000)
 }
