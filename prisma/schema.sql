@@ -157,6 +157,8 @@ CREATE TABLE device_certificate (
   ended_at timestamp with time zone,
   replaced boolean DEFAULT false NOT NULL,
   certified_at timestamp with time zone DEFAULT now() NOT NULL,
+  holder_key bytea,
+  rp_id text,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
   CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
@@ -173,6 +175,7 @@ CREATE TABLE device_list (
   head_issued_at timestamp with time zone NOT NULL,
   head_expires_at timestamp with time zone NOT NULL,
   identities integer DEFAULT 1 NOT NULL,
+  identity_key bytea,
   CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
@@ -264,9 +267,13 @@ CREATE TABLE foreign_device_list (
   entries bytea[] NOT NULL,
   head bytea NOT NULL,
   fetched_at timestamp with time zone NOT NULL,
+  ends integer[] DEFAULT '{}'::integer[] NOT NULL,
+  wanted_until timestamp with time zone DEFAULT (now() + '1 day'::interval) NOT NULL,
   CONSTRAINT foreign_device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT foreign_device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
+CREATE INDEX foreign_device_list_wanted ON foreign_device_list USING btree (wanted_until);
+CREATE TRIGGER count_list_bytes AFTER INSERT OR DELETE OR UPDATE OF entries ON foreign_device_list FOR EACH ROW EXECUTE FUNCTION count_list_bytes();
 
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
@@ -562,6 +569,7 @@ CREATE TABLE peer (
   alarm text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   lane_owner text,
+  device_list_bytes bigint DEFAULT 0 NOT NULL,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
 );
@@ -575,9 +583,13 @@ CREATE TABLE peer_cursor (
   until_seq bigint,
   stopped text,
   told_stops integer DEFAULT 0 NOT NULL,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  last_error text,
   CONSTRAINT peer_cursor_pkey PRIMARY KEY (domain, gid)
 ) WITH (fillfactor=80);
 CREATE INDEX peer_cursor_by_group ON peer_cursor USING btree (gid);
+CREATE INDEX peer_cursor_waiting ON peer_cursor USING btree (domain) WHERE (retry_at IS NOT NULL);
 
 CREATE TABLE peer_deletion (
   domain text NOT NULL,
@@ -1097,6 +1109,25 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION count_list_bytes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  more bigint := 0;
+BEGIN
+  IF TG_OP <> 'DELETE' THEN
+    more := (SELECT coalesce(sum(length(e)), 0) FROM unnest(NEW.entries) AS x (e));
+  END IF;
+  IF TG_OP <> 'INSERT' THEN
+    more := more - (SELECT coalesce(sum(length(e)), 0) FROM unnest(OLD.entries) AS x (e));
+  END IF;
+  UPDATE peer p SET device_list_bytes = greatest(0, p.device_list_bytes + more)
+   WHERE more <> 0 AND p.domain = (SELECT provider_of(a.user_uri) FROM account a WHERE a.id = coalesce(NEW.account_id, OLD.account_id));
+  RETURN NULL;
+END $function$
+;
+
 CREATE FUNCTION count_tokens(p_issuer text, p_key bytea, p_holder text, p_request bytea, p_tokens integer, p_quota integer, p_forget_at timestamp with time zone, OUT outcome text, OUT kept bytea)
  RETURNS record
  LANGUAGE plpgsql
@@ -1571,6 +1602,10 @@ BEGIN
   DELETE FROM device_certificate c WHERE c.account_id = p_account;
   DELETE FROM device_list_entry e WHERE e.account_id = p_account;
   DELETE FROM device_list l WHERE l.account_id = p_account;
+  -- Of another provider's user: may have been written again since the slices went.
+  DELETE FROM foreign_device_list f WHERE f.account_id = p_account;
+  DELETE FROM foreign_user f WHERE f.account_id = p_account;
+  DELETE FROM foreign_signature_key k WHERE k.device_id = ANY (own);
   DELETE FROM device d WHERE d.account_id = p_account;
   -- An earlier account of this name was erased as well: what stayed of it is of the name.
   SELECT a.id INTO before FROM account a WHERE a.user_uri = p_stand_in;
@@ -2833,7 +2868,7 @@ BEGIN
     -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
     SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
         acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
-        until_seq = NULL, stopped = NULL;
+        until_seq = NULL, stopped = NULL, failures = 0, retry_at = NULL, last_error = NULL;
   -- Only of peers that a member has just left: to ask it of every peer reads all members once for each (124,000 pages with 50 peers and 1,000 members).
   UPDATE peer_cursor c SET until_seq = p_seq
    WHERE c.gid = p_gid AND c.until_seq IS NULL

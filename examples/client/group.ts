@@ -196,9 +196,9 @@ export class Group {
       if (seq !== record.cursor + 1) await this.#log.readUpTo(seq)
       if (record.pending !== pending) return 'done'
       const before = record.state
-      mergePending(record)
+      const seen = mergePending(record)
       record.cursor = Math.max(record.cursor, seq)
-      await this.#log.judge(before)
+      if (seen) await this.#log.judge({ before, seen })
       return 'done'
     } catch (error) {
       if (!(error instanceof ServerProblem)) throw error

@@ -48,6 +48,8 @@ export interface Participant {
   vouch(proofs: unknown): Promise<void>
   publish(kind: KeyPackageKind, count: number): Promise<void>
   listen(): Promise<void>
+  /** Refreshes its tokens, and goes on with the stream that it has. */
+  renew(): Promise<void>
   create(group: Uint8Array, mode: Mode, policy: Policy): Promise<void>
   add(group: Uint8Array, users: readonly string[]): Promise<void>
   remove(group: Uint8Array, clients: readonly string[]): Promise<void>

@@ -60,6 +60,9 @@ export class RustParticipant implements Participant {
   async listen(): Promise<void> {
     await this.#run('listen')
   }
+  async renew(): Promise<void> {
+    await this.#run('renew')
+  }
   async create(group: Uint8Array, mode: Mode, policy: Policy): Promise<void> {
     await this.#in(group, 'create', { mode, policy })
   }

@@ -52,6 +52,9 @@ export class TsParticipant implements Participant {
     this.of.connect()
     return Promise.resolve()
   }
+  renew(): Promise<void> {
+    return refusals(() => this.of.device.refresh())
+  }
   async create(groupId: Uint8Array, mode: Mode, policy: Policy): Promise<void> {
     await refusals(() => this.of.createGroup({ groupId, mode, suite: this.suite, policy }))
   }

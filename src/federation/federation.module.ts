@@ -1,4 +1,5 @@
 import { Inject, Module, type OnModuleInit } from '@nestjs/common'
+import { APP_INTERCEPTOR } from '@nestjs/core'
 import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { GroupsModule } from '../groups/groups.module.js'
 import { FederationLink } from '../groups/home/federation-link.js'
@@ -15,7 +16,8 @@ import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
 import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
-import { ForeignDeviceLists, ListCopies } from './device-lists/foreign-device-lists.js'
+import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
+import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -44,6 +46,7 @@ import { IdentifierQueries } from './identifier-query/identifier-queries.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
 import { ProviderKeys } from './identity/provider-keys.js'
+import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
 import { deleteExpiredResults, FirstResults } from './inbound/first-results.js'
 import { HeardPeers, PeerGuard } from './inbound/peer.guard.js'
@@ -57,6 +60,7 @@ import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { PeerConnections } from './outbound/peer-http.js'
+import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
@@ -86,6 +90,7 @@ const speaking = [
   OwnUrl,
   ProviderKeys,
   PeerConnections,
+  FirstLooks,
   PeerDirectories,
   PeerPolicy,
   Nonces,
@@ -96,6 +101,7 @@ const speaking = [
   PeerGuard,
   ResponseSigner,
   SignedClient,
+  { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]
 /** Groups at home here with members elsewhere. */
 const asHub = [
@@ -153,7 +159,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

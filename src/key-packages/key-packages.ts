@@ -82,7 +82,7 @@ export class KeyPackages {
     const now = secondsNow()
     for (const [index, leaf] of shown.entries()) {
       const found = listed[index]
-      const verdict = found && judgeLeaf(leaf, found, now, true)
+      const verdict = found && judgeLeaf(leaf, found, now)
       if (verdict?.kind === 'broken') throw new KeyPackageRefused(leaf.position, verdict.rule)
     }
   }

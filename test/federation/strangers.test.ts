@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { PROFILES } from '../../src/federation/identity/endpoints.js'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
+import { FirstLooks } from '../../src/federation/peers/first-looks.js'
 import { PeerDirectories } from '../../src/federation/peers/peer-directories.js'
 import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
 import { startFederation, type Provider } from '../support/federation.js'
@@ -12,15 +13,18 @@ describe('strangers at a new server', () => {
   it('do not keep its own users from whom it has not met', async () => {
     const small = await startFederation(3, { FEDERATION_NEW_PEERS_PER_MINUTE: '2' })
     try {
-      const directories = small.providers[1]!.app.get(PeerDirectories)
+      const { app } = small.providers[1]!
+      const directories = app.get(PeerDirectories)
+      const stranger = (domain: string) =>
+        app.get(FirstLooks).chargeTo({ kind: 'address', name: '192.0.2.7' }, () => directories.of(domain))
       const [one, , three] = small.providers as [Provider, Provider, Provider]
-      for (const port of [1, 2]) expect(await directories.of(`127.0.1.1:${port}`, 'inbound')).toBeUndefined()
-      const strangers = [directories.of(one.domain, 'inbound'), directories.of(three.domain, 'inbound')]
-      const atOnce = directories.of(one.domain, 'outbound')
-      for (const stranger of strangers) await expect(stranger).rejects.toThrow('rate-limited')
+      for (const port of [1, 2]) expect(await stranger(`127.0.1.1:${port}`)).toBeUndefined()
+      const strangers = [stranger(one.domain), stranger(three.domain)]
+      const atOnce = directories.of(one.domain)
+      for (const refused of strangers) await expect(refused).rejects.toThrow('rate-limited')
       expect(await atOnce).toMatchObject({ domain: one.domain })
-      expect(await directories.of(three.domain, 'outbound')).toMatchObject({ domain: three.domain })
-      await expect(directories.of('127.0.1.1:3', 'outbound')).rejects.toThrow('rate-limited')
+      expect(await directories.of(three.domain)).toMatchObject({ domain: three.domain })
+      await expect(directories.of('127.0.1.1:3')).rejects.toThrow('rate-limited')
       // Who is known already is let in.
       const body = encodeIdentifierRequest({ elements: [] })
       const call = { endpoint: 'identifierQuery', argument: 'b.example', body } as const
@@ -35,8 +39,8 @@ describe('strangers at a new server', () => {
     try {
       const [one, two] = small.providers as [Provider, Provider]
       const directories = two.app.get(PeerDirectories)
-      for (const port of [1, 2]) await directories.of(`127.0.1.1:${port}`, 'outbound')
-      await expect(directories.of('127.0.1.1:3', 'outbound')).rejects.toThrow('rate-limited')
+      for (const port of [1, 2]) await directories.of(`127.0.1.1:${port}`)
+      await expect(directories.of('127.0.1.1:3')).rejects.toThrow('rate-limited')
       const call = { endpoint: 'identifierQuery', argument: two.domain, body: encodeIdentifierRequest({ elements: [] }) } as const
       expect((await callPeer(one, two, call)).status).toBe(200)
     } finally {
@@ -57,8 +61,8 @@ it('a key of tomorrow is none yet, unless it is only the clocks that differ', as
     const key_directory = await signKeyDirectory(keys, { domain: one.domain, profiles: PROFILES, now })
     one.proxy.fault = { status: 200, body: JSON.stringify({ key_directory }) }
     const directories = two.app.get(PeerDirectories)
-    const sought = (ms: number) => directories.key(one.domain, 'next', new Date(notBefore.getTime() + ms), 'inbound')
-    expect((await directories.of(one.domain, 'inbound'))?.keys.has('next')).toBe(true)
+    const sought = (ms: number) => directories.key(one.domain, 'next', new Date(notBefore.getTime() + ms))
+    expect((await directories.of(one.domain))?.keys.has('next')).toBe(true)
     expect(await sought(-3_600_000)).toBeUndefined()
     expect(await sought(-32_000)).toBeUndefined()
     expect(await sought(-28_000)).toBeDefined()

@@ -40,6 +40,7 @@ const keyPackage = {
 }
 const leaf = { client: 'x', publicKey: BYTES, extension: undefined }
 const none = { usedRefs: [], freshRefs: [], added: [], removed: [], welcomes: [], certificates: [], followups: [], unsigned: [] }
+const copy = { identity: BYTES, identities: 1, entries: [BYTES], head: BYTES, ends: [null] }
 const owner = { accountId: 1n, user: 'x', deviceIds: [1n] }
 const scope = { target: 'x', requester: 'x', room: '' }
 
@@ -51,6 +52,12 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'retention:readFloorMoves': [[[1n], ages]],
   'retention:readRetirable': [[[1n], ages]],
+  'cursors:postponeCursor': [
+    [
+      { domain: 'x', gid: 1n },
+      { delayMs: 1, why: 'x', stopped: false },
+    ],
+  ],
   'cursors:advanceCursor': [[{ domain: 'x', gid: 1n }, 1n, 1, 1]],
   'foreign-devices:recordForeignUser': [
     [
@@ -59,6 +66,8 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
       { claimElsewhere: () => Promise.resolve() },
     ],
   ],
+  'foreign-device-lists:renewCopy': [['x', copy, true]],
+  'foreign-device-lists:storeCopy': [['x', copy, { wanted: true, mostBytes: 1 }]],
   'erasures:postponeErasure': [['x', { erasureId: BYTES, failures: 1 }, 1, 'x']],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],

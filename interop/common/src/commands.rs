@@ -37,6 +37,7 @@ fn run<S: Stack>(slot: &mut Option<Conversation<S>>, command: &Value) -> Outcome
         "vouch" => conversation.device.vouch(&command["proofs"]),
         "login" => conversation.device.login(),
         "listen" => conversation.listen().map(|()| Value::Null),
+        "renew" => conversation.renew().map(|()| Value::Null),
         "publish" => conversation.device.publish(key_package_kind(word("kind"))?, usize_of(&command["count"])),
         _ => in_group(conversation, action, command),
     }

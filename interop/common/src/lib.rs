@@ -5,6 +5,7 @@ mod commands;
 mod conversation;
 mod device;
 mod http;
+mod possession;
 mod reading;
 mod stack;
 mod stream;

@@ -60,6 +60,20 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     value: 600,
     refusal: TOO_MANY,
   },
+  {
+    name: 'device-list-checks-by',
+    holder: 'account',
+    what: 'signatures that are checked in look-ups of device lists of other providers’ users per minute; a list with more takes what is left',
+    value: 2_000,
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'device-list-checks-of',
+    holder: 'peer',
+    what: 'signatures in device lists of its users that are checked as a device of the user may join a group here, per minute',
+    value: 12_000,
+    refusal: TOO_MANY,
+  },
   { name: 'consents-by', holder: 'account', what: 'requests for consent and decisions per minute', value: 60, refusal: TOO_MANY },
   {
     name: 'identifier-queries-by',
@@ -96,19 +110,5 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     what: 'look-ups of its users per minute',
     value: 600,
     refusal: 'the request that needs them waits',
-  },
-  {
-    name: 'new-peers-inbound',
-    holder: 'process',
-    what: 'first contacts by providers not seen before, per minute',
-    setting: 'FEDERATION_NEW_PEERS_PER_MINUTE',
-    refusal: TOO_MANY,
-  },
-  {
-    name: 'new-peers-outbound',
-    holder: 'process',
-    what: 'first contacts with providers not seen before, per minute',
-    setting: 'FEDERATION_NEW_PEERS_PER_MINUTE',
-    refusal: TOO_MANY,
   },
 ]

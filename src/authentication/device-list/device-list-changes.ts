@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { Limits } from '../../platform/limits/limits.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
+import { decodeEntry } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
 import { lastNumber, type DeviceList } from '../../protocol/identity/device-list.js'
 import { extendList } from '../../protocol/identity/list.js'
@@ -11,11 +11,12 @@ import type { DeviceListUpdate } from './device-list.dto.js'
 import { certifyKeys, readCertifiable, readListState, writeListState, type ListState } from './device-lists.repository.js'
 import { secondsNow } from '../../platform/timing.js'
 import { KnownLists, lastHash, type KnownList } from './known-lists.js'
-import { changeOfDevices } from './list-change.js'
+import { changeOfDevices, changeOfList } from './list-change.js'
+import { PasskeyPolicy, type AnsweredChallenge } from '../passkeys/passkey-policy.js'
 import { PendingChanges } from './pending/pending-changes.js'
 import { deletePending, readPending, type PendingChange } from './pending/pending-changes.repository.js'
 import type { Seniority } from './pending/seniority.js'
-import { dateOf, writeEntries } from './write-entries.js'
+import { canonicalOf, dateOf, writeEntries } from './write-entries.js'
 
 /** Row `device-list-changes` of docs/limits.md. */
 const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
@@ -31,6 +32,8 @@ export interface PreparedChange {
   readonly entries: readonly Uint8Array[]
   readonly head: Uint8Array
   readonly dates: HeadDates
+  /** What a passkey's attestation answered. */
+  readonly answered: AnsweredChallenge | undefined
 }
 
 export interface HeadDates {
@@ -65,6 +68,7 @@ export class DeviceListChanges {
   constructor(
     private readonly known: KnownLists,
     private readonly limits: Limits,
+    private readonly passkeys: PasskeyPolicy,
     private readonly pending: PendingChanges,
   ) {}
 
@@ -89,24 +93,26 @@ export class DeviceListChanges {
 
   /**
    * @param accountId undefined: entries have to begin an identity
-   * @param options `waited`: it was taken before, when its entries were of now
+   * @param client that sends them, if they may certify a passkey
    * @throws InvalidDeviceList, DeviceListChanged if the entries do not follow the last one
    */
-  async prepare(
-    user: string,
-    accountId: bigint | undefined,
-    { entries, head }: DeviceListUpdate,
-    { waited = false } = {},
-  ): Promise<PreparedChange> {
+  async prepare(user: string, accountId: bigint | undefined, update: DeviceListUpdate, client?: string): Promise<PreparedChange> {
+    const change = await this.prepareWaiting(user, accountId, update)
+    requireOwnTime(update.entries, change.after)
+    const answered = await this.passkeys.admit(changeOfList(change.before, change.after).added, update.attestation, client)
+    return { ...change, answered }
+  }
+
+  /** The same for entries that were taken before, when they were of now. */
+  async prepareWaiting(user: string, accountId: bigint | undefined, { entries, head }: DeviceListUpdate): Promise<PreparedChange> {
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
     if (known !== undefined && first.value.number !== known.state.number + 1) throw new DeviceListChanged(known.state.number)
     const after = await extendList(user, known?.list, entries, secondsNow())
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
-    if (!waited) requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
-    return { before: known?.list, after: after.value, entries, head, dates }
+    return { before: known?.list, after: after.value, entries, head, dates, answered: undefined }
   }
 
   /** The list of an account; undefined if it has none. */
@@ -138,12 +144,11 @@ export class DeviceListChanges {
     change: PreparedChange,
     { whole, former, approvedBy, waited = false }: WriteOptions = {},
   ): Promise<WrittenChange> {
-    const { before, after, dates } = change
+    const { before, after, dates, answered } = change
+    if (answered !== undefined) await this.passkeys.spend(sql, answered)
     const state = await readListState(sql, accountId)
-    if (former === undefined) {
-      requireSame(before, state)
-      requireNewerHead(state, dates)
-    }
+    // A head of other entries is not compared by its date: a thief may have dated the last one ahead.
+    if (former === undefined) requireSame(before, state)
     const devices = await readCertifiable(sql, accountId)
     const plan = changeOfDevices(before, after, devices, whole)
     if (plan.kind === 'broken') throw new InvalidDeviceList(plan.rule)
@@ -159,6 +164,7 @@ export class DeviceListChanges {
       hash: lastHash(after),
       head: change.head,
       identities,
+      identityKey: canonicalOf(after.identityKey) ?? new Uint8Array(),
       ...dates,
     })
     this.known.keep(after)
@@ -193,14 +199,16 @@ export function isSameList(list: DeviceList, state: ListState | undefined): bool
   return state !== undefined && isSame(list.identity, state.identity) && isSame(lastHash(list), state.hash)
 }
 
-/** A head that is older than the one that clients have would look to them as if the server had rolled the list back. */
+/** A renewal that is older than the head which clients have would be ignored by them (docs/identity.md §3). */
 export function requireNewerHead(state: ListState | undefined, { headIssuedAt }: HeadDates): void {
   if (state !== undefined && headIssuedAt < state.headIssuedAt) throw new InvalidDeviceList('head-validity')
 }
 
 /** Entries are of now: neither kept back nor dated ahead. */
-function requireOwnTime(first: DeviceListEntry, { time: last }: DeviceList): void {
-  if (first.time < secondsNow() - CLOCK_SECONDS || last > secondsNow() + CLOCK_SECONDS) throw new InvalidDeviceList('entry-time')
+function requireOwnTime([bytes = new Uint8Array()]: readonly Uint8Array[], { time: last }: DeviceList): void {
+  const first = decodeEntry(bytes)
+  if (first.kind === 'malformed' || first.value.time < secondsNow() - CLOCK_SECONDS || last > secondsNow() + CLOCK_SECONDS)
+    throw new InvalidDeviceList('entry-time')
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

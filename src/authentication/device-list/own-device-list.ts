@@ -38,7 +38,7 @@ export class OwnDeviceList {
    */
   async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
     await this.changes.take(caller.client)
-    const change = await this.changes.prepare(caller.user, caller.userId, update)
+    const change = await this.changes.prepare(caller.user, caller.userId, update, caller.client)
     const permitted = await this.proven(caller, change, proof)
     const { revoked, pending } = await this.revocations.revoke(async (sql) => {
       if (permitted === undefined) await holdAccount(sql, caller)

@@ -1,7 +1,9 @@
 import { TooLarge } from '../../platform/http/problem.js'
 import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import { isRecoverySigner, lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import type { ListKey } from '../../protocol/identity/entry.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
 import { DeviceListChanged } from '../authentication.problems.js'
 import {
   bytesOfList,
@@ -18,7 +20,7 @@ import { changeOfList } from './list-change.js'
 export const DEVICE_LIST_BYTES = {
   name: 'device-list-bytes',
   holder: 'account',
-  what: 'bytes of all entries of a device list',
+  what: 'bytes of all entries of a device list; certificates fill three quarters of it, those by recovery signers seven eighths',
   value: 1_048_576,
   refusal: '413',
 } as const satisfies DescribedLimit
@@ -42,8 +44,7 @@ export async function writeEntries(
   const numbered = entries.map((bytes, index) => ({ number: known + 1 + index, bytes }))
   // Only an identity that the account had before could have them.
   if (!(await insertEntries(sql, accountId, after.identity, numbered))) throw new DeviceListChanged(known)
-  const limit = numberOf(DEVICE_LIST_BYTES)
-  if ((await bytesOfList(sql, accountId, after.identity)) > limit) throw new TooLarge('The device list has become too large.', limit)
+  await requireRoom(sql, accountId, after, added)
   const ids = new Map(devices.map(({ client, deviceId }) => [client, deviceId]))
   await insertCertificates(
     sql,
@@ -54,10 +55,26 @@ export async function writeEntries(
   await endCertificates(sql, accountId, after.identity, ended.flatMap(writtenEnd))
 }
 
+/** Of the bytes, too, a part is kept for recovery signers, and one for revocations, as docs/identity.md §2 says. @throws TooLarge */
+async function requireRoom(sql: Sql, accountId: bigint, list: DeviceList, added: readonly Certified[]): Promise<void> {
+  const limit = numberOf(DEVICE_LIST_BYTES)
+  const byRecovery = added.every(({ signer, certifiedAt }) => isRecoverySigner(list, signer, certifiedAt))
+  const eighths = added.length === 0 ? 8 : byRecovery ? 7 : 6
+  if ((await bytesOfList(sql, accountId, list.identity)) > (limit * eighths) / 8)
+    throw new TooLarge('The device list has become too large.', limit)
+}
+
 function writtenCertificate({ subject, ...certificate }: Certified, ids: ReadonlyMap<string, bigint>): WrittenCertificate {
-  const { number, signer, kind, rights, notBefore, notAfter } = certificate
+  const { number, signer, kind, rights, notBefore, notAfter, keys } = certificate
   const deviceId = kind === 'device' ? ids.get(subject) : undefined
-  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) }
+  const holderKey = kind === 'device' ? undefined : canonicalOf(keys[0])
+  const rpId = kind === 'passkey' ? subject : undefined
+  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter), holderKey, rpId }
+}
+
+/** undefined for no key, and for what is none. */
+export function canonicalOf(key: ListKey | undefined): Uint8Array | undefined {
+  return key && canonicalKey(key.publicKey)?.publicKey
 }
 
 function writtenEnd({ number, end }: Certified): WrittenEnd[] {

@@ -1,4 +1,3 @@
-import { sameBytes } from '../../protocol/bytes.js'
 import type { CertificateEnd, Certified, DeviceList } from '../../protocol/identity/device-list.js'
 import { decodeEntry, hashOfEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import {
@@ -44,7 +43,7 @@ export interface ListedCertificate {
   certificate: Uint8Array | null
   /** The entry that the leaf names as the newest one that it knows. */
   shown: Uint8Array | null
-  /** Number of the entry that ended it, and that entry; null: active, or of another provider, which does not say. */
+  /** Number of the entry that ended it, and that entry; null: active. */
   ended: number | null
   ending: Uint8Array | null
 }
@@ -70,12 +69,19 @@ export function numbersIn(extension: Uint8Array | undefined): { certificate: num
 
 const MAX_NUMBER = 0x7fffffff
 
+/** What a leaf's extension says of the list of its user, for the directory; undefined: it has none, or one that does not decode. */
+export function listIn(extension: Uint8Array | undefined): { identity: Uint8Array; number: number } | undefined {
+  const decoded = extension && decodeLeafCertificate(extension)
+  if (decoded?.kind !== 'decoded') return undefined
+  return { identity: decoded.value.identity, number: Math.min(decoded.value.listNumber, MAX_NUMBER) }
+}
+
 /**
- * Whether a leaf is certified, by what the database says of it: no signature is checked, as the entries of the list were. Of a user of another
- * provider whose list is not known only the form is checked.
- * @param now seconds since 1970 @param here the user is of this provider
+ * Whether a leaf is certified, by what the database says of it: no signature is checked, as the entries of the list were. The list of a user of another
+ * provider was asked for just before, where the leaf names an entry that the copy did not have.
+ * @param now seconds since 1970
  */
-export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigint, here: boolean): LeafVerdict {
+export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigint): LeafVerdict {
   const key = canonicalKey(leaf.publicKey)
   const { extension, client } = leaf
   const list = partOf(listed)
@@ -86,13 +92,11 @@ export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigin
       ? { kind: 'certified', identity: list.identity, number: found.number, ended: found.end?.number ?? null }
       : { kind: 'uncertified' }
   }
-  // A copy of another provider's list may be older than the leaf, but is of the same identity.
-  const known = list ?? (here ? undefined : asShown(extension, listed.identity))
-  if (known === undefined) return { kind: 'broken', rule: 'device-certificate' }
-  const checked = checkLeafCertificate(known, extension, certified, now)
+  if (list === undefined) return { kind: 'broken', rule: 'device-certificate' }
+  const checked = checkLeafCertificate(list, extension, certified, now)
   if (checked.kind === 'broken') return { kind: 'broken', rule: checked.rule as CertificateRule }
   const { number, end } = checked.value.certificate
-  return { kind: 'certified', identity: known.identity, number, ended: end?.number ?? null }
+  return { kind: 'certified', identity: list.identity, number, ended: end?.number ?? null }
 }
 
 /** The list as far as it is known: the hash of its last entry, of the certificate, and of what the leaf has shown. */
@@ -102,7 +106,7 @@ function partOf({ identity, listNumber, number, certificate, shown, ended, endin
   const hashes: Uint8Array[] = Array.from({ length: listNumber })
   for (const known of [entry, decoded(shown)]) if (known) hashes[known.number - 1] = hashOfEntry(known)
   const end = ended === null ? undefined : endBy(decoded(ending), ended)
-  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, ...(end && { end }) }
+  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, certifiedAt: entry.time, ...(end && { end }) }
   return { ...NOTHING, user: entry.user, identity, hashes, time: entry.time, certificates: new Map([[number, certified]]) }
 }
 
@@ -111,19 +115,6 @@ function endBy(entry: DeviceListEntry | undefined, number: number): CertificateE
   return { by: entry?.body.type === 'certificate' ? 'replacement' : 'revocation', number, time: entry?.time ?? 0n }
 }
 
-/** As if the list were as the leaf says, and ended there. @param known the identity of the copy that there is of it; undefined for a leaf of another */
-function asShown(extension: Uint8Array, known: Uint8Array | null): DeviceList | undefined {
-  const shown = decodeLeafCertificate(extension)
-  if (shown.kind === 'malformed' || (known !== null && !sameBytes(known, shown.value.identity))) return undefined
-  const { identity, certificate: entry } = shown.value
-  const { number, signer, user, time, body } = entry
-  if (body.type !== 'certificate' || number > MAX_LIST) return undefined
-  const hashes: Uint8Array[] = Array.from({ length: number })
-  hashes[number - 1] = hashOfEntry(entry)
-  return { ...NOTHING, user, identity, hashes, time, certificates: new Map([[number, { ...body.certificate, number, signer }]]) }
-}
-
-const MAX_LIST = 1_024
 const NOTHING = { identityKey: undefined, keys: new Map<string, number>() }
 
 function decoded(bytes: Uint8Array | null): DeviceListEntry | undefined {

@@ -104,14 +104,18 @@ export class ForeignDevices {
   }
 
   private fetchOnce(user: string): Promise<void> {
-    const begun = this.fetching.get(user) ?? this.fetch(user).finally(() => this.fetching.delete(user))
-    this.fetching.set(user, begun)
-    return begun
+    const begun = this.fetching.get(user)
+    // What somebody else has begun may end at that one's limit (`FirstLooks`).
+    if (begun) return begun.catch(() => this.fetch(user))
+    const begin = this.fetch(user).finally(() => this.fetching.delete(user))
+    this.fetching.set(user, begin)
+    return begin
   }
 
   /** With the device list: a device that is new here is new there too. */
   private async fetch(user: string): Promise<void> {
-    await Promise.all([this.fetchDirectory(user), this.lists.refresh(user)])
+    const [list] = await Promise.all([this.lists.ask(user), this.fetchDirectory(user)])
+    if (list !== undefined) await this.lists.want(user, list)
   }
 
   private async fetchDirectory(user: string): Promise<void> {

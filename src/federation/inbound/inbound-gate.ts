@@ -3,7 +3,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { RateLimited } from '../../platform/http/problem.js'
 import { Buckets } from '../../platform/limits/buckets.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
-import { Limits } from '../../platform/limits/limits.js'
+import { Limits, type Limit } from '../../platform/limits/limits.js'
 import { Metrics } from '../../platform/observability/metrics.js'
 import { haveCommonProfile } from '../identity/endpoints.js'
 import { PeerPolicy } from '../peers/peer-policy.js'
@@ -54,19 +54,28 @@ export class InboundGate {
     throw new RateLimited(wait / 1000)
   }
 
-  /** The signature was right: the request counts for its provider from here on, not for the address. */
+  /** The signature was right, and is new: the request counts for its provider from here on, not for the address. */
   returnVerified(address: string): void {
     this.unverified.of(address).spend(-1)
   }
 
   /** Counts for a provider only what it has signed: nobody can use up the rate of another. @throws RateLimited */
   async countRequest(domain: string): Promise<void> {
-    const points = this.config.FEDERATION_REQUESTS_PER_MINUTE
-    await this.limits.take({ name: 'peer-requests', points, seconds: 60 }, domain)
+    await this.limits.take(this.requests(), domain)
+  }
+
+  /** Of two requests with one nonce at the same time the second was not the provider's: it counts for the address after all. */
+  async countReplay(address: string, domain: string): Promise<void> {
+    this.unverified.of(address).spend(1)
+    await this.limits.giveBack(this.requests(), domain)
+  }
+
+  private requests(): Limit {
+    return { name: 'peer-requests', points: this.config.FEDERATION_REQUESTS_PER_MINUTE, seconds: 60 }
   }
 
   /** After the signature was verified, so that the refusal reaches the provider itself. @throws ProfileUnsupported */
   async requireCommonProfile(domain: string): Promise<void> {
-    if (!haveCommonProfile((await this.directories.of(domain, 'inbound'))?.profiles ?? [])) throw new ProfileUnsupported()
+    if (!haveCommonProfile((await this.directories.of(domain))?.profiles ?? [])) throw new ProfileUnsupported()
   }
 }

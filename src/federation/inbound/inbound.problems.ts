@@ -19,6 +19,13 @@ export class SignatureRefused extends Problem {
   }
 }
 
+/** A request that has been captured, or sent twice. */
+export class NonceReplayed extends SignatureRefused {
+  constructor() {
+    super('nonce-replayed', 'The nonce was used before.')
+  }
+}
+
 /** The settings or the operator of this server deny the peer. */
 export class PeerDenied extends Problem {
   constructor() {

@@ -6,9 +6,11 @@ import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import type { ClaimedSignature } from '../../protocol/http-signature/profile.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { noteInbound } from '../peers/peers.repository.js'
 import { InboundGate } from './inbound-gate.js'
+import { NonceReplayed } from './inbound.problems.js'
 import type { PeerCarrier } from './peer.js'
 import { RequestSignatures } from './request-signatures.js'
 
@@ -49,22 +51,34 @@ export class PeerGuard implements CanActivate {
     const body = request.body ?? undefined
     if (body !== undefined && !(body instanceof Uint8Array)) throw new UnsupportedMediaType('Between providers a body is application/mimi.')
     const message = { method: request.method, targetUri: new URL(this.url.get()).origin + request.url, headers: request.headers }
-    request.peerMessage = message
-    const claimed = this.signatures.claim(message, body !== undefined)
-    request.claimedDomain = claimed.domain
-    await this.gate.requireAdmitted(claimed.domain)
     const address = addressGroup(request.ip)
     this.gate.takeUnverified(address)
+    // Only now: who is beyond that limit gets an answer that costs no signature.
+    request.peerMessage = message
+    const claimed = this.signatures.claim(message, body !== undefined)
+    const { domain } = claimed
+    request.claimedDomain = domain
+    await this.gate.requireAdmitted(domain)
     if (body) await this.signatures.checkDigest(message, body)
-    await this.signatures.verify(claimed)
+    await this.signatures.verify(claimed, address)
+    await this.signatures.requireUnspent(claimed)
     this.gate.returnVerified(address)
-    await this.gate.countRequest(claimed.domain)
-    await this.signatures.spend(claimed)
-    await this.gate.requireCommonProfile(claimed.domain)
-    await this.heard.note(claimed.domain)
-    request.peer = { domain: claimed.domain }
+    await this.gate.countRequest(domain)
+    await this.spend(claimed, address)
+    await this.gate.requireCommonProfile(domain)
+    await this.heard.note(domain)
+    request.peer = { domain }
     request.params = variablesOf(request)
     return true
+  }
+
+  private async spend(claimed: ClaimedSignature, address: string): Promise<void> {
+    try {
+      await this.signatures.spend(claimed)
+    } catch (error) {
+      if (error instanceof NonceReplayed) await this.gate.countReplay(address, claimed.domain)
+      throw error
+    }
   }
 }
 

@@ -1,20 +1,28 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { checkContentDigest } from '../../protocol/http-signature/content-digest.js'
 import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
 import { isFresh, type ClaimedSignature } from '../../protocol/http-signature/profile.js'
 import { requestSignature } from '../../protocol/http-signature/signed-request.js'
+import { FirstLooks } from '../peers/first-looks.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
-import { SignatureRefused } from './inbound.problems.js'
+import { NonceReplayed, SignatureRefused } from './inbound.problems.js'
 import { Nonces } from './nonces.js'
+
+/** Nonces that this node remembers by itself; the database has all. */
+const MAX_SEEN = 20_000
 
 /** Whether a request was signed by whom it says, for this server, now, over this body, and comes once. */
 @Injectable()
 export class RequestSignatures {
+  private readonly seen = new LRUCache<string, true>({ max: MAX_SEEN })
+
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION_CLOCK_SKEW'>,
     private readonly directories: PeerDirectories,
     private readonly nonces: Nonces,
+    private readonly looks: FirstLooks,
   ) {}
 
   /** What can be checked without asking another provider. */
@@ -34,18 +42,32 @@ export class RequestSignatures {
     if (verdict === 'mismatch') throw new SignatureRefused('content-digest-mismatch', 'Content-Digest is not that of the body.')
   }
 
-  /** That the provider has signed it. */
-  async verify(claimed: ClaimedSignature): Promise<void> {
+  /**
+   * That the provider has signed it.
+   * @param address pays for a look at a provider that was never met: nothing is known of that one yet
+   */
+  async verify(claimed: ClaimedSignature, address: string): Promise<void> {
     const { domain, keyId } = claimed
-    const key = await this.directories.key(domain, keyId, new Date(), 'inbound')
+    const key = await this.looks.chargeTo({ kind: 'address', name: address }, () => this.directories.key(domain, keyId, new Date()))
     if (!key) throw new SignatureRefused('key-unknown', "The provider's directory has no such key.")
     const verdict = claimed.verify(key)
     if (verdict === 'invalid') throw new SignatureRefused('signature-invalid', 'The signature does not verify.')
     if (verdict !== 'valid') throw new SignatureRefused('signature-malformed', verdict.why)
   }
 
-  /** That it comes once; this is written down. */
+  /**
+   * That it did not come before. Nothing is written, so that what is refused by a limit afterwards leaves nothing behind.
+   * @throws NonceReplayed also for all but the first of many that come to this node at the same time
+   */
+  async requireUnspent({ domain, nonce, expires }: ClaimedSignature): Promise<void> {
+    const name = `${domain} ${nonce}`
+    if (this.seen.has(name)) throw new NonceReplayed()
+    this.seen.set(name, true)
+    if (await this.nonces.isTaken(domain, nonce, expires)) throw new NonceReplayed()
+  }
+
+  /** That it comes once; this is written down. @throws NonceReplayed also for one of two that came at the same time */
   async spend({ domain, nonce, expires }: ClaimedSignature): Promise<void> {
-    if (!(await this.nonces.take(domain, nonce, expires))) throw new SignatureRefused('nonce-replayed', 'The nonce was used before.')
+    if (!(await this.nonces.take(domain, nonce, expires))) throw new NonceReplayed()
   }
 }

@@ -65,7 +65,7 @@ export class SignedClient {
 
   async send({ peer, endpoint, argument, body, signal }: PeerCall): Promise<PeerAnswer> {
     if (!(await this.policy.admits(peer))) return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
-    const directory = await this.directories.of(peer, 'outbound')
+    const directory = await this.directories.of(peer)
     if (!directory) return { kind: 'no-directory', detail: 'The provider has no directory that can be read.' }
     if (!directory.profiles.some((profile) => PROFILES.some((ours) => ours === profile)))
       return { kind: 'profile-unsupported', detail: 'The provider speaks no profile that this server knows.' }
@@ -103,7 +103,7 @@ export class SignedClient {
       return { ...unsigned, detail: 'The signature of the answer is not of now.' }
     if (body.length > 0 && (await checkContentDigest(headers, body)) !== 'matches')
       return { ...unsigned, detail: 'The digest of the answer is not that of its body.' }
-    const key = await this.directories.key(peer, claimed.keyId, now, 'outbound')
+    const key = await this.directories.key(peer, claimed.keyId, now)
     if (!key || claimed.verify(key) !== 'valid') return { ...unsigned, detail: 'The signature of the answer does not verify.' }
     return { kind: 'answered', status, body, retryAfter: headers['retry-after'], problem: problemType(headers['content-type'], body) }
   }

@@ -3,13 +3,13 @@ import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { Limits } from '../../platform/limits/limits.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
 import { MimiDirectory, readKeyDirectory } from '../identity/directory-document.js'
 import { ed25519Key } from '../../protocol/signature-key.js'
 import { ENDPOINTS } from '../identity/endpoints.js'
 import { PeerConnections } from '../outbound/peer-http.js'
+import { FirstLooks, type Asker } from './first-looks.js'
 import { reasonForDistrust } from './judge-directory.js'
 import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
 import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
@@ -30,12 +30,10 @@ export interface PeerDirectory {
   readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
 }
 
-/** Whether the directory is needed for a request that came in, from anyone, or for an outgoing one. */
-export type Direction = 'inbound' | 'outbound'
-
 interface Remembered {
   readonly at: number
-  readonly direction: Direction
+  /** Who began it. */
+  readonly asker: Asker
   readonly loading: Promise<PeerDirectory | undefined>
 }
 
@@ -49,31 +47,33 @@ export class PeerDirectories {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG)
-    private readonly config: Pick<Config, 'FEDERATION_PEER_URLS' | 'FEDERATION_NEW_PEERS_PER_MINUTE' | 'FEDERATION_CLOCK_SKEW'>,
+    private readonly config: Pick<Config, 'FEDERATION_PEER_URLS' | 'FEDERATION_CLOCK_SKEW'>,
     private readonly connections: PeerConnections,
-    private readonly limits: Limits,
+    private readonly looks: FirstLooks,
     private readonly events: Events,
   ) {}
 
-  /** Undefined while the provider cannot be reached for the first time, or has no directory. */
-  of(domain: string, direction: Direction): Promise<PeerDirectory | undefined> {
+  /** Undefined while the provider cannot be reached for the first time, or has no directory. @throws RateLimited at a first look: see `FirstLooks` */
+  of(domain: string): Promise<PeerDirectory | undefined> {
     const known = this.remembered.get(domain)
-    if (!known || performance.now() - known.at >= MEMORY_MS) return this.remember(domain, direction, this.load(domain, direction))
-    // What a stranger has begun may end at the limit of strangers.
-    return known.direction === 'inbound' && direction === 'outbound' ? known.loading.catch(() => this.of(domain, direction)) : known.loading
+    if (!known || performance.now() - known.at >= MEMORY_MS) return this.remember(domain, this.load(domain))
+    const { kind, name } = this.looks.asker
+    // What another asker has begun may end at its limit.
+    const isOwn = known.asker.kind === kind && known.asker.name === name
+    return isOwn ? known.loading : known.loading.catch(() => this.of(domain))
   }
 
   /** A key that may sign now; one that is not known is looked for again, once in a while. */
-  async key(domain: string, keyId: string, now: Date, direction: Direction = 'outbound'): Promise<KeyObject | undefined> {
-    const directory = await this.of(domain, direction)
+  async key(domain: string, keyId: string, now: Date): Promise<KeyObject | undefined> {
+    const directory = await this.of(domain)
     const found = this.keyIn(directory, keyId, now)
     if (found || !directory) return found
     if (isDue(this.soughtAt, domain)) {
       noteAsked(this.soughtAt, domain)
-      void this.remember(domain, direction, this.refetch(domain))
+      void this.remember(domain, this.refetch(domain))
     }
     // Also for those who come while another looks.
-    return this.keyIn(await this.of(domain, direction), keyId, now)
+    return this.keyIn(await this.of(domain), keyId, now)
   }
 
   private keyIn(directory: PeerDirectory | undefined, keyId: string, now: Date): KeyObject | undefined {
@@ -82,31 +82,22 @@ export class PeerDirectories {
     return found.notBefore.getTime() <= now.getTime() + this.config.FEDERATION_CLOCK_SKEW ? found.key : undefined
   }
 
-  private remember(domain: string, direction: Direction, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
-    const entry = { at: performance.now(), direction, loading }
+  private remember(domain: string, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
+    const entry = { at: performance.now(), asker: this.looks.asker, loading }
     this.remembered.set(domain, entry)
     const forget = () => this.remembered.get(domain) === entry && this.remembered.delete(domain)
     loading.then((directory) => directory ?? forget(), forget)
     return loading
   }
 
-  private async load(domain: string, direction: Direction): Promise<PeerDirectory | undefined> {
+  private async load(domain: string): Promise<PeerDirectory | undefined> {
     const row = await findPeer(this.pool, domain)
     const young = row?.fetchedAt && Date.now() - row.fetchedAt.getTime() < STORED_MS
     if (young || !isDue(this.fetchedAt, domain)) return this.stored(domain)
-    if (!row?.fetchedAt) await this.countNew(direction)
+    if (!row?.fetchedAt) await this.looks.take()
     // Only now: who was stopped by the limit has not asked.
     noteAsked(this.fetchedAt, domain)
     return this.refetch(domain)
-  }
-
-  /**
-   * Counts a first look at a provider that was never contacted: a claim that nobody has verified yet must not direct requests of this
-   * server anywhere. Inbound and outbound have a limit each, so that strangers cannot use up that of our users. @throws RateLimited
-   */
-  private async countNew(direction: Direction): Promise<void> {
-    const points = this.config.FEDERATION_NEW_PEERS_PER_MINUTE
-    await this.limits.take({ name: `new-peers-${direction}`, points, seconds: 60 }, 'all')
   }
 
   /** What is stored stays in force while nothing better can be had. */

@@ -16,13 +16,14 @@ import { memberAt, type Member } from '../../protocol/public-group/state.js'
 import { openFor } from '../access/access.js'
 import { presentClients, type PresentClient } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { FederationLink } from '../home/federation-link.js'
 import type { GroupPolicy } from '../policy/policy.js'
 import type { EncodedWelcome } from '../input/bundle.js'
 import type { GroupRow, NewGroup } from '../repository/groups.repository.js'
 import { readCommitOf } from '../repository/log.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
 import { hasDeviceList } from '../roster/certificates.repository.js'
-import { judgeCertificates, namedLeaf, refuseFaults, requirementOf } from '../roster/certified-leaves.js'
+import { introduceLeaves, judgeCertificates, namedLeaf, refuseFaults, requirementOf } from '../roster/certified-leaves.js'
 import { devicesOfLeaves, unregisteredAmong } from '../roster/roster.repository.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { PublicStates, publicMessageOf } from '../state/public-states.js'
@@ -70,6 +71,7 @@ export class FoundingMembers {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
     private readonly reinitialized: Reinitialized,
+    private readonly link: FederationLink,
   ) {}
 
   /** The group that a new one succeeds or branches from: for members of that only. */
@@ -116,6 +118,7 @@ export class FoundingMembers {
     const requirement = requirementOf(identities, extensions)
     const named = leaves.flatMap(namedLeaf)
     if (requirement === 'none' && named.every(({ extension }) => extension === undefined)) return
+    await introduceLeaves(this.link, this.config.DOMAIN, named)
     const devices = await devicesOfLeaves(this.pool, origin?.group.gid ?? 0n, named, requirement !== 'none')
     // A user who is in the group before it with another identity, and not in this one, does not count.
     const founding = new Set(named.map(({ client }) => client))

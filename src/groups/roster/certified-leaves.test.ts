@@ -106,14 +106,16 @@ describe('a new or changed leaf', () => {
     expect(judged(known, phone, { requirement: 'none', extension: maker.leafCertificate(2) })).toBe('device-certificate-identity')
   })
 
-  it('of a user elsewhere is believed as far as its form goes, until the list is known', async () => {
+  it('of a user elsewhere is held against the list that the user’s provider gave, and does not pass without one', async () => {
     const { maker, phone } = await world()
-    const extension = maker.leafCertificate(2)
-    expect(judged(NONE, phone, { extension, here: 'hub.example', requirement: 'shown' })).toBe('uncertified')
-    expect(judged(NONE, phone, { extension, here: 'hub.example', key: privateKey() })).toBe('device-certificate-leaf')
-    expect(judged(NONE, phone, { here: 'hub.example' })).toBe('device-certificate-missing')
+    const elsewhere = { extension: maker.leafCertificate(2), here: 'hub.example' }
+    expect(judged(listed(maker, 2), phone, { ...elsewhere, requirement: 'shown' })).toBe('uncertified')
+    expect(judged(listed(maker, 2), phone, { ...elsewhere, key: privateKey() })).toBe('device-certificate-leaf')
+    expect(judged(NONE, phone, elsewhere)).toBe('device-certificate')
+    const unlisted = { ...listed(maker, 2), number: 9, certificate: null, shown: null }
+    expect(judged(unlisted, phone, elsewhere)).toBe('device-certificate')
     const other = await world()
-    expect(judged(listed(other.maker, 2), phone, { extension, here: 'hub.example' })).toBe('device-certificate')
+    expect(judged(listed(other.maker, 2), phone, elsewhere)).toBe('device-certificate')
   })
 })
 

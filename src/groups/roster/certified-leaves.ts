@@ -1,5 +1,5 @@
 import { secondsNow } from '../../platform/timing.js'
-import { certificateIn, judgeLeaf, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
+import { certificateIn, judgeLeaf, listIn, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { LEAF_CERTIFICATE_EXTENSION } from '../../protocol/identity/leaf-certificate.js'
@@ -10,6 +10,7 @@ import { memberAt, type Member } from '../../protocol/public-group/state.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import type { CommitContext } from '../commit/commit-context.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import type { FederationLink } from '../home/federation-link.js'
 import type { LeafCertificateRow } from '../repository/submissions.repository.js'
 import type { LeafDevices, NamedLeaf } from './roster.repository.js'
 
@@ -32,6 +33,26 @@ function isRequired(extensions: readonly Extension[]): boolean {
 export function namedLeaf(node: LeafNode): NamedLeaf[] {
   const { identity, signatureKey } = memberAt(-1, node)
   return identity === undefined ? [] : [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions) }]
+}
+
+/**
+ * Leaves of other providers' users are held against what those providers vouch for, and against the users' device lists.
+ * @param here this provider's domain @returns whether there were any
+ */
+export async function introduceLeaves(
+  { peers }: Pick<FederationLink, 'peers'>,
+  here: string,
+  leaves: readonly { client: string; publicKey: Uint8Array | null; extension?: Uint8Array | undefined }[],
+): Promise<boolean> {
+  if (!peers) return false
+  const claims = leaves.flatMap(({ client, publicKey, extension }) => {
+    const domain = parseClientUri(client)?.domain
+    if (domain === undefined || domain === here) return []
+    const key = publicKey && canonicalKey(publicKey)?.publicKey
+    return key ? [{ client, publicKey: key, list: listIn(extension) }] : []
+  })
+  if (claims.length > 0) await peers.introduce(claims)
+  return claims.length > 0
 }
 
 /** Certificates of new and changed leaves, by client URI, and the rules that are broken. */
@@ -62,7 +83,7 @@ export function judgeCertificates(
   for (const { client, publicKey, extension } of leaves) {
     const [device, known, parsed] = [directory.get(client), listed.get(client), parseClientUri(client)]
     if (publicKey === null || !device || !known || !parsed) continue
-    const verdict = judgeLeaf({ client, publicKey, extension }, known, now, parsed.domain === domain)
+    const verdict = judgeLeaf({ client, publicKey, extension }, known, now)
     if (verdict.kind === 'broken') faults.set(client, verdict.rule)
     else if (requirement !== 'none' && (verdict.kind === 'uncertified' || (requirement === 'shown' && extension === undefined)))
       faults.set(client, 'device-certificate-missing')

@@ -48,7 +48,7 @@ export const Federation = {
   FEDERATION_NEW_PEERS_PER_MINUTE: Count(1, 1_000_000)
     .default(120)
     .describe(
-      'Directories of providers that this server has never met, fetched in a minute because of requests that come in (anyone may claim to be from anywhere), and as many for requests that go out.',
+      'Directories of providers that this server has never met, fetched by one process in a minute because of requests that come in (anyone may claim to be from anywhere), and as many for own users. Of these, each address, peer and account has a few, in turn (`new-peers-of-…` in docs/limits.md).',
     ),
   FEDERATION_REQUESTS_PER_MINUTE: Count(1, 10_000_000).default(6_000).describe('Requests of one peer and minute.'),
   FEDERATION_UNVERIFIED_PER_MINUTE: Count(1, 1_000_000)

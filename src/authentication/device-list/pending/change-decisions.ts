@@ -37,7 +37,7 @@ export class ChangeDecisions {
     await this.changes.takeDecision(caller.client)
     const pending = await this.pending(caller.userId)
     const proof = await this.stepUp.prove(caller, 'approve-change', pending.hash, presented)
-    const change = await this.changes.prepare(caller.user, caller.userId, updateOf(pending), { waited: true })
+    const change = await this.changes.prepareWaiting(caller.user, caller.userId, updateOf(pending))
     await this.revocations.revoke(async (sql) => {
       await this.stepUp.spend(sql, caller, proof)
       await this.take(sql, caller, { pending, proof, list: change.before, by: mayApprove })

@@ -60,7 +60,7 @@ export class PendingChangesJob implements OnModuleInit {
 
   /** @returns false if another worker, or a refusal, came first */
   private async apply({ accountId, user }: Due, pending: PendingChange): Promise<boolean> {
-    const change = await this.changes.prepare(user, accountId, updateOf(pending), { waited: true })
+    const change = await this.changes.prepareWaiting(user, accountId, updateOf(pending))
     let taken = false
     await this.revocations.revoke(async (sql) => {
       taken = await take(sql, accountId, pending)

@@ -1,0 +1,186 @@
+import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { rawKey } from './tls.js'
+
+// A provider written from docs/federation-profile.md alone, with nothing of the server's: it signs well, and means ill.
+
+const PROFILE = 'microchat-1'
+const KEY_ID = 'h1'
+const base64url = (content: string | Uint8Array) => Buffer.from(content).toString('base64url')
+const seconds = () => Math.floor(Date.now() / 1000)
+
+/** Whom it asks: where that listens, and what its directory says. */
+export interface Victim {
+  readonly domain: string
+  /** Where requests go. */
+  readonly url: string
+  /** The address in its directory's templates, which signatures cover. */
+  readonly proxy: { readonly url: string }
+}
+
+export interface Told {
+  readonly status: number
+  /** Of the problem, without its prefix. */
+  readonly problem: string | undefined
+  readonly retryAfter: string | null
+  readonly headers: Headers
+  readonly body: Buffer
+}
+
+/** What is wrong with a request; otherwise nothing is. */
+export interface Wrong {
+  readonly nonce?: string
+  readonly domain?: string
+  readonly keyId?: string
+  readonly created?: number
+  readonly privateKey?: KeyObject
+  /** Changes the fields once they are signed. */
+  readonly fields?: (signed: Record<string, string>) => Record<string, string>
+  /** Sent instead of what was signed. */
+  readonly sent?: Uint8Array
+}
+
+/** Answers a request to one of its endpoints; undefined leaves it unanswered. */
+export type Answering = (
+  endpoint: string,
+  body: Buffer,
+) => { status: number; body?: Uint8Array; headers?: Record<string, string> } | undefined
+
+/** A provider at a port of its own, with a signed directory. */
+export class HostileProvider {
+  /** Requests that came, by endpoint. */
+  readonly seen: string[] = []
+  answering: Answering = () => ({ status: 500 })
+  url = ''
+  private readonly keys = generateKeyPairSync('ed25519')
+  private readonly server = createServer((request, response) => void this.handle(request, response))
+
+  constructor(readonly domain: string) {}
+
+  async listen(): Promise<this> {
+    this.server.listen(0, '127.0.0.1')
+    await once(this.server, 'listening')
+    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
+    return this
+  }
+
+  async close(): Promise<void> {
+    this.server.close()
+    this.server.closeAllConnections()
+    await once(this.server, 'close')
+  }
+
+  /** One signed request. */
+  async ask(victim: Victim, endpoint: string, argument: string, body: Uint8Array, wrong: Wrong = {}): Promise<Told> {
+    const path = `/mimi/v1/${endpoint}/${encodeURIComponent(argument)}`
+    const headers = this.signed(victim, path, body, wrong)
+    const sent = wrong.sent ?? body
+    const response = await fetch(victim.url + path, { method: 'POST', headers, ...(sent.length > 0 && { body: new Uint8Array(sent) }) })
+    const answer = Buffer.from(await response.arrayBuffer())
+    const problem = /urn:microchat:problem:([a-z-]+)/.exec(answer.toString('latin1'))?.[1]
+    return { status: response.status, problem, retryAfter: response.headers.get('retry-after'), headers: response.headers, body: answer }
+  }
+
+  /** The fields of a request, signed. */
+  signed(victim: Victim, path: string, body: Uint8Array, wrong: Wrong = {}): Record<string, string> {
+    const domain = wrong.domain ?? this.domain
+    const url = new URL(victim.proxy.url + path)
+    const covered: Record<string, string> = {
+      '@method': 'POST',
+      '@authority': url.host,
+      '@path': url.pathname,
+      '@query': url.search || '?',
+      from: `mimi@${domain}`,
+      'mimi-target': victim.domain,
+      'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:`,
+      'content-type': 'application/mimi',
+    }
+    const created = wrong.created ?? seconds()
+    const nonce = wrong.nonce ?? base64url(randomBytes(16))
+    const names = Object.keys(covered).map((name) => `"${name}"`)
+    const parameters = `(${names.join(' ')});created=${created};expires=${created + 60};nonce="${nonce}";keyid="${domain}/${wrong.keyId ?? KEY_ID}";alg="ed25519";tag="mimi-request"`
+    const fields = Object.fromEntries(Object.entries(covered).filter(([name]) => !name.startsWith('@')))
+    const made = { ...fields, ...this.signatureOf(covered, parameters, wrong.privateKey) }
+    return wrong.fields?.(made) ?? made
+  }
+
+  private signatureOf(covered: Record<string, string>, parameters: string, key = this.keys.privateKey): Record<string, string> {
+    const lines = Object.entries(covered).map(([name, value]) => `"${name.replace(';', '";')}${name.includes(';') ? '' : '"'}: ${value}`)
+    const base = [...lines, `"@signature-params": ${parameters}`].join('\n')
+    return {
+      'signature-input': `mimi=${parameters}`,
+      signature: `mimi=:${sign(null, Buffer.from(base, 'latin1'), key).toString('base64')}:`,
+    }
+  }
+
+  private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const endpoint = /^\/(?:mimi\/v1\/)?([\w.-]+)/.exec(request.url ?? '')?.[1] ?? ''
+    this.seen.push(endpoint)
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    if (endpoint === '.well-known') return void response.end(JSON.stringify(this.directory()))
+    const answer = this.answering(endpoint, Buffer.concat(chunks))
+    if (answer === undefined) return
+    const body = Buffer.from(answer.body ?? [])
+    response.writeHead(answer.status, { ...this.answerFields(request, answer.status, body), ...answer.headers }).end(body)
+  }
+
+  /** What an answer has to cover, by the page. */
+  private answerFields(request: IncomingMessage, status: number, body: Uint8Array): Record<string, string> {
+    const { headers } = request
+    const url = new URL(request.url ?? '', `http://${headers.host}`)
+    const content = {
+      'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:`,
+      'content-type': 'application/mimi',
+    }
+    const covered: Record<string, string> = {
+      '@status': String(status),
+      from: `mimi@${this.domain}`,
+      'mimi-target': (headers['from'] ?? '').replace('mimi@', ''),
+      ...content,
+      '@method;req': 'POST',
+      '@authority;req': url.host,
+      '@path;req': url.pathname,
+      '@query;req': url.search || '?',
+      'content-digest;req': String(headers['content-digest']),
+      'signature;req;key="mimi"': String(headers['signature']).replace('mimi=', ''),
+    }
+    const created = seconds()
+    const names = Object.keys(covered).map((name) => (name.includes(';') ? `"${name.replace(';', '";')}` : `"${name}"`))
+    const parameters = `(${names.join(' ')});created=${created};expires=${created + 60};nonce="${base64url(randomBytes(16))}";keyid="${this.domain}/${KEY_ID}";alg="ed25519";tag="mimi-response"`
+    const { from = '', 'mimi-target': target = '' } = covered
+    return { from, 'mimi-target': target, ...content, ...this.signatureOf(covered, parameters) }
+  }
+
+  private directory(): object {
+    const now = seconds()
+    const key = { kty: 'OKP', crv: 'Ed25519', x: base64url(rawKey(this.keys.publicKey)), kid: KEY_ID, nbf: now - 60 }
+    const payload = base64url(
+      JSON.stringify({ domain: this.domain, issued_at: now, expires_at: now + 86_400, profiles: [PROFILE], keys: [key] }),
+    )
+    const head = base64url(JSON.stringify({ alg: 'EdDSA', kid: KEY_ID, typ: 'mimi-key-directory' }))
+    const signature = base64url(sign(null, Buffer.from(`${head}.${payload}`), this.keys.privateKey))
+    const endpoint = (name: string, variable: string) => [name, `${this.url}/mimi/v1/${name}?${variable}={${variable}}`]
+    return {
+      ...Object.fromEntries([
+        endpoint('keyMaterial', 'targetUser'),
+        endpoint('update', 'roomId'),
+        endpoint('notify', 'roomId'),
+        endpoint('submitMessage', 'roomId'),
+        endpoint('groupInfo', 'roomId'),
+        endpoint('requestConsent', 'targetDomain'),
+        endpoint('updateConsent', 'requesterDomain'),
+        endpoint('identifierQuery', 'domain'),
+        endpoint('log', 'roomId'),
+        endpoint('deleteRoom', 'roomId'),
+        endpoint('operation', 'roomId'),
+        endpoint('room', 'roomId'),
+        endpoint('directory', 'user'),
+      ]),
+      profiles: [PROFILE],
+      key_directory: { payload, signatures: [{ protected: head, signature }] },
+    }
+  }
+}
