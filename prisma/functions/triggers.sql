@@ -143,3 +143,12 @@ END $$;
 CREATE OR REPLACE TRIGGER tell_siblings_of_new AFTER INSERT ON device FOR EACH ROW EXECUTE FUNCTION tell_siblings();
 CREATE OR REPLACE TRIGGER tell_siblings_of_end AFTER UPDATE OF revoked_at ON device
   FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION tell_siblings();
+
+-- A change of a device list that waits goes with its account.
+CREATE OR REPLACE FUNCTION drop_pending_list_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM pending_list_change p WHERE p.account_id = NEW.id;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER drop_pending_list_change_on_account_disable AFTER UPDATE OF disabled_at ON account
+  FOR EACH ROW WHEN (OLD.disabled_at IS NULL AND NEW.disabled_at IS NOT NULL) EXECUTE FUNCTION drop_pending_list_change();

@@ -110,6 +110,9 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'PUT /v1/consents': JSON_BODY,
   'PUT /v1/consents/:user': JSON_BODY,
   'POST /v1/device-list': [...JSON_BODY, 'entries of a device list, 16 with 16 keys each', 'longest device list, read again'],
+  'GET /v1/device-list/pending': 'small',
+  'DELETE /v1/device-list/pending': ['longest device list, read again'],
+  'POST /v1/device-list/pending/approval': ['entries of a device list, 16 with 16 keys each', 'longest device list, read again'],
   'PUT /v1/device-list/head': [...JSON_BODY, 'longest device list, read again'],
   'GET /v1/device-lists': [
     'longest device list, read again',
