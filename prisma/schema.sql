@@ -571,6 +571,7 @@ CREATE TABLE peer (
   alarm text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   lane_owner text,
+  x509_authorities bytea[] DEFAULT '{}'::bytea[] NOT NULL,
   device_list_bytes bigint DEFAULT 0 NOT NULL,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
@@ -793,6 +794,16 @@ CREATE TABLE welcome (
   CONSTRAINT welcome_pkey PRIMARY KEY (gid, seq, ordinal)
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
+
+CREATE TABLE x509_authority (
+  fingerprint bytea NOT NULL,
+  certificate bytea NOT NULL,
+  sealed_private bytea,
+  signs_from timestamp with time zone NOT NULL,
+  signs_until timestamp with time zone,
+  issued_until timestamp with time zone,
+  CONSTRAINT x509_authority_pkey PRIMARY KEY (fingerprint)
+);
 
 CREATE FUNCTION accept_invitation(p_group_id bytea, p_user bigint)
  RETURNS text

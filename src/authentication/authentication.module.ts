@@ -46,6 +46,11 @@ import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 import { StepUp } from './step-up/step-up.js'
+import { Authorities } from './x509/authorities.js'
+import { AuthorityRotation } from './x509/authority-rotation.js'
+import { CertificateIssuance } from './x509/certificate-issuance.js'
+import { X509Credentials } from './x509/x509-credentials.js'
+import { X509Controller } from './x509/x509.controller.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -65,6 +70,7 @@ const purge = purgeJob({
     JwksController,
     PendingChangesController,
     SessionsController,
+    X509Controller,
   ],
   providers: [
     purge,
@@ -103,7 +109,11 @@ const purge = purgeJob({
     Login,
     SessionRenewal,
     Refresh,
+    Authorities,
+    AuthorityRotation,
+    CertificateIssuance,
+    X509Credentials,
   ],
-  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp],
+  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp, Authorities, X509Credentials],
 })
 export class AuthenticationModule {}

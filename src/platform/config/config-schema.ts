@@ -7,6 +7,7 @@ import { Federation, SealedSender } from './federation-settings.js'
 import { Passkeys } from './passkey-settings.js'
 import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
+import { X509 } from './x509-settings.js'
 import { Count, Duration, Size } from './units.js'
 
 const Domain = z
@@ -204,6 +205,7 @@ export const ConfigSchema = z.object({
   ...Admission,
   ...Storage,
   ...Accounts,
+  ...X509,
   ...Passkeys,
   ...KeyPackages,
   ...Groups,
@@ -221,6 +223,7 @@ export const CONFIG_CHAPTERS = {
   Admission,
   Storage,
   Accounts,
+  'X.509 credentials': X509,
   Passkeys,
   'Key packages': KeyPackages,
   Groups,
