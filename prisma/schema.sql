@@ -179,6 +179,7 @@ CREATE TABLE device_list (
   CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
+CREATE TRIGGER note_identity_change AFTER UPDATE OF identity ON device_list FOR EACH ROW WHEN ((old.identity <> new.identity)) EXECUTE FUNCTION note_identity_change();
 
 CREATE TABLE device_list_entry (
   account_id bigint NOT NULL,
@@ -274,6 +275,7 @@ CREATE TABLE foreign_device_list (
 );
 CREATE INDEX foreign_device_list_wanted ON foreign_device_list USING btree (wanted_until);
 CREATE TRIGGER count_list_bytes AFTER INSERT OR DELETE OR UPDATE OF entries ON foreign_device_list FOR EACH ROW EXECUTE FUNCTION count_list_bytes();
+CREATE TRIGGER note_identity_change AFTER UPDATE OF identity ON foreign_device_list FOR EACH ROW WHEN ((old.identity <> new.identity)) EXECUTE FUNCTION note_identity_change();
 
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
@@ -2011,6 +2013,20 @@ AS $function$
     )
   END
 $function$
+;
+
+CREATE FUNCTION note_identity_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO identity_notice (account_id, gid)
+  SELECT NEW.account_id, m.gid FROM (SELECT d.id FROM device d WHERE d.account_id = NEW.account_id OFFSET 0) d
+   CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = d.id AND m.until_seq IS NULL OFFSET 0) m
+   GROUP BY m.gid ORDER BY m.gid
+  ON CONFLICT (account_id, gid) DO UPDATE SET after_device = 0;
+  RETURN NULL;
+END $function$
 ;
 
 CREATE FUNCTION note_removal(p_domain text, p_gid bigint, p_device bigint, p_reason text)

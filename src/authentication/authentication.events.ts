@@ -27,6 +27,9 @@ export const deviceListChanged = (events: Events, facts: { entries: number; revo
 /** A change of a device list waits, so that others can refuse it. */
 export const deviceListChangeHeld = (events: Events): void => events.record('device-list-change.held')
 
+/** Devices have heard that a user has another identity. */
+export const identityChangeTold = (events: Events, devices: number): void => events.record('identity-change.told', { devices })
+
 /** `effective`: nobody has refused it in time; `void`: what it was to change has changed meanwhile. */
 export const pendingChangeSettled = (events: Events, how: 'approved' | 'refused' | 'effective' | 'void'): void =>
   events.record('device-list-change.settled', { how })

@@ -31,6 +31,7 @@ import { Permissions } from './devices/permissions.js'
 import { Revocations } from './devices/revocations.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
+import { IdentityNotices } from './identity-notices/identity-notices.job.js'
 import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
@@ -93,6 +94,7 @@ const purge = purgeJob({
     PendingChanges,
     PendingChangesJob,
     ChangeDecisions,
+    IdentityNotices,
     DeviceRevocation,
     Permissions,
     StepUp,

@@ -40,7 +40,8 @@ export const InboxItem = z.discriminatedUnion('kind', [
   }),
   z.object({ id: RowId, kind: z.literal('identity.changed'), user: z.string() }).meta({
     id: 'IdentityChangedItem',
-    description: 'This user (URI) has another identity than before: read the device list (docs/identity.md §5).',
+    description:
+      'This user (URI), with whom this device shares a group, has another identity than before: read the device list (docs/identity.md §5).',
   }),
   z.object({ id: RowId, kind: z.literal('device-list.changed'), number: z.int() }).meta({
     id: 'DeviceListChangedItem',
