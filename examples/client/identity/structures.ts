@@ -65,6 +65,12 @@ export type Signed<T> = T & { bytes: Uint8Array; signed: Uint8Array; signature: 
 export type ListEntry = Signed<EntryContent>
 export type ListHead = Signed<HeadContent>
 
+/** New entries and a head of the list with them, as the API takes them. */
+export interface DeviceListUpdate {
+  entries: Uint8Array[]
+  head: Uint8Array
+}
+
 /** The data of the LeafNode extension. */
 export interface LeafCertificate {
   identity: Uint8Array
