@@ -581,9 +581,13 @@ CREATE TABLE peer_cursor (
   until_seq bigint,
   stopped text,
   told_stops integer DEFAULT 0 NOT NULL,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  last_error text,
   CONSTRAINT peer_cursor_pkey PRIMARY KEY (domain, gid)
 ) WITH (fillfactor=80);
 CREATE INDEX peer_cursor_by_group ON peer_cursor USING btree (gid);
+CREATE INDEX peer_cursor_waiting ON peer_cursor USING btree (domain) WHERE (retry_at IS NOT NULL);
 
 CREATE TABLE peer_deletion (
   domain text NOT NULL,
@@ -2839,7 +2843,7 @@ BEGIN
     -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
     SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
         acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
-        until_seq = NULL, stopped = NULL;
+        until_seq = NULL, stopped = NULL, failures = 0, retry_at = NULL, last_error = NULL;
   -- Only of peers that a member has just left: to ask it of every peer reads all members once for each (124,000 pages with 50 peers and 1,000 members).
   UPDATE peer_cursor c SET until_seq = p_seq
    WHERE c.gid = p_gid AND c.until_seq IS NULL

@@ -1,7 +1,9 @@
 import { generateKeyPackageWithKey, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { handOver } from './identity/beginning.js'
 import { Identities } from './identity/identities.js'
+import type { SigningKey } from './identity/keys.js'
 import { LEAF_CERTIFICATE } from './identity/leaf.js'
 import { lookAtOwnList } from './identity/notices.js'
 import type { DeviceListUpdate } from './identity/structures.js'
@@ -85,38 +87,32 @@ export class Device {
     if (list) this.own.accepted(list)
   }
 
-  /** A new device of a user who has lost all others and has the words. The lost ones it revokes then. */
-  async recover(words: string): Promise<void> {
+  /** A new device of a user who has lost all others and has the words, or a passkey (`passkeyKey`). The lost ones it revokes then. */
+  async recover(by: string | SigningKey): Promise<void> {
     const { user, client } = this.record
-    const proof = await this.proofs.loginBy(recoveryKey(words))
-    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', { client, ...proof })
+    const key = typeof by === 'string' ? recoveryKey(by) : by
+    const asked = { client, ...(await this.proofs.loginBy(key)) }
+    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', asked)
     this.identities.take(user, entries, head)
-    const list = await this.own.certificateByWords(words)
+    const list = await this.own.certificateBy(key)
     const body = { user, client, ...(await this.proofs.possession('registration')), device_list: list }
     this.#keep(await this.http.post<Session>('/v1/accounts', body))
     this.own.accepted(list)
   }
 
-  /** Another device of the same account vouches for `other`, which then logs in by itself. */
-  async enrol(other: Device): Promise<void> {
-    await this.own.again(() => this.#add(other))
+  /** Another device of the same account vouches for `other`, which then logs in by itself. @param by a passkey that certifies it instead */
+  async enrol(other: Device, by?: SigningKey): Promise<void> {
+    await this.own.again(() => this.#add(other, by))
     await other.login()
   }
 
-  async #add(other: Device): Promise<void> {
+  async #add(other: Device, by?: SigningKey): Promise<void> {
     const body = { client: other.client, ...(await other.proofs.possession('new-device')) }
     if (!this.own.exists) return this.vouch(body)
-    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity))
+    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity), by)
     await this.http.post('/v1/devices', { ...body, device_list: list })
     this.own.accepted(list)
-    this.handOver(other)
-  }
-
-  /** The own list from hand to hand: another device of the user need not believe the server who its user is. */
-  handOver(other: Device): void {
-    const pin = this.record.pins.get(this.record.user)
-    if (pin) other.identities.take(this.record.user, pin.entries, pin.head)
-    other.own.markSeen()
+    handOver(this, other)
   }
 
   /** Without a device list: registers a device that has proven its keys, by a step-up proof. */

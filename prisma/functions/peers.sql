@@ -21,7 +21,7 @@ BEGIN
     -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
     SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
         acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
-        until_seq = NULL, stopped = NULL;
+        until_seq = NULL, stopped = NULL, failures = 0, retry_at = NULL, last_error = NULL;
   -- Only of peers that a member has just left: to ask it of every peer reads all members once for each (124,000 pages with 50 peers and 1,000 members).
   UPDATE peer_cursor c SET until_seq = p_seq
    WHERE c.gid = p_gid AND c.until_seq IS NULL

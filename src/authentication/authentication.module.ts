@@ -31,6 +31,7 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { PasskeyPolicy } from './passkeys/passkey-policy.js'
 import { Possession } from './possession/possession.js'
 import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
@@ -73,6 +74,7 @@ const purge = purgeJob({
     Revocations,
     KnownLists,
     DeviceListChanges,
+    PasskeyPolicy,
     CertifiedChanges,
     DeviceLists,
     OwnDeviceList,

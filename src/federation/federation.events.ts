@@ -17,7 +17,10 @@ export const batchPushed = (events: Events, entries: number): void => events.rec
 
 export const pushFailed = (events: Events, why: string): void => events.record('push.failed', { why })
 
-/** A peer refuses a group for good; it waits for the operator. */
+/** A peer cannot take the next batch of one group now. */
+export const batchPostponed = (events: Events, why: string): void => events.record('batch.postponed', { why: why.slice(0, 40) })
+
+/** A peer refuses a group for good, or has not taken its next batch many times; it is tried again hours later. */
 export const laneStopped = (events: Events, why: string): void => events.record('lane.stopped', { why })
 
 export const deletionConfirmed = (events: Events): void => events.record('deletion.confirmed')

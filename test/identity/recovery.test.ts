@@ -173,6 +173,17 @@ describe('what nobody is verified for', () => {
     expect(read).not.toHaveBeenCalled()
   })
 
+  it('more entries than begin a list', async () => {
+    const account = await ListedAccount.of(new TestDevice(new Http(open.url), newName(), 'phone'))
+    for (let more = 0; more < 3; more++)
+      await account.list.certify(account.list.root, '', privateKey(), { kind: 'recovery-key', rights: 1 })
+    const verified = jest.spyOn(open.app.get(DeviceListChanges, { strict: false }), 'prepare')
+    expect(typeOf(await account.register())).toBe('invalid-request')
+    expect(verified).not.toHaveBeenCalled()
+    account.list.entries.pop()
+    expect((await account.register()).status).toBe(201)
+  })
+
   it('entries, where nobody may register', async () => {
     const account = await ListedAccount.of(new TestDevice(new Http(closed.url), newName(), 'phone'))
     const verified = jest.spyOn(closed.app.get(DeviceListChanges, { strict: false }), 'prepare')

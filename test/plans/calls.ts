@@ -52,6 +52,12 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'retention:readFloorMoves': [[[1n], ages]],
   'retention:readRetirable': [[[1n], ages]],
+  'cursors:postponeCursor': [
+    [
+      { domain: 'x', gid: 1n },
+      { delayMs: 1, why: 'x', stopped: false },
+    ],
+  ],
   'cursors:advanceCursor': [[{ domain: 'x', gid: 1n }, 1n, 1, 1]],
   'foreign-devices:recordForeignUser': [
     [

@@ -40,7 +40,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     why: 'a job; they have few rows in the database of this test',
   },
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
-  'cursors:stoppedCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
+  'cursors:waitingCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },
   'reports:reportedCommits': { walks: ['all of commit_report'], why: "an operator's command" },
   'room-administration:groupsOfRoom': { walks: ['all of groups'], why: "an operator's command" },

@@ -37,8 +37,15 @@ async function isBegunSo({ identities, record }: Device, last: Uint8Array): Prom
 /** One of the user's registered devices certifies another one, which brings proofs of its keys, and the list goes from hand to hand. */
 export async function certifyDevice(by: Device, other: Device): Promise<void> {
   await by.own.certify(other.client, await other.own.possess(by.own.kept.list.identity))
-  by.handOver(other)
+  handOver(by, other)
   await isCertifiedNow(other)
+}
+
+/** The own list from hand to hand: another device of the user need not believe the server who its user is. */
+export function handOver({ record }: Device, other: Device): void {
+  const pin = record.pins.get(record.user)
+  if (pin) other.identities.take(record.user, pin.entries, pin.head)
+  other.own.markSeen()
 }
 
 /** KeyPackages from before have no certificate, and certified groups do not take them. The keys stay: a Welcome may be on its way. */

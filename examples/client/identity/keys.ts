@@ -26,6 +26,8 @@ export const isWrittenOut = ({ scheme, publicKey }: ListKey): boolean => !(schem
 
 /** A key that signs: a private key, or what holds one. `sign` takes the `SignContent`. */
 export interface SigningKey extends ListKey {
+  /** Of a passkey. */
+  rpId?: string
   sign(content: Uint8Array): Promise<Uint8Array>
 }
 

@@ -200,14 +200,15 @@ function targetFault(list: VerifiedList, { number, signer }: ListEntry, { revoke
   const held = list.certificates.get(revoked)
   const identityEnds = revoked === 1 && signer === 1
   if (!identityEnds && (!held || held.end)) return 'revocation-target'
-  return since !== 0 && (since <= revoked || since >= number) ? 'revocation-target' : undefined
+  return since >= number ? 'revocation-target' : undefined
 }
 
 function revoke(list: GrowingList, { time }: ListEntry, { revoked, since }: Revocation): void {
   if (revoked === 1) list.identityKey = undefined
+  const issuers = withReplaced(list, revoked)
   for (const one of active(list)) {
-    const descends = since !== 0 && one.number >= since && descendsFrom(list, one, revoked)
-    if (one.number === revoked || descends) list.certificates.set(one.number, { ...one, end: { by: 'revocation', time } })
+    const goesAlong = since !== 0 && hangsFrom(list, one, issuers, since)
+    if (one.number === revoked || goesAlong) list.certificates.set(one.number, { ...one, end: { by: 'revocation', time } })
   }
 }
 
@@ -219,9 +220,24 @@ function certify(list: GrowingList, { number, signer, time }: ListEntry, certifi
   for (const key of certificate.keys) list.holders.set(spelling(key) ?? '', number)
 }
 
-function descendsFrom({ certificates }: VerifiedList, held: Held, ancestor: number): boolean {
-  for (let one: Held | undefined = held; one; one = certificates.get(one.signer)) if (one.signer === ancestor) return true
+/** Whether it hangs from what the issuers certified since then. */
+function hangsFrom({ certificates }: VerifiedList, held: Held, issuers: ReadonlySet<number>, since: number): boolean {
+  for (let one: Held | undefined = held; one; one = certificates.get(one.signer))
+    if (issuers.has(one.signer) && one.number >= since) return true
   return false
+}
+
+/** A certificate, and those of the same device that it and they replaced. */
+function withReplaced({ certificates }: VerifiedList, number: number): Set<number> {
+  const numbers = new Set([number])
+  const held = certificates.get(number)
+  for (
+    let one = certificates.get(held?.signer ?? 0);
+    one?.kind === 'device' && one.subject === held?.subject;
+    one = certificates.get(one.signer)
+  )
+    numbers.add(one.number)
+  return numbers
 }
 
 function replacedBy(list: VerifiedList, { kind, subject }: Certificate): Held | undefined {

@@ -1,7 +1,7 @@
 import { sha256 } from '../wire.js'
 import { POSSESSION_LABEL } from './certificate-rules.js'
-import { signLabelled, type SigningKey } from './keys.js'
-import { DAY, ENTRY_LABEL, HEAD_LABEL, type VerifiedList, hashAt, numberOf } from './list.js'
+import { signLabelled, spelling, type SigningKey } from './keys.js'
+import { active, DAY, ENTRY_LABEL, HEAD_LABEL, type VerifiedList, hashAt, numberOf } from './list.js'
 import {
   encodeEntryContent,
   encodeHeadContent,
@@ -30,6 +30,13 @@ export function endOf(list: VerifiedList): ListEnd {
 export interface Author {
   number: number
   key: SigningKey
+}
+
+/** Who signs with a key of no device. */
+export function holderWith(list: VerifiedList, key: SigningKey): Author {
+  const held = active(list).find(({ kind, keys: [first] }) => kind !== 'device' && first && spelling(first) === spelling(key))
+  if (!held) throw new Error('This is no recovery key and no passkey of this user')
+  return { number: held.number, key }
 }
 
 export interface MadeEntry {

@@ -2,22 +2,13 @@ import { ServerProblem, type Http } from '../http.js'
 import type { DeviceRecord } from '../store.js'
 import { deviceKeys, signingKey } from './device-keys.js'
 import { Identities, type Known } from './identities.js'
-import { ed25519Key } from './keys.js'
+import { ed25519Key, type SigningKey } from './keys.js'
 import { active, activeDevice, hashAt, numberOf, same, type Held } from './list.js'
-import {
-  beginList,
-  certificateOf,
-  endOf,
-  makeEntry,
-  makeHead,
-  possessed,
-  type Author,
-  type Holder,
-  type ListEnd,
-  type MadeEntry,
-} from './making.js'
-import { recoveryKey } from './recovery-words.js'
+import { beginList, certificateOf, endOf, holderWith, makeEntry, makeHead, possessed } from './making.js'
+import type { Author, Holder, ListEnd, MadeEntry } from './making.js'
+import type { PasskeyAttestation } from './passkeys.js'
 import { leafCertificateOf } from './leaf.js'
+import { recoveryKey } from './recovery-words.js'
 import { IdentityRefused } from './refused.js'
 import { decodeEntry, decodeHead, hashOf, RIGHTS, type CertifiedKey, type DeviceListUpdate, type EntryBody } from './structures.js'
 
@@ -64,30 +55,20 @@ export class OwnIdentity {
     return possessed(identity, { kind: 'device', subject: this.record.client }, await deviceKeys(this.record))
   }
 
-  /** The certificate of another device of this user, with the rights of this one. Nothing is sent. */
-  async certificateFor(client: string, keys: readonly CertifiedKey[]): Promise<DeviceListUpdate> {
+  /** The certificate of another device of this user, with the rights of this one. Nothing is sent. @param by a passkey, or another key of no device */
+  async certificateFor(client: string, keys: readonly CertifiedKey[], by?: SigningKey): Promise<DeviceListUpdate> {
     const own = this.#own()
     const author = await this.#author()
-    return this.#headed(
-      [await this.#certify(endOf(this.kept.list), author, { kind: 'device', subject: client, rights: own.rights }, keys)],
-      author,
-    )
+    const signer = by ? holderWith(this.kept.list, by) : author
+    const holder = { kind: 'device', subject: client, rights: own.rights } as const
+    return this.#headed([await this.#certify(endOf(this.kept.list), signer, holder, keys)], author)
   }
 
-  /** The certificate of this device, signed by the recovery key after the loss of all others. Nothing is sent. */
-  async certificateByWords(words: string): Promise<DeviceListUpdate> {
-    const key = recoveryKey(words)
+  /** The certificate of this device, signed by the recovery key or a passkey after the loss of all others. Nothing is sent. */
+  async certificateBy(key: SigningKey): Promise<DeviceListUpdate> {
     const { list } = this.kept
-    const recovery = active(list).find(
-      ({ kind, keys }) => kind === 'recovery-key' && Buffer.compare(keys[0]?.publicKey ?? key.publicKey, key.publicKey) === 0,
-    )
-    if (!recovery) throw new Error('These words are not those of this user’s recovery key')
-    const made = await this.#certify(
-      endOf(this.kept.list),
-      { number: recovery.number, key },
-      firstDevice(this.record.client),
-      await this.possess(list.identity),
-    )
+    const holder = firstDevice(this.record.client)
+    const made = await this.#certify(endOf(list), holderWith(list, key), holder, await this.possess(list.identity))
     return this.#headed([made], { number: made.end.number, key: await signingKey(this.record) })
   }
 
@@ -136,11 +117,11 @@ export class OwnIdentity {
    * server has it, and sent again byte for byte: nothing else is signed under its number.
    * @returns when it takes effect, in seconds since 1970, if it waits (docs/identity.md §7)
    */
-  async change(entries: (author: Author) => Promise<[Author, EntryBody][]>): Promise<number | undefined> {
+  async change(entries: (author: Author) => Promise<[Author, EntryBody][]>, attestation?: PasskeyAttestation): Promise<number | undefined> {
     let waitsUntil: number | undefined
     await this.again(async () => {
       if (this.#isTaken()) return
-      const signed = (this.record.signed ??= await this.#sign(entries))
+      const signed = (this.record.signed ??= { ...(await this.#sign(entries)), ...(attestation ? { attestation } : {}) })
       try {
         const { effective_at } = await this.http.post<{ effective_at?: number }>('/v1/device-list', signed)
         waitsUntil = effective_at

@@ -1,4 +1,5 @@
 import { sha256 } from '../wire.js'
+import type { PasskeyAttestation } from './passkeys.js'
 import { decodeAll, join, Reader, uint, vector, NotDecodable } from '../mls/tls.js'
 
 /** The structures of docs/identity.md §2 to §4, on the wire and as values. Times are in seconds since 1970. */
@@ -33,7 +34,7 @@ export interface Certificate {
 export interface Revocation {
   /** Number of the entry that ends; 1 is the identity key. */
   revoked: number
-  /** Not 0: what it has certified from this entry on ends as well. */
+  /** Not 0: what its holder has certified from this entry on ends as well. */
   since: number
 }
 
@@ -69,6 +70,7 @@ export type ListHead = Signed<HeadContent>
 export interface DeviceListUpdate {
   entries: Uint8Array[]
   head: Uint8Array
+  attestation?: PasskeyAttestation
 }
 
 /** The data of the LeafNode extension. */

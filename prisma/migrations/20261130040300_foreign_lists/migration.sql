@@ -2,7 +2,6 @@
 ALTER TABLE foreign_device_list
   ADD COLUMN ends int[] NOT NULL DEFAULT '{}', -- number of the entry that ended the certificate in entry i, at i; NULL: none did. Shorter than entries: written by the release before
   ADD COLUMN wanted_until timestamptz NOT NULL DEFAULT now() + interval '1 day';
-CREATE INDEX foreign_device_list_wanted ON foreign_device_list (wanted_until);
 
 -- Bytes of the device lists of the provider's users that are kept (foreign_device_list).
 ALTER TABLE peer ADD COLUMN device_list_bytes bigint NOT NULL DEFAULT 0;

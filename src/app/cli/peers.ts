@@ -9,7 +9,7 @@ import {
   findPeer,
   forgetKeys,
 } from '../../federation/peers/peers.repository.js'
-import { stoppedCursors, type StoppedCursor, resumeCursors } from '../../federation/push/cursors.repository.js'
+import { waitingCursors, type WaitingCursor, resumeCursors } from '../../federation/push/cursors.repository.js'
 import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../federation/push/deletions.repository.js'
 import type { Config } from '../../platform/config/config.js'
 import { transaction } from '../../platform/postgres/sql.js'
@@ -50,9 +50,9 @@ export const peersList: Command = {
     const { values } = parseArgs({ args: [...args], options: { groups: { type: 'boolean', default: false } } })
     const { peers, waiting } = await withDatabase(async (pool) => ({
       peers: await listPeers(pool),
-      waiting: { stopped: await stoppedCursors(pool), refused: await refusedDeletions(pool), named: values.groups },
+      waiting: { cursors: await waitingCursors(pool), refused: await refusedDeletions(pool), named: values.groups },
     }))
-    const unlisted = new Set([...waiting.stopped, ...waiting.refused].map(({ domain }) => domain))
+    const unlisted = new Set([...waiting.cursors, ...waiting.refused].map(({ domain }) => domain))
     if (peers.length === 0 && unlisted.size === 0) return print('No other provider is known.')
     for (const peer of peers) {
       unlisted.delete(peer.domain)
@@ -64,7 +64,7 @@ export const peersList: Command = {
 
 /** What peers refuse. */
 interface Waiting {
-  readonly stopped: readonly StoppedCursor[]
+  readonly cursors: readonly WaitingCursor[]
   readonly refused: readonly RefusedDeletion[]
   /** Group by group. */
   readonly named: boolean
@@ -81,24 +81,24 @@ function describe(peer: ListedPeer, waiting: Waiting): string {
   return [...lines, ...describeWaiting(peer.domain, waiting)].join('\n')
 }
 
-function describeWaiting(domain: string, { stopped, refused, named }: Waiting): string[] {
+function describeWaiting(domain: string, { cursors, refused, named }: Waiting): string[] {
   const deletions = refused.filter((deletion) => deletion.domain === domain)
   const causes = [...new Set(deletions.map(({ lastError }) => printable(lastError)))].join(' / ')
   const count = `${deletions.length} ${deletions.length === 1 ? 'deletion' : 'deletions'}`
   return [
-    ...describeStopped(domain, stopped, named),
+    ...describeCursors(domain, cursors, named),
     ...(deletions.length > 0 ? [`  ${count} refused, and tried again: ${causes}`] : []),
     ...(named ? deletions.map(({ groupId }) => `    ${groupId.toString('base64url')}`) : []),
   ]
 }
 
-function describeStopped(domain: string, all: readonly StoppedCursor[], named: boolean): string[] {
+function describeCursors(domain: string, all: readonly WaitingCursor[], named: boolean): string[] {
   const causes = Map.groupBy(
     all.filter((cursor) => cursor.domain === domain),
-    ({ stopped }) => stopped,
+    ({ stopped, why }) => `${stopped ? 'stopped' : 'tried again'}: ${printable(why)}`,
   )
   return [...causes].flatMap(([cause, cursors]) => [
-    `  ${cursors.length} ${cursors.length === 1 ? 'group' : 'groups'} stopped: ${printable(cause)}`,
+    `  ${cursors.length} ${cursors.length === 1 ? 'group' : 'groups'} ${cause}`,
     ...(named ? cursors.map(({ groupId, acked }) => `    ${groupId.toString('base64url')}, stored up to seq ${acked}`) : []),
   ])
 }

@@ -46,18 +46,20 @@ export class Challenges {
    * The proven keys in canonical form, or undefined if the challenge is over or for something else, or any one proof does
    * not hold. It spends nothing: a caller who acts upon it consumes the challenge in its own transaction.
    */
-  async proven({ purpose, client, nonce }: Proof, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
+  async proven(proof: Proof, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
+    const asked = await this.asked(proof)
+    if (asked === undefined) return undefined
+    const keys = await Promise.all(claims.map((claim) => provenKey(claim, asked.label, asked.content)))
+    return keys.every((key) => key !== undefined) ? keys : undefined
+  }
+
+  /** What has to be signed; undefined if the challenge is over or for something else. */
+  async asked({ purpose, client, nonce }: Proof): Promise<{ label: string; content: Uint8Array } | undefined> {
     const challenge = await findChallenge(this.pool, nonce, client)
     const label = challenge === undefined ? undefined : labelFor(purpose, challenge)
     if (challenge === undefined || label === undefined) return undefined
-    const content = deviceLoginContent({
-      domain: this.config.DOMAIN,
-      client,
-      nonce,
-      expiresAt: BigInt(Math.floor(challenge.expiresAt.getTime() / 1000)),
-    })
-    const keys = await Promise.all(claims.map((claim) => provenKey(claim, label, content)))
-    return keys.every((key) => key !== undefined) ? keys : undefined
+    const expiresAt = BigInt(Math.floor(challenge.expiresAt.getTime() / 1000))
+    return { label, content: deviceLoginContent({ domain: this.config.DOMAIN, client, nonce, expiresAt }) }
   }
 }
 

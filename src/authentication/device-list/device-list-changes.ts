@@ -28,6 +28,7 @@ import {
 import { secondsNow } from '../../platform/timing.js'
 import { KnownLists, lastHash, type KnownList } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
+import { PasskeyPolicy, type AnsweredChallenge } from '../passkeys/passkey-policy.js'
 
 /** Row of docs/limits.md. */
 export const DEVICE_LIST_BYTES = {
@@ -54,6 +55,8 @@ export interface PreparedChange {
   readonly entries: readonly Uint8Array[]
   readonly head: Uint8Array
   readonly dates: HeadDates
+  /** What a passkey's attestation answered. */
+  readonly answered: AnsweredChallenge | undefined
 }
 
 export interface HeadDates {
@@ -74,6 +77,7 @@ export class DeviceListChanges {
   constructor(
     private readonly known: KnownLists,
     private readonly limits: Limits,
+    private readonly passkeys: PasskeyPolicy,
   ) {}
 
   /**
@@ -92,9 +96,11 @@ export class DeviceListChanges {
 
   /**
    * @param accountId undefined: entries have to begin an identity
+   * @param client that sends them, if they may certify a passkey
    * @throws InvalidDeviceList, DeviceListChanged if the entries do not follow the last one
    */
-  async prepare(user: string, accountId: bigint | undefined, { entries, head }: DeviceListUpdate): Promise<PreparedChange> {
+  async prepare(user: string, accountId: bigint | undefined, update: DeviceListUpdate, client?: string): Promise<PreparedChange> {
+    const { entries, head, attestation } = update
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
@@ -103,7 +109,8 @@ export class DeviceListChanges {
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
     requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
-    return { before: known?.list, after: after.value, entries, head, dates }
+    const answered = await this.passkeys.admit(changeOfList(known?.list, after.value).added, attestation, client)
+    return { before: known?.list, after: after.value, entries, head, dates, answered }
   }
 
   /** The list of an account; undefined if it has none. */
@@ -126,7 +133,8 @@ export class DeviceListChanges {
    * @throws DeviceListChanged if another change came first, InvalidDeviceList, TooLarge
    */
   async write(sql: Sql, accountId: bigint, change: PreparedChange, { whole, former }: WriteOptions = {}): Promise<bigint[]> {
-    const { before, after, dates } = change
+    const { before, after, dates, answered } = change
+    if (answered !== undefined) await this.passkeys.spend(sql, answered)
     const state = await readListState(sql, accountId)
     // A head of other entries is not compared by its date: a thief may have dated the last one ahead.
     if (former === undefined) requireSame(before, state)

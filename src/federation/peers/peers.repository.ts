@@ -101,11 +101,17 @@ export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   })
 }
 
-/** The peer sent a request: it may be reachable again, so its back-off ends. */
+/** After as many a group waits for up to four minutes, and is not worth a try for each request. */
+const FEW_FAILURES = 8
+
+/** The peer sent a request: it may be well again, so its back-off ends, and that of groups which it could not take a few times. */
 export async function noteInbound(sql: Sql, domain: string): Promise<void> {
   await sql.query({
     name: 'note_inbound',
-    text: `INSERT INTO peer (domain, last_inbound_at) VALUES ($1, now())
+    text: `WITH freed AS (
+             UPDATE peer_cursor SET retry_at = NULL WHERE domain = $1 AND retry_at IS NOT NULL AND stopped IS NULL AND failures <= ${FEW_FAILURES}
+           )
+           INSERT INTO peer (domain, last_inbound_at) VALUES ($1, now())
            ON CONFLICT (domain) DO UPDATE SET last_inbound_at = now(), failures = 0, retry_at = NULL`,
     values: [domain],
   })

@@ -7,8 +7,13 @@ export interface DueGroup {
 }
 
 /** Entries that the peer lacks, or an incarnation, a freeze or a successor that it does not know of. A cursor beyond the head, as after a restore, lacks no entries. */
-const DUE = `c.stopped IS NULL AND g.deleted_at IS NULL AND (
+const BEHIND = `g.deleted_at IS NULL AND (
   c.acked < least(g.head_seq, coalesce(c.until_seq, g.head_seq)) OR (c.incarnation <> g.incarnation OR c.told_stops <> g.stops) AND c.until_seq IS NULL)`
+
+/** Not waiting by itself. One that was stopped has a time too, unless an earlier release has stopped it. */
+const TRIED = `CASE WHEN c.stopped IS NULL THEN coalesce(c.retry_at <= now(), true) ELSE c.retry_at <= now() END`
+
+const DUE = `${TRIED} AND ${BEHIND}`
 
 /**
  * Groups with entries that the peer has not stored, by gid after `afterGid`; 0 is before all. The comparison of rows, "+ 0" and
@@ -38,11 +43,11 @@ export async function duePeers(sql: Sql): Promise<string[]> {
   return rows.map(({ domain }) => domain)
 }
 
-/** The peers with a cursor in these groups, stopped ones excepted. */
+/** The peers with a cursor in these groups, but for those that wait. */
 export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid: bigint; domain: string }[]> {
   const { rows } = await sql.query<{ gid: bigint; domain: string }>({
     name: 'peers_of',
-    text: 'SELECT gid, domain FROM peer_cursor WHERE gid = ANY ($1::bigint[]) AND stopped IS NULL',
+    text: `SELECT c.gid, c.domain FROM peer_cursor c WHERE c.gid = ANY ($1::bigint[]) AND ${TRIED}`,
     values: [gids],
   })
   return rows
@@ -52,7 +57,7 @@ export async function peersOf(sql: Sql, gids: readonly bigint[]): Promise<{ gid:
 const MAX_INCARNATION = 2 ** 31 - 1
 
 /**
- * The peer has stored everything up to `acked`. Its members' Welcomes up to there are its own business now, and leave the
+ * The peer has stored everything up to `acked`: what it had refused of the group before is forgotten. Its members' Welcomes up to there are its own business now, and leave the
  * inboxes that stand for them here. @param stops `groups.stops` as the batch knew it. @returns false, and nothing is done, if the group does not have as much
  */
 export async function advanceCursor(
@@ -66,7 +71,8 @@ export async function advanceCursor(
     name: 'advance_peer_cursor',
     text: `
       WITH moved AS (
-        UPDATE peer_cursor c SET acked = $3, incarnation = $4, told_stops = coalesce($5, told_stops) FROM groups g
+        UPDATE peer_cursor c SET acked = $3, incarnation = $4, told_stops = coalesce($5, told_stops),
+               failures = 0, retry_at = NULL, last_error = NULL, stopped = NULL FROM groups g
          WHERE c.domain = $1 AND c.gid = $2 AND g.gid = c.gid AND c.acked <= $3 AND $3 <= g.head_seq RETURNING c.gid
       ), told AS (
         SELECT i.device_id, i.id FROM moved JOIN inbox i ON i.gid = moved.gid JOIN device d ON d.id = i.device_id
@@ -89,35 +95,60 @@ export async function rewindCursor(sql: Sql, domain: string, gid: bigint, acked:
   })
 }
 
-/** Takes a group out of the peer's lane until an operator retries it. */
-export async function stopCursor(sql: Sql, domain: string, gid: bigint, why: string): Promise<void> {
+/**
+ * The peer could not take a batch of this group: it waits by itself.
+ * @param delayMs until the next try @param why for the operator, cut to 500 characters @param stopped it counts as refused until it is taken
+ */
+export async function postponeCursor(
+  sql: Sql,
+  { domain, gid }: { domain: string; gid: bigint },
+  { delayMs, why, stopped }: { delayMs: number; why: string; stopped: boolean },
+): Promise<void> {
   await sql.query({
-    text: 'UPDATE peer_cursor SET stopped = $3 WHERE domain = $1 AND gid = $2',
-    values: [domain, gid, why.slice(0, 500)],
+    name: 'postpone_peer_cursor',
+    text: `UPDATE peer_cursor SET failures = failures + 1, retry_at = now() + $3 * interval '1 millisecond', last_error = $4,
+                  stopped = CASE WHEN $5 THEN $4 END
+            WHERE domain = $1 AND gid = $2`,
+    values: [domain, gid, delayMs, why.slice(0, 500), stopped],
   })
+}
+
+/** How often in a row the peer could not take a batch of the group. */
+export async function failuresOf(sql: Sql, domain: string, gid: bigint): Promise<number> {
+  const { rows } = await sql.query<{ failures: number }>({
+    name: 'cursor_failures',
+    text: 'SELECT failures FROM peer_cursor WHERE domain = $1 AND gid = $2',
+    values: [domain, gid],
+  })
+  return rows[0]?.failures ?? 0
 }
 
 /** @returns how many groups are back in the lane */
 export async function resumeCursors(sql: Sql, domain: string): Promise<number> {
   const { rowCount } = await sql.query({
-    text: 'UPDATE peer_cursor SET stopped = NULL WHERE domain = $1 AND stopped IS NOT NULL',
+    text: `UPDATE peer_cursor SET stopped = NULL, failures = 0, retry_at = NULL, last_error = NULL
+            WHERE domain = $1 AND (stopped IS NOT NULL OR retry_at IS NOT NULL)`,
     values: [domain],
   })
   return rowCount ?? 0
 }
 
-export interface StoppedCursor {
+export interface WaitingCursor {
   domain: string
   groupId: Buffer
   acked: bigint
-  stopped: string
+  /** Why the peer has not taken the next batch. */
+  why: string
+  /** It counts as refused: it was refused for good, or could not be taken many times. */
+  stopped: boolean
 }
 
-/** Groups that peers have refused for good, with the reason, for the operator. */
-export async function stoppedCursors(sql: Sql): Promise<StoppedCursor[]> {
-  const { rows } = await sql.query<StoppedCursor>(
-    `SELECT c.domain, g.group_id AS "groupId", c.acked, c.stopped FROM peer_cursor c JOIN groups g USING (gid)
-      WHERE c.stopped IS NOT NULL ORDER BY c.domain, c.gid`,
+/** Groups whose next batch peers have refused or could not take, for the operator. */
+export async function waitingCursors(sql: Sql): Promise<WaitingCursor[]> {
+  const { rows } = await sql.query<WaitingCursor>(
+    `SELECT c.domain, g.group_id AS "groupId", c.acked, coalesce(c.stopped, c.last_error, '') AS why, c.stopped IS NOT NULL AS stopped
+       FROM peer_cursor c JOIN groups g USING (gid)
+      WHERE c.stopped IS NOT NULL OR c.retry_at IS NOT NULL ORDER BY c.domain, c.gid`,
   )
   return rows
 }

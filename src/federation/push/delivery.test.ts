@@ -30,7 +30,7 @@ const BATCH = {
 /** A hub of one group with ten entries, of which the peer has four; the peer answers as the test says. */
 function hub(answer: () => NotifyResponse) {
   const statements: string[] = []
-  const isStopped = () => statements.some((one) => one.startsWith('UPDATE peer_cursor SET stopped'))
+  const isStopped = () => statements.some((one) => one.startsWith('UPDATE peer_cursor SET failures'))
   let sent = 0
   const query = async ({ name, text, values }: { name?: string; text: string; values: unknown[] }) => {
     statements.push(text.trim().split(/\s+/).slice(0, 4).join(' '))
@@ -100,8 +100,12 @@ describe('a peer, or a proxy before it, that takes less than a batch', () => {
       return { batch: { ...BATCH, entries: BATCH.entries.slice(0, entries) }, lastSeq: 6n }
     }
     const events = { record: () => undefined }
-    const delivery = new Delivery({ query } as never, { next } as never, { send: async () => tooLarge } as never, events as never)
-    return { shares, statements, deliver: () => delivery.deliver('b.example', 1n, new AbortController().signal) }
+    let answer: object = tooLarge
+    const delivery = new Delivery({ query } as never, { next } as never, { send: async () => answer } as never, events as never)
+    const takeAll = () => {
+      answer = { kind: 'answered', status: 200, body: encodeNotifyResponse(received(6n)), retryAfter: undefined, problem: undefined }
+    }
+    return { shares, statements, takeAll, deliver: () => delivery.deliver('b.example', 1n, new AbortController().signal) }
   }
 
   it('is sent half as much, and again half', async () => {
@@ -111,9 +115,19 @@ describe('a peer, or a proxy before it, that takes less than a batch', () => {
     expect(statements).toEqual([])
   })
 
+  it('is sent more again once it has taken some, and the whole in the end', async () => {
+    const { shares, deliver, takeAll } = made(2)
+    for (let times = 0; times < 2; times++) await deliver()
+    takeAll()
+    for (let times = 0; times < 33; times++) await deliver()
+    expect(shares.slice(2, 18)).toEqual(Array<number>(16).fill(0.25))
+    expect(shares.slice(18, 34)).toEqual(Array<number>(16).fill(0.5))
+    expect(shares.at(-1)).toBe(1)
+  })
+
   it('does without the group whose next entry cannot be divided, and only without that', async () => {
     const { statements, deliver } = made(1)
     expect(await deliver()).toEqual({ kind: 'stopped' })
-    expect(statements).toEqual([expect.stringContaining('SET stopped')])
+    expect(statements).toEqual([expect.stringContaining('SET failures')])
   })
 })

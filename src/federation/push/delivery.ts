@@ -5,20 +5,30 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { encodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
-import { judgeStatus, parseRetryAfter } from '../../protocol/retry-policy.js'
+import { judgeStatus, parseRetryAfter, retryDelay } from '../../protocol/retry-policy.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { Batches, type OutgoingBatch } from './batches.js'
-import { advanceCursor, rewindCursor, stopCursor } from './cursors.repository.js'
-import { batchPushed, laneStopped } from '../federation.events.js'
+import { advanceCursor, failuresOf, postponeCursor, rewindCursor } from './cursors.repository.js'
+import { batchPostponed, batchPushed, laneStopped } from '../federation.events.js'
 
 /** What came of one batch. `failed`: the peer as a whole cannot be served now. */
 export type Delivered =
   | { readonly kind: 'moved' }
   /** The peer's replica ends elsewhere than its cursor said. */
   | { readonly kind: 'relocated' }
-  | { readonly kind: 'level' }
+  /** There is nothing more now. `againMs`: what waits by itself is tried again then. */
+  | { readonly kind: 'level'; readonly againMs?: number }
   | { readonly kind: 'stopped' }
+  /** The peer cannot take this now; what else it is sent may be another matter. */
+  | Postponed
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
+
+export interface Postponed {
+  readonly kind: 'postponed'
+  readonly why: string
+  readonly delayMs: number
+  readonly retryAfter: number | undefined
+}
 
 /** The most that a peer is asked at once for what is not of one group's log. */
 export const REQUESTS_AT_ONCE = 20
@@ -41,14 +51,21 @@ const MAX_SEQ = 2n ** 53n
 
 const MAX_REMEMBERED = 10_000
 
-/** Refusals of the peer, not of the group: they pass when a clock, a key or a policy has been put right. */
-const OF_THE_PEER = new Set([401, 403, 404])
+/** A group that the peer could not take as often in a row counts as refused. That is after some half an hour. */
+const MOST_FAILURES = 12
+/** Until a group that counts as refused is tried again: the peer may have been mended. */
+const STOPPED_MS = 6 * 3_600_000
+/** Batches taken one after the other, before larger ones are tried again. */
+const GROW_AFTER = 16
+
+/** Of the refusals with 403, which are otherwise of this server whatever it sends, those of one request. */
+const FORBIDDEN_THIS = /:(foreign-domain|client-unknown)$/
 
 /** Sends the next batch of one group to one peer, and moves the peer's cursor by what it answers. */
 @Injectable()
 export class Delivery {
-  /** What part of the usual size peers take, where it is not all. */
-  private readonly shares = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  /** What part of the usual size peers take, where it is not all, and how many batches of that size they have taken. */
+  private readonly shares = new LRUCache<string, { part: number; taken: number }>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -58,7 +75,7 @@ export class Delivery {
   ) {}
 
   async deliver(domain: string, gid: bigint, signal: AbortSignal): Promise<Delivered> {
-    const share = this.shares.get(domain) ?? 1
+    const share = this.shares.get(domain)?.part ?? 1
     const outgoing = await this.batches.next(domain, gid, { share })
     if (!outgoing) return { kind: 'level' }
     const { batch } = outgoing
@@ -73,13 +90,22 @@ export class Delivery {
   private async tooLarge(domain: string, gid: bigint, { batch }: OutgoingBatch, share: number): Promise<Delivered> {
     const isWhole = batch.entries.length <= 1 && !batch.welcomes.some(({ message }) => message.tree?.kind === 'full')
     if (isWhole) return this.stop(domain, gid, 'The peer takes no body as large as the next entry needs.')
-    this.shares.set(domain, share / 2)
+    this.shares.set(domain, { part: share / 2, taken: 0 })
     return { kind: 'moved' }
+  }
+
+  /** What a peer could not take once, as its proxy had a bad day, it may take later. */
+  private grow(domain: string): void {
+    const share = this.shares.get(domain)
+    if (!share) return
+    const grown = share.taken + 1 < GROW_AFTER ? { ...share, taken: share.taken + 1 } : { part: share.part * 2, taken: 0 }
+    if (grown.part < 1) this.shares.set(domain, grown)
+    else this.shares.delete(domain)
   }
 
   private async answered(domain: string, gid: bigint, outgoing: OutgoingBatch, body: Uint8Array): Promise<Delivered> {
     const decoded = decodeNotifyResponse(body)
-    if (decoded.kind === 'malformed') return { kind: 'failed', why: 'The answer is malformed.', retryAfter: undefined }
+    if (decoded.kind === 'malformed') return this.postpone(domain, gid, { why: 'The answer is malformed.', retryAfter: undefined })
     const response = decoded.value
     switch (response.code) {
       case 'received':
@@ -101,6 +127,7 @@ export class Delivery {
     const least = batch.entries.length > 0 ? batch.firstSeq : lastSeq
     if (receivedThrough < least) return this.stop(domain, gid, 'The peer says that it received a batch, and nothing of it.')
     batchPushed(this.events, batch.entries.length)
+    this.grow(domain)
     await advanceCursor(this.pool, { domain, gid }, atMost(receivedThrough, lastSeq), batch.incarnation, stops)
     return { kind: 'moved' }
   }
@@ -124,20 +151,44 @@ export class Delivery {
   }
 
   private async refused(domain: string, gid: bigint, answer: PeerAnswer): Promise<Delivered> {
-    return isOfTheGroup(answer) ? this.stop(domain, gid, `The peer refuses the batch. ${failed(answer).why}`) : failed(answer)
+    const { why, retryAfter } = failed(answer)
+    if (!isOfTheGroup(answer)) return { kind: 'failed', why, retryAfter }
+    return isPermanent(answer)
+      ? this.stop(domain, gid, `The peer refuses the batch. ${why}`)
+      : this.postpone(domain, gid, { why, retryAfter })
   }
 
-  /** Takes the group out of the lane, for the operator to look at. */
+  /** The group waits by itself: what is wrong with its batch need not be wrong with others. */
+  private async postpone(domain: string, gid: bigint, { why, retryAfter }: Omit<Postponed, 'kind' | 'delayMs'>): Promise<Delivered> {
+    const failures = (await failuresOf(this.pool, domain, gid)) + 1
+    if (failures >= MOST_FAILURES) return this.stop(domain, gid, `The peer has not taken the batch in ${failures} tries. ${why}`)
+    const delayMs = retryDelay(failures, Math.random(), retryAfter)
+    await postponeCursor(this.pool, { domain, gid }, { delayMs, why, stopped: false })
+    batchPostponed(this.events, why)
+    return { kind: 'postponed', why, delayMs, retryAfter }
+  }
+
+  /** Takes the group out of the lane for hours, or until the operator has looked at it. */
   async stop(domain: string, gid: bigint, why: string): Promise<Delivered> {
-    await stopCursor(this.pool, domain, gid, why)
+    await postponeCursor(this.pool, { domain, gid }, { delayMs: STOPPED_MS, why, stopped: true })
     laneStopped(this.events, why)
     return { kind: 'stopped' }
   }
 }
 
-/** A refusal for good of what was asked, by the peer itself. */
+/** An answer of the peer itself to what was asked, and not to who asks: something else may be answered otherwise. */
 export function isOfTheGroup(answer: PeerAnswer): boolean {
-  return answer.kind === 'answered' && judgeStatus(answer.status) === 'permanent' && !OF_THE_PEER.has(answer.status)
+  return answer.kind === 'answered' && judgeStatus(answer.status) !== 'delivered' && !isOfTheAsker(answer.status, answer.problem)
+}
+
+/** What passes when a clock, a key or a policy has been put right. */
+function isOfTheAsker(status: number, problem: string | undefined): boolean {
+  return status === 401 || (status === 403 && !FORBIDDEN_THIS.test(problem ?? ''))
+}
+
+/** Not so 404: an address may be put right. */
+function isPermanent(answer: PeerAnswer): boolean {
+  return answer.kind === 'answered' && answer.status !== 404 && judgeStatus(answer.status) === 'permanent'
 }
 
 /** Given before the request was read, and therefore not signed; or by a proxy. */

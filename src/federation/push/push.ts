@@ -82,8 +82,9 @@ export class Push implements OnModuleInit {
     const waitMs = await this.circuits.leave(peer, hold, interrupted ? { kind: 'moved' } : outcome)
     if (this.draining.signal.aborted) return
     if (waitMs > 0) this.wake(peer, waitMs + SLACK_MS)
+    else if (outcome.kind === 'level' && outcome.againMs !== undefined) this.wake(peer, outcome.againMs + SLACK_MS)
     // What came while the lane was ours found it taken.
-    else if (outcome.kind === 'moved' || (await this.circuits.due()).includes(peer)) this.wake(peer)
+    if (waitMs === 0 && (outcome.kind === 'moved' || (await this.circuits.due()).includes(peer))) this.wake(peer)
   }
 }
 

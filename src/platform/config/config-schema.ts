@@ -4,6 +4,7 @@ import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Admission, Process } from './process-settings.js'
 import { Federation, SealedSender } from './federation-settings.js'
+import { Passkeys } from './passkey-settings.js'
 import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
 import { Count, Duration, Size } from './units.js'
@@ -198,6 +199,7 @@ export const ConfigSchema = z.object({
   ...Admission,
   ...Storage,
   ...Accounts,
+  ...Passkeys,
   ...KeyPackages,
   ...Groups,
   ...Quotas,
@@ -214,6 +216,7 @@ export const CONFIG_CHAPTERS = {
   Admission,
   Storage,
   Accounts,
+  Passkeys,
   'Key packages': KeyPackages,
   Groups,
   Quotas,

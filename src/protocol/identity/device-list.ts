@@ -81,9 +81,19 @@ export function certificateOf(list: DeviceList, client: string): Certified | und
   return undefined
 }
 
-/** Whether entry `number` was certified by entry `issuer`, also by others in between. */
-export function descendsFrom(list: DeviceList, number: number, issuer: number): boolean {
+/** The numbers of a certificate and of those that its device has replaced by it, one after the other: all that one holder had. */
+export function certificatesOfHolder(list: DeviceList, number: number): ReadonlySet<number> {
+  const numbers = new Set([number])
+  const last = list.certificates.get(number)
+  const isFormer = (one: Certified | undefined) => one?.kind === 'device' && last?.kind === 'device' && one.subject === last.subject
+  for (let one = last && list.certificates.get(last.signer); one !== undefined && isFormer(one); one = list.certificates.get(one.signer))
+    numbers.add(one.number)
+  return numbers
+}
+
+/** Whether a certificate hangs, by any number of signers, from one that `issuers` have signed in entry `since` or later. */
+export function hangsFrom(list: DeviceList, number: number, issuers: ReadonlySet<number>, since: number): boolean {
   for (let at = list.certificates.get(number); at !== undefined; at = list.certificates.get(at.signer))
-    if (at.signer === issuer) return true
+    if (issuers.has(at.signer) && at.number >= since) return true
   return false
 }

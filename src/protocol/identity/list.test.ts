@@ -69,17 +69,39 @@ describe('a device list', () => {
   })
 })
 
-it('ends what a revoked device has certified since, also by others in between, and nothing else', async () => {
-  const { maker, phone } = await begun()
-  const laptop = await maker.certify(phone, LAPTOP, privateKey())
-  const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
-  const second = await maker.certify(ghost, `${LAPTOP}3`, privateKey())
-  const other = await maker.certify(laptop, `${LAPTOP}4`, privateKey())
-  await maker.revoke(laptop, phone.number, ghost.number)
-  const active = activeCertificates(await list(maker)).map(({ number }) => number)
-  // What the laptop certified hangs from the phone too.
-  expect(active).toEqual([laptop.number])
-  expect([second.number, other.number]).toEqual([5, 6])
+describe('a revocation with since', () => {
+  const numbers = async (maker: ListMaker) => activeCertificates(await list(maker)).map(({ number }) => number)
+
+  it('ends what the revoked device has certified since then, also by others in between', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
+    await maker.certify(ghost, `${LAPTOP}3`, privateKey())
+    await maker.revoke(laptop, phone.number, ghost.number)
+    expect(await numbers(maker)).toEqual([laptop.number])
+  })
+
+  it('leaves what the device certified before, with what that has signed: the device that revokes is not its own victim', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const theft = maker.number + 1
+    await maker.certify(phone, `${LAPTOP}2`, privateKey())
+    const renewed = await maker.certify(laptop, LAPTOP, laptop.key)
+    const tablet = await maker.certify(renewed, `${LAPTOP}3`, privateKey())
+    await maker.revoke(renewed, phone.number, theft)
+    expect(await numbers(maker)).toEqual([renewed.number, tablet.number])
+  })
+
+  it('reaches what the device certified before a thief renewed its certificate', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
+    const once = await maker.certify(phone, PHONE, phone.key)
+    await maker.certify(once, `${LAPTOP}3`, privateKey())
+    const twice = await maker.certify(once, PHONE, phone.key)
+    await maker.revoke(laptop, twice.number, ghost.number)
+    expect(await numbers(maker)).toEqual([laptop.number])
+  })
 })
 
 it('takes certificates by devices up to entry 864, by the identity key up to 960, and then revocations', async () => {

@@ -12,7 +12,8 @@ import { parseUserUri } from '../identifiers.js'
 import {
   activeCertificates,
   certificateOf,
-  descendsFrom,
+  certificatesOfHolder,
+  hangsFrom,
   hashAt,
   isRecoverySigner,
   lastNumber,
@@ -149,7 +150,7 @@ function faultOfRevocation(
   const isIdentityKey = revoked === 1 && signer === 1
   const target = list.certificates.get(revoked)
   if (!isIdentityKey && (target === undefined || target.end !== undefined)) return 'revocation-target'
-  return since !== 0 && (since <= revoked || since >= number) ? 'revocation-target' : undefined
+  return since >= number ? 'revocation-target' : undefined
 }
 
 /** What a checked entry changes. */
@@ -168,9 +169,10 @@ function append(list: GrowingList, entry: DeviceListEntry): void {
 
 function end(list: GrowingList, { number, time }: DeviceListEntry, { revoked, since }: Revocation): void {
   if (revoked === 1) list.identityKey = undefined
+  const issuers = certificatesOfHolder(list, revoked)
   // Only those that are active, of which there are few: each step up the chain of signers costs.
   for (const one of activeCertificates(list)) {
-    const goesAlong = since !== 0 && one.number >= since && descendsFrom(list, one.number, revoked)
+    const goesAlong = since !== 0 && hangsFrom(list, one.number, issuers, since)
     if (one.number === revoked || goesAlong) list.certificates.set(one.number, { ...one, end: { by: 'revocation', number, time } })
   }
 }

@@ -26,7 +26,7 @@ export const IDENTITY_RULES = {
   'certificate-number':
     'With this certificate no more than 24 are active at once, with one by a recovery signer no more than 32. One that replaces another is not asked.',
   'revocation-target':
-    'The revoked entry is a certificate that is active, or entry 1, whose key only revokes itself; `since` is 0 or the number of an entry after the revoked one and before this one.',
+    'The revoked entry is a certificate that is active, or entry 1, whose key only revokes itself; `since` is 0 or the number of an entry before this one.',
   'entry-signature': 'The signature is the signer’s.',
   'certificate-keys':
     'There are as many keys as the kind has, none twice. The first is a sound Ed25519 or P-256 key, and the others are sound if their scheme is known. None was in the list before, except in the certificate that this one replaces.',
@@ -53,6 +53,9 @@ export const IDENTITY_RULES = {
   'device-registered': 'A certificate of a device is of one that is registered and active, or that the same request adds.',
   'device-keys': 'A certificate of a device names keys that are registered for it; of a device or key that is added, all of them.',
   'device-certified': 'A device that is added, gets a key, or begins the identity, gets a certificate with it.',
+  'passkey-rp-id': 'The RP ID of a new passkey is one of those that the server names, if it names any.',
+  'passkey-attestation':
+    'A new passkey has an attestation where the server asks for one. One that is given is of this key and RP ID, answers a challenge of this client that is not spent, and comes from an authenticator that the server trusts.',
 } as const satisfies Record<string, string>
 
 export type IdentityRule = keyof typeof IDENTITY_RULES

@@ -5,7 +5,7 @@ import { safetyNumber } from '../../../examples/client/identity/safety-number.js
 import { cli } from '../../support/cli.js'
 import { at } from '../../support/world.js'
 import { useMaliciousServer } from './malicious-server.js'
-import { WrittenList } from './vector-maker.js'
+import { WrittenList } from '../vectors/vector-maker.js'
 
 const evil = useMaliciousServer()
 const DAY = 86_400

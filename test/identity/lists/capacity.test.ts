@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { CertifiedKey } from '../../../src/protocol/identity/entry.js'
+import { activeCertificates } from '../../../src/protocol/identity/device-list.js'
 import { TestDevice, UNLIMITED, type Answer } from '../../authentication/device-fixture.js'
 import { privateKey, seconds, type Holder } from '../../support/mls/device-lists.js'
 import { startServer, type TestServer } from '../../support/server.js'
@@ -80,8 +81,11 @@ class Thief {
     const registered = await found.register({ device_list: await account.update(own.number) })
     if (registered.status !== 201) return [refusalOf(registered)]
     await found.login()
-    await list.revoke(own, this.holder.number, this.holder.number + 1)
-    return ['registered', outcome(await account.append(list.number))]
+    await list.revoke(own, this.holder.number, this.words.number + 1)
+    const revoked = outcome(await account.append(list.number))
+    const left = activeCertificates((await account.seen()).list).map(({ number }) => number)
+    // The words, and what they have certified.
+    return ['registered', revoked, left.length === 2 ? 'alone' : `${left.length} are active`]
   }
 }
 
@@ -90,7 +94,7 @@ describe('a stolen device that uses up the list', () => {
     const thief = await Thief.ofPhone()
     expect(await thief.fill(60, () => thief.enrol(), 1)).toBe('certificate-number')
     expect(thief.account.list.number).toBe(25)
-    expect(await thief.ownerReturns()).toEqual(['registered', 'taken'])
+    expect(await thief.ownerReturns()).toEqual(['registered', 'taken', 'alone'])
   })
 
   it('and by recovery keys of its own: they have no part in what is kept for the words', async () => {
@@ -99,7 +103,7 @@ describe('a stolen device that uses up the list', () => {
     await thief.fill(60, () => thief.enrol(), 1)
     await thief.enrol(own)
     expect(await thief.send()).toBe('certificate-number')
-    expect(await thief.ownerReturns()).toEqual(['registered', 'taken'])
+    expect(await thief.ownerReturns()).toEqual(['registered', 'taken', 'alone'])
   })
 
   it('by numbers of entries: the words certify more than one', async () => {
@@ -112,7 +116,7 @@ describe('a stolen device that uses up the list', () => {
     // It may still revoke, which takes no number from the words.
     expect(await thief.fill(884, () => thief.revoke(junk.pop() ?? 0))).toBe('taken')
     expect((await thief.account.seen()).entries).toHaveLength(884)
-    expect(await thief.ownerReturns()).toEqual(['registered', 'taken'])
+    expect(await thief.ownerReturns()).toEqual(['registered', 'taken', 'alone'])
     expect(await thief.ownerReturns()).toContain('registered')
   }, 120_000)
 
@@ -124,7 +128,7 @@ describe('a stolen device that uses up the list', () => {
     const pair = () => thief.replace(fill++ % 2 === 0 ? [large(fill)] : [])
     expect(await thief.fill(200, pair, 4)).toBe('too-large')
     expect(await thief.fill(400, () => thief.replace(), 1)).toBe('too-large')
-    expect(await thief.ownerReturns()).toEqual(['registered', 'taken'])
+    expect(await thief.ownerReturns()).toEqual(['registered', 'taken', 'alone'])
   })
 })
 

@@ -3,7 +3,7 @@ import type { Config } from '../../../../platform/config/config.js'
 import { Secrets } from '../../../../platform/secrets.js'
 import { MigrationError, pendingMigrations } from '../../../../platform/postgres/migrate.js'
 import { listPeers } from '../../../../federation/peers/peers.repository.js'
-import { stoppedCursors } from '../../../../federation/push/cursors.repository.js'
+import { waitingCursors } from '../../../../federation/push/cursors.repository.js'
 import { describeClosed, examineKeys } from '../../../operations/sealed-keys-check.js'
 import { describeOtherDomain, readDomain } from '../../../operations/stored-domain.repository.js'
 import { ok, problem, type Finding, warning } from '../finding.js'
@@ -72,7 +72,7 @@ async function examineTrust(client: Client): Promise<Finding[]> {
 }
 
 async function examineLanes(client: Client): Promise<Finding[]> {
-  const stopped = (await stoppedCursors(client)).length
+  const stopped = (await waitingCursors(client)).filter((cursor) => cursor.stopped).length
   if (stopped === 0) return [ok('No group is stopped towards another provider.')]
   const groups = stopped === 1 ? 'A group is' : `${stopped} groups are`
   return [problem(`${groups} stopped: the provider refuses what comes next. See peers list; peers retry once the cause is gone.`)]

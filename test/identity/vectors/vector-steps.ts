@@ -48,6 +48,7 @@ export const AFTER_BASE: readonly Story<Parts>[] = [
       const number = await list.certify(phone, [ed(6)], { subject: client('watch'), rights: 0 })
       await list.revoke({ number, key: ed(6) }, number)
     },
+    ['entry-right'],
   ],
   ['a device renews itself, and drops a key', 'valid', ({ list, phone }) => list.certify(phone, [ed(2)])],
   [
@@ -68,6 +69,25 @@ export const AFTER_BASE: readonly Story<Parts>[] = [
       await list.revoke(phone, 3, 6)
     },
   ],
+  [
+    'a revocation leaves what was certified before, with what that signed',
+    'valid',
+    async ({ list, phone, laptop }) => {
+      const renewed = await list.certify(laptop, [laptop.key], { subject: client('laptop'), rights: RIGHTS.enrol | RIGHTS.revoke })
+      await list.certify({ ...laptop, number: renewed }, [ed(6)], { subject: client('new'), rights: 0 })
+      await list.revoke({ ...laptop, number: renewed }, phone.number, 6)
+    },
+  ],
+  [
+    'a revocation reaches what was certified before a thief renewed itself',
+    'valid',
+    async ({ list, phone, laptop }) => {
+      await list.certify(laptop, [ed(6)], { subject: client('g1'), rights: 0 })
+      const renewed = await list.certify(laptop, [laptop.key], { subject: client('laptop'), rights: RIGHTS.enrol })
+      await list.revoke(phone, renewed, 6)
+    },
+    ['revocation-target'],
+  ],
   ['the identity key ends itself', 'valid', ({ list, root }) => list.revoke(root, 1)],
   [
     'a key of an unknown scheme',
@@ -76,6 +96,7 @@ export const AFTER_BASE: readonly Story<Parts>[] = [
       const keys: SigningKey[] = [ed(6), { scheme: 0x0905, publicKey: new Uint8Array(32).fill(9), sign: async () => new Uint8Array() }]
       await list.certify(phone, keys, { subject: client('new') })
     },
+    ['certificate-possession'],
   ],
   ['another user', 'entry-user', ({ list, phone }) => list.append(phone, revocation(3), { user: 'mimi://a.example/u/mallory' })],
   ['a gap', 'entry-number', ({ list, phone }) => list.append(phone, revocation(3), { number: 6 })],
@@ -187,7 +208,7 @@ export const AFTER_BASE: readonly Story<Parts>[] = [
     },
   ],
   ['a revocation of the identity key by a device', 'revocation-target', ({ list, phone }) => list.revoke(phone, 1)],
-  ['a revocation since before', 'revocation-target', ({ list, phone }) => list.revoke(phone, 3, 3)],
+  ['a revocation since itself', 'revocation-target', ({ list, phone }) => list.revoke(phone, 3, 6)],
 ]
 
 function revocation(revoked: number) {

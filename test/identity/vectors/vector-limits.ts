@@ -68,9 +68,18 @@ const renewed = ({ list, phone }: Full) => list.certify(phone, [phone.key])
 
 const AFTER_24: readonly Story<Full>[] = [
   ['a 25th holder by a device', 'certificate-number', (full) => another(full, full.phone)],
-  ['a 25th holder by a recovery key that a device has just certified', 'certificate-number', (full) => another(full, full.young)],
-  ['… for less than a week', 'certificate-number', later(7n * DAY - 1n, (full) => another(full, full.young))],
-  ['… for a week', 'valid', later(7n * DAY, (full) => another(full, full.young)), ['certificate-number']],
+  ['a 25th holder by a recovery key that a device certified just now', 'certificate-number', (full) => another(full, full.young)],
+  [
+    'a 25th holder by a recovery key that a device certified less than a week ago',
+    'certificate-number',
+    later(7n * DAY - 1n, (full) => another(full, full.young)),
+  ],
+  [
+    'a 25th holder by a recovery key that a device certified a week ago',
+    'valid',
+    later(7n * DAY, (full) => another(full, full.young)),
+    ['certificate-number'],
+  ],
   ['a 25th holder by a recovery key that the identity key certified', 'valid', (full) => another(full, full.words), ['certificate-number']],
   ['a device that renews itself as one of 24', 'valid', renewed, ['certificate-number']],
   [

@@ -50,11 +50,12 @@ export class WrittenList {
   readonly entries: Uint8Array[] = []
   end!: ListEnd
   identity!: Uint8Array
+  user = USER
   /** The clock of who writes, and of who reads. */
   now = NOW
 
   static async begin(key: SigningKey, user = USER): Promise<WrittenList> {
-    const list = new WrittenList()
+    const list = Object.assign(new WrittenList(), { user })
     const first = await beginList(user, key, NOW)
     list.#take(first)
     list.identity = first.end.hash
@@ -64,7 +65,7 @@ export class WrittenList {
   copy(): WrittenList {
     const list = new WrittenList()
     list.entries.push(...this.entries)
-    return Object.assign(list, { end: this.end, identity: this.identity, now: this.now })
+    return Object.assign(list, { end: this.end, identity: this.identity, now: this.now, user: this.user })
   }
 
   /** @returns the number of the entry */
