@@ -183,7 +183,9 @@ export class Group {
     const failing = await failingProposals(this.device, record)
     if (failing.length > 0) record.voided = [...(record.voided ?? []), ...failing]
     const letGo = await membersToLetGo(this.device, record, proposals)
-    const pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo, this.device.leafExtensions())
+    const { credential } = await this.device.certificates.credential(record.suite)
+    const own = { extensions: this.device.leafExtensions(), credential }
+    const pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo, own)
     await requireNoNewFailing(this.device, record, pending.next)
     record.pending = pending
     return this.#submit(pending)

@@ -182,6 +182,7 @@ async function refusalOf(
   outside?: { join: OutsideJoin; joiners: GroupRecord['joiners'] },
 ): Promise<IdentityRefused | undefined> {
   try {
+    await device.certificates.verify(leaf, question.isNew)
     const { held, list } = await judgeLeaf(device.identities, leaf, question)
     if (outside) requireVouched(list, held, outside.join, { joiners: outside.joiners, scheme: question.scheme })
     return undefined
