@@ -19,6 +19,23 @@ export async function withoutSignatureChecks<T>(work: () => Promise<T>): Promise
   }
 }
 
+/** How many signatures are checked while `work` runs. */
+export async function countingSignatureChecks(work: () => Promise<unknown>): Promise<number> {
+  const { verify, createPublicKey } = crypto
+  let checks = 0
+  const counted = (...args: Parameters<typeof verify>): ReturnType<typeof verify> => {
+    checks++
+    return verify(...args)
+  }
+  replace({ verify: counted as typeof verify, createPublicKey })
+  try {
+    await work()
+    return checks
+  } finally {
+    replace({ verify, createPublicKey })
+  }
+}
+
 function replace(functions: Pick<typeof crypto, 'verify' | 'createPublicKey'>): void {
   Object.assign(crypto, functions)
   syncBuiltinESMExports()
