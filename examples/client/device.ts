@@ -1,14 +1,17 @@
 import { generateKeyPackageWithKey, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { handOver } from './identity/beginning.js'
 import { Identities } from './identity/identities.js'
 import type { SigningKey } from './identity/keys.js'
 import { LEAF_CERTIFICATE } from './identity/leaf.js'
-import { OwnIdentity, type DeviceListUpdate } from './identity/own.js'
+import { lookAtOwnList } from './identity/notices.js'
+import type { DeviceListUpdate } from './identity/structures.js'
+import { OwnIdentity } from './identity/own.js'
 import { recoveryKey } from './identity/recovery-words.js'
 import type { IdentityRefused } from './identity/refused.js'
-import { keyMaterialRequest } from './mls/key-material-request.js'
 import { encodeKeyPackageMessage } from './mls/key-package-message.js'
+import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
 import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
@@ -47,12 +50,11 @@ export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
   readonly proofs: Proofs
-
   /** Device lists of other users, and what is believed of them. */
   readonly identities: Identities
   readonly own: OwnIdentity
   readonly certificates: Certificates
-  /** KeyPackages that the server gave out and this client did not use. */
+  /** KeyPackages that it was given and did not use. */
   readonly refused: IdentityRefused[] = []
 
   constructor(
@@ -92,8 +94,7 @@ export class Device {
   async recover(by: string | SigningKey): Promise<void> {
     const { user, client } = this.record
     const key = typeof by === 'string' ? recoveryKey(by) : by
-    const asked = { client, ...(await this.proofs.loginBy(key)) }
-    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', asked)
+    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', await this.proofs.loginBy(key))
     this.identities.take(user, entries, head)
     const list = await this.own.certificateBy(key)
     const body = { user, client, ...(await this.proofs.possession('registration')), device_list: list }
@@ -113,10 +114,7 @@ export class Device {
     const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity), by)
     await this.http.post('/v1/devices', { ...body, device_list: list })
     this.own.accepted(list)
-    // From hand to hand: it need not believe the server who its user is.
-    const { entries = [], head = list.head } = this.record.pins.get(this.record.user) ?? {}
-    other.identities.take(this.record.user, entries, head)
-    other.own.markSeen()
+    handOver(this, other)
   }
 
   /** Without a device list: registers a device that has proven its keys, by a step-up proof. */
@@ -128,7 +126,7 @@ export class Device {
   }
 
   /** @param device the last part of the client URI of a device of this account */
-  async revoke(device: string): Promise<void> {
+  async revoke(device: string): Promise<unknown> {
     const client = this.client.replace(/[^/]+$/, device)
     if (this.own.exists) return this.own.revoke([client])
     await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
@@ -138,15 +136,14 @@ export class Device {
     const { nonce, signature_keys } = await this.proofs.possession('login', this.suites.slice(0, 1))
     const [proven] = signature_keys
     if (!proven) throw new Error('This device has no keys')
-    const { public_key, proof } = proven
-    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
+    const { scheme: _, ...proof } = proven
+    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, ...proof }))
     await this.#lookAtOwnList()
   }
 
-  /** Whether the server shows what this device has written, and whether the head has to be renewed. */
   async #lookAtOwnList(): Promise<void> {
     if (!this.own.exists || !this.record.certified) return
-    await this.identities.of(this.record.user, { fresh: true })
+    await lookAtOwnList(this)
     await this.own.renewHead()
   }
 
@@ -204,8 +201,10 @@ export class Device {
     const claim = { user, cipher_suites: [cipherSuite] }
     const elsewhere = (uri: string): boolean => providerOf(uri) !== providerOf(this.client)
     if (room === undefined || !(elsewhere(user) || elsewhere(room))) return this.http.post<Claim>('/v1/key-packages/claims', claim)
-    const request = await this.#request(user, cipherSuite, room)
-    return this.http.post<Claim>('/v1/key-packages/claims', { ...claim, key_material_request: request })
+    return this.http.post<Claim>('/v1/key-packages/claims', {
+      ...claim,
+      key_material_request: await this.#request(user, cipherSuite, room),
+    })
   }
 
   async newKeyPackage(suiteId: number, lastResort = false): Promise<StoredKeyPackage> {
@@ -236,7 +235,8 @@ export class Device {
   async #request(target: string, cipherSuite: number, room: string): Promise<Uint8Array> {
     const keys = this.record.keys.get(cipherSuite)
     if (!keys) throw new Error(`This device has no key for cipher suite ${cipherSuite}`)
-    return keyMaterialRequest({ user: this.record.user, client: this.client, target, room, cipherSuite }, keys, await suite(cipherSuite))
+    const { user, client } = this.record
+    return keyMaterialRequest({ user, client, target, room, cipherSuite }, keys, await suite(cipherSuite))
   }
 
   #keep(session: Session): void {
@@ -246,5 +246,4 @@ export class Device {
   }
 }
 
-/** The domain in `mimi://<domain>/…` */
 const providerOf = (uri: string): string | undefined => uri.split('/')[2]

@@ -15,7 +15,9 @@ export interface InboxItem {
     | 'device.added'
     | 'device.revoked'
     | 'identity.changed'
+    | 'device-list.changed'
     | 'device-list.pending'
+    | 'device-list.dropped'
   group_id?: Uint8Array
   incarnation?: number
   epoch?: number
@@ -25,6 +27,8 @@ export interface InboxItem {
   client?: string
   user?: string
   effective_at?: number
+  /** Of an entry of the device list. */
+  number?: number
   reason?: 'reinit' | 'reset'
   successor?: Uint8Array
 }

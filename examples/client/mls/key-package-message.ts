@@ -8,7 +8,7 @@ export function decodeKeyPackageMessage(bytes: Uint8Array): KeyPackage {
   return decoded.keyPackage
 }
 
-/** A KeyPackage as it is uploaded: an MLSMessage of wire format mls_key_package. */
+/** A KeyPackage as an MLSMessage, as it is uploaded. */
 export function encodeKeyPackageMessage(keyPackage: KeyPackage): Uint8Array {
   return encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage })
 }

@@ -50,7 +50,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
   {
     name: 'device-list-changes',
     holder: 'device',
-    what: 'attempts to change the user’s device list per hour, and as many new heads; a key of no device has its own',
+    what: 'attempts to change the user’s device list per hour, as many new heads, and as many decisions on changes that wait; a key of no device has its own',
     value: 60,
     refusal: TOO_MANY,
   },

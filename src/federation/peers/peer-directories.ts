@@ -117,7 +117,7 @@ export class PeerDirectories {
   private async refetch(domain: string): Promise<PeerDirectory | undefined> {
     const base = this.config.FEDERATION_PEER_URLS?.get(domain) ?? `https://${domain}`
     const url = `${base}/.well-known/mimi-protocol-directory`
-    const outcome = await this.connections.http.send({ method: 'GET', url, headers: { accept: 'application/json' } })
+    const outcome = await this.connections.of(domain).send({ method: 'GET', url, headers: { accept: 'application/json' } })
     if (outcome.kind === 'answered' && outcome.status === 200) await this.consider(domain, outcome.body)
     return this.stored(domain)
   }

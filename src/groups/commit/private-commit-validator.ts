@@ -152,7 +152,7 @@ export class PrivateCommitValidator {
     const leaves = waiting.flatMap(({ proposal }) => namedLeaf(proposal.keyPackage.leafNode))
     await introduceLeaves(this.link, this.config.DOMAIN, leaves)
     const devices = await devicesOfLeaves(this.pool, group.gid, leaves, requirement !== 'none')
-    const judged = judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const judged = await judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
     const certificates = withCredentialFaults(judged, await this.membership.credentialFaults(leaves))
     const { directory, unregistered } = unusable(devices, certificates)
     const voided: Uint8Array[] = []

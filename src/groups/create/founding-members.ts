@@ -127,7 +127,7 @@ export class FoundingMembers {
     const founding = new Set(named.map(({ client }) => client))
     const others = [...devices.listed.values()].flatMap(({ ofOtherIdentity }) => ofOtherIdentity)
     const gone = new Set(others.filter((client) => !founding.has(client)))
-    refuseFaults(judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
+    refuseFaults(await judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
   }
 
   /** RFC 9420 §11, §12.1.1: one Commit after epoch 0 the creator has the first leaf, and all others one that came in a KeyPackage. */

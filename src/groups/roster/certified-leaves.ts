@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { secondsNow } from '../../platform/timing.js'
 import { certificateIn, judgeLeaf, listIn, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
 import { sameBytes } from '../../protocol/bytes.js'
@@ -57,6 +58,9 @@ export async function introduceLeaves(
   return claims.length > 0
 }
 
+/** Each takes some 25 µs. */
+const LEAVES_IN_A_ROW = 50
+
 /** Certificates of new and changed leaves, by client URI, and the rules that are broken. */
 export interface LeafCertificates {
   readonly certified: ReadonlySet<string>
@@ -67,22 +71,23 @@ export interface LeafCertificates {
 
 /**
  * Judges the certificates of leaves that come or change (docs/identity.md §4): each against its user's list as the database has it, and that all of a
- * user are of one identity.
+ * user are of one identity. A Commit may bring thousands, so others get their turn in between.
  * @param gone clients whose leaves go with the same Commit @param domain this provider's
  */
-export function judgeCertificates(
+export async function judgeCertificates(
   leaves: readonly NamedLeaf[],
   { directory, listed }: LeafDevices,
   requirement: Requirement,
   gone: ReadonlySet<string>,
   domain: string,
-): LeafCertificates {
+): Promise<LeafCertificates> {
   const now = secondsNow()
   const certified = new Set<string>()
   const rows = new Map<string, LeafCertificateRow>()
   const faults = new Map<string, CertificateRule>()
   const identities = new Map<string, Uint8Array>()
-  for (const { client, publicKey, extension } of leaves) {
+  for (const [index, { client, publicKey, extension }] of leaves.entries()) {
+    if (index % LEAVES_IN_A_ROW === LEAVES_IN_A_ROW - 1) await setImmediate()
     const [device, known, parsed] = [directory.get(client), listed.get(client), parseClientUri(client)]
     if (publicKey === null || !device || !known || !parsed) continue
     const verdict = judgeLeaf({ client, publicKey, extension }, known, now)

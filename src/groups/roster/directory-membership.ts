@@ -74,7 +74,9 @@ export class DirectoryMembership implements Membership {
     return lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
   }
 
-  readonly credentialFaults = (leaves: readonly NamedLeaf[]) => this.x509.faultsOf(leaves)
+  credentialFaults(leaves: readonly NamedLeaf[]): ReturnType<Membership['credentialFaults']> {
+    return this.x509.faultsOf(leaves)
+  }
 
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
     const changed = changedLeaves(verdict)
@@ -84,8 +86,8 @@ export class DirectoryMembership implements Membership {
     const byKey = requirement !== 'none' || verdict.external
     const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict), byKey)
     const gone = new Set(verdict.removed.flatMap(({ identity }) => identity ?? []))
-    const judged = judgeCertificates(changed, devices, requirement, gone, this.config.DOMAIN)
-    const certificates = withCredentialFaults(judged, await this.credentialFaults(changed))
+    const judged = await judgeCertificates(changed, devices, requirement, gone, this.config.DOMAIN)
+    const certificates = withCredentialFaults(judged, await this.x509.faultsOf(changed))
     await refuseVoid(this.pool, context, before, verdict.proposals, unusable(devices, certificates))
     checkNewLeaves(before, verdict, devices)
     refuseFaults(certificates)
@@ -149,8 +151,8 @@ export class DirectoryMembership implements Membership {
     const device = deviceOf(devices.directory, member)
     if (device.revoked) throw new InvalidCommit('credential-revoked')
     if (devices.unregistered.size > 0) throw new InvalidCommit('credential-key')
-    const judged = judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN)
-    refuseFaults(withCredentialFaults(judged, await this.credentialFaults(named)))
+    const judged = await judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN)
+    refuseFaults(withCredentialFaults(judged, await this.x509.faultsOf(named)))
     return device
   }
 

@@ -92,6 +92,11 @@ const Accounts = {
   NAME_QUARANTINE: Duration(0, 3_650 * 86_400_000)
     .default(90 * 86_400_000)
     .describe('For how long the name of a deleted account is given to nobody else.'),
+  REVOCATION_DELAY: Duration(3_600_000, 7 * 86_400_000)
+    .default(86_400_000)
+    .describe(
+      'For how long a change of a device list waits that ends a recovery key, a passkey, or all other devices in charge; and how old a key has to be to have a say over it.',
+    ),
   ACCESS_TOKENS: z
     .enum(['bound', 'bearer-allowed', 'legacy'])
     .default('bound')
