@@ -107,6 +107,12 @@ describe('refused by name', () => {
     ['one of more than 4,096 bytes', 'x509-encoding', () => [device({ extensions: [extension('2a0304', false, new Uint8Array(4_096))] })]],
     ['a byte behind it', 'x509-encoding', () => [Buffer.concat([device(), Buffer.of(0)])]],
     ['a length in a longer form', 'x509-encoding', () => [longer(device())]],
+    [
+      'a length of two bytes where one is enough',
+      'x509-encoding',
+      () => [device({ extensions: [padded(extension('2a0304', false, new Uint8Array()))] })],
+    ],
+    ['an authority’s signature under another name', 'x509-issuer', () => [device({}, { ...authority, name: 'other' })]],
   ]
   it.each(cases)('%s: %s', async (_case, rule, certificates) => {
     expect(await judged(certificates())).toBe(rule)
@@ -180,4 +186,9 @@ describe('hostile bytes', () => {
 function longer(bytes: Uint8Array): Uint8Array {
   expect(bytes[1]).toBe(0x82)
   return Buffer.concat([Buffer.of(0x30, 0x83, 0), bytes.subarray(2)])
+}
+
+/** The outer length, which takes one byte, in two. */
+function padded(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([bytes.subarray(0, 1), Buffer.of(0x81), bytes.subarray(1)])
 }
