@@ -560,6 +560,7 @@ CREATE TABLE peer (
   alarm text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   lane_owner text,
+  clock_offset integer,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
 );
