@@ -68,6 +68,7 @@ CREATE INDEX account_disabled ON account USING btree (id) WHERE (disabled_at IS 
 CREATE INDEX account_erased ON account USING btree (deleted_at) WHERE (erased_at IS NOT NULL);
 CREATE INDEX account_to_erase ON account USING btree (id) WHERE ((deleted_at IS NOT NULL) AND (erased_at IS NULL));
 CREATE UNIQUE INDEX account_user_uri_key ON account USING btree (user_uri);
+CREATE TRIGGER drop_pending_list_change_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION drop_pending_list_change();
 CREATE TRIGGER queue_removals_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION queue_removals_of_account();
 CREATE TRIGGER settle_admins_on_account_disable AFTER UPDATE OF disabled_at ON account FOR EACH ROW WHEN (((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL))) EXECUTE FUNCTION settle_admins_of_account();
 
@@ -155,6 +156,7 @@ CREATE TABLE device_certificate (
   signer integer NOT NULL,
   ended_at timestamp with time zone,
   replaced boolean DEFAULT false NOT NULL,
+  certified_at timestamp with time zone DEFAULT now() NOT NULL,
   holder_key bytea,
   rp_id text,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
@@ -177,6 +179,7 @@ CREATE TABLE device_list (
   CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
+CREATE TRIGGER note_identity_change AFTER UPDATE OF identity ON device_list FOR EACH ROW WHEN ((old.identity <> new.identity)) EXECUTE FUNCTION note_identity_change();
 
 CREATE TABLE device_list_entry (
   account_id bigint NOT NULL,
@@ -272,6 +275,7 @@ CREATE TABLE foreign_device_list (
 );
 CREATE INDEX foreign_device_list_wanted ON foreign_device_list USING btree (wanted_until);
 CREATE TRIGGER count_list_bytes AFTER INSERT OR DELETE OR UPDATE OF entries ON foreign_device_list FOR EACH ROW EXECUTE FUNCTION count_list_bytes();
+CREATE TRIGGER note_identity_change AFTER UPDATE OF identity ON foreign_device_list FOR EACH ROW WHEN ((old.identity <> new.identity)) EXECUTE FUNCTION note_identity_change();
 
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
@@ -418,7 +422,7 @@ CREATE TABLE inbox (
   payload jsonb,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT inbox_pkey PRIMARY KEY (device_id, id),
-  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text, 'device.added'::text, 'device.revoked'::text, 'identity.changed'::text, 'device-list.pending'::text])))
+  CONSTRAINT inbox_kind_check CHECK ((kind = ANY (ARRAY['welcome'::text, 'key-packages.low'::text, 'group.deleted'::text, 'group.leaving'::text, 'group.frozen'::text, 'resync'::text, 'device.added'::text, 'device.revoked'::text, 'identity.changed'::text, 'device-list.changed'::text, 'device-list.pending'::text, 'device-list.dropped'::text]))) NOT VALID
 );
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
 CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
@@ -567,6 +571,7 @@ CREATE TABLE peer (
   alarm text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   lane_owner text,
+  x509_authorities bytea[] DEFAULT '{}'::bytea[] NOT NULL,
   device_list_bytes bigint DEFAULT 0 NOT NULL,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
@@ -628,6 +633,19 @@ CREATE TABLE peer_key (
   CONSTRAINT peer_key_pkey PRIMARY KEY (domain, key_id),
   CONSTRAINT peer_key_domain_fkey FOREIGN KEY (domain) REFERENCES peer(domain) ON DELETE CASCADE
 );
+
+CREATE TABLE pending_list_change (
+  account_id bigint NOT NULL,
+  number integer NOT NULL,
+  hash bytea NOT NULL,
+  signers integer[] NOT NULL,
+  entries bytea[] NOT NULL,
+  head bytea NOT NULL,
+  effective_at timestamp with time zone NOT NULL,
+  CONSTRAINT pending_list_change_pkey PRIMARY KEY (account_id),
+  CONSTRAINT pending_list_change_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+CREATE INDEX pending_list_change_due ON pending_list_change USING btree (effective_at);
 
 CREATE TABLE pending_removal (
   gid bigint NOT NULL,
@@ -776,6 +794,16 @@ CREATE TABLE welcome (
   CONSTRAINT welcome_pkey PRIMARY KEY (gid, seq, ordinal)
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
+
+CREATE TABLE x509_authority (
+  fingerprint bytea NOT NULL,
+  certificate bytea NOT NULL,
+  sealed_private bytea,
+  signs_from timestamp with time zone NOT NULL,
+  signs_until timestamp with time zone,
+  issued_until timestamp with time zone,
+  CONSTRAINT x509_authority_pkey PRIMARY KEY (fingerprint)
+);
 
 CREATE FUNCTION accept_invitation(p_group_id bytea, p_user bigint)
  RETURNS text
@@ -1501,6 +1529,16 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION drop_pending_list_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM pending_list_change p WHERE p.account_id = NEW.id;
+  RETURN NULL;
+END $function$
+;
+
 CREATE FUNCTION drop_sender_keys()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1975,6 +2013,20 @@ AS $function$
     )
   END
 $function$
+;
+
+CREATE FUNCTION note_identity_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO identity_notice (account_id, gid)
+  SELECT NEW.account_id, m.gid FROM (SELECT d.id FROM device d WHERE d.account_id = NEW.account_id OFFSET 0) d
+   CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = d.id AND m.until_seq IS NULL OFFSET 0) m
+   GROUP BY m.gid ORDER BY m.gid
+  ON CONFLICT (account_id, gid) DO UPDATE SET after_device = 0;
+  RETURN NULL;
+END $function$
 ;
 
 CREATE FUNCTION note_removal(p_domain text, p_gid bigint, p_device bigint, p_reason text)

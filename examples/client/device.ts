@@ -16,7 +16,8 @@ import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
 import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
-import { toBase64Url, toHex, utf8 } from './wire.js'
+import { toBase64Url, toHex } from './wire.js'
+import { Certificates } from './x509/certificates.js'
 
 interface Session {
   /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
@@ -52,6 +53,7 @@ export class Device {
   /** Device lists of other users, and what is believed of them. */
   readonly identities: Identities
   readonly own: OwnIdentity
+  readonly certificates: Certificates
   /** KeyPackages that it was given and did not use. */
   readonly refused: IdentityRefused[] = []
 
@@ -65,6 +67,7 @@ export class Device {
     this.identities = new Identities(http, record.pins, now)
     this.own = new OwnIdentity(http, record, this.identities)
     this.proofs = new Proofs(http, record)
+    this.certificates = new Certificates(http, record, now)
     // A device that was stored by a release before has none yet.
     http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
@@ -91,8 +94,7 @@ export class Device {
   async recover(by: string | SigningKey): Promise<void> {
     const { user, client } = this.record
     const key = typeof by === 'string' ? recoveryKey(by) : by
-    const asked = { client, ...(await this.proofs.loginBy(key)) }
-    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', asked)
+    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', await this.proofs.loginBy(key))
     this.identities.take(user, entries, head)
     const list = await this.own.certificateBy(key)
     const body = { user, client, ...(await this.proofs.possession('registration')), device_list: list }
@@ -209,10 +211,11 @@ export class Device {
     const { impl } = await suite(suiteId)
     const signatureKeyPair = this.record.keys.get(suiteId)
     if (!signatureKeyPair) throw new Error(`This device has no key for cipher suite ${suiteId}`)
+    const { credential, notAfter } = await this.certificates.credential(suiteId)
     const made = await generateKeyPackageWithKey(
-      { credentialType: 'basic', identity: utf8(this.client) },
+      credential,
       capabilities(this.suites, this.proposalTypes, this.record.certified ? [LEAF_CERTIFICATE] : []),
-      lifetime(),
+      lifetime(notAfter),
       [],
       signatureKeyPair,
       impl,

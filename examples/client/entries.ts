@@ -16,6 +16,7 @@ import { openApplicationMessage } from './mls/private-content.js'
 import { suite } from './mls/suites.js'
 import type { GroupRecord } from './store.js'
 import { fromUtf8, sha256, toHex, utf8 } from './wire.js'
+import { clientOfCredential } from './x509/chain.js'
 
 /** One entry of a group's log, the same shape in replies, polls and stream frames. */
 export interface LogPage {
@@ -97,7 +98,7 @@ function confirmOwn(record: GroupRecord, entry: Entry, hash: string, text: strin
   record.sent.delete(hash)
   if (entry.kind !== 'application') return undefined
   const leaf = record.state.ratchetTree[2 * record.state.privatePath.leafIndex]
-  const from = leaf?.nodeType === 'leaf' && leaf.leaf.credential.credentialType === 'basic' ? fromUtf8(leaf.leaf.credential.identity) : ''
+  const from = leaf?.nodeType === 'leaf' ? clientOfCredential(leaf.leaf.credential) : ''
   record.messages.push({ seq: entry.seq, epoch: entry.epoch, from, text })
 }
 
@@ -105,7 +106,7 @@ async function readMessage(record: GroupRecord, entry: Entry, message: Framed, i
   if (message.wireformat !== 'mls_private_message') throw new Error('Application data must be private (RFC 9420 §6)')
   const opened = await openApplicationMessage(record.state, message.privateMessage, impl)
   record.state = opened.state
-  const said = { seq: entry.seq, epoch: entry.epoch, from: fromUtf8(opened.identity), text: fromUtf8(opened.content) }
+  const said = { seq: entry.seq, epoch: entry.epoch, from: opened.client, text: fromUtf8(opened.content) }
   record.messages.push(record.quarantine.length > 0 ? { ...said, unverified: true } : said)
 }
 

@@ -29,6 +29,15 @@ export type ProofPurpose = keyof typeof POSSESSION
 export type StepUpPurpose =
   'add-device' | 'revoke-device' | 'add-key' | 'retire-key' | 'begin-identity' | 'approve-change' | 'refuse-change' | 'delete-account'
 
+/** That who asks holds a key of no device. */
+interface KeyLogin {
+  client: string
+  nonce: Uint8Array
+  public_key: Uint8Array
+  proof: Uint8Array
+  rp_id?: string
+}
+
 /** Keys that are proven by one challenge, as requests carry them. */
 export interface Possession {
   nonce: Uint8Array
@@ -63,10 +72,11 @@ export class Proofs {
   }
 
   /** The proof of a login by a key that is no device's: the recovery key or a passkey of a user who has lost all devices. */
-  async loginBy(key: SigningKey): Promise<{ nonce: Uint8Array; public_key: Uint8Array; proof: Uint8Array; rp_id?: string }> {
+  async loginBy(key: SigningKey): Promise<KeyLogin> {
     const challenge = await this.#challenge('login')
     const proof = await signLabelled(key, POSSESSION.login, this.#content(challenge))
-    return { nonce: challenge.nonce, public_key: key.publicKey, proof, ...(key.rpId === undefined ? {} : { rp_id: key.rpId }) }
+    const { client } = this.record
+    return { client, nonce: challenge.nonce, public_key: key.publicKey, proof, ...(key.rpId === undefined ? {} : { rp_id: key.rpId }) }
   }
 
   /** What a new passkey has to be made for, where the server wants to see its attestation (docs/identity.md §2). */

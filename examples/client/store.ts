@@ -119,6 +119,8 @@ export interface DeviceRecord {
   pins: Map<string, Pin>
   /** Entries that it has signed and not yet brought to the server. */
   signed?: DeviceListUpdate
+  /** Whether its leaves have X.509 credentials. */
+  x509?: boolean
   /** What the sessions of the device are bound to. */
   proofKey?: ProofKey
 }

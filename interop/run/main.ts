@@ -49,7 +49,7 @@ async function operations(lineup: Lineup, mode: Mode, suite: number): Promise<vo
   const orders = rotations(lineup.stacks)
   const failures: string[] = []
   for (const stacks of short ? orders.slice(0, 1) : orders) {
-    for (const [tried, result] of await runOperations(server.url, mode, suite, stacks, operation)) {
+    for (const [tried, result] of await runOperations(server.url, mode, suite, { ...lineup, stacks }, operation)) {
       matrix.add(lineup.name, mode, suite, tried, result)
       count(result)
       if (result.kind === 'failed') failures.push(`  ✗ ${tried} (${stacks.join(', ')})\n    ${result.reason}`)

@@ -143,3 +143,28 @@ END $$;
 CREATE OR REPLACE TRIGGER tell_siblings_of_new AFTER INSERT ON device FOR EACH ROW EXECUTE FUNCTION tell_siblings();
 CREATE OR REPLACE TRIGGER tell_siblings_of_end AFTER UPDATE OF revoked_at ON device
   FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION tell_siblings();
+
+-- A change of a device list that waits goes with its account.
+CREATE OR REPLACE FUNCTION drop_pending_list_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM pending_list_change p WHERE p.account_id = NEW.id;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER drop_pending_list_change_on_account_disable AFTER UPDATE OF disabled_at ON account
+  FOR EACH ROW WHEN (OLD.disabled_at IS NULL AND NEW.disabled_at IS NOT NULL) EXECUTE FUNCTION drop_pending_list_change();
+
+-- A user has another identity than before, here or at the provider whose list is kept: the members of the user's groups are to hear of it, by a job
+-- (src/authentication/identity-notices/).
+CREATE OR REPLACE FUNCTION note_identity_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO identity_notice (account_id, gid)
+  SELECT NEW.account_id, m.gid FROM (SELECT d.id FROM device d WHERE d.account_id = NEW.account_id OFFSET 0) d
+   CROSS JOIN LATERAL (SELECT m.gid FROM member m WHERE m.device_id = d.id AND m.until_seq IS NULL OFFSET 0) m
+   GROUP BY m.gid ORDER BY m.gid
+  ON CONFLICT (account_id, gid) DO UPDATE SET after_device = 0;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER note_identity_change AFTER UPDATE OF identity ON device_list
+  FOR EACH ROW WHEN (OLD.identity <> NEW.identity) EXECUTE FUNCTION note_identity_change();
+CREATE OR REPLACE TRIGGER note_identity_change AFTER UPDATE OF identity ON foreign_device_list
+  FOR EACH ROW WHEN (OLD.identity <> NEW.identity) EXECUTE FUNCTION note_identity_change();

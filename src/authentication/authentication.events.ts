@@ -24,6 +24,16 @@ export const signatureKeyRetired = (events: Events): void => events.record('sign
 export const deviceListChanged = (events: Events, facts: { entries: number; revoked: number }): void =>
   events.record('device-list.changed', facts)
 
+/** A change of a device list waits, so that others can refuse it. */
+export const deviceListChangeHeld = (events: Events): void => events.record('device-list-change.held')
+
+/** Devices have heard that a user has another identity. */
+export const identityChangeTold = (events: Events, devices: number): void => events.record('identity-change.told', { devices })
+
+/** `effective`: nobody has refused it in time; `void`: what it was to change has changed meanwhile. */
+export const pendingChangeSettled = (events: Events, how: 'approved' | 'refused' | 'effective' | 'void'): void =>
+  events.record('device-list-change.settled', { how })
+
 /** Somebody with a session tried what needs a fresh proof by a key as well. `purpose` is one of STEP_UP_PURPOSES. */
 export const stepUpRefused = (events: Events, facts: { purpose: string }): void => events.record('step-up.refused', facts)
 
@@ -35,3 +45,8 @@ export const sessionEnded = (events: Events): void => events.record('session.end
 export const refreshTokenReused = (events: Events): void => events.record('refresh-token.reused')
 
 export const tokenKeyRotated = (events: Events): void => events.record('token-key.rotated')
+
+/** A device got a certificate for a key of its own. */
+export const x509Issued = (events: Events): void => events.record('x509.issued')
+
+export const x509AuthorityRotated = (events: Events): void => events.record('x509-authority.rotated')

@@ -17,6 +17,10 @@ import { DeviceListController } from './device-list/device-list.controller.js'
 import { DeviceLists } from './device-list/device-lists.js'
 import { ListRecoveries } from './device-list/list-recoveries.js'
 import { OwnDeviceList } from './device-list/own-device-list.js'
+import { ChangeDecisions } from './device-list/pending/change-decisions.js'
+import { PendingChangesController } from './device-list/pending/pending-changes.controller.js'
+import { PendingChangesJob } from './device-list/pending/pending-changes.job.js'
+import { PendingChanges } from './device-list/pending/pending-changes.js'
 import { KnownLists } from './device-list/known-lists.js'
 import { DeviceEnrolment } from './devices/device-enrolment.js'
 import { DeviceRevocation } from './devices/device-revocation.js'
@@ -27,6 +31,7 @@ import { Permissions } from './devices/permissions.js'
 import { Revocations } from './devices/revocations.js'
 import { DirectoryController } from './directory/directory.controller.js'
 import { Directory } from './directory/directory.js'
+import { IdentityNotices } from './identity-notices/identity-notices.job.js'
 import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
@@ -41,6 +46,11 @@ import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 import { StepUp } from './step-up/step-up.js'
+import { Authorities } from './x509/authorities.js'
+import { AuthorityRotation } from './x509/authority-rotation.js'
+import { CertificateIssuance } from './x509/certificate-issuance.js'
+import { X509Credentials } from './x509/x509-credentials.js'
+import { X509Controller } from './x509/x509.controller.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -58,7 +68,9 @@ const purge = purgeJob({
     DevicesController,
     DirectoryController,
     JwksController,
+    PendingChangesController,
     SessionsController,
+    X509Controller,
   ],
   providers: [
     purge,
@@ -79,6 +91,10 @@ const purge = purgeJob({
     DeviceLists,
     OwnDeviceList,
     ListRecoveries,
+    PendingChanges,
+    PendingChangesJob,
+    ChangeDecisions,
+    IdentityNotices,
     DeviceRevocation,
     Permissions,
     StepUp,
@@ -93,7 +109,11 @@ const purge = purgeJob({
     Login,
     SessionRenewal,
     Refresh,
+    Authorities,
+    AuthorityRotation,
+    CertificateIssuance,
+    X509Credentials,
   ],
-  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp],
+  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp, Authorities, X509Credentials],
 })
 export class AuthenticationModule {}

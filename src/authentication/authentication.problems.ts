@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import { Problem } from '../platform/http/problem.js'
 import { IDENTITY_RULES, type IdentityRule } from '../protocol/identity/rules.js'
+import { PENDING_CHANGE_PROBLEMS } from './device-list/pending/pending-changes.problems.js'
 import { STEP_UP_PURPOSES, type StepUpPurpose } from '../protocol/identity/step-up.js'
 
 /** Identifiers of other providers cannot be registered here. */
@@ -227,6 +228,7 @@ export const AUTHENTICATION_PROBLEMS: ProblemTypes = {
     retry: 'redo',
     members: { number: z.int().nonnegative() },
   },
+  ...PENDING_CHANGE_PROBLEMS,
   'invalid-device-list': {
     status: 422,
     when: 'An entry or the head breaks the rule of docs/identity.md that `rule` names.',

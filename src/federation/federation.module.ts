@@ -60,6 +60,7 @@ import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { PeerConnections } from './outbound/peer-http.js'
+import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
@@ -92,6 +93,7 @@ const speaking = [
   PeerConnections,
   FirstLooks,
   PeerDirectories,
+  PeerAuthorities,
   PeerPolicy,
   Nonces,
   FirstResults,

@@ -85,7 +85,9 @@ export const InboxFrame = z.discriminatedUnion('kind', [
   z.strictObject({ ...inboxHead, kind: z.literal('device.added'), client: z.string() }),
   z.strictObject({ ...inboxHead, kind: z.literal('device.revoked'), client: z.string() }),
   z.strictObject({ ...inboxHead, kind: z.literal('identity.changed'), user: z.string() }),
+  z.strictObject({ ...inboxHead, kind: z.literal('device-list.changed'), number: Whole }),
   z.strictObject({ ...inboxHead, kind: z.literal('device-list.pending'), effective_at: Whole }),
+  z.strictObject({ ...inboxHead, kind: z.literal('device-list.dropped'), number: Whole }),
 ])
 export type InboxFrame = z.infer<typeof InboxFrame>
 

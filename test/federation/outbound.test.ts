@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { parseRanges, type Resolver } from '../../src/federation/outbound/address-policy.js'
-import { OUTBOUND_LIMITS, PeerHttp, type OutboundSettings } from '../../src/federation/outbound/peer-http.js'
+import { OUTBOUND_LIMITS, PeerConnections, PeerHttp, type OutboundSettings } from '../../src/federation/outbound/peer-http.js'
 
 const LOOPBACK = parseRanges(['127.0.0.0/8', '::1/128'])
 const closing: (() => Promise<unknown> | void)[] = []
@@ -96,6 +96,26 @@ describe('a request to a peer', () => {
     })
     expect((await client(host).send(get(`http://${host}/`))).kind).toBe('redirected')
     expect(followed).toBe(0)
+  })
+})
+
+describe('a range that is allowed for one peer', () => {
+  it('is not for any other, nor is its address without TLS', async () => {
+    const host = await http((_request, response) => response.end('here'))
+    const connections = new PeerConnections({
+      FEDERATION_PEER_URLS: new Map([['b.example', `http://${host}`]]),
+      FEDERATION_ALLOWED_RANGES: [{ range: '127.0.0.0/8', peer: 'b.example' }],
+    } as never)
+    closing.push(() => connections.onApplicationShutdown())
+    const asked = async (peer: string, url: string) => (await connections.of(peer).send(get(url))).kind
+    expect([await asked('b.example', `http://${host}/`), await asked('b.example', 'https://127.0.0.1:1/')]).toEqual([
+      'answered',
+      'unreachable',
+    ])
+    expect([await asked('c.example', `http://${host}/`), await asked('c.example', `https://${host}/`)]).toEqual([
+      'refused-url',
+      'refused-address',
+    ])
   })
 })
 

@@ -89,11 +89,12 @@ describe('the other devices of an account', () => {
     const { rows } = await server.pool.query<{ id: bigint }>('SELECT id FROM device WHERE client_uri = $1', [phone!.uri])
     const hint = { kind: 'inbox', deviceId: rows[0]!.id }
     expect(hinted.filter((one) => one.kind === 'inbox' && one.deviceId === hint.deviceId)).toEqual([hint, hint])
-    await phone!.until('a notice', () => phone!.notices.some(({ kind }) => kind === 'device.added'))
-    await phone!.until('a notice', () => phone!.notices.some(({ kind }) => kind === 'device.revoked'))
+    await phone!.until('the notices', () => phone!.notices.length >= 4)
     expect(phone!.notices.map(({ kind, client: whose }) => [kind, whose])).toEqual([
       ['device.added', tablet!.uri],
+      ['device-list.changed', undefined],
       ['device.revoked', tablet!.uri],
+      ['device-list.changed', undefined],
     ])
     // Acknowledged, they do not come again.
     const left = 'SELECT FROM inbox JOIN device d ON d.id = device_id WHERE d.client_uri = $1'

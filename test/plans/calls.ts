@@ -83,7 +83,16 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
     [scope, { by: 'requester', most: 1, elsewhere: true }],
   ],
   'peers:storeDirectory': [
-    [{ domain: 'x', endpoints: {}, profiles: [], issuedAt: 0, keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }] }],
+    [
+      {
+        domain: 'x',
+        endpoints: {},
+        profiles: [],
+        authorities: [BYTES],
+        issuedAt: 0,
+        keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }],
+      },
+    ],
   ],
   'personal-data:readSection': PERSONAL_TABLES.flatMap((table) =>
     'section' in table.exported ? [[table, table.exported, owner, { after: table.exported.key.map(() => '1'), limit: 1 }]] : [],
@@ -104,6 +113,7 @@ export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = 
     const pool = Object.assign(sql, { connect: () => Promise.resolve(sql), release: () => undefined })
     const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never)
     await nonces.take('x', 'x', 1)
+    await nonces.isTaken('x', 'x', 1)
     await nonces.forget(new Date())
   },
   'federation/inbound/first-results.ts': async (sql) => {

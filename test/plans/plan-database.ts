@@ -106,6 +106,8 @@ function accounts(): string[] {
      SELECT d.account_id, l.identity, 1 + row_number() OVER (PARTITION BY d.account_id ORDER BY d.id), 1, d.id, 7, now() - interval '1 day',
             now() + interval '99 days', CASE WHEN d.revoked_at IS NOT NULL THEN 4 END, 1
        FROM device d JOIN device_list l USING (account_id)`,
+    `INSERT INTO pending_list_change (account_id, number, hash, signers, entries, head, effective_at)
+     SELECT account_id, 5, '\\x00', '{2}', ARRAY['\\x00'::bytea], '\\x00', now() + account_id * interval '1 minute' FROM device_list`,
     `UPDATE signature_key k SET certificate = c.number FROM device_certificate c WHERE c.device_id = k.device_id AND c.ended IS NULL`,
     `INSERT INTO refresh_token (family, device_id, token_hash, expires_at) SELECT gen_random_uuid(), id, '\\x00', now() + interval '9 days' FROM device`,
     `INSERT INTO challenge (nonce, client_uri, expires_at)

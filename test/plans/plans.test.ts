@@ -39,6 +39,10 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     walks: ['all of abuse_report', 'all of foreign_user', 'all of identity_notice'],
     why: 'a job; they have few rows in the database of this test',
   },
+  'identity-notices:tellOfIdentity': {
+    walks: ['all of identity_notice', 'all of identity_notice, by its index'],
+    why: 'a job, which takes the first row of it',
+  },
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:waitingCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },

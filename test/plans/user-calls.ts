@@ -1,4 +1,5 @@
 import { desertedGroups, endLastMemberships, finishErasure } from '../../src/accounts/erasure/erasure.repository.js'
+import { tellOfIdentity } from '../../src/authentication/identity-notices/identity-notices.repository.js'
 import { deleteAccount, inheritName } from '../../src/authentication/accounts/deletion.repository.js'
 import { listedCertificates } from '../../src/authentication/directory/leaf-certificates.repository.js'
 import { dropUnwantedCopies, renewCopy, storeCopy } from '../../src/federation/device-lists/foreign-device-lists.repository.js'
@@ -48,6 +49,13 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       await sql.query({ text: 'SELECT hold_invitations(p_gid => $1, p_devices => $2, p_by => $3)', values: [BIG, [1n, 2n], [2n, 2n]] })
       await acceptInvitation(sql, hash('group 1'), 1n)
     },
+  },
+  'another identity of a user, and who is told of it': {
+    call: async (sql) => {
+      await sql.query({ text: 'UPDATE device_list SET identity = $1 WHERE account_id = 1', values: [hash('another')] })
+      await tellOfIdentity(sql, 'localhost', 100)
+    },
+    rows: 2_500,
   },
   'the end of an account': {
     call: async (sql) => {

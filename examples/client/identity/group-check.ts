@@ -112,6 +112,17 @@ export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined 
   return removals.length > 0 ? removals : undefined
 }
 
+/**
+ * The server of a private group refuses names that it has no member of: a leaf that came without a Welcome is of nobody that it knows.
+ * @returns whether the bundle named any that fail; it names them no more
+ */
+export function leaveUnnamed(bundle: { removed?: string[] }, failing: readonly FailingLeaf[]): boolean {
+  const known = bundle.removed?.filter((client) => !failing.some((leaf) => leaf.client === client))
+  if (!known || known.length === bundle.removed?.length) return false
+  bundle.removed = known
+  return true
+}
+
 /** ProposalRefs of what waits and would bring a leaf that fails: a Commit of this device leaves it out. */
 export async function failingProposals(device: Device, { certified, suite: id, state }: GroupRecord): Promise<string[]> {
   if (!certified || !device.record.certified) return []
@@ -159,6 +170,7 @@ async function refusalOf(
   outside?: { join: OutsideJoin; joiners: GroupRecord['joiners'] },
 ): Promise<IdentityRefused | undefined> {
   try {
+    await device.certificates.verify(leaf, question.isNew)
     const { held, list } = await judgeLeaf(device.identities, leaf, question)
     if (outside) requireVouched(list, held, outside.join, { joiners: outside.joiners, scheme: question.scheme })
     return undefined

@@ -1,5 +1,5 @@
 import type { LeafNode } from 'ts-mls/leafNode.js'
-import { fromUtf8 } from '../wire.js'
+import { clientOfCredential } from '../x509/chain.js'
 import type { Identities, Known, Trouble } from './identities.js'
 import { certificateOfLeaf, checkLeafCertificate, LEAF_CERTIFICATE, type LeafKey } from './leaf.js'
 import { DAY, hashAt, numberOf, orRule, overdue, same, type Held, type VerifiedList } from './list.js'
@@ -24,7 +24,7 @@ export async function judgeLeaf(
   leaf: LeafNode,
   { scheme, isNew, inLeaf }: LeafQuestion,
 ): Promise<{ held: Held; list: VerifiedList }> {
-  const client = leaf.credential.credentialType === 'basic' ? fromUtf8(leaf.credential.identity) : ''
+  const client = clientOfCredential(leaf.credential)
   const user = userOfClient(client)
   if (user === undefined) throw new IdentityRefused('invalid', client, { rule: 'device-certificate' })
   const data = leaf.extensions.find(({ extensionType }) => Number(extensionType) === LEAF_CERTIFICATE)?.extensionData

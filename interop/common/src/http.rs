@@ -38,6 +38,16 @@ impl Http {
         })
     }
 
+    pub fn put(&mut self, path: &str, body: &Value) -> Outcome<Value> {
+        self.again(|http| {
+            let mut request = http.agent.put(http.url(path)).header("content-type", "application/json");
+            for (name, value) in http.credentials("PUT", path) {
+                request = request.header(name, value);
+            }
+            answer(request.send(body.to_string().as_bytes()))
+        })
+    }
+
     pub fn post(&mut self, path: &str, body: &Value) -> Outcome<Value> {
         self.post_with(path, body, None)
     }

@@ -166,7 +166,13 @@ impl<S: Stack> Conversation<S> {
         match self.device.stack.process(&group, &message) {
             Ok(Event::Text { from, text }) => record.texts.push(json!({"from": from, "text": text})),
             Ok(Event::Removed) => record.standing = "removed",
-            Ok(Event::Proposal | Event::Commit) => {}
+            Ok(Event::Proposal) => {}
+            Ok(Event::Commit { external }) => {
+                if external {
+                    self.note_joiner(&group)?;
+                }
+                self.review(&group, false)?;
+            }
             Err(failure) => {
                 record.failures.push(format!("{seq}: {}", failure.detail));
                 if entry["kind"] == "commit" {

@@ -43,6 +43,23 @@ export const IDENTITIES: readonly PersonalTable[] = [
     erased: 'deleted',
   },
   {
+    table: 'pending_list_change',
+    of: 'account',
+    column: 'account_id',
+    exported: {
+      section: 'pending_device_list_change',
+      about: 'the change of the device list that waits, if there is one',
+      key: [['x.account_id', 'bigint']],
+      fields: {
+        number: 'x.number',
+        effective_at: seconds('x.effective_at'),
+        entries: `(SELECT json_agg(${bytes('e.bytes')} ORDER BY e.n) FROM unnest(x.entries) WITH ORDINALITY AS e (bytes, n))`,
+        head: bytes('x.head'),
+      },
+    },
+    erased: 'deleted',
+  },
+  {
     table: 'foreign_device_list',
     of: 'account',
     column: 'account_id',

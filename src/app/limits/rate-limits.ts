@@ -1,3 +1,4 @@
+import { X509_LIMITS } from '../../authentication/x509/certificate-issuance.js'
 import { ACCOUNT_LIMITS } from '../../accounts/accounts.limits.js'
 import { GROUP_RATES } from '../../groups/limits/group-rates.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
@@ -49,7 +50,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
   {
     name: 'device-list-changes',
     holder: 'device',
-    what: 'attempts to change the user’s device list per hour, and as many new heads; a key of no device has its own',
+    what: 'attempts to change the user’s device list per hour, as many new heads, and as many decisions on changes that wait; a key of no device has its own',
     value: 60,
     refusal: TOO_MANY,
   },
@@ -60,6 +61,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     value: 600,
     refusal: TOO_MANY,
   },
+  ...Object.values(X509_LIMITS),
   {
     name: 'device-list-checks-by',
     holder: 'account',

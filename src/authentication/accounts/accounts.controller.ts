@@ -35,7 +35,7 @@ export class AccountsController {
       'of no device, a new device of that account is registered instead (see recoverDeviceList).',
   })
   @Refuses(...PROOF_PROBLEMS, 'wrong-domain', 'proof-refused', 'registration-refused', 'name-taken', 'key-taken')
-  @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed')
+  @Refuses('invalid-device-list', 'device-list-required', 'device-list-changed', 'change-pending')
   async register(@Body({ schema: RegisterAccount }) body: RegisterAccount, @Req() request: FastifyRequest) {
     const { device_list: list, ...device } = body
     const key = await this.possession.forNewSession(request)

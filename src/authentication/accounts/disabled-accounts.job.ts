@@ -29,9 +29,9 @@ export class DisabledAccounts implements OnModuleInit {
 
   async run(): Promise<void> {
     for (const accountId of await findUnfinishedDisabling(this.pool)) {
-      const revoked = await this.revocations.revoke(async (sql) => {
+      const { revoked } = await this.revocations.revoke(async (sql) => {
         await lockAccount(sql, accountId)
-        return markRevoked(sql, accountId, undefined)
+        return { revoked: await markRevoked(sql, accountId, undefined) }
       })
       accountDisabled(this.events, revoked.length)
     }

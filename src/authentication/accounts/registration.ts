@@ -56,7 +56,7 @@ export class Registration {
       const enrolled = await this.enrolment.enrol(sql, accountId, proven, former?.state)
       const device = { deviceId: enrolled.deviceId, userId: accountId, client: body.client, generation: 0, key }
       registered = { session: await this.issuer.begin(sql, device), by, enrolled }
-      return former?.revoked ?? []
+      return { revoked: former?.revoked ?? [] }
     })
     if (registered === undefined) throw new Error('A registration was committed without a session')
     accountRegistered(this.events, registered.by)

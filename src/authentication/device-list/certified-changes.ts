@@ -31,10 +31,15 @@ export class CertifiedChanges {
     return parsed && update && (await this.changes.prepare(userUri(parsed), undefined, update, client))
   }
 
-  /** Call it with the account's lock held, for a device that was added or has got a key. @throws DeviceListRequired, and what `write` throws */
-  async writeDevice(sql: Sql, accountId: bigint, change: PreparedChange | undefined, options: WriteOptions): Promise<void> {
-    if (change !== undefined) await this.changes.write(sql, accountId, change, options)
-    else await requireNoList(sql, accountId)
+  /**
+   * Call it with the account's lock held, for a device that was added or has got a key.
+   * @returns devices that have an item in their inboxes
+   * @throws DeviceListRequired, and what `write` throws
+   */
+  async writeDevice(sql: Sql, accountId: bigint, change: PreparedChange | undefined, options: WriteOptions): Promise<readonly bigint[]> {
+    if (change !== undefined) return (await this.changes.write(sql, accountId, change, options)).told
+    await requireNoList(sql, accountId)
+    return []
   }
 }
 

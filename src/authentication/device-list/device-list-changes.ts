@@ -1,51 +1,28 @@
 import { Injectable } from '@nestjs/common'
-import { TooLarge } from '../../platform/http/problem.js'
-import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { decodeEntry, type DeviceListEntry, type ListKey } from '../../protocol/identity/entry.js'
+import { decodeEntry } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
-import { isRecoverySigner, lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import { lastNumber, type DeviceList } from '../../protocol/identity/device-list.js'
 import { extendList } from '../../protocol/identity/list.js'
-import { canonicalKey } from '../../protocol/signature-key.js'
 import { DeviceListChanged, InvalidDeviceList } from '../authentication.problems.js'
-import { markRevoked } from '../devices/devices.repository.js'
+import { markRevoked, tellDevices } from '../devices/devices.repository.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
-import {
-  bytesOfList,
-  certifyKeys,
-  endCertificates,
-  insertCertificates,
-  insertEntries,
-  readCertifiable,
-  readListState,
-  writeListState,
-  type CertifiableDevice,
-  type ListState,
-  type WrittenCertificate,
-  type WrittenEnd,
-} from './device-lists.repository.js'
+import { certifyKeys, readCertifiable, readListState, writeListState, type ListState } from './device-lists.repository.js'
 import { secondsNow } from '../../platform/timing.js'
 import { KnownLists, lastHash, type KnownList } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
 import { PasskeyPolicy, type AnsweredChallenge } from '../passkeys/passkey-policy.js'
-
-/** Row of docs/limits.md. */
-export const DEVICE_LIST_BYTES = {
-  name: 'device-list-bytes',
-  holder: 'account',
-  what: 'bytes of all entries of a device list; certificates fill three quarters of it, those by recovery signers seven eighths',
-  value: 1_048_576,
-  refusal: '413',
-} as const satisfies DescribedLimit
+import { PendingChanges } from './pending/pending-changes.js'
+import { deletePending, readPending, type PendingChange } from './pending/pending-changes.repository.js'
+import type { Seniority } from './pending/seniority.js'
+import { canonicalOf, dateOf, writeEntries } from './write-entries.js'
 
 /** Row `device-list-changes` of docs/limits.md. */
 const CHANGES = { name: 'device-list-changes', points: 60, seconds: 3_600, exact: true } as const
 
 /** How far the clock of a signer may be off. */
 const CLOCK_SECONDS = 300n
-/** The end of the year 9999: what PostgreSQL and Date can both hold. */
-const LAST_SECOND = 253_402_300_799n
 
 /** A change of a list that breaks no rule by itself. */
 export interface PreparedChange {
@@ -69,6 +46,20 @@ export interface WriteOptions {
   readonly whole?: bigint | undefined
   /** The account's former identity, which has ended, had this state. */
   readonly former?: ListState | undefined
+  /** Number of the entry of a key that approves it, and has proven that it does. */
+  readonly approvedBy?: number | undefined
+  /** It has waited, or what it waited for has come. */
+  readonly waited?: boolean | undefined
+}
+
+/** What became of a change. */
+export interface WrittenChange {
+  /** Devices that it has revoked, as `markRevoked` returns them. */
+  readonly revoked: readonly bigint[]
+  /** Devices that have an item in their inboxes. */
+  readonly told: readonly bigint[]
+  /** Nothing is written: it waits. */
+  readonly pending?: PendingChange
 }
 
 /** Changes of device lists: checked outside a transaction (signatures cost CPU), then written within one. */
@@ -78,6 +69,7 @@ export class DeviceListChanges {
     private readonly known: KnownLists,
     private readonly limits: Limits,
     private readonly passkeys: PasskeyPolicy,
+    private readonly pending: PendingChanges,
   ) {}
 
   /**
@@ -94,28 +86,43 @@ export class DeviceListChanges {
     return this.limits.take(CHANGES, `${client} head`)
   }
 
+  /** The same for decisions on changes that wait. */
+  takeDecision(client: string): Promise<void> {
+    return this.limits.take(CHANGES, `${client} decision`)
+  }
+
   /**
    * @param accountId undefined: entries have to begin an identity
    * @param client that sends them, if they may certify a passkey
    * @throws InvalidDeviceList, DeviceListChanged if the entries do not follow the last one
    */
   async prepare(user: string, accountId: bigint | undefined, update: DeviceListUpdate, client?: string): Promise<PreparedChange> {
-    const { entries, head, attestation } = update
+    const change = await this.prepareWaiting(user, accountId, update)
+    requireOwnTime(update.entries, change.after)
+    const answered = await this.passkeys.admit(changeOfList(change.before, change.after).added, update.attestation, client)
+    return { ...change, answered }
+  }
+
+  /** The same for entries that were taken before, when they were of now. */
+  async prepareWaiting(user: string, accountId: bigint | undefined, { entries, head }: DeviceListUpdate): Promise<PreparedChange> {
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
     if (known !== undefined && first.value.number !== known.state.number + 1) throw new DeviceListChanged(known.state.number)
     const after = await extendList(user, known?.list, entries, secondsNow())
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
-    requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
-    const answered = await this.passkeys.admit(changeOfList(known?.list, after.value).added, attestation, client)
-    return { before: known?.list, after: after.value, entries, head, dates, answered }
+    return { before: known?.list, after: after.value, entries, head, dates, answered: undefined }
   }
 
   /** The list of an account; undefined if it has none. */
   current(user: string, accountId: bigint): Promise<KnownList | undefined> {
     return this.known.of(user, accountId)
+  }
+
+  /** Who has a say over a list. @param ages see `readAges` */
+  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>): Seniority {
+    return this.pending.seniority(list, ages)
   }
 
   /** A head of the list as it is. @throws InvalidDeviceList */
@@ -129,10 +136,14 @@ export class DeviceListChanges {
 
   /**
    * Call it with the account's lock held, after new devices and keys have been inserted.
-   * @returns devices that it has revoked, as `markRevoked` does
-   * @throws DeviceListChanged if another change came first, InvalidDeviceList, TooLarge
+   * @throws DeviceListChanged if another change came first, ChangePending, InvalidDeviceList, TooLarge; Forbidden if who approves it has no say
    */
-  async write(sql: Sql, accountId: bigint, change: PreparedChange, { whole, former }: WriteOptions = {}): Promise<bigint[]> {
+  async write(
+    sql: Sql,
+    accountId: bigint,
+    change: PreparedChange,
+    { whole, former, approvedBy, waited = false }: WriteOptions = {},
+  ): Promise<WrittenChange> {
     const { before, after, dates, answered } = change
     if (answered !== undefined) await this.passkeys.spend(sql, answered)
     const state = await readListState(sql, accountId)
@@ -141,6 +152,8 @@ export class DeviceListChanges {
     const devices = await readCertifiable(sql, accountId)
     const plan = changeOfDevices(before, after, devices, whole)
     if (plan.kind === 'broken') throw new InvalidDeviceList(plan.rule)
+    const admission = await this.admit(sql, accountId, change, { approvedBy, isDue: waited || former !== undefined })
+    if (admission.pending !== undefined) return { ...admission, revoked: [] }
     await writeEntries(sql, accountId, change, devices)
     for (const { deviceId, number, ...keys } of plan.value.certified) await certifyKeys(sql, deviceId, number, keys)
     const identities = former === undefined ? (state?.identities ?? 1) : former.identities + 1
@@ -155,55 +168,24 @@ export class DeviceListChanges {
       ...dates,
     })
     this.known.keep(after)
-    return markRevoked(sql, accountId, plan.value.revoked)
+    const revoked = await markRevoked(sql, accountId, plan.value.revoked)
+    const notice = { kind: 'device-list.changed', payload: { number: lastNumber(after) } } as const
+    return { revoked, told: [...admission.told, ...(await tellDevices(sql, accountId, notice, whole))] }
   }
-}
 
-async function writeEntries(
-  sql: Sql,
-  accountId: bigint,
-  { before, after, entries }: PreparedChange,
-  devices: readonly CertifiableDevice[],
-): Promise<void> {
-  const known = before === undefined ? 0 : lastNumber(before)
-  const { added, ended } = changeOfList(before, after)
-  const numbered = entries.map((bytes, index) => ({ number: known + 1 + index, bytes }))
-  // Only an identity that the account had before could have them.
-  if (!(await insertEntries(sql, accountId, after.identity, numbered))) throw new DeviceListChanged(known)
-  await requireRoom(sql, accountId, after, added)
-  const ids = new Map(devices.map(({ client, deviceId }) => [client, deviceId]))
-  await insertCertificates(
-    sql,
-    accountId,
-    after.identity,
-    added.map((certificate) => writtenCertificate(certificate, ids)),
-  )
-  await endCertificates(sql, accountId, after.identity, ended.flatMap(writtenEnd))
-}
-
-/** Of the bytes, too, a part is kept for recovery signers, and one for revocations, as docs/identity.md §2 says. @throws TooLarge */
-async function requireRoom(sql: Sql, accountId: bigint, list: DeviceList, added: readonly Certified[]): Promise<void> {
-  const limit = numberOf(DEVICE_LIST_BYTES)
-  const byRecovery = added.every(({ signer, certifiedAt }) => isRecoverySigner(list, signer, certifiedAt))
-  const eighths = added.length === 0 ? 8 : byRecovery ? 7 : 6
-  if ((await bytesOfList(sql, accountId, list.identity)) > (limit * eighths) / 8)
-    throw new TooLarge('The device list has become too large.', limit)
-}
-
-function writtenCertificate({ subject, ...certificate }: Certified, ids: ReadonlyMap<string, bigint>): WrittenCertificate {
-  const { number, signer, kind, rights, notBefore, notAfter, keys } = certificate
-  const deviceId = kind === 'device' ? ids.get(subject) : undefined
-  const holderKey = kind === 'device' ? undefined : canonicalOf(keys[0])
-  const rpId = kind === 'passkey' ? subject : undefined
-  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter), holderKey, rpId }
-}
-
-function canonicalOf(key: ListKey | undefined): Uint8Array | undefined {
-  return key && canonicalKey(key.publicKey)?.publicKey
-}
-
-function writtenEnd({ number, end }: Certified): WrittenEnd[] {
-  return end === undefined ? [] : [{ number, ended: end.number, endedAt: dateOf(end.time), replaced: end.by === 'replacement' }]
+  /** @param options `isDue`: it waits for nothing, and what waits goes with the identity that it is of */
+  private async admit(
+    sql: Sql,
+    accountId: bigint,
+    { before, after, entries, head, dates }: PreparedChange,
+    { approvedBy, isDue }: { readonly approvedBy: number | undefined; readonly isDue: boolean },
+  ): Promise<Pick<WrittenChange, 'told' | 'pending'>> {
+    if (before !== undefined && !isDue)
+      return this.pending.admit(sql, accountId, { before, after, entries, head, headExpiresAt: dates.headExpiresAt, approvedBy })
+    const pending = await readPending(sql, accountId)
+    if (pending !== undefined) await deletePending(sql, accountId, pending.hash)
+    return { told: [] }
+  }
 }
 
 /** The change was prepared for the list that there is. */
@@ -223,14 +205,12 @@ export function requireNewerHead(state: ListState | undefined, { headIssuedAt }:
 }
 
 /** Entries are of now: neither kept back nor dated ahead. */
-function requireOwnTime(first: DeviceListEntry, { time: last }: DeviceList): void {
-  if (first.time < secondsNow() - CLOCK_SECONDS || last > secondsNow() + CLOCK_SECONDS) throw new InvalidDeviceList('entry-time')
+function requireOwnTime([bytes = new Uint8Array()]: readonly Uint8Array[], { time: last }: DeviceList): void {
+  const first = decodeEntry(bytes)
+  if (first.kind === 'malformed' || first.value.time < secondsNow() - CLOCK_SECONDS || last > secondsNow() + CLOCK_SECONDS)
+    throw new InvalidDeviceList('entry-time')
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0
-}
-
-function dateOf(seconds: bigint): Date {
-  return new Date(Number(seconds < LAST_SECOND ? seconds : LAST_SECOND) * 1000)
 }

@@ -1,5 +1,6 @@
-import { Body, Controller, HttpCode, Post, Put } from '@nestjs/common'
+import { Body, Controller, HttpCode, Post, Put, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { TakesBody } from '../../platform/http/route-options.js'
@@ -38,7 +39,8 @@ export class DeviceListController {
 
   @Post('device-list')
   @HttpCode(200)
-  @Returns(DeviceListState, { description: 'The entries are in the list.' })
+  @Returns(DeviceListState, { status: 200, description: 'The entries are in the list.' })
+  @Returns(DeviceListState, { status: 202, description: 'The change waits until `effective_at`.' })
   @ApiOperation({
     operationId: 'appendToDeviceList',
     summary: 'Append entries to this account’s device list',
@@ -46,16 +48,20 @@ export class DeviceListController {
       'Revocations: the devices whose certificates end are revoked with it. Certificates that renew a device of the account: they name ' +
       'keys that are registered for it, and registered ones that they leave out are retired. Certificates of recovery keys and passkeys. ' +
       'An account without a list begins it with entry 1 and the certificate of this device: that alone needs `Step-Up`, with purpose ' +
-      '`begin-identity` and the hash of the last entry as subject.',
+      '`begin-identity` and the hash of the last entry as subject. A change that ends a recovery key, a passkey or all others in charge ' +
+      'waits (docs/identity.md §7), unless another key approves it: by `Step-Up` with purpose `approve-change` and the same subject.',
   })
-  @TakesStepUp('For entry 1, a fresh proof by a key of this device')
-  @Refuses('invalid-device-list', 'device-list-changed')
-  append(
+  @TakesStepUp('For entry 1, a fresh proof by a key of this device; an approval by another key of the list')
+  @Refuses('invalid-device-list', 'device-list-changed', 'change-pending', 'forbidden')
+  async append(
     @CurrentDevice() caller: Caller,
     @Body({ schema: DeviceListUpdate }) body: DeviceListUpdate,
+    @Res({ passthrough: true }) reply: FastifyReply,
     @StepUpProof() proof?: PresentedProof,
-  ) {
-    return this.own.append(caller, body, proof)
+  ): Promise<DeviceListState> {
+    const state = await this.own.append(caller, body, proof)
+    if (state.effective_at !== undefined) void reply.code(202)
+    return state
   }
 
   @Put('device-list/head')
@@ -65,7 +71,7 @@ export class DeviceListController {
     summary: 'Renew the head of this account’s device list',
     description: 'A head that was issued before the one that the server has is refused.',
   })
-  @Refuses('not-found', 'invalid-device-list', 'device-list-changed')
+  @Refuses('not-found', 'invalid-device-list', 'device-list-changed', 'change-pending')
   renew(@CurrentDevice() caller: Caller, @Body({ schema: HeadRenewal }) body: HeadRenewal) {
     return this.own.renew(caller, body)
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CountText, MlsBytes } from '../../platform/http/bytes.js'
+import { CountText, Hash, MlsBytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { MAX_ENTRIES } from '../../protocol/identity/list.js'
 import { Nonce, Proof, PublicKey } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
@@ -53,9 +53,25 @@ export const ListRecovery = z
 export type ListRecovery = z.infer<typeof ListRecovery>
 
 export const DeviceListState = z
-  .object({ number: z.int().meta({ description: 'Of the last entry' }) })
-  .meta({ id: 'DeviceListState', description: 'The list as it is now' })
+  .object({
+    number: z.int().meta({ description: 'Of the last entry' }),
+    effective_at: UnixSeconds.optional().meta({
+      description: 'When the change takes effect, where it waits: the list is as it was before',
+    }),
+  })
+  .meta({ id: 'DeviceListState', description: 'The list as it is now, or as it will be' })
 export type DeviceListState = z.output<typeof DeviceListState>
+
+export const PendingListChange = z
+  .object({
+    number: z.int().meta({ description: 'Of the last new entry' }),
+    hash: Hash.meta({ description: 'Of the last new entry: the subject of a proof. Compute it from the entries' }),
+    effective_at: UnixSeconds,
+    entries: z.array(Entry).meta({ description: 'What follows the last entry of the list: verify them, and show the user what they do' }),
+    head: Head,
+  })
+  .meta({ id: 'PendingListChange', description: 'A change of the device list that waits (docs/identity.md §7)' })
+export type PendingListChange = z.output<typeof PendingListChange>
 
 export const DeviceListQuery = z.strictObject({
   user: UserUri,

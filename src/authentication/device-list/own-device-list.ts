@@ -3,20 +3,22 @@ import { Pool } from 'pg'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { lastNumber } from '../../protocol/identity/device-list.js'
+import { certificateOf, lastNumber } from '../../protocol/identity/device-list.js'
 import { checkHead } from '../../protocol/identity/head.js'
-import { deviceListChanged } from '../authentication.events.js'
+import { deviceListChanged, deviceListChangeHeld } from '../authentication.events.js'
 import { DeviceListChanged } from '../authentication.problems.js'
 import { holdAccount } from '../devices/hold-account.js'
 import { Revocations } from '../devices/revocations.js'
 import type { Caller } from '../session/caller.js'
 import type { PresentedProof } from '../step-up/step-up-header.js'
-import { StepUp } from '../step-up/step-up.js'
-import { DeviceListChanges, isSameList, requireNewerHead } from './device-list-changes.js'
+import { StepUp, type ProvenStepUp } from '../step-up/step-up.js'
+import { DeviceListChanges, isSameList, requireNewerHead, type PreparedChange } from './device-list-changes.js'
 import type { DeviceListState, DeviceListUpdate, HeadRenewal } from './device-list.dto.js'
 import { readListState, writeHead } from './device-lists.repository.js'
 import { secondsNow } from '../../platform/timing.js'
 import { lastHash, type KnownList } from './known-lists.js'
+import { ChangePending } from './pending/pending-changes.problems.js'
+import { readPending } from './pending/pending-changes.repository.js'
 
 /** The device list of the caller's account. */
 @Injectable()
@@ -32,19 +34,31 @@ export class OwnDeviceList {
   /**
    * Appends entries to the caller's own list; what they revoke ends with them. Without a list they begin one, which needs a fresh proof by a
    * key of the caller's device; it certifies this device, and others stay as they are (docs/identity.md §10).
+   * @param proof to begin a list, or another key's approval of a change that would wait
    */
   async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
     await this.changes.take(caller.client)
     const change = await this.changes.prepare(caller.user, caller.userId, update, caller.client)
-    const begins = change.before === undefined
-    const permitted = begins ? await this.stepUp.prove(caller, 'begin-identity', lastHash(change.after), proof) : undefined
-    const revoked = await this.revocations.revoke(async (sql) => {
+    const permitted = await this.proven(caller, change, proof)
+    const { revoked, pending } = await this.revocations.revoke(async (sql) => {
       if (permitted === undefined) await holdAccount(sql, caller)
       else await this.stepUp.spend(sql, caller, permitted)
-      return this.changes.write(sql, caller.userId, change, { whole: begins ? caller.deviceId : undefined })
+      if (change.before === undefined) return this.changes.write(sql, caller.userId, change, { whole: caller.deviceId })
+      const approvedBy = permitted && (permitted.listed?.number ?? certificateOf(change.before, caller.client)?.number)
+      return this.changes.write(sql, caller.userId, change, { approvedBy })
     })
-    deviceListChanged(this.events, { entries: update.entries.length, revoked: revoked.length })
-    return { number: lastNumber(change.after) }
+    if (pending !== undefined) deviceListChangeHeld(this.events)
+    else deviceListChanged(this.events, { entries: update.entries.length, revoked: revoked.length })
+    return { number: lastNumber(change.after), ...(pending && { effective_at: pending.effectiveAt }) }
+  }
+
+  private async proven(
+    caller: Caller,
+    { before, after }: PreparedChange,
+    proof: PresentedProof | undefined,
+  ): Promise<ProvenStepUp | undefined> {
+    if (before === undefined) return this.stepUp.prove(caller, 'begin-identity', lastHash(after), proof)
+    return proof && this.stepUp.prove(caller, 'approve-change', lastHash(after), proof)
   }
 
   /** A newer head of the same list. Repeating it changes nothing. */
@@ -59,6 +73,8 @@ export class OwnDeviceList {
       await holdAccount(sql, caller)
       const state = await readListState(sql, caller.userId)
       if (!isSameList(list, state)) throw new DeviceListChanged(state?.number ?? 0)
+      const pending = await readPending(sql, caller.userId)
+      if (pending !== undefined) throw new ChangePending(pending)
       requireNewerHead(state, dates)
       await writeHead(sql, caller.userId, { head, ...dates })
     })

@@ -90,7 +90,12 @@ export class DeviceEnrolment {
   /** The other devices of the account look into their inboxes at once. */
   announce({ told }: EnrolledDevice, { keys }: Pick<ProvenDevice, 'keys'>): void {
     deviceRegistered(this.events, keys.length)
-    this.hints.publish(told.map((deviceId) => ({ kind: 'inbox', deviceId })))
+    this.tell(told)
+  }
+
+  /** Devices look into their inboxes at once. Call it after COMMIT. */
+  tell(devices: readonly bigint[]): void {
+    this.hints.publish(devices.map((deviceId) => ({ kind: 'inbox', deviceId })))
   }
 }
 

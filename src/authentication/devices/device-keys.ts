@@ -47,13 +47,13 @@ export class DeviceKeys {
     } = await this.enrolment.prove('new-key', enrolment)
     if (key === undefined) throw new Error('One key was given and none proven')
     const permission = await this.permissions.toAddKey(caller, key.publicKey, update, proof)
-    const id = await transaction(this.pool, async (sql) => {
+    const { id, told } = await transaction(this.pool, async (sql) => {
       await this.enrolment.consume(sql, enrolment)
       await this.permissions.begin(sql, caller, permission)
       const inserted = await this.insert(sql, caller.deviceId, key, succeeds)
-      await this.permissions.certify(sql, caller, permission)
-      return inserted
+      return { id: inserted, told: await this.permissions.certify(sql, caller, permission) }
     })
+    this.enrolment.tell(told)
     signatureKeyAdded(this.events, { scheme: key.scheme, succession: succeeds !== undefined })
     const row = await this.prisma.signatureKey.findUniqueOrThrow({ where: { id }, include: { successor: { select: { publicKey: true } } } })
     return { ...describeKey(row, undefined), id }

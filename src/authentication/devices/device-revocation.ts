@@ -36,14 +36,14 @@ export class DeviceRevocation {
     if (own === undefined) throw new NotFound()
     const target = clientUri({ ...own, device })
     const permission = await this.permissions.toRevoke(caller, target, proof)
-    const revoked = await this.revocations.revoke(async (sql) => {
+    const { revoked } = await this.revocations.revoke(async (sql) => {
       await this.permissions.begin(sql, caller, permission)
       const found = await findDevice(sql, caller.userId, target)
       if (found === undefined) throw new NotFound('The account has no device with this name.')
-      if (!found.active) return []
+      if (!found.active) return { revoked: [] }
       await requireUncertified(sql, found.id)
       if (confirm === undefined && (await countActiveDevices(sql, caller.userId)) === 1) throw new LastDevice()
-      return markRevoked(sql, caller.userId, [found.id])
+      return { revoked: await markRevoked(sql, caller.userId, [found.id]) }
     })
     if (revoked.length > 0) deviceRevoked(this.events, { self: target === caller.client })
   }

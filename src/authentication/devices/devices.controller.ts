@@ -30,7 +30,7 @@ export class DevicesController {
   })
   @TakesStepUp()
   @Refuses('wrong-domain', 'forbidden', 'proof-refused', 'name-taken', 'key-taken', 'too-many-devices')
-  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
+  @Refuses('device-list-required', 'device-list-changed', 'change-pending', 'invalid-device-list')
   add(@CurrentDevice() caller: Caller, @Body({ schema: AddDevice }) body: AddDevice, @StepUpProof() proof?: PresentedProof) {
     return this.devices.add(caller, body, proof)
   }
@@ -81,7 +81,7 @@ export class DevicesController {
   })
   @TakesStepUp()
   @Refuses('proof-refused', 'key-taken', 'key-succeeded', 'too-many-keys')
-  @Refuses('device-list-required', 'device-list-changed', 'invalid-device-list')
+  @Refuses('device-list-required', 'device-list-changed', 'change-pending', 'invalid-device-list')
   addKey(@CurrentDevice() caller: Caller, @Body({ schema: AddKey }) body: AddKey, @StepUpProof() proof?: PresentedProof) {
     return this.keys.add(caller, body, proof)
   }

@@ -32,6 +32,26 @@ export async function activeSiblings(sql: Sql, deviceIds: readonly bigint[]): Pr
   return rows.map(({ id }) => id)
 }
 
+/** What all devices of an account hear, but for the one that acts. */
+export interface AccountNotice {
+  readonly kind: 'device-list.changed' | 'device-list.pending' | 'device-list.dropped'
+  readonly payload: Readonly<Record<string, number>>
+}
+
+/** Call it with the account's lock held. @param except a new one, to which its own list is no news @returns devices that have it in their inboxes */
+export async function tellDevices(sql: Sql, accountId: bigint, { kind, payload }: AccountNotice, except?: bigint): Promise<bigint[]> {
+  const { rows } = await sql.query<{ id: bigint }>({
+    text: `INSERT INTO inbox (device_id, kind, payload)
+           SELECT d.id, $2, $3::jsonb FROM device d
+            WHERE d.account_id = $1 AND d.revoked_at IS NULL AND d.id IS DISTINCT FROM $4::bigint
+              AND d.id IS DISTINCT FROM nullif(current_setting('microchat.actor', true), '')::bigint
+            ORDER BY d.id
+           RETURNING device_id AS id`,
+    values: [accountId, kind, JSON.stringify(payload), except ?? null],
+  })
+  return rows.map(({ id }) => id)
+}
+
 /** Call it with the account's lock held. */
 export async function countActiveDevices(sql: Sql, accountId: bigint): Promise<number> {
   const { rows } = await sql.query<{ count: bigint }>('SELECT count(*) FROM device WHERE account_id = $1 AND revoked_at IS NULL', [

@@ -73,10 +73,11 @@ export class Permissions {
     else await this.stepUp.spend(sql, caller, stepUp)
   }
 
-  /** Certifies the keys of the caller's device, after a new one was inserted. */
-  async certify(sql: Sql, { userId, deviceId }: Caller, { change }: Permission): Promise<void> {
-    if (change === undefined) await requireUncertified(sql, deviceId)
-    else await this.certified.writeDevice(sql, userId, change, { whole: deviceId })
+  /** Certifies the keys of the caller's device, after a new one was inserted. @returns devices that have an item in their inboxes */
+  async certify(sql: Sql, { userId, deviceId }: Caller, { change }: Permission): Promise<readonly bigint[]> {
+    if (change !== undefined) return this.certified.writeDevice(sql, userId, change, { whole: deviceId })
+    await requireUncertified(sql, deviceId)
+    return []
   }
 
   private async byList(caller: Caller, update: DeviceListUpdate): Promise<Permission> {

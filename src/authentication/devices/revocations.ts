@@ -15,16 +15,24 @@ export class Revocations {
 
   /**
    * @param mark marks devices as revoked and names those that were active until now; the others of the account find that in their inboxes
-   * (prisma/functions/triggers.sql, tell_siblings)
+   * (prisma/functions/triggers.sql, tell_siblings). `told`: more devices that have an item in their inboxes
+   * @returns what `mark` returned
    */
-  async revoke(mark: (sql: Sql) => Promise<bigint[]>): Promise<bigint[]> {
-    const { revoked, told } = await transaction(this.pool, async (sql) => {
-      const deviceIds = await mark(sql)
-      await deleteRefreshTokens(sql, deviceIds)
-      return { revoked: deviceIds, told: await activeSiblings(sql, deviceIds) }
+  async revoke<T extends { readonly revoked: readonly bigint[]; readonly told?: readonly bigint[] }>(
+    mark: (sql: Sql) => Promise<T>,
+  ): Promise<T> {
+    const { marked, told } = await transaction(this.pool, async (sql) => {
+      const done = await mark(sql)
+      await deleteRefreshTokens(sql, done.revoked)
+      return { marked: done, told: new Set([...(await activeSiblings(sql, done.revoked)), ...(done.told ?? [])]) }
     })
-    this.hints.publish(revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
+    this.hints.publish(marked.revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
+    this.announce([...told])
+    return marked
+  }
+
+  /** Devices look into their inboxes at once. Call it after COMMIT. */
+  announce(told: readonly bigint[]): void {
     this.hints.publish(told.map((deviceId) => ({ kind: 'inbox', deviceId })))
-    return revoked
   }
 }

@@ -10,8 +10,9 @@ import {
 import { IDENTITY_RULES } from '../../protocol/identity/rules.js'
 import { extensionData, type Extension } from '../../protocol/mls/structures/extension.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
+import { X509_RULES } from '../../protocol/x509/rules.js'
 
-/** Rules for the certificate of a leaf (docs/identity.md §4). Listed with the others in docs/mls-rules.md. */
+/** Rules for the certificate of a leaf (docs/identity.md §4), and of X.509 credentials. Listed with the others in docs/mls-rules.md. */
 export const CERTIFICATE_RULES = {
   'device-certificate': ['docs/identity.md §4', IDENTITY_RULES['device-certificate']],
   'device-certificate-leaf': ['docs/identity.md §4', IDENTITY_RULES['device-certificate-leaf']],
@@ -21,6 +22,7 @@ export const CERTIFICATE_RULES = {
     'In a group with `identities: certified` every new or changed leaf has a certificate: in its extension, or, where the group does not require the extension, in the device list under the leaf’s key.',
   ],
   'device-certificate-identity': ['docs/identity.md §4', 'All leaves of one user in a group are of one identity.'],
+  ...X509_RULES,
 } as const satisfies Record<string, readonly [section: string, says: string]>
 
 export type CertificateRule = keyof typeof CERTIFICATE_RULES

@@ -40,12 +40,23 @@ export const InboxItem = z.discriminatedUnion('kind', [
   }),
   z.object({ id: RowId, kind: z.literal('identity.changed'), user: z.string() }).meta({
     id: 'IdentityChangedItem',
-    description: 'This user (URI) has another identity than before: read the device list (docs/identity.md §5).',
+    description:
+      'This user (URI), with whom this device shares a group, has another identity than before: read the device list (docs/identity.md §5).',
+  }),
+  z.object({ id: RowId, kind: z.literal('device-list.changed'), number: z.int() }).meta({
+    id: 'DeviceListChangedItem',
+    description:
+      'The account’s device list has new entries, up to this number, which this device has not sent. Read it, verify it, and show the user what they do.',
   }),
   z.object({ id: RowId, kind: z.literal('device-list.pending'), effective_at: UnixSeconds }).meta({
     id: 'DeviceListPendingItem',
     description:
-      'A change that leaves one device in charge of this account waits until then. Ask the user, and refuse it if it is not theirs.',
+      'A change of the device list waits until then: it ends a recovery key, a passkey, or all others in charge of this account. Ask the user, and refuse it if it is not the user’s.',
+  }),
+  z.object({ id: RowId, kind: z.literal('device-list.dropped'), number: z.int() }).meta({
+    id: 'DeviceListDroppedItem',
+    description:
+      'The change that waited, up to the entry of this number, never takes effect: it was refused, or another one took its place.',
   }),
 ])
 export type InboxItem = z.output<typeof InboxItem>

@@ -18,6 +18,7 @@ interface Row {
 }
 
 const ClientPayload = z.object({ client: z.string() })
+const NumberPayload = z.object({ number: z.int() })
 
 /** What items that are of no group carry in the table; times in seconds. */
 const PAYLOADS = {
@@ -25,6 +26,8 @@ const PAYLOADS = {
   'device.added': ClientPayload,
   'device.revoked': ClientPayload,
   'identity.changed': z.object({ user: z.string() }),
+  'device-list.changed': NumberPayload,
+  'device-list.dropped': NumberPayload,
   'device-list.pending': z.object({ effective_at: z.int().transform((at) => new Date(at * 1_000)) }),
 } as const
 
@@ -65,6 +68,7 @@ function toItem(row: Row): InboxItem | undefined {
   if (kind === 'key-packages.low') return { id, kind, ...PAYLOADS[kind].parse(payload) }
   if (kind === 'device.added' || kind === 'device.revoked') return { id, kind, ...PAYLOADS[kind].parse(payload) }
   if (kind === 'identity.changed') return { id, kind, ...PAYLOADS[kind].parse(payload) }
+  if (kind === 'device-list.changed' || kind === 'device-list.dropped') return { id, kind, ...PAYLOADS[kind].parse(payload) }
   if (kind === 'device-list.pending') return { id, kind, ...PAYLOADS[kind].parse(payload) }
   if (groupId === null || incarnation === null) return undefined
   const group = { group_id: groupId, incarnation }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { z } from 'zod'
-import { DEVICE_LIST_BYTES } from '../../authentication/device-list/device-list-changes.js'
+import { DEVICE_LIST_BYTES } from '../../authentication/device-list/write-entries.js'
 import type { DeviceListPage, DeviceListQuery } from '../../authentication/device-list/device-list.dto.js'
 import { DeviceLists } from '../../authentication/device-list/device-lists.js'
 import type { Caller } from '../../authentication/session/caller.js'

@@ -43,7 +43,19 @@ export function endpointTemplates(base: string): Record<Endpoint, string> {
   return Object.fromEntries(entries) as Record<Endpoint, string>
 }
 
-/** A template with its only variable filled in (RFC 6570 §3.2.2). */
-export function expand(template: string, value: string): string {
-  return template.replace(/\{[A-Za-z]+\}/, encodeURIComponent(value))
+/** Literals and one expression with one variable: `varname` of RFC 6570 §2.3. */
+const TEMPLATE = /^([^{}]*)\{(?:\w|%[0-9A-Fa-f]{2})+(?:\.(?:\w|%[0-9A-Fa-f]{2})+)*\}([^{}]*)$/
+
+/**
+ * A template of level 1 with its only variable filled in, whatever that is called (RFC 6570 §3.2.2).
+ * @returns undefined for a template of another form
+ */
+export function expand(template: string, value: string): string | undefined {
+  const [, before, after] = TEMPLATE.exec(template) ?? []
+  if (before === undefined || after === undefined) return undefined
+  return before + encodeURIComponent(value).replaceAll(/[!'()*]/g, percentEncoded) + after
+}
+
+function percentEncoded(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
 }

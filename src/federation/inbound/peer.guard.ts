@@ -6,6 +6,7 @@ import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
+import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import type { ClaimedSignature } from '../../protocol/http-signature/profile.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { noteInbound } from '../peers/peers.repository.js'
@@ -50,7 +51,11 @@ export class PeerGuard implements CanActivate {
     // Decoded JSON or CBOR would be a body that no signature covers.
     const body = request.body ?? undefined
     if (body !== undefined && !(body instanceof Uint8Array)) throw new UnsupportedMediaType('Between providers a body is application/mimi.')
-    const message = { method: request.method, targetUri: new URL(this.url.get()).origin + request.url, headers: request.headers }
+    const message = {
+      method: request.method,
+      targetUri: new URL(this.url.get()).origin + request.url,
+      headers: allLines(request.raw.rawHeaders),
+    }
     const address = addressGroup(request.ip)
     this.gate.takeUnverified(address)
     // Only now: who is beyond that limit gets an answer that costs no signature.
@@ -59,7 +64,7 @@ export class PeerGuard implements CanActivate {
     const { domain } = claimed
     request.claimedDomain = domain
     await this.gate.requireAdmitted(domain)
-    if (body) await this.signatures.checkDigest(message, body)
+    await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed, address)
     await this.signatures.requireUnspent(claimed)
     this.gate.returnVerified(address)
@@ -80,6 +85,21 @@ export class PeerGuard implements CanActivate {
       throw error
     }
   }
+}
+
+/**
+ * Fields with all their lines (RFC 9421 §2.1): of some of them, as From and Content-Type, Node keeps the first line only, where a proxy on the
+ * way may have read the last.
+ */
+function allLines(raw: readonly string[]): HttpHeaders {
+  const lines = new Map<string, string[]>()
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase()
+    const known = lines.get(name)
+    if (known) known.push(raw[at + 1] ?? '')
+    else lines.set(name, [raw[at + 1] ?? ''])
+  }
+  return Object.fromEntries([...lines].map(([name, [first = '', ...more]]) => [name, more.length === 0 ? first : [first, ...more]]))
 }
 
 /** Of the endpoint's template: in the path or in the query, both of which the signature covers. Their schemas judge the values. */

@@ -3,7 +3,9 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common'
 import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { fromDomain } from '../../protocol/http-signature/profile.js'
 import { signResponse } from '../../protocol/http-signature/signed-response.js'
+import { isProviderDomain } from '../../protocol/identifiers.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import type { PeerCarrier } from './peer.js'
 
@@ -30,14 +32,16 @@ export class ResponseSigner implements OnModuleInit {
 
   private async sign(request: FastifyRequest & PeerCarrier, reply: FastifyReply, payload: unknown): Promise<void> {
     const message = request.peerMessage
-    if (!message) return
+    const target = request.claimedDomain ?? (message && fromDomain(message.headers))
+    // An answer to nobody convinces nobody.
+    if (!message || target === undefined || !isProviderDomain(target)) return
     const body = bytesOf(payload)
     const contentType = String(reply.getHeader('content-type') ?? 'application/octet-stream')
     const created = Math.floor(Date.now() / 1000)
     const fields = signResponse(
       {
         status: reply.statusCode,
-        target: request.claimedDomain ?? 'unknown',
+        target,
         request: message,
         ...(body && body.length > 0 ? { content: { body, contentType } } : {}),
       },

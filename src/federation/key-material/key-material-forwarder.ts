@@ -6,7 +6,7 @@ import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.j
 import type { Problem } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, parseUserUri, userUri } from '../../protocol/identifiers.js'
-import { identityText } from '../../protocol/mls/structures/credential.js'
+import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
@@ -76,7 +76,7 @@ export class KeyMaterialForwarder {
 
 function ownerOf(keyPackage: Uint8Array): string | undefined {
   const decoded = decodeIncomingKeyPackage(keyPackage)
-  return decoded.kind === 'decoded' ? identityText(decoded.value.leafNode.credential) : undefined
+  return decoded.kind === 'decoded' ? namedIdentity(decoded.value.leafNode.credential) : undefined
 }
 
 function refOf(keyPackage: Uint8Array, maxAgeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {

@@ -33,15 +33,26 @@ describe('an address', () => {
     'ff02::1',
     '2001:db8::1',
     '100::1',
+    '100:0:0:1::1',
+    '4000::1',
+    '5f00::1',
+    '1fff::1',
+    '3fff::1',
+    '2001:2::1',
+    '2001:20::1',
+    '2001:1::1',
     'not an address',
     '',
   ])('%s is not asked', (address) => {
     expect(isAllowedAddress(address, [])).toBe(false)
   })
 
-  it.each(['8.8.8.8', '::ffff:8.8.8.8', '2606:4700:4700::1111'])('%s is', (address) => {
-    expect(isAllowedAddress(address, [])).toBe(true)
-  })
+  it.each(['8.8.8.8', '::ffff:8.8.8.8', '2606:4700:4700::1111', '2001:200::1', '2001:4860:4860::8888', '3ffe::1', '2a00:1450::1'])(
+    '%s is',
+    (address) => {
+      expect(isAllowedAddress(address, [])).toBe(true)
+    },
+  )
 
   it('is asked if the operator allows its range, also where it is mapped', () => {
     const ranges = parseRanges(['10.0.0.0/8', 'fd00::/8'])

@@ -18,12 +18,15 @@ export function isAllowedAddress(text: string, allowed: readonly AddressRange[])
   if (!ipaddr.isValid(text)) return false
   const address = ipaddr.process(text)
   if (allowed.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits))) return true
-  return address.range() === 'unicast' && !isCompatible(address)
+  return address.range() === 'unicast' && (address instanceof ipaddr.IPv4 || isGlobal(address))
 }
 
-/** ::a.b.c.d, deprecated by RFC 4291 §2.5.5.1, which some stacks still connect to. */
-function isCompatible(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
-  return address instanceof ipaddr.IPv6 && address.parts.slice(0, 6).every((part) => part === 0)
+/** What is assigned as global unicast (RFC 4291 §2.4), and of that what is not for hosts of anybody's (IANA's special-purpose registry). */
+const GLOBAL = ipaddr.IPv6.parseCIDR('2000::/3')
+const SPECIAL = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'].map((range) => ipaddr.IPv6.parseCIDR(range))
+
+function isGlobal(address: ipaddr.IPv6): boolean {
+  return address.match(GLOBAL) && !SPECIAL.some((range) => address.match(range))
 }
 
 /** The address of a URL's host if that is a literal, as WHATWG has normalized it (0x7f.1 and 2130706433 are 127.0.0.1 by then). */

@@ -119,27 +119,44 @@ export class PeerHttp {
   }
 }
 
-/** The one client for requests to peers, as the settings have it. */
+/**
+ * Clients for requests to peers, as the settings have it. A peer whose URL or ranges they name has one of its own: what it may be asked at,
+ * no other peer's directory leads to, not even by a connection that is open already.
+ */
 @Injectable()
 export class PeerConnections implements OnApplicationShutdown {
-  readonly http: PeerHttp
+  private readonly strangers: PeerHttp
+  private readonly named = new Map<string, PeerHttp>()
 
   constructor(@Inject(CONFIG) config: Config) {
-    const plain = [...(config.FEDERATION_PEER_URLS?.values() ?? [])].filter((url) => url.startsWith('http:'))
-    this.http = new PeerHttp({
-      ...OUTBOUND_LIMITS,
-      plainHosts: new Set(plain.map((url) => new URL(url).host)),
-      allowedRanges: parseRanges(config.FEDERATION_ALLOWED_RANGES ?? []),
-      tls: {
-        ...pem('cert', config.FEDERATION_TLS_CERT),
-        ...pem('key', config.FEDERATION_TLS_KEY),
-        ...pem('ca', config.FEDERATION_TLS_CA),
-      },
-    })
+    const { FEDERATION_PEER_URLS: urls = new Map<string, string>(), FEDERATION_ALLOWED_RANGES: ranges = [] } = config
+    const tls = {
+      ...pem('cert', config.FEDERATION_TLS_CERT),
+      ...pem('key', config.FEDERATION_TLS_KEY),
+      ...pem('ca', config.FEDERATION_TLS_CA),
+    }
+    const client = (peer?: string) => {
+      const url = peer === undefined ? undefined : urls.get(peer)
+      const mine = ranges.filter(({ peer: only }) => only === undefined || only === peer)
+      return new PeerHttp({
+        ...OUTBOUND_LIMITS,
+        plainHosts: new Set(url?.startsWith('http:') ? [new URL(url).host] : []),
+        allowedRanges: parseRanges(mine.map(({ range }) => range)),
+        tls,
+      })
+    }
+    this.strangers = client()
+    for (const peer of [...urls.keys(), ...ranges.flatMap(({ peer: only }) => only ?? [])])
+      if (!this.named.has(peer)) this.named.set(peer, client(peer))
   }
 
-  onApplicationShutdown(): Promise<void> {
-    return this.http.close()
+  /** @param peer the domain of a provider, for everything that is asked of it */
+  of(peer: string): PeerHttp {
+    return this.named.get(peer) ?? this.strangers
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.strangers, ...this.named.values()].map((http) => http.close()))
   }
 }
 

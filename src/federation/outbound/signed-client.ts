@@ -56,7 +56,7 @@ export interface PeerCall {
 @Injectable()
 export class SignedClient {
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_CLOCK_SKEW'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION_CLOCK_SKEW'>,
     private readonly keys: ProviderKeys,
     private readonly policy: PeerPolicy,
     private readonly directories: PeerDirectories,
@@ -72,9 +72,10 @@ export class SignedClient {
     const template = directory.endpoints[endpoint]
     if (template === undefined) return { kind: 'no-endpoint', detail: `The provider has no endpoint ${endpoint}.` }
     const targetUri = expand(template, argument)
-    if (!URL.canParse(targetUri)) return { kind: 'no-endpoint', detail: `The address of ${endpoint} is not one.` }
+    if (targetUri === undefined || !URL.canParse(targetUri))
+      return { kind: 'no-endpoint', detail: `The address of ${endpoint} is not one.` }
     const request = await this.request(peer, targetUri, body)
-    const outcome = await this.connections.http.send({
+    const outcome = await this.connections.of(peer).send({
       method: 'POST',
       url: targetUri,
       headers: stringsOf(request.headers),
@@ -94,19 +95,31 @@ export class SignedClient {
   /** A proxy on the way may answer instead of the provider: then the outcome is unknown, and only its Retry-After is used. */
   private async verified(peer: string, request: HttpRequestMessage, answered: Answered): Promise<PeerAnswer> {
     const { status, headers, body } = answered
-    const unsigned = { kind: 'unsigned', status, retryAfter: headers['retry-after'] } as const
+    const retryAfter = textOf(headers['retry-after'])
+    const unsigned = { kind: 'unsigned', status, retryAfter } as const
     const claimed = responseSignature({ status, headers, request }, body.length > 0)
     if (claimed.kind === 'faulty') return { ...unsigned, detail: `The answer (${status}) is not signed as it has to be: ${claimed.fault}.` }
     const now = new Date()
     if (claimed.domain !== peer) return { ...unsigned, detail: 'The answer is signed by another provider.' }
     if (!isFresh(claimed, now.getTime() / 1000, this.config.FEDERATION_CLOCK_SKEW / 1000))
       return { ...unsigned, detail: 'The signature of the answer is not of now.' }
-    if (body.length > 0 && (await checkContentDigest(headers, body)) !== 'matches')
+    if (!isForUs(headers['mimi-target'], status, this.config.DOMAIN)) return { ...unsigned, detail: 'The answer is for another provider.' }
+    if ((body.length > 0 || headers['content-digest'] !== undefined) && (await checkContentDigest(headers, body)) !== 'matches')
       return { ...unsigned, detail: 'The digest of the answer is not that of its body.' }
     const key = await this.directories.key(peer, claimed.keyId, now)
     if (!key || claimed.verify(key) !== 'valid') return { ...unsigned, detail: 'The signature of the answer does not verify.' }
-    return { kind: 'answered', status, body, retryAfter: headers['retry-after'], problem: problemType(headers['content-type'], body) }
+    return { kind: 'answered', status, body, retryAfter, problem: problemType(textOf(headers['content-type']), body) }
   }
+}
+
+/** Servers of the release before say `unknown` in refusals that they give before they know who asks; a signature binds those to the request, too. */
+function isForUs(target: unknown, status: number, domain: string): boolean {
+  return target === domain || (target === 'unknown' && status >= 400)
+}
+
+/** A field of several lines is none of those that are read here. */
+function textOf(field: unknown): string | undefined {
+  return typeof field === 'string' ? field : undefined
 }
 
 /** The type of a problem document; other providers may put anything else there. */

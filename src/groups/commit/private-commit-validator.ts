@@ -15,7 +15,7 @@ import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { activeCertificates } from '../roster/certificates.repository.js'
-import { introduceLeaves, judgeCertificates, namedLeaf, requirementOf } from '../roster/certified-leaves.js'
+import { introduceLeaves, judgeCertificates, namedLeaf, requirementOf, withCredentialFaults } from '../roster/certified-leaves.js'
 import { deviceOf, requireOwnLeaf } from '../roster/roster.js'
 import { devicesOfLeaves, type Device } from '../roster/roster.repository.js'
 import { isExpired, mayStillJoin, namedVoid, unusable } from '../roster/void-proposals.js'
@@ -152,7 +152,8 @@ export class PrivateCommitValidator {
     const leaves = waiting.flatMap(({ proposal }) => namedLeaf(proposal.keyPackage.leafNode))
     await introduceLeaves(this.link, this.config.DOMAIN, leaves)
     const devices = await devicesOfLeaves(this.pool, group.gid, leaves, requirement !== 'none')
-    const certificates = judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const judged = await judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const certificates = withCredentialFaults(judged, await this.membership.credentialFaults(leaves))
     const { directory, unregistered } = unusable(devices, certificates)
     const voided: Uint8Array[] = []
     for (const { member, proposal, bytes } of waiting) {

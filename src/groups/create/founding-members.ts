@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -71,6 +72,7 @@ export class FoundingMembers {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
     private readonly reinitialized: Reinitialized,
+    private readonly x509: X509Credentials,
     private readonly link: FederationLink,
   ) {}
 
@@ -117,6 +119,7 @@ export class FoundingMembers {
   ): Promise<void> {
     const requirement = requirementOf(identities, extensions)
     const named = leaves.flatMap(namedLeaf)
+    for (const rule of (await this.x509.faultsOf(named)).values()) throw new InvalidCommit(rule)
     if (requirement === 'none' && named.every(({ extension }) => extension === undefined)) return
     await introduceLeaves(this.link, this.config.DOMAIN, named)
     const devices = await devicesOfLeaves(this.pool, origin?.group.gid ?? 0n, named, requirement !== 'none')
@@ -124,7 +127,7 @@ export class FoundingMembers {
     const founding = new Set(named.map(({ client }) => client))
     const others = [...devices.listed.values()].flatMap(({ ofOtherIdentity }) => ofOtherIdentity)
     const gone = new Set(others.filter((client) => !founding.has(client)))
-    refuseFaults(judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
+    refuseFaults(await judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
   }
 
   /** RFC 9420 §11, §12.1.1: one Commit after epoch 0 the creator has the first leaf, and all others one that came in a KeyPackage. */

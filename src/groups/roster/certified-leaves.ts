@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { secondsNow } from '../../platform/timing.js'
 import { certificateIn, judgeLeaf, listIn, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
 import { sameBytes } from '../../protocol/bytes.js'
@@ -29,10 +30,12 @@ function isRequired(extensions: readonly Extension[]): boolean {
   return required?.kind === 'decoded' && required.value.extensions.includes(LEAF_CERTIFICATE_EXTENSION)
 }
 
-/** A leaf of a basic credential as its certificate is asked for. */
+/** A leaf as its certificates are asked for. */
 export function namedLeaf(node: LeafNode): NamedLeaf[] {
-  const { identity, signatureKey } = memberAt(-1, node)
-  return identity === undefined ? [] : [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions) }]
+  const { identity, signatureKey, credential } = memberAt(-1, node)
+  if (identity === undefined) return []
+  const x509 = credential.kind === 'x509' ? { certificates: credential.certificates } : {}
+  return [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions), ...x509 }]
 }
 
 /**
@@ -55,6 +58,9 @@ export async function introduceLeaves(
   return claims.length > 0
 }
 
+/** Each takes some 25 µs. */
+const LEAVES_IN_A_ROW = 50
+
 /** Certificates of new and changed leaves, by client URI, and the rules that are broken. */
 export interface LeafCertificates {
   readonly certified: ReadonlySet<string>
@@ -65,22 +71,23 @@ export interface LeafCertificates {
 
 /**
  * Judges the certificates of leaves that come or change (docs/identity.md §4): each against its user's list as the database has it, and that all of a
- * user are of one identity.
+ * user are of one identity. A Commit may bring thousands, so others get their turn in between.
  * @param gone clients whose leaves go with the same Commit @param domain this provider's
  */
-export function judgeCertificates(
+export async function judgeCertificates(
   leaves: readonly NamedLeaf[],
   { directory, listed }: LeafDevices,
   requirement: Requirement,
   gone: ReadonlySet<string>,
   domain: string,
-): LeafCertificates {
+): Promise<LeafCertificates> {
   const now = secondsNow()
   const certified = new Set<string>()
   const rows = new Map<string, LeafCertificateRow>()
   const faults = new Map<string, CertificateRule>()
   const identities = new Map<string, Uint8Array>()
-  for (const { client, publicKey, extension } of leaves) {
+  for (const [index, { client, publicKey, extension }] of leaves.entries()) {
+    if (index % LEAVES_IN_A_ROW === LEAVES_IN_A_ROW - 1) await setImmediate()
     const [device, known, parsed] = [directory.get(client), listed.get(client), parseClientUri(client)]
     if (publicKey === null || !device || !known || !parsed) continue
     const verdict = judgeLeaf({ client, publicKey, extension }, known, now)
@@ -97,6 +104,11 @@ export function judgeCertificates(
     if (parsed.domain === domain) rows.set(client, { deviceId: device.deviceId, number: verdict.number, ended: verdict.ended })
   }
   return { certified, rows, faults }
+}
+
+/** With the rules that X.509 credentials break: whose a key is comes before whether the key's user says so. */
+export function withCredentialFaults(certificates: LeafCertificates, faults: ReadonlyMap<string, CertificateRule>): LeafCertificates {
+  return faults.size === 0 ? certificates : { ...certificates, faults: new Map([...certificates.faults, ...faults]) }
 }
 
 /** @throws InvalidCommit */

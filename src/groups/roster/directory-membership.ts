@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import type { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
 import { isGroupId } from '../../protocol/identifiers.js'
@@ -20,7 +21,15 @@ import { judgeRosterChange, removalReason, type Ended, type Proposer, type Roste
 import { isGroupIdTaken } from '../repository/groups.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
-import { introduceLeaves, judgeCertificates, namedLeaf, refuseFaults, requireJoinersKey, requirementOf } from './certified-leaves.js'
+import {
+  introduceLeaves,
+  judgeCertificates,
+  namedLeaf,
+  refuseFaults,
+  requireJoinersKey,
+  requirementOf,
+  withCredentialFaults,
+} from './certified-leaves.js'
 import { devicesOfLeaves, type Device, type NamedLeaf } from './roster.repository.js'
 import {
   addsOf,
@@ -43,6 +52,7 @@ export class DirectoryMembership implements Membership {
     private readonly pool: Pool,
     private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
     private readonly link: FederationLink,
+    private readonly x509: Pick<X509Credentials, 'faultsOf'>,
   ) {}
 
   async requireOwnLeaf(
@@ -64,14 +74,20 @@ export class DirectoryMembership implements Membership {
     return lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
   }
 
+  credentialFaults(leaves: readonly NamedLeaf[]): ReturnType<Membership['credentialFaults']> {
+    return this.x509.faultsOf(leaves)
+  }
+
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
-    await this.introduce(changedLeaves(verdict))
+    const changed = changedLeaves(verdict)
+    await this.introduce(changed)
     const { identities } = context.standing.policy
     const requirement = requirementOf(identities, before.groupContext.extensions, verdict.next.groupContext.extensions)
     const byKey = requirement !== 'none' || verdict.external
     const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict), byKey)
     const gone = new Set(verdict.removed.flatMap(({ identity }) => identity ?? []))
-    const certificates = judgeCertificates(changedLeaves(verdict), devices, requirement, gone, this.config.DOMAIN)
+    const judged = await judgeCertificates(changed, devices, requirement, gone, this.config.DOMAIN)
+    const certificates = withCredentialFaults(judged, await this.x509.faultsOf(changed))
     await refuseVoid(this.pool, context, before, verdict.proposals, unusable(devices, certificates))
     checkNewLeaves(before, verdict, devices)
     refuseFaults(certificates)
@@ -135,7 +151,8 @@ export class DirectoryMembership implements Membership {
     const device = deviceOf(devices.directory, member)
     if (device.revoked) throw new InvalidCommit('credential-revoked')
     if (devices.unregistered.size > 0) throw new InvalidCommit('credential-key')
-    refuseFaults(judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN))
+    const judged = await judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN)
+    refuseFaults(withCredentialFaults(judged, await this.x509.faultsOf(named)))
     return device
   }
 

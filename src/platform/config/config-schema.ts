@@ -7,6 +7,7 @@ import { Federation, SealedSender } from './federation-settings.js'
 import { Passkeys } from './passkey-settings.js'
 import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
+import { X509 } from './x509-settings.js'
 import { Count, Duration, Size } from './units.js'
 
 const Domain = z
@@ -91,6 +92,11 @@ const Accounts = {
   NAME_QUARANTINE: Duration(0, 3_650 * 86_400_000)
     .default(90 * 86_400_000)
     .describe('For how long the name of a deleted account is given to nobody else.'),
+  REVOCATION_DELAY: Duration(3_600_000, 7 * 86_400_000)
+    .default(86_400_000)
+    .describe(
+      'For how long a change of a device list waits that ends a recovery key, a passkey, or all other devices in charge; and how old a key has to be to have a say over it.',
+    ),
   ACCESS_TOKENS: z
     .enum(['bound', 'bearer-allowed', 'legacy'])
     .default('bound')
@@ -199,6 +205,7 @@ export const ConfigSchema = z.object({
   ...Admission,
   ...Storage,
   ...Accounts,
+  ...X509,
   ...Passkeys,
   ...KeyPackages,
   ...Groups,
@@ -216,6 +223,7 @@ export const CONFIG_CHAPTERS = {
   Admission,
   Storage,
   Accounts,
+  'X.509 credentials': X509,
   Passkeys,
   'Key packages': KeyPackages,
   Groups,

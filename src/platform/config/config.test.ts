@@ -68,6 +68,7 @@ describe('settings', () => {
       'FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.',
     ],
     [{ FEDERATION_TLS_CERT: 'cert.pem' }, 'FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.'],
+    [{ X509_CA_KEY: 'ca.pem' }, 'X509_CA_CERTIFICATE and X509_CA_KEY go together.'],
     [
       { PASSKEY_ATTESTATION: 'required' },
       'PASSKEY_ATTESTATION=required needs PASSKEY_ATTESTATION_ROOTS: without them an authenticator could attest itself.',
@@ -84,7 +85,7 @@ describe('settings', () => {
     [{ FEDERATION_PEER_URLS: 'b.example' }, 'FEDERATION_PEER_URLS must be pairs such as b.example=https://10.0.0.2, separated by commas.'],
     [
       { FEDERATION_ALLOWED_RANGES: '10.0.0.0' },
-      'FEDERATION_ALLOWED_RANGES must be address ranges such as 10.0.0.0/8, separated by commas.',
+      'FEDERATION_ALLOWED_RANGES must be address ranges such as b.example=10.0.0.0/8, separated by commas.',
     ],
     [{ MAX_BODY_BYTES: '1KiB' }, 'MAX_BODY_BYTES is smaller than one of MAX_COMMIT_BYTES, MAX_TREE_BYTES and MAX_MESSAGE_BYTES.'],
   ])('refuse %j with one plain sentence', (environment, sentence) => {

@@ -48,6 +48,8 @@ function contradictionsIn(config: Config, nodeEnvironment: string | undefined): 
     found.push('FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.')
   if ((config.FEDERATION_TLS_CERT === undefined) !== (config.FEDERATION_TLS_KEY === undefined))
     found.push('FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.')
+  if ((config.X509_CA_CERTIFICATE === undefined) !== (config.X509_CA_KEY === undefined))
+    found.push('X509_CA_CERTIFICATE and X509_CA_KEY go together.')
   if (config.PASSKEY_ATTESTATION === 'required' && config.PASSKEY_ATTESTATION_ROOTS === undefined)
     found.push('PASSKEY_ATTESTATION=required needs PASSKEY_ATTESTATION_ROOTS: without them an authenticator could attest itself.')
   if (config.PASSKEY_ATTESTATION === 'none' && (config.PASSKEY_ATTESTATION_ROOTS ?? config.PASSKEY_AAGUIDS) !== undefined)

@@ -15,6 +15,7 @@ export const SealedSender = {
 }
 
 const PEER_URL = /^([a-z0-9][a-z0-9.:-]*)=(https?:\/\/[^\s,/]+)$/
+const PEER_OF_RANGE = /^([a-z0-9][a-z0-9.:-]*)=/
 const ranges = (text: string): string[] => text.split(',').map((range) => range.trim())
 
 export const Federation = {
@@ -34,17 +35,19 @@ export const Federation = {
     .transform((pairs) => new Map(pairs.map(([domain = '', url = '']) => [domain, url])))
     .optional()
     .describe(
-      'Where to find the directory of a provider if not at https://<domain>, as `b.example=http://10.0.0.2:8080,…`: private networks and tests.',
+      'Where to find the directory of a provider if not at https://<domain>, as `b.example=http://10.0.0.2:8080,…`: private networks and tests. Without TLS only that provider is asked there.',
     ),
   FEDERATION_ALLOWED_RANGES: z
     .string()
-    .transform(ranges)
+    .transform((text) => ranges(text).map((one) => ({ range: one.slice(one.indexOf('=') + 1), peer: PEER_OF_RANGE.exec(one)?.[1] })))
     .refine(
-      (list) => list.every((range) => z.union([z.cidrv4(), z.cidrv6()]).safeParse(range).success),
-      'must be address ranges such as 10.0.0.0/8, separated by commas',
+      (list) => list.every(({ range }) => z.union([z.cidrv4(), z.cidrv6()]).safeParse(range).success),
+      'must be address ranges such as b.example=10.0.0.0/8, separated by commas',
     )
     .optional()
-    .describe('Private or loopback addresses at which peers may be asked all the same. Unset: none.'),
+    .describe(
+      'Private or loopback addresses at which one peer may be asked all the same, as `b.example=10.0.0.0/8,…`. A range without a name is for all peers, and any of them can then have this server send requests to it. Unset: none.',
+    ),
   FEDERATION_NEW_PEERS_PER_MINUTE: Count(1, 1_000_000)
     .default(120)
     .describe(

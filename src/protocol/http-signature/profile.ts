@@ -156,7 +156,7 @@ export function isFresh({ created, expires }: Pick<SignatureTimes, 'created' | '
 }
 
 /** The provider that a message is said to be from (draft-ietf-mimi-protocol-06, transport: `From: mimi@<domain>`). */
-function fromDomain(headers: HttpHeaders): string | undefined {
+export function fromDomain(headers: HttpHeaders): string | undefined {
   const { from } = headers
   return typeof from === 'string' ? FROM.exec(from.trim())?.[1] : undefined
 }

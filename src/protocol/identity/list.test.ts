@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { createHook } from 'node:async_hooks'
 import { generateKeyPairSync } from 'node:crypto'
 import { ListMaker, listKey, privateKey, seconds, type Holder } from '../../../test/support/mls/device-lists.js'
 import { RIGHTS } from './entry.js'
@@ -120,6 +121,43 @@ it('takes certificates by devices up to entry 864, by the identity key up to 960
   await refuses(maker.root)
   await maker.revoke(maker.root, last.number)
   expect(activeCertificates(await list(maker))).toEqual([])
+})
+
+describe('what an entry costs', () => {
+  /** Signatures that were checked in the thread pool meanwhile. */
+  async function checks(work: () => Promise<unknown>): Promise<number> {
+    let count = 0
+    const hook = createHook({ init: (_id, type) => void (count += type === 'SIGNREQUEST' ? 1 : 0) }).enable()
+    await work()
+    hook.disable()
+    return count
+  }
+  const sixteen = () => Array.from({ length: 16 }, () => privateKey())
+
+  it('is a signature, and one for each key; of a list that is known nothing', async () => {
+    const { maker } = await begun()
+    const known = await list(maker)
+    for (let device = 0; device < 8; device++) {
+      const certificate = await maker.certificate(`${LAPTOP}${device}`, sixteen())
+      await maker.append(maker.root, { type: 'certificate', certificate })
+    }
+    expect(await checks(() => extendList(USER, known, maker.entries.slice(2), NOW))).toBe(8 * 17)
+  })
+
+  it('is one signature for an entry by nobody, however many keys it has', async () => {
+    const { maker, phone } = await begun()
+    const known = await list(maker)
+    const certificate = await maker.certificate(LAPTOP, sixteen())
+    const forged = await maker.make({ number: phone.number, key: privateKey() }, { type: 'certificate', certificate })
+    expect(await checks(() => extendList(USER, known, [forged], NOW))).toBe(1)
+  })
+
+  it('is no signature for an entry that breaks another rule', async () => {
+    const { maker, phone } = await begun()
+    const known = await list(maker)
+    const late = await maker.make(phone, { type: 'revocation', revocation: { revoked: 2, since: 0 } }, { time: NOW + 2n * DAY })
+    expect(await checks(() => extendList(USER, known, [late], NOW))).toBe(0)
+  })
 })
 
 it('lets a device replace a certificate that is over, for a while', async () => {

@@ -121,7 +121,7 @@ describe('a revocation', () => {
     const failing = revocations.revoke(async (sql) => {
       await sql.query('CREATE TEMP TABLE late (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP')
       await sql.query('INSERT INTO late VALUES (1), (1)') // found out at COMMIT only
-      return [1n]
+      return { revoked: [1n] }
     })
     await expect(failing).rejects.toThrow('duplicate key')
     stop()

@@ -163,7 +163,7 @@ describe('a deletion that the peer answers with a signed 500', () => {
     )
     refuse([honest], { status: 500 }, () => false)
     const { answering } = peer
-    peer.answering = (endpoint, body) => (endpoint === 'deleteRoom' ? { status: 500 } : answering(endpoint, body))
+    peer.answering = (endpoint, body, url) => (endpoint === 'deleteRoom' ? { status: 500 } : answering(endpoint, body, url))
     await level(honest)
     const { rows } = await server.pool.query('SELECT failures, last_error FROM peer_deletion')
     expect(rows).toEqual([{ failures: expect.any(Number), last_error: expect.stringContaining('500') }])

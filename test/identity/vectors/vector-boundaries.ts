@@ -1,8 +1,8 @@
 import { P256, type SigningKey } from '../../../examples/client/identity/keys.js'
 import { DAY } from '../../../examples/client/identity/list.js'
 import { RIGHTS } from '../../../examples/client/identity/structures.js'
-import { client, ed, p256Key } from './vector-maker.js'
-import type { Parts, Story } from './vector-steps.js'
+import { client, ed, p256Key, passkey } from './vector-maker.js'
+import { RP, type Parts, type Story } from './vector-steps.js'
 
 const NEW = client('new')
 const ENROL = { rights: RIGHTS.enrol } as const
@@ -37,8 +37,44 @@ const enrolsAnother = ({ list }: Parts, number: number) =>
   list.certify({ number, key: ed(6) }, [ed(7)], { subject: client('next'), rights: 0 })
 const renewsItself = ({ list }: Parts, number: number) => list.certify({ number, key: ed(6) }, [ed(6)], { subject: NEW })
 
+/** A device that the passkey of `base` enrols, by an assertion as `says` makes it. */
+const byPasskey =
+  (says: { flags?: number; more?: string; origin?: string }) =>
+  ({ list, hardware }: Parts) =>
+    list.certify({ ...hardware, key: passkey(5, RP, says) }, [ed(6)], { subject: NEW })
+
+/** Assertions (W3C Web Authentication Level 2 §5.8.1.1) of browsers, and of what is none. */
+const ASSERTIONS: readonly Story<Parts>[] = [
+  ['an assertion with crossOrigin', 'valid', byPasskey({ more: ',"crossOrigin":false' }), ['entry-signature']],
+  [
+    'an assertion with something after crossOrigin',
+    'valid',
+    byPasskey({ more: ',"crossOrigin":false,"other":{"a":1}' }),
+    ['entry-signature'],
+  ],
+  ['an assertion with more flags', 'valid', byPasskey({ flags: 0x1d }), ['entry-signature']],
+  ['an assertion from inside another page', 'entry-signature', byPasskey({ more: ',"crossOrigin":true' })],
+  ['an assertion with something else after the origin', 'entry-signature', byPasskey({ more: ',"other":1' })],
+  ['an assertion that names the origin twice', 'entry-signature', byPasskey({ more: ',"origin":"https://keys.a.example"' })],
+  ['an assertion from a subdomain', 'entry-signature', byPasskey({ origin: `https://x.${RP}` })],
+  ['an assertion without TLS', 'entry-signature', byPasskey({ origin: `http://${RP}` })],
+  ['an assertion with nobody verified', 'entry-signature', byPasskey({ flags: 1 })],
+  ['an assertion with nobody present', 'entry-signature', byPasskey({ flags: 4 })],
+  [
+    'a bare signature by a passkey',
+    'entry-signature',
+    ({ list, hardware }) => list.certify({ ...hardware, key: p256Key(5) }, [ed(6)], { subject: NEW }),
+  ],
+  [
+    'an assertion by what is no passkey',
+    'entry-signature',
+    ({ list, laptop }) => list.certify({ ...laptop, key: passkey(4, RP) }, [ed(6)], { subject: NEW, rights: 0 }),
+  ],
+]
+
 /** What only just keeps a rule, and what only just breaks it: after the list of `base`. */
 export const BOUNDARIES: readonly Story<Parts>[] = [
+  ...ASSERTIONS,
   ['an entry of 16,384 bytes', 'valid', ofBytes(16_384), ['entry-encoding']],
   ['an entry of 16,385 bytes', 'entry-encoding', ofBytes(16_385)],
   ['a time a day ahead', 'valid', ({ list, phone }) => list.append(phone, revocation(3), { time: list.now + DAY }), ['entry-time']],

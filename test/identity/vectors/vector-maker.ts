@@ -34,11 +34,11 @@ export function p256Key(fill: number, { compressed = false } = {}): SigningKey {
 }
 
 /** An authenticator, as far as its signatures go (W3C Web Authentication Level 2 §6.3.3). */
-export function passkey(fill: number, rpId: string, { flags = 5, more = '' }: { flags?: number; more?: string } = {}): SigningKey {
+export function passkey(fill: number, rpId: string, { flags = 5, more = '', origin = `https://${rpId}` } = {}): SigningKey {
   const key = p256Key(fill)
   const sign = async (content: Uint8Array): Promise<Uint8Array> => {
     const challenge = Buffer.from(sha256(content)).toString('base64url')
-    const data = utf8(`{"type":"webauthn.get","challenge":"${challenge}","origin":"https://${rpId}"${more}}`)
+    const data = utf8(`{"type":"webauthn.get","challenge":"${challenge}","origin":"${origin}"${more}}`)
     const authenticator = join(sha256(utf8(rpId)), Uint8Array.of(flags, 0, 0, 0, 1))
     return join(vector(authenticator), vector(data), vector(await key.sign(join(authenticator, sha256(data)))))
   }

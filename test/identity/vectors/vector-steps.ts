@@ -6,7 +6,7 @@ import { RIGHTS } from '../../../examples/client/identity/structures.js'
 import type { IdentityRule } from '../../../src/protocol/identity/rules.js'
 import { client, ed, NOW, p256Key, passkey, WrittenList } from './vector-maker.js'
 
-const RP = 'keys.a.example'
+export const RP = 'keys.a.example'
 export const WORDS = `${'abandon '.repeat(23)}art`
 
 export interface Parts {

@@ -42,17 +42,29 @@ export interface Wrong {
   readonly sent?: Uint8Array
 }
 
+export interface Answer {
+  readonly status: number
+  readonly body?: Uint8Array
+  /** Beside those that are signed. */
+  readonly headers?: Record<string, string>
+  /** Whom it says that it is for; otherwise the one who asks. */
+  readonly target?: string
+  /** By how many seconds its clock is ahead. */
+  readonly ahead?: number
+  /** Sent instead of what was signed. */
+  readonly sent?: Uint8Array
+}
+
 /** Answers a request to one of its endpoints; undefined leaves it unanswered. */
-export type Answering = (
-  endpoint: string,
-  body: Buffer,
-) => { status: number; body?: Uint8Array; headers?: Record<string, string> } | undefined
+export type Answering = (endpoint: string, body: Buffer, url: string) => Answer | undefined
 
 /** A provider at a port of its own, with a signed directory. */
 export class HostileProvider {
   /** Requests that came, by endpoint. */
   readonly seen: string[] = []
   answering: Answering = () => ({ status: 500 })
+  /** Of its directory; `url` is its own. */
+  template = (url: string, name: string, variable: string): string => `${url}/mimi/v1/${name}?${variable}={${variable}}`
   url = ''
   private readonly keys = generateKeyPairSync('ed25519')
   private readonly server = createServer((request, response) => void this.handle(request, response))
@@ -121,14 +133,14 @@ export class HostileProvider {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     if (endpoint === '.well-known') return void response.end(JSON.stringify(this.directory()))
-    const answer = this.answering(endpoint, Buffer.concat(chunks))
+    const answer = this.answering(endpoint, Buffer.concat(chunks), request.url ?? '')
     if (answer === undefined) return
     const body = Buffer.from(answer.body ?? [])
-    response.writeHead(answer.status, { ...this.answerFields(request, answer.status, body), ...answer.headers }).end(body)
+    response.writeHead(answer.status, { ...this.answerFields(request, answer, body), ...answer.headers }).end(answer.sent ?? body)
   }
 
   /** What an answer has to cover, by the page. */
-  private answerFields(request: IncomingMessage, status: number, body: Uint8Array): Record<string, string> {
+  private answerFields(request: IncomingMessage, { status, target, ahead = 0 }: Answer, body: Uint8Array): Record<string, string> {
     const { headers } = request
     const url = new URL(request.url ?? '', `http://${headers.host}`)
     const content = {
@@ -138,7 +150,7 @@ export class HostileProvider {
     const covered: Record<string, string> = {
       '@status': String(status),
       from: `mimi@${this.domain}`,
-      'mimi-target': (headers['from'] ?? '').replace('mimi@', ''),
+      'mimi-target': target ?? (headers['from'] ?? '').replace('mimi@', ''),
       ...content,
       '@method;req': 'POST',
       '@authority;req': url.host,
@@ -147,11 +159,11 @@ export class HostileProvider {
       'content-digest;req': String(headers['content-digest']),
       'signature;req;key="mimi"': String(headers['signature']).replace('mimi=', ''),
     }
-    const created = seconds()
+    const created = seconds() + ahead
     const names = Object.keys(covered).map((name) => (name.includes(';') ? `"${name.replace(';', '";')}` : `"${name}"`))
     const parameters = `(${names.join(' ')});created=${created};expires=${created + 60};nonce="${base64url(randomBytes(16))}";keyid="${this.domain}/${KEY_ID}";alg="ed25519";tag="mimi-response"`
-    const { from = '', 'mimi-target': target = '' } = covered
-    return { from, 'mimi-target': target, ...content, ...this.signatureOf(covered, parameters) }
+    const { from = '', 'mimi-target': named = '' } = covered
+    return { from, 'mimi-target': named, ...content, ...this.signatureOf(covered, parameters) }
   }
 
   private directory(): object {
@@ -162,7 +174,7 @@ export class HostileProvider {
     )
     const head = base64url(JSON.stringify({ alg: 'EdDSA', kid: KEY_ID, typ: 'mimi-key-directory' }))
     const signature = base64url(sign(null, Buffer.from(`${head}.${payload}`), this.keys.privateKey))
-    const endpoint = (name: string, variable: string) => [name, `${this.url}/mimi/v1/${name}?${variable}={${variable}}`]
+    const endpoint = (name: string, variable: string) => [name, this.template(this.url, name, variable)]
     return {
       ...Object.fromEntries([
         endpoint('keyMaterial', 'targetUser'),
