@@ -3,7 +3,9 @@ import { Device, newDevice } from './device.js'
 import type { Entry } from './entries.js'
 import { Group } from './group.js'
 import { Http, isTransient, ServerProblem, type Encoding } from './http.js'
+import { noteOfGroup } from './group-notices.js'
 import { tryToCleanse } from './identity/group-check.js'
+import { actOnNotice, type IdentityEvent } from './identity/notices.js'
 import { createOnServer, joinByWelcome, joinExternally, type ExternalJoin, type NewGroup, type WelcomeItem } from './joining.js'
 import { Store, type GroupRecord } from './store.js'
 import { Stream, type InboxItem, type Position } from './stream.js'
@@ -34,8 +36,10 @@ interface Events {
 /** One device of one user: keys, groups and the way to the server. Everything it knows is in `store`. */
 export class Client {
   readonly groups = new Map<string, Group>()
-  /** All that came to the inbox. An application shows those of `device.added`, `device.revoked` and `device-list.pending` to its user. */
+  /** All that came to the inbox. */
   readonly notices: InboxItem[] = []
+  /** What an application shows its user, and asks what is to be done. */
+  readonly identityEvents: IdentityEvent[] = []
   /** Groups as they were when this device was out of them, before it joined again. */
   readonly former: GroupRecord[] = []
   readonly lostWelcomes: { seq: number; reason: string }[] = []
@@ -180,28 +184,24 @@ export class Client {
 
   /** After a change of the own list: a new leaf in each group, which tells the others how far the list goes. */
   async showNewLeaf(): Promise<void> {
-    for (const group of this.groups.values()) if (group.record.standing === 'member' && group.record.certified) await group.update()
+    for (const group of this.groups.values()) if (group.record.standing === 'member') await group.update()
   }
 
   async #onInbox(item: InboxItem): Promise<void> {
     if (item.kind === 'welcome') await this.#onWelcome(item as InboxItem & WelcomeItem)
     if (item.kind === 'key-packages.low') await this.device.publishKeyPackages(20)
-    if (item.kind === 'group.deleted' && item.group_id) {
-      const record = this.store.group(item.group_id)
-      if (record) record.standing = 'deleted'
-    }
-    if ((item.kind === 'group.frozen' || item.kind === 'group.thawed') && item.group_id) {
-      const record = this.store.group(item.group_id)
-      // With a successor: its Welcome comes later, and the group is gone on with there.
-      if (record) [record.frozen, record.successor] = [item.reason, item.successor]
-    }
-    if (item.kind === 'group.leaving' && item.group_id) {
-      const record = this.store.group(item.group_id)
-      if (record) [record.leaving, record.wishing] = [item.clients ?? [], [...new Set([...record.wishing, ...(item.clients ?? [])])]]
-    }
+    const record = item.group_id && this.store.group(item.group_id)
+    if (record) noteOfGroup(record, item)
     if (item.kind === 'resync' && item.group_id) await this.#onResync(item.group_id)
+    this.identityEvents.push(...(await actOnNotice(this.device, item)))
     this.notices.push(item)
     this.#changed()
+  }
+
+  /** This client's user says that a contact's new identity is right: leaves of the one before fail from here on (docs/identity.md §5.8). */
+  async acceptIdentity(user: string): Promise<void> {
+    this.device.identities.accept(user)
+    for (const group of this.groups.values()) if (group.record.standing === 'member') await tryToCleanse(group)
   }
 
   /** A Welcome may come twice, if its acknowledgement was lost: the group that it opened is newer then. */

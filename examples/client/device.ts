@@ -1,12 +1,16 @@
-import { generateKeyPackageWithKey, encodeMlsMessage, type Extension } from 'ts-mls'
+import { generateKeyPackageWithKey, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
+import { handOver } from './identity/beginning.js'
 import { Identities } from './identity/identities.js'
 import type { SigningKey } from './identity/keys.js'
 import { LEAF_CERTIFICATE } from './identity/leaf.js'
-import { OwnIdentity, type DeviceListUpdate } from './identity/own.js'
+import { lookAtOwnList } from './identity/notices.js'
+import type { DeviceListUpdate } from './identity/structures.js'
+import { OwnIdentity } from './identity/own.js'
 import { recoveryKey } from './identity/recovery-words.js'
 import type { IdentityRefused } from './identity/refused.js'
+import { encodeKeyPackageMessage } from './mls/key-package-message.js'
 import { keyMaterialRequest } from './mls/key-material-request.js'
 import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
@@ -46,12 +50,11 @@ export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
   readonly proofs: Proofs
-
   /** Device lists of other users, and what is believed of them. */
   readonly identities: Identities
   readonly own: OwnIdentity
   readonly certificates: Certificates
-  /** KeyPackages that the server gave out and this client did not use. */
+  /** KeyPackages that it was given and did not use. */
   readonly refused: IdentityRefused[] = []
 
   constructor(
@@ -111,10 +114,7 @@ export class Device {
     const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity), by)
     await this.http.post('/v1/devices', { ...body, device_list: list })
     this.own.accepted(list)
-    // From hand to hand: it need not believe the server who its user is.
-    const { entries = [], head = list.head } = this.record.pins.get(this.record.user) ?? {}
-    other.identities.take(this.record.user, entries, head)
-    other.own.markSeen()
+    handOver(this, other)
   }
 
   /** Without a device list: registers a device that has proven its keys, by a step-up proof. */
@@ -126,7 +126,7 @@ export class Device {
   }
 
   /** @param device the last part of the client URI of a device of this account */
-  async revoke(device: string): Promise<void> {
+  async revoke(device: string): Promise<unknown> {
     const client = this.client.replace(/[^/]+$/, device)
     if (this.own.exists) return this.own.revoke([client])
     await this.proofs.steppedUp('revoke-device', client, (field) => this.http.delete(`/v1/devices/${device}`, field))
@@ -136,15 +136,14 @@ export class Device {
     const { nonce, signature_keys } = await this.proofs.possession('login', this.suites.slice(0, 1))
     const [proven] = signature_keys
     if (!proven) throw new Error('This device has no keys')
-    const { public_key, proof } = proven
-    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, public_key, proof }))
+    const { scheme: _, ...proof } = proven
+    this.#keep(await this.http.post<Session>('/v1/auth/sessions', { client: this.client, nonce, ...proof }))
     await this.#lookAtOwnList()
   }
 
-  /** Whether the server shows what this device has written, and whether the head has to be renewed. */
   async #lookAtOwnList(): Promise<void> {
     if (!this.own.exists || !this.record.certified) return
-    await this.identities.of(this.record.user, { fresh: true })
+    await lookAtOwnList(this)
     await this.own.renewHead()
   }
 
@@ -171,7 +170,8 @@ export class Device {
   async publishKeyPackages(count: number): Promise<void> {
     for (const id of this.suites) {
       const fresh = await Promise.all(Array.from({ length: count + 1 }, (_, index) => this.newKeyPackage(id, index === count)))
-      const bytes = (lastResort: boolean) => fresh.filter((one) => one.lastResort === lastResort).map(wrapKeyPackage)
+      const bytes = (lastResort: boolean) =>
+        fresh.filter((one) => one.lastResort === lastResort).map((one) => encodeKeyPackageMessage(one.public))
       for (const one of fresh) this.record.keyPackages.set(one.ref, one)
       await this.http.post('/v1/key-packages', { key_packages: bytes(false), last_resort: bytes(true) })
     }
@@ -246,8 +246,4 @@ export class Device {
   }
 }
 
-const wrapKeyPackage = (stored: StoredKeyPackage): Uint8Array =>
-  encodeMlsMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage: stored.public })
-
-/** The domain in `mimi://<domain>/…` */
 const providerOf = (uri: string): string | undefined => uri.split('/')[2]

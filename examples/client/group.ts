@@ -5,15 +5,8 @@ import type { Device } from './device.js'
 import { encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
 import { leaveOutForbidden } from './hidden-proposals.js'
-import {
-  failingProposals,
-  leaveUnnamed,
-  removalsOf,
-  requireNoFailing,
-  requireNoNewFailing,
-  unlessForbidden,
-  usable,
-} from './identity/group-check.js'
+import { failingProposals, removalsOf, requireNoFailing, requireNoNewFailing, submitCommit } from './identity/group-check.js'
+import { unlessForbidden, usable } from './identity/group-check.js'
 import { IdentityRefused } from './identity/refused.js'
 import { membersToLetGo } from './leaving.js'
 import { LogReader } from './log-reader.js'
@@ -201,7 +194,7 @@ export class Group {
   async #submit(pending: PendingCommit): Promise<'done' | 'lost'> {
     const { record } = this
     try {
-      const { seq } = await this.device.http.post<Accepted>(`${this.path}/commits`, { ...pending.bundle, ...named(record) })
+      const { seq } = await submitCommit(this.device, `${this.path}/commits`, pending, record)
       // Entries that came before ours are for the epoch we leave: they have to be read first, and the cursor passes nothing unread.
       if (seq !== record.cursor + 1) await this.#log.readUpTo(seq)
       if (record.pending !== pending) return 'done'
@@ -213,8 +206,6 @@ export class Group {
     } catch (error) {
       if (!(error instanceof ServerProblem)) throw error
       delete record.pending
-      if (error.document['rule'] === 'remove-member' && leaveUnnamed(pending.bundle, record.quarantine))
-        return this.#submit((record.pending = pending))
       if (error.kind === 'proposals-void') record.voided = [...(record.voided ?? []), ...(await refsOf(error, record.suite))]
       else if (error.kind !== 'stale-epoch' && error.kind !== 'proposals-pending') throw error
       await this.#log.readOn()

@@ -1,6 +1,7 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { ServerProblem, type Http } from './http.js'
 import { suite } from './mls/suites.js'
+import { signingKey } from './identity/device-keys.js'
 import { signContent, signLabelled, type SigningKey } from './identity/keys.js'
 import type { ListKey } from './identity/structures.js'
 import { join, uint, vector } from './mls/tls.js'
@@ -84,23 +85,28 @@ export class Proofs {
     return { nonce: challenge.nonce, challenge: sha256(signContent(POSSESSION['new-passkey'], this.#content(challenge))) }
   }
 
-  /** A fresh proof for what a session alone must not do (docs/identity.md §8). @param subject text in UTF-8 */
-  async stepUp(purpose: StepUpPurpose, subject: string | Uint8Array): Promise<StepUpField> {
+  /** A fresh proof for what a session alone must not do (docs/identity.md §8). @param subject text in UTF-8 @param key if not the device's own */
+  async stepUp(purpose: StepUpPurpose, subject: string | Uint8Array, key?: SigningKey): Promise<StepUpField> {
     const challenge = await this.#challenge(purpose)
     const content = new Uint8Array(Buffer.concat([this.#content(challenge), vector(Buffer.from(subject))]))
-    const [suiteId = 1] = this.record.keys.keys()
-    const { publicKey, signed } = await this.#signed(suiteId, `MicroChat Step-Up ${purpose}`, content)
+    const by = key ?? (await signingKey(this.record))
+    const signed = await signLabelled(by, `MicroChat Step-Up ${purpose}`, content)
     const item = (bytes: Uint8Array) => `:${Buffer.from(bytes).toString('base64')}:`
-    return { 'step-up': `nonce=${item(challenge.nonce)}, key=${item(publicKey)}, proof=${item(signed)}` }
+    return { 'step-up': `nonce=${item(challenge.nonce)}, key=${item(by.publicKey)}, proof=${item(signed)}` }
   }
 
   /** Sends with a proof, and once more with another one if the first was spent: by this very request, if the answer to it was lost. */
-  async steppedUp<T>(purpose: StepUpPurpose, subject: string | Uint8Array, send: (field: StepUpField) => Promise<T>): Promise<T> {
+  async steppedUp<T>(
+    purpose: StepUpPurpose,
+    subject: string | Uint8Array,
+    send: (field: StepUpField) => Promise<T>,
+    key?: SigningKey,
+  ): Promise<T> {
     try {
-      return await send(await this.stepUp(purpose, subject))
+      return await send(await this.stepUp(purpose, subject, key))
     } catch (error) {
       if (!(error instanceof ServerProblem && error.kind === 'step-up-required')) throw error
-      return send(await this.stepUp(purpose, subject))
+      return send(await this.stepUp(purpose, subject, key))
     }
   }
 

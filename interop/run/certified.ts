@@ -142,12 +142,13 @@ function rustOf(devices: readonly Participant[]): RustParticipant {
 }
 
 async function refusal(work: Promise<unknown>): Promise<Refused> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof Refused) return error
-  throw error ?? new Error('It was accepted')
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof Refused) return error
+    throw error
+  }
+  throw new Error('It was accepted')
 }
 
 async function refusedWith(kind: string, work: Promise<unknown>): Promise<void> {

@@ -6,7 +6,8 @@ import { decodeKeyPackageMessage } from '../mls/key-package-message.js'
 import { suite } from '../mls/suites.js'
 import type { SeenCommit } from '../entries.js'
 import { clientOf, leavesOf } from '../mls/leaves.js'
-import type { FailingLeaf, GroupRecord, NewLeaf } from '../store.js'
+import type { FailingLeaf, GroupRecord, NewLeaf, PendingCommit } from '../store.js'
+import { named } from '../wire.js'
 import { outsideJoin, requireVouched, type OutsideJoin } from './external-joiner.js'
 import { LEAF_CERTIFICATE } from './leaf.js'
 import { judgeLeaf, type LeafQuestion } from './leaf-verdict.js'
@@ -113,14 +114,25 @@ export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined 
 }
 
 /**
- * The server of a private group refuses names that it has no member of: a leaf that came without a Welcome is of nobody that it knows.
- * @returns whether the bundle named any that fail; it names them no more
+ * Sends a Commit. The server of a private group refuses names that it has no member of: a leaf that came without a Welcome is of nobody that it
+ * knows. Then the same Commit goes without the names of those that fail.
  */
-export function leaveUnnamed(bundle: { removed?: string[] }, failing: readonly FailingLeaf[]): boolean {
-  const known = bundle.removed?.filter((client) => !failing.some((leaf) => leaf.client === client))
-  if (!known || known.length === bundle.removed?.length) return false
-  bundle.removed = known
-  return true
+export async function submitCommit(
+  { http }: Device,
+  path: string,
+  { bundle }: PendingCommit,
+  record: Pick<GroupRecord, 'quarantine' | 'incarnation'>,
+): Promise<{ seq: number }> {
+  const post = () => http.post<{ seq: number }>(path, { ...bundle, ...named(record) })
+  try {
+    return await post()
+  } catch (error) {
+    const known = bundle.removed?.filter((client) => !record.quarantine.some((leaf) => leaf.client === client))
+    const unknown = error instanceof ServerProblem && error.document['rule'] === 'remove-member'
+    if (!unknown || !known || known.length === bundle.removed?.length) throw error
+    bundle.removed = known
+    return await post()
+  }
 }
 
 /** ProposalRefs of what waits and would bring a leaf that fails: a Commit of this device leaves it out. */

@@ -96,6 +96,12 @@ export class Identities {
     return this.take(user, pin.offered.entries, pin.offered.head)
   }
 
+  /** The whole list as the server shows it, read and not kept. @throws IdentityRefused */
+  async shown(user: string): Promise<VerifiedList | undefined> {
+    const answer = await this.#fetch(user, 1)
+    return answer && readList(user, answer.entries, this.time)
+  }
+
   /** What a leaf, or the user, has found out. It stays until a list continues the one that is kept. */
   note(user: string, trouble: Trouble): void {
     const pin = this.pins.get(user)
@@ -120,6 +126,8 @@ export class Identities {
     const last = numberOf(kept.list)
     // From the last entry that is kept, to see that it is still the same one.
     const answer = await this.#fetch(pin.user, last)
+    // Meanwhile this device, or another question, has brought something newer.
+    if (this.pins.get(pin.user) !== pin) return this.pins.get(pin.user)?.trouble
     pin.askedAt = this.now()
     if (!answer) return { reason: 'no-list', evidence: [] }
     try {

@@ -1,7 +1,7 @@
 import { spelling } from './keys.js'
-import { DAY, hashAt, numberOf, orRule, same, type Held, type VerifiedList } from './list.js'
+import { activeDevice, DAY, hashAt, numberOf, orRule, same, type Held, type VerifiedList } from './list.js'
 import { broken } from './refused.js'
-import { decodeLeafCertificate, hashOf } from './structures.js'
+import { decodeLeafCertificate, encodeLeafCertificate, hashOf } from './structures.js'
 
 /** LeafNode extension `device_certificate` (docs/identity.md §4). */
 export const LEAF_CERTIFICATE = 0xf1d0
@@ -37,6 +37,14 @@ export function checkLeafCertificate(
   if (!held || !fits(held, leaf, now)) throw refuse('device-certificate-leaf')
   if (!isCurrent(held, now)) throw refuse('device-certificate-current')
   return held
+}
+
+/** What a device's own leaf carries: its certificate, and how far it knows its user's list. undefined: it has none. */
+export function leafCertificateOf(list: VerifiedList, client: string): Uint8Array | undefined {
+  const own = activeDevice(list, client)
+  const certificate = own && list.entries[own.number - 1]
+  const listNumber = numberOf(list)
+  return certificate && encodeLeafCertificate({ identity: list.identity, listNumber, listHash: hashAt(list, listNumber), certificate })
 }
 
 /** The certificate of a leaf that carries none: by its key. */

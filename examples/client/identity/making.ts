@@ -1,7 +1,7 @@
 import { sha256 } from '../wire.js'
 import { POSSESSION_LABEL } from './certificate-rules.js'
-import { signLabelled, type SigningKey } from './keys.js'
-import { DAY, ENTRY_LABEL, HEAD_LABEL } from './list.js'
+import { signLabelled, spelling, type SigningKey } from './keys.js'
+import { active, DAY, ENTRY_LABEL, HEAD_LABEL, type VerifiedList, hashAt, numberOf } from './list.js'
 import {
   encodeEntryContent,
   encodeHeadContent,
@@ -21,10 +21,22 @@ export interface ListEnd {
   time: bigint
 }
 
+export function endOf(list: VerifiedList): ListEnd {
+  const number = numberOf(list)
+  return { user: list.user, number, hash: hashAt(list, number), time: list.entries.at(-1)?.time ?? 0n }
+}
+
 /** Who signs: a key, and the number of the entry that has it. */
 export interface Author {
   number: number
   key: SigningKey
+}
+
+/** Who signs with a key of no device. */
+export function holderWith(list: VerifiedList, key: SigningKey): Author {
+  const held = active(list).find(({ kind, keys: [first] }) => kind !== 'device' && first && spelling(first) === spelling(key))
+  if (!held) throw new Error('This is no recovery key and no passkey of this user')
+  return { number: held.number, key }
 }
 
 export interface MadeEntry {
@@ -68,6 +80,13 @@ export async function possessed(
       return { scheme: key.scheme, publicKey: key.publicKey, possession }
     }),
   )
+}
+
+export type Holder = Pick<Certificate, 'kind' | 'subject' | 'rights'>
+
+/** What an entry says that certifies a holder from now on. */
+export function certificateOf({ kind, subject, rights }: Holder, keys: readonly CertifiedKey[], now: bigint): EntryBody {
+  return { type: 'certificate', certificate: { kind, subject, rights, keys, ...validity(kind, now) } }
 }
 
 /** From an hour ago, for clocks that disagree: a year for a device, ten for what lies in a drawer. */

@@ -1,23 +1,19 @@
 import { ServerProblem, type Http } from '../http.js'
-import { suite } from '../mls/suites.js'
 import type { DeviceRecord } from '../store.js'
+import { deviceKeys, signingKey } from './device-keys.js'
 import { Identities, type Known } from './identities.js'
-import { ed25519Key, spelling, type SigningKey } from './keys.js'
-import { active, activeDevice, hashAt, numberOf, type Held, type VerifiedList } from './list.js'
-import { beginList, makeEntry, makeHead, possessed, validity, type Author, type ListEnd, type MadeEntry } from './making.js'
+import { ed25519Key, type SigningKey } from './keys.js'
+import { active, activeDevice, hashAt, numberOf, same, type Held } from './list.js'
+import { beginList, certificateOf, endOf, holderWith, makeEntry, makeHead, possessed } from './making.js'
+import type { Author, Holder, ListEnd, MadeEntry } from './making.js'
 import type { PasskeyAttestation } from './passkeys.js'
+import { leafCertificateOf } from './leaf.js'
 import { recoveryKey } from './recovery-words.js'
 import { IdentityRefused } from './refused.js'
-import { decodeHead, encodeLeafCertificate, RIGHTS, type Certificate, type CertifiedKey, type EntryBody } from './structures.js'
+import { decodeEntry, decodeHead, hashOf, RIGHTS, type CertifiedKey, type DeviceListUpdate, type EntryBody } from './structures.js'
 
-/** New entries and a head of the list with them, as the API takes them. */
-export interface DeviceListUpdate {
-  entries: Uint8Array[]
-  head: Uint8Array
-  attestation?: PasskeyAttestation
-}
-
-type Holder = Pick<Certificate, 'kind' | 'subject' | 'rights'>
+const RECOVERY: Holder = { kind: 'recovery-key', subject: '', rights: RIGHTS.enrol }
+const firstDevice = (client: string): Holder => ({ kind: 'device', subject: client, rights: RIGHTS.all })
 
 /** The device list of the own user, as one of its devices writes it. */
 export class OwnIdentity {
@@ -46,55 +42,62 @@ export class OwnIdentity {
     const now = this.identities.time
     const root = { number: 1, key: ed25519Key() }
     const first = await beginList(user, root.key, now)
-    const own = { kind: 'device', subject: client, rights: RIGHTS.all } as const
-    const made = [first, await this.#certify(first, root, own, await this.possess(first.end.hash))]
-    if (words !== undefined) made.push(await this.#recovery(made.at(-1) ?? first, root, first.end.hash, words))
-    return this.#headed(made, { number: 2, key: await this.#signingKey() })
+    const made = [first, await this.#certify(first, root, firstDevice(client), await this.possess(first.end.hash))]
+    if (words !== undefined) {
+      const keys = await possessed(first.end.hash, RECOVERY, [recoveryKey(words)])
+      made.push(await this.#certify(made.at(-1) ?? first, root, RECOVERY, keys))
+    }
+    return this.#headed(made, { number: 2, key: await signingKey(this.record) })
   }
 
   /** The own keys, each with its signature that this device holds it, for the one who certifies them. */
   async possess(identity: Uint8Array): Promise<CertifiedKey[]> {
-    return possessed(identity, { kind: 'device', subject: this.record.client }, await this.#keys())
+    return possessed(identity, { kind: 'device', subject: this.record.client }, await deviceKeys(this.record))
   }
 
   /** The certificate of another device of this user, with the rights of this one. Nothing is sent. @param by a passkey, or another key of no device */
   async certificateFor(client: string, keys: readonly CertifiedKey[], by?: SigningKey): Promise<DeviceListUpdate> {
     const own = this.#own()
     const author = await this.#author()
-    const signer = by ? this.#holder(by) : author
-    return this.#headed([await this.#certify(this.#end(), signer, { kind: 'device', subject: client, rights: own.rights }, keys)], author)
+    const signer = by ? holderWith(this.kept.list, by) : author
+    const holder = { kind: 'device', subject: client, rights: own.rights } as const
+    return this.#headed([await this.#certify(endOf(this.kept.list), signer, holder, keys)], author)
   }
 
   /** The certificate of this device, signed by the recovery key or a passkey after the loss of all others. Nothing is sent. */
   async certificateBy(key: SigningKey): Promise<DeviceListUpdate> {
-    const holder = { kind: 'device', subject: this.record.client, rights: RIGHTS.all } as const
-    const made = await this.#certify(this.#end(), this.#holder(key), holder, await this.possess(this.kept.list.identity))
-    return this.#headed([made], { number: made.end.number, key: await this.#signingKey() })
+    const { list } = this.kept
+    const holder = firstDevice(this.record.client)
+    const made = await this.#certify(endOf(list), holderWith(list, key), holder, await this.possess(list.identity))
+    return this.#headed([made], { number: made.end.number, key: await signingKey(this.record) })
   }
 
   /** Ends the certificates of devices, and of what they certified from entry `since` on. The server revokes the devices with it. */
-  async revoke(clients: readonly string[], since = 0): Promise<void> {
-    await this.change(async (author) => {
+  revoke(clients: readonly string[], since = 0): Promise<number | undefined> {
+    return this.change(async (author) => {
       const targets = active(this.kept.list).filter(({ subject }) => clients.includes(subject))
       return targets.map(({ number }): [Author, EntryBody] => [author, { type: 'revocation', revocation: { revoked: number, since } }])
     })
   }
 
+  /** Certifies a registered device of this user that has no certificate yet, with the rights of this one. */
+  certify(client: string, keys: readonly CertifiedKey[]): Promise<number | undefined> {
+    const holder = { kind: 'device', subject: client, rights: this.#own().rights } as const
+    return this.change(async (author) => [[author, certificateOf(holder, keys, this.identities.time)]])
+  }
+
   /** Certifies a recovery key for words that the user has written down. */
-  async addRecoveryKey(words: string): Promise<void> {
-    await this.change(async (author) => {
-      const keys = await possessed(this.kept.list.identity, { kind: 'recovery-key', subject: '' }, [recoveryKey(words)])
-      return [[author, this.#body({ kind: 'recovery-key', subject: '', rights: RIGHTS.enrol }, keys)]]
+  addRecoveryKey(words: string): Promise<number | undefined> {
+    return this.change(async (author) => {
+      return [
+        [author, certificateOf(RECOVERY, await possessed(this.kept.list.identity, RECOVERY, [recoveryKey(words)]), this.identities.time)],
+      ]
     })
   }
 
   /** A certificate of this device in the place of its present one, for the same keys. */
-  async renewCertificate(): Promise<void> {
-    await this.change(async (author) => {
-      const { rights } = this.#own()
-      const keys = await this.possess(this.kept.list.identity)
-      return [[author, this.#body({ kind: 'device', subject: this.record.client, rights }, keys)]]
-    })
+  async renewCertificate(): Promise<number | undefined> {
+    return this.certify(this.record.client, await this.possess(this.kept.list.identity))
   }
 
   /** A new head when less than half of the time of the present one is left, of a list whose holders the user knows. @returns whether there is one */
@@ -103,7 +106,7 @@ export class OwnIdentity {
     const now = this.identities.time
     const mayWait = now < head.issuedAt + (head.expiresAt - head.issuedAt) / 2n
     if (mayWait || trouble || this.unseen().length > 0 || !(this.#own().rights & RIGHTS.attest)) return false
-    const bytes = await makeHead(this.#end(), await this.#author(), now, head.issuedAt + 1n)
+    const bytes = await makeHead(endOf(this.kept.list), await this.#author(), now, head.issuedAt + 1n)
     await this.http.put('/v1/device-list/head', { head: bytes })
     this.accepted({ entries: [], head: bytes })
     return true
@@ -112,20 +115,38 @@ export class OwnIdentity {
   /**
    * Signs and sends entries. When another device was first, reads its entries, and signs again behind them. What was signed is kept until the
    * server has it, and sent again byte for byte: nothing else is signed under its number.
+   * @returns when it takes effect, in seconds since 1970, if it waits (docs/identity.md §7)
    */
-  async change(entries: (author: Author) => Promise<[Author, EntryBody][]>, attestation?: PasskeyAttestation): Promise<void> {
+  async change(entries: (author: Author) => Promise<[Author, EntryBody][]>, attestation?: PasskeyAttestation): Promise<number | undefined> {
+    let waitsUntil: number | undefined
     await this.again(async () => {
-      this.record.signed ??= { ...(await this.#sign(entries)), ...(attestation ? { attestation } : {}) }
+      if (this.#isTaken()) return
+      const signed = (this.record.signed ??= { ...(await this.#sign(entries)), ...(attestation ? { attestation } : {}) })
       try {
-        await this.http.post('/v1/device-list', this.record.signed)
-        this.accepted(this.record.signed)
+        const { effective_at } = await this.http.post<{ effective_at?: number }>('/v1/device-list', signed)
+        waitsUntil = effective_at
+        if (waitsUntil === undefined) this.accepted(signed)
         delete this.record.signed
       } catch (error) {
-        // Only without an answer may the server have it.
-        if (error instanceof ServerProblem) delete this.record.signed
+        // Without an answer the server may have it; and where the list has changed, it may be by this.
+        const open = !(error instanceof ServerProblem) || error.status >= 500 || error.kind === 'device-list-changed'
+        if (!open) delete this.record.signed
         throw error
       }
     })
+    return waitsUntil
+  }
+
+  /** Whether what was signed has come into the list. What has been signed for a number that the list gave to another entry is void. */
+  #isTaken(): boolean {
+    const last = this.record.signed?.entries.at(-1)
+    if (!last) return false
+    const [{ list }, entry] = [this.kept, decodeEntry(last)]
+    if (numberOf(list) < entry.number) return false
+    const taken = same(hashAt(list, entry.number), hashOf(entry))
+    if (taken) this.#seenUpTo(entry.number, this.record.signed?.entries.length ?? 0)
+    delete this.record.signed
+    return taken
   }
 
   /** Does it once more, behind the new entries, when another device was first. */
@@ -140,24 +161,25 @@ export class OwnIdentity {
     }
   }
 
-  /** After the server has taken what this device has signed: its user knows of that. */
+  /** After the server has taken what this device has signed: its user knows of that. A notice may have brought it here already. */
   accepted({ entries, head }: DeviceListUpdate): void {
     const { user } = this.record
-    const before = this.record.pins.get(user)
-    const allSeen = (before?.seen ?? 0) === (before?.entries.length ?? 0)
-    this.identities.take(user, [...(before?.entries ?? []), ...entries], head)
-    if (allSeen) this.markSeen()
+    const known = this.record.pins.get(user)?.entries ?? []
+    const { number } = decodeHead(head)
+    const news = entries.filter((_, index) => number - entries.length + index >= known.length)
+    if (number >= known.length) this.identities.take(user, [...known, ...news], head)
+    this.#seenUpTo(number, entries.length)
   }
 
-  /** Data of the leaf's extension: the own certificate, and how far this device knows the list. undefined: it has none. */
+  /** The last `count` entries up to this one are by this device. Others before them stay as the user has seen them. */
+  #seenUpTo(number: number, count: number): void {
+    const pin = this.record.pins.get(this.record.user)
+    if (pin && (pin.seen ?? 0) >= number - count) pin.seen = Math.max(pin.seen ?? 0, number)
+  }
+
+  /** Data of the leaf's extension. undefined: this device has no certificate. */
   leafCertificate(): Uint8Array | undefined {
-    if (!this.exists) return undefined
-    const { list } = this.kept
-    const own = activeDevice(list, this.record.client)
-    const certificate = own && list.entries[own.number - 1]
-    if (!certificate) return undefined
-    const listNumber = numberOf(list)
-    return encodeLeafCertificate({ identity: list.identity, listNumber, listHash: hashAt(list, listNumber), certificate })
+    return this.exists ? leafCertificateOf(this.kept.list, this.record.client) : undefined
   }
 
   /** Holders of the own list that this user has not looked at yet. */
@@ -178,25 +200,14 @@ export class OwnIdentity {
     return own
   }
 
-  /** Who signs with a key of no device. */
-  #holder(key: SigningKey): Author {
-    const held = active(this.kept.list).find(({ kind, keys: [first] }) => kind !== 'device' && first && spelling(first) === spelling(key))
-    if (!held) throw new Error('This is no recovery key and no passkey of this user')
-    return { number: held.number, key }
-  }
-
   async #author(): Promise<Author> {
-    return { number: this.#own().number, key: await this.#signingKey() }
-  }
-
-  #end(): ListEnd {
-    return endOf(this.kept.list)
+    return { number: this.#own().number, key: await signingKey(this.record) }
   }
 
   async #sign(entries: (author: Author) => Promise<[Author, EntryBody][]>): Promise<DeviceListUpdate> {
     const author = await this.#author()
     const made: MadeEntry[] = []
-    let [end, attests] = [this.#end(), author]
+    let [end, attests] = [endOf(this.kept.list), author]
     for (const [by, body] of await entries(author)) {
       const entry = await makeEntry(end, by, body, this.identities.time)
       made.push(entry)
@@ -208,42 +219,13 @@ export class OwnIdentity {
   }
 
   async #headed(made: readonly MadeEntry[], by: Author): Promise<DeviceListUpdate> {
-    const end = made.at(-1)?.end ?? this.#end()
+    const end = made.at(-1)?.end ?? endOf(this.kept.list)
     const pin = this.record.pins.get(this.record.user)
     const since = pin ? decodeHead(pin.head).issuedAt : 0n
     return { entries: made.map(({ bytes }) => bytes), head: await makeHead(end, by, this.identities.time, since) }
   }
 
-  #body({ kind, subject, rights }: Holder, keys: readonly CertifiedKey[]): EntryBody {
-    return { type: 'certificate', certificate: { kind, subject, rights, keys, ...validity(kind, this.identities.time) } }
-  }
-
   #certify(after: MadeEntry | ListEnd, by: Author, holder: Holder, keys: readonly CertifiedKey[]): Promise<MadeEntry> {
-    return makeEntry('end' in after ? after.end : after, by, this.#body(holder, keys), this.identities.time)
+    return makeEntry('end' in after ? after.end : after, by, certificateOf(holder, keys, this.identities.time), this.identities.time)
   }
-
-  async #recovery(after: MadeEntry, by: Author, identity: Uint8Array, words: string): Promise<MadeEntry> {
-    const holder = { kind: 'recovery-key', subject: '', rights: RIGHTS.enrol } as const
-    return this.#certify(after, by, holder, await possessed(identity, holder, [recoveryKey(words)]))
-  }
-
-  async #signingKey(): Promise<SigningKey> {
-    const [first] = await this.#keys()
-    if (!first) throw new Error('A device has a key')
-    return first
-  }
-
-  #keys(): Promise<SigningKey[]> {
-    return Promise.all(
-      [...this.record.keys].map(async ([id, { publicKey, signKey }]) => {
-        const { scheme, impl } = await suite(id)
-        return { scheme, publicKey, sign: (content: Uint8Array) => impl.signature.sign(signKey, content) }
-      }),
-    )
-  }
-}
-
-function endOf(list: VerifiedList): ListEnd {
-  const number = numberOf(list)
-  return { user: list.user, number, hash: hashAt(list, number), time: list.entries.at(-1)?.time ?? 0n }
 }

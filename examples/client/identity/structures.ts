@@ -1,4 +1,5 @@
 import { sha256 } from '../wire.js'
+import type { PasskeyAttestation } from './passkeys.js'
 import { decodeAll, join, Reader, uint, vector, NotDecodable } from '../mls/tls.js'
 
 /** The structures of docs/identity.md §2 to §4, on the wire and as values. Times are in seconds since 1970. */
@@ -64,6 +65,13 @@ export interface HeadContent {
 export type Signed<T> = T & { bytes: Uint8Array; signed: Uint8Array; signature: Uint8Array }
 export type ListEntry = Signed<EntryContent>
 export type ListHead = Signed<HeadContent>
+
+/** New entries and a head of the list with them, as the API takes them. */
+export interface DeviceListUpdate {
+  entries: Uint8Array[]
+  head: Uint8Array
+  attestation?: PasskeyAttestation
+}
 
 /** The data of the LeafNode extension. */
 export interface LeafCertificate {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { createProposal, encodeMlsMessage } from 'ts-mls'
+import { Client } from '../../../examples/client/client.js'
 import { buildCommit } from '../../../examples/client/commits.js'
 import { LEAF_CERTIFICATE } from '../../../examples/client/identity/leaf.js'
 import { encodeTree } from '../../../examples/client/mls/tree.js'
@@ -24,6 +25,23 @@ describe('a member of a private group', () => {
     expect(group.record.quarantine).toMatchObject([{ client: mallory.uri, reason: 'invalid', rule: 'device-certificate' }])
     await group.send('without mallory')
     expect(group.members).toEqual([bob.uri, alice.uri])
+  })
+
+  it('who adds a leaf in the name of another, and tells the server of nobody, does not keep the others from going on', async () => {
+    const [bob, mallory, alice] = await evil.cast(['bob', 'mallory', 'alice'])
+    const group = await evil.group(bob, [mallory, alice], { mode: 'private' })
+    const [, , , , user = ''] = alice.uri.split('/')
+    const ghost = await Client.create({ baseUrl: evil.url, domain: 'localhost', user, device: 'ghost' })
+    ghost.device.leafExtensions = () => [{ extensionType: LEAF_CERTIFICATE, extensionData: alice.device.own.leafCertificate()! }]
+    const { public: keyPackage } = await ghost.device.newKeyPackage(1)
+    const theirs = at(mallory, group)
+    const { bundle } = await buildCommit(theirs.record, [{ proposalType: 'add', add: { keyPackage } }], (await suite(1)).impl)
+    delete bundle.welcomes
+    await mallory.device.http.post(`${theirs.path}/commits`, bundle)
+    await group.catchUp()
+    expect(group.record.quarantine).toMatchObject([{ client: ghost.uri, reason: 'invalid', rule: 'device-certificate-leaf' }])
+    await group.send('for members')
+    expect(group.members).toEqual([bob.uri, mallory.uri, alice.uri])
   })
 
   it('who proposes to add a device without a certificate is not followed', async () => {

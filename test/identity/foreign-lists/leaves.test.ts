@@ -107,13 +107,14 @@ describe('a leaf of a peer’s user in a certified group', () => {
 
 describe('a device that the hub knows, with a key that it knows', () => {
   it('comes in by the certificate that has replaced its former one, of which the hub hears only by the leaf', async () => {
-    const { hub, laptop, list, holder, group } = await stage()
+    const { hub, alice, laptop, list, holder, group } = await stage()
     await shows(laptop, list.maker.leafCertificate(3))
     expect(await refused(group, laptop.user)).toBe('taken in')
-    await group.remove(laptop.uri)
     await list.certify(laptop, holder)
     await shows(laptop, list.maker.leafCertificate(4))
-    expect(await refused(group, laptop.user)).toBe('taken in')
+    const another = await alice.createGroup({ groupId: utf8(`leaves-${++serial}`), policy: { identities: 'certified' } })
+    expect(await refused(another, laptop.user)).toBe('taken in')
+    expect(another.members).toHaveLength(3)
     const kept = await hub.pool.query<{ ends: number[] }>('SELECT ends FROM foreign_device_list WHERE identity = $1', [list.maker.identity])
     expect(kept.rows[0]?.ends).toEqual([null, null, 4, null])
   })
