@@ -155,6 +155,8 @@ CREATE TABLE device_certificate (
   signer integer NOT NULL,
   ended_at timestamp with time zone,
   replaced boolean DEFAULT false NOT NULL,
+  holder_key bytea,
+  rp_id text,
   CONSTRAINT device_certificate_pkey PRIMARY KEY (account_id, identity, number),
   CONSTRAINT device_certificate_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id),
   CONSTRAINT device_certificate_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id)
@@ -171,6 +173,7 @@ CREATE TABLE device_list (
   head_issued_at timestamp with time zone NOT NULL,
   head_expires_at timestamp with time zone NOT NULL,
   identities integer DEFAULT 1 NOT NULL,
+  identity_key bytea,
   CONSTRAINT device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
@@ -262,9 +265,13 @@ CREATE TABLE foreign_device_list (
   entries bytea[] NOT NULL,
   head bytea NOT NULL,
   fetched_at timestamp with time zone NOT NULL,
+  ends integer[] DEFAULT '{}'::integer[] NOT NULL,
+  wanted_until timestamp with time zone DEFAULT (now() + '1 day'::interval) NOT NULL,
   CONSTRAINT foreign_device_list_pkey PRIMARY KEY (account_id),
   CONSTRAINT foreign_device_list_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
+CREATE INDEX foreign_device_list_wanted ON foreign_device_list USING btree (wanted_until);
+CREATE TRIGGER count_list_bytes AFTER INSERT OR DELETE OR UPDATE OF entries ON foreign_device_list FOR EACH ROW EXECUTE FUNCTION count_list_bytes();
 
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
@@ -560,6 +567,8 @@ CREATE TABLE peer (
   alarm text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   lane_owner text,
+  x509_authorities bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+  device_list_bytes bigint DEFAULT 0 NOT NULL,
   clock_offset integer,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
@@ -769,6 +778,16 @@ CREATE TABLE welcome (
   CONSTRAINT welcome_pkey PRIMARY KEY (gid, seq, ordinal)
 );
 CREATE INDEX welcome_expiry ON welcome USING btree (expires_at);
+
+CREATE TABLE x509_authority (
+  fingerprint bytea NOT NULL,
+  certificate bytea NOT NULL,
+  sealed_private bytea,
+  signs_from timestamp with time zone NOT NULL,
+  signs_until timestamp with time zone,
+  issued_until timestamp with time zone,
+  CONSTRAINT x509_authority_pkey PRIMARY KEY (fingerprint)
+);
 
 CREATE FUNCTION accept_invitation(p_group_id bytea, p_user bigint)
  RETURNS text
@@ -1084,6 +1103,25 @@ BEGIN
        WHERE key_packages_low(target.id, c.cipher_suite, p_low);
     END IF;
   END LOOP;
+END $function$
+;
+
+CREATE FUNCTION count_list_bytes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  more bigint := 0;
+BEGIN
+  IF TG_OP <> 'DELETE' THEN
+    more := (SELECT coalesce(sum(length(e)), 0) FROM unnest(NEW.entries) AS x (e));
+  END IF;
+  IF TG_OP <> 'INSERT' THEN
+    more := more - (SELECT coalesce(sum(length(e)), 0) FROM unnest(OLD.entries) AS x (e));
+  END IF;
+  UPDATE peer p SET device_list_bytes = greatest(0, p.device_list_bytes + more)
+   WHERE more <> 0 AND p.domain = (SELECT provider_of(a.user_uri) FROM account a WHERE a.id = coalesce(NEW.account_id, OLD.account_id));
+  RETURN NULL;
 END $function$
 ;
 
@@ -1551,6 +1589,10 @@ BEGIN
   DELETE FROM device_certificate c WHERE c.account_id = p_account;
   DELETE FROM device_list_entry e WHERE e.account_id = p_account;
   DELETE FROM device_list l WHERE l.account_id = p_account;
+  -- Of another provider's user: may have been written again since the slices went.
+  DELETE FROM foreign_device_list f WHERE f.account_id = p_account;
+  DELETE FROM foreign_user f WHERE f.account_id = p_account;
+  DELETE FROM foreign_signature_key k WHERE k.device_id = ANY (own);
   DELETE FROM device d WHERE d.account_id = p_account;
   -- An earlier account of this name was erased as well: what stayed of it is of the name.
   SELECT a.id INTO before FROM account a WHERE a.user_uri = p_stand_in;

@@ -13,7 +13,7 @@ await buildIfStale()
 const folder = join(import.meta.dirname, '..', 'dist/bench')
 const name = process.argv[2] ?? ''
 /** What the others share. */
-const HELPERS = ['append-variants', 'costs-page', 'processes', 'samples']
+const HELPERS = ['append-variants', 'costs-page', 'identity/certified-commit', 'processes', 'samples']
 const known = (await readdir(folder, { recursive: true }))
   .filter((file) => file.endsWith('.js'))
   .map((file) => relative('.', file).replace(/\.js$/, ''))

@@ -1,4 +1,4 @@
-/** `node tools/interop.mjs [--short] [--only TEXT]`: builds the clients in interop/ with cargo, then runs interop/run/main.ts. */
+/** `node tools/interop.mjs [--short] [--only TEXT]`: builds and tests the clients in interop/ with cargo, then runs interop/run/main.ts. */
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -16,6 +16,7 @@ if (spawnSync('cargo', ['--version']).status !== 0) {
   const { buildIfStale } = await import('./build.mjs')
   await buildIfStale()
   const manifest = ['--locked', '--quiet', '--manifest-path', join(root, 'interop/Cargo.toml')]
+  const cargo = async (...task) => (await run('cargo', [...task, '--release', '--offline', ...manifest])).code === 0
   const fetched = await run('cargo', ['fetch', ...manifest])
   const { saysUnreachable } = await import(dist('unreachable.js'))
   if (fetched.code !== 0 && saysUnreachable(fetched.said)) {

@@ -34,6 +34,11 @@ const STEPS = [
     command: ['node', 'dist/cli.js', 'schema-dump', '--check'],
   },
   {
+    name: 'migrations',
+    hint: 'a migration keeps a running server from writing; see CONTRIBUTING.md.',
+    command: ['node', 'tools/migrations.mjs'],
+  },
+  {
     name: 'invariants',
     hint: '"node tools/invariants.mjs" writes docs/invariants.md.',
     command: ['node', 'tools/invariants.mjs', '--check'],

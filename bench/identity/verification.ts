@@ -6,14 +6,18 @@ import { verifyWithLabel } from '../../src/protocol/mls/signature.js'
 import { ed25519Key, type SigningKey } from '../../examples/client/identity/keys.js'
 import { beginList, makeEntry, makeHead, possessed, validity, type Author, type ListEnd } from '../../examples/client/identity/making.js'
 import { round, printTable } from '../samples.js'
+import { certifiedCommit } from './certified-commit.js'
 
 /**
  * `npm run bench -- identity/verification`: what it costs to check whom a device belongs to, in microseconds and in checks of an Ed25519
- * signature that are measured in the same run. An entry has two signatures, its own and that of a key's possession.
+ * signature that are measured in the same run. An entry has two signatures, its own and that of a key's possession. Then a Commit of a public group
+ * with many Adds, each of a certified device: how many signatures are checked, and what it takes beside them alone.
  */
 const USER = 'mimi://example.com/u/alice'
 const SIZES = [3, 30, 300]
 const ROUNDS = 40
+/** Adds of one Commit. */
+const ADDS = 2_000
 
 const CLIENT = 'mimi://example.com/d/alice/phone'
 const ALL_RIGHTS = 7
@@ -94,4 +98,14 @@ const unit = await signature()
 const rows: Record<string, number>[] = []
 for (const size of SIZES) rows.push(await measure(size, unit))
 printTable(rows)
+const { bare, commit, certificates, ...counts } = await certifiedCommit(ADDS)
+printTable([
+  {
+    ...counts,
+    'ms of the signatures alone': round(bare),
+    'ms of the Commit': round(commit),
+    'of the certificates': round(certificates),
+    'all, in these signatures': round((commit + certificates) / bare),
+  },
+])
 console.log(`A signature is checked in ${round(unit)} µs.`)

@@ -49,5 +49,7 @@ export async function beginOnServer(device: Device, { before, origin, groupId, u
     welcomes: [encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome: made.welcome })],
     [origin === 'branch' ? 'branch_of' : 'successor_of']: before.groupId,
   })
-  return recordOf(device, { groupId, mode, suite: before.suite, state: made.newState, certified: before.certified, ...answer })
+  const { incarnation, seq } = answer
+  const former = { certified: before.certified }
+  return recordOf(device, { groupId, mode, suite: before.suite, state: made.newState, incarnation, seq, former })
 }

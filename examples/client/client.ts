@@ -102,7 +102,7 @@ export class Client {
   async joinExternally(wish: ExternalJoin): Promise<Group> {
     for (let attempt = 0; ; attempt++) {
       try {
-        this.store.put(await joinExternally(this.device, wish))
+        this.store.put(await joinExternally(this.device, { former: this.#former(wish.groupId), ...wish }))
         return this.#adopt(wish.groupId)
       } catch (error) {
         // Somebody else's Commit was first: take the GroupInfo of the new epoch and try again.
@@ -164,7 +164,7 @@ export class Client {
     }
   }
 
-  readonly #stateOf = (groupId: Uint8Array) => this.store.group(groupId)?.state
+  readonly #former = (groupId: Uint8Array) => this.store.group(groupId)
 
   #positions(): Position[] {
     return [...this.store.groups.values()]
@@ -197,7 +197,7 @@ export class Client {
     }
     if (item.kind === 'group.leaving' && item.group_id) {
       const record = this.store.group(item.group_id)
-      if (record) record.leaving = item.clients ?? []
+      if (record) [record.leaving, record.wishing] = [item.clients ?? [], [...new Set([...record.wishing, ...(item.clients ?? [])])]]
     }
     if (item.kind === 'resync' && item.group_id) await this.#onResync(item.group_id)
     this.notices.push(item)
@@ -209,7 +209,7 @@ export class Client {
     const known = this.store.group(item.group_id)
     if (known && known.standing === 'member' && known.cursor >= item.seq) return
     try {
-      const record = await joinByWelcome(this.device, item, this.#stateOf)
+      const record = await joinByWelcome(this.device, item, this.#former)
       if (known) this.former.push(known)
       this.store.put(record)
       this.#adopt(item.group_id)

@@ -5,6 +5,7 @@ import {
   makePskIndex,
   type CiphersuiteImpl,
   type ClientState,
+  type Credential,
   type Extension,
   type GroupInfo,
   type Proposal,
@@ -14,7 +15,9 @@ import { whenCommitting } from './mls/commit-secret.js'
 import { writingExternalPub } from './mls/external-pub.js'
 import { encodeTree } from './mls/tree.js'
 import type { CommitBundle, GroupRecord, PendingCommit } from './store.js'
-import { fromUtf8, sha256, toHex } from './wire.js'
+import { sha256, toHex } from './wire.js'
+import { clientOfCredential } from './x509/chain.js'
+import { withOwnCredential } from './x509/certificates.js'
 
 export interface Member {
   client: string
@@ -23,9 +26,7 @@ export interface Member {
 
 export function members(state: ClientState): Member[] {
   return state.ratchetTree.flatMap((node, index) =>
-    node?.nodeType === 'leaf' && node.leaf.credential.credentialType === 'basic'
-      ? [{ client: fromUtf8(node.leaf.credential.identity), leafIndex: index / 2 }]
-      : [],
+    node?.nodeType === 'leaf' ? [{ client: clientOfCredential(node.leaf.credential), leafIndex: index / 2 }] : [],
   )
 }
 
@@ -68,24 +69,32 @@ function isRemove(proposal: Proposal): proposal is Extract<Proposal, { proposalT
   return proposal.proposalType === 'remove'
 }
 
+/** What a device wants in its leaves. */
+export interface OwnLeaf {
+  extensions?: readonly Extension[]
+  credential?: Credential
+}
+
 /**
  * A Commit of all pending Proposals and of `extra`, with everything that the server and the joiners need.
  * @param letGo who is removed besides, having asked to leave or been revoked; in a private group the server has to be told
- * @param ownExtensions what the own leaf shows from here on, if the Commit makes a new one
+ * @param own what the own leaf shows from here on, if the Commit makes a new one
  */
 export async function buildCommit(
   record: GroupRecord,
   extra: readonly Proposal[],
   impl: CiphersuiteImpl,
   letGo: readonly Member[] = [],
-  ownExtensions: readonly Extension[] = [],
+  own: OwnLeaf = {},
 ): Promise<PendingCommit> {
   const { mode } = record
   const removes = letGo.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
   const extraProposals = [...extra, ...removes]
   const chosen = withChosenProposals(record, extraProposals)
   const pending = Object.values(chosen.unappliedProposals).map(({ proposal }) => proposal)
-  const state = hasPath([...pending, ...extraProposals]) ? withOwnExtensions(chosen, ownExtensions) : chosen
+  const state = hasPath([...pending, ...extraProposals])
+    ? withOwnExtensions(withOwnCredential(chosen, own.credential), own.extensions ?? [])
+    : chosen
   const cipherSuite = whenCommitting(state, [...pending, ...extraProposals], impl)
   const made = await createCommit(
     { state, cipherSuite, pskIndex: makePskIndex(state, {}) },

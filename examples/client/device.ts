@@ -2,6 +2,7 @@ import { generateKeyPackageWithKey, encodeMlsMessage, type Extension } from 'ts-
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
 import { Identities } from './identity/identities.js'
+import type { SigningKey } from './identity/keys.js'
 import { LEAF_CERTIFICATE } from './identity/leaf.js'
 import { OwnIdentity, type DeviceListUpdate } from './identity/own.js'
 import { recoveryKey } from './identity/recovery-words.js'
@@ -11,7 +12,8 @@ import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
 import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
-import { toBase64Url, toHex, utf8 } from './wire.js'
+import { toBase64Url, toHex } from './wire.js'
+import { Certificates } from './x509/certificates.js'
 
 interface Session {
   /** `DPoP`: the session is bound to our proof key. Servers of the release before say nothing. */
@@ -48,6 +50,7 @@ export class Device {
   /** Device lists of other users, and what is believed of them. */
   readonly identities: Identities
   readonly own: OwnIdentity
+  readonly certificates: Certificates
   /** KeyPackages that the server gave out and this client did not use. */
   readonly refused: IdentityRefused[] = []
 
@@ -61,6 +64,7 @@ export class Device {
     this.identities = new Identities(http, record.pins, now)
     this.own = new OwnIdentity(http, record, this.identities)
     this.proofs = new Proofs(http, record)
+    this.certificates = new Certificates(http, record, now)
     // A device that was stored by a release before has none yet.
     http.prover = new Prover((record.proofKey ??= newProofKey()))
   }
@@ -83,28 +87,28 @@ export class Device {
     if (list) this.own.accepted(list)
   }
 
-  /** A new device of a user who has lost all others and has the words. The lost ones it revokes then. */
-  async recover(words: string): Promise<void> {
+  /** A new device of a user who has lost all others and has the words, or a passkey (`passkeyKey`). The lost ones it revokes then. */
+  async recover(by: string | SigningKey): Promise<void> {
     const { user, client } = this.record
-    const proof = await this.proofs.loginBy(recoveryKey(words))
-    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', { client, ...proof })
+    const key = typeof by === 'string' ? recoveryKey(by) : by
+    const { entries, head } = await this.http.post<DeviceListUpdate>('/v1/device-lists/recovery', await this.proofs.loginBy(key))
     this.identities.take(user, entries, head)
-    const list = await this.own.certificateByWords(words)
+    const list = await this.own.certificateBy(key)
     const body = { user, client, ...(await this.proofs.possession('registration')), device_list: list }
     this.#keep(await this.http.post<Session>('/v1/accounts', body))
     this.own.accepted(list)
   }
 
-  /** Another device of the same account vouches for `other`, which then logs in by itself. */
-  async enrol(other: Device): Promise<void> {
-    await this.own.again(() => this.#add(other))
+  /** Another device of the same account vouches for `other`, which then logs in by itself. @param by a passkey that certifies it instead */
+  async enrol(other: Device, by?: SigningKey): Promise<void> {
+    await this.own.again(() => this.#add(other, by))
     await other.login()
   }
 
-  async #add(other: Device): Promise<void> {
+  async #add(other: Device, by?: SigningKey): Promise<void> {
     const body = { client: other.client, ...(await other.proofs.possession('new-device')) }
     if (!this.own.exists) return this.vouch(body)
-    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity))
+    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity), by)
     await this.http.post('/v1/devices', { ...body, device_list: list })
     this.own.accepted(list)
     // From hand to hand: it need not believe the server who its user is.
@@ -207,11 +211,11 @@ export class Device {
     const { impl } = await suite(suiteId)
     const signatureKeyPair = this.record.keys.get(suiteId)
     if (!signatureKeyPair) throw new Error(`This device has no key for cipher suite ${suiteId}`)
-    const credential = { credentialType: 'basic' as const, identity: utf8(this.client) }
+    const { credential, notAfter } = await this.certificates.credential(suiteId)
     const made = await generateKeyPackageWithKey(
       credential,
       capabilities(this.suites, this.proposalTypes, this.record.certified ? [LEAF_CERTIFICATE] : []),
-      lifetime(),
+      lifetime(notAfter),
       [],
       signatureKeyPair,
       impl,

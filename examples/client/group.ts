@@ -5,7 +5,15 @@ import type { Device } from './device.js'
 import { encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
 import { leaveOutForbidden } from './hidden-proposals.js'
-import { failingProposals, removalsOf, requireNoFailing, requireNoNewFailing, unlessForbidden, usable } from './identity/group-check.js'
+import {
+  failingProposals,
+  leaveUnnamed,
+  removalsOf,
+  requireNoFailing,
+  requireNoNewFailing,
+  unlessForbidden,
+  usable,
+} from './identity/group-check.js'
 import { IdentityRefused } from './identity/refused.js'
 import { membersToLetGo } from './leaving.js'
 import { LogReader } from './log-reader.js'
@@ -182,7 +190,9 @@ export class Group {
     const failing = await failingProposals(this.device, record)
     if (failing.length > 0) record.voided = [...(record.voided ?? []), ...failing]
     const letGo = await membersToLetGo(this.device, record, proposals)
-    const pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo, this.device.leafExtensions())
+    const { credential } = await this.device.certificates.credential(record.suite)
+    const own = { extensions: this.device.leafExtensions(), credential }
+    const pending = await buildCommit(record, proposals, (await suite(record.suite)).impl, letGo, own)
     await requireNoNewFailing(this.device, record, pending.next)
     record.pending = pending
     return this.#submit(pending)
@@ -196,13 +206,15 @@ export class Group {
       if (seq !== record.cursor + 1) await this.#log.readUpTo(seq)
       if (record.pending !== pending) return 'done'
       const before = record.state
-      mergePending(record)
+      const seen = mergePending(record)
       record.cursor = Math.max(record.cursor, seq)
-      await this.#log.judge(before)
+      if (seen) await this.#log.judge({ before, seen })
       return 'done'
     } catch (error) {
       if (!(error instanceof ServerProblem)) throw error
       delete record.pending
+      if (error.document['rule'] === 'remove-member' && leaveUnnamed(pending.bundle, record.quarantine))
+        return this.#submit((record.pending = pending))
       if (error.kind === 'proposals-void') record.voided = [...(record.voided ?? []), ...(await refsOf(error, record.suite))]
       else if (error.kind !== 'stale-epoch' && error.kind !== 'proposals-pending') throw error
       await this.#log.readOn()

@@ -2,7 +2,8 @@ import type { Proposal } from 'ts-mls'
 import { members } from './commits.js'
 import type { Device } from './device.js'
 import type { GroupRecord } from './store.js'
-import { fromUtf8, toBase64Url } from './wire.js'
+import { toBase64Url } from './wire.js'
+import { clientOfCredential } from './x509/chain.js'
 
 interface Policy {
   add_members: 'members' | 'admins'
@@ -38,7 +39,7 @@ function mayDo(user: string, proposal: Proposal, policy: Policy, users: Readonly
   switch (proposal.proposalType) {
     case 'add': {
       const { credential } = proposal.add.keyPackage.leafNode
-      const own = 'identity' in credential && userOf(fromUtf8(credential.identity)) === user
+      const own = userOf(clientOfCredential(credential)) === user
       return own || policy.add_members === 'members'
     }
     case 'remove': {

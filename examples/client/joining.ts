@@ -2,7 +2,8 @@ import { createGroup, decodeMlsMessage, encodeMlsMessage, type ClientState, type
 import { decodeExternalSender } from 'ts-mls/externalSender.js'
 import { groupInfo } from './commits.js'
 import type { Device } from './device.js'
-import { failingLeaves, requiresCertificates, requiringCertificates } from './identity/group-check.js'
+import { NoAnswer, ServerProblem } from './http.js'
+import { judgeLeaves, requiresCertificates, requiringCertificates } from './identity/group-check.js'
 import { joinByGroupInfo } from './mls/external-join.js'
 import { externalSenders } from './mls/external-senders.js'
 import type { StateOf } from './mls/resumption.js'
@@ -43,8 +44,15 @@ interface GroupView {
   cipher_suite: number
 }
 
-const blank = { sent: new Map<string, string>(), messages: [], failures: [], quarantine: [] }
-const fresh = () => structuredClone(blank)
+const fresh = () => ({
+  sent: new Map<string, string>(),
+  messages: [],
+  failures: [],
+  quarantine: [],
+  newLeaves: [],
+  putOut: [],
+  wishing: [],
+})
 
 /**
  * Creates a group of one. It lists the server as an external sender, so that the server can propose removals. In private mode
@@ -67,7 +75,8 @@ export async function createOnServer(device: Device, wish: NewGroup): Promise<Gr
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
-  return recordOf(device, { ...answer, groupId: wish.groupId, mode, suite: suiteId, state, certified })
+  const { incarnation, seq } = answer
+  return recordOf(device, { incarnation, seq, groupId: wish.groupId, mode, suite: suiteId, state, former: { certified } })
 }
 
 /** The server makes certified what a user with a device list creates, unless the request says otherwise. */
@@ -98,32 +107,53 @@ export interface WelcomeItem {
 
 /**
  * Joins by a Welcome from the inbox. In public mode the tree comes from the server, as of the epoch we join at.
- * @param stateOf the groups that this device is in: one of them may be the group before
+ * @param groupOf the groups that this device knows: one of them may be the group before, or this one, which it was out of
  */
-export async function joinByWelcome(device: Device, item: WelcomeItem, stateOf: StateOf = () => undefined): Promise<GroupRecord> {
+export async function joinByWelcome(device: Device, item: WelcomeItem, groupOf: GroupOf = () => undefined): Promise<GroupRecord> {
   const welcome = decodeWelcome(item.welcome)
   const stored = findKeyPackage(device, welcome)
   const { impl } = await suite(stored.suite)
   const path = `/v1/groups/${toBase64Url(item.group_id)}`
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
+  let before: GroupRecord | undefined
+  const stateOf: StateOf = (groupId) => (before = groupOf(groupId))?.state
   const state = await joinWelcome(welcome, stored, impl, { tree, stateOf })
-  const record = await recordOf(device, { ...item, groupId: item.group_id, mode: view.mode, suite: stored.suite, state: settled(state) })
+  const own = groupOf(item.group_id)
+  const former = own ?? (before && { certified: before.certified })
+  const { incarnation, seq } = item
+  const joined = { incarnation, seq, groupId: item.group_id, mode: view.mode, suite: stored.suite, state: settled(state) }
+  const record = await recordOf(device, { ...joined, former })
   // A one-time KeyPackage is spent; its init key must go (RFC 9420 §16.8). Last, so that a lost connection leaves it for the next try.
   if (!stored.lastResort) device.record.keyPackages.delete(stored.ref)
   return record
 }
 
-/** `certified`: its user, or the group before it, says so; else the GroupContext and the server's policy do. */
-type Joined = Pick<GroupRecord, 'groupId' | 'mode' | 'suite' | 'incarnation' | 'state'> & { seq: number; certified?: boolean }
+type GroupOf = (groupId: Uint8Array) => GroupRecord | undefined
 
-/** What a device keeps of a group that it is in from the entry after `seq` on. */
-export async function recordOf(device: Device, { groupId, mode, suite, incarnation, state, seq, ...known }: Joined): Promise<GroupRecord> {
-  const policy = await device.http.get<Policy>(`/v1/groups/${toBase64Url(groupId)}/policy`)
+/** What is known of the group besides: its user, the device's own past in it, or the group before it says so. */
+export type Former = Pick<GroupRecord, 'certified'> & Partial<Pick<GroupRecord, 'joiners' | 'putOut'>>
+
+type Joined = Pick<GroupRecord, 'groupId' | 'mode' | 'suite' | 'incarnation' | 'state'> & { seq: number; former?: Former | undefined }
+
+/** What a device keeps of a group that it is in from the entry after `seq` on. What it knew before, the server's policy cannot make less. */
+export async function recordOf(device: Device, joined: Joined): Promise<GroupRecord> {
+  return record(device, joined, await device.http.get<Policy>(`/v1/groups/${toBase64Url(joined.groupId)}/policy`))
+}
+
+async function record(
+  device: Device,
+  { seq, former, groupId, mode, suite, incarnation, state }: Joined,
+  policy: Policy,
+): Promise<GroupRecord> {
+  const joined = { groupId, mode, suite, incarnation, state }
+  const certified = (former?.certified ?? false) || policy.identities === 'certified' || requiresCertificates(state)
+  const others = policy.external_join === 'code' || policy.external_join === 'open'
+  const joiners = former?.joiners ?? (others ? 'others' : 'same-user')
+  const begun = { ...fresh(), ...joined, joinedAt: seq, cursor: seq, certified, joiners, putOut: former?.putOut ?? [] }
   const externalJoin = policy.external_join !== 'none'
-  const certified = (known.certified ?? false) || policy.identities === 'certified' || requiresCertificates(state)
-  const record = { ...fresh(), groupId, mode, suite, incarnation, joinedAt: seq, cursor: seq, state, externalJoin, certified }
-  return { ...record, standing: 'member', quarantine: await failingLeaves(device, record, state) }
+  const { failing: quarantine, newLeaves } = await judgeLeaves(device, begun, state)
+  return { ...begun, externalJoin, standing: 'member', quarantine, newLeaves }
 }
 
 interface Policy {
@@ -150,6 +180,7 @@ export interface ExternalJoin {
   suite: number
   joinCode?: string
   resync?: boolean
+  former?: Former | undefined
 }
 
 /**
@@ -174,22 +205,18 @@ export async function joinExternally(device: Device, wish: ExternalJoin): Promis
     ...(wish.joinCode === undefined ? {} : { join_code: wish.joinCode }),
     ...named(answer),
   }
-  const accepted = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
-  const certified = requiresCertificates(state)
-  return {
-    ...fresh(),
-    groupId: wish.groupId,
-    mode: wish.mode,
-    suite: wish.suite,
-    incarnation: accepted.incarnation,
-    joinedAt: accepted.seq,
-    cursor: accepted.seq,
-    sent: new Map([[toHex(sha256(commit)), '']]),
-    state,
-    standing: 'member',
-    externalJoin: true,
-    certified,
-    quarantine: await failingLeaves(device, { certified, suite: wish.suite }, state),
+  const { seq, incarnation } = await device.http.post<{ seq: number; incarnation: number }>(`${path}/commits`, bundle)
+  const made = await record(device, { ...wish, seq, incarnation, state }, await policyFor(device, path))
+  return { ...made, externalJoin: true, sent: new Map([[toHex(sha256(commit)), '']]) }
+}
+
+/** The device is in by now, with what it knows itself, if the server says nothing of its policy. */
+async function policyFor({ http }: Device, path: string): Promise<Policy> {
+  try {
+    return await http.get<Policy>(`${path}/policy`)
+  } catch (error) {
+    if (!(error instanceof ServerProblem || error instanceof NoAnswer)) throw error
+    return { external_join: 'same-user' }
   }
 }
 

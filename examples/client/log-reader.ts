@@ -1,7 +1,8 @@
 import type { ClientState } from 'ts-mls'
 import type { Device } from './device.js'
-import { applyEntry, type Entry, type LogPage } from './entries.js'
-import { failingLeaves, requiresCertificates } from './identity/group-check.js'
+import { applyEntry, type Entry, type LogPage, type SeenCommit } from './entries.js'
+import { judgeLeaves, requiresCertificates } from './identity/group-check.js'
+import { putOutAfter } from './identity/external-joiner.js'
 import { suite } from './mls/suites.js'
 import type { FailingLeaf, GroupRecord } from './store.js'
 import { toBase64Url } from './wire.js'
@@ -48,16 +49,19 @@ export class LogReader {
     const { impl } = await suite(this.record.suite)
     for (const entry of entries) {
       const before = this.record.state
-      await applyEntry(this.record, entry, impl)
-      if (entry.kind === 'commit' && this.record.state !== before) await this.judge(before)
+      const seen = await applyEntry(this.record, entry, impl)
+      if (seen && this.record.state !== before) await this.judge({ before, seen })
     }
   }
 
-  /** Looks at every leaf by the newest lists. @param before the state that a Commit led on from @returns those that fail */
-  async judge(before?: ClientState): Promise<FailingLeaf[]> {
+  /** Looks at every leaf by the newest lists. @param commit what led here, if it has just come @returns those that fail */
+  async judge(commit?: { before: ClientState; seen: SeenCommit }): Promise<FailingLeaf[]> {
     const { record } = this
     record.certified ||= requiresCertificates(record.state)
-    record.quarantine = record.standing === 'member' ? await failingLeaves(this.device, record, record.state, before) : []
-    return record.quarantine
+    const still = record.standing === 'member'
+    const { failing, newLeaves } = still ? await judgeLeaves(this.device, record, record.state, commit) : { failing: [], newLeaves: [] }
+    if (commit) record.putOut = putOutAfter(record, commit.before, record.state, commit.seen)
+    Object.assign(record, { quarantine: failing, newLeaves })
+    return failing
   }
 }

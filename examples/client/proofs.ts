@@ -1,7 +1,7 @@
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { ServerProblem, type Http } from './http.js'
 import { suite } from './mls/suites.js'
-import { signLabelled, type SigningKey } from './identity/keys.js'
+import { signContent, signLabelled, type SigningKey } from './identity/keys.js'
 import type { ListKey } from './identity/structures.js'
 import { join, uint, vector } from './mls/tls.js'
 import type { DeviceRecord } from './store.js'
@@ -15,17 +15,27 @@ interface Challenge {
   label?: string
 }
 
-/** What a device proves possession of its keys for. A label of the server's choice is never signed. */
+/** What a device proves possession of its keys for, or an authenticator makes a passkey for. A label of the server's choice is never signed. */
 const POSSESSION = {
   login: 'MicroChat Device Login',
   registration: 'MicroChat Registration',
   'new-device': 'MicroChat New Device',
   'new-key': 'MicroChat New Key',
+  'new-passkey': 'MicroChat New Passkey',
 } as const
 export type ProofPurpose = keyof typeof POSSESSION
 
 export type StepUpPurpose =
   'add-device' | 'revoke-device' | 'add-key' | 'retire-key' | 'begin-identity' | 'approve-change' | 'refuse-change' | 'delete-account'
+
+/** That who asks holds a key of no device. */
+interface KeyLogin {
+  client: string
+  nonce: Uint8Array
+  public_key: Uint8Array
+  proof: Uint8Array
+  rp_id?: string
+}
 
 /** Keys that are proven by one challenge, as requests carry them. */
 export interface Possession {
@@ -60,11 +70,18 @@ export class Proofs {
     return { nonce: challenge.nonce, signature_keys: await Promise.all([...suites].map(prove)) }
   }
 
-  /** The proof of a login by a key that is no device's: the recovery key of a user who has lost all devices. */
-  async loginBy(key: SigningKey): Promise<{ nonce: Uint8Array; public_key: Uint8Array; proof: Uint8Array }> {
+  /** The proof of a login by a key that is no device's: the recovery key or a passkey of a user who has lost all devices. */
+  async loginBy(key: SigningKey): Promise<KeyLogin> {
     const challenge = await this.#challenge('login')
     const proof = await signLabelled(key, POSSESSION.login, this.#content(challenge))
-    return { nonce: challenge.nonce, public_key: key.publicKey, proof }
+    const { client } = this.record
+    return { client, nonce: challenge.nonce, public_key: key.publicKey, proof, ...(key.rpId === undefined ? {} : { rp_id: key.rpId }) }
+  }
+
+  /** What a new passkey has to be made for, where the server wants to see its attestation (docs/identity.md §2). */
+  async passkeyChallenge(): Promise<{ nonce: Uint8Array; challenge: Uint8Array }> {
+    const challenge = await this.#challenge('new-passkey')
+    return { nonce: challenge.nonce, challenge: sha256(signContent(POSSESSION['new-passkey'], this.#content(challenge))) }
   }
 
   /** A fresh proof for what a session alone must not do (docs/identity.md §8). @param subject text in UTF-8 */

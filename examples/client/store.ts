@@ -4,6 +4,7 @@ import { decodeKeyPackage, encodeKeyPackage, type KeyPackage, type PrivateKeyPac
 import type { ClientState } from 'ts-mls'
 import type { Pin } from './identity/identities.js'
 import type { DeviceListUpdate } from './identity/own.js'
+import type { OutsideJoin } from './identity/external-joiner.js'
 import type { RefusalReason } from './identity/refused.js'
 import { clientConfig } from './mls/suites.js'
 import type { ProofKey } from './possession.js'
@@ -29,6 +30,14 @@ export interface PendingCommit {
   bundle: CommitBundle
   hash: string
   next: ClientState
+}
+
+/** A leaf that has come and has not passed yet. */
+export interface NewLeaf {
+  leafIndex: number
+  client: string
+  /** It came by its own Commit. */
+  outside?: OutsideJoin
 }
 
 /** A leaf of the tree that its user's device list does not certify. */
@@ -77,6 +86,14 @@ export interface GroupRecord {
   certified: boolean
   /** Leaves of the present tree that fail: while there is one, nothing is sent. */
   quarantine: FailingLeaf[]
+  /** Until they pass they count as new. */
+  newLeaves: NewLeaf[]
+  /** Who may come in by its own Commit. A server's word alone does not make it `others` (policy.ts). */
+  joiners: 'same-user' | 'others'
+  /** Devices that members of other users have put out: they come back by a member's Add alone. */
+  putOut: string[]
+  /** Private mode: devices of which the server has said that they want to leave. */
+  wishing: string[]
   /** What could not be processed: a report to the server names the seq. */
   failures: { seq: number; reason: string }[]
 }
@@ -102,6 +119,8 @@ export interface DeviceRecord {
   pins: Map<string, Pin>
   /** Entries that it has signed and not yet brought to the server. */
   signed?: DeviceListUpdate
+  /** Whether its leaves have X.509 credentials. */
+  x509?: boolean
   /** What the sessions of the device are bound to. */
   proofKey?: ProofKey
 }
@@ -170,6 +189,8 @@ function groupOut(record: GroupRecord) {
 function groupIn(out: GroupOut): GroupRecord {
   const { state, sent, pending, ...plain } = out
   return {
+    // A release before did not have these.
+    ...{ newLeaves: [], joiners: 'same-user', putOut: [], wishing: [] },
     ...plain,
     state: stateIn(state),
     sent: new Map(sent),

@@ -1,6 +1,7 @@
 import type { Mode } from '../../examples/client/store.js'
+import { CERTIFIED_OPERATIONS } from './certified.js'
 import { OPERATIONS } from './operations.js'
-import { Refused, type StackName } from './participant.js'
+import { Refused, type Identities, type StackName } from './participant.js'
 import { Room } from './room.js'
 
 /** Which stacks meet, and in which cipher suites all of them can. */
@@ -8,6 +9,7 @@ export interface Lineup {
   readonly name: string
   readonly stacks: readonly StackName[]
   readonly suites: readonly number[]
+  readonly identities?: Identities
 }
 
 /** Suites 4, 5 and 6 (X448, P-521) are in none of these builds of the libraries. */
@@ -17,6 +19,8 @@ export const LINEUPS: readonly Lineup[] = [
   { name: 'ts-mls', stacks: ['ts-mls'], suites: [1, 2, 3, 7] },
   { name: 'all three', stacks: ['openmls', 'mls-rs', 'ts-mls'], suites: [1, 2, 3] },
   { name: 'mls-rs and ts-mls', stacks: ['mls-rs', 'ts-mls'], suites: [7] },
+  { name: 'all three, certified', stacks: ['openmls', 'mls-rs', 'ts-mls'], suites: [1, 2], identities: 'certified' },
+  { name: 'all three, certificates required', stacks: ['openmls', 'mls-rs', 'ts-mls'], suites: [1, 2], identities: 'required' },
 ]
 
 export type Result = { kind: 'passed' } | { kind: 'unsupported' } | { kind: 'failed'; reason: string }
@@ -26,13 +30,13 @@ export async function runOperations(
   url: string,
   mode: Mode,
   suite: number,
-  stacks: readonly StackName[],
+  { stacks, identities = 'any' }: Pick<Lineup, 'stacks' | 'identities'>,
   wanted = '',
 ): Promise<Map<string, Result>> {
-  const rooms = [new Room(url, mode, suite)]
+  const rooms = [new Room(url, mode, suite, identities)]
   const [room] = rooms as [Room]
   const anotherRoom = () => {
-    const other = new Room(url, mode, suite)
+    const other = new Room(url, mode, suite, identities)
     rooms.push(other)
     return other
   }
@@ -42,7 +46,8 @@ export async function runOperations(
     const device = (index: number) => room.device(at(index), 30)
     const devices = [await device(0), await device(1), await device(2), await device(3)] as const
     const cast = { room, devices, stacks: [at(0), at(1), at(2), at(3)], anotherRoom }
-    const operations = OPERATIONS.filter(({ name }) => name.includes(wanted))
+    const all = identities === 'any' ? OPERATIONS : [...OPERATIONS, ...CERTIFIED_OPERATIONS]
+    const operations = all.filter(({ name }) => name.includes(wanted))
     for (const operation of operations) results.set(operation.name, await outcome(() => operation.run(cast)))
   } finally {
     for (const one of rooms) await one.close()

@@ -2,8 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Mode } from '../../examples/client/store.js'
 import type { Campaign } from './campaign.js'
-import { LINEUPS, type Result } from './lineups.js'
-import { OPERATIONS } from './operations.js'
+import { CERTIFIED_OPERATIONS } from './certified.js'
+import { LINEUPS, type Lineup, type Result } from './lineups.js'
+import { OPERATIONS, type Operation } from './operations.js'
 
 const PAGE = join(import.meta.dirname, '../../../docs/interop.md')
 const BEGIN = '<!-- Written by `npm run interop`: from here -->'
@@ -36,12 +37,17 @@ export class Matrix {
   }
 
   #text(): string {
-    const columns = LINEUPS.flatMap(({ name, suites }) => MODES.map((mode) => ({ name, mode, suites })))
-    const head = ['operation', ...columns.map(({ name, mode }) => `${name} ${mode}`)]
-    const rows = OPERATIONS.map(({ name }) => [name, ...columns.map((column) => this.#cell(column, name))])
-    const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
     const campaigns = ['| group | mode | suite | seed | result |', '| --- | --- | --- | --- | --- |', ...this.#campaigns].join('\n')
-    return `${table}\n\n${campaigns}`
+    const [plain, certified] = [LINEUPS.filter(({ identities }) => !identities), LINEUPS.filter(({ identities }) => identities)]
+    const certifiedOperations = [...OPERATIONS, ...CERTIFIED_OPERATIONS]
+    return [this.#table(plain, OPERATIONS), this.#table(certified, certifiedOperations), campaigns].join('\n\n')
+  }
+
+  #table(lineups: readonly Lineup[], operations: readonly Operation[]): string {
+    const columns = lineups.flatMap(({ name, suites }) => MODES.map((mode) => ({ name, mode, suites })))
+    const head = ['operation', ...columns.map(({ name, mode }) => `${name} ${mode}`)]
+    const rows = operations.map(({ name }) => [name, ...columns.map((column) => this.#cell(column, name))])
+    return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
   }
 
   /** The suites in which it passed in every order of the stacks; those in which it failed in bold; a dash where a library has no way to it. */

@@ -20,6 +20,7 @@ export interface Operation {
 export const OPERATIONS: readonly Operation[] = [
   { name: 'create a group; add two at once by Welcome, with the tree (public: from the server)', run: begin },
   { name: 'messages of each', run: talk },
+  { name: 'tokens refreshed by the key that they are bound to, on open streams', run: renew },
   { name: 'a Commit with a path by each', run: update },
   { name: 'Add and Remove by value; add again who was out', run: addAndRemove },
   { name: 'two Commits at once: the loser tries again', run: race },
@@ -48,6 +49,11 @@ async function begin({ room, devices: [a, b, c] }: Cast) {
 
 async function talk({ room, devices: [a, b, c] }: Cast) {
   for (const device of [a, b, c]) await room.say(device, `hello of ${device.stack}`)
+}
+
+async function renew(cast: Cast) {
+  for (const device of cast.devices) await device.renew()
+  await talk(cast)
 }
 
 async function update({ room, devices: [a, b, c] }: Cast) {

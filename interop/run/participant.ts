@@ -7,7 +7,16 @@ export type StackName = (typeof STACKS)[number]
 export interface Policy {
   external_join: 'same-user' | 'code' | 'open' | 'none'
   join_code?: string
+  identities?: 'certified'
 }
+
+/**
+ * How a room's devices stand to docs/identity.md. `any`: they have no identity, as clients of the old kind. `certified`: the server's policy
+ * says that each has a certificate. `required`: the GroupContext says so, too.
+ */
+export type Identities = 'any' | 'certified' | 'required'
+/** `carried`: with a certificate in its leaves. `listed`: with one in its user's list alone. */
+export type IdentityKind = 'none' | 'carried' | 'listed'
 
 export type { Origin }
 
@@ -22,6 +31,8 @@ export interface View {
   standing: string
   texts: { from: string; text: string }[]
   failures: string[]
+  /** Leaves that ever failed at this device, and why. */
+  distrusted: { client: string; reason: string }[]
 }
 
 export type KeyPackageKind = 'one-time' | 'last-resort' | 'grease' | 'custom-credential' | 'default-lifetime'
@@ -48,7 +59,17 @@ export interface Participant {
   vouch(proofs: unknown): Promise<void>
   publish(kind: KeyPackageKind, count: number): Promise<void>
   listen(): Promise<void>
-  create(group: Uint8Array, mode: Mode, policy: Policy): Promise<void>
+  /** Refreshes its tokens, and goes on with the stream that it has. */
+  renew(): Promise<void>
+  /** Of its user, base64url. */
+  identity(): Promise<string | null>
+  /** Dates its user's device list once more. */
+  renewHead(): Promise<void>
+  /** Ends the certificate of another device of its user. */
+  revoke(client: string): Promise<void>
+  /** With a user whose list this device knows. */
+  safetyNumber(user: string): Promise<string>
+  create(group: Uint8Array, mode: Mode, policy: Policy, required: boolean): Promise<void>
   add(group: Uint8Array, users: readonly string[]): Promise<void>
   remove(group: Uint8Array, clients: readonly string[]): Promise<void>
   /** A Commit of all that waits, with a path. */

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Mode } from '../../examples/client/store.js'
 import { utf8 } from '../../examples/client/wire.js'
-import { type Participant, type Policy, type StackName, type View } from './participant.js'
+import type { Identities, IdentityKind, Participant, Policy, StackName, View } from './participant.js'
 import { RustParticipant } from './rust-participant.js'
 import { TsParticipant } from './ts-participant.js'
 
 let serial = 0
+
+const newName = (stack: StackName) => `${stack}-${++serial}-${randomBytes(4).toString('hex')}`
+const nameOf = ({ user }: Participant) => user.split('/').at(-1) ?? ''
 
 /** Devices of several stacks around one group of one server. */
 export class Room {
@@ -20,42 +23,44 @@ export class Room {
     readonly url: string,
     readonly mode: Mode,
     readonly suite: number,
+    readonly identities: Identities = 'any',
   ) {}
 
   /** A device with keys that the server does not know. */
   async unknown(stack: StackName): Promise<Participant> {
-    const name = { user: `${stack}-${++serial}-${randomBytes(4).toString('hex')}`, device: 'phone' }
-    const made =
-      stack === 'ts-mls' ? TsParticipant.start(this.suite, this.url, name) : RustParticipant.start(stack, this.suite, this.url, name)
-    const participant: Participant = await made
-    this.#all.push(participant)
-    return participant
+    return this.#start(stack, { user: newName(stack), device: 'phone' })
+  }
+
+  /** One that the server knows nothing of, in the name of another's user. */
+  ghost(stack: StackName, victim: Participant): Promise<RustParticipant> {
+    return this.#rust(stack, { user: nameOf(victim), device: 'ghost', identity: 'carried' })
+  }
+
+  /** With a certificate in its user's list, which its leaves do not carry. Registered, with KeyPackages, its stream open. */
+  async plain(stack: StackName): Promise<Participant> {
+    const made = await this.#rust(stack, { user: newName(stack), device: 'plain', identity: 'listed' })
+    await this.#publish(made, 3)
+    return made
   }
 
   /** Registered, with KeyPackages, its stream open. */
   async device(stack: StackName, keyPackages = 3): Promise<Participant> {
     const made = await this.unknown(stack)
-    await made.register()
-    await made.publish('one-time', keyPackages)
-    await made.listen()
+    await this.#publish(made, keyPackages)
     return made
   }
 
   /** Another device of a user. */
   async secondDevice(stack: StackName, first: Participant): Promise<Participant> {
-    const [, , , , user = ''] = first.client.split('/')
-    const name = { user, device: `second-${++serial}` }
-    const made: Participant = await (stack === 'ts-mls'
-      ? TsParticipant.start(this.suite, this.url, name)
-      : RustParticipant.start(stack, this.suite, this.url, name))
-    this.#all.push(made)
+    const made = await this.#start(stack, { user: nameOf(first), device: `second-${++serial}` })
     await made.enrol(first)
     await made.listen()
     return made
   }
 
   async found(creator: Participant, policy: Policy = { external_join: 'open' }): Promise<void> {
-    await creator.create(this.groupId, this.mode, policy)
+    const identities = this.identities === 'any' ? {} : { identities: 'certified' as const }
+    await creator.create(this.groupId, this.mode, { ...policy, ...identities }, this.identities === 'required')
     this.present.add(creator)
   }
 
@@ -137,6 +142,26 @@ export class Room {
       const last = (await other.view(this.groupId)).texts.at(-1)
       if (last?.text !== text || last.from !== sender.client) throw new Error(`${other.client} read ${JSON.stringify(last)}, not ${text}`)
     }
+  }
+
+  async #start(stack: StackName, name: { user: string; device: string }): Promise<Participant> {
+    const certified = this.identities !== 'any'
+    if (stack !== 'ts-mls') return this.#rust(stack, { ...name, identity: certified ? 'carried' : 'none' })
+    const made = await TsParticipant.start(this.suite, this.url, { ...name, identity: certified })
+    this.#all.push(made)
+    return made
+  }
+
+  async #rust(stack: StackName, name: { user: string; device: string; identity: IdentityKind }): Promise<RustParticipant> {
+    const made = await RustParticipant.start(stack, this.suite, this.url, name)
+    this.#all.push(made)
+    return made
+  }
+
+  async #publish(made: Participant, keyPackages: number): Promise<void> {
+    await made.register()
+    await made.publish('one-time', keyPackages)
+    await made.listen()
   }
 
   async close(): Promise<void> {

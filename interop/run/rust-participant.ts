@@ -4,7 +4,16 @@ import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import type { Mode } from '../../examples/client/store.js'
 import { toBase64Url } from '../../examples/client/wire.js'
-import { Refused, type KeyPackageKind, type Origin, type Participant, type Policy, type StackName, type View } from './participant.js'
+import {
+  Refused,
+  type IdentityKind,
+  type KeyPackageKind,
+  type Origin,
+  type Participant,
+  type Policy,
+  type StackName,
+  type View,
+} from './participant.js'
 
 /** Where cargo puts the programs. */
 const PROGRAMS = join(import.meta.dirname, '../../../interop/target/release')
@@ -37,10 +46,15 @@ export class RustParticipant implements Participant {
     this.#child.once('exit', (code) => ended(`the program ended with ${code}`))
   }
 
-  static async start(stack: StackName, suite: number, url: string, name: { user: string; device: string }): Promise<RustParticipant> {
+  static async start(
+    stack: StackName,
+    suite: number,
+    url: string,
+    { identity, ...name }: { user: string; device: string; identity: IdentityKind },
+  ): Promise<RustParticipant> {
     const domain = 'localhost'
     const made = new RustParticipant(stack, suite, { domain, ...name })
-    await made.#run('start', { url, domain, suite, ...name })
+    await made.#run('start', { url, domain, suite, identity, ...name })
     return made
   }
 
@@ -48,7 +62,9 @@ export class RustParticipant implements Participant {
     await this.#run('register')
   }
   async enrol(first: Participant): Promise<void> {
-    await first.vouch(await this.#run('proofs'))
+    const identity = await first.identity()
+    const possessed = identity === null ? {} : { possessed: await this.#run('possess', { identity }) }
+    await first.vouch({ ...((await this.#run('proofs')) as object), ...possessed })
     await this.#run('login')
   }
   async vouch(proofs: unknown): Promise<void> {
@@ -60,8 +76,43 @@ export class RustParticipant implements Participant {
   async listen(): Promise<void> {
     await this.#run('listen')
   }
-  async create(group: Uint8Array, mode: Mode, policy: Policy): Promise<void> {
-    await this.#in(group, 'create', { mode, policy })
+  async renew(): Promise<void> {
+    await this.#run('renew')
+  }
+  async identity(): Promise<string | null> {
+    return (await this.#run('identity')) as string | null
+  }
+  async renewHead(): Promise<void> {
+    await this.#run('renew-head')
+  }
+  async revoke(client: string): Promise<void> {
+    await this.#run('revoke', { client })
+  }
+  async safetyNumber(user: string): Promise<string> {
+    return (await this.#run('safety-number', { user })) as string
+  }
+  /** A KeyPackage that nobody gets. `certificate`: in its leaf, of whatever device it is; base64url */
+  async makeKeyPackage(certificate: string): Promise<string> {
+    return (await this.#run('make-key-package', { certificate })) as string
+  }
+  /** The certificate in a leaf, base64url. */
+  async certificateOf(group: Uint8Array, client: string): Promise<string> {
+    return (await this.#in(group, 'certificate-of', { client })) as string
+  }
+  /** Adds by a KeyPackage that it does not look at. Without `welcoming` it sends no Welcome. */
+  async addBy(group: Uint8Array, keyPackage: string, welcoming: boolean): Promise<void> {
+    await this.#in(group, 'add-by', { key_package: keyPackage, welcoming })
+  }
+  /** Adds by this KeyPackage as by one that was claimed. */
+  async use(group: Uint8Array, client: string, keyPackage: string): Promise<void> {
+    await this.#in(group, 'use', { client, key_package: keyPackage })
+  }
+  /** Looks at each leaf again, by what the server says now. */
+  async review(group: Uint8Array): Promise<View> {
+    return (await this.#in(group, 'review')) as View
+  }
+  async create(group: Uint8Array, mode: Mode, policy: Policy, required: boolean): Promise<void> {
+    await this.#in(group, 'create', { mode, policy, required })
   }
   async add(group: Uint8Array, users: readonly string[]): Promise<void> {
     await this.#in(group, 'add', { users })

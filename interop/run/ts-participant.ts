@@ -7,7 +7,8 @@ import { ServerProblem } from '../../examples/client/http.js'
 import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
 import { suite } from '../../examples/client/mls/suites.js'
 import type { Mode } from '../../examples/client/store.js'
-import { fromJson, sha256, toBase64Url, toHex, toJson } from '../../examples/client/wire.js'
+import { safetyNumber } from '../../examples/client/identity/safety-number.js'
+import { fromBase64Url, fromJson, sha256, toBase64Url, toHex, toJson } from '../../examples/client/wire.js'
 import { Refused, type KeyPackageKind, type Origin, type Participant, type Policy, type View } from './participant.js'
 
 /** As long as the clients in Rust wait. */
@@ -22,8 +23,8 @@ export class TsParticipant implements Participant {
     private readonly suite: number,
   ) {}
 
-  static async start(suiteId: number, baseUrl: string, name: { user: string; device: string }): Promise<TsParticipant> {
-    return new TsParticipant(await Client.create({ baseUrl, domain: 'localhost', suites: [suiteId], identity: false, ...name }), suiteId)
+  static async start(suiteId: number, baseUrl: string, name: { user: string; device: string; identity: boolean }): Promise<TsParticipant> {
+    return new TsParticipant(await Client.create({ baseUrl, domain: 'localhost', suites: [suiteId], ...name }), suiteId)
   }
 
   get user(): string {
@@ -37,11 +38,44 @@ export class TsParticipant implements Participant {
     return refusals(() => this.of.device.register())
   }
   async enrol(first: Participant): Promise<void> {
-    await first.vouch(JSON.parse(toJson({ client: this.client, ...(await this.of.device.proofs.possession('new-device')) })))
-    await this.of.device.login()
+    const { device } = this.of
+    const identity = await first.identity()
+    const possessed = identity === null ? {} : { possessed: await device.own.possess(fromBase64Url(identity)) }
+    await first.vouch(JSON.parse(toJson({ client: this.client, ...(await device.proofs.possession('new-device')), ...renamed(possessed) })))
+    await device.login()
+    if (identity !== null) await device.identities.of(this.user, { fresh: true })
   }
   vouch(proofs: unknown): Promise<void> {
-    return refusals(() => this.of.device.vouch(fromJson(JSON.stringify(proofs)) as Parameters<Device['vouch']>[0]))
+    const { possessed, ...body } = fromJson(JSON.stringify(proofs)) as Parameters<Device['vouch']>[0] & { possessed?: PossessedKey[] }
+    const { device } = this.of
+    if (!possessed) return refusals(() => device.vouch(body))
+    return refusals(async () => {
+      const keys = possessed.map(({ scheme, public_key: publicKey, possession }) => ({
+        scheme,
+        publicKey,
+        possession: fromBase64Url(possession),
+      }))
+      const list = await device.own.certificateFor(body.client, keys)
+      await device.http.post('/v1/devices', { ...body, device_list: list })
+      device.own.accepted(list)
+    })
+  }
+  identity(): Promise<string | null> {
+    const { own } = this.of.device
+    return Promise.resolve(own.exists ? toBase64Url(own.kept.list.identity) : null)
+  }
+  async renewHead(): Promise<void> {
+    // It does so by itself when half of the time is over.
+    await refusals(() => this.of.device.own.renewHead())
+  }
+  revoke(client: string): Promise<void> {
+    return refusals(() => this.of.device.own.revoke([client]))
+  }
+  async safetyNumber(user: string): Promise<string> {
+    const { own, identities } = this.of.device
+    const other = await identities.of(user)
+    if (!other) throw new Refused('identity', 'no list')
+    return safetyNumber({ user: this.user, identity: own.kept.list.identity }, { user, identity: other.list.identity })
   }
   publish(kind: KeyPackageKind, count: number): Promise<void> {
     if (kind !== 'one-time' && kind !== 'last-resort') throw new Refused('unsupported', `the example client makes no ${kind} KeyPackages`)
@@ -52,8 +86,19 @@ export class TsParticipant implements Participant {
     this.of.connect()
     return Promise.resolve()
   }
-  async create(groupId: Uint8Array, mode: Mode, policy: Policy): Promise<void> {
-    await refusals(() => this.of.createGroup({ groupId, mode, suite: this.suite, policy }))
+  renew(): Promise<void> {
+    return refusals(() => this.of.device.refresh())
+  }
+  async create(groupId: Uint8Array, mode: Mode, policy: Policy, required: boolean): Promise<void> {
+    // It requires certificates of each group that is certified when it begins; this one becomes so by its admin.
+    const later = policy.identities === 'certified' && !required
+    await refusals(async () => {
+      const identities = later ? { identities: 'any' as const } : {}
+      const group = await this.of.createGroup({ groupId, mode, suite: this.suite, policy: { ...policy, ...identities } })
+      if (!later) return
+      await this.of.device.http.put(`${group.path}/policy`, { identities: 'certified' })
+      group.record.certified = true
+    })
   }
   add(group: Uint8Array, users: readonly string[]): Promise<void> {
     return refusals(() => this.of.group(group).add(...users))
@@ -126,6 +171,7 @@ export class TsParticipant implements Participant {
       standing: record.standing,
       texts: record.messages.filter(({ from }) => from !== this.client).map(({ from, text }) => ({ from, text })),
       failures: record.failures.map(({ seq, reason }) => `${seq}: ${reason}`),
+      distrusted: record.quarantine.map(({ client, rule, reason }) => ({ client, reason: rule ?? reason })),
     })
   }
   async head(groupId: Uint8Array): Promise<number> {
@@ -157,6 +203,26 @@ export class TsParticipant implements Participant {
       }),
     )
   }
+}
+
+/** A key with what proves it, as the participants pass it on. */
+interface PossessedKey {
+  scheme: number
+  public_key: Uint8Array
+  /** base64url, as the other one wrote it. */
+  possession: string
+}
+
+function renamed({ possessed }: { possessed?: Awaited<ReturnType<Device['own']['possess']>> }): { possessed?: PossessedKey[] } {
+  return possessed
+    ? {
+        possessed: possessed.map(({ scheme, publicKey, possession }) => ({
+          scheme,
+          public_key: publicKey,
+          possession: toBase64Url(possession),
+        })),
+      }
+    : {}
 }
 
 async function refusals(work: () => Promise<unknown>): Promise<void> {

@@ -97,6 +97,10 @@ BEGIN
   DELETE FROM device_certificate c WHERE c.account_id = p_account;
   DELETE FROM device_list_entry e WHERE e.account_id = p_account;
   DELETE FROM device_list l WHERE l.account_id = p_account;
+  -- Of another provider's user: may have been written again since the slices went.
+  DELETE FROM foreign_device_list f WHERE f.account_id = p_account;
+  DELETE FROM foreign_user f WHERE f.account_id = p_account;
+  DELETE FROM foreign_signature_key k WHERE k.device_id = ANY (own);
   DELETE FROM device d WHERE d.account_id = p_account;
   -- An earlier account of this name was erased as well: what stayed of it is of the name.
   SELECT a.id INTO before FROM account a WHERE a.user_uri = p_stand_in;

@@ -33,3 +33,21 @@ BEGIN
         WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain
      );
 END $$;
+
+-- Counts what is kept of each provider's device lists.
+CREATE OR REPLACE FUNCTION count_list_bytes() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  more bigint := 0;
+BEGIN
+  IF TG_OP <> 'DELETE' THEN
+    more := (SELECT coalesce(sum(length(e)), 0) FROM unnest(NEW.entries) AS x (e));
+  END IF;
+  IF TG_OP <> 'INSERT' THEN
+    more := more - (SELECT coalesce(sum(length(e)), 0) FROM unnest(OLD.entries) AS x (e));
+  END IF;
+  UPDATE peer p SET device_list_bytes = greatest(0, p.device_list_bytes + more)
+   WHERE more <> 0 AND p.domain = (SELECT provider_of(a.user_uri) FROM account a WHERE a.id = coalesce(NEW.account_id, OLD.account_id));
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER count_list_bytes AFTER INSERT OR DELETE OR UPDATE OF entries ON foreign_device_list
+  FOR EACH ROW EXECUTE FUNCTION count_list_bytes();

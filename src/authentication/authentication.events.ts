@@ -35,3 +35,8 @@ export const sessionEnded = (events: Events): void => events.record('session.end
 export const refreshTokenReused = (events: Events): void => events.record('refresh-token.reused')
 
 export const tokenKeyRotated = (events: Events): void => events.record('token-key.rotated')
+
+/** A device got a certificate for a key of its own. */
+export const x509Issued = (events: Events): void => events.record('x509.issued')
+
+export const x509AuthorityRotated = (events: Events): void => events.record('x509-authority.rotated')

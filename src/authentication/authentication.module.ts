@@ -31,6 +31,7 @@ import { AccessTokens } from './keys/access-tokens.js'
 import { JwksController } from './keys/jwks.controller.js'
 import { KeyRing } from './keys/key-ring.js'
 import { TokenKeyRotation } from './keys/token-key-rotation.js'
+import { PasskeyPolicy } from './passkeys/passkey-policy.js'
 import { Possession } from './possession/possession.js'
 import { deleteExpiredFamilies } from './refresh/refresh-tokens.repository.js'
 import { Refresh, SessionRenewal } from './refresh/refresh.js'
@@ -40,6 +41,11 @@ import { SessionIssuer } from './session/session-issuer.js'
 import { SessionsController } from './session/sessions.controller.js'
 import { Sessions } from './session/sessions.js'
 import { StepUp } from './step-up/step-up.js'
+import { Authorities } from './x509/authorities.js'
+import { AuthorityRotation } from './x509/authority-rotation.js'
+import { CertificateIssuance } from './x509/certificate-issuance.js'
+import { X509Credentials } from './x509/x509-credentials.js'
+import { X509Controller } from './x509/x509.controller.js'
 
 const purge = purgeJob({
   name: 'authentication.purge_v1',
@@ -58,6 +64,7 @@ const purge = purgeJob({
     DirectoryController,
     JwksController,
     SessionsController,
+    X509Controller,
   ],
   providers: [
     purge,
@@ -73,6 +80,7 @@ const purge = purgeJob({
     Revocations,
     KnownLists,
     DeviceListChanges,
+    PasskeyPolicy,
     CertifiedChanges,
     DeviceLists,
     OwnDeviceList,
@@ -91,7 +99,11 @@ const purge = purgeJob({
     Login,
     SessionRenewal,
     Refresh,
+    Authorities,
+    AuthorityRotation,
+    CertificateIssuance,
+    X509Credentials,
   ],
-  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp],
+  exports: [Sessions, Directory, DeviceLists, ErasedNames, StepUp, Authorities, X509Credentials],
 })
 export class AuthenticationModule {}

@@ -16,7 +16,8 @@ import { ConsentsController } from './consent/consents.controller.js'
 import { Consents } from './consent/consents.js'
 import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
-import { ForeignDeviceLists, ListCopies } from './device-lists/foreign-device-lists.js'
+import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
+import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -60,6 +61,7 @@ import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { AnswerSignatures } from './outbound/answer-signatures.js'
 import { PeerConnections } from './outbound/peer-http.js'
+import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
 import { PeerDirectories } from './peers/peer-directories.js'
@@ -92,6 +94,7 @@ const speaking = [
   PeerConnections,
   FirstLooks,
   PeerDirectories,
+  PeerAuthorities,
   PeerPolicy,
   Nonces,
   FirstResults,
@@ -160,7 +163,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

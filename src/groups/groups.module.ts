@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common'
+import { AuthenticationModule } from '../authentication/authentication.module.js'
+import { X509Credentials } from '../authentication/x509/x509-credentials.js'
 import { AppendModule } from '../delivery/delivery.module.js'
 import { CONFIG } from '../platform/config/config.js'
 import { PlatformModule } from '../platform/platform.module.js'
@@ -60,7 +62,7 @@ import { UsageController } from './usage/usage.controller.js'
 
 /** The ordering half of the Delivery Service: who may change which group, and in which order it happened. */
 @Module({
-  imports: [PlatformModule, AppendModule, TokensModule],
+  imports: [PlatformModule, AuthenticationModule, AppendModule, TokensModule],
   controllers: [
     CreateController,
     CommitsController,
@@ -114,7 +116,7 @@ import { UsageController } from './usage/usage.controller.js'
     DeleteService,
     DeletedGroups,
     RoomsService,
-    { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG, FederationLink] },
+    { provide: MEMBERSHIP, useFactory: createMembership, inject: [POOL, CONFIG, FederationLink, X509Credentials] },
     StateCache,
     LargeTrees,
     PublicStates,

@@ -3,7 +3,7 @@ import { decodeIncoming, decodeIncomingKeyPackage } from '../platform/http/incom
 import { HASH_OF_SUITE, type HashAlgorithm, keyPackageRef, keyPackageRefBy } from '../protocol/mls/hashes.js'
 import { verifyKeyPackage, verifyOtherKeyPackage, type KeyPackageVerdict } from '../protocol/mls/key-package-validation.js'
 import type { LifetimeLimits } from '../protocol/mls/leaf-node-rules.js'
-import { identityText } from '../protocol/mls/structures/credential.js'
+import { namedIdentity } from '../protocol/mls/structures/credential.js'
 import { extensionData, type Extension } from '../protocol/mls/structures/extension.js'
 import type { KeyPackage } from '../protocol/mls/structures/key-package.js'
 import { RULES, type RuleName } from '../protocol/mls/rules.js'
@@ -41,6 +41,8 @@ export interface CheckedKeyPackage {
   readonly bytes: Uint8Array
   /** Data of the leaf's extension with its certificate, which is judged with the user's device list. */
   readonly certificate: Uint8Array | undefined
+  /** Certificates of an X.509 credential, which are judged with the authorities of the domain; `notAfter` is the end of the lifetime. */
+  readonly x509?: { readonly certificates: readonly Uint8Array[]; readonly notAfter: bigint }
 }
 
 /**
@@ -135,7 +137,7 @@ function verify(keyPackage: KeyPackage, { scheme }: SignatureKey, terms: UploadT
 
 /** The leaf's key, if the credential names the device and the device holds that key. Asked first, as signatures cost more. */
 function ownKey({ leafNode }: KeyPackage, { client, keys }: UploadTerms): SignatureKey | undefined {
-  if (identityText(leafNode.credential) !== client) return undefined
+  if (namedIdentity(leafNode.credential) !== client) return undefined
   const key = canonicalKey(leafNode.signatureKey)
   return key && keys.some((registered) => Buffer.compare(registered, key.publicKey) === 0) ? key : undefined
 }
@@ -143,7 +145,7 @@ function ownKey({ leafNode }: KeyPackage, { client, keys }: UploadTerms): Signat
 type Kept = Pick<CheckedKeyPackage, 'bytes' | 'ref' | 'lastResort' | 'signatureKey'>
 
 function accepted(keyPackage: KeyPackage, kept: Kept, terms: UploadTerms): UploadVerdict {
-  const { source, capabilities } = keyPackage.leafNode
+  const { source, capabilities, credential } = keyPackage.leafNode
   if (source.kind !== 'key-package') return { kind: 'refused', rule: 'leaf-node-source' }
   const expiresAt = new Date(Math.min(Number(source.notAfter) * 1000, Number(source.notBefore) * 1000 + terms.maxAgeMs))
   if (expiresAt.getTime() < terms.now.getTime() + CLOCK_SKEW_MS) return refused('leaf-node-lifetime', keyPackage, terms)
@@ -157,6 +159,7 @@ function accepted(keyPackage: KeyPackage, kept: Kept, terms: UploadTerms): Uploa
       proposals: [...new Set(capabilities.proposals)],
       credentials: [...new Set(capabilities.credentials)],
       certificate: certificateIn(keyPackage.leafNode.extensions),
+      ...(credential.kind === 'x509' && { x509: { certificates: credential.certificates, notAfter: source.notAfter } }),
     },
   }
 }

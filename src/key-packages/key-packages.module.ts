@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common'
+import { AuthenticationModule } from '../authentication/authentication.module.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { Claims } from './claims.js'
 import { KeyPackagesController } from './key-packages.controller.js'
@@ -7,7 +8,7 @@ import { KeyPackages } from './key-packages.js'
 import { KeyPackagePurge } from './key-package-purge.job.js'
 
 @Module({
-  imports: [PlatformModule],
+  imports: [PlatformModule, AuthenticationModule],
   controllers: [KeyPackagesController],
   providers: [KeyPackages, Claims, ForeignClaims, KeyPackagePurge],
   exports: [Claims, ForeignClaims],

@@ -6,6 +6,7 @@ import { listedCertificates } from '../authentication/directory/leaf-certificate
 import { judgeLeaf } from '../authentication/directory/leaf-certificates.js'
 import { activeKeys } from '../authentication/directory/directory.repository.js'
 import type { Caller } from '../authentication/session/caller.js'
+import { X509Credentials } from '../authentication/x509/x509-credentials.js'
 import { CONFIG, type Config } from '../platform/config/config.js'
 import { NotFound } from '../platform/http/problem.js'
 import { Events } from '../platform/observability/events.js'
@@ -22,6 +23,7 @@ export class KeyPackages {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Config,
+    private readonly x509: X509Credentials,
     private readonly events: Events,
   ) {}
 
@@ -36,6 +38,7 @@ export class KeyPackages {
       otherSuites: new Map(upload.other_suites.map(({ cipher_suite: suite, hash }) => [suite, hash])),
     }
     const placed = await checkAll(upload, terms)
+    await this.checkCredentials(placed)
     await this.checkCertificates(caller, placed)
     const checked = placed.map(({ keyPackage }) => keyPackage)
     await this.store(caller.deviceId, checked)
@@ -82,8 +85,19 @@ export class KeyPackages {
     const now = secondsNow()
     for (const [index, leaf] of shown.entries()) {
       const found = listed[index]
-      const verdict = found && judgeLeaf(leaf, found, now, true)
+      const verdict = found && judgeLeaf(leaf, found, now)
       if (verdict?.kind === 'broken') throw new KeyPackageRefused(leaf.position, verdict.rule)
+    }
+  }
+
+  /** X.509 credentials (docs/x509.md §2), which a KeyPackage does not outlive. @throws KeyPackageRefused */
+  private async checkCredentials(placed: readonly Placed[]): Promise<void> {
+    for (const { keyPackage, position } of placed) {
+      const { x509, signatureKey } = keyPackage
+      const verdict = x509 && (await this.x509.check({ certificates: x509.certificates, signatureKey }))
+      if (verdict?.kind === 'broken') throw new KeyPackageRefused(position, verdict.rule)
+      if (verdict && verdict.notAfter < x509.notAfter)
+        throw new KeyPackageRefused(position, 'x509-lifetime', { not_after: Number(verdict.notAfter) })
     }
   }
 

@@ -1,7 +1,7 @@
 import { TlsWriter } from './tls/writer.js'
 
 /**
- * What a device proves possession of its keys for, with the label of each, to `SignWithLabel` of RFC 9420 §5.1.2: no proof
+ * What a device proves possession of its keys for, or a new passkey where it comes from (docs/identity.md §2), with the label of each, to `SignWithLabel` of RFC 9420 §5.1.2: no proof
  * passes for one of another purpose, and no MLS structure for a proof.
  */
 export const PROOF_LABELS = {
@@ -9,6 +9,7 @@ export const PROOF_LABELS = {
   registration: 'MicroChat Registration',
   'new-device': 'MicroChat New Device',
   'new-key': 'MicroChat New Key',
+  'new-passkey': 'MicroChat New Passkey',
 } as const
 export type ProofPurpose = keyof typeof PROOF_LABELS
 

@@ -27,7 +27,7 @@ function hub(answer: () => object[]) {
   }
   const limits = { take: async () => undefined }
   const hints = { publish: () => undefined }
-  const lists = { refresh: async () => undefined }
+  const lists = { ask: async () => undefined }
   const records = new ForeignUserRecords(database.pool, names as never)
   return { asked, devices: new ForeignDevices(records, lists as never, { send } as never, limits as never, hints as never) }
 }

@@ -15,6 +15,7 @@ import { TlsWriter } from '../../src/protocol/tls/writer.js'
 import { groupInfoMessage, publicMessage } from '../support/mls/follower.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeLeaf, forgeWelcome, newKey } from '../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../support/mls/proposals.js'
+import { identityTargets } from './identity-targets.js'
 
 /** Takes any bytes, and says in a word or two what came of them. Must not throw. */
 export interface Target {
@@ -33,6 +34,7 @@ export async function fuzzTargets(): Promise<Target[]> {
   return [
     { name: 'message', seeds: [...handshakes, groupInfo, ...(await otherMessages())], run: (bytes) => message(state, bundle, bytes) },
     { name: 'tree', seeds: [treeBytes(state)], run: (bytes) => tree(groupInfoMessage(groupInfo), bytes) },
+    ...(await identityTargets()),
     { name: 'snapshot', seeds: [serialize(state)], run: async (bytes) => snapshot(bytes) },
   ]
 }

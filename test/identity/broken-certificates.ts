@@ -129,7 +129,6 @@ export const BROKEN_CERTIFICATES: readonly Case[] = [
   ],
   ['revocation-target', 'the identity key, by a device', (maker, phone) => maker.revoke(phone, 1)],
   ['revocation-target', 'what is no certificate', (maker) => maker.revoke(maker.root, 9)],
-  ['revocation-target', 'since before it', (maker, phone) => maker.revoke(maker.root, phone.number, 1)],
   ['revocation-target', 'since what is to come', (maker, phone) => maker.revoke(maker.root, phone.number, 9)],
   [
     'revocation-target',

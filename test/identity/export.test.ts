@@ -108,6 +108,20 @@ describe('an export', () => {
     )
   })
 
+  it('says how much a group keeps only while the user is in it, and of KeyPackages not who took them', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    const group = await world.group(alice, [bob], { policy: { remove_members: 'members' } })
+    const [created] = ofSection(await exportOf(alice), 'created_groups')
+    expect(created).toMatchObject({ bytes: expect.any(Number) })
+    await bob.device.claim(alice.user, 1, undefined)
+    const claimed = ofSection(await exportOf(alice), 'claimed_key_packages')
+    expect(claimed.length).toBeGreaterThan(0)
+    expect(JSON.stringify(claimed)).not.toContain(bob.user)
+    await alice.device.http.put(`${group.path}/admins?user=${encodeURIComponent(bob.user)}`)
+    await bob.group(group.record.groupId).remove(alice.uri)
+    expect(Object.keys(ofSection(await exportOf(alice), 'created_groups')[0] ?? {})).toEqual(['room', 'group_id', 'created_at'])
+  })
+
   it('is of the caller alone, whatever the cursor says', async () => {
     const [alice, mallory] = await world.cast('alice', 'mallory')
     await alice.device.http.put(`/v1/blocks?user=${encodeURIComponent('mimi://b.example/u/secret')}`)

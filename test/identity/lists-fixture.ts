@@ -50,10 +50,10 @@ export class StoredList {
       const { rows } = await query('SELECT id FROM account WHERE user_uri = $1', [maker.user])
       const account: bigint = rows[0].id
       await query(
-        `INSERT INTO device_list (account_id, identity, number, hash, head, head_issued_at, head_expires_at) VALUES ($1, $2, $3, $4, '', now(), now())
-         ON CONFLICT (account_id) DO UPDATE SET identity = excluded.identity, number = excluded.number, hash = excluded.hash,
+        `INSERT INTO device_list (account_id, identity, number, hash, head, head_issued_at, head_expires_at) VALUES ($1, $2, $3, $4, $5, now(), now())
+         ON CONFLICT (account_id) DO UPDATE SET identity = excluded.identity, number = excluded.number, hash = excluded.hash, head = excluded.head,
            identities = device_list.identities + CASE WHEN device_list.identity = excluded.identity THEN 0 ELSE 1 END`,
-        [account, list.identity, maker.number, list.hashes.at(-1)],
+        [account, list.identity, maker.number, list.hashes.at(-1), await maker.head(maker.root)],
       )
       for (const [index, bytes] of maker.entries.entries())
         await query('INSERT INTO device_list_entry VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', [

@@ -84,6 +84,26 @@ describe('who has lost all devices and has a recovery key', () => {
     expect(new Set(answers.map((answer) => JSON.stringify(visible(answer)))).size).toBe(1)
   })
 
+  it('reads it by the identity key too, as long as that has not ended', async () => {
+    const { account, found } = await lost()
+    expect((await listFor(found, account.list.root)).status).toBe(200)
+    await account.list.revoke(account.list.root, 1)
+    expect((await account.append(4)).status).toBe(200)
+    expect(typeOf(await listFor(found, account.list.root))).toBe('login-refused')
+  })
+
+  it('reads one of which the release before stored no keys', async () => {
+    const { account, words, found } = await lost()
+    await open.pool.query(`UPDATE device_certificate SET holder_key = NULL FROM account a WHERE a.id = account_id AND a.user_uri = $1`, [
+      found.user,
+    ])
+    await open.pool.query('UPDATE device_list SET identity_key = NULL FROM account a WHERE a.id = account_id AND a.user_uri = $1', [
+      found.user,
+    ])
+    for (const holder of [words, account.list.root]) expect((await listFor(found, holder)).status).toBe(200)
+    for (const key of [privateKey(), account.holder.key]) expect(typeOf(await listFor(found, { key }))).toBe('login-refused')
+  })
+
   it('needs no code where registration is closed: the account is there', async () => {
     const { account, words, found } = await lost()
     const there = new TestDevice(new Http(closed.url), found.name, 'found')
@@ -151,6 +171,17 @@ describe('what nobody is verified for', () => {
     const body = { client: found.client, nonce: challenge.nonce, public_key: toBase64url(found.key.publicKey), proof }
     expect(typeOf(await found.http.call('POST', '/v1/device-lists/recovery', { body }))).toBe('login-refused')
     expect(read).not.toHaveBeenCalled()
+  })
+
+  it('more entries than begin a list', async () => {
+    const account = await ListedAccount.of(new TestDevice(new Http(open.url), newName(), 'phone'))
+    for (let more = 0; more < 3; more++)
+      await account.list.certify(account.list.root, '', privateKey(), { kind: 'recovery-key', rights: 1 })
+    const verified = jest.spyOn(open.app.get(DeviceListChanges, { strict: false }), 'prepare')
+    expect(typeOf(await account.register())).toBe('invalid-request')
+    expect(verified).not.toHaveBeenCalled()
+    account.list.entries.pop()
+    expect((await account.register()).status).toBe(201)
   })
 
   it('entries, where nobody may register', async () => {

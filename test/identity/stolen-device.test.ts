@@ -54,9 +54,43 @@ describe('a device without the right to revoke', () => {
     expect(await account.phone.standing()).not.toBe('device-revoked')
   })
 
-  it('is not asked for where there is no device list', async () => {
+  it('has nothing to say where there is no device list: every device ends the account', async () => {
     const phone = await TestDevice.registered(server.url)
     const headers = await phone.stepUp('delete-account', phone.user)
     expect((await phone.http.call('DELETE', '/v1/me', { token: phone.accessToken, headers })).status).toBe(200)
+  })
+})
+
+describe('a device with an older one beside it that may revoke', () => {
+  const end = async (device: TestDevice) => {
+    const headers = await device.stepUp('delete-account', device.user)
+    return device.http.call('DELETE', '/v1/me', { token: device.accessToken, headers })
+  }
+
+  it('does not end the account, also when the older one has a new certificate; the oldest does', async () => {
+    const account = await ListedAccount.registered(server.url)
+    const { device: stolen, holder } = await account.addDevice('stolen')
+    const { device: third } = await account.addDevice('third')
+    expect(typeOf(await end(stolen))).toBe('forbidden')
+    expect(typeOf(await end(third))).toBe('forbidden')
+    await account.list.certify(account.holder, account.phone.client, account.phone.key.privateKey)
+    Object.assign(account, { holder: { ...account.holder, number: account.list.number } })
+    expect((await account.append(5)).status).toBe(200)
+    expect(holder.number).toBeLessThan(account.list.number)
+    expect(typeOf(await end(stolen))).toBe('forbidden')
+    expect(await account.phone.standing()).toBe('accepted')
+    expect((await end(account.phone)).status).toBe(200)
+  })
+
+  it('ends it once that one has left, or where that one may not revoke', async () => {
+    const account = await ListedAccount.registered(server.url)
+    const { device: kiosk } = await account.addDevice('kiosk', { rights: 4 })
+    const { device: laptop, holder } = await account.addDevice('laptop')
+    expect(typeOf(await end(laptop))).toBe('forbidden')
+    await account.list.revoke(account.holder, account.holder.number)
+    const update = await account.update(account.list.number, await account.list.head(holder))
+    expect((await account.phone.call('POST', '/v1/device-list', update)).status).toBe(200)
+    expect(typeOf(await end(kiosk))).toBe('forbidden')
+    expect((await end(laptop)).status).toBe(200)
   })
 })

@@ -40,6 +40,7 @@ const keyPackage = {
 }
 const leaf = { client: 'x', publicKey: BYTES, extension: undefined }
 const none = { usedRefs: [], freshRefs: [], added: [], removed: [], welcomes: [], certificates: [], followups: [], unsigned: [] }
+const copy = { identity: BYTES, identities: 1, entries: [BYTES], head: BYTES, ends: [null] }
 const owner = { accountId: 1n, user: 'x', deviceIds: [1n] }
 const scope = { target: 'x', requester: 'x', room: '' }
 
@@ -51,6 +52,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'retention:readFloorMoves': [[[1n], ages]],
   'retention:readRetirable': [[[1n], ages]],
+  'peers:noteClock': [['x', 95]],
   'cursors:postponeCursor': [
     [
       { domain: 'x', gid: 1n },
@@ -65,6 +67,8 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
       { claimElsewhere: () => Promise.resolve() },
     ],
   ],
+  'foreign-device-lists:renewCopy': [['x', copy, true]],
+  'foreign-device-lists:storeCopy': [['x', copy, { wanted: true, mostBytes: 1 }]],
   'erasures:postponeErasure': [['x', { erasureId: BYTES, failures: 1 }, 1, 'x']],
   'deletions:postponeDeletion': [['x', { groupId: BYTES, failures: 1 }, 1, 'x']],
   'submissions:submitCommit': [[none]],
@@ -80,7 +84,16 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
     [scope, { by: 'requester', most: 1, elsewhere: true }],
   ],
   'peers:storeDirectory': [
-    [{ domain: 'x', endpoints: {}, profiles: [], issuedAt: 0, keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }] }],
+    [
+      {
+        domain: 'x',
+        endpoints: {},
+        profiles: [],
+        authorities: [BYTES],
+        issuedAt: 0,
+        keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }],
+      },
+    ],
   ],
   'personal-data:readSection': PERSONAL_TABLES.flatMap((table) =>
     'section' in table.exported ? [[table, table.exported, owner, { after: table.exported.key.map(() => '1'), limit: 1 }]] : [],

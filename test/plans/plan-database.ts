@@ -111,8 +111,8 @@ function accounts(): string[] {
     `INSERT INTO challenge (nonce, client_uri, expires_at)
      SELECT ${hash(`'nonce ' || n`)}, 'mimi://localhost/d/' || n, now() + interval '1 day' FROM ${series(devices / 10)} n`,
     `INSERT INTO foreign_user (account_id, fetched_at) SELECT id, now() FROM account WHERE user_uri NOT LIKE 'mimi://localhost/%'`,
-    `INSERT INTO foreign_device_list (account_id, identity, number, identities, entries, head, fetched_at)
-     SELECT account_id, '\\x00', 4, 1, ARRAY['\\x00'::bytea, '\\x00', '\\x00', '\\x00'], '\\x00', now() FROM foreign_user`,
+    `INSERT INTO foreign_device_list (account_id, identity, number, identities, entries, ends, head, fetched_at)
+     SELECT account_id, '\\x00', 4, 1, ARRAY['\\x00'::bytea, '\\x00', '\\x00', '\\x00'], ARRAY[NULL, NULL, 4, NULL]::int[], '\\x00', now() FROM foreign_user`,
     `INSERT INTO foreign_signature_key (device_id, public_key, valid_from)
      SELECT d.id, ${hash(`'foreign ' || d.id`)}, now() FROM device d JOIN foreign_user f USING (account_id)`,
     `INSERT INTO unsearchable_account (account_id) SELECT id FROM account WHERE id % 2 = 0`,

@@ -20,6 +20,7 @@ const SMALL = new Set([
   'issuer_key',
   'provider_key',
   'token_signing_key',
+  'x509_authority',
   // As many as there are providers that this one has met.
   'peer',
   'peer_key',

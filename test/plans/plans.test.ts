@@ -36,7 +36,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     why: 'only for a peer that was out of the group and is behind',
   },
   'personal-data:eraseRows': {
-    walks: ['all of abuse_report', 'all of foreign_device_list', 'all of foreign_user', 'all of identity_notice'],
+    walks: ['all of abuse_report', 'all of foreign_user', 'all of identity_notice'],
     why: 'a job; they have few rows in the database of this test',
   },
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
@@ -56,6 +56,7 @@ const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
     walks: ['all of device_certificate_active, by its index', 'all of signature_key'],
     why: 'a new identity, which an operator lets begin',
   },
+  'foreign-device-lists:dropUnwantedCopies': { walks: ['all of foreign_device_list'], why: 'a job' },
   'removal:unproposedRemovals': { walks: ['all of account', 'all of device'], why: 'a job' },
   'revoked-members:revokedMembers': { walks: ['all of account', 'all of device'], why: 'a job' },
 }

@@ -1,6 +1,7 @@
 import { desertedGroups, endLastMemberships, finishErasure } from '../../src/accounts/erasure/erasure.repository.js'
 import { deleteAccount, inheritName } from '../../src/authentication/accounts/deletion.repository.js'
 import { listedCertificates } from '../../src/authentication/directory/leaf-certificates.repository.js'
+import { dropUnwantedCopies, renewCopy, storeCopy } from '../../src/federation/device-lists/foreign-device-lists.repository.js'
 import { block, blockedBy, withholdReplica } from '../../src/groups/blocks/blocks.repository.js'
 import { setDelivery } from '../../src/groups/delivery/delivery-choice.repository.js'
 import { acceptInvitation, invitationsOf, setAsked } from '../../src/groups/invitations/invitations.repository.js'
@@ -76,6 +77,16 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       )
       await hasDeviceList(sql, 1n)
     },
+  },
+  'the list of a user elsewhere, and those that nobody wants any more': {
+    call: async (sql) => {
+      const elsewhere = 'mimi://peer5.example/u/5'
+      const copy = { identity: hash('identity'), identities: 2, entries: several(4, (n) => hash(`entry ${n}`)), head: hash('head') }
+      await storeCopy(sql, elsewhere, { ...copy, ends: [null, 3, null, null] }, { wanted: true, mostBytes: 1e9 })
+      await renewCopy(sql, elsewhere, { ...copy, ends: [null, 3, null, null] }, true)
+      await dropUnwantedCopies(sql, 20)
+    },
+    rows: 20,
   },
   'by whom a joiner is certified': {
     call: async (sql) => {

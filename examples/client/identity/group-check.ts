@@ -4,8 +4,10 @@ import type { Claim, Device } from '../device.js'
 import { NoAnswer, ServerProblem } from '../http.js'
 import { decodeKeyPackageMessage } from '../mls/key-package-message.js'
 import { suite } from '../mls/suites.js'
-import type { FailingLeaf, GroupRecord } from '../store.js'
-import { fromUtf8 } from '../wire.js'
+import type { SeenCommit } from '../entries.js'
+import { clientOf, leavesOf } from '../mls/leaves.js'
+import type { FailingLeaf, GroupRecord, NewLeaf } from '../store.js'
+import { outsideJoin, requireVouched, type OutsideJoin } from './external-joiner.js'
 import { LEAF_CERTIFICATE } from './leaf.js'
 import { judgeLeaf, type LeafQuestion } from './leaf-verdict.js'
 import { same } from './list.js'
@@ -24,28 +26,55 @@ export function requiresCertificates({ groupContext }: Pick<ClientState, 'groupC
   return decoded?.[0].extensionTypes.includes(LEAF_CERTIFICATE) ?? false
 }
 
+type Judging = Pick<GroupRecord, 'certified' | 'suite' | 'newLeaves' | 'joiners' | 'putOut'>
+interface Followed {
+  /** The state that a Commit led on from. */
+  before: ClientState
+  seen: SeenCommit
+}
+
 /**
- * Leaves of a certified group that fail. None are looked for in others, nor by a client of the old kind.
- * @param before the state that a Commit led on from: what is not in its tree is new. undefined: nothing is
+ * Leaves of a certified group that fail, and those of them that are new. None are looked for in others, nor by a client of the old kind.
+ * @param commit what led to the state, if it has just come: what is not in the tree before is new
  */
-export async function failingLeaves(
+export async function judgeLeaves(
   device: Device,
-  { certified, suite: id }: Pick<GroupRecord, 'certified' | 'suite'>,
+  record: Judging,
   state: ClientState,
-  before?: ClientState,
-): Promise<FailingLeaf[]> {
-  if (!certified || !device.record.certified) return []
-  const { scheme } = await suite(id)
+  commit?: Followed,
+): Promise<{ failing: FailingLeaf[]; newLeaves: NewLeaf[] }> {
+  const judged: { failing: FailingLeaf[]; newLeaves: NewLeaf[] } = { failing: [], newLeaves: [] }
+  if (!record.certified || !device.record.certified) return judged
+  const { scheme } = await suite(record.suite)
   const inLeaf = requiresCertificates(state)
-  const failing: FailingLeaf[] = []
   for (const { leaf, leafIndex } of leavesOf(state)) {
     if (leafIndex === state.privatePath.leafIndex) continue
-    const isNew = before !== undefined && !wasThere(before, leaf, leafIndex)
-    const refused = await refusalOf(device, leaf, { scheme, isNew, inLeaf })
-    if (refused)
-      failing.push({ leafIndex, client: clientOf(leaf), reason: refused.reason, ...(refused.rule ? { rule: refused.rule } : {}) })
+    const isNew = newLeaf(record, { leaf, leafIndex }, commit)
+    const question = { scheme, isNew: isNew !== undefined, inLeaf }
+    const refused = await refusalOf(device, leaf, question, isNew?.outside && { join: isNew.outside, joiners: record.joiners })
+    if (!refused) continue
+    const { reason, rule } = refused
+    judged.failing.push({ leafIndex, client: clientOf(leaf), reason, ...(rule ? { rule } : {}) })
+    if (isNew) judged.newLeaves.push(isNew)
   }
-  return failing
+  return judged
+}
+
+/** What a leaf has come by, if it is new or has not passed since. A new key does not change what a device came in by; a member's Add does. */
+function newLeaf(
+  { newLeaves, putOut }: Judging,
+  { leaf, leafIndex }: { leaf: LeafNode; leafIndex: number },
+  commit: Followed | undefined,
+): NewLeaf | undefined {
+  const client = clientOf(leaf)
+  const known = newLeaves.find((one) => one.leafIndex === leafIndex && one.client === client)
+  if (!commit || wasThere(commit.before, leaf, leafIndex)) return known
+  if (leaf.leafNodeSource === 'key_package') return { leafIndex, client }
+  const { removed, committer } = commit.seen
+  // One that replaces its own leaf may have come in just so before.
+  const earlier = known ?? newLeaves.find((one) => one.client === client && removed.includes(one.leafIndex))
+  const outside = earlier?.outside ?? (committer === undefined ? outsideJoin(commit.before, commit.seen, client, putOut) : undefined)
+  return outside ? { leafIndex, client, outside } : { leafIndex, client }
 }
 
 /** This device brings nobody in who fails. @param next the state that its Commit leads to @throws IdentityRefused */
@@ -54,7 +83,9 @@ export async function requireNoNewFailing(device: Device, record: GroupRecord, n
     const node = next.ratchetTree[2 * leafIndex]
     return node?.nodeType === 'leaf' && !wasThere(record.state, node.leaf, leafIndex)
   }
-  const bad = (await failingLeaves(device, record, next, record.state)).find(isNew)
+  const before = record.state
+  const seen = { committer: before.privatePath.leafIndex, removed: [] }
+  const bad = (await judgeLeaves(device, record, next, { before, seen })).failing.find(isNew)
   if (bad) throw new IdentityRefused(bad.reason, bad.client, bad.rule ? { rule: bad.rule } : {})
 }
 
@@ -79,6 +110,17 @@ export async function unlessForbidden(work: Promise<unknown>): Promise<boolean> 
 export function removalsOf({ quarantine }: GroupRecord): Proposal[] | undefined {
   const removals = quarantine.map(({ leafIndex }): Proposal => ({ proposalType: 'remove', remove: { removed: leafIndex } }))
   return removals.length > 0 ? removals : undefined
+}
+
+/**
+ * The server of a private group refuses names that it has no member of: a leaf that came without a Welcome is of nobody that it knows.
+ * @returns whether the bundle named any that fail; it names them no more
+ */
+export function leaveUnnamed(bundle: { removed?: string[] }, failing: readonly FailingLeaf[]): boolean {
+  const known = bundle.removed?.filter((client) => !failing.some((leaf) => leaf.client === client))
+  if (!known || known.length === bundle.removed?.length) return false
+  bundle.removed = known
+  return true
 }
 
 /** ProposalRefs of what waits and would bring a leaf that fails: a Commit of this device leaves it out. */
@@ -121,9 +163,16 @@ type CertifiedGroup = Pick<GroupRecord, 'certified' | 'suite' | 'state'>
 const foreign = (client: string) => new IdentityRefused('invalid', client, { rule: 'device-certificate-leaf' })
 
 /** Without an answer nothing is known of a user, and nothing passes. */
-async function refusalOf(device: Device, leaf: LeafNode, question: LeafQuestion): Promise<IdentityRefused | undefined> {
+async function refusalOf(
+  device: Device,
+  leaf: LeafNode,
+  question: LeafQuestion,
+  outside?: { join: OutsideJoin; joiners: GroupRecord['joiners'] },
+): Promise<IdentityRefused | undefined> {
   try {
-    await judgeLeaf(device.identities, leaf, question)
+    await device.certificates.verify(leaf, question.isNew)
+    const { held, list } = await judgeLeaf(device.identities, leaf, question)
+    if (outside) requireVouched(list, held, outside.join, { joiners: outside.joiners, scheme: question.scheme })
     return undefined
   } catch (error) {
     if (error instanceof IdentityRefused) return error
@@ -131,10 +180,6 @@ async function refusalOf(device: Device, leaf: LeafNode, question: LeafQuestion)
       return new IdentityRefused('no-list', clientOf(leaf), { about: error.message })
     throw error
   }
-}
-
-function leavesOf({ ratchetTree }: ClientState): { leaf: LeafNode; leafIndex: number }[] {
-  return ratchetTree.flatMap((node, index) => (node?.nodeType === 'leaf' ? [{ leaf: node.leaf, leafIndex: index / 2 }] : []))
 }
 
 /** The same device by the same key, in the same place; what else its leaf says it may change. */
@@ -147,10 +192,6 @@ function wasThere({ ratchetTree }: ClientState, leaf: LeafNode, leafIndex: numbe
 function leafIn(proposal: Proposal): LeafNode | undefined {
   if (proposal.proposalType === 'add') return proposal.add.keyPackage.leafNode
   return proposal.proposalType === 'update' ? proposal.update.leafNode : undefined
-}
-
-export function clientOf({ credential }: LeafNode): string {
-  return credential.credentialType === 'basic' ? fromUtf8(credential.identity) : ''
 }
 
 /**

@@ -1,5 +1,5 @@
 import { NoAnswer, ServerProblem, type Http } from '../http.js'
-import { DAY, hashAt, numberOf, overdue, readHead, readList, same, type VerifiedList } from './list.js'
+import { DAY, hashAt, numberOf, overdue, readHead, readList, same, supersedes, type VerifiedList } from './list.js'
 import { IdentityRefused } from './refused.js'
 import { decodeEntry, hashOf, type ListHead } from './structures.js'
 import { NotDecodable } from '../mls/tls.js'
@@ -128,9 +128,7 @@ export class Identities {
       if (!continues) return await this.#compareWhole(pin, kept.list)
       const list = readList(pin.user, newer, this.time, kept.list)
       const head = readHead(list, answer.head, this.time)
-      // An older head of the same entries says nothing.
-      if (newer.length > 0 || head.issuedAt > kept.head.issuedAt)
-        this.#keep({ ...pin, entries: [...pin.entries, ...newer], head: answer.head })
+      if (supersedes(head, kept.head)) this.#keep({ ...pin, entries: [...pin.entries, ...newer], head: answer.head })
       return undefined
     } catch (error) {
       return disbelieved(error, [...answer.entries, answer.head])

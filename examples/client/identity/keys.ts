@@ -18,8 +18,16 @@ const ECDSA: Readonly<Record<number, { curve: string; jwk: string; digest: strin
 /** Schemes that this client can check. A key of another one has no unsound form that it knows of, and serves no leaf here. */
 export const isKnownScheme = (scheme: number): boolean => scheme in ECDSA || scheme === ED25519 || scheme === ED448
 
+/** Schemes that every client can check: what signs entries and heads is of one of them. */
+export const isSigningKey = (key: ListKey): boolean => [ED25519, P256].includes(key.scheme) && isWrittenOut(key)
+
+/** A list has points uncompressed, so that all readers see the same bytes. */
+export const isWrittenOut = ({ scheme, publicKey }: ListKey): boolean => !(scheme in ECDSA) || publicKey[0] === 4
+
 /** A key that signs: a private key, or what holds one. `sign` takes the `SignContent`. */
 export interface SigningKey extends ListKey {
+  /** Of a passkey. */
+  rpId?: string
   sign(content: Uint8Array): Promise<Uint8Array>
 }
 
@@ -47,8 +55,8 @@ export function ed25519Key(seed?: Uint8Array): SigningKey {
 }
 
 /**
- * One spelling for each key; undefined for what is no sound one. A key of small order would accept one signature for everything, and
- * a point has a short and a long form.
+ * One spelling for each key; undefined for what is no sound one. A key of small order would accept one signature for everything. A point has a
+ * short and a long form, and leaves of other stacks have the short one.
  */
 export function spelling(key: ListKey): string | undefined {
   const name = `${key.scheme}:${Buffer.from(key.publicKey).toString('base64')}`

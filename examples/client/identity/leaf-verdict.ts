@@ -1,10 +1,10 @@
 import type { LeafNode } from 'ts-mls/leafNode.js'
-import { fromUtf8 } from '../wire.js'
+import { clientOfCredential } from '../x509/chain.js'
 import type { Identities, Known, Trouble } from './identities.js'
 import { certificateOfLeaf, checkLeafCertificate, LEAF_CERTIFICATE, type LeafKey } from './leaf.js'
-import { DAY, hashAt, numberOf, orRule, overdue, same, userOfClient, type Held } from './list.js'
+import { DAY, hashAt, numberOf, orRule, overdue, same, type Held, type VerifiedList } from './list.js'
 import { IdentityRefused } from './refused.js'
-import { decodeLeafCertificate, type LeafCertificate } from './structures.js'
+import { decodeLeafCertificate, userOfClient, type LeafCertificate } from './structures.js'
 
 export interface LeafQuestion {
   /** TLS SignatureScheme of the group's cipher suite. */
@@ -17,10 +17,14 @@ export interface LeafQuestion {
 
 /**
  * Whether a leaf passes (docs/identity.md §5), by the newest list of its user.
- * @returns its certificate @throws IdentityRefused with the reason why it fails
+ * @returns its certificate, and the list that has it @throws IdentityRefused with the reason why it fails
  */
-export async function judgeLeaf(identities: Identities, leaf: LeafNode, { scheme, isNew, inLeaf }: LeafQuestion): Promise<Held> {
-  const client = leaf.credential.credentialType === 'basic' ? fromUtf8(leaf.credential.identity) : ''
+export async function judgeLeaf(
+  identities: Identities,
+  leaf: LeafNode,
+  { scheme, isNew, inLeaf }: LeafQuestion,
+): Promise<{ held: Held; list: VerifiedList }> {
+  const client = clientOfCredential(leaf.credential)
   const user = userOfClient(client)
   if (user === undefined) throw new IdentityRefused('invalid', client, { rule: 'device-certificate' })
   const data = leaf.extensions.find(({ extensionType }) => Number(extensionType) === LEAF_CERTIFICATE)?.extensionData
@@ -33,7 +37,7 @@ export async function judgeLeaf(identities: Identities, leaf: LeafNode, { scheme
   const held = data && carried ? certified(known, data, carried, key, identities.time) : listed(known, key, identities.time)
   if (carried) noteWhatItKnows(identities, user, known, carried)
   requireStanding(user, identities.kept(user) ?? known, isNew, identities.time)
-  return held
+  return { held, list: known.list }
 }
 
 /** Asks once more if the leaf knows of entries that are not kept, or of a certificate that the kept list has no place for. */

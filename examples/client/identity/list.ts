@@ -1,10 +1,11 @@
-import { ED25519, isKnownScheme, P256, spelling, verifyLabelled } from './keys.js'
+import { faultOfCertificate, faultOfKeys } from './certificate-rules.js'
+import { isSigningKey, spelling, verifyLabelled } from './keys.js'
 import { broken } from './refused.js'
 import {
   decodeEntry,
   decodeHead,
   hashOf,
-  possessionContent,
+  isUserUri,
   RIGHTS,
   type Certificate,
   type HeadContent,
@@ -17,13 +18,14 @@ import { NotDecodable } from '../mls/tls.js'
 
 export const ENTRY_LABEL = 'MicroChat Device List Entry'
 export const HEAD_LABEL = 'MicroChat Device List Head'
-export const POSSESSION_LABEL = 'MicroChat Key Possession'
 export const DAY = 86_400n
 
 /** A certificate in its list. */
 export interface Held extends Certificate {
   number: number
   signer: number
+  /** `time` of the entry. */
+  certifiedAt: bigint
   /** What ended it, and when. */
   end?: { by: 'revocation' | 'replacement'; time: bigint }
 }
@@ -39,6 +41,13 @@ export interface VerifiedList {
   certificates: ReadonlyMap<number, Held>
   /** Each key that was ever in the list, with the number of the last certificate that has it. */
   holders: ReadonlyMap<string, number>
+}
+
+/** A list that is being read. */
+interface GrowingList extends VerifiedList {
+  entries: ListEntry[]
+  certificates: Map<number, Held>
+  holders: Map<string, number>
 }
 
 export const numberOf = ({ entries }: Pick<VerifiedList, 'entries'>): number => entries.length
@@ -62,12 +71,18 @@ export function activeDevice(list: Pick<VerifiedList, 'certificates'>, client: s
  * @param now seconds since 1970 @throws IdentityRefused with the rule that is broken
  */
 export function readList(user: string, entries: readonly Uint8Array[], now: bigint, known?: VerifiedList): VerifiedList {
-  let list = known
+  // One copy: a list of a thousand entries that copied itself for each of them would take a million steps.
+  let list: GrowingList | undefined = known && {
+    ...known,
+    entries: [...known.entries],
+    certificates: new Map(known.certificates),
+    holders: new Map(known.holders),
+  }
   for (const bytes of entries) {
     const entry = orRule(user, 'entry-encoding', () => decodeEntry(bytes))
     if (entry.user !== user) throw broken(user, 'entry-user')
-    if (entry.time > now + DAY) throw broken(user, 'entry-time')
-    list = list ? appended(list, entry) : begun(entry)
+    if (list) append(list, entry, now)
+    else list = begun(entry, now)
   }
   if (!list) throw broken(user, 'entry-first')
   return list
@@ -90,6 +105,10 @@ export function readHead(list: VerifiedList, bytes: Uint8Array, now: bigint): Li
   return head
 }
 
+/** Whether a head counts instead of the one that is kept. Dates say something only about heads of the same entries. */
+export const supersedes = (head: HeadContent, kept: HeadContent): boolean =>
+  head.number > kept.number || (head.number === kept.number && head.issuedAt > kept.issuedAt)
+
 /** Seconds after the end of a head; 0 or less while it is good. */
 export const overdue = ({ expiresAt }: Pick<HeadContent, 'expiresAt'>, now: bigint): bigint => now - expiresAt
 
@@ -104,36 +123,57 @@ export function orRule<T>(user: string, rule: string, decode: () => T): T {
 
 export const same = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0
 
-function begun(entry: ListEntry): VerifiedList {
+function begun(entry: ListEntry, now: bigint): GrowingList {
   const { user, body } = entry
   const refuse = (rule: string) => broken(user, rule)
-  if (!USER.test(user)) throw refuse('entry-user')
+  if (!isUserUri(user)) throw refuse('entry-user')
   if (entry.number !== 1) throw refuse('entry-number')
-  if (body.type !== 'identity' || entry.signer !== 1) throw refuse('entry-first')
   if (entry.previous.length > 0) throw refuse('entry-previous')
+  if (entry.time > now + DAY) throw refuse('entry-time')
+  if (body.type !== 'identity' || entry.signer !== 1) throw refuse('entry-first')
   const { identityKey } = body
   const written = spelling(identityKey)
-  if (written === undefined || !SIGNING.includes(identityKey.scheme)) throw refuse('identity-key')
+  if (written === undefined || !isSigningKey(identityKey)) throw refuse('identity-key')
   if (!verifyLabelled(identityKey, undefined, ENTRY_LABEL, entry.signed, entry.signature)) throw refuse('entry-signature')
   return { user, identity: hashOf(entry), identityKey, entries: [entry], certificates: new Map(), holders: new Map([[written, 1]]) }
 }
 
-function appended(list: VerifiedList, entry: ListEntry): VerifiedList {
+/** Checks an entry by the rules in the order of docs/identity.md §2, and takes it into the list. */
+function append(list: GrowingList, entry: ListEntry, now: bigint): void {
   const refuse = (rule: string) => broken(list.user, rule)
-  const { body, number, time } = entry
-  if (number !== numberOf(list) + 1 || number > (body.type === 'revocation' ? 1024 : 896)) throw refuse('entry-number')
+  const { body, number, signer: by, time } = entry
+  if (number !== numberOf(list) + 1 || number > greatestNumber(list, entry)) throw refuse('entry-number')
   if (!same(entry.previous, hashAt(list, number - 1))) throw refuse('entry-previous')
-  if (time < (list.entries.at(-1)?.time ?? 0n)) throw refuse('entry-time')
+  if (time < (list.entries.at(-1)?.time ?? 0n) || time > now + DAY) throw refuse('entry-time')
   if (body.type === 'identity') throw refuse('entry-first')
   const replaced = body.type === 'certificate' ? replacedBy(list, body.certificate) : undefined
-  const renewsItself = replaced?.number === entry.signer
-  const signer = signerAt(list, entry.signer, time, renewsItself ? 90n * DAY : 0n)
+  const renewsItself = replaced?.number === by
+  const signer = signerAt(list, by, time, renewsItself ? 90n * DAY : 0n)
   if (!signer) throw refuse('entry-signer')
-  const next = body.type === 'certificate' ? certified(list, entry, body.certificate, replaced) : revoked(list, entry, body.revocation)
-  const itself = body.type === 'revocation' ? body.revocation.revoked === entry.signer : renewsItself
+  const itself = body.type === 'revocation' ? body.revocation.revoked === by : renewsItself
   if (!itself && !(signer.rights & (body.type === 'certificate' ? RIGHTS.enrol : RIGHTS.revoke))) throw refuse('entry-right')
+  const fault =
+    body.type === 'certificate' ? certificateFault(list, entry, body.certificate, replaced) : targetFault(list, entry, body.revocation)
+  if (fault !== undefined) throw refuse(fault)
   if (!verifyLabelled(signer.key, signer.rpId, ENTRY_LABEL, entry.signed, entry.signature)) throw refuse('entry-signature')
-  return { ...list, ...next, entries: [...list.entries, entry] }
+  if (body.type === 'certificate') certify(list, entry, body.certificate, replaced)
+  else revoke(list, entry, body.revocation)
+  list.entries.push(entry)
+}
+
+/** Between the two a thief of a device only revokes; behind them is room to revoke all that is active. */
+function greatestNumber(list: VerifiedList, { body, signer, time }: ListEntry): number {
+  if (body.type !== 'certificate') return Infinity
+  return isRecoverySigner(list, signer, time) ? 960 : 864
+}
+
+/**
+ * For whom a part of the list is kept: the identity key, and a recovery key or a passkey that it has certified, or that has been in the list for a
+ * week. What a thief certifies is none before its user has had time to end it.
+ */
+export function isRecoverySigner({ certificates }: Pick<VerifiedList, 'certificates'>, number: number, time: bigint): boolean {
+  const held = certificates.get(number)
+  return number === 1 || (held !== undefined && held.kind !== 'device' && (held.signer === 1 || time >= held.certifiedAt + 7n * DAY))
 }
 
 interface EntrySigner {
@@ -150,89 +190,56 @@ function signerAt(list: VerifiedList, number: number, time: bigint, late = 0n): 
   return { key, rights: held.rights, rpId: held.kind === 'passkey' ? held.subject : undefined }
 }
 
-function revoked(list: VerifiedList, { number, signer, time }: ListEntry, { revoked: target, since }: Revocation) {
-  const held = list.certificates.get(target)
-  const identityEnds = target === 1 && signer === 1
-  if (!identityEnds && (!held || held.end)) throw broken(list.user, 'revocation-target')
-  if (since !== 0 && (since <= target || since >= number)) throw broken(list.user, 'revocation-target')
-  const certificates = new Map(list.certificates)
-  for (const one of active(list)) {
-    const descends = since !== 0 && one.number >= since && descendsFrom(list, one, target)
-    if (one.number === target || descends) certificates.set(one.number, { ...one, end: { by: 'revocation', time } })
-  }
-  return { certificates, ...(identityEnds ? { identityKey: undefined } : {}) }
+function certificateFault(list: VerifiedList, { signer, time }: ListEntry, certificate: Certificate, replaced: Held | undefined) {
+  const fault = faultOfCertificate(list, certificate, signer, replaced)
+  if (fault !== undefined || replaced) return fault
+  return active(list).length < (isRecoverySigner(list, signer, time) ? 32 : 24) ? undefined : 'certificate-number'
 }
 
-function descendsFrom({ certificates }: VerifiedList, { signer }: Held, ancestor: number): boolean {
-  const issuer = certificates.get(signer)
-  return signer === ancestor || (issuer !== undefined && descendsFrom({ certificates } as VerifiedList, issuer, ancestor))
+function targetFault(list: VerifiedList, { number, signer }: ListEntry, { revoked, since }: Revocation): string | undefined {
+  const held = list.certificates.get(revoked)
+  const identityEnds = revoked === 1 && signer === 1
+  if (!identityEnds && (!held || held.end)) return 'revocation-target'
+  return since >= number ? 'revocation-target' : undefined
+}
+
+function revoke(list: GrowingList, { time }: ListEntry, { revoked, since }: Revocation): void {
+  if (revoked === 1) list.identityKey = undefined
+  const issuers = withReplaced(list, revoked)
+  for (const one of active(list)) {
+    const goesAlong = since !== 0 && hangsFrom(list, one, issuers, since)
+    if (one.number === revoked || goesAlong) list.certificates.set(one.number, { ...one, end: { by: 'revocation', time } })
+  }
+}
+
+function certify(list: GrowingList, { number, signer, time }: ListEntry, certificate: Certificate, replaced: Held | undefined): void {
+  const fault = faultOfKeys(list, certificate, replaced)
+  if (fault !== undefined) throw broken(list.user, fault)
+  if (replaced) list.certificates.set(replaced.number, { ...replaced, end: { by: 'replacement', time } })
+  list.certificates.set(number, { ...certificate, number, signer, certifiedAt: time })
+  for (const key of certificate.keys) list.holders.set(spelling(key) ?? '', number)
+}
+
+/** Whether it hangs from what the issuers certified since then. */
+function hangsFrom({ certificates }: VerifiedList, held: Held, issuers: ReadonlySet<number>, since: number): boolean {
+  for (let one: Held | undefined = held; one; one = certificates.get(one.signer))
+    if (issuers.has(one.signer) && one.number >= since) return true
+  return false
+}
+
+/** A certificate, and those of the same device that it and they replaced. */
+function withReplaced({ certificates }: VerifiedList, number: number): Set<number> {
+  const numbers = new Set([number])
+  const held = certificates.get(number)
+  for (
+    let one = certificates.get(held?.signer ?? 0);
+    one?.kind === 'device' && one.subject === held?.subject;
+    one = certificates.get(one.signer)
+  )
+    numbers.add(one.number)
+  return numbers
 }
 
 function replacedBy(list: VerifiedList, { kind, subject }: Certificate): Held | undefined {
   return kind === 'device' ? activeDevice(list, subject) : undefined
-}
-
-function certified(list: VerifiedList, { number, signer, time }: ListEntry, certificate: Certificate, replaced: Held | undefined) {
-  const refuse = (rule: string) => broken(list.user, rule)
-  const { kind, rights, notBefore, notAfter } = certificate
-  if (!mayBeSubject(list, certificate, replaced)) throw refuse('certificate-subject')
-  if (replaced && (replaced.number !== signer || rights & ~replaced.rights)) throw refuse('certificate-replaced')
-  if (rights & ~rightsToGive(list, signer, kind)) throw refuse('certificate-rights')
-  if (notBefore >= notAfter || notAfter - notBefore > (kind === 'device' ? 400n : 4000n) * DAY) throw refuse('certificate-validity')
-  const holders = withKeys(list, certificate, number, replaced)
-  if (!holders) throw refuse('certificate-keys')
-  if (!isPossessed(list, certificate)) throw refuse('certificate-possession')
-  const certificates = new Map(list.certificates)
-  if (replaced) certificates.set(replaced.number, { ...replaced, end: { by: 'replacement', time } })
-  certificates.set(number, { ...certificate, number, signer })
-  if (active({ certificates }).length > 32) throw refuse('certificate-number')
-  return { certificates, holders }
-}
-
-function mayBeSubject(list: VerifiedList, { kind, subject }: Certificate, replaced: Held | undefined): boolean {
-  if (kind === 'recovery-key') return subject === ''
-  if (kind === 'passkey') return /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/u.test(subject)
-  const known = [...list.certificates.values()].some((one) => one.kind === 'device' && one.subject === subject)
-  return userOfClient(subject) === list.user && (!known || replaced !== undefined)
-}
-
-/** A recovery key or a passkey can make a device like the one that was lost. */
-function rightsToGive({ certificates }: VerifiedList, signer: number, kind: Certificate['kind']): number {
-  const issuer = certificates.get(signer)
-  const own = issuer?.kind === 'device' ? issuer.rights : RIGHTS.all
-  return kind === 'device' ? own : own & RIGHTS.enrol
-}
-
-const SIGNING: readonly number[] = [ED25519, P256]
-
-/** The holders with these keys; undefined if one may not be used: a key stays with the device that has it, and goes with its certificate. */
-function withKeys(list: VerifiedList, { kind, keys }: Certificate, number: number, replaced: Held | undefined) {
-  const [first] = keys
-  if (!first || !SIGNING.includes(first.scheme) || (kind !== 'device' && keys.length > 1)) return undefined
-  const holders = new Map(list.holders)
-  for (const key of keys) {
-    const written = spelling(key)
-    const holder = written === undefined ? undefined : holders.get(written)
-    if (written === undefined || (holder !== undefined && holder !== replaced?.number)) return undefined
-    holders.set(written, number)
-  }
-  return holders
-}
-
-/** What this client cannot check it leaves aside: such a key serves no leaf here. */
-function isPossessed({ identity }: VerifiedList, certificate: Certificate): boolean {
-  const content = possessionContent(identity, certificate)
-  const rpId = certificate.kind === 'passkey' ? certificate.subject : undefined
-  return certificate.keys.every((key) => !isKnownScheme(key.scheme) || verifyLabelled(key, rpId, POSSESSION_LABEL, content, key.possession))
-}
-
-const DOMAIN = '[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?'
-const NAME = '[a-z0-9][a-z0-9._-]{0,63}'
-const USER = new RegExp(`^mimi://${DOMAIN}/u/${NAME}$`, 'u')
-const CLIENT = new RegExp(`^mimi://(${DOMAIN})/d/(${NAME})/[A-Za-z0-9_-]{1,64}$`, 'u')
-
-/** `mimi://<domain>/d/<user>/<device>` → `mimi://<domain>/u/<user>`; undefined for what is no client URI */
-export function userOfClient(client: string): string | undefined {
-  const [, domain, user] = CLIENT.exec(client) ?? []
-  return domain === undefined || user === undefined ? undefined : `mimi://${domain}/u/${user}`
 }

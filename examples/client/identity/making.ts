@@ -1,6 +1,7 @@
 import { sha256 } from '../wire.js'
+import { POSSESSION_LABEL } from './certificate-rules.js'
 import { signLabelled, type SigningKey } from './keys.js'
-import { DAY, ENTRY_LABEL, HEAD_LABEL, POSSESSION_LABEL } from './list.js'
+import { DAY, ENTRY_LABEL, HEAD_LABEL } from './list.js'
 import {
   encodeEntryContent,
   encodeHeadContent,

@@ -2,9 +2,10 @@ import { ServerProblem, type Http } from '../http.js'
 import { suite } from '../mls/suites.js'
 import type { DeviceRecord } from '../store.js'
 import { Identities, type Known } from './identities.js'
-import { ed25519Key, type SigningKey } from './keys.js'
+import { ed25519Key, spelling, type SigningKey } from './keys.js'
 import { active, activeDevice, hashAt, numberOf, type Held, type VerifiedList } from './list.js'
 import { beginList, makeEntry, makeHead, possessed, validity, type Author, type ListEnd, type MadeEntry } from './making.js'
+import type { PasskeyAttestation } from './passkeys.js'
 import { recoveryKey } from './recovery-words.js'
 import { IdentityRefused } from './refused.js'
 import { decodeHead, encodeLeafCertificate, RIGHTS, type Certificate, type CertifiedKey, type EntryBody } from './structures.js'
@@ -13,6 +14,7 @@ import { decodeHead, encodeLeafCertificate, RIGHTS, type Certificate, type Certi
 export interface DeviceListUpdate {
   entries: Uint8Array[]
   head: Uint8Array
+  attestation?: PasskeyAttestation
 }
 
 type Holder = Pick<Certificate, 'kind' | 'subject' | 'rights'>
@@ -55,23 +57,18 @@ export class OwnIdentity {
     return possessed(identity, { kind: 'device', subject: this.record.client }, await this.#keys())
   }
 
-  /** The certificate of another device of this user, with the rights of this one. Nothing is sent. */
-  async certificateFor(client: string, keys: readonly CertifiedKey[]): Promise<DeviceListUpdate> {
+  /** The certificate of another device of this user, with the rights of this one. Nothing is sent. @param by a passkey, or another key of no device */
+  async certificateFor(client: string, keys: readonly CertifiedKey[], by?: SigningKey): Promise<DeviceListUpdate> {
     const own = this.#own()
     const author = await this.#author()
-    return this.#headed([await this.#certify(this.#end(), author, { kind: 'device', subject: client, rights: own.rights }, keys)], author)
+    const signer = by ? this.#holder(by) : author
+    return this.#headed([await this.#certify(this.#end(), signer, { kind: 'device', subject: client, rights: own.rights }, keys)], author)
   }
 
-  /** The certificate of this device, signed by the recovery key after the loss of all others. Nothing is sent. */
-  async certificateByWords(words: string): Promise<DeviceListUpdate> {
-    const key = recoveryKey(words)
-    const { list } = this.kept
-    const recovery = active(list).find(
-      ({ kind, keys }) => kind === 'recovery-key' && Buffer.compare(keys[0]?.publicKey ?? key.publicKey, key.publicKey) === 0,
-    )
-    if (!recovery) throw new Error('These words are not those of this user’s recovery key')
+  /** The certificate of this device, signed by the recovery key or a passkey after the loss of all others. Nothing is sent. */
+  async certificateBy(key: SigningKey): Promise<DeviceListUpdate> {
     const holder = { kind: 'device', subject: this.record.client, rights: RIGHTS.all } as const
-    const made = await this.#certify(this.#end(), { number: recovery.number, key }, holder, await this.possess(list.identity))
+    const made = await this.#certify(this.#end(), this.#holder(key), holder, await this.possess(this.kept.list.identity))
     return this.#headed([made], { number: made.end.number, key: await this.#signingKey() })
   }
 
@@ -116,9 +113,9 @@ export class OwnIdentity {
    * Signs and sends entries. When another device was first, reads its entries, and signs again behind them. What was signed is kept until the
    * server has it, and sent again byte for byte: nothing else is signed under its number.
    */
-  async change(entries: (author: Author) => Promise<[Author, EntryBody][]>): Promise<void> {
+  async change(entries: (author: Author) => Promise<[Author, EntryBody][]>, attestation?: PasskeyAttestation): Promise<void> {
     await this.again(async () => {
-      this.record.signed ??= await this.#sign(entries)
+      this.record.signed ??= { ...(await this.#sign(entries)), ...(attestation ? { attestation } : {}) }
       try {
         await this.http.post('/v1/device-list', this.record.signed)
         this.accepted(this.record.signed)
@@ -179,6 +176,13 @@ export class OwnIdentity {
     const own = activeDevice(this.kept.list, this.record.client)
     if (!own) throw new IdentityRefused('invalid', this.record.user, { rule: 'entry-signer', about: 'this device has no certificate' })
     return own
+  }
+
+  /** Who signs with a key of no device. */
+  #holder(key: SigningKey): Author {
+    const held = active(this.kept.list).find(({ kind, keys: [first] }) => kind !== 'device' && first && spelling(first) === spelling(key))
+    if (!held) throw new Error('This is no recovery key and no passkey of this user')
+    return { number: held.number, key }
   }
 
   async #author(): Promise<Author> {

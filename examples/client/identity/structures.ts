@@ -33,7 +33,7 @@ export interface Certificate {
 export interface Revocation {
   /** Number of the entry that ends; 1 is the identity key. */
   revoked: number
-  /** Not 0: what it has certified from this entry on ends as well. */
+  /** Not 0: what its holder has certified from this entry on ends as well. */
   since: number
 }
 
@@ -168,3 +168,16 @@ function readCertificate(reader: Reader): Certificate {
 }
 
 const readKey = (reader: Reader): ListKey => ({ scheme: reader.number(2), publicKey: reader.opaque() })
+
+const DOMAIN = '[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?'
+const NAME = '[a-z0-9][a-z0-9._-]{0,63}'
+const USER = new RegExp(`^mimi://${DOMAIN}/u/${NAME}$`, 'u')
+const CLIENT = new RegExp(`^mimi://(${DOMAIN})/d/(${NAME})/[A-Za-z0-9_-]{1,64}$`, 'u')
+
+export const isUserUri = (user: string): boolean => USER.test(user)
+
+/** `mimi://<domain>/d/<user>/<device>` → `mimi://<domain>/u/<user>`; undefined for what is no client URI */
+export function userOfClient(client: string): string | undefined {
+  const [, domain, user] = CLIENT.exec(client) ?? []
+  return domain === undefined || user === undefined ? undefined : `mimi://${domain}/u/${user}`
+}

@@ -1,12 +1,14 @@
 import type { CiphersuiteImpl, ClientState, PrivateMessage } from 'ts-mls'
 import { unprotectPrivateMessage } from 'ts-mls/messageProtection.js'
+import { clientOfCredential } from '../x509/chain.js'
 import { clientConfig } from './suites.js'
 
 /** What an application message said, and the leaf whose signature it carries. */
 export interface Opened {
   state: ClientState
   content: Uint8Array
-  identity: Uint8Array
+  /** Client URI in its credential. */
+  client: string
 }
 
 /**
@@ -30,11 +32,11 @@ export async function openApplicationMessage(state: ClientState, message: Privat
   const { content } = opened.content
   if (content.contentType !== 'application' || content.sender.senderType !== 'member') throw new Error('Not an application message')
   const leaf = ratchetTree[2 * content.sender.leafIndex]
-  if (leaf?.nodeType !== 'leaf' || leaf.leaf.credential.credentialType !== 'basic') throw new Error('The sender has no basic credential')
+  if (leaf?.nodeType !== 'leaf' || clientOfCredential(leaf.leaf.credential) === '') throw new Error('The sender has no name')
   const next = past
     ? { ...state, historicalReceiverData: withTree(state, message.epoch, opened.tree) }
     : { ...state, secretTree: opened.tree }
-  return { state: next, content: content.applicationData, identity: leaf.leaf.credential.identity }
+  return { state: next, content: content.applicationData, client: clientOfCredential(leaf.leaf.credential) }
 }
 
 function withTree(state: ClientState, epoch: bigint, secretTree: ClientState['secretTree']): ClientState['historicalReceiverData'] {

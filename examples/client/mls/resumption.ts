@@ -3,6 +3,7 @@ import { encodeExtension } from 'ts-mls/extension.js'
 import { accumulatePskSecret } from 'ts-mls/pskIndex.js'
 import type { RatchetTree } from 'ts-mls/ratchetTree.js'
 import { toHex } from '../wire.js'
+import { clientOfCredential } from '../x509/chain.js'
 
 /** How a group comes from the one before it (RFC 9420 §11.2, §11.3). */
 export type Origin = 'reinit' | 'branch'
@@ -46,9 +47,5 @@ export function checkOrigin({ before, origin }: Resumption, context: GroupContex
 }
 
 function names(tree: RatchetTree): Set<string> {
-  return new Set(
-    tree.flatMap((node) =>
-      node?.nodeType === 'leaf' && node.leaf.credential.credentialType === 'basic' ? [toHex(node.leaf.credential.identity)] : [],
-    ),
-  )
+  return new Set(tree.flatMap((node) => (node?.nodeType === 'leaf' ? [clientOfCredential(node.leaf.credential)] : [])))
 }

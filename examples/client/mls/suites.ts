@@ -62,12 +62,12 @@ export function capabilities(suites: readonly number[], proposals: readonly numb
     ciphersuites: suites.map(suiteName),
     extensions: [...extensions],
     proposals: [...proposals],
-    credentials: ['basic'],
+    credentials: ['basic', 'x509'],
   }
 }
 
-/** From an hour ago, for clocks that disagree, to thirty days ahead. */
-export function lifetime(): Lifetime {
+/** From an hour ago, for clocks that disagree, to thirty days ahead. @param latest the end at the latest, in seconds since 1970 */
+export function lifetime(latest = Infinity): Lifetime {
   const now = Math.floor(Date.now() / 1000)
-  return { notBefore: BigInt(now - 3600), notAfter: BigInt(now + 30 * 86_400) }
+  return { notBefore: BigInt(now - 3600), notAfter: BigInt(Math.min(latest, now + 30 * 86_400)) }
 }

@@ -1,7 +1,7 @@
 use crate::conversation::{Conversation, mode_of};
-use crate::device::Device;
-use crate::stack::{KeyPackageKind, Origin, Proposal, Stack};
-use crate::{Failure, Outcome, bytes_of};
+use crate::device::{Device, Identity};
+use crate::stack::{Changes, KeyPackageKind, Origin, Proposal, Stack};
+use crate::{Failure, Outcome, bytes_of, to_text};
 use serde_json::{Value, json};
 use std::io::{BufRead, Write, stdin, stdout};
 
@@ -26,7 +26,12 @@ fn run<S: Stack>(slot: &mut Option<Conversation<S>>, command: &Value) -> Outcome
     let action = word("do");
     if action == "start" {
         let suite = u16::try_from(command["suite"].as_u64().unwrap_or_default()).unwrap_or_default();
-        let device = Device::new(word("url"), word("domain"), word("user"), word("device"), suite)?;
+        let identity = match word("identity") {
+            "carried" => Identity::Carried,
+            "listed" => Identity::Listed,
+            _ => Identity::None,
+        };
+        let device = Device::new(word("url"), word("domain"), word("user"), word("device"), suite, identity)?;
         *slot = Some(Conversation::new(device, suite));
         return Ok(Value::Null);
     }
@@ -35,8 +40,18 @@ fn run<S: Stack>(slot: &mut Option<Conversation<S>>, command: &Value) -> Outcome
         "register" => conversation.device.register(),
         "proofs" => conversation.device.proofs("new-device"),
         "vouch" => conversation.device.vouch(&command["proofs"]),
+        "identity" => Ok(conversation.device.identity()),
+        "safety-number" => conversation.device.safety_number(word("user")),
+        "possess" => conversation.device.possess(&bytes_of(&command["identity"])?),
+        "revoke" => conversation.device.revoke(word("client")),
+        "renew-head" => conversation.device.renew_head(),
+        "make-key-package" => {
+            conversation.device.stack.show(bytes_of(&command["certificate"])?);
+            conversation.device.stack.key_package(KeyPackageKind::OneTime).map(|made| json!(to_text(&made)))
+        }
         "login" => conversation.device.login(),
         "listen" => conversation.listen().map(|()| Value::Null),
+        "renew" => conversation.renew().map(|()| Value::Null),
         "publish" => conversation.device.publish(key_package_kind(word("kind"))?, usize_of(&command["count"])),
         _ => in_group(conversation, action, command),
     }
@@ -48,8 +63,19 @@ fn in_group<S: Stack>(conversation: &mut Conversation<S>, action: &str, command:
         command[key].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(Into::into)).collect()
     };
     match action {
-        "create" => conversation.create(group, mode_of(&command["mode"]), &command["policy"]),
+        "create" => conversation.create(group, mode_of(&command["mode"]), &command["policy"], command["required"] == true),
         "add" => conversation.add(group, &words("users")),
+        "add-by" => {
+            let key_packages = vec![bytes_of(&command["key_package"])?];
+            conversation.add_unseen(group, &Changes { key_packages, ..Changes::default() }, command["welcoming"] == true)
+        }
+        "use" => {
+            let client = command["client"].as_str().unwrap_or_default().into();
+            let usable = conversation.usable(group, vec![(client, bytes_of(&command["key_package"])?)])?;
+            conversation.add_by(group, &usable)
+        }
+        "certificate-of" => conversation.certificate_of(group, command["client"].as_str().unwrap_or_default()),
+        "review" => conversation.review(group, true).and_then(|()| conversation.view(group)),
         "remove" => conversation.remove(group, &words("clients")),
         "update" => conversation.update(group),
         "propose-update" => conversation.propose(group, &Proposal::Update),

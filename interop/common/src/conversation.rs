@@ -1,5 +1,7 @@
 use crate::device::Device;
 use crate::http::group_path;
+use crate::identity::LEAF_CERTIFICATE;
+use crate::quarantine::Leaves;
 use crate::stack::{Bundle, Changes, Mode, Origin, Proposal, Stack};
 use crate::stream::Stream;
 use crate::{Failure, Outcome, bytes_of, to_text};
@@ -14,11 +16,14 @@ pub(crate) struct Record {
     /// Everything in the log up to here is done with.
     pub(crate) cursor: u64,
     joinable: bool,
+    /// As the policy was when this device joined: a server cannot take it back. Others join from outside only if a member has certified them.
+    pub(crate) vouched: bool,
     pub(crate) standing: &'static str,
     /// Hashes of what this device sent: it cannot decrypt its own messages.
     pub(crate) sent: HashSet<Vec<u8>>,
     pub(crate) texts: Vec<Value>,
     pub(crate) failures: Vec<String>,
+    pub(crate) leaves: Leaves,
 }
 
 /// A device in its groups: what it does, and what the stream brings it.
@@ -36,12 +41,13 @@ impl<S: Stack> Conversation<S> {
         Conversation { device, suite, stream: None, groups: HashMap::new(), lost: Vec::new() }
     }
 
-    pub fn create(&mut self, group: &[u8], mode: Mode, policy: &Value) -> Outcome<Value> {
+    /// `required`: the group wants a certificate in each leaf (docs/identity.md §4).
+    pub fn create(&mut self, group: &[u8], mode: Mode, policy: &Value, required: bool) -> Outcome<Value> {
         let answer = self.device.http.get("/v1/external-senders")?;
         let senders = answer["external_senders"].as_array().into_iter().flatten();
         let fitting = senders.filter(|sender| sender["cipher_suites"].as_array().is_some_and(|suites| suites.contains(&json!(self.suite))));
         let senders = fitting.map(|sender| bytes_of(&sender["external_sender"])).collect::<Outcome<Vec<_>>>()?;
-        let founded = self.device.stack.create(group, mode, &senders)?;
+        let founded = self.device.stack.create(group, mode, &senders, if required { &[LEAF_CERTIFICATE] } else { &[] })?;
         let mut body = json!({"mode": name(mode), "group_info": to_text(&founded.group_info), "policy": policy});
         if let Some(tree) = founded.tree {
             body["ratchet_tree"] = json!(to_text(&tree));
@@ -72,6 +78,7 @@ impl<S: Stack> Conversation<S> {
     pub fn begin_after(&mut self, before: &[u8], origin: Origin, group: &[u8], users: &[String]) -> Outcome<Value> {
         let mode = self.record(before)?.mode;
         let claimed = self.device.claim(users, self.suite)?;
+        let claimed = self.usable(before, claimed)?;
         let key_packages: Vec<_> = claimed.into_iter().map(|(_, key_package)| key_package).collect();
         let begun = self.device.stack.begin_after(before, origin, group, mode, &key_packages)?;
         let welcomes: Vec<_> = begun.welcomes.iter().map(|welcome| to_text(welcome)).collect();
@@ -88,6 +95,12 @@ impl<S: Stack> Conversation<S> {
 
     pub fn add(&mut self, group: &[u8], users: &[String]) -> Outcome<Value> {
         let claimed = self.device.claim(users, self.suite)?;
+        let claimed = self.usable(group, claimed)?;
+        self.add_by(group, &claimed)
+    }
+
+    /// Each with its client URI.
+    pub(crate) fn add_by(&mut self, group: &[u8], claimed: &[(String, Vec<u8>)]) -> Outcome<Value> {
         self.commit(group, |present| {
             let absent = claimed.iter().filter(|(client, _)| !present.contains(client));
             Changes { key_packages: absent.map(|(_, key_package)| key_package.clone()).collect(), ..Changes::default() }
@@ -118,6 +131,7 @@ impl<S: Stack> Conversation<S> {
 
     pub fn send(&mut self, group: &[u8], text: &str) -> Outcome<Value> {
         for _ in 0..ATTEMPTS {
+            self.cleanse(group)?;
             // RFC 9420 §12.4: proposals that wait are committed before anything is said.
             if self.device.stack.view(group)?.proposals > 0 {
                 self.update(group)?;
@@ -161,11 +175,13 @@ impl<S: Stack> Conversation<S> {
 
     pub fn view(&mut self, group: &[u8]) -> Outcome<Value> {
         let view = self.device.stack.view(group)?;
+        let distrusted = self.distrusted(group)?;
         let record = self.record(group)?;
         let (cursor, standing) = (record.cursor, record.standing);
         Ok(json!({
             "epoch": view.epoch, "authenticator": to_text(&view.authenticator), "members": view.members, "proposals": view.proposals,
             "cursor": cursor, "standing": standing, "texts": record.texts, "failures": record.failures,
+            "distrusted": distrusted,
         }))
     }
 
@@ -182,19 +198,34 @@ impl<S: Stack> Conversation<S> {
 
     /// Commits until one wins: who loses an epoch reads what was missed, looks again, and tries again.
     fn commit(&mut self, group: &[u8], changes: impl Fn(&[String]) -> Changes) -> Outcome<Value> {
+        self.commit_with(group, changes, true)
+    }
+
+    /// A Commit of a member who breaks the rules: it adds by what it has not looked at, and without `welcoming` nobody learns of it by a Welcome.
+    pub(crate) fn add_unseen(&mut self, group: &[u8], added: &Changes, welcoming: bool) -> Outcome<Value> {
+        self.commit_with(group, |_| Changes { key_packages: added.key_packages.clone(), ..Changes::default() }, welcoming)
+    }
+
+    fn commit_with(&mut self, group: &[u8], changes: impl Fn(&[String]) -> Changes, welcoming: bool) -> Outcome<Value> {
         for _ in 0..ATTEMPTS {
             let members = self.device.stack.view(group)?.members;
             let (mode, joinable) = (self.record(group)?.mode, self.record(group)?.joinable);
             let mut wanted = changes(&members);
             let let_go = if mode == Mode::Private { self.leaving(group, &members, &wanted)? } else { vec![] };
             wanted.removed.extend(let_go.iter().cloned());
-            let bundle = self.device.stack.commit(group, &wanted)?;
+            let failing = self.record(group)?.leaves.failing.iter().filter(|(leaf, _)| !wanted.removed.contains(&leaf.client));
+            let failing: Vec<u32> = failing.map(|(leaf, _)| leaf.index).collect();
+            wanted.leaves.extend(failing);
+            let mut bundle = self.device.stack.commit(group, &wanted)?;
+            if !welcoming {
+                bundle.welcomes.clear();
+            }
             let mut body = body_of(&bundle, mode, joinable);
             if !let_go.is_empty() {
                 body["removed"] = bundle.removed.iter().filter(|client| !let_go.contains(client)).map(|client| json!(client)).collect();
                 body["let_go"] = json!(let_go);
             }
-            match self.device.http.post(&format!("{}/commits", group_path(group)), &body) {
+            match self.submit(group, &mut body) {
                 Ok(accepted) => {
                     let seq = accepted["seq"].as_u64().unwrap_or_default();
                     let own = Sha256::digest(&bundle.commit).to_vec();
@@ -203,6 +234,7 @@ impl<S: Stack> Conversation<S> {
                     self.read_until(group, seq)?;
                     self.device.stack.merge(group)?;
                     self.record(group)?.cursor = seq;
+                    self.review(group, false)?;
                     return Ok(accepted);
                 }
                 Err(failure) => {
@@ -221,6 +253,17 @@ impl<S: Stack> Conversation<S> {
         Err(Failure::new("driver", "no Commit won"))
     }
 
+    /// The server of a private group refuses names that it has no member of: a leaf that came without a Welcome is of nobody that it knows.
+    fn submit(&mut self, group: &[u8], body: &mut Value) -> Outcome<Value> {
+        let path = format!("{}/commits", group_path(group));
+        match self.device.http.post(&path, body) {
+            Err(failure) if failure.document["rule"] == "remove-member" && self.leave_unnamed(group, body)? => {
+                self.device.http.post(&path, body)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// In a private group the server proposes no Removes: the next member to commit removes those who asked to leave or were revoked.
     fn leaving(&mut self, group: &[u8], members: &[String], wanted: &Changes) -> Outcome<Vec<String>> {
         let shown = self.device.http.get(&group_path(group))?;
@@ -232,9 +275,12 @@ impl<S: Stack> Conversation<S> {
         let policy = self.device.http.get(&format!("{}/policy", group_path(group)))?;
         let (incarnation, cursor) = (at["incarnation"].as_u64().unwrap_or_default(), at["seq"].as_u64().unwrap_or_default());
         let joinable = policy["external_join"] != "none";
-        let record =
-            Record { mode, incarnation, cursor, joinable, standing: "member", sent: HashSet::new(), texts: vec![], failures: vec![] };
+        let (standing, sent, texts, failures) = ("member", HashSet::new(), vec![], vec![]);
+        let leaves = Leaves::of(policy["identities"] == "certified");
+        let vouched = policy["external_join"] == "none" || policy["external_join"] == "same-user";
+        let record = Record { mode, incarnation, cursor, joinable, vouched, standing, sent, texts, failures, leaves };
         self.groups.insert(group.to_vec(), record);
+        self.review(group, false)?;
         Ok(at.clone())
     }
 

@@ -1,5 +1,7 @@
 use crate::http::Http;
+use crate::identity::Contacts;
 use crate::stack::{KeyPackageKind, Stack};
+use crate::tls::opaque;
 use crate::{Failure, Outcome, bytes_of, to_text};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -11,11 +13,24 @@ pub struct Device<S: Stack> {
     pub http: Http,
     pub user: String,
     pub client: String,
-    scheme: u16,
+    pub(crate) scheme: u16,
+    pub(crate) contacts: Contacts,
+    pub(crate) kind: Identity,
+}
+
+/// How a device stands to docs/identity.md.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity {
+    /// It believes the server, as clients of the old kind do.
+    None,
+    /// It has a certificate, and its leaves carry it.
+    Carried,
+    /// It has a certificate in its user's list alone.
+    Listed,
 }
 
 impl<S: Stack> Device<S> {
-    pub fn new(base: &str, domain: &str, user: &str, device: &str, suite: u16) -> Outcome<Self> {
+    pub fn new(base: &str, domain: &str, user: &str, device: &str, suite: u16, kind: Identity) -> Outcome<Self> {
         let client = format!("mimi://{domain}/d/{user}/{device}");
         let user = format!("mimi://{domain}/u/{user}");
         // TLS SignatureSchemes of the suites of RFC 9420 §17.1 that any of the stacks has.
@@ -25,14 +40,20 @@ impl<S: Stack> Device<S> {
             7 => 0x0503,
             other => return Err(Failure::new("driver", format!("suite {other}"))),
         };
-        Ok(Device { stack: S::new(&client, suite)?, http: Http::new(base), user, client, scheme })
+        let (stack, http) = (S::new(&client, suite)?, Http::new(base));
+        Ok(Device { stack, http, user, client, scheme, contacts: Contacts::default(), kind })
     }
 
     pub fn register(&mut self) -> Outcome<Value> {
         let mut account = self.proofs("registration")?;
         account["user"] = json!(self.user);
+        let list = if self.kind == Identity::None { None } else { Some(self.begin_identity()?) };
+        if let Some(list) = &list {
+            account["device_list"] = list.to_json();
+        }
         let session = self.http.post("/v1/accounts", &account)?;
         self.http.keep(&session);
+        list.map_or(Ok(()), |list| self.keep_own(list))?;
         Ok(Value::Null)
     }
 
@@ -43,8 +64,11 @@ impl<S: Stack> Device<S> {
         Ok(json!({"client": self.client, "nonce": nonce, "signature_keys": [key]}))
     }
 
-    /// Registers another device of the account, with the proofs of its keys and one of its own (docs/identity.md §8).
+    /// Registers another device of the account: by its certificate, or with one more proof where there is no device list (docs/identity.md §8).
     pub fn vouch(&mut self, proofs: &Value) -> Outcome<Value> {
+        if self.kind != Identity::None {
+            return self.certify_other(proofs);
+        }
         let (nonce, mut content) = self.challenge("add-device")?;
         content.extend(opaque(&added_device(proofs)?));
         let proof = self.sign("MicroChat Step-Up add-device", &content)?;
@@ -58,6 +82,9 @@ impl<S: Stack> Device<S> {
         let login = json!({"client": self.client, "nonce": nonce, "public_key": to_text(&self.stack.public_key()), "proof": proof});
         let session = self.http.post("/v1/auth/sessions", &login)?;
         self.http.keep(&session);
+        if self.kind != Identity::None {
+            self.look_at_own_list()?;
+        }
         Ok(Value::Null)
     }
 
@@ -68,7 +95,7 @@ impl<S: Stack> Device<S> {
         self.http.post("/v1/key-packages", &json!({ list: made }))
     }
 
-    /// One KeyPackage of each device of these users.
+    /// One KeyPackage of each device of these users, by client URI.
     pub fn claim(&mut self, users: &[String], suite: u16) -> Outcome<Vec<(String, Vec<u8>)>> {
         let mut claimed = Vec::new();
         for user in users {
@@ -110,13 +137,6 @@ impl<S: Stack> Device<S> {
 /// A byte sequence of RFC 9651.
 fn item(bytes: &[u8]) -> String {
     format!(":{}:", STANDARD.encode(bytes))
-}
-
-/// `opaque<V>` with the length header of RFC 9420 §2.1.2; nothing here is longer than 16383 bytes.
-fn opaque(bytes: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(bytes.len()).expect("a short value");
-    let header = if length < 64 { vec![length as u8] } else { (0x4000 | length).to_be_bytes().to_vec() };
-    [header, bytes.to_vec()].concat()
 }
 
 /// The subject of `add-device`: SHA-256 over the client URI and the keys (docs/identity.md §8).

@@ -1,15 +1,21 @@
 //! What a client of the server does whatever MLS library it has: registration, KeyPackages, groups and the stream, as docs/api-tour.md
 //! tells it. `Stack` is the library's part. A program is `fn main() { interop_common::serve::<MyStack>() }`, driven over its standard input.
 
+mod certified;
 mod commands;
 mod conversation;
 mod device;
 mod http;
+mod identity;
+mod possession;
+mod quarantine;
 mod reading;
 mod stack;
 mod stream;
+mod tls;
 
 pub use commands::serve;
+pub use identity::{LEAF_CERTIFICATE, Leaf};
 pub use stack::{Begun, Bundle, Changes, Event, Founded, KeyPackageKind, Mode, Origin, Proposal, Stack, View, library};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What the server closes a stream with for a frame that it does not take (docs/asyncapi.yaml).
+const BAD_FRAME: u16 = 4400;
 
 /// What the stream and the log bring.
 impl<S: Stack> Conversation<S> {
@@ -83,19 +85,23 @@ impl<S: Stack> Conversation<S> {
         match frame["t"].as_str().unwrap_or_default() {
             "entries" => self.take_entries(frame["entries"].as_array().cloned().unwrap_or_default()),
             "inbox" => self.take_inbox(&frame),
-            "token-expiring" => {
-                self.device.http.renew()?;
-                let token = Cbor::Text(self.device.http.access_token.clone());
-                self.say(vec![("t", text("token")), ("access_token", token)]);
-                Ok(())
-            }
+            "token-expiring" => self.renew(),
+            "closed" if frame["code"] == BAD_FRAME => Err(Failure::new("driver", format!("the stream was closed: {}", frame["reason"]))),
             _ => Ok(()),
         }
     }
 
     pub fn listen(&mut self) -> Outcome<()> {
         let positions = self.groups.iter().map(|(group, record)| position(group, record.incarnation, record.cursor)).collect();
-        self.stream = Some(Stream::open(&self.device.http.base, &self.device.http.access_token, positions)?);
+        self.stream = Some(Stream::open(&self.device.http, positions)?);
+        Ok(())
+    }
+
+    /// The stream goes on with the new token.
+    pub fn renew(&mut self) -> Outcome<()> {
+        self.device.http.renew()?;
+        let (token, proof) = self.device.http.token_with_proof("GET", "/v1/stream");
+        self.say(vec![("t", text("token")), ("access_token", Cbor::Text(token)), ("dpop", Cbor::Text(proof))]);
         Ok(())
     }
 
@@ -160,7 +166,13 @@ impl<S: Stack> Conversation<S> {
         match self.device.stack.process(&group, &message) {
             Ok(Event::Text { from, text }) => record.texts.push(json!({"from": from, "text": text})),
             Ok(Event::Removed) => record.standing = "removed",
-            Ok(Event::Proposal | Event::Commit) => {}
+            Ok(Event::Proposal) => {}
+            Ok(Event::Commit { external }) => {
+                if external {
+                    self.note_joiner(&group)?;
+                }
+                self.review(&group, false)?;
+            }
             Err(failure) => {
                 record.failures.push(format!("{seq}: {}", failure.detail));
                 if entry["kind"] == "commit" {

@@ -1,3 +1,4 @@
+use crate::identity::Leaf;
 use crate::{Failure, Outcome};
 use std::fmt::Debug;
 
@@ -41,6 +42,8 @@ pub struct Changes {
     pub key_packages: Vec<Vec<u8>>,
     /// Client URIs.
     pub removed: Vec<String>,
+    /// Indices of more leaves that go.
+    pub leaves: Vec<u32>,
 }
 
 /// How a group comes from the one before it.
@@ -70,7 +73,10 @@ pub enum Event {
         text: String,
     },
     Proposal,
-    Commit,
+    Commit {
+        /// By a device that was no member (RFC 9420 §12.4.3.2).
+        external: bool,
+    },
     /// A Commit that removes this device.
     Removed,
 }
@@ -88,8 +94,10 @@ pub trait Stack: Sized {
     fn public_key(&self) -> Vec<u8>;
     fn sign(&self, content: &[u8]) -> Outcome<Vec<u8>>;
     fn key_package(&mut self, kind: KeyPackageKind) -> Outcome<Vec<u8>>;
-    /// `senders` are encoded ExternalSender structs.
-    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>]) -> Outcome<Founded>;
+    /// Own leaves carry this as their extension `LEAF_CERTIFICATE` from now on, and list its type.
+    fn show(&mut self, certificate: Vec<u8>);
+    /// `senders` are encoded ExternalSender structs; `required`: extension types that each member has to know.
+    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>], required: &[u16]) -> Outcome<Founded>;
     fn join(&mut self, group: &[u8], mode: Mode, welcome: &[u8], tree: Option<&[u8]>) -> Outcome<()>;
     fn join_externally(&mut self, group: &[u8], mode: Mode, group_info: &[u8], tree: &[u8], resync: bool) -> Outcome<Bundle>;
     fn commit(&mut self, group: &[u8], changes: &Changes) -> Outcome<Bundle>;
@@ -101,6 +109,9 @@ pub trait Stack: Sized {
     /// Commits of this epoch do without the proposal that came in this message: the server has found it void.
     fn leave_out(&mut self, group: &[u8], message: &[u8]) -> Outcome<()>;
     fn view(&self, group: &[u8]) -> Outcome<View>;
+    fn leaves(&self, group: &[u8]) -> Outcome<Vec<Leaf>>;
+    /// Whether the GroupContext's `required_capabilities` list this extension type.
+    fn requires(&self, group: &[u8], extension_type: u16) -> Outcome<bool>;
 
     /// A Commit of a ReInit that announces the group `next`, of the same suite and with the same extensions.
     fn reinit(&mut self, _group: &[u8], _next: &[u8]) -> Outcome<Vec<u8>> {

@@ -1,6 +1,7 @@
+use crate::http::Http;
 use crate::{Failure, Outcome, to_text};
 use ciborium::value::Value as Cbor;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
@@ -19,13 +20,14 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub fn open(base: &str, token: &str, positions: Vec<Cbor>) -> Outcome<Self> {
-        let address = base.trim_start_matches("http://");
+    pub fn open(http: &Http, positions: Vec<Cbor>) -> Outcome<Self> {
+        let address = http.base.trim_start_matches("http://");
         let connection = |error: &dyn ToString| Failure::new("connection", error.to_string());
         let mut request = format!("ws://{address}/v1/stream").into_client_request().map_err(|error| connection(&error))?;
         let headers = request.headers_mut();
-        let bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| connection(&error))?;
-        headers.insert("authorization", bearer);
+        for (name, value) in http.credentials("GET", "/v1/stream") {
+            headers.insert(name, HeaderValue::from_str(&value).map_err(|error| connection(&error))?);
+        }
         headers.insert("sec-websocket-protocol", HeaderValue::from_static("microchat.v1"));
         let socket = TcpStream::connect(address).map_err(|error| connection(&error))?;
         let (socket, _) = tungstenite::client(request, socket).map_err(|error| connection(&error))?;
@@ -73,6 +75,13 @@ fn run(mut socket: WebSocket<TcpStream>, outgoing: &Receiver<Cbor>, frames: &Sen
             Ok(Message::Binary(bytes)) => {
                 let Ok(frame) = ciborium::from_reader::<Cbor, _>(bytes.as_ref()) else { return };
                 if frames.send(to_json(frame)).is_err() {
+                    return;
+                }
+            }
+            // The library answers it, and ends with the next read.
+            Ok(Message::Close(Some(end))) => {
+                let end = json!({"t": "closed", "code": u16::from(end.code), "reason": end.reason.as_str()});
+                if frames.send(end).is_err() {
                     return;
                 }
             }

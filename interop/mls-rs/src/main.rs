@@ -1,13 +1,14 @@
 //! A device on mls-rs.
 
 use interop_common::{
-    Begun, Bundle, Changes, Event, Failure, Founded, KeyPackageKind, Mode, Origin, Outcome, Proposal, Stack, View, library,
+    Begun, Bundle, Changes, Event, Failure, Founded, KeyPackageKind, LEAF_CERTIFICATE, Leaf, Mode, Origin, Outcome, Proposal, Stack, View,
+    library,
 };
 use mls_rs::client_builder::{
     BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo, WithMlsRules,
 };
 use mls_rs::crypto::SignatureSecretKey;
-use mls_rs::extension::built_in::ExternalSendersExt;
+use mls_rs::extension::built_in::{ExternalSendersExt, RequiredCapabilitiesExt};
 use mls_rs::group::proposal::Proposal as MlsProposal;
 use mls_rs::group::{CommitEffect, ExportedTree, ReceivedMessage, ReinitClient};
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
@@ -15,7 +16,7 @@ use mls_rs::identity::{Credential, CustomCredential, SigningIdentity};
 use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKeyPackageStorage};
-use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage, ProtocolVersion};
+use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider, Extension, ExtensionList, Group, MlsMessage, ProtocolVersion};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -46,6 +47,8 @@ struct MlsRs {
     expected: HashMap<Vec<u8>, (Vec<u8>, Origin)>,
     /// Messages with the proposals of a group's epoch.
     waiting: HashMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// What own leaves carry.
+    certificate: Option<Vec<u8>>,
 }
 
 fn main() {
@@ -71,6 +74,7 @@ impl Stack for MlsRs {
             joining: HashMap::new(),
             expected: HashMap::new(),
             waiting: HashMap::new(),
+            certificate: None,
         })
     }
 
@@ -91,11 +95,15 @@ impl Stack for MlsRs {
         };
         let lifetime = (kind != KeyPackageKind::DefaultLifetime).then_some(LIFETIME);
         let client = self.client_for(Mode::Public, credential, lifetime);
-        let made = client.generate_key_package_message(ExtensionList::default(), ExtensionList::default(), None).map_err(library)?;
+        let made = client.generate_key_package_message(ExtensionList::default(), self.leaf_extensions(), None).map_err(library)?;
         made.to_bytes().map_err(library)
     }
 
-    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>]) -> Outcome<Founded> {
+    fn show(&mut self, certificate: Vec<u8>) {
+        self.certificate = Some(certificate);
+    }
+
+    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>], required: &[u16]) -> Outcome<Founded> {
         let senders = senders
             .iter()
             .map(|sender| SigningIdentity::mls_decode(&mut sender.as_slice()))
@@ -103,7 +111,11 @@ impl Stack for MlsRs {
             .map_err(library)?;
         let mut extensions = ExtensionList::default();
         extensions.set_from(ExternalSendersExt::new(senders)).map_err(library)?;
-        let builder = self.usual(mode).group_builder().map_err(library)?;
+        if !required.is_empty() {
+            let required = required.iter().map(|one| (*one).into()).collect();
+            extensions.set_from(RequiredCapabilitiesExt::new(required, vec![], vec![])).map_err(library)?;
+        }
+        let builder = self.usual(mode).group_builder().map_err(library)?.with_leaf_node_extensions(self.leaf_extensions());
         let mut made = builder.with_group_id(group.to_vec()).with_group_context_extensions(extensions).build().map_err(library)?;
         made.write_to_storage().map_err(library)?;
         let group_info = made.group_info_message_allowing_ext_commit(false).map_err(library)?.to_bytes().map_err(library)?;
@@ -132,6 +144,7 @@ impl Stack for MlsRs {
         self.states.delete_group(group);
         let tree = ExportedTree::from_bytes(tree).map_err(library)?.into_owned();
         let mut builder = self.usual(mode).external_commit_builder().map_err(library)?.with_tree_data(tree);
+        builder = builder.with_leaf_node_extensions(self.leaf_extensions());
         if let (true, Some(leaf)) = (resync, own) {
             builder = builder.with_removal(leaf);
         }
@@ -143,16 +156,18 @@ impl Stack for MlsRs {
     }
 
     fn commit(&mut self, group: &[u8], changes: &Changes) -> Outcome<Bundle> {
+        let extensions = self.leaf_extensions();
         let open = opened(&mut self.groups, group)?;
         let pending: Vec<u32> = open.get_cached_proposals().iter().filter_map(|one| removal(one.proposal())).collect();
-        let own: Vec<u32> = leaves_of(open, &changes.removed).into_iter().filter(|leaf| !pending.contains(leaf)).collect();
+        let named = leaves_of(open, &changes.removed).into_iter().chain(changes.leaves.iter().copied());
+        let own: Vec<u32> = named.filter(|leaf| !pending.contains(leaf)).collect();
         let removed = pending
             .iter()
             .chain(&own)
             .filter_map(|leaf| open.member_at_index(*leaf))
             .map(|member| name_of(&member.signing_identity))
             .collect();
-        let mut builder = open.commit_builder();
+        let mut builder = open.commit_builder().set_leaf_node_extensions(extensions);
         for key_package in &changes.key_packages {
             builder = builder.add_member(message(key_package)?).map_err(library)?;
         }
@@ -219,7 +234,11 @@ impl Stack for MlsRs {
             }
             ReceivedMessage::Commit(commit) => {
                 waiting.clear();
-                if matches!(commit.effect, CommitEffect::Removed { .. }) { Event::Removed } else { Event::Commit }
+                if matches!(commit.effect, CommitEffect::Removed { .. }) {
+                    Event::Removed
+                } else {
+                    Event::Commit { external: commit.is_external }
+                }
             }
             _ => return Err(library("an unexpected kind of message")),
         };
@@ -249,6 +268,23 @@ impl Stack for MlsRs {
         })
     }
 
+    fn leaves(&self, group: &[u8]) -> Outcome<Vec<Leaf>> {
+        let open = self.groups.get(group).ok_or_else(|| library("no such group"))?;
+        let leaves = open.roster().members_iter().map(|member| Leaf {
+            index: member.index,
+            client: name_of(&member.signing_identity),
+            signature_key: member.signing_identity.signature_key.as_bytes().to_vec(),
+            certificate: member.extensions.get(LEAF_CERTIFICATE.into()).map(|found| found.extension_data),
+        });
+        Ok(leaves.collect())
+    }
+
+    fn requires(&self, group: &[u8], extension_type: u16) -> Outcome<bool> {
+        let open = self.groups.get(group).ok_or_else(|| library("no such group"))?;
+        let required = open.context().extensions().get_as::<RequiredCapabilitiesExt>().map_err(library)?;
+        Ok(required.is_some_and(|required| required.extensions.contains(&extension_type.into())))
+    }
+
     fn reinit(&mut self, group: &[u8], next: &[u8]) -> Outcome<Vec<u8>> {
         let suite = self.suite;
         let open = opened(&mut self.groups, group)?;
@@ -266,7 +302,7 @@ impl Stack for MlsRs {
         let key_packages = key_packages.iter().map(|one| message(one)).collect::<Outcome<Vec<_>>>()?;
         let (mut made, welcomes) = match origin {
             Origin::Branch => opened(&mut self.groups, before)?.branch(group.to_vec(), key_packages, None),
-            Origin::Reinit => self.reinit_client(before, mode)?.commit(key_packages, ExtensionList::default(), None),
+            Origin::Reinit => self.reinit_client(before, mode)?.commit(key_packages, self.leaf_extensions(), None),
         }
         .map_err(library)?;
         made.write_to_storage().map_err(library)?;
@@ -287,6 +323,10 @@ impl MlsRs {
         self.client_for(mode, self.credential(), Some(LIFETIME))
     }
 
+    fn leaf_extensions(&self) -> ExtensionList {
+        self.certificate.iter().map(|data| Extension::new(LEAF_CERTIFICATE.into(), data.clone())).collect::<Vec<_>>().into()
+    }
+
     /// The library takes its rules when a client is built, and the mode is a group's: the clients of one device share what they store.
     fn client_for(&self, mode: Mode, credential: Credential, lifetime: Option<Duration>) -> Client<Config> {
         let private = mode == Mode::Private;
@@ -304,6 +344,7 @@ impl MlsRs {
             .mls_rules(rules)
             .group_state_storage(self.states.clone())
             .key_package_repo(self.key_packages.clone())
+            .extension_types(self.certificate.iter().map(|_| LEAF_CERTIFICATE.into()))
             .signing_identity(identity, self.secret.clone(), self.suite);
         match lifetime {
             Some(lifetime) => builder.key_package_lifetime(lifetime).build(),

@@ -1,6 +1,8 @@
 //! A device on OpenMLS.
 
-use interop_common::{Bundle, Changes, Event, Failure, Founded, KeyPackageKind, Mode, Outcome, Proposal, Stack, View, library};
+use interop_common::{
+    Bundle, Changes, Event, Failure, Founded, KeyPackageKind, LEAF_CERTIFICATE, Leaf, Mode, Outcome, Proposal, Stack, View, library,
+};
 use openmls::prelude::hash_ref::ProposalRef;
 use openmls::prelude::tls_codec::{DeserializeBytes, Serialize};
 use openmls::prelude::*;
@@ -22,6 +24,8 @@ struct OpenMls {
     joining: HashMap<Vec<u8>, MlsGroup>,
     /// By the message that each proposal came in.
     waiting: HashMap<Vec<u8>, ProposalRef>,
+    /// What own leaves carry.
+    certificate: Option<Vec<u8>>,
 }
 
 fn main() {
@@ -42,6 +46,7 @@ impl Stack for OpenMls {
             groups: HashMap::new(),
             joining: HashMap::new(),
             waiting: HashMap::new(),
+            certificate: None,
         })
     }
 
@@ -54,11 +59,12 @@ impl Stack for OpenMls {
     }
 
     fn key_package(&mut self, kind: KeyPackageKind) -> Outcome<Vec<u8>> {
-        let mut builder = KeyPackage::builder();
+        let capabilities = self.capabilities();
+        let mut builder = KeyPackage::builder().leaf_node_extensions(self.leaf_extensions()?).leaf_node_capabilities(capabilities.clone());
         let mut credential = self.credential();
         match kind {
-            KeyPackageKind::LastResort => builder = builder.mark_as_last_resort().leaf_node_capabilities(capabilities_with_last_resort()),
-            KeyPackageKind::Grease => builder = builder.leaf_node_capabilities(Capabilities::default().with_grease(self.provider.rand())),
+            KeyPackageKind::LastResort => builder = builder.mark_as_last_resort(),
+            KeyPackageKind::Grease => builder = builder.leaf_node_capabilities(capabilities.with_grease(self.provider.rand())),
             KeyPackageKind::CustomCredential => {
                 let kind = CredentialType::Other(0xF100);
                 credential.credential = Credential::new(kind, self.client.clone().into_bytes());
@@ -70,19 +76,29 @@ impl Stack for OpenMls {
         encode(&MlsMessageOut::from(made.into_key_package()))
     }
 
-    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>]) -> Outcome<Founded> {
+    fn show(&mut self, certificate: Vec<u8>) {
+        self.certificate = Some(certificate);
+    }
+
+    fn create(&mut self, group: &[u8], mode: Mode, senders: &[Vec<u8>], required: &[u16]) -> Outcome<Founded> {
         let senders = senders
             .iter()
             .map(|sender| ExternalSender::tls_deserialize_exact_bytes(sender))
             .collect::<Result<Vec<_>, _>>()
             .map_err(library)?;
+        let required: Vec<_> = required.iter().map(|one| ExtensionType::from(*one)).collect();
+        let wanted = Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(&required, &[], &[]));
+        let extensions = [Extension::ExternalSenders(senders)].into_iter().chain((!required.is_empty()).then_some(wanted)).collect();
         let made = MlsGroup::builder()
             .with_group_id(GroupId::from_slice(group))
             .ciphersuite(self.suite)
             .with_wire_format_policy(wire_format(mode))
             .set_past_epoch_deletion_policy(PastEpochDeletionPolicy::MaxEpochs(PAST_EPOCHS))
             .use_ratchet_tree_extension(mode == Mode::Private)
-            .with_group_context_extensions(Extensions::single(Extension::ExternalSenders(senders)).map_err(library)?)
+            .with_group_context_extensions(Extensions::from_vec(extensions).map_err(library)?)
+            .with_capabilities(self.capabilities())
+            .with_leaf_node_extensions(self.leaf_extensions()?)
+            .map_err(library)?
             .build(&self.provider, &self.keys, self.credential())
             .map_err(library)?;
         let group_info = made.export_group_info(self.provider.crypto(), &self.keys, false).map_err(library)?;
@@ -113,6 +129,7 @@ impl Stack for OpenMls {
             .with_config(config(mode))
             .build_group(&self.provider, info, self.credential())
             .map_err(library)?
+            .leaf_node_parameters(self.leaf()?)
             .load_psks(self.provider.storage())
             .map_err(library)?
             .create_group_info(true)
@@ -127,15 +144,18 @@ impl Stack for OpenMls {
 
     fn commit(&mut self, group: &[u8], changes: &Changes) -> Outcome<Bundle> {
         let adds = changes.key_packages.iter().map(|bytes| self.checked(bytes)).collect::<Outcome<Vec<_>>>()?;
+        let leaf = self.leaf()?;
         let OpenMls { provider, keys, groups, .. } = self;
         let open = opened(groups, group)?;
-        let leaves = leaves_of(open, &changes.removed);
+        let mut leaves = leaves_of(open, &changes.removed);
+        leaves.extend(changes.leaves.iter().map(|leaf| LeafNodeIndex::new(*leaf)));
         // The server hands the tree out in public mode; in private mode there is no other way to that of a Commit that waits.
         let private = open.configuration().wire_format_policy() == PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
         let bundle = open
             .commit_builder()
             .propose_adds(adds)
             .propose_removals(leaves)
+            .leaf_node_parameters(leaf)
             .load_psks(provider.storage())
             .map_err(library)?
             .create_group_info(true)
@@ -168,6 +188,7 @@ impl Stack for OpenMls {
 
     fn propose(&mut self, group: &[u8], proposal: &Proposal) -> Outcome<Vec<u8>> {
         let added = if let Proposal::Add(bytes) = proposal { Some(self.checked(bytes)?) } else { None };
+        let leaf = self.leaf()?;
         let OpenMls { provider, keys, groups, .. } = self;
         let open = opened(groups, group)?;
         let (message, _) = match (proposal, added) {
@@ -176,7 +197,7 @@ impl Stack for OpenMls {
                 open.propose_remove_member(provider, keys, leaf).map_err(library)?
             }
             (_, Some(key_package)) => open.propose_add_member(provider, keys, &key_package).map_err(library)?,
-            _ => open.propose_self_update(provider, keys, LeafNodeParameters::default()).map_err(library)?,
+            _ => open.propose_self_update(provider, keys, leaf).map_err(library)?,
         };
         encode(&message)
     }
@@ -193,6 +214,7 @@ impl Stack for OpenMls {
         let message = decode(message)?.try_into_protocol_message().map_err(library)?;
         let processed = open.process_message(provider, message).map_err(library)?;
         let from = name_of(processed.credential());
+        let external = matches!(processed.sender(), Sender::NewMemberCommit);
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(said) => {
                 Ok(Event::Text { from, text: String::from_utf8(said.into_bytes()).map_err(library)? })
@@ -204,7 +226,7 @@ impl Stack for OpenMls {
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 open.merge_staged_commit(provider, *staged).map_err(library)?;
-                Ok(if open.is_active() { Event::Commit } else { Event::Removed })
+                Ok(if open.is_active() { Event::Commit { external } } else { Event::Removed })
             }
             _ => Err(library("an unexpected kind of message")),
         }
@@ -225,12 +247,48 @@ impl Stack for OpenMls {
             proposals: open.pending_proposals().count(),
         })
     }
+
+    fn leaves(&self, group: &[u8]) -> Outcome<Vec<Leaf>> {
+        let open = self.groups.get(group).ok_or_else(|| library("no such group"))?;
+        let leaves = open.treesync().full_leaves().map(|(index, leaf)| Leaf {
+            index: index.u32(),
+            client: name_of(leaf.credential()),
+            signature_key: leaf.signature_key().as_slice().to_vec(),
+            certificate: leaf.extensions().unknown(LEAF_CERTIFICATE).map(|data| data.0.clone()),
+        });
+        Ok(leaves.collect())
+    }
+
+    fn requires(&self, group: &[u8], extension_type: u16) -> Outcome<bool> {
+        let open = self.groups.get(group).ok_or_else(|| library("no such group"))?;
+        let required = open.extensions().required_capabilities();
+        Ok(required.is_some_and(|required| required.extension_types().contains(&ExtensionType::from(extension_type))))
+    }
 }
 
 impl OpenMls {
     fn credential(&self) -> CredentialWithKey {
         let credential = BasicCredential::new(self.client.clone().into_bytes()).into();
         CredentialWithKey { credential, signature_key: self.public_key().into() }
+    }
+
+    /// The library lists what is default by itself. A KeyPackage's extensions are listed by its leaf (RFC 9420 §10), one of last resort's too.
+    fn capabilities(&self) -> Capabilities {
+        let own = self.certificate.is_some().then_some(ExtensionType::Unknown(LEAF_CERTIFICATE));
+        Capabilities::builder().extensions([ExtensionType::LastResort].into_iter().chain(own).collect()).build()
+    }
+
+    fn leaf_extensions(&self) -> Outcome<Extensions<LeafNode>> {
+        let carried = self.certificate.iter().map(|data| Extension::Unknown(LEAF_CERTIFICATE, UnknownExtension(data.clone())));
+        Extensions::from_vec(carried.collect()).map_err(library)
+    }
+
+    /// Of a Commit or an Update. Without a certificate the leaf stays as it is.
+    fn leaf(&self) -> Outcome<LeafNodeParameters> {
+        if self.certificate.is_none() {
+            return Ok(LeafNodeParameters::default());
+        }
+        Ok(LeafNodeParameters::builder().with_capabilities(self.capabilities()).with_extensions(self.leaf_extensions()?).build())
     }
 
     fn checked(&self, key_package: &[u8]) -> Outcome<KeyPackage> {
@@ -271,11 +329,6 @@ fn config(mode: Mode) -> MlsGroupJoinConfig {
 
 fn wire_format(mode: Mode) -> WireFormatPolicy {
     if mode == Mode::Public { PURE_PLAINTEXT_WIRE_FORMAT_POLICY } else { PURE_CIPHERTEXT_WIRE_FORMAT_POLICY }
-}
-
-/// RFC 9420 §10 has a KeyPackage's extensions listed by its leaf.
-fn capabilities_with_last_resort() -> Capabilities {
-    Capabilities::builder().extensions(vec![ExtensionType::LastResort]).build()
 }
 
 fn name_of(credential: &Credential) -> String {

@@ -3,5 +3,4 @@
 ALTER TABLE peer_cursor ADD COLUMN failures integer NOT NULL DEFAULT 0;
 ALTER TABLE peer_cursor ADD COLUMN retry_at timestamptz;
 ALTER TABLE peer_cursor ADD COLUMN last_error text;
-CREATE INDEX peer_cursor_waiting ON peer_cursor (domain) WHERE retry_at IS NOT NULL;
 UPDATE peer_cursor SET retry_at = now() + interval '6 hours' WHERE stopped IS NOT NULL;

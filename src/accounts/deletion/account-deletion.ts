@@ -34,7 +34,7 @@ export class AccountDeletions {
     const deleted = await transaction(this.pool, async (sql): Promise<Deleted | undefined> => {
       await this.stepUp.spend(sql, caller, proof)
       if (!(await mayEndAccount(sql, caller)))
-        throw new Forbidden('This device has not the right to revoke others, so it does not end the account.')
+        throw new Forbidden('Of the devices with the right to revoke others, only the oldest ends the account.')
       return deleteAccount(sql, { domain: this.config.DOMAIN, accountId: caller.userId, erasureId })
     })
     this.hints.publish((deleted?.devices ?? []).map((deviceId) => ({ kind: 'revoked', deviceId })))

@@ -26,7 +26,7 @@ export class DeletionController {
       'Its sessions, streams, devices and KeyPackages end at once, nobody finds it by name or gets its device list, and the server proposes to remove its devices from all ' +
       'groups. What is kept of it is erased in the minutes that follow, here and at the providers that know it; its name when its devices are out ' +
       'of all groups. Groups with nobody else in them are deleted. For a time nobody can register the name. Leave a copy to the user first: ' +
-      'exportAccount. `Step-Up` has the purpose `delete-account` and the user URI as subject.',
+      'exportAccount. `Step-Up` has the purpose `delete-account` and the user URI as subject. Where the user has a device list, the device is the oldest of those with the right to revoke.',
   })
   @TakesStepUp()
   @Refuses('forbidden')

@@ -53,5 +53,7 @@ export const group = { group_id: bytes(GROUP) }
 
 /** Groups in which the account has, or had, a device: of no other does its user learn by the export. */
 export const WAS_IN = `EXISTS (SELECT FROM ${ITS_MEMBERSHIPS} (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = x.gid LIMIT 1 OFFSET 0) m)`
+/** Groups in which the account has a device now: how much goes on in them it may know. */
+export const IS_IN = `EXISTS (SELECT FROM ${ITS_MEMBERSHIPS} (SELECT FROM member m WHERE m.device_id = d.id AND m.gid = x.gid AND m.until_seq IS NULL LIMIT 1 OFFSET 0) m)`
 /** Those of its groups that the rows are of, for tables without an index by user. */
 export const IN_ITS_GROUPS = `x.gid = ANY (ARRAY(SELECT m.gid FROM ${ITS_MEMBERSHIPS} (SELECT m.gid FROM member m WHERE m.device_id = d.id OFFSET 0) m))`

@@ -146,6 +146,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   provider_key: OF_SERVER,
   external_sender_key: OF_SERVER,
   token_signing_key: OF_SERVER,
+  x509_authority: OF_SERVER,
   issuer_key: OF_SERVER,
   federation_nonce: OF_SERVER,
   federation_result: 'answers to requests of peers, by their hash, for ten minutes',

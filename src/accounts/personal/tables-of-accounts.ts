@@ -110,9 +110,10 @@ export const ACCOUNT: readonly PersonalTable[] = [
     column: 'device_id',
     exported: {
       section: 'claimed_key_packages',
-      about: 'KeyPackages that were given to others, or may have been; until one is used, to whom',
+      // Who took one and has not added its owner may have meant to: that is for them to say.
+      about: 'KeyPackages that were given to others, or may have been',
       key: [['x.ref', 'bytea']],
-      fields: { ...client, ref: bytes('x.ref'), claimer: 'x.claimer', used: 'x.used', expires_at: seconds('x.expires_at') },
+      fields: { ...client, ref: bytes('x.ref'), used: 'x.used', expires_at: seconds('x.expires_at') },
     },
     erased: 'deleted',
   },

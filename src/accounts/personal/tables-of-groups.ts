@@ -1,4 +1,4 @@
-import { bytes, client, group, IN_ITS_GROUPS, seconds, WAS_IN, type PersonalTable } from './personal-table.js'
+import { bytes, client, group, IN_ITS_GROUPS, IS_IN, seconds, WAS_IN, type PersonalTable } from './personal-table.js'
 
 const GID = ['x.gid', 'bigint'] as const
 const DEVICE = ['x.device_id', 'bigint'] as const
@@ -143,9 +143,14 @@ export const IN_GROUPS: readonly PersonalTable[] = [
     rows: 'x.payer IS NOT NULL AND x.deleted_at IS NULL',
     exported: {
       section: 'created_groups',
-      about: 'groups that this user has created; what they keep counts for its quota',
+      about: 'groups that this user has created; what they keep counts for its quota, and is shown while it is in them',
       key: [GID],
-      fields: { group_id: bytes('x.group_id'), room: 'x.room_id', bytes: 'x.bytes', created_at: seconds('x.created_at') },
+      fields: {
+        group_id: bytes('x.group_id'),
+        room: 'x.room_id',
+        bytes: `CASE WHEN ${IS_IN} THEN x.bytes END`,
+        created_at: seconds('x.created_at'),
+      },
     },
     erased: { stays: 'the number of the account, so that nobody else pays for the group; no name' },
   },

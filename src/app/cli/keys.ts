@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
+import { replaceAuthoritiesNow, rotateAuthority } from '../../authentication/x509/authority-rotation.js'
+import { readAuthorities } from '../../authentication/x509/authorities.repository.js'
 import { replaceTokenKeyNow, rotateTokenKey } from '../../authentication/keys/token-key-rotation.js'
 import { Secrets } from '../../platform/secrets.js'
 import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
 import { rotateProviderKey } from '../../federation/identity/provider-key-rotation.js'
-import { print, type Command, withDatabase } from './command.js'
+import { CliError, print, type Command, withDatabase } from './command.js'
 
 export const keysRotate: Command = {
   name: 'keys rotate',
@@ -40,6 +42,41 @@ export const keysRotateProvider: Command = {
         return `A new key is published, and signs ${lead === 0 ? 'from now on' : `in ${hours(lead)}`}; the old one stays published for ${hours(overlap)} after that.`
       }),
     )
+  },
+}
+
+export const keysRotateX509: Command = {
+  name: 'keys rotate-x509',
+  usage: '[--now]             A new X.509 authority, beside the old one; --now ends all that the old one has issued.',
+  async run(args) {
+    const { values } = parseArgs({ args: [...args], options: { now: { type: 'boolean', default: false } } })
+    print(
+      await withDatabase(async (pool, config) => {
+        if (config.X509_CREDENTIALS === 'off') throw new CliError('X509_CREDENTIALS is off.')
+        if (config.X509_CA_CERTIFICATE !== undefined)
+          throw new CliError('The authority is that of X509_CA_CERTIFICATE: put another one there, and restart.')
+        const secrets = new Secrets(config)
+        if (values.now) {
+          await replaceAuthoritiesNow(pool, config.DOMAIN, secrets)
+          return 'A new authority issues from now on. What was issued before is refused within 15 seconds here, and within an hour by peers.'
+        }
+        const outcome = await rotateAuthority(pool, config.DOMAIN, secrets)
+        return outcome === 'rotated' ? 'A new authority is published, and issues in an hour.' : 'A rotation is under way already.'
+      }),
+    )
+  },
+}
+
+export const keysShowX509: Command = {
+  name: 'keys show-x509',
+  usage: '                        The X.509 authorities, and until when each is published.',
+  async run() {
+    const stored = await withDatabase((pool) => readAuthorities(pool))
+    if (stored.length === 0) return print('There is none yet: the first certificate that is asked for makes it.')
+    for (const { fingerprint, sealedPrivate, signs, issuedUntil } of stored) {
+      const whose = sealedPrivate === null ? 'of the operator' : signs ? 'issues' : 'does not issue'
+      print(`${fingerprint.toString('hex')}  ${whose}  what it has issued is over ${issuedUntil?.toISOString() ?? 'already'}`)
+    }
   },
 }
 

@@ -7,7 +7,7 @@ import { devicesList, devicesRevoke } from './devices.js'
 import { doctor } from './doctor/doctor.js'
 import { groupsReports } from './groups.js'
 import { invitesCreate, invitesList, invitesRevoke } from './invites.js'
-import { keysRetireSendTokens, keysRotate, keysRotateProvider } from './keys.js'
+import { keysRetireSendTokens, keysRotate, keysRotateProvider, keysRotateX509, keysShowX509 } from './keys.js'
 import { migrateCommand, recovered } from './database.js'
 import { openapi, pageCommands, schemaDump } from './generated-files.js'
 import { peersPause, peersResume, peersRetry, peersList, peersAllow, peersDeny, peersReset, peersTrust } from './peers.js'
@@ -36,6 +36,8 @@ const COMMANDS: readonly Command[] = [
   invitesRevoke,
   keysRotate,
   keysRotateProvider,
+  keysRotateX509,
+  keysShowX509,
   keysRetireSendTokens,
   groupsReports,
   roomsShow,

@@ -11,6 +11,7 @@ import { STORAGE_LIMITS } from '../../groups/usage/storage-full.js'
 import { STREAM_LIMITS, STREAM_OPENINGS, STREAM_READS } from '../../delivery/socket/stream-limits.js'
 import { changeLimits, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { DEVICE_LIST_BYTES } from '../../authentication/device-list/device-list-changes.js'
+import { FOREIGN_LIST_BYTES } from '../../federation/device-lists/list-copies.js'
 import { FIRST_USES_REMEMBERED } from '../../platform/limits/first-uses.js'
 import { RATE_LIMITS } from './rate-limits.js'
 
@@ -40,6 +41,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...RATE_LIMITS,
   ...STORAGE_LIMITS,
   DEVICE_LIST_BYTES,
+  FOREIGN_LIST_BYTES,
 ]
 
 /** Applies the overrides of LIMITS. @throws ConfigError if a name is unknown, fixed, or has its own setting */

@@ -1,3 +1,4 @@
+import { X509_LIMITS } from '../../authentication/x509/certificate-issuance.js'
 import { ACCOUNT_LIMITS } from '../../accounts/accounts.limits.js'
 import { GROUP_RATES } from '../../groups/limits/group-rates.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
@@ -58,6 +59,21 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     holder: 'account',
     what: 'look-ups of device lists of other providers’ users per minute',
     value: 600,
+    refusal: TOO_MANY,
+  },
+  ...Object.values(X509_LIMITS),
+  {
+    name: 'device-list-checks-by',
+    holder: 'account',
+    what: 'signatures that are checked in look-ups of device lists of other providers’ users per minute; a list with more takes what is left',
+    value: 2_000,
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'device-list-checks-of',
+    holder: 'peer',
+    what: 'signatures in device lists of its users that are checked as a device of the user may join a group here, per minute',
+    value: 12_000,
     refusal: TOO_MANY,
   },
   { name: 'consents-by', holder: 'account', what: 'requests for consent and decisions per minute', value: 60, refusal: TOO_MANY },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AUTHENTICATION_PROBLEMS } from '../../authentication/authentication.problems.js'
+import { X509_PROBLEMS } from '../../authentication/x509/x509.problems.js'
 import { POSSESSION_PROBLEMS } from '../../authentication/possession/possession.problems.js'
 import { DELIVERY_PROBLEMS } from '../../delivery/delivery.problems.js'
 import { FEDERATION_PROBLEMS, PEER_PROBLEMS } from '../../federation/problem-types.js'
@@ -14,7 +15,7 @@ import { TOKEN_PROBLEMS } from '../../tokens/tokens.problems.js'
 /** Every type of problem there is, in the chapters of docs/errors.md. */
 export const PROBLEM_CHAPTERS: readonly (readonly [title: string, types: ProblemTypes])[] = [
   ['Any request', PLATFORM_PROBLEMS],
-  ['Accounts, devices and sessions', { ...POSSESSION_PROBLEMS, ...AUTHENTICATION_PROBLEMS }],
+  ['Accounts, devices and sessions', { ...POSSESSION_PROBLEMS, ...AUTHENTICATION_PROBLEMS, ...X509_PROBLEMS }],
   ['KeyPackages', KEY_PACKAGE_PROBLEMS],
   ['Groups', { ...GROUP_PROBLEMS, ...STORAGE_PROBLEMS }],
   ['The log', DELIVERY_PROBLEMS],

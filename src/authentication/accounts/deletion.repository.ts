@@ -23,12 +23,18 @@ export async function deleteAccount(
   return rows[0]
 }
 
-/** Whether a device may: where the user has a device list, one that has the right to revoke others. Call it with the account's lock held. */
+/**
+ * Whether a device may end the account alone: where the user has a device list, the oldest of those that have the right to revoke others. A younger one,
+ * which may be a thief's, has to revoke them first. A device is as old as its first certificate. Call it with the account's lock held.
+ */
 export async function mayEndAccount(sql: Sql, { userId, deviceId }: { userId: bigint; deviceId: bigint }): Promise<boolean> {
   const { rows } = await sql.query<{ may: boolean }>({
     name: 'may_end_account',
     text: `SELECT NOT EXISTS (SELECT FROM device_list l WHERE l.account_id = $1)
-               OR EXISTS (SELECT FROM device_certificate c WHERE c.device_id = $2 AND c.ended IS NULL AND c.rights & $3::int <> 0) AS may`,
+               OR coalesce((SELECT c.device_id = $2 FROM device_certificate c
+                             WHERE c.account_id = $1 AND c.ended IS NULL AND c.device_id IS NOT NULL AND c.rights & $3::int <> 0 AND (c.not_after > now() OR c.device_id = $2)
+                             ORDER BY (SELECT min(f.number) FROM device_certificate f WHERE f.device_id = c.device_id AND f.identity = c.identity)
+                             LIMIT 1), false) AS may`,
     values: [userId, deviceId, RIGHTS.revoke],
   })
   return rows[0]?.may === true

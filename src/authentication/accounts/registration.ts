@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { z } from 'zod'
+import { InvalidRequest } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { accountRegistered } from '../authentication.events.js'
@@ -23,7 +24,8 @@ export const RegisterAccount = z
     signature_keys: NewSignatureKeys,
     invite_code: z.string().max(64).optional().meta({ description: 'From the operator, where registration needs one' }),
     device_list: DeviceListUpdate.optional().meta({
-      description: 'Begins the user’s identity: entry 1, the certificate of this device with all of its keys, and possibly a recovery key',
+      description:
+        'Begins the user’s identity: entry 1, the certificate of this device with all of its keys, and possibly a recovery key and a passkey: 4 at most',
     }),
   })
   .meta({ id: 'RegisterAccount' })
@@ -44,6 +46,7 @@ export class Registration {
   async register(body: RegisterAccount, key: string | undefined): Promise<Session> {
     this.admissions.requireOwnNames(body)
     this.admissions.requireOpen(body)
+    requireFirstEntries(body)
     const proven = await this.enrolment.prove('registration', body)
     let registered: { session: BegunSession; by: Admission['by']; enrolled: EnrolledDevice } | undefined
     await this.revocations.revoke(async (sql) => {
@@ -60,6 +63,14 @@ export class Registration {
     this.enrolment.announce(registered.enrolled, proven)
     return this.issuer.issue(registered.session)
   }
+}
+
+/** So that nobody who has no account yet makes the server verify more than a beginning. */
+const MAX_FIRST_ENTRIES = 4
+
+function requireFirstEntries({ device_list: list }: RegisterAccount): void {
+  if (list !== undefined && list.entries.length > MAX_FIRST_ENTRIES)
+    throw new InvalidRequest(`A device list begins with ${MAX_FIRST_ENTRIES} entries at most: append others by POST /v1/device-list.`)
 }
 
 /**

@@ -22,10 +22,11 @@ export class ChallengesController {
     operationId: 'createChallenge',
     summary: 'Get a nonce to sign',
     description:
-      'A client that is not registered gets one, too. `purpose` `login`, `registration`, `new-device` or `new-key`: the proof is ' +
+      'A client that is not registered gets one, too. `purpose` `login`, `registration`, `new-device`, `new-key` or `new-passkey`: the proof is ' +
       'SignWithLabel(key, label, content) of RFC 9420 §5.1.2, where content is {opaque domain<V>; opaque client_uri<V>; ' +
       'opaque nonce<V>; uint64 expires_at} with the values of this answer, and label "MicroChat Device Login", "MicroChat ' +
-      'Registration", "MicroChat New Device" or "MicroChat New Key". The other purposes are step-up proofs (docs/identity.md §8) under ' +
+      'Registration", "MicroChat New Device", "MicroChat New Key" or "MicroChat New Passkey" (the SHA-256 of that SignContent is the challenge of ' +
+      'navigator.credentials.create). The other purposes are step-up proofs (docs/identity.md §8) under ' +
       '"MicroChat Step-Up " and the purpose. A nonce is good once, for its purpose and its client.',
   })
   @Refuses('wrong-domain')

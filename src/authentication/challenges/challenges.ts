@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { deviceLoginContent, PROOF_LABELS, type ProofPurpose } from '../../protocol/device-login.js'
 import { parseClientUri } from '../../protocol/identifiers.js'
-import { verifyWithLabel } from '../../protocol/mls/signature.js'
+import { verifiedBy } from '../../protocol/identity/signatures.js'
 import { canonicalKey, type SignatureKey } from '../../protocol/signature-key.js'
 import { WrongDomain } from '../authentication.problems.js'
 import { labelOf } from './challenge-purpose.js'
@@ -15,6 +15,8 @@ import { findChallenge, insertChallenge, type StoredChallenge } from './challeng
 interface Claim {
   readonly publicKey: Uint8Array
   readonly proof: Uint8Array
+  /** The key is a passkey’s, and the proof a PasskeySignature (docs/identity.md §2). */
+  readonly rpId?: string | undefined
 }
 
 /** What a proof is of: whose keys, over which nonce, and for what. */
@@ -44,18 +46,20 @@ export class Challenges {
    * The proven keys in canonical form, or undefined if the challenge is over or for something else, or any one proof does
    * not hold. It spends nothing: a caller who acts upon it consumes the challenge in its own transaction.
    */
-  async proven({ purpose, client, nonce }: Proof, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
+  async proven(proof: Proof, claims: readonly Claim[]): Promise<SignatureKey[] | undefined> {
+    const asked = await this.asked(proof)
+    if (asked === undefined) return undefined
+    const keys = await Promise.all(claims.map((claim) => provenKey(claim, asked.label, asked.content)))
+    return keys.every((key) => key !== undefined) ? keys : undefined
+  }
+
+  /** What has to be signed; undefined if the challenge is over or for something else. */
+  async asked({ purpose, client, nonce }: Proof): Promise<{ label: string; content: Uint8Array } | undefined> {
     const challenge = await findChallenge(this.pool, nonce, client)
     const label = challenge === undefined ? undefined : labelFor(purpose, challenge)
     if (challenge === undefined || label === undefined) return undefined
-    const content = deviceLoginContent({
-      domain: this.config.DOMAIN,
-      client,
-      nonce,
-      expiresAt: BigInt(Math.floor(challenge.expiresAt.getTime() / 1000)),
-    })
-    const keys = await Promise.all(claims.map((claim) => provenKey(claim, label, content)))
-    return keys.every((key) => key !== undefined) ? keys : undefined
+    const expiresAt = BigInt(Math.floor(challenge.expiresAt.getTime() / 1000))
+    return { label, content: deviceLoginContent({ domain: this.config.DOMAIN, client, nonce, expiresAt }) }
   }
 }
 
@@ -69,8 +73,8 @@ function labelFor(purpose: ProofPurpose, challenge: StoredChallenge): string | u
   return unnamed ? PROOF_LABELS.login : undefined
 }
 
-async function provenKey({ publicKey, proof }: Claim, label: string, content: Uint8Array): Promise<SignatureKey | undefined> {
+async function provenKey({ publicKey, proof, rpId }: Claim, label: string, content: Uint8Array): Promise<SignatureKey | undefined> {
   const key = canonicalKey(publicKey)
   if (key === undefined) return undefined
-  return (await verifyWithLabel(key.scheme, key.publicKey, label, content, proof)) ? key : undefined
+  return (await verifiedBy({ key, rpId }, label, content, proof)) ? key : undefined
 }

@@ -28,7 +28,7 @@ export class CertifiedChanges {
   /** The entries that begin the identity of a client's user. */
   async prepareFirst(client: string, update: DeviceListUpdate | undefined): Promise<PreparedChange | undefined> {
     const parsed = parseClientUri(client)
-    return parsed && update && (await this.changes.prepare(userUri(parsed), undefined, update))
+    return parsed && update && (await this.changes.prepare(userUri(parsed), undefined, update, client))
   }
 
   /** Call it with the account's lock held, for a device that was added or has got a key. @throws DeviceListRequired, and what `write` throws */

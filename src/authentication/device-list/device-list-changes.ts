@@ -3,10 +3,11 @@ import { TooLarge } from '../../platform/http/problem.js'
 import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
 import type { Sql } from '../../platform/postgres/sql.js'
-import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
+import { decodeEntry, type DeviceListEntry, type ListKey } from '../../protocol/identity/entry.js'
 import { checkHead, type HeadContent } from '../../protocol/identity/head.js'
-import { lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
+import { isRecoverySigner, lastNumber, type Certified, type DeviceList } from '../../protocol/identity/device-list.js'
 import { extendList } from '../../protocol/identity/list.js'
+import { canonicalKey } from '../../protocol/signature-key.js'
 import { DeviceListChanged, InvalidDeviceList } from '../authentication.problems.js'
 import { markRevoked } from '../devices/devices.repository.js'
 import type { DeviceListUpdate } from './device-list.dto.js'
@@ -27,12 +28,13 @@ import {
 import { secondsNow } from '../../platform/timing.js'
 import { KnownLists, lastHash, type KnownList } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
+import { PasskeyPolicy, type AnsweredChallenge } from '../passkeys/passkey-policy.js'
 
 /** Row of docs/limits.md. */
 export const DEVICE_LIST_BYTES = {
   name: 'device-list-bytes',
   holder: 'account',
-  what: 'bytes of all entries of a device list',
+  what: 'bytes of all entries of a device list; certificates fill three quarters of it, those by recovery signers seven eighths',
   value: 1_048_576,
   refusal: '413',
 } as const satisfies DescribedLimit
@@ -53,6 +55,8 @@ export interface PreparedChange {
   readonly entries: readonly Uint8Array[]
   readonly head: Uint8Array
   readonly dates: HeadDates
+  /** What a passkey's attestation answered. */
+  readonly answered: AnsweredChallenge | undefined
 }
 
 export interface HeadDates {
@@ -73,6 +77,7 @@ export class DeviceListChanges {
   constructor(
     private readonly known: KnownLists,
     private readonly limits: Limits,
+    private readonly passkeys: PasskeyPolicy,
   ) {}
 
   /**
@@ -91,9 +96,11 @@ export class DeviceListChanges {
 
   /**
    * @param accountId undefined: entries have to begin an identity
+   * @param client that sends them, if they may certify a passkey
    * @throws InvalidDeviceList, DeviceListChanged if the entries do not follow the last one
    */
-  async prepare(user: string, accountId: bigint | undefined, { entries, head }: DeviceListUpdate): Promise<PreparedChange> {
+  async prepare(user: string, accountId: bigint | undefined, update: DeviceListUpdate, client?: string): Promise<PreparedChange> {
+    const { entries, head, attestation } = update
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
@@ -102,7 +109,8 @@ export class DeviceListChanges {
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
     requireOwnTime(first.value, after.value)
     const dates = await this.checkedHead(after.value, head)
-    return { before: known?.list, after: after.value, entries, head, dates }
+    const answered = await this.passkeys.admit(changeOfList(known?.list, after.value).added, attestation, client)
+    return { before: known?.list, after: after.value, entries, head, dates, answered }
   }
 
   /** The list of an account; undefined if it has none. */
@@ -125,12 +133,11 @@ export class DeviceListChanges {
    * @throws DeviceListChanged if another change came first, InvalidDeviceList, TooLarge
    */
   async write(sql: Sql, accountId: bigint, change: PreparedChange, { whole, former }: WriteOptions = {}): Promise<bigint[]> {
-    const { before, after, dates } = change
+    const { before, after, dates, answered } = change
+    if (answered !== undefined) await this.passkeys.spend(sql, answered)
     const state = await readListState(sql, accountId)
-    if (former === undefined) {
-      requireSame(before, state)
-      requireNewerHead(state, dates)
-    }
+    // A head of other entries is not compared by its date: a thief may have dated the last one ahead.
+    if (former === undefined) requireSame(before, state)
     const devices = await readCertifiable(sql, accountId)
     const plan = changeOfDevices(before, after, devices, whole)
     if (plan.kind === 'broken') throw new InvalidDeviceList(plan.rule)
@@ -144,6 +151,7 @@ export class DeviceListChanges {
       hash: lastHash(after),
       head: change.head,
       identities,
+      identityKey: canonicalOf(after.identityKey) ?? new Uint8Array(),
       ...dates,
     })
     this.known.keep(after)
@@ -162,8 +170,7 @@ async function writeEntries(
   const numbered = entries.map((bytes, index) => ({ number: known + 1 + index, bytes }))
   // Only an identity that the account had before could have them.
   if (!(await insertEntries(sql, accountId, after.identity, numbered))) throw new DeviceListChanged(known)
-  const limit = numberOf(DEVICE_LIST_BYTES)
-  if ((await bytesOfList(sql, accountId, after.identity)) > limit) throw new TooLarge('The device list has become too large.', limit)
+  await requireRoom(sql, accountId, after, added)
   const ids = new Map(devices.map(({ client, deviceId }) => [client, deviceId]))
   await insertCertificates(
     sql,
@@ -174,10 +181,25 @@ async function writeEntries(
   await endCertificates(sql, accountId, after.identity, ended.flatMap(writtenEnd))
 }
 
+/** Of the bytes, too, a part is kept for recovery signers, and one for revocations, as docs/identity.md §2 says. @throws TooLarge */
+async function requireRoom(sql: Sql, accountId: bigint, list: DeviceList, added: readonly Certified[]): Promise<void> {
+  const limit = numberOf(DEVICE_LIST_BYTES)
+  const byRecovery = added.every(({ signer, certifiedAt }) => isRecoverySigner(list, signer, certifiedAt))
+  const eighths = added.length === 0 ? 8 : byRecovery ? 7 : 6
+  if ((await bytesOfList(sql, accountId, list.identity)) > (limit * eighths) / 8)
+    throw new TooLarge('The device list has become too large.', limit)
+}
+
 function writtenCertificate({ subject, ...certificate }: Certified, ids: ReadonlyMap<string, bigint>): WrittenCertificate {
-  const { number, signer, kind, rights, notBefore, notAfter } = certificate
+  const { number, signer, kind, rights, notBefore, notAfter, keys } = certificate
   const deviceId = kind === 'device' ? ids.get(subject) : undefined
-  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter) }
+  const holderKey = kind === 'device' ? undefined : canonicalOf(keys[0])
+  const rpId = kind === 'passkey' ? subject : undefined
+  return { number, signer, kind, rights, deviceId, notBefore: dateOf(notBefore), notAfter: dateOf(notAfter), holderKey, rpId }
+}
+
+function canonicalOf(key: ListKey | undefined): Uint8Array | undefined {
+  return key && canonicalKey(key.publicKey)?.publicKey
 }
 
 function writtenEnd({ number, end }: Certified): WrittenEnd[] {
@@ -195,7 +217,7 @@ export function isSameList(list: DeviceList, state: ListState | undefined): bool
   return state !== undefined && isSame(list.identity, state.identity) && isSame(lastHash(list), state.hash)
 }
 
-/** A head that is older than the one that clients have would look to them as if the server had rolled the list back. */
+/** A renewal that is older than the head which clients have would be ignored by them (docs/identity.md §3). */
 export function requireNewerHead(state: ListState | undefined, { headIssuedAt }: HeadDates): void {
   if (state !== undefined && headIssuedAt < state.headIssuedAt) throw new InvalidDeviceList('head-validity')
 }

@@ -29,7 +29,7 @@ export class DeviceListController {
     summary: 'Get the own device list without a device',
     description:
       'For a user who has lost all devices and has a recovery key, a passkey or the identity key: with a challenge (purpose `login`) for the new ' +
-      'client, and the proof of a login by that key. The new device then registers (registerAccount) with one entry, its certificate by that key.',
+      'client, and the proof of a login by that key; a passkey names its RP ID. The new device then registers (registerAccount) with one entry, its certificate by that key.',
   })
   @Refuses('login-refused')
   recover(@Body({ schema: ListRecovery }) body: ListRecovery) {

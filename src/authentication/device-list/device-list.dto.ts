@@ -12,10 +12,26 @@ const MAX_NEW_ENTRIES = 16
 const Entry = MlsBytes(MAX_ENTRY_BYTES).meta({ description: 'A whole DeviceListEntry (docs/identity.md §2)' })
 const Head = MlsBytes(MAX_HEAD_BYTES).meta({ description: 'A whole DeviceListHead (docs/identity.md §3)' })
 
+export const PasskeyAttestation = z
+  .strictObject({
+    nonce: Nonce,
+    client_data_json: MlsBytes(4_096),
+    attestation_object: MlsBytes(16_384).meta({ description: 'Of format `packed` (W3C Web Authentication Level 2 §8.2)' }),
+  })
+  .meta({
+    id: 'PasskeyAttestation',
+    description:
+      'What navigator.credentials.create answered to a challenge (purpose `new-passkey`) for the client that sends it (docs/identity.md §2)',
+  })
+export type PasskeyAttestation = z.infer<typeof PasskeyAttestation>
+
 export const DeviceListUpdate = z
   .strictObject({
     entries: z.array(Entry).min(1).max(MAX_NEW_ENTRIES).meta({ description: 'What follows the last entry that the server has' }),
     head: Head.meta({ description: 'The head of the list with these entries' }),
+    attestation: PasskeyAttestation.optional().meta({
+      description: 'Of the one passkey that these entries certify, where the server asks for it',
+    }),
   })
   .meta({ id: 'DeviceListUpdate' })
 export type DeviceListUpdate = z.infer<typeof DeviceListUpdate>
@@ -24,7 +40,15 @@ export const HeadRenewal = z.strictObject({ head: Head }).meta({ id: 'DeviceList
 export type HeadRenewal = z.infer<typeof HeadRenewal>
 
 export const ListRecovery = z
-  .strictObject({ client: ClientUri, nonce: Nonce, public_key: PublicKey, proof: Proof })
+  .strictObject({
+    client: ClientUri,
+    nonce: Nonce,
+    public_key: PublicKey,
+    proof: Proof,
+    rp_id: z.string().min(1).max(253).optional().meta({
+      description: 'The key is a passkey of this RP ID, and the proof a PasskeySignature over the same content (docs/identity.md §2)',
+    }),
+  })
   .meta({ id: 'ListRecovery', description: '`client` is the new one; the key is in its user’s list, and of no device' })
 export type ListRecovery = z.infer<typeof ListRecovery>
 

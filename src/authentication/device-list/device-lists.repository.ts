@@ -117,6 +117,10 @@ export interface WrittenCertificate {
   readonly rights: number
   readonly notBefore: Date
   readonly notAfter: Date
+  /** Canonical, of a recovery key or passkey; undefined for devices. */
+  readonly holderKey: Uint8Array | undefined
+  /** Of a passkey. */
+  readonly rpId: string | undefined
 }
 
 export async function insertCertificates(
@@ -126,9 +130,10 @@ export async function insertCertificates(
   certificates: readonly WrittenCertificate[],
 ): Promise<void> {
   await sql.query({
-    text: `INSERT INTO device_certificate (account_id, identity, number, signer, kind, device_id, rights, not_before, not_after)
-           SELECT $1, $2, x.* FROM unnest($3::int[], $4::int[], $5::smallint[], $6::bigint[], $7::smallint[], $8::timestamptz[], $9::timestamptz[])
-               AS x (number, signer, kind, device_id, rights, not_before, not_after)`,
+    text: `INSERT INTO device_certificate (account_id, identity, number, signer, kind, device_id, rights, not_before, not_after, holder_key, rp_id)
+           SELECT $1, $2, x.* FROM unnest($3::int[], $4::int[], $5::smallint[], $6::bigint[], $7::smallint[], $8::timestamptz[], $9::timestamptz[],
+                                          $10::bytea[], $11::text[])
+               AS x (number, signer, kind, device_id, rights, not_before, not_after, holder_key, rp_id)`,
     values: [
       accountId,
       identity,
@@ -139,6 +144,8 @@ export async function insertCertificates(
       certificates.map(({ rights }) => rights),
       certificates.map(({ notBefore }) => notBefore),
       certificates.map(({ notAfter }) => notAfter),
+      certificates.map(({ holderKey }) => holderKey ?? null),
+      certificates.map(({ rpId }) => rpId ?? null),
     ],
   })
 }
@@ -204,13 +211,21 @@ export async function certifyKeys(
   })
 }
 
+export interface WrittenState extends ListState {
+  readonly headExpiresAt: Date
+  /** Canonical; empty once it has ended. */
+  readonly identityKey: Uint8Array
+}
+
 /** @param state `identities` counts one more where the account had another identity before */
-export async function writeListState(sql: Sql, accountId: bigint, state: ListState & { readonly headExpiresAt: Date }): Promise<void> {
+export async function writeListState(sql: Sql, accountId: bigint, state: WrittenState): Promise<void> {
+  const { identity, number, hash, head, headIssuedAt, headExpiresAt, identities, identityKey } = state
   await sql.query({
-    text: `INSERT INTO device_list (account_id, identity, number, hash, head, head_issued_at, head_expires_at, identities)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    text: `INSERT INTO device_list (account_id, identity, number, hash, head, head_issued_at, head_expires_at, identities, identity_key)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT (account_id) DO UPDATE SET identity = excluded.identity, number = excluded.number, hash = excluded.hash, head = excluded.head,
-             head_issued_at = excluded.head_issued_at, head_expires_at = excluded.head_expires_at, identities = excluded.identities`,
-    values: [accountId, state.identity, state.number, state.hash, state.head, state.headIssuedAt, state.headExpiresAt, state.identities],
+             head_issued_at = excluded.head_issued_at, head_expires_at = excluded.head_expires_at, identities = excluded.identities,
+             identity_key = excluded.identity_key`,
+    values: [accountId, identity, number, hash, head, headIssuedAt, headExpiresAt, identities, identityKey],
   })
 }

@@ -35,7 +35,7 @@ export class OwnDeviceList {
    */
   async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
     await this.changes.take(caller.client)
-    const change = await this.changes.prepare(caller.user, caller.userId, update)
+    const change = await this.changes.prepare(caller.user, caller.userId, update, caller.client)
     const begins = change.before === undefined
     const permitted = begins ? await this.stepUp.prove(caller, 'begin-identity', lastHash(change.after), proof) : undefined
     const revoked = await this.revocations.revoke(async (sql) => {

@@ -9,7 +9,6 @@ import { deviceRegistered } from '../authentication.events.js'
 import { KeyTaken, NameTaken, ProofRefused, TooMany } from '../authentication.problems.js'
 import type { NewSignatureKey } from '../challenges/challenges.dto.js'
 import { Challenges } from '../challenges/challenges.js'
-import type { ProofPurpose } from '../../protocol/device-login.js'
 import { consumeChallenge } from '../challenges/challenges.repository.js'
 import { CertifiedChanges } from '../device-list/certified-changes.js'
 import type { PreparedChange } from '../device-list/device-list-changes.js'
@@ -54,7 +53,7 @@ export class DeviceEnrolment {
    * @throws InvalidRequest for keys that are none, ProofRefused for ones without a valid proof, InvalidDeviceList
    */
   async prove(
-    purpose: Exclude<ProofPurpose, 'login'>,
+    purpose: 'registration' | 'new-device' | 'new-key',
     { client, nonce, signature_keys: given, device_list: update }: Enrolment,
   ): Promise<ProvenDevice> {
     assertUsableKeys(given)

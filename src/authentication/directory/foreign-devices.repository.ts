@@ -5,18 +5,32 @@ import type { Sql } from '../../platform/postgres/sql.js'
 export interface ForeignClaim {
   readonly client: string
   readonly publicKey?: Uint8Array
+  /** What its leaf says of the user's device list. */
+  readonly list?: { readonly identity: Uint8Array; readonly number: number } | undefined
 }
 
-/** Those of the claims that the directory here does not confirm, or of whose user it has not heard for a while. Keys in canonical form. */
+/**
+ * Those of the claims that the directory here does not confirm, or of whose user it has not heard for a while, or whose list is another than the kept
+ * one, or longer. Keys in canonical form.
+ */
 export async function unconfirmedAmong(sql: Sql, claims: readonly ForeignClaim[], maxAgeMs: number): Promise<ForeignClaim[]> {
   const { rows } = await sql.query<{ ord: bigint }>({
     name: 'confirmed_foreign',
-    text: `SELECT x.ord FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS x (client, public_key, ord)
+    text: `SELECT x.ord FROM unnest($1::text[], $2::bytea[], $4::bytea[], $5::int[]) WITH ORDINALITY AS x (client, public_key, identity, number, ord)
              JOIN device d ON d.client_uri = x.client JOIN foreign_user f ON f.account_id = d.account_id
             WHERE f.fetched_at > now() - $3 * interval '1 millisecond'
               AND EXISTS (
-                SELECT FROM foreign_signature_key k WHERE k.device_id = d.id AND k.public_key = coalesce(x.public_key, k.public_key))`,
-    values: [claims.map(({ client }) => client), claims.map(({ publicKey }) => publicKey ?? null), maxAgeMs],
+                SELECT FROM foreign_signature_key k WHERE k.device_id = d.id AND k.public_key = coalesce(x.public_key, k.public_key))
+              AND (x.identity IS NULL OR EXISTS (
+                SELECT FROM foreign_device_list l
+                 WHERE l.account_id = d.account_id AND l.identity = x.identity AND l.number >= x.number AND cardinality(l.ends) = l.number OFFSET 0))`,
+    values: [
+      claims.map(({ client }) => client),
+      claims.map(({ publicKey }) => publicKey ?? null),
+      maxAgeMs,
+      claims.map(({ list }) => list?.identity ?? null),
+      claims.map(({ list }) => list?.number ?? null),
+    ],
   })
   const confirmed = new Set(rows.map(({ ord }) => Number(ord) - 1))
   return claims.filter((_, index) => !confirmed.has(index))

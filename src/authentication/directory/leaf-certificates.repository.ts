@@ -16,7 +16,8 @@ export const LISTED_CERTIFICATE = `LEFT JOIN LATERAL (
       LEFT JOIN device_list_entry w ON w.account_id = l.account_id AND w.identity = l.identity AND w.number = c.ended
      WHERE l.account_id = d.account_id
      UNION ALL
-    SELECT f.identity, f.number, f.identities, x.certificate, f.entries[x.certificate], f.entries[x.list_number], NULL, NULL
+    SELECT f.identity, f.number, f.identities, x.certificate, f.entries[x.certificate], f.entries[x.list_number], f.ends[x.certificate],
+           f.entries[f.ends[x.certificate]]
       FROM foreign_device_list f WHERE f.account_id = d.account_id AND x.certificate IS NOT NULL
     OFFSET 0
   ) listed ON x.certificate IS NOT NULL OR x.by_key`

@@ -1,4 +1,3 @@
-import { sameBytes } from '../../protocol/bytes.js'
 import type { CertificateEnd, Certified, DeviceList } from '../../protocol/identity/device-list.js'
 import { decodeEntry, hashOfEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
 import {
@@ -11,8 +10,9 @@ import {
 import { IDENTITY_RULES } from '../../protocol/identity/rules.js'
 import { extensionData, type Extension } from '../../protocol/mls/structures/extension.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
+import { X509_RULES } from '../../protocol/x509/rules.js'
 
-/** Rules for the certificate of a leaf (docs/identity.md §4). Listed with the others in docs/mls-rules.md. */
+/** Rules for the certificate of a leaf (docs/identity.md §4), and of X.509 credentials. Listed with the others in docs/mls-rules.md. */
 export const CERTIFICATE_RULES = {
   'device-certificate': ['docs/identity.md §4', IDENTITY_RULES['device-certificate']],
   'device-certificate-leaf': ['docs/identity.md §4', IDENTITY_RULES['device-certificate-leaf']],
@@ -22,6 +22,7 @@ export const CERTIFICATE_RULES = {
     'In a group with `identities: certified` every new or changed leaf has a certificate: in its extension, or, where the group does not require the extension, in the device list under the leaf’s key.',
   ],
   'device-certificate-identity': ['docs/identity.md §4', 'All leaves of one user in a group are of one identity.'],
+  ...X509_RULES,
 } as const satisfies Record<string, readonly [section: string, says: string]>
 
 export type CertificateRule = keyof typeof CERTIFICATE_RULES
@@ -44,7 +45,7 @@ export interface ListedCertificate {
   certificate: Uint8Array | null
   /** The entry that the leaf names as the newest one that it knows. */
   shown: Uint8Array | null
-  /** Number of the entry that ended it, and that entry; null: active, or of another provider, which does not say. */
+  /** Number of the entry that ended it, and that entry; null: active. */
   ended: number | null
   ending: Uint8Array | null
 }
@@ -70,12 +71,19 @@ export function numbersIn(extension: Uint8Array | undefined): { certificate: num
 
 const MAX_NUMBER = 0x7fffffff
 
+/** What a leaf's extension says of the list of its user, for the directory; undefined: it has none, or one that does not decode. */
+export function listIn(extension: Uint8Array | undefined): { identity: Uint8Array; number: number } | undefined {
+  const decoded = extension && decodeLeafCertificate(extension)
+  if (decoded?.kind !== 'decoded') return undefined
+  return { identity: decoded.value.identity, number: Math.min(decoded.value.listNumber, MAX_NUMBER) }
+}
+
 /**
- * Whether a leaf is certified, by what the database says of it: no signature is checked, as the entries of the list were. Of a user of another
- * provider whose list is not known only the form is checked.
- * @param now seconds since 1970 @param here the user is of this provider
+ * Whether a leaf is certified, by what the database says of it: no signature is checked, as the entries of the list were. The list of a user of another
+ * provider was asked for just before, where the leaf names an entry that the copy did not have.
+ * @param now seconds since 1970
  */
-export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigint, here: boolean): LeafVerdict {
+export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigint): LeafVerdict {
   const key = canonicalKey(leaf.publicKey)
   const { extension, client } = leaf
   const list = partOf(listed)
@@ -86,13 +94,11 @@ export function judgeLeaf(leaf: ShownLeaf, listed: ListedCertificate, now: bigin
       ? { kind: 'certified', identity: list.identity, number: found.number, ended: found.end?.number ?? null }
       : { kind: 'uncertified' }
   }
-  // A copy of another provider's list may be older than the leaf, but is of the same identity.
-  const known = list ?? (here ? undefined : asShown(extension, listed.identity))
-  if (known === undefined) return { kind: 'broken', rule: 'device-certificate' }
-  const checked = checkLeafCertificate(known, extension, certified, now)
+  if (list === undefined) return { kind: 'broken', rule: 'device-certificate' }
+  const checked = checkLeafCertificate(list, extension, certified, now)
   if (checked.kind === 'broken') return { kind: 'broken', rule: checked.rule as CertificateRule }
   const { number, end } = checked.value.certificate
-  return { kind: 'certified', identity: known.identity, number, ended: end?.number ?? null }
+  return { kind: 'certified', identity: list.identity, number, ended: end?.number ?? null }
 }
 
 /** The list as far as it is known: the hash of its last entry, of the certificate, and of what the leaf has shown. */
@@ -102,7 +108,7 @@ function partOf({ identity, listNumber, number, certificate, shown, ended, endin
   const hashes: Uint8Array[] = Array.from({ length: listNumber })
   for (const known of [entry, decoded(shown)]) if (known) hashes[known.number - 1] = hashOfEntry(known)
   const end = ended === null ? undefined : endBy(decoded(ending), ended)
-  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, ...(end && { end }) }
+  const certified: Certified = { ...entry.body.certificate, number, signer: entry.signer, certifiedAt: entry.time, ...(end && { end }) }
   return { ...NOTHING, user: entry.user, identity, hashes, time: entry.time, certificates: new Map([[number, certified]]) }
 }
 
@@ -111,19 +117,6 @@ function endBy(entry: DeviceListEntry | undefined, number: number): CertificateE
   return { by: entry?.body.type === 'certificate' ? 'replacement' : 'revocation', number, time: entry?.time ?? 0n }
 }
 
-/** As if the list were as the leaf says, and ended there. @param known the identity of the copy that there is of it; undefined for a leaf of another */
-function asShown(extension: Uint8Array, known: Uint8Array | null): DeviceList | undefined {
-  const shown = decodeLeafCertificate(extension)
-  if (shown.kind === 'malformed' || (known !== null && !sameBytes(known, shown.value.identity))) return undefined
-  const { identity, certificate: entry } = shown.value
-  const { number, signer, user, time, body } = entry
-  if (body.type !== 'certificate' || number > MAX_LIST) return undefined
-  const hashes: Uint8Array[] = Array.from({ length: number })
-  hashes[number - 1] = hashOfEntry(entry)
-  return { ...NOTHING, user, identity, hashes, time, certificates: new Map([[number, { ...body.certificate, number, signer }]]) }
-}
-
-const MAX_LIST = 1_024
 const NOTHING = { identityKey: undefined, keys: new Map<string, number>() }
 
 function decoded(bytes: Uint8Array | null): DeviceListEntry | undefined {

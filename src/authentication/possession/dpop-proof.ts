@@ -94,8 +94,10 @@ function basesOf({ headers: { host }, socket: { localAddress = '', localPort } }
   return [...named, local, ...loopback]
 }
 
+/** The path as it is written: to resolve dots and escapes would make one proof good for several paths. */
 function addressOf(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined
-  const { protocol, host, pathname } = new URL(text)
-  return `${protocol}//${host}${pathname}`
+  const path = /^[a-z]+:\/\/[^/?#]+([^?#]*)/i.exec(text)?.[1]
+  if (path === undefined || !URL.canParse(text)) return undefined
+  const { protocol, host } = new URL(text)
+  return `${protocol}//${host}${path === '' ? '/' : path}`
 }

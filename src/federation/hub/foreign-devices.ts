@@ -114,7 +114,8 @@ export class ForeignDevices {
 
   /** With the device list: a device that is new here is new there too. */
   private async fetch(user: string): Promise<void> {
-    await Promise.all([this.fetchDirectory(user), this.lists.refresh(user)])
+    const [list] = await Promise.all([this.lists.ask(user), this.fetchDirectory(user)])
+    if (list !== undefined) await this.lists.want(user, list)
   }
 
   private async fetchDirectory(user: string): Promise<void> {

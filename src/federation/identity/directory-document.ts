@@ -1,6 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import { GeneralSign, generalVerify, type GeneralJWS } from 'jose'
 import { z } from 'zod'
+import { MAX_PUBLISHED } from '../../authentication/x509/authority-rotation.js'
+import { MAX_AUTHORITY_BYTES } from '../../authentication/x509/operator-authority.js'
 import { isProviderDomain } from '../../protocol/identifiers.js'
 import type { ProviderKey } from './provider-keys.js'
 
@@ -21,6 +23,18 @@ const KeyOfDirectory = z.object({
   exp: Seconds.optional(),
 })
 
+/** DER in base64url. A provider whose authorities cannot be read has none; the rest of its directory counts. */
+const AuthoritiesOfDirectory = z
+  .array(
+    z
+      .string()
+      .max(Math.ceil((MAX_AUTHORITY_BYTES * 4) / 3))
+      .regex(/^[A-Za-z0-9_-]+$/),
+  )
+  .max(MAX_PUBLISHED)
+  .optional()
+  .catch(undefined)
+
 /** A provider's own description, signed by each of its keys: a peer that has pinned one of them learns of the others by it. */
 export const KeyDirectory = z.object({
   domain: z.string().refine(isProviderDomain),
@@ -32,6 +46,7 @@ export const KeyDirectory = z.object({
     .min(1)
     .max(MAX_KEYS)
     .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'must have ids of their own'),
+  x509_authorities: AuthoritiesOfDirectory,
 })
 export type KeyDirectory = z.infer<typeof KeyDirectory>
 
@@ -46,11 +61,15 @@ export const MimiDirectory = z.looseObject({
   key_directory: SignedKeyDirectory,
 })
 
-/** A directory of these keys, signed by each of them (RFC 7515 §7.2.1), valid for a week from `about.now`. */
+/**
+ * A directory of these keys, signed by each of them (RFC 7515 §7.2.1), valid for a week from `about.now`.
+ * @param about with the X.509 authorities of the domain, DER
+ */
 export async function signKeyDirectory(
   keys: readonly ProviderKey[],
-  about: { domain: string; profiles: readonly string[]; now: Date },
+  about: { domain: string; profiles: readonly string[]; now: Date; authorities?: readonly Uint8Array[] },
 ): Promise<SignedKeyDirectory> {
+  const { authorities = [] } = about
   const issued = seconds(about.now)
   const directory: KeyDirectory = {
     domain: about.domain,
@@ -65,6 +84,7 @@ export async function signKeyDirectory(
       nbf: seconds(notBefore),
       ...(notAfter && { exp: seconds(notAfter) }),
     })),
+    ...(authorities.length > 0 && { x509_authorities: authorities.map((one) => Buffer.from(one).toString('base64url')) }),
   }
   const signing = new GeneralSign(Buffer.from(JSON.stringify(directory)))
   for (const { keyId, privateKey } of keys) signing.addSignature(privateKey).setProtectedHeader({ alg: 'EdDSA', kid: keyId, typ: TYPE })

@@ -2,11 +2,13 @@ import { Controller, Get, Inject } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { Anonymous } from '../../authentication/session/caller.js'
+import { Authorities } from '../../authentication/x509/authorities.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { jsonOrCbor, PublicDocument } from '../../platform/http/public-document.js'
 import { Refuses } from '../../platform/http/refuses.js'
 import { Returns, ReturnsUnchanged } from '../../platform/http/returns.js'
+import { hex } from '../../protocol/bytes.js'
 import { SignedKeyDirectory, signKeyDirectory } from './directory-document.js'
 import { endpointTemplates, ENDPOINTS, PROFILES, type Endpoint } from './endpoints.js'
 import { OwnUrl } from './own-url.js'
@@ -26,12 +28,13 @@ const SIGNED_AGAIN_MS = 60_000
 @Controller('.well-known/mimi-protocol-directory')
 export class MimiDirectoryController {
   private readonly document = new PublicDocument(jsonOrCbor(Directory), 'public, max-age=60', () => this.current())
-  private signed: { keys: readonly ProviderKey[]; until: number; directory: Promise<object> } | undefined
+  private signed: { keys: readonly ProviderKey[]; authorities: string; until: number; directory: Promise<object> } | undefined
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION'>,
     private readonly url: OwnUrl,
     private readonly keys: ProviderKeys,
+    private readonly authorities: Authorities,
   ) {}
 
   @Get()
@@ -51,21 +54,23 @@ export class MimiDirectoryController {
     return this.document
   }
 
-  /** Signed again when the keys have changed, and once in SIGNED_AGAIN_MS. */
+  /** Signed again when keys or authorities have changed, and once in SIGNED_AGAIN_MS. */
   private async current(): Promise<object> {
-    const keys = await this.keys.published()
-    if (this.signed && performance.now() < this.signed.until && areSame(keys, this.signed.keys)) {
+    const [keys, published] = [await this.keys.published(), await this.authorities.published()]
+    const authorities = published.map(hex).join()
+    if (this.signed?.authorities === authorities && performance.now() < this.signed.until && areSame(keys, this.signed.keys)) {
       this.signed.keys = keys
       return this.signed.directory
     }
-    const signed = { keys, until: performance.now() + SIGNED_AGAIN_MS, directory: this.sign(keys) }
+    const signed = { keys, authorities, until: performance.now() + SIGNED_AGAIN_MS, directory: this.sign(keys, published) }
     this.signed = signed
     signed.directory.catch(() => (this.signed = undefined))
     return signed.directory
   }
 
-  private async sign(keys: readonly ProviderKey[]): Promise<object> {
-    const keyDirectory = await signKeyDirectory(keys, { domain: this.config.DOMAIN, profiles: PROFILES, now: new Date() })
+  private async sign(keys: readonly ProviderKey[], authorities: readonly Uint8Array[]): Promise<object> {
+    const about = { domain: this.config.DOMAIN, profiles: PROFILES, now: new Date(), authorities }
+    const keyDirectory = await signKeyDirectory(keys, about)
     return { ...endpointTemplates(this.url.get()), profiles: [...PROFILES], key_directory: keyDirectory }
   }
 }

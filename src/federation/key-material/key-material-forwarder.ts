@@ -6,12 +6,13 @@ import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.j
 import type { Problem } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseClientUri, parseUserUri, userUri } from '../../protocol/identifiers.js'
-import { identityText } from '../../protocol/mls/structures/credential.js'
+import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
+import { peerProblem } from '../peer-problems.js'
 import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
 
 /** The hub between the requester's provider and the target's: forwards the signed request, and records whose KeyPackages the answer holds. */
@@ -47,6 +48,7 @@ export class KeyMaterialForwarder {
     const own = this.config.DOMAIN
     if (answer.kind === 'denied') return new ProvidersApart(own, target)
     if (answer.kind === 'answered' && answer.problem === 'urn:microchat:problem:peer-denied') return new ProvidersApart(target, own)
+    if ('status' in answer && answer.status === 429) return peerProblem(answer)
     const requester = parseUserUri(requestingUser)?.domain ?? own
     return relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
   }
@@ -76,7 +78,7 @@ export class KeyMaterialForwarder {
 
 function ownerOf(keyPackage: Uint8Array): string | undefined {
   const decoded = decodeIncomingKeyPackage(keyPackage)
-  return decoded.kind === 'decoded' ? identityText(decoded.value.leafNode.credential) : undefined
+  return decoded.kind === 'decoded' ? namedIdentity(decoded.value.leafNode.credential) : undefined
 }
 
 function refOf(keyPackage: Uint8Array, maxAgeMs: number): Omit<ForeignRef, 'deviceId'> | undefined {

@@ -27,6 +27,8 @@ export interface PeerDirectory {
   readonly domain: string
   readonly endpoints: Readonly<Record<string, string>>
   readonly profiles: readonly string[]
+  /** X.509 authorities of its domain, DER. */
+  readonly authorities: readonly Uint8Array[]
   readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
 }
 
@@ -43,6 +45,7 @@ export class PeerDirectories {
   private readonly remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
   private readonly fetchedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
   private readonly soughtAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  private readonly authoritiesSoughtAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -74,6 +77,16 @@ export class PeerDirectories {
     }
     // Also for those who come while another looks.
     return this.keyIn(await this.of(domain), keyId, now)
+  }
+
+  /** @param fresh those that are known do not serve: the provider is asked again, once in a while */
+  async authorities(domain: string, fresh: boolean): Promise<readonly Uint8Array[]> {
+    const directory = await this.of(domain)
+    if (directory && fresh && isDue(this.authoritiesSoughtAt, domain)) {
+      noteAsked(this.authoritiesSoughtAt, domain)
+      void this.remember(domain, this.refetch(domain))
+    }
+    return (await this.of(domain))?.authorities ?? []
   }
 
   private keyIn(directory: PeerDirectory | undefined, keyId: string, now: Date): KeyObject | undefined {
@@ -125,6 +138,7 @@ export class PeerDirectories {
         domain,
         endpoints: endpointsOf(fetched),
         profiles: directory.profiles,
+        authorities: (directory.x509_authorities ?? []).map((one) => Buffer.from(one, 'base64url')),
         issuedAt: new Date(directory.issued_at * 1000),
         keys: directory.keys.map(({ kid, x, nbf, exp }) => ({
           keyId: kid,
@@ -145,6 +159,7 @@ export class PeerDirectories {
       domain,
       endpoints: row.endpoints,
       profiles: row.profiles ?? [],
+      authorities: row.authorities.map((one) => new Uint8Array(one)),
       keys: new Map(keys.map(({ keyId, publicKey, notBefore, notAfter }) => [keyId, { key: ed25519Key(publicKey), notBefore, notAfter }])),
     }
   }

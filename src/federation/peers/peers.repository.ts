@@ -8,6 +8,8 @@ export interface PeerRow {
   retryAt: Date | null
   endpoints: Record<string, string> | null
   profiles: string[] | null
+  /** X.509, DER. */
+  authorities: Buffer[]
   issuedAt: Date | null
   fetchedAt: Date | null
   alarm: string | null
@@ -18,7 +20,7 @@ export interface PeerRow {
 /** What an integer column holds. */
 const MAX_OFFSET = 2 ** 31 - 1
 
-const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm, clock_offset AS "clockOffset"`
+const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, x509_authorities AS authorities, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm, clock_offset AS "clockOffset"`
 
 /** The row of a provider; undefined before the first contact with it. */
 export async function findPeer(sql: Sql, domain: string): Promise<PeerRow | undefined> {
@@ -47,6 +49,7 @@ export interface PeerDirectoryContent {
   domain: string
   endpoints: Record<string, string>
   profiles: readonly string[]
+  authorities: readonly Uint8Array[]
   issuedAt: Date
   keys: readonly { keyId: string; publicKey: Uint8Array; notBefore: Date; notAfter: Date | null }[]
 }
@@ -54,11 +57,11 @@ export interface PeerDirectoryContent {
 /** Replaces a provider's directory and pins by a trusted newer one. Nothing happens if a directory issued later is stored already. */
 export async function storeDirectory(sql: Sql, content: PeerDirectoryContent): Promise<void> {
   const { rows } = await sql.query({
-    text: `INSERT INTO peer AS p (domain, endpoints, profiles, issued_at, fetched_at) VALUES ($1, $2, $3, $4, now())
+    text: `INSERT INTO peer AS p (domain, endpoints, profiles, issued_at, fetched_at, x509_authorities) VALUES ($1, $2, $3, $4, now(), $5)
            ON CONFLICT (domain) DO UPDATE SET endpoints = excluded.endpoints, profiles = excluded.profiles, issued_at = excluded.issued_at,
-             fetched_at = excluded.fetched_at, alarm = NULL
+             fetched_at = excluded.fetched_at, x509_authorities = excluded.x509_authorities, alarm = NULL
            WHERE p.issued_at IS NULL OR p.issued_at <= excluded.issued_at RETURNING domain`,
-    values: [content.domain, JSON.stringify(content.endpoints), content.profiles, content.issuedAt],
+    values: [content.domain, JSON.stringify(content.endpoints), content.profiles, content.issuedAt, content.authorities],
   })
   if (rows.length === 0) return
   await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [content.domain] })
@@ -101,7 +104,7 @@ export async function setPaused(sql: Sql, domain: string, paused: boolean): Prom
 export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
   await sql.query({
-    text: 'UPDATE peer SET issued_at = NULL, fetched_at = NULL, endpoints = NULL, profiles = NULL, alarm = NULL WHERE domain = $1',
+    text: `UPDATE peer SET issued_at = NULL, fetched_at = NULL, endpoints = NULL, profiles = NULL, x509_authorities = '{}', alarm = NULL WHERE domain = $1`,
     values: [domain],
   })
 }

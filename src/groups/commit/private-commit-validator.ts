@@ -10,11 +10,12 @@ import { memberAt } from '../../protocol/public-group/state.js'
 import { bannedAmong, claimedMembers, presentAmong } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import { judgeRosterChange, removalReason } from '../authority/rules.js'
+import { FederationLink } from '../home/federation-link.js'
 import { readPublicProposals } from '../repository/log.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import { activeCertificates } from '../roster/certificates.repository.js'
-import { judgeCertificates, namedLeaf, requirementOf } from '../roster/certified-leaves.js'
+import { introduceLeaves, judgeCertificates, namedLeaf, requirementOf, withCredentialFaults } from '../roster/certified-leaves.js'
 import { deviceOf, requireOwnLeaf } from '../roster/roster.js'
 import { devicesOfLeaves, type Device } from '../roster/roster.repository.js'
 import { isExpired, mayStillJoin, namedVoid, unusable } from '../roster/void-proposals.js'
@@ -57,6 +58,7 @@ export class PrivateCommitValidator {
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     private readonly trees: LargeTrees,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly link: FederationLink,
   ) {}
 
   async judge(context: CommitContext): Promise<Judged> {
@@ -148,8 +150,10 @@ export class PrivateCommitValidator {
     })
     const requirement = requirementOf(context.standing.policy.identities)
     const leaves = waiting.flatMap(({ proposal }) => namedLeaf(proposal.keyPackage.leafNode))
+    await introduceLeaves(this.link, this.config.DOMAIN, leaves)
     const devices = await devicesOfLeaves(this.pool, group.gid, leaves, requirement !== 'none')
-    const certificates = judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const judged = await judgeCertificates(leaves, devices, requirement, new Set(), this.config.DOMAIN)
+    const certificates = withCredentialFaults(judged, await this.membership.credentialFaults(leaves))
     const { directory, unregistered } = unusable(devices, certificates)
     const voided: Uint8Array[] = []
     for (const { member, proposal, bytes } of waiting) {

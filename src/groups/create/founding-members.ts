@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
@@ -16,13 +17,14 @@ import { memberAt, type Member } from '../../protocol/public-group/state.js'
 import { openFor } from '../access/access.js'
 import { presentClients, type PresentClient } from '../access/members.repository.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import { FederationLink } from '../home/federation-link.js'
 import type { GroupPolicy } from '../policy/policy.js'
 import type { EncodedWelcome } from '../input/bundle.js'
 import type { GroupRow, NewGroup } from '../repository/groups.repository.js'
 import { readCommitOf } from '../repository/log.repository.js'
 import { requireOwnLeaf } from '../roster/roster.js'
 import { hasDeviceList } from '../roster/certificates.repository.js'
-import { judgeCertificates, namedLeaf, refuseFaults, requirementOf } from '../roster/certified-leaves.js'
+import { introduceLeaves, judgeCertificates, namedLeaf, refuseFaults, requirementOf } from '../roster/certified-leaves.js'
 import { devicesOfLeaves, unregisteredAmong } from '../roster/roster.repository.js'
 import { routeByClaims } from '../roster/welcome-routes.js'
 import { PublicStates, publicMessageOf } from '../state/public-states.js'
@@ -70,6 +72,8 @@ export class FoundingMembers {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME'>,
     private readonly reinitialized: Reinitialized,
+    private readonly x509: X509Credentials,
+    private readonly link: FederationLink,
   ) {}
 
   /** The group that a new one succeeds or branches from: for members of that only. */
@@ -115,13 +119,15 @@ export class FoundingMembers {
   ): Promise<void> {
     const requirement = requirementOf(identities, extensions)
     const named = leaves.flatMap(namedLeaf)
+    for (const rule of (await this.x509.faultsOf(named)).values()) throw new InvalidCommit(rule)
     if (requirement === 'none' && named.every(({ extension }) => extension === undefined)) return
+    await introduceLeaves(this.link, this.config.DOMAIN, named)
     const devices = await devicesOfLeaves(this.pool, origin?.group.gid ?? 0n, named, requirement !== 'none')
     // A user who is in the group before it with another identity, and not in this one, does not count.
     const founding = new Set(named.map(({ client }) => client))
     const others = [...devices.listed.values()].flatMap(({ ofOtherIdentity }) => ofOtherIdentity)
     const gone = new Set(others.filter((client) => !founding.has(client)))
-    refuseFaults(judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
+    refuseFaults(await judgeCertificates(named, devices, requirement, gone, this.config.DOMAIN))
   }
 
   /** RFC 9420 §11, §12.1.1: one Commit after epoch 0 the creator has the first leaf, and all others one that came in a KeyPackage. */

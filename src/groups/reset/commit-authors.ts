@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { decodeMessage } from '../../protocol/mls/message.js'
-import { identityText } from '../../protocol/mls/structures/credential.js'
+import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import type { PublicMessage } from '../../protocol/mls/structures/public-message.js'
 import type { GroupRow } from '../repository/groups.repository.js'
 import { memberOf } from '../roster/roster.js'
@@ -42,5 +42,5 @@ export class CommitAuthors {
 
 /** A path brings the committer's new leaf, so no tree is needed. */
 function clientOfPath(content: PublicMessage['content']): string | undefined {
-  return content.kind === 'commit' && content.path ? identityText(content.path.leafNode.credential) : undefined
+  return content.kind === 'commit' && content.path ? namedIdentity(content.path.leafNode.credential) : undefined
 }

@@ -5,10 +5,10 @@ import type { LeafCertificateRow } from '../repository/submissions.repository.js
 export interface OwnList {
   /** Number of the device's active certificate; null: it has none, or the user is of another provider. */
   readonly certificate: number | null
-  /** Whole entries in their order. */
+  /** Whole entries in their order. They were checked when they came. */
   readonly entries: readonly Uint8Array[]
-  /** The copy of what another provider gave. */
-  readonly foreign: boolean
+  /** Of a list that another provider gave, entry by entry: number of the entry that ended the certificate in it; null: none did. */
+  readonly ends: readonly (number | null)[] | null
 }
 
 /** The present list of a user of this or another provider. @returns undefined: none */
@@ -20,10 +20,10 @@ export async function readOwnList(sql: Sql, userId: bigint, deviceId: bigint): P
                       AND c.not_before <= now() AND c.not_after >= now()) AS certificate,
                   ARRAY(SELECT e.bytes FROM device_list_entry e
                          WHERE e.account_id = l.account_id AND e.identity = l.identity AND e.number <= l.number ORDER BY e.number) AS entries,
-                  false AS foreign
+                  NULL::int[] AS ends
              FROM device_list l WHERE l.account_id = $1
             UNION ALL
-           SELECT NULL, f.entries, true FROM foreign_device_list f WHERE f.account_id = $1`,
+           SELECT NULL, f.entries, f.ends FROM foreign_device_list f WHERE f.account_id = $1`,
     values: [userId, deviceId],
   })
   return rows[0]

@@ -31,11 +31,15 @@ interface Wish {
   here?: string
 }
 
-function judged(known: ListedLeaf, holder: Holder, { client = PHONE, key = holder.key, requirement = 'listed', here, ...wish }: Wish = {}) {
+async function judged(
+  known: ListedLeaf,
+  holder: Holder,
+  { client = PHONE, key = holder.key, requirement = 'listed', here, ...wish }: Wish = {},
+) {
   const leaves = [{ client, publicKey: listKey(key).publicKey, extension: wish.extension }]
   const device = { deviceId: 7n, userId: 1n, revoked: false, banned: false, admin: false }
   const devices = { directory: new Map([[client, device]]), unregistered: new Set<string>(), listed: new Map([[client, known]]) }
-  const { faults, rows } = judgeCertificates(leaves, devices, requirement, new Set(), here ?? 'here.example')
+  const { faults, rows } = await judgeCertificates(leaves, devices, requirement, new Set(), here ?? 'here.example')
   return faults.get(client) ?? rows.get(client) ?? 'uncertified'
 }
 
@@ -50,70 +54,72 @@ describe('a new or changed leaf', () => {
     const { maker, phone } = await world()
     const row = { deviceId: 7n, number: 2, ended: null }
     const extension = maker.leafCertificate(2)
-    expect(judged(listed(maker, 2), phone, { extension, requirement: 'shown' })).toEqual(row)
-    expect(judged(listed(maker, 2), phone)).toEqual(row)
+    expect(await judged(listed(maker, 2), phone, { extension, requirement: 'shown' })).toEqual(row)
+    expect(await judged(listed(maker, 2), phone)).toEqual(row)
   })
 
   it('has its certificate in the leaf where the group requires the extension, also an Update that drops it', async () => {
     const { maker, phone } = await world()
-    expect(judged(listed(maker, 2), phone, { requirement: 'shown' })).toBe('device-certificate-missing')
+    expect(await judged(listed(maker, 2), phone, { requirement: 'shown' })).toBe('device-certificate-missing')
   })
 
   it('needs none where any identity will do, and may still not show a wrong one', async () => {
     const { maker, phone } = await world()
-    expect(judged(NONE, phone, { requirement: 'none' })).toBe('uncertified')
-    expect(judged(NONE, phone)).toBe('device-certificate-missing')
-    expect(judged(NONE, phone, { requirement: 'none', extension: maker.leafCertificate(2) })).toBe('device-certificate')
-    expect(judged(NONE, phone, { requirement: 'none', extension: Buffer.of(1, 2, 3) })).toBe('device-certificate')
+    expect(await judged(NONE, phone, { requirement: 'none' })).toBe('uncertified')
+    expect(await judged(NONE, phone)).toBe('device-certificate-missing')
+    expect(await judged(NONE, phone, { requirement: 'none', extension: maker.leafCertificate(2) })).toBe('device-certificate')
+    expect(await judged(NONE, phone, { requirement: 'none', extension: Buffer.of(1, 2, 3) })).toBe('device-certificate')
   })
 
   it('is not certified by the certificate of another device, key or user', async () => {
     const { maker, phone } = await world()
     const laptop = await maker.certify(phone, LAPTOP, privateKey())
     const extension = maker.leafCertificate(laptop.number)
-    expect(judged(listed(maker, 3), phone, { extension })).toBe('device-certificate-leaf')
-    expect(judged(listed(maker, 3), laptop, { extension, key: privateKey(), client: LAPTOP })).toBe('device-certificate-leaf')
+    expect(await judged(listed(maker, 3), phone, { extension })).toBe('device-certificate-leaf')
+    expect(await judged(listed(maker, 3), laptop, { extension, key: privateKey(), client: LAPTOP })).toBe('device-certificate-leaf')
     const mallory = await ListMaker.begin('mimi://here.example/u/mallory')
     await mallory.certify(mallory.root, 'mimi://here.example/d/mallory/phone', privateKey())
-    expect(judged(listed(maker, 2), phone, { extension: mallory.leafCertificate(2) })).toBe('device-certificate')
+    expect(await judged(listed(maker, 2), phone, { extension: mallory.leafCertificate(2) })).toBe('device-certificate')
   })
 
   it('is not certified before and after the time of its certificate', async () => {
     const maker = await ListMaker.begin(USER)
     const past = { notBefore: seconds() - 9n * DAY, notAfter: seconds() - 1n }
     const phone = await maker.certify(maker.root, PHONE, privateKey(), past)
-    expect(judged(listed(maker, 2), phone, { extension: maker.leafCertificate(2) })).toBe('device-certificate-leaf')
-    expect(judged(listed(maker, 2), phone)).toBe('device-certificate-missing')
+    expect(await judged(listed(maker, 2), phone, { extension: maker.leafCertificate(2) })).toBe('device-certificate-leaf')
+    expect(await judged(listed(maker, 2), phone)).toBe('device-certificate-missing')
   })
 
   it('is not certified once that is revoked or belongs to a former identity, and for a while once it is replaced', async () => {
     const { maker, phone } = await world()
     const extension = maker.leafCertificate(2)
-    expect(judged(listed(maker, 2, 0), phone, { extension })).toBe('device-certificate-current')
+    expect(await judged(listed(maker, 2, 0), phone, { extension })).toBe('device-certificate-current')
     await maker.certify(phone, PHONE, privateKey())
-    expect(judged(listed(maker, 2, 3), phone, { extension })).toEqual({ deviceId: 7n, number: 2, ended: 3 })
+    expect(await judged(listed(maker, 2, 3), phone, { extension })).toEqual({ deviceId: 7n, number: 2, ended: 3 })
     const other = await world()
     await other.maker.revoke(other.maker.root, 2)
     const revoked = { extension: other.maker.leafCertificate(2) }
-    expect(judged(listed(other.maker, 2, 3), other.phone, revoked)).toBe('device-certificate-current')
-    expect(judged(listed(other.maker, 2, 3), other.phone)).toBe('device-certificate-missing')
+    expect(await judged(listed(other.maker, 2, 3), other.phone, revoked)).toBe('device-certificate-current')
+    expect(await judged(listed(other.maker, 2, 3), other.phone)).toBe('device-certificate-missing')
   })
 
   it('is of the identity that the other leaves of its user have', async () => {
     const { maker, phone } = await world()
     const known = { ...listed(maker, 2), ofOtherIdentity: [LAPTOP] }
-    expect(judged(known, phone)).toBe('device-certificate-identity')
-    expect(judged(known, phone, { requirement: 'none', extension: maker.leafCertificate(2) })).toBe('device-certificate-identity')
+    expect(await judged(known, phone)).toBe('device-certificate-identity')
+    expect(await judged(known, phone, { requirement: 'none', extension: maker.leafCertificate(2) })).toBe('device-certificate-identity')
   })
 
-  it('of a user elsewhere is believed as far as its form goes, until the list is known', async () => {
+  it('of a user elsewhere is held against the list that the user’s provider gave, and does not pass without one', async () => {
     const { maker, phone } = await world()
-    const extension = maker.leafCertificate(2)
-    expect(judged(NONE, phone, { extension, here: 'hub.example', requirement: 'shown' })).toBe('uncertified')
-    expect(judged(NONE, phone, { extension, here: 'hub.example', key: privateKey() })).toBe('device-certificate-leaf')
-    expect(judged(NONE, phone, { here: 'hub.example' })).toBe('device-certificate-missing')
+    const elsewhere = { extension: maker.leafCertificate(2), here: 'hub.example' }
+    expect(await judged(listed(maker, 2), phone, { ...elsewhere, requirement: 'shown' })).toBe('uncertified')
+    expect(await judged(listed(maker, 2), phone, { ...elsewhere, key: privateKey() })).toBe('device-certificate-leaf')
+    expect(await judged(NONE, phone, elsewhere)).toBe('device-certificate')
+    const unlisted = { ...listed(maker, 2), number: 9, certificate: null, shown: null }
+    expect(await judged(unlisted, phone, elsewhere)).toBe('device-certificate')
     const other = await world()
-    expect(judged(listed(other.maker, 2), phone, { extension, here: 'hub.example' })).toBe('device-certificate')
+    expect(await judged(listed(other.maker, 2), phone, elsewhere)).toBe('device-certificate')
   })
 })
 

@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { secondsNow } from '../../platform/timing.js'
-import { certificateIn, judgeLeaf, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
+import { certificateIn, judgeLeaf, listIn, type CertificateRule } from '../../authentication/directory/leaf-certificates.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { LEAF_CERTIFICATE_EXTENSION } from '../../protocol/identity/leaf-certificate.js'
@@ -10,6 +11,7 @@ import { memberAt, type Member } from '../../protocol/public-group/state.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
 import type { CommitContext } from '../commit/commit-context.js'
 import { InvalidCommit, PolicyRefusal } from '../groups.problems.js'
+import type { FederationLink } from '../home/federation-link.js'
 import type { LeafCertificateRow } from '../repository/submissions.repository.js'
 import type { LeafDevices, NamedLeaf } from './roster.repository.js'
 
@@ -28,11 +30,36 @@ function isRequired(extensions: readonly Extension[]): boolean {
   return required?.kind === 'decoded' && required.value.extensions.includes(LEAF_CERTIFICATE_EXTENSION)
 }
 
-/** A leaf of a basic credential as its certificate is asked for. */
+/** A leaf as its certificates are asked for. */
 export function namedLeaf(node: LeafNode): NamedLeaf[] {
-  const { identity, signatureKey } = memberAt(-1, node)
-  return identity === undefined ? [] : [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions) }]
+  const { identity, signatureKey, credential } = memberAt(-1, node)
+  if (identity === undefined) return []
+  const x509 = credential.kind === 'x509' ? { certificates: credential.certificates } : {}
+  return [{ client: identity, publicKey: signatureKey, extension: certificateIn(node.extensions), ...x509 }]
 }
+
+/**
+ * Leaves of other providers' users are held against what those providers vouch for, and against the users' device lists.
+ * @param here this provider's domain @returns whether there were any
+ */
+export async function introduceLeaves(
+  { peers }: Pick<FederationLink, 'peers'>,
+  here: string,
+  leaves: readonly { client: string; publicKey: Uint8Array | null; extension?: Uint8Array | undefined }[],
+): Promise<boolean> {
+  if (!peers) return false
+  const claims = leaves.flatMap(({ client, publicKey, extension }) => {
+    const domain = parseClientUri(client)?.domain
+    if (domain === undefined || domain === here) return []
+    const key = publicKey && canonicalKey(publicKey)?.publicKey
+    return key ? [{ client, publicKey: key, list: listIn(extension) }] : []
+  })
+  if (claims.length > 0) await peers.introduce(claims)
+  return claims.length > 0
+}
+
+/** Each takes some 25 µs. */
+const LEAVES_IN_A_ROW = 50
 
 /** Certificates of new and changed leaves, by client URI, and the rules that are broken. */
 export interface LeafCertificates {
@@ -44,25 +71,26 @@ export interface LeafCertificates {
 
 /**
  * Judges the certificates of leaves that come or change (docs/identity.md §4): each against its user's list as the database has it, and that all of a
- * user are of one identity.
+ * user are of one identity. A Commit may bring thousands, so others get their turn in between.
  * @param gone clients whose leaves go with the same Commit @param domain this provider's
  */
-export function judgeCertificates(
+export async function judgeCertificates(
   leaves: readonly NamedLeaf[],
   { directory, listed }: LeafDevices,
   requirement: Requirement,
   gone: ReadonlySet<string>,
   domain: string,
-): LeafCertificates {
+): Promise<LeafCertificates> {
   const now = secondsNow()
   const certified = new Set<string>()
   const rows = new Map<string, LeafCertificateRow>()
   const faults = new Map<string, CertificateRule>()
   const identities = new Map<string, Uint8Array>()
-  for (const { client, publicKey, extension } of leaves) {
+  for (const [index, { client, publicKey, extension }] of leaves.entries()) {
+    if (index % LEAVES_IN_A_ROW === LEAVES_IN_A_ROW - 1) await setImmediate()
     const [device, known, parsed] = [directory.get(client), listed.get(client), parseClientUri(client)]
     if (publicKey === null || !device || !known || !parsed) continue
-    const verdict = judgeLeaf({ client, publicKey, extension }, known, now, parsed.domain === domain)
+    const verdict = judgeLeaf({ client, publicKey, extension }, known, now)
     if (verdict.kind === 'broken') faults.set(client, verdict.rule)
     else if (requirement !== 'none' && (verdict.kind === 'uncertified' || (requirement === 'shown' && extension === undefined)))
       faults.set(client, 'device-certificate-missing')
@@ -76,6 +104,11 @@ export function judgeCertificates(
     if (parsed.domain === domain) rows.set(client, { deviceId: device.deviceId, number: verdict.number, ended: verdict.ended })
   }
   return { certified, rows, faults }
+}
+
+/** With the rules that X.509 credentials break: whose a key is comes before whether the key's user says so. */
+export function withCredentialFaults(certificates: LeafCertificates, faults: ReadonlyMap<string, CertificateRule>): LeafCertificates {
+  return faults.size === 0 ? certificates : { ...certificates, faults: new Map([...certificates.faults, ...faults]) }
 }
 
 /** @throws InvalidCommit */

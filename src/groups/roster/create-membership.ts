@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import type { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import type { Config } from '../../platform/config/config.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { FederationLink } from '../home/federation-link.js'
@@ -24,6 +25,10 @@ export class UncheckedMembership implements Membership {
     return undefined
   }
 
+  async credentialFaults(): ReturnType<Membership['credentialFaults']> {
+    return new Map()
+  }
+
   async changesOf(): Promise<DeviceChanges> {
     return { added: [], removed: [], welcomes: [], certificates: [] }
   }
@@ -39,6 +44,7 @@ export function createMembership(
   pool: Pool,
   config: Pick<Config, 'CONFORMANCE' | 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
   link: FederationLink,
+  x509: X509Credentials,
 ): Membership {
-  return config.CONFORMANCE === 'on' ? new UncheckedMembership() : new DirectoryMembership(pool, config, link)
+  return config.CONFORMANCE === 'on' ? new UncheckedMembership() : new DirectoryMembership(pool, config, link, x509)
 }

@@ -1,8 +1,9 @@
 import type { Pool } from 'pg'
 import type { Caller } from '../../authentication/session/caller.js'
+import type { X509Credentials } from '../../authentication/x509/x509-credentials.js'
 import { lifetimeLimits } from '../../key-packages/check-key-package.js'
 import type { Config } from '../../platform/config/config.js'
-import { isGroupId, parseClientUri } from '../../protocol/identifiers.js'
+import { isGroupId } from '../../protocol/identifiers.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Extension } from '../../protocol/mls/structures/extension.js'
 import type { LeafNode } from '../../protocol/mls/structures/leaf-node.js'
@@ -12,7 +13,6 @@ import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import { changedLeaf, type SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import { memberAt, type Member, type PublicGroupState } from '../../protocol/public-group/state.js'
-import { canonicalKey } from '../../protocol/signature-key.js'
 import type { CommitContext, SubmissionContext } from '../commit/commit-context.js'
 import type { FederationLink } from '../home/federation-link.js'
 import { GroupExists, InvalidCommit, PolicyRefusal } from '../groups.problems.js'
@@ -21,8 +21,16 @@ import { judgeRosterChange, removalReason, type Ended, type Proposer, type Roste
 import { isGroupIdTaken } from '../repository/groups.repository.js'
 import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
-import { judgeCertificates, namedLeaf, refuseFaults, requireJoinersKey, requirementOf } from './certified-leaves.js'
-import { devicesOfLeaves, type Device } from './roster.repository.js'
+import {
+  introduceLeaves,
+  judgeCertificates,
+  namedLeaf,
+  refuseFaults,
+  requireJoinersKey,
+  requirementOf,
+  withCredentialFaults,
+} from './certified-leaves.js'
+import { devicesOfLeaves, type Device, type NamedLeaf } from './roster.repository.js'
 import {
   addsOf,
   changedLeaves,
@@ -44,6 +52,7 @@ export class DirectoryMembership implements Membership {
     private readonly pool: Pool,
     private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
     private readonly link: FederationLink,
+    private readonly x509: Pick<X509Credentials, 'faultsOf'>,
   ) {}
 
   async requireOwnLeaf(
@@ -51,7 +60,9 @@ export class DirectoryMembership implements Membership {
     signer: Member | undefined,
     keys?: readonly Uint8Array[],
   ): Promise<void> {
-    const introduced = await this.introduce(signer ? [signer] : [])
+    const introduced = await this.introduce(
+      signer?.identity === undefined ? [] : [{ client: signer.identity, publicKey: signer.signatureKey }],
+    )
     return keys && !introduced ? requireLeafWithKey(caller, keys, signer) : requireOwnLeaf(this.pool, caller, signer)
   }
 
@@ -63,14 +74,20 @@ export class DirectoryMembership implements Membership {
     return lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
   }
 
+  credentialFaults(leaves: readonly NamedLeaf[]): ReturnType<Membership['credentialFaults']> {
+    return this.x509.faultsOf(leaves)
+  }
+
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
-    await this.introduce([...verdict.added, ...verdict.updated])
+    const changed = changedLeaves(verdict)
+    await this.introduce(changed)
     const { identities } = context.standing.policy
     const requirement = requirementOf(identities, before.groupContext.extensions, verdict.next.groupContext.extensions)
     const byKey = requirement !== 'none' || verdict.external
     const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict), byKey)
     const gone = new Set(verdict.removed.flatMap(({ identity }) => identity ?? []))
-    const certificates = judgeCertificates(changedLeaves(verdict), devices, requirement, gone, this.config.DOMAIN)
+    const judged = await judgeCertificates(changed, devices, requirement, gone, this.config.DOMAIN)
+    const certificates = withCredentialFaults(judged, await this.x509.faultsOf(changed))
     await refuseVoid(this.pool, context, before, verdict.proposals, unusable(devices, certificates))
     checkNewLeaves(before, verdict, devices)
     refuseFaults(certificates)
@@ -127,14 +144,15 @@ export class DirectoryMembership implements Membership {
   ): Promise<Device> {
     const member = memberAt(-1, node)
     if (before !== undefined && before !== member.identity) throw new InvalidCommit('credential-changed')
-    await this.introduce([member])
-    const requirement = requirementOf(standing.policy.identities, required)
     const named = namedLeaf(node)
+    await this.introduce(named)
+    const requirement = requirementOf(standing.policy.identities, required)
     const devices = await devicesOfLeaves(this.pool, group.gid, named, requirement !== 'none')
     const device = deviceOf(devices.directory, member)
     if (device.revoked) throw new InvalidCommit('credential-revoked')
     if (devices.unregistered.size > 0) throw new InvalidCommit('credential-key')
-    refuseFaults(judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN))
+    const judged = await judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN)
+    refuseFaults(withCredentialFaults(judged, await this.x509.faultsOf(named)))
     return device
   }
 
@@ -154,17 +172,8 @@ export class DirectoryMembership implements Membership {
     return { userId, admin, reason: removalReason(userId, by) }
   }
 
-  /** Leaves of other providers' users are held against what those providers vouch for. @returns whether there were any */
-  private async introduce(leaves: readonly Pick<Member, 'identity' | 'signatureKey'>[]): Promise<boolean> {
-    if (!this.link.peers) return false
-    const claims = leaves.flatMap(({ identity, signatureKey }) => {
-      const domain = identity === undefined ? undefined : parseClientUri(identity)?.domain
-      if (identity === undefined || domain === undefined || domain === this.config.DOMAIN) return []
-      const publicKey = canonicalKey(signatureKey)?.publicKey
-      return publicKey ? [{ client: identity, publicKey }] : []
-    })
-    if (claims.length > 0) await this.link.peers.introduce(claims)
-    return claims.length > 0
+  private introduce(leaves: readonly NamedLeaf[]): Promise<boolean> {
+    return introduceLeaves(this.link, this.config.DOMAIN, leaves)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { CertificateRule } from '../../authentication/directory/leaf-certificates.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { LifetimeLimits } from '../../protocol/mls/leaf-node-rules.js'
 import type { Welcome } from '../../protocol/mls/structures/welcome.js'
@@ -6,7 +7,7 @@ import type { CommitContext, SubmissionContext } from '../commit/commit-context.
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import type { PublicGroupState, Member } from '../../protocol/public-group/state.js'
 import type { Bundle } from '../input/bundle.js'
-import type { Device } from './roster.repository.js'
+import type { Device, NamedLeaf } from './roster.repository.js'
 import type { AddedDevice, CommitSubmission, RemovedDevice } from '../repository/submissions.repository.js'
 
 /** Which devices a Commit brings in and takes out, and which Welcomes wait for whom. */
@@ -32,6 +33,8 @@ export interface Membership {
   welcomesOf(bundle: Pick<Bundle, 'welcomes'>): readonly Welcome[] | undefined
   /** What new leaves' lifetimes are held against now; undefined: nothing. */
   lifetimes(): LifetimeLimits | undefined
+  /** The rules that new and changed leaves break by their credentials, by client URI (docs/x509.md §2). */
+  credentialFaults(leaves: readonly NamedLeaf[]): Promise<ReadonlyMap<string, CertificateRule>>
   /** @throws the problem that a valid Commit has with the directory or the policy */
   changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges>
   /**

@@ -43,6 +43,8 @@ export interface NamedLeaf {
   publicKey: Uint8Array | null
   /** Data of the new or changed leaf's extension with its certificate. */
   extension?: Uint8Array | undefined
+  /** Those of an X.509 credential. */
+  certificates?: readonly Uint8Array[] | undefined
 }
 
 /** A client as the directory and the group know it. */

@@ -1,6 +1,7 @@
 import { Forbidden } from '../../platform/http/problem.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/bytes.js'
+import { identityBytes } from '../../protocol/mls/structures/credential.js'
 import type { ValidCommit } from '../../protocol/public-group/commit.js'
 import type { SentProposal } from '../../protocol/public-group/proposals/pending-proposals.js'
 import { type Member, type PublicGroupState, leaf, memberAt } from '../../protocol/public-group/state.js'
@@ -91,8 +92,8 @@ export function checkNewLeaves(before: PublicGroupState, verdict: ValidCommit, {
 /** RFC 9420 §12.2: no Add for a client that is in the group already; a client is what the application says, here its URI. */
 export function refuseSecondLeaf(tree: Tree, added: readonly Pick<Member, 'credential'>[]): void {
   for (const { credential } of added) {
-    const taken = credential.kind === 'basic' && tree.leavesNamed(credential.identity).length > 1
-    if (taken) throw new InvalidCommit('one-leaf-per-client')
+    const identity = identityBytes(credential)
+    if (identity !== undefined && tree.leavesNamed(identity).length > 1) throw new InvalidCommit('one-leaf-per-client')
   }
 }
 

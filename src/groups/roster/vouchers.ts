@@ -1,9 +1,6 @@
 import { secondsNow } from '../../platform/timing.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import { decodeEntry, type DeviceListEntry } from '../../protocol/identity/entry.js'
-import { certificateOf, type DeviceList } from '../../protocol/identity/device-list.js'
-import { extendList } from '../../protocol/identity/list.js'
-import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import type { Standing } from '../access/access.repository.js'
 import { presentNamed, readOwnList } from './certificates.repository.js'
 
@@ -41,18 +38,20 @@ export async function vouchersOf(
 async function chainOf(sql: Sql, { client, deviceId, userId }: Joining): Promise<Vouchers | undefined> {
   const kept = await readOwnList(sql, userId, deviceId)
   if (kept === undefined) return undefined
-  if (kept.certificate !== null) return hangingFrom(kept.entries, kept.certificate)
-  const list = kept.foreign ? await foreignList(client, kept.entries) : undefined
-  const certificate = list && certificateOf(list, client)
-  return certificate && hangingFrom(kept.entries, certificate.number)
+  const certificate = kept.ends === null ? kept.certificate : activeIn(kept.entries, kept.ends, client)
+  return certificate === null ? undefined : hangingFrom(kept.entries, certificate)
 }
 
-/** What another provider gave was checked when it was fetched; which certificates are active shows only in the whole. */
-async function foreignList(client: string, entries: readonly Uint8Array[]): Promise<DeviceList | undefined> {
-  const parsed = parseClientUri(client)
+/** Number of a device's certificate that has not ended and is valid now: a list has one at most. @param ends see `OwnList` */
+function activeIn(entries: readonly Uint8Array[], ends: readonly (number | null)[], client: string): number | null {
   const now = secondsNow()
-  const list = parsed && (await extendList(userUri(parsed), undefined, entries, now))
-  return list?.kind === 'valid' ? list.value : undefined
+  const index = ends.findIndex((end, at) => {
+    const body = end === null ? entryAt(entries, at + 1)?.body : undefined
+    if (body?.type !== 'certificate') return false
+    const { kind, subject, notBefore, notAfter } = body.certificate
+    return kind === 'device' && subject === client && notBefore <= now && now <= notAfter
+  })
+  return index === -1 ? null : index + 1
 }
 
 /** @param entries entry i + 1 at i, of a list that was accepted */

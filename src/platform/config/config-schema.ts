@@ -4,8 +4,10 @@ import { STATEMENT_DEADLINE_MS } from '../postgres/client/postgres-target.js'
 import { splitRedisUrls } from '../redis/redis-target.js'
 import { Admission, Process } from './process-settings.js'
 import { Federation, SealedSender } from './federation-settings.js'
+import { Passkeys } from './passkey-settings.js'
 import { Quotas } from './quota-settings.js'
 import { HttpUrl } from './urls.js'
+import { X509 } from './x509-settings.js'
 import { Count, Duration, Size } from './units.js'
 
 const Domain = z
@@ -198,6 +200,8 @@ export const ConfigSchema = z.object({
   ...Admission,
   ...Storage,
   ...Accounts,
+  ...X509,
+  ...Passkeys,
   ...KeyPackages,
   ...Groups,
   ...Quotas,
@@ -214,6 +218,8 @@ export const CONFIG_CHAPTERS = {
   Admission,
   Storage,
   Accounts,
+  'X.509 credentials': X509,
+  Passkeys,
   'Key packages': KeyPackages,
   Groups,
   Quotas,

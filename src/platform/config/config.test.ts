@@ -68,6 +68,20 @@ describe('settings', () => {
       'FEDERATION needs PUBLIC_URL or FEDERATION_URL, which peers sign their requests for, as HOST is no address of one server.',
     ],
     [{ FEDERATION_TLS_CERT: 'cert.pem' }, 'FEDERATION_TLS_CERT and FEDERATION_TLS_KEY go together.'],
+    [{ X509_CA_KEY: 'ca.pem' }, 'X509_CA_CERTIFICATE and X509_CA_KEY go together.'],
+    [
+      { PASSKEY_ATTESTATION: 'required' },
+      'PASSKEY_ATTESTATION=required needs PASSKEY_ATTESTATION_ROOTS: without them an authenticator could attest itself.',
+    ],
+    [
+      { PASSKEY_AAGUIDS: '01020304-0506-0708-0102-030405060708' },
+      'PASSKEY_ATTESTATION_ROOTS and PASSKEY_AAGUIDS are for PASSKEY_ATTESTATION=required.',
+    ],
+    [{ PASSKEY_RP_IDS: 'https://a.example' }, 'PASSKEY_RP_IDS must be host names such as passkeys.example.com, separated by commas.'],
+    [
+      { PASSKEY_AAGUIDS: 'yubikey', PASSKEY_ATTESTATION: 'required', PASSKEY_ATTESTATION_ROOTS: 'roots.pem' },
+      'PASSKEY_AAGUIDS must be AAGUIDs, separated by commas.',
+    ],
     [{ FEDERATION_PEER_URLS: 'b.example' }, 'FEDERATION_PEER_URLS must be pairs such as b.example=https://10.0.0.2, separated by commas.'],
     [
       { FEDERATION_ALLOWED_RANGES: '10.0.0.0' },

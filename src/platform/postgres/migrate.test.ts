@@ -101,6 +101,33 @@ describe('migrate', () => {
     expect(results.flat()).toEqual(['1_slow'])
   })
 
+  test('builds an index while others write, also where nodes start together, and again where an attempt before was cut off', async () => {
+    await write('1_first', 'CREATE TABLE thing (id int)')
+    await run()
+    await write('2_index', '-- Why.\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS thing_id\n  ON thing (id);')
+    const writer = await database.pool.connect()
+    try {
+      await writer.query('BEGIN; INSERT INTO thing VALUES (1)')
+      const running = Promise.allSettled([run(), run(), run()])
+      const isWaiting = () =>
+        database.pool.query(
+          "SELECT FROM pg_stat_activity WHERE query LIKE '%CONCURRENTLY%' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()",
+        )
+      while ((await isWaiting()).rowCount === 0) await new Promise(setImmediate)
+      await database.pool.query("BEGIN; SET LOCAL lock_timeout = '10s'; INSERT INTO thing VALUES (1); COMMIT")
+      await writer.query('COMMIT')
+      for (const each of await running) expect(String((each as { reason?: unknown }).reason)).toMatch(/2_index failed .*unique index/)
+    } finally {
+      writer.release()
+    }
+    await database.pool.query('DELETE FROM thing WHERE ctid = (SELECT max(ctid) FROM thing)')
+    const again = await Promise.all([run(), run(), run()])
+    expect(again.flat()).toEqual(['2_index'])
+    expect((await database.pool.query(`SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = 'thing_id'::regclass`)).rows).toEqual([
+      { valid: true },
+    ])
+  })
+
   test('refuses a database from before the first release', async () => {
     await database.pool.query(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'y', '0_earlier', now())`,

@@ -6,6 +6,8 @@ import { DatabaseError, type Client } from 'pg'
 import { PostgresClient } from './client/postgres-client.js'
 import { PostgresTarget } from './client/postgres-target.js'
 import { applyRoleSettings } from './role-settings.js'
+import { sleep } from '../timing.js'
+import { buildIndex, concurrentIndexIn, takeSessionLock } from './concurrent-index.js'
 import { sha256 } from '../../protocol/sha256.js'
 
 /** Has `migrations/` and `functions/`. From src/platform/postgres as well as from dist/platform/postgres. */
@@ -14,6 +16,9 @@ const PRISMA = fileURLToPath(new URL('../../../prisma', import.meta.url))
 /** Any constant will do, but all nodes must take the same one, and it is Prisma's: its CLI waits for us and we for it. */
 const LOCK = 72_707_369
 
+/** How long a node waits before it asks again whether another one has migrated. */
+const LOCK_POLL_MS = 200
+
 /** For one statement of a migration, and for the wait for another node that migrates. TCP keep-alive notices sooner who is gone. */
 const TIMEOUT_MS = 24 * 3_600_000
 
@@ -21,8 +26,8 @@ const TIMEOUT_MS = 24 * 3_600_000
 export class MigrationError extends Error {}
 
 /**
- * Brings the database and our role's settings to this release: first the migrations of tables, each in a transaction of its own and
- * recorded in Prisma's table, so that `prisma migrate status` tells the same story; then, in one transaction, the files of SQL functions
+ * Brings the database and our role's settings to this release: first the migrations of tables, each in a transaction of its own (but for
+ * an index that is built while others write) and recorded in Prisma's table, so that `prisma migrate status` tells the same story; then, in one transaction, the files of SQL functions
  * whose text this database has not seen. Nodes that start together wait for each other.
  * @param connectionString must not lead through a pooler: the lock belongs to the session
  * @param folder has `migrations/` and `functions/`
@@ -37,7 +42,7 @@ export async function migrate(connectionString: string, folder = PRISMA): Promis
     // The role's time-outs are for requests; a migration, and waiting for another node's, may take longer.
     await client.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0')
     if (client instanceof PostgresClient) client.statementDeadline = TIMEOUT_MS
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await takeSessionLock(client, LOCK, () => sleep(LOCK_POLL_MS))
     await applyRoleSettings(client)
     await client.query(CREATE_TABLE)
     const applied = await readApplied(client)
@@ -120,20 +125,27 @@ function selectPending(migrations: SqlFile[], applied: Map<string, Applied>): Sq
   return migrations.filter(({ name }) => !applied.has(name))
 }
 
-async function apply(client: Client, { name, sql, checksum }: SqlFile): Promise<void> {
-  await client.query('BEGIN')
+async function apply(client: Client, migration: SqlFile): Promise<void> {
+  const { name, sql } = migration
+  const index = concurrentIndexIn(sql)
   try {
-    await client.query(sql)
-    await client.query(
-      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
-       VALUES ($1, $2, $3, clock_timestamp(), 1)`,
-      [randomUUID(), checksum, name],
-    )
+    if (index !== undefined) await buildIndex(client, index, sql)
+    await client.query('BEGIN')
+    if (index === undefined) await client.query(sql)
+    await record(client, migration)
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK')
     throw new MigrationError(`Migration ${name} failed and was rolled back: ${describe(error, sql)}`, { cause: error })
   }
+}
+
+async function record(client: Client, { name, checksum }: SqlFile): Promise<void> {
+  await client.query(
+    `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
+     VALUES ($1, $2, $3, clock_timestamp(), 1)`,
+    [randomUUID(), checksum, name],
+  )
 }
 
 /** It has migrations that these files do not know: its functions are that release's. */

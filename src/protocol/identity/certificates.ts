@@ -19,14 +19,33 @@ const MAX_DEVICE_VALIDITY = 400n * DAY
 const MAX_OTHER_VALIDITY = 4_000n * DAY
 
 /** What signs entries and heads: every client can check these. */
-export const SIGNING_SCHEMES: ReadonlySet<number> = new Set([SIGNATURE_SCHEMES.ed25519, SIGNATURE_SCHEMES.ecdsaP256Sha256])
+const SIGNING_SCHEMES: ReadonlySet<number> = new Set([SIGNATURE_SCHEMES.ed25519, SIGNATURE_SCHEMES.ecdsaP256Sha256])
 
 /** Not every client can check ML-DSA, nor what comes after it: such keys are kept as they are, and serve no leaf that they cannot check. */
 const KNOWN_SCHEMES: ReadonlySet<number> = new Set(Object.values(SIGNATURE_SCHEMES))
 
+const ECDSA_SCHEMES: ReadonlySet<number> = new Set([
+  SIGNATURE_SCHEMES.ecdsaP256Sha256,
+  SIGNATURE_SCHEMES.ecdsaP384Sha384,
+  SIGNATURE_SCHEMES.ecdsaP521Sha512,
+])
+
 const spellings = new WeakMap<ListKey, string>()
 
-/** One spelling per key, for comparison; undefined for what is no sound key of a scheme that is known. */
+/** Whether a key may sign entries and heads. */
+export function isSigningKey(key: ListKey): boolean {
+  return SIGNING_SCHEMES.has(key.scheme) && isWrittenOut(key)
+}
+
+/** A list names a point in the one form of RFC 9420 §5.1.1, and not compressed: each reader sees the same bytes for one key. */
+function isWrittenOut({ scheme, publicKey }: ListKey): boolean {
+  return !ECDSA_SCHEMES.has(scheme) || publicKey[0] === 0x04
+}
+
+/**
+ * One spelling per key, for comparison, also with the keys of leaves, whose points may be compressed; undefined for what is no sound key of a scheme that
+ * is known.
+ */
 export function spellingOf(key: ListKey): string | undefined {
   const known = spellings.get(key) ?? spell(key)
   if (known !== undefined) spellings.set(key, known)
@@ -41,23 +60,31 @@ function spell({ scheme, publicKey }: ListKey): string | undefined {
 }
 
 /**
- * The rules of docs/identity.md §2 for a certificate, without those of its signature.
+ * The rules of docs/identity.md §2 for a certificate, without those of its keys and of how many there are.
  * @param signer number of the entry that signs @param replaced the active certificate of the same client URI
  */
-export async function faultOfCertificate(
+export function faultOfCertificate(
   list: DeviceList,
   certificate: DeviceCertificate,
   signer: number,
   replaced: Certified | undefined,
-): Promise<IdentityRule | undefined> {
+): IdentityRule | undefined {
   return (
     faultOfSubject(list, certificate, replaced) ??
     faultOfReplacement(certificate, signer, replaced) ??
     faultOfRights(list, certificate, signer) ??
-    faultOfValidity(certificate) ??
-    faultOfKeys(list, certificate, replaced) ??
-    (await faultOfPossession(list, certificate))
+    faultOfValidity(certificate)
   )
+}
+
+/** The rules for the keys of a certificate, which cost most: as many signatures as it has keys. */
+export async function faultOfKeys(
+  list: DeviceList,
+  certificate: DeviceCertificate,
+  replaced: Certified | undefined,
+): Promise<IdentityRule | undefined> {
+  if (!areUsable(list, certificate, replaced)) return 'certificate-keys'
+  return (await arePossessed(list, certificate)) ? undefined : 'certificate-possession'
 }
 
 function faultOfSubject(list: DeviceList, { kind, subject }: DeviceCertificate, replaced: Certified | undefined): IdentityRule | undefined {
@@ -88,23 +115,22 @@ function faultOfValidity({ kind, notBefore, notAfter }: DeviceCertificate): Iden
 }
 
 /** A key that a device has dropped stays dropped. */
-function faultOfKeys(list: DeviceList, { kind, keys }: DeviceCertificate, replaced: Certified | undefined): IdentityRule | undefined {
+function areUsable(list: DeviceList, { kind, keys }: DeviceCertificate, replaced: Certified | undefined): boolean {
   const [first] = keys
-  if (first === undefined || !SIGNING_SCHEMES.has(first.scheme) || (kind !== 'device' && keys.length !== 1)) return 'certificate-keys'
+  if (first === undefined || !isSigningKey(first) || (kind !== 'device' && keys.length !== 1)) return false
   const spelled = keys.map(spellingOf)
-  if (new Set(spelled).size !== keys.length) return 'certificate-keys'
-  const usable = spelled.every((spelling) => {
+  if (new Set(spelled).size !== keys.length || !keys.every(isWrittenOut)) return false
+  return spelled.every((spelling) => {
     if (spelling === undefined) return false
     const holder = list.keys.get(spelling)
     return holder === undefined || holder === replaced?.number
   })
-  return usable ? undefined : 'certificate-keys'
 }
 
-async function faultOfPossession({ identity }: DeviceList, { kind, subject, keys }: DeviceCertificate): Promise<IdentityRule | undefined> {
+async function arePossessed({ identity }: DeviceList, { kind, subject, keys }: DeviceCertificate): Promise<boolean> {
   const content = possessionContent(identity, kind, subject)
   const holds = await Promise.all(keys.map((key) => isPossessed(key, kind === 'passkey' ? subject : undefined, content)))
-  return holds.every(Boolean) ? undefined : 'certificate-possession'
+  return holds.every(Boolean)
 }
 
 async function isPossessed(key: CertifiedKey, rpId: string | undefined, content: Uint8Array): Promise<boolean> {

@@ -6,6 +6,8 @@ export interface Certified extends DeviceCertificate {
   /** Of the entry. */
   readonly number: number
   readonly signer: number
+  /** `time` of the entry. */
+  readonly certifiedAt: bigint
   /** What ended it; undefined: active. */
   readonly end?: CertificateEnd | undefined
 }
@@ -55,6 +57,19 @@ export function signerAt(list: DeviceList, number: number, time: bigint, grace =
   return { key, rights: certified.rights, rpId: certified.kind === 'passkey' ? certified.subject : undefined }
 }
 
+/** How long a recovery key or a passkey that a device certified has to wait until it is a recovery signer: time to see it, and to end it. */
+const RECOVERY_SIGNER_AGE = 7n * 86_400n
+
+/**
+ * Whether entry `number` is a recovery signer of docs/identity.md §2, for which a part of the list is kept: what a stolen device certifies is none
+ * before its user has had time to end it. Whether it has ended is for the caller to ask. @param time of the entry that it signs
+ */
+export function isRecoverySigner(list: DeviceList, number: number, time: bigint): boolean {
+  if (number === 1) return true
+  const one = list.certificates.get(number)
+  return one !== undefined && one.kind !== 'device' && (one.signer === 1 || time >= one.certifiedAt + RECOVERY_SIGNER_AGE)
+}
+
 /** Certificates that have not ended; whether they are valid by time is for the caller to ask. */
 export function activeCertificates(list: DeviceList): Certified[] {
   return [...list.certificates.values()].filter(({ end }) => end === undefined)
@@ -66,9 +81,19 @@ export function certificateOf(list: DeviceList, client: string): Certified | und
   return undefined
 }
 
-/** Whether entry `number` was certified by entry `issuer`, also by others in between. */
-export function descendsFrom(list: DeviceList, number: number, issuer: number): boolean {
+/** The numbers of a certificate and of those that its device has replaced by it, one after the other: all that one holder had. */
+export function certificatesOfHolder(list: DeviceList, number: number): ReadonlySet<number> {
+  const numbers = new Set([number])
+  const last = list.certificates.get(number)
+  const isFormer = (one: Certified | undefined) => one?.kind === 'device' && last?.kind === 'device' && one.subject === last.subject
+  for (let one = last && list.certificates.get(last.signer); one !== undefined && isFormer(one); one = list.certificates.get(one.signer))
+    numbers.add(one.number)
+  return numbers
+}
+
+/** Whether a certificate hangs, by any number of signers, from one that `issuers` have signed in entry `since` or later. */
+export function hangsFrom(list: DeviceList, number: number, issuers: ReadonlySet<number>, since: number): boolean {
   for (let at = list.certificates.get(number); at !== undefined; at = list.certificates.get(at.signer))
-    if (at.signer === issuer) return true
+    if (issuers.has(at.signer) && at.number >= since) return true
   return false
 }

@@ -58,7 +58,7 @@ export type EntryBody =
 export interface Revocation {
   /** Number of the entry that ends: a certificate, or 1, the identity key. */
   readonly revoked: number
-  /** Not 0: what the revoked one has certified in this entry and later ones ends too, also by others in between. */
+  /** Not 0: what its holder has certified in this entry and later ones ends too, also by others in between. */
   readonly since: number
 }
 

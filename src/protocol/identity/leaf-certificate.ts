@@ -1,7 +1,7 @@
+import { canonicalKey } from '../signature-key.js'
 import { decodeWhole, type Decoded } from '../tls/reader.js'
 import { TlsWriter } from '../tls/writer.js'
 import { hashOfEntry, readEntry, type DeviceListEntry } from './entry.js'
-import { spellingOf } from './certificates.js'
 import { activeCertificates, hashAt, lastNumber, type Certified, type DeviceList } from './device-list.js'
 import { broken, valid, type Checked } from './rules.js'
 
@@ -78,8 +78,14 @@ export function certificateOfLeaf(list: DeviceList, leaf: CertifiedLeaf, now: bi
 
 function fits({ kind, subject, keys, notBefore, notAfter }: Certified, leaf: CertifiedLeaf, now: bigint): boolean {
   if (kind !== 'device' || subject !== leaf.client || now < notBefore || now > notAfter) return false
-  const spelling = spellingOf({ scheme: leaf.scheme, publicKey: leaf.signatureKey })
-  return spelling !== undefined && keys.some((key) => spellingOf(key) === spelling)
+  return keys.some((key) => key.scheme === leaf.scheme && isSamePoint(key.publicKey, leaf.signatureKey))
+}
+
+/** Of one scheme, points compressed or not. That the key is sound was asked when it was certified, which takes longer than all else about a leaf. */
+function isSamePoint(certified: Uint8Array, shown: Uint8Array): boolean {
+  if (Buffer.compare(certified, shown) === 0) return true
+  const [one, other] = [certified, shown].map((bytes) => canonicalKey(bytes)?.publicKey)
+  return one !== undefined && other !== undefined && Buffer.compare(one, other) === 0
 }
 
 function isCurrent({ end }: Certified, now: bigint): boolean {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { createHook } from 'node:async_hooks'
 import { generateKeyPairSync } from 'node:crypto'
 import { ListMaker, listKey, privateKey, seconds, type Holder } from '../../../test/support/mls/device-lists.js'
 import { RIGHTS } from './entry.js'
@@ -69,28 +70,94 @@ describe('a device list', () => {
   })
 })
 
-it('ends what a revoked device has certified since, also by others in between, and nothing else', async () => {
-  const { maker, phone } = await begun()
-  const laptop = await maker.certify(phone, LAPTOP, privateKey())
-  const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
-  const second = await maker.certify(ghost, `${LAPTOP}3`, privateKey())
-  const other = await maker.certify(laptop, `${LAPTOP}4`, privateKey())
-  await maker.revoke(laptop, phone.number, ghost.number)
-  const active = activeCertificates(await list(maker)).map(({ number }) => number)
-  // What the laptop certified hangs from the phone too.
-  expect(active).toEqual([laptop.number])
-  expect([second.number, other.number]).toEqual([5, 6])
+describe('a revocation with since', () => {
+  const numbers = async (maker: ListMaker) => activeCertificates(await list(maker)).map(({ number }) => number)
+
+  it('ends what the revoked device has certified since then, also by others in between', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
+    await maker.certify(ghost, `${LAPTOP}3`, privateKey())
+    await maker.revoke(laptop, phone.number, ghost.number)
+    expect(await numbers(maker)).toEqual([laptop.number])
+  })
+
+  it('leaves what the device certified before, with what that has signed: the device that revokes is not its own victim', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const theft = maker.number + 1
+    await maker.certify(phone, `${LAPTOP}2`, privateKey())
+    const renewed = await maker.certify(laptop, LAPTOP, laptop.key)
+    const tablet = await maker.certify(renewed, `${LAPTOP}3`, privateKey())
+    await maker.revoke(renewed, phone.number, theft)
+    expect(await numbers(maker)).toEqual([renewed.number, tablet.number])
+  })
+
+  it('reaches what the device certified before a thief renewed its certificate', async () => {
+    const { maker, phone } = await begun()
+    const laptop = await maker.certify(phone, LAPTOP, privateKey())
+    const ghost = await maker.certify(phone, `${LAPTOP}2`, privateKey())
+    const once = await maker.certify(phone, PHONE, phone.key)
+    await maker.certify(once, `${LAPTOP}3`, privateKey())
+    const twice = await maker.certify(once, PHONE, phone.key)
+    await maker.revoke(laptop, twice.number, ghost.number)
+    expect(await numbers(maker)).toEqual([laptop.number])
+  })
 })
 
-it('takes only revocations when it is nearly full, and then nothing', async () => {
+it('takes certificates by devices up to entry 864, by the identity key up to 960, and then revocations', async () => {
   const { maker, phone } = await begun()
   let last = phone
-  for (let number = 3; number <= 896; number++) last = await maker.certify(last, PHONE, last.key)
-  const full = await list(maker)
-  const more = await maker.make(last, { type: 'certificate', certificate: await maker.certificate(LAPTOP, [privateKey()]) })
-  await expect(extendList(USER, full, [more], NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-number' })
+  for (let number = 3; number <= 864; number++) last = await maker.certify(last, PHONE, last.key)
+  const refuses = async (signer: Holder) => {
+    const more = await maker.make(signer, { type: 'certificate', certificate: await maker.certificate(LAPTOP, [privateKey()]) })
+    await expect(extendList(USER, await list(maker), [more], NOW)).resolves.toEqual({ kind: 'broken', rule: 'entry-number' })
+  }
+  await refuses(last)
+  while (maker.number < 960) {
+    const { number } = await maker.certify(maker.root, `${LAPTOP}${maker.number}`, privateKey())
+    if (maker.number < 960) await maker.revoke(last, number)
+  }
+  await refuses(maker.root)
   await maker.revoke(maker.root, last.number)
   expect(activeCertificates(await list(maker))).toEqual([])
+})
+
+describe('what an entry costs', () => {
+  /** Signatures that were checked in the thread pool meanwhile. */
+  async function checks(work: () => Promise<unknown>): Promise<number> {
+    let count = 0
+    const hook = createHook({ init: (_id, type) => void (count += type === 'SIGNREQUEST' ? 1 : 0) }).enable()
+    await work()
+    hook.disable()
+    return count
+  }
+  const sixteen = () => Array.from({ length: 16 }, () => privateKey())
+
+  it('is a signature, and one for each key; of a list that is known nothing', async () => {
+    const { maker } = await begun()
+    const known = await list(maker)
+    for (let device = 0; device < 8; device++) {
+      const certificate = await maker.certificate(`${LAPTOP}${device}`, sixteen())
+      await maker.append(maker.root, { type: 'certificate', certificate })
+    }
+    expect(await checks(() => extendList(USER, known, maker.entries.slice(2), NOW))).toBe(8 * 17)
+  })
+
+  it('is one signature for an entry by nobody, however many keys it has', async () => {
+    const { maker, phone } = await begun()
+    const known = await list(maker)
+    const certificate = await maker.certificate(LAPTOP, sixteen())
+    const forged = await maker.make({ number: phone.number, key: privateKey() }, { type: 'certificate', certificate })
+    expect(await checks(() => extendList(USER, known, [forged], NOW))).toBe(1)
+  })
+
+  it('is no signature for an entry that breaks another rule', async () => {
+    const { maker, phone } = await begun()
+    const known = await list(maker)
+    const late = await maker.make(phone, { type: 'revocation', revocation: { revoked: 2, since: 0 } }, { time: NOW + 2n * DAY })
+    expect(await checks(() => extendList(USER, known, [late], NOW))).toBe(0)
+  })
 })
 
 it('lets a device replace a certificate that is over, for a while', async () => {

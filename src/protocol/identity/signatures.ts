@@ -49,11 +49,18 @@ async function verifiedByPasskey(key: ListKey, rpId: string, challenge: Uint8Arr
   }))
   if (decoded.kind === 'malformed') return false
   const { authenticatorData, clientDataJson, signature: assertion } = decoded.value
-  if (!answersChallenge(clientDataJson, challenge, rpId)) return false
+  if (!answersChallenge(clientDataJson, { type: 'webauthn.get', challenge, rpId })) return false
   if (Buffer.compare(authenticatorData.subarray(0, RP_ID_HASH_BYTES), sha256(rpId)) !== 0) return false
   const flags = authenticatorData[RP_ID_HASH_BYTES] ?? 0
   if ((flags & PRESENT_AND_VERIFIED) !== PRESENT_AND_VERIFIED) return false
   return verifySignature(key.scheme, key.publicKey, Buffer.concat([authenticatorData, sha256(clientDataJson)]), assertion)
+}
+
+/** What the client data of a WebAuthn answer have to say. */
+export interface ClientData {
+  readonly type: 'webauthn.get' | 'webauthn.create'
+  readonly challenge: Uint8Array
+  readonly rpId: string
 }
 
 /**
@@ -61,8 +68,8 @@ async function verifiedByPasskey(key: ListKey, rpId: string, challenge: Uint8Arr
  * (W3C Web Authentication Level 2 §5.8.1.1, §5.8.1.2):
  * JSON may say a thing twice, and two readers may hear different things.
  */
-function answersChallenge(clientDataJson: Uint8Array, challenge: Uint8Array, rpId: string): boolean {
-  const expected = `{"type":"webauthn.get","challenge":"${Buffer.from(challenge).toString('base64url')}","origin":"https://${rpId}"`
+export function answersChallenge(clientDataJson: Uint8Array, { type, challenge, rpId }: ClientData): boolean {
+  const expected = `{"type":"${type}","challenge":"${Buffer.from(challenge).toString('base64url')}","origin":"https://${rpId}"`
   const found = Buffer.from(clientDataJson).toString('utf8')
   if (!found.startsWith(expected)) return false
   const rest = found.slice(expected.length)

@@ -119,8 +119,13 @@ export function signContent(label: string, content: Uint8Array): Uint8Array {
 
 /** Whether this Node can use a SignaturePublicKey of this scheme, so that its signatures can be checked. Never throws. */
 export function isImportable(scheme: number, publicKey: Uint8Array): boolean {
+  return importSignatureKey(scheme, publicKey) !== undefined
+}
+
+/** A SignaturePublicKey (RFC 9420 §5.1.1) as node:crypto has it; undefined where `isImportable` is false. */
+export function importSignatureKey(scheme: number, publicKey: Uint8Array): KeyObject | undefined {
   const details = SCHEMES.get(scheme)
-  return details !== undefined && importPublicKey(details, publicKey) !== undefined
+  return details && importPublicKey(details, publicKey)
 }
 
 function importPublicKey(scheme: Scheme, publicKey: Uint8Array): KeyObject | undefined {

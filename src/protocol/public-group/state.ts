@@ -3,7 +3,7 @@ import { finish, type Steps } from '../steps.js'
 import { TlsWriter } from '../tls/writer.js'
 import type { BrokenRule } from '../mls/rules.js'
 import { digest, proposalRef, type HashAlgorithm } from '../mls/hashes.js'
-import { identityText, type Credential } from '../mls/structures/credential.js'
+import { namedIdentity, type Credential } from '../mls/structures/credential.js'
 import type { GroupContext } from '../mls/structures/group-info.js'
 import type { LeafNode } from '../mls/structures/leaf-node.js'
 import type { HandshakeContent, PublicMessage } from '../mls/structures/public-message.js'
@@ -22,7 +22,7 @@ export interface PublicGroupState {
 /** A leaf that is not blank, as far as it says whose it is. */
 export interface Member {
   readonly leafIndex: number
-  /** The text of a basic credential's identity; undefined for other credentials. */
+  /** Whom the credential names (`namedIdentity`). */
   readonly identity: string | undefined
   readonly credential: Credential
   readonly signatureKey: Uint8Array
@@ -52,7 +52,7 @@ export function members(state: PublicGroupState): Member[] {
 /** The member of a leaf node. */
 export function memberAt(leafIndex: number, node: LeafNode): Member {
   const { credential, signatureKey } = node
-  return { leafIndex, identity: identityText(credential), credential, signatureKey }
+  return { leafIndex, identity: namedIdentity(credential), credential, signatureKey }
 }
 
 /** The leaf with this text for an identity, the leftmost if there are several. */

@@ -18,7 +18,7 @@ describe('a member of a private group', () => {
     const group = await evil.group(bob, [mallory, alice], { mode: 'private' })
     const theirs = at(mallory, group)
     const stolen = [{ extensionType: LEAF_CERTIFICATE, extensionData: alice.device.own.leafCertificate()! }]
-    const { bundle } = await buildCommit(theirs.record, [], (await suite(1)).impl, [], stolen)
+    const { bundle } = await buildCommit(theirs.record, [], (await suite(1)).impl, [], { extensions: stolen })
     await mallory.device.http.post(`${theirs.path}/commits`, bundle)
     await group.catchUp()
     expect(group.record.quarantine).toMatchObject([{ client: mallory.uri, reason: 'invalid', rule: 'device-certificate' }])

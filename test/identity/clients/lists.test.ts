@@ -5,7 +5,7 @@ import { safetyNumber } from '../../../examples/client/identity/safety-number.js
 import { cli } from '../../support/cli.js'
 import { at } from '../../support/world.js'
 import { useMaliciousServer } from './malicious-server.js'
-import { WrittenList } from './vector-maker.js'
+import { WrittenList } from '../vectors/vector-maker.js'
 
 const evil = useMaliciousServer()
 const DAY = 86_400
@@ -67,6 +67,20 @@ describe('a revocation that is withheld', () => {
     time.pass(30 * DAY)
     await group.send('to nobody')
     expect(group.members).toEqual([bob.uri])
+  })
+
+  it('keeps a new leaf out for good, not only until the next look', async () => {
+    const time = clock()
+    const [alice, mallory] = await evil.cast(['alice', 'mallory'])
+    const [bob] = await evil.cast(['bob'], { now: time.now })
+    const group = await evil.group(bob, [mallory], { mode: 'private' })
+    await bob.device.identities.of(alice.user)
+    time.pass(31 * DAY)
+    await at(mallory, group).add(alice.user)
+    await group.catchUp()
+    expect(group.record.quarantine).toMatchObject([{ client: alice.uri, reason: 'expired' }])
+    await group.send('not for a leaf that is new under a head that is over')
+    expect(group.members).toEqual([bob.uri, mallory.uri])
   })
 
   it('is made known inside the group, by the leaf of the one who revoked', async () => {

@@ -6,7 +6,7 @@ import { CONFIG, type Config } from '../../../platform/config/config.js'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
 import { POOL } from '../../../platform/postgres/sql.js'
 import { parseClientUri } from '../../../protocol/identifiers.js'
-import { identityText } from '../../../protocol/mls/structures/credential.js'
+import { namedIdentity } from '../../../protocol/mls/structures/credential.js'
 import type { NotifyBatch, NotifyWelcome } from '../../../protocol/mimi/microchat/notify-batch.js'
 import { RosterRefused } from '../../inbound/inbound.problems.js'
 import type { IncomingWelcome, MemberChange } from './replica-members.repository.js'
@@ -96,5 +96,5 @@ function joinerOf(message: Uint8Array): string | undefined {
   if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') return undefined
   const { sender, content } = decoded.value.body
   if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) return undefined
-  return identityText(content.path.leafNode.credential)
+  return namedIdentity(content.path.leafNode.credential)
 }

@@ -1,5 +1,6 @@
 import type { TlsReader } from '../../tls/reader.js'
 import type { TlsWriter } from '../../tls/writer.js'
+import { clientNamedIn, decodeCertificate } from '../../x509/certificate.js'
 
 /** RFC 9420 §17.5. */
 export const CREDENTIAL_TYPES = { basic: 1, x509: 2 } as const
@@ -59,4 +60,30 @@ export function identityText(credential: Credential): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** X.509 credentials are read once: trees are gone through often. */
+const named = new WeakMap<Credential, { readonly client: string | undefined }>()
+
+/**
+ * Whom a credential names: the text of a basic credential's identity, or the client URI of an X.509 one, whose chain is not checked here
+ * (docs/x509.md §2). Undefined for others, and for what names nobody.
+ */
+export function namedIdentity(credential: Credential): string | undefined {
+  if (credential.kind !== 'x509') return identityText(credential)
+  const known = named.get(credential) ?? { client: clientOfChain(credential.certificates) }
+  named.set(credential, known)
+  return known.client
+}
+
+function clientOfChain([first]: readonly Uint8Array[]): string | undefined {
+  const decoded = first && decodeCertificate(first)
+  return decoded?.kind === 'decoded' ? clientNamedIn(decoded.value) : undefined
+}
+
+/** Bytes that two credentials share if they name the same; undefined where `namedIdentity` has none but for a basic one, which may hold any bytes. */
+export function identityBytes(credential: Credential): Uint8Array | undefined {
+  if (credential.kind === 'basic') return credential.identity
+  const client = namedIdentity(credential)
+  return client === undefined ? undefined : Buffer.from(client)
 }

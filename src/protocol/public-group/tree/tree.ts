@@ -2,6 +2,7 @@ import { TlsWriter } from '../../tls/writer.js'
 import { finish, type Steps } from '../../steps.js'
 import type { HashAlgorithm } from '../../mls/hashes.js'
 import { sameBytes } from '../../bytes.js'
+import { identityBytes } from '../../mls/structures/credential.js'
 import type { LeafNode } from '../../mls/structures/leaf-node.js'
 import type { ParentNode, TreeNodes } from '../../mls/structures/ratchet-tree.js'
 import { PersistentArray, type PersistentArrayEdit } from './persistent-array.js'
@@ -79,11 +80,12 @@ export class Tree {
     return this.hashes.at(root(this.leafCount)) ?? new Uint8Array()
   }
 
-  /** The leaves of a basic credential's identity, in no order. */
+  /** The leaves whose credentials name this identity, in no order. */
   leavesNamed(identity: Uint8Array): number[] {
     return this.index.identities.candidates(identity).filter((leafIndex) => {
       const credential = this.leaf(leafIndex)?.credential
-      return credential?.kind === 'basic' && sameBytes(credential.identity, identity)
+      const named = credential && identityBytes(credential)
+      return named !== undefined && sameBytes(named, identity)
     })
   }
 

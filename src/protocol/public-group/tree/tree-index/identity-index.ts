@@ -1,7 +1,7 @@
 import { HashBuckets, type HashBucketsEdit } from './hash-buckets.js'
 
 /**
- * Where to look for the leaf of a basic credential's identity. The identity itself is in the leaf, so that the one who asks
+ * Where to look for the leaf of the identity that its credential names. The identity itself is in the leaf, so that the one who asks
  * compares. Immutable.
  */
 export class IdentityIndex {

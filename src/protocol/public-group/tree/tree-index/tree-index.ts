@@ -1,4 +1,4 @@
-import { credentialType } from '../../../mls/structures/credential.js'
+import { credentialType, identityBytes } from '../../../mls/structures/credential.js'
 import type { LeafNode } from '../../../mls/structures/leaf-node.js'
 import type { ParentNode } from '../../../mls/structures/ratchet-tree.js'
 import { IdentityIndex, type IdentityIndexEdit } from './identity-index.js'
@@ -76,12 +76,14 @@ export class TreeIndexEdit {
     if (before !== undefined) {
       this.signatureKeys.remove(shortForm(before.signatureKey))
       this.countCredential(before, -1)
-      if (before.credential.kind === 'basic') this.identities.remove(before.credential.identity, leafIndex)
+      const identity = identityBytes(before.credential)
+      if (identity !== undefined) this.identities.remove(identity, leafIndex)
     }
     if (after !== undefined) {
       this.signatureKeys.add(shortForm(after.signatureKey))
       this.countCredential(after, 1)
-      if (after.credential.kind === 'basic') this.identities.add(after.credential.identity, leafIndex)
+      const identity = identityBytes(after.credential)
+      if (identity !== undefined) this.identities.add(identity, leafIndex)
     }
   }
 

@@ -1,52 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { toBase64url } from '../../src/platform/http/bytes.js'
-import { Http, newName, TestDevice, typeOf, type Answer } from '../authentication/device-fixture.js'
-import { startFederation, type Federation, type Provider } from '../support/federation.js'
-import { privateKey } from '../support/mls/device-lists.js'
-import { ListedAccount, readList, seenList } from './listed-account.js'
+import { toBase64url } from '../../../src/platform/http/bytes.js'
+import { newName, type TestDevice, typeOf, type Answer } from '../../authentication/device-fixture.js'
+import { startFederation, type Federation, type Provider } from '../../support/federation.js'
+import { privateKey } from '../../support/mls/device-lists.js'
+import { ListedAccount, readList, seenList } from '../listed-account.js'
+import { DeviceOf, later } from './planted-lists.js'
 
 let federation: Federation
 let a: Provider
 let b: Provider
 beforeAll(async () => {
-  federation = await startFederation(2, { LIMITS: 'device-list-changes=10000' })
+  federation = await startFederation(2, { LIMITS: 'device-list-changes=10000,device-list-checks-by=100000' })
   const [first, second] = federation.providers
   if (!first || !second) throw new Error('Two providers take part')
   ;[a, b] = [first, second]
 })
 afterAll(() => federation.close())
 
-class Of extends TestDevice {
-  constructor(
-    readonly provider: Provider,
-    name = newName(),
-    device = 'phone',
-  ) {
-    super(new Http(provider.url), name, device)
-  }
-  override get client(): string {
-    return super.client.replace('localhost', this.provider.domain)
-  }
-  override get user(): string {
-    return super.user.replace('localhost', this.provider.domain)
-  }
-}
-
 /** Bob of b, with a list, and Alice of a, who asks for it. */
 async function people() {
-  const alice = new Of(a)
+  const alice = new DeviceOf(a)
   await alice.register()
-  const bob = await ListedAccount.of(new Of(b))
+  const bob = await ListedAccount.of(new DeviceOf(b))
   await bob.register()
   return { alice, bob }
 }
 
 /** Beyond what is shared by those who ask at the same time. */
-const ask = async (alice: TestDevice, user: string): Promise<Answer> => {
-  await a.pool.query(
-    "UPDATE foreign_device_list SET fetched_at = now() - interval '1 minute' WHERE account_id = (SELECT id FROM account WHERE user_uri = $1)",
-    [user],
-  )
+const ask = (alice: TestDevice, user: string): Promise<Answer> => {
+  later(a)
   return readList(alice, user)
 }
 
@@ -65,7 +47,7 @@ describe('the device list of another provider’s user', () => {
 
   it('is none where there is none, or no such user, or no federation with that provider', async () => {
     const { alice } = await people()
-    const plain = new Of(b)
+    const plain = new DeviceOf(b)
     await plain.register()
     for (const user of [plain.user, `mimi://b.example/u/${newName()}`]) expect(typeOf(await ask(alice, user))).toBe('not-found')
     expect((await ask(alice, 'mimi://nowhere.example/u/bob')).status).toBeGreaterThanOrEqual(500)
@@ -105,7 +87,7 @@ describe('the device list of another provider’s user', () => {
   it('is not replaced by another identity that its provider does not count', async () => {
     const { alice, bob } = await people()
     await ask(alice, bob.phone.user)
-    const forged = await ListedAccount.of(new Of(b, bob.phone.name))
+    const forged = await ListedAccount.of(new DeviceOf(b, bob.phone.name))
     await b.pool.query('DELETE FROM device_list_entry WHERE account_id = (SELECT id FROM account WHERE user_uri = $1)', [bob.phone.user])
     const { identity, entries } = forged.list
     const [head, last] = [await forged.list.head(forged.holder), forged.list.number]

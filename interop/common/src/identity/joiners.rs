@@ -1,0 +1,80 @@
+use super::keys::spelled;
+use super::leaf::Leaf;
+use super::list::{Held, List};
+
+/// Rule `external-join` (docs/identity.md §4): whether a leaf that came by an external Commit is one that may. `before`: the leaves that were there,
+/// `gone`: those of them that the Commit removed. `vouched`: the group's policy wants a member to have certified it.
+pub fn fits_before(list: &List, leaf: &Leaf, scheme: u16, before: &[Leaf], gone: &[Leaf], vouched: bool) -> bool {
+    let of_leaf = |one: &Held, leaf: &Leaf| {
+        let key = spelled(scheme, &leaf.signature_key);
+        one.certificate.subject == leaf.client.as_bytes()
+            && one.certificate.keys.iter().any(|own| own.scheme == scheme && own.public_key == key)
+    };
+    // Ended or not: who reads the Commit later comes to the same end.
+    let is_there =
+        |device: &[u8]| before.iter().any(|leaf| leaf.client.as_bytes() == device && list.held.iter().any(|one| of_leaf(one, leaf)));
+    let own = list.held.iter().rev().find(|one| of_leaf(one, leaf));
+    let replaces_itself = is_there(leaf.client.as_bytes());
+    let by_member = own.is_some_and(|own| list.issuers(own.number).any(|issuer| is_there(&issuer.certificate.subject)));
+    gone.iter().all(|one| one.client == leaf.client) && (!vouched || replaces_itself || by_member)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Author, Holder, Own, begin, certify};
+    use ed25519_dalek::{Signer, SigningKey};
+
+    const NOW: u64 = 1_800_000_000;
+    const NAMES: [&str; 3] = ["mimi://a.example/d/alice/phone", "mimi://a.example/d/alice/tablet", "mimi://a.example/d/alice/desk"];
+
+    fn leaf(client: usize, key: u8) -> Leaf {
+        let signature_key = SigningKey::from_bytes(&[key; 32]).verifying_key().to_bytes().to_vec();
+        Leaf { index: 0, client: NAMES[client].into(), signature_key, certificate: None }
+    }
+
+    /// The phone has certified the tablet, and that the desk.
+    fn list() -> List {
+        let sign = |key: usize| move |content: &[u8]| Ok(SigningKey::from_bytes(&[key as u8; 32]).sign(content).to_bytes().to_vec());
+        let mut list = List::new("");
+        for (at, client) in NAMES.into_iter().enumerate() {
+            let key = sign(at);
+            let own = Own { client, scheme: 0x0807, public_key: leaf(at, at as u8).signature_key, sign: &key };
+            let made = if at == 0 {
+                begin("mimi://a.example/u/alice", &own, NOW)
+            } else {
+                let holder = Holder { client, keys: vec![own.possess(&list.identity()).unwrap()] };
+                certify(&list, holder, &Author { number: at as u32 + 1, sign: &sign(at - 1) }, NOW)
+            };
+            list = made.unwrap().list;
+        }
+        list
+    }
+
+    fn joins(who: Leaf, before: &[Leaf], gone: &[Leaf], vouched: bool) -> bool {
+        fits_before(&list(), &who, 0x0807, before, gone, vouched)
+    }
+
+    #[test]
+    fn a_device_joins_if_it_hangs_from_one_that_is_there() {
+        assert!(joins(leaf(1, 1), &[leaf(0, 0)], &[], true));
+        assert!(joins(leaf(2, 2), &[leaf(0, 0)], &[], true));
+        assert!(!joins(leaf(0, 0), &[leaf(1, 1)], &[], true));
+        assert!(!joins(leaf(1, 1), &[], &[], true));
+        assert!(joins(leaf(1, 1), &[], &[], false));
+    }
+
+    #[test]
+    fn a_leaf_in_the_name_of_a_device_vouches_for_nothing_by_another_key() {
+        assert!(!joins(leaf(1, 1), &[leaf(0, 9)], &[], true));
+        assert!(!joins(leaf(0, 0), &[leaf(0, 9)], &[leaf(0, 9)], true));
+        assert!(!joins(leaf(1, 9), &[leaf(0, 0)], &[], true));
+    }
+
+    #[test]
+    fn a_device_replaces_its_own_leaf_and_no_other() {
+        assert!(joins(leaf(0, 0), &[leaf(0, 0)], &[leaf(0, 0)], true));
+        assert!(!joins(leaf(1, 1), &[leaf(0, 0)], &[leaf(0, 0)], true));
+        assert!(!joins(leaf(1, 1), &[leaf(0, 0)], &[leaf(0, 0)], false));
+    }
+}

@@ -1,0 +1,170 @@
+import type { KeyObject } from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import type { Client } from '../../../examples/client/client.js'
+import type { Group } from '../../../examples/client/group.js'
+import { Certificates } from '../../../examples/client/x509/certificates.js'
+import { Authorities } from '../../../src/authentication/x509/authorities.js'
+import { issueCertificate } from '../../../src/authentication/x509/issuing.js'
+import { importSignatureKey, SCHEME_OF_SUITE } from '../../../src/protocol/mls/signature.js'
+import { useFederation } from '../../support/federated-world.js'
+import { deviceCertificate, testAuthority } from '../../support/mls/certificates.js'
+import { useMaliciousServer } from '../clients/malicious-server.js'
+import { agreed, at, heard, MODES_AND_SUITES, problemOf, useWorld, type World } from '../../support/world.js'
+
+/** From now on this device's leaves have X.509 credentials, those of new KeyPackages first. */
+async function useX509(client: Client): Promise<void> {
+  client.device.record.x509 = true
+  await client.device.http.delete('/v1/key-packages')
+  await client.device.publishKeyPackages(3)
+}
+
+/** The kind of credential of each member’s leaf, as this device sees the tree. */
+function credentials(client: Client, group: Group): string[] {
+  return at(client, group).record.state.ratchetTree.flatMap((node) =>
+    node?.nodeType === 'leaf' ? [node.leaf.credential.credentialType] : [],
+  )
+}
+
+/** The device's leaves say from now on what this certificate says. */
+function show({ device }: Client, make: (key: KeyObject) => Uint8Array | Promise<Uint8Array>): void {
+  device.certificates.credential = async (suite) => {
+    const key = importSignatureKey(SCHEME_OF_SUITE.get(suite)!, device.record.keys.get(suite)!.publicKey)
+    return { credential: { credentialType: 'x509', certificates: [await make(key!)] } }
+  }
+}
+
+/** A certificate for the device's own key and name, of an authority that nobody has published. */
+const showRogue = (client: Client) => show(client, (key) => deviceCertificate(testAuthority(), key, client.uri))
+
+describe.each(MODES_AND_SUITES)('a group in %s mode, suite %i', (mode, suite) => {
+  const world = useWorld()
+
+  it('has members with either credential, who hear each other, change it and come back', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    await useX509(bob)
+    const group = await world.group(alice, [bob], { mode, suite })
+    expect(credentials(alice, group)).toEqual(['basic', 'x509'])
+    await group.send('hello')
+    await at(bob, group).send('hello yourself')
+    await heard([alice, bob], group, ['hello', 'hello yourself'])
+    expect(at(alice, group).members).toEqual([alice.uri, bob.uri])
+
+    await useX509(alice)
+    await group.update()
+    await bob.until('the Commit', () => at(bob, group).epoch === group.epoch)
+    expect(credentials(bob, group)).toEqual(['x509', 'x509'])
+    bob.device.record.x509 = false
+    await at(bob, group).update()
+    await alice.until('the Commit', () => group.epoch === at(bob, group).epoch)
+    expect(credentials(alice, group)).toEqual(['x509', 'basic'])
+    await agreed([alice, bob], group)
+    for (const one of [alice, bob]) expect(at(one, group).record.quarantine).toEqual([])
+  })
+})
+
+describe('a member who shows a certificate of an authority that its provider has not', () => {
+  const world = useWorld()
+
+  it('is refused by the server of a public group', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    const group = await world.group(alice, [bob], { mode: 'public', suite: 1 })
+    showRogue(bob)
+    const problem = await problemOf(at(bob, group).update())
+    expect([problem.kind, problem.document['rule']]).toEqual(['invalid-commit', 'x509-issuer'])
+  })
+
+  it('is put out of a private group by the other members', async () => {
+    const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
+    const group = await world.group(alice, [bob, carol], { mode: 'private', suite: 1 })
+    showRogue(bob)
+    await at(bob, group).update()
+    await alice.until('the Commit', () => group.epoch >= at(bob, group).epoch)
+    expect(group.record.quarantine).toMatchObject([{ client: bob.uri, reason: 'invalid', rule: 'x509-issuer' }])
+    await group.send('without bob')
+    await heard([alice, carol], group, ['without bob'])
+    expect(group.members.sort()).toEqual([alice.uri, carol.uri].sort())
+  })
+
+  it('publishes it in vain', async () => {
+    const [bob] = await world.cast('bob')
+    showRogue(bob)
+    const problem = await problemOf(bob.device.publishKeyPackages(1))
+    expect([problem.kind, problem.document['rule']]).toEqual(['invalid-key-package', 'x509-issuer'])
+  })
+})
+
+describe('a device', () => {
+  const world = useWorld()
+
+  it('asks for another certificate at half of its time, and no sooner', async () => {
+    const [bob] = await world.cast('bob')
+    await useX509(bob)
+    let now = Math.floor(Date.now() / 1000)
+    const own = new Certificates(bob.device.http, bob.device.record, () => now)
+    const first = await own.credential(1)
+    const [begun, end] = [now, first.notAfter ?? 0]
+    now = begun + Math.floor((end - begun) / 2) - 60
+    expect(await own.credential(1)).toEqual(first)
+    now = begun + Math.ceil((end - begun) / 2) + 60
+    expect(await own.credential(1)).not.toEqual(first)
+  })
+})
+
+describe.each(MODES_AND_SUITES)('a group of two providers in %s mode, suite %i', (mode, suite) => {
+  const federated = useFederation(2)
+
+  it('has members with X.509 credentials of both', async () => {
+    const [home, away] = federated.worlds as [World, World]
+    const [alice] = await home.cast('alice')
+    const [bob, carol] = await away.cast('bob', 'carol')
+    for (const one of [alice, bob]) await useX509(one)
+    const group = await home.group(alice, [bob, carol], { mode, suite })
+    expect(credentials(carol, group).sort()).toEqual(['basic', 'x509', 'x509'])
+    await group.send('hello')
+    await at(bob, group).send('hello yourself')
+    await heard([alice, bob, carol], group, ['hello', 'hello yourself'])
+    await at(bob, group).update()
+    await alice.until('the Commit', () => group.epoch === at(bob, group).epoch)
+    await agreed([alice, bob, carol], group)
+    for (const one of [alice, bob, carol]) expect(at(one, group).record.quarantine).toEqual([])
+  })
+})
+
+describe('a server that certifies a device of its own making', () => {
+  const evil = useMaliciousServer()
+
+  /** The ghost comes in from outside; the authority, which is the server's, says that its key is alice's. */
+  async function ghostJoins(alice: Client, group: Group, certified: boolean): Promise<Client> {
+    const ghost = await evil.ghostOf(alice)
+    await evil.setPolicy(group, "external_join = 'open', join_code_hash = NULL, identities = 'any'")
+    const issuer = await evil.server.app.get(Authorities, { strict: false }).issuing()
+    const times = { now: new Date(), notAfter: new Date(Date.now() + 3_600_000) }
+    show(ghost, (key) => issueCertificate(issuer, ghost.uri, key, times))
+    if (certified) Object.assign(ghost.device, { leafExtensions: () => [] }).record.certified = true
+    const { groupId, mode, suite } = group.record
+    await ghost.joinExternally({ groupId, mode, suite })
+    return ghost
+  }
+
+  it('reads with it what is sent by clients that believe the server', async () => {
+    const [alice, bob] = await evil.cast(['alice', 'bob'], { identity: false })
+    const group = await evil.group(alice, [bob], { mode: 'private' })
+    const ghost = await ghostJoins(alice, group, false)
+    await evil.sync(alice, bob)
+    await at(bob, group).send('for alice only')
+    await evil.sync(ghost)
+    expect(at(ghost, group).texts).toEqual(['for alice only'])
+  })
+
+  it('is refused by clients with identities, by the device list', async () => {
+    const [alice, bob] = await evil.cast(['alice', 'bob'])
+    const group = await evil.group(bob, [alice], { mode: 'private' })
+    const ghost = await ghostJoins(alice, group, true)
+    await at(bob, group).catchUp()
+    expect(at(bob, group).record.quarantine).toMatchObject([{ client: ghost.uri, reason: 'invalid', rule: 'device-certificate-missing' }])
+    await at(bob, group).send('for alice only')
+    await evil.sync(ghost, alice)
+    expect(at(alice, group).texts).toEqual(['for alice only'])
+    expect(at(ghost, group).texts).toEqual([])
+  })
+})
