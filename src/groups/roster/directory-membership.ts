@@ -60,9 +60,8 @@ export class DirectoryMembership implements Membership {
     signer: Member | undefined,
     keys?: readonly Uint8Array[],
   ): Promise<void> {
-    const introduced = await this.introduce(
-      signer?.identity === undefined ? [] : [{ client: signer.identity, publicKey: signer.signatureKey }],
-    )
+    const claimed = signer?.identity === undefined ? [] : [{ client: signer.identity, publicKey: signer.signatureKey }]
+    const introduced = await this.introduce(claimed)
     return keys && !introduced ? requireLeafWithKey(caller, keys, signer) : requireOwnLeaf(this.pool, caller, signer)
   }
 

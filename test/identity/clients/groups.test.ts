@@ -5,6 +5,7 @@ import { buildCommit } from '../../../examples/client/commits.js'
 import { LEAF_CERTIFICATE } from '../../../examples/client/identity/leaf.js'
 import { encodeTree } from '../../../examples/client/mls/tree.js'
 import { suite } from '../../../examples/client/mls/suites.js'
+import { changePolicy } from '../../../examples/client/policy.js'
 import { utf8 } from '../../../examples/client/wire.js'
 import { at } from '../../support/world.js'
 import { useMaliciousServer } from './malicious-server.js'
@@ -73,6 +74,33 @@ describe('a member of a private group', () => {
     expect(branch.record.certified).toBe(true)
     await evil.sync(alice)
     expect(alice.group(branch.record.groupId).record.certified).toBe(true)
+  })
+})
+
+describe.each(['public', 'private'] as const)('a certified %s group of which only policies say so', (mode) => {
+  it('stays certified for its members through a branch, a resync and a new invitation, whatever the server says then', async () => {
+    const [bob, alice] = await evil.cast(['bob', 'alice'])
+    const group = await evil.group(bob, [], { mode, identities: 'any' })
+    // Without required_capabilities members have nothing but the policy, once.
+    await changePolicy(group, { identities: 'certified' })
+    await group.add(alice.user)
+    await evil.sync(alice)
+    const { groupId, suite: id } = group.record
+    expect(alice.group(groupId).record.certified).toBe(true)
+    evil.lie(/\/policy$/u, (answer) => ({ ...(answer as object), identities: 'any' }))
+    const branch = utf8(`branch-${mode}-${bob.user}`)
+    await bob.beginAfter({ before: group.record, origin: 'branch', groupId: branch, users: [alice.user] })
+    await evil.sync(alice)
+    expect(alice.group(branch).record.certified).toBe(true)
+    await alice.joinExternally({ groupId, mode, suite: id, resync: true })
+    expect(alice.group(groupId).record).toMatchObject({ certified: true, joiners: 'same-user' })
+    await group.catchUp()
+    await group.remove(alice.uri)
+    await evil.sync(alice)
+    await group.add(alice.user)
+    await evil.sync(alice)
+    expect(alice.group(groupId).record).toMatchObject({ standing: 'member', certified: true })
+    expect(group.record.quarantine).toEqual([])
   })
 })
 

@@ -21,6 +21,7 @@ export class MaliciousServer {
   server!: TestServer
   database!: TestDatabase
   readonly #lies: { path: RegExp; lie: Lie }[] = []
+  readonly #inventions: { path: RegExp; body: unknown }[] = []
   #relay!: Server
   url = ''
   #serial = 0
@@ -41,6 +42,8 @@ export class MaliciousServer {
     const { host: _host, connection: _connection, 'transfer-encoding': _encoding, ...headers } = incoming.headers
     const init = { method: incoming.method ?? 'GET', headers: headers as Record<string, string> }
     const path = incoming.url ?? '/'
+    const invented = this.#inventions.findLast((one) => one.path.test(path))
+    if (invented) return void outgoing.writeHead(200, { 'content-type': 'application/cbor' }).end(encode(invented.body))
     const answer = await fetch(this.server.url + path, chunks.length > 0 ? { ...init, body: Buffer.concat(chunks) } : init)
     const type = answer.headers.get('content-type') ?? 'application/octet-stream'
     const body = this.#told(path, type, Buffer.from(await answer.arrayBuffer()))
@@ -59,8 +62,13 @@ export class MaliciousServer {
   lie(path: RegExp, lie: Lie): void {
     this.#lies.push({ path, lie })
   }
+  /** An answer of its own, whatever the server would say. */
+  invent(path: RegExp, body: unknown): void {
+    this.#inventions.push({ path, body })
+  }
   tellTheTruth(): void {
     this.#lies.length = 0
+    this.#inventions.length = 0
   }
 
   /** Whatever it shows of a user's list. */
