@@ -21,11 +21,11 @@ pub fn passkey_verifies(scheme: u16, public_key: &[u8], rp_id: &[u8], label: &st
     signed().is_some()
 }
 
-/// W3C Web Authentication Level 2 §5.8.1.1: the members come in this order, and may be followed by others.
+/// W3C Web Authentication Level 2 §5.8.1.1: the members come in this order, and others only behind the last of them.
 fn is_about(client_data: &[u8], rp_id: &[u8], challenge: &[u8]) -> bool {
     let challenge = to_text(challenge);
     let begin = [format!(r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"https://"#).as_bytes(), rp_id, b"\""].concat();
     let Some(rest) = client_data.strip_prefix(begin.as_slice()) else { return false };
-    let rest = if rest.starts_with(br#","crossOrigin":"#) { rest.strip_prefix(br#","crossOrigin":false"#) } else { Some(rest) };
-    rest.is_some_and(|rest| rest == b"}" || (rest.starts_with(b",") && rest.ends_with(b"}")))
+    let more = rest.strip_prefix(br#","crossOrigin":false"#);
+    rest == b"}" || more.is_some_and(|more| more == b"}" || more.starts_with(b","))
 }
