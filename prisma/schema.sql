@@ -573,6 +573,7 @@ CREATE TABLE peer (
   lane_owner text,
   x509_authorities bytea[] DEFAULT '{}'::bytea[] NOT NULL,
   device_list_bytes bigint DEFAULT 0 NOT NULL,
+  clock_offset integer,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
 );

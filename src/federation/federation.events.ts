@@ -11,6 +11,9 @@ export const peerAlarmed = (events: Events, why: string): void => events.record(
 
 export const peerKeysChanged = (events: Events): void => events.record('peer.keys_changed')
 
+/** @param ahead by how many seconds, negative where it is behind */
+export const peerClockOff = (events: Events, ahead: number): void => events.record('peer.clock_off', { ahead })
+
 // As a hub.
 
 export const batchPushed = (events: Events, entries: number): void => events.record('batch.pushed', { entries })

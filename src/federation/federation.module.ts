@@ -59,6 +59,7 @@ import { KeyMaterialController } from './key-material/key-material.controller.js
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
+import { AnswerSignatures } from './outbound/answer-signatures.js'
 import { PeerConnections } from './outbound/peer-http.js'
 import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
@@ -102,6 +103,7 @@ const speaking = [
   HeardPeers,
   PeerGuard,
   ResponseSigner,
+  AnswerSignatures,
   SignedClient,
   { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]

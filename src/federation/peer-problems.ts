@@ -19,8 +19,8 @@ class PeerUnreachable extends Problem {
 
 /** By this server's own settings: FEDERATION is off, or does not admit that provider. */
 class ProviderDenied extends Problem {
-  constructor() {
-    super(403, 'provider-denied', 'This server does not federate with that provider.')
+  constructor(provider = 'that provider') {
+    super(403, 'provider-denied', `This server does not federate with ${provider}.`)
   }
 }
 
@@ -41,11 +41,13 @@ export class PeerBadResponse extends Problem {
 export function peerProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered':
-      return refusalOf(answer.status, capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
+      return refusalOf(answer, secondsOf(answer))
     case 'unsigned':
-      return new PeerUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
+      return answer.status === 429 ? limitedBy(answer) : new PeerUnreachable(secondsOf(answer))
     case 'denied':
-      return new ProviderDenied()
+      return new ProviderDenied(answer.peer)
+    case 'clock-off':
+      return new PeerRefused(`${answer.peer ?? 'The other provider'} counts for nothing now. ${answer.detail}`)
     case 'profile-unsupported':
     case 'no-endpoint':
     case 'refused-url':
@@ -56,11 +58,27 @@ export function peerProblem(answer: PeerAnswer): Problem {
   }
 }
 
-function refusalOf(status: number, seconds: number | undefined): Problem {
+function refusalOf(answer: Extract<PeerAnswer, { kind: 'answered' }>, seconds: number | undefined): Problem {
+  const { status } = answer
   if (status === 404) return new NotFound('The other provider has no such user.')
-  if (status === 429) return new RateLimited(seconds ?? 5)
+  if (status === 429) return limitedBy(answer)
   if (status >= 500) return new PeerUnreachable(seconds)
-  return new PeerRefused(`The other provider refuses this server's request (${status}).`)
+  return new PeerRefused(refusalBy(answer, 'The other provider'))
+}
+
+/** Also a proxy's limit, unsigned: the request may be sent again in any case. */
+function limitedBy(answer: { readonly retryAfter: string | undefined }): RateLimited {
+  return new RateLimited(secondsOf(answer) ?? 5)
+}
+
+function secondsOf({ retryAfter }: { readonly retryAfter: string | undefined }): number | undefined {
+  return capRetryAfter(parseRetryAfter(retryAfter, Date.now()))
+}
+
+/** Who refuses whom, where the answer says so. */
+function refusalBy({ peer, status, problem }: Extract<PeerAnswer, { kind: 'answered' }>, who: string): string {
+  if (problem === 'urn:microchat:problem:peer-denied') return `${peer ?? who} does not federate with this server.`
+  return `${peer ?? who} refuses this server's request (${status}${problem ? `, ${problem}` : ''}).`
 }
 
 /** The hub answered, and not in the way that was agreed. */
@@ -89,17 +107,16 @@ export class HubRefused extends Problem {
 export function hubProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered': {
-      const seconds = capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now()))
-      if (answer.status === 429) return new RateLimited(seconds ?? 5)
-      if (answer.status >= 500) return new HubUnreachable(seconds)
-      return new HubRefused(
-        `The group's hub refuses this server's request (${answer.status}${answer.problem ? `, ${answer.problem}` : ''}).`,
-      )
+      if (answer.status === 429) return limitedBy(answer)
+      if (answer.status >= 500) return new HubUnreachable(secondsOf(answer))
+      return new HubRefused(refusalBy(answer, "The group's hub"))
     }
     case 'unsigned':
-      return new HubUnreachable(capRetryAfter(parseRetryAfter(answer.retryAfter, Date.now())))
+      return answer.status === 429 ? limitedBy(answer) : new HubUnreachable(secondsOf(answer))
     case 'denied':
-      return new ProviderDenied()
+      return new ProviderDenied(answer.peer)
+    case 'clock-off':
+      return new HubRefused(`${answer.peer ?? "The group's hub"} counts for nothing now. ${answer.detail}`)
     case 'profile-unsupported':
     case 'no-endpoint':
     case 'refused-url':

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { runCli } from '../../src/app/cli/run-cli.js'
-import { listPeers, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
+import { listPeers, noteClock, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
 import { soundSettings, examined } from '../doctor/doctor-fixture.js'
 import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
@@ -64,6 +64,7 @@ describe('peers list', () => {
     await know()
     await noteFailure(database.pool, 'b.example', 3, new Date('2030-01-31T12:00:00Z'), 'The peer answers 503 \u001b[2Jx')
     await raiseAlarm(database.pool, 'b.example', 'it has expired')
+    await noteClock(database.pool, 'b.example', -95)
     for (const group of ['one', 'two']) await stop(group, 'The peer refuses the batch: 422')
     await stop('three', 'Other')
     await run('peers pause c.example')
@@ -71,6 +72,7 @@ describe('peers list', () => {
     expect(out.replaceAll(/last error \S+:/g, 'last error TIME:').split('\n')).toEqual([
       'b.example  no policy; 3 failures, next try 2030-01-31T12:00:00Z; last heard never',
       '  ALARM: its directory is not believed: it has expired',
+      "  CLOCK: 95 seconds behind this server's; no request or answer of it counts until one of the two is right",
       '  last error TIME: The peer answers 503 ?[2Jx',
       '  2 groups stopped: The peer refuses the batch: 422',
       '  1 group stopped: Other',

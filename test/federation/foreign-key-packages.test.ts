@@ -72,6 +72,7 @@ it.each<[string, unknown, object]>([
   ['names providers that are not concerned', refused(403, 'providers-apart', { by: 'b.example', provider: 'd.example' }), UNAVAILABLE],
   ['names no provider', refused(403, 'providers-apart', { by: 7 }), UNAVAILABLE],
   ['does not answer', { kind: 'unreachable', detail: '' }, UNAVAILABLE],
+  ['is asked too often', { ...refused(429, 'rate-limited'), retryAfter: '7' }, { type: 'rate-limited', retry_after: 7 }],
   ['fails', refused(500, 'internal'), UNAVAILABLE],
   ['answers what is no response', { kind: 'answered', status: 200, body: Uint8Array.of(1) }, UNAVAILABLE],
 ])('names the provider and the reason where the provider of the user %s', async (_what, answer, expected) => {

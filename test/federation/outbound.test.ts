@@ -99,6 +99,27 @@ describe('a request to a peer', () => {
   })
 })
 
+describe('a connection that was kept and has died', () => {
+  /** Answers once, and hangs up from then on. */
+  const forgetful = () => {
+    let requests = 0
+    return raw((socket) => {
+      if (++requests === 1) socket.once('data', () => socket.destroy()).write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+      else socket.destroy()
+    })
+  }
+
+  it('is told apart from a peer that is not there, so that the request can be made again', async () => {
+    const host = await forgetful()
+    const one = client(host)
+    const post = { ...get(`http://${host}/`), method: 'POST', body: Buffer.from('x') } as const
+    expect((await one.send(post)).kind).toBe('answered')
+    expect(await one.send(post)).toMatchObject({ kind: 'unreachable', hungUp: true })
+    const never = await raw((socket) => socket.destroy())
+    expect(await client(never).send({ ...post, url: `http://${never}/` })).not.toHaveProperty('hungUp')
+  })
+})
+
 describe('a range that is allowed for one peer', () => {
   it('is not for any other, nor is its address without TLS', async () => {
     const host = await http((_request, response) => response.end('here'))

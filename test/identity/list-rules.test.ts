@@ -173,6 +173,6 @@ describe('a device list that breaks a rule', () => {
 
 it('has every rule in a test', () => {
   const tested = new Set<string>([...CASES.map(([rule]) => rule), 'identity-key', 'entry-previous'])
-  const ofEntries = Object.keys(IDENTITY_RULES).filter((rule) => !rule.startsWith('head-') && !rule.startsWith('device-'))
+  const ofEntries = Object.keys(IDENTITY_RULES).filter((rule) => !/^(head|device|passkey)-/.test(rule))
   expect(ofEntries.filter((rule) => !tested.has(rule))).toEqual([])
 })

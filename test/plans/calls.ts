@@ -52,6 +52,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   ],
   'retention:readFloorMoves': [[[1n], ages]],
   'retention:readRetirable': [[[1n], ages]],
+  'peers:noteClock': [['x', 95]],
   'cursors:postponeCursor': [
     [
       { domain: 'x', gid: 1n },

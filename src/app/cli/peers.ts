@@ -77,6 +77,8 @@ function describe(peer: ListedPeer, waiting: Waiting): string {
   const failures = `${peer.failures} ${peer.failures === 1 ? 'failure' : 'failures'}${retry}`
   const lines = [`${peer.domain}  ${standing}; ${failures}; last heard ${peer.lastInboundAt ? time(peer.lastInboundAt) : 'never'}`]
   if (peer.alarm !== null) lines.push(`  ALARM: its directory is not believed: ${printable(peer.alarm)}`)
+  if (peer.clockOffset !== null)
+    lines.push(`  CLOCK: ${clock(peer.clockOffset)}; no request or answer of it counts until one of the two is right`)
   if (peer.lastError !== null) lines.push(`  last error ${peer.lastErrorAt ? time(peer.lastErrorAt) : ''}: ${printable(peer.lastError)}`)
   return [...lines, ...describeWaiting(peer.domain, waiting)].join('\n')
 }
@@ -101,6 +103,11 @@ function describeCursors(domain: string, all: readonly WaitingCursor[], named: b
     `  ${cursors.length} ${cursors.length === 1 ? 'group' : 'groups'} ${cause}`,
     ...(named ? cursors.map(({ groupId, acked }) => `    ${groupId.toString('base64url')}, stored up to seq ${acked}`) : []),
   ])
+}
+
+/** E.g. `95 seconds ahead of this server's`. */
+function clock(offset: number): string {
+  return `${Math.abs(offset)} seconds ${offset > 0 ? 'ahead of' : 'behind'} this server's`
 }
 
 function time(date: Date): string {

@@ -97,20 +97,25 @@ export class DeviceListChanges {
    * @throws InvalidDeviceList, DeviceListChanged if the entries do not follow the last one
    */
   async prepare(user: string, accountId: bigint | undefined, update: DeviceListUpdate, client?: string): Promise<PreparedChange> {
-    const change = await this.prepareWaiting(user, accountId, update)
-    requireOwnTime(update.entries, change.after)
+    const change = await this.prepareWaiting(user, accountId, update, (after) => requireOwnTime(update.entries, after))
     const answered = await this.passkeys.admit(changeOfList(change.before, change.after).added, update.attestation, client)
     return { ...change, answered }
   }
 
-  /** The same for entries that were taken before, when they were of now. */
-  async prepareWaiting(user: string, accountId: bigint | undefined, { entries, head }: DeviceListUpdate): Promise<PreparedChange> {
+  /** The same for entries that were taken before, when they were of now. @param more is asked of the entries before the head is looked at */
+  async prepareWaiting(
+    user: string,
+    accountId: bigint | undefined,
+    { entries, head }: DeviceListUpdate,
+    more?: (after: DeviceList) => void,
+  ): Promise<PreparedChange> {
     const known = accountId === undefined ? undefined : await this.known.of(user, accountId)
     const first = decodeEntry(entries[0] ?? new Uint8Array())
     if (first.kind === 'malformed') throw new InvalidDeviceList('entry-encoding')
     if (known !== undefined && first.value.number !== known.state.number + 1) throw new DeviceListChanged(known.state.number)
     const after = await extendList(user, known?.list, entries, secondsNow())
     if (after.kind === 'broken') throw new InvalidDeviceList(after.rule)
+    more?.(after.value)
     const dates = await this.checkedHead(after.value, head)
     return { before: known?.list, after: after.value, entries, head, dates, answered: undefined }
   }

@@ -12,6 +12,7 @@ import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMate
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
+import { peerProblem } from '../peer-problems.js'
 import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
 
 /** The hub between the requester's provider and the target's: forwards the signed request, and records whose KeyPackages the answer holds. */
@@ -47,6 +48,7 @@ export class KeyMaterialForwarder {
     const own = this.config.DOMAIN
     if (answer.kind === 'denied') return new ProvidersApart(own, target)
     if (answer.kind === 'answered' && answer.problem === 'urn:microchat:problem:peer-denied') return new ProvidersApart(target, own)
+    if ('status' in answer && answer.status === 429) return peerProblem(answer)
     const requester = parseUserUri(requestingUser)?.domain ?? own
     return relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
   }

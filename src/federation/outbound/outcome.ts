@@ -21,6 +21,8 @@ export interface NotAnswered {
     | 'tls-failed'
     | 'malformed-response'
   readonly detail: string
+  /** The connection ended before any of an answer came, and others had been kept open to the same host: it may have been one of those. */
+  readonly hungUp?: true
 }
 
 export type Outcome = Answered | NotAnswered
@@ -41,6 +43,11 @@ const KINDS: readonly [RegExp, NotAnswered['kind']][] = [
   [/^HPE_|^HTTPParserError$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/, 'malformed-response'],
   [/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO|HOSTNAME_MISMATCH)/, 'tls-failed'],
 ]
+
+/** Whether a connection ended that had been made before, without a byte of an answer. */
+export function isHangUp(error: unknown): boolean {
+  return /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(codeOf(error))
+}
 
 /** An error of the connection as an outcome. */
 export function outcomeOf(error: unknown): NotAnswered {

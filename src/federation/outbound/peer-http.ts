@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import { Agent, request } from 'undici'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import {
@@ -11,7 +12,7 @@ import {
   type AddressRange,
   type Resolver,
 } from './address-policy.js'
-import { outcomeOf, RequestRefused, type Outcome } from './outcome.js'
+import { isHangUp, outcomeOf, RequestRefused, type Outcome } from './outcome.js'
 
 /** Milliseconds and bytes. */
 export interface OutboundSettings {
@@ -38,6 +39,10 @@ export interface PeerRequest {
 
 const CONNECTIONS_PER_PEER = 4
 const IDLE_MS = 15_000
+const MAX_HOSTS = 10_000
+
+/** Thrown within the client only. */
+class HungUp extends Error {}
 
 /**
  * HTTP to hosts that somebody else names. No redirect is followed, no address but a global one is asked, and neither time nor
@@ -45,6 +50,8 @@ const IDLE_MS = 15_000
  */
 export class PeerHttp {
   private readonly agent: Agent
+  /** When a host has last answered: connections to it may be kept since then. */
+  private readonly answeredAt = new LRUCache<string, number>({ max: MAX_HOSTS })
 
   constructor(
     private readonly settings: OutboundSettings,
@@ -68,7 +75,7 @@ export class PeerHttp {
       this.refuseUrl(asked.url)
       return await this.exchange(asked, signal)
     } catch (error) {
-      return outcomeOf(error)
+      return { ...outcomeOf(error), ...(error instanceof HungUp && { hungUp: true }) }
     }
   }
 
@@ -88,13 +95,17 @@ export class PeerHttp {
   }
 
   private async exchange({ method, url, headers, body }: PeerRequest, signal: AbortSignal): Promise<Outcome> {
+    const { host } = new URL(url)
     const response = await request(url, {
       dispatcher: this.agent,
       method,
       headers: { ...headers, 'accept-encoding': 'identity' },
       body: body ?? null,
       signal,
+    }).catch((error: unknown) => {
+      throw this.isKept(host) && isHangUp(error) ? new HungUp('The connection ended.', { cause: error }) : error
     })
+    this.answeredAt.set(host, performance.now())
     try {
       const { statusCode: status, headers: fields } = response
       if (status >= 300 && status < 400) throw new RequestRefused('redirected', `A redirect (${status}) is not followed.`)
@@ -105,6 +116,11 @@ export class PeerHttp {
       response.body.on('error', () => undefined).destroy()
       throw error
     }
+  }
+
+  private isKept(host: string): boolean {
+    const last = this.answeredAt.get(host)
+    return last !== undefined && performance.now() - last < IDLE_MS
   }
 
   private async read(body: AsyncIterable<Buffer>): Promise<Uint8Array> {

@@ -1,36 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { Inject, Injectable } from '@nestjs/common'
-import { CONFIG, type Config } from '../../platform/config/config.js'
-import { checkContentDigest } from '../../protocol/http-signature/content-digest.js'
+import { Injectable } from '@nestjs/common'
 import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
-import { isFresh } from '../../protocol/http-signature/profile.js'
 import { signRequest } from '../../protocol/http-signature/signed-request.js'
-import { responseSignature } from '../../protocol/http-signature/signed-response.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
 import { expand, PROFILES, type Endpoint } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
-import type { Answered, NotAnswered } from './outcome.js'
+import { AnswerSignatures, type ClockOff, type PeerAnswered, type Unsigned } from './answer-signatures.js'
+import type { NotAnswered, Outcome } from './outcome.js'
 import { PeerConnections } from './peer-http.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { PeerPolicy } from '../peers/peer-policy.js'
-
-/** An answer that the peer has signed. */
-interface PeerAnswered {
-  readonly kind: 'answered'
-  readonly status: number
-  readonly body: Uint8Array
-  readonly retryAfter: string | undefined
-  /** Type of the problem document, with a refusal. */
-  readonly problem: string | undefined
-}
-
-/** An answer without a valid signature of the peer, perhaps of a proxy. */
-interface Unsigned {
-  readonly kind: 'unsigned'
-  readonly status: number
-  readonly retryAfter: string | undefined
-  readonly detail: string
-}
 
 /** The peer was not even asked. */
 interface NotAsked {
@@ -38,7 +17,10 @@ interface NotAsked {
   readonly detail: string
 }
 
-export type PeerAnswer = PeerAnswered | Unsigned | NotAsked | NotAnswered
+export type PeerAnswer = (PeerAnswered | Unsigned | ClockOff | NotAsked | NotAnswered) & {
+  /** Domain of the provider that was asked. */
+  readonly peer?: string
+}
 
 const LIFETIME_SECONDS = 60
 
@@ -52,18 +34,29 @@ export interface PeerCall {
   readonly signal?: AbortSignal
 }
 
+interface Exchange {
+  readonly peer: string
+  readonly targetUri: string
+  readonly body: Uint8Array
+  readonly signal: AbortSignal | undefined
+}
+
 /** Signed requests to other providers; an answer counts only if the provider has signed it, for this request. */
 @Injectable()
 export class SignedClient {
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION_CLOCK_SKEW'>,
     private readonly keys: ProviderKeys,
     private readonly policy: PeerPolicy,
     private readonly directories: PeerDirectories,
     private readonly connections: PeerConnections,
+    private readonly answers: AnswerSignatures,
   ) {}
 
-  async send({ peer, endpoint, argument, body, signal }: PeerCall): Promise<PeerAnswer> {
+  async send(call: PeerCall): Promise<PeerAnswer> {
+    return { ...(await this.ask(call)), peer: call.peer }
+  }
+
+  private async ask({ peer, endpoint, argument, body, signal }: PeerCall): Promise<PeerAnswer> {
     if (!(await this.policy.admits(peer))) return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
     const directory = await this.directories.of(peer)
     if (!directory) return { kind: 'no-directory', detail: 'The provider has no directory that can be read.' }
@@ -74,15 +67,18 @@ export class SignedClient {
     const targetUri = expand(template, argument)
     if (targetUri === undefined || !URL.canParse(targetUri))
       return { kind: 'no-endpoint', detail: `The address of ${endpoint} is not one.` }
+    const exchanged = await this.exchange({ peer, targetUri, body, signal })
+    // Peers close connections that they have kept. Everything that is sent to a peer may be sent again, signed again.
+    const isDead = 'hungUp' in exchanged.outcome && !signal?.aborted
+    const { request, outcome } = isDead ? await this.exchange({ peer, targetUri, body, signal }) : exchanged
+    return outcome.kind === 'answered' ? this.answers.verified(peer, request, outcome) : outcome
+  }
+
+  private async exchange({ peer, targetUri, body, signal }: Exchange): Promise<{ request: HttpRequestMessage; outcome: Outcome }> {
     const request = await this.request(peer, targetUri, body)
-    const outcome = await this.connections.of(peer).send({
-      method: 'POST',
-      url: targetUri,
-      headers: stringsOf(request.headers),
-      body,
-      ...(signal && { signal }),
-    })
-    return outcome.kind === 'answered' ? this.verified(peer, request, outcome) : outcome
+    const headers = stringsOf(request.headers)
+    const asked = { method: 'POST', url: targetUri, headers, body, ...(signal && { signal }) } as const
+    return { request, outcome: await this.connections.of(peer).send(asked) }
   }
 
   private async request(peer: string, targetUri: string, body: Uint8Array): Promise<HttpRequestMessage> {
@@ -90,47 +86,6 @@ export class SignedClient {
     const times = { created, expires: created + LIFETIME_SECONDS, nonce: randomBytes(16).toString('base64url') }
     const unsigned = { method: 'POST', targetUri, target: peer, content: { body, contentType: MIMI_MEDIA_TYPE } }
     return { method: 'POST', targetUri, headers: signRequest(unsigned, await this.keys.signer(), times) }
-  }
-
-  /** A proxy on the way may answer instead of the provider: then the outcome is unknown, and only its Retry-After is used. */
-  private async verified(peer: string, request: HttpRequestMessage, answered: Answered): Promise<PeerAnswer> {
-    const { status, headers, body } = answered
-    const retryAfter = textOf(headers['retry-after'])
-    const unsigned = { kind: 'unsigned', status, retryAfter } as const
-    const claimed = responseSignature({ status, headers, request }, body.length > 0)
-    if (claimed.kind === 'faulty') return { ...unsigned, detail: `The answer (${status}) is not signed as it has to be: ${claimed.fault}.` }
-    const now = new Date()
-    if (claimed.domain !== peer) return { ...unsigned, detail: 'The answer is signed by another provider.' }
-    if (!isFresh(claimed, now.getTime() / 1000, this.config.FEDERATION_CLOCK_SKEW / 1000))
-      return { ...unsigned, detail: 'The signature of the answer is not of now.' }
-    if (!isForUs(headers['mimi-target'], status, this.config.DOMAIN)) return { ...unsigned, detail: 'The answer is for another provider.' }
-    if ((body.length > 0 || headers['content-digest'] !== undefined) && (await checkContentDigest(headers, body)) !== 'matches')
-      return { ...unsigned, detail: 'The digest of the answer is not that of its body.' }
-    const key = await this.directories.key(peer, claimed.keyId, now)
-    if (!key || claimed.verify(key) !== 'valid') return { ...unsigned, detail: 'The signature of the answer does not verify.' }
-    return { kind: 'answered', status, body, retryAfter, problem: problemType(textOf(headers['content-type']), body) }
-  }
-}
-
-/** Servers of the release before say `unknown` in refusals that they give before they know who asks; a signature binds those to the request, too. */
-function isForUs(target: unknown, status: number, domain: string): boolean {
-  return target === domain || (target === 'unknown' && status >= 400)
-}
-
-/** A field of several lines is none of those that are read here. */
-function textOf(field: unknown): string | undefined {
-  return typeof field === 'string' ? field : undefined
-}
-
-/** The type of a problem document; other providers may put anything else there. */
-function problemType(contentType: string | undefined, body: Uint8Array): string | undefined {
-  if (!contentType?.startsWith('application/problem+json')) return undefined
-  try {
-    const document: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
-    if (typeof document !== 'object' || document === null || !('type' in document) || typeof document.type !== 'string') return undefined
-    return document.type.slice(0, 100)
-  } catch {
-    return undefined // not JSON
   }
 }
 

@@ -13,9 +13,14 @@ export interface PeerRow {
   issuedAt: Date | null
   fetchedAt: Date | null
   alarm: string | null
+  /** By how many seconds its clock is ahead of this server's, where that is too much; negative: behind. */
+  clockOffset: number | null
 }
 
-const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, x509_authorities AS authorities, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm`
+/** What an integer column holds. */
+const MAX_OFFSET = 2 ** 31 - 1
+
+const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, x509_authorities AS authorities, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm, clock_offset AS "clockOffset"`
 
 /** The row of a provider; undefined before the first contact with it. */
 export async function findPeer(sql: Sql, domain: string): Promise<PeerRow | undefined> {
@@ -104,6 +109,16 @@ export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   })
 }
 
+/** What the peer's answers say of its clock. @param offset seconds that it is ahead; null: it is right */
+export async function noteClock(sql: Sql, domain: string, offset: number | null): Promise<void> {
+  const seconds = offset === null ? null : Math.max(-MAX_OFFSET, Math.min(offset, MAX_OFFSET))
+  await sql.query({
+    name: 'note_clock',
+    text: 'UPDATE peer SET clock_offset = $2 WHERE domain = $1',
+    values: [domain, seconds],
+  })
+}
+
 /** After as many a group waits for up to four minutes, and is not worth a try for each request. */
 const FEW_FAILURES = 8
 
@@ -115,7 +130,7 @@ export async function noteInbound(sql: Sql, domain: string): Promise<void> {
              UPDATE peer_cursor SET retry_at = NULL WHERE domain = $1 AND retry_at IS NOT NULL AND stopped IS NULL AND failures <= ${FEW_FAILURES}
            )
            INSERT INTO peer (domain, last_inbound_at) VALUES ($1, now())
-           ON CONFLICT (domain) DO UPDATE SET last_inbound_at = now(), failures = 0, retry_at = NULL`,
+           ON CONFLICT (domain) DO UPDATE SET last_inbound_at = now(), failures = 0, retry_at = NULL, clock_offset = NULL`,
     values: [domain],
   })
 }

@@ -60,9 +60,8 @@ export class DirectoryMembership implements Membership {
     signer: Member | undefined,
     keys?: readonly Uint8Array[],
   ): Promise<void> {
-    const introduced = await this.introduce(
-      signer?.identity === undefined ? [] : [{ client: signer.identity, publicKey: signer.signatureKey }],
-    )
+    const claimed = signer?.identity === undefined ? [] : [{ client: signer.identity, publicKey: signer.signatureKey }]
+    const introduced = await this.introduce(claimed)
     return keys && !introduced ? requireLeafWithKey(caller, keys, signer) : requireOwnLeaf(this.pool, caller, signer)
   }
 
@@ -74,9 +73,7 @@ export class DirectoryMembership implements Membership {
     return lifetimeLimits(new Date(), this.config.KEY_PACKAGE_MAX_LIFETIME)
   }
 
-  credentialFaults(leaves: readonly NamedLeaf[]): ReturnType<Membership['credentialFaults']> {
-    return this.x509.faultsOf(leaves)
-  }
+  readonly credentialFaults = (leaves: readonly NamedLeaf[]) => this.x509.faultsOf(leaves)
 
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
     const changed = changedLeaves(verdict)
@@ -87,7 +84,7 @@ export class DirectoryMembership implements Membership {
     const devices = await devicesOfLeaves(this.pool, context.group.gid, leavesNamed(before, verdict), byKey)
     const gone = new Set(verdict.removed.flatMap(({ identity }) => identity ?? []))
     const judged = await judgeCertificates(changed, devices, requirement, gone, this.config.DOMAIN)
-    const certificates = withCredentialFaults(judged, await this.x509.faultsOf(changed))
+    const certificates = withCredentialFaults(judged, await this.credentialFaults(changed))
     await refuseVoid(this.pool, context, before, verdict.proposals, unusable(devices, certificates))
     checkNewLeaves(before, verdict, devices)
     refuseFaults(certificates)
@@ -152,7 +149,7 @@ export class DirectoryMembership implements Membership {
     if (device.revoked) throw new InvalidCommit('credential-revoked')
     if (devices.unregistered.size > 0) throw new InvalidCommit('credential-key')
     const judged = await judgeCertificates(named, devices, requirement, new Set(), this.config.DOMAIN)
-    refuseFaults(withCredentialFaults(judged, await this.x509.faultsOf(named)))
+    refuseFaults(withCredentialFaults(judged, await this.credentialFaults(named)))
     return device
   }
 

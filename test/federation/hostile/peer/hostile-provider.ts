@@ -51,12 +51,14 @@ export interface Answer {
   readonly target?: string
   /** By how many seconds its clock is ahead. */
   readonly ahead?: number
+  /** Of the body; application/mimi by default. */
+  readonly type?: string
   /** Sent instead of what was signed. */
   readonly sent?: Uint8Array
 }
 
 /** Answers a request to one of its endpoints; undefined leaves it unanswered. */
-export type Answering = (endpoint: string, body: Buffer, url: string) => Answer | undefined
+export type Answering = (endpoint: string, body: Buffer, url: string) => Answer | 'hang up' | undefined
 
 /** A provider at a port of its own, with a signed directory. */
 export class HostileProvider {
@@ -135,17 +137,22 @@ export class HostileProvider {
     if (endpoint === '.well-known') return void response.end(JSON.stringify(this.directory()))
     const answer = this.answering(endpoint, Buffer.concat(chunks), request.url ?? '')
     if (answer === undefined) return
+    if (answer === 'hang up') return void request.socket.destroy()
     const body = Buffer.from(answer.body ?? [])
     response.writeHead(answer.status, { ...this.answerFields(request, answer, body), ...answer.headers }).end(answer.sent ?? body)
   }
 
   /** What an answer has to cover, by the page. */
-  private answerFields(request: IncomingMessage, { status, target, ahead = 0 }: Answer, body: Uint8Array): Record<string, string> {
+  private answerFields(
+    request: IncomingMessage,
+    { status, target, ahead = 0, type = 'application/mimi' }: Answer,
+    body: Uint8Array,
+  ): Record<string, string> {
     const { headers } = request
     const url = new URL(request.url ?? '', `http://${headers.host}`)
     const content = {
       'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:`,
-      'content-type': 'application/mimi',
+      'content-type': type,
     }
     const covered: Record<string, string> = {
       '@status': String(status),
