@@ -35,7 +35,7 @@ export async function household({ url, pool }: TestServer): Promise<Household> {
 }
 
 /** As if the server had taken all certificates of an account two days earlier. */
-export async function age(pool: Pool, { phone }: ListedAccount): Promise<void> {
+export async function age(pool: Pool, { phone }: { readonly phone: { readonly user: string } }): Promise<void> {
   await pool.query(
     `UPDATE device_certificate SET certified_at = certified_at - interval '2 days' WHERE account_id = (SELECT id FROM account WHERE user_uri = $1)`,
     [phone.user],
