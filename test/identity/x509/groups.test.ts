@@ -1,22 +1,13 @@
-import type { KeyObject } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../../examples/client/client.js'
 import type { Group } from '../../../examples/client/group.js'
 import { Certificates } from '../../../examples/client/x509/certificates.js'
 import { Authorities } from '../../../src/authentication/x509/authorities.js'
 import { issueCertificate } from '../../../src/authentication/x509/issuing.js'
-import { importSignatureKey, SCHEME_OF_SUITE } from '../../../src/protocol/mls/signature.js'
 import { useFederation } from '../../support/federated-world.js'
-import { deviceCertificate, testAuthority } from '../../support/mls/certificates.js'
 import { useMaliciousServer } from '../clients/malicious-server.js'
 import { agreed, at, heard, MODES_AND_SUITES, problemOf, useWorld, type World } from '../../support/world.js'
-
-/** From now on this device's leaves have X.509 credentials, those of new KeyPackages first. */
-async function useX509(client: Client): Promise<void> {
-  client.device.record.x509 = true
-  await client.device.http.delete('/v1/key-packages')
-  await client.device.publishKeyPackages(3)
-}
+import { show, showRogue, useX509 } from './x509-clients.js'
 
 /** The kind of credential of each member’s leaf, as this device sees the tree. */
 function credentials(client: Client, group: Group): string[] {
@@ -24,17 +15,6 @@ function credentials(client: Client, group: Group): string[] {
     node?.nodeType === 'leaf' ? [node.leaf.credential.credentialType] : [],
   )
 }
-
-/** The device's leaves say from now on what this certificate says. */
-function show({ device }: Client, make: (key: KeyObject) => Uint8Array | Promise<Uint8Array>): void {
-  device.certificates.credential = async (suite) => {
-    const key = importSignatureKey(SCHEME_OF_SUITE.get(suite)!, device.record.keys.get(suite)!.publicKey)
-    return { credential: { credentialType: 'x509', certificates: [await make(key!)] } }
-  }
-}
-
-/** A certificate for the device's own key and name, of an authority that nobody has published. */
-const showRogue = (client: Client) => show(client, (key) => deviceCertificate(testAuthority(), key, client.uri))
 
 describe.each(MODES_AND_SUITES)('a group in %s mode, suite %i', (mode, suite) => {
   const world = useWorld()
