@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../../examples/client/client.js'
 import type { Group } from '../../../examples/client/group.js'
+import { NoAnswer } from '../../../examples/client/http.js'
 import { Certificates } from '../../../examples/client/x509/certificates.js'
 import { Authorities } from '../../../src/authentication/x509/authorities.js'
 import { issueCertificate } from '../../../src/authentication/x509/issuing.js'
 import { useFederation } from '../../support/federated-world.js'
 import { useMaliciousServer } from '../clients/malicious-server.js'
-import { agreed, at, heard, MODES_AND_SUITES, problemOf, useWorld, type World } from '../../support/world.js'
+import { agreed, at, heard, joined, MODES_AND_SUITES, problemOf, useWorld, type World } from '../../support/world.js'
 import { show, showRogue, useX509 } from './x509-clients.js'
 
 /** The kind of credential of each member’s leaf, as this device sees the tree. */
@@ -63,6 +64,49 @@ describe('a member who shows a certificate of an authority that its provider has
     await group.send('without bob')
     await heard([alice, carol], group, ['without bob'])
     expect(group.members.sort()).toEqual([alice.uri, carol.uri].sort())
+  })
+
+  it('is shown as not verified in a private group with identities any, to those who join later too, until it shows a good one', async () => {
+    const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
+    const group = await world.group(alice, [bob], { mode: 'private', suite: 1, policy: { identities: 'any' } })
+    showRogue(bob)
+    await at(bob, group).update()
+    await alice.until('the Commit', () => group.epoch === at(bob, group).epoch)
+    await group.add(carol.user)
+    await joined(carol, group.record.groupId)
+    await bob.until('the Add', () => group.epoch === at(bob, group).epoch)
+    await at(bob, group).send('it is me')
+    await group.send('who else')
+    await heard([carol], group, ['it is me', 'who else'])
+    await heard([alice], group, ['it is me', 'who else'])
+    const fails = [{ client: bob.uri, reason: 'invalid', rule: 'x509-issuer' }]
+    for (const one of [alice, carol]) expect(at(one, group).record).toMatchObject({ quarantine: [], unverified: fails })
+    expect(at(carol, group).record.messages.map(({ unverified }) => unverified)).toEqual([true, undefined])
+    expect(group.record.messages.map(({ unverified }) => unverified)).toEqual([true, undefined])
+
+    Reflect.deleteProperty(bob.device.certificates, 'credential')
+    await useX509(bob)
+    await at(bob, group).update()
+    await at(bob, group).send('with a good one')
+    await heard([alice, carol], group, ['it is me', 'who else', 'with a good one'])
+    for (const one of [alice, carol]) expect(at(one, group).record).toMatchObject({ quarantine: [], unverified: [] })
+    expect(at(carol, group).record.messages.at(-1)).not.toHaveProperty('unverified')
+  })
+
+  it('is asked about again where nobody had an answer', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    await useX509(bob)
+    const { http } = alice.device
+    const get = http.get.bind(http)
+    http.get = async <T>(path: string, headers?: Record<string, string>) => {
+      if (path.startsWith('/v1/credentials/x509/authorities')) throw new NoAnswer('nobody')
+      return get<T>(path, headers)
+    }
+    const group = await world.group(alice, [bob], { mode: 'private', suite: 1, policy: { identities: 'any' } })
+    expect(group.record.unverified).toMatchObject([{ client: bob.uri, reason: 'no-list' }])
+    Reflect.deleteProperty(http, 'get')
+    await group.send('hello')
+    expect(group.record.unverified).toEqual([])
   })
 
   it('publishes it in vain', async () => {
