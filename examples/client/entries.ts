@@ -107,7 +107,8 @@ async function readMessage(record: GroupRecord, entry: Entry, message: Framed, i
   const opened = await openApplicationMessage(record.state, message.privateMessage, impl)
   record.state = opened.state
   const said = { seq: entry.seq, epoch: entry.epoch, from: opened.client, text: fromUtf8(opened.content) }
-  record.messages.push(record.quarantine.length > 0 ? { ...said, unverified: true } : said)
+  const fails = record.quarantine.length > 0 || record.unverified?.some(({ client }) => client === said.from)
+  record.messages.push(fails ? { ...said, unverified: true } : said)
 }
 
 type Framed = MlsPrivateMessage | MlsPublicMessage

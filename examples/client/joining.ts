@@ -12,6 +12,7 @@ import { decodeTree, encodeTree, settled } from './mls/tree.js'
 import { joinWelcome } from './mls/welcome.js'
 import type { GroupRecord, Mode, StoredKeyPackage } from './store.js'
 import { named, sha256, toBase64Url, toHex } from './wire.js'
+import { unverifiedAtJoining } from './x509/unverified.js'
 
 export interface NewGroup {
   groupId: Uint8Array
@@ -153,7 +154,8 @@ async function record(
   const begun = { ...fresh(), ...joined, joinedAt: seq, cursor: seq, certified, joiners, putOut: former?.putOut ?? [] }
   const externalJoin = policy.external_join !== 'none'
   const { failing: quarantine, newLeaves } = await judgeLeaves(device, begun, state)
-  return { ...begun, externalJoin, standing: 'member', quarantine, newLeaves }
+  const unverified = await unverifiedAtJoining(device, begun)
+  return { ...begun, externalJoin, standing: 'member', quarantine, newLeaves, unverified }
 }
 
 interface Policy {

@@ -6,6 +6,7 @@ import { putOutAfter } from './identity/external-joiner.js'
 import { suite } from './mls/suites.js'
 import type { FailingLeaf, GroupRecord } from './store.js'
 import { toBase64Url } from './wire.js'
+import { unverifiedNow } from './x509/unverified.js'
 
 /** How often, and how long after the last try, an accepted entry is looked for that the log does not show yet. */
 const READ_ATTEMPTS = 200
@@ -61,7 +62,8 @@ export class LogReader {
     const still = record.standing === 'member'
     const { failing, newLeaves } = still ? await judgeLeaves(this.device, record, record.state, commit) : { failing: [], newLeaves: [] }
     if (commit) record.putOut = putOutAfter(record, commit.before, record.state, commit.seen)
-    Object.assign(record, { quarantine: failing, newLeaves })
+    const unverified = still ? await unverifiedNow(this.device, record, commit?.before) : []
+    Object.assign(record, { quarantine: failing, newLeaves, unverified })
     return failing
   }
 }

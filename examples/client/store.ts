@@ -54,7 +54,7 @@ export interface ChatMessage {
   /** Client URI of the device whose signature the message carries. */
   from: string
   text: string
-  /** It came while the group had a leaf that fails. */
+  /** It came while the group had a leaf in quarantine, or by one whose X.509 credential fails. */
   unverified?: true
 }
 
@@ -86,6 +86,8 @@ export interface GroupRecord {
   certified: boolean
   /** Leaves of the present tree that fail: while there is one, nothing is sent. */
   quarantine: FailingLeaf[]
+  /** In a group with `identities: any`: leaves whose X.509 credential fails. Their messages are shown as not verified. */
+  unverified?: FailingLeaf[]
   /** Until they pass they count as new. */
   newLeaves: NewLeaf[]
   /** Who may come in by its own Commit. A server's word alone does not make it `others` (policy.ts). */

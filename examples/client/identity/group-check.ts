@@ -187,11 +187,15 @@ async function refusalOf(
     if (outside) requireVouched(list, held, outside.join, { joiners: outside.joiners, scheme: question.scheme })
     return undefined
   } catch (error) {
-    if (error instanceof IdentityRefused) return error
-    if (error instanceof NoAnswer || error instanceof ServerProblem)
-      return new IdentityRefused('no-list', clientOf(leaf), { about: error.message })
-    throw error
+    return asRefused(error, clientOf(leaf))
   }
+}
+
+/** Where nobody answers, nothing is known. @throws what is no refusal */
+export function asRefused(error: unknown, client: string): IdentityRefused {
+  if (error instanceof IdentityRefused) return error
+  if (error instanceof NoAnswer || error instanceof ServerProblem) return new IdentityRefused('no-list', client, { about: error.message })
+  throw error
 }
 
 /** The same device by the same key, in the same place; what else its leaf says it may change. */

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { replaceAuthoritiesNow, rotateAuthority } from '../../authentication/x509/authority-rotation.js'
+import { endOf } from '../../authentication/x509/authorities.js'
 import { deleteAuthoritiesBut, readAuthorities } from '../../authentication/x509/authorities.repository.js'
 import { readOperatorAuthority } from '../../authentication/x509/operator-authority.js'
 import { replaceTokenKeyNow, rotateTokenKey } from '../../authentication/keys/token-key-rotation.js'
@@ -74,13 +75,17 @@ export const keysRotateX509: Command = {
 
 export const keysShowX509: Command = {
   name: 'keys show-x509',
-  usage: '                        The X.509 authorities, and until when each is published.',
+  usage: '                        The X.509 authorities, until when each is published, and when it ends.',
   async run() {
-    const stored = await withDatabase((pool) => readAuthorities(pool))
-    if (stored.length === 0) return print('There is none yet: the first certificate that is asked for makes it.')
-    for (const { fingerprint, sealedPrivate, signs, issuedUntil } of stored) {
-      const whose = sealedPrivate === null ? 'of the operator' : signs ? 'issues' : 'does not issue'
-      print(`${fingerprint.toString('hex')}  ${whose}  what it has issued is over ${issuedUntil?.toISOString() ?? 'already'}`)
+    const { stored, operator } = await withDatabase(async (pool, config) => {
+      return { stored: await readAuthorities(pool), operator: readOperatorAuthority(config) }
+    })
+    if (operator) print(`That of X509_CA_CERTIFICATE issues, and ends ${endOf(operator.chain).toISOString()}.`)
+    else if (stored.length === 0) print('There is none yet: the first certificate that is asked for makes it.')
+    for (const { fingerprint, certificate, sealedPrivate, signs, issuedUntil } of stored) {
+      const whose = sealedPrivate === null ? 'of the operator' : signs && !operator ? 'issues' : 'does not issue'
+      const issued = `what it has issued is over ${issuedUntil?.toISOString() ?? 'already'}`
+      print(`${fingerprint.toString('hex')}  ${whose}  ${issued}  it ends ${endOf([certificate]).toISOString()}`)
     }
   },
 }

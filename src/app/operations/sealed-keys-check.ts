@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { TOKEN_KEY_PURPOSE } from '../../authentication/keys/token-key-rotation.js'
 import { readTokenKeys } from '../../authentication/keys/token-keys.repository.js'
+import { AUTHORITY_PURPOSE } from '../../authentication/x509/authority-rotation.js'
+import { readAuthorities } from '../../authentication/x509/authorities.repository.js'
 import { PROVIDER_KEY_PURPOSE } from '../../federation/identity/provider-key-rotation.js'
 import { readProviderKeys } from '../../federation/identity/provider-keys.repository.js'
 import { EXTERNAL_SENDER_PURPOSE } from '../../groups/external-sender/external-senders.js'
@@ -21,7 +23,7 @@ export interface SealedKeys {
   useless: boolean
 }
 
-/** Tries to open each private key that the database holds: of access tokens, external senders, this provider and the token issuer. */
+/** Tries to open each private key that the database holds: of access tokens, external senders, this provider, the token issuer and X.509 authorities. */
 export async function examineKeys(sql: Sql, secrets: Secrets): Promise<SealedKeys> {
   const opens = (purpose: string, sealed: Uint8Array): boolean => {
     try {
@@ -37,6 +39,8 @@ export async function examineKeys(sql: Sql, secrets: Secrets): Promise<SealedKey
     ...(await readExternalSenderKeys(sql)).map((key) => opens(EXTERNAL_SENDER_PURPOSE, key.sealedPrivate)),
     ...(await readProviderKeys(sql)).map((key) => opens(PROVIDER_KEY_PURPOSE, key.sealedPrivate)),
     ...(await readIssuerKeys(sql)).map((key) => opens(ISSUER_KEY_PURPOSE, key.sealedPrivate)),
+    // Of an operator's authority the key is not here.
+    ...(await readAuthorities(sql)).flatMap(({ sealedPrivate }) => (sealedPrivate ? [opens(AUTHORITY_PURPOSE, sealedPrivate)] : [])),
   ]
   const closed = opened.filter((one) => !one).length
   const cannotSign = tokenKeys.some((key) => key.signs && !opens(TOKEN_KEY_PURPOSE, key.sealedPrivate))

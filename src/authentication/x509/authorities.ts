@@ -153,7 +153,7 @@ function issuingBy({ chain, privateKey }: OperatorAuthority): IssuingAuthority {
 }
 
 /** When the first of these certificates ends. */
-function endOf(certificates: readonly Uint8Array[]): Date {
+export function endOf(certificates: readonly Uint8Array[]): Date {
   const ends = certificates.map((one) => {
     const decoded = decodeCertificate(one)
     return decoded.kind === 'decoded' ? Number(decoded.value.notAfter) * 1000 : 0

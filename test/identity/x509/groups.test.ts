@@ -1,25 +1,16 @@
-import type { KeyObject } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { LeafNode } from 'ts-mls/leafNode.js'
 import type { Client } from '../../../examples/client/client.js'
 import type { Group } from '../../../examples/client/group.js'
-import type { Http } from '../../../examples/client/http.js'
+import { NoAnswer, type Http } from '../../../examples/client/http.js'
 import { IdentityRefused } from '../../../examples/client/identity/refused.js'
 import { Certificates } from '../../../examples/client/x509/certificates.js'
 import { Authorities } from '../../../src/authentication/x509/authorities.js'
 import { issueCertificate } from '../../../src/authentication/x509/issuing.js'
-import { importSignatureKey, SCHEME_OF_SUITE } from '../../../src/protocol/mls/signature.js'
 import { useFederation } from '../../support/federated-world.js'
-import { deviceCertificate, testAuthority } from '../../support/mls/certificates.js'
 import { useMaliciousServer } from '../clients/malicious-server.js'
-import { agreed, at, heard, MODES_AND_SUITES, problemOf, useWorld, type World } from '../../support/world.js'
-
-/** From now on this device's leaves have X.509 credentials, those of new KeyPackages first. */
-async function useX509(client: Client): Promise<void> {
-  client.device.record.x509 = true
-  await client.device.http.delete('/v1/key-packages')
-  await client.device.publishKeyPackages(3)
-}
+import { agreed, at, heard, joined, MODES_AND_SUITES, problemOf, useWorld, type World } from '../../support/world.js'
+import { show, showRogue, useX509 } from './x509-clients.js'
 
 /** The kind of credential of each member’s leaf, as this device sees the tree. */
 function credentials(client: Client, group: Group): string[] {
@@ -27,17 +18,6 @@ function credentials(client: Client, group: Group): string[] {
     node?.nodeType === 'leaf' ? [node.leaf.credential.credentialType] : [],
   )
 }
-
-/** The device's leaves say from now on what this certificate says. */
-function show({ device }: Client, make: (key: KeyObject) => Uint8Array | Promise<Uint8Array>): void {
-  device.certificates.credential = async (suite) => {
-    const key = importSignatureKey(SCHEME_OF_SUITE.get(suite)!, device.record.keys.get(suite)!.publicKey)
-    return { credential: { credentialType: 'x509', certificates: [await make(key!)] } }
-  }
-}
-
-/** A certificate for the device's own key and name, of an authority that nobody has published. */
-const showRogue = (client: Client) => show(client, (key) => deviceCertificate(testAuthority(), key, client.uri))
 
 describe.each(MODES_AND_SUITES)('a group in %s mode, suite %i', (mode, suite) => {
   const world = useWorld()
@@ -86,6 +66,49 @@ describe('a member who shows a certificate of an authority that its provider has
     await group.send('without bob')
     await heard([alice, carol], group, ['without bob'])
     expect(group.members.sort()).toEqual([alice.uri, carol.uri].sort())
+  })
+
+  it('is shown as not verified in a private group with identities any, to those who join later too, until it shows a good one', async () => {
+    const [alice, bob, carol] = await world.cast('alice', 'bob', 'carol')
+    const group = await world.group(alice, [bob], { mode: 'private', suite: 1, policy: { identities: 'any' } })
+    showRogue(bob)
+    await at(bob, group).update()
+    await alice.until('the Commit', () => group.epoch === at(bob, group).epoch)
+    await group.add(carol.user)
+    await joined(carol, group.record.groupId)
+    await bob.until('the Add', () => group.epoch === at(bob, group).epoch)
+    await at(bob, group).send('it is me')
+    await group.send('who else')
+    await heard([carol], group, ['it is me', 'who else'])
+    await heard([alice], group, ['it is me', 'who else'])
+    const fails = [{ client: bob.uri, reason: 'invalid', rule: 'x509-issuer' }]
+    for (const one of [alice, carol]) expect(at(one, group).record).toMatchObject({ quarantine: [], unverified: fails })
+    expect(at(carol, group).record.messages.map(({ unverified }) => unverified)).toEqual([true, undefined])
+    expect(group.record.messages.map(({ unverified }) => unverified)).toEqual([true, undefined])
+
+    Reflect.deleteProperty(bob.device.certificates, 'credential')
+    await useX509(bob)
+    await at(bob, group).update()
+    await at(bob, group).send('with a good one')
+    await heard([alice, carol], group, ['it is me', 'who else', 'with a good one'])
+    for (const one of [alice, carol]) expect(at(one, group).record).toMatchObject({ quarantine: [], unverified: [] })
+    expect(at(carol, group).record.messages.at(-1)).not.toHaveProperty('unverified')
+  })
+
+  it('is asked about again where nobody had an answer', async () => {
+    const [alice, bob] = await world.cast('alice', 'bob')
+    await useX509(bob)
+    const { http } = alice.device
+    const get = http.get.bind(http)
+    http.get = async <T>(path: string, headers?: Record<string, string>) => {
+      if (path.startsWith('/v1/credentials/x509/authorities')) throw new NoAnswer('nobody')
+      return get<T>(path, headers)
+    }
+    const group = await world.group(alice, [bob], { mode: 'private', suite: 1, policy: { identities: 'any' } })
+    expect(group.record.unverified).toMatchObject([{ client: bob.uri, reason: 'no-list' }])
+    Reflect.deleteProperty(http, 'get')
+    await group.send('hello')
+    expect(group.record.unverified).toEqual([])
   })
 
   it('publishes it in vain', async () => {

@@ -7,6 +7,7 @@ import { examineJobs } from './jobs.js'
 import { examinePublicSide } from './public/public-side.js'
 import { examineRedis } from './redis.js'
 import { examineSettings } from './settings.js'
+import { examineOperatorAuthority } from './x509.js'
 
 const MARKS = { ok: 'ok   ', warning: 'warn ', problem: 'FAIL ' } as const
 
@@ -26,10 +27,11 @@ export const doctor: Command = {
 
 async function examineDeployment(config: Config): Promise<Diagnosis[]> {
   const settings = await examine('settings', () => examineSettings(config))
+  const authority = await examine('x509', () => examineOperatorAuthority(config))
   const postgres = await examinePostgres(config)
   const redis = await examine('redis', () => examineRedis(config))
   // Where the jobs are kept cannot be asked if it cannot be reached; that has been said by then.
   const reachable = [...postgres, ...redis].every(({ topic, grade }) => grade !== 'problem' || !['postgres', 'redis'].includes(topic))
   const jobs = reachable ? await examine('jobs', () => examineJobs(config)) : []
-  return [...settings, ...postgres, ...redis, ...jobs, ...(await examinePublicSide(config))]
+  return [...settings, ...authority, ...postgres, ...redis, ...jobs, ...(await examinePublicSide(config))]
 }

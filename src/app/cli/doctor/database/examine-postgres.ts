@@ -5,6 +5,7 @@ import { examineBackups, examineDurability, examineServer, examineReplication, e
 import { examineConnections, examinePooler } from './connections.js'
 import { examineFacts, examineFederation, examineJoins, examineMigrations, examineDomain, examineSealedKeys } from './contents.js'
 import { withSession } from './session.js'
+import { examineOwnAuthority } from '../x509.js'
 
 type Examination = (client: Client, config: Config) => Promise<Finding[]>
 
@@ -21,6 +22,7 @@ const DIRECT: Record<string, Examination> = {
   migrations: examineMigrations,
   domain: examineDomain,
   'sealed keys': examineSealedKeys,
+  x509: examineOwnAuthority,
   federation: examineFederation,
   'external joins': examineJoins,
   facts: examineFacts,
