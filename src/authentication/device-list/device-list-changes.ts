@@ -125,9 +125,9 @@ export class DeviceListChanges {
     return this.known.of(user, accountId)
   }
 
-  /** Who has a say over a list. @param ages see `readAges` */
-  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>): Seniority {
-    return this.pending.seniority(list, ages)
+  /** Who has a say over a change of a list that waits. @param ages see `readAges` */
+  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>, pending: PendingChange): Seniority {
+    return this.pending.seniority(list, ages, pending)
   }
 
   /** A head of the list as it is. @throws InvalidDeviceList */
