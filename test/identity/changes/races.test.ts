@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { DeviceListChanges } from '../../../src/authentication/device-list/device-list-changes.js'
 import { fromBase64url } from '../../../src/platform/http/bytes.js'
 import { Http, TestDevice, UNLIMITED, type Answer } from '../../authentication/device-fixture.js'
 import { uncommittedChange } from '../../authentication/account-lock.js'
@@ -85,6 +86,27 @@ describe('a change that is due', () => {
     expect(standing).toEqual(isIn ? ['accepted', 'device-revoked'] : ['device-revoked', 'accepted'])
     expect((await nodes[0].pool.query('SELECT FROM pending_list_change')).rowCount).toBe(0)
     expect((await home.account.seen(isIn ? home.phone : home.laptop)).number).toBe(6)
+  })
+
+  it('has its turn behind a hundred older ones that fail, and these stay', async () => {
+    const home = await household(nodes[0])
+    expect((await revoke(home, { device: home.phone, holder: home.of.phone }, [home.of.laptop])).status).toBe(202)
+    await letTimePass(nodes[0].pool)
+    const changes = nodes[0].app.get(DeviceListChanges, { strict: false })
+    const prepare = changes.prepareWaiting.bind(changes)
+    const failing = jest
+      .spyOn(changes, 'prepareWaiting')
+      .mockImplementation((user, ...rest) => (user.includes('/failing-') ? Promise.reject(new Error('fails')) : prepare(user, ...rest)))
+    await nodes[0].pool.query(
+      `WITH a AS (INSERT INTO account (user_uri) SELECT 'mimi://localhost/u/failing-' || n FROM generate_series(1, 101) n RETURNING id)
+       INSERT INTO pending_list_change (account_id, number, hash, signers, entries, head, effective_at)
+       SELECT id, 5, '\\x00', '{2}', ARRAY['\\x00'::bytea], '\\x00', now() - interval '1 hour' FROM a`,
+    )
+    await expect(runJob(nodes[0])).rejects.toThrow('fails')
+    expect(await standingOf(home.laptop)).toBe('device-revoked')
+    expect(failing).toHaveBeenCalledTimes(102)
+    expect((await nodes[0].pool.query('DELETE FROM pending_list_change')).rowCount).toBe(101)
+    failing.mockRestore()
   })
 
   it('meets its end: a worker that dies in between leaves it to the next one', async () => {

@@ -48,13 +48,13 @@ export async function deletePending(sql: Sql, accountId: bigint, hash: Uint8Arra
   return rowCount === 1
 }
 
-/** Accounts whose change has waited for long enough, the oldest first. */
-export async function findDueChanges(sql: Sql, limit: number): Promise<{ accountId: bigint; user: string }[]> {
+/** Accounts whose change has waited for long enough, the oldest first. @param without ids of accounts that are left out */
+export async function findDueChanges(sql: Sql, limit: number, without: readonly bigint[]): Promise<{ accountId: bigint; user: string }[]> {
   const { rows } = await sql.query<{ accountId: bigint; user: string }>({
     text: `SELECT p.account_id AS "accountId", a.user_uri AS user
-             FROM (SELECT account_id, effective_at FROM pending_list_change WHERE effective_at <= now() ORDER BY effective_at LIMIT $1) p
+             FROM (SELECT account_id, effective_at FROM pending_list_change WHERE effective_at <= now() AND account_id <> ALL ($2) ORDER BY effective_at LIMIT $1) p
             CROSS JOIN LATERAL (SELECT a.user_uri FROM account a WHERE a.id = p.account_id OFFSET 0) a ORDER BY p.effective_at`,
-    values: [limit],
+    values: [limit, without],
   })
   return rows
 }
