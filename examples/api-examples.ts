@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { startProviders } from './demo-federation-providers.js'
 import { embeddedServer, type DemoServer } from './demo-server.js'
+import { ageCertificatesIn } from './recorded/aged.js'
 import { differences, type Example, type Exchange, type Paths } from './recorded/exchanges.js'
 import { inOtherTypes } from './recorded/other-types.js'
 import { recording } from './recorded/recorder.js'
@@ -24,7 +25,7 @@ await writeFile(
 process.stdout.write(`${examples.length} operations recorded in docs/api-examples.json\n`)
 
 async function run(): Promise<Map<string, Exchange>> {
-  const walked = await recorded({}, ({ url, domain }) => walk(url, domain))
+  const walked = await recorded({}, ({ url, domain, folder = '' }) => walk(url, domain, (user) => ageCertificatesIn(folder, user)))
   const federating = await recorded(
     { FEDERATION: 'open' },
     async ({ url }) => void (await fetch(`${url}/.well-known/mimi-protocol-directory`)),

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 export interface DemoServer {
   url: string
   domain: string
+  /** Its DATA_DIR; undefined for a server that was there before. */
+  folder?: string
   stop(): Promise<void>
 }
 
@@ -37,7 +39,7 @@ export async function embeddedServer(settings: Record<string, string>): Promise<
     process.stdout.write(`Starting a server of its own for ${domain}, with PostgreSQL, in a temporary folder …\n`)
     const url = await firstUrl(child)
     process.stdout.write(`It listens at ${url}\n`)
-    return { url, domain, stop }
+    return { url, domain, folder, stop }
   } catch (error) {
     await stop()
     throw error

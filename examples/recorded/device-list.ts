@@ -16,8 +16,11 @@ interface Session {
   token_type: string
 }
 
-/** A user who begins a device list, writes a recovery key into it, renews its head, and reads it by the recovery key. */
-export async function deviceList({ device }: Client): Promise<void> {
+/**
+ * A user who begins a device list, writes a recovery key into it, renews its head, reads it by the recovery key, and decides on a change that waits.
+ * @param age makes the server's record of when it took the user's certificates some days older: what is young has no say
+ */
+export async function deviceList({ device }: Client, age: (user: string) => Promise<void>): Promise<void> {
   const { http, record } = device
   const { user, client } = record
   const keys = record.keys.get(1)
@@ -42,6 +45,14 @@ export async function deviceList({ device }: Client): Promise<void> {
   await http.put('/v1/device-list/head', { head: await makeHead(third.end, own, now, now + 1n) })
   await http.get(`/v1/device-lists?user=${encodeURIComponent(user)}&from=2`)
   await recovered(http, client.replace(/[^/]+$/, 'found'), words24)
+  await age(user)
+  const fourth = await makeEntry(third.end, own, { type: 'revocation', revocation: { revoked: 3, since: 0 } }, now)
+  const revoked = { entries: [fourth.bytes], head: await makeHead(fourth.end, own, now) }
+  await http.post('/v1/device-list', revoked)
+  await http.get('/v1/device-list/pending')
+  await http.delete('/v1/device-list/pending', await device.proofs.stepUp('refuse-change', fourth.end.hash, words24))
+  await http.post('/v1/device-list', revoked)
+  await http.post('/v1/device-list/pending/approval', {}, await device.proofs.stepUp('approve-change', fourth.end.hash, words24))
 }
 
 /** The list, as somebody reads it who has lost all devices. */

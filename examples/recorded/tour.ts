@@ -17,15 +17,18 @@ interface Keys {
   id: number
 }
 
-/** A walk through the API that meets each operation of a provider without others, in an order that works on a server without users. */
-export async function walk(baseUrl: string, domain: string): Promise<void> {
+/**
+ * A walk through the API that meets each operation of a provider without others, in an order that works on a server without users.
+ * @param age see `deviceList`
+ */
+export async function walk(baseUrl: string, domain: string, age: (user: string) => Promise<void>): Promise<void> {
   const [alice, laptop, bob, carol] = await Promise.all(
     ['alice/phone', 'alice/laptop', 'bob/phone', 'carol/phone'].map((name) => person(baseUrl, domain, name)),
   )
   if (!alice || !laptop || !bob || !carol) throw new Error('Four people take part')
   await accounts(alice, laptop, [bob, carol])
   await keyPackages(alice, [laptop, bob])
-  await deviceList(await person(baseUrl, domain, 'dave/phone'))
+  await deviceList(await person(baseUrl, domain, 'dave/phone'), age)
   await between(alice, bob)
   const group = await grouped(alice, laptop, bob)
   await talking(group, bob, domain)
@@ -57,6 +60,8 @@ async function accounts(alice: Client, laptop: Client, others: readonly Client[]
   const { nonce, signature_keys } = await second.proofs.possession('new-key')
   const [added] = signature_keys
   if (!added) throw new Error('The second key is proven')
+  await http.post('/v1/credentials/x509', { public_key: record.keys.get(1)?.publicKey })
+  await http.get('/v1/credentials/x509/authorities?domain=localhost')
   const key = added.public_key
   const { id } = await http.post<Keys>('/v1/devices/self/keys', { ...added, nonce }, await alice.device.proofs.stepUp('add-key', key))
   await http.delete(`/v1/devices/self/keys/${id}`, await alice.device.proofs.stepUp('retire-key', key))

@@ -9,7 +9,7 @@ interface AccountRate extends DescribedLimit {
   readonly seconds: number
 }
 
-/** What the user of an account may ask about it, counted for the account. */
+/** What the user of an account may ask about it, counted for the account or, what takes a proof, for the device. */
 export const ACCOUNT_RATES = {
   reads: {
     name: 'account-reads',
@@ -21,8 +21,9 @@ export const ACCOUNT_RATES = {
   },
   deletions: {
     name: 'account-deletions',
-    holder: 'account',
-    what: 'attempts to delete it per minute',
+    // A stolen session must not use up the owner's attempts.
+    holder: 'device',
+    what: 'attempts to delete its account per minute',
     value: 10,
     seconds: MINUTE,
     refusal: '429 with Retry-After',

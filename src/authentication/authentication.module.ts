@@ -12,6 +12,7 @@ import { ChallengesController } from './challenges/challenges.controller.js'
 import { deleteExpiredChallenges } from './challenges/challenges.repository.js'
 import { Challenges } from './challenges/challenges.js'
 import { CertifiedChanges } from './device-list/certified-changes.js'
+import { DailyCertificates } from './device-list/daily-certificates.js'
 import { DeviceListChanges } from './device-list/device-list-changes.js'
 import { DeviceListController } from './device-list/device-list.controller.js'
 import { DeviceLists } from './device-list/device-lists.js'
@@ -85,6 +86,7 @@ const purge = purgeJob({
     DeviceKeys,
     Revocations,
     KnownLists,
+    DailyCertificates,
     DeviceListChanges,
     PasskeyPolicy,
     CertifiedChanges,

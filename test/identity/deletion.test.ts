@@ -48,6 +48,19 @@ describe('the end of an account takes a fresh proof', () => {
     expect(await phone.standing()).toBe('accepted')
   })
 
+  it('whose attempts are counted by device: a stolen session does not use up those of another one', async () => {
+    const limited = await startServer({ ...GENEROUS, LIMITS: 'account-deletions=2' })
+    try {
+      const phone = await TestDevice.registered(limited.url)
+      const stolen = await phone.addDevice('stolen')
+      const tries = [await end(stolen, {}), await end(stolen, {}), await end(stolen, {})]
+      expect(tries.map(typeOf)).toEqual(['step-up-required', 'step-up-required', 'rate-limited'])
+      expect((await end(phone, await phone.stepUp('delete-account', phone.user))).status).toBe(200)
+    } finally {
+      await limited.close()
+    }
+  })
+
   it('that is good once, however many try at the same time', async () => {
     const phone = await TestDevice.registered(server.url)
     const field = await phone.stepUp('delete-account', phone.user)

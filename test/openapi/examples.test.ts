@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { fromJson } from '../../examples/client/wire.js'
 import { freshened, operationFinder, type BytesByType, type Exchange } from '../../examples/recorded/exchanges.js'
 import { OTHER_TYPES } from '../../examples/recorded/other-types.js'
+import { ageCertificates } from '../../examples/recorded/aged.js'
 import { recording } from '../../examples/recorded/recorder.js'
 import { relayed } from '../../examples/recorded/relay.js'
 import { walk } from '../../examples/recorded/tour.js'
@@ -44,7 +45,7 @@ describe('the examples of openapi.yaml', () => {
   }
   beforeAll(async () => {
     server = await startServer()
-    exchanges = await recording(paths, () => walk(server.url, 'localhost'), example)
+    exchanges = await recording(paths, () => walk(server.url, 'localhost', (user) => ageCertificates(server.pool, user)), example)
   })
   afterAll(() => server?.close())
 
@@ -132,7 +133,7 @@ describe('the examples of openapi.yaml that are bytes', () => {
     const real = globalThis.fetch
     globalThis.fetch = (...call) => inOtherTypes(real, ...call)
     try {
-      await walk(server.url, 'localhost')
+      await walk(server.url, 'localhost', (user) => ageCertificates(server.pool, user))
     } finally {
       globalThis.fetch = real
     }

@@ -20,7 +20,7 @@ export async function beginIdentity(device: Device, words?: string): Promise<voi
     await proofs.steppedUp('begin-identity', hashOf(decodeEntry(last)), (field) => http.post('/v1/device-list', list, field))
   } catch (error) {
     const taken = error instanceof ServerProblem && error.kind === 'device-list-changed' && (await isBegunSo(device, last))
-    if (error instanceof ServerProblem) delete record.signed
+    if (error instanceof ServerProblem && error.status < 500) delete record.signed
     if (!taken) throw error
   }
   delete record.signed

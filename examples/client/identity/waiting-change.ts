@@ -31,12 +31,12 @@ export async function waitingChange({ http, identities, record, own }: Device): 
   }
 }
 
-/** It never takes effect. */
-export async function refuseChange({ proofs, http }: Device, { list }: WaitingChange): Promise<void> {
-  await proofs.steppedUp('refuse-change', lastHash(list), (field) => http.delete('/v1/device-list/pending', field))
+/** It never takes effect. @param key as for `approveChange` */
+export async function refuseChange({ proofs, http }: Device, { list }: WaitingChange, key?: SigningKey): Promise<void> {
+  await proofs.steppedUp('refuse-change', lastHash(list), (field) => http.delete('/v1/device-list/pending', field), key)
 }
 
-/** It takes effect at once. @param key another key of the list than the device's, such as that of the words (`recoveryKey`) */
+/** It takes effect at once. @param key another key of the list than the device's, such as that of the words (`recoveryKey`) or a passkey (`passkeyKey`) */
 export async function approveChange(
   { proofs, http, identities, record }: Device,
   { list }: WaitingChange,

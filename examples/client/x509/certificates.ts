@@ -13,11 +13,15 @@ interface Issued {
   not_after: number
 }
 
+/** What a provider no longer vouches by is forgotten after that time, in seconds. */
+const AUTHORITIES_LAST = 3_600
+
 /** X.509 credentials (docs/x509.md): the device's own, if it uses them (`record.x509`), and checks of others'. */
 export class Certificates {
   /** By cipher suite. */
   readonly #own = new Map<number, Issued>()
-  readonly #authorities = new Map<string, Uint8Array[]>()
+  /** By domain. */
+  readonly #authorities = new Map<string, { at: number; list: Uint8Array[] }>()
 
   constructor(
     private readonly http: Http,
@@ -52,12 +56,14 @@ export class Certificates {
 
   async #ruleBroken(client: string, leaf: Parameters<typeof ruleBroken>[0], now: number): Promise<string | undefined> {
     const domain = client.split('/')[2] ?? ''
-    const rule = await ruleBroken(leaf, this.#authorities.get(domain) ?? [], now)
-    if (rule !== 'x509-issuer' || domain === '') return rule
-    // By an authority that is new to this client.
+    const known = this.#authorities.get(domain)
+    const rule = await ruleBroken(leaf, known?.list ?? [], now)
+    const isOld = known !== undefined && this.now() - known.at >= AUTHORITIES_LAST
+    if ((rule !== 'x509-issuer' && !isOld) || domain === '') return rule
+    // By an authority that is new to this client, or that may have been withdrawn.
     const path = `/v1/credentials/x509/authorities?domain=${encodeURIComponent(domain)}`
     const { authorities } = await this.http.get<{ authorities: Uint8Array[] }>(path)
-    this.#authorities.set(domain, authorities)
+    this.#authorities.set(domain, { at: this.now(), list: authorities })
     return ruleBroken(leaf, authorities, now)
   }
 

@@ -31,7 +31,7 @@ export class DeletionController {
   @TakesStepUp()
   @Refuses('forbidden')
   async delete(@CurrentDevice() caller: Caller, @StepUpProof() proof?: PresentedProof): Promise<AccountDeletion> {
-    await this.limits.take(accountLimit(ACCOUNT_RATES.deletions), caller.user)
+    await this.limits.take(accountLimit(ACCOUNT_RATES.deletions), caller.client)
     return this.deletions.delete(caller, proof)
   }
 }

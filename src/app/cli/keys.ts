@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { replaceAuthoritiesNow, rotateAuthority } from '../../authentication/x509/authority-rotation.js'
 import { endOf } from '../../authentication/x509/authorities.js'
-import { readAuthorities } from '../../authentication/x509/authorities.repository.js'
+import { deleteAuthoritiesBut, readAuthorities } from '../../authentication/x509/authorities.repository.js'
 import { readOperatorAuthority } from '../../authentication/x509/operator-authority.js'
 import { replaceTokenKeyNow, rotateTokenKey } from '../../authentication/keys/token-key-rotation.js'
 import { Secrets } from '../../platform/secrets.js'
@@ -55,8 +55,12 @@ export const keysRotateX509: Command = {
     print(
       await withDatabase(async (pool, config) => {
         if (config.X509_CREDENTIALS === 'off') throw new CliError('X509_CREDENTIALS is off.')
-        if (config.X509_CA_CERTIFICATE !== undefined)
-          throw new CliError('The authority is that of X509_CA_CERTIFICATE: put another one there, and restart.')
+        const published = readOperatorAuthority(config)?.chain.at(-1)
+        if (published !== undefined) {
+          if (!values.now) throw new CliError('The authority is that of X509_CA_CERTIFICATE: put another one there, and restart.')
+          await deleteAuthoritiesBut(pool, published)
+          return 'Only the authority of X509_CA_CERTIFICATE counts from now on: within 15 seconds here, and within an hour at peers.'
+        }
         const secrets = new Secrets(config)
         if (values.now) {
           await replaceAuthoritiesNow(pool, config.DOMAIN, secrets)

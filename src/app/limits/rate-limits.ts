@@ -1,3 +1,4 @@
+import { DEVICE_LIST_CERTIFICATES } from '../../authentication/device-list/daily-certificates.js'
 import { X509_LIMITS } from '../../authentication/x509/certificate-issuance.js'
 import { ACCOUNT_LIMITS } from '../../accounts/accounts.limits.js'
 import { GROUP_RATES } from '../../groups/limits/group-rates.js'
@@ -54,6 +55,7 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
     value: 60,
     refusal: TOO_MANY,
   },
+  DEVICE_LIST_CERTIFICATES,
   {
     name: 'device-lists-elsewhere',
     holder: 'account',

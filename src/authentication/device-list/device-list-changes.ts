@@ -13,6 +13,7 @@ import { secondsNow } from '../../platform/timing.js'
 import { KnownLists, lastHash, type KnownList } from './known-lists.js'
 import { changeOfDevices, changeOfList } from './list-change.js'
 import { PasskeyPolicy, type AnsweredChallenge } from '../passkeys/passkey-policy.js'
+import { DailyCertificates } from './daily-certificates.js'
 import { PendingChanges } from './pending/pending-changes.js'
 import { deletePending, readPending, type PendingChange } from './pending/pending-changes.repository.js'
 import type { Seniority } from './pending/seniority.js'
@@ -70,6 +71,7 @@ export class DeviceListChanges {
     private readonly limits: Limits,
     private readonly passkeys: PasskeyPolicy,
     private readonly pending: PendingChanges,
+    private readonly daily: DailyCertificates,
   ) {}
 
   /**
@@ -125,9 +127,9 @@ export class DeviceListChanges {
     return this.known.of(user, accountId)
   }
 
-  /** Who has a say over a list. @param ages see `readAges` */
-  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>): Seniority {
-    return this.pending.seniority(list, ages)
+  /** Who has a say over a change of a list that waits. @param ages see `readAges` */
+  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>, pending: PendingChange): Seniority {
+    return this.pending.seniority(list, ages, pending)
   }
 
   /** A head of the list as it is. @throws InvalidDeviceList */
@@ -141,7 +143,7 @@ export class DeviceListChanges {
 
   /**
    * Call it with the account's lock held, after new devices and keys have been inserted.
-   * @throws DeviceListChanged if another change came first, ChangePending, InvalidDeviceList, TooLarge; Forbidden if who approves it has no say
+   * @throws DeviceListChanged if another change came first, ChangePending, InvalidDeviceList, RateLimited, TooLarge; Forbidden if who approves it has no say
    */
   async write(
     sql: Sql,
@@ -185,8 +187,10 @@ export class DeviceListChanges {
     { before, after, entries, head, dates }: PreparedChange,
     { approvedBy, isDue }: { readonly approvedBy: number | undefined; readonly isDue: boolean },
   ): Promise<Pick<WrittenChange, 'told' | 'pending'>> {
-    if (before !== undefined && !isDue)
+    if (before !== undefined && !isDue) {
+      await this.daily.requireLeft(sql, accountId, before, after)
       return this.pending.admit(sql, accountId, { before, after, entries, head, headExpiresAt: dates.headExpiresAt, approvedBy })
+    }
     const pending = await readPending(sql, accountId)
     if (pending !== undefined) await deletePending(sql, accountId, pending.hash)
     return { told: [] }

@@ -3,6 +3,7 @@ import { Pool } from 'pg'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { sameBytes } from '../../protocol/bytes.js'
 import { certificateOf, lastNumber } from '../../protocol/identity/device-list.js'
 import { checkHead } from '../../protocol/identity/head.js'
 import { deviceListChanged, deviceListChangeHeld } from '../authentication.events.js'
@@ -18,7 +19,7 @@ import { readListState, writeHead } from './device-lists.repository.js'
 import { secondsNow } from '../../platform/timing.js'
 import { lastHash, type KnownList } from './known-lists.js'
 import { ChangePending } from './pending/pending-changes.problems.js'
-import { readPending } from './pending/pending-changes.repository.js'
+import { readPending, type PendingChange } from './pending/pending-changes.repository.js'
 
 /** The device list of the caller's account. */
 @Injectable()
@@ -38,18 +39,21 @@ export class OwnDeviceList {
    */
   async append(caller: Caller, update: DeviceListUpdate, proof: PresentedProof | undefined): Promise<DeviceListState> {
     await this.changes.take(caller.client)
+    const pending = proof === undefined ? await readPending(this.pool, caller.userId) : undefined
+    // Its times and its passkey's attestation were looked at when it came.
+    if (pending !== undefined && isSameUpdate(pending, update)) return stateOf(pending)
     const change = await this.changes.prepare(caller.user, caller.userId, update, caller.client)
     const permitted = await this.proven(caller, change, proof)
-    const { revoked, pending } = await this.revocations.revoke(async (sql) => {
+    const { revoked, pending: held } = await this.revocations.revoke(async (sql) => {
       if (permitted === undefined) await holdAccount(sql, caller)
       else await this.stepUp.spend(sql, caller, permitted)
       if (change.before === undefined) return this.changes.write(sql, caller.userId, change, { whole: caller.deviceId })
       const approvedBy = permitted && (permitted.listed?.number ?? certificateOf(change.before, caller.client)?.number)
       return this.changes.write(sql, caller.userId, change, { approvedBy })
     })
-    if (pending !== undefined) deviceListChangeHeld(this.events)
+    if (held !== undefined) deviceListChangeHeld(this.events)
     else deviceListChanged(this.events, { entries: update.entries.length, revoked: revoked.length })
-    return { number: lastNumber(change.after), ...(pending && { effective_at: pending.effectiveAt }) }
+    return held === undefined ? { number: lastNumber(change.after) } : stateOf(held)
   }
 
   private async proven(
@@ -86,4 +90,17 @@ export class OwnDeviceList {
     if (known === undefined) throw new NotFound('This account has no device list.')
     return known
   }
+}
+
+function stateOf({ number, effectiveAt }: PendingChange): DeviceListState {
+  return { number, effective_at: effectiveAt }
+}
+
+/** Byte for byte. */
+function isSameUpdate(pending: PendingChange, { entries, head }: DeviceListUpdate): boolean {
+  const [waiting, asked] = [
+    [...pending.entries, pending.head],
+    [...entries, head],
+  ]
+  return waiting.length === asked.length && waiting.every((bytes, index) => sameBytes(bytes, asked[index] ?? new Uint8Array()))
 }

@@ -16,7 +16,7 @@ import { isSameList } from '../device-list/device-list-changes.js'
 import { readListState } from '../device-list/device-lists.repository.js'
 import { KnownLists } from '../device-list/known-lists.js'
 import { PendingChanges } from '../device-list/pending/pending-changes.js'
-import { readAges } from '../device-list/pending/pending-changes.repository.js'
+import { readAges, readPending } from '../device-list/pending/pending-changes.repository.js'
 import { holdAccount } from '../devices/hold-account.js'
 import { hasValidKey } from '../devices/signature-keys.repository.js'
 import type { Caller } from '../session/caller.js'
@@ -86,7 +86,9 @@ export class StepUp {
   /** Whether the list is still as it was read, and the key was in it for long enough. */
   private async hasSay(sql: Sql, accountId: bigint, { list, number }: ListedKey): Promise<boolean> {
     if (!isSameList(list, await readListState(sql, accountId))) return false
-    return number === 1 || !this.pending.seniority(list, await readAges(sql, accountId, list.identity)).isYoung(number)
+    if (number === 1) return true
+    const ages = await readAges(sql, accountId, list.identity)
+    return !this.pending.seniority(list, ages, await readPending(sql, accountId)).isYoung(number)
   }
 
   /** The proof with the key that made it; undefined if it does not hold. */

@@ -62,6 +62,11 @@ export async function deleteAuthorities(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM x509_authority WHERE sealed_private IS NOT NULL')
 }
 
+/** After a theft from the operator: nothing is good any more that does not lead to this one. */
+export async function deleteAuthoritiesBut(sql: Sql, published: Uint8Array): Promise<void> {
+  await sql.query('DELETE FROM x509_authority WHERE certificate <> $1', [published])
+}
+
 /** Removes those that nobody needs any more, with their private keys. */
 export async function deleteAuthoritiesPast(sql: Sql): Promise<void> {
   await sql.query('DELETE FROM x509_authority WHERE signs_until < now() AND coalesce(issued_until < now(), true)')

@@ -23,7 +23,7 @@ export class X509Controller {
   @HttpCode(200)
   @Returns(X509Credential, { description: 'The certificates of the credential.' })
   @ApiOperation({
-    operationId: 'issueX509Credential',
+    operationId: 'issueCertificate',
     summary: 'Get an X.509 credential for a key of this device',
     description:
       'A certificate that the key is this client’s (RFC 9420 §5.3), for a short time; there is no other revocation. Of an account with a ' +
@@ -38,7 +38,7 @@ export class X509Controller {
   @Header('cache-control', 'private, max-age=60')
   @Returns(X509Authorities, { description: 'The authorities; none where the domain has no X.509, or cannot be reached.' })
   @ApiOperation({
-    operationId: 'listX509Authorities',
+    operationId: 'listCertificateAuthorities',
     summary: 'The authorities that vouch for the clients of a domain',
     description:
       'Chains of X.509 credentials lead to one of them. Those of other providers are from their signed directories. They are the word of ' +

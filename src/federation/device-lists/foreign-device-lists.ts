@@ -83,7 +83,10 @@ export class ForeignDeviceLists {
   private async newest(user: string, payer: Payer): Promise<ListCopy> {
     const copy = await this.copies.read(user)
     if (copy !== undefined && copy.ageMs < FRESH_MS) return copy
-    const fetched = await (this.fetching.get(user) ?? this.fetch(user, payer))
+    const begun = this.fetching.get(user)
+    // What another one has begun may end at that one's limit.
+    const fetched = await (begun?.catch(unlessLimited) ?? this.fetch(user, payer))
+    if (fetched === undefined) return this.newest(user, payer)
     if (fetched.kind === 'list') return fetched.list
     if (copy !== undefined) return copy
     throw fetched.problem
@@ -139,6 +142,10 @@ export class ForeignDeviceLists {
 
 function domainOf(user: string): string {
   return parseUserUri(user)?.domain ?? ''
+}
+
+function unlessLimited(error: unknown): undefined {
+  if (!(error instanceof RateLimited)) throw error
 }
 
 /** Whether a list is the same or a longer one of the same identity, or one of a later identity. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { PeerDirectories } from '../../../src/federation/peers/peer-directories.js'
 import { GENEROUS } from '../../support/generous.js'
 import { startServer, type TestServer } from '../../support/server.js'
+import { bareToken, World } from '../../support/world.js'
 import { HostileProvider, type Victim } from './peer/hostile-provider.js'
 import { keyMaterialRequest, newClient } from './peer/tls.js'
 
@@ -61,6 +62,22 @@ describe('the budget for providers that were never met', () => {
     expect(await finds('d.example', a)).toBe('d.example')
     // It pays itself, from a small budget of its own.
     expect(outcomes.filter((problem) => problem === 'rate-limited').length).toBeGreaterThanOrEqual(NEW_PEERS - 5)
+  })
+
+  it('is not used up by one account for all others', async () => {
+    const { server } = await victim()
+    const world = new World(server.url, DOMAIN)
+    const [mallory, alice] = await world.cast('mallory', 'alice')
+    const [greedy, modest] = [await bareToken(mallory), await bareToken(alice)]
+    const looksFor = async (domain: string, token: string) => {
+      const url = `${server.url}/v1/rooms?room=${encodeURIComponent(`mimi://${domain}/r/club`)}`
+      return (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status
+    }
+    const statuses: number[] = []
+    for (let number = 0; number < NEW_PEERS + 5; number++) statuses.push(await looksFor(invented(number), greedy))
+    expect(statuses.indexOf(429)).toBe(30)
+    expect(await looksFor('d.example', modest)).not.toBe(429)
+    await world.disconnect()
   })
 
   it('is not used up by one address for all others', async () => {

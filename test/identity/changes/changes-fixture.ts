@@ -35,7 +35,7 @@ export async function household({ url, pool }: TestServer): Promise<Household> {
 }
 
 /** As if the server had taken all certificates of an account two days earlier. */
-export async function age(pool: Pool, { phone }: ListedAccount): Promise<void> {
+export async function age(pool: Pool, { phone }: { readonly phone: { readonly user: string } }): Promise<void> {
   await pool.query(
     `UPDATE device_certificate SET certified_at = certified_at - interval '2 days' WHERE account_id = (SELECT id FROM account WHERE user_uri = $1)`,
     [phone.user],
@@ -49,16 +49,16 @@ export async function forgetNotices(pool: Pool, { phone }: ListedAccount): Promi
   )
 }
 
-/** Signs revocations, and sends them. What is refused is taken back. @param head by another holder than the signer */
+/** Signs revocations, and sends them. What is refused is taken back. @param targets `since`: with what the target has certified in this entry and later ones */
 export async function revoke(
   { account }: Pick<Household, 'account'>,
   by: { device: TestDevice; holder: Holder },
-  targets: readonly Holder[],
+  targets: readonly (Holder & { readonly since?: number })[],
   headers: (hash: Uint8Array) => Promise<Record<string, string>> = () => Promise.resolve({}),
 ): Promise<Answer> {
   const { list } = account
   const before = list.number
-  for (const { number } of targets) await list.revoke(by.holder, number)
+  for (const { number, since } of targets) await list.revoke(by.holder, number, since)
   const body = await account.update(before + 1, await list.head(by.holder))
   const { http, accessToken: token } = by.device
   const answer = await http.call('POST', '/v1/device-list', { body, token, headers: await headers(lastEntryHash(account)) })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { disableAccount } from '../../../src/authentication/accounts/accounts.repository.js'
-import { typeOf, UNLIMITED, type Answer } from '../../authentication/device-fixture.js'
+import { activeCertificates } from '../../../src/protocol/identity/device-list.js'
+import { TestDevice, typeOf, UNLIMITED, type Answer } from '../../authentication/device-fixture.js'
 import { privateKey, type Holder } from '../../support/mls/device-lists.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import {
@@ -163,5 +164,37 @@ describe('an account that ends or is disabled', () => {
     expect(typeOf(await by({ number: 0, key: kiosk.key.privateKey }))).toBe('forbidden')
     expect(typeOf(await by(fresh))).toBe('step-up-required')
     expect((await by(home.of.words)).status).toBe(200)
+  })
+})
+
+describe('an older device that ends who has signed what waits', () => {
+  /** The laptop has enrolled a tablet, and its end of the phone waits. */
+  async function laptopStrikes(enrolled: 'long ago' | 'just now'): Promise<Holder> {
+    const { account, laptop, of } = home
+    const tablet = new TestDevice(laptop.http, laptop.name, 'tablet')
+    const holder = await account.list.certify(of.laptop, tablet.client, tablet.key.privateKey)
+    const device_list = await account.update(holder.number, await account.list.head(of.laptop))
+    expect((await laptop.call('POST', '/v1/devices', { ...(await tablet.proofs()), device_list })).status).toBe(201)
+    if (enrolled === 'long ago') await age(server.pool, account)
+    expect((await revoke(home, { device: laptop, holder: of.laptop }, [of.phone])).status).toBe(202)
+    return holder
+  }
+  const phoneEnds = (...targets: readonly (Holder & { since?: number })[]) =>
+    revoke(home, { device: home.phone, holder: home.of.phone }, targets)
+
+  it('does not end what that one has enrolled long ago with it: that counts, and is not what waits', async () => {
+    const tablet = await laptopStrikes('long ago')
+    expect(typeOf(await phoneEnds({ ...home.of.laptop, since: tablet.number }))).toBe('change-pending')
+    expect(typeOf(await phoneEnds(home.of.laptop, tablet))).toBe('change-pending')
+    expect(await home.laptop.standing()).toBe('accepted')
+    expect((await phoneEnds(home.of.laptop)).status).toBe(200)
+    expect(await home.laptop.standing()).toBe('device-revoked')
+  })
+
+  it('ends what it has enrolled just now with it', async () => {
+    const tablet = await laptopStrikes('just now')
+    expect((await phoneEnds({ ...home.of.laptop, since: tablet.number })).status).toBe(200)
+    const { list } = await home.account.seen()
+    expect(activeCertificates(list).map(({ number }) => number)).toEqual([2, 4, 5])
   })
 })

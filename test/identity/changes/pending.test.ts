@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { toBase64url } from '../../../src/platform/http/bytes.js'
 import { TestDevice, typeOf, UNLIMITED } from '../../authentication/device-fixture.js'
 import { privateKey } from '../../support/mls/device-lists.js'
@@ -9,7 +9,7 @@ import { age, decide, household, inboxOf, letTimePass, revoke, runJob, type Hous
 let server: TestServer
 let home: Household
 beforeAll(async () => {
-  server = await startServer({ ...UNLIMITED, LIMITS: 'device-list-changes=10000' })
+  server = await startServer({ ...UNLIMITED, LIMITS: 'device-list-changes=10000', ACCESS_TOKEN_TTL: '15m' })
 })
 afterAll(() => server.close())
 
@@ -127,6 +127,14 @@ describe('while a change waits', () => {
     const again = await home.laptop.call('POST', '/v1/device-list', { entries, head })
     expect(again).toMatchObject({ status: 202, body: { number: 7 } })
     expect(list.number).toBe(5)
+    // Also of a device that gets no answer for longer than entries may be old.
+    const late = Date.now() + 600_000
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => late)
+    try {
+      expect(await home.laptop.call('POST', '/v1/device-list', { entries, head })).toMatchObject({ status: 202, body: again.body })
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   it('other changes, devices and heads are refused', async () => {

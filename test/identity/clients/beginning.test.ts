@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { Client } from '../../../examples/client/client.js'
+import { ServerProblem } from '../../../examples/client/http.js'
 import { beginIdentity, certifyDevice } from '../../../examples/client/identity/beginning.js'
 import { active } from '../../../examples/client/identity/list.js'
 import { newRecoveryWords } from '../../../examples/client/identity/recovery-words.js'
@@ -71,7 +72,10 @@ describe('who has no identity yet', () => {
     expect(laptop.device.own.kept.list.identity).toEqual(phone.device.own.kept.list.identity)
   })
 
-  it('begins it once, though the answer was lost', async () => {
+  it.each([
+    ['was lost', new Error('The answer was lost')],
+    ['was that of a proxy', new ServerProblem(502, { detail: 'The answer was lost' })],
+  ])('begins it once, though the answer %s', async (_what, lost) => {
     const [phone] = await oldOnes()
     const { http } = phone.device
     const post = http.post.bind(http)
@@ -79,7 +83,7 @@ describe('who has no identity yet', () => {
       const answer = await post<T>(path, ...more)
       if (path !== '/v1/device-list') return answer
       http.post = post
-      throw new Error('The answer was lost')
+      throw lost
     }
     await expect(beginIdentity(phone.device)).rejects.toThrow('The answer was lost')
     expect(phone.device.own.exists).toBe(false)

@@ -7,8 +7,9 @@ import { signLabelled } from '../../../examples/client/identity/keys.js'
 import { activeDevice, HEAD_LABEL, numberOf } from '../../../examples/client/identity/list.js'
 import { endOf } from '../../../examples/client/identity/making.js'
 import { encodeHeadContent, RIGHTS, withSignature } from '../../../examples/client/identity/structures.js'
+import { newRecoveryWords, recoveryKey } from '../../../examples/client/identity/recovery-words.js'
 import { keepUp } from '../../../examples/client/identity/upkeep.js'
-import { waitingChange } from '../../../examples/client/identity/waiting-change.js'
+import { approveChange, refuseChange, waitingChange } from '../../../examples/client/identity/waiting-change.js'
 import { at } from '../../support/world.js'
 import { useMaliciousServer } from './malicious-server.js'
 
@@ -97,6 +98,40 @@ describe('a change that waits', () => {
     expect(activeDevice(laptop.device.own.kept.list, laptop.uri)).toBeDefined()
     evil.invent(/^\/v1\/device-list\/pending/u, { entries: entries.slice(2), head, effective_at: 2_000_000_000 })
     await expect(waitingChange(laptop.device)).rejects.toMatchObject({ reason: 'invalid', rule: 'entry-number' })
+  })
+})
+
+describe('a change by one device that ends the others', () => {
+  /** Two devices and words, all of them two days old for the server. */
+  async function family() {
+    const [phone, laptop] = await evil.cast(['alice/phone', 'alice/laptop'])
+    const words = newRecoveryWords()
+    await phone.device.own.addRecoveryKey(words)
+    await evil.server.pool.query(
+      "UPDATE device_certificate SET certified_at = certified_at - interval '2 days' WHERE account_id = (SELECT id FROM account WHERE user_uri = $1)",
+      [phone.user],
+    )
+    await laptop.device.identities.of(laptop.user, { fresh: true })
+    return { phone, laptop, words }
+  }
+
+  it('waits, is shown to them, and is refused by one', async () => {
+    const { phone, laptop } = await family()
+    expect(await laptop.device.own.revoke([phone.uri])).toBeGreaterThan(Date.now() / 1000)
+    expect(laptop.device.own.kept.list.entries).toHaveLength(4)
+    await evil.sync(phone)
+    const event = phone.identityEvents.find((one) => one.kind === 'change-waits')!
+    expect(activeDevice(event.change.list, phone.uri)).toBeUndefined()
+    await refuseChange(phone.device, event.change)
+    expect(await waitingChange(laptop.device)).toBeUndefined()
+  })
+
+  it('takes effect at once when the words approve it', async () => {
+    const { phone, laptop, words } = await family()
+    expect(await phone.device.own.revoke([laptop.uri])).toBeDefined()
+    const change = await waitingChange(phone.device)
+    await approveChange(phone.device, change!, recoveryKey(words))
+    expect(activeDevice(phone.device.own.kept.list, laptop.uri)).toBeUndefined()
   })
 })
 

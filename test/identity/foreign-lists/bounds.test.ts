@@ -38,6 +38,20 @@ describe('an account that reads lists', () => {
     expect(typeOf(await readList(eve, fifth!.user))).toBe('rate-limited')
     expect((await readList(alice, fifth!.user)).status).toBe(200)
   })
+
+  it('does not end at its limit what others ask for at the same time', async () => {
+    const [a, b] = providers()
+    const [mallory, alice] = [new DeviceOf(a), new DeviceOf(a)]
+    for (const device of [mallory, alice]) await device.register()
+    const [spent, ...lists] = await Promise.all(Array.from({ length: 4 }, () => PlantedList.begin(b)))
+    await spent!.swell()
+    await spent!.plant()
+    expect((await readList(mallory, spent!.user)).status).toBe(200)
+    for (const { user } of lists) {
+      const [, second] = await Promise.all([readList(mallory, user), readList(alice, user)])
+      expect(second.status).toBe(200)
+    }
+  })
 })
 
 describe('a provider whose users’ lists take the place that it has', () => {

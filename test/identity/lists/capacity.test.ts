@@ -8,7 +8,7 @@ import { ListedAccount, refusalOf } from '../listed-account.js'
 
 let server: TestServer
 beforeAll(async () => {
-  server = await startServer({ ...UNLIMITED, LIMITS: 'device-list-changes=10000' })
+  server = await startServer({ ...UNLIMITED, LIMITS: 'device-list-changes=10000,device-list-certificates=1000' })
 })
 afterAll(() => server.close())
 

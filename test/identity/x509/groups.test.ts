@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
+import type { LeafNode } from 'ts-mls/leafNode.js'
 import type { Client } from '../../../examples/client/client.js'
 import type { Group } from '../../../examples/client/group.js'
-import { NoAnswer } from '../../../examples/client/http.js'
+import { NoAnswer, type Http } from '../../../examples/client/http.js'
+import { IdentityRefused } from '../../../examples/client/identity/refused.js'
 import { Certificates } from '../../../examples/client/x509/certificates.js'
 import { Authorities } from '../../../src/authentication/x509/authorities.js'
 import { issueCertificate } from '../../../src/authentication/x509/issuing.js'
@@ -131,6 +133,26 @@ describe('a device', () => {
     expect(await own.credential(1)).toEqual(first)
     now = begun + Math.ceil((end - begun) / 2) + 60
     expect(await own.credential(1)).not.toEqual(first)
+  })
+
+  it('believes an authority that was withdrawn for an hour at most', async () => {
+    const [bob] = await world.cast('bob')
+    await useX509(bob)
+    const issued = await bob.device.certificates.credential(1)
+    const leaf = { credential: issued.credential, signaturePublicKey: bob.device.record.keys.get(1)!.publicKey } as LeafNode
+    let now = Math.floor(Date.now() / 1000)
+    let asked = 0
+    const published = await bob.device.http.get<object>('/v1/credentials/x509/authorities?domain=localhost')
+    const http = { get: async () => (asked++ === 0 ? published : { authorities: [] }) } as unknown as Http
+    const others = new Certificates(http, bob.device.record, () => now)
+    await others.verify(leaf, true)
+    now += 3_500
+    await others.verify(leaf, true)
+    expect(asked).toBe(1)
+    now += 100
+    const refused = await others.verify(leaf, true).catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(IdentityRefused)
+    expect(refused).toMatchObject({ rule: 'x509-issuer' })
   })
 })
 

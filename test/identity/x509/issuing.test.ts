@@ -9,6 +9,7 @@ import { Metrics } from '../../../src/platform/observability/metrics.js'
 import { Secrets } from '../../../src/platform/secrets.js'
 import { checkChain } from '../../../src/protocol/x509/chain.js'
 import { Http, newKey, TestDevice, typeOf, UNLIMITED } from '../../authentication/device-fixture.js'
+import { cli } from '../../support/cli.js'
 import { createTestDatabase, type TestDatabase } from '../../support/database.js'
 import { deviceCertificate, now, testAuthority, uriName, type TestAuthority } from '../../support/mls/certificates.js'
 import { privateKey } from '../../support/mls/device-lists.js'
@@ -207,6 +208,21 @@ describe('the operator’s own authority', () => {
     expect((await upload(new ServerOf(url).device(before), old.certificates)).status).toBe(201)
     // A node that does not have it yet knows it by the database.
     expect((await upload(new ServerOf(server.url).device(device), certificates)).status).toBe(201)
+  })
+
+  it('that was stolen is withdrawn, when another one is in its place', async () => {
+    const [stolen, next] = [await files([testAuthority()]), await files([testAuthority()])]
+    const { url: first } = await another(stolen)
+    const device = await TestDevice.registered(first)
+    const { certificates } = await issued(device)
+    const before = await another(next)
+    const there = new ServerOf(before.url).device(device)
+    expect((await upload(there, certificates)).status).toBe(201)
+    const environment = { DATABASE_URL: database.url, DOMAIN: 'localhost', SERVER_SECRET: Buffer.alloc(32, 1).toString('base64'), ...next }
+    expect((await cli('keys rotate-x509', environment)).err).toContain('put another one there')
+    expect(await cli('keys rotate-x509 --now', environment)).toMatchObject({ code: 0, err: '' })
+    const { url: after } = await another(next)
+    expect(refusalOf(await upload(new ServerOf(after).device(device), certificates))).toBe('x509-issuer')
   })
 
   it.each<[string, () => Promise<Record<string, string>>, string]>([

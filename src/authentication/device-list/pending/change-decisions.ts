@@ -72,7 +72,7 @@ export class ChangeDecisions {
   private async take(sql: Sql, caller: Caller, { pending, proof, list, by }: Decision): Promise<void> {
     const voter = proof.listed?.number ?? (list && certificateOf(list, caller.client)?.number)
     const ages = list && (await readAges(sql, caller.userId, list.identity))
-    const has = list && ages && voter !== undefined && by(list, this.changes.seniority(list, ages), voter, pending.signers)
+    const has = list && ages && voter !== undefined && by(list, this.changes.seniority(list, ages, pending), voter, pending.signers)
     if (has !== true) throw new Forbidden('This key has no say over the change.')
     if (!(await deletePending(sql, caller.userId, pending.hash))) throw new NotFound('This change waits no more.')
   }

@@ -50,23 +50,28 @@ export class PendingChanges {
     const ages = await readAges(sql, accountId, after.identity)
     const change = { after, entries, seniority: this.seniority(after, ages) }
     const signers = signersThatWait(change, pending?.signers)
-    const voters = this.seniority(before, ages)
+    const voters = this.seniority(before, ages, pending)
     if (approvedBy !== undefined && !mayApprove(before, voters, approvedBy, signers))
       throw new Forbidden('This key has no say over the change.')
     const isSame = pending !== undefined && sameBytes(pending.hash, lastHash(after))
     if (isSame && approvedBy === undefined) return { pending, told: [] }
     const replaces = (former: PendingChange) =>
       approvedBy === undefined
-        ? signers.length === 0 && mayReplace(change, former.signers)
+        ? signers.length === 0 && mayReplace({ ...change, seniority: this.seniority(after, ages, former) }, former.signers)
         : mayRefuse(before, voters, approvedBy, former.signers)
     if (pending !== undefined && !isSame && !replaces(pending)) throw new ChangePending(pending)
     const told = pending === undefined ? [] : await drop(sql, accountId, pending, isSame)
     return signers.length === 0 || approvedBy !== undefined ? { told } : this.hold(sql, accountId, asked, signers)
   }
 
-  /** Who has a say over a list. @param ages see `readAges` */
-  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>): Seniority {
-    return new Seniority(list, ages, new Date(Date.now() - this.config.REVOCATION_DELAY), secondsNow())
+  /**
+   * Who has a say over a list. @param ages see `readAges`
+   * @param pending what waits: who was too young for a say when it was asked for gets none by waiting for as long as it does
+   */
+  seniority(list: DeviceList, ages: ReadonlyMap<number, Date>, pending?: Pick<PendingChange, 'effectiveAt'>): Seniority {
+    const delay = this.config.REVOCATION_DELAY
+    const at = Math.min(Date.now(), pending === undefined ? Infinity : pending.effectiveAt.getTime() - delay)
+    return new Seniority(list, ages, new Date(at - delay), secondsNow())
   }
 
   private async hold(sql: Sql, accountId: bigint, { after, entries, head, headExpiresAt }: Asked, signers: number[]): Promise<Admission> {

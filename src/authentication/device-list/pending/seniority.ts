@@ -45,7 +45,7 @@ export class Seniority {
     return this.isYoung(number) && enrolledBy !== undefined ? this.principalOf(enrolledBy) : this.holderOf(number)
   }
 
-  /** Whether a device is this holder, or was enrolled by it, also by others in between. Recovery keys and passkeys stand for themselves. */
+  /** Whether a device is this holder, or was enrolled by it, also by others in between. Recovery keys and passkeys stand for themselves once they are not young. */
   isOfFamily(number: number, principal: number): boolean {
     const holder = this.holderOf(number)
     const enrolledBy = this.enrolledBy(holder)
@@ -60,9 +60,13 @@ export class Seniority {
     )
   }
 
-  /** The device that has enrolled this one; undefined for what the identity key, a recovery key or a passkey has certified. */
+  /**
+   * The device that has enrolled this one; undefined for what the identity key has certified, or a recovery key or passkey that is not young. A young
+   * one may be what a stolen device has certified to stand behind.
+   */
   private enrolledBy(number: number): number | undefined {
     const signer = this.list.certificates.get(this.list.certificates.get(this.holderOf(number))?.signer ?? 0)
-    return signer?.kind === 'device' ? this.holderOf(signer.number) : undefined
+    if (signer === undefined || signer.kind === 'device') return signer && this.holderOf(signer.number)
+    return this.isYoung(signer.number) ? this.enrolledBy(signer.number) : undefined
   }
 }

@@ -21,10 +21,12 @@ interface Ending {
 /**
  * Which devices have signed what has to wait: the end of a recovery key or passkey, or of all others that may revoke (docs/identity.md §7).
  * @param pending signers of the change that waits already: a device that is older than one of them may end it at once
- * @returns numbers of their certificates; none: the change holds at once
+ * @returns who they are, by numbers of certificates that the list before has, as those decide who have a say: a device that renews itself in the change
+ * is its first certificate, and one that the change enrols is who has enrolled it. None: the change holds at once
  */
 export function signersThatWait(change: JudgedChange, pending: readonly number[] = []): number[] {
-  const { after, seniority } = change
+  const { after, entries, seniority } = change
+  const begins = entries[0]?.number ?? 0
   const charge = activeCertificates(after).filter((one) => seniority.isInCharge(one))
   const waiting = endingsOf(change).filter(({ signer, ended }) => {
     const excused = ({ number }: Certified) =>
@@ -33,7 +35,9 @@ export function signersThatWait(change: JudgedChange, pending: readonly number[]
     const principal = seniority.principalOf(signer.number)
     return ended.some((one) => !excused(one)) && charge.every(({ number }) => seniority.isOfFamily(number, principal))
   })
-  return [...new Set(waiting.map(({ signer }) => signer.number))]
+  const known = ({ number }: Certified) =>
+    seniority.holderOf(number) < begins ? seniority.holderOf(number) : seniority.principalOf(number)
+  return [...new Set(waiting.map(({ signer }) => known(signer)))]
 }
 
 /** Whether a change that need not wait may take the place of one that waits: keys that are of no device have signed all of it, or it ends a signer of that. */
