@@ -91,7 +91,7 @@ export class Client {
   }
 
   async createGroup(wish: NewGroup): Promise<Group> {
-    const record = await createOnServer(this.device, wish)
+    const record = await createOnServer(this.device, wish, this.#former)
     this.store.put(record)
     return this.#adopt(record.groupId)
   }

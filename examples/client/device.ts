@@ -1,7 +1,7 @@
 import { generateKeyPackageWithKey, type Extension } from 'ts-mls'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { ServerProblem, type Http } from './http.js'
-import { handOver } from './identity/beginning.js'
+import { enrolDevice } from './identity/enrolment.js'
 import { Identities } from './identity/identities.js'
 import type { SigningKey } from './identity/keys.js'
 import { LEAF_CERTIFICATE } from './identity/leaf.js'
@@ -104,17 +104,9 @@ export class Device {
 
   /** Another device of the same account vouches for `other`, which then logs in by itself. @param by a passkey that certifies it instead */
   async enrol(other: Device, by?: SigningKey): Promise<void> {
-    await this.own.again(() => this.#add(other, by))
+    if (this.own.exists) await enrolDevice(this, other, by)
+    else await this.vouch({ client: other.client, ...(await other.proofs.possession('new-device')) })
     await other.login()
-  }
-
-  async #add(other: Device, by?: SigningKey): Promise<void> {
-    const body = { client: other.client, ...(await other.proofs.possession('new-device')) }
-    if (!this.own.exists) return this.vouch(body)
-    const list = await this.own.certificateFor(other.client, await other.own.possess(this.own.kept.list.identity), by)
-    await this.http.post('/v1/devices', { ...body, device_list: list })
-    this.own.accepted(list)
-    handOver(this, other)
   }
 
   /** Without a device list: registers a device that has proven its keys, by a step-up proof. */

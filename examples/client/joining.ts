@@ -43,6 +43,8 @@ interface GroupView {
   mode: Mode
   incarnation: number
   cipher_suite: number
+  /** The group whose place it took after a reset or a ReInit, as the server says. */
+  successor_of?: Uint8Array
 }
 
 const fresh = () => ({
@@ -57,15 +59,17 @@ const fresh = () => ({
 
 /**
  * Creates a group of one. It lists the server as an external sender, so that the server can propose removals. In private mode
- * a policy of `external_join: 'none'` keeps the roster from the server.
+ * a policy of `external_join: 'none'` keeps the roster from the server. What takes the place of a certified group is certified, whatever is wished.
+ * @param groupOf the groups that this device knows
  */
-export async function createOnServer(device: Device, wish: NewGroup): Promise<GroupRecord> {
+export async function createOnServer(device: Device, wish: NewGroup, groupOf: GroupOf = () => undefined): Promise<GroupRecord> {
   const mode = wish.mode ?? 'public'
   const suiteId = wish.suite ?? device.suites[0] ?? 1
   const { impl } = await suite(suiteId)
   const own = await device.newKeyPackage(suiteId)
   const created = await createGroup(wish.groupId, own.public, own.private, [], impl, clientConfig)
-  const certified = device.record.certified && (wish.identities ?? wish.policy?.identities) !== 'any'
+  const before = wish.successorOf && groupOf(wish.successorOf)
+  const certified = device.record.certified && (before?.certified === true || (wish.identities ?? wish.policy?.identities) !== 'any')
   const extensions = [await serverAsSender(device, suiteId), ...(certified ? [requiringCertificates()] : [])]
   const state = { ...created, groupContext: { ...created.groupContext, extensions } }
   const answer = await device.http.post<Created>('/v1/groups', {
@@ -121,6 +125,8 @@ export async function joinByWelcome(device: Device, item: WelcomeItem, groupOf: 
   const stateOf: StateOf = (groupId) => (before = groupOf(groupId))?.state
   const state = await joinWelcome(welcome, stored, impl, { tree, stateOf })
   const own = groupOf(item.group_id)
+  // After a reset nothing in MLS names the group before: the server's word counts for more certificates, not for fewer.
+  before ??= view.successor_of && groupOf(view.successor_of)
   const former = own ?? (before && { certified: before.certified })
   const { incarnation, seq } = item
   const joined = { incarnation, seq, groupId: item.group_id, mode: view.mode, suite: stored.suite, state: settled(state) }

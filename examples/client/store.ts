@@ -4,6 +4,7 @@ import { decodeKeyPackage, encodeKeyPackage, type KeyPackage, type PrivateKeyPac
 import type { ClientState } from 'ts-mls'
 import type { Pin } from './identity/identities.js'
 import type { DeviceListUpdate } from './identity/structures.js'
+import type { SignedEnrolment } from './identity/enrolment.js'
 import type { OutsideJoin } from './identity/external-joiner.js'
 import type { RefusalReason } from './identity/refused.js'
 import { clientConfig } from './mls/suites.js'
@@ -121,6 +122,8 @@ export interface DeviceRecord {
   pins: Map<string, Pin>
   /** Entries that it has signed and not yet brought to the server. */
   signed?: DeviceListUpdate
+  /** The same of an entry that goes with a new device. */
+  enrolling?: SignedEnrolment
   /** Whether its leaves have X.509 credentials. */
   x509?: boolean
   /** What the sessions of the device are bound to. */

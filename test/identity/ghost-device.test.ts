@@ -10,6 +10,7 @@ import { suite } from '../../examples/client/mls/suites.js'
 import { utf8 } from '../../examples/client/wire.js'
 import { refusal, useStage } from '../groups/group-fixture.js'
 import { groupInfoOf } from '../groups/hostile.js'
+import { privateKey } from '../support/mls/device-lists.js'
 import { show, StoredList } from './lists-fixture.js'
 
 // Who owns the server's database, or a user's session, makes a device row of that user with a key of its own: a ghost.
@@ -18,10 +19,17 @@ const stage = useStage()
 // Their lists are written by the tests.
 stage.identity = false
 
+const WORDS = { kind: 'recovery-key', rights: 1 } as const
+
+/** A device of the same user that the server does not know yet. */
+function another({ user: of }: Client, device: string): Promise<Client> {
+  const [, , , , user = ''] = of.split('/')
+  return Client.create({ baseUrl: stage.server.url, domain: 'localhost', user, device, retries: 0, identity: false })
+}
+
 /** A device that nobody of the user's has let in: its rows are written into the database. */
 async function ghostOf(victim: Client): Promise<Client> {
-  const [, , , , user = ''] = victim.user.split('/')
-  const ghost = await Client.create({ baseUrl: stage.server.url, domain: 'localhost', user, device: 'ghost', retries: 0 })
+  const ghost = await another(victim, 'ghost')
   const { rows } = await stage.pool.query<{ id: bigint }>(
     'INSERT INTO device (account_id, client_uri) SELECT id, $2 FROM account WHERE user_uri = $1 RETURNING id',
     [victim.user, ghost.uri],
@@ -104,6 +112,60 @@ describe.each(['public', 'private'] as const)('a ghost device of a member of a %
     // The identity key is offline; a device that it has certified itself hangs from nobody in the group.
     expect(await refusal(join(other, group))).toMatchObject({ status: 403, kind: 'policy' })
     await join(tablet, group)
+  })
+
+  it('joins by words or a passkey that the identity key has certified, where a device of this identity is in', async () => {
+    const [alice, tablet, desk, bob] = await stage.cast('alice', 'alice/tablet', 'alice/desk', 'bob')
+    const group = await stage.group(alice, [], { mode })
+    await group.add(bob.user)
+    const list = await StoredList.begin(stage.pool, alice)
+    const words = await list.maker.certify(list.maker.root, '', privateKey(), WORDS)
+    const passkey = await list.maker.certify(list.maker.root, 'localhost', privateKey(), { ...WORDS, kind: 'passkey' })
+    // A renewed certificate hangs from the former one.
+    await list.certify(tablet, await list.certify(tablet, words))
+    // The leaf of a device that the list does not have is of no device of this identity.
+    expect(await refusal(joinWith(tablet, group))).toMatchObject({ status: 403, kind: 'policy' })
+    await list.certify(alice)
+    await list.certify(desk, passkey)
+    await join(tablet, group)
+    await join(desk, group)
+    await stage.sync(alice)
+    expect(group.members).toEqual([alice.uri, bob.uri, tablet.uri, desk.uri])
+  })
+
+  it('does not join by the words of a device without a leaf, nor by a device without one that words have certified', async () => {
+    const [alice, thief, found, tablet, desk, bob] = await stage.cast(
+      'alice',
+      'alice/thief',
+      'alice/found',
+      'alice/tablet',
+      'alice/desk',
+      'bob',
+    )
+    const group = await stage.group(alice, [], { mode })
+    await group.add(bob.user)
+    const list = await StoredList.begin(stage.pool, alice)
+    // The first device: the identity key has certified it.
+    const first = await list.certify(thief)
+    await list.certify(alice, first)
+    await list.certify(tablet, await list.maker.certify(first, '', privateKey(), WORDS))
+    expect(await refusal(joinWith(tablet, group))).toMatchObject({ status: 403, kind: 'policy' })
+    const words = await list.maker.certify(list.maker.root, '', privateKey(), WORDS)
+    await list.certify(desk, await list.certify(found, words))
+    expect(await refusal(joinWith(desk, group))).toMatchObject({ status: 403, kind: 'policy' })
+    expect(await refusal(joinWith(desk, group))).toMatchObject({ status: 403, kind: 'policy' })
+  })
+
+  it('does not join by words for a user who was put out', async () => {
+    const [alice, bob] = await stage.cast('alice', 'bob')
+    const group = await stage.group(bob, [alice], { mode })
+    await group.remove(alice.uri)
+    const tablet = await another(alice, 'tablet')
+    await alice.device.enrol(tablet.device)
+    const list = await StoredList.begin(stage.pool, alice)
+    await list.certify(alice)
+    await list.certify(tablet, await list.maker.certify(list.maker.root, '', privateKey(), WORDS))
+    expect(await refusal(joinWith(tablet, group))).toMatchObject({ status: 403, kind: 'policy' })
   })
 
   it('does not join with a key that was written for a certified device', async () => {

@@ -37,8 +37,8 @@ export function outsideJoin(before: ClientState, { removed }: SeenCommit, client
 }
 
 /**
- * A joiner replaces its own leaf, or hangs from a device of the same user that had a leaf. Certificates that have ended since count as well: members
- * who read the Commit later come to the same end. @param held the joiner's certificate @throws IdentityRefused
+ * A joiner replaces its own leaf, or hangs from a device of the same user that had a leaf, or from words or a passkey of the identity key while any
+ * device of this identity had one. Certificates that have ended since count as well: members who read the Commit later come to the same end. @param held the joiner's certificate @throws IdentityRefused
  */
 export function requireVouched(
   list: VerifiedList,
@@ -57,9 +57,22 @@ export function requireVouched(
   if (wasPutOut) throw broken(list.user, RULE)
   if (joiners === 'others') return
   const issuers = new Set(line.map(({ subject }) => subject))
+  const isRecovered = hangsFromRecovery(line)
   const vouches = (leaf: PlainLeaf): boolean =>
-    leaf.client !== held.subject && issuers.has(leaf.client) && [...list.certificates.values()].some((one) => has(one, leaf))
+    leaf.client !== held.subject &&
+    (isRecovered || issuers.has(leaf.client)) &&
+    [...list.certificates.values()].some((one) => has(one, leaf))
   if (!present.some(vouches)) throw broken(list.user, RULE)
+}
+
+/**
+ * By a recovery key or a passkey that the identity key has certified, without another device in between: who has that device may have put words of
+ * its own into the list. @param line the joiner's certificate, and those that it hangs from
+ */
+function hangsFromRecovery(line: readonly Held[]): boolean {
+  const [joiner] = line
+  const byDevice = line.findIndex(({ kind, subject }) => kind === 'device' && subject !== joiner?.subject)
+  return line.slice(0, byDevice === -1 ? undefined : byDevice).some(({ kind, signer }) => kind !== 'device' && signer === 1)
 }
 
 /** The certificates that one hangs from (`signer`), the nearest first. */

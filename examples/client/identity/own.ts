@@ -1,6 +1,7 @@
 import { ServerProblem, type Http } from '../http.js'
 import type { DeviceRecord } from '../store.js'
 import { deviceKeys, signingKey } from './device-keys.js'
+import { finishEnrolment } from './enrolment.js'
 import { Identities, type Known } from './identities.js'
 import { ed25519Key, type SigningKey } from './keys.js'
 import { active, activeDevice, hashAt, numberOf, same, type Held } from './list.js'
@@ -120,8 +121,10 @@ export class OwnIdentity {
   async change(entries: (author: Author) => Promise<[Author, EntryBody][]>, attestation?: PasskeyAttestation): Promise<number | undefined> {
     let waitsUntil: number | undefined
     await this.again(async () => {
+      await finishEnrolment({ http: this.http, own: this, record: this.record })
       if (this.#isTaken()) return
       const signed = (this.record.signed ??= { ...(await this.#sign(entries)), ...(attestation ? { attestation } : {}) })
+      if (signed.entries.length === 0) return void delete this.record.signed
       try {
         const { effective_at } = await this.http.post<{ effective_at?: number }>('/v1/device-list', signed)
         waitsUntil = effective_at
@@ -137,14 +140,21 @@ export class OwnIdentity {
     return waitsUntil
   }
 
+  /** Whether the last entry of this is in the list. */
+  has({ entries }: Pick<DeviceListUpdate, 'entries'>): boolean {
+    const entry = decodeEntry(entries.at(-1) ?? new Uint8Array())
+    return same(hashAt(this.kept.list, entry.number), hashOf(entry))
+  }
+
   /** Whether what was signed has come into the list. What has been signed for a number that the list gave to another entry is void. */
   #isTaken(): boolean {
-    const last = this.record.signed?.entries.at(-1)
-    if (!last) return false
-    const [{ list }, entry] = [this.kept, decodeEntry(last)]
-    if (numberOf(list) < entry.number) return false
-    const taken = same(hashAt(list, entry.number), hashOf(entry))
-    if (taken) this.#seenUpTo(entry.number, this.record.signed?.entries.length ?? 0)
+    const { signed } = this.record
+    const last = signed?.entries.at(-1)
+    if (!signed || !last) return false
+    const { number } = decodeEntry(last)
+    if (numberOf(this.kept.list) < number) return false
+    const taken = this.has(signed)
+    if (taken) this.#seenUpTo(number, signed.entries.length)
     delete this.record.signed
     return taken
   }

@@ -17,7 +17,7 @@ export interface Joiner {
   present: boolean
   /** The device itself has a leaf, also while it is leaving: it replaces that one. */
   inside: boolean
-  /** Its certificate hangs from that of a device of its user that has a leaf (docs/identity.md §4). */
+  /** A device of its user that has a leaf lets it in by its certificate (docs/identity.md §4, External joins). */
   vouched: boolean
   /** How the user's last device got out, if none is in. */
   lastEnded: Ended | null

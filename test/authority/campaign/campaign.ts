@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals'
 import type { Pool } from 'pg'
 import { ServerProblem } from '../../../examples/client/http.js'
+import { agreeToPolicy } from '../../../examples/client/policy.js'
 import type { Mode } from '../../../src/groups/authority/table.js'
 import { draft } from '../../groups/group-fixture.js'
 import { ROUTES } from '../../isolation/costs/routes.js'
@@ -167,7 +168,7 @@ export class Campaign implements Scene {
       if (invited || this.dice.chance(0.85)) await this.crew.sync(by)
       const own = ownGroup(by, room.id)
       if (own) {
-        own.record.externalJoin = room.model.policy.external_join !== 'none'
+        agreeToPolicy(own, room.model.policy)
         leaveOutUnlawful(room.model, own)
       }
       this.crew.roam(by.client)

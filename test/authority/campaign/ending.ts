@@ -3,6 +3,7 @@ import { expect } from '@jest/globals'
 import type { Pool } from 'pg'
 import { pendingRemovals } from '../../../examples/client/commits.js'
 import type { Group } from '../../../examples/client/group.js'
+import { agreeToPolicy } from '../../../examples/client/policy.js'
 import { extendChain, initialChain } from '../../../src/protocol/log-chain.js'
 import { leaveOutUnlawful } from './hidden.js'
 import { ownGroup, type Player, type Players } from './players.js'
@@ -49,7 +50,7 @@ async function goesOn(crew: Players, room: Room, player: Player): Promise<void> 
   leaveOutReInits(group)
   // Only another one can carry that out (RFC 9420 §12.2).
   if (pendingRemovals(state).has(state.privatePath.leafIndex)) return
-  group.record.externalJoin = room.model.policy.external_join !== 'none'
+  agreeToPolicy(group, room.model.policy)
   await group.update()
   leaveOutReInits(group)
   const text = randomUUID()

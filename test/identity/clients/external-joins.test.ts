@@ -32,12 +32,14 @@ async function join(client: Client, group: Group): Promise<Group> {
   return client.joinExternally({ groupId, mode, suite: id })
 }
 
-/** By words that the identity key has certified: the new device hangs from no other one. */
+/** By words that a device without a leaf has certified: the new device hangs from no other one. */
 async function recovered(name: string): Promise<{ phone: Client; found: Client }> {
   const words = newRecoveryWords()
   const user = `${name}-${process.pid}-${Math.floor(Math.random() * 1e9)}`
-  const phone = await evil.unknown(user, 'phone')
-  await phone.device.register(undefined, words)
+  const [first, phone] = [await evil.unknown(user, 'first'), await evil.unknown(user, 'phone')]
+  await first.device.register()
+  await first.device.enrol(phone.device)
+  await first.device.own.addRecoveryKey(words)
   await phone.device.publishKeyPackages(4)
   const found = await evil.unknown(user, 'found', { suites: [1, 3] })
   await found.device.recover(words)

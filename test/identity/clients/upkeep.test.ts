@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../../examples/client/client.js'
-import { NoAnswer } from '../../../examples/client/http.js'
 import { beginIdentity, handOver } from '../../../examples/client/identity/beginning.js'
 import { signingKey } from '../../../examples/client/identity/device-keys.js'
 import { signLabelled } from '../../../examples/client/identity/keys.js'
@@ -189,24 +188,5 @@ describe('a client that is there every day', () => {
     await at(laptop, group).send('renewed')
     await keepUp(laptop)
     expect(numberOf(laptop.device.own.kept.list)).toBe(4)
-  })
-})
-
-describe('an entry whose answer was lost', () => {
-  it('is in the list once, and is not signed again', async () => {
-    const [phone, laptop] = await evil.cast(['alice/phone', 'alice/laptop'])
-    const { http, own, record } = phone.device
-    const post = http.post.bind(http)
-    http.post = async <T>(path: string, ...more: [unknown?, Record<string, string>?]): Promise<T> => {
-      await post<T>(path, ...more)
-      http.post = post
-      throw new NoAnswer('The answer was lost')
-    }
-    await expect(own.revoke([laptop.uri])).rejects.toThrow(NoAnswer)
-    expect(record.signed?.entries).toHaveLength(1)
-    await own.revoke([laptop.uri])
-    expect(record.signed).toBeUndefined()
-    const { list, trouble } = (await phone.device.identities.of(phone.user, { fresh: true }))!
-    expect([list.entries.length, trouble, own.unseen()]).toEqual([4, undefined, []])
   })
 })

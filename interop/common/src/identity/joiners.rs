@@ -1,6 +1,7 @@
 use super::keys::spelled;
 use super::leaf::Leaf;
 use super::list::{Held, List};
+use super::structures::HolderKind;
 
 /// Rule `external-join` (docs/identity.md §4): whether a leaf that came by an external Commit is one that may. `before`: the leaves that were there,
 /// `gone`: those of them that the Commit removed. `vouched`: the group's policy wants a member to have certified it.
@@ -15,8 +16,18 @@ pub fn fits_before(list: &List, leaf: &Leaf, scheme: u16, before: &[Leaf], gone:
         |device: &[u8]| before.iter().any(|leaf| leaf.client.as_bytes() == device && list.held.iter().any(|one| of_leaf(one, leaf)));
     let own = list.held.iter().rev().find(|one| of_leaf(one, leaf));
     let replaces_itself = is_there(leaf.client.as_bytes());
-    let by_member = own.is_some_and(|own| list.issuers(own.number).any(|issuer| is_there(&issuer.certificate.subject)));
+    let hangs_from_member = |own: &Held| list.issuers(own.number).any(|issuer| is_there(&issuer.certificate.subject));
+    let devices = || list.held.iter().filter(|one| one.certificate.kind == HolderKind::Device);
+    let by_recovery = |own: &Held| is_recovered(list, own) && devices().any(|one| is_there(&one.certificate.subject));
+    let by_member = own.is_some_and(|own| hangs_from_member(own) || by_recovery(own));
     gone.iter().all(|one| one.client == leaf.client) && (!vouched || replaces_itself || by_member)
+}
+
+/// By a recovery key or a passkey that the identity key has certified, without another device in between: who has that device may have put words
+/// of its own into the list.
+fn is_recovered(list: &List, own: &Held) -> bool {
+    let another_device = |one: &Held| one.certificate.kind == HolderKind::Device && one.certificate.subject != own.certificate.subject;
+    list.issuers(own.number).take_while(|one| !another_device(one)).any(|one| one.certificate.kind != HolderKind::Device && one.signer == 1)
 }
 
 #[cfg(test)]
@@ -52,7 +63,11 @@ mod tests {
     }
 
     fn joins(who: Leaf, before: &[Leaf], gone: &[Leaf], vouched: bool) -> bool {
-        fits_before(&list(), &who, 0x0807, before, gone, vouched)
+        joins_by(&list(), who, before, gone, vouched)
+    }
+
+    fn joins_by(list: &List, who: Leaf, before: &[Leaf], gone: &[Leaf], vouched: bool) -> bool {
+        fits_before(list, &who, 0x0807, before, gone, vouched)
     }
 
     #[test]
@@ -76,5 +91,32 @@ mod tests {
         assert!(joins(leaf(0, 0), &[leaf(0, 0)], &[leaf(0, 0)], true));
         assert!(!joins(leaf(1, 1), &[leaf(0, 0)], &[leaf(0, 0)], true));
         assert!(!joins(leaf(1, 1), &[leaf(0, 0)], &[leaf(0, 0)], false));
+    }
+
+    /// In the place of device `at` words have certified the next one, and that the one after it; device `at` is the last of the list.
+    fn list_with_words(at: usize) -> List {
+        let mut list = list();
+        let mut device = list.held[at].clone();
+        device.number = list.held.len() as u32 + 2;
+        list.held.push(device);
+        list.held[at].certificate.kind = HolderKind::RecoveryKey;
+        list.held[at].certificate.subject = Vec::new();
+        list
+    }
+
+    #[test]
+    fn words_of_the_identity_key_let_a_device_in_where_the_user_has_a_leaf() {
+        let list = list_with_words(0);
+        assert!(joins_by(&list, leaf(1, 1), &[leaf(0, 0)], &[], true));
+        assert!(!joins_by(&list, leaf(1, 1), &[], &[], true));
+        assert!(!joins_by(&list, leaf(1, 1), &[leaf(0, 9)], &[], true));
+        assert!(!joins_by(&list, leaf(2, 2), &[leaf(0, 0)], &[], true));
+    }
+
+    #[test]
+    fn words_of_a_device_let_nobody_in_without_its_leaf() {
+        let list = list_with_words(1);
+        assert!(!joins_by(&list, leaf(2, 2), &[leaf(1, 1)], &[], true));
+        assert!(joins_by(&list, leaf(2, 2), &[leaf(0, 0)], &[], true));
     }
 }
