@@ -7,9 +7,11 @@ import {
   X509Certificate,
 } from '@peculiar/x509'
 import type { Credential } from 'ts-mls'
+import { userOfClient } from '../identity/structures.js'
 import { fromUtf8, toHex } from '../wire.js'
 
 const MAX_CHAIN = 3
+const MAX_BYTES = 4_096
 const LONGEST_MS = 31 * 86_400_000
 
 /** What stands before the key in its SubjectPublicKeyInfo, by the length of the key as MLS writes it. */
@@ -53,9 +55,11 @@ export async function ruleBroken(
   if (!first || chain.length > MAX_CHAIN) return 'x509-encoding'
   if (clientOf(first) === undefined) return 'x509-client'
   if (toHex(new Uint8Array(first.publicKey.rawData)) !== `${SPKI[signatureKey.length]}${toHex(signatureKey)}`) return 'x509-key'
-  if (isAuthority(first) || !has(first, KeyUsageFlags.digitalSignature)) return 'x509-usage'
+  const signsOthers = isAuthority(first) || has(first, KeyUsageFlags.keyCertSign)
+  if (signsOthers || !has(first, KeyUsageFlags.digitalSignature)) return 'x509-usage'
   const path = await pathTo(read(authorities), chain)
-  if (!path?.every(isAuthority) || !path.every((one) => has(one, KeyUsageFlags.keyCertSign))) return 'x509-issuer'
+  if (!path?.every(mayIssue)) return 'x509-issuer'
+  if ([first, ...path].some(isUnknown)) return 'x509-critical'
   const isCurrent = [first, ...path].every(({ notBefore, notAfter }) => notBefore.getTime() <= now && now <= notAfter.getTime())
   return isCurrent && first.notAfter.getTime() - first.notBefore.getTime() <= LONGEST_MS ? undefined : 'x509-validity'
 }
@@ -83,8 +87,22 @@ async function isIssuedBy(certificate: X509Certificate | undefined, issuer: X509
 
 function clientOf(certificate: X509Certificate): string | undefined {
   const [name, ...others] = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? []
-  return name?.type === 'url' && others.length === 0 ? name.value : undefined
+  if (name?.type !== 'url' || others.length > 0 || userOfClient(name.value) === undefined) return undefined
+  const isNamedCritically = certificate.getExtension(SubjectAlternativeNameExtension)?.critical
+  return certificate.subject === '' && !isNamedCritically ? undefined : name.value
 }
+
+/** @param depth authorities between it and the device's certificate */
+function mayIssue(certificate: X509Certificate, depth: number): boolean {
+  const longest = certificate.getExtension(BasicConstraintsExtension)?.pathLength ?? Infinity
+  return isAuthority(certificate) && has(certificate, KeyUsageFlags.keyCertSign) && depth <= longest
+}
+
+/** subjectAltName, basicConstraints, keyUsage and nameConstraints (RFC 5280 §4.2.1). */
+const KNOWN: ReadonlySet<string> = new Set(['2.5.29.17', '2.5.29.19', '2.5.29.15', '2.5.29.30'])
+
+/** RFC 5280 §4.2: a critical extension that the reader does not know. */
+const isUnknown = ({ extensions }: X509Certificate): boolean => extensions.some(({ critical, type }) => critical && !KNOWN.has(type))
 
 const isAuthority = (certificate: X509Certificate): boolean => certificate.getExtension(BasicConstraintsExtension)?.ca === true
 
@@ -95,8 +113,15 @@ function has(certificate: X509Certificate, usage: KeyUsageFlags): boolean {
 /** None if one of them is no certificate. */
 function read(certificates: readonly Uint8Array[]): X509Certificate[] {
   try {
-    return certificates.map((one) => new X509Certificate(one.slice()))
+    return certificates.every(isWhole) ? certificates.map((one) => new X509Certificate(one.slice())) : []
   } catch {
     return []
   }
+}
+
+/** One sequence in DER of 128 bytes or more, with nothing behind it. */
+function isWhole(der: Uint8Array): boolean {
+  const [tag, form, high = 0, low = 0] = der
+  if (tag !== 0x30 || der.length > MAX_BYTES) return false
+  return form === 0x81 ? der.length === 3 + high : form === 0x82 && der.length === 4 + high * 256 + low
 }

@@ -100,11 +100,16 @@ describe('keys rotate-x509', () => {
     expect(left[0]!.fingerprint.equals(old!.fingerprint)).toBe(false)
   })
 
-  it('is not for a server without any, or with its operator’s', async () => {
+  it('is not for a server without any; with its operator’s, it withdraws all others by --now', async () => {
     const off = await run('keys rotate-x509', { X509_CREDENTIALS: 'off' })
     expect(off).toMatchObject({ code: 1, err: 'X509_CREDENTIALS is off.\n' })
-    const theirs = await run('keys rotate-x509 --now', await named(testAuthority()))
+    const theirs = await run('keys rotate-x509', await named(testAuthority()))
     expect(theirs).toMatchObject({ code: 1, err: expect.stringContaining('X509_CA_CERTIFICATE') })
+    expect(await stored()).toEqual([])
+    await own({})
+    expect((await run('keys rotate-x509 --now', await named(testAuthority()))).out).toMatch(
+      /^Only the authority of X509_CA_CERTIFICATE counts/,
+    )
     expect(await stored()).toEqual([])
   })
 })

@@ -9,6 +9,8 @@ const ED25519 = Buffer.from('300506032b6570', 'hex')
 /** Bytes of a certificate's parts that a hostile maker chooses. Times are in seconds. */
 export interface CertificateWish {
   subject?: string
+  /** Random unless given. */
+  serial?: Uint8Array
   uris?: readonly string[]
   /** GeneralNames besides the URIs, DER. */
   otherNames?: readonly Uint8Array[]
@@ -56,7 +58,7 @@ export function certificate(issuer: Pick<TestAuthority, 'name' | 'key'>, subject
   const tbs = encodeDer(
     sequence,
     encodeDer(0xa0, encodeDer(integer, Buffer.of(2))),
-    encodeDer(integer, Buffer.concat([Buffer.of(0x41), randomBytes(8)])),
+    encodeDer(integer, wish.serial ?? Buffer.concat([Buffer.of(0x41), randomBytes(8)])),
     algorithm,
     nameOf(issuer.name),
     encodeDer(sequence, time(wish.notBefore ?? now() - 60), time(wish.notAfter ?? now() + 86_400)),
