@@ -7,7 +7,7 @@ const SOURCES = globSync(['src/**/*.ts', 'prisma/functions/*.sql', 'prisma/migra
   cwd: ROOT,
   exclude: (path) => path === 'generated',
 })
-const DOCUMENT = /\b(RFC ?\d{4}|draft-[a-z]|SEC 1|FIPS \d|architecture|docs\/identity|Web Authentication)/
+const DOCUMENT = /\b(RFC ?\d{4}|draft-[a-z]|SEC 1|FIPS \d|architecture|docs\/(identity|x509)|X\.690|Web Authentication)/
 const COMMENT = /^\s*(\*|\/\*|\/\/|--)/
 /** The rules of RFC 9420, whose table says so once (docs/mls-rules.md). */
 const OF_RFC_9420 = 'src/protocol/mls/rules.ts'

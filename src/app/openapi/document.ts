@@ -26,7 +26,7 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['accounts', 'Registration.'],
   ['sessions', 'Challenges, logins, access tokens and refresh tokens.'],
   ['devices', 'The devices of an account and their signature keys.'],
-  ['X.509 credentials', 'Certificates of devices by their provider (docs/x509.md).'],
+  ['certificates', 'Certificates of devices by their provider (docs/x509.md).'],
   ['device lists', 'What users’ own keys say of their devices: entries and heads that clients verify (docs/identity.md).'],
   ['directory', 'The Authentication Service: whose key is this, and since when?'],
   ['key-packages', 'KeyPackages (RFC 9420 §10): publish them, and claim those of others.'],

@@ -9,7 +9,7 @@ import { CertificateIssuance, X509_LIMITS } from './certificate-issuance.js'
 import { X509Credentials } from './x509-credentials.js'
 import { AuthoritiesQuery, IssueX509, X509Authorities, X509Credential } from './x509.dto.js'
 
-@ApiTags('X.509 credentials')
+@ApiTags('certificates')
 @Controller('v1/credentials/x509')
 export class X509Controller {
   constructor(

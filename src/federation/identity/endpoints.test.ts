@@ -13,7 +13,7 @@ describe('a template of level 1 with one expression (RFC 6570 §1.2)', () => {
     expect(expand(`${BASE}/${expression}`, 'mimi://b.example/r/club')).toBe(`${BASE}/${value}`)
   })
 
-  it('has all but unreserved characters encoded (§3.2.1)', () => {
+  it('has all but unreserved characters encoded (RFC 6570 §3.2.1)', () => {
     expect(expand(`${BASE}/{a}`, "-._~!'()*$&é")).toBe(`${BASE}/-._~%21%27%28%29%2A%24%26%C3%A9`)
   })
 
