@@ -80,7 +80,7 @@ describe('the directory', () => {
       name,
       `${a.proxy.url}/mimi/v1/${name}?${variable}={${variable}}`,
     ])
-    expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-1', 'mimi-draft-06'] })
+    expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-1'] })
   })
 
   it('is signed by each of its keys', async () => {
@@ -90,7 +90,7 @@ describe('the directory', () => {
     for (const jwk of keys) {
       const { payload, protectedHeader } = await generalVerify(key_directory, await importJWK(jwk, 'EdDSA'))
       expect(protectedHeader).toEqual({ alg: 'EdDSA', kid: jwk.kid, typ: 'mimi-key-directory' })
-      expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({ domain: a.domain, profiles: ['microchat-1', 'mimi-draft-06'] })
+      expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({ domain: a.domain, profiles: ['microchat-1'] })
     }
   })
 

@@ -93,7 +93,7 @@ describe('the operator', () => {
     expect(code).toBe(0)
     expect(names.filter((name) => !out.includes(`${name}  since`))).toEqual([])
     expect((await cli('accounts', 'list', '--after', names[0]!, '--limit', '1')).out).toMatch(
-      /^\S+ {2}since [^\n]*, 1 device\nThere may be more: --after \S+\n$/,
+      /^\S+ {2}since [^\n]*, \d devices?\nThere may be more: --after \S+\n$/,
     )
     expect(await cli('accounts', 'list', '--limit', '0')).toMatchObject({ code: 1 })
   })

@@ -47,7 +47,8 @@ export const IDENTITY_RULES = {
     'The extension decodes, its `identity` is that of the user’s list, its `certificate` is an entry of that list, and `list_number` and `list_hash` are not of another one.',
   'device-certificate-leaf':
     'The certificate is of a device, of the credential’s client URI, names the leaf’s signature key, and is valid now.',
-  'device-certificate-current': 'The certificate is active, or was replaced less than 7 days ago.',
+  'device-certificate-current':
+    'The certificate is active, or was replaced at most 7 days ago, by the `time` of the entry that did so; also one that is found by the leaf’s key.',
 
   // What the server asks besides (docs/identity.md §2)
   'device-registered': 'A certificate of a device is of one that is registered and active, or that the same request adds.',
