@@ -59,7 +59,7 @@ const fresh = () => ({
 
 /**
  * Creates a group of one. It lists the server as an external sender, so that the server can propose removals. In private mode
- * a policy of `external_join: 'none'` keeps the roster from the server. What takes the place of a certified group is certified, whatever is wished.
+ * a policy of `external_join: 'none'` keeps the roster from the server. What takes the place of a certified group is certified, also where the caller asks for less.
  * @param groupOf the groups that this device knows
  */
 export async function createOnServer(device: Device, wish: NewGroup, groupOf: GroupOf = () => undefined): Promise<GroupRecord> {

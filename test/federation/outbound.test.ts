@@ -109,7 +109,7 @@ describe('a connection that was kept and has died', () => {
     })
   }
 
-  it('is told apart from a peer that is not there, so that the request can be made again', async () => {
+  it('differs from a peer that is not there, so that the request can be made again', async () => {
     const host = await forgetful()
     const one = client(host)
     const post = { ...get(`http://${host}/`), method: 'POST', body: Buffer.from('x') } as const

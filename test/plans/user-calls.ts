@@ -50,7 +50,7 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       await acceptInvitation(sql, hash('group 1'), 1n)
     },
   },
-  'another identity of a user, and who is told of it': {
+  'another identity of a user, and who hears of it': {
     call: async (sql) => {
       await sql.query({ text: 'UPDATE device_list SET identity = $1 WHERE account_id = 1', values: [hash('another')] })
       await tellOfIdentity(sql, 'localhost', 100)

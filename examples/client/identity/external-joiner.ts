@@ -83,7 +83,7 @@ function issuersOf({ certificates }: VerifiedList, { signer }: Held): Held[] {
 }
 
 /**
- * Devices that members of other users have put out by this Commit, and those before them. Not who asked to leave: whoever proposed
+ * Devices that members of other users have put out by this Commit, and those before them. Not a device that asked to leave: the one that proposed
  * it for itself or for its own user, or asked the server.
  */
 export function putOutAfter(

@@ -75,7 +75,7 @@ export const FIRST_LOOK_LIMITS: readonly DescribedLimit[] = [...Object.values(OF
 const PATIENCE_MS = 5_000
 
 /**
- * Looks at providers that this server has never met: each makes it send a request to wherever the name leads. Whoever asks pays, also for
+ * Looks at providers that this server has never met: each makes it send a request to wherever the name leads. The one that asks pays, also for
  * what its request causes far below: the address until a signature was found to be right, then the peer; our users by account. What all
  * may cause together is given out in turns, so that none of them uses it up for the others; strangers use nothing of what own users have.
  */

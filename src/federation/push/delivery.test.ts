@@ -76,7 +76,7 @@ describe('a peer whose answers make no sense', () => {
     ['it has a little more', have(8n), 'relocated'],
     ['it has less, as after a restore', have(1n), 'relocated'],
     ['it is of an incarnation that no column holds', have(8n, 2 ** 32 - 1), 'relocated'],
-  ])('is told apart from one whose answers do: %s', async (_what, answer, kind) => {
+  ])('differs from one whose answers do: %s', async (_what, answer, kind) => {
     const one = hub(() => answer)
     expect(await one.deliver()).toEqual({ kind })
     expect(one.isStopped()).toBe(false)

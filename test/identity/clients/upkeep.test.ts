@@ -14,7 +14,7 @@ import { useMaliciousServer } from './malicious-server.js'
 
 const evil = useMaliciousServer()
 
-/** An item in the inbox of whoever polls next. */
+/** An item in the inbox of the device that polls next. */
 function notice(item: Record<string, unknown>): void {
   let sent = false
   evil.lie(/^\/v1\/events\?/u, (answer) => {

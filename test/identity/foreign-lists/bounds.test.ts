@@ -55,7 +55,7 @@ describe('an account that reads lists', () => {
 })
 
 describe('a provider whose users’ lists take the place that it has', () => {
-  it('has no more of them kept, and no leaf of theirs comes in by one', async () => {
+  it('has no more of them kept, and none of its leaves comes in by one', async () => {
     const [a, b] = providers()
     const [alice] = await federated.worlds[0]!.cast('alice')
     const [bob, carol] = await federated.worlds[1]!.cast('bob', 'carol')

@@ -10,7 +10,7 @@ const P521: u16 = 0x0603;
 const ED448: u16 = 0x0808;
 
 /// Whether signatures by keys of this TLS SignatureScheme are checked here. The page has one more, Ed448: no crate that the libraries use has it, nor
-/// a suite of theirs.
+/// a suite that belongs to them.
 pub fn is_checked(scheme: u16) -> bool {
     matches!(scheme, ED25519 | P256 | P384 | P521)
 }
