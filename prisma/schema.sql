@@ -2896,7 +2896,11 @@ BEGIN
     -- A peer that comes back gets nothing of what happened in between; what it had not stored before then it still gets.
     SET from_seq = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.from_seq ELSE excluded.from_seq END,
         acked = CASE WHEN c.stopped IS NULL AND (c.until_seq IS NULL OR c.acked < c.until_seq) THEN c.acked ELSE excluded.acked END,
-        until_seq = NULL, stopped = NULL, failures = 0, retry_at = NULL, last_error = NULL;
+        -- Another member is no reason to send at once again what the peer could not take.
+        failures = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.failures ELSE 0 END,
+        retry_at = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.retry_at END,
+        last_error = CASE WHEN c.until_seq IS NULL AND c.stopped IS NULL THEN c.last_error END,
+        until_seq = NULL, stopped = NULL;
   -- Only of peers that a member has just left: to ask it of every peer reads all members once for each (124,000 pages with 50 peers and 1,000 members).
   UPDATE peer_cursor c SET until_seq = p_seq
    WHERE c.gid = p_gid AND c.until_seq IS NULL

@@ -10,11 +10,7 @@ import { pathToFileURL } from 'node:url'
 const LAST_BEFORE = '20261130030400_identities'
 
 /** Tables with a row for each peer, key or setting, which are rewritten in no time. */
-const SMALL = new Set(
-  'peer peer_key provider_key external_sender_key token_signing_key issuer_key deployment function_file followed_group group_remains'.split(
-    ' ',
-  ),
-)
+const SMALL = new Set('peer peer_key provider_key external_sender_key token_signing_key issuer_key deployment function_file'.split(' '))
 
 const ELSEWHERE = 'in a migration of its own: CREATE INDEX CONCURRENTLY IF NOT EXISTS'
 /** What of an ALTER TABLE holds the table while all rows are read or written. */
@@ -44,7 +40,7 @@ export function faultsOf(sql) {
 }
 
 function faultsOfIndex(statement, isFree, count) {
-  const index = /^CREATE (?:UNIQUE )?INDEX (CONCURRENTLY )?(IF NOT EXISTS )?(?:\w+ )?ON (?:ONLY )?(\w+)/i.exec(statement)
+  const index = /^CREATE (?:UNIQUE )?INDEX (CONCURRENTLY )?(IF NOT EXISTS )?(?:\w+ )?ON (?:ONLY )?(?:public\.)?(\w+)/i.exec(statement)
   if (index === null) return []
   const [, concurrently, ifNotExists, table] = index
   if (concurrently === undefined) return isFree(table) ? [] : [`${table}: an index that blocks writes while it is built; ${ELSEWHERE}`]
@@ -54,7 +50,7 @@ function faultsOfIndex(statement, isFree, count) {
 }
 
 function faultsOfAlter(statement, isFree, statements) {
-  const altered = /^ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(\w+) (.*)$/is.exec(statement)
+  const altered = /^ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(?:public\.)?(\w+) (.*)$/is.exec(statement)
   if (altered === null || isFree(altered[1])) return []
   const [, table, actions] = altered
   const faults = actionsOf(actions).flatMap((action) =>
@@ -87,7 +83,8 @@ function actionsOf(text) {
     if (character === ',' && depth === 0) actions.push('')
     else actions[actions.length - 1] += character
   }
-  return actions
+  // SQL leaves the word COLUMN to the writer.
+  return actions.map((one) => one.trim().replace(/^ADD (?!COLUMN|CONSTRAINT|CHECK|FOREIGN|UNIQUE|PRIMARY|EXCLUDE)/i, 'ADD COLUMN '))
 }
 
 function check() {

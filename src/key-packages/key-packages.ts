@@ -11,6 +11,8 @@ import { CONFIG, type Config } from '../platform/config/config.js'
 import { NotFound } from '../platform/http/problem.js'
 import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
+import { hex } from '../protocol/bytes.js'
+import type { ChainVerdict } from '../protocol/x509/chain.js'
 import type { KeyPackageCounts, KeyPackagesStored, UploadKeyPackages } from './key-packages.dto.js'
 import { keyPackagesUploaded } from './key-packages.events.js'
 import { KeyPackageRefused, KeyPackageUndecodable, RoleChanged, TooManyKeyPackages, type UploadPosition } from './key-packages.problems.js'
@@ -92,12 +94,16 @@ export class KeyPackages {
 
   /** X.509 credentials (docs/x509.md §2), which a KeyPackage does not outlive. @throws KeyPackageRefused */
   private async checkCredentials(placed: readonly Placed[]): Promise<void> {
+    // Most KeyPackages of one suite have the same credential.
+    const verdicts = new Map<string, ChainVerdict>()
     for (const { keyPackage, position } of placed) {
       const { x509, signatureKey } = keyPackage
-      const verdict = x509 && (await this.x509.check({ certificates: x509.certificates, signatureKey }))
-      if (verdict?.kind === 'broken') throw new KeyPackageRefused(position, verdict.rule)
-      if (verdict && verdict.notAfter < x509.notAfter)
-        throw new KeyPackageRefused(position, 'x509-lifetime', { not_after: Number(verdict.notAfter) })
+      if (!x509) continue
+      const credential = [signatureKey, ...x509.certificates].map(hex).join(' ')
+      const verdict = verdicts.get(credential) ?? (await this.x509.check({ certificates: x509.certificates, signatureKey }))
+      verdicts.set(credential, verdict)
+      if (verdict.kind === 'broken') throw new KeyPackageRefused(position, verdict.rule)
+      if (verdict.notAfter < x509.notAfter) throw new KeyPackageRefused(position, 'x509-lifetime', { not_after: Number(verdict.notAfter) })
     }
   }
 

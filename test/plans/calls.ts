@@ -114,7 +114,6 @@ export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = 
     const pool = Object.assign(sql, { connect: () => Promise.resolve(sql), release: () => undefined })
     const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never)
     await nonces.take('x', 'x', 1)
-    await nonces.isTaken('x', 'x', 1)
     await nonces.forget(new Date())
   },
   'federation/inbound/first-results.ts': async (sql) => {

@@ -87,8 +87,9 @@ export class Authorities implements OnModuleInit {
       if (!may) this.forget()
       return may
     }
-    if (this.noted < hour) await noteOperatorIssued(this.pool, fingerprint, this.operator.chain.at(-1) ?? certificate, new Date(hour))
-    this.noted = hour
+    if (this.noted >= hour) return true
+    await noteOperatorIssued(this.pool, fingerprint, this.operator.chain.at(-1) ?? certificate, new Date(hour))
+    this.noted = Math.max(this.noted, hour)
     return true
   }
 

@@ -6,6 +6,7 @@ import type { ForeignClaim, ForeignDevice } from '../../authentication/directory
 import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Bytes, UnixSeconds } from '../../platform/http/bytes.js'
+import { RateLimited } from '../../platform/http/problem.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { sleep } from '../../platform/timing.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
@@ -106,7 +107,11 @@ export class ForeignDevices {
   private fetchOnce(user: string): Promise<void> {
     const begun = this.fetching.get(user)
     // What somebody else has begun may end at that one's limit (`FirstLooks`).
-    if (begun) return begun.catch(() => this.fetch(user))
+    if (begun)
+      return begun.catch((error: unknown) => {
+        if (error instanceof RateLimited) return this.fetchOnce(user)
+        throw error
+      })
     const begin = this.fetch(user).finally(() => this.fetching.delete(user))
     this.fetching.set(user, begin)
     return begin

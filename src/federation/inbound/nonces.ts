@@ -25,15 +25,6 @@ export class Nonces implements OnModuleInit {
     if (this.config.FEDERATION !== 'off') this.jobs.every('federation.nonces_v1', SWEEP_MS, () => this.forget(new Date()))
   }
 
-  async isTaken(domain: string, nonce: string, expires: number): Promise<boolean> {
-    const { rows } = await this.pool.query({
-      name: 'find_nonce',
-      text: 'SELECT FROM federation_nonce WHERE slot = $1 AND domain = $2 AND nonce = $3',
-      values: [slotOf(expires), domain, nonce],
-    })
-    return rows.length > 0
-  }
-
   /** @returns false if it was taken before */
   async take(domain: string, nonce: string, expires: number): Promise<boolean> {
     const { rowCount } = await this.pool.query({

@@ -66,7 +66,7 @@ export class PeerGuard implements CanActivate {
     await this.gate.requireAdmitted(domain)
     await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed, address)
-    await this.signatures.requireUnspent(claimed)
+    this.signatures.requireUnseen(claimed)
     this.gate.returnVerified(address)
     await this.gate.countRequest(domain)
     await this.spend(claimed, address)

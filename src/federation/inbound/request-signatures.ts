@@ -58,14 +58,13 @@ export class RequestSignatures {
   }
 
   /**
-   * That it did not come before. Nothing is written, so that what is refused by a limit afterwards leaves nothing behind.
-   * @throws NonceReplayed also for all but the first of many that come to this node at the same time
+   * That it did not come to this node before; of others, and of the time before a restart, `spend` knows.
+   * @throws NonceReplayed also for all but the first of many that come at the same time
    */
-  async requireUnspent({ domain, nonce, expires }: ClaimedSignature): Promise<void> {
+  requireUnseen({ domain, nonce }: ClaimedSignature): void {
     const name = `${domain} ${nonce}`
     if (this.seen.has(name)) throw new NonceReplayed()
     this.seen.set(name, true)
-    if (await this.nonces.isTaken(domain, nonce, expires)) throw new NonceReplayed()
   }
 
   /** That it comes once; this is written down. @throws NonceReplayed also for one of two that came at the same time */

@@ -45,7 +45,7 @@ const MAX_REMEMBERED = 10_000
 @Injectable()
 export class AnswerSignatures {
   /** When it was last noted that a peer's clock is off. */
-  private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  private readonly noted = new LRUCache<string, { readonly off: boolean; readonly at: number }>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -76,17 +76,24 @@ export class AnswerSignatures {
 
   /** It covers the signature of a request that was made just now, so it cannot be an old one. @param ahead seconds, negative where it is behind */
   private async isOff(peer: string, ahead: number): Promise<ClockOff> {
-    const last = this.notedAt.get(peer)
-    if (last === undefined || performance.now() - last >= NOTE_MS) {
-      this.notedAt.set(peer, performance.now())
+    if (this.isToNote(peer, true)) {
       await noteClock(this.pool, peer, ahead)
       peerClockOff(this.events, ahead)
     }
     return { kind: 'clock-off', detail: `Its clock is ${Math.abs(ahead)} seconds ${ahead > 0 ? 'ahead of' : 'behind'} this server's.` }
   }
 
+  /** Also where another node, or this one before its restart, has noted that it is off. */
   private async isRight(peer: string): Promise<void> {
-    if (this.notedAt.delete(peer)) await noteClock(this.pool, peer, null)
+    if (this.isToNote(peer, false)) await noteClock(this.pool, peer, null)
+  }
+
+  /** Once in `NOTE_MS`, and at each change. */
+  private isToNote(peer: string, off: boolean): boolean {
+    const last = this.noted.get(peer)
+    if (last?.off === off && performance.now() - last.at < NOTE_MS) return false
+    this.noted.set(peer, { off, at: performance.now() })
+    return true
   }
 }
 

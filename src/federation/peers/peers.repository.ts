@@ -114,7 +114,7 @@ export async function noteClock(sql: Sql, domain: string, offset: number | null)
   const seconds = offset === null ? null : Math.max(-MAX_OFFSET, Math.min(offset, MAX_OFFSET))
   await sql.query({
     name: 'note_clock',
-    text: 'UPDATE peer SET clock_offset = $2 WHERE domain = $1',
+    text: 'UPDATE peer SET clock_offset = $2 WHERE domain = $1 AND clock_offset IS DISTINCT FROM $2::integer',
     values: [domain, seconds],
   })
 }

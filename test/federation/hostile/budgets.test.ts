@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { RequestSignatures } from '../../../src/federation/inbound/request-signatures.js'
 import { PeerDirectories } from '../../../src/federation/peers/peer-directories.js'
 import { GENEROUS } from '../../support/generous.js'
 import { startServer, type TestServer } from '../../support/server.js'
@@ -120,6 +121,19 @@ describe('a request that somebody has captured', () => {
     expect(told.filter(({ problem }) => problem === 'not-found')).toHaveLength(1)
     expect(told.filter(({ problem }) => problem === 'nonce-replayed')).toHaveLength(19)
     for (let own = 0; own < 4; own++) expect((await honest.ask(a, 'directory', ALICE, Buffer.alloc(0))).problem).toBe('not-found')
+  })
+
+  it('takes nothing of it where only the database knows of it: after a restart, or at another node', async () => {
+    const a = await victim({ FEDERATION_REQUESTS_PER_MINUTE: '5' })
+    const signatures = a.server.app.get(RequestSignatures, { strict: false })
+    const told: (string | undefined)[] = []
+    for (let time = 0; time < 4; time++) {
+      told.push(...(await replay(a, 1, '192.0.2.8')))
+      signatures['seen'].clear()
+    }
+    expect(told).toEqual(['not-found', ...Array<string>(3).fill('nonce-replayed')])
+    for (let own = 0; own < 4; own++) expect((await honest.ask(a, 'directory', ALICE, Buffer.alloc(0))).problem).toBe('not-found')
+    expect((await honest.ask(a, 'directory', ALICE, Buffer.alloc(0))).problem).toBe('rate-limited')
   })
 
   it('is paid for by the address that sends it again', async () => {

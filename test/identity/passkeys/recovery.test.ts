@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { generateKeyPairSync } from 'node:crypto'
+import { DeviceListChanges } from '../../../src/authentication/device-list/device-list-changes.js'
 import { KnownLists } from '../../../src/authentication/device-list/known-lists.js'
 import { fromBase64url, toBase64url } from '../../../src/platform/http/bytes.js'
 import { deviceLoginContent } from '../../../src/protocol/device-login.js'
@@ -157,10 +158,12 @@ describe('no list is verified', () => {
     const device_list = await account.update(4, await account.list.head(holder))
     expect((await found.register({ device_list })).status).toBe(201)
     const read = spied()
+    const taken = jest.spyOn(server.app.get(DeviceListChanges, { strict: false }), 'take')
     const copied = await readList(account.phone, account.phone.user, 4)
     const thief = new TestDevice(account.phone.http, account.phone.name, 'thief')
     const { entries, head } = copied.body as unknown as { entries: string[]; head: string }
     expect(typeOf(await thief.register({ device_list: { entries, head } }))).toBe('registration-refused')
     expect(read).not.toHaveBeenCalled()
+    expect(taken).not.toHaveBeenCalled()
   })
 })

@@ -79,22 +79,24 @@ describe('a peer', () => {
     expect(await judged(node, await certifiedBy(node, phone(b.domain)))).toBe(phone(b.domain))
   })
 
-  it.each<[string, (payload: Record<string, unknown>) => void]>([
-    ['no authorities', () => undefined],
+  it.each<[string, (payload: Record<string, unknown>) => void, number]>([
+    ['no authorities', () => undefined, 0],
     [
       'too many',
       (payload) => (payload['x509_authorities'] = Array.from({ length: 5 }, () => Buffer.from(rogue.certificate).toString('base64url'))),
+      0,
     ],
-    ['one that is too long', (payload) => (payload['x509_authorities'] = ['A'.repeat(4_000)])],
-    ['no list', (payload) => (payload['x509_authorities'] = { sub: 'prime' })],
-    ['certificates that are none', (payload) => (payload['x509_authorities'] = ['AAAA'])],
-  ])('with %s has none, and is a peer all the same', async (_case, change) => {
+    ['one that is too long', (payload) => (payload['x509_authorities'] = ['A'.repeat(4_000)]), 0],
+    ['no list', (payload) => (payload['x509_authorities'] = { sub: 'prime' }), 0],
+    ['certificates that are none', (payload) => (payload['x509_authorities'] = ['AAAA']), 1],
+  ])('with %s has none, and is a peer all the same', async (_case, change, count) => {
     const keys = await theirs.app.get(ProviderKeys, { strict: false }).published()
     const signed = await signKeyDirectory(keys, { domain: a.domain, profiles: PROFILES, now: new Date() })
     const payload = JSON.parse(Buffer.from(signed.payload, 'base64url').toString()) as Record<string, unknown>
     change(payload)
     const read = readKeyDirectory({ payload: Buffer.from(JSON.stringify(payload)).toString('base64url'), signatures: [] as never })
     expect(read?.keys.length).toBeGreaterThan(0)
+    expect(read?.x509_authorities?.length ?? 0).toBe(count)
     const authorities = (read?.x509_authorities ?? []).map((one) => Buffer.from(one, 'base64url'))
     await show(authorities)
     const node = await b.node()
