@@ -38,7 +38,7 @@ const keysOf = async () => (await database.pool.query("SELECT 1 FROM peer_key WH
 /** b.example is known, with a key. */
 async function know(): Promise<void> {
   const key = { keyId: 'k', publicKey: Buffer.alloc(32, 1), notBefore: new Date(0), notAfter: null }
-  const content = { domain: 'b.example', endpoints: {}, profiles: ['microchat-1'], authorities: [], issuedAt: new Date(0), keys: [key] }
+  const content = { domain: 'b.example', endpoints: {}, profiles: ['microchat-2'], authorities: [], issuedAt: new Date(0), keys: [key] }
   await storeDirectory(database.pool, content)
 }
 

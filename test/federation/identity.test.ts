@@ -80,7 +80,7 @@ describe('the directory', () => {
       name,
       `${a.proxy.url}/mimi/v1/${name}?${variable}={${variable}}`,
     ])
-    expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-1'] })
+    expect(directory).toMatchObject({ ...Object.fromEntries(templates), profiles: ['microchat-2'] })
   })
 
   it('is signed by each of its keys', async () => {
@@ -90,7 +90,7 @@ describe('the directory', () => {
     for (const jwk of keys) {
       const { payload, protectedHeader } = await generalVerify(key_directory, await importJWK(jwk, 'EdDSA'))
       expect(protectedHeader).toEqual({ alg: 'EdDSA', kid: jwk.kid, typ: 'mimi-key-directory' })
-      expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({ domain: a.domain, profiles: ['microchat-1'] })
+      expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({ domain: a.domain, profiles: ['microchat-2'] })
     }
   })
 
@@ -213,7 +213,7 @@ describe('a directory that is not the provider’s', () => {
   it.each([
     ['two keys of one id', { keys: [madeKey(), madeKey()] }],
     ['a time that no calendar has', { keys: [{ ...madeKey(), notBefore: new Date(8.64e15) }] }],
-    ['a profile with a NUL', { profiles: ['microchat-1\u0000'] }],
+    ['a profile with a NUL', { profiles: ['microchat-2\u0000'] }],
   ])('as it has %s is none, and costs nobody a 500', async (_what, made: Shown) => {
     const { keys } = await peerAtB()
     await forgetKeys(b.database.pool, a.domain)

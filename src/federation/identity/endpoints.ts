@@ -25,7 +25,7 @@ export const ENDPOINTS = {
 export type Endpoint = keyof typeof ENDPOINTS
 
 /** What a server of this release can speak; the best common one is taken. */
-export const PROFILES = ['microchat-1'] as const
+export const PROFILES = ['microchat-2'] as const
 
 /** Whether there is a profile that this server speaks, too. */
 export function haveCommonProfile(profiles: readonly string[]): boolean {

@@ -6,7 +6,7 @@ import { rawKey } from './tls.js'
 
 // A provider written from docs/federation-profile.md alone, with nothing of the server's: it signs well, and means ill.
 
-const PROFILE = 'microchat-1'
+const PROFILE = 'microchat-2'
 const KEY_ID = 'h1'
 const base64url = (content: string | Uint8Array) => Buffer.from(content).toString('base64url')
 const seconds = () => Math.floor(Date.now() / 1000)
