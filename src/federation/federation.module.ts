@@ -27,6 +27,11 @@ import { DraftPush } from './draft/draft-push.js'
 import { DraftSenders } from './draft/draft-senders.js'
 import { DraftSubmissions } from './draft/draft-submissions.js'
 import { VouchedClients } from './draft/vouched-clients.js'
+import { DraftHub } from './draft/follower/draft-hub.js'
+import { DraftNotify } from './draft/follower/draft-notify.js'
+import { DraftReplicas } from './draft/follower/draft-replicas.js'
+import { DraftWelcomes } from './draft/follower/draft-welcomes.js'
+import { HubDialects } from './draft/follower/hub-dialects.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -128,6 +133,8 @@ const draft = [
   DraftSubmissions,
   DraftPush,
 ]
+/** Groups at hubs that speak nothing but the draft. */
+const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
   OwnKeyMaterial,
@@ -184,9 +191,10 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...atDraftHubs, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
+    DraftAuthentication,
     RequestSignatures,
     InboundGate,
     HeardPeers,
@@ -203,7 +211,7 @@ export class FederationModule implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly link: FederationLink,
-    private readonly hubs: RemoteHub,
+    private readonly hubs: HubDialects,
     private readonly issuerLink: IssuerLink,
     private readonly issuers: RemoteIssuers,
   ) {}
