@@ -18,6 +18,15 @@ import { DeviceListPeerController, DeviceListsController } from './device-lists/
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
 import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
 import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
+import { DraftAuthentication } from './draft/draft-authentication.js'
+import { DraftClient } from './draft/draft-client.js'
+import { DraftDirectories } from './draft/draft-directories.js'
+import { DraftListener } from './draft/draft-listener.js'
+import { DraftPeers } from './draft/draft-peers.js'
+import { DraftPush } from './draft/draft-push.js'
+import { DraftSenders } from './draft/draft-senders.js'
+import { DraftSubmissions } from './draft/draft-submissions.js'
+import { VouchedClients } from './draft/vouched-clients.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -107,6 +116,18 @@ const speaking = [
   SignedClient,
   { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]
+/** Peers that speak nothing but the draft. */
+const draft = [
+  DraftPeers,
+  DraftListener,
+  DraftAuthentication,
+  DraftDirectories,
+  DraftClient,
+  VouchedClients,
+  DraftSenders,
+  DraftSubmissions,
+  DraftPush,
+]
 /** Groups at home here with members elsewhere. */
 const asHub = [
   OwnKeyMaterial,
@@ -163,7 +184,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

@@ -1,7 +1,6 @@
 import { Controller } from '@nestjs/common'
 import type { SubmitCommit, Accepted } from '../../groups/groups.dto.js'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
-import type { Problem } from '../../platform/http/problem.js'
 import {
   decodeExtendedSubmitRequest,
   decodeExtendedUpdateRequest,
@@ -9,14 +8,15 @@ import {
   encodeExtendedUpdateResponse,
   type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
-import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
-import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
+import type { UpdateRequest } from '../../protocol/mimi/update.js'
+import { DraftSubmissions } from '../draft/draft-submissions.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { HostedRooms } from './hosted-rooms.js'
+import { commitOf, submitRefusal, updateRefusal } from './submission-answers.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
@@ -25,10 +25,12 @@ export class SubmissionsController {
     private readonly rooms: HostedRooms,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
+    private readonly drafts: DraftSubmissions,
   ) {}
 
   @PeerPost('submitMessage/:roomId')
   async submit(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    if (peer.dialect === 'draft') return this.drafts.submit(peer, roomId, body)
     const { base: sent, incarnation } = decodedOrRefused(decodeExtendedSubmitRequest(body))
     const { message, sendingUri } = sent
     const caller = await this.devices.caller(peer, sendingUri)
@@ -47,13 +49,14 @@ export class SubmissionsController {
 
   @PeerPost('update/:roomId')
   async update(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
+    if (peer.dialect === 'draft') return this.drafts.update(peer, roomId, body)
     const request = decodedOrRefused(decodeExtendedUpdateRequest(body))
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {
       const { base } = request
       if (base.kind === 'commit') {
         const groupId = await this.rooms.groupOf(roomId, base.commit)
-        return updated(await this.operations.perform('commit', caller, groupId, commitOf(base, request)))
+        return updated(await this.operations.perform('commit', caller, groupId, extendedCommitOf(base, request)))
       }
       let accepted: Accepted | undefined
       for (const proposal of base.proposals)
@@ -75,14 +78,9 @@ function updated(accepted: Accepted | undefined): Uint8Array {
 }
 
 /** An update as a local client would submit it. */
-function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: ExtendedUpdateRequest): SubmitCommit {
-  const { commit, welcome, groupInfo, tree } = base
-  const welcomes = [...(welcome ? [welcome] : []), ...request.moreWelcomes]
+function extendedCommitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: ExtendedUpdateRequest): SubmitCommit {
   return {
-    commit,
-    ...(welcomes.length > 0 && { welcomes }),
-    ...(groupInfo && { group_info: groupInfo }),
-    ...(tree.kind === 'full' && { ratchet_tree: tree.tree }),
+    ...commitOf(base, request.moreWelcomes),
     ...(request.removed.length > 0 && { removed: [...request.removed] }),
     ...(request.letGo?.length && { let_go: [...request.letGo] }),
     ...(request.reinit && { reinit: true }),
@@ -90,16 +88,4 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
     ...(request.joinCode !== undefined && { join_code: request.joinCode }),
     incarnation: request.incarnation,
   }
-}
-
-/** The draft's answer for what a client gets as a problem. */
-function updateRefusal({ type, detail, extension }: Problem): UpdateResponse {
-  const currentEpoch = extension['current_epoch']
-  if (typeof currentEpoch === 'bigint' && !type.startsWith('proposals-')) return { code: 'wrong-epoch', description: detail, currentEpoch }
-  return { code: 'not-allowed', description: `${type}: ${detail}`.slice(0, 500) }
-}
-
-function submitRefusal({ type, extension }: Problem): SubmitMessageResponse {
-  const currentEpoch = extension['current_epoch']
-  return type === 'stale-epoch' && typeof currentEpoch === 'bigint' ? { code: 'epoch-too-old', currentEpoch } : { code: 'not-allowed' }
 }
