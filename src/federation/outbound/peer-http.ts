@@ -154,7 +154,8 @@ function connectorOf({ connectMs, allowedRanges, tls, judge }: OutboundSettings,
     ...(ca !== undefined && { ca: [ca].flat() }),
   }
   if (!judge) return buildConnector(options)
-  const connect = buildConnector({ ...options, servername: judge.serverName, rejectUnauthorized: false })
+  // A resumed session shows no certificate.
+  const connect = buildConnector({ ...options, servername: judge.serverName, rejectUnauthorized: false, maxCachedSessions: 0 })
   return (asked, done) =>
     connect(asked, (error, socket) => {
       if (error !== null) return done(error, null)
