@@ -104,9 +104,11 @@ export const entered = (chat: Chat, room: string): Promise<boolean> => eventuall
 export const roomOf = async (group: Group): Promise<string> => (await group.device.http.get<{ room: string }>(group.path)).room
 
 /** A group without certificates of identities, which the draft does not know. */
-export function plainGroup(world: World, creator: Client, others: readonly Client[] = []): Promise<Group> {
-  return world.group(creator, others, { policy: { external_join: 'same-user', identities: 'any' } })
+export function plainGroup(world: World, creator: Client, others: readonly Client[] = [], join: JoinRule = 'same-user'): Promise<Group> {
+  return world.group(creator, others, { policy: { external_join: join, identities: 'any' } })
 }
+
+type JoinRule = 'same-user' | 'open' | 'none'
 
 /**
  * Waits until all have read these texts, each exactly once, and are in one epoch.
