@@ -7,6 +7,7 @@ import { clientUri, userUri } from './uris.js'
 /** What others may find a user by. */
 export interface Profile {
   readonly handle?: string
+  readonly nick?: string
   readonly email?: string
   readonly name?: string
 }
@@ -37,7 +38,7 @@ export class Users {
 
   /** A user with devices, each with this many KeyPackages. */
   async register(user: string, devices: readonly string[] = ['phone'], packages = 5, profile: Profile = {}): Promise<Device[]> {
-    const account: Account = { devices: [], packages: new Map(), profile, consents: new Map() }
+    const account: Account = { devices: [], packages: new Map(), profile: { nick: user, ...profile }, consents: new Map() }
     this.#accounts.set(userUri(this.domain, user), account)
     for (const name of devices) {
       const device = await Device.create(clientUri(this.domain, user, name))
@@ -84,7 +85,12 @@ export class Users {
   }
 
   find(elements: readonly QueryElement[]): IdentifierResponse {
-    const known: Record<number, keyof Profile> = { [SEARCH.handle]: 'handle', [SEARCH.email]: 'email', [SEARCH.partialName]: 'name' }
+    const known: Record<number, keyof Profile> = {
+      [SEARCH.handle]: 'handle',
+      [SEARCH.nick]: 'nick',
+      [SEARCH.email]: 'email',
+      [SEARCH.partialName]: 'name',
+    }
     if (elements.some(({ type }) => known[type] === undefined)) return { code: QUERY_CODES.unsupportedField, uris: [] }
     const matches = ({ profile }: Account) =>
       elements.every(({ type, value }) => {
