@@ -11,12 +11,14 @@ import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
+import { keepEquivocation, keepHeadSignature } from '../../evidence/equivocations.repository.js'
 import { providerOf, type Peer } from '../../inbound/peer.js'
 import { PeerDirectories } from '../../peers/peer-directories.js'
 import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { chainEntries, isSignedHead } from './batch-entries.js'
 import { Joins, type OwnChanges } from './joins.js'
+import { reincarnate } from './incarnations.repository.js'
 import { placeBatch, type Placement } from './place-batch.js'
 import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
 import {
@@ -25,12 +27,9 @@ import {
   createReplica,
   followStop,
   jumpTo,
-  keepEquivocation,
-  keepHeadSignature,
   lockHome,
   lockReplica,
   moveHead,
-  reincarnate,
   type HomeOfReplica,
   type Replica,
 } from './replica.repository.js'
