@@ -27,12 +27,18 @@ import { DraftPush } from './draft/draft-push.js'
 import { DraftSenders } from './draft/draft-senders.js'
 import { DraftSubmissions } from './draft/draft-submissions.js'
 import { VouchedClients } from './draft/vouched-clients.js'
+import { DraftHub } from './draft/follower/draft-hub.js'
+import { DraftNotify } from './draft/follower/draft-notify.js'
+import { DraftReplicas } from './draft/follower/draft-replicas.js'
+import { DraftWelcomes } from './draft/follower/draft-welcomes.js'
+import { HubDialects } from './draft/follower/hub-dialects.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
+import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
@@ -128,6 +134,8 @@ const draft = [
   DraftSubmissions,
   DraftPush,
 ]
+/** Groups at hubs that speak nothing but the draft. */
+const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
   OwnKeyMaterial,
@@ -150,7 +158,7 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [SignedHeads, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 
@@ -184,9 +192,10 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...atDraftHubs, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
+    DraftAuthentication,
     RequestSignatures,
     InboundGate,
     HeardPeers,
@@ -203,7 +212,7 @@ export class FederationModule implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly link: FederationLink,
-    private readonly hubs: RemoteHub,
+    private readonly hubs: HubDialects,
     private readonly issuerLink: IssuerLink,
     private readonly issuers: RemoteIssuers,
   ) {}

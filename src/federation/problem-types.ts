@@ -21,6 +21,12 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     client: 'Tell the operator.',
     retry: 'no',
   },
+  'unsupported-by-hub': {
+    status: 403,
+    when: 'The group’s hub speaks nothing but the MIMI draft, which has no such call (docs/federation-draft-06.md).',
+    client: 'Do without it in this group.',
+    retry: 'no',
+  },
   'provider-denied': {
     status: 403,
     when: 'This server does not federate, or not with that provider.',

@@ -82,6 +82,8 @@ export class KeyMaterialAnswers {
   /** @param sender the provider that asks; ours, for a local user */
   of(sender: Peer, body: Uint8Array): Promise<Uint8Array> {
     const answer = () => this.material.answer(sender.domain, body)
+    // Two requests of the draft may be equal to the byte, and each is to get KeyPackages of its own.
+    if (sender.dialect === 'draft') return answer()
     return this.results.once(sender, 'keyMaterial', body, answer, (result) => this.forwarder.isSpent(result))
   }
 }

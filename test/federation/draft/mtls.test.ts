@@ -76,10 +76,11 @@ async function ask({ identity, from, host = 'a.example', path, method = 'POST' }
     method,
     servername: 'a.example',
     ca: authority.cert,
-    headers: { host, ...(from === undefined ? {} : { from }), 'content-type': 'application/mimi' },
+    headers: { host, ...(typeof from === 'string' && { from }), 'content-type': 'application/mimi' },
     agent: false,
     ...identity,
   })
+  if (Array.isArray(from)) asking.setHeader('from', from)
   asking.end(QUERY)
   const [answer] = (await once(asking, 'response')) as [IncomingMessage]
   const chunks: Buffer[] = []
