@@ -2,11 +2,10 @@ import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import type { Caller } from '../../../authentication/session/caller.js'
-import type { Accepted, SubmitCommit, SubmitMessage, SubmitProposal } from '../../../groups/groups.dto.js'
-import { PolicyRefusal, StaleEpoch } from '../../../groups/groups.problems.js'
+import type { Accepted, Group, SubmitCommit, SubmitMessage, SubmitProposal } from '../../../groups/groups.dto.js'
+import { NotAMember, PolicyRefusal, StaleEpoch } from '../../../groups/groups.problems.js'
 import type { HubCall } from '../../../groups/home/federation-link.js'
 import type { Home } from '../../../groups/home/homes.repository.js'
-import { GroupOperations } from '../../../groups/operations/group-operations.js'
 import { NotFound, Problem, Unavailable } from '../../../platform/http/problem.js'
 import { POOL } from '../../../platform/postgres/sql.js'
 import { sleep } from '../../../platform/timing.js'
@@ -17,7 +16,7 @@ import { sha256 } from '../../../protocol/sha256.js'
 import type { Endpoint } from '../../identity/endpoints.js'
 import { HubBadResponse, hubProblem } from '../../peer-problems.js'
 import { DraftClient } from '../draft-client.js'
-import { treeOf } from './draft-replica.repository.js'
+import { shownReplica, treeOf } from './draft-replica.repository.js'
 import { DraftReplicas, type DraftEntry } from './draft-replicas.js'
 import { draftRoom, type DraftRoom } from './draft-room.js'
 
@@ -55,7 +54,6 @@ export class DraftHub {
     @Inject(POOL) private readonly pool: Pool,
     private readonly client: DraftClient,
     private readonly replicas: DraftReplicas,
-    private readonly operations: GroupOperations,
   ) {}
 
   /** @throws the hub's refusal, as a client of a hub here would get it; UnsupportedByHub */
@@ -134,7 +132,7 @@ export class DraftHub {
   private async operation(home: Home, caller: Caller, name: string): Promise<unknown> {
     switch (name) {
       case 'group':
-        return this.operations.perform('group', caller, home.groupId, {})
+        return this.group(home, caller)
       case 'policy':
         return POLICY
       case 'tree':
@@ -144,8 +142,26 @@ export class DraftHub {
     }
   }
 
-  private async tree({ groupId }: Home, caller: Caller): Promise<unknown> {
-    const { epoch } = await this.operations.perform('group', caller, groupId, {})
+  private async group({ groupId }: Home, caller: Caller): Promise<Group> {
+    const shown = await shownReplica(this.pool, groupId, caller.deviceId)
+    if (!shown) throw new NotAMember()
+    return {
+      group_id: shown.groupId,
+      mode: 'public',
+      cipher_suite: shown.cipherSuite,
+      incarnation: shown.incarnation,
+      epoch: shown.epoch,
+      head_seq: shown.headSeq,
+      head_chain: shown.headChain,
+      post_floor: shown.postFloor,
+      room: shown.roomId,
+      member_since: shown.memberSince,
+    }
+  }
+
+  private async tree(home: Home, caller: Caller): Promise<unknown> {
+    const { groupId } = home
+    const { epoch } = await this.group(home, caller)
     const tree = await treeOf(this.pool, groupId, caller.deviceId)
     if (!tree) throw new NotFound('No tree is kept for this epoch.')
     return { epoch, ratchet_tree: tree }

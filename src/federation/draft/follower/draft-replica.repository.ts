@@ -124,6 +124,31 @@ export async function treeOf(sql: Sql, groupId: Uint8Array, deviceId: bigint): P
   return rows[0]?.tree ?? undefined
 }
 
+export interface ShownReplica {
+  groupId: Buffer
+  cipherSuite: number
+  incarnation: number
+  epoch: bigint
+  headSeq: bigint
+  headChain: Buffer
+  postFloor: bigint
+  roomId: string
+  memberSince: bigint
+}
+
+/** A replica for a device here that is a member. */
+export async function shownReplica(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<ShownReplica | undefined> {
+  const { rows } = await sql.query<ShownReplica>({
+    name: 'shown_draft_replica',
+    text: `SELECT g.group_id AS "groupId", g.cipher_suite AS "cipherSuite", g.incarnation, g.epoch, g.head_seq AS "headSeq", g.head_chain AS "headChain",
+                  g.post_floor AS "postFloor", g.room_id AS "roomId", m.from_seq AS "memberSince"
+             FROM groups g JOIN member m ON m.gid = g.gid AND m.device_id = $2 AND m.until_seq IS NULL
+            WHERE g.group_id = $1 AND g.deleted_at IS NULL`,
+    values: [groupId, deviceId],
+  })
+  return rows[0]
+}
+
 /** A Welcome into the inboxes of those who joined by it, after others that came to the same place. */
 export async function storeDraftWelcome(
   sql: Sql,
