@@ -71,6 +71,11 @@ export class MlsGroup {
     return hexOf(this.state.keySchedule.epochAuthenticator)
   }
 
+  /** What a member can tell an outsider of its epoch. */
+  async publicInfo(): Promise<{ groupInfo: Uint8Array; tree: Uint8Array }> {
+    return { groupInfo: await groupInfoOf(this.state, this.impl), tree: encodeRatchetTree(this.state.ratchetTree) }
+  }
+
   /** A Commit of what waits and of `proposals`, for the hub. It counts once the hub has accepted it. */
   async commit(proposals: readonly Proposal[], withTree = true): Promise<CommitBundle> {
     const { impl } = this
