@@ -206,10 +206,10 @@ CREATE TABLE draft_member (
   leaf_index integer,
   welcome_hash bytea,
   tree bytea STORAGE EXTERNAL,
-  CONSTRAINT draft_member_pkey PRIMARY KEY (gid, device_id),
+  CONSTRAINT draft_member_pkey PRIMARY KEY (device_id, gid),
   CONSTRAINT draft_member_gid_fkey FOREIGN KEY (gid) REFERENCES groups(gid) ON DELETE CASCADE
 );
-CREATE INDEX draft_member_by_device ON draft_member USING btree (device_id);
+CREATE INDEX draft_member_by_group ON draft_member USING btree (gid);
 
 CREATE TABLE equivocation (
   group_id bytea NOT NULL,
