@@ -24,6 +24,7 @@ import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
+import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
@@ -131,6 +132,7 @@ const asHub = [
 ]
 /** Groups at home elsewhere with members here. */
 const asFollower = [
+  SignedHeads,
   Pull,
   Arrivals,
   { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
