@@ -4,6 +4,9 @@ import type { GroupRecord } from '../../examples/client/store.js'
 import { toHex } from '../../examples/client/wire.js'
 import { eventually } from './eventually.js'
 
+/** What a stream is closed with whose device is no more. */
+const REVOKED = 4403
+
 /** What one device has read of a group in one stay there. */
 export interface Reading {
   readonly client: string
@@ -108,7 +111,8 @@ export async function everyoneHasRead(clients: readonly Client[], pools: readonl
       async () => {
         const truth = await truthOf(pools, id)
         const behind = records.filter(({ client, record }) => {
-          const current = client.store.groups.get(id) === record && record.standing === 'member'
+          const isRevoked = client.stream?.lastClose === REVOKED
+          const current = client.store.groups.get(id) === record && record.standing === 'member' && !isRevoked
           return current && record.incarnation === truth?.incarnation && record.cursor < truth.head
         })
         return behind.map(({ client, record }) => `${client.uri} is at ${record.cursor} of ${truth?.head}`)
