@@ -114,6 +114,16 @@ export async function noteLeaf(sql: Sql, gid: bigint, deviceId: bigint, leafInde
   })
 }
 
+/** Devices that have left keep nothing but the mark of their Welcome, which brings nobody back. */
+export async function forgetLeaves(sql: Sql, gid: bigint, deviceIds: readonly bigint[]): Promise<void> {
+  if (deviceIds.length === 0) return
+  await sql.query({
+    name: 'forget_draft_leaves',
+    text: 'UPDATE draft_member SET leaf_index = NULL, tree = NULL WHERE gid = $1 AND device_id = ANY ($2::bigint[])',
+    values: [gid, deviceIds],
+  })
+}
+
 /** The tree with which a device joined. */
 export async function treeOf(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ tree: Buffer | null }>({

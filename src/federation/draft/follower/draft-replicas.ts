@@ -15,6 +15,7 @@ import { appendEntries, moveHead } from '../../follower/replica/replica.reposito
 import { BatchRefused } from '../../inbound/inbound.problems.js'
 import {
   draftMembers,
+  forgetLeaves,
   lockDraftRoom,
   noteLeaf,
   placeOf,
@@ -92,6 +93,11 @@ export class DraftReplicas {
     const changes = entry.kind === 'commit' ? await changesBy(sql, replica, { seq, entry, body }) : []
     await appendEntries(sql, gid, [row])
     await applyMemberChanges(sql, gid, changes)
+    await forgetLeaves(
+      sql,
+      gid,
+      changes.flatMap(({ change, deviceId }) => (change === 'left' ? [deviceId] : [])),
+    )
     const epoch = entry.kind === 'commit' ? body.epoch + 1n : body.epoch > replica.epoch ? body.epoch : null
     await moveHead(sql, gid, { headSeq: seq, headChain: chain, epoch, postFloor: replica.postFloor })
     await noteSender(sql, gid, entry, body)
