@@ -4,6 +4,12 @@ import { eventually } from '../../support/eventually.js'
 import { removed } from '../../support/world.js'
 import { allHeard, draftUser, entered, useDraftWorld } from './draft-world.js'
 import type { Chat } from './peer/chat.js'
+import { bytes, decodeWhole, u16 } from './peer/codec.js'
+import { Device } from './peer/device.js'
+import { readGroupInfoResponse } from './peer/group-info-bodies.js'
+
+/** Numbers of RFC 9420 §17.1 and §17.2, in front of a GroupInfo that is an MLSMessage. */
+const [MLS_1_0, GROUP_INFO] = [1, 4]
 
 describe('users here in a room of a provider that speaks the draft alone', () => {
   const draft = useDraftWorld()
@@ -61,18 +67,25 @@ describe('users here in a room of a provider that speaks the draft alone', () =>
     await removed(carol, group.record.groupId)
   })
 
-  it('join with a further device by an external Commit', async () => {
-    const [alice, laptop] = await draft.world.cast('alice/phone', 'alice/laptop')
+  it('join with a further device by an external Commit, for which their server asks the hub (§3.6, §5.6)', async () => {
+    const [alice] = await draft.world.cast('alice')
     const [bob] = await draftUser(draft.b, 'bob')
     const room = await bob!.createRoom('device')
     await bob!.add(room, alice.user)
     const group = await inGroup(alice, bob!, room)
-    await inGroup(laptop, bob!, room)
-    await group.remove(laptop.uri)
-    await removed(laptop, group.record.groupId)
-    const again = await laptop.joinExternally({ groupId: group.record.groupId, mode: 'public', suite: 1 })
-    await again.send('back')
-    await allHeard(room, [group, again], [bob!], ['back'])
+    const laptop = await draft.world.unknown(alice.user.split('/u/')[1]!, 'laptop')
+    await alice.device.enrol(laptop.device)
+    const keys = laptop.device.record.keys.get(1)
+    const device = await Device.create(laptop.uri, keys)
+    const { request, open } = await device.askGroupInfo()
+    const { response } = await laptop.device.http.post<{ response: Uint8Array }>(`${group.path}/sealed-group-info`, { request })
+    const { bundle, enter } = await device.joinExternally(room, await open(decodeWhole(response, readGroupInfoResponse)))
+    const group_info = bytes(u16(MLS_1_0), u16(GROUP_INFO), bundle.groupInfo)
+    await laptop.device.http.post(`${group.path}/commits`, { commit: bundle.message, group_info })
+    enter()
+    await laptop.device.http.postMessage(`${group.path}/messages`, await device.group(room).encrypt('in'), 1)
+    await allHeard(room, [group], [bob!], ['in'])
+    expect(bob!.device.group(room).authenticator).toBe(device.group(room).authenticator)
   })
 
   it('race with members elsewhere, and read everything once', async () => {

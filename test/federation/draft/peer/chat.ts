@@ -5,6 +5,7 @@ import { decodeMls, type Device } from './device.js'
 import { readGroupInfoResponse } from './group-info-bodies.js'
 import type { RoomPolicy } from './hub.js'
 import { CLIENT_CODES, readKeyMaterialResponse, USER_CODES, type KeyMaterialResponse } from './key-material.js'
+import { pauseOf } from './lanes.js'
 import type { Member } from './mls-group.js'
 import { encodeAbuseReport, encodeConsentEntry, encodeIdentifierRequest, readIdentifierResponse, CONSENT } from './other-bodies.js'
 import type { AbuseReport, IdentifierResponse, QueryElement } from './other-bodies.js'
@@ -187,7 +188,7 @@ export class Chat {
 
   /** Until what the hub has fanned out by then is here. */
   async #reached(room: string, epoch: number): Promise<void> {
-    while (this.device.group(room).epoch < epoch) await new Promise((resolve) => setTimeout(resolve, 10))
+    while (this.device.group(room).epoch < epoch) await pauseOf(10)
   }
 }
 

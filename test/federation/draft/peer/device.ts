@@ -50,9 +50,10 @@ export class Device {
     this.user = userOf(client)
   }
 
-  static async create(client: string): Promise<Device> {
+  /** @param keys of its signatures; fresh ones otherwise */
+  static async create(client: string, keys?: SigningKeys): Promise<Device> {
     const impl = await suite()
-    return new Device(client, await impl.signature.keygen(), impl)
+    return new Device(client, keys ?? (await impl.signature.keygen()), impl)
   }
 
   /** What this client does happens one thing after another. */

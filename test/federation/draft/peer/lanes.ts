@@ -35,7 +35,12 @@ export class Lanes {
       const answer = await this.notify(domain, room, body).catch(() => ({ status: 0, retryAfter: undefined }))
       this.answers.push(answer.status)
       if (answer.status === 201) return
-      await new Promise((resolve) => setTimeout(resolve, (answer.retryAfter ?? 0) * 1000 || pause))
+      await pauseOf((answer.retryAfter ?? 0) * 1000 || pause)
     }
   }
+}
+
+/** It keeps no process from ending. */
+export function pauseOf(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, milliseconds).unref())
 }

@@ -146,7 +146,8 @@ export class DraftProvider {
     }
     if (domainOf(requestingUser) !== from || !this.hub.isParticipant(room, requestingUser)) throw new Refused(403)
     const target = domainOf(targetUser)
-    const response = target === this.domain ? this.users.keyMaterial(from, request) : await this.#fetchMaterial(target, targetUser, body)
+    const response =
+      target === this.domain ? this.users.keyMaterial(this.domain, request) : await this.#fetchMaterial(target, targetUser, body)
     for (const { keyPackage } of response.clients) {
       if (keyPackage)
         await this.hub.remember(room, target, hexOf(await makeKeyPackageRef(decodeMls(keyPackage, decodeKeyPackage), (await suite()).hash)))
