@@ -47,6 +47,7 @@ import {
 import { IdentifierQueries } from './identifier-query/identifier-queries.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
+import { OwnDirectory } from './identity/own-directory.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
@@ -66,6 +67,8 @@ import { PeerConnections } from './outbound/peer-http.js'
 import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
+import { DirectoryFetches } from './peers/directory-fetches.js'
+import { DirectoryTimes } from './peers/directory-times.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
 import { Runs } from './push/runs.js'
@@ -93,8 +96,11 @@ const purge = purgeJob({
 const speaking = [
   OwnUrl,
   ProviderKeys,
+  OwnDirectory,
   PeerConnections,
   FirstLooks,
+  DirectoryTimes,
+  DirectoryFetches,
   PeerDirectories,
   PeerAuthorities,
   PeerPolicy,
