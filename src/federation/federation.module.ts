@@ -26,6 +26,7 @@ import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
+import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
@@ -136,7 +137,17 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [SignedHeads, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [
+  SignedHeads,
+  Pull,
+  Arrivals,
+  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
+  HubNotifier,
+  RevokedMembers,
+  RemoteHub,
+  Joins,
+  Replicas,
+]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 
