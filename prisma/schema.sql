@@ -404,6 +404,19 @@ CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON g
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
 
+CREATE TABLE handed_out_key_package (
+  ref bytea NOT NULL,
+  room_id text NOT NULL,
+  device_id bigint NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_gid bigint,
+  used_seq bigint,
+  used_hash bytea,
+  CONSTRAINT handed_out_key_package_pkey PRIMARY KEY (room_id, ref)
+);
+CREATE INDEX handed_out_key_package_by_device ON handed_out_key_package USING btree (device_id);
+CREATE INDEX handed_out_key_package_expiry ON handed_out_key_package USING btree (expires_at);
+
 CREATE TABLE identity_notice (
   account_id bigint NOT NULL,
   gid bigint NOT NULL,
@@ -553,6 +566,18 @@ CREATE TABLE outcast_device (
   CONSTRAINT outcast_device_pkey PRIMARY KEY (gid, device_id)
 );
 CREATE INDEX outcast_device_by_device ON outcast_device USING btree (device_id);
+
+CREATE TABLE passed_commit (
+  hash bytea NOT NULL,
+  room_id text NOT NULL,
+  device_id bigint NOT NULL,
+  passed_at timestamp with time zone DEFAULT now() NOT NULL,
+  used_gid bigint,
+  used_seq bigint,
+  CONSTRAINT passed_commit_pkey PRIMARY KEY (room_id, hash)
+);
+CREATE INDEX passed_commit_by_age ON passed_commit USING btree (passed_at);
+CREATE INDEX passed_commit_by_device ON passed_commit USING btree (device_id);
 
 CREATE TABLE peer (
   domain text NOT NULL,

@@ -28,6 +28,7 @@ import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
+import { OwnJoins } from '../joins/own-joins.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
 import { Pull } from './replica/pull.js'
@@ -44,14 +45,17 @@ export class RemoteHub implements Federation {
     private readonly client: SignedClient,
     private readonly devices: ForeignDevices,
     private readonly pull: Pull,
+    private readonly joins: OwnJoins,
   ) {}
 
   /** @throws Undecodable for what could not even be written down at the hub; otherwise the hub's refusal */
   async call(home: Home, caller: Caller, call: HubCall): Promise<unknown> {
     switch (call.endpoint) {
       case 'commit':
+        await this.joins.passCommit(home.roomId, caller, call.body.commit)
         return this.update(home, updateOf(caller.client, call.body))
       case 'proposal':
+        await this.joins.passProposal(home.roomId, caller, call.body.proposal)
         return this.update(home, proposalUpdateOf(caller.client, call.body))
       case 'message':
         return this.submitMessage(home, caller, call.body)

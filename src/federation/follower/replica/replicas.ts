@@ -70,7 +70,7 @@ export class Replicas {
     if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
     const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
     if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
-    const changes = await this.joins.of(batch)
+    const changes = await this.joins.of(batch, checked.entries)
     const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes), {
       row: rowOfGroup(batch.groupId),
     })
@@ -151,16 +151,16 @@ export class Replicas {
       const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followNews(sql, replica, batch) : []
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
+    const { welcomes, refs } = await this.joins.prove(sql, { gid, roomId: batch.roomId }, changes, headSeq)
     await appendEntries(sql, gid, fresh)
     await applyMemberChanges(
       sql,
       gid,
       changes.members.filter(({ seq }) => seq > headSeq),
     )
-    await withholdReplica(sql, gid, changes.refs)
-    const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
+    await withholdReplica(sql, gid, refs)
     await storeWelcomes(sql, gid, welcomes)
-    await markUsed(sql, changes.refs)
+    await markUsed(sql, refs)
     const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
     await moveHead(sql, gid, {
       headSeq: last.seq,

@@ -86,6 +86,14 @@ export class HostileProvider {
     await once(this.server, 'close')
   }
 
+  /** The key that signs, by the name that the directory gives it. */
+  readonly keyId = KEY_ID
+
+  /** A signature under the key that the directory names. */
+  sign(bytes: Uint8Array): Buffer {
+    return sign(null, bytes, this.keys.privateKey)
+  }
+
   /** One signed request. */
   async ask(victim: Victim, endpoint: string, argument: string, body: Uint8Array, wrong: Wrong = {}): Promise<Told> {
     const path = `/mimi/v1/${endpoint}/${encodeURIComponent(argument)}`

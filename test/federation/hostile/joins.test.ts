@@ -1,0 +1,269 @@
+import { createHash } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Client } from '../../../examples/client/client.js'
+import { GENEROUS } from '../../support/generous.js'
+import { startServer, type TestServer } from '../../support/server.js'
+import { World } from '../../support/world.js'
+import { HostileProvider, type Victim } from './peer/hostile-provider.js'
+import { cbor, claimFor, HostileGroup } from './peer/hub.js'
+import { externalCommit, privateMessage, publicCommit, refOf, welcome } from './peer/mls.js'
+import { opaque } from './peer/tls.js'
+
+// A hub that signs well says that users of another provider came into its groups.
+
+const DOMAIN = 'a.example'
+let c: HostileProvider
+let d: HostileProvider
+let server: TestServer
+let world: World
+let a: Victim
+beforeAll(async () => {
+  c = await new HostileProvider('c.example').listen()
+  d = await new HostileProvider('d.example').listen()
+  server = await startServer({
+    ...GENEROUS,
+    DOMAIN,
+    PUBLIC_URL: `http://${DOMAIN}`,
+    FEDERATION: 'open',
+    FEDERATION_PEER_URLS: `c.example=${c.url},d.example=${d.url}`,
+    FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
+  })
+  world = new World(server.url, DOMAIN)
+  a = { domain: DOMAIN, url: server.url, proxy: { url: `http://${DOMAIN}` } }
+})
+afterEach(() => world.disconnect())
+afterAll(async () => {
+  await server.close()
+  await Promise.all([c.close(), d.close()])
+})
+
+let serial = 0
+const groupAt = (hub: HostileProvider, mode?: 'public' | 'private') => {
+  const groupId = Buffer.from(`trap ${++serial}`)
+  return new HostileGroup(hub, groupId, `mimi://${hub.domain}/r/trap-${serial}`, mode)
+}
+
+let alice: Client
+let client: string
+beforeEach(async () => {
+  ;[alice] = await world.cast('alice')
+  ;({ client } = alice.device)
+})
+
+/** How many rows a query finds. */
+const count = async (text: string, values: unknown[]) => (await server.pool.query(text, values)).rowCount
+const memberships = () => count('SELECT FROM member m JOIN device d ON d.id = m.device_id WHERE d.client_uri = $1', [client])
+const handed = async (group: HostileGroup) => refOf(await claimFor(group.hub, a, alice.user, group.roomId))
+
+describe('a hub is not believed that somebody joined', () => {
+  afterEach(async () => expect(await memberships()).toBe(0))
+
+  it('by a Commit from outside that it forged', async () => {
+    const group = groupAt(c)
+    expect(await group.joinFromOutside(a, client)).toBe('roster-refused')
+    expect(await count('SELECT FROM followed_group WHERE group_id = $1', [group.groupId])).toBe(0)
+  })
+
+  it('by a Welcome to a KeyPackage that was handed out for another room of its own', async () => {
+    const ref = await handed(groupAt(c))
+    expect(await groupAt(c).add(a, client, welcome([ref]))).toBe('roster-refused')
+  })
+
+  it('by a Welcome to a KeyPackage that was handed out for a room of another hub, as one that it saw in a public Add', async () => {
+    const ref = await handed(groupAt(d))
+    expect(await groupAt(c).add(a, client, welcome([ref]))).toBe('roster-refused')
+  })
+
+  it('by a Welcome to a KeyPackage that a user of the same provider claimed', async () => {
+    const [bob] = await world.cast('bob')
+    const { key_packages: claimed } = await bob.device.claim(alice.user, 1)
+    expect(await groupAt(c).add(a, client, welcome([claimed[0]!.ref]))).toBe('roster-refused')
+    expect(await count('SELECT FROM key_package_claim WHERE ref = $1 AND used', [claimed[0]!.ref])).toBe(0)
+  })
+
+  it('by a Welcome to a KeyPackage that nobody was given, though it stands here as the last resort', async () => {
+    const { rows } = await server.pool.query<{ ref: Buffer }>(
+      'SELECT c.ref FROM key_package_claim c JOIN device d ON d.id = c.device_id WHERE d.client_uri = $1 AND c.last_resort AND c.cipher_suite = 1',
+      [client],
+    )
+    expect(await groupAt(c).add(a, client, welcome([rows[0]!.ref]))).toBe('roster-refused')
+  })
+
+  it('by a Welcome to a KeyPackage that ended more than a day ago', async () => {
+    const group = groupAt(c)
+    const ref = await handed(group)
+    await server.pool.query("UPDATE handed_out_key_package SET expires_at = now() - interval '25 hours' WHERE ref = $1", [ref])
+    expect(await group.add(a, client, welcome([ref]))).toBe('roster-refused')
+  })
+
+  it('by a Welcome to another KeyPackage than the one that its Commit adds', async () => {
+    const group = groupAt(c, 'public')
+    const [added, answered] = [await claimFor(c, a, alice.user, group.roomId), await claimFor(c, a, alice.user, group.roomId)]
+    const message = publicCommit(group.place, [added])
+    expect(await group.add(a, client, welcome([refOf(answered)]), message)).toBe('roster-refused')
+  })
+
+  it('by a Welcome that belongs to another Commit', async () => {
+    const group = groupAt(c)
+    const ref = await handed(group)
+    const welcomes = [{ seq: 2, clients: [client], message: welcome([ref]) }]
+    const entry = (epoch: number) => ({ kind: 'commit', epoch, message: privateMessage({ ...group.place, epoch }, 'commit') }) as const
+    expect(await group.push(a, [entry(0), entry(1)], { roster: [{ seq: 1, client }], welcomes })).toBe('roster-refused')
+  })
+})
+
+describe('a Welcome to a KeyPackage that was handed out for the room', () => {
+  it('brings its owner in, once', async () => {
+    const group = groupAt(c, 'public')
+    const keyPackage = await claimFor(c, a, alice.user, group.roomId)
+    const message = welcome([refOf(keyPackage)])
+    expect(await group.add(a, client, message, publicCommit(group.place, [keyPackage]))).toBe('received')
+    expect(await group.remove(a, client)).toBe('received')
+    expect(await group.add(a, client, message, publicCommit(group.place, [keyPackage]))).toBe('roster-refused')
+    expect(await memberships()).toBe(1)
+  })
+
+  it('is the same again if the batch is', async () => {
+    const group = groupAt(c)
+    const seq = 1
+    const said = { roster: [{ seq, client }], welcomes: [{ seq, clients: [client], message: welcome([await handed(group)]) }] }
+    const entries = [{ kind: 'commit', epoch: 0, message: privateMessage(group.place, 'commit') }] as const
+    const { bytes } = group.batch(DOMAIN, entries, said)
+    const told = await Promise.all([1, 2, 3].map(() => c.ask(a, 'notify', group.roomId, bytes)))
+    expect(told.map(({ status, body }) => [status, body[0]])).toEqual([1, 2, 3].map(() => [200, 0]))
+    expect(await memberships()).toBe(1)
+  })
+
+  it('can be the last resort, which counts for each time that it was handed out', async () => {
+    const group = groupAt(c)
+    // It would upload others.
+    await alice.disconnect()
+    await server.pool.query(
+      'DELETE FROM key_package k USING device d WHERE d.id = k.device_id AND d.client_uri = $1 AND NOT k.last_resort',
+      [client],
+    )
+    const ref = await handed(group)
+    expect(await group.add(a, client, welcome([ref]))).toBe('received')
+    expect(await group.remove(a, client)).toBe('received')
+    expect(await group.add(a, client, welcome([ref]))).toBe('roster-refused')
+    expect(await handed(group)).toEqual(ref)
+    expect(await group.add(a, client, welcome([ref]))).toBe('received')
+    expect(await groupAt(c).add(a, client, welcome([ref]))).toBe('roster-refused')
+  })
+
+  it('marks nothing else as used, and nothing is stored for nobody', async () => {
+    const [bob] = await world.cast('bob')
+    const group = groupAt(c)
+    const [mine, others] = [await handed(group), refOf(await claimFor(c, a, bob.user, groupAt(c).roomId))]
+    const seq = 1
+    const welcomes = [welcome([mine, others]), welcome([others]), welcome([Buffer.alloc(32, 3)])].map((message) => {
+      return { seq, clients: [client, bob.device.client], message }
+    })
+    expect(await group.commit(a, { roster: [{ seq, client }], welcomes })).toBe('received')
+    expect(await count('SELECT FROM key_package_claim WHERE ref = $1 AND used', [mine])).toBe(1)
+    expect(await count('SELECT FROM key_package_claim WHERE ref = $1 AND used', [others])).toBe(0)
+    expect(await count('SELECT FROM welcome w JOIN groups g USING (gid) WHERE g.group_id = $1', [group.groupId])).toBe(1)
+    expect(
+      await count("SELECT FROM inbox i JOIN device d ON d.id = i.device_id WHERE d.client_uri = $1 AND i.kind = 'welcome'", [
+        bob.device.client,
+      ]),
+    ).toBe(0)
+  })
+
+  it('comes with entries of no later time than now', async () => {
+    const group = groupAt(c)
+    const ref = await handed(group)
+    const seq = 1
+    const entry = {
+      kind: 'commit',
+      epoch: 0,
+      message: privateMessage(group.place, 'commit'),
+      acceptedAtMs: 253_400_000_000_000n,
+    } as const
+    const said = { roster: [{ seq, client }], welcomes: [{ seq, clients: [client], message: welcome([ref]) }] }
+    expect(await group.push(a, [entry], said)).toBe('received')
+    expect(
+      await count('SELECT FROM log l JOIN groups g USING (gid) WHERE g.group_id = $1 AND l.accepted_at > now()', [group.groupId]),
+    ).toBe(0)
+  })
+})
+
+describe('a Commit from outside that was passed on for a device', () => {
+  /** Has alice send a Commit to the hub's group, which answers with what is given, or not at all. @returns the Commit */
+  async function passed(group: HostileGroup, answer: 'accepted' | 'lost', message?: Buffer): Promise<Buffer> {
+    const key = [...alice.device.record.keys.entries()].find(([suite]) => suite === 1)![1].publicKey
+    const commit = message ?? externalCommit(group.place, client, key)
+    const accepted = Buffer.concat([
+      Buffer.of(0),
+      opaque(''),
+      Buffer.alloc(8),
+      Buffer.of(1),
+      Buffer.alloc(20),
+      Buffer.alloc(32),
+      opaque(''),
+    ])
+    accepted.writeBigUInt64BE(BigInt(group.seq + 1), 11)
+    accepted.writeBigUInt64BE(BigInt(group.epoch + 1), 19)
+    accepted.writeUInt32BE(1, 27)
+    c.answering = (endpoint) => {
+      if (endpoint === 'room') return { status: 200, body: cbor({ room: group.roomId, group_id: group.groupId }) }
+      if (endpoint !== 'update') return { status: 404 }
+      return answer === 'lost' ? 'hang up' : { status: 200, body: accepted }
+    }
+    const { group_id: id } = await alice.device.http.get<{ group_id: Uint8Array }>(`/v1/rooms/${encodeURIComponent(group.roomId)}`)
+    const path = `/v1/groups/${Buffer.from(id).toString('base64url')}/commits`
+    const sent = alice.device.http.post(path, { commit })
+    await (answer === 'lost' ? expect(sent).rejects.toMatchObject({ kind: 'hub-unreachable' }) : sent)
+    return commit
+  }
+
+  it.each(['accepted', 'lost'] as const)('brings it in, once, when the answer is %s', async (answer) => {
+    const group = groupAt(c)
+    const commit = await passed(group, answer)
+    expect(await group.joinFromOutside(a, client, commit)).toBe('received')
+    expect(await group.remove(a, client)).toBe('received')
+    // The follower does not know of which epoch it was: it is in the Commit, and the hub says the same.
+    group.epoch = 0
+    expect(await group.joinFromOutside(a, client, commit)).toBe('roster-refused')
+    expect(await memberships()).toBe(1)
+  })
+
+  it('brings it into no other room, and nobody else in', async () => {
+    const group = groupAt(c)
+    const commit = await passed(group, 'accepted')
+    const [bob] = await world.cast('bob')
+    const elsewhere = new HostileGroup(c, group.groupId, `${group.roomId}-2`)
+    expect(await elsewhere.joinFromOutside(a, client, commit)).not.toBe('received')
+    expect(await new HostileGroup(d, group.groupId).joinFromOutside(a, client, commit)).not.toBe('received')
+    expect(await group.joinFromOutside(a, bob.device.client, commit)).toBe('roster-refused')
+  })
+
+  it('counts once in one batch', async () => {
+    const group = groupAt(c)
+    const commit = await passed(group, 'accepted')
+    const left = { seq: 2, client, change: 'left' } as const
+    const entries = [commit, externalCommit(group.place, client, commit), commit].map(
+      (message) => ({ kind: 'commit', epoch: 0, message }) as const,
+    )
+    expect(await group.push(a, entries, { roster: [{ seq: 1, client }, left, { seq: 3, client }] })).toBe('roster-refused')
+  })
+
+  it('is not passed on with a key that the device has not registered, or a certificate of somebody else', async () => {
+    const group = groupAt(c)
+    const other = passed(group, 'accepted', externalCommit(group.place, client, Buffer.alloc(32, 9)))
+    await expect(other).rejects.toMatchObject({ kind: 'invalid-commit' })
+    expect(c.seen.filter((endpoint) => endpoint === 'update')).toEqual(expect.anything())
+    expect(await group.joinFromOutside(a, client)).toBe('roster-refused')
+  })
+})
+
+it('keeps what shows joins no longer than a hub may need it', async () => {
+  const hash = createHash('sha256').update('old').digest()
+  const { rows } = await server.pool.query<{ id: bigint }>('SELECT id FROM device LIMIT 1')
+  await server.pool.query(
+    "INSERT INTO passed_commit (hash, room_id, device_id, passed_at) VALUES ($1, 'x', $2, now() - interval '31 days')",
+    [hash, rows[0]!.id],
+  )
+  await server.app.get<() => Promise<void>>('federation.purge_v1')()
+  expect(await count('SELECT FROM passed_commit WHERE hash = $1', [hash])).toBe(0)
+})
