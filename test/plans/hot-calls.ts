@@ -238,5 +238,5 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await advanceCursor(sql, { domain: 'peer3.example', gid: BIG }, 5_100n, 1)
     },
   },
-  'a replica': { call: (sql) => lockReplica(sql, hash('group 13')) },
+  'a replica': { call: (sql) => lockReplica(sql, { hub: 'hub13.example', mlsGroupId: hash('group 13') }) },
 }

@@ -5,7 +5,8 @@ import type { ForeignClaim } from '../../authentication/directory/foreign-device
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Accepted, SubmitCommit, SubmitMessage, SubmitProposal } from '../../groups/groups.dto.js'
 import type { Federation, HubCall } from '../../groups/home/federation-link.js'
-import { recordHub, type Home } from '../../groups/home/homes.repository.js'
+import { shownIds } from '../../groups/home/group-ids.js'
+import { followGroup, type Home } from '../../groups/home/homes.repository.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
@@ -76,21 +77,23 @@ export class RemoteHub implements Federation {
 
   private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {
     const named = 'user' in args && typeof args.user === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args.user) } : args
-    const request = { operation, client: caller.client, groupId: home.groupId, args: encodeCbor(named) }
+    const request = { operation, client: caller.client, groupId: home.mlsGroupId, args: encodeCbor(named) }
     const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     const { result, problem } = decoded.value
     if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubBadResponse()
-    return resultIn(result)
+    const shown = resultIn(result)
+    return operation === 'group' ? addressedHere(home, shown) : shown
   }
 
   async findRoom(_caller: Caller, roomId: string): Promise<Home> {
     const hub = providerOf(roomId) ?? ''
     const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
     if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
-    const home = { groupId: found.data.group_id, hub, roomId }
-    if (!(await recordHub(this.pool, home))) throw new NotFound('No such room.')
-    return home
+    const group = { mlsGroupId: found.data.group_id, hub, roomId }
+    const groupId = await followGroup(this.pool, group, 'found')
+    if (!groupId) throw new NotFound('No such room.')
+    return { ...group, groupId }
   }
 
   introduce(claims: readonly ForeignClaim[]): Promise<void> {
@@ -119,6 +122,12 @@ function acceptedIn(decoded: Decoded<Extended<unknown>>): Accepted {
   const { accepted, problem } = decoded.value
   if (accepted) return accepted
   throw decodeRelayedProblem(problem) ?? new HubBadResponse()
+}
+
+/** A group as its hub shows it, under its address here: the hub knows that of its own users only. */
+function addressedHere(home: Home, shown: unknown): unknown {
+  const { group_id: _, mls_group_id: __, ...group } = z.record(z.string(), z.unknown()).catch({}).parse(shown)
+  return { ...shownIds(home), ...group }
 }
 
 function resultIn(bytes: Uint8Array): unknown {

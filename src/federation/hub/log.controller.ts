@@ -7,13 +7,14 @@ import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { Batches } from '../push/batches.js'
-import { roomOfGroup } from './hub.repository.js'
+import { HostedRooms } from './hosted-rooms.js'
 
 /** The log for a follower that pulls what it has missed. Its cursor does not move: only acknowledged pushes move it. */
 @Controller(PEER_PATH)
 export class LogController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    private readonly rooms: HostedRooms,
     private readonly batches: Batches,
   ) {}
 
@@ -21,7 +22,8 @@ export class LogController {
   @PeerPost('log/:roomId')
   async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { groupId, afterSeq } = decodedOrRefused(decodeLogRequest(body))
-    const group = (await roomOfGroup(this.pool, groupId)) === roomId ? await findGroup(this.pool, groupId) : undefined
+    const address = await this.rooms.find(roomId, groupId)
+    const group = address && (await findGroup(this.pool, address))
     const outgoing = group && !group.deleted ? await this.batches.next(peer.domain, group.gid, { after: afterSeq }) : undefined
     return encodeLogResponse(outgoing?.batch)
   }

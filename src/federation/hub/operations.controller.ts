@@ -12,7 +12,8 @@ import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { NotTheHub } from '../inbound/inbound.problems.js'
-import { groupForPeer, roomOfGroup } from './hub.repository.js'
+import { HostedRooms } from './hosted-rooms.js'
+import { groupForPeer } from './hub.repository.js'
 
 const NOTHING = new Uint8Array()
 
@@ -21,6 +22,7 @@ const NOTHING = new Uint8Array()
 export class OperationsController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    private readonly rooms: HostedRooms,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}
@@ -31,8 +33,8 @@ export class OperationsController {
     if (operation === 'revoked') return this.revoked(peer, client)
     const caller = await this.devices.caller(peer, client)
     try {
-      if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
-      const result = await this.operations.performFor(caller, groupId, operation, argumentsIn(args))
+      const address = await this.rooms.requireGroup(roomId, groupId)
+      const result = await this.operations.performFor(caller, address, operation, argumentsIn(args))
       return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
     } catch (thrown) {
       return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })

@@ -28,7 +28,7 @@ export class ProposalsService {
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, { proposal: bytes, incarnation: madeIn }: SubmitProposal): Promise<Accepted> {
-    const message = this.judge.decode(groupId, bytes)
+    const message = await this.judge.decode(groupId, bytes)
     const outside = await this.judge.isJoiner(caller, message)
     // A courtesy, as for Commits: each is judged with those before it, so two at once would be judged again. Commits do not wait for it.
     const key = `proposal:${Buffer.from(groupId).toString('base64url')}`

@@ -233,8 +233,8 @@ describe('a Commit from outside that was passed on for a device', () => {
     const commit = await passed(group, 'accepted')
     const [bob] = await world.cast('bob')
     const elsewhere = new HostileGroup(c, group.groupId, `${group.roomId}-2`)
-    expect(await elsewhere.joinFromOutside(a, client, commit)).not.toBe('received')
-    expect(await new HostileGroup(d, group.groupId).joinFromOutside(a, client, commit)).not.toBe('received')
+    expect(await elsewhere.joinFromOutside(a, client, commit)).toBe('roster-refused')
+    expect(await new HostileGroup(d, group.groupId).joinFromOutside(a, client, commit)).toBe('roster-refused')
     expect(await group.joinFromOutside(a, bob.device.client, commit)).toBe('roster-refused')
   })
 

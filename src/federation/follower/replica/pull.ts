@@ -73,7 +73,7 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
   }
 
   /** @returns whether the replica has grown */
-  private async next({ groupId, hub, roomId }: Home, afterSeq: bigint): Promise<boolean> {
+  private async next({ mlsGroupId: groupId, hub, roomId }: Home, afterSeq: bigint): Promise<boolean> {
     const answer = await this.client.send({ peer: hub, endpoint: 'log', argument: roomId, body: encodeLogRequest({ groupId, afterSeq }) })
     if (answer.kind !== 'answered' || answer.status !== 200) throw new Error('The hub gives no log now')
     const decoded = decodeLogResponse(answer.body)
