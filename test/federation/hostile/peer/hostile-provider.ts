@@ -86,14 +86,6 @@ export class HostileProvider {
     await once(this.server, 'close')
   }
 
-  /** The key that signs, by the name that the directory gives it. */
-  readonly keyId = KEY_ID
-
-  /** A signature under the key that the directory names. */
-  sign(bytes: Uint8Array): Buffer {
-    return sign(null, bytes, this.keys.privateKey)
-  }
-
   /** One signed request. */
   async ask(victim: Victim, endpoint: string, argument: string, body: Uint8Array, wrong: Wrong = {}): Promise<Told> {
     const path = `/mimi/v1/${endpoint}/${encodeURIComponent(argument)}`
@@ -103,6 +95,11 @@ export class HostileProvider {
     const answer = Buffer.from(await response.arrayBuffer())
     const problem = /urn:microchat:problem:([a-z-]+)/.exec(answer.toString('latin1'))?.[1]
     return { status: response.status, problem, retryAfter: response.headers.get('retry-after'), headers: response.headers, body: answer }
+  }
+
+  /** What others keep of it: raw Ed25519 over bytes, by its key. */
+  sign(bytes: Uint8Array): { keyId: string; signature: Buffer } {
+    return { keyId: KEY_ID, signature: sign(null, bytes, this.keys.privateKey) }
   }
 
   /** The fields of a request, signed. */

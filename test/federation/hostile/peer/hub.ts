@@ -1,19 +1,15 @@
 import { createHash } from 'node:crypto'
 import { HostileProvider, type Told, type Victim } from './hostile-provider.js'
-import { externalCommit, privateMessage, u32, u64, type Place } from './mls.js'
-import { keyMaterialRequest, newClient, opaque } from './tls.js'
+import { chains, headBytes, headOf, initialChain, notifyBatch, type Batch, type Entry } from './log.js'
+import { externalCommit, privateMessage, u32, type Place } from './mls.js'
+import { keyMaterialRequest, newClient } from './tls.js'
 
-const KINDS = { commit: 1, proposal: 2, application: 3 } as const
-const GAPS = { none: 0, retired: 1, rejoined: 2 } as const
 const u8 = (...numbers: number[]) => Buffer.from(numbers)
 const u16 = (number: number) => Buffer.of(number >> 8, number & 0xff)
 const sha256 = (...parts: Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
 
-export interface HostileEntry {
-  readonly kind: keyof typeof KINDS
+export interface HostileEntry extends Omit<Entry, 'epoch'> {
   readonly epoch: number
-  readonly message: Uint8Array
-  readonly acceptedAtMs?: bigint
 }
 
 export interface SaidChange {
@@ -32,7 +28,7 @@ export interface SaidWelcome {
 export interface Said {
   readonly roster?: readonly SaidChange[]
   readonly welcomes?: readonly SaidWelcome[]
-  readonly gap?: keyof typeof GAPS
+  readonly gap?: Batch['gap']
 }
 
 /** A group at a hostile hub: it keeps a chain, and says of it what it likes. */
@@ -47,7 +43,7 @@ export class HostileGroup {
     readonly roomId = `mimi://${hub.domain}/r/${Buffer.from(groupId).toString('hex')}`,
     readonly mode: 'public' | 'private' = 'private',
   ) {
-    this.chain = sha256(Buffer.from('microchat log chain'), groupId, u32(1))
+    this.chain = initialChain(groupId, 1)
   }
 
   get place(): Place {
@@ -97,52 +93,35 @@ export class HostileGroup {
     return this.push(victim, [{ kind: 'application', epoch: this.epoch, message: privateMessage(this.place, 'application') }])
   }
 
-  /** `NotifyBatch`, with a head that is signed. */
+  /** `NotifyBatch` for a follower, with a head that is signed. */
   batch(
-    _follower: string,
+    follower: string,
     entries: readonly HostileEntry[],
     { roster = [], welcomes = [], gap = 'none' }: Said = {},
   ): { bytes: Buffer; chain: Buffer } {
-    let { chain } = this
-    entries.forEach(({ kind, epoch, message }, index) => {
-      chain = sha256(chain, u64(this.seq + 1 + index), Buffer.from(kind[0] ?? ''), u64(epoch), sha256(message))
-    })
-    const last = this.seq + entries.length
-    const head = this.hub.sign(Buffer.concat([opaque('microchat log head v1'), opaque(this.groupId), u32(1), u64(last), chain]))
-    const bytes = Buffer.concat([
-      opaque(this.groupId),
-      opaque(this.roomId),
-      u8(this.mode === 'public' ? 1 : 2),
-      u16(1),
-      u32(1),
-      u64(0),
-      u8(0),
-      u8(0),
-      u8(GAPS[gap]),
-      u64(this.seq + 1),
-      this.chain,
-      opaque(Buffer.concat(entries.map(entryBytes))),
-      opaque(Buffer.concat(roster.map(changeBytes))),
-      opaque(Buffer.concat(welcomes.map((one) => welcomeBytes(one, this.epoch + 1)))),
-      opaque(this.hub.keyId),
-      opaque(head),
-    ])
-    return { bytes, chain }
+    const batch: Batch = {
+      groupId: this.groupId,
+      room: this.roomId,
+      mode: this.mode,
+      suite: 1,
+      incarnation: 1,
+      postFloor: 0n,
+      gap,
+      firstSeq: BigInt(this.seq + 1),
+      previousChain: this.chain,
+      entries: entries.map(({ epoch, ...entry }) => ({ ...entry, epoch: BigInt(epoch) })),
+      roster: roster.map(({ seq, client, change = 'joined' }) => ({ seq: BigInt(seq), joined: change === 'joined', client })),
+      welcomes: welcomes.map(({ seq, clients, message }) => ({
+        seq: BigInt(seq),
+        epoch: BigInt(this.epoch + 1),
+        clients,
+        welcome: message,
+      })),
+    }
+    const signedAtMs = BigInt(Date.now())
+    const head = headOf(batch, { hub: this.hub.domain, follower, at: signedAtMs })
+    return { bytes: notifyBatch(batch, { signedAtMs, ...this.hub.sign(headBytes(head)) }), chain: chains(batch).at(-1) ?? this.chain }
   }
-}
-
-function entryBytes({ kind, epoch, message, acceptedAtMs = BigInt(Date.now()) }: HostileEntry): Buffer {
-  return Buffer.concat([u8(KINDS[kind]), u64(epoch), u64(acceptedAtMs), message, kind === 'application' ? u8(0) : opaque('')])
-}
-
-function changeBytes({ seq, client, change = 'joined' }: SaidChange): Buffer {
-  return Buffer.concat([u64(seq), change === 'joined' ? u8(1, 0) : u8(2, 1), opaque(client)])
-}
-
-function welcomeBytes({ seq, clients, message }: SaidWelcome, epoch: number): Buffer {
-  const expires = u64(Date.now() + 86_400_000)
-  const names = opaque(Buffer.concat(clients.map((client) => opaque(client))))
-  return Buffer.concat([u64(seq), u64(epoch), expires, names, u64(Date.now()), message, u8(4)])
 }
 
 /** `received`, `have`, `stopped`, or the problem. */

@@ -10,7 +10,7 @@ export const u32 = (number: number): Buffer => {
   bytes.writeUInt32BE(number)
   return bytes
 }
-export const u64 = (number: number | bigint): Buffer => {
+const u64 = (number: number | bigint): Buffer => {
   const bytes = Buffer.alloc(8)
   bytes.writeBigUInt64BE(BigInt(number))
   return bytes
