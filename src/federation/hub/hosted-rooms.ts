@@ -12,11 +12,6 @@ import { NotTheHub } from '../inbound/inbound.problems.js'
 export class HostedRooms {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** The address of the group that a message names. @throws NotTheHub unless it is in that room, and here */
-  async groupOf(roomId: string, message: Uint8Array): Promise<Uint8Array> {
-    return this.requireGroup(roomId, groupIdOf(message))
-  }
-
   /** The address of a group that a peer names. @param groupId in MLS @throws NotTheHub unless it is in that room, and here */
   async requireGroup(roomId: string, groupId: Uint8Array): Promise<Uint8Array> {
     const address = await this.find(roomId, groupId)
@@ -31,8 +26,8 @@ export class HostedRooms {
   }
 }
 
-/** @throws Undecodable for what names no group, as a Welcome or no MLSMessage */
-function groupIdOf(message: Uint8Array): Uint8Array {
+/** The MLS group id that a message names. @throws Undecodable for what names no group, as a Welcome or no MLSMessage */
+export function groupIdOf(message: Uint8Array): Uint8Array {
   const decoded = decodeIncoming(message)
   const groupId = decoded.kind === 'decoded' && 'groupId' in decoded.value.body ? decoded.value.body.groupId : undefined
   if (groupId && isGroupId(groupId)) return groupId

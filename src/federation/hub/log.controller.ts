@@ -4,7 +4,8 @@ import { findGroup } from '../../groups/repository/groups.repository.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeLogRequest, encodeLogResponse } from '../../protocol/mimi/microchat/notify-response.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { Batches } from '../push/batches.js'
 import { HostedRooms } from './hosted-rooms.js'
@@ -19,7 +20,7 @@ export class LogController {
   ) {}
 
   /** A group that is not there, in another room, at home elsewhere, or not the peer's is answered like one in which it lacks nothing. */
-  @PeerPost('log/:roomId')
+  @RoomPost('log/:roomId', { of: 'here' })
   async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { groupId, afterSeq } = decodedOrRefused(decodeLogRequest(body))
     const address = await this.rooms.find(roomId, groupId)

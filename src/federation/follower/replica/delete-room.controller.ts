@@ -15,8 +15,9 @@ import {
 import { replicaDeleted } from '../../federation.events.js'
 import { PEER_PATH } from '../../identity/endpoints.js'
 import { ProviderKeys } from '../../identity/provider-keys.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, providerOf, type Peer } from '../../inbound/peer.js'
+import { RoomPost, RoomVariable } from '../../inbound/peer-route.js'
+import { CurrentPeer, type Peer } from '../../inbound/peer.js'
+import { RoomBody } from '../../inbound/room.guard.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
@@ -34,10 +35,8 @@ export class DeleteRoomController {
     private readonly remains: DeletedGroups,
   ) {}
 
-  @PeerPost('deleteRoom/:roomId')
-  async delete(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const request = decodedOrRefused(decodeDeleteRoomRequest(body))
-    if (request.roomId !== roomId || providerOf(roomId) !== peer.domain) throw new HomeElsewhere()
+  @RoomPost('deleteRoom/:roomId', { of: 'sender', read: decodeDeleteRoomRequest, room: ({ roomId }) => roomId })
+  async delete(@CurrentPeer() peer: Peer, @RoomVariable() _roomId: string, @RoomBody() request: DeleteRoomRequest): Promise<Uint8Array> {
     const { entries, at } = await this.remove(peer, request)
     const receipt = { ...request, deletedEntries: entries, deletedAtMs: BigInt(at.getTime()) }
     const parties = { hub: peer.domain, follower: this.config.DOMAIN }

@@ -38,7 +38,7 @@ export async function noteDeleted(sql: Sql, groupId: Uint8Array, entries: bigint
 export async function noteUnknownDeleted(sql: Sql, { hub, mlsGroupId }: GroupAtHub, roomId: string): Promise<void> {
   await sql.query({
     text: `INSERT INTO followed_group (group_id, mls_group_id, hub, room_id, deleted_entries, deleted_at)
-           SELECT sha256(convert_to('microchat deleted group', 'UTF8') || convert_to($1, 'UTF8') || decode('00', 'hex') || $2), $2, $1, $3, 0, now()
+           SELECT sha256(convert_to('microchat deleted group', 'UTF8') || convert_to($1::text, 'UTF8') || decode('00', 'hex') || $2::bytea), $2::bytea, $1::text, $3::text, 0, now()
             WHERE EXISTS (SELECT FROM handed_out_key_package h WHERE h.room_id = $3 AND h.used_gid IS NULL)
                OR EXISTS (SELECT FROM passed_commit p WHERE p.room_id = $3 AND p.used_gid IS NULL)
            ON CONFLICT DO NOTHING`,

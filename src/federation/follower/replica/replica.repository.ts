@@ -74,7 +74,7 @@ export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigi
   const { rows } = await sql.query<{ gid: bigint }>({
     text: `WITH made AS (
              INSERT INTO groups (group_id, mls_group_id, incarnation, mode, cipher_suite, epoch, head_seq, head_chain, floor_seq, chain_from_seq, room_id)
-             VALUES ($1, nullif($9, $1), $2, $3, $4, $5, $6, $7, $6, $6, $8) RETURNING gid, group_id, room_id
+             VALUES ($1, nullif($9::bytea, $1::bytea), $2, $3, $4, $5, $6, $7, $6, $6, $8) RETURNING gid, group_id, room_id
            ), placed AS (
              UPDATE followed_group f SET gid = made.gid FROM made WHERE f.group_id = made.group_id
            ), named AS (
