@@ -30,7 +30,8 @@ export const PeerPost = <Path extends string>(path: OtherThanRoom<Path>, status 
 
 /** One about a room. @param place whose the room is, and what the body says of it */
 export const RoomPost = <Body>(path: `${string}/:roomId`, place: PeerRoom<Body>, status = 200) =>
-  applyDecorators(InRoom(place), UseGuards(RoomGuard), peerRoute(path, status))
+  // In this order: whose request it is is known first.
+  applyDecorators(peerRoute(path, status), UseGuards(RoomGuard), InRoom(place))
 
 type OtherThanRoom<Path extends string> = Path extends `${string}/:roomId` ? never : Path
 
