@@ -28,7 +28,7 @@ beforeAll(async () => {
     FEDERATION_PEER_URLS: `c.example=${c.url},d.example=${d.url}`,
     FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
   })
-  world = new World(server.url, DOMAIN)
+  world = new World(server.url, DOMAIN, 0)
   a = { domain: DOMAIN, url: server.url, proxy: { url: `http://${DOMAIN}` } }
 })
 afterEach(() => world.disconnect())
