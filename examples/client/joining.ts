@@ -123,7 +123,7 @@ export async function joinByWelcome(device: Device, item: WelcomeItem, known: Kn
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
   let before: GroupRecord | undefined
-  const stateOf: StateOf = (mlsGroupId) => (before = formerIn(known.groupsInMls(mlsGroupId), view))?.state
+  const stateOf: StateOf = (mlsGroupId) => (before = known.formerInMls(mlsGroupId, view.successor_of))?.state
   const state = await joinWelcome(welcome, stored, impl, { tree, stateOf })
   const own = known.group(item.group_id)
   // After a reset nothing in MLS names the group before: the server's word counts for more certificates, not for fewer.
@@ -137,13 +137,7 @@ export async function joinByWelcome(device: Device, item: WelcomeItem, known: Kn
   return record
 }
 
-type Known = Pick<Store, 'group' | 'groupsInMls'>
-
-/** A Welcome names the group before by its id in MLS, which groups of two providers may have: then the server says which one it is. */
-function formerIn(found: readonly GroupRecord[], { successor_of: address }: GroupView): GroupRecord | undefined {
-  return found.find(({ groupId }) => address !== undefined && toHex(groupId) === toHex(address)) ?? found[0]
-}
-
+type Known = Pick<Store, 'group' | 'formerInMls'>
 type GroupOf = (groupId: Uint8Array) => GroupRecord | undefined
 
 /** What is known of the group besides: its user, the device's own past in it, or the group before it says so. */

@@ -145,6 +145,12 @@ export class Store {
     return [...this.groups.values()].filter(({ state }) => toHex(state.groupContext.groupId) === toHex(mlsGroupId))
   }
 
+  /** A Welcome names the group before by its id in MLS: if there are several, the server says which one it is. */
+  formerInMls(mlsGroupId: Uint8Array, address?: Uint8Array): GroupRecord | undefined {
+    const found = this.groupsInMls(mlsGroupId)
+    return found.find(({ groupId }) => address !== undefined && toHex(groupId) === toHex(address)) ?? found[0]
+  }
+
   put(record: GroupRecord): GroupRecord {
     this.groups.set(toHex(record.groupId), record)
     return record

@@ -1,19 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Accepted, SubmitCommit, SubmitMessage, SubmitProposal } from '../../groups/groups.dto.js'
 import type { Federation, HubCall } from '../../groups/home/federation-link.js'
 import { shownIds } from '../../groups/home/group-ids.js'
-import { followGroup, type Home } from '../../groups/home/homes.repository.js'
+import type { Home } from '../../groups/home/homes.repository.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { NotFound, Undecodable } from '../../platform/http/problem.js'
-import { POOL } from '../../platform/postgres/sql.js'
 import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import {
   decodeExtendedSubmitResponse,
@@ -41,7 +39,6 @@ const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
 @Injectable()
 export class RemoteHub implements Federation {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly client: SignedClient,
     private readonly devices: ForeignDevices,
@@ -91,7 +88,7 @@ export class RemoteHub implements Federation {
     const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
     if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
     const group = { mlsGroupId: found.data.group_id, hub, roomId }
-    const groupId = await followGroup(this.pool, group, 'found')
+    const groupId = await this.joins.found(group)
     if (!groupId) throw new NotFound('No such room.')
     return { ...group, groupId }
   }

@@ -4,6 +4,7 @@ import { certificateIn, judgeLeaf } from '../../authentication/directory/leaf-ce
 import { listedCertificates } from '../../authentication/directory/leaf-certificates.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import { InvalidCommit } from '../../groups/groups.problems.js'
+import { followGroup, type Home } from '../../groups/home/homes.repository.js'
 import { unregisteredAmong } from '../../groups/roster/roster.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
@@ -26,6 +27,11 @@ export class OwnJoins {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'KEY_PACKAGE_MAX_AGE'>,
   ) {}
+
+  /** The address here of a group that a hub has found by its room; undefined if the hub has it in another room. */
+  found(group: Omit<Home, 'groupId'>): Promise<Uint8Array | undefined> {
+    return followGroup(this.pool, group, 'found')
+  }
 
   /** A Commit by which the caller comes in from outside; any other is none of this. @throws InvalidCommit for a leaf that is not its device's */
   async passCommit(roomId: string, caller: Caller, commit: Uint8Array): Promise<void> {

@@ -59,7 +59,7 @@ async function trap(hub: HostileProvider, provider: Provider, victim: Client, id
 async function joinedAs(client: Client, group: Group): Promise<Group> {
   const { groupId } = group.record.state.groupContext
   const here = () =>
-    client.store.groupsInMls(groupId).find(({ externalJoin: _, standing, state }) => {
+    client.store.groupsInMls(groupId).find(({ standing, state }) => {
       return (
         standing === 'member' &&
         Buffer.compare(state.keySchedule.epochAuthenticator, group.record.state.keySchedule.epochAuthenticator) === 0

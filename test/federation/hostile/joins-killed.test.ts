@@ -40,7 +40,7 @@ async function killedAt(moment: (group: HostileGroup) => Promise<boolean>) {
     endpoint === 'room' ? { status: 200, body: cbor({ room: group.roomId, group_id: group.groupId }) } : undefined
   await alice.device.http.get(`/v1/rooms/${encodeURIComponent(group.roomId)}`)
   const commit = externalCommit(group.place, alice.device.client, alice.device.record.keys.get(1)!.publicKey)
-  const cut = alice.device.http.post(`${`/v1/groups/${Buffer.from(group.groupId).toString('base64url')}`}/commits`, { commit }).then(
+  const cut = alice.device.http.post(`/v1/groups/${Buffer.from(group.groupId).toString('base64url')}/commits`, { commit }).then(
     () => 'answered',
     () => 'cut off',
   )

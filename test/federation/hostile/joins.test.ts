@@ -1,59 +1,21 @@
 import { createHash } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Client } from '../../../examples/client/client.js'
-import { GENEROUS } from '../../support/generous.js'
-import { startServer, type TestServer } from '../../support/server.js'
-import { World } from '../../support/world.js'
-import { HostileProvider, type Victim } from './peer/hostile-provider.js'
-import { cbor, claimFor, HostileGroup } from './peer/hub.js'
-import { externalCommit, privateMessage, publicCommit, refOf, welcome } from './peer/mls.js'
-import { opaque } from './peer/tls.js'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { useScene, type Scene } from './joins-fixture.js'
+import { claimFor } from './peer/hub.js'
+import { privateMessage, publicCommit, refOf, welcome } from './peer/mls.js'
 
 // A hub that signs well says that users of another provider came into its groups.
 
-const DOMAIN = 'a.example'
-let c: HostileProvider
-let d: HostileProvider
-let server: TestServer
-let world: World
-let a: Victim
-beforeAll(async () => {
-  c = await new HostileProvider('c.example').listen()
-  d = await new HostileProvider('d.example').listen()
-  server = await startServer({
-    ...GENEROUS,
-    DOMAIN,
-    PUBLIC_URL: `http://${DOMAIN}`,
-    FEDERATION: 'open',
-    FEDERATION_PEER_URLS: `c.example=${c.url},d.example=${d.url}`,
-    FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
-  })
-  world = new World(server.url, DOMAIN, 0)
-  a = { domain: DOMAIN, url: server.url, proxy: { url: `http://${DOMAIN}` } }
-})
-afterEach(() => world.disconnect())
-afterAll(async () => {
-  await server.close()
-  await Promise.all([c.close(), d.close()])
-})
+const scene = useScene()
+let { a, c, d, server, world, alice, client }: Scene = {} as Scene
+beforeEach(() => void ({ a, c, d, server, world, alice, client } = scene))
 
-let serial = 0
-const groupAt = (hub: HostileProvider, mode?: 'public' | 'private') => {
-  const groupId = Buffer.from(`trap ${++serial}`)
-  return new HostileGroup(hub, groupId, `mimi://${hub.domain}/r/trap-${serial}`, mode)
+const { groupAt, count, memberships, handed } = {
+  groupAt: (...given: Parameters<Scene['groupAt']>) => scene.groupAt(...given),
+  count: (...given: Parameters<Scene['count']>) => scene.count(...given),
+  memberships: () => scene.memberships(),
+  handed: (...given: Parameters<Scene['handed']>) => scene.handed(...given),
 }
-
-let alice: Client
-let client: string
-beforeEach(async () => {
-  ;[alice] = await world.cast('alice')
-  ;({ client } = alice.device)
-})
-
-/** How many rows a query finds. */
-const count = async (text: string, values: unknown[]) => (await server.pool.query(text, values)).rowCount
-const memberships = () => count('SELECT FROM member m JOIN device d ON d.id = m.device_id WHERE d.client_uri = $1', [client])
-const handed = async (group: HostileGroup) => refOf(await claimFor(group.hub, a, alice.user, group.roomId))
 
 describe('a hub is not believed that somebody joined', () => {
   afterEach(async () => expect(await memberships()).toBe(0))
@@ -128,7 +90,7 @@ describe('a Welcome to a KeyPackage that was handed out for the room', () => {
     const seq = 1
     const said = { roster: [{ seq, client }], welcomes: [{ seq, clients: [client], message: welcome([await handed(group)]) }] }
     const entries = [{ kind: 'commit', epoch: 0, message: privateMessage(group.place, 'commit') }] as const
-    const { bytes } = group.batch(DOMAIN, entries, said)
+    const { bytes } = group.batch(a.domain, entries, said)
     const told = await Promise.all([1, 2, 3].map(() => c.ask(a, 'notify', group.roomId, bytes)))
     expect(told.map(({ status, body }) => [status, body[0]])).toEqual([1, 2, 3].map(() => [200, 0]))
     expect(await memberships()).toBe(1)
@@ -185,75 +147,6 @@ describe('a Welcome to a KeyPackage that was handed out for the room', () => {
     expect(
       await count('SELECT FROM log l JOIN groups g USING (gid) WHERE g.group_id = $1 AND l.accepted_at > now()', [group.groupId]),
     ).toBe(0)
-  })
-})
-
-describe('a Commit from outside that was passed on for a device', () => {
-  /** Has alice send a Commit to the hub's group, which answers with what is given, or not at all. @returns the Commit */
-  async function passed(group: HostileGroup, answer: 'accepted' | 'lost', message?: Buffer): Promise<Buffer> {
-    const key = [...alice.device.record.keys.entries()].find(([suite]) => suite === 1)![1].publicKey
-    const commit = message ?? externalCommit(group.place, client, key)
-    const accepted = Buffer.concat([
-      Buffer.of(0),
-      opaque(''),
-      Buffer.alloc(8),
-      Buffer.of(1),
-      Buffer.alloc(20),
-      Buffer.alloc(32),
-      opaque(''),
-    ])
-    accepted.writeBigUInt64BE(BigInt(group.seq + 1), 11)
-    accepted.writeBigUInt64BE(BigInt(group.epoch + 1), 19)
-    accepted.writeUInt32BE(1, 27)
-    c.answering = (endpoint) => {
-      if (endpoint === 'room') return { status: 200, body: cbor({ room: group.roomId, group_id: group.groupId }) }
-      if (endpoint !== 'update') return { status: 404 }
-      return answer === 'lost' ? 'hang up' : { status: 200, body: accepted }
-    }
-    const { group_id: id } = await alice.device.http.get<{ group_id: Uint8Array }>(`/v1/rooms/${encodeURIComponent(group.roomId)}`)
-    const path = `/v1/groups/${Buffer.from(id).toString('base64url')}/commits`
-    const sent = alice.device.http.post(path, { commit })
-    await (answer === 'lost' ? expect(sent).rejects.toMatchObject({ kind: 'hub-unreachable' }) : sent)
-    return commit
-  }
-
-  it.each(['accepted', 'lost'] as const)('brings it in, once, when the answer is %s', async (answer) => {
-    const group = groupAt(c)
-    const commit = await passed(group, answer)
-    expect(await group.joinFromOutside(a, client, commit)).toBe('received')
-    expect(await group.remove(a, client)).toBe('received')
-    // The follower does not know of which epoch it was: it is in the Commit, and the hub says the same.
-    group.epoch = 0
-    expect(await group.joinFromOutside(a, client, commit)).toBe('roster-refused')
-    expect(await memberships()).toBe(1)
-  })
-
-  it('brings it into no other room, and nobody else in', async () => {
-    const group = groupAt(c)
-    const commit = await passed(group, 'accepted')
-    const [bob] = await world.cast('bob')
-    const elsewhere = new HostileGroup(c, group.groupId, `${group.roomId}-2`)
-    expect(await elsewhere.joinFromOutside(a, client, commit)).toBe('roster-refused')
-    expect(await new HostileGroup(d, group.groupId).joinFromOutside(a, client, commit)).toBe('roster-refused')
-    expect(await group.joinFromOutside(a, bob.device.client, commit)).toBe('roster-refused')
-  })
-
-  it('counts once in one batch', async () => {
-    const group = groupAt(c)
-    const commit = await passed(group, 'accepted')
-    const left = { seq: 2, client, change: 'left' } as const
-    const entries = [commit, externalCommit(group.place, client, commit), commit].map(
-      (message) => ({ kind: 'commit', epoch: 0, message }) as const,
-    )
-    expect(await group.push(a, entries, { roster: [{ seq: 1, client }, left, { seq: 3, client }] })).toBe('roster-refused')
-  })
-
-  it('is not passed on with a key that the device has not registered, or a certificate of somebody else', async () => {
-    const group = groupAt(c)
-    const other = passed(group, 'accepted', externalCommit(group.place, client, Buffer.alloc(32, 9)))
-    await expect(other).rejects.toMatchObject({ kind: 'invalid-commit' })
-    expect(c.seen.filter((endpoint) => endpoint === 'update')).toEqual(expect.anything())
-    expect(await group.joinFromOutside(a, client)).toBe('roster-refused')
   })
 })
 
