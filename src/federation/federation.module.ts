@@ -22,6 +22,7 @@ import { DraftAuthentication } from './draft/draft-authentication.js'
 import { DraftClient } from './draft/draft-client.js'
 import { DraftDirectories } from './draft/draft-directories.js'
 import { DraftListener } from './draft/draft-listener.js'
+import { DraftController } from './draft/draft.controller.js'
 import { DraftPeers } from './draft/draft-peers.js'
 import { DraftPush } from './draft/draft-push.js'
 import { DraftSenders } from './draft/draft-senders.js'
@@ -45,6 +46,8 @@ import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { OwnJoins } from './joins/own-joins.js'
+import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
@@ -102,7 +105,7 @@ import { SignedClient } from './outbound/signed-client.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -167,6 +170,7 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [
   SignedHeads,
+  OwnJoins,
   Pull,
   Arrivals,
   { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
@@ -196,6 +200,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     OperationsController,
     LogController,
     NotifyController,
+    DraftController,
     DeleteRoomController,
     EraseUserController,
     ConsentsController,

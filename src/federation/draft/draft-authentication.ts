@@ -6,7 +6,7 @@ import { fromDomain } from '../../protocol/http-signature/profile.js'
 import { ProfileUnsupported, SignatureRefused } from '../inbound/inbound.problems.js'
 import { certificateFault, hostOf, shownOn } from './certificate-trust.js'
 import { DraftDirectories } from './draft-directories.js'
-import { isDraftRoute } from './draft-endpoints.js'
+import { isRouteOf } from './draft-endpoints.js'
 import { DraftListener } from './draft-listener.js'
 import { DraftPeers } from './draft-peers.js'
 
@@ -38,7 +38,7 @@ export class DraftAuthentication {
    * @throws NotFound at an endpoint that the draft does not have; SignatureRefused for another target; CertificateRefused
    */
   domainOf({ raw, routeOptions }: Pick<FastifyRequest, 'raw' | 'routeOptions'>): string {
-    if (!isDraftRoute(routeOptions.url ?? '')) throw new NotFound()
+    if (!isRouteOf('draft', routeOptions.url ?? '')) throw new NotFound()
     if (!this.isForUs(raw.headers.host)) throw new SignatureRefused('target-mismatch', 'Host names another provider.')
     const domain = onlyOne(raw.rawHeaders, 'from') ? fromDomain(raw.headers) : undefined
     if (domain === undefined) throw new CertificateRefused('From is not mimi@<domain>, once.')

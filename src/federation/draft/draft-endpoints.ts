@@ -14,12 +14,20 @@ export const DRAFT_ENDPOINTS = [
   'reportAbuse',
 ] as const satisfies readonly Endpoint[]
 
-const KNOWN = new Set<string>(DRAFT_ENDPOINTS)
+/** Where bodies of the draft are others than those of the profile. */
+const OWN_ROUTES: Partial<Record<Endpoint, string>> = { update: 'draftUpdate', submitMessage: 'draftSubmitMessage', notify: 'draftNotify' }
 
-/** Whether a peer of the draft may ask at a route of this server. @param route its template, as `/mimi/v1/update/:roomId` */
-export function isDraftRoute(route: string): boolean {
-  const [, path] = route.split(`/${PEER_PATH}/`)
-  return KNOWN.has(path?.split('/')[0] ?? '')
+const ROUTES = new Set(DRAFT_ENDPOINTS.map(routeOf))
+const ONLY_DRAFT = new Set(Object.values(OWN_ROUTES))
+
+function routeOf(endpoint: Endpoint): string {
+  return OWN_ROUTES[endpoint] ?? endpoint
+}
+
+/** Whose a route of this server is. @param route its template, as `/mimi/v1/update/:roomId` */
+export function isRouteOf(dialect: 'draft' | 'profile', route: string): boolean {
+  const name = route.split(`/${PEER_PATH}/`)[1]?.split('/')[0] ?? ''
+  return dialect === 'draft' ? ROUTES.has(name) : !ONLY_DRAFT.has(name)
 }
 
 /** Where peers of the draft find the endpoints; undefined where no listener is there for them. */
@@ -35,5 +43,5 @@ export function draftUrl({
 
 /** The directory of the draft: nothing but endpoints. No proxy decodes the paths of this listener, so the variable stands where the draft has it. */
 export function draftDirectory(base: string): Record<string, string> {
-  return Object.fromEntries(DRAFT_ENDPOINTS.map((name) => [name, `${base}/${PEER_PATH}/${name}/{${ENDPOINTS[name]}}`]))
+  return Object.fromEntries(DRAFT_ENDPOINTS.map((name) => [name, `${base}/${PEER_PATH}/${routeOf(name)}/{${ENDPOINTS[name]}}`]))
 }

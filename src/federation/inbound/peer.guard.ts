@@ -3,10 +3,11 @@ import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { addressGroup } from '../../platform/admission/address.js'
-import { UnsupportedMediaType } from '../../platform/http/problem.js'
+import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import type { ClaimedSignature } from '../../protocol/http-signature/profile.js'
+import { isRouteOf } from '../draft/draft-endpoints.js'
 import { DraftAuthentication } from '../draft/draft-authentication.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { noteInbound } from '../peers/peers.repository.js'
@@ -52,6 +53,7 @@ export class PeerGuard implements CanActivate {
     const body = request.body ?? undefined
     if (body !== undefined && !(body instanceof Uint8Array)) throw new UnsupportedMediaType('Between providers a body is application/mimi.')
     if (this.draft.isDraft(request)) return this.admitDraft(request)
+    if (!isRouteOf('profile', request.routeOptions.url ?? '')) throw new NotFound()
     const message = {
       method: request.method,
       targetUri: new URL(this.url.get()).origin + request.url,

@@ -153,7 +153,7 @@ describe('a request on the listener with mutual TLS', () => {
     const answer = await fetch(`${server.url}/.well-known/mimi-protocol-directory`)
     const read = readDirectory(Buffer.from(await answer.arrayBuffer()))
     if (read.kind !== 'read') throw new Error(read.why)
-    expect(read.outside['update']).toBe(`https://127.0.0.1:${port}/mimi/v1/update/{roomId}`)
+    expect(read.outside['update']).toBe(`https://127.0.0.1:${port}/mimi/v1/draftUpdate/{roomId}`)
     expect(read.directory.endpoints['update']).toBe(`${server.url}/mimi/v1/update?roomId={roomId}`)
     expect(read.directory.features).toContain('mimi-draft-06')
     expect(differingOutside(read)).toEqual([])

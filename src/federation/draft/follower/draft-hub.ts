@@ -4,6 +4,7 @@ import type { Pool } from 'pg'
 import type { Caller } from '../../../authentication/session/caller.js'
 import type { Accepted, Group, SubmitCommit, SubmitMessage, SubmitProposal } from '../../../groups/groups.dto.js'
 import { NotAMember, PolicyRefusal, StaleEpoch } from '../../../groups/groups.problems.js'
+import { shownIds } from '../../../groups/home/group-ids.js'
 import type { HubCall } from '../../../groups/home/federation-link.js'
 import type { Home } from '../../../groups/home/homes.repository.js'
 import { NotFound, Problem, Unavailable } from '../../../platform/http/problem.js'
@@ -14,6 +15,7 @@ import { decodeSubmitMessageResponse, encodeSubmitMessageRequest } from '../../.
 import { decodeUpdateResponse, encodeUpdateRequest, type UpdateRequest, type UpdateResponse } from '../../../protocol/mimi/update.js'
 import { sha256 } from '../../../protocol/sha256.js'
 import type { Endpoint } from '../../identity/endpoints.js'
+import { OwnJoins } from '../../joins/own-joins.js'
 import { HubBadResponse, hubProblem } from '../../peer-problems.js'
 import { DraftClient } from '../draft-client.js'
 import { shownReplica, treeOf } from './draft-replica.repository.js'
@@ -54,6 +56,7 @@ export class DraftHub {
     @Inject(POOL) private readonly pool: Pool,
     private readonly client: DraftClient,
     private readonly replicas: DraftReplicas,
+    private readonly joins: OwnJoins,
   ) {}
 
   /** @throws the hub's refusal, as a client of a hub here would get it; UnsupportedByHub */
@@ -70,10 +73,11 @@ export class DraftHub {
     }
   }
 
-  private commit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
+  private async commit(home: Home, caller: Caller, body: SubmitCommit): Promise<Accepted> {
     const [welcome, ...more] = body.welcomes ?? []
     if (more.length > 0) throw new UnsupportedByHub('More than one Welcome')
     if (body.join_code !== undefined) throw new UnsupportedByHub('A join code')
+    await this.joins.passCommit(home.roomId, caller, body.commit)
     const request: UpdateRequest = {
       kind: 'commit',
       commit: body.commit,
@@ -81,11 +85,11 @@ export class DraftHub {
       groupInfo: body.group_info,
       tree: body.ratchet_tree ? { kind: 'full', tree: body.ratchet_tree } : { kind: 'distribution-service' },
     }
-    return this.update(home, request, { kind: 'commit', bytes: body.commit, sender: caller.deviceId })
+    return this.update(home, request, { kind: 'commit', bytes: body.commit, sender: caller })
   }
 
   private proposal(home: Home, caller: Caller, { proposal }: SubmitProposal): Promise<Accepted> {
-    const entry = { kind: 'proposal', bytes: proposal, sender: caller.deviceId } as const
+    const entry = { kind: 'proposal', bytes: proposal, sender: caller } as const
     return this.update(home, { kind: 'proposals', proposals: [proposal] }, entry)
   }
 
@@ -106,14 +110,14 @@ export class DraftHub {
     const earlier = await this.replicas.find(room, message)
     if (earlier) return earlier
     const taken = this.taken.get(keyOf(message))
-    if (taken !== undefined) return this.placed(room, { kind: 'application', bytes: message, acceptedAtMs: taken, sender: caller.deviceId })
+    if (taken !== undefined) return this.placed(room, { kind: 'application', bytes: message, acceptedAtMs: taken, sender: caller })
     const body = encodeSubmitMessageRequest({ message, sendingUri: caller.user })
     const decoded = decodeSubmitMessageResponse(await this.ask(home, 'submitMessage', body))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     const response = decoded.value
     if (response.code === 'epoch-too-old') throw new StaleEpoch(response.currentEpoch, 1, [])
     if (response.code === 'not-allowed') throw new PolicyRefusal("The group's hub does not allow it.")
-    return this.placed(room, { kind: 'application', bytes: message, acceptedAtMs: response.acceptedAtMs, sender: caller.deviceId })
+    return this.placed(room, { kind: 'application', bytes: message, acceptedAtMs: response.acceptedAtMs, sender: caller })
   }
 
   /** @throws Unavailable if what comes before does not arrive in time: the same bytes may be sent again, and are placed when it has */
@@ -142,11 +146,11 @@ export class DraftHub {
     }
   }
 
-  private async group({ groupId }: Home, caller: Caller): Promise<Group> {
-    const shown = await shownReplica(this.pool, groupId, caller.deviceId)
+  private async group(home: Home, caller: Caller): Promise<Group> {
+    const shown = await shownReplica(this.pool, home.groupId, caller.deviceId)
     if (!shown) throw new NotAMember()
     return {
-      group_id: shown.groupId,
+      ...shownIds(home),
       mode: 'public',
       cipher_suite: shown.cipherSuite,
       incarnation: shown.incarnation,

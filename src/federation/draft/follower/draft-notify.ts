@@ -1,8 +1,6 @@
 import { Injectable } from '@nestjs/common'
-import { decodeFanoutMessages, type FanoutMessage } from '../../../protocol/mimi/fanout-message.js'
+import type { FanoutMessage } from '../../../protocol/mimi/fanout-message.js'
 import { NotTheHub } from '../../inbound/inbound.problems.js'
-import { decodedOrRefused } from '../../inbound/peer-route.js'
-import type { Peer } from '../../inbound/peer.js'
 import { DraftReplicas } from './draft-replicas.js'
 import { draftRoom, type DraftRoom } from './draft-room.js'
 import { DraftWelcomes } from './draft-welcomes.js'
@@ -17,12 +15,12 @@ export class DraftNotify {
 
   /**
    * Takes them in their order; those before one that is refused are stored. What comes twice changes nothing, and is answered alike.
-   * @throws NotTheHub for the room of another provider
+   * @param roomId of the provider that sends them
    */
-  async receive(hub: Peer, roomId: string, body: Uint8Array): Promise<void> {
+  async receive(roomId: string, messages: readonly FanoutMessage[]): Promise<void> {
     const room = draftRoom(roomId)
-    if (room?.hub !== hub.domain) throw new NotTheHub()
-    for (const message of decodedOrRefused(decodeFanoutMessages(body))) await this.take(room, message)
+    if (!room) throw new NotTheHub()
+    for (const message of messages) await this.take(room, message)
   }
 
   private async take(room: DraftRoom, message: FanoutMessage): Promise<void> {

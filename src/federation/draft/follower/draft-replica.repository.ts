@@ -20,14 +20,14 @@ export async function lockDraftRoom(sql: Sql, roomId: string): Promise<void> {
   })
 }
 
-/** Undefined for a group that nobody here has joined, or that is at home elsewhere than in this room. */
+/** @param groupId in MLS @returns undefined for a group that nobody here has joined, or that is at home elsewhere than in this room. */
 export async function readDraftReplica(sql: Sql, groupId: Uint8Array, hub: string, roomId: string): Promise<DraftReplica | undefined> {
   const { rows } = await sql.query<DraftReplica>({
     name: 'read_draft_replica',
     text: `SELECT g.gid, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq", g.head_chain AS "headChain", g.post_floor AS "postFloor",
                   g.deleted_at IS NOT NULL AS deleted
              FROM followed_group f JOIN groups g ON g.gid = f.gid
-            WHERE f.group_id = $1 AND f.hub = $2 AND f.room_id = $3 AND f.stopped IS NULL FOR NO KEY UPDATE OF g`,
+            WHERE f.hub = $2 AND coalesce(f.mls_group_id, f.group_id) = $1 AND f.room_id = $3 AND f.stopped IS NULL FOR NO KEY UPDATE OF g`,
     values: [groupId, hub, roomId],
   })
   return rows[0]
@@ -89,6 +89,17 @@ export async function isWelcomeKnown(sql: Sql, gid: bigint, hash: Uint8Array): P
     values: [gid, hash],
   })
   return rows.length > 0
+}
+
+/** Devices whose KeyPackages were handed out for this room, and have brought nobody in yet. */
+export async function handedOutTo(sql: Sql, roomId: string, refs: readonly Uint8Array[]): Promise<bigint[]> {
+  const { rows } = await sql.query<{ deviceId: bigint }>({
+    name: 'handed_out_to',
+    text: `SELECT DISTINCT h.device_id AS "deviceId" FROM handed_out_key_package h
+            WHERE h.ref = ANY ($2::bytea[]) AND h.room_id = $1 AND h.used_gid IS NULL AND h.expires_at > now() - interval '1 day'`,
+    values: [roomId, refs],
+  })
+  return rows.map(({ deviceId }) => deviceId)
 }
 
 export interface KnownLeaf {

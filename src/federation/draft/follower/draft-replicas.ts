@@ -9,10 +9,12 @@ import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import { extendChain, LETTER_OF_KIND, type LogKind } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
+import { namedIdentity } from '../../../protocol/mls/structures/credential.js'
 import { sha256 } from '../../../protocol/sha256.js'
 import { applyMemberChanges, type MemberChange } from '../../follower/replica/replica-members.repository.js'
 import { appendEntries, moveHead } from '../../follower/replica/replica.repository.js'
 import { BatchRefused } from '../../inbound/inbound.problems.js'
+import { joinerIn } from '../../joins/own-joins.js'
 import {
   draftMembers,
   forgetLeaves,
@@ -35,7 +37,7 @@ export interface DraftEntry {
   /** As the hub says; nothing later than now counts. */
   readonly acceptedAtMs: bigint
   /** The device here that sent it, and the hub has taken it. */
-  readonly sender?: bigint
+  readonly sender?: { readonly deviceId: bigint; readonly client: string }
 }
 
 type Placed = Accepted & { readonly gid: bigint }
@@ -128,7 +130,9 @@ async function changesBy(
   if (!('sender' in body)) return []
   const removed = leavesRemovedBy(body, await proposalsOf(sql, gid, body.epoch), cipherSuite)
   const epoch = body.epoch + 1n
-  const joined = body.sender.kind === 'new-member-commit' ? entry.sender : undefined
+  const joiner = joinerIn(entry.bytes)
+  const isOwn = joiner !== undefined && namedIdentity(joiner.credential) === entry.sender?.client
+  const joined = isOwn ? entry.sender?.deviceId : undefined
   const gone = (await draftMembers(sql, gid)).flatMap(({ deviceId, leafIndex }): MemberChange[] => {
     const ended = leafIndex === null ? undefined : removed.get(leafIndex)
     return ended && deviceId !== joined ? [{ deviceId, seq, change: 'left', epoch, ended }] : []
@@ -137,8 +141,9 @@ async function changesBy(
 }
 
 /** A handshake shows the leaf of its sender; that of one who joins from outside is known only when it sends the next one. */
-async function noteSender(sql: Sql, gid: bigint, { sender: deviceId }: DraftEntry, body: Framed): Promise<void> {
-  if (deviceId === undefined || !('sender' in body)) return
+async function noteSender(sql: Sql, gid: bigint, entry: DraftEntry, body: Framed): Promise<void> {
+  if (!entry.sender || !('sender' in body)) return
+  const { deviceId } = entry.sender
   const { sender } = body
   if (sender.kind === 'member') await noteLeaf(sql, gid, deviceId, sender.leafIndex)
   if (sender.kind === 'new-member-commit') await noteLeaf(sql, gid, deviceId, null)
