@@ -7,6 +7,6 @@ CREATE TABLE draft_member (
   leaf_index integer,
   welcome_hash bytea,
   tree bytea STORAGE EXTERNAL,
-  PRIMARY KEY (gid, device_id)
+  PRIMARY KEY (device_id, gid)
 );
-CREATE INDEX draft_member_by_device ON draft_member (device_id);
+CREATE INDEX draft_member_by_group ON draft_member (gid);

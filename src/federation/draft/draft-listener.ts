@@ -11,7 +11,7 @@ import type { FastifyInstance } from 'fastify'
 import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { draftDirectory } from './draft-endpoints.js'
+import { draftDirectory, draftUrl } from './draft-endpoints.js'
 import { DraftPeers } from './draft-peers.js'
 
 const DIRECTORY_PATH = '/.well-known/mimi-protocol-directory'
@@ -58,9 +58,7 @@ export class DraftListener implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Where peers find its endpoints; undefined without a listener. */
   get url(): string | undefined {
-    const { FEDERATION, FEDERATION_DRAFT_PORT: port, FEDERATION_DRAFT_URL: url, DOMAIN } = this.config
-    if (FEDERATION === 'off' || port === undefined) return undefined
-    return url ?? `https://${DOMAIN.replace(/:\d+$/, '')}:${port}`
+    return draftUrl(this.config)
   }
 
   /** The connection of a request that came in here; undefined for one of any other listener. */

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { DraftDirectories } from '../../../src/federation/draft/draft-directories.js'
 import { DraftPeers } from '../../../src/federation/draft/draft-peers.js'
+import { differingOutside, readDirectory } from '../../../src/federation/identity/directory-document.js'
 import type { Config } from '../../../src/platform/config/config.js'
 import { freePort } from '../../support/free-port.js'
 import { startServer, type TestServer } from '../../support/server.js'
@@ -146,6 +147,16 @@ describe('a request on the listener with mutual TLS', () => {
     ['GET', '/health'],
   ])('finds nothing of the rest of the server: %s %s', async (method, path) => {
     expect(await ask({ identity: right, from: 'mimi@b.example', method, path })).toEqual({ status: 404, type: '' })
+  })
+
+  it('is led there by the directory of all, whose signed part says so', async () => {
+    const answer = await fetch(`${server.url}/.well-known/mimi-protocol-directory`)
+    const read = readDirectory(Buffer.from(await answer.arrayBuffer()))
+    if (read.kind !== 'read') throw new Error(read.why)
+    expect(read.outside['update']).toBe(`https://127.0.0.1:${port}/mimi/v1/update/{roomId}`)
+    expect(read.directory.endpoints['update']).toBe(`${server.url}/mimi/v1/update?roomId={roomId}`)
+    expect(read.directory.features).toContain('mimi-draft-06')
+    expect(differingOutside(read)).toEqual([])
   })
 
   it('counts for nothing at the listener for all others', async () => {

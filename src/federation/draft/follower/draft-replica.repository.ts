@@ -9,8 +9,6 @@ export interface DraftReplica {
   headChain: Buffer
   postFloor: bigint
   deleted: boolean
-  /** A Commit has shown in which epoch the group is; a Welcome does not. */
-  epochKnown: boolean
 }
 
 /** What is stored of one room follows one after the other, before there is a row to lock. Until the end of the transaction. */
@@ -27,12 +25,22 @@ export async function readDraftReplica(sql: Sql, groupId: Uint8Array, hub: strin
   const { rows } = await sql.query<DraftReplica>({
     name: 'read_draft_replica',
     text: `SELECT g.gid, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq", g.head_chain AS "headChain", g.post_floor AS "postFloor",
-                  g.deleted_at IS NOT NULL AS deleted, EXISTS (SELECT FROM log l WHERE l.gid = g.gid AND l.kind IN ('c', 'p') AND l.kind = 'c') AS "epochKnown"
+                  g.deleted_at IS NOT NULL AS deleted
              FROM followed_group f JOIN groups g ON g.gid = f.gid
             WHERE f.group_id = $1 AND f.hub = $2 AND f.room_id = $3 AND f.stopped IS NULL FOR NO KEY UPDATE OF g`,
     values: [groupId, hub, roomId],
   })
   return rows[0]
+}
+
+/** Whether the Commit of an epoch is there. */
+export async function hasCommitOf(sql: Sql, gid: bigint, epoch: bigint): Promise<boolean> {
+  const { rows } = await sql.query({
+    name: 'replica_has_commit',
+    text: `SELECT l.seq FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.epoch = $2 LIMIT 1`,
+    values: [gid, epoch],
+  })
+  return rows.length > 0
 }
 
 /** Where these bytes stand in the log of a replica. @param hash SHA-256 */
@@ -49,8 +57,8 @@ export async function placeOf(sql: Sql, gid: bigint, hash: Uint8Array): Promise<
 export async function proposalsOf(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer[]> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
     name: 'proposals_of_replica',
-    text: `SELECT l.bytes FROM log l WHERE l.gid = $1 AND l.kind = 'p' AND l.epoch = $2
-              AND l.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind IN ('c', 'p') AND c.kind = 'c' ORDER BY c.seq DESC LIMIT 1), 0)
+    text: `SELECT l.bytes FROM log l WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.epoch = $2
+              AND l.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1), 0)
             ORDER BY l.seq LIMIT 1024`,
     values: [gid, epoch],
   })

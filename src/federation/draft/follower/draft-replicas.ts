@@ -16,6 +16,7 @@ import { BatchRefused } from '../../inbound/inbound.problems.js'
 import {
   draftMembers,
   forgetLeaves,
+  hasCommitOf,
   lockDraftRoom,
   noteLeaf,
   placeOf,
@@ -85,7 +86,9 @@ export class DraftReplicas {
     const hash = sha256(entry.bytes)
     const known = await placeOf(sql, gid, hash)
     if (known) return { gid, ...known, incarnation: INCARNATION }
-    if (!isInTime(replica, entry.kind, body.epoch)) return undefined
+    // A Commit has shown in which epoch the group is; a Welcome does not.
+    const epochKnown = await hasCommitOf(sql, gid, replica.epoch - 1n)
+    if (epochKnown && !isInTime(replica.epoch, entry.kind, body.epoch)) return undefined
     const seq = replica.headSeq + 1n
     const chain = extendChain(replica.headChain, { seq, kind: entry.kind, epoch: body.epoch, hash })
     const acceptedAt = new Date(Math.min(Number(entry.acceptedAtMs), Date.now()))
@@ -109,8 +112,7 @@ export class DraftReplicas {
  * Commits come one per epoch, in order; the rest of an epoch after the Commit that made it.
  * @returns false for what is of no use any more @throws BatchRefused, Unavailable
  */
-function isInTime({ epoch, epochKnown }: DraftReplica, kind: LogKind, of: bigint): boolean {
-  if (!epochKnown) return true
+function isInTime(epoch: bigint, kind: LogKind, of: bigint): boolean {
   if (of > epoch) throw new Unavailable('What comes before this has not arrived yet.')
   if (of === epoch || kind === 'application') return true
   if (kind === 'commit') throw new BatchRefused('there is another Commit of this epoch')

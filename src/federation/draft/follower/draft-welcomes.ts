@@ -88,7 +88,7 @@ export class DraftWelcomes {
     const headChain = Buffer.from(initialChain(groupId, 1))
     const [epoch, headSeq, postFloor] = [0n, 0n, 0n]
     const gid = await createReplica(sql, { groupId, roomId, incarnation: 1, mode: 'public', cipherSuite, epoch, headSeq, headChain })
-    return { gid, cipherSuite, epoch, headSeq, headChain, postFloor, deleted: false, epochKnown: false }
+    return { gid, cipherSuite, epoch, headSeq, headChain, postFloor, deleted: false }
   }
 
   /** The devices whose KeyPackages it answers, and where they stand in the tree that came along. */
