@@ -1,19 +1,19 @@
 import { describe, expect, it } from '@jest/globals'
+import { decodeKeyPackage } from 'ts-mls/keyPackage.js'
 import type { Client } from '../../../examples/client/client.js'
-import { eventually } from '../../support/eventually.js'
 import { removed } from '../../support/world.js'
 import { allHeard, draftUser, useDraftWorld } from './draft-world.js'
 import type { Chat } from './peer/chat.js'
-import { Device } from './peer/device.js'
-import { bytes, decodeWhole } from './peer/codec.js'
+import { decodeMls, Device } from './peer/device.js'
+import { bytes, decodeWhole, u16 } from './peer/codec.js'
 import { readKeyMaterialResponse } from './peer/key-material.js'
 import { encodeFanout, type CommitBundle, type Fanout } from './peer/room-bodies.js'
 import { clientUri, roomUri } from './peer/uris.js'
 
 // The hub of a room is a draft peer that means ill to users here. Each test ends with what must still work.
 
-/** The connection was cut: more of them than one address may have. */
-const CUT = 0
+/** Numbers of RFC 9420 §17.1 and §17.2, in front of a Welcome that is an MLSMessage. */
+const [MLS_1_0, WELCOME] = [1, 3]
 
 describe('a hostile hub of the draft', () => {
   const draft = useDraftWorld()
@@ -56,10 +56,14 @@ describe('a hostile hub of the draft', () => {
   it('is asked to send a Commit of a later epoch again, and both are taken in order', async () => {
     const { bob, room, group } = await roomAtB('order')
     const own = bob.device.group(room)
-    const first = await own.commit([])
-    own.settle(true)
-    const second = await own.commit([])
-    own.settle(true)
+    const next = async () => {
+      const made = await own.commit([])
+      own.settle(true)
+      return made
+    }
+    // Of which epoch a Welcome is, no provider sees: the first Commit after it says so.
+    expect((await notify(room, commit(await next()))).status).toBe(201)
+    const [first, second] = [await next(), await next()]
     const early = await notify(room, commit(second))
     expect(early.status).toBe(503)
     expect(Number(early.headers['retry-after'])).toBeGreaterThan(0)
@@ -137,6 +141,32 @@ describe('a hostile hub of the draft', () => {
     }
   })
 
+  /** A Welcome by this KeyPackage into another room of the hub than it was claimed for. */
+  async function welcomeElsewhere(bob: Chat, keyPackage: Uint8Array): Promise<number> {
+    const other = await bob.createRoom(`other-${bob.device.user.split('/u/')[1]}`)
+    const add = { proposalType: 'add' as const, add: { keyPackage: decodeMls(keyPackage, decodeKeyPackage) } }
+    const bundle = await bob.device.group(other).commit([add])
+    bob.device.group(other).settle(false)
+    const message = bytes(u16(MLS_1_0), u16(WELCOME), bundle.welcome!)
+    return (await notify(other, { timestamp: BigInt(Date.now()), kind: 'welcome', message, tree: bundle.tree })).status
+  }
+
+  it('welcomes nobody by a KeyPackage that was handed out for nobody here', async () => {
+    const { bob } = await roomAtB('invented')
+    const stranger = await Device.create(clientUri('a.example', 'nobody', 'phone'))
+    expect(await welcomeElsewhere(bob, (await stranger.newKeyPackage()).keyPackage)).toBe(422)
+  })
+
+  // The draft's replicas do not look yet for which room a KeyPackage was handed out; those of the profile do. Turn it round once they do.
+  it.failing('welcomes nobody by a KeyPackage that was handed out for another room', async () => {
+    const { bob, room } = await roomAtB('refs')
+    const [carol] = await draft.world.cast('carol')
+    const { clients } = await bob.claim(room, carol.user)
+    await welcomeElsewhere(bob, clients[0]!.keyPackage!)
+    const { groups } = await carol.device.http.get<{ groups: unknown[] }>('/v1/groups')
+    expect(groups.length).toBe(0)
+  })
+
   it('says nothing in rooms of other hubs, in rooms here and in groups of another name', async () => {
     const { bob, room, group } = await roomAtB('places')
     const fanout = application(await bob.device.group(room).encrypt('elsewhere'))
@@ -176,18 +206,5 @@ describe('a hostile hub of the draft', () => {
     const body = await mallory.keyMaterialRequest(carol.user, roomUri('b.example', 'x'))
     const other = await draft.b.caller.post('a.example', 'keyMaterial', 'mimi://a.example/u/other', body)
     expect(other.status).toBeGreaterThanOrEqual(400)
-  })
-
-  it('cannot flood: what comes beyond its rate is refused, and users here read on', async () => {
-    const { bob, room, group } = await roomAtB('flood')
-    const own = bob.device.group(room)
-    const messages: Uint8Array[] = []
-    for (let index = 0; index < 60; index++) messages.push(await own.encrypt(`flood ${index}`))
-    const answers = await Promise.all(messages.map((message) => notify(room, application(message)).catch(() => ({ status: CUT }))))
-    expect(answers.filter(({ status }) => ![201, 429, 503, CUT].includes(status))).toEqual([])
-    await bob.send(room, 'after the flood')
-    await eventually(() => group.texts.includes('after the flood'), Boolean)
-    expect(group.texts.filter((text) => text === 'after the flood')).toHaveLength(1)
-    expect(new Set(group.texts).size).toBe(group.texts.length)
   })
 })
