@@ -31,6 +31,8 @@ import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { OwnJoins } from './joins/own-joins.js'
+import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
@@ -88,7 +90,7 @@ import { SignedClient } from './outbound/signed-client.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -139,6 +141,7 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [
   SignedHeads,
+  OwnJoins,
   Pull,
   Arrivals,
   { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
