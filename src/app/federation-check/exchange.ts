@@ -54,19 +54,26 @@ const ADVICE: Readonly<Record<string, string>> = {
   'rate-limited': 'It was asked too often: wait a minute.',
 }
 
+export interface Examined {
+  readonly checks: Check[]
+  /** What was said to the request: `taken`, or the name of the problem; undefined without an answer. */
+  readonly said: string | undefined
+}
+
 /** One request with nothing wrong, and all that an answer has to be. */
-export async function examineExchange(exchange: Exchange): Promise<Check[]> {
+export async function examineExchange(exchange: Exchange): Promise<Examined> {
   if (addressOf(exchange, 'identifierQuery', exchange.target) === undefined)
     return skipped('The directory has no identifierQuery that could be asked.')
   const sent = signDraft(emptyQuery(exchange))
   const outcome = await deliver(exchange, sent)
   if (outcome.kind !== 'answered') return skipped(`There is no answer (${outcome.kind}: ${outcome.detail}).`)
-  return [acceptance(outcome), ...(await examineAnswer(exchange, sent, outcome))]
+  const checks = [acceptance(outcome), ...(await examineAnswer(exchange, sent, outcome))]
+  return { checks, said: outcome.status === 200 ? 'taken' : (problemOf(outcome) ?? String(outcome.status)) }
 }
 
-function skipped(why: string): Check[] {
+function skipped(why: string): Examined {
   const names = ['answer-signed', 'answer-target', 'answer-digest', 'clock']
-  return [fail('request-accepted', why), ...names.map((name) => skip(name, 'There is no answer.'))]
+  return { checks: [fail('request-accepted', why), ...names.map((name) => skip(name, 'There is no answer.'))], said: undefined }
 }
 
 function acceptance(answer: Answer): Check {

@@ -90,9 +90,8 @@ export async function testProvider(settings: Settings): Promise<Check[]> {
 }
 
 async function examineRequests(exchange: Exchange, { rotations }: Settings, rotate: () => Promise<Check[]>): Promise<Check[]> {
-  const answers = await examineExchange(exchange)
-  const isTaken = answers.some(({ name, verdict }) => name === 'request-accepted' && verdict === 'pass')
-  if (!isTaken)
+  const { checks: answers, said } = await examineExchange(exchange)
+  if (said !== 'taken')
     return [
       ...answers,
       ...laterNames().map((name) => skip(name, 'A request with nothing wrong is not taken: what is refused says nothing.')),
