@@ -190,9 +190,9 @@ function keyPackages(): string[] {
     `INSERT INTO key_package_claim (device_id, cipher_suite, last_resort, expires_at, ref)
      SELECT ${values}, ${hash(`'claim ' || d || ' ' || n`)} FROM ${series(SIZES.devices / 2)} d, ${series(10)} n`,
     `INSERT INTO handed_out_key_package (room_id, ref, device_id, expires_at)
-     SELECT 'mimi://hub' || device_id % 20 || '.example/r/' || device_id % 100, ref, device_id, expires_at FROM key_package_claim`,
+     SELECT 'mimi://hub' || device_id % 20 || '.example/r/' || device_id, ref, device_id, expires_at FROM key_package_claim`,
     `INSERT INTO passed_commit (room_id, hash, device_id, passed_at)
-     SELECT 'mimi://hub' || n % 20 || '.example/r/' || n % 100, ${hash(`'passed ' || n`)}, n % ${SIZES.devices}, now() - n * interval '1 minute' FROM ${series(20_000)} n`,
+     SELECT 'mimi://hub' || n % 20 || '.example/r/' || n, ${hash(`'passed ' || n`)}, n % ${SIZES.devices}, now() - n * interval '1 minute' FROM ${series(20_000)} n`,
   ]
 }
 
