@@ -104,7 +104,7 @@ export class HostileProvider {
 
   /** What others keep of it: raw Ed25519 over bytes, by its key. */
   sign(bytes: Uint8Array): { keyId: string; signature: Buffer } {
-    return { keyId: KEY_ID, signature: sign(null, bytes, this.keys.privateKey) }
+    return { keyId: KEY_ID, signature: sign(null, bytes, this.key.privateKey) }
   }
 
   /** The fields of a request, signed. */
