@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import { SignedClient } from '../../src/federation/outbound/signed-client.js'
+import { RemoteIssuers } from '../../src/federation/sealed/remote-issuers.js'
+import { SealedRelay } from '../../src/federation/sealed/sealed-relay.js'
 import { listPeers, noteInbound } from '../../src/federation/peers/peers.repository.js'
 import { Events } from '../../src/platform/observability/events.js'
 import { GENEROUS } from '../support/generous.js'
@@ -167,6 +169,12 @@ describe.each<[string, Answer, { status: number; kind: RegExp; retryAfter?: stri
     { status: 502, kind: /^(hub|peer)-refused$/, document: { reason: 'clock-off', clock_offset: expect.closeTo(95, -0.7) } },
   ],
 ])('a peer that answers %s', (_what, answer, { document = {}, ...expected }) => {
+  // What could not be had is not asked for again at once, for anybody.
+  beforeEach(() => {
+    server.app.get(RemoteIssuers)['copies'].forget('c.example')
+    server.app.get(SealedRelay)['copies'].forget('c.example')
+  })
+
   it.each(CALLS)('is told in the same way to users who %s', async (...call) => {
     answers(answer)
     const got = await answerTo(call)
