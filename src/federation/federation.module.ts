@@ -60,6 +60,8 @@ import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
+import { deleteOldRefusals } from './apart/apart.repository.js'
+import { ProvidersInRoom } from './apart/providers-in-room.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { AnswerSignatures } from './outbound/answer-signatures.js'
@@ -88,7 +90,7 @@ import { SignedClient } from './outbound/signed-client.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -117,6 +119,7 @@ const speaking = [
 ]
 /** Groups at home here with members elsewhere. */
 const asHub = [
+  ProvidersInRoom,
   OwnKeyMaterial,
   SealedGroupInfo,
   HostedRooms,

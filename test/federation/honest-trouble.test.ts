@@ -43,7 +43,7 @@ afterAll(async () => {
   await Promise.all([server.close(), peer.close()])
 })
 
-const answers = (answer: Answer) => {
+const answers = (answer: Answer | 'hang up') => {
   peer.answering = () => answer
 }
 const asked = () =>
@@ -140,7 +140,7 @@ const asProblem = (status: number, type: string, headers = {}): Answer => ({
 })
 const WAITS = { 'retry-after': '7' }
 
-describe.each<[string, Answer, { status: number; kind: RegExp; retryAfter?: string; document?: object }]>([
+describe.each<[string, Answer | 'hang up', { status: number; kind: RegExp; retryAfter?: string; document?: object }]>([
   ['a limit', asProblem(429, 'rate-limited', WAITS), { status: 429, kind: /^rate-limited$/, retryAfter: '7' }],
   [
     'a limit of its proxy',
