@@ -5,8 +5,6 @@ import type { Problem } from '../../src/platform/http/problem.js'
 import { encodeKeyMaterialResponse } from '../../src/protocol/mimi/key-material.js'
 import { newKeyPackageMessage, newSignatureKey } from '../support/key-packages.js'
 
-const rooms = { note: async () => undefined }
-
 const ANN = 'mimi://b.example/u/ann'
 const PHONE = 'mimi://b.example/d/ann/phone'
 const EVE = 'mimi://b.example/d/eve/phone'
@@ -27,8 +25,9 @@ async function forwarded(user: string, client: string, keyPackage: Uint8Array): 
   }
   const asked = { send: async () => ({ kind: 'answered', status: 200, body: answer }) }
   const devices = { introduce: async () => undefined }
+  const vouched = { vouchKeyPackages: async () => undefined }
   const config = { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 86_400_000 }
-  const forwarder = new KeyMaterialForwarder({ query } as never, config, devices as never, asked as never, rooms as never)
+  const forwarder = new KeyMaterialForwarder({ query } as never, config, devices as never, asked as never, vouched as never)
   await forwarder.forward('b.example', { targetUser: ANN } as never, new Uint8Array())
   return refs
 }
@@ -49,11 +48,11 @@ it.each<[string, () => Promise<unknown>]>([
 async function madeOf(answer: unknown): Promise<unknown> {
   const asked = { send: async () => answer }
   const forwarder = new KeyMaterialForwarder(
-    {} as never,
+    { query: async () => ({ rows: [] }) } as never,
     { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 1 },
     {} as never,
     asked as never,
-    rooms as never,
+    {} as never,
   )
   const request = { targetUser: ANN, requestingUser: 'mimi://c.example/u/carl' }
   return forwarder

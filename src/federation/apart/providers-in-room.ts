@@ -4,7 +4,7 @@ import { FederationLink, type Apart } from '../../groups/home/federation-link.js
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { PeerPolicy } from '../peers/peer-policy.js'
-import { forgetRefusal, noteRefusal, providersIn, refusalsAmong } from './apart.repository.js'
+import { providersIn, refusalsAmong } from './apart.repository.js'
 
 /** Which providers in a room do not federate with each other, as far as the hub knows: by its own settings, and by what they have answered. */
 @Injectable()
@@ -18,11 +18,6 @@ export class ProvidersInRoom implements OnModuleInit {
 
   onModuleInit(): void {
     if (this.config.FEDERATION !== 'off') this.link.connectApart((gid) => this.apartIn(gid))
-  }
-
-  /** `by` has refused `provider`, or has served it. */
-  async note(pair: Apart, outcome: 'refused' | 'served'): Promise<void> {
-    await (outcome === 'refused' ? noteRefusal(this.pool, pair) : forgetRefusal(this.pool, pair))
   }
 
   private async apartIn(gid: bigint): Promise<Apart[]> {

@@ -9,9 +9,10 @@ import { parseClientUri, parseUserUri, userUri } from '../../protocol/identifier
 import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { VouchedClients } from '../draft/vouched-clients.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
-import { ProvidersInRoom } from '../apart/providers-in-room.js'
+import { forgetRefusal, noteRefusal } from '../apart/apart.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { peerProblem } from '../peer-problems.js'
 import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
@@ -24,7 +25,7 @@ export class KeyMaterialForwarder {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_AGE'>,
     private readonly devices: ForeignDevices,
     private readonly client: SignedClient,
-    private readonly rooms: ProvidersInRoom,
+    private readonly vouched: VouchedClients,
   ) {}
 
   /** Whether a KeyPackage of an answer has been used, or it had none to give. */
@@ -40,7 +41,7 @@ export class KeyMaterialForwarder {
     const answer = await this.client.send({ peer: target, endpoint: 'keyMaterial', argument: request.targetUser, body })
     const requester = parseUserUri(request.requestingUser)?.domain ?? this.config.DOMAIN
     if (answer.kind !== 'answered' || answer.status !== 200) throw await this.refusal(target, requester, answer)
-    await this.rooms.note({ by: target, provider: requester }, 'served')
+    await forgetRefusal(this.pool, { by: target, provider: requester })
     const decoded = decodeKeyMaterialResponse(answer.body)
     if (decoded.kind === 'malformed' || decoded.value.user !== request.targetUser) throw new KeyMaterialUnavailable(target)
     await this.record(target, decoded.value)
@@ -55,8 +56,7 @@ export class KeyMaterialForwarder {
     if ('status' in answer && answer.status === 429) return peerProblem(answer)
     const relayed = relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] })
     // Only of itself: it may say nothing of what others refuse.
-    if (relayed instanceof ProvidersApart && relayed.by === target)
-      await this.rooms.note({ by: target, provider: relayed.provider }, 'refused')
+    if (relayed instanceof ProvidersApart && relayed.by === target) await noteRefusal(this.pool, { by: target, provider: relayed.provider })
     return relayed ?? new KeyMaterialUnavailable(target)
   }
 
@@ -69,6 +69,10 @@ export class KeyMaterialForwarder {
     })
     if (foreign) throw new KeyMaterialUnavailable(target)
     if (given.length === 0) return
+    await this.vouched.vouchKeyPackages(
+      target,
+      given.map(({ keyPackage }) => keyPackage),
+    )
     await this.devices.introduce(given.map(({ client }) => ({ client })))
     const known = await resolveClients(
       this.pool,
