@@ -733,6 +733,13 @@ CREATE TABLE provider_key (
   CONSTRAINT provider_key_pkey PRIMARY KEY (key_id)
 );
 
+CREATE TABLE provider_refusal (
+  refusing text NOT NULL,
+  refused text NOT NULL,
+  seen_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT provider_refusal_pkey PRIMARY KEY (refusing, refused)
+);
+
 CREATE TABLE refresh_token (
   family uuid NOT NULL,
   device_id bigint NOT NULL,

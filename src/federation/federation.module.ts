@@ -77,6 +77,8 @@ import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
+import { deleteOldRefusals } from './apart/apart.repository.js'
+import { ProvidersInRoom } from './apart/providers-in-room.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { AnswerSignatures } from './outbound/answer-signatures.js'
@@ -105,7 +107,7 @@ import { SignedClient } from './outbound/signed-client.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
+  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -148,6 +150,7 @@ const draft = [
 const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
+  ProvidersInRoom,
   OwnKeyMaterial,
   SealedGroupInfo,
   HostedRooms,

@@ -144,6 +144,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   peer: OF_SERVER,
   peer_key: OF_SERVER,
   peer_past_key: OF_SERVER,
+  provider_refusal: OF_SERVER,
   provider_key: OF_SERVER,
   provider_directory: OF_SERVER,
   external_sender_key: OF_SERVER,
