@@ -29,12 +29,14 @@ import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { foreignUserPurge } from './hub/foreign-user-purge.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
 import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
 import { HostedRooms } from './hub/hosted-rooms.js'
+import { RoomAccess } from './hub/room-access.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
 import {
@@ -79,6 +81,9 @@ import { RemoteIssuers } from './sealed/remote-issuers.js'
 import { SealedRelay } from './sealed/sealed-relay.js'
 import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
+import { PeerBytes } from './quotas/peer-bytes.js'
+import { ReplicaQuota } from './quotas/replica-quota.js'
+import { TakeUp } from './quotas/take-up.js'
 
 const purge = purgeJob({
   name: 'federation.purge_v1',
@@ -101,6 +106,7 @@ const speaking = [
   RequestSignatures,
   InboundGate,
   HeardPeers,
+  PeerBytes,
   PeerGuard,
   ResponseSigner,
   AnswerSignatures,
@@ -112,6 +118,7 @@ const asHub = [
   OwnKeyMaterial,
   SealedGroupInfo,
   HostedRooms,
+  RoomAccess,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,
@@ -129,7 +136,7 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [ReplicaQuota, TakeUp, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 
@@ -163,8 +170,9 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, foreignUserPurge, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
+    PeerBytes,
     PeerGuard,
     RequestSignatures,
     InboundGate,

@@ -25,6 +25,7 @@ import {
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
+import { ReplicaQuota } from '../quotas/replica-quota.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
@@ -44,6 +45,7 @@ export class RemoteHub implements Federation {
     private readonly client: SignedClient,
     private readonly devices: ForeignDevices,
     private readonly pull: Pull,
+    private readonly quota: ReplicaQuota,
   ) {}
 
   /** @throws Undecodable for what could not even be written down at the hub; otherwise the hub's refusal */
@@ -67,7 +69,9 @@ export class RemoteHub implements Federation {
       'submitMessage',
       encodeExtendedSubmitRequest({ base: { message, sendingUri: caller.client }, incarnation }),
     )
-    return this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
+    const accepted = this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
+    await this.quota.posted(home.groupId, caller.deviceId)
+    return accepted
   }
 
   private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {

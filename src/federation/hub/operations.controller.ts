@@ -12,7 +12,8 @@ import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.
 import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { NotTheHub } from '../inbound/inbound.problems.js'
-import { groupForPeer, roomOfGroup } from './hub.repository.js'
+import { groupForPeer } from './hub.repository.js'
+import { RoomAccess } from './room-access.js'
 
 const NOTHING = new Uint8Array()
 
@@ -23,19 +24,20 @@ export class OperationsController {
     @Inject(POOL) private readonly pool: Pool,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
+    private readonly access: RoomAccess,
   ) {}
 
   @PeerPost('operation/:roomId')
   async perform(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { operation, client, groupId, args } = decodedOrRefused(decodeOperationRequest(body))
+    if (!(await this.access.hasGroup(peer, roomId, groupId))) return refused(new NotTheHub())
     if (operation === 'revoked') return this.revoked(peer, client)
     const caller = await this.devices.caller(peer, client)
     try {
-      if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
       const result = await this.operations.performFor(caller, groupId, operation, argumentsIn(args))
       return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
     } catch (thrown) {
-      return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
+      return refused(thrown)
     }
   }
 
@@ -52,6 +54,10 @@ export class OperationsController {
     if (!groupId) throw new NotTheHub()
     return encodeCbor({ room: roomId, group_id: groupId })
   }
+}
+
+function refused(thrown: unknown): Uint8Array {
+  return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
 }
 
 function argumentsIn(args: Uint8Array): unknown {

@@ -17,12 +17,14 @@ import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { HostedRooms } from './hosted-rooms.js'
+import { RoomAccess } from './room-access.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
     private readonly rooms: HostedRooms,
+    private readonly access: RoomAccess,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}
@@ -31,30 +33,29 @@ export class SubmissionsController {
   async submit(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const { base: sent, incarnation } = decodedOrRefused(decodeExtendedSubmitRequest(body))
     const { message, sendingUri } = sent
+    const found = await this.access.find(peer, roomId, message)
+    if (found.kind === 'refused') return notSubmitted(found.problem)
     const caller = await this.devices.caller(peer, sendingUri)
     try {
-      const accepted = await this.operations.perform('message', caller, await this.rooms.groupOf(roomId, message), {
-        message,
-        incarnation,
-      })
+      const accepted = await this.operations.perform('message', caller, found.groupId, { message, incarnation })
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
-      const { problem, bytes } = encodeRelayedProblem(thrown)
-      return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
+      return notSubmitted(thrown)
     }
   }
 
   @PeerPost('update/:roomId')
   async update(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeExtendedUpdateRequest(body))
+    const { base } = request
+    const first = base.kind === 'commit' ? base.commit : base.proposals[0]
+    if (first === undefined) return updated(undefined)
+    const found = await this.access.find(peer, roomId, first)
+    if (found.kind === 'refused') return notUpdated(found.problem)
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {
-      const { base } = request
-      if (base.kind === 'commit') {
-        const groupId = await this.rooms.groupOf(roomId, base.commit)
-        return updated(await this.operations.perform('commit', caller, groupId, commitOf(base, request)))
-      }
+      if (base.kind === 'commit') return updated(await this.operations.perform('commit', caller, found.groupId, commitOf(base, request)))
       let accepted: Accepted | undefined
       for (const proposal of base.proposals)
         accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), {
@@ -63,10 +64,19 @@ export class SubmissionsController {
         })
       return updated(accepted)
     } catch (thrown) {
-      const { problem, bytes } = encodeRelayedProblem(thrown)
-      return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
+      return notUpdated(thrown)
     }
   }
+}
+
+function notSubmitted(thrown: unknown): Uint8Array {
+  const { problem, bytes } = encodeRelayedProblem(thrown)
+  return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
+}
+
+function notUpdated(thrown: unknown): Uint8Array {
+  const { problem, bytes } = encodeRelayedProblem(thrown)
+  return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
 }
 
 function updated(accepted: Accepted | undefined): Uint8Array {

@@ -10,6 +10,7 @@ import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import type { ClaimedSignature } from '../../protocol/http-signature/profile.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { noteInbound } from '../peers/peers.repository.js'
+import { PeerBytes } from '../quotas/peer-bytes.js'
 import { InboundGate } from './inbound-gate.js'
 import { NonceReplayed } from './inbound.problems.js'
 import type { PeerCarrier } from './peer.js'
@@ -43,6 +44,7 @@ export class PeerGuard implements CanActivate {
     private readonly signatures: RequestSignatures,
     private readonly gate: InboundGate,
     private readonly heard: HeardPeers,
+    private readonly bytes: PeerBytes,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -70,6 +72,7 @@ export class PeerGuard implements CanActivate {
     this.gate.returnVerified(address)
     await this.gate.countRequest(domain)
     await this.spend(claimed, address)
+    await this.bytes.take(domain, body?.length ?? 0)
     await this.gate.requireCommonProfile(domain)
     await this.heard.note(domain)
     request.peer = { domain }

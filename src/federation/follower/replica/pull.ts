@@ -4,11 +4,14 @@ import type { Logger } from 'pino'
 import { findHome, type Home } from '../../../groups/home/homes.repository.js'
 import { findGroup } from '../../../groups/repository/groups.repository.js'
 import { fromBase64url, toBase64url } from '../../../platform/http/bytes.js'
+import { RateLimited } from '../../../platform/http/problem.js'
 import { Jobs } from '../../../platform/jobs/jobs.js'
 import { LOG } from '../../../platform/observability/log.js'
 import { POOL } from '../../../platform/postgres/sql.js'
 import { decodeLogResponse, encodeLogRequest } from '../../../protocol/mimi/microchat/notify-response.js'
 import { SignedClient } from '../../outbound/signed-client.js'
+import { PeerBytes } from '../../quotas/peer-bytes.js'
+import { HeldBack } from '../../quotas/quotas.problems.js'
 import { Replicas } from './replicas.js'
 
 const PULL_JOB = 'federation.pull_v1'
@@ -27,6 +30,7 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     private readonly jobs: Jobs,
     private readonly client: SignedClient,
     private readonly replicas: Replicas,
+    private readonly bytes: PeerBytes,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -77,7 +81,14 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     if (answer.kind !== 'answered' || answer.status !== 200) throw new Error('The hub gives no log now')
     const decoded = decodeLogResponse(answer.body)
     if (decoded.kind === 'malformed' || !decoded.value.batch) return false
-    const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, decoded.value.batch)
-    return code === 'received' && receivedThrough > afterSeq
+    try {
+      await this.bytes.take(hub, answer.body.length)
+      const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, decoded.value.batch)
+      return code === 'received' && receivedThrough > afterSeq
+    } catch (error) {
+      // The hub brings it again, as soon as there is room for it.
+      if (error instanceof HeldBack || error instanceof RateLimited) return false
+      throw error
+    }
   }
 }

@@ -15,6 +15,7 @@ import { providerOf, type Peer } from '../../inbound/peer.js'
 import { PeerDirectories } from '../../peers/peer-directories.js'
 import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
+import { ReplicaQuota } from '../../quotas/replica-quota.js'
 import { chainEntries, isSignedHead } from './batch-entries.js'
 import { Joins, type OwnChanges } from './joins.js'
 import { placeBatch, type Placement } from './place-batch.js'
@@ -58,6 +59,7 @@ export class Replicas {
     @Inject(POOL) private readonly pool: Pool,
     private readonly directories: PeerDirectories,
     private readonly joins: Joins,
+    private readonly quota: ReplicaQuota,
     private readonly hints: Hints,
     private readonly events: Events,
   ) {}
@@ -73,7 +75,7 @@ export class Replicas {
     const changes = await this.joins.of(batch)
     const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes), {
       row: rowOfGroup(batch.groupId),
-    })
+    }).catch((error: unknown) => this.quota.refused(error, hub.domain))
     this.publish(received, batch)
     return received.response
   }
@@ -151,14 +153,13 @@ export class Replicas {
       const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followNews(sql, replica, batch) : []
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
-    await appendEntries(sql, gid, fresh)
-    await applyMemberChanges(
-      sql,
-      gid,
-      changes.members.filter(({ seq }) => seq > headSeq),
-    )
-    await withholdReplica(sql, gid, changes.refs)
+    const members = changes.members.filter(({ seq }) => seq > headSeq)
     const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
+    const joining = members.find(({ change }) => change === 'joined')?.deviceId
+    await this.quota.admit(sql, { gid, hub: providerOf(batch.roomId) ?? '', headSeq }, { entries: fresh, joining, welcomes })
+    await appendEntries(sql, gid, fresh)
+    await applyMemberChanges(sql, gid, members)
+    await withholdReplica(sql, gid, changes.refs)
     await storeWelcomes(sql, gid, welcomes)
     await markUsed(sql, changes.refs)
     const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
