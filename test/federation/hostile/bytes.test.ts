@@ -7,7 +7,8 @@ import { startServer, type TestServer } from '../../support/server.js'
 import { World } from '../../support/world.js'
 import { HostileProvider, type Victim } from './peer/hostile-provider.js'
 import { claimFor, HostileGroup } from './peer/hub.js'
-import { privateMessage, refOf, u64, welcome } from './peer/mls.js'
+import { uint } from './peer/log.js'
+import { privateMessage, refOf, welcome } from './peer/mls.js'
 import { opaque } from './peer/tls.js'
 
 // A hub that signs well writes into the database of another provider.
@@ -85,7 +86,7 @@ async function trap(
 /** Messages of made-up bytes at the end of a group. */
 function garbage({ groupId, epoch }: { groupId: Uint8Array; epoch: number }, count: number, size: number) {
   const head = privateMessage({ groupId, epoch }, 'application').subarray(0, 4)
-  const place = Buffer.concat([opaque(groupId), u64(epoch), Buffer.of(1), opaque('')])
+  const place = Buffer.concat([opaque(groupId), uint(epoch, 8), Buffer.of(1), opaque('')])
   return Array.from({ length: count }, () => {
     const message = Buffer.concat([head, place, opaque(randomBytes(28)), opaque(randomBytes(size))])
     return { kind: 'application', epoch, message } as const

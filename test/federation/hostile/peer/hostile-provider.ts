@@ -97,6 +97,11 @@ export class HostileProvider {
     return { status: response.status, problem, retryAfter: response.headers.get('retry-after'), headers: response.headers, body: answer }
   }
 
+  /** What others keep of it: raw Ed25519 over bytes, by its key. */
+  sign(bytes: Uint8Array): { keyId: string; signature: Buffer } {
+    return { keyId: KEY_ID, signature: sign(null, bytes, this.keys.privateKey) }
+  }
+
   /** The fields of a request, signed. */
   signed(victim: Victim, path: string, body: Uint8Array, wrong: Wrong = {}): Record<string, string> {
     const domain = wrong.domain ?? this.domain
