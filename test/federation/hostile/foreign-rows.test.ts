@@ -64,7 +64,7 @@ const operation = (name: string, client: string, groupId: Uint8Array) =>
   Buffer.concat([opaque(name), opaque(client), opaque(groupId), opaque(cbor({}))])
 /** MLS 1.0, the message, who sends it, the incarnation. */
 const submission = (client: string, groupId: Uint8Array) =>
-  Buffer.concat([Buffer.of(1), privateMessage({ groupId, epoch: 0 }, 'application'), opaque(client), Buffer.of(0)])
+  Buffer.concat([Buffer.of(1), privateMessage({ groupId, epoch: 0 }, 'application'), opaque(client)])
 
 const rows = async () => {
   const { rows: found } = await server.pool.query<{ users: number; devices: number; keys: number; inbox: number }>(
