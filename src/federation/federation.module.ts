@@ -28,6 +28,7 @@ import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
+import { ReplicaNews } from './follower/replica/replica-news.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { foreignUserPurge } from './hub/foreign-user-purge.js'
@@ -137,7 +138,7 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [ReplicaQuota, TakeUp, SignedHeads, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [ReplicaNews, ReplicaQuota, TakeUp, SignedHeads, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 

@@ -5,7 +5,7 @@ CREATE TABLE replica_storage (
   gid bigint PRIMARY KEY,
   hub text NOT NULL,
   account_id bigint,                 -- the local user whose device joined first; NULL: was erased
-  stage smallint NOT NULL DEFAULT 0, -- 0: nobody here has taken it up; 1: somebody has; 2: it is read or written here
+  stage smallint NOT NULL DEFAULT 0, -- 0: nobody here has taken it up; 1: somebody has; 2: it is read here
   held_back_at timestamptz,          -- when a batch was last held back; NULL: none is waiting
   CONSTRAINT replica_storage_stage_check CHECK (stage BETWEEN 0 AND 2)
 );

@@ -67,10 +67,8 @@ export class ForeignDevices {
   async introduce(claims: readonly ForeignClaim[]): Promise<void> {
     const open = await this.records.unconfirmed(claims, CONFIRMED_MS)
     const byUser = Map.groupBy(open, ({ client }) => userOfClient(client))
-    const fetches = [...byUser].map(
-      ([user, ofUser]) => user !== undefined && this.fetchOnce(user, new Set(ofUser.map(({ client }) => client))),
-    )
-    await Promise.all(fetches)
+    byUser.delete(undefined)
+    await Promise.all([...byUser].map(([user = '', ofUser]) => this.fetchOnce(user, new Set(ofUser.map(({ client }) => client)))))
   }
 
   /** The caller that stands for a device of a peer's user. @throws ForeignDomain; ClientUnknown unless the provider lists the device as active */

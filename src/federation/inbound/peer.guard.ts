@@ -25,7 +25,15 @@ const MAX_REMEMBERED = 10_000
 export class HeardPeers {
   private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
-  constructor(@Inject(POOL) private readonly pool: Pool) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly bytes: PeerBytes,
+  ) {}
+
+  /** @throws RateLimited where the peer has sent as many bytes in this minute as it may */
+  count(domain: string, bytes: number): Promise<void> {
+    return this.bytes.take(domain, bytes)
+  }
 
   async note(domain: string): Promise<void> {
     const last = this.notedAt.get(domain)
@@ -44,7 +52,6 @@ export class PeerGuard implements CanActivate {
     private readonly signatures: RequestSignatures,
     private readonly gate: InboundGate,
     private readonly heard: HeardPeers,
-    private readonly bytes: PeerBytes,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -72,7 +79,7 @@ export class PeerGuard implements CanActivate {
     this.gate.returnVerified(address)
     await this.gate.countRequest(domain)
     await this.spend(claimed, address)
-    await this.bytes.take(domain, body?.length ?? 0)
+    await this.heard.count(domain, body?.length ?? 0)
     await this.gate.requireCommonProfile(domain)
     await this.heard.note(domain)
     request.peer = { domain }

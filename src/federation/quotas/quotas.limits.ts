@@ -7,14 +7,14 @@ export const PEER_QUOTAS = {
   newGroup: {
     name: 'peer-new-group-bytes',
     holder: 'group',
-    what: 'bytes that a hub stores of a group before a member here has fetched its Welcome, acknowledged an entry or posted; 256 more count for each entry',
+    what: 'bytes that a hub stores of a group before a member here has fetched its Welcome or acknowledged an entry; 256 more count for each entry',
     value: 1_048_576,
     refusal: HELD_BACK,
   },
   joinedGroup: {
     name: 'peer-joined-group-bytes',
     holder: 'group',
-    what: 'bytes that a hub stores of a group before a member here has posted, or acknowledged half of what came since it joined; after that GROUP_MAX_BYTES and a quarter more',
+    what: 'bytes that a hub stores of a group before a member here has acknowledged half of what came since it joined; after that GROUP_MAX_BYTES and a quarter more',
     value: 67_108_864,
     refusal: HELD_BACK,
   },

@@ -3,14 +3,16 @@ import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import type { LogRow } from '../../delivery/read/entry.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { RateLimited } from '../../platform/http/problem.js'
 import { numberOf } from '../../platform/limits/described-limit.js'
 import { Events } from '../../platform/observability/events.js'
 import { Metrics } from '../../platform/observability/metrics.js'
 import { POOL, type Sql } from '../../platform/postgres/sql.js'
 import { peerHeldBack } from '../federation.events.js'
+import { PeerBytes } from './peer-bytes.js'
 import { PEER_QUOTAS } from './quotas.limits.js'
 import { HeldBack } from './quotas.problems.js'
-import { judgeReplicaBytes, noteHeldBack, noteUsed, sumPeerStorage, type StorageLimits } from './replica-storage.repository.js'
+import { judgeReplicaBytes, noteHeldBack, sumPeerStorage, type StorageLimits } from './replica-storage.repository.js'
 
 /** What a batch adds to a replica: entries that are not there yet, and Welcomes with the local devices that get them. */
 export interface Added {
@@ -37,14 +39,13 @@ const MAX_REMEMBERED = 10_000
 export class ReplicaQuota {
   private readonly limits: StorageLimits
   private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
-  /** Groups of which it is known that a member here has posted. */
-  private readonly used = new LRUCache<string, true>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) config: Pick<Config, 'GROUP_MAX_BYTES' | 'FEDERATION_USER_MAX_BYTES' | 'FEDERATION_PEER_MAX_BYTES'>,
     private readonly events: Events,
     metrics: Metrics,
+    private readonly peerBytes: PeerBytes,
   ) {
     const { newGroup, joinedGroup, newOfUser, newOfPeer, groupsOfUser, groupsOfPeer, welcomes } = PEER_QUOTAS
     const group = Math.ceil(config.GROUP_MAX_BYTES * 1.25)
@@ -89,11 +90,18 @@ export class ReplicaQuota {
     throw error
   }
 
-  /** A device here has posted to a replica, and its hub has accepted it. */
-  async posted(groupId: Uint8Array, deviceId: bigint): Promise<void> {
-    const key = Buffer.from(groupId).toString('base64url')
-    if (this.used.has(key)) return
-    if (await noteUsed(this.pool, groupId, deviceId)) this.used.set(key, true)
+  /**
+   * A batch that this server has fetched counts like one that was pushed.
+   * @returns undefined where no more of the hub is stored for now: it brings the batch again, or is asked again
+   */
+  async fetched<T>(hub: string, bytes: number, store: () => Promise<T>): Promise<T | undefined> {
+    try {
+      await this.peerBytes.take(hub, bytes)
+      return await store()
+    } catch (error) {
+      if (error instanceof HeldBack || error instanceof RateLimited) return undefined
+      throw error
+    }
   }
 }
 

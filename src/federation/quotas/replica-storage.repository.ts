@@ -48,23 +48,6 @@ export async function noteHeldBack(sql: Sql, hub: string, gid: bigint, by: HeldB
   })
 }
 
-/** A member here has posted to a replica. @returns whether the replica counts as used */
-export async function noteUsed(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<boolean> {
-  const { rows } = await sql.query<{ used: boolean }>({
-    name: 'note_replica_used',
-    text: `WITH held AS MATERIALIZED (
-             SELECT g.gid FROM groups g
-              WHERE g.group_id = $1 AND EXISTS (SELECT FROM replica_storage r WHERE r.gid = g.gid AND r.stage < 2 OFFSET 0)
-                AND EXISTS (SELECT FROM member m WHERE m.gid = g.gid AND m.device_id = $2 AND m.until_seq IS NULL OFFSET 0)
-                FOR NO KEY UPDATE
-           )
-           SELECT r.stage = 2 OR coalesce((SELECT raise_stage(p_gid => h.gid, p_stage => 2::smallint) FROM held h), false) AS used
-             FROM groups g CROSS JOIN LATERAL (SELECT x.stage FROM replica_storage x WHERE x.gid = g.gid OFFSET 0) r WHERE g.group_id = $1`,
-    values: [groupId, deviceId],
-  })
-  return rows[0]?.used ?? false
-}
-
 /** Replicas, by gid after `after`, that nobody had taken up, and somebody has by now. */
 export async function takenUp(sql: Sql, after: bigint, limit: number): Promise<{ gid: bigint; taken: boolean }[]> {
   const { rows } = await sql.query<{ gid: bigint; taken: boolean }>({

@@ -4,14 +4,12 @@ import type { Logger } from 'pino'
 import { findHome, type Home } from '../../../groups/home/homes.repository.js'
 import { findGroup } from '../../../groups/repository/groups.repository.js'
 import { fromBase64url, toBase64url } from '../../../platform/http/bytes.js'
-import { RateLimited } from '../../../platform/http/problem.js'
 import { Jobs } from '../../../platform/jobs/jobs.js'
 import { LOG } from '../../../platform/observability/log.js'
 import { POOL } from '../../../platform/postgres/sql.js'
 import { decodeLogResponse, encodeLogRequest } from '../../../protocol/mimi/microchat/notify-response.js'
+import { sameBytes } from '../../../protocol/bytes.js'
 import { SignedClient } from '../../outbound/signed-client.js'
-import { PeerBytes } from '../../quotas/peer-bytes.js'
-import { HeldBack } from '../../quotas/quotas.problems.js'
 import { Replicas } from './replicas.js'
 
 const PULL_JOB = 'federation.pull_v1'
@@ -24,13 +22,13 @@ const MAX_EXPECTED = 10_000
 @Injectable()
 export class Pull implements OnModuleInit, OnModuleDestroy {
   private readonly expected = new Map<string, { seq: bigint; timer: NodeJS.Timeout }>()
+  private readonly running = new Map<string, Promise<boolean>>()
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly jobs: Jobs,
     private readonly client: SignedClient,
     private readonly replicas: Replicas,
-    private readonly bytes: PeerBytes,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -63,32 +61,46 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     await this.jobs.enqueue(PULL_JOB, { group, seq: seq.toString() }, { dedupeId: `pull:${group}`, attempts: 3 })
   }
 
+  /**
+   * Fetches what is missing up to `seq`, without a job; once at a time for each group.
+   * @returns whether anything came by it @throws if the hub gives no answer that counts
+   */
+  now(home: Home, seq: bigint): Promise<boolean> {
+    const group = `${home.hub} ${toBase64url(home.groupId)}`
+    const running = this.running.get(group)
+    if (running) return running
+    const fetched = this.upTo(home, seq).finally(() => this.running.delete(group))
+    this.running.set(group, fetched)
+    return fetched
+  }
+
   private async run(group: string, seq: bigint): Promise<void> {
     const groupId = fromBase64url(group)
     const home = groupId && (await findHome(this.pool, groupId))
-    if (!home || home === 'here') return
+    if (home && home !== 'here') await this.upTo(home, seq)
+  }
+
+  /** @returns whether the replica has grown by it */
+  private async upTo(home: Home, seq: bigint): Promise<boolean> {
     for (let batches = 0; batches < BATCHES_AT_ONCE; batches++) {
       const replica = await findGroup(this.pool, home.groupId)
-      if (!replica || replica.deleted || replica.headSeq >= seq) return
-      if (!(await this.next(home, replica.headSeq))) return
+      if (replica && (replica.deleted || replica.headSeq >= seq)) return batches > 0
+      if (!(await this.next(home, replica?.headSeq ?? 0n))) return batches > 0
     }
     this.expect(home.groupId, seq)
+    return true
   }
 
   /** @returns whether the replica has grown */
-  private async next({ groupId, hub, roomId }: Home, afterSeq: bigint): Promise<boolean> {
+  private async next({ mlsGroupId: groupId, hub, roomId }: Home, afterSeq: bigint): Promise<boolean> {
     const answer = await this.client.send({ peer: hub, endpoint: 'log', argument: roomId, body: encodeLogRequest({ groupId, afterSeq }) })
     if (answer.kind !== 'answered' || answer.status !== 200) throw new Error('The hub gives no log now')
     const decoded = decodeLogResponse(answer.body)
     if (decoded.kind === 'malformed' || !decoded.value.batch) return false
-    try {
-      await this.bytes.take(hub, answer.body.length)
-      const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, decoded.value.batch)
-      return code === 'received' && receivedThrough > afterSeq
-    } catch (error) {
-      // The hub brings it again, as soon as there is room for it.
-      if (error instanceof HeldBack || error instanceof RateLimited) return false
-      throw error
-    }
+    const { batch } = decoded.value
+    // An answer about something else is none: the hub could have it judged without asking for the group that it is about.
+    if (batch.roomId !== roomId || !sameBytes(batch.groupId, groupId)) throw new Error('The hub answers with the log of another group')
+    const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, batch)
+    return code === 'received' && receivedThrough > afterSeq
   }
 }
