@@ -26,12 +26,15 @@ import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
+import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { ReplicaNews } from './follower/replica/replica-news.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
 import { foreignUserPurge } from './hub/foreign-user-purge.js'
+import { OwnJoins } from './joins/own-joins.js'
+import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
@@ -49,6 +52,7 @@ import {
 import { IdentifierQueries } from './identifier-query/identifier-queries.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
+import { OwnDirectory } from './identity/own-directory.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
@@ -68,6 +72,8 @@ import { PeerConnections } from './outbound/peer-http.js'
 import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
+import { DirectoryFetches } from './peers/directory-fetches.js'
+import { DirectoryTimes } from './peers/directory-times.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
 import { Runs } from './push/runs.js'
@@ -90,7 +96,7 @@ import { TakeUp } from './quotas/take-up.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -98,8 +104,11 @@ const purge = purgeJob({
 const speaking = [
   OwnUrl,
   ProviderKeys,
+  OwnDirectory,
   PeerConnections,
   FirstLooks,
+  DirectoryTimes,
+  DirectoryFetches,
   PeerDirectories,
   PeerAuthorities,
   PeerPolicy,
@@ -138,7 +147,21 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [ReplicaNews, ReplicaQuota, TakeUp, SignedHeads, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [
+  ReplicaNews,
+  ReplicaQuota,
+  TakeUp,
+  SignedHeads,
+  OwnJoins,
+  Pull,
+  Arrivals,
+  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
+  HubNotifier,
+  RevokedMembers,
+  RemoteHub,
+  Joins,
+  Replicas,
+]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 

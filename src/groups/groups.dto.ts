@@ -15,14 +15,25 @@ export const Accepted = z
     epoch: Epoch,
     incarnation: z.int(),
     chain: Hash,
+    readable_seq: Seq.optional().meta({
+      description:
+        'Where the log that this provider shows ends now, if that is before `seq`: the group is at home at another provider, and the entry has not come from there yet',
+    }),
   })
   .meta({ id: 'Accepted', description: 'epoch is the epoch of the group after the entry' })
 export type Accepted = z.infer<typeof Accepted>
+
+/** Groups of two hubs may have one MLS group id: then one of them has another address. */
+export const MlsGroupId = GroupId.meta({
+  description:
+    'The MLS group id, where it is another one than `group_id`, by which the group is addressed at this server: groups of two providers may have one id',
+})
 
 /** A group as one of its members sees it. */
 export const Group = z
   .object({
     group_id: GroupId,
+    mls_group_id: MlsGroupId.optional(),
     mode: Mode,
     cipher_suite: z.int(),
     incarnation: z.int(),

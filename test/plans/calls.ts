@@ -71,7 +71,6 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'replica-storage:judgeReplicaBytes': [
     [{ gid: 1n, hub: 'x', joining: 1n, bytes: 1, entries: 1, isFirst: false, welcomed: [1n] }, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]],
   ],
-  'hub:isOpenTo': [[{ roomId: 'x', groupId: BYTES, domain: 'x' }]],
   'cursors:holdCursor': [[{ domain: 'x', gid: 1n }, 1, 'x']],
   'foreign-device-lists:renewCopy': [['x', copy, true]],
   'foreign-device-lists:storeCopy': [['x', copy, { wanted: true, mostBytes: 1 }]],
@@ -89,18 +88,23 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
     [scope, { by: 'provider', most: 1, elsewhere: false }],
     [scope, { by: 'requester', most: 1, elsewhere: true }],
   ],
-  'peers:storeDirectory': [
+  'peer-directories:storeDirectory': [
     [
       {
         domain: 'x',
         endpoints: {},
         profiles: [],
+        features: [],
         authorities: [BYTES],
         issuedAt: 0,
+        expiresAt: 0,
+        payloadHash: BYTES,
         keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }],
+        alarm: null,
       },
     ],
   ],
+  'own-directory:storeOwnDirectory': [[{ hash: BYTES, issued: 1, signed: { payload: '', signatures: [] } }]],
   'personal-data:readSection': PERSONAL_TABLES.flatMap((table) =>
     'section' in table.exported ? [[table, table.exported, owner, { after: table.exported.key.map(() => '1'), limit: 1 }]] : [],
   ),

@@ -1,41 +1,27 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
-/** The room of a group that is at home here. */
-export async function roomOfGroup(sql: Sql, groupId: Uint8Array): Promise<string | undefined> {
-  const { rows } = await sql.query<{ roomId: string }>({
-    name: 'room_of_group',
-    text: `SELECT g.room_id AS "roomId" FROM groups g
-            WHERE g.group_id = $1 AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = g.group_id)`,
-    values: [groupId],
-  })
-  return rows[0]?.roomId
-}
-
-/** The current group of a room at home here, for a provider that has members in it, or anyone where joining takes no invitation. */
+/** The current group of a room at home here, for a provider that has members in it, or anyone where joining takes no invitation: its MLS group id. */
 export async function groupForPeer(sql: Sql, roomId: string, domain: string): Promise<Buffer | undefined> {
   const { rows } = await sql.query<{ groupId: Buffer }>({
     name: 'group_for_peer',
-    text: `SELECT g.group_id AS "groupId" FROM room r JOIN groups g ON g.gid = r.current_gid JOIN group_policy p ON p.gid = g.gid
-            WHERE r.room_id = $1 AND g.deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = g.group_id)
+    text: `SELECT coalesce(g.mls_group_id, g.group_id) AS "groupId" FROM room r JOIN groups g ON g.gid = r.current_gid JOIN group_policy p ON p.gid = g.gid
+            WHERE r.room_id = $1 AND g.deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid)
               AND (p.external_join IN ('code', 'open') OR EXISTS (SELECT FROM peer_cursor c WHERE c.gid = g.gid AND c.domain = $2))`,
     values: [roomId, domain],
   })
   return rows[0]?.groupId
 }
 
-/** Whether a group is in that room, at home here, and a provider has or had members in it, or joining it takes no invitation. */
-export async function isOpenTo(
-  sql: Sql,
-  { roomId, groupId, domain }: { roomId: string; groupId: Uint8Array; domain: string },
-): Promise<boolean> {
+/** Whether a group is at home here, and a provider has or had members in it, or joining it takes no invitation. */
+export async function isOpenTo(sql: Sql, groupId: Uint8Array, domain: string): Promise<boolean> {
   const { rows } = await sql.query({
     name: 'is_open_to',
     text: `SELECT FROM groups g
-            WHERE g.group_id = $2 AND g.room_id = $1 AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid)
-              AND (EXISTS (SELECT FROM peer_cursor c WHERE c.gid = g.gid AND c.domain = $3)
-                OR EXISTS (SELECT FROM peer_deletion x WHERE x.domain = $3 AND x.group_id = g.group_id)
+            WHERE g.group_id = $1 AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid)
+              AND (EXISTS (SELECT FROM peer_cursor c WHERE c.gid = g.gid AND c.domain = $2)
+                OR EXISTS (SELECT FROM peer_deletion x WHERE x.domain = $2 AND x.group_id = g.group_id)
                 OR EXISTS (SELECT FROM group_policy p WHERE p.gid = g.gid AND p.external_join IN ('code', 'open')))`,
-    values: [roomId, groupId, domain],
+    values: [groupId, domain],
   })
   return rows.length > 0
 }

@@ -7,37 +7,41 @@ import {
   decodeExtendedUpdateRequest,
   encodeExtendedSubmitResponse,
   encodeExtendedUpdateResponse,
+  type ExtendedSubmitRequest,
   type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
 import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { NotTheHub } from '../inbound/inbound.problems.js'
+import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
+import { CurrentPeer, type Peer } from '../inbound/peer.js'
+import { RoomBody, RoomGroups } from '../inbound/room.guard.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
-import { HostedRooms } from './hosted-rooms.js'
+import { groupIdOf } from './hosted-rooms.js'
 import { RoomAccess } from './room-access.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
-    private readonly rooms: HostedRooms,
     private readonly access: RoomAccess,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}
 
-  @PeerPost('submitMessage/:roomId')
-  async submit(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const { base: sent, incarnation } = decodedOrRefused(decodeExtendedSubmitRequest(body))
-    const { message, sendingUri } = sent
-    const found = await this.access.find(peer, roomId, message)
-    if (found.kind === 'refused') return notSubmitted(found.problem)
+  @RoomPost('submitMessage/:roomId', { of: 'here', read: decodeExtendedSubmitRequest, groups: ({ base }) => [groupIdOf(base.message)] })
+  async submit(
+    @CurrentPeer() peer: Peer,
+    @RoomVariable() _roomId: string,
+    @RoomBody() { base: { message, sendingUri }, incarnation }: ExtendedSubmitRequest,
+    @RoomGroups() [address]: readonly Uint8Array[],
+  ): Promise<Uint8Array> {
+    if (!address || !(await this.access.hasGroup(peer, address))) throw new NotTheHub()
     const caller = await this.devices.caller(peer, sendingUri)
     try {
-      const accepted = await this.operations.perform('message', caller, found.groupId, { message, incarnation })
+      const accepted = await this.operations.perform('message', caller, address, { message, incarnation })
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
@@ -45,20 +49,24 @@ export class SubmissionsController {
     }
   }
 
-  @PeerPost('update/:roomId')
-  async update(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const request = decodedOrRefused(decodeExtendedUpdateRequest(body))
-    const { base } = request
-    const first = base.kind === 'commit' ? base.commit : base.proposals[0]
-    if (first === undefined) return updated(undefined)
-    const found = await this.access.find(peer, roomId, first)
-    if (found.kind === 'refused') return notUpdated(found.problem)
+  @RoomPost('update/:roomId', { of: 'here', read: decodeExtendedUpdateRequest, groups: groupsOf })
+  async update(
+    @CurrentPeer() peer: Peer,
+    @RoomVariable() _roomId: string,
+    @RoomBody() request: ExtendedUpdateRequest,
+    @RoomGroups() addresses: readonly Uint8Array[],
+  ): Promise<Uint8Array> {
+    const [first] = addresses
+    if (first && !(await this.access.hasGroup(peer, first))) throw new NotTheHub()
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {
-      if (base.kind === 'commit') return updated(await this.operations.perform('commit', caller, found.groupId, commitOf(base, request)))
+      const { base } = request
+      if (base.kind === 'commit') {
+        return updated(await this.operations.perform('commit', caller, groupAt(addresses, 0), commitOf(base, request)))
+      }
       let accepted: Accepted | undefined
-      for (const proposal of base.proposals)
-        accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), {
+      for (const [index, proposal] of base.proposals.entries())
+        accepted = await this.operations.perform('proposal', caller, groupAt(addresses, index), {
           proposal,
           incarnation: request.incarnation,
         })
@@ -77,6 +85,17 @@ function notSubmitted(thrown: unknown): Uint8Array {
 function notUpdated(thrown: unknown): Uint8Array {
   const { problem, bytes } = encodeRelayedProblem(thrown)
   return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
+}
+
+/** The groups of the handshakes of an update, in their order. */
+function groupsOf({ base }: ExtendedUpdateRequest): Uint8Array[] {
+  return (base.kind === 'commit' ? [base.commit] : base.proposals).map(groupIdOf)
+}
+
+function groupAt(addresses: readonly Uint8Array[], index: number): Uint8Array {
+  const address = addresses[index]
+  if (!address) throw new NotTheHub()
+  return address
 }
 
 function updated(accepted: Accepted | undefined): Uint8Array {
