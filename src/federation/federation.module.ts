@@ -44,8 +44,10 @@ import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
+import { ReplicaNews } from './follower/replica/replica-news.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { foreignUserPurge } from './hub/foreign-user-purge.js'
 import { OwnJoins } from './joins/own-joins.js'
 import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
@@ -54,6 +56,7 @@ import { GroupInfoController } from './group-info/group-info.controller.js'
 import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
 import { HostedRooms } from './hub/hosted-rooms.js'
+import { RoomAccess } from './hub/room-access.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
 import {
@@ -103,6 +106,9 @@ import { RemoteIssuers } from './sealed/remote-issuers.js'
 import { SealedRelay } from './sealed/sealed-relay.js'
 import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
+import { PeerBytes } from './quotas/peer-bytes.js'
+import { ReplicaQuota } from './quotas/replica-quota.js'
+import { TakeUp } from './quotas/take-up.js'
 
 const purge = purgeJob({
   name: 'federation.purge_v1',
@@ -128,6 +134,7 @@ const speaking = [
   RequestSignatures,
   InboundGate,
   HeardPeers,
+  PeerBytes,
   PeerGuard,
   ResponseSigner,
   AnswerSignatures,
@@ -154,6 +161,7 @@ const asHub = [
   OwnKeyMaterial,
   SealedGroupInfo,
   HostedRooms,
+  RoomAccess,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,
@@ -172,6 +180,9 @@ const asHub = [
 ]
 /** Groups at home elsewhere with members here. */
 const asFollower = [
+  ReplicaNews,
+  ReplicaQuota,
+  TakeUp,
   SignedHeads,
   OwnJoins,
   Pull,
@@ -217,8 +228,20 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...atDraftHubs, ...betweenUsers, ...sealedSender],
+  providers: [
+    purge,
+    dropUnwanted,
+    foreignUserPurge,
+    ...speaking,
+    ...draft,
+    ...asHub,
+    ...asFollower,
+    ...atDraftHubs,
+    ...betweenUsers,
+    ...sealedSender,
+  ],
   exports: [
+    PeerBytes,
     PeerGuard,
     DraftAuthentication,
     RequestSignatures,

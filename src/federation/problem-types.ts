@@ -193,6 +193,12 @@ export const PEER_PROBLEMS: ProblemTypes = {
     client: 'Check what is pushed.',
     retry: 'no',
   },
+  'held-back': {
+    status: 429,
+    when: 'As much of this group, of its hub, or for one user is kept here as may be now; nothing of the batch was stored.',
+    client: 'Push the same entries after `Retry-After`, in smaller batches if they were many; push other groups meanwhile.',
+    retry: 'wait',
+  },
   'home-elsewhere': {
     status: 409,
     when: 'The group, or the room, is known here as one of another provider.',

@@ -206,10 +206,13 @@ function federation(): string[] {
     `INSERT INTO peer_erasure (domain, erasure_id, account_id, receipt)
      SELECT 'peer' || n % 50 || '.example', ${hash(`'erased ' || n`)}, 1000000 + n, '\\x00' FROM ${series(10_000)} n`,
     `INSERT INTO followed_group (group_id, hub, room_id, gid) SELECT group_id, 'hub' || gid % 20 || '.example', room_id, gid FROM groups WHERE gid % 10 = 3`,
+    `INSERT INTO replica_storage (gid, hub, account_id, stage) SELECT gid, hub, 1 + gid % 1000, (gid / 10) % 3 FROM followed_group`,
+    `INSERT INTO peer_storage (domain, bytes) SELECT 'hub' || n || '.example', 1000 FROM ${series(2_000)} n`,
+    `INSERT INTO peer_user_storage (domain, account_id, bytes) SELECT 'hub' || n % 20 || '.example', n, 1000 FROM ${series(1_000)} n`,
     `INSERT INTO consent (target, requester, room, state, asked_at)
      SELECT 'mimi://localhost/u/' || n % 1000, 'mimi://peer1.example/u/' || n, '', 'requested', now() FROM ${series(20_000)} n`,
     `INSERT INTO abuse_report (room_id, provider, reporter, alleged_abuser, reason, note, messages)
-     SELECT 'room', 'peer' || n % 50 || '.example', n, 'abuser', 1, '', 0 FROM ${series(5_000)} n`,
+     SELECT 'room', 'peer' || n % 50 || '.example', n, 'abuser' || n % 1000, 1, '', 0 FROM ${series(5_000)} n`,
     `INSERT INTO federation_result (domain, endpoint, body_hash, expires_at)
      SELECT 'peer1.example', 'notify', ${hash('n::text')}, now() + interval '5 minutes' FROM ${series(10_000)} n`,
     `INSERT INTO federation_nonce (slot, domain, nonce) SELECT n % 4, 'peer1.example', n::text FROM ${series(20_000)} n`,

@@ -142,6 +142,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   peer_deletion: OF_GROUPS,
   equivocation: OF_GROUPS,
   peer: OF_SERVER,
+  peer_storage: OF_SERVER,
   peer_key: OF_SERVER,
   peer_past_key: OF_SERVER,
   provider_refusal: OF_SERVER,
