@@ -200,6 +200,17 @@ CREATE TABLE device_news (
 );
 CREATE INDEX device_news_by_xid ON device_news USING btree (xid);
 
+CREATE TABLE draft_member (
+  gid bigint NOT NULL,
+  device_id bigint NOT NULL,
+  leaf_index integer,
+  welcome_hash bytea,
+  tree bytea STORAGE EXTERNAL,
+  CONSTRAINT draft_member_pkey PRIMARY KEY (device_id, gid),
+  CONSTRAINT draft_member_gid_fkey FOREIGN KEY (gid) REFERENCES groups(gid) ON DELETE CASCADE
+);
+CREATE INDEX draft_member_by_group ON draft_member USING btree (gid);
+
 CREATE TABLE equivocation (
   group_id bytea NOT NULL,
   incarnation integer NOT NULL,

@@ -18,6 +18,21 @@ import { DeviceListPeerController, DeviceListsController } from './device-lists/
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
 import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
 import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
+import { DraftAuthentication } from './draft/draft-authentication.js'
+import { DraftClient } from './draft/draft-client.js'
+import { DraftDirectories } from './draft/draft-directories.js'
+import { DraftListener } from './draft/draft-listener.js'
+import { DraftController } from './draft/draft.controller.js'
+import { DraftPeers } from './draft/draft-peers.js'
+import { DraftPush } from './draft/draft-push.js'
+import { DraftSenders } from './draft/draft-senders.js'
+import { DraftSubmissions } from './draft/draft-submissions.js'
+import { VouchedClients } from './draft/vouched-clients.js'
+import { DraftHub } from './draft/follower/draft-hub.js'
+import { DraftNotify } from './draft/follower/draft-notify.js'
+import { DraftReplicas } from './draft/follower/draft-replicas.js'
+import { DraftWelcomes } from './draft/follower/draft-welcomes.js'
+import { HubDialects } from './draft/follower/hub-dialects.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -117,6 +132,20 @@ const speaking = [
   SignedClient,
   { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]
+/** Peers that speak nothing but the draft. */
+const draft = [
+  DraftPeers,
+  DraftListener,
+  DraftAuthentication,
+  DraftDirectories,
+  DraftClient,
+  VouchedClients,
+  DraftSenders,
+  DraftSubmissions,
+  DraftPush,
+]
+/** Groups at hubs that speak nothing but the draft. */
+const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
   OwnKeyMaterial,
@@ -171,6 +200,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     OperationsController,
     LogController,
     NotifyController,
+    DraftController,
     DeleteRoomController,
     EraseUserController,
     ConsentsController,
@@ -184,9 +214,10 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...atDraftHubs, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
+    DraftAuthentication,
     RequestSignatures,
     InboundGate,
     HeardPeers,
@@ -203,7 +234,7 @@ export class FederationModule implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly link: FederationLink,
-    private readonly hubs: RemoteHub,
+    private readonly hubs: HubDialects,
     private readonly issuerLink: IssuerLink,
     private readonly issuers: RemoteIssuers,
   ) {}

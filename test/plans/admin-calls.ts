@@ -59,6 +59,7 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
   'what a room has had': {
     call: async (sql) => {
       await readSuccession(sql, BIG)
+      await sql.query({ text: 'SELECT successor_address(g => g) FROM groups g WHERE g.gid = $1', values: [BIG] })
       await isGroupIdTaken(sql, Buffer.from('nobody has it'))
       await followGroup(sql, { mlsGroupId: Buffer.from('nobody has it'), hub: 'b.example', roomId: 'mimi://b.example/r/7' }, 'joined')
       await assignRoom(sql, 'mimi://localhost/r/7', { groupId: null, adminId: 3n, grace: 60 })

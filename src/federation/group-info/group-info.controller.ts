@@ -25,7 +25,7 @@ export class GroupInfoController {
   @RoomPost('groupInfo/:roomId', { of: 'here' })
   async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeGroupInfoRequest(body))
-    const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL)
+    const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL, peer.domain)
     const groupId = await currentGroupOf(this.pool, roomId)
     if (!requester || !groupId) return encodeGroupInfoRefusal('not-authorized', roomId)
     requireUriOfPeer(peer, requester.client, 'client')

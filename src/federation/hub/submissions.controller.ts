@@ -1,7 +1,6 @@
 import { Controller } from '@nestjs/common'
 import type { SubmitCommit, Accepted } from '../../groups/groups.dto.js'
 import { GroupOperations } from '../../groups/operations/group-operations.js'
-import type { Problem } from '../../platform/http/problem.js'
 import {
   decodeExtendedSubmitRequest,
   decodeExtendedUpdateRequest,
@@ -10,8 +9,7 @@ import {
   type ExtendedSubmitRequest,
   type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
-import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
-import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
+import type { UpdateRequest } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { NotTheHub } from '../inbound/inbound.problems.js'
 import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
@@ -20,6 +18,7 @@ import { RoomBody, RoomGroups } from '../inbound/room.guard.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { groupIdOf } from './hosted-rooms.js'
+import { commitOf, submitRefusal, updateRefusal } from './submission-answers.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
@@ -59,7 +58,7 @@ export class SubmissionsController {
     try {
       const { base } = request
       if (base.kind === 'commit') {
-        return updated(await this.operations.perform('commit', caller, groupAt(addresses, 0), commitOf(base, request)))
+        return updated(await this.operations.perform('commit', caller, groupAt(addresses, 0), extendedCommitOf(base, request)))
       }
       let accepted: Accepted | undefined
       for (const [index, proposal] of base.proposals.entries())
@@ -92,14 +91,9 @@ function updated(accepted: Accepted | undefined): Uint8Array {
 }
 
 /** An update as a local client would submit it. */
-function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: ExtendedUpdateRequest): SubmitCommit {
-  const { commit, welcome, groupInfo, tree } = base
-  const welcomes = [...(welcome ? [welcome] : []), ...request.moreWelcomes]
+function extendedCommitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: ExtendedUpdateRequest): SubmitCommit {
   return {
-    commit,
-    ...(welcomes.length > 0 && { welcomes }),
-    ...(groupInfo && { group_info: groupInfo }),
-    ...(tree.kind === 'full' && { ratchet_tree: tree.tree }),
+    ...commitOf(base, request.moreWelcomes),
     ...(request.removed.length > 0 && { removed: [...request.removed] }),
     ...(request.letGo?.length && { let_go: [...request.letGo] }),
     ...(request.reinit && { reinit: true }),
@@ -107,16 +101,4 @@ function commitOf(base: Extract<UpdateRequest, { kind: 'commit' }>, request: Ext
     ...(request.joinCode !== undefined && { join_code: request.joinCode }),
     incarnation: request.incarnation,
   }
-}
-
-/** The draft's answer for what a client gets as a problem. */
-function updateRefusal({ type, detail, extension }: Problem): UpdateResponse {
-  const currentEpoch = extension['current_epoch']
-  if (typeof currentEpoch === 'bigint' && !type.startsWith('proposals-')) return { code: 'wrong-epoch', description: detail, currentEpoch }
-  return { code: 'not-allowed', description: `${type}: ${detail}`.slice(0, 500) }
-}
-
-function submitRefusal({ type, extension }: Problem): SubmitMessageResponse {
-  const currentEpoch = extension['current_epoch']
-  return type === 'stale-epoch' && typeof currentEpoch === 'bigint' ? { code: 'epoch-too-old', currentEpoch } : { code: 'not-allowed' }
 }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { useTestDatabase } from '../../support/database.js'
 import { eventually } from '../../support/eventually.js'
+import { freePort } from '../../support/free-port.js'
 import { GENEROUS } from '../../support/generous.js'
 import { spawnServer, type SpawnedServer } from '../../support/server.js'
 import { World } from '../../support/world.js'
@@ -17,15 +18,18 @@ afterEach(() => server?.stop('SIGKILL'))
 afterAll(() => c.close())
 
 async function start(): Promise<Victim & { server: SpawnedServer }> {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
   server = await spawnServer(database.url, {
     ...GENEROUS,
     DOMAIN,
-    PUBLIC_URL: `http://${DOMAIN}`,
+    PORT: String(port),
+    PUBLIC_URL: url,
     FEDERATION: 'open',
     FEDERATION_PEER_URLS: `c.example=${c.url}`,
     FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
   })
-  return { domain: DOMAIN, url: server.url, proxy: { url: `http://${DOMAIN}` }, server }
+  return { domain: DOMAIN, url, proxy: { url }, server }
 }
 
 let serial = 0
