@@ -41,7 +41,7 @@ import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
-import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
+import { ARRIVALS } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
@@ -171,18 +171,7 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [
-  SignedHeads,
-  OwnJoins,
-  Pull,
-  Arrivals,
-  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
-  HubNotifier,
-  RevokedMembers,
-  RemoteHub,
-  Joins,
-  Replicas,
-]
+const asFollower = [SignedHeads, OwnJoins, Pull, ...ARRIVALS, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 
