@@ -41,7 +41,7 @@ import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
-import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
+import { ARRIVALS } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { ReplicaNews } from './follower/replica/replica-news.js'
@@ -186,8 +186,7 @@ const asFollower = [
   SignedHeads,
   OwnJoins,
   Pull,
-  Arrivals,
-  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
+  ...ARRIVALS,
   HubNotifier,
   RevokedMembers,
   RemoteHub,
