@@ -129,9 +129,12 @@ CREATE CONSTRAINT TRIGGER require_certificate AFTER INSERT ON device DEFERRABLE 
   FOR EACH ROW EXECUTE FUNCTION require_certificate();
 
 -- The other devices of an account hear in their inboxes of one that is added or revoked, by anybody and any release; all but the one that
--- does it, which `holdAccount` names for the length of its transaction.
+-- does it, which `holdAccount` names for the length of its transaction. Those of another provider's user have no inbox here that anybody reads.
 CREATE OR REPLACE FUNCTION tell_siblings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF EXISTS (SELECT FROM foreign_user f WHERE f.account_id = NEW.account_id) THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO inbox (device_id, kind, payload)
   SELECT d.id, CASE WHEN NEW.revoked_at IS NULL THEN 'device.added' ELSE 'device.revoked' END, jsonb_build_object('client', NEW.client_uri)
     FROM device d

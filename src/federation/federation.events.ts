@@ -47,6 +47,9 @@ export const batchOutOfPlace = (events: Events): void => events.record('batch.ou
 /** A hub has signed two histories of a group. */
 export const hubEquivocated = (events: Events): void => events.record('hub.equivocated')
 
+/** A batch was not stored, as the hub has as much here as it may. @param by the limit, by its name in docs/limits.md */
+export const peerHeldBack = (events: Events, by: string): void => events.record('peer.held_back', { by })
+
 export const replicaDeleted = (events: Events, entries: bigint): void => events.record('replica.deleted', { entries: Number(entries) })
 
 // Between users of two providers.

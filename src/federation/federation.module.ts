@@ -41,11 +41,13 @@ import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
-import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
+import { ARRIVALS } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
+import { ReplicaNews } from './follower/replica/replica-news.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { foreignUserPurge } from './hub/foreign-user-purge.js'
 import { OwnJoins } from './joins/own-joins.js'
 import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
@@ -54,6 +56,7 @@ import { GroupInfoController } from './group-info/group-info.controller.js'
 import { SealedGroupInfo } from './group-info/sealed-group-info.js'
 import { SealedInfoController } from './group-info/sealed-info.controller.js'
 import { HostedRooms } from './hub/hosted-rooms.js'
+import { RoomAccess } from './hub/room-access.js'
 import { SubmissionsController } from './hub/submissions.controller.js'
 import { UserDirectoryController } from './hub/user-directory.controller.js'
 import {
@@ -77,6 +80,8 @@ import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
+import { deleteOldRefusals } from './apart/apart.repository.js'
+import { ProvidersInRoom } from './apart/providers-in-room.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { AnswerSignatures } from './outbound/answer-signatures.js'
@@ -101,11 +106,14 @@ import { RemoteIssuers } from './sealed/remote-issuers.js'
 import { SealedRelay } from './sealed/sealed-relay.js'
 import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
+import { PeerBytes } from './quotas/peer-bytes.js'
+import { ReplicaQuota } from './quotas/replica-quota.js'
+import { TakeUp } from './quotas/take-up.js'
 
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
+  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -126,6 +134,7 @@ const speaking = [
   RequestSignatures,
   InboundGate,
   HeardPeers,
+  PeerBytes,
   PeerGuard,
   ResponseSigner,
   AnswerSignatures,
@@ -148,9 +157,11 @@ const draft = [
 const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
+  ProvidersInRoom,
   OwnKeyMaterial,
   SealedGroupInfo,
   HostedRooms,
+  RoomAccess,
   KeyMaterialForwarder,
   KeyMaterialAnswers,
   OwnClaims,
@@ -169,11 +180,13 @@ const asHub = [
 ]
 /** Groups at home elsewhere with members here. */
 const asFollower = [
+  ReplicaNews,
+  ReplicaQuota,
+  TakeUp,
   SignedHeads,
   OwnJoins,
   Pull,
-  Arrivals,
-  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
+  ...ARRIVALS,
   HubNotifier,
   RevokedMembers,
   RemoteHub,
@@ -214,8 +227,20 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...draft, ...asHub, ...asFollower, ...atDraftHubs, ...betweenUsers, ...sealedSender],
+  providers: [
+    purge,
+    dropUnwanted,
+    foreignUserPurge,
+    ...speaking,
+    ...draft,
+    ...asHub,
+    ...asFollower,
+    ...atDraftHubs,
+    ...betweenUsers,
+    ...sealedSender,
+  ],
   exports: [
+    PeerBytes,
     PeerGuard,
     DraftAuthentication,
     RequestSignatures,

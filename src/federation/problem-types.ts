@@ -1,10 +1,29 @@
 import { z } from 'zod'
 import type { ProblemTypes } from '../platform/http/problem-types.js'
 import type { SignatureProblem } from './inbound/inbound.problems.js'
+import { TROUBLE_REASONS } from './peer-problems.js'
 
 const KEEPS_AGAIN = 'Send the same bytes again after `Retry-After`: what was accepted is answered as accepted.'
 const NO_KEY_PACKAGES = 'The provider of the user gives no KeyPackages of it'
 const FOR_PEERS = 'Correct the signing of requests (docs/federation-profile.md).'
+
+/** Members of every problem that is another provider's doing. */
+const TROUBLE = {
+  provider: z.string().optional().meta({ description: 'Domain of the provider that was asked' }),
+  reason: z
+    .enum(TROUBLE_REASONS)
+    .optional()
+    .meta({
+      description:
+        'denied-here, denied-there: this server does not federate with that provider, or that one not with this. clock-off: `clock_offset` says by how much. ' +
+        'refused, failing: it has signed an answer with a status of 4xx, or 5xx. unsigned: what came is not signed by it. unanswered: nothing came. ' +
+        'The others: it cannot be asked, by what its directory says',
+    }),
+  problem: z.string().optional().meta({ description: 'Type of that provider’s own problem, without `urn:microchat:problem:`' }),
+  clock_offset: z.int().optional().meta({
+    description: 'Seconds by which that provider’s clock is ahead of this server’s, negative where it is behind',
+  }),
+} as const
 
 /** What clients are to do where another provider is involved. */
 export const FEDERATION_PROBLEMS: ProblemTypes = {
@@ -13,8 +32,15 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     when: 'The group’s hub does not answer; whether it took the submission is not known.',
     client: KEEPS_AGAIN,
     retry: 'wait',
+    members: TROUBLE,
   },
-  'hub-refused': { status: 502, when: 'The group’s hub refuses requests of this server.', client: 'Tell the operator.', retry: 'no' },
+  'hub-refused': {
+    status: 502,
+    when: 'The group’s hub refuses requests of this server, or its answers do not count.',
+    client: 'Tell the operator.',
+    retry: 'no',
+    members: TROUBLE,
+  },
   'hub-bad-response': {
     status: 502,
     when: 'The group’s hub gave an answer that cannot be understood.',
@@ -32,6 +58,7 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     when: 'This server does not federate, or not with that provider.',
     client: 'Tell the user; only the operator can change it.',
     retry: 'no',
+    members: TROUBLE,
   },
   'not-the-hub': {
     status: 404,
@@ -44,8 +71,15 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     when: 'The other provider does not answer.',
     client: 'Send the same request after `Retry-After`.',
     retry: 'wait',
+    members: TROUBLE,
   },
-  'peer-refused': { status: 502, when: 'The other provider refuses this server’s request.', client: 'Tell the operator.', retry: 'no' },
+  'peer-refused': {
+    status: 502,
+    when: 'The other provider refuses this server’s request, or its answers do not count.',
+    client: 'Tell the operator.',
+    retry: 'no',
+    members: TROUBLE,
+  },
   'peer-bad-response': {
     status: 502,
     when: 'The other provider gave an answer that cannot be understood.',
@@ -158,6 +192,12 @@ export const PEER_PROBLEMS: ProblemTypes = {
     when: 'The roster names joins that nothing in the batch shows.',
     client: 'Check what is pushed.',
     retry: 'no',
+  },
+  'held-back': {
+    status: 429,
+    when: 'As much of this group, of its hub, or for one user is kept here as may be now; nothing of the batch was stored.',
+    client: 'Push the same entries after `Retry-After`, in smaller batches if they were many; push other groups meanwhile.',
+    retry: 'wait',
   },
   'home-elsewhere': {
     status: 409,

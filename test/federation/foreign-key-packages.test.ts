@@ -48,7 +48,7 @@ it.each<[string, () => Promise<unknown>]>([
 async function madeOf(answer: unknown): Promise<unknown> {
   const asked = { send: async () => answer }
   const forwarder = new KeyMaterialForwarder(
-    {} as never,
+    { query: async () => ({ rows: [] }) } as never,
     { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 1 },
     {} as never,
     asked as never,

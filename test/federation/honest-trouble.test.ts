@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import type { Client } from '../../examples/client/client.js'
 import { SignedClient } from '../../src/federation/outbound/signed-client.js'
+import { RemoteIssuers } from '../../src/federation/sealed/remote-issuers.js'
+import { SealedRelay } from '../../src/federation/sealed/sealed-relay.js'
 import { listPeers, noteInbound } from '../../src/federation/peers/peers.repository.js'
 import { Events } from '../../src/platform/observability/events.js'
 import { GENEROUS } from '../support/generous.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { bareToken, World } from '../support/world.js'
+import { bareToken, problemOf, World } from '../support/world.js'
 import { HostileProvider, type Answer } from './hostile/peer/hostile-provider.js'
 
 /** Not hostile here: in trouble. */
@@ -12,6 +15,9 @@ let peer: HostileProvider
 let server: TestServer
 let world: World
 let token: string
+let alice: Client
+/** An MLSMessage that could be an entry of a group. */
+let message: string
 beforeAll(async () => {
   peer = await new HostileProvider('c.example').listen()
   server = await startServer({
@@ -23,8 +29,11 @@ beforeAll(async () => {
     FEDERATION_ALLOWED_RANGES: 'c.example=127.0.0.0/8',
   })
   world = new World(server.url, 'a.example', 0)
-  const [alice] = await world.cast('alice')
+  ;[alice] = await world.cast('alice')
   token = await bareToken(alice)
+  const group = await world.group(alice, [])
+  message = Buffer.from(await group.encrypt('hello', group.epoch)).toString('base64url')
+  await server.pool.query("INSERT INTO followed_group (group_id, hub, room_id) VALUES ('club', 'c.example', 'mimi://c.example/r/club')")
 })
 beforeEach(() => {
   peer.answering = () => ({ status: 200 })
@@ -34,7 +43,7 @@ afterAll(async () => {
   await Promise.all([server.close(), peer.close()])
 })
 
-const answers = (answer: Answer) => {
+const answers = (answer: Answer | 'hang up') => {
   peer.answering = () => answer
 }
 const asked = () =>
@@ -96,6 +105,88 @@ describe('a provider that refuses another', () => {
   it('is named: this one', async () => {
     await server.pool.query(`INSERT INTO peer (domain, policy) VALUES ('d.example', 'deny')`)
     expect(await problem('d.example')).toMatchObject({ status: 403, detail: 'This server does not federate with d.example.' })
+  })
+})
+
+const CAROL = 'mimi://c.example/u/carol'
+const CLUB = `/v1/groups/${Buffer.from('club').toString('base64url')}`
+/** What users of a.example do by which c.example is asked, of a room there or besides. */
+const CALLS: [what: string, method: string, path: string, body?: () => object][] = [
+  ['look a room up', 'GET', `/v1/rooms?room=${encodeURIComponent('mimi://c.example/r/club')}`],
+  ['ask for consent', 'POST', '/v1/consents', () => ({ target: CAROL })],
+  ['take that back', 'DELETE', `/v1/consents?user=${encodeURIComponent(CAROL)}`],
+  ['look for somebody', 'POST', '/v1/identifier-queries', () => ({ domain: 'c.example', handle: 'carol' })],
+  ['read a device list', 'GET', `/v1/device-lists?user=${encodeURIComponent(CAROL)}`],
+  ['look at a token issuer', 'GET', '/v1/tokens/issuer?issuer=c.example'],
+  ['take the keys of its gateway', 'GET', '/v1/sealed-relay/c.example/keys'],
+  ['look at a group', 'GET', CLUB],
+  ['read its policy', 'GET', `${CLUB}/policy`],
+  ['read its tree', 'GET', `${CLUB}/tree`],
+  ['leave it', 'POST', `${CLUB}/leave`, () => ({})],
+  ['post', 'POST', `${CLUB}/messages`, () => ({ message })],
+]
+async function answerTo([, method, path, body]: (typeof CALLS)[number]) {
+  const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) }
+  const response = await fetch(server.url + path, { method, headers, ...(body && { body: JSON.stringify(body()) }) })
+  const { type, ...document } = (await response.json()) as Record<string, unknown>
+  const kind = String(type).split(':').at(-1) ?? ''
+  return { status: response.status, kind, retryAfter: response.headers.get('retry-after'), document }
+}
+const asProblem = (status: number, type: string, headers = {}): Answer => ({
+  status,
+  headers,
+  type: 'application/problem+json',
+  body: Buffer.from(JSON.stringify({ type: `urn:microchat:problem:${type}`, status })),
+})
+const WAITS = { 'retry-after': '7' }
+
+describe.each<[string, Answer | 'hang up', { status: number; kind: RegExp; retryAfter?: string; document?: object }]>([
+  ['a limit', asProblem(429, 'rate-limited', WAITS), { status: 429, kind: /^rate-limited$/, retryAfter: '7' }],
+  [
+    'a limit of its proxy',
+    { status: 429, headers: { ...WAITS, signature: 'x' } },
+    { status: 429, kind: /^rate-limited$/, retryAfter: '7' },
+  ],
+  [
+    'that it is busy',
+    asProblem(503, 'unavailable', WAITS),
+    { status: 503, kind: /^(hub|peer)-unreachable$/, retryAfter: '7', document: { reason: 'failing', problem: 'unavailable' } },
+  ],
+  ['nothing', 'hang up', { status: 503, kind: /^(hub|peer)-unreachable$/, retryAfter: '5', document: { reason: 'unanswered' } }],
+  [
+    'that a signature is of another time',
+    asProblem(401, 'signature-stale'),
+    { status: 502, kind: /^(hub|peer)-refused$/, document: { reason: 'refused', problem: 'signature-stale' } },
+  ],
+  [
+    'that it does not federate with this server',
+    asProblem(403, 'peer-denied'),
+    { status: 502, kind: /^(hub|peer)-refused$/, document: { reason: 'denied-there', problem: 'peer-denied' } },
+  ],
+  [
+    'by a clock that is off',
+    { status: 200, ahead: 95 },
+    { status: 502, kind: /^(hub|peer)-refused$/, document: { reason: 'clock-off', clock_offset: expect.closeTo(95, -0.7) } },
+  ],
+])('a peer that answers %s', (_what, answer, { document = {}, ...expected }) => {
+  // What could not be had is not asked for again at once, for anybody.
+  beforeEach(() => {
+    server.app.get(RemoteIssuers)['copies'].forget('c.example')
+    server.app.get(SealedRelay)['copies'].forget('c.example')
+  })
+
+  it.each(CALLS)('is told in the same way to users who %s', async (...call) => {
+    answers(answer)
+    const got = await answerTo(call)
+    expect(got).toMatchObject({ ...expected, kind: expect.stringMatching(expected.kind) })
+    expect(got.document).toMatchObject(expected.status === 429 ? {} : { provider: 'c.example', ...document })
+  })
+
+  it('is told in the same way to users who claim KeyPackages for a room there', async () => {
+    answers(answer)
+    const got = await problemOf(alice.device.claim(CAROL, 1, 'mimi://c.example/r/club'))
+    expect(got).toMatchObject({ status: expected.status, kind: expect.stringMatching(expected.kind) })
+    expect(got.document).toMatchObject(expected.status === 429 ? {} : { provider: 'c.example', ...document })
   })
 })
 

@@ -63,10 +63,15 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'foreign-devices:recordForeignUser': [
     [
       'x',
-      [{ client: 'x', revokedAt: null, keys: [{ publicKey: BYTES, validFrom: 0, validUntil: null }] }],
+      { devices: [{ client: 'x', revokedAt: null, keys: [{ publicKey: BYTES, validFrom: 0, validUntil: null }] }], wanted: new Set(['x']) },
+      { devicesOfUser: 10, usersOfPeer: 10, devicesOfPeer: 10 },
       { claimElsewhere: () => Promise.resolve() },
     ],
   ],
+  'replica-storage:judgeReplicaBytes': [
+    [{ gid: 1n, hub: 'x', joining: 1n, bytes: 1, entries: 1, isFirst: false, welcomed: [1n] }, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]],
+  ],
+  'cursors:holdCursor': [[{ domain: 'x', gid: 1n }, 1, 'x']],
   'foreign-device-lists:renewCopy': [['x', copy, true]],
   'foreign-device-lists:storeCopy': [['x', copy, { wanted: true, mostBytes: 1 }]],
   'erasures:postponeErasure': [['x', { erasureId: BYTES, failures: 1 }, 1, 'x']],

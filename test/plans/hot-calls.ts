@@ -15,6 +15,7 @@ import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.
 import { readHeads, readInboxIds, readRecentHeads } from '../../src/delivery/sweep/sweep.repository.js'
 import { advanceCursor, dueGroups, peersOf } from '../../src/federation/push/cursors.repository.js'
 import { readRosterChanges, readRun, readWelcomes } from '../../src/federation/push/outgoing.repository.js'
+import { PEER_CALLS } from './peer-calls.js'
 import { placeOf } from '../../src/federation/follower/arrival/place.repository.js'
 import { lockReplica } from '../../src/federation/follower/replica/replica.repository.js'
 import { presentAmong } from '../../src/groups/access/members.repository.js'
@@ -245,4 +246,5 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await placeOf(sql, { hub: 'peer0.example', groupId: hash('group 13') })
     },
   },
+  ...PEER_CALLS,
 }

@@ -190,9 +190,9 @@ function keyPackages(): string[] {
     `INSERT INTO key_package_claim (device_id, cipher_suite, last_resort, expires_at, ref)
      SELECT ${values}, ${hash(`'claim ' || d || ' ' || n`)} FROM ${series(SIZES.devices / 2)} d, ${series(10)} n`,
     `INSERT INTO handed_out_key_package (room_id, ref, device_id, expires_at)
-     SELECT 'mimi://hub' || device_id % 20 || '.example/r/' || device_id % 100, ref, device_id, expires_at FROM key_package_claim`,
+     SELECT 'mimi://hub' || device_id % 20 || '.example/r/' || device_id, ref, device_id, expires_at FROM key_package_claim`,
     `INSERT INTO passed_commit (room_id, hash, device_id, passed_at)
-     SELECT 'mimi://hub' || n % 20 || '.example/r/' || n % 100, ${hash(`'passed ' || n`)}, n % ${SIZES.devices}, now() - n * interval '1 minute' FROM ${series(20_000)} n`,
+     SELECT 'mimi://hub' || n % 20 || '.example/r/' || n, ${hash(`'passed ' || n`)}, n % ${SIZES.devices}, now() - n * interval '1 minute' FROM ${series(20_000)} n`,
   ]
 }
 
@@ -206,10 +206,13 @@ function federation(): string[] {
     `INSERT INTO peer_erasure (domain, erasure_id, account_id, receipt)
      SELECT 'peer' || n % 50 || '.example', ${hash(`'erased ' || n`)}, 1000000 + n, '\\x00' FROM ${series(10_000)} n`,
     `INSERT INTO followed_group (group_id, hub, room_id, gid) SELECT group_id, 'hub' || gid % 20 || '.example', room_id, gid FROM groups WHERE gid % 10 = 3`,
+    `INSERT INTO replica_storage (gid, hub, account_id, stage) SELECT gid, hub, 1 + gid % 1000, (gid / 10) % 3 FROM followed_group`,
+    `INSERT INTO peer_storage (domain, bytes) SELECT 'hub' || n || '.example', 1000 FROM ${series(2_000)} n`,
+    `INSERT INTO peer_user_storage (domain, account_id, bytes) SELECT 'hub' || n % 20 || '.example', n, 1000 FROM ${series(1_000)} n`,
     `INSERT INTO consent (target, requester, room, state, asked_at)
      SELECT 'mimi://localhost/u/' || n % 1000, 'mimi://peer1.example/u/' || n, '', 'requested', now() FROM ${series(20_000)} n`,
     `INSERT INTO abuse_report (room_id, provider, reporter, alleged_abuser, reason, note, messages)
-     SELECT 'room', 'peer' || n % 50 || '.example', n, 'abuser', 1, '', 0 FROM ${series(5_000)} n`,
+     SELECT 'room', 'peer' || n % 50 || '.example', n, 'abuser' || n % 1000, 1, '', 0 FROM ${series(5_000)} n`,
     `INSERT INTO federation_result (domain, endpoint, body_hash, expires_at)
      SELECT 'peer1.example', 'notify', ${hash('n::text')}, now() + interval '5 minutes' FROM ${series(10_000)} n`,
     `INSERT INTO federation_nonce (slot, domain, nonce) SELECT n % 4, 'peer1.example', n::text FROM ${series(20_000)} n`,

@@ -27,6 +27,10 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'remains:groupsWithRemains': { walks: ['all of group_remains'], why: 'the same' },
   'device-news:deleteOldNews': { walks: ['all of device_news'], why: 'has the rows of fifteen minutes' },
   nonces: { walks: ['all of federation_nonce'], why: 'asks for one row of one partition' },
+  apart: {
+    walks: ['all of provider_refusal', 'all of provider_refusal, by its index'],
+    why: 'has a row for each two providers that refuse each other, of a day, and ten thousand at most; empty in the database of this test',
+  },
   'cursors:duePeers': {
     walks: ['all of groups', 'all of peer_cursor', 'all of peer_deletion', 'all of peer_erasure'],
     why: 'one worker, every SWEEP_INTERVAL; whether a group is due shows only with its head',
@@ -36,13 +40,15 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
     why: 'only for a peer that was out of the group and is behind',
   },
   'personal-data:eraseRows': {
-    walks: ['all of abuse_report', 'all of foreign_user', 'all of identity_notice'],
+    walks: ['all of foreign_user', 'all of identity_notice', 'all of peer_user_storage', 'all of replica_storage'],
     why: 'a job; they have few rows in the database of this test',
   },
   'identity-notices:tellOfIdentity': {
     walks: ['all of identity_notice', 'all of identity_notice, by its index'],
     why: 'a job, which takes the first row of it',
   },
+  'replica-storage:listPeerStorage': { walks: ['all of peer_storage'], why: "an operator's command" },
+  'replica-storage:sumPeerStorage': { walks: ['all of peer_storage'], why: 'a scrape of metrics; has a row for each other provider' },
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:waitingCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },

@@ -83,6 +83,22 @@ export const IN_GROUPS: readonly PersonalTable[] = [
     erased: 'deleted',
   },
   {
+    table: 'replica_storage',
+    of: 'account',
+    column: 'account_id',
+    exported: {
+      hidden: 'for whose groups of other providers space is used; that the user is in them is in the section of its memberships',
+    },
+    erased: { changed: 'account_id = NULL' },
+  },
+  {
+    table: 'peer_user_storage',
+    of: 'account',
+    column: 'account_id',
+    exported: { hidden: 'the sums of that' },
+    erased: 'deleted',
+  },
+  {
     table: 'group_ban',
     of: 'account',
     column: 'user_id',

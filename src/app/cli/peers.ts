@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { listPeers, type ListedPeer, setPolicy, clearBackOff, setPaused, findPeer } from '../../federation/peers/peers.repository.js'
 import { forgetKeys } from '../../federation/peers/peer-directories.repository.js'
 import { endOf } from '../../federation/peers/peer-directory.js'
+import { listPeerStorage, type PeerStorage } from '../../federation/quotas/replica-storage.repository.js'
 import { waitingCursors, type WaitingCursor, resumeCursors } from '../../federation/push/cursors.repository.js'
 import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../federation/push/deletions.repository.js'
 import type { Config } from '../../platform/config/config.js'
@@ -33,15 +34,16 @@ export const peersList: Command = {
   usage: '[--groups]               Other providers: policy, failures, alarms, stopped groups, refused deletions (--groups: which).',
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: { groups: { type: 'boolean', default: false } } })
-    const { peers, waiting } = await withDatabase(async (pool) => ({
+    const { peers, storage, waiting } = await withDatabase(async (pool) => ({
       peers: await listPeers(pool),
+      storage: new Map((await listPeerStorage(pool)).map((one) => [one.domain, one])),
       waiting: { cursors: await waitingCursors(pool), refused: await refusedDeletions(pool), named: values.groups },
     }))
     const unlisted = new Set([...waiting.cursors, ...waiting.refused].map(({ domain }) => domain))
     if (peers.length === 0 && unlisted.size === 0) return print('No other provider is known.')
     for (const peer of peers) {
       unlisted.delete(peer.domain)
-      print(describe(peer, waiting))
+      print(describe(peer, storage.get(peer.domain), waiting))
     }
     for (const domain of unlisted) print([domain, ...describeWaiting(domain, waiting)].join('\n'))
   },
@@ -56,7 +58,7 @@ interface Waiting {
 }
 
 /** E.g. `b.example  allow, paused; 3 failures, next try 2026-01-31T12:00:00Z; last heard never`, and what is wrong below. */
-function describe(peer: ListedPeer, waiting: Waiting): string {
+function describe(peer: ListedPeer, storage: PeerStorage | undefined, waiting: Waiting): string {
   const standing = [peer.policy ?? 'no policy', ...(peer.paused ? ['paused'] : [])].join(', ')
   const retry = peer.retryAt ? `, next try ${time(peer.retryAt)}` : ''
   const failures = `${peer.failures} ${peer.failures === 1 ? 'failure' : 'failures'}${retry}`
@@ -66,7 +68,24 @@ function describe(peer: ListedPeer, waiting: Waiting): string {
   if (peer.clockOffset !== null)
     lines.push(`  CLOCK: ${clock(peer.clockOffset)}; no request or answer of it counts until one of the two is right`)
   if (peer.lastError !== null) lines.push(`  last error ${peer.lastErrorAt ? time(peer.lastErrorAt) : ''}: ${printable(peer.lastError)}`)
-  return [...lines, ...describeWaiting(peer.domain, waiting)].join('\n')
+  return [...lines, ...describeStorage(storage), ...describeWaiting(peer.domain, waiting)].join('\n')
+}
+
+/** For how long it shows that a batch was held back: hubs try again within an hour. */
+const HELD_BACK_MS = 3_600_000
+
+/** E.g. `keeps 12.3 MiB here in its groups, 2 of them new; sent 1.0 MiB in the last minute`. */
+function describeStorage(storage: PeerStorage | undefined): string[] {
+  if (storage === undefined || (storage.bytes === 0n && storage.heldBackAt === null)) return []
+  const { bytes, newGroups, minuteBytes, heldBackAt, heldBack } = storage
+  const lines = [`  keeps ${size(bytes)} here in its groups, ${newGroups} of them new; sent ${size(minuteBytes)} in the last minute`]
+  if (heldBackAt !== null && Date.now() - heldBackAt.getTime() < HELD_BACK_MS)
+    lines.push(`  HELD BACK: a batch was not stored at ${time(heldBackAt)}, by the limit ${printable(heldBack ?? '')}`)
+  return lines
+}
+
+function size(bytes: bigint): string {
+  return `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`
 }
 
 /** E.g. `cannot be fetched since 2026-01-31T12:00:00Z (timed-out: …); its keys count until 2026-02-06T12:00:00Z`. */

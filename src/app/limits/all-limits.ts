@@ -1,6 +1,8 @@
 import { INBOUND_LIMITS } from '../../federation/inbound/inbound-gate.js'
 import { ARRIVAL_LIMITS } from '../../federation/follower/arrival/waits.js'
 import { FIRST_LOOK_LIMITS } from '../../federation/peers/first-looks.js'
+import { PEER_QUOTA_SETTINGS, PEER_QUOTAS } from '../../federation/quotas/quotas.limits.js'
+import { FOREIGN_LIMITS } from '../../federation/hub/foreign-user-records.js'
 import { TOKEN_LIMITS } from '../../tokens/issue/tokens.limits.js'
 import { WORKER_LIMITS } from '../../platform/workers/worker-time.js'
 import { OPERATIONS_LIMITS } from '../operations/operations.limits.js'
@@ -44,6 +46,9 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...STORAGE_LIMITS,
   DEVICE_LIST_BYTES,
   FOREIGN_LIST_BYTES,
+  ...Object.values(FOREIGN_LIMITS),
+  ...PEER_QUOTA_SETTINGS,
+  ...Object.values(PEER_QUOTAS),
 ]
 
 /** Applies the overrides of LIMITS. @throws ConfigError if a name is unknown, fixed, or has its own setting */

@@ -4,7 +4,7 @@ import { Problem } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeGroupInfoRequest, encodeGroupInfoRefusal, GROUP_INFO_REQUEST_LABEL } from '../../protocol/mimi/group-info.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
-import { currentGroupOf } from '../hub/hub.repository.js'
+import { groupForPeer } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
@@ -25,9 +25,9 @@ export class GroupInfoController {
   @RoomPost('groupInfo/:roomId', { of: 'here' })
   async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeGroupInfoRequest(body))
-    const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL, peer.domain)
-    const groupId = await currentGroupOf(this.pool, roomId)
-    if (!requester || !groupId) return encodeGroupInfoRefusal('not-authorized', roomId)
+    const groupId = await groupForPeer(this.pool, roomId, peer.domain)
+    const requester = groupId && (await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL, peer.domain))
+    if (!requester) return encodeGroupInfoRefusal('not-authorized', roomId)
     requireUriOfPeer(peer, requester.client, 'client')
     const caller = await this.devices.caller(peer, requester.client)
     try {

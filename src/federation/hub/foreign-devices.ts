@@ -7,6 +7,7 @@ import type { Caller } from '../../authentication/session/caller.js'
 import { Hints } from '../../platform/hints/hints.js'
 import { Bytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { RateLimited } from '../../platform/http/problem.js'
+import { numberOf } from '../../platform/limits/described-limit.js'
 import { Limits } from '../../platform/limits/limits.js'
 import { sleep } from '../../platform/timing.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
@@ -16,7 +17,7 @@ import { ClientUnknown } from '../inbound/inbound.problems.js'
 import { ForeignDeviceLists } from '../device-lists/foreign-device-lists.js'
 import { requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
-import { ForeignUserRecords } from './foreign-user-records.js'
+import { FOREIGN_LIMITS, ForeignUserRecords } from './foreign-user-records.js'
 
 const Key = z.object({ public_key: Bytes(256), valid_from: UnixSeconds, valid_until: UnixSeconds.optional() })
 const Device = z.object({ client: z.string().max(400), revoked_at: UnixSeconds.optional(), signature_keys: z.array(Key) })
@@ -36,13 +37,21 @@ const KEYS_IN_A_ROW = 10
 /** Revocation notices about one user within this time cause one fetch. */
 const REFRESH_MS = 1_000
 const REFRESHES = { name: 'foreign-refreshes', points: 600, seconds: 60 }
+const NEW_USERS = () =>
+  ({ name: FOREIGN_LIMITS.newUsers.name, points: numberOf(FOREIGN_LIMITS.newUsers), seconds: 3_600, exact: true }) as const
 const MAX_REMEMBERED = 10_000
 const FAR_FUTURE = new Date(8.64e15)
+
+interface Fetch {
+  readonly wanted: Set<string>
+  readonly done: Promise<void>
+}
 
 /** Devices and keys of other providers' users: a copy of what their providers publish, so that groups treat all members in the same way. */
 @Injectable()
 export class ForeignDevices {
-  private readonly fetching = new Map<string, Promise<void>>()
+  /** What is asked for, by user: the clients that the answer is to be written down of. */
+  private readonly fetching = new Map<string, Fetch>()
   private readonly refreshing = new Map<string, Promise<void>>()
   private readonly refreshedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
@@ -57,8 +66,9 @@ export class ForeignDevices {
   /** Fetches the directories of the users whose claimed devices or keys are not confirmed. A provider that does not answer changes nothing. */
   async introduce(claims: readonly ForeignClaim[]): Promise<void> {
     const open = await this.records.unconfirmed(claims, CONFIRMED_MS)
-    const users = new Set(open.flatMap(({ client }) => userOfClient(client) ?? []))
-    await Promise.all([...users].map((user) => this.fetchOnce(user)))
+    const byUser = Map.groupBy(open, ({ client }) => userOfClient(client))
+    byUser.delete(undefined)
+    await Promise.all([...byUser].map(([user = '', ofUser]) => this.fetchOnce(user, new Set(ofUser.map(({ client }) => client)))))
   }
 
   /** The caller that stands for a device of a peer's user. @throws ForeignDomain; ClientUnknown unless the provider lists the device as active */
@@ -66,9 +76,10 @@ export class ForeignDevices {
     requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
     if (user === undefined) throw new ClientUnknown()
-    const isVouchedFor = async () => (await this.records.unconfirmed([{ client }], STALE_MS)).length === 0
+    const isVouchedFor = async () =>
+      (await this.records.unconfirmed([{ client }], STALE_MS)).length === 0 && (await this.records.isKnown(user))
     if (!(await isVouchedFor())) {
-      await this.fetchOnce(user)
+      await this.fetchOnce(user, new Set([client]))
       if (!(await isVouchedFor())) throw new ClientUnknown()
     }
     const device = await this.records.device(client)
@@ -76,11 +87,11 @@ export class ForeignDevices {
     return { deviceId: device.deviceId, userId: device.userId, client, user, generation: 0, expiresAt: FAR_FUTURE }
   }
 
-  /** Fetches a user's directory again, once for all notices within REFRESH_MS. @throws ForeignDomain, RateLimited */
+  /** Fetches the directory of a known user again, once for all notices within REFRESH_MS. @throws ForeignDomain, RateLimited */
   async refresh(peer: Peer, client: string): Promise<void> {
     requireUriOfPeer(peer, client, 'client')
     const user = userOfClient(client)
-    if (user === undefined) return
+    if (user === undefined || !(await this.records.isKnown(user))) return
     const coming = this.refreshing.get(user) ?? this.refreshSoon(peer, user)
     await coming
   }
@@ -95,7 +106,7 @@ export class ForeignDevices {
         // A later caller may know of more devices than what is fetched now.
         this.refreshing.delete(user)
         this.refreshedAt.set(user, performance.now())
-        return this.fetch(user)
+        return this.fetch(user, () => new Set())
       })
       .finally(() => {
         if (this.refreshing.get(user) === coming) this.refreshing.delete(user)
@@ -104,32 +115,44 @@ export class ForeignDevices {
     return coming
   }
 
-  private fetchOnce(user: string): Promise<void> {
+  private async fetchOnce(user: string, clients: ReadonlySet<string>): Promise<void> {
     const begun = this.fetching.get(user)
-    // What somebody else has begun may end at that one's limit (`FirstLooks`).
-    if (begun)
-      return begun.catch((error: unknown) => {
-        if (error instanceof RateLimited) return this.fetchOnce(user)
+    if (begun) {
+      for (const client of clients) begun.wanted.add(client)
+      // What somebody else has begun may end at that one's limit (`FirstLooks`).
+      return begun.done.catch((error: unknown) => {
+        if (error instanceof RateLimited) return this.fetchOnce(user, clients)
         throw error
       })
-    const begin = this.fetch(user).finally(() => this.fetching.delete(user))
-    this.fetching.set(user, begin)
-    return begin
+    }
+    const wanted = new Set(clients)
+    const close = () => {
+      if (this.fetching.get(user)?.wanted === wanted) this.fetching.delete(user)
+      return wanted
+    }
+    const done = this.fetch(user, close).finally(close)
+    this.fetching.set(user, { wanted, done })
+    return done
   }
 
-  /** With the device list: a device that is new here is new there too. */
-  private async fetch(user: string): Promise<void> {
-    const [list] = await Promise.all([this.lists.ask(user), this.fetchDirectory(user)])
+  /**
+   * With the device list: a device that is new here is new there too.
+   * @param wanted the clients that were asked for until the answer came; who asks later begins another fetch
+   */
+  private async fetch(user: string, wanted: () => ReadonlySet<string>): Promise<void> {
+    const [list] = await Promise.all([this.lists.ask(user), this.fetchDirectory(user, wanted)])
     if (list !== undefined) await this.lists.want(user, list)
   }
 
-  private async fetchDirectory(user: string): Promise<void> {
+  private async fetchDirectory(user: string, wanted: () => ReadonlySet<string>): Promise<void> {
     const peer = user.split('/')[2] ?? ''
     const answer = await this.client.send({ peer, endpoint: 'directory', argument: user, body: new Uint8Array() })
     if (answer.kind !== 'answered' || answer.status !== 200) return
-    const devices = await devicesOf(user, answer.body)
+    const clients = wanted()
+    const devices = await devicesOf(user, answer.body, clients)
     if (!devices) return
-    const revoked = await this.records.write(user, devices)
+    if (!(await this.records.isKnown(user))) await this.limits.take(NEW_USERS(), peer)
+    const revoked = await this.records.write(user, devices, clients)
     this.hints.publish(revoked.map((deviceId) => ({ kind: 'revoked', deviceId })))
   }
 }
@@ -139,13 +162,13 @@ function userOfClient(client: string): string | undefined {
   return parsed && userUri(parsed)
 }
 
-/** Only devices of that user, with keys that can be used; where there are more than the bounds allow, active devices come first. */
-async function devicesOf(user: string, body: Uint8Array): Promise<ForeignDevice[] | undefined> {
+/** Only devices of that user, with keys that can be used; where there are more than the bounds allow, those that were asked for come first, then active ones. */
+async function devicesOf(user: string, body: Uint8Array, wanted: ReadonlySet<string>): Promise<ForeignDevice[] | undefined> {
   const parsed = UserDirectory.safeParse(readCbor(body))
   if (!parsed.success) return undefined
   const own = parsed.data.devices.filter(({ client }) => userOfClient(client) === user)
-  const inUse = own.filter(({ revoked_at: at }) => at === undefined)
-  const taken = [...inUse, ...own.filter(({ revoked_at: at }) => at !== undefined)].slice(0, MOST.devices)
+  const rank = ({ client, revoked_at: at }: ToldDevice) => (wanted.has(client) ? 0 : at === undefined ? 1 : 2)
+  const taken = own.toSorted((one, other) => rank(one) - rank(other)).slice(0, MOST.devices)
   const devices: ForeignDevice[] = []
   let room = MOST.keys
   for (const { client, revoked_at: revokedAt = null, signature_keys: keys } of taken) {
@@ -156,7 +179,8 @@ async function devicesOf(user: string, body: Uint8Array): Promise<ForeignDevice[
   return devices
 }
 
-type ToldKey = UserDirectoryEntry['devices'][number]['signature_keys'][number]
+type ToldDevice = UserDirectoryEntry['devices'][number]
+type ToldKey = ToldDevice['signature_keys'][number]
 
 async function soundKeys(told: readonly ToldKey[]): Promise<ForeignDevice['keys']> {
   const sound: { publicKey: Uint8Array; validFrom: Date; validUntil: Date | null }[] = []

@@ -12,6 +12,20 @@ export async function groupForPeer(sql: Sql, roomId: string, domain: string): Pr
   return rows[0]?.groupId
 }
 
+/** Whether a group is at home here, and a provider has or had members in it, or joining it takes no invitation. */
+export async function isOpenTo(sql: Sql, groupId: Uint8Array, domain: string): Promise<boolean> {
+  const { rows } = await sql.query({
+    name: 'is_open_to',
+    text: `SELECT FROM groups g
+            WHERE g.group_id = $1 AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid)
+              AND (EXISTS (SELECT FROM peer_cursor c WHERE c.gid = g.gid AND c.domain = $2)
+                OR EXISTS (SELECT FROM peer_deletion x WHERE x.domain = $2 AND x.group_id = g.group_id)
+                OR EXISTS (SELECT FROM group_policy p WHERE p.gid = g.gid AND p.external_join IN ('code', 'open')))`,
+    values: [groupId, domain],
+  })
+  return rows.length > 0
+}
+
 /** Whether a device is a member of the current group of a room. */
 export async function isInRoom(sql: Sql, roomId: string, deviceId: bigint): Promise<boolean> {
   const { rows } = await sql.query({
@@ -57,15 +71,4 @@ export async function anyUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<bo
     values: [refs],
   })
   return rows.length > 0
-}
-
-/** The address of the current group of a room at home here. */
-export async function currentGroupOf(sql: Sql, roomId: string): Promise<Buffer | undefined> {
-  const { rows } = await sql.query<{ groupId: Buffer }>({
-    name: 'current_group_of',
-    text: `SELECT g.group_id AS "groupId" FROM room r JOIN groups g ON g.gid = r.current_gid
-            WHERE r.room_id = $1 AND g.deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid)`,
-    values: [roomId],
-  })
-  return rows[0]?.groupId
 }

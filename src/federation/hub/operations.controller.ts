@@ -14,6 +14,7 @@ import { RoomBody, RoomGroups } from '../inbound/room.guard.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { NotTheHub } from '../inbound/inbound.problems.js'
 import { groupForPeer } from './hub.repository.js'
+import { RoomAccess } from './room-access.js'
 
 const NOTHING = new Uint8Array()
 
@@ -24,6 +25,7 @@ export class OperationsController {
     @Inject(POOL) private readonly pool: Pool,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
+    private readonly access: RoomAccess,
   ) {}
 
   @RoomPost('operation/:roomId', { of: 'here', read: decodeOperationRequest, groups: ({ groupId }) => [groupId] })
@@ -33,14 +35,14 @@ export class OperationsController {
     @RoomBody() { operation, client, args }: OperationRequest,
     @RoomGroups() [address]: readonly Uint8Array[],
   ): Promise<Uint8Array> {
-    if (!address) throw new NotTheHub()
+    if (!address || !(await this.access.hasGroup(peer, address))) throw new NotTheHub()
     if (operation === 'revoked') return this.revoked(peer, client)
     const caller = await this.devices.caller(peer, client)
     try {
       const result = await this.operations.performFor(caller, address, operation, argumentsIn(args))
       return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
     } catch (thrown) {
-      return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
+      return refused(thrown)
     }
   }
 
@@ -57,6 +59,10 @@ export class OperationsController {
     if (!groupId) throw new NotTheHub()
     return encodeCbor({ room: roomId, group_id: groupId })
   }
+}
+
+function refused(thrown: unknown): Uint8Array {
+  return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
 }
 
 function argumentsIn(args: Uint8Array): unknown {

@@ -18,12 +18,14 @@ import { RoomBody, RoomGroups } from '../inbound/room.guard.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { groupIdOf } from './hosted-rooms.js'
+import { RoomAccess } from './room-access.js'
 import { commitOf, submitRefusal, updateRefusal } from './submission-answers.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
+    private readonly access: RoomAccess,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}
@@ -35,15 +37,14 @@ export class SubmissionsController {
     @RoomBody() { base: { message, sendingUri }, incarnation }: ExtendedSubmitRequest,
     @RoomGroups() [address]: readonly Uint8Array[],
   ): Promise<Uint8Array> {
-    if (!address) throw new NotTheHub()
+    if (!address || !(await this.access.hasGroup(peer, address))) throw new NotTheHub()
     const caller = await this.devices.caller(peer, sendingUri)
     try {
       const accepted = await this.operations.perform('message', caller, address, { message, incarnation })
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
-      const { problem, bytes } = encodeRelayedProblem(thrown)
-      return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
+      return notSubmitted(thrown)
     }
   }
 
@@ -54,6 +55,8 @@ export class SubmissionsController {
     @RoomBody() request: ExtendedUpdateRequest,
     @RoomGroups() addresses: readonly Uint8Array[],
   ): Promise<Uint8Array> {
+    const [first] = addresses
+    if (first && !(await this.access.hasGroup(peer, first))) throw new NotTheHub()
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {
       const { base } = request
@@ -68,10 +71,19 @@ export class SubmissionsController {
         })
       return updated(accepted)
     } catch (thrown) {
-      const { problem, bytes } = encodeRelayedProblem(thrown)
-      return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
+      return notUpdated(thrown)
     }
   }
+}
+
+function notSubmitted(thrown: unknown): Uint8Array {
+  const { problem, bytes } = encodeRelayedProblem(thrown)
+  return encodeExtendedSubmitResponse({ base: submitRefusal(problem), accepted: undefined, problem: bytes })
+}
+
+function notUpdated(thrown: unknown): Uint8Array {
+  const { problem, bytes } = encodeRelayedProblem(thrown)
+  return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
 }
 
 /** The groups of the handshakes of an update, in their order. */

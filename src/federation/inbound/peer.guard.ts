@@ -11,6 +11,7 @@ import { isRouteOf } from '../draft/draft-endpoints.js'
 import { DraftAuthentication } from '../draft/draft-authentication.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { noteInbound } from '../peers/peers.repository.js'
+import { PeerBytes } from '../quotas/peer-bytes.js'
 import { InboundGate } from './inbound-gate.js'
 import { NonceReplayed } from './inbound.problems.js'
 import type { PeerCarrier } from './peer.js'
@@ -25,7 +26,15 @@ const MAX_REMEMBERED = 10_000
 export class HeardPeers {
   private readonly notedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
-  constructor(@Inject(POOL) private readonly pool: Pool) {}
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly bytes: PeerBytes,
+  ) {}
+
+  /** @throws RateLimited where the peer has sent as many bytes in this minute as it may */
+  count(domain: string, bytes: number): Promise<void> {
+    return this.bytes.take(domain, bytes)
+  }
 
   async note(domain: string): Promise<void> {
     const last = this.notedAt.get(domain)
@@ -74,6 +83,7 @@ export class PeerGuard implements CanActivate {
     this.gate.returnVerified(address)
     await this.gate.countRequest(domain)
     await this.spend(claimed, address)
+    await this.heard.count(domain, body?.length ?? 0)
     await this.gate.requireCommonProfile(domain)
     await this.heard.note(domain)
     request.peer = { domain }

@@ -12,6 +12,7 @@ import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMate
 import { VouchedClients } from '../draft/vouched-clients.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
+import { forgetRefusal, noteRefusal } from '../apart/apart.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { peerProblem } from '../peer-problems.js'
 import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
@@ -38,7 +39,9 @@ export class KeyMaterialForwarder {
   /** A user of another provider, whose clients and KeyPackages we get to know on the way. */
   async forward(target: string, request: SignedKeyMaterialRequest, body: Uint8Array): Promise<Uint8Array> {
     const answer = await this.client.send({ peer: target, endpoint: 'keyMaterial', argument: request.targetUser, body })
-    if (answer.kind !== 'answered' || answer.status !== 200) throw this.refusal(target, request, answer)
+    const requester = parseUserUri(request.requestingUser)?.domain ?? this.config.DOMAIN
+    if (answer.kind !== 'answered' || answer.status !== 200) throw await this.refusal(target, requester, answer)
+    await forgetRefusal(this.pool, { by: target, provider: requester })
     const decoded = decodeKeyMaterialResponse(answer.body)
     if (decoded.kind === 'malformed' || decoded.value.user !== request.targetUser) throw new KeyMaterialUnavailable(target)
     await this.record(target, decoded.value)
@@ -46,13 +49,15 @@ export class KeyMaterialForwarder {
   }
 
   /** Names who refuses whom: the requester's provider cannot know it from here. */
-  private refusal(target: string, { requestingUser }: SignedKeyMaterialRequest, answer: PeerAnswer): Problem {
+  private async refusal(target: string, requester: string, answer: PeerAnswer): Promise<Problem> {
     const own = this.config.DOMAIN
     if (answer.kind === 'denied') return new ProvidersApart(own, target)
     if (answer.kind === 'answered' && answer.problem === 'urn:microchat:problem:peer-denied') return new ProvidersApart(target, own)
     if ('status' in answer && answer.status === 429) return peerProblem(answer)
-    const requester = parseUserUri(requestingUser)?.domain ?? own
-    return relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] }) ?? new KeyMaterialUnavailable(target)
+    const relayed = relayedKeyMaterialProblem(answer, { target, all: [own, target, requester] })
+    // Only of itself: it may say nothing of what others refuse.
+    if (relayed instanceof ProvidersApart && relayed.by === target) await noteRefusal(this.pool, { by: target, provider: relayed.provider })
+    return relayed ?? new KeyMaterialUnavailable(target)
   }
 
   private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {

@@ -16,7 +16,10 @@ export class KeyMaterialUnavailable extends Problem {
 /** Two providers of which one refuses the other, in a room of a third. */
 export class ProvidersApart extends Problem {
   /** @param by domain of the provider that does not federate with `provider` */
-  constructor(by: string, provider: string) {
+  constructor(
+    readonly by: string,
+    readonly provider: string,
+  ) {
     super(403, 'providers-apart', `${by} does not federate with ${provider}.`, { by, provider })
   }
 }

@@ -4,7 +4,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { decodeKeyMaterialRequest, KEY_MATERIAL_LABEL, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
-import { isInRoom } from '../hub/hub.repository.js'
+import { groupForPeer, isInRoom } from '../hub/hub.repository.js'
 import { FirstResults } from '../inbound/first-results.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
@@ -49,6 +49,9 @@ export class KeyMaterial {
     body: Uint8Array,
   ): Promise<Uint8Array> {
     if (parseUserUri(request.requestingUser)?.domain !== sender) throw new ForeignDomain('requesting user')
+    // Before anything about the requester is fetched: the provider may have invented both.
+    if (sender !== this.config.DOMAIN && !(await groupForPeer(this.pool, request.roomId, sender)))
+      return refusal(request, 'no-consent-for-this-room')
     const requester = await this.requester(sender, request)
     if (!requester) return refusal(request, 'no-consent')
     if (!(await isInRoom(this.pool, request.roomId, requester.deviceId))) return refusal(request, 'no-consent-for-this-room')

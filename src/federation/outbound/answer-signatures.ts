@@ -35,6 +35,8 @@ export interface Unsigned {
 export interface ClockOff {
   readonly kind: 'clock-off'
   readonly detail: string
+  /** Seconds by which its clock is ahead of this server's, negative where it is behind. */
+  readonly ahead: number
 }
 
 /** One note per peer in this time. */
@@ -80,7 +82,11 @@ export class AnswerSignatures {
       await noteClock(this.pool, peer, ahead)
       peerClockOff(this.events, ahead)
     }
-    return { kind: 'clock-off', detail: `Its clock is ${Math.abs(ahead)} seconds ${ahead > 0 ? 'ahead of' : 'behind'} this server's.` }
+    return {
+      kind: 'clock-off',
+      ahead,
+      detail: `Its clock is ${Math.abs(ahead)} seconds ${ahead > 0 ? 'ahead of' : 'behind'} this server's.`,
+    }
   }
 
   /** Also where another node, or this one before its restart, has noted that it is off. */

@@ -89,7 +89,7 @@ export async function noteInbound(sql: Sql, domain: string): Promise<void> {
   await sql.query({
     name: 'note_inbound',
     text: `WITH freed AS (
-             UPDATE peer_cursor SET retry_at = NULL WHERE domain = $1 AND retry_at IS NOT NULL AND stopped IS NULL AND failures <= ${FEW_FAILURES}
+             UPDATE peer_cursor SET retry_at = NULL WHERE domain = $1 AND retry_at IS NOT NULL AND stopped IS NULL AND failures BETWEEN 1 AND ${FEW_FAILURES}
            )
            INSERT INTO peer (domain, last_inbound_at) VALUES ($1, now())
            ON CONFLICT (domain) DO UPDATE SET last_inbound_at = now(), failures = 0, retry_at = NULL, clock_offset = NULL`,

@@ -115,6 +115,16 @@ export async function postponeCursor(
   })
 }
 
+/** The peer is well and keeps as much of the group as it may for now: that is no failure. */
+export async function holdCursor(sql: Sql, { domain, gid }: { domain: string; gid: bigint }, delayMs: number, why: string): Promise<void> {
+  await sql.query({
+    name: 'hold_peer_cursor',
+    text: `UPDATE peer_cursor SET failures = 0, retry_at = now() + $3 * interval '1 millisecond', last_error = $4, stopped = NULL
+            WHERE domain = $1 AND gid = $2`,
+    values: [domain, gid, delayMs, why.slice(0, 500)],
+  })
+}
+
 /** It was the peer that could take nothing, and not these groups: what counted against them does not. Not those that were stopped. */
 export async function absolveCursors(sql: Sql, domain: string, gids: readonly bigint[]): Promise<void> {
   await sql.query({

@@ -9,7 +9,8 @@ import { judgeStatus, parseRetryAfter, retryDelay } from '../../protocol/retry-p
 import { DraftPush } from '../draft/draft-push.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { Batches, type OutgoingBatch } from './batches.js'
-import { advanceCursor, failuresOf, postponeCursor, rewindCursor } from './cursors.repository.js'
+import { advanceCursor, failuresOf, holdCursor, postponeCursor, rewindCursor } from './cursors.repository.js'
+import { HeldBackGroups, isHeldBack } from './held-back-groups.js'
 import { batchPostponed, batchPushed, laneStopped } from '../federation.events.js'
 
 /** What came of one batch. `failed`: the peer as a whole cannot be served now. */
@@ -20,6 +21,8 @@ export type Delivered =
   /** There is nothing more now. `againMs`: what waits by itself is tried again then. */
   | { readonly kind: 'level'; readonly againMs?: number }
   | { readonly kind: 'stopped' }
+  /** The peer keeps as much of this group as it may for now; it says nothing about its other groups. */
+  | { readonly kind: 'held-back' }
   /** The peer cannot take this now; what else it is sent may be another matter. */
   | Postponed
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
@@ -71,6 +74,8 @@ export class Delivery {
   /** What part of the usual size peers take, where it is not all, and how many batches of that size they have taken. */
   private readonly shares = new LRUCache<string, { part: number; taken: number }>({ max: MAX_REMEMBERED })
 
+  private readonly heldBack = new HeldBackGroups()
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly batches: Batches,
@@ -80,7 +85,7 @@ export class Delivery {
   ) {}
 
   async deliver(domain: string, gid: bigint, signal: AbortSignal): Promise<Delivered> {
-    const share = this.shares.get(domain)?.part ?? 1
+    const share = Math.min(this.shares.get(domain)?.part ?? 1, this.heldBack.shareOf(domain, gid))
     const outgoing = await this.batches.next(domain, gid, { share })
     if (!outgoing) return { kind: 'level' }
     if (await this.drafts.speaksDraft(domain)) return this.deliverDraft(domain, gid, outgoing, signal)
@@ -88,6 +93,7 @@ export class Delivery {
     const body = encodeNotifyBatch(batch)
     const answer = await this.client.send({ peer: domain, endpoint: 'notify', argument: batch.roomId, body, signal })
     if (answer.kind === 'answered' && answer.status === 200) return this.answered(domain, gid, outgoing, answer.body)
+    if (isHeldBack(answer)) return this.holdBack(domain, gid, outgoing, answer)
     if (isTooLarge(answer)) return this.tooLarge(domain, gid, outgoing, share)
     return this.refused(domain, gid, answer)
   }
@@ -108,6 +114,17 @@ export class Delivery {
     if (isWhole) return this.stop(domain, gid, 'The peer takes no body as large as the next entry needs.')
     this.shares.set(domain, { part: share / 2, taken: 0 })
     return { kind: 'moved' }
+  }
+
+  /** Less at once, until it is one entry: that a device joins has to get through, or it never reads what makes room. Then the group waits. */
+  private async holdBack(domain: string, gid: bigint, { batch }: OutgoingBatch, answer: PeerAnswer): Promise<Delivered> {
+    if (batch.entries.length > 1) {
+      this.heldBack.halve(domain, gid, batch.entries.length)
+      return { kind: 'moved' }
+    }
+    const { why, retryAfter } = failed(answer)
+    await holdCursor(this.pool, { domain, gid }, retryDelay(1, Math.random(), retryAfter), why)
+    return { kind: 'held-back' }
   }
 
   /** What a peer could not take once, as its proxy had a bad day, it may take later. */
@@ -145,6 +162,7 @@ export class Delivery {
     batchPushed(this.events, batch.entries.length)
     this.takenAt.set(domain, performance.now())
     this.grow(domain)
+    this.heldBack.grow(domain, gid)
     await advanceCursor(this.pool, { domain, gid }, atMost(receivedThrough, lastSeq), batch.incarnation, stops)
     return { kind: 'moved' }
   }

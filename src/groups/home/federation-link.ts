@@ -21,6 +21,17 @@ export interface Federation {
   introduce(claims: readonly ForeignClaim[]): Promise<void>
 }
 
+/** Two providers in a room that do not federate with each other. */
+export interface Apart {
+  /** Domain of the one that refuses. */
+  readonly by: string
+  /** Domain of the one that is refused. */
+  readonly provider: string
+}
+
+/** @param gid row id of a group that is at home here */
+export type ApartIn = (gid: bigint) => Promise<readonly Apart[]>
+
 /** Unconnected, this server knows no other. */
 @Injectable()
 export class FederationLink {
@@ -28,6 +39,17 @@ export class FederationLink {
 
   get peers(): Federation | undefined {
     return this.connected
+  }
+
+  private apart: ApartIn | undefined
+
+  /** Those in a group here that refuse each other, as far as this server knows. */
+  async apartIn(gid: bigint): Promise<readonly Apart[]> {
+    return (await this.apart?.(gid)) ?? []
+  }
+
+  connectApart(apartIn: ApartIn): void {
+    this.apart = apartIn
   }
 
   connect(federation: Federation): void {

@@ -72,6 +72,14 @@ export const Policy = z
         'Commit only its Welcomes and what its sender says. Empty for a public group',
     }),
     admins: z.array(z.string()).meta({ description: 'User URIs' }),
+    providers_apart: z
+      .array(z.object({ by: z.string(), provider: z.string() }))
+      .optional()
+      .meta({
+        description:
+          'Providers with members here that do not federate with each other, as far as the hub knows: `by` refuses `provider`. Their users cannot ' +
+          'claim each other’s KeyPackages; if one of them is the hub, nothing of the group reaches the other',
+      }),
     banned: z.array(z.string()).optional().meta({ description: 'User URIs; shown to admins only' }),
   })
   .meta({ id: 'Policy' })

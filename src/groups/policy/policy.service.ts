@@ -7,6 +7,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { HASH_OF_SUITE } from '../../protocol/mls/hashes.js'
 import { openFor } from '../access/access.js'
 import type { Action } from '../authority/actions.js'
+import { FederationLink } from '../home/federation-link.js'
 import { LastAdmin, PolicyChanged, PolicyRefusal } from '../groups.problems.js'
 import { LEFT_TO_MEMBERS, type ChangePolicy, type InitialPolicy, type Policy } from './policy.dto.js'
 import { hashOfCode, type GroupPolicy } from './policy.js'
@@ -18,13 +19,21 @@ export class PolicyService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    private readonly link: FederationLink,
   ) {}
 
   async read(caller: Caller, groupId: Uint8Array): Promise<Policy> {
     const { group, standing } = await openFor(this.pool, groupId, caller, 'read-policy')
     const { admins, banned } = await readAdminsAndBans(this.pool, group.gid)
     const left_to_members = group.mode === 'private' ? [...LEFT_TO_MEMBERS] : []
-    return { ...shown(standing.policy), left_to_members, admins, ...(standing.admin ? { banned } : {}) }
+    const apart = await this.link.apartIn(group.gid)
+    return {
+      ...shown(standing.policy),
+      left_to_members,
+      admins,
+      ...(standing.admin ? { banned } : {}),
+      ...(apart.length > 0 ? { providers_apart: [...apart] } : {}),
+    }
   }
 
   async change(caller: Caller, groupId: Uint8Array, change: ChangePolicy): Promise<Policy> {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { HttpUrl } from './urls.js'
-import { Count, Duration } from './units.js'
+import { Count, Duration, Size } from './units.js'
 
 export const SealedSender = {
   TOKEN_KEY_PERIOD: Duration(3_600_000, 90 * 86_400_000)
@@ -13,6 +13,9 @@ export const SealedSender = {
   TOKENS_PER_PEER: Count(1, 100_000_000).default(1_000_000).describe('Send tokens for the users of one other provider and key period.'),
   SEALED_MESSAGES_PER_MINUTE: Count(1, 1_000_000).default(6_000).describe('Posts without a sender per group and minute.'),
 }
+
+const GIB = 1024 ** 3
+const TIB = 1024 * GIB
 
 const PEER_URL = /^([a-z0-9][a-z0-9.:-]*)=(https?:\/\/[^\s,/]+)$/
 const PEER_OF_RANGE = /^([a-z0-9][a-z0-9.:-]*)=/
@@ -103,6 +106,17 @@ export const Federation = {
     .default(60)
     .describe(
       'Requests per client address and minute that claim to be of a peer and are found not to be, or not yet. Those with a right signature count for nothing.',
+    ),
+  FEDERATION_BYTES_PER_MINUTE: Size(TIB)
+    .default(128 * 1024 ** 2)
+    .describe('Bytes of requests that one peer may send per minute, and of log entries that are fetched from it.'),
+  FEDERATION_USER_MAX_BYTES: Size(TIB)
+    .default(4 * GIB)
+    .describe('Bytes of all groups of one hub elsewhere that are kept here because of one of our users, who joined them first.'),
+  FEDERATION_PEER_MAX_BYTES: Size(TIB)
+    .default(16 * GIB)
+    .describe(
+      'Bytes of all groups of one hub elsewhere that are kept here. Beyond it its batches are held back, and the operator sees it.',
     ),
   CONSENT: z
     .enum(['implicit', 'explicit'])

@@ -130,13 +130,13 @@ describe('a directory that does not come', () => {
   it('stalls no request with a key that is known, though anybody may ask for one that is not', async () => {
     w.show({})
     expect(await w.asks(first)).toBeUndefined()
-    const held = Promise.withResolvers<undefined>()
-    Object.assign(w.peer, { held })
+    w.peer.held = Promise.withResolvers()
     w.peer.showing = () => undefined
     const outcomes: string[] = []
     const stranger = w.asks(newKey('unknown')).then((told) => outcomes.push(`stranger ${told}`))
-    await held.promise
+    const held = await w.peer.held.promise
     expect(await w.asks(first)).toBeUndefined()
+    expect(held.destroyed).toBe(false)
     outcomes.push('known')
     await stranger
     expect(outcomes).toEqual(['known', 'stranger key-unknown'])
@@ -146,13 +146,13 @@ describe('a directory that does not come', () => {
     w.show({})
     expect(await w.asks(first)).toBeUndefined()
     await w.age('fetched_at', '-2 hours')
-    const held = Promise.withResolvers<undefined>()
-    Object.assign(w.peer, { held })
+    w.peer.held = Promise.withResolvers()
     w.peer.showing = () => undefined
     const outcomes: string[] = []
     const stranger = w.asks(newKey('unknown')).then((told) => outcomes.push(`stranger ${told}`))
-    await held.promise
+    const held = await w.peer.held.promise
     expect(await w.asks(first)).toBeUndefined()
+    expect(held.destroyed).toBe(false)
     outcomes.push('known')
     await stranger
     expect(outcomes).toEqual(['known', 'stranger key-unknown'])

@@ -10,6 +10,13 @@ import { ListMaker, privateKey } from '../../support/mls/device-lists.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { eraseDeleted } from '../account-fixture.js'
 
+const BOUNDS = { devicesOfUser: 200, usersOfPeer: 1_000, devicesOfPeer: 1_000 }
+/** What a provider says of a user with one device, which somebody asked for. */
+function onePhone(user: string) {
+  const client = `${user.replace('/u/', '/d/')}/phone`
+  return { devices: [{ client, revokedAt: null, keys: [] }], wanted: new Set([client]) }
+}
+
 const CLIENT = 'mimi://b.example/d/eve/phone'
 const USER = 'mimi://b.example/u/eve'
 
@@ -51,7 +58,7 @@ describe('a banned user of a peer', () => {
     const { pool } = server
     const [names, copies] = [server.app.get(ErasedNames, { strict: false }), server.app.get(ListCopies, { strict: false })]
     const user = `mimi://evil.example/u/${newName()}`
-    const record = () => transaction(pool, (sql) => recordForeignUser(sql, user, [], names))
+    const record = () => transaction(pool, (sql) => recordForeignUser(sql, user, onePhone(user), BOUNDS, names))
     const idOf = async () => (await pool.query<{ id: bigint }>('SELECT id FROM account WHERE user_uri = $1', [user])).rows[0]?.id
     await record()
     const accountId = (await idOf()) ?? 0n
@@ -86,7 +93,9 @@ describe('the copy of a list', () => {
     const copy = copyOf(maker)
     await copies.keep(user, copy, true)
     expect(await lists(user)).toEqual([])
-    await transaction(pool, (sql) => recordForeignUser(sql, user, [{ client, revokedAt: null, keys: [] }], names))
+    await transaction(pool, (sql) =>
+      recordForeignUser(sql, user, { devices: [{ client, revokedAt: null, keys: [] }], wanted: new Set([client]) }, BOUNDS, names),
+    )
     await copies.keep(user, copy, false)
     expect(await lists(user)).toEqual([])
     await copies.keep(user, copy, true)
@@ -117,7 +126,7 @@ describe('the copy of a list', () => {
     await pool.query('INSERT INTO peer (domain) VALUES ($1)', [domain])
     const kept = async () => (await pool.query('SELECT device_list_bytes AS n FROM peer WHERE domain = $1', [domain])).rows[0].n
     const user = `mimi://${domain}/u/eve`
-    await transaction(pool, (sql) => recordForeignUser(sql, user, [], names))
+    await transaction(pool, (sql) => recordForeignUser(sql, user, onePhone(user), BOUNDS, names))
     const maker = await ListMaker.begin(user)
     const phone = await maker.certify(maker.root, `mimi://${domain}/d/eve/phone`, privateKey())
     await copies.keep(user, copyOf(maker), true)

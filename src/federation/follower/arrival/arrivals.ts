@@ -20,7 +20,7 @@ export interface ArrivalTimes {
   readonly fetchAgain: number
 }
 export const ARRIVAL_TIMES = Symbol('ARRIVAL_TIMES')
-export const USUAL_ARRIVAL_TIMES: ArrivalTimes = { longest: 3_000, push: 500, look: 250, fetchAgain: 250 }
+const USUAL_ARRIVAL_TIMES: ArrivalTimes = { longest: 3_000, push: 500, look: 250, fetchAgain: 250 }
 
 /** For how long a hub whose push did not come in time is not waited for, but asked at once. */
 const SLOW_MS = 10_000
@@ -115,3 +115,6 @@ function holds(place: ReplicaPlace | undefined, { seq, incarnation }: AcceptedPl
   if (!place) return false
   return place.incarnation > incarnation || (place.incarnation === incarnation && place.headSeq >= seq)
 }
+
+/** With the usual times. */
+export const ARRIVALS = [Arrivals, { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES }]

@@ -4,9 +4,7 @@ import { withholdReplica } from '../../../groups/blocks/blocks.repository.js'
 import { followGroup } from '../../../groups/home/homes.repository.js'
 import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import type { LogRow } from '../../../delivery/read/entry.js'
-import { Hints } from '../../../platform/hints/hints.js'
 import { Undecodable } from '../../../platform/http/problem.js'
-import { Events } from '../../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
@@ -14,12 +12,13 @@ import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-res
 import { keepEquivocation, keepHeadSignature } from '../../evidence/equivocations.repository.js'
 import { SignedHeads } from '../../evidence/signed-heads.js'
 import { providerOf, type Peer } from '../../inbound/peer.js'
-import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
+import { ReplicaQuota } from '../../quotas/replica-quota.js'
 import { chainEntries } from './batch-entries.js'
 import { Joins, type OwnChanges } from './joins.js'
 import { reincarnate } from './incarnations.repository.js'
 import { placeBatch, type Placement } from './place-batch.js'
+import { ReplicaNews, type Received } from './replica-news.js'
 import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
 import {
   appendEntries,
@@ -46,13 +45,6 @@ interface Checked {
 /** A replica as it is before what is appended. */
 type Continued = Pick<Replica, 'gid' | 'incarnation' | 'headSeq' | 'frozen' | 'successorGroupId'>
 
-interface Received {
-  readonly response: NotifyResponse
-  readonly gid?: bigint
-  /** Devices that have something new in their inbox. */
-  readonly told: readonly bigint[]
-}
-
 /** Copies of the logs of groups at other hubs, for the local devices that are members. */
 @Injectable()
 export class Replicas {
@@ -60,9 +52,14 @@ export class Replicas {
     @Inject(POOL) private readonly pool: Pool,
     private readonly heads: SignedHeads,
     private readonly joins: Joins,
-    private readonly hints: Hints,
-    private readonly events: Events,
+    private readonly quota: ReplicaQuota,
+    private readonly news: ReplicaNews,
   ) {}
+
+  /** The same of a batch that was fetched, which is this many bytes. Undefined: no more of the hub is stored for now. */
+  fetched(hub: Peer, batch: NotifyBatch, bytes: number): Promise<NotifyResponse | undefined> {
+    return this.quota.fetched(hub.domain, bytes, () => this.receive(hub, batch))
+  }
 
   /** Stores what continues the replica, all of a batch or nothing; a repetition changes nothing. */
   async receive(hub: Peer, batch: NotifyBatch): Promise<NotifyResponse> {
@@ -74,8 +71,8 @@ export class Replicas {
     const changes = await this.joins.of(batch, checked.entries)
     const received = await transaction(this.pool, (sql) => this.store(sql, hub.domain, batch, checked.entries, changes), {
       row: rowOfGroup(Buffer.concat([Buffer.from(hub.domain), batch.groupId])),
-    })
-    this.publish(received, batch)
+    }).catch((error: unknown) => this.quota.refused(error, hub.domain))
+    this.news.publish(received, batch.entries.length)
     return received.response
   }
 
@@ -156,12 +153,11 @@ export class Replicas {
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
     const { welcomes, refs } = await this.joins.prove(sql, { gid, roomId: batch.roomId }, changes, headSeq)
+    const members = changes.members.filter(({ seq }) => seq > headSeq)
+    const joining = members.find(({ change }) => change === 'joined')?.deviceId
+    await this.quota.admit(sql, { gid, hub: providerOf(batch.roomId) ?? '', headSeq }, { entries: fresh, joining, welcomes })
     await appendEntries(sql, gid, fresh)
-    await applyMemberChanges(
-      sql,
-      gid,
-      changes.members.filter(({ seq }) => seq > headSeq),
-    )
+    await applyMemberChanges(sql, gid, members)
     await withholdReplica(sql, gid, refs)
     await storeWelcomes(sql, gid, welcomes)
     await markUsed(sql, refs)
@@ -190,18 +186,8 @@ export class Replicas {
       otherSignature: batch.head.signature,
       otherKeyId: batch.head.keyId,
     })
-    hubEquivocated(this.events)
+    this.news.equivocated()
     return answer('stopped', replica)
-  }
-
-  private publish({ response, gid, told }: Received, { entries }: NotifyBatch): void {
-    if (response.code === 'have') batchOutOfPlace(this.events)
-    if (response.code !== 'received' || gid === undefined) return
-    batchReceived(this.events, entries.length)
-    this.hints.publish([
-      ...[...new Set(told)].map((deviceId) => ({ kind: 'inbox' as const, deviceId })),
-      { kind: 'group', gid, headSeq: response.receivedThrough },
-    ])
   }
 }
 

@@ -39,6 +39,11 @@ const ENDPOINTS = {
   operation: 'roomId',
   room: 'roomId',
   directory: 'user',
+  deviceList: 'user',
+  tokenDirectory: 'domain',
+  issueTokens: 'domain',
+  sealedKeys: 'domain',
+  submitSealed: 'domain',
 }
 
 export type Template = (url: string, name: string, variable: string) => string

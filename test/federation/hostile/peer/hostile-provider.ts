@@ -74,8 +74,8 @@ export class HostileProvider {
     const { domain, url, template } = this
     return documentOf(signedDirectory({ domain, url, keys: [this.key], template }), url, template)
   }
-  /** Resolved when a directory was asked for that does not come. */
-  readonly held = Promise.withResolvers<undefined>()
+  /** The answer to a request for a directory that does not come. */
+  held = Promise.withResolvers<ServerResponse>()
   private readonly server = createServer((request, response) => void this.handle(request, response))
 
   constructor(readonly domain: string) {}
@@ -148,7 +148,7 @@ export class HostileProvider {
     for await (const chunk of request) chunks.push(chunk as Buffer)
     if (endpoint === '.well-known') {
       const shown = this.showing()
-      return shown === undefined ? this.held.resolve(undefined) : void response.end(shown)
+      return shown === undefined ? this.held.resolve(response) : void response.end(shown)
     }
     const answer =
       (await this.checking(request, Buffer.concat(chunks))) ?? this.answering(endpoint, Buffer.concat(chunks), request.url ?? '')

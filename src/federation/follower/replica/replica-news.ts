@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common'
+import { Hints } from '../../../platform/hints/hints.js'
+import { Events } from '../../../platform/observability/events.js'
+import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
+import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
+
+/** What came of a batch. */
+export interface Received {
+  readonly response: NotifyResponse
+  readonly gid?: bigint
+  /** Devices that have something new in their inbox. */
+  readonly told: readonly bigint[]
+}
+
+/** What others hear of a batch, once it is stored. */
+@Injectable()
+export class ReplicaNews {
+  constructor(
+    private readonly hints: Hints,
+    private readonly events: Events,
+  ) {}
+
+  /** @param entries of the batch */
+  publish({ response, gid, told }: Received, entries: number): void {
+    if (response.code === 'have') batchOutOfPlace(this.events)
+    if (response.code !== 'received' || gid === undefined) return
+    batchReceived(this.events, entries)
+    this.hints.publish([
+      ...[...new Set(told)].map((deviceId) => ({ kind: 'inbox' as const, deviceId })),
+      { kind: 'group', gid, headSeq: response.receivedThrough },
+    ])
+  }
+
+  equivocated(): void {
+    hubEquivocated(this.events)
+  }
+}
