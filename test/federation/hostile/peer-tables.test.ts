@@ -18,6 +18,7 @@ const OF_THIS_SERVER = new Set([
     'room_delivery',
     'group_remains',
   ],
+  ...['passed_commit', 'provider_directory'],
 ])
 
 /** The rows of the table in docs/threat-model.md. */
