@@ -57,6 +57,9 @@ import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
+import { Disclosure } from './disclosure/disclosure.js'
+import { forgetPastIntroductions, Introductions, IntroducingClient } from './disclosure/introductions.js'
+import { UserLookups } from './disclosure/user-lookups.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { AnswerSignatures } from './outbound/answer-signatures.js'
@@ -131,7 +134,18 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
 /** Providers of what users of different providers do outside of groups. */
-const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
+const betweenUsers = [
+  Disclosure,
+  Introductions,
+  IntroducingClient,
+  UserLookups,
+  ForeignUserRecords,
+  ListCopies,
+  ForeignDeviceLists,
+  Consents,
+  IdentifierQueries,
+  AbuseReports,
+]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */
 const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
@@ -163,7 +177,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, forgetPastIntroductions, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

@@ -24,10 +24,10 @@ import {
 } from '../../protocol/mimi/microchat/submissions.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
+import { IntroducingClient } from '../disclosure/introductions.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
-import { SignedClient } from '../outbound/signed-client.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
 import { Pull } from './replica/pull.js'
@@ -41,7 +41,7 @@ export class RemoteHub implements Federation {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly client: SignedClient,
+    private readonly client: IntroducingClient,
     private readonly devices: ForeignDevices,
     private readonly pull: Pull,
   ) {}
@@ -50,9 +50,9 @@ export class RemoteHub implements Federation {
   async call(home: Home, caller: Caller, call: HubCall): Promise<unknown> {
     switch (call.endpoint) {
       case 'commit':
-        return this.update(home, updateOf(caller.client, call.body))
+        return this.update(home, caller, updateOf(caller.client, call.body))
       case 'proposal':
-        return this.update(home, proposalUpdateOf(caller.client, call.body))
+        return this.update(home, caller, proposalUpdateOf(caller.client, call.body))
       case 'message':
         return this.submitMessage(home, caller, call.body)
       case 'operation':
@@ -64,6 +64,7 @@ export class RemoteHub implements Federation {
     requireKind(message, 'application')
     const body = await this.ask(
       home,
+      caller.user,
       'submitMessage',
       encodeExtendedSubmitRequest({ base: { message, sendingUri: caller.client }, incarnation }),
     )
@@ -73,7 +74,7 @@ export class RemoteHub implements Federation {
   private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {
     const named = 'user' in args && typeof args.user === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args.user) } : args
     const request = { operation, client: caller.client, groupId: home.groupId, args: encodeCbor(named) }
-    const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
+    const decoded = decodeOperationResponse(await this.ask(home, caller.user, 'operation', encodeOperationRequest(request)))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     const { result, problem } = decoded.value
     if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubBadResponse()
@@ -82,7 +83,7 @@ export class RemoteHub implements Federation {
 
   async findRoom(_caller: Caller, roomId: string): Promise<Home> {
     const hub = providerOf(roomId) ?? ''
-    const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
+    const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, undefined, 'room', NOTHING)))
     if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
     const home = { groupId: found.data.group_id, hub, roomId }
     if (!(await recordHub(this.pool, home))) throw new NotFound('No such room.')
@@ -93,8 +94,8 @@ export class RemoteHub implements Federation {
     return this.devices.introduce(claims)
   }
 
-  private async update(home: Home, request: ExtendedUpdateRequest): Promise<Accepted> {
-    const answer = await this.ask(home, 'update', encodeExtendedUpdateRequest(request))
+  private async update(home: Home, caller: Caller, request: ExtendedUpdateRequest): Promise<Accepted> {
+    const answer = await this.ask(home, caller.user, 'update', encodeExtendedUpdateRequest(request))
     return this.accepted(home, acceptedIn(decodeExtendedUpdateResponse(answer)))
   }
 
@@ -103,8 +104,13 @@ export class RemoteHub implements Federation {
     return accepted
   }
 
-  private async ask({ hub, roomId }: Pick<Home, 'hub' | 'roomId'>, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
-    const answer = await this.client.send({ peer: hub, endpoint, argument: roomId, body })
+  private async ask(
+    { hub, roomId }: Pick<Home, 'hub' | 'roomId'>,
+    user: string | undefined,
+    endpoint: Endpoint,
+    body: Uint8Array,
+  ): Promise<Uint8Array> {
+    const answer = await this.client.sendFor(user, { peer: hub, endpoint, argument: roomId, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)
   }

@@ -71,7 +71,8 @@ export class PeerGuard implements CanActivate {
     await this.gate.countRequest(domain)
     await this.spend(claimed, address)
     await this.gate.requireCommonProfile(domain)
-    await this.heard.note(domain)
+    // Nor when who has relayed a sealed post.
+    if (!request.routeOptions.config.unlogged) await this.heard.note(domain)
     request.peer = { domain }
     request.params = variablesOf(request)
     return true

@@ -10,7 +10,7 @@ import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
-import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
+import { recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { peerProblem } from '../peer-problems.js'
 import { KeyMaterialUnavailable, ProvidersApart, relayedKeyMaterialProblem } from './key-material.problems.js'
@@ -24,14 +24,6 @@ export class KeyMaterialForwarder {
     private readonly devices: ForeignDevices,
     private readonly client: SignedClient,
   ) {}
-
-  /** Whether a KeyPackage of an answer has been used, or it had none to give. */
-  async isSpent(answer: Uint8Array): Promise<boolean> {
-    const decoded = decodeKeyMaterialResponse(answer)
-    const clients = decoded.kind === 'decoded' ? decoded.value.clients : []
-    const refs = clients.flatMap((one) => (one.status === 'success' ? (refOf(one.keyPackage, 0)?.ref ?? []) : []))
-    return refs.length === 0 || anyUsed(this.pool, refs)
-  }
 
   /** A user of another provider, whose clients and KeyPackages we get to know on the way. */
   async forward(target: string, request: SignedKeyMaterialRequest, body: Uint8Array): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common'
-import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { decodeExtendedKeyMaterialRequest } from '../../protocol/mimi/microchat/key-material-request.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused, PeerPost, UserVariable } from '../inbound/peer-route.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
@@ -17,7 +17,7 @@ export class KeyMaterialController {
     @UserVariable('targetUser') targetUser: string,
     @PeerBody() body: Uint8Array,
   ): Promise<Uint8Array> {
-    const request = decodedOrRefused(decodeKeyMaterialRequest(body))
+    const request = decodedOrRefused(decodeExtendedKeyMaterialRequest(body))
     if (request.targetUser !== targetUser) throw new MalformedBody('the target is not the one in the path')
     return this.answers.of(peer, body)
   }

@@ -100,9 +100,10 @@ export async function setPaused(sql: Sql, domain: string, paused: boolean): Prom
   })
 }
 
-/** Deletes the pins: the next directory that the provider's web server shows is trusted. */
+/** Deletes the pins: the next directory that the provider's web server shows is trusted, and the next keys for send tokens. */
 export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
+  await sql.query({ text: 'DELETE FROM token_issuer WHERE issuer = $1', values: [domain] })
   await sql.query({
     text: `UPDATE peer SET issued_at = NULL, fetched_at = NULL, endpoints = NULL, profiles = NULL, x509_authorities = '{}', alarm = NULL WHERE domain = $1`,
     values: [domain],
@@ -166,6 +167,8 @@ export async function clearBackOff(sql: Sql, domain: string): Promise<void> {
 }
 
 export interface ListedPeer extends PeerRow {
+  /** Why its keys for send tokens are not believed. */
+  issuerRefusal: string | null
   lastError: string | null
   lastErrorAt: Date | null
   lastInboundAt: Date | null
@@ -174,7 +177,8 @@ export interface ListedPeer extends PeerRow {
 /** All known providers, for the operator, by domain. */
 export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
   const { rows } = await sql.query<ListedPeer>(
-    `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt" FROM peer ORDER BY domain`,
+    `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt",
+            (SELECT t.refusal FROM token_issuer t WHERE t.issuer = peer.domain) AS "issuerRefusal" FROM peer ORDER BY domain`,
   )
   return rows
 }

@@ -197,6 +197,7 @@ export class HostileProvider {
         endpoint('operation', 'roomId'),
         endpoint('room', 'roomId'),
         endpoint('directory', 'user'),
+        endpoint('tokenDirectory', 'domain'),
       ]),
       profiles: [PROFILE],
       key_directory: { payload, signatures: [{ protected: head, signature }] },
