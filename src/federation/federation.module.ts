@@ -24,7 +24,9 @@ import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
+import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
+import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
@@ -45,6 +47,7 @@ import {
 import { IdentifierQueries } from './identifier-query/identifier-queries.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
+import { OwnDirectory } from './identity/own-directory.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
@@ -67,6 +70,8 @@ import { PeerConnections } from './outbound/peer-http.js'
 import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
+import { DirectoryFetches } from './peers/directory-fetches.js'
+import { DirectoryTimes } from './peers/directory-times.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
 import { Runs } from './push/runs.js'
@@ -94,8 +99,11 @@ const purge = purgeJob({
 const speaking = [
   OwnUrl,
   ProviderKeys,
+  OwnDirectory,
   PeerConnections,
   FirstLooks,
+  DirectoryTimes,
+  DirectoryFetches,
   PeerDirectories,
   PeerAuthorities,
   PeerPolicy,
@@ -132,7 +140,17 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [
+  SignedHeads,
+  Pull,
+  Arrivals,
+  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
+  HubNotifier,
+  RevokedMembers,
+  RemoteHub,
+  Joins,
+  Replicas,
+]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [
   Disclosure,

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto'
 import { expect, it } from '@jest/globals'
 import { forgetDeletedUnknown } from '../../src/federation/follower/replica/deletion.repository.js'
-import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
 import { Batches } from '../../src/federation/push/batches.js'
-import { extendChain } from '../../src/protocol/log-chain.js'
 import { encodeDeleteRoomRequest } from '../../src/protocol/mimi/microchat/deletion.js'
-import { encodeNotifyBatch, signedHeadBytes, type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
+import { encodeNotifyBatch, type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse } from '../../src/protocol/mimi/microchat/notify-response.js'
 import { useFederation } from '../support/federated-world.js'
 import type { Provider } from '../support/federation.js'
 import { callPeer } from '../support/peer-call.js'
+import { signedBatch } from '../support/signed-batch.js'
 import { agreed, type World } from '../support/world.js'
 
 const federated = useFederation(2)
@@ -21,15 +19,7 @@ const setting = () => {
 
 /** Tells the follower whatever is wanted, well signed. */
 async function notify(hub: Provider, follower: Provider, batch: NotifyBatch): Promise<{ status: number; code: string | undefined }> {
-  let chain = batch.previousChain
-  for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
-    const hash = createHash('sha256').update(message.message).digest()
-    chain = extendChain(chain, { seq: batch.firstSeq + BigInt(index), kind, epoch, hash })
-  }
-  const seq = batch.firstSeq + BigInt(batch.entries.length) - 1n
-  const place = { groupId: batch.groupId, incarnation: batch.incarnation, seq, chain }
-  const head = await hub.app.get(ProviderKeys).signBytes(signedHeadBytes(place))
-  const body = encodeNotifyBatch({ ...batch, head })
+  const body = encodeNotifyBatch(await signedBatch(hub, follower, batch))
   const answer = await callPeer(hub, follower, { endpoint: 'notify', argument: batch.roomId, body })
   const decoded = answer.status === 200 ? decodeNotifyResponse(answer.body) : undefined
   return { status: answer.status, code: decoded?.kind === 'decoded' ? decoded.value.code : undefined }
@@ -46,6 +36,7 @@ async function heldGroup() {
   const { gid } = rows[0]!
   await hub.pool.query("UPDATE peer_cursor SET stopped = 'by the test' WHERE gid = $1", [gid])
   await group.send('next')
+  federated.staysBehind(bob)
   const outgoing = await hub.app.get(Batches).next('b.example', gid)
   return { hub, follower, group, victim, bob, batch: outgoing!.batch }
 }

@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
 import { SignedClient } from '../../src/federation/outbound/signed-client.js'
-import { extendChain } from '../../src/protocol/log-chain.js'
-import { encodeNotifyBatch, signedHeadBytes, type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
+import { encodeNotifyBatch, type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse } from '../../src/protocol/mimi/microchat/notify-response.js'
 import { Batches } from '../../src/federation/push/batches.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
@@ -12,6 +9,8 @@ import { useFederation } from '../support/federated-world.js'
 import { federationSettings } from '../support/federation.js'
 import { freePort } from '../support/free-port.js'
 import { GENEROUS } from '../support/generous.js'
+import { everyoneHasRead } from '../support/readings.js'
+import { signedBatch } from '../support/signed-batch.js'
 import { spawnServer, startServer } from '../support/server.js'
 import { agreed, at, heard, World } from '../support/world.js'
 
@@ -43,6 +42,7 @@ describe('a hub that dies between accepting and pushing', () => {
 
     server = await spawnServer(database.url, environment)
     await heard([bob], group, ['last words'])
+    await everyoneHasRead([alice, bob], [database.pool, peer.pool])
 
     await Promise.all([home.disconnect(), away.disconnect()])
     await Promise.all([server.stop('SIGTERM'), peer.close()])
@@ -162,23 +162,12 @@ describe('a hub that shows two histories', () => {
     const stopped = () => hub!.pool.query<{ stopped: string | null }>('SELECT stopped FROM peer_cursor')
     expect((await eventually(stopped, (seen) => seen.rows[0]?.stopped !== null)).rows[0]!.stopped).toContain('stopped following')
     expect(at(bob, group).texts).toEqual(['the truth'])
+    federated.staysBehind(bob)
   })
 
   async function send(batch: NotifyBatch) {
-    const [hub] = federated.providers
-    let chain = batch.previousChain
-    for (const [index, { kind, epoch, message }] of batch.entries.entries())
-      chain = extendChain(chain, {
-        seq: batch.firstSeq + BigInt(index),
-        kind,
-        epoch,
-        hash: createHash('sha256').update(message.message).digest(),
-      })
-    const seq = batch.firstSeq + BigInt(batch.entries.length - 1)
-    const head = await hub!.app
-      .get(ProviderKeys)
-      .signBytes(signedHeadBytes({ groupId: batch.groupId, incarnation: batch.incarnation, seq, chain }))
-    const body = encodeNotifyBatch({ ...batch, head })
+    const [hub, follower] = federated.providers
+    const body = encodeNotifyBatch(await signedBatch(hub!, follower!, batch))
     const answer = await hub!.app.get(SignedClient).send({ peer: 'b.example', endpoint: 'notify', argument: batch.roomId, body })
     if (answer.kind !== 'answered') throw new Error(answer.kind)
     const decoded = decodeNotifyResponse(answer.body)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { applyMemberChanges, storeWelcomes } from '../../src/federation/follower/replica/replica-members.repository.js'
-import { reincarnate } from '../../src/federation/follower/replica/replica.repository.js'
+import { reincarnate } from '../../src/federation/follower/replica/incarnations.repository.js'
 import { revokedMembers } from '../../src/federation/follower/revoked-members.repository.js'
 import { useTestDatabase } from '../support/database.js'
 

@@ -18,7 +18,12 @@ async function relayed(world: World, client: Client, group: Group): Promise<Seal
   const [purse, fare] = [purseOf(client, HUB), purseOf(client, world.domain)]
   await Promise.all([purse.fill(), fare.fill()])
   const relay = new Relayed(world.url, HUB, fare)
-  const sender = new SealedSender(at(client, group), purse, (request) => relay.send(request))
+  const sender = new SealedSender(
+    at(client, group),
+    purse,
+    (request) => relay.send(request),
+    async () => {},
+  )
   await sender.prepare()
   return sender
 }

@@ -95,10 +95,10 @@ export const BATCH: NotifyBatch = {
       epoch: 4n,
       expiresAtMs: 10n,
       clients: ['mimi://b.example/d/bob/phone'],
-      message: { acceptedAtMs: 9n, message: WELCOME, kind: 'welcome', tree: TREE, proposals: [] },
+      message: { acceptedAtMs: 0n, message: WELCOME, kind: 'welcome', tree: TREE, proposals: [] },
     },
   ],
-  head: { keyId: 'k1', signature: randomBytes(64) },
+  head: { signedAtMs: 7n, keyId: 'k1', signature: randomBytes(64) },
 }
 export const RECEIPT = {
   roomId: ROOM,

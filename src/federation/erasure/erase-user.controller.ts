@@ -42,6 +42,9 @@ export class EraseUserController {
     if (devices && devices.length > 0) accountDeleted(this.events)
     this.hints.publish((devices ?? []).map((deviceId) => ({ kind: 'revoked', deviceId })))
     const receipt = { erasureId: request.erasureId, erasedAtMs: BigInt(Date.now()) }
-    return encodeErasureReceipt({ ...receipt, ...(await this.keys.signBytes(erasureReceiptBytes(receipt))) })
+    return encodeErasureReceipt({
+      ...receipt,
+      ...(await this.keys.signBytes(erasureReceiptBytes({ user, eraser: this.config.DOMAIN }, receipt))),
+    })
   }
 }

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/mimi/microchat/erasure.js'
 import { retryDelay } from '../../protocol/retry-policy.js'
 import { erasureConfirmed, erasureRefused } from '../federation.events.js'
+import { isPast } from '../evidence/receipt-time.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { deliverInTurn, failed, isOfTheGroup, REQUESTS_AT_ONCE, type Delivered } from '../push/delivery.js'
@@ -61,10 +62,10 @@ export class UserErasures {
     return { kind: 'stopped' }
   }
 
-  private async isReceipt(domain: string, { erasureId }: PendingErasure, receipt: ErasureReceipt): Promise<boolean> {
+  /** Whether it is the peer's receipt of this erasure, for this server. */
+  private async isReceipt(domain: string, { erasureId, user }: PendingErasure, receipt: ErasureReceipt): Promise<boolean> {
+    if (!sameBytes(receipt.erasureId, erasureId) || !isPast(receipt.erasedAtMs)) return false
     const key = await this.directories.key(domain, receipt.keyId, new Date())
-    return (
-      sameBytes(receipt.erasureId, erasureId) && key !== undefined && verify(null, erasureReceiptBytes(receipt), key, receipt.signature)
-    )
+    return key !== undefined && verify(null, erasureReceiptBytes({ user, eraser: domain }, receipt), key, receipt.signature)
   }
 }

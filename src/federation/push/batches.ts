@@ -7,8 +7,11 @@ import { LargeTrees } from '../../groups/state/trees/large-trees.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { KIND_OF_LETTER } from '../../protocol/log-chain.js'
 import type { FanoutMessage } from '../../protocol/mimi/fanout-message.js'
-import { signedHeadBytes, type NotifyBatch, type NotifyEntry, type NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
+import { signedHeadBytes } from '../../protocol/mimi/microchat/heads.js'
+import type { NotifyBatch, NotifyEntry, NotifyWelcome } from '../../protocol/mimi/microchat/notify-batch.js'
 import type { TreeOption } from '../../protocol/mimi/tree-option.js'
+import { headOf } from '../evidence/signed-heads.js'
+import { providerOf } from '../inbound/peer.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import { readRosterChanges, readWelcomes, type OutgoingGroup, type OutgoingWelcome } from './outgoing.repository.js'
 import { Runs, type Run } from './runs.js'
@@ -54,8 +57,6 @@ export class Batches {
     const { rows, left } = takeWhileFits(run.rows, waiting, bytes)
     const lastSeq = rows.at(-1)?.seq ?? run.firstSeq - 1n
     const { group, incarnation, gap, firstSeq, previousChain } = run
-    const chain = rows.at(-1)?.chain ?? previousChain
-    const { keyId, signature } = await this.keys.signBytes(signedHeadBytes({ groupId: group.groupId, incarnation, seq: lastSeq, chain }))
     const batch = {
       groupId: group.groupId,
       roomId: group.roomId,
@@ -75,9 +76,16 @@ export class Batches {
         waiting.filter(({ seq }) => seq <= lastSeq),
         left,
       ),
-      head: { keyId, signature },
     } as const
-    return { batch, lastSeq, stops: group.stops }
+    return { batch: { ...batch, head: await this.sign(domain, batch, rows) }, lastSeq, stops: group.stops }
+  }
+
+  /** The head of a batch, for the one that gets it. */
+  private async sign(domain: string, batch: Omit<NotifyBatch, 'head'>, rows: readonly LogRow[]): Promise<NotifyBatch['head']> {
+    const signedAtMs = BigInt(Date.now())
+    const parties = { hub: providerOf(batch.roomId) ?? '', follower: domain }
+    const head = headOf(batch, rows, parties, signedAtMs)
+    return { signedAtMs, ...(await this.keys.signBytes(signedHeadBytes(head))) }
   }
 
   private waiting(domain: string, { group, rows, firstSeq }: Run): Promise<OutgoingWelcome[]> {

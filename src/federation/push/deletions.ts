@@ -11,6 +11,8 @@ import {
   receiptBytes,
   type DeletionReceipt,
 } from '../../protocol/mimi/microchat/deletion.js'
+import { isPast } from '../evidence/receipt-time.js'
+import { providerOf } from '../inbound/peer.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { deliverInTurn, failed, isOfTheGroup, REQUESTS_AT_ONCE, type Delivered } from './delivery.js'
@@ -55,9 +57,13 @@ export class Deletions {
     return { kind: 'stopped' }
   }
 
-  private async isReceipt(domain: string, { groupId, roomId }: PendingDeletion, receipt: DeletionReceipt): Promise<boolean> {
+  /** Whether it is the peer's receipt of this deletion, for this server: all that it says is compared, but for how many entries there were. */
+  private async isReceipt(domain: string, deletion: PendingDeletion, receipt: DeletionReceipt): Promise<boolean> {
+    const { groupId, roomId, incarnation } = deletion
+    const same = sameBytes(receipt.groupId, groupId) && receipt.roomId === roomId && receipt.incarnation === incarnation
+    if (!same || !isPast(receipt.deletedAtMs)) return false
     const key = await this.directories.key(domain, receipt.keyId, new Date())
-    const same = sameBytes(receipt.groupId, groupId) && receipt.roomId === roomId
-    return same && key !== undefined && verify(null, receiptBytes(receipt), key, receipt.signature)
+    const parties = { hub: providerOf(roomId) ?? '', follower: domain }
+    return key !== undefined && verify(null, receiptBytes(parties, receipt), key, receipt.signature)
   }
 }

@@ -1,5 +1,6 @@
 import { compareFraming } from '../../protocol/mls/framing.js'
 import { decodeMessage, type MlsMessage } from '../../protocol/mls/message.js'
+import { decodeUnreadHandshake, type UnreadHandshake } from '../../protocol/mls/unread-handshake.js'
 import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
 import { framed } from '../../protocol/mimi/common.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
@@ -11,7 +12,15 @@ import { framingDisagreements } from '../observability/metrics.js'
  * Never throws. What this server has stored itself is read by `decodeMessage` alone.
  */
 export function decodeIncoming(bytes: Uint8Array): Decoded<MlsMessage> {
-  const decoded = decodeMessage(bytes)
+  return readTwice(decodeMessage(bytes))
+}
+
+/** The same for what `decodeIncoming` cannot read since it has a proposal of an unknown type: what stands before its content. */
+export function decodeIncomingHandshake(bytes: Uint8Array): Decoded<UnreadHandshake> {
+  return readTwice(decodeUnreadHandshake(bytes))
+}
+
+function readTwice<Message extends MlsMessage | UnreadHandshake>(decoded: Decoded<Message>): Decoded<Message> {
   if (decoded.kind === 'malformed') return decoded
   const { wireFormat } = decoded.value
   const verdict = compareFraming(decoded.value)

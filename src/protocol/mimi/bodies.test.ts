@@ -8,7 +8,8 @@ import type { Decoded } from '../tls/reader.js'
 import { decodeFanoutMessage } from './fanout-message.js'
 import { decodeIdentifierResponse } from './identifier-query.js'
 import { receiptBytes } from './microchat/deletion.js'
-import { signedHeadBytes } from './microchat/notify-batch.js'
+import { erasureReceiptBytes } from './microchat/erasure.js'
+import { signedHeadBytes, type HeadStatement } from './microchat/heads.js'
 import { decodeOperationRequest } from './microchat/operation.js'
 import { decodeSubmitMessageRequest } from './submit-message.js'
 import { decodeUpdateRequest, encodeUpdateRequest } from './update.js'
@@ -75,23 +76,63 @@ describe('bodies that are something else', () => {
 })
 
 describe('what is signed', () => {
-  it('differs for each field of a head and a receipt', () => {
-    const head = { groupId: Buffer.from('g'), incarnation: 1, seq: 5n, chain: randomBytes(32) }
-    const heads = [
-      head,
-      { ...head, groupId: Buffer.from('h') },
-      { ...head, incarnation: 2 },
-      { ...head, seq: 6n },
-      { ...head, chain: randomBytes(32) },
+  it('differs for each field of a head', () => {
+    const resumed = { seq: 6n, kind: 'c', epoch: 1n, hash: randomBytes(32), chain: randomBytes(32) } as const
+    const head: HeadStatement = {
+      hub: 'a.example',
+      follower: 'b.example',
+      roomId: 'mimi://a.example/r/one',
+      groupId: Buffer.from('g'),
+      mode: 'public',
+      incarnation: 1,
+      seq: 5n,
+      chain: randomBytes(32),
+      signedAtMs: 9n,
+      resumed,
+    }
+    const others: Partial<HeadStatement>[] = [
+      {},
+      { hub: 'c.example' },
+      { follower: 'c.example' },
+      { roomId: 'mimi://a.example/r/two' },
+      { groupId: Buffer.from('h') },
+      { mode: 'private' },
+      { incarnation: 2 },
+      { seq: 6n },
+      { chain: randomBytes(32) },
+      { signedAtMs: 10n },
+      { resumed: undefined },
+      { resumed: { ...resumed, seq: 7n } },
+      { resumed: { ...resumed, kind: 'a' } },
+      { resumed: { ...resumed, epoch: 2n } },
+      { resumed: { ...resumed, hash: randomBytes(32) } },
+      { resumed: { ...resumed, chain: randomBytes(32) } },
     ]
-    expect(new Set(heads.map((one) => Buffer.from(signedHeadBytes(one)).toString('hex'))).size).toBe(heads.length)
-    const receipts = [
-      RECEIPT,
-      { ...RECEIPT, roomId: 'x' },
-      { ...RECEIPT, groupId: Buffer.from('h') },
-      { ...RECEIPT, deletedEntries: 6n },
-      { ...RECEIPT, deletedAtMs: 7n },
-    ]
-    expect(new Set(receipts.map((one) => Buffer.from(receiptBytes(one)).toString('hex'))).size).toBe(receipts.length)
+    expect(distinct(others.map((one) => signedHeadBytes({ ...head, ...one })))).toBe(others.length)
   })
+
+  it('differs for each field of a receipt', () => {
+    const parties = { hub: 'a.example', follower: 'b.example' }
+    const deletions = [
+      receiptBytes(parties, RECEIPT),
+      receiptBytes({ ...parties, hub: 'c.example' }, RECEIPT),
+      receiptBytes({ ...parties, follower: 'c.example' }, RECEIPT),
+      ...[{ roomId: 'x' }, { groupId: Buffer.from('h') }, { incarnation: 2 }, { deletedEntries: 6n }, { deletedAtMs: 7n }].map((one) =>
+        receiptBytes(parties, { ...RECEIPT, ...one }),
+      ),
+    ]
+    const erased = { erasureId: randomBytes(32), erasedAtMs: 1n }
+    const of = { user: 'mimi://a.example/u/ann', eraser: 'b.example' }
+    const erasures = [
+      erasureReceiptBytes(of, erased),
+      erasureReceiptBytes({ ...of, user: 'mimi://a.example/u/bob' }, erased),
+      erasureReceiptBytes({ ...of, user: 'mimi://c.example/u/ann' }, erased),
+      erasureReceiptBytes({ ...of, eraser: 'c.example' }, erased),
+      erasureReceiptBytes(of, { ...erased, erasureId: randomBytes(32) }),
+      erasureReceiptBytes(of, { ...erased, erasedAtMs: 2n }),
+    ]
+    expect(distinct([...deletions, ...erasures])).toBe(deletions.length + erasures.length)
+  })
+
+  const distinct = (all: readonly Uint8Array[]) => new Set(all.map((one) => Buffer.from(one).toString('hex'))).size
 })

@@ -20,7 +20,7 @@ export interface FanoutMessage {
 }
 
 /** `FanoutMessage`; what follows the message depends on its kind, and an application message goes without a frank. */
-export function writeFanoutMessage(writer: TlsWriter, { acceptedAtMs, message, kind, tree, proposals }: FanoutMessage): TlsWriter {
+function writeFanoutMessage(writer: TlsWriter, { acceptedAtMs, message, kind, tree, proposals }: FanoutMessage): TlsWriter {
   writer.uint64(acceptedAtMs).raw(message)
   switch (kind) {
     case 'application':
@@ -34,7 +34,7 @@ export function writeFanoutMessage(writer: TlsWriter, { acceptedAtMs, message, k
 }
 
 /** `FanoutMessage`; the kind is read from the framing of the message. @throws Malformed also for an MLSMessage that no log holds */
-export function readFanoutMessage(reader: TlsReader): FanoutMessage {
+function readFanoutMessage(reader: TlsReader): FanoutMessage {
   const acceptedAtMs = reader.uint64()
   const { bytes: message, ...framing } = readMessage(reader)
   const kind = kindOf(framing as MlsMessage)

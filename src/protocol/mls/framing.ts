@@ -6,6 +6,7 @@ import { decodeProtocolVersion } from 'ts-mls/protocolVersion.js'
 import { decodeSender } from 'ts-mls/sender.js'
 import { decodeWireformat } from 'ts-mls/wireformat.js'
 import type { MlsMessage } from './message.js'
+import type { UnreadHandshake } from './unread-handshake.js'
 import { credentialType } from './structures/credential.js'
 import type { LeafNodeSource } from './structures/leaf-node.js'
 import type { Sender } from './structures/public-message.js'
@@ -25,7 +26,7 @@ type Fields = Readonly<Record<string, Value>>
 export type FramingVerdict = { readonly kind: 'agreed' } | { readonly kind: 'disagreed'; readonly field: string }
 
 /** Whether ts-mls sees in the bytes of `message` what the strict reader saw. It takes microseconds, whatever the length; it never throws. */
-export function compareFraming(message: MlsMessage): FramingVerdict {
+export function compareFraming(message: MlsMessage | UnreadHandshake): FramingVerdict {
   const theirs = readByTsMls(message.bytes)
   if (theirs === undefined) return { kind: 'disagreed', field: 'message' }
   const differing = Object.entries(fieldsOf(message)).find(([field, ours]) => !isSame(ours, theirs[field]))
@@ -141,12 +142,17 @@ const BODIES = {
 } as const
 
 /** What the strict reader keeps of the same fields. Where it keeps none, the places of those that follow show what it saw. */
-function fieldsOf(message: MlsMessage): Fields {
+function fieldsOf(message: MlsMessage | UnreadHandshake): Fields {
   const { bytes } = message
   switch (message.wireFormat) {
     case 'public-message': {
       const { groupId, epoch, sender, authenticatedData, content } = message.body
       const header = { groupId, epoch, sender: senderText(sender), authenticatedData, contentType: content.kind }
+      return { version: 'mls10', wireFormat: 'mls_public_message', ...header }
+    }
+    case 'unread-handshake': {
+      const { groupId, epoch, sender, authenticatedData, kind } = message
+      const header = { groupId, epoch, sender: senderText(sender), authenticatedData, contentType: kind }
       return { version: 'mls10', wireFormat: 'mls_public_message', ...header }
     }
     case 'private-message':

@@ -1,10 +1,10 @@
-import { verify, type KeyObject } from 'node:crypto'
 import type { LogRow } from '../../../delivery/read/entry.js'
-import { decodeIncoming } from '../../../platform/http/incoming-message.js'
+import { decodeIncoming, decodeIncomingHandshake } from '../../../platform/http/incoming-message.js'
 import { extendChain, LETTER_OF_KIND } from '../../../protocol/log-chain.js'
 import type { MlsMessage } from '../../../protocol/mls/message.js'
+import type { Decoded } from '../../../protocol/tls/reader.js'
 import { sameBytes } from '../../../protocol/bytes.js'
-import { signedHeadBytes, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import { sha256 } from '../../../protocol/sha256.js'
 
 /**
@@ -23,10 +23,11 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
   let chain = batch.previousChain
   for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
     const seq = batch.firstSeq + BigInt(index)
-    if (message.kind !== kind) return wrong(`entry ${seq} is not a ${kind}`)
-    const decoded = decodeIncoming(message.message)
+    const decoded = readFraming(message.message)
     if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `entry ${seq} is not an MLSMessage: ${decoded.reason}` }
-    if (!isOf(decoded.value, batch.groupId, epoch)) return wrong(`entry ${seq} is of another group or epoch`)
+    const framing = decoded.value
+    if (framing?.kind !== kind) return wrong(`entry ${seq} is not a ${kind}`)
+    if (!sameBytes(framing.groupId, batch.groupId) || framing.epoch !== epoch) return wrong(`entry ${seq} is of another group or epoch`)
     const hash = sha256(message.message)
     const chainUnknown = index === 0 && batch.gap === 'retired'
     chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
@@ -35,20 +36,28 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
   for (const { message } of batch.welcomes) {
     const decoded = decodeIncoming(message.message)
     if (decoded.kind === 'malformed') return { kind: 'undecodable', reason: `a Welcome is not an MLSMessage: ${decoded.reason}` }
+    if (decoded.value.wireFormat !== 'welcome') return wrong('a Welcome of it is none')
   }
   return { kind: 'entries', entries }
 }
 
-/** Whether the hub's signature is over the last entry of a batch, or over the place before a batch without entries. */
-export function isSignedHead(batch: NotifyBatch, entries: readonly LogRow[], key: KeyObject): boolean {
-  const last = entries.at(-1)
-  const seq = last?.seq ?? batch.firstSeq - 1n
-  const head = { groupId: batch.groupId, incarnation: batch.incarnation, seq, chain: last?.chain ?? batch.previousChain }
-  return verify(null, signedHeadBytes(head), key, batch.head.signature)
+interface Framing {
+  readonly kind: 'commit' | 'proposal' | 'application'
+  readonly groupId: Uint8Array
+  readonly epoch: bigint
 }
 
-function isOf({ body }: MlsMessage, groupId: Uint8Array, epoch: bigint): boolean {
-  return 'groupId' in body && sameBytes(body.groupId, groupId) && body.epoch === epoch
+/** What the framing of an entry says; undefined: it is of no log. What a handshake with proposals that are not known here says otherwise is the members' business. */
+function readFraming(bytes: Uint8Array): Decoded<Framing | undefined> {
+  const decoded = decodeIncoming(bytes)
+  if (decoded.kind === 'decoded') return { kind: 'decoded', value: framingOf(decoded.value) }
+  const unread = decodeIncomingHandshake(bytes)
+  return unread.kind === 'decoded' ? unread : decoded
+}
+
+function framingOf({ wireFormat, body }: MlsMessage): Framing | undefined {
+  if (wireFormat === 'public-message') return { kind: body.content.kind, groupId: body.groupId, epoch: body.epoch }
+  return wireFormat === 'private-message' ? { kind: body.contentType, groupId: body.groupId, epoch: body.epoch } : undefined
 }
 
 /** A time beyond what Date and PostgreSQL hold becomes 1970. */
@@ -63,7 +72,12 @@ const MAX_INCARNATION = 2 ** 31 - 1
 function isStorable({ incarnation, firstSeq, postFloor, entries, welcomes }: NotifyBatch): boolean {
   const epochs = [...entries, ...welcomes].map(({ epoch }) => epoch)
   const seqs = welcomes.map(({ seq }) => seq)
-  return incarnation <= MAX_INCARNATION && [firstSeq, postFloor, ...epochs, ...seqs].every((number) => number < MAX_NUMBER)
+  return (
+    incarnation >= 1 &&
+    incarnation <= MAX_INCARNATION &&
+    firstSeq >= 1n &&
+    [firstSeq, postFloor, ...epochs, ...seqs].every((number) => number < MAX_NUMBER)
+  )
 }
 
 function wrong(why: string): { kind: 'wrong'; why: string } {

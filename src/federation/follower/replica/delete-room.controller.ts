@@ -40,7 +40,8 @@ export class DeleteRoomController {
     if (request.roomId !== roomId) throw new HomeElsewhere()
     const { entries, at } = await this.remove(peer, request)
     const receipt = { ...request, deletedEntries: entries, deletedAtMs: BigInt(at.getTime()) }
-    return encodeDeletionReceipt({ ...receipt, ...(await this.keys.signBytes(receiptBytes(receipt))) })
+    const parties = { hub: peer.domain, follower: this.config.DOMAIN }
+    return encodeDeletionReceipt({ ...receipt, ...(await this.keys.signBytes(receiptBytes(parties, receipt))) })
   }
 
   private async remove(peer: Peer, { groupId, roomId }: DeleteRoomRequest): Promise<{ entries: bigint; at: Date }> {

@@ -142,15 +142,6 @@ export async function followStop(
   return rows[0]?.told ?? []
 }
 
-/** Keeps the hub's signature of the head: with another one for the same place it proves two histories. */
-export async function keepHeadSignature(sql: Sql, gid: bigint, keyId: string, signature: Uint8Array): Promise<void> {
-  await sql.query({
-    name: 'keep_head_signature',
-    text: 'UPDATE followed_group SET head_signature = $3, head_key_id = $2 WHERE gid = $1',
-    values: [gid, keyId, signature],
-  })
-}
-
 /** The chain values that the replica has between two seqs, both included; where its incarnation begins, what that one is chained from. */
 export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<Map<bigint, Buffer>> {
   const { rows } = await sql.query<{ seq: bigint; chain: Buffer }>({
@@ -167,57 +158,5 @@ export async function jumpTo(sql: Sql, gid: bigint, headSeq: bigint, headChain: 
   await sql.query({
     text: 'UPDATE groups SET head_seq = $2, head_chain = $3 WHERE gid = $1',
     values: [gid, headSeq, headChain],
-  })
-}
-
-/**
- * The hub lost what came after `keptSeq` to a restore, and continues in a new incarnation, as does the replica. Devices resync, and
- * memberships that began in the lost entries are deleted, those that ended there are open again. @returns the devices with a resync in their inbox
- */
-export async function reincarnate(sql: Sql, gid: bigint, incarnation: number, keptSeq: bigint, chain: Uint8Array): Promise<bigint[]> {
-  for (const text of [
-    'DELETE FROM log WHERE gid = $1 AND seq > $2',
-    "DELETE FROM inbox WHERE gid = $1 AND kind = 'welcome' AND seq > $2",
-    'DELETE FROM welcome WHERE gid = $1 AND seq > $2',
-    'DELETE FROM member WHERE gid = $1 AND from_seq - 1 > $2',
-    'UPDATE member SET until_seq = NULL, ended = NULL WHERE gid = $1 AND until_seq > $2',
-    'UPDATE member SET read_until = $2 WHERE gid = $1 AND read_until > $2',
-  ])
-    await sql.query({ text, values: [gid, keptSeq] })
-  await sql.query({
-    text: `UPDATE groups g SET incarnation = $2, head_seq = $3, chain_from_seq = $3, head_chain = $4, floor_seq = least(floor_seq, $3),
-             bytes = held_bytes(p_gid => g.gid), epoch = coalesce((SELECT l.epoch + 1 FROM log l WHERE l.gid = $1 AND l.kind = 'c' AND l.seq <= $3 ORDER BY l.seq DESC LIMIT 1), g.epoch)
-            WHERE gid = $1`,
-    values: [gid, incarnation, keptSeq, chain],
-  })
-  const { rows } = await sql.query<{ deviceId: bigint }>({
-    text: `INSERT INTO inbox (device_id, kind, gid)
-           SELECT m.device_id, 'resync', m.gid FROM member m WHERE m.gid = $1 AND m.until_seq IS NULL AND m.read_until IS NULL ORDER BY m.device_id
-           RETURNING device_id AS "deviceId"`,
-    values: [gid],
-  })
-  return rows.map(({ deviceId }) => deviceId)
-}
-
-/** Proof of two histories; the lane of the group stops with it. */
-export interface Equivocation {
-  groupId: Uint8Array
-  incarnation: number
-  seq: bigint
-  keptChain: Uint8Array
-  otherChain: Uint8Array
-  otherSignature: Uint8Array
-  otherKeyId: string
-}
-
-/** Keeps both signed histories of one place, and stops the replica until an operator has looked at it. The same proof is kept once. */
-export async function keepEquivocation(sql: Sql, found: Equivocation): Promise<void> {
-  await sql.query({
-    text: `WITH stopped AS (
-             UPDATE followed_group SET stopped = 'equivocation' WHERE group_id = $1 RETURNING head_signature, head_key_id
-           )
-           INSERT INTO equivocation (group_id, incarnation, seq, kept_chain, kept_signature, kept_key_id, other_chain, other_signature, other_key_id)
-           SELECT $1, $2, $3, $4, s.head_signature, s.head_key_id, $5, $6, $7 FROM stopped s ON CONFLICT DO NOTHING`,
-    values: [found.groupId, found.incarnation, found.seq, found.keptChain, found.otherChain, found.otherSignature, found.otherKeyId],
   })
 }

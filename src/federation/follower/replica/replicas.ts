@@ -11,12 +11,14 @@ import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
+import { keepEquivocation, keepHeadSignature } from '../../evidence/equivocations.repository.js'
+import { SignedHeads } from '../../evidence/signed-heads.js'
 import { providerOf, type Peer } from '../../inbound/peer.js'
-import { PeerDirectories } from '../../peers/peer-directories.js'
 import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
-import { chainEntries, isSignedHead } from './batch-entries.js'
+import { chainEntries } from './batch-entries.js'
 import { Joins, type OwnChanges } from './joins.js'
+import { reincarnate } from './incarnations.repository.js'
 import { placeBatch, type Placement } from './place-batch.js'
 import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
 import {
@@ -25,12 +27,9 @@ import {
   createReplica,
   followStop,
   jumpTo,
-  keepEquivocation,
-  keepHeadSignature,
   lockHome,
   lockReplica,
   moveHead,
-  reincarnate,
   type HomeOfReplica,
   type Replica,
 } from './replica.repository.js'
@@ -56,7 +55,7 @@ interface Received {
 export class Replicas {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly directories: PeerDirectories,
+    private readonly heads: SignedHeads,
     private readonly joins: Joins,
     private readonly hints: Hints,
     private readonly events: Events,
@@ -68,8 +67,7 @@ export class Replicas {
     const checked = chainEntries(batch)
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
     if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
-    const key = await this.directories.key(hub.domain, batch.head.keyId, new Date())
-    if (!key || !isSignedHead(batch, checked.entries, key)) throw new BatchRefused('its head is not signed by the hub')
+    await this.heads.require(hub, batch, checked.entries)
     const changes = await this.joins.of(batch)
     const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes), {
       row: rowOfGroup(batch.groupId),

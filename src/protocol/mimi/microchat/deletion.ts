@@ -30,9 +30,16 @@ export interface DeletionReceipt extends DeleteRoomRequest {
 
 type UnsignedReceipt = Omit<DeletionReceipt, 'keyId' | 'signature'>
 
-/** What the follower signs: a label of its own, so that no other signature by the same key passes for a receipt, and the receipt. */
-export function receiptBytes(receipt: UnsignedReceipt): Uint8Array {
-  return writeReceipt(writeText(new TlsWriter(), 'microchat deletion receipt v1'), receipt).written()
+/** Between whom a receipt is: who asked for the deletion, and who has deleted. Domains; they are signed, and not sent. */
+export interface DeletionParties {
+  readonly hub: string
+  readonly follower: string
+}
+
+/** What the follower signs: a label of its own, so that no other signature by the same key passes for a receipt, both parties, and the receipt. */
+export function receiptBytes({ hub, follower }: DeletionParties, receipt: UnsignedReceipt): Uint8Array {
+  const writer = writeText(writeText(writeText(new TlsWriter(), 'microchat deletion receipt v2'), hub), follower)
+  return writeReceipt(writer, receipt).written()
 }
 
 /** `DeletionReceipt`, with key id and signature. */

@@ -1,3 +1,4 @@
+import { parseUserUri } from '../../identifiers.js'
 import { decodeWhole, Malformed, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readUri, writeText } from '../common.js'
@@ -38,9 +39,19 @@ export interface ErasureReceipt {
 
 type UnsignedReceipt = Pick<ErasureReceipt, 'erasureId' | 'erasedAtMs'>
 
-/** What is signed: a label of its own, so that no other signature by the same key passes for a receipt, and the receipt. */
-export function erasureReceiptBytes(receipt: UnsignedReceipt): Uint8Array {
-  return writeReceipt(writeText(new TlsWriter(), 'microchat erasure receipt v1'), receipt).written()
+/** Of whom a receipt is and between whom. They are signed, and not sent: who keeps a receipt does not keep the user's name by it. */
+export interface ErasureParties {
+  /** URI of the user, whose provider has asked. */
+  readonly user: string
+  /** Domain of the provider that has erased. */
+  readonly eraser: string
+}
+
+/** What is signed: a label of its own, so that no other signature by the same key passes for a receipt, user and parties, and the receipt. */
+export function erasureReceiptBytes({ user, eraser }: ErasureParties, receipt: UnsignedReceipt): Uint8Array {
+  const asker = parseUserUri(user)?.domain ?? ''
+  const writer = writeText(writeText(writeText(writeText(new TlsWriter(), 'microchat erasure receipt v2'), asker), eraser), user)
+  return writeReceipt(writer, receipt).written()
 }
 
 /** `ErasureReceipt`, with key id and signature. */

@@ -2,10 +2,11 @@ import { LOG_KINDS, type LogKind } from '../../log-chain.js'
 import { decodeWhole, type Decoded, type TlsReader } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
 import { readEnum, readGroup, readRoomUri, readUri, writeEnum, writeText } from '../common.js'
-import { readFanoutMessage, writeFanoutMessage, type FanoutMessage } from '../fanout-message.js'
+import type { FanoutMessage } from '../fanout-message.js'
+import { readTreeOption, writeTreeOption } from '../tree-option.js'
+import { MODES } from './modes.js'
 import { CHAIN_BYTES } from './submissions.js'
 
-const MODES = [undefined, 'public', 'private'] as const
 const FROZEN = ['no', 'reinit', 'reset'] as const
 const GAPS = ['none', 'retired', 'rejoined'] as const
 const CHANGES = [undefined, 'joined', 'left'] as const
@@ -15,7 +16,7 @@ export const MAX_BATCH_ENTRIES = 256
 const MAX_ROSTER = 20_000
 const MAX_WELCOMES = 4_096
 
-/** One entry of the hub's log. */
+/** One entry of the hub's log. What its message is, only `kind` says here: it has a length, and is not looked into. */
 export interface NotifyEntry {
   readonly kind: LogKind
   readonly epoch: bigint
@@ -41,8 +42,10 @@ export interface NotifyWelcome {
   readonly message: FanoutMessage
 }
 
-/** The hub's signature for one place of its log: two of them for one place prove two histories. */
+/** The hub's signature for one place of its log: two of them for one place prove two histories (`heads.ts`). */
 export interface SignedHead {
+  /** By the hub's clock, milliseconds since the epoch. */
+  readonly signedAtMs: bigint
   readonly keyId: string
   readonly signature: Uint8Array
 }
@@ -80,17 +83,22 @@ export function writeNotifyBatch(writer: TlsWriter, batch: NotifyBatch): TlsWrit
   writer.uint16(batch.cipherSuite).uint32(batch.incarnation).uint64(batch.postFloor)
   writeEnum(writer, FROZEN, batch.frozen).optional(batch.successor, (item, successor) => item.opaque(successor))
   writeEnum(writer, GAPS, batch.gap).uint64(batch.firstSeq).raw(batch.previousChain)
-  writer.vector(batch.entries, (item, { kind, epoch, message }) => writeFanoutMessage(writeEnum(item, KINDS, kind).uint64(epoch), message))
+  writer.vector(batch.entries, (item, { kind, epoch, message }) =>
+    writeEnum(item, KINDS, kind).uint64(epoch).uint64(message.acceptedAtMs).opaque(message.message),
+  )
   writer.vector(batch.roster, (item, { seq, change, ended, client }) =>
     writeText(writeEnum(writeEnum(item.uint64(seq), CHANGES, change), ENDED, ended), client),
   )
   writer.vector(batch.welcomes, (item, { seq, epoch, expiresAtMs, clients, message }) =>
-    writeFanoutMessage(item.uint64(seq).uint64(epoch).uint64(expiresAtMs).vector(clients, writeText), message),
+    writeTreeOption(
+      item.uint64(seq).uint64(epoch).uint64(expiresAtMs).vector(clients, writeText).opaque(message.message),
+      message.tree ?? { kind: 'distribution-service' },
+    ),
   )
-  return writeText(writer, batch.head.keyId).opaque(batch.head.signature)
+  return writeText(writer.uint64(batch.head.signedAtMs), batch.head.keyId).opaque(batch.head.signature)
 }
 
-/** `NotifyBatch`. Malformed for more than 256 entries, 20,000 changes or 4,096 Welcomes. Whether it fits the log is not looked at. */
+/** `NotifyBatch`. Malformed for more than 256 entries, 20,000 changes or 4,096 Welcomes. Messages, and whether it fits the log, are not looked at. */
 export function decodeNotifyBatch(bytes: Uint8Array): Decoded<NotifyBatch> {
   return decodeWhole(bytes, readNotifyBatch)
 }
@@ -112,12 +120,13 @@ export function readNotifyBatch(reader: TlsReader): NotifyBatch {
     entries: reader.vector(MAX_BATCH_ENTRIES, readEntry),
     roster: reader.vector(MAX_ROSTER, readRosterChange),
     welcomes: reader.vector(MAX_WELCOMES, readNotifyWelcome),
-    head: { keyId: readUri(reader), signature: reader.opaque() },
+    head: { signedAtMs: reader.uint64(), keyId: readUri(reader), signature: reader.opaque() },
   }
 }
 
 function readEntry(reader: TlsReader): NotifyEntry {
-  return { kind: readEnum(reader, KINDS), epoch: reader.uint64(), message: readFanoutMessage(reader) }
+  const kind = readEnum(reader, KINDS)
+  return { kind, epoch: reader.uint64(), message: { acceptedAtMs: reader.uint64(), message: reader.opaque(), kind, proposals: [] } }
 }
 
 function readRosterChange(reader: TlsReader): NotifiedRosterChange {
@@ -130,16 +139,6 @@ function readNotifyWelcome(reader: TlsReader): NotifyWelcome {
     epoch: reader.uint64(),
     expiresAtMs: reader.uint64(),
     clients: reader.vector(MAX_WELCOMES, readUri),
-    message: readFanoutMessage(reader),
+    message: { acceptedAtMs: 0n, message: reader.opaque(), tree: readTreeOption(reader), kind: 'welcome', proposals: [] },
   }
-}
-
-/** What the hub signs for a head: Ed25519 over these bytes, by a key of its directory. */
-export function signedHeadBytes(head: { groupId: Uint8Array; incarnation: number; seq: bigint; chain: Uint8Array }): Uint8Array {
-  return writeText(new TlsWriter(), 'microchat log head v1')
-    .opaque(head.groupId)
-    .uint32(head.incarnation)
-    .uint64(head.seq)
-    .raw(head.chain)
-    .written()
 }

@@ -61,7 +61,10 @@ export const DEFAULT_PROPOSALS: ReadonlySet<number> = new Set(
   Object.entries(PROPOSAL_TYPES).flatMap(([kind, type]) => ((NON_DEFAULT_PROPOSALS as ReadonlySet<string>).has(kind) ? [] : [type])),
 )
 
-/** Proposal of RFC 9420 §12.1. @throws Malformed for an unknown type, too: it has no length, so nothing after it could be read */
+/** A proposal of a type that is not known here. It has no length, so nothing after it can be read. */
+export class UnknownProposal extends Malformed {}
+
+/** Proposal of RFC 9420 §12.1. @throws UnknownProposal @throws Malformed */
 export function readProposal(reader: TlsReader): Proposal {
   const type = reader.uint16()
   switch (type) {
@@ -86,7 +89,7 @@ export function readProposal(reader: TlsReader): Proposal {
     case PROPOSAL_TYPES['self-remove']:
       return { kind: 'self-remove' }
     default:
-      throw new Malformed(`proposal type ${type} is not supported`)
+      throw new UnknownProposal(`proposal type ${type} is not supported`)
   }
 }
 

@@ -51,7 +51,8 @@ export function readPublicMessage(reader: TlsReader, start: number): PublicMessa
   return { ...header, content: tagged, signature, membershipTag, bytes, tbs, transcriptInput, authenticatedContent }
 }
 
-function readSender(reader: TlsReader): Sender {
+/** Sender of RFC 9420 §6. @throws Malformed */
+export function readSender(reader: TlsReader): Sender {
   const type = reader.uint8()
   switch (type) {
     case 1:
