@@ -98,15 +98,16 @@ function shownBy({ status, headers, body }: Told, user: string): string {
 /** The statements of what somebody asks; the fewest of some tries, as jobs run beside it. */
 async function statementsOf(ask: () => Promise<unknown>): Promise<string[]> {
   const runs: string[][] = []
-  const { query } = pg.Client.prototype
+  const query = Reflect.get(pg.Client.prototype, 'query') as (...given: unknown[]) => unknown
   for (let tries = 0; tries < 4; tries++) {
     const seen: string[] = []
-    pg.Client.prototype.query = function (this: pg.Client, ...given: unknown[]) {
+    const watched = function (this: pg.Client, ...given: unknown[]): unknown {
       const [first] = given
       seen.push(typeof first === 'string' ? first : String((first as { text?: string }).text))
-      return Reflect.apply(query, this, given) as never
-    } as never
-    await ask().finally(() => (pg.Client.prototype.query = query))
+      return Reflect.apply(query, this, given)
+    }
+    Reflect.set(pg.Client.prototype, 'query', watched)
+    await ask().finally(() => Reflect.set(pg.Client.prototype, 'query', query))
     runs.push(seen)
   }
   return runs.toSorted((a, b) => a.length - b.length)[0] ?? []
